@@ -1,0 +1,389 @@
+//! A hold event: what a sender states, what is refused, and the fact that remains.
+//!
+//! A [`Draft`] is what a door (file, wire, column) has read; [`Draft::check`] is the only way to an
+//! [`Event`], so an invalid event cannot be built. It merges nothing; see [`super::key`].
+
+use super::{Micros, TimeError, Wad, WeightError};
+
+/// The fields of an event, as they are named everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Which token is held.
+    TokenId,
+    /// Who holds it.
+    HolderId,
+    /// From when.
+    Start,
+    /// Until when.
+    End,
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::TokenId => "token_id",
+            Self::HolderId => "holder_id",
+            Self::Start => "start",
+            Self::End => "end",
+        })
+    }
+}
+
+/// Why an event is refused; the text begins with the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An id is absent, null or empty.
+    #[error("{0}: missing or empty")]
+    MissingId(Field),
+    /// An id is not UTF-8 text.
+    #[error("{0}: not text")]
+    IdNotText(Field),
+    /// `start` or `end` is no instant.
+    #[error("{0}: {1}")]
+    Time(Field, #[source] TimeError),
+    /// `weight` is no weight.
+    #[error("weight: {0}")]
+    Weight(#[from] WeightError),
+    /// `event_id` is given and empty, or not text.
+    #[error("event_id: empty or not text")]
+    EventId,
+    /// `revision` is out of range or no integer.
+    #[error("revision: not an integer from 0 to 2^63-1")]
+    Revision,
+    /// `retract` is no boolean.
+    #[error("retract: not true or false")]
+    Retract,
+    /// Only a named event can be corrected or withdrawn.
+    #[error("revision or retract without event_id: name the event that is corrected")]
+    CorrectionWithoutId,
+    /// Neither time is given, and the event does not retract.
+    #[error("start, end: neither is given")]
+    NoTime,
+    /// `end` lies before `start`.
+    #[error("end: before start")]
+    EndBeforeStart,
+}
+
+/// What is said of one key, whatever the event that says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// Held at `weight` over `[start, end)`; may be empty.
+    Closed {
+        /// First instant.
+        start: Micros,
+        /// First instant after it; not before `start`.
+        end: Micros,
+        /// How much.
+        weight: Wad,
+    },
+    /// Held at `weight` from `at` until the next mark.
+    Start {
+        /// First instant.
+        at: Micros,
+        /// How much.
+        weight: Wad,
+    },
+    /// Not held from `at` until the next mark.
+    Stop {
+        /// First instant.
+        at: Micros,
+    },
+}
+
+impl Fact {
+    /// `(start, end, weight)` as the event stated them; an absent time orders as smallest.
+    const fn stated(self) -> (Option<Micros>, Option<Micros>, Wad) {
+        match self {
+            Self::Closed { start, end, weight } => (Some(start), Some(end), weight),
+            Self::Start { at, weight } => (Some(at), None, weight),
+            Self::Stop { at } => (None, Some(at), Wad::ZERO),
+        }
+    }
+}
+
+/// What a named event says: its fact, or that the fact is withdrawn, at a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The larger revision is in force.
+    pub revision: u64,
+    /// `None` for a retraction.
+    pub fact: Option<Fact>,
+}
+
+impl Standing {
+    /// Whether this one is in force where both name the same event.
+    #[must_use]
+    pub fn prevails_over(&self, other: &Self) -> bool {
+        self.precedence() > other.precedence()
+    }
+
+    fn precedence(&self) -> impl PartialOrd + use<> {
+        (
+            self.revision,
+            self.fact.is_none(),
+            self.fact.map(Fact::stated),
+        )
+    }
+}
+
+/// A fact with the way in which it may be corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// Its own identity: sent again, it changes nothing; it cannot be corrected.
+    Plain(Fact),
+    /// Corrected by a prevailing event of the same key and `event_id`.
+    Named {
+        /// Not empty; its scope is the key.
+        event_id: &'a str,
+        /// What this event says.
+        standing: Standing,
+    },
+}
+
+/// A valid hold event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Not empty.
+    pub token_id: &'a str,
+    /// Not empty.
+    pub holder_id: &'a str,
+    /// What it says of the key `(token_id, holder_id)`.
+    pub claim: Claim<'a>,
+}
+
+/// Takes events one at a time; what a reader of files fills.
+pub trait EventSink {
+    /// Takes one valid event. It never fails: what passed [`Draft::check`] is never refused.
+    fn accept(&mut self, event: &Event<'_>);
+}
+
+/// The fields of an event as a door has read them, each of its own type, not yet checked together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Draft<'a> {
+    /// Empty where it was missing.
+    pub token_id: &'a str,
+    /// Empty where it was missing.
+    pub holder_id: &'a str,
+    /// `None` where it was missing.
+    pub start: Option<Micros>,
+    /// `None` where it was missing.
+    pub end: Option<Micros>,
+    /// `None` where it was missing, which means 1.
+    pub weight: Option<Wad>,
+    /// `None` where it was missing; an empty text is refused.
+    pub event_id: Option<&'a str>,
+    /// 0 where it was missing.
+    pub revision: u64,
+    /// `false` where it was missing.
+    pub retract: bool,
+}
+
+/// The largest `revision`, 2^63-1.
+pub const REVISION_MAX: u64 = i64::MAX as u64;
+
+impl<'a> Draft<'a> {
+    /// The event, or the first reason why it is none.
+    #[inline]
+    pub fn check(self) -> Result<Event<'a>, Refusal> {
+        if self.token_id.is_empty() {
+            return Err(Refusal::MissingId(Field::TokenId));
+        }
+        if self.holder_id.is_empty() {
+            return Err(Refusal::MissingId(Field::HolderId));
+        }
+        if self.event_id.is_some_and(str::is_empty) {
+            return Err(Refusal::EventId);
+        }
+        if self.revision > REVISION_MAX {
+            return Err(Refusal::Revision);
+        }
+        let weight = self.weight.unwrap_or(Wad::ONE);
+        let fact = match (self.start, self.end) {
+            (Some(start), Some(end)) if start > end => Err(Refusal::EndBeforeStart),
+            (Some(start), Some(end)) => Ok(Fact::Closed { start, end, weight }),
+            (Some(at), None) => Ok(Fact::Start { at, weight }),
+            (None, Some(at)) => Ok(Fact::Stop { at }),
+            (None, None) => Err(Refusal::NoTime),
+        };
+        let claim = match self.event_id {
+            None if self.retract || self.revision > 0 => return Err(Refusal::CorrectionWithoutId),
+            None => Claim::Plain(fact?),
+            Some(event_id) => {
+                let fact = match (self.retract, fact) {
+                    (true, Err(Refusal::EndBeforeStart)) => return Err(Refusal::EndBeforeStart),
+                    (true, _) => None,
+                    (false, fact) => Some(fact?),
+                };
+                Claim::Named {
+                    event_id,
+                    standing: Standing {
+                        revision: self.revision,
+                        fact,
+                    },
+                }
+            }
+        };
+        Ok(Event {
+            token_id: self.token_id,
+            holder_id: self.holder_id,
+            claim,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Option<Micros> {
+        Some(Micros::new(micros).unwrap())
+    }
+
+    fn draft() -> Draft<'static> {
+        Draft {
+            token_id: "T",
+            holder_id: "h",
+            start: at(5),
+            end: at(9),
+            ..Draft::default()
+        }
+    }
+
+    #[test]
+    fn each_refusal_names_its_field() {
+        let cases: [(Draft<'_>, &str); 8] = [
+            (
+                Draft {
+                    token_id: "",
+                    ..draft()
+                },
+                "token_id: missing",
+            ),
+            (
+                Draft {
+                    holder_id: "",
+                    ..draft()
+                },
+                "holder_id: missing",
+            ),
+            (
+                Draft {
+                    event_id: Some(""),
+                    ..draft()
+                },
+                "event_id: empty",
+            ),
+            (
+                Draft {
+                    event_id: Some("a"),
+                    revision: 1 << 63,
+                    ..draft()
+                },
+                "revision: not",
+            ),
+            (
+                Draft {
+                    revision: 1,
+                    ..draft()
+                },
+                "revision or retract without event_id",
+            ),
+            (
+                Draft {
+                    retract: true,
+                    ..draft()
+                },
+                "revision or retract without event_id",
+            ),
+            (
+                Draft {
+                    start: None,
+                    end: None,
+                    ..draft()
+                },
+                "start, end: neither",
+            ),
+            (
+                Draft {
+                    end: at(4),
+                    event_id: Some("a"),
+                    retract: true,
+                    ..draft()
+                },
+                "end: before",
+            ),
+        ];
+        for (draft, reason) in cases {
+            let refusal = draft.check().unwrap_err().to_string();
+            assert!(refusal.starts_with(reason), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn at_equal_revisions_a_retraction_wins_then_the_larger_statement() {
+        let standing = |revision, draft: Draft<'static>| {
+            let draft = Draft {
+                event_id: Some("a"),
+                revision,
+                ..draft
+            };
+            let Ok(Event {
+                claim: Claim::Named { standing, .. },
+                ..
+            }) = draft.check()
+            else {
+                panic!("a valid named event")
+            };
+            standing
+        };
+        let ascending = [
+            standing(
+                0,
+                Draft {
+                    start: None,
+                    ..draft()
+                },
+            ),
+            standing(
+                0,
+                Draft {
+                    end: None,
+                    ..draft()
+                },
+            ),
+            standing(0, draft()),
+            standing(
+                0,
+                Draft {
+                    weight: Some(Wad::from_steps(u128::MAX)),
+                    ..draft()
+                },
+            ),
+            standing(
+                0,
+                Draft {
+                    end: at(10),
+                    ..draft()
+                },
+            ),
+            standing(
+                0,
+                Draft {
+                    retract: true,
+                    ..draft()
+                },
+            ),
+            standing(
+                1,
+                Draft {
+                    start: None,
+                    ..draft()
+                },
+            ),
+        ];
+        for pair in ascending.windows(2) {
+            assert!(pair[1].prevails_over(&pair[0]), "{pair:?}");
+            assert!(!pair[0].prevails_over(&pair[1]), "{pair:?}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What a score is, and nothing else: values in, values out.
+//!
+//! No file, network, clock, thread, log or interpreter is known here. Read in this order:
+//! [`time`] and [`weight`] (the two quantities), [`event`] (what is sent and what is refused),
+//! [`columns`] (many events side by side), [`key`] (all that is known of one key), [`timeline`]
+//! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`].
+
+pub mod columns;
+pub mod event;
+pub mod key;
+pub mod leaderboard;
+pub mod score;
+mod sorted;
+pub mod time;
+pub mod timeline;
+pub mod weight;
+pub mod window;
+
+pub use columns::{EventColumns, Weights};
+pub use event::{Claim, Draft, Event, EventSink, Fact, Field, Refusal, Standing};
+pub use key::KeyFacts;
+pub use leaderboard::{HolderScore, Ranked, Snapshot};
+pub use score::{Score, Totals};
+pub use time::{Micros, TimeError};
+pub use timeline::{Mark, Segment, Timeline};
+pub use weight::{Wad, WeightError};
+pub use window::Window;

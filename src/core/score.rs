@@ -1,0 +1,191 @@
+//! The integral of weight over time, exact: 256-bit counts of 1e-18 weight x microseconds.
+//!
+//! A weight is under 2^128 and a time under 2^59, so 2^69 keys fit before a sum could overflow.
+//! Nothing here rounds but [`Score::nearest_double`], which is for show.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{AddAssign, SubAssign};
+
+use ruint::aliases::U256;
+
+use super::Wad;
+
+/// An exact score in steps of 1e-24 weight-seconds (1e-18 weight x 1 microsecond).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Score(U256);
+
+impl Score {
+    /// No score.
+    pub const ZERO: Self = Self(U256::ZERO);
+
+    /// `weight` held for `micros` microseconds.
+    #[must_use]
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "limbs of a product are cut on purpose"
+    )]
+    pub fn product(weight: Wad, micros: u64) -> Self {
+        let (steps, time) = (weight.steps(), u128::from(micros));
+        let low = u128::from(steps as u64) * time;
+        let high = (steps >> 64) * time + (low >> 64);
+        Self(U256::from_limbs([
+            low as u64,
+            high as u64,
+            (high >> 64) as u64,
+            0,
+        ]))
+    }
+
+    /// The double nearest to the score in weight-seconds, ties to even.
+    ///
+    /// # Panics
+    /// Never: the text of a score is a number.
+    #[must_use]
+    pub fn nearest_double(self) -> f64 {
+        // The standard library's reader of decimals rounds once, to nearest, ties to even.
+        self.to_string()
+            .parse()
+            .expect("a score prints as a decimal number")
+    }
+
+    /// Steps of 1e-24 weight-seconds.
+    #[must_use]
+    pub const fn steps(self) -> U256 {
+        self.0
+    }
+}
+
+impl AddAssign for Score {
+    #[inline]
+    fn add_assign(&mut self, other: Self) {
+        self.0 = self
+            .0
+            .checked_add(other.0)
+            .expect("2^69 keys fit into a 256-bit sum");
+    }
+}
+
+impl SubAssign for Score {
+    #[inline]
+    fn sub_assign(&mut self, other: Self) {
+        self.0 = self
+            .0
+            .checked_sub(other.0)
+            .expect("only what was added is taken away");
+    }
+}
+
+impl fmt::Display for Score {
+    /// Weight-seconds as an exact decimal without trailing zeros.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        let padded = format!("{digits:0>25}");
+        let (whole, fraction) = padded.split_at(padded.len() - 24);
+        out.write_str(whole)?;
+        let fraction = fraction.trim_end_matches('0');
+        if fraction.is_empty() {
+            Ok(())
+        } else {
+            write!(out, ".{fraction}")
+        }
+    }
+}
+
+/// Held time and score together: what a key, a holder or a stretch of time adds up to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Held time in microseconds.
+    pub held_us: u128,
+    /// Integral of the effective weight.
+    pub score: Score,
+}
+
+impl Totals {
+    /// Nothing held.
+    pub const ZERO: Self = Self {
+        held_us: 0,
+        score: Score::ZERO,
+    };
+
+    /// `weight` held for `micros` microseconds.
+    #[must_use]
+    #[inline]
+    pub fn of(weight: Wad, micros: u64) -> Self {
+        Self {
+            held_us: micros.into(),
+            score: Score::product(weight, micros),
+        }
+    }
+
+    /// Held time in whole seconds, floored.
+    #[must_use]
+    pub const fn total_seconds(&self) -> u128 {
+        self.held_us / 1_000_000
+    }
+}
+
+impl AddAssign for Totals {
+    #[inline]
+    fn add_assign(&mut self, other: Self) {
+        self.held_us += other.held_us;
+        self.score += other.score;
+    }
+}
+
+impl SubAssign for Totals {
+    #[inline]
+    fn sub_assign(&mut self, other: Self) {
+        self.held_us -= other.held_us;
+        self.score -= other.score;
+    }
+}
+
+impl Sum for Totals {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::ZERO, |mut sum, part| {
+            sum += part;
+            sum
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_is_exact_and_has_no_trailing_zeros() {
+        assert_eq!(Score::ZERO.to_string(), "0");
+        assert_eq!(Score::product(Wad::ONE, 10_000_000).to_string(), "10");
+        assert_eq!(
+            Score::product(Wad::from_steps(1), 1).to_string(),
+            "0.000000000000000000000001"
+        );
+        assert_eq!(Score::product(Wad::ONE, 1_500_000).to_string(), "1.5");
+    }
+
+    #[test]
+    fn the_double_is_the_nearest() {
+        let score = Score::product(Wad::from_steps(u128::MAX), 1_735_689_600_000_000);
+        assert_eq!(
+            score.to_string(),
+            "590624565328056913273359287023.402794233044368"
+        );
+        assert_eq!(
+            score.nearest_double().to_bits(),
+            5.906_245_653_280_569e29_f64.to_bits()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_product_agrees_with_256_bit_multiplication(steps: u128, micros in 0_u64..1 << 59) {
+            let product = Score::product(Wad::from_steps(steps), micros);
+            prop_assert_eq!(product.steps(), U256::from(steps) * U256::from(micros));
+        }
+    }
+}

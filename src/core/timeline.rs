@@ -1,0 +1,326 @@
+//! The effective weight of one key over time, and its integral, kept up to date fact by fact.
+//!
+//! Closed holds are kept as their upper envelope (disjoint segments at the largest weight), marks
+//! as the strongest mark of each instant; both are what the semantics can ever ask of them, so a
+//! fact that changes neither leaves no trace. A fact cannot be taken back here: see [`super::key`].
+
+use super::sorted::SortedMap;
+use super::window::length;
+use super::{Fact, Micros, Totals, Wad, Window};
+
+/// What the marks of one instant set the curve to. The larger one wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// Held at this weight until the next mark.
+    On(Wad),
+    /// Not held until the next mark; it wins over every start of its instant.
+    Off,
+}
+
+/// A stretch of the envelope: held at `weight` until `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    end: Micros,
+    weight: Wad,
+}
+
+/// A maximal stretch of one effective weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// First instant.
+    pub start: Micros,
+    /// First instant after it; `None` while the hold is still open.
+    pub end: Option<Micros>,
+    /// Effective weight.
+    pub weight: Wad,
+}
+
+/// Envelope, marks, and the totals of everything before [`Timeline::horizon`].
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    holds: SortedMap<Held>,
+    marks: SortedMap<Mark>,
+    totals: Totals,
+}
+
+impl Timeline {
+    /// Adds a fact. Adding one again, or one that is covered, changes nothing.
+    pub fn record(&mut self, fact: Fact) {
+        match fact {
+            Fact::Closed { start, end, weight } if start < end => {
+                self.record_hold(start, end, weight)
+            }
+            Fact::Closed { .. } => {}
+            Fact::Start { at, weight } => self.record_mark(at, Mark::On(weight)),
+            Fact::Stop { at } => self.record_mark(at, Mark::Off),
+        }
+    }
+
+    /// Adds all that `other` knows.
+    pub fn merge(&mut self, other: &Self) {
+        for (start, held) in other.holds.iter() {
+            self.record_hold(start, held.end, held.weight);
+        }
+        for (at, mark) in other.marks.iter() {
+            self.record_mark(at, mark);
+        }
+    }
+
+    /// The first instant at which anything is known; `None` where nothing is.
+    #[must_use]
+    pub fn beginning(&self) -> Option<Micros> {
+        let hold = self.holds.first().map(|(start, _)| start);
+        let mark = self.marks.first().map(|(at, _)| at);
+        hold.into_iter().chain(mark).min()
+    }
+
+    /// The last instant at which anything changes; `None` where nothing is known.
+    #[must_use]
+    pub fn horizon(&self) -> Option<Micros> {
+        let hold = self.holds.last().map(|(_, held)| held.end);
+        let mark = self.marks.last().map(|(at, _)| at);
+        hold.max(mark)
+    }
+
+    /// The weight that is still held past the horizon, since its mark.
+    #[must_use]
+    pub fn open(&self) -> Option<(Micros, Wad)> {
+        match self.marks.last() {
+            Some((at, Mark::On(weight))) => Some((at, weight)),
+            Some((_, Mark::Off)) | None => None,
+        }
+    }
+
+    /// Totals of everything before [`Self::horizon`].
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Totals over `window`: at once where it holds all that is known, by a walk where it cuts.
+    #[must_use]
+    pub fn score(&self, window: &Window) -> Totals {
+        let (Some(beginning), Some(horizon)) = (self.beginning(), self.horizon()) else {
+            return Totals::ZERO;
+        };
+        if beginning < window.start() || window.as_of < horizon {
+            return self.integrate(window.start(), window.as_of, !window.closed_only);
+        }
+        let mut totals = self.totals;
+        match self.open() {
+            Some((_, weight)) if !window.closed_only => {
+                totals += Totals::of(weight, length(horizon, window.as_of));
+            }
+            Some((last_mark, _)) if last_mark < horizon => {
+                totals -= self.integrate(last_mark, horizon, true);
+                totals += self.integrate(last_mark, horizon, false);
+            }
+            Some(_) | None => {}
+        }
+        totals
+    }
+
+    /// The effective weight as maximal stretches, in order of time.
+    #[must_use]
+    pub fn segments(&self) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let (Some(beginning), Some(horizon)) = (self.beginning(), self.horizon()) else {
+            return segments;
+        };
+        self.walk(beginning, horizon, true, |start, end, weight| {
+            push_joined(
+                &mut segments,
+                Segment {
+                    start,
+                    end: Some(end),
+                    weight,
+                },
+            );
+        });
+        if let Some((_, weight)) = self.open() {
+            push_joined(
+                &mut segments,
+                Segment {
+                    start: horizon,
+                    end: None,
+                    weight,
+                },
+            );
+        }
+        segments
+    }
+
+    /// How many stretches and marks are kept; each takes 48 bytes or less.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.holds.len() + self.marks.len()
+    }
+
+    fn record_hold(&mut self, start: Micros, end: Micros, weight: Wad) {
+        if self.marks.is_empty() {
+            self.totals += raise(&mut self.holds, start, end, weight);
+            return;
+        }
+        self.extend_horizon(end);
+        self.totals -= self.integrate(start, end, true);
+        raise(&mut self.holds, start, end, weight);
+        self.totals += self.integrate(start, end, true);
+    }
+
+    fn record_mark(&mut self, at: Micros, mark: Mark) {
+        let known = self.marks.get(at);
+        if known.is_some_and(|known| known >= mark) {
+            return;
+        }
+        self.extend_horizon(at);
+        // A mark speaks until the next one; past the last one the totals end at the horizon.
+        let next = self.marks.first_after(at).map(|(next, _)| next);
+        let until = next.or(self.horizon()).unwrap_or(at);
+        self.totals -= self.integrate(at, until, true);
+        self.marks.insert(at, mark);
+        self.totals += self.integrate(at, until, true);
+    }
+
+    /// Counts what an open hold earns up to `horizon`, which is about to become the last change.
+    fn extend_horizon(&mut self, horizon: Micros) {
+        if let (Some(known), Some((_, weight))) = (self.horizon(), self.open()) {
+            self.totals += match length(known, horizon) {
+                0 => Totals::ZERO,
+                micros => Totals::of(weight, micros),
+            };
+        }
+    }
+
+    fn integrate(&self, start: Micros, end: Micros, open_counts: bool) -> Totals {
+        let mut totals = Totals::ZERO;
+        self.walk(start, end, open_counts, |start, end, weight| {
+            totals += Totals::of(weight, length(start, end));
+        });
+        totals
+    }
+
+    /// Calls `visit` with the stretches of effective weight within `[start, end)`, in order; without
+    /// `open_counts` the curve ends at the last mark. Neighbours may have the same weight.
+    fn walk(
+        &self,
+        start: Micros,
+        end: Micros,
+        open_counts: bool,
+        mut visit: impl FnMut(Micros, Micros, Wad),
+    ) {
+        if start >= end {
+            return;
+        }
+        let last_mark = self.marks.last().map(|(at, _)| at);
+        let curve = |at: Micros, mark: Mark| match mark {
+            Mark::On(weight) if open_counts || Some(at) != last_mark => Some(weight),
+            Mark::On(_) | Mark::Off => None,
+        };
+        let mut cursor = start;
+        let mut level = self
+            .marks
+            .last_until(start)
+            .and_then(|(at, mark)| curve(at, mark));
+        for (at, mark) in self.marks.after(start) {
+            if at >= end {
+                break;
+            }
+            self.walk_piece(cursor, at, level, &mut visit);
+            cursor = at;
+            level = curve(at, mark);
+        }
+        self.walk_piece(cursor, end, level, &mut visit);
+    }
+
+    /// The part of [`Self::walk`] between two marks, where the curve stays at `level`.
+    fn walk_piece(
+        &self,
+        start: Micros,
+        end: Micros,
+        level: Option<Wad>,
+        visit: &mut impl FnMut(Micros, Micros, Wad),
+    ) {
+        let mut cursor = start;
+        let covering = self.holds.last_until(start);
+        for (from, held) in covering.into_iter().chain(self.holds.after(start)) {
+            let (from, until) = (from.max(cursor), held.end.min(end));
+            if from >= end {
+                break;
+            }
+            if from >= until {
+                continue;
+            }
+            if let Some(weight) = level.filter(|_| cursor < from) {
+                visit(cursor, from, weight);
+            }
+            visit(
+                from,
+                until,
+                level.map_or(held.weight, |level| level.max(held.weight)),
+            );
+            cursor = until;
+        }
+        if let Some(weight) = level.filter(|_| cursor < end) {
+            visit(cursor, end, weight);
+        }
+    }
+}
+
+fn push_joined(segments: &mut Vec<Segment>, next: Segment) {
+    match segments.last_mut() {
+        Some(last) if last.end == Some(next.start) && last.weight == next.weight => {
+            last.end = next.end
+        }
+        _ => segments.push(next),
+    }
+}
+
+/// Lifts the envelope to at least `weight` over `[start, end)` and returns what that adds.
+///
+/// Segments stay disjoint, and touching ones of one weight are joined, so the envelope is the same
+/// whatever the order of the holds that made it.
+fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -> Totals {
+    let before = holds
+        .last_until(start)
+        .filter(|(_, held)| held.end >= start);
+    if before.is_some_and(|(_, held)| held.end >= end && held.weight >= weight) {
+        return Totals::ZERO;
+    }
+    let touched: Vec<_> = before
+        .into_iter()
+        .chain(holds.after(start).take_while(|(from, _)| *from <= end))
+        .collect();
+    let mut gained = Totals::ZERO;
+    let mut raised: Vec<(Micros, Held)> = Vec::with_capacity(2 * touched.len() + 1);
+    let mut push = |from: Micros, until: Micros, weight: Wad| match raised.last_mut() {
+        _ if from >= until => {}
+        Some((_, last)) if last.end == from && last.weight == weight => last.end = until,
+        _ => raised.push((from, Held { end: until, weight })),
+    };
+    let mut cursor = start;
+    for (from, held) in &touched {
+        push(*from, held.end.min(start), held.weight);
+        let (inside, until) = ((*from).max(start), held.end.min(end));
+        push(cursor, inside, weight);
+        gained += Totals::of(weight, length(cursor, inside));
+        push(inside, until, weight.max(held.weight));
+        if weight > held.weight {
+            let more = Wad::from_steps(weight.steps() - held.weight.steps());
+            gained.score += Totals::of(more, length(inside, until)).score;
+        }
+        cursor = cursor.max(until);
+        push((*from).max(end), held.end, held.weight);
+    }
+    if cursor < end {
+        // Only where nothing reaches past `end`: such a segment has moved the cursor there.
+        push(cursor, end, weight);
+        gained += Totals::of(weight, length(cursor, end));
+    }
+    for (from, _) in &touched {
+        holds.remove(*from);
+    }
+    for (from, held) in raised {
+        holds.insert(from, held);
+    }
+    gained
+}

@@ -1,0 +1,346 @@
+//! A weight: a decimal >= 0 in steps of 1e-18, below 2^128 steps.
+//!
+//! Reads decimal text and binary doubles; both give the decimal that a person would read, so an
+//! event has one weight by every road. It does no arithmetic; see [`super::score`].
+
+use std::fmt;
+
+/// A weight in integer steps of 1e-18 ("wad", after the token convention of 18 decimals).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Wad(u128);
+
+/// Why a value is not a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WeightError {
+    /// The text is no decimal number.
+    #[error("not a number: give a decimal such as 1.5 or \"2e-3\"")]
+    NotANumber,
+    /// NaN or an infinity.
+    #[error("not finite")]
+    NotFinite,
+    /// Below zero.
+    #[error("negative")]
+    Negative,
+    /// Above zero, but it would round to zero.
+    #[error("under 1e-18, the smallest step")]
+    TooSmall,
+    /// 2^128 steps or more.
+    #[error("too large: the largest is 340282366920938463463.374607431768211455")]
+    TooLarge,
+}
+
+/// Decimal places that are kept.
+const PLACES: i64 = 18;
+
+impl Wad {
+    /// The weight of an event that states none: 1.
+    pub const ONE: Self = Self(1_000_000_000_000_000_000);
+    /// No weight; the key may still be held.
+    pub const ZERO: Self = Self(0);
+
+    /// From steps of 1e-18.
+    #[must_use]
+    pub const fn from_steps(steps: u128) -> Self {
+        Self(steps)
+    }
+
+    /// Steps of 1e-18.
+    #[must_use]
+    pub const fn steps(self) -> u128 {
+        self.0
+    }
+
+    /// Reads `[+-]digits[.digits][e[+-]digits]`, rounded half to even at the 18th place.
+    pub fn parse(text: &str) -> Result<Self, WeightError> {
+        let (negative, unsigned) = match text.as_bytes() {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            rest => (false, rest),
+        };
+        let Some(decimal) = Decimal::read(unsigned) else {
+            return Err(match unsigned.to_ascii_lowercase().as_slice() {
+                b"nan" | b"inf" | b"infinity" => WeightError::NotFinite,
+                _ => WeightError::NotANumber,
+            });
+        };
+        if decimal.is_zero() {
+            return Ok(Self::ZERO);
+        }
+        if negative {
+            return Err(WeightError::Negative);
+        }
+        decimal.to_wad()
+    }
+
+    /// Reads the shortest decimal that prints back to `value`.
+    pub fn from_double(value: f64) -> Result<Self, WeightError> {
+        if value.is_nan() || value.is_infinite() {
+            return Err(WeightError::NotFinite);
+        }
+        if value == 0.0 {
+            return Ok(Self::ZERO);
+        }
+        if value < 0.0 {
+            return Err(WeightError::Negative);
+        }
+        if let Some(wad) = Self::from_short_double(value) {
+            return Ok(wad);
+        }
+        Self::parse(&format!("{value:e}"))
+    }
+
+    /// The weight of a double with at most 15 significant digits, at most six of them decimals.
+    ///
+    /// Two decimals of up to 15 digits never share a double, so a decimal of that length whose
+    /// double is `value` is the shortest there is. `scaled / 1e6` rounds once, both operands being
+    /// exact, so equality proves that `value` is the double nearest to that decimal.
+    fn from_short_double(value: f64) -> Option<Self> {
+        const MILLIONTHS: f64 = 1e6;
+        let scaled = (value * MILLIONTHS).round();
+        #[expect(clippy::float_cmp, reason = "bit equality is the proof")]
+        let is_short = (1.0..1e15).contains(&scaled) && scaled / MILLIONTHS == value;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "1 <= scaled < 1e15"
+        )]
+        is_short.then(|| Self(u128::from(scaled as u64) * 1_000_000_000_000))
+    }
+}
+
+/// A decimal as it is written: digits around a point, times a power of ten.
+struct Decimal<'a> {
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    exponent: i64,
+}
+
+impl<'a> Decimal<'a> {
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let (whole, rest) = split_digits(text);
+        let (fraction, rest) = match rest {
+            [b'.', after @ ..] => split_digits(after),
+            _ => (&[] as &[u8], rest),
+        };
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        let exponent = match rest {
+            [] => 0,
+            [b'e' | b'E', after @ ..] => read_exponent(after)?,
+            _ => return None,
+        };
+        Some(Self {
+            whole,
+            fraction,
+            exponent,
+        })
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> {
+        self.whole
+            .iter()
+            .chain(self.fraction)
+            .map(|byte| byte - b'0')
+    }
+
+    fn is_zero(&self) -> bool {
+        self.digits().all(|digit| digit == 0)
+    }
+
+    /// Steps of 1e-18; the value is not zero.
+    fn to_wad(&self) -> Result<Wad, WeightError> {
+        // The value in steps is `digits * 10^shift`; a negative shift cuts that many digits off.
+        let shift = self.exponent - i64::try_from(self.fraction.len()).unwrap_or(i64::MAX) + PLACES;
+        let count = i64::try_from(self.whole.len() + self.fraction.len()).unwrap_or(i64::MAX);
+        let kept = count.saturating_add(shift.min(0));
+        let mut steps: u128 = 0;
+        let mut rounding = Rounding::default();
+        if kept < 0 {
+            return Err(WeightError::TooSmall);
+        }
+        for (index, digit) in (0_i64..).zip(self.digits()) {
+            if index < kept {
+                let next = steps
+                    .checked_mul(10)
+                    .and_then(|steps| steps.checked_add(digit.into()));
+                steps = next.ok_or(WeightError::TooLarge)?;
+            } else {
+                rounding.drop_digit(digit);
+            }
+        }
+        for _ in 0..shift {
+            steps = steps.checked_mul(10).ok_or(WeightError::TooLarge)?;
+        }
+        if rounding.is_up(steps % 2 == 1) {
+            steps = steps.checked_add(1).ok_or(WeightError::TooLarge)?;
+        }
+        if steps == 0 {
+            Err(WeightError::TooSmall)
+        } else {
+            Ok(Wad(steps))
+        }
+    }
+}
+
+/// What was cut off, as far as half-to-even rounding asks.
+#[derive(Default)]
+struct Rounding {
+    first: Option<u8>,
+    more: bool,
+}
+
+impl Rounding {
+    fn drop_digit(&mut self, digit: u8) {
+        if self.first.is_none() {
+            self.first = Some(digit);
+        } else {
+            self.more |= digit != 0;
+        }
+    }
+
+    fn is_up(&self, is_odd: bool) -> bool {
+        match self.first {
+            Some(5) => self.more || is_odd,
+            Some(digit) => digit > 5,
+            None => false,
+        }
+    }
+}
+
+fn split_digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
+}
+
+/// A power of ten; one past any weight's range is as good as a larger one, so it saturates.
+fn read_exponent(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let (digits, rest) = split_digits(digits);
+    if digits.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    let size = digits.iter().fold(0_i64, |size, byte| {
+        (size * 10 + i64::from(byte - b'0')).min(1_000_000_000_000)
+    });
+    Some(if negative { -size } else { size })
+}
+
+impl fmt::Display for Wad {
+    /// The exact decimal without trailing zeros.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / Self::ONE.0, self.0 % Self::ONE.0);
+        write!(out, "{whole}")?;
+        if fraction != 0 {
+            write!(out, ".{}", format!("{fraction:018}").trim_end_matches('0'))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn steps(text: &str) -> Result<u128, WeightError> {
+        Wad::parse(text).map(Wad::steps)
+    }
+
+    #[test]
+    fn text_is_read_as_the_decimal_that_is_written() {
+        assert_eq!(steps("1"), Ok(10_u128.pow(18)));
+        assert_eq!(steps("+0.1e1"), Ok(10_u128.pow(18)));
+        assert_eq!(steps(".5"), Ok(5 * 10_u128.pow(17)));
+        assert_eq!(steps("5."), Ok(5 * 10_u128.pow(18)));
+        assert_eq!(steps("-0.00"), Ok(0));
+        assert_eq!(steps("0e999999999999999999999"), Ok(0));
+        assert_eq!(steps("1E-18"), Ok(1));
+        assert_eq!(
+            steps("10000000000000000000000000000e-28"),
+            Ok(10_u128.pow(18))
+        );
+        assert_eq!(
+            steps("340282366920938463463.374607431768211455"),
+            Ok(u128::MAX)
+        );
+    }
+
+    #[test]
+    fn the_nineteenth_place_rounds_half_to_even() {
+        assert_eq!(steps("0.0000000000000000015"), Ok(2));
+        assert_eq!(steps("0.0000000000000000025"), Ok(2));
+        assert_eq!(steps("0.00000000000000000250000001"), Ok(3));
+        assert_eq!(steps("0.0000000000000000005000001"), Ok(1));
+        assert_eq!(steps("0.00000000000000000150e0"), Ok(2));
+    }
+
+    #[test]
+    fn what_is_no_weight_is_refused_with_its_reason() {
+        for text in [
+            "", ".", "-", "abc", "1e", "1e+", "0x10", "1_000", " 1", "1 ", "1,5", "١",
+        ] {
+            assert_eq!(steps(text), Err(WeightError::NotANumber), "{text:?}");
+        }
+        for text in ["NaN", "-inf", "+Infinity"] {
+            assert_eq!(steps(text), Err(WeightError::NotFinite), "{text:?}");
+        }
+        for text in ["-1", "-1e-30"] {
+            assert_eq!(steps(text), Err(WeightError::Negative), "{text:?}");
+        }
+        for text in ["1e-19", "0.0000000000000000005", "1e-99999999999999999999"] {
+            assert_eq!(steps(text), Err(WeightError::TooSmall), "{text:?}");
+        }
+        for text in [
+            "340282366920938463463.374607431768211456",
+            "340282366920938463463.3746074317682114555",
+            "1e21",
+            "1e400",
+            "1e99999999999999999999",
+        ] {
+            assert_eq!(steps(text), Err(WeightError::TooLarge), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn doubles_are_read_as_their_shortest_decimal() {
+        assert_eq!(Wad::from_double(0.1).unwrap().to_string(), "0.1");
+        assert_eq!(Wad::from_double(2.0).unwrap().to_string(), "2");
+        assert_eq!(
+            Wad::from_double(4.263_267_701_426_558_5e-8)
+                .unwrap()
+                .to_string(),
+            "0.000000042632677014"
+        );
+        assert_eq!(Wad::from_double(-0.0), Ok(Wad::ZERO));
+        assert_eq!(Wad::from_double(f64::NAN), Err(WeightError::NotFinite));
+        assert_eq!(Wad::from_double(-1.0), Err(WeightError::Negative));
+        assert_eq!(Wad::from_double(1e-19), Err(WeightError::TooSmall));
+        assert_eq!(Wad::from_double(1e21), Err(WeightError::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_road_for_doubles_agrees_with_their_text(
+            value in prop_oneof![
+                (0_u64..1_000_000_000_000, 0_u32..9).prop_map(|(digits, places)| {
+                    format!("{digits}e-{places}").parse::<f64>().unwrap()
+                }),
+                0.0..1e12_f64,
+                0.0..1e-12_f64,
+            ]
+        ) {
+            prop_assert_eq!(Wad::from_double(value), Wad::parse(&format!("{value}")));
+        }
+
+        #[test]
+        fn every_printed_weight_reads_back(steps: u128) {
+            let wad = Wad::from_steps(steps);
+            prop_assert_eq!(Wad::parse(&wad.to_string()), Ok(wad));
+        }
+    }
+}

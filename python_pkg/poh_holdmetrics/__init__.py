@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from poh_holdmetrics.calculator import ExactScore, calculate_score, merge_overlaps, score_exact
     from poh_holdmetrics.data_models import HoldEvent, HoldStat
     from poh_holdmetrics.errors import HoldMetricsError, Refused
+    from poh_holdmetrics.pipeline import Pipeline
+    from poh_holdmetrics.scheduler import AsyncScheduler
     from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncScheduler",
     "AsyncTracker",
     "ExactScore",
     "HoldEvent",
     "HoldMetricsError",
     "HoldSnapshot",
     "HoldStat",
+    "Pipeline",
     "Refused",
     "__version__",
     "calculate_score",
@@ -33,12 +37,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncScheduler": "scheduler",
     "AsyncTracker": "tracker",
     "ExactScore": "calculator",
     "HoldEvent": "data_models",
     "HoldMetricsError": "errors",
     "HoldSnapshot": "tracker",
     "HoldStat": "data_models",
+    "Pipeline": "pipeline",
     "Refused": "errors",
     "calculate_score": "calculator",
     "merge_overlaps": "calculator",

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from poh_holdmetrics import instants, native
 from poh_holdmetrics.data_models import HoldEvent, HoldStat
+from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.instants import Instant
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.windows import Window
@@ -170,6 +171,8 @@ class AsyncTracker:
         closed_only: bool | None = None,
     ) -> list[HoldStat]:
         """The first `n` holders by score; arguments as for `snapshot`."""
+        if n < 0:
+            raise Refused("n", f"0 or more is wanted, not {n}")
         window = Window.of(as_of, from_, closed_only=closed_only)
         rows = await self._asked(partial(self._engine.leaderboard, n, *window))
         return [HoldStat.from_row(row) for row in rows]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Window(NamedTuple):
-    """[from_us, as_of_us), in the order of the engines' arguments; `from_us` None is the beginning of time."""
+    """[from_us, as_of_us), in the order of the engines' arguments; `from_us` None is the first instant."""
 
     as_of_us: int
     from_us: int | None

@@ -7,6 +7,7 @@ The score is exact, in punk-seconds. The file has the columns date_time (UTC), f
     main_holdmetrics run examples/cryptopunks.py cryptopunks_sales_2017_2022.csv [--json]
 """
 
+# ruff: noqa: T201 - a script prints
 from __future__ import annotations
 
 import argparse

@@ -31,7 +31,7 @@ def facts_in_force(events: Sequence[Raw]) -> list[Raw]:
         return (event.revision, event.retract, start, end, event.weight)
 
     ids = {event.event_id for event in events if event.event_id is not None}
-    winners = [max((e for e in events if e.event_id == each), key=claim) for each in ids]  # type: ignore[type-var]
+    winners = [max((e for e in events if e.event_id == each), key=claim) for each in ids]
     return [e for e in events if e.event_id is None] + [e for e in winners if not e.retract]
 
 

@@ -11,11 +11,11 @@ pub mod native;
 mod workers;
 
 #[cfg(feature = "py-embed")]
-pub mod audit;
-#[cfg(feature = "py-embed")]
 mod guard;
 #[cfg(feature = "py-embed")]
 pub mod interpreter;
+#[cfg(feature = "py-embed")]
+pub mod invocation;
 #[cfg(feature = "py-embed")]
 mod logging;
 #[cfg(feature = "py-embed")]

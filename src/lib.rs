@@ -11,4 +11,5 @@ compile_error!(
      itself and must never import the extension module of the same code"
 );
 
+pub mod aggregator;
 pub mod core;

@@ -76,6 +76,7 @@ impl Snapshot {
     }
 
     /// The listed holders with their ranks, in leaderboard order.
+    #[must_use]
     pub fn ranked(&self) -> impl ExactSizeIterator<Item = Ranked<'_>> {
         let mut tie = (0, 0);
         self.holders.iter().enumerate().map(move |(index, holder)| {

@@ -76,15 +76,15 @@ impl<V: Copy> SortedMap<V> {
 
     /// The entries after `at`, in order.
     pub(super) fn after(&self, at: Micros) -> impl Iterator<Item = (Micros, V)> {
-        self.from_bound(Bound::Excluded(at))
+        self.entries_from(Bound::Excluded(at))
     }
 
     /// All entries, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Micros, V)> {
-        self.from_bound(Bound::Unbounded)
+        self.entries_from(Bound::Unbounded)
     }
 
-    fn from_bound(&self, bound: Bound<Micros>) -> impl Iterator<Item = (Micros, V)> {
+    fn entries_from(&self, bound: Bound<Micros>) -> impl Iterator<Item = (Micros, V)> {
         let (few, many) = match self {
             Self::Few(entries) => {
                 let skipped = match bound {

@@ -57,6 +57,13 @@ impl Micros {
         self.0
     }
 
+    /// The instant `micros` microseconds later, at most [`Self::MAX`].
+    #[must_use]
+    #[inline]
+    pub fn after(self, micros: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(micros).min(Self::MAX.0))
+    }
+
     /// Reads RFC 3339 text with an offset, or an integer count of milliseconds since 1970.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let digits = text.strip_prefix('-').unwrap_or(text);

@@ -48,7 +48,7 @@ impl Timeline {
     pub fn record(&mut self, fact: Fact) {
         match fact {
             Fact::Closed { start, end, weight } if start < end => {
-                self.record_hold(start, end, weight)
+                self.record_hold(start, end, weight);
             }
             Fact::Closed { .. } => {}
             Fact::Start { at, weight } => self.record_mark(at, Mark::On(weight)),
@@ -269,7 +269,7 @@ impl Timeline {
 fn push_joined(segments: &mut Vec<Segment>, next: Segment) {
     match segments.last_mut() {
         Some(last) if last.end == Some(next.start) && last.weight == next.weight => {
-            last.end = next.end
+            last.end = next.end;
         }
         _ => segments.push(next),
     }

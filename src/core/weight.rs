@@ -52,11 +52,7 @@ impl Wad {
 
     /// Reads `[+-]digits[.digits][e[+-]digits]`, rounded half to even at the 18th place.
     pub fn parse(text: &str) -> Result<Self, WeightError> {
-        let (negative, unsigned) = match text.as_bytes() {
-            [b'-', rest @ ..] => (true, rest),
-            [b'+', rest @ ..] => (false, rest),
-            rest => (false, rest),
-        };
+        let (negative, unsigned) = split_sign(text.as_bytes());
         let Some(decimal) = Decimal::read(unsigned) else {
             return Err(match unsigned.to_ascii_lowercase().as_slice() {
                 b"nan" | b"inf" | b"infinity" => WeightError::NotFinite,
@@ -208,17 +204,21 @@ impl Rounding {
     }
 }
 
+/// Whether a minus stands before it, and what follows the sign.
+fn split_sign(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [sign @ (b'-' | b'+'), rest @ ..] => (*sign == b'-', rest),
+        _ => (false, text),
+    }
+}
+
 fn split_digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }
 
 /// A power of ten; one past any weight's range is as good as a larger one, so it saturates.
 fn read_exponent(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let (negative, digits) = split_sign(text);
     let (digits, rest) = split_digits(digits);
     if digits.is_empty() || !rest.is_empty() {
         return None;

@@ -1,0 +1,65 @@
+"""Exact hold scores: how much was held, for how long, by whom.
+
+The public names below are looked up when first used, so that importing the package costs next to nothing.
+Start with `HoldEvent` and `calculate_score` for a list of events, `AsyncTracker` for a stream of them;
+`python -m poh_holdmetrics score FILE` scores a file. What a score is: SEMANTICS, held by `pure`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.calculator import ExactScore, calculate_score, merge_overlaps, score_exact
+    from poh_holdmetrics.data_models import HoldEvent, HoldStat
+    from poh_holdmetrics.errors import HoldMetricsError, Refused
+    from poh_holdmetrics.pipeline import Pipeline
+    from poh_holdmetrics.scheduler import AsyncScheduler
+    from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncScheduler",
+    "AsyncTracker",
+    "ExactScore",
+    "HoldEvent",
+    "HoldMetricsError",
+    "HoldSnapshot",
+    "HoldStat",
+    "Pipeline",
+    "Refused",
+    "__version__",
+    "calculate_score",
+    "merge_overlaps",
+    "score_exact",
+]
+
+_HOMES = {
+    "AsyncScheduler": "scheduler",
+    "AsyncTracker": "tracker",
+    "ExactScore": "calculator",
+    "HoldEvent": "data_models",
+    "HoldMetricsError": "errors",
+    "HoldSnapshot": "tracker",
+    "HoldStat": "data_models",
+    "Pipeline": "pipeline",
+    "Refused": "errors",
+    "calculate_score": "calculator",
+    "merge_overlaps": "calculator",
+    "score_exact": "calculator",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,204 @@
+"""The one place that knows where native code may come from.
+
+Looked for in this order: callables that a Rust host registered as `_holdmetrics_host`; else the extension
+module `poh_holdmetrics_rust`; else none, and everything runs in pure Python. `POH_DISABLE_RUST=1` forces
+none. Inside a host the extension is never imported: two copies of the native code in one process would each
+keep their own state. Imports nothing heavy and looks nothing up before it is asked.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from poh_holdmetrics.errors import NativeError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+HOST_MODULE = "_holdmetrics_host"
+EXTENSION_MODULE = "poh_holdmetrics_rust"
+DISABLE_VARIABLE = "POH_DISABLE_RUST"
+#: The version of the namespace below that this package speaks.
+API = 1
+
+Source = Literal["host", "extension", "none"]
+Row = tuple[int, str, int, str, float]
+HeldSegment = tuple[str, str, int, int | None, int]
+
+
+class Snapshot(Protocol):
+    """The leaderboard at one instant; native ones also have `__arrow_c_stream__`."""
+
+    @property
+    def as_of_us(self) -> int: ...  # noqa: D102
+    @property
+    def from_us(self) -> int | None: ...  # noqa: D102
+    @property
+    def closed_only(self) -> bool: ...  # noqa: D102
+    def __len__(self) -> int: ...
+    def rows(self, n: int | None = None) -> list[Row]: ...  # noqa: D102
+
+
+class Aggregator(Protocol):
+    """Facts of many keys; the pure-Python twin has the same verbs."""
+
+    @property
+    def events(self) -> int: ...  # noqa: D102
+    @property
+    def holders(self) -> int: ...  # noqa: D102
+    @property
+    def keys(self) -> int: ...  # noqa: D102
+    def record(  # noqa: D102
+        self,
+        token_id: str,
+        holder_id: str,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        weight: str | float | Decimal = "1",
+        event_id: str | None = None,
+        revision: int = 0,
+        retract: bool = False,  # noqa: FBT001, FBT002
+    ) -> None: ...
+    def record_events(self, events: list[Any]) -> int: ...  # noqa: D102
+    def record_batch(self, *columns: Any, **named: Any) -> int: ...  # noqa: D102
+    def merge(self, other: Any) -> None: ...  # noqa: D102
+    def snapshot(  # noqa: D102
+        self,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> Snapshot: ...
+    def leaderboard(  # noqa: D102
+        self,
+        n: int,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> list[Row]: ...
+    def holder(  # noqa: D102
+        self,
+        holder_id: str,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> Row | None: ...
+
+
+class Namespace(Protocol):
+    """What the host and the extension both offer, filled by the same Rust code."""
+
+    __version__: str
+    API: int
+    Aggregator: Callable[[], Aggregator]
+
+    def aggregate(  # noqa: D102
+        self,
+        events: list[Any],
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> Snapshot: ...
+    def calculate_score(  # noqa: D102
+        self,
+        events: list[Any],
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> float: ...
+    def score_exact(  # noqa: D102
+        self,
+        events: list[Any],
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> tuple[int, str, float]: ...
+    def merge_overlaps(self, events: list[Any]) -> list[HeldSegment]: ...  # noqa: D102
+    def score_columns(self, *columns: Any, **named: Any) -> Snapshot: ...  # noqa: D102
+
+
+def source() -> Source:
+    """Where native code comes from now: `host`, `extension` or `none`.
+
+    Raises `NativeError` where native code is there but cannot be used.
+    """
+    if inside_host():
+        forbid_extension()
+    if os.environ.get(DISABLE_VARIABLE) == "1":
+        return "none"
+    if inside_host():
+        return "host"
+    return "none" if _extension() is None else "extension"
+
+
+def namespace() -> Namespace | None:
+    """The native callables, or None where everything runs in pure Python; raises as `source` does."""
+    match source():
+        case "host":
+            return _checked(sys.modules[HOST_MODULE])
+        case "extension":
+            return _extension()
+        case "none":
+            return None
+
+
+def inside_host() -> bool:
+    """Whether this interpreter runs inside the Rust host, native code forced off or not."""
+    return HOST_MODULE in sys.modules
+
+
+def forbid_extension() -> None:
+    """Make `import poh_holdmetrics_rust` a clear error in this process; asked again, it changes nothing."""
+    if not any(isinstance(finder, _NoExtension) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _NoExtension())
+
+
+class _NoExtension(importlib.abc.MetaPathFinder):
+    """Refuses the extension module by name and finds nothing else."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the import system's own signature
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        if fullname == EXTENSION_MODULE:
+            raise NativeError(
+                EXTENSION_MODULE,
+                "not importable inside main_holdmetrics, which carries the native code already; "
+                "use poh_holdmetrics.native.namespace()",
+            )
+        return None
+
+
+@cache
+def _extension() -> Namespace | None:
+    try:
+        module = importlib.import_module(EXTENSION_MODULE)
+    except ModuleNotFoundError as missing:
+        if missing.name == EXTENSION_MODULE:
+            return None
+        raise NativeError(EXTENSION_MODULE, f"cannot be imported ({missing}); {_CURE}") from missing
+    except ImportError as broken:
+        raise NativeError(EXTENSION_MODULE, f"cannot be imported ({broken}); {_CURE}") from broken
+    return _checked(module)
+
+
+def _checked(module: ModuleType) -> Namespace:
+    found = getattr(module, "API", None)
+    if found != API:
+        raise NativeError(
+            module.__name__,
+            f"speaks API {found}, this package speaks {API}; install both of one version, or {_CURE}",
+        )
+    return cast("Namespace", module)
+
+
+_CURE = f"reinstall it, or set {DISABLE_VARIABLE}=1 for pure Python"

@@ -1,0 +1,197 @@
+"""The pure-Python twin of the native `Aggregator`: the same verbs, the same exact answers.
+
+Holds facts by holder and token; each query sums them anew over its window. For one thread, or one event
+loop: it locks nothing. Columns are read in `columns`, single sums in `envelope`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Protocol
+
+from poh_holdmetrics import records
+from poh_holdmetrics.instants import MIN_US
+from poh_holdmetrics.pure.columns import Int64Buffer, records_from_columns
+from poh_holdmetrics.pure.curve import OPEN_US
+from poh_holdmetrics.pure.envelope import effective_segments, integral
+from poh_holdmetrics.pure.facts import KeyFacts
+from poh_holdmetrics.pure.ranking import Row, Total, row_of_holder, rows_from_totals
+from poh_holdmetrics.records import Record
+
+#: token_id, holder_id, start_us, end_us (None: still open at the end), weight in wads.
+HeldSegment = tuple[str, str, int, int | None, int]
+
+
+class Recorded(Protocol):
+    """What is asked of an event model: its checked values as a record. `HoldEvent` is one."""
+
+    def record(self) -> Record: ...  # noqa: D102
+
+
+class Snapshot:
+    """The leaderboard at one instant over one window, computed once; later events do not change it."""
+
+    __slots__ = ("as_of_us", "closed_only", "from_us", "totals")
+
+    def __init__(
+        self, totals: dict[str, Total], as_of_us: int, from_us: int | None, *, closed_only: bool
+    ) -> None:
+        self.totals = totals
+        self.as_of_us = as_of_us
+        self.from_us = from_us
+        self.closed_only = closed_only
+
+    def __len__(self) -> int:
+        return len(self.totals)
+
+    def rows(self, n: int | None = None) -> list[Row]:
+        """All rows, or the first `n`, in leaderboard order."""
+        return rows_from_totals(self.totals, n)
+
+
+class Aggregator:
+    """Facts of many keys. Order, repetition and splitting of the events do not matter."""
+
+    __slots__ = ("_events", "_holders", "_keys")
+
+    def __init__(self) -> None:
+        self._holders: dict[str, dict[str, KeyFacts]] = {}
+        self._events = 0
+        self._keys = 0
+
+    @property
+    def events(self) -> int:
+        """Events accepted, repetitions included."""
+        return self._events
+
+    @property
+    def holders(self) -> int:
+        """Holders with any accepted event."""
+        return len(self._holders)
+
+    @property
+    def keys(self) -> int:
+        """Pairs of token and holder with any accepted event."""
+        return self._keys
+
+    def add(self, record: Record) -> None:
+        """Take in a record that passed its door."""
+        self._facts(record.token_id, record.holder_id).add(record)
+        self._events += 1
+
+    def record(
+        self,
+        token_id: str,
+        holder_id: str,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        weight: str | float | Decimal = "1",
+        event_id: str | None = None,
+        revision: int = 0,
+        retract: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+    ) -> None:
+        """Take in one event; raises `Refused` and changes nothing where it is not one."""
+        self.add(
+            records.record_through(
+                records.MICROS, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract
+            )
+        )
+
+    def record_events(self, events: Iterable[Recorded]) -> int:
+        """Take in `HoldEvent` models, all or none; returns how many."""
+        return self._add_all([event.record() for event in events])
+
+    def record_batch(
+        self,
+        token_id: list[str],
+        holder_id: list[str],
+        start_us: Int64Buffer,
+        end_us: Int64Buffer,
+        weight: object = None,
+        event_id: list[str | None] | None = None,
+        revision: Int64Buffer | None = None,
+        retract: object = None,
+    ) -> int:
+        """Take in columns, all rows or none; returns how many. Shapes and errors: `columns`."""
+        return self._add_all(
+            records_from_columns(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
+        )
+
+    def merge(self, other: Aggregator) -> None:
+        """Unite with another aggregator's facts, as sets unite; the other stays as it is."""
+        for holder_id, tokens in other._holders.items():
+            for token_id, facts in tokens.items():
+                self._facts(token_id, holder_id).merge(facts)
+        self._events += other._events
+
+    def snapshot(
+        self,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+    ) -> Snapshot:
+        """The scores of all holders over [from_us, as_of_us)."""
+        totals = {
+            holder_id: self._total(tokens, as_of_us, from_us, closed_only=closed_only)
+            for holder_id, tokens in self._holders.items()
+        }
+        return Snapshot(totals, as_of_us, from_us, closed_only=closed_only)
+
+    def leaderboard(
+        self,
+        n: int,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+    ) -> list[Row]:
+        """The first `n` rows of the snapshot."""
+        return self.snapshot(as_of_us, from_us, closed_only).rows(n)
+
+    def holder(
+        self,
+        holder_id: str,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+    ) -> Row | None:
+        """One holder's row with its true rank; None where it has no event."""
+        if holder_id not in self._holders:
+            return None
+        return row_of_holder(self.snapshot(as_of_us, from_us, closed_only).totals, holder_id)
+
+    def segments(self) -> Iterator[HeldSegment]:
+        """The effective segments of every key, sorted by token, holder and start."""
+        keys = sorted(
+            (token_id, holder_id) for holder_id, tokens in self._holders.items() for token_id in tokens
+        )
+        for token_id, holder_id in keys:
+            for start_us, end_us, wad in effective_segments(self._holders[holder_id][token_id]):
+                yield token_id, holder_id, start_us, None if end_us == OPEN_US else end_us, wad
+
+    def _add_all(self, batch: list[Record]) -> int:
+        for record in batch:
+            self.add(record)
+        return len(batch)
+
+    def _facts(self, token_id: str, holder_id: str) -> KeyFacts:
+        tokens = self._holders.get(holder_id)
+        if tokens is None:
+            tokens = self._holders[holder_id] = {}
+        facts = tokens.get(token_id)
+        if facts is None:
+            facts = tokens[token_id] = KeyFacts()
+            self._keys += 1
+        return facts
+
+    @staticmethod
+    def _total(
+        tokens: dict[str, KeyFacts], as_of_us: int, from_us: int | None, *, closed_only: bool
+    ) -> Total:
+        since_us = MIN_US if from_us is None else from_us
+        held_us = wad_us = 0
+        for facts in tokens.values():
+            key_us, key_wad_us = integral(facts, since_us, as_of_us, closed_only=closed_only)
+            held_us += key_us
+            wad_us += key_wad_us
+        return Total(held_us, wad_us)

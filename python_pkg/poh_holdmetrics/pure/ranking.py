@@ -1,0 +1,47 @@
+"""Sums per holder and their order: score descending, then holder_id; equal scores share a rank.
+
+Text compares by code point, which is the order of its UTF-8 bytes. Sums come from `aggregator`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from poh_holdmetrics import wads
+
+
+class Total(NamedTuple):
+    """A holder's sum over its keys: microseconds held, and wad-microseconds of score."""
+
+    held_us: int
+    wad_us: int
+
+
+#: rank, holder_id, held_us, score (exact decimal text in weight-seconds), weighted_score (nearest double).
+Row = tuple[int, str, int, str, float]
+
+
+def rows_from_totals(totals: Mapping[str, Total], n: int | None = None) -> list[Row]:
+    """The leaderboard of all holders, or its first `n` lines."""
+    order = sorted(totals.items(), key=lambda item: (-item[1].wad_us, item[0]))
+    rows: list[Row] = []
+    rank = 0
+    above: int | None = None
+    for place, (holder_id, total) in enumerate(order[:n], start=1):
+        if total.wad_us != above:
+            rank, above = place, total.wad_us
+        rows.append(_row(rank, holder_id, total))
+    return rows
+
+
+def row_of_holder(totals: Mapping[str, Total], holder_id: str) -> Row | None:
+    """One holder's line with its true rank; None where the holder has no event."""
+    own = totals.get(holder_id)
+    if own is None:
+        return None
+    return _row(1 + sum(total.wad_us > own.wad_us for total in totals.values()), holder_id, own)
+
+
+def _row(rank: int, holder_id: str, total: Total) -> Row:
+    return (rank, holder_id, total.held_us, wads.score_text(total.wad_us), wads.score_float(total.wad_us))

@@ -1,0 +1,172 @@
+"""Files of hold events to one scored set: opened, split into lines, counted, refused lines kept.
+
+Several files are one set. Prints nothing and reads no clock; the command line is `cli`, single lines are
+read in `ingest`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+
+from poh_holdmetrics import wads
+from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.intake import Intake
+from poh_holdmetrics.pure.aggregator import Aggregator
+
+if TYPE_CHECKING:
+    from poh_holdmetrics import native
+    from poh_holdmetrics.records import Record
+    from poh_holdmetrics.windows import Window
+
+#: Lines taken at once: few enough to stop soon after a refusal, many enough to be cheap.
+_BATCH_LINES = 4096
+_ELSEWHERE = {
+    ".parquet": "Parquet is read by main_holdmetrics score",
+    ".arrow": "Arrow is read by main_holdmetrics score",
+    ".zst": "zstd is read by main_holdmetrics score; or unpack it first",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What a run of the command line found."""
+
+    window: Window
+    read: int
+    accepted: int
+    rejected: list[tuple[str, int, str]]
+    rows: list[native.Row]
+    holders: int
+
+
+def score_files(
+    files: Sequence[str],
+    window: Window,
+    *,
+    namespace: native.Namespace | None,
+    input_format: str = "auto",
+    stop_at_refusal: bool = True,
+    n: int | None = None,
+) -> Reading:
+    """Read `files` and score them over `window`, natively where `namespace` is given.
+
+    `n` bounds the rows. Raises `InputError` at a file that cannot be read and, with `stop_at_refusal`, at
+    the first refused line.
+    """
+    engine: native.Aggregator
+    if namespace is None:
+        engine = pure = Aggregator()
+        intake = Intake(pure.add)
+    else:
+        engine = namespace.Aggregator()
+        intake = Intake(_recorded_by(engine))
+    for file in files:
+        for _ in _fed(intake, file, input_format):
+            if stop_at_refusal and intake.rejected:
+                name, line, reason = intake.rejected[0]
+                raise InputError(f"{name}: line {line}", reason)
+    snapshot = engine.snapshot(*window)
+    return Reading(
+        window=window,
+        read=intake.read,
+        accepted=intake.accepted,
+        rejected=intake.rejected,
+        rows=snapshot.rows(n),
+        holders=len(snapshot),
+    )
+
+
+def _recorded_by(engine: native.Aggregator) -> Callable[[Record], None]:
+    def accept(record: Record) -> None:
+        token_id, holder_id, start_us, end_us, wad, event_id, revision, retract = record
+        weight = wads.decimal_from_wad(wad)
+        engine.record(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
+
+    return accept
+
+
+def _fed(intake: Intake, file: str, input_format: str) -> Iterator[None]:
+    with _opened(file) as stream:
+        if _format(file, input_format) == "csv":
+            yield from _fed_csv(intake, file, stream)
+        else:
+            yield from _fed_jsonl(intake, file, stream)
+
+
+def _fed_jsonl(intake: Intake, file: str, stream: BinaryIO) -> Iterator[None]:
+    first_line = 1
+    while lines := stream.readlines(_BATCH_LINES * 64):
+        intake.feed_jsonl(lines, file, first_line)
+        first_line += len(lines)
+        yield
+
+
+def _fed_csv(intake: Intake, file: str, stream: BinaryIO) -> Iterator[None]:
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    try:
+        yield from _fed_rows(intake, file, text)
+    finally:
+        text.detach()  # the stream is closed by who opened it
+
+
+def _fed_rows(intake: Intake, file: str, text: TextIO) -> Iterator[None]:
+    reader = csv.reader(text, strict=True)
+    header = next(reader, None)
+    if header is None:
+        raise InputError(file, "no header line; name the columns token_id,holder_id,start,end,weight")
+    for name in ("token_id", "holder_id"):
+        if name not in header:
+            raise InputError(file, f"no column {name} in the header")
+    if not {"start", "end", "retract"} & set(header):
+        raise InputError(file, "no column start or end in the header")
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    before = reader.line_num
+    for row in reader:
+        if row:
+            rows.append(row)
+            lines.append(before + 1)
+        before = reader.line_num
+        if len(rows) == _BATCH_LINES:
+            intake.feed_csv(rows, header, file, lines)
+            rows, lines = [], []
+            yield
+    intake.feed_csv(rows, header, file, lines)
+    yield
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked; what goes wrong while it is read becomes one `InputError`."""
+    try:
+        if file == "-":
+            yield sys.stdin.buffer
+            return
+        suffix = Path(file).suffix
+        if suffix in _ELSEWHERE:
+            raise InputError(file, _ELSEWHERE[suffix])
+        with cast("BinaryIO", gzip.open(file)) if suffix == ".gz" else Path(file).open("rb") as stream:
+            yield stream
+    except OSError as error:
+        raise InputError(file, error.strerror or str(error)) from error
+    except (EOFError, zlib.error) as error:
+        raise InputError(file, f"truncated or damaged gzip data ({error})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(file, f"not UTF-8 text (byte {error.object[error.start]:#04x})") from error
+    except csv.Error as error:
+        raise InputError(file, f"not CSV ({error})") from error
+
+
+def _format(file: str, input_format: str) -> str:
+    if input_format != "auto":
+        return input_format
+    return "csv" if file.removesuffix(".gz").endswith(".csv") else "jsonl"

@@ -1,0 +1,61 @@
+"""A leaderboard for people: aligned columns, thousands apart, durations in words.
+
+Values in, text out; the JSON for machines is in `cli`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from poh_holdmetrics import instants
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.reading import Reading
+
+_HEADER = ("rank", "holder", "held", "score")
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+#: Largest units shown of a duration: days and hours, or hours and minutes.
+_UNITS_SHOWN = 2
+
+
+def table_from_reading(reading: Reading) -> str:
+    """The rows under a header, then one line that says what was counted and up to when."""
+    lines = [_HEADER]
+    lines += [
+        (f"{rank:,}", holder, duration(held_us), _grouped(score))
+        for rank, holder, held_us, score, _ in reading.rows
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
+    text = "".join(
+        f"{rank:>{widths[0]}}  {holder:<{widths[1]}}  {held:>{widths[2]}}  {score:>{widths[3]}}\n"
+        for rank, holder, held, score in lines
+    )
+    return f"{text}\n{_summary(reading)}\n"
+
+
+def duration(held_us: int) -> str:
+    """A duration in its two largest units: `3 d 4 h`; under a second in seconds with decimals."""
+    seconds, micros = divmod(held_us, instants.MICROS_PER_SECOND)
+    if seconds == 0:
+        return f"0.{micros:06d} s".replace("0.000000 s", "0 s")
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count or parts:
+            parts.append(f"{count:,} {unit}")
+    return " ".join(parts[:_UNITS_SHOWN])
+
+
+def _grouped(score: str) -> str:
+    whole, point, part = score.partition(".")
+    return f"{int(whole):,}{point}{part}"
+
+
+def _summary(reading: Reading) -> str:
+    window = reading.window
+    since = "" if window.from_us is None else f" from {instants.text_from_us(window.from_us)}"
+    closed = ", closed holds only" if window.closed_only else ""
+    return (
+        f"{reading.holders:,} holders, {reading.accepted:,} of {reading.read:,} events accepted, "
+        f"{len(reading.rejected):,} refused;{since} as of {instants.text_from_us(window.as_of_us)}{closed}"
+    )

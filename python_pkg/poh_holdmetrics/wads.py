@@ -1,0 +1,123 @@
+"""Weights: integer steps of 1e-18 (a wad), read exactly from decimals, and scores written back as text.
+
+A binary double is read as the shortest decimal that prints back to it; more than 18 decimal places are
+rounded half to even. No float takes part in any sum: `score_float` is the last step and rounds once.
+Instants are in `instants`, whole events in `records`.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Context, Decimal
+
+from poh_holdmetrics.errors import Refused
+
+#: Steps in a weight of 1, and the bound that a weight stays below: 2^128 steps.
+WAD = 10**18
+WAD_END = 2**128
+#: Wad-microseconds in one weight-second, the unit of a score.
+WAD_MICROS = 10**24
+
+_PLACES = 18
+_NUMBER = re.compile(r"([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?)(\d+))?", re.ASCII)
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+#: 10^20 is the largest power of ten below 2^128 steps, 10^-19 the smallest that can round to one step.
+_TENS_MAX = 20
+_TENS_MIN = -19
+#: Beyond this an exponent decides alone, whatever digits a line of any real length holds.
+_EXPONENT_DIGITS_MAX = 15
+#: Wide enough for every weight, so that scaling by 10^18 never rounds.
+_EXACT = Context(prec=60)
+
+_NOT_A_NUMBER = "not a number (write a decimal like 1.5)"
+_WANTED_FINITE = "not finite (a weight is a decimal of 0 or more)"
+_NEGATIVE = "negative (a weight is 0 or more)"
+_UNDER = "under 1e-18 (the smallest step of a weight)"
+_TOO_LARGE = "too large (a weight is below 2^128 steps of 1e-18)"
+
+
+def wad_from_value(field: str, value: object) -> int:
+    """Steps of a str, int, float or Decimal; a boolean is no number.
+
+    Raises `Refused` that begins with `field`.
+    """
+    if isinstance(value, str):
+        return wad_from_text(field, value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise Refused(field, _NEGATIVE)
+        return _bounded(field, value * WAD)
+    if isinstance(value, float):
+        # The plain float behind a subclass (NumPy's prints its own name).
+        return wad_from_text(field, float.__repr__(value))
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise Refused(field, _WANTED_FINITE)
+        return wad_from_text(field, str(value))
+    raise Refused(field, _NOT_A_NUMBER)
+
+
+def wad_from_text(field: str, text: str) -> int:
+    """Steps of a decimal as written; digits and exponents of any length are read in linear time."""
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise Refused(field, _WANTED_FINITE if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER)
+    sign, whole, after, alone, exponent_sign, exponent_digits = found.groups()
+    places = after or alone or ""
+    digits = ((whole or "") + places).lstrip("0")
+    if not digits:
+        return 0
+    if sign == "-":
+        raise Refused(field, _NEGATIVE)
+    exponent = _exponent(exponent_sign, exponent_digits)
+    tens = len(digits) - len(places) + exponent - 1
+    if tens > _TENS_MAX:
+        raise Refused(field, _TOO_LARGE)
+    if tens < _TENS_MIN:
+        raise Refused(field, _UNDER)
+    kept = tens + 1 + _PLACES
+    if kept >= len(digits):
+        return _bounded(field, int(digits) * 10 ** (kept - len(digits)))
+    wad = int(digits[:kept] or "0")
+    dropped = digits[kept:].rstrip("0")
+    if dropped > "5" or (dropped == "5" and wad % 2):
+        wad += 1
+    if wad == 0:
+        raise Refused(field, _UNDER)
+    return _bounded(field, wad)
+
+
+def decimal_from_wad(wad: int) -> Decimal:
+    """The weight as a Decimal without trailing zeros and without an exponent."""
+    whole, part = divmod(wad, WAD)
+    return Decimal(whole) if part == 0 else Decimal(f"{whole}.{part:018d}".rstrip("0"))
+
+
+def wad_from_decimal(weight: Decimal) -> int:
+    """Steps of a Decimal that `decimal_from_wad` made; unchecked, for values that passed a door before."""
+    return int(_EXACT.scaleb(weight, _PLACES))
+
+
+def score_text(total: int) -> str:
+    """A sum of wad-microseconds as the exact decimal in weight-seconds, without trailing zeros."""
+    whole, part = divmod(total, WAD_MICROS)
+    return str(whole) if part == 0 else f"{whole}.{part:024d}".rstrip("0")
+
+
+def score_float(total: int) -> float:
+    """The double nearest to a sum of wad-microseconds in weight-seconds, ties to even."""
+    return total / WAD_MICROS
+
+
+def _exponent(sign: str | None, digits: str | None) -> int:
+    significant = (digits or "").lstrip("0")
+    if not significant:
+        return 0
+    size = int(significant) if len(significant) <= _EXPONENT_DIGITS_MAX else 10**_EXPONENT_DIGITS_MAX
+    return -size if sign == "-" else size
+
+
+def _bounded(field: str, wad: int) -> int:
+    if wad >= WAD_END:
+        raise Refused(field, _TOO_LARGE)
+    return wad

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from poh_holdmetrics import native
+from poh_holdmetrics.cli import main
+
+LINES = [
+    '{"token_id":"T","holder_id":"ada","start":0,"end":10000,"weight":2}',
+    "",
+    '{"token_id":"T","holder_id":"bob","start":0,"weight":"1234.5"}',
+    '{"token_id":"T","holder_id":"bob","start":0,"weight":-1}',
+]
+CSV = 'holder_id,token_id,start,end,weight\n"cyd\nline",T,0,5000,\n\nada,T,x,,\n'
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("events.jsonl").write_text("\n".join(LINES), encoding="utf-8")
+    Path("good.jsonl").write_text("\n".join(LINES[:3]), encoding="utf-8")
+    Path("events.csv").write_text(CSV, encoding="utf-8-sig")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["score", *arguments])
+    return code, *capsys.readouterr()
+
+
+def test_several_files_are_one_set_as_json(capsys: pytest.CaptureFixture[str], source: str) -> None:
+    engine = "python" if source == "none" else "native"
+    code, out, _ = run(
+        capsys, "events.jsonl", "events.csv", "--as-of", "1970-01-01T00:00:20Z", "--from", "1000",
+        "--format", "json", "--on-error", "skip", "--engine", engine,
+    )  # fmt: skip
+    found = json.loads(out)
+    assert code == 0
+    assert [
+        (each["file"], each["line"], each["reason"].split(" (")[0]) for each in found.pop("rejected")
+    ] == [
+        ("events.jsonl", 4, "weight: negative"),
+        ("events.csv", 5, "start: not a time"),
+    ]
+    names = ("rank", "holder_id", "held_us", "score", "weighted_score")
+    assert found == {
+        "as_of": "1970-01-01T00:00:20Z",
+        "from": "1970-01-01T00:00:01Z",
+        "closed_only": False,
+        "read": 5,
+        "accepted": 3,
+        "holders": [
+            dict(zip(names, row, strict=True))
+            for row in (
+                (1, "bob", 19_000_000, "23455.5", 23455.5),
+                (2, "ada", 9_000_000, "18", 18.0),
+                (3, "cyd\nline", 4_000_000, "4", 4.0),
+            )
+        ],
+    }
+
+
+@pytest.mark.usefixtures("without_native")
+def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "good.jsonl", "--as-of", "90061500")
+    assert code == 0
+    assert out.splitlines() == [
+        "rank  holder     held           score",
+        "   1  bob     1 d 1 h  111,180,921.75",
+        "   2  ada        10 s              20",
+        "",
+        "2 holders, 2 of 2 events accepted, 0 refused; as of 1970-01-02T01:01:01.5Z",
+    ]
+
+
+def test_top_bounds_the_rows_and_not_the_count(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "good.jsonl", "--as-of", "20000", "--top", "1", "--closed-only")
+    assert code == 0
+    assert out.splitlines()[1].split() == ["1", "ada", "10", "s", "20"]
+    assert out.splitlines()[-1].startswith("2 holders")
+    assert out.splitlines()[-1].endswith("closed holds only")
+
+
+def test_without_as_of_it_is_now(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "good.jsonl", "--format", "json")
+    assert code == 0
+    assert json.loads(out)["as_of"] > "2026"
+
+
+def test_standard_input_and_gzip_are_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("packed.csv.gz").write_bytes(gzip.compress(b"token_id,holder_id,start,end\nT,ada,10000,20000\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES[0].encode())))
+    code, out, _ = run(capsys, "-", "packed.csv.gz", "--as-of", "20000", "--format", "json")
+    assert code == 0
+    assert [holder["score"] for holder in json.loads(out)["holders"]] == ["30"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["events.jsonl"], "events.jsonl: line 4: weight: negative"),
+        (["none.jsonl"], "none.jsonl: No such file or directory"),
+        (["."], ".: Is a directory"),
+        (["cut.jsonl.gz"], "cut.jsonl.gz: truncated or damaged gzip data"),
+        (["latin.csv"], "latin.csv: not UTF-8 text (byte 0xe9)"),
+        (["quote.csv"], "quote.csv: not CSV"),
+        (["empty.csv"], "empty.csv: no header line"),
+        (["short.csv"], "short.csv: no column holder_id in the header"),
+        (["timeless.csv"], "timeless.csv: no column start or end in the header"),
+        (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score"),
+        (["good.jsonl", "--as-of", "noon"], "--as-of: not a time"),
+        (["good.jsonl", "--from", "2025-01-01"], "--from: not a time"),
+        (["good.jsonl", "--top", "-1"], "--top: a number of 0 or more is wanted"),
+        (["good.jsonl", "--config", "bad.toml"], "bad.toml: formt: unknown"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_printed(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    Path("cut.jsonl.gz").write_bytes(gzip.compress("\n".join(LINES * 100).encode())[:-20])
+    Path("latin.csv").write_bytes("token_id,holder_id,end\nT,andré,1\n".encode("latin-1"))
+    Path("quote.csv").write_text('token_id,holder_id,end\nT,"a"b,1\n', encoding="utf-8")
+    Path("empty.csv").touch()
+    Path("short.csv").write_text("token_id,end\nT,1\n", encoding="utf-8")
+    Path("timeless.csv").write_text("token_id,holder_id\nT,h\n", encoding="utf-8")
+    Path("bad.toml").write_text("formt = 'json'", encoding="utf-8")
+    code, out, error = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"error: {words}")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.usefixtures("without_native")
+def test_native_is_not_promised_where_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert native.source() == "none"
+    code, _, error = run(capsys, "good.jsonl", "--engine", "native")
+    assert code == 2
+    assert "no native code is here" in error
+
+
+def test_settings_reach_the_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("s.toml").write_text('format = "json"\nengine = "python"', encoding="utf-8")
+    monkeypatch.setenv("POH_ON_ERROR", "skip")
+    code, out, _ = run(capsys, "events.jsonl", "--config", "s.toml")
+    assert code == 0
+    assert len(json.loads(out)["rejected"]) == 1

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poh_holdmetrics.config import Configuration, Settings, load_configuration
+from poh_holdmetrics.errors import ConfigError
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def load(file: Path | None = None, **arguments: object) -> Configuration:
+    defaults: dict[str, object] = {"dotenv": None, "environment": {}}
+    return load_configuration(file, **{**defaults, **arguments})  # type: ignore[arg-type]
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    found = load()
+    assert found.settings == Settings()
+    assert set(found.origins) == set(Settings.model_fields)
+    assert set(found.origins.values()) == {"default"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.toml", 'on_error = "skip"\ndrain_seconds = 2'),
+        ("s.yaml", "on_error: skip\ndrain_seconds: 2"),
+        ("s.yml", "{on_error: skip, drain_seconds: 2}"),
+    ],
+)
+def test_toml_and_yaml_say_the_same(tmp_path: Path, name: str, text: str) -> None:
+    file = write(tmp_path / name, text)
+    found = load(file)
+    assert found.settings == Settings(on_error="skip", drain_seconds=2)
+    assert found.origins["on_error"] == str(file)
+    assert found.origins["format"] == "default"
+
+
+def test_the_later_place_wins_and_is_named(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "s.toml", 'format = "json"\nengine = "python"\non_error = "skip"\nclosed_only = true'
+    )
+    dotenv = write(
+        tmp_path / ".env", "# a comment\n\nexport POH_ENGINE='native'\nPOH_ON_ERROR=fail\nHOME=/x\n"
+    )
+    found = load(
+        file,
+        dotenv=dotenv,
+        environment={"POH_ON_ERROR": "skip", "POH_DISABLE_RUST": "1", "POH_SOMETHING": "of others"},
+        overrides={"closed_only": False},
+    )
+    assert found.settings == Settings(format="json", engine="native", on_error="skip", closed_only=False)
+    assert dict(found.origins) == {
+        "format": str(file),
+        "engine": str(dotenv),
+        "on_error": "environment",
+        "closed_only": "arguments",
+        "drain_seconds": "default",
+        "gc_interval_seconds": "default",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("s.toml", "on_eror = 'skip'", "s.toml: on_eror: unknown; known are closed_only, "),
+        ("s.yaml", "table:\n  top: 3", "s.yaml: table: unknown"),
+        ("s.toml", "on_error = 'stop'", "s.toml: on_error: input should be 'fail' or 'skip', not 'stop'"),
+        ("s.toml", "drain_seconds = -1", "s.toml: drain_seconds: input should be greater than or equal to 0"),
+        ("s.toml", "closed_only = ", "s.toml: invalid value"),
+        ("s.yaml", "a: [", "s.yaml: while parsing"),
+        ("s.yaml", "- a", "s.yaml: keys with values are wanted"),
+        ("s.ini", "", "s.ini: settings are read from .toml, .yaml or .yml"),
+    ],
+)
+def test_a_bad_file_is_refused_by_key_and_name(tmp_path: Path, name: str, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path / name, text))
+    assert words.lower() in str(caught.value).lower()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_an_empty_yaml_file_sets_nothing(tmp_path: Path) -> None:
+    assert load(write(tmp_path / "s.yaml", "# nothing yet\n")).settings == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("POH_FROMAT=json", r"\.env: POH_FROMAT: unknown"),
+        ("A=b\nnothing", r"\.env: line 2: NAME=value is wanted"),
+    ],
+)
+def test_a_bad_dotenv_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(dotenv=write(tmp_path / ".env", text))
+
+
+def test_a_bad_variable_is_named_with_its_place() -> None:
+    with pytest.raises(ConfigError, match=r"environment: gc_interval_seconds: .*not 'soon'"):
+        load(environment={"POH_GC_INTERVAL_SECONDS": "soon"})

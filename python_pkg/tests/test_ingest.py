@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from poh_holdmetrics import ingest, records
+from poh_holdmetrics.audit import Audit
+from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.records import Record
+
+GOOD: dict[str, object] = {"token_id": "T", "holder_id": "h", "start": 1000, "end": 2000}
+NO_CORRECTION = "revision or retract without event_id"
+
+
+def refusal(fields: object) -> str:
+    with pytest.raises(Refused) as caught:
+        ingest.record_from_json(fields if isinstance(fields, bytes) else json.dumps(fields).encode())
+    return str(caught.value)
+
+
+def test_a_full_line_is_read_whole() -> None:
+    line = b"""{"token_id":"T","holder_id":"h","start":"1970-01-01T00:00:01Z","end":2000,"weight":0.1,
+        "event_id":"a","revision":3,"retract":false,"colour":"red"}"""
+    assert ingest.record_from_json(line) == Record("T", "h", 1_000_000, 2_000_000, 10**17, "a", 3, False)
+
+
+def test_null_is_absent_and_the_last_of_two_keys_counts() -> None:
+    line = b'{"token_id":"x","token_id":"T","holder_id":"h","start":1,"end":null,"weight":null}'
+    assert ingest.record_from_json(line) == Record("T", "h", 1000, None, 10**18, None, 0, False)
+
+
+def test_a_number_keeps_every_digit_it_was_written_with() -> None:
+    line = b'{"token_id":"T","holder_id":"h","start":1,"weight":12345678901234567890.123456789012345678}'
+    assert ingest.record_from_json(line).wad == 12345678901234567890123456789012345678
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"token_id": None}, "token_id: missing or empty"),
+        ({"token_id": ""}, "token_id: missing or empty"),
+        ({"holder_id": 5}, "holder_id: not text"),
+        ({"holder_id": "\ud800"}, "holder_id: not text"),
+        ({"token_id": "", "holder_id": "", "start": "x"}, "token_id"),
+        ({"start": "x", "weight": -1}, "start: not a time"),
+        ({"start": 1.0}, "start: not a time"),
+        ({"start": True}, "start: not a time"),
+        ({"start": "1000"}, "start: not a time"),
+        ({"start": 10**400}, "start: out of range"),
+        ({"end": {}}, "end: not a time"),
+        ({"weight": True}, "weight: not a number"),
+        ({"weight": []}, "weight: not a number"),
+        ({"weight": ""}, "weight: not a number"),
+        ({"weight": -1}, "weight: negative"),
+        ({"event_id": ""}, "event_id: empty or not text"),
+        ({"event_id": 7}, "event_id: empty or not text"),
+        ({"event_id": "\udfff"}, "event_id: empty or not text"),
+        ({"event_id": "a", "revision": -1}, "revision: not an integer"),
+        ({"event_id": "a", "revision": 2**63}, "revision: not an integer"),
+        ({"event_id": "a", "revision": 1.0}, "revision: not an integer"),
+        ({"event_id": "a", "revision": "1"}, "revision: not an integer"),
+        ({"event_id": "a", "revision": True}, "revision: not an integer"),
+        ({"event_id": "a", "retract": 1}, "retract: not true or false"),
+        ({"revision": 1}, NO_CORRECTION),
+        ({"retract": True}, NO_CORRECTION),
+        ({"start": None, "end": None}, "start, end: neither is given"),
+        ({"start": 3000}, "end: before start"),
+        ({"start": 3000, "event_id": "a", "retract": True}, "end: before start"),
+    ],
+)
+def test_a_bad_field_is_named_first(changes: dict[str, object], words: str) -> None:
+    assert refusal({**GOOD, **changes}).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"[1, 2]", "not an object"),
+        (b'"text"', "not an object"),
+        (b"{", "not JSON"),
+        (b"{} {}", "not JSON"),
+        (b'{"weight": NaN}', "not JSON"),
+        (b'{"weight": -Infinity}', "not JSON"),
+        (b'{"token_id": "\xff"}', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+    ],
+)
+def test_what_is_no_object_is_refused_as_a_whole(line: bytes, words: str) -> None:
+    assert refusal(line) == words
+
+
+def test_what_states_nothing_needs_no_event_id() -> None:
+    line = json.dumps({**GOOD, "revision": 0, "retract": False}).encode()
+    assert ingest.record_from_json(line).event_id is None
+
+
+def test_a_retraction_needs_no_times() -> None:
+    line = b'{"token_id":"T","holder_id":"h","event_id":"a","revision":9223372036854775807,"retract":true}'
+    assert ingest.record_from_json(line).revision == records.REVISION_MAX
+
+
+def test_csv_columns_come_in_any_order_and_empty_cells_are_absent() -> None:
+    columns = ingest.CsvColumns(["weight", "end", "holder_id", "token_id", "note", "retract", "event_id"])
+    assert columns.record(["", "1500", "h", "T", "x", "", ""]) == Record(
+        "T", "h", None, 1_500_000, 10**18, None, 0, False
+    )
+    assert columns.record(["2", "1970-01-01T00:00:01Z", "h", "T", "x", "true", "a"]).retract
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (["T", "h", "soon", "", "", ""], "start: not a time"),
+        (["T", "", "1", "", "", ""], "holder_id: missing or empty"),
+        (["T", "h", "1", "a", "1.5", ""], "revision: not an integer"),
+        (["T", "h", "1", "a", "9" * 5000, ""], "revision: not an integer"),
+        (["T", "h", "1", "a", "", "yes"], "retract: not true or false"),
+        (["T", "h", "1", "", "1", ""], NO_CORRECTION),
+        ([], "not CSV"),
+        (["T", "h", "1", "a"], "row has 4 cells, the header has 6"),
+    ],
+)
+def test_a_bad_cell_is_named(row: list[str], words: str) -> None:
+    columns = ingest.CsvColumns(["token_id", "holder_id", "start", "event_id", "revision", "retract"])
+    with pytest.raises(Refused, match=f"^{words}"):
+        columns.record(row)
+
+
+def test_the_audit_counts_lines_and_lists_refusals() -> None:
+    audit = Audit()
+    audit.feed_jsonl([json.dumps(GOOD).encode(), b" \r", b"{", b""], "a.jsonl", 1)
+    audit.feed_jsonl([b"[]"], "a.jsonl", [5])
+    audit.feed_csv([["T", "g", "1000", "x"]], ["token_id", "holder_id", "start", "end"], "b.csv", [7])
+    audit.feed_values(
+        [("T", "g", 0, 500_000, "2", None, None, None), ("T", "g", None, 1, "-1", None, None, None)],
+        "c.parquet",
+        [1, 2],
+    )
+    assert (audit.read, audit.accepted) == (6, 2)
+    assert [(file, line, reason.split(" (")[0]) for file, line, reason in audit.rejected] == [
+        ("a.jsonl", 3, "not JSON"),
+        ("a.jsonl", 5, "not an object"),
+        ("b.csv", 7, "end: not a time"),
+        ("c.parquet", 2, "weight: negative"),
+    ]
+    assert audit.rows(10_000_000, None, False) == [(1, "g", 500_000, "1", 1.0), (1, "h", 1_000_000, "1", 1.0)]
+
+
+def test_column_times_are_microseconds_in_range() -> None:
+    with pytest.raises(Refused, match=r"^start: out of range"):
+        ingest.record_from_values(("T", "h", 2**62, None, None, None, None, None))

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from pydantic import ValidationError
+
+from naive import Raw
+from poh_holdmetrics import HoldEvent, HoldStat
+from poh_holdmetrics.records import Record
+from strategies import raws
+
+GOOD: dict[str, object] = {"token_id": "T", "holder_id": "h", "start": 1000, "end": 2000}
+
+
+def test_values_are_normalised_and_exact() -> None:
+    tokyo = timezone(timedelta(hours=9))
+    event = HoldEvent.model_validate(
+        {
+            **GOOD,
+            "start": datetime(1970, 1, 1, 9, 0, 1, 5, tzinfo=tokyo),
+            "end": "1970-01-01T00:00:02.0000059Z",
+            "weight": 0.1,
+        }
+    )
+    assert event.start == datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC)
+    assert event.start is not None
+    assert event.start.tzinfo is UTC
+    assert event.end == datetime(1970, 1, 1, 0, 0, 2, 5, tzinfo=UTC)
+    assert event.weight == Decimal("0.1")
+    assert event.record() == Record("T", "h", 1_000_005, 2_000_005, 10**17, None, 0, False)
+
+
+def test_the_fields_lie_in_the_instance_for_native_readers() -> None:
+    assert set(vars(HoldEvent.model_validate(GOOD))) == set(HoldEvent.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"token_id": ""}, "token_id", "token_id: missing or empty"),
+        ({"holder_id": 5}, "holder_id", "holder_id: not text"),
+        ({"start": datetime(2025, 1, 1)}, "start", "start: no UTC offset"),  # noqa: DTZ001
+        ({"end": "soon"}, "end", "end: not a time"),
+        ({"weight": "NaN"}, "weight", "weight: not finite"),
+        ({"event_id": ""}, "event_id", "event_id: empty"),
+        ({"event_id": "a", "revision": -1}, "revision", "revision: not an integer"),
+        ({"event_id": "a", "retract": "yes"}, "retract", "retract: not true or false"),
+        ({"revision": 1}, None, "revision or retract without event_id"),
+        ({"start": None, "end": None}, None, "start, end: neither is given"),
+        ({"start": 3000}, None, "end: before start"),
+        ({"wieght": 1}, "wieght", "Extra inputs"),
+    ],
+)
+def test_a_refusal_names_the_field(changes: dict[str, object], field: str | None, words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        HoldEvent.model_validate({**GOOD, **changes})
+    error = caught.value.errors()[0]
+    assert error["loc"] == (() if field is None else (field,))
+    assert words in error["msg"]
+
+
+def test_an_event_without_ids_names_the_missing_field() -> None:
+    with pytest.raises(ValidationError, match="token_id"):
+        HoldEvent.model_validate({"holder_id": "h", "start": 1})
+
+
+def test_a_model_is_a_value() -> None:
+    event = HoldEvent.model_validate(GOOD)
+    assert event == copy.copy(event) == HoldEvent.model_validate_json(event.model_dump_json())
+    assert len({event, HoldEvent.model_validate(GOOD)}) == 1
+    with pytest.raises(ValidationError, match="frozen"):
+        event.weight = Decimal(2)
+
+
+@given(raws())
+def test_a_record_survives_the_model(raw: Raw) -> None:
+    record = Record(*raw)
+    event = HoldEvent.from_record(record)
+    assert event.record() == record
+    assert HoldEvent.model_validate(event.model_dump()) == event
+
+
+def test_a_stat_that_contradicts_itself_cannot_be_built() -> None:
+    fields = {
+        "holder_id": "h",
+        "total_seconds": 1,
+        "weighted_score": 0.5,
+        "held_us": 1_999_999,
+        "score": "0.5",
+    }
+    assert HoldStat.model_validate(fields) == HoldStat.from_row((1, "h", 1_999_999, "0.5", 0.5)).model_copy(
+        update={"rank": None}
+    )
+    for wrong in ({"total_seconds": 2}, {"weighted_score": 0.25}, {"score": "0.50"}, {"rank": 0}):
+        with pytest.raises(ValidationError, match=next(iter(wrong))):
+            HoldStat.model_validate({**fields, **wrong})

@@ -1,0 +1,304 @@
+"""The scheduler under a clock that is moved by hand: no test sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from conftest import HERE
+from poh_holdmetrics.config import Settings
+from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.scheduler import AsyncScheduler, Overlap, collect_garbage
+
+
+class HandClock:
+    """Stands still until `move`, then wakes who waits, in order of time."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self.seconds
+
+    async def sleep_until(self, at: float) -> None:
+        if at > self.seconds:
+            sleeper = asyncio.get_running_loop().create_future()
+            self._sleepers.append((at, sleeper))
+            await sleeper
+
+    async def move(self, seconds: float) -> None:
+        """Pass time, letting every sleeper on the way act at its own moment."""
+        await settle()
+        end = self.seconds + seconds
+        while due := self._due(end):
+            at, sleeper = due
+            self.seconds = max(self.seconds, at)
+            sleeper.set_result(None)
+            await settle()
+        self.seconds = end
+
+    async def leap(self, seconds: float) -> None:
+        """Pass time at once, as when the machine was asleep."""
+        await settle()
+        self.seconds += seconds
+        while due := self._due(self.seconds):
+            due[1].set_result(None)
+        await settle()
+
+    def _due(self, until: float) -> tuple[float, asyncio.Future[None]] | None:
+        """The next of the sleepers that wait still."""
+        self._sleepers = [each for each in self._sleepers if not each[1].done()]
+        return min(
+            (each for each in self._sleepers if each[0] <= until), key=lambda each: each[0], default=None
+        )
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def play(
+    story: Callable[[AsyncScheduler, HandClock], Awaitable[None]], *, drain_seconds: float = 5.0
+) -> AsyncScheduler:
+    """Run `story` beside a scheduler that is stopped, and must end, when the story does."""
+
+    async def run() -> AsyncScheduler:
+        clock = HandClock()
+        scheduler = AsyncScheduler(clock=clock, drain_seconds=drain_seconds, handle_signals=False)
+        running = asyncio.create_task(scheduler.run_forever())
+        await settle()
+        await story(scheduler, clock)
+        scheduler.stop()
+        await asyncio.wait_for(running, timeout=10)
+        return scheduler
+
+    return asyncio.run(run())
+
+
+def test_a_job_runs_at_every_beat_and_does_not_drift() -> None:
+    at: list[float] = []
+
+    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        async def work() -> None:
+            await clock.sleep_until(clock.now() + 0.03)
+            at.append(clock.now() - 1000)
+
+        scheduler.every(timedelta(milliseconds=100), work)
+        await clock.move(1000.05)
+
+    scheduler = play(story)
+    (job,) = scheduler.jobs
+    assert (job.name, job.runs, job.skipped, job.missed) == ("work", 10_000, 0, 0)
+    assert at[-1] == pytest.approx(1000.03, abs=1e-6)
+
+
+def test_beats_missed_in_a_sleep_are_counted_and_not_made_up_for() -> None:
+    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        job = scheduler.every(10, collect_garbage)
+        await clock.leap(45)
+        assert (job.runs, job.missed) == (1, 3)
+        await clock.move(6)
+        assert (job.runs, job.missed) == (2, 3)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "runs", "skipped", "at_once"), [("skip", 1, 4, 1), ("queue", 1, 3, 1), ("allow", 5, 0, 5)]
+)
+def test_the_overlap_policy_holds(overlap: str, runs: int, skipped: int, at_once: int) -> None:
+    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        gate = asyncio.Event()
+        job = scheduler.every(1, gate.wait, overlap=overlap)
+        await clock.move(5.5)
+        assert (job.runs, job.skipped, job.running) == (runs, skipped, at_once)
+        gate.set()
+        await settle()
+        # One that was queued runs now, the others are gone.
+        assert (job.runs, job.running) == (runs + (overlap == "queue"), 0)
+
+    play(story)
+
+
+def test_a_job_that_fails_is_logged_and_counted_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    async def bad() -> None:
+        raise OSError("disk is gone")
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        jobs = [scheduler.every(1, work) for work in (bad, cancelled, collect_garbage)]
+        await clock.move(3.5)
+        assert [(job.runs, job.failures) for job in jobs] == [(3, 3), (3, 3), (3, 0)]
+        assert isinstance(jobs[0].last_error, OSError)
+        assert "cancelled from within" in str(jobs[1].last_error)
+
+    with caplog.at_level(logging.ERROR):
+        play(story)
+    assert "Job bad failed, 3 times so far." in caplog.text
+    assert "disk is gone" in caplog.text
+
+
+def test_stopping_waits_for_what_still_runs_and_begins_nothing_new() -> None:
+    done: list[str] = []
+
+    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        gate = asyncio.Event()
+
+        async def work() -> None:
+            await gate.wait()
+            done.append("whole")
+
+        job = scheduler.every(1, work, overlap=Overlap.QUEUE)
+        await clock.move(2.5)
+        assert job.is_queued
+        scheduler.stop()
+        await clock.move(2)
+        assert (done, job.running) == ([], 1)
+        gate.set()
+        await settle()
+        assert (done, job.runs, job.running) == (["whole"], 1, 0)
+
+    play(story)
+
+
+@pytest.mark.parametrize("how", ["time", "second stop"])
+def test_the_wait_has_an_end(how: str) -> None:
+    ended: list[str] = []
+
+    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("cancelled")
+
+        scheduler.every(1, work)
+        await clock.move(1.5)
+        scheduler.stop()
+        await clock.move(4.9)
+        assert ended == []
+        if how == "time":
+            await clock.move(0.2)
+        else:
+            scheduler.stop()
+            await settle()
+        assert ended == ["cancelled"]
+
+    play(story)
+
+
+def test_a_cancelled_scheduler_drains_and_passes_the_cancellation_on() -> None:
+    async def story() -> list[str]:
+        clock, gate, done = HandClock(), asyncio.Event(), list[str]()
+
+        async def work() -> None:
+            await gate.wait()
+            done.append("whole")
+
+        scheduler = AsyncScheduler(clock=clock, handle_signals=False)
+        scheduler.every(1, work)
+        running = asyncio.create_task(scheduler.run_forever())
+        await clock.move(1.5)
+        running.cancel()
+        await settle()
+        assert not running.done()
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return done
+
+    assert asyncio.run(story()) == ["whole"]
+
+
+def test_a_scheduler_runs_once_at_a_time_and_may_run_again() -> None:
+    async def story() -> None:
+        clock = HandClock()
+        scheduler = AsyncScheduler(clock=clock, handle_signals=False)
+        job = scheduler.every(1, collect_garbage)
+        for round_number in (1, 2):
+            running = asyncio.create_task(scheduler.run_forever())
+            await clock.move(1.5)
+            with pytest.raises(RuntimeError, match="runs already"):
+                await scheduler.run_forever()
+            scheduler.stop()
+            await running
+            assert job.runs == round_number
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), timedelta(0)])
+def test_an_interval_that_is_none_is_refused(interval: float | timedelta) -> None:
+    with pytest.raises(InputError, match="interval: a number of seconds above 0"):
+        AsyncScheduler().every(interval, collect_garbage)
+
+
+def test_a_policy_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="'drop' is none of skip, queue, allow"):
+        AsyncScheduler().every(1, collect_garbage, overlap="drop")
+
+
+def test_settings_bring_the_garbage_job() -> None:
+    scheduler = AsyncScheduler.configured(Settings(gc_interval_seconds=7))
+    assert [(job.name, job.interval_seconds) for job in scheduler.jobs] == [("collect_garbage", 7)]
+
+
+_PROGRAM = """
+import asyncio, os, signal, sys
+from poh_holdmetrics.scheduler import AsyncScheduler
+async def kick():
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+async def main():
+    scheduler = AsyncScheduler()
+    scheduler.every(0.01, kick)
+    await scheduler.run_forever()
+    print("stopped whole")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal handlers in its event loop")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_stops_the_scheduler_in_good_order(python: str, name: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    done = subprocess.run(
+        [python, "-c", _PROGRAM, name],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "stopped whole\n"), done.stderr
+
+
+def test_where_signals_cannot_be_handled_it_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> int:
+        def refuse(*_: object) -> None:
+            raise NotImplementedError
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "add_signal_handler", refuse)
+        clock = HandClock()
+        scheduler = AsyncScheduler(clock=clock)
+        job = scheduler.every(1, collect_garbage)
+        running = asyncio.create_task(scheduler.run_forever())
+        await clock.move(1.5)
+        scheduler.stop()
+        await running
+        return job.runs
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert asyncio.run(story()) == 1
+    assert signal.getsignal(signal.SIGTERM) is before

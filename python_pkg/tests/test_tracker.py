@@ -1,0 +1,183 @@
+"""The tracker from every native source: the same verbs, the same answers."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from poh_holdmetrics import AsyncTracker, HoldEvent, HoldStat, Refused
+from poh_holdmetrics.pure.columns import ABSENT_US
+
+NOW = datetime(2025, 7, 21, tzinfo=UTC)
+NOW_MS = 1_753_056_000_000
+
+
+def hold(holder_id: str, start: int, end: int, weight: object = 1) -> HoldEvent:
+    return HoldEvent.model_validate(
+        {"token_id": "T", "holder_id": holder_id, "start": start, "end": end, "weight": weight}
+    )
+
+
+def test_marks_and_holds_become_a_leaderboard(source: str) -> None:
+    del source
+
+    async def story() -> None:
+        tracker = AsyncTracker()
+        await tracker.record_start("T", "ada", NOW_MS, weight="0.5")
+        stop = await tracker.record_stop("T", "ada", NOW_MS + 60_000)
+        assert stop.start is None
+        assert await tracker.record_batch([hold("bob", 0, 10_000), hold("bob", 5_000, 15_000, 3)]) == 2
+        await tracker.record(hold("cyd", 0, 0))
+        assert (tracker.events, tracker.holders) == (5, 3)
+        snapshot = await tracker.snapshot(as_of=NOW_MS + 30_000)
+        assert [(s.rank, s.holder_id, s.score, s.total_seconds) for s in snapshot] == [
+            (1, "bob", "35", 15),
+            (2, "ada", "15", 30),
+            (3, "cyd", "0", 0),
+        ]
+        assert await tracker.leaderboard(1, NOW_MS + 30_000) == snapshot.top(1)
+        assert await tracker.holder("ada", NOW_MS + 30_000) == list(snapshot)[1]
+        assert await tracker.holder("nobody", NOW_MS) is None
+        await tracker.record(hold("cyd", 0, 9_000_000))
+        assert len(snapshot.rows()) == len(snapshot) == 3
+        assert snapshot.rows(1) == [(1, "bob", 15_000_000, "35", 35.0)]
+        assert (snapshot.from_, snapshot.closed_only) == (None, False)
+        assert snapshot.as_of == datetime(2025, 7, 21, 0, 0, 30, tzinfo=UTC)
+
+    asyncio.run(story())
+
+
+def test_without_as_of_closed_holds_alone_count(source: str) -> None:
+    del source
+
+    async def story() -> list[HoldStat]:
+        tracker = AsyncTracker()
+        await tracker.record(hold("ada", 0, 10_000))
+        await tracker.record_start("T", "ada", 20_000)
+        return list(await tracker.snapshot())
+
+    (stat,) = asyncio.run(story())
+    assert (stat.score, stat.held_us, stat.weighted_score) == ("10", 10_000_000, 10.0)
+
+
+def test_a_correction_and_a_retraction_take_effect(source: str) -> None:
+    del source
+
+    async def story() -> tuple[str, str]:
+        tracker = AsyncTracker()
+        await tracker.record_start("T", "ada", 10_000, event_id="log-1", revision=1)
+        await tracker.record_start("T", "ada", 0, event_id="log-1")
+        before = await tracker.holder("ada", as_of=15_000)
+        await tracker.record(
+            HoldEvent.model_validate(
+                {"token_id": "T", "holder_id": "ada", "event_id": "log-1", "revision": 1, "retract": True}
+            )
+        )
+        after = await tracker.holder("ada", as_of=15_000)
+        assert before is not None
+        assert after is not None
+        return before.score, after.score
+
+    assert asyncio.run(story()) == ("5", "0")
+
+
+def test_a_mark_without_a_time_is_now(source: str) -> None:
+    del source
+
+    async def story() -> tuple[HoldEvent, HoldEvent]:
+        tracker = AsyncTracker(clock=lambda: NOW)
+        return await tracker.record_start("T", "ada"), await tracker.record_stop("T", "ada")
+
+    start, stop = asyncio.run(story())
+    assert (start.start, stop.end) == (NOW, NOW)
+
+
+def test_many_tasks_record_and_ask_at_once(source: str) -> None:
+    del source
+
+    async def story() -> tuple[int, HoldStat]:
+        tracker = AsyncTracker()
+
+        async def write(part: int) -> None:
+            for step in range(50):
+                start = (part * 50 + step) * 1000
+                await tracker.record(hold("ada", start, start + 1000))
+                if step % 10 == 0:
+                    await tracker.leaderboard(1)
+
+        async with asyncio.TaskGroup() as group:
+            for part in range(20):
+                group.create_task(write(part))
+        (stat,) = await tracker.leaderboard(1)
+        return tracker.events, stat
+
+    events, stat = asyncio.run(story())
+    assert events == 1000
+    assert stat.score == "1000"
+
+
+def test_columns_are_taken_whole_or_not_at_all(source: str) -> None:
+    del source
+
+    async def story() -> None:
+        tracker = AsyncTracker()
+        starts, ends = array("q", [0, 5_000_000]), array("q", [10_000_000, ABSENT_US])
+        taken = await tracker.record_columns(["T", "T"], ["ada", "bob"], starts, ends, array("d", [0.1, 2]))
+        assert taken == 2
+        assert [row[1:4] for row in (await tracker.snapshot(as_of=10_000)).rows()] == [
+            ("bob", 5_000_000, "10"),
+            ("ada", 10_000_000, "1"),
+        ]
+        with pytest.raises(ValueError, match=r"^row 1: weight: negative"):
+            await tracker.record_columns(["T", "T"], ["ada", "eve"], starts, ends, array("d", [1, -1]))
+        with pytest.raises(ValueError, match="end_us"):
+            await tracker.record_columns(["T", "T"], ["ada", "eve"], starts, array("d", [1, 2]))
+        with pytest.raises(ValueError, match="holder_id"):
+            await tracker.record_columns(["T", "T"], ["ada"], starts, ends)
+        with pytest.raises(ValueError, match="start_us"):
+            await tracker.record_columns(["T"], ["ada"], memoryview(starts)[::2][:0], array("q", [1]))
+        assert (tracker.events, tracker.holders) == (2, 2)
+
+    asyncio.run(story())
+
+
+def test_every_optional_column_is_read(source: str) -> None:
+    del source
+
+    async def story() -> str:
+        tracker = AsyncTracker()
+        await tracker.record_columns(
+            token_id=["T"] * 3,
+            holder_id=["ada"] * 3,
+            start_us=array("q", [0, 0, ABSENT_US]),
+            end_us=array("q", [1_000_000, 2_000_000, ABSENT_US]),
+            weight=["1", "1e0", "1"],
+            event_id=[None, "a", "a"],
+            revision=array("q", [0, 0, 1]),
+            retract=bytes([0, 0, 1]),
+        )
+        stat = await tracker.holder("ada")
+        assert stat is not None
+        return stat.score
+
+    assert asyncio.run(story()) == "1"
+
+
+def test_a_bad_call_is_refused_and_changes_nothing(source: str) -> None:
+    del source
+
+    async def story() -> AsyncTracker:
+        tracker = AsyncTracker()
+        with pytest.raises(ValidationError, match="weight: negative"):
+            await tracker.record_start("T", "ada", 0, weight=-1)
+        with pytest.raises(Refused, match=r"^n: 0 or more is wanted"):
+            await tracker.leaderboard(-1)
+        with pytest.raises(Refused, match=r"^as_of: not a time"):
+            await tracker.snapshot(as_of="noon")
+        return tracker
+
+    assert asyncio.run(story()).events == 0

@@ -1,0 +1,371 @@
+//! One partition scored: its keys numbered, their records gathered, each key swept.
+//!
+//! Closed holds, which are nearly all of most files, go straight to the sweep. Marks and named
+//! events of a key are first turned into the holds that they amount to; see [`Others`].
+
+use std::borrow::Cow;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashTable};
+
+use super::super::ids::{IdIndex, IdNumber};
+use super::super::order::Leaders;
+use super::holder_code::HolderCode;
+use super::lane::Partition;
+use super::record::{Content, Record};
+use super::sweep::{Span, Sweep};
+use crate::core::{Fact, HolderScore, Mark, Micros, Standing, Totals, Wad, Window};
+
+/// Which holders of a partition are asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Want {
+    All,
+    Top(usize),
+}
+
+/// The holders of one partition, in any order.
+pub(super) struct Scored {
+    /// How many there are, listed or not.
+    pub(super) known: usize,
+    pub(super) holders: Vec<HolderScore>,
+}
+
+/// Scores partition after partition on one thread, in the same buffers.
+pub(super) struct PartitionScorer<'a> {
+    ids: &'a IdIndex,
+    window: Window,
+    want: Want,
+    numbering: Numbering<'a>,
+    /// The key of each record, in the order in which the lanes hold them.
+    key_of_record: Vec<u32>,
+    spans: Vec<Span>,
+    others: Others,
+    sweep: Sweep,
+    totals: Vec<Totals>,
+}
+
+impl<'a> PartitionScorer<'a> {
+    pub(super) fn new(
+        ids: &'a IdIndex,
+        hasher: &'a RandomState,
+        window: &Window,
+        want: Want,
+    ) -> Self {
+        Self {
+            ids,
+            window: *window,
+            want,
+            numbering: Numbering::new(hasher),
+            key_of_record: Vec::new(),
+            spans: Vec::new(),
+            others: Others::default(),
+            sweep: Sweep::default(),
+            totals: Vec::new(),
+        }
+    }
+
+    /// Scores what all lanes have of one partition.
+    pub(super) fn score(&mut self, lanes: Vec<Partition>) -> Scored {
+        self.number_keys(&lanes);
+        self.gather(&lanes);
+        self.sweep_keys(&lanes);
+        // The records are the largest part of a run's memory: they go before the answers come.
+        drop(lanes);
+        self.scored()
+    }
+
+    fn number_keys(&mut self, lanes: &[Partition]) {
+        self.numbering.clear();
+        self.key_of_record.clear();
+        self.key_of_record
+            .reserve(lanes.iter().map(Partition::len).sum());
+        for record in lanes.iter().flat_map(Partition::records) {
+            self.key_of_record.push(self.numbering.count(record));
+        }
+    }
+
+    /// Lays the closed holds of each key side by side, clipped to the window.
+    fn gather(&mut self, lanes: &[Partition]) {
+        let mut end = 0;
+        for key in &mut self.numbering.keys {
+            // From here on `records` is where the key's next hold goes, `first` where they begin.
+            key.first = end;
+            end += key.records;
+            key.records = key.first;
+        }
+        let nothing = Span {
+            start: Micros::MIN,
+            end: Micros::MIN,
+            weight: Wad::ZERO,
+        };
+        self.spans.clear();
+        self.spans.resize(end as usize, nothing);
+        self.others.clear();
+        let records = lanes
+            .iter()
+            .enumerate()
+            .flat_map(|(lane, part)| part.records().map(move |record| (lane, record)));
+        let (from, as_of) = (self.window.start(), self.window.as_of);
+        for ((lane, record), key_number) in records.zip(&self.key_of_record) {
+            let key = &mut self.numbering.keys[*key_number as usize];
+            match record.closed() {
+                Some((start, end, weight)) => {
+                    let (start, end) = (start.max(from), end.min(as_of));
+                    if start < end {
+                        self.spans[key.records as usize] = Span { start, end, weight };
+                        key.records += 1;
+                    }
+                }
+                None => self.others.push(*key_number, lane, record.content()),
+            }
+        }
+        self.others.sort();
+    }
+
+    fn sweep_keys(&mut self, lanes: &[Partition]) {
+        self.totals.clear();
+        self.totals
+            .resize(self.numbering.holders.len(), Totals::ZERO);
+        for (key_number, key) in (0_u32..).zip(&self.numbering.keys) {
+            let closed = &mut self.spans[key.first as usize..key.records as usize];
+            let totals = match self
+                .others
+                .holds_of(key_number, lanes, closed, &self.window)
+            {
+                None => self.sweep.totals(closed),
+                Some(holds) => self.sweep.totals(holds),
+            };
+            self.totals[key.holder as usize] += totals;
+        }
+    }
+
+    fn scored(&self) -> Scored {
+        let known = self.totals.len();
+        let scores = self.numbering.holders.iter().zip(&self.totals);
+        let holders = match self.want {
+            Want::All => scores
+                .map(|(code, totals)| HolderScore {
+                    holder_id: code.id(self.ids),
+                    totals: *totals,
+                })
+                .collect(),
+            Want::Top(count) => {
+                let mut leaders = Leaders::new(count);
+                for (code, totals) in scores {
+                    leaders.offer(*totals, || Cow::Owned(code.id(self.ids).into()));
+                }
+                leaders.into_ordered()
+            }
+        };
+        Scored { known, holders }
+    }
+}
+
+/// Holders and keys of a partition as small numbers, in order of first sight.
+struct Numbering<'a> {
+    hasher: &'a RandomState,
+    key_table: HashTable<u32>,
+    keys: Vec<Key>,
+    holder_table: HashTable<u32>,
+    holders: Vec<HolderCode>,
+}
+
+struct Key {
+    code: HolderCode,
+    token: IdNumber,
+    /// Number of the holder.
+    holder: u32,
+    first: u32,
+    records: u32,
+}
+
+impl<'a> Numbering<'a> {
+    fn new(hasher: &'a RandomState) -> Self {
+        Self {
+            hasher,
+            key_table: HashTable::new(),
+            keys: Vec::new(),
+            holder_table: HashTable::new(),
+            holders: Vec::new(),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.key_table.clear();
+        self.keys.clear();
+        self.holder_table.clear();
+        self.holders.clear();
+    }
+
+    /// The number of the record's key, which has one closed hold more if the record is one.
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a partition of 2^32 keys would be 240 GB"
+    )]
+    fn count(&mut self, record: &Record) -> u32 {
+        let (code, token) = (record.holder(), record.token());
+        let hash_key =
+            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.bytes, token.0));
+        let entry = self.key_table.entry(
+            hash_key(&code, token),
+            |number| {
+                let key = &self.keys[*number as usize];
+                key.token == token && key.code == code
+            },
+            |number| {
+                let key = &self.keys[*number as usize];
+                hash_key(&key.code, key.token)
+            },
+        );
+        let number = match entry {
+            hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
+            hashbrown::hash_table::Entry::Vacant(entry) => {
+                let number = self.keys.len() as u32;
+                entry.insert(number);
+                let holders = &mut self.holders;
+                let holder = *self
+                    .holder_table
+                    .entry(
+                        self.hasher.hash_one(code.bytes),
+                        |number| holders[*number as usize] == code,
+                        |number| self.hasher.hash_one(holders[*number as usize].bytes),
+                    )
+                    .or_insert_with(|| {
+                        holders.push(code);
+                        holders.len() as u32 - 1
+                    })
+                    .get();
+                self.keys.push(Key {
+                    code,
+                    token,
+                    holder,
+                    first: 0,
+                    records: 0,
+                });
+                number
+            }
+        };
+        self.keys[number as usize].records += u32::from(record.closed().is_some());
+        number
+    }
+}
+
+/// Marks and named events of a partition, turned into the holds that they amount to.
+///
+/// A curve is off or on at one weight between two of its marks, so it is a row of closed holds; the
+/// last one ends with the window. What is effective is the maximum either way.
+#[derive(Default)]
+struct Others {
+    /// By key once sorted; with the lane that knows the named event.
+    contents: Vec<(u32, usize, Content)>,
+    /// Where the contents of the next key begin.
+    next: usize,
+    marks: Vec<(Micros, Mark)>,
+    holds: Vec<Span>,
+}
+
+impl Others {
+    fn clear(&mut self) {
+        self.contents.clear();
+        self.next = 0;
+    }
+
+    fn push(&mut self, key: u32, lane: usize, content: Content) {
+        self.contents.push((key, lane, content));
+    }
+
+    fn sort(&mut self) {
+        self.contents.sort_unstable_by_key(|(key, ..)| *key);
+    }
+
+    /// All holds of `key`, `closed` among them; `None` where it has closed ones alone. Keys are asked
+    /// for in ascending order.
+    fn holds_of(
+        &mut self,
+        key: u32,
+        lanes: &[Partition],
+        closed: &[Span],
+        window: &Window,
+    ) -> Option<&mut [Span]> {
+        let rest = &self.contents[self.next..];
+        let count = rest.iter().take_while(|(of, ..)| *of == key).count();
+        if count == 0 {
+            return None;
+        }
+        let contents = &rest[..count];
+        self.next += count;
+        self.marks.clear();
+        self.holds.clear();
+        self.holds.extend_from_slice(closed);
+        let mut named: HashMap<&str, Standing> = HashMap::new();
+        for (_, lane, content) in contents {
+            match content {
+                Content::Plain(fact) => {
+                    record_fact(&mut self.marks, &mut self.holds, window, *fact);
+                }
+                Content::Named(place) => {
+                    if let Some(event) = lanes[*lane].named(*place) {
+                        let known = named.entry(&event.event_id).or_insert(event.standing);
+                        if event.standing.prevails_over(known) {
+                            *known = event.standing;
+                        }
+                    }
+                }
+            }
+        }
+        for fact in named.into_values().filter_map(|standing| standing.fact) {
+            record_fact(&mut self.marks, &mut self.holds, window, fact);
+        }
+        self.add_curve(window);
+        Some(&mut self.holds)
+    }
+
+    fn add_curve(&mut self, window: &Window) {
+        // By instant, the strongest mark of each first.
+        self.marks
+            .sort_unstable_by_key(|(at, mark)| (*at, std::cmp::Reverse(*mark)));
+        self.marks.dedup_by_key(|(at, _)| *at);
+        for (index, (at, mark)) in self.marks.iter().enumerate() {
+            let end = match self.marks.get(index + 1) {
+                Some((next, _)) => *next,
+                None if window.closed_only => break,
+                None => window.as_of,
+            };
+            if let Mark::On(weight) = *mark {
+                push_clipped(
+                    &mut self.holds,
+                    window,
+                    Span {
+                        start: *at,
+                        end,
+                        weight,
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn record_fact(
+    marks: &mut Vec<(Micros, Mark)>,
+    holds: &mut Vec<Span>,
+    window: &Window,
+    fact: Fact,
+) {
+    match fact {
+        Fact::Closed { start, end, weight } => {
+            push_clipped(holds, window, Span { start, end, weight });
+        }
+        Fact::Start { at, weight } => marks.push((at, Mark::On(weight))),
+        Fact::Stop { at } => marks.push((at, Mark::Off)),
+    }
+}
+
+fn push_clipped(holds: &mut Vec<Span>, window: &Window, span: Span) {
+    let (start, end) = (span.start.max(window.start()), span.end.min(window.as_of));
+    if start < end {
+        holds.push(Span { start, end, ..span });
+    }
+}

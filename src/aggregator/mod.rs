@@ -1,0 +1,14 @@
+//! Many events into scores, in two ways that give one answer.
+//!
+//! [`HoldAggregator`] takes events as they come, from many threads, and answers at any moment.
+//! [`BatchScorer`] takes whole files once and answers once, several times as fast. Neither reads
+//! files or knows a clock; both compute what [`crate::core`] defines.
+
+pub mod batch;
+mod hold_aggregator;
+mod holder;
+mod ids;
+mod order;
+
+pub use batch::{BatchScorer, Lane};
+pub use hold_aggregator::{BatchRefusal, HoldAggregator, KeySegments};

@@ -1,0 +1,107 @@
+//! The rules, and what breaks them: one line each, with file and line.
+//!
+//! They are those of `docs/architecture.md`; whoever adds a room adds it here.
+
+use crate::paths::{lines_naming, room_of, rooms_named};
+use crate::words::words;
+
+/// A room of `src/`, and the rooms that it may know.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("aggregator", &["core"]),
+    ("journal", &["core"]),
+    ("state", &["core"]),
+    ("input", &["core"]),
+    ("output", &["core"]),
+    (
+        "engine",
+        &["core", "aggregator", "journal", "state", "input", "output"],
+    ),
+    ("net", &["core", "aggregator", "engine", "output"]),
+    ("host", &["core", "aggregator", "engine", "input", "output"]),
+    ("bindings", &["host"]),
+    ("config", &[]),
+    ("telemetry", &[]),
+];
+
+/// Rooms that choose the concrete parts, and so know every other.
+const COMPOSITION: &[&str] = &["cli", "lib", "main_holdmetrics"];
+
+/// Crates and parts of the standard library that the pure core may not name.
+const NOT_IN_CORE: &[&str] = &[
+    "tokio",
+    "pyo3",
+    "tracing",
+    "rayon",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::time",
+];
+
+/// Whether a `SAFETY:` comment stands directly above a line, or above the attributes and comments before it.
+fn has_safety_line(source: &str, line: usize) -> bool {
+    let above: Vec<&str> = source.lines().take(line).map(str::trim).collect();
+    above[line - 1].contains("// SAFETY:")
+        || above[..line - 1]
+            .iter()
+            .rev()
+            .take_while(|text| text.starts_with("//") || text.starts_with("#["))
+            .any(|text| text.contains("SAFETY:"))
+}
+
+/// Every rule that a file breaks, one line each. `file` is its path below `src/`, with `/`.
+pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
+    let words = words(source);
+    let room = room_of(file);
+    let mut broken = Vec::new();
+    let mut report = |line: usize, rule: String| broken.push(format!("src/{file}:{line}: {rule}"));
+
+    if !COMPOSITION.contains(&room) {
+        match ROOMS.iter().find(|(name, _)| *name == room) {
+            None => report(
+                1,
+                format!("the room {room} is not in the rules; add it to them"),
+            ),
+            Some((_, may_know)) => {
+                let is_room = |name: &str| {
+                    ROOMS.iter().any(|(known, _)| *known == name) || COMPOSITION.contains(&name)
+                };
+                for named in rooms_named(file, &words) {
+                    if named.text != room
+                        && is_room(&named.text)
+                        && !may_know.contains(&named.text.as_str())
+                    {
+                        report(named.line, format!("{room} may not know {}", named.text));
+                    }
+                }
+            }
+        }
+    }
+    if room == "core" {
+        for path in NOT_IN_CORE {
+            for line in lines_naming(&words, path) {
+                report(line, format!("core is pure and may not name {path}"));
+            }
+        }
+    }
+    if room != "host" && room != "bindings" {
+        for line in lines_naming(&words, "pyo3") {
+            report(
+                line,
+                "pyo3 is named only in host/ and bindings.rs".to_owned(),
+            );
+        }
+    }
+    for line in lines_naming(&words, "unsafe") {
+        if room != "host" {
+            report(line, "unsafe stands only in host/".to_owned());
+        } else if !has_safety_line(source, line) {
+            report(line, "unsafe needs a `// SAFETY:` line above it".to_owned());
+        }
+    }
+    broken
+}

@@ -12,4 +12,8 @@ compile_error!(
 );
 
 pub mod aggregator;
+pub mod cli;
 pub mod core;
+pub mod input;
+pub mod output;
+pub mod telemetry;

@@ -3,9 +3,12 @@
 //! Nothing is computed here. [`failure`] holds what can go wrong and with which exit code.
 
 mod clock;
+mod doctor;
 mod engine;
 pub mod failure;
 mod progress;
+mod python;
+mod run;
 mod score;
 mod window;
 
@@ -30,9 +33,27 @@ pub struct CommandLine {
 enum Command {
     /// Score files of hold events into a leaderboard
     Score(score::Arguments),
+    /// Run an operator's Python script inside this process
+    Run(run::Arguments),
+    /// The embedded Python interpreter, with the options of `python`
+    Python(python::Arguments),
+    /// Say which Python, paths and features are at work, and what is wrong
+    Doctor(doctor::Arguments),
 }
 
 impl CommandLine {
+    /// What this process was asked to do; ends it with help or an explanation where that is all.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let words: Vec<_> = std::env::args_os().skip(1).collect();
+        match python::Arguments::of_a_child(&words) {
+            Some(arguments) => Self {
+                command: Command::Python(arguments),
+            },
+            None => Self::parse(),
+        }
+    }
+
     /// Runs the chosen subcommand.
     ///
     /// # Errors
@@ -40,6 +61,9 @@ impl CommandLine {
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Score(arguments) => score::run(&arguments),
+            Command::Run(arguments) => run::run(arguments),
+            Command::Python(arguments) => python::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
         }
     }
 }

@@ -24,12 +24,11 @@ pub(super) struct Arguments {
 #[cfg(feature = "py-embed")]
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     use crate::host::interpreter::Settings;
-    use crate::host::scripts::Program;
+    use crate::host::scripts::{Program, check_packages};
 
-    let interpreter = super::python::boot(&Settings::default())?;
-    interpreter.attach(super::python::check_package)?;
-    let program = Program::File(arguments.script);
-    let code = interpreter.attach(|py| program.run(py, &arguments.arguments));
+    let (interpreter, runtime) = super::python::boot(&Settings::default())?;
+    check_packages(&interpreter, &runtime).map_err(super::python::unusable)?;
+    let code = Program::File(arguments.script).run(&interpreter, &arguments.arguments);
     interpreter.exit(code)
 }
 

@@ -210,7 +210,6 @@ impl Config {
         arguments: &[OsString],
     ) -> Result<Vec<ffi::PyStatus>, BootError> {
         let config = &raw mut self.0;
-        let prefix = runtime.venv.as_ref().unwrap_or(&runtime.home);
         let mut statuses = Vec::new();
         // SAFETY: `config` is filled and ours alone; each pointer is to a field of it.
         unsafe {
@@ -227,10 +226,6 @@ impl Config {
             (*config).module_search_paths_set = 1;
             for (field, value) in [
                 (&raw mut (*config).home, &runtime.home),
-                (&raw mut (*config).base_prefix, &runtime.home),
-                (&raw mut (*config).base_exec_prefix, &runtime.home),
-                (&raw mut (*config).prefix, prefix),
-                (&raw mut (*config).exec_prefix, prefix),
                 (&raw mut (*config).stdlib_dir, &runtime.stdlib),
                 // Children are started with this program, which reads their arguments as `python`.
                 (&raw mut (*config).executable, &runtime.executable),
@@ -291,12 +286,20 @@ fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, 
 
 /// What is there before the first line of a script runs.
 fn prepare(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
-    let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
+    let sys = py.import("sys")?;
+    let modules = sys.getattr(intern!(py, "modules"))?;
     let module = PyModule::new(py, HOST_MODULE)?;
     native::register(&module)?;
     modules.set_item(HOST_MODULE, module)?;
     guard::install(py)?;
     let site = py.import("site")?;
+    if let Some(venv) = &runtime.venv {
+        // What tells `pip` and others that they work in a virtual environment.
+        for name in ["prefix", "exec_prefix"] {
+            sys.setattr(name, venv.as_os_str())?;
+        }
+        site.setattr("PREFIXES", [venv.as_os_str()])?;
+    }
     if let Some(folder) = &runtime.site_packages {
         // Also runs its `.pth` files, on which editable installations rely.
         site.call_method1("addsitedir", (folder.as_os_str(),))?;

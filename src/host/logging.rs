@@ -5,7 +5,6 @@
 //! finds a handler in place and changes nothing, as `logging` documents it.
 
 use pyo3::prelude::*;
-use pyo3::types::PyCFunction;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 

@@ -13,6 +13,8 @@ mod workers;
 #[cfg(feature = "py-embed")]
 mod guard;
 #[cfg(feature = "py-embed")]
+pub mod inspection;
+#[cfg(feature = "py-embed")]
 pub mod interpreter;
 #[cfg(feature = "py-embed")]
 pub mod invocation;

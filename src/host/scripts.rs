@@ -10,7 +10,8 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyModule};
 
-use super::interpreter::prepend_path;
+use super::interpreter::{Interpreter, prepend_path};
+use super::runtime::Runtime;
 
 /// What is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +32,48 @@ pub enum Program {
 const EXIT_NO_FILE: i32 = 2;
 const EXIT_INTERRUPTED: i32 = 130;
 
+/// What `poh_holdmetrics` itself cannot be imported without.
+const NEEDED_PACKAGE: &str = "pydantic";
+
+/// A package that a script inside could not do without.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the Python package {NEEDED_PACKAGE} was not found in {looked}: install it with `{pip} install \
+     {package}`"
+)]
+pub struct MissingPackage {
+    looked: String,
+    pip: String,
+    package: String,
+}
+
+/// Whether `poh_holdmetrics` can be imported.
+///
+/// # Errors
+/// Names the folder where a package that it needs was looked for.
+pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<(), MissingPackage> {
+    let is_found = interpreter.attach(|py| {
+        let find = py.import("importlib.util")?.getattr("find_spec")?;
+        PyResult::Ok(!find.call1((NEEDED_PACKAGE,))?.is_none())
+    });
+    if is_found.unwrap_or(false) {
+        return Ok(());
+    }
+    let folder = runtime.site_packages.as_ref().unwrap_or(&runtime.home);
+    Err(MissingPackage {
+        looked: folder.display().to_string(),
+        pip: format!("{} -m pip", runtime.executable.display()),
+        package: runtime.package.display().to_string(),
+    })
+}
+
 impl Program {
     /// Runs the program as `__main__` with `sys.argv[1:]` set to `arguments`; gives the exit code.
-    pub fn run(&self, py: Python<'_>, arguments: &[OsString]) -> i32 {
-        match self.run_main(py, arguments) {
+    pub fn run(&self, interpreter: &Interpreter, arguments: &[OsString]) -> i32 {
+        interpreter.attach(|py| match self.run_main(py, arguments) {
             Ok(()) => 0,
             Err(error) => exit_code(py, &error),
-        }
+        })
     }
 
     fn run_main(&self, py: Python<'_>, arguments: &[OsString]) -> PyResult<()> {
@@ -83,7 +119,8 @@ fn run_file(py: Python<'_>, file: &Path) -> PyResult<()> {
     let source = match py.import("io")?.call_method1("open_code", (path.as_os_str(),)) {
         Ok(file) => file.call_method0("read")?,
         Err(error) if error.is_instance_of::<PyOSError>(py) => {
-            eprintln!("main_holdmetrics: can't open file '{}': {}", path.display(), error.value(py));
+            let (number, reason) = (error.value(py).getattr("errno")?, error.value(py).getattr("strerror")?);
+            eprintln!("main_holdmetrics: can't open file '{}': [Errno {number}] {reason}", path.display());
             return Err(PySystemExit::new_err(EXIT_NO_FILE));
         }
         Err(error) => return Err(error),
@@ -121,7 +158,7 @@ fn prompt(py: Python<'_>) -> PyResult<()> {
     let _ = py.import("readline");
     let names = main_module(py)?.dict();
     let options = PyDict::new(py);
-    let version = py.version();
+    let version = Python::version_str();
     options.set_item(
         "banner",
         format!("Python {version}\nInside main_holdmetrics: poh_holdmetrics is importable."),

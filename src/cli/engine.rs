@@ -1,0 +1,88 @@
+//! The two ways to an answer: the native scorer, and the pure-Python package for audits.
+
+use std::sync::Arc;
+
+use rayon::ThreadPoolBuilder;
+
+use super::failure::Failure;
+use crate::aggregator::BatchScorer;
+use crate::core::Window;
+use crate::input::{self, ReadOptions, Source};
+use crate::output::{Leaderboard, RefusedLine};
+
+/// What computes the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Engine {
+    /// Compiled, on all threads
+    #[default]
+    Native,
+    /// The pure-Python package inside the embedded interpreter, to audit the other
+    Python,
+}
+
+/// The counts and the holders.
+pub(super) struct Answer {
+    pub(super) read: u64,
+    pub(super) accepted: u64,
+    pub(super) refused: Vec<RefusedLine>,
+    pub(super) leaderboard: Box<dyn Leaderboard>,
+}
+
+/// One question about one set of files.
+pub(super) struct Question<'a> {
+    pub(super) sources: &'a [Source],
+    pub(super) options: &'a ReadOptions,
+    pub(super) window: Window,
+    pub(super) top: Option<usize>,
+}
+
+impl Engine {
+    /// Reads and scores.
+    pub(super) fn answer(self, question: &Question<'_>) -> Result<Answer, Failure> {
+        match self {
+            Self::Native => score(question),
+            Self::Python => audit(question),
+        }
+    }
+}
+
+fn score(question: &Question<'_>) -> Result<Answer, Failure> {
+    let scorer = BatchScorer::new();
+    let harvest = input::read(question.sources, question.options, || scorer.lane())?;
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(question.options.threads.get())
+        .build()
+        .map_err(|error| Failure::Other(format!("no threads to score with ({error})")))?;
+    let lanes = harvest.sinks;
+    let snapshot = pool.install(|| scorer.finish(lanes, &question.window, question.top));
+    let report = harvest.report;
+    let refused = report.rejected.into_iter().map(|rejected| RefusedLine {
+        file: Arc::clone(&rejected.file),
+        line: rejected.line,
+        reason: rejected.reason.to_string(),
+    });
+    Ok(Answer {
+        read: report.read,
+        accepted: report.accepted,
+        refused: refused.collect(),
+        leaderboard: Box::new(snapshot),
+    })
+}
+
+/// Computes the same with the pure-Python package, which shares no code with the native scorer.
+#[cfg(feature = "py-embed")]
+fn audit(_question: &Question<'_>) -> Result<Answer, Failure> {
+    Err(Failure::Other(
+        "--engine python: the embedded interpreter is not connected yet".into(),
+    ))
+}
+
+/// Without an interpreter inside there is nothing to audit with.
+#[cfg(not(feature = "py-embed"))]
+fn audit(_question: &Question<'_>) -> Result<Answer, Failure> {
+    Err(Failure::Usage(
+        "--engine python: this binary was built without Python inside; build it with \
+         --features py-embed, or run `python -m poh_holdmetrics score --engine python`"
+            .into(),
+    ))
+}

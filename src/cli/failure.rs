@@ -1,0 +1,62 @@
+//! What ends a run, as one sentence and an exit code.
+
+use std::io;
+use std::path::Path;
+
+use crate::input::InputError;
+
+/// Why a subcommand did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The arguments contradict each other or the machine.
+    #[error("{0}")]
+    Usage(String),
+    /// The input cannot be read, or holds a refused line.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The output cannot be written.
+    #[error("{target}: cannot be written ({cause})")]
+    Output {
+        /// The file, or "standard output".
+        target: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// There is no usable Python inside.
+    #[error("{0}")]
+    Python(String),
+    /// Something else is in the way.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Failure {
+    /// What the process ends with; see the help text.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Other(_) => 1,
+            Self::Usage(_) | Self::Input(_) => 2,
+            // Whoever closed our output early has seen enough, as in `... | head`.
+            Self::Output { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Output { .. } => 74,
+            Self::Python(_) => 78,
+        }
+    }
+
+    /// Whether there is nothing to say, because nobody listens any more.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.exit_code() == 0
+    }
+
+    /// Names what could not be written; `None` is standard output.
+    pub(super) fn output(path: Option<&Path>) -> impl FnOnce(io::Error) -> Self {
+        let target = path.filter(|path| *path != Path::new("-"));
+        let target = target
+            .map_or("standard output".into(), Path::to_string_lossy)
+            .into_owned();
+        |cause| Self::Output { target, cause }
+    }
+}

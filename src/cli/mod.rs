@@ -1,0 +1,69 @@
+//! The command line: one file for each subcommand; here the concrete parts are chosen.
+//!
+//! Nothing is computed here. [`failure`] holds what can go wrong and with which exit code.
+
+mod clock;
+mod doctor;
+mod engine;
+pub mod failure;
+mod progress;
+mod python;
+mod run;
+mod score;
+mod window;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+/// Shown under every help text.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the run failed; 2 bad arguments or bad input; \
+    74 the output could not be written; 78 no usable Python inside.\n\
+    LOG_LEVEL (error, warn, info, debug, trace) chooses what is logged to standard error.";
+
+/// Exact hold scores: how much was held for how long.
+#[derive(Debug, Parser)]
+#[command(name = "main_holdmetrics", version, after_help = EXIT_CODES)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Score files of hold events into a leaderboard
+    Score(score::Arguments),
+    /// Run an operator's Python script inside this process
+    Run(run::Arguments),
+    /// The embedded Python interpreter, with the options of `python`
+    Python(python::Arguments),
+    /// Say which Python, paths and features are at work, and what is wrong
+    Doctor(doctor::Arguments),
+}
+
+impl CommandLine {
+    /// What this process was asked to do; ends it with help or an explanation where that is all.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let words: Vec<_> = std::env::args_os().skip(1).collect();
+        match python::Arguments::of_a_child(&words) {
+            Some(arguments) => Self {
+                command: Command::Python(arguments),
+            },
+            None => Self::parse(),
+        }
+    }
+
+    /// Runs the chosen subcommand.
+    ///
+    /// # Errors
+    /// What went wrong, as one sentence with an exit code.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Score(arguments) => score::run(&arguments),
+            Command::Run(arguments) => run::run(arguments),
+            Command::Python(arguments) => python::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A bar on standard error for runs that a person waits for; nothing of it in a pipe.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::input::Progress;
+
+/// A run that ends sooner shows no bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+const REFRESH: Duration = Duration::from_millis(100);
+const BYTES: &str = "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}";
+const BYTES_OF_UNKNOWN: &str = "{spinner} {elapsed} {msg}";
+const COUNT: &str = "{bar:40} {human_pos}/{human_len} {per_sec} {eta} left";
+
+/// Shows how far a reading is, until it is dropped.
+pub(super) struct ReadingBar {
+    watcher: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl ReadingBar {
+    /// Starts to watch, where somebody looks at standard error.
+    pub(super) fn watch(progress: &Arc<Progress>) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self { watcher: None };
+        }
+        let (stop, stopped) = channel();
+        let progress = Arc::clone(progress);
+        let watcher = thread::spawn(move || {
+            if stopped.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let total = progress.total();
+            let bar = ProgressBar::new(total);
+            bar.set_style(style(if total == 0 { BYTES_OF_UNKNOWN } else { BYTES }));
+            while stopped.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
+                let done = progress.done();
+                bar.set_position(done.min(total));
+                bar.set_message(if done < total || total == 0 {
+                    "reading"
+                } else {
+                    "scoring"
+                });
+                bar.tick();
+            }
+            bar.finish_and_clear();
+        });
+        Self {
+            watcher: Some((stop, watcher)),
+        }
+    }
+}
+
+impl Drop for ReadingBar {
+    fn drop(&mut self) {
+        if let Some((stop, watcher)) = self.watcher.take() {
+            drop(stop);
+            // A bar that failed to draw is no reason to fail the run.
+            let _ = watcher.join();
+        }
+    }
+}
+
+/// A bar over `total` things, hidden where nobody looks at standard error.
+pub(super) fn counting_bar(total: u64) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(total);
+    bar.set_style(style(COUNT));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates of this file are well formed")
+}

@@ -1,0 +1,152 @@
+//! `score`: files of hold events into a leaderboard.
+
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use clap::Args;
+
+use super::engine::{Engine, Question};
+use super::failure::Failure;
+use super::progress::ReadingBar;
+use super::window::WindowArguments;
+use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
+use crate::output::{
+    Destination, OutputFormat, RefusalFormat, RefusedLine, ScoreReport, write_refusals,
+    write_scores,
+};
+
+/// The arguments of `score`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; - is standard input; all are one set
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What the files hold
+    #[arg(long, value_enum, default_value_t)]
+    input_format: InputFormat,
+    #[command(flatten)]
+    window: WindowArguments,
+    /// Only the first N holders
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+    /// The form of the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
+    /// Write to FILE, which is replaced when all of it is written; - is standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What a refused line does
+    #[arg(long, value_enum, default_value_t)]
+    on_error: OnError,
+    /// List the refused lines in FILE, JSONL or CSV by its extension; needs --on-error skip
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// What computes the scores
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
+    /// Threads that read and score [default: one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+/// Reads everything, scores it, and only then writes.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let rejects = arguments.rejects()?;
+    arguments.check_output()?;
+    let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
+    let (window, is_as_of_now) = arguments.window.window();
+    let options = ReadOptions {
+        format: arguments.input_format,
+        on_error: arguments.on_error,
+        threads: arguments.threads.unwrap_or_else(cores),
+        progress: Arc::new(Progress::default()),
+    };
+    let bar = ReadingBar::watch(&options.progress);
+    let answer = arguments.engine.answer(&Question {
+        sources: &sources,
+        options: &options,
+        window,
+        top: arguments.top,
+    });
+    drop(bar);
+    let answer = answer?;
+    if let Some((path, format)) = rejects {
+        write_rejects(path, format, &answer.refused)?;
+    }
+    let report = ScoreReport {
+        window,
+        is_as_of_now,
+        read: answer.read,
+        accepted: answer.accepted,
+        refused: &answer.refused,
+        leaderboard: &*answer.leaderboard,
+    };
+    arguments.write(&report)
+}
+
+impl Arguments {
+    /// Where refused lines go, and in which form.
+    fn rejects(&self) -> Result<Option<(&Path, RefusalFormat)>, Failure> {
+        let Some(path) = self.rejects.as_deref() else {
+            return Ok(None);
+        };
+        if self.on_error == OnError::Fail {
+            return Err(Failure::Usage(
+                "--rejects: refused lines end this run; add --on-error skip to list them".into(),
+            ));
+        }
+        let format = RefusalFormat::from_name(path).ok_or_else(|| {
+            let path = path.display();
+            Failure::Usage(format!("--rejects {path}: end the name in .jsonl or .csv"))
+        })?;
+        Ok(Some((path, format)))
+    }
+
+    fn check_output(&self) -> Result<(), Failure> {
+        if self.format == OutputFormat::Parquet && self.is_on_terminal() {
+            return Err(Failure::Usage(
+                "--format parquet: a terminal shows no Parquet; add --output FILE".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_on_terminal(&self) -> bool {
+        self.output.is_none() && io::stdout().is_terminal()
+    }
+
+    fn write(&self, report: &ScoreReport<'_>) -> Result<(), Failure> {
+        let has_colours = self.is_on_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let path = self.output.as_deref();
+        let written = path.map_or_else(|| Ok(Destination::stdout()), Destination::file);
+        let written = written.and_then(|mut out| {
+            write_scores(report, self.format, has_colours, &mut out)?;
+            out.finish()
+        });
+        written.map_err(Failure::output(path))?;
+        if matches!(self.format, OutputFormat::Csv | OutputFormat::Parquet) && report.is_as_of_now {
+            // These forms hold no room for it that every reader looks into.
+            eprintln!("as of {} (now)", report.window.as_of);
+        }
+        Ok(())
+    }
+}
+
+fn write_rejects(
+    path: &Path,
+    format: RefusalFormat,
+    refused: &[RefusedLine],
+) -> Result<(), Failure> {
+    let written = Destination::file(path).and_then(|mut out| {
+        write_refusals(refused, format, &mut out)?;
+        out.finish()
+    });
+    written.map_err(Failure::output(Some(path)))
+}
+
+fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

@@ -1,0 +1,198 @@
+//! Opens a source and finds out what it holds. Parses nothing: streams go to [`super::text`],
+//! columns to [`super::parquet`] and [`super::ipc`].
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::compression::Compression;
+use super::file_bytes::FileBytes;
+use super::format::Columns;
+use super::{InputError, InputFormat, Progress, Source};
+
+/// Enough of a file to tell its packing and its form.
+const HEAD_BYTES: u64 = 4_096;
+
+/// An opened source.
+pub(super) enum Content {
+    Jsonl(Stream),
+    Csv(Stream),
+    Parquet(FileBytes),
+    ArrowFile(FileBytes),
+    ArrowStream(Stream),
+}
+
+/// Unpacked bytes in order, with the file's name for the errors.
+pub(super) struct Stream {
+    name: Arc<str>,
+    packing: Compression,
+    reader: Box<dyn Read + Send>,
+}
+
+impl Content {
+    /// Opens `source` and looks at its first bytes.
+    pub(super) fn open(
+        source: &Source,
+        format: InputFormat,
+        progress: &Arc<Progress>,
+    ) -> Result<Self, InputError> {
+        let name = source.name();
+        let (path, file) = match source {
+            Source::Stdin => (None, None),
+            Source::Path(path) => {
+                let opened = File::open(path).map_err(|cause| InputError::Open {
+                    file: Arc::clone(&name),
+                    cause,
+                })?;
+                (Some(path.as_path()), Some(opened))
+            }
+        };
+        let mut stream = Stream::new(name, file.as_ref(), progress)?;
+        let head = stream.peek()?;
+        stream.unpack(Compression::detect(&head, path))?;
+        let head = stream.peek()?;
+        let format = match format {
+            InputFormat::Auto => stream.guess(&head, path)?,
+            given => given,
+        };
+        match format {
+            InputFormat::Csv => Ok(Self::Csv(stream)),
+            InputFormat::Parquet => stream.columns(&head, file, progress),
+            InputFormat::Jsonl | InputFormat::Auto => Ok(Self::Jsonl(stream)),
+        }
+    }
+}
+
+impl Stream {
+    fn new(
+        name: Arc<str>,
+        file: Option<&File>,
+        progress: &Arc<Progress>,
+    ) -> Result<Self, InputError> {
+        let reader: Box<dyn Read + Send> = match file {
+            None => Box::new(io::stdin()),
+            Some(file) => Box::new(Counted {
+                inner: file.try_clone().map_err(|cause| InputError::Open {
+                    file: Arc::clone(&name),
+                    cause,
+                })?,
+                progress: Arc::clone(progress),
+            }),
+        };
+        Ok(Self {
+            name,
+            packing: Compression::None,
+            reader,
+        })
+    }
+
+    /// Appends up to `limit` bytes to `block`; fewer only at the end.
+    pub(super) fn append(
+        &mut self,
+        block: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<usize, InputError> {
+        block.reserve(limit);
+        let wanted = u64::try_from(limit).unwrap_or(u64::MAX);
+        let appended = (&mut self.reader).take(wanted).read_to_end(block);
+        appended.map_err(|cause| self.error(cause))
+    }
+
+    /// The file's name.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn error(&self, cause: io::Error) -> InputError {
+        let file = Arc::clone(&self.name);
+        match self.packing.name() {
+            Some(packing) => InputError::Unpack {
+                file,
+                packing,
+                cause,
+            },
+            None => InputError::Read { file, cause },
+        }
+    }
+
+    /// The next bytes, which stay to be read.
+    fn peek(&mut self) -> Result<Vec<u8>, InputError> {
+        let mut head = Vec::new();
+        let read = (&mut self.reader).take(HEAD_BYTES).read_to_end(&mut head);
+        read.map_err(|cause| self.error(cause))?;
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(Cursor::new(head.clone()).chain(rest));
+        Ok(head)
+    }
+
+    fn unpack(&mut self, packing: Compression) -> Result<(), InputError> {
+        let packed = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.packing = packing;
+        self.reader = packing.unpack(packed).map_err(|cause| self.error(cause))?;
+        Ok(())
+    }
+
+    fn guess(&self, head: &[u8], path: Option<&Path>) -> Result<InputFormat, InputError> {
+        path.and_then(InputFormat::from_name)
+            .or_else(|| InputFormat::from_head(head))
+            .ok_or_else(|| InputError::UnknownFormat {
+                file: Arc::clone(&self.name),
+            })
+    }
+
+    /// Columnar files are read out of order, so what is packed or piped is taken into memory first.
+    fn columns(
+        mut self,
+        head: &[u8],
+        file: Option<File>,
+        progress: &Arc<Progress>,
+    ) -> Result<Content, InputError> {
+        let Some(form) = Columns::from_head(head) else {
+            return Err(InputError::NoColumns { file: self.name });
+        };
+        if form == Columns::ArrowStream {
+            return Ok(Content::ArrowStream(self));
+        }
+        let in_place = file.filter(|file| {
+            self.packing == Compression::None
+                && file
+                    .metadata()
+                    .is_ok_and(|found| found.file_type().is_file())
+        });
+        let bytes = match in_place {
+            Some(file) => FileBytes::in_place(file, progress),
+            None => {
+                let mut whole = Vec::new();
+                let read = self.reader.read_to_end(&mut whole);
+                read.map_err(|cause| self.error(cause))?;
+                Ok(FileBytes::in_memory(whole))
+            }
+        };
+        let bytes = bytes.map_err(|cause| self.error(cause))?;
+        Ok(match form {
+            Columns::Parquet => Content::Parquet(bytes),
+            Columns::ArrowFile | Columns::ArrowStream => Content::ArrowFile(bytes),
+        })
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+/// Tells the progress of what passes through.
+struct Counted {
+    inner: File,
+    progress: Arc<Progress>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.progress.advance(read as u64);
+        Ok(read)
+    }
+}

@@ -1,0 +1,40 @@
+//! Readers of files: JSON lines, CSV, Parquet and Arrow, packed or not, into checked events.
+//!
+//! [`read`] deals whole files to threads and fills one [`EventSink`] a thread; [`raw`] hands the
+//! same rows on unchecked and in order, for a second implementation to judge. Nothing is scored or
+//! printed here. Read in this order: [`source`] and [`format`] (what is opened), `content` (how),
+//! `text` (blocks of lines), `jsonl`, `csv`, `parquet`, `ipc` (one form each), `layout` and `rows`
+//! (columns), [`read`] (threads).
+
+mod column;
+mod compression;
+mod content;
+mod csv;
+mod deal;
+mod error;
+mod file_bytes;
+mod format;
+mod intake;
+mod ipc;
+mod jsonl;
+mod layout;
+mod parquet;
+mod progress;
+pub mod raw;
+mod read;
+mod reject;
+mod rows;
+mod source;
+mod text;
+mod weights;
+mod written;
+
+pub use error::InputError;
+pub use format::InputFormat;
+pub use progress::Progress;
+pub use read::{Harvest, ReadOptions, Report, read};
+pub use reject::{OnError, Reason, Rejected};
+pub use source::Source;
+
+#[cfg(doc)]
+use crate::core::EventSink;

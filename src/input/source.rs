@@ -1,0 +1,66 @@
+//! Where events come from, by name. Opens nothing; see `content`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::InputError;
+
+/// A file, or standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Standard input, written `-`.
+    Stdin,
+    /// A file.
+    Path(PathBuf),
+}
+
+impl Source {
+    /// The name that messages and refusals give: the path as it was written, or `-`.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        match self {
+            Self::Stdin => "-".into(),
+            Self::Path(path) => path.to_string_lossy().into(),
+        }
+    }
+
+    /// The size in bytes where it is known before reading.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Stdin => 0,
+            Self::Path(path) => std::fs::metadata(path).map_or(0, |found| found.len()),
+        }
+    }
+}
+
+impl From<PathBuf> for Source {
+    fn from(path: PathBuf) -> Self {
+        if path.as_path() == Path::new("-") {
+            Self::Stdin
+        } else {
+            Self::Path(path)
+        }
+    }
+}
+
+/// Refuses a set that cannot be read to its end, before hours are spent on its beginning.
+pub(super) fn check_all(sources: &[Source]) -> Result<(), InputError> {
+    let from_stdin = sources.iter().filter(|source| **source == Source::Stdin);
+    if from_stdin.count() > 1 {
+        return Err(InputError::StdinTwice);
+    }
+    for source in sources {
+        if let Source::Path(path) = source {
+            let found = std::fs::metadata(path).map_err(|cause| InputError::Open {
+                file: source.name(),
+                cause,
+            })?;
+            if found.is_dir() {
+                return Err(InputError::Folder {
+                    file: source.name(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! A column of weights, of any kind of number: read exactly, without an allocation a row.
+
+use std::io::Write;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal256Array};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type, UInt64Type,
+};
+
+use super::column::{TextColumn, converted, is_null, plain};
+use crate::core::{Wad, WeightError};
+
+/// A column of weights.
+pub(super) struct Weights {
+    values: Values,
+    nulls: Option<NullBuffer>,
+}
+
+enum Values {
+    Doubles(ScalarBuffer<f64>),
+    Singles(ScalarBuffer<f32>),
+    Signed(ScalarBuffer<i64>),
+    Unsigned(ScalarBuffer<u64>),
+    Decimals(ScalarBuffer<i128>, i8),
+    LongDecimals(Decimal256Array, i8),
+    Text(TextColumn),
+}
+
+impl Weights {
+    pub(super) fn can_read(values: &DataType) -> bool {
+        TextColumn::can_read(values)
+            || values.is_integer()
+            || matches!(
+                values,
+                DataType::Float32
+                    | DataType::Float64
+                    | DataType::Decimal32(..)
+                    | DataType::Decimal64(..)
+                    | DataType::Decimal128(..)
+                    | DataType::Decimal256(..)
+            )
+    }
+
+    pub(super) fn new(column: &ArrayRef) -> Self {
+        let column = plain(column);
+        let values = match column.data_type() {
+            DataType::Float64 => {
+                Values::Doubles(column.as_primitive::<Float64Type>().values().clone())
+            }
+            DataType::Float32 => {
+                Values::Singles(column.as_primitive::<Float32Type>().values().clone())
+            }
+            DataType::UInt64 => {
+                Values::Unsigned(column.as_primitive::<UInt64Type>().values().clone())
+            }
+            DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) => {
+                let wide = converted(&column, &DataType::Decimal128(38, *scale));
+                Values::Decimals(
+                    wide.as_primitive::<Decimal128Type>().values().clone(),
+                    *scale,
+                )
+            }
+            DataType::Decimal128(_, scale) => Values::Decimals(
+                column.as_primitive::<Decimal128Type>().values().clone(),
+                *scale,
+            ),
+            DataType::Decimal256(_, scale) => {
+                Values::LongDecimals(column.as_primitive::<Decimal256Type>().clone(), *scale)
+            }
+            kind if kind.is_integer() => {
+                let signed = converted(&column, &DataType::Int64);
+                Values::Signed(signed.as_primitive::<Int64Type>().values().clone())
+            }
+            _ => Values::Text(TextColumn::new(&column)),
+        };
+        Self {
+            values,
+            nulls: column.nulls().cloned(),
+        }
+    }
+
+    /// The weight in `row`; `None` where it states none.
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> Result<Option<Wad>, WeightError> {
+        if is_null(self.nulls.as_ref(), row) {
+            return Ok(None);
+        }
+        let weight = match &self.values {
+            Values::Doubles(values) => Wad::from_double(values[row]),
+            Values::Signed(values) => from_decimal(values[row].into(), 0),
+            Values::Unsigned(values) => from_decimal(values[row].into(), 0),
+            Values::Decimals(values, scale) => from_decimal(values[row], *scale),
+            Values::LongDecimals(values, scale) => match values.value(row).to_i128() {
+                Some(value) => from_decimal(value, *scale),
+                None => self.with_text(row, |text| Wad::parse(text)),
+            },
+            Values::Singles(_) => self.with_text(row, |text| Wad::parse(text)),
+            Values::Text(texts) => match texts.get(row) {
+                Ok(None) => return Ok(None),
+                Ok(Some(text)) => Wad::parse(text),
+                Err(_) => Err(WeightError::NotANumber),
+            },
+        };
+        weight.map(Some)
+    }
+
+    /// The weight in `row` as decimal text; `None` where it states none.
+    pub(super) fn text(&self, row: usize) -> Option<String> {
+        if is_null(self.nulls.as_ref(), row) {
+            return None;
+        }
+        match &self.values {
+            Values::Text(texts) => texts
+                .get(row)
+                .map_or(Some("?".into()), |text| text.map(Into::into)),
+            _ => Some(self.with_text(row, str::to_owned)),
+        }
+    }
+
+    /// Gives `take` the decimal text of a number: for a binary one the shortest that reads back.
+    fn with_text<T>(&self, row: usize, take: impl FnOnce(&str) -> T) -> T {
+        // 77 digits, a sign, an exponent.
+        let mut room = [0; 96];
+        let mut rest = &mut room[..];
+        let written = match &self.values {
+            Values::Doubles(values) => write!(rest, "{:e}", values[row]),
+            Values::Singles(values) => write!(rest, "{:e}", values[row]),
+            Values::Signed(values) => write!(rest, "{}", values[row]),
+            Values::Unsigned(values) => write!(rest, "{}", values[row]),
+            Values::Decimals(values, scale) => {
+                write!(rest, "{}e{}", values[row], -i16::from(*scale))
+            }
+            Values::LongDecimals(values, scale) => {
+                write!(rest, "{}e{}", values.value(row), -i16::from(*scale))
+            }
+            Values::Text(_) => Ok(()),
+        };
+        written.expect("a number is shorter than the room for it");
+        let left = rest.len();
+        let length = room.len() - left;
+        take(str::from_utf8(&room[..length]).expect("a number is ASCII"))
+    }
+}
+
+/// `value` / 10^`scale`.
+#[inline]
+fn from_decimal(value: i128, scale: i8) -> Result<Wad, WeightError> {
+    let Ok(size) = u128::try_from(value) else {
+        return Err(WeightError::Negative);
+    };
+    match u32::try_from(scale) {
+        Ok(places @ 0..=18) => size
+            .checked_mul(10_u128.pow(18 - places))
+            .map(Wad::from_steps)
+            .ok_or(WeightError::TooLarge),
+        _ => Wad::parse(&format!("{value}e{}", -i16::from(scale))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        Decimal32Array, Decimal128Array, Float32Array, Float64Array, Int16Array, StringArray,
+        UInt64Array,
+    };
+    use arrow::datatypes::i256;
+
+    use super::*;
+
+    fn read(column: impl Array + 'static) -> Vec<String> {
+        let column: ArrayRef = Arc::new(column);
+        let weights = Weights::new(&column);
+        let rows = 0..column.len();
+        rows.map(|row| match weights.get(row) {
+            Ok(Some(weight)) => {
+                let text = weights.text(row).unwrap();
+                assert_eq!(Wad::parse(&text), Ok(weight), "{text}");
+                weight.to_string()
+            }
+            Ok(None) => "absent".to_owned(),
+            Err(error) => error.to_string(),
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_kind_of_number_is_read_exactly() {
+        assert_eq!(
+            read(Float64Array::from(vec![Some(0.1), None])),
+            ["0.1", "absent"]
+        );
+        assert_eq!(
+            read(Float32Array::from(vec![0.1, f32::NAN])),
+            ["0.1", "not finite"]
+        );
+        assert_eq!(read(Int16Array::from(vec![7, -1])), ["7", "negative"]);
+        assert_eq!(
+            read(UInt64Array::from(vec![u64::MAX])),
+            ["18446744073709551615"]
+        );
+        assert_eq!(
+            read(StringArray::from(vec!["1e-18"])),
+            ["0.000000000000000001"]
+        );
+        let short = Decimal32Array::from(vec![125])
+            .with_precision_and_scale(9, 2)
+            .unwrap();
+        assert_eq!(read(short), ["1.25"]);
+    }
+
+    #[test]
+    fn decimals_of_any_scale_round_half_to_even() {
+        let decimal = |value, scale| {
+            read(
+                Decimal128Array::from(vec![value])
+                    .with_precision_and_scale(38, scale)
+                    .unwrap(),
+            )
+        };
+        assert_eq!(decimal(15, 19), ["0.000000000000000002"]);
+        assert_eq!(decimal(25, 19), ["0.000000000000000002"]);
+        assert_eq!(decimal(0, 30), ["0"]);
+        assert_eq!(decimal(3, -2), ["300"]);
+        assert!(decimal(5, 19)[0].starts_with("under 1e-18"));
+        assert!(decimal(10_i128.pow(37), 0)[0].starts_with("too large"));
+    }
+
+    #[test]
+    fn long_decimals_are_read_past_128_bits() {
+        let value = i256::from_string(&format!("15{}", "0".repeat(60))).unwrap();
+        let long = Decimal256Array::from(vec![value])
+            .with_precision_and_scale(76, 61)
+            .unwrap();
+        assert_eq!(read(long), ["1.5"]);
+    }
+}

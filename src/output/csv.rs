@@ -1,0 +1,31 @@
+//! The holders as CSV: a header line, then one holder a row. The counts are not in it.
+
+use std::io::{self, Write};
+
+use super::{RefusedLine, ScoreReport};
+
+/// The holders.
+pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    let mut rows = ::csv::Writer::from_writer(out);
+    rows.write_record(["rank", "holder_id", "held_us", "score", "weighted_score"])?;
+    for row in report.leaderboard.rows() {
+        rows.serialize((
+            row.rank,
+            row.holder_id,
+            row.held_us,
+            &*row.score,
+            row.weighted_score,
+        ))?;
+    }
+    rows.flush()
+}
+
+/// The refused lines.
+pub(super) fn write_refusals(refused: &[RefusedLine], out: &mut impl Write) -> io::Result<()> {
+    let mut rows = ::csv::Writer::from_writer(out);
+    rows.write_record(["file", "line", "reason"])?;
+    for line in refused {
+        rows.serialize((&*line.file, line.line, &line.reason))?;
+    }
+    rows.flush()
+}

@@ -1,0 +1,94 @@
+//! The report as one JSON object, written as it goes: millions of holders need no more memory.
+
+use std::io::{self, BufWriter, Write};
+
+use serde::Serialize;
+
+use super::{RefusedLine, Row, ScoreReport};
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    rank: u64,
+    holder_id: &'a str,
+    held_us: u128,
+    score: &'a str,
+    weighted_score: f64,
+}
+
+#[derive(Serialize)]
+struct JsonRefusal<'a> {
+    file: &'a str,
+    line: u64,
+    reason: &'a str,
+}
+
+/// One object with the fields of the published report, one line for each entry of its lists.
+pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let window = report.window;
+    write!(out, "{{\n\"as_of\": \"{}\",\n\"from\": ", window.as_of)?;
+    match window.from {
+        Some(from) => write!(out, "\"{from}\"")?,
+        None => out.write_all(b"null")?,
+    }
+    write!(
+        out,
+        ",\n\"closed_only\": {},\n\"read\": {},\n\"accepted\": {},\n\"rejected\": ",
+        window.closed_only, report.read, report.accepted
+    )?;
+    write_list(&mut out, report.refused.iter(), |out, line| {
+        serde_json::to_writer(out, &JsonRefusal::from(line))
+    })?;
+    out.write_all(b",\n\"holders\": ")?;
+    write_list(&mut out, report.leaderboard.rows(), |out, row| {
+        serde_json::to_writer(out, &JsonRow::from(&row))
+    })?;
+    out.write_all(b"\n}\n")?;
+    out.flush()
+}
+
+/// One refused line as one JSON object.
+pub(super) fn write_refusal(line: &RefusedLine, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &JsonRefusal::from(line))?;
+    out.write_all(b"\n")
+}
+
+fn write_list<W: Write, T>(
+    out: &mut W,
+    entries: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut W, T) -> serde_json::Result<()>,
+) -> io::Result<()> {
+    let mut before = "[";
+    for entry in entries {
+        writeln!(out, "{before}")?;
+        write(out, entry)?;
+        before = ",";
+    }
+    if before == "[" {
+        out.write_all(b"[]")
+    } else {
+        out.write_all(b"\n]")
+    }
+}
+
+impl<'a> From<&'a Row<'a>> for JsonRow<'a> {
+    fn from(row: &'a Row<'a>) -> Self {
+        Self {
+            rank: row.rank,
+            holder_id: row.holder_id,
+            held_us: row.held_us,
+            score: &row.score,
+            weighted_score: row.weighted_score,
+        }
+    }
+}
+
+impl<'a> From<&'a RefusedLine> for JsonRefusal<'a> {
+    fn from(line: &'a RefusedLine) -> Self {
+        Self {
+            file: &line.file,
+            line: line.line,
+            reason: &line.reason,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Leaderboards as tables, JSON, CSV and Parquet, onto standard output or into a file that is whole.
+//!
+//! Nothing is scored or sorted here; rows are written in the order in which they come. Read
+//! [`report`] (what is written), one file for each form, [`destination`] (where it goes).
+
+mod csv;
+mod destination;
+mod json;
+mod parquet;
+mod refusals;
+mod report;
+mod table;
+
+use std::io::{self, Write};
+
+pub use destination::Destination;
+pub use refusals::{RefusalFormat, write_refusals};
+pub use report::{Leaderboard, RefusedLine, Row, ScoreReport};
+
+/// The form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// For people: aligned columns, readable durations
+    #[default]
+    Table,
+    /// One object with the question, the counts, the refused lines and the holders
+    Json,
+    /// A header line, then one holder a row
+    Csv,
+    /// One row a holder; `held_us` as decimal, the question in the file's metadata
+    Parquet,
+}
+
+/// Writes `report` to `out`, the table with colours where `has_colours`.
+///
+/// # Errors
+/// Where `out` cannot be written to.
+pub fn write_scores(
+    report: &ScoreReport<'_>,
+    format: OutputFormat,
+    has_colours: bool,
+    out: &mut (dyn Write + Send),
+) -> io::Result<()> {
+    match format {
+        OutputFormat::Table => table::write(report, has_colours, out),
+        OutputFormat::Json => json::write(report, out),
+        OutputFormat::Csv => csv::write(report, out),
+        OutputFormat::Parquet => parquet::write(report, out),
+    }
+}

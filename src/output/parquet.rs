@@ -1,0 +1,109 @@
+//! The holders as a Parquet file; the question and the counts are in its key-value metadata.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Decimal128Builder, Float64Builder, RecordBatch, StringBuilder, UInt64Builder,
+};
+use arrow::datatypes::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+use super::{Row, ScoreReport};
+
+/// Rows of a batch on their way into the file.
+const BATCH_ROWS: usize = 1 << 16;
+/// Digits of `held_us`: more than all time of all keys needs.
+const HELD_US_PRECISION: u8 = 38;
+
+/// The holders.
+pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    let schema = Arc::new(schema());
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_key_value_metadata(Some(metadata(report)))
+        .build();
+    let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
+    let mut rows = report.leaderboard.rows();
+    loop {
+        let mut columns = Columns::new();
+        rows.by_ref()
+            .take(BATCH_ROWS)
+            .try_for_each(|row| columns.push(&row))?;
+        let columns = columns.finish();
+        if columns[0].is_empty() {
+            break;
+        }
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(io::Error::other)?;
+        writer.write(&batch)?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+fn schema() -> Schema {
+    Schema::new(vec![
+        Field::new("rank", DataType::UInt64, false),
+        Field::new("holder_id", DataType::Utf8, false),
+        Field::new("held_us", DataType::Decimal128(HELD_US_PRECISION, 0), false),
+        Field::new("score", DataType::Utf8, false),
+        Field::new("weighted_score", DataType::Float64, false),
+    ])
+}
+
+fn metadata(report: &ScoreReport<'_>) -> Vec<KeyValue> {
+    let window = report.window;
+    let entry = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
+    let mut entries = vec![
+        entry("as_of", window.as_of.to_string()),
+        entry("closed_only", window.closed_only.to_string()),
+        entry("read", report.read.to_string()),
+        entry("accepted", report.accepted.to_string()),
+    ];
+    entries.extend(window.from.map(|from| entry("from", from.to_string())));
+    entries
+}
+
+struct Columns {
+    rank: UInt64Builder,
+    holder_id: StringBuilder,
+    held_us: Decimal128Builder,
+    score: StringBuilder,
+    weighted_score: Float64Builder,
+}
+
+impl Columns {
+    fn new() -> Self {
+        Self {
+            rank: UInt64Builder::new(),
+            holder_id: StringBuilder::new(),
+            held_us: Decimal128Builder::new()
+                .with_data_type(DataType::Decimal128(HELD_US_PRECISION, 0)),
+            score: StringBuilder::new(),
+            weighted_score: Float64Builder::new(),
+        }
+    }
+
+    fn push(&mut self, row: &Row<'_>) -> io::Result<()> {
+        self.rank.append_value(row.rank);
+        self.holder_id.append_value(row.holder_id);
+        self.held_us
+            .append_value(i128::try_from(row.held_us).map_err(io::Error::other)?);
+        self.score.append_value(&row.score);
+        self.weighted_score.append_value(row.weighted_score);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Vec<ArrayRef> {
+        vec![
+            Arc::new(self.rank.finish()),
+            Arc::new(self.holder_id.finish()),
+            Arc::new(self.held_us.finish()),
+            Arc::new(self.score.finish()),
+            Arc::new(self.weighted_score.finish()),
+        ]
+    }
+}

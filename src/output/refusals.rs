@@ -1,0 +1,48 @@
+//! The refused lines of a run as a file of their own.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::{RefusedLine, csv, json};
+
+/// The form of a list of refused lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalFormat {
+    /// One object a line: `file`, `line`, `reason`.
+    Jsonl,
+    /// The same as columns.
+    Csv,
+}
+
+impl RefusalFormat {
+    /// By the extension; `None` for one that is neither JSONL's nor CSV's.
+    #[must_use]
+    pub fn from_name(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+}
+
+/// Writes every refused line, in their order.
+///
+/// # Errors
+/// Where `out` cannot be written to.
+pub fn write_refusals(
+    refused: &[RefusedLine],
+    format: RefusalFormat,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    match format {
+        RefusalFormat::Csv => csv::write_refusals(refused, out),
+        RefusalFormat::Jsonl => {
+            let mut out = BufWriter::new(out);
+            refused
+                .iter()
+                .try_for_each(|line| json::write_refusal(line, &mut out))?;
+            out.flush()
+        }
+    }
+}

@@ -5,6 +5,7 @@
 mod clock;
 mod engine;
 pub mod failure;
+mod generate;
 mod progress;
 mod score;
 mod window;
@@ -30,6 +31,8 @@ pub struct CommandLine {
 enum Command {
     /// Score files of hold events into a leaderboard
     Score(score::Arguments),
+    /// Write seeded synthetic hold events
+    Generate(generate::Arguments),
 }
 
 impl CommandLine {
@@ -40,6 +43,7 @@ impl CommandLine {
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Score(arguments) => score::run(&arguments),
+            Command::Generate(arguments) => generate::run(&arguments),
         }
     }
 }

@@ -132,15 +132,14 @@ impl RowSplitter {
         let mut shape = Ok(());
         let mut at = 0;
         loop {
-            let (cell, after) = match bytes.get(at) {
-                Some(b'"') => match quoted(bytes, at) {
-                    Some(found) => found,
-                    None => {
-                        let reason = Reason::NotCsv("a quoted cell has no closing quote");
-                        return (bytes.len(), Err(reason));
-                    }
-                },
-                _ => unquoted(bytes, at),
+            let found = if bytes.get(at) == Some(&b'"') {
+                quoted(bytes, at)
+            } else {
+                Some(unquoted(bytes, at))
+            };
+            let Some((cell, after)) = found else {
+                let reason = Reason::NotCsv("a quoted cell has no closing quote");
+                return (bytes.len(), Err(reason));
             };
             self.cells.push(cell);
             let mut end = after;

@@ -30,8 +30,10 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Score files of hold events into a leaderboard
+    #[command(after_help = EXIT_CODES)]
     Score(score::Arguments),
     /// Write seeded synthetic hold events
+    #[command(after_help = EXIT_CODES)]
     Generate(generate::Arguments),
 }
 

@@ -12,8 +12,12 @@ compile_error!(
 );
 
 pub mod aggregator;
+#[cfg(feature = "py-ext")]
+mod bindings;
 pub mod cli;
 pub mod core;
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+pub mod host;
 pub mod input;
 pub mod output;
 pub mod telemetry;

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use poh_holdmetrics_rust::cli::{CommandLine, Failure};
 use poh_holdmetrics_rust::telemetry;
 
 fn main() -> ExitCode {
-    let command_line = CommandLine::parse();
+    let command_line = CommandLine::of_this_process();
     match start(command_line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),

@@ -51,7 +51,7 @@ class HoldEvent(BaseModel):
     Raises `pydantic.ValidationError`, whose messages begin with the name of the field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="never")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     token_id: _TokenId
     holder_id: _HolderId

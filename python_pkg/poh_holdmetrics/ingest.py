@@ -49,12 +49,13 @@ class CsvColumns:
     def __init__(self, header: Sequence[str]) -> None:
         """`header` names the columns, in any order; of a name given twice the last column counts."""
         place = {name: column for column, name in enumerate(header)}
-        self.missing = tuple(name for name in ("token_id", "holder_id") if name not in place)
         self._columns = tuple(place.get(name) for name in FIELDS)
         self._width = len(header)
 
     def record(self, row: Sequence[str]) -> Record:
         """The record of one row; an empty cell is an absent field."""
+        if not row:
+            raise Refused("", "not CSV")
         if len(row) != self._width:
             raise Refused("", f"row has {len(row)} cells, the header has {self._width}")
         cells = (None if column is None else row[column] or None for column in self._columns)

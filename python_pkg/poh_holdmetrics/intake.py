@@ -6,7 +6,7 @@ are read in `ingest`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from poh_holdmetrics import ingest
@@ -14,6 +14,9 @@ from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.records import Record
 
 _Input = TypeVar("_Input")
+
+#: The line number of the first of a batch, the others following, or one number for each.
+Numbers = int | Sequence[int]
 
 
 class Intake:
@@ -30,31 +33,28 @@ class Intake:
         self.rejected: list[tuple[str, int, str]] = []
         self._accept = accept
 
-    def feed_jsonl(self, lines: Sequence[bytes], file: str, first_line: int) -> None:
-        """Read raw lines without their newline; `first_line` is the number of the first of them.
-
-        Blank lines are skipped and not counted as read.
-        """
-        for line, text in enumerate(lines, start=first_line):
-            if not ingest.is_blank(text):
-                self._take(ingest.record_from_json, text, file, line)
+    def feed_jsonl(self, lines: Sequence[bytes], file: str, numbers: Numbers) -> None:
+        """Read raw lines without their newline; blank ones are skipped and not counted as read."""
+        for number, line in _numbered(lines, numbers):
+            if not ingest.is_blank(line):
+                self._take(ingest.record_from_json, line, file, number)
 
     def feed_csv(
-        self, rows: Sequence[Sequence[str]], header: Sequence[str], file: str, lines: Sequence[int]
+        self, rows: Sequence[Sequence[str]], header: Sequence[str], file: str, numbers: Numbers
     ) -> None:
-        """Read rows of cells under `header`; `lines` holds the line number of each row."""
+        """Read rows of cells under `header`; a row without cells is one that was no CSV."""
         columns = ingest.CsvColumns(header)
-        for row, line in zip(rows, lines, strict=True):
-            self._take(columns.record, row, file, line)
+        for number, row in _numbered(rows, numbers):
+            self._take(columns.record, row, file, number)
 
-    def feed_values(self, rows: Sequence[Sequence[object]], file: str, lines: Sequence[int]) -> None:
-        """Read rows of columns; `lines` holds the row number of each.
+    def feed_values(self, rows: Sequence[Sequence[object]], file: str, numbers: Numbers) -> None:
+        """Read rows of columns.
 
         A row is (token_id, holder_id, start_us, end_us, weight_text, event_id, revision, retract), None
         where absent, times in microseconds.
         """
-        for row, line in zip(rows, lines, strict=True):
-            self._take(ingest.record_from_values, row, file, line)
+        for number, row in _numbered(rows, numbers):
+            self._take(ingest.record_from_values, row, file, number)
 
     def _take(self, record_from: Callable[[_Input], Record], given: _Input, file: str, line: int) -> None:
         self.read += 1
@@ -65,3 +65,9 @@ class Intake:
             return
         self._accept(record)
         self.accepted += 1
+
+
+def _numbered(batch: Sequence[_Input], numbers: Numbers) -> Iterable[tuple[int, _Input]]:
+    if isinstance(numbers, int):
+        return enumerate(batch, start=numbers)
+    return zip(numbers, batch, strict=True)

@@ -129,9 +129,11 @@ def source() -> Source:
 
     Raises `NativeError` where native code is there but cannot be used.
     """
+    if inside_host():
+        forbid_extension()
     if os.environ.get(DISABLE_VARIABLE) == "1":
         return "none"
-    if HOST_MODULE in sys.modules:
+    if inside_host():
         return "host"
     return "none" if _extension() is None else "extension"
 
@@ -153,7 +155,7 @@ def inside_host() -> bool:
 
 
 def forbid_extension() -> None:
-    """Make `import poh_holdmetrics_rust` a clear error in this process; the host calls it once at boot."""
+    """Make `import poh_holdmetrics_rust` a clear error in this process; asked again, it changes nothing."""
     if not any(isinstance(finder, _NoExtension) for finder in sys.meta_path):
         sys.meta_path.insert(0, _NoExtension())
 

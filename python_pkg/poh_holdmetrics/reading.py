@@ -126,6 +126,8 @@ def _fed_rows(intake: Intake, file: str, text: TextIO) -> Iterator[None]:
     for name in ("token_id", "holder_id"):
         if name not in header:
             raise InputError(file, f"no column {name} in the header")
+    if not {"start", "end", "retract"} & set(header):
+        raise InputError(file, "no column start or end in the header")
     rows: list[list[str]] = []
     lines: list[int] = []
     before = reader.line_num

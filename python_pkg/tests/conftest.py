@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from poh_holdmetrics import native
 
@@ -19,6 +20,10 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 SHARED = REPOSITORY.parent / "shared"
 PACKAGE = HERE.parent / "poh_holdmetrics"
+
+# A busy machine is no failure of a property.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # What the process offers before any test changes its environment.
 PRESENT = native.source()

@@ -14,7 +14,7 @@ from poh_holdmetrics import HoldEvent, Refused, calculate_score, merge_overlaps,
 from poh_holdmetrics.instants import datetime_from_us
 from strategies import BASE_US, EVENTS, INSTANTS, record
 
-PER_SOURCE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+PER_SOURCE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def models(events: list[Raw]) -> list[HoldEvent]:

@@ -113,6 +113,7 @@ def test_standard_input_and_gzip_are_read(
         (["quote.csv"], "quote.csv: not CSV"),
         (["empty.csv"], "empty.csv: no header line"),
         (["short.csv"], "short.csv: no column holder_id in the header"),
+        (["timeless.csv"], "timeless.csv: no column start or end in the header"),
         (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score"),
         (["good.jsonl", "--as-of", "noon"], "--as-of: not a time"),
         (["good.jsonl", "--from", "2025-01-01"], "--from: not a time"),
@@ -128,6 +129,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_printed(
     Path("quote.csv").write_text('token_id,holder_id,end\nT,"a"b,1\n', encoding="utf-8")
     Path("empty.csv").touch()
     Path("short.csv").write_text("token_id,end\nT,1\n", encoding="utf-8")
+    Path("timeless.csv").write_text("token_id,holder_id\nT,h\n", encoding="utf-8")
     Path("bad.toml").write_text("formt = 'json'", encoding="utf-8")
     code, out, error = run(capsys, *arguments)
     assert (code, out) == (2, "")

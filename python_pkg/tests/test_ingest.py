@@ -117,6 +117,7 @@ def test_csv_columns_come_in_any_order_and_empty_cells_are_absent() -> None:
         (["T", "h", "1", "a", "9" * 5000, ""], "revision: not an integer"),
         (["T", "h", "1", "a", "", "yes"], "retract: not true or false"),
         (["T", "h", "1", "", "1", ""], NO_CORRECTION),
+        ([], "not CSV"),
         (["T", "h", "1", "a"], "row has 4 cells, the header has 6"),
     ],
 )
@@ -129,7 +130,7 @@ def test_a_bad_cell_is_named(row: list[str], words: str) -> None:
 def test_the_audit_counts_lines_and_lists_refusals() -> None:
     audit = Audit()
     audit.feed_jsonl([json.dumps(GOOD).encode(), b" \r", b"{", b""], "a.jsonl", 1)
-    audit.feed_jsonl([b"[]"], "a.jsonl", 5)
+    audit.feed_jsonl([b"[]"], "a.jsonl", [5])
     audit.feed_csv([["T", "g", "1000", "x"]], ["token_id", "holder_id", "start", "end"], "b.csv", [7])
     audit.feed_values(
         [("T", "g", 0, 500_000, "2", None, None, None), ("T", "g", None, 1, "-1", None, None, None)],

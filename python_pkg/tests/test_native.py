@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from importlib import machinery
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +30,9 @@ def nothing_native(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.delitem(sys.modules, native.HOST_MODULE, raising=False)
     monkeypatch.setitem(sys.modules, native.EXTENSION_MODULE, None)
     monkeypatch.setattr(native, "_extension", native._extension.__wrapped__)
+    # Without the finder that a host may have set to refuse the extension.
+    finders = [machinery.BuiltinImporter, machinery.FrozenImporter, machinery.PathFinder]
+    monkeypatch.setattr(sys, "meta_path", finders)
     return monkeypatch
 
 
@@ -81,7 +85,6 @@ def test_an_extension_that_does_not_load_is_no_silent_fallback(
     nothing_native: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     nothing_native.delitem(sys.modules, native.EXTENSION_MODULE)
-    nothing_native.setattr(sys, "meta_path", sys.meta_path[:])
     nothing_native.syspath_prepend(tmp_path)
     broken = tmp_path / f"{native.EXTENSION_MODULE}.py"
     broken.write_text("raise ImportError('undefined symbol: PyNothing')", encoding="utf-8")
@@ -91,9 +94,8 @@ def test_an_extension_that_does_not_load_is_no_silent_fallback(
 
 def test_inside_a_host_the_extension_is_a_clear_error(nothing_native: pytest.MonkeyPatch) -> None:
     nothing_native.delitem(sys.modules, native.EXTENSION_MODULE)
-    nothing_native.setattr(sys, "meta_path", sys.meta_path[:])
-    native.forbid_extension()
-    native.forbid_extension()
+    nothing_native.setitem(sys.modules, native.HOST_MODULE, module(native.HOST_MODULE))
+    assert (native.source(), native.source()) == ("host", "host")
     assert sum(type(finder).__module__ == native.__name__ for finder in sys.meta_path) == 1
     with pytest.raises(ImportError, match="not importable inside main_holdmetrics"):
         importlib.import_module(native.EXTENSION_MODULE)

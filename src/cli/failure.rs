@@ -23,6 +23,9 @@ pub enum Failure {
         /// What the system says.
         cause: io::Error,
     },
+    /// There is no usable Python inside.
+    #[error("{0}")]
+    Python(String),
     /// Something else is in the way.
     #[error("{0}")]
     Other(String),
@@ -38,6 +41,7 @@ impl Failure {
             // Whoever closed our output early has seen enough, as in `... | head`.
             Self::Output { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output { .. } => 74,
+            Self::Python(_) => 78,
         }
     }
 

@@ -3,10 +3,13 @@
 //! Nothing is computed here. [`failure`] holds what can go wrong and with which exit code.
 
 mod clock;
+mod doctor;
 mod engine;
 pub mod failure;
 mod generate;
 mod progress;
+mod python;
+mod run;
 mod score;
 mod window;
 
@@ -35,9 +38,27 @@ enum Command {
     /// Write seeded synthetic hold events
     #[command(after_help = EXIT_CODES)]
     Generate(generate::Arguments),
+    /// Run an operator's Python script inside this process
+    Run(run::Arguments),
+    /// The embedded Python interpreter, with the options of `python`
+    Python(python::Arguments),
+    /// Say which Python, paths and features are at work, and what is wrong
+    Doctor(doctor::Arguments),
 }
 
 impl CommandLine {
+    /// What this process was asked to do; ends it with help or an explanation where that is all.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let words: Vec<_> = std::env::args_os().skip(1).collect();
+        match python::Arguments::of_a_child(&words) {
+            Some(arguments) => Self {
+                command: Command::Python(arguments),
+            },
+            None => Self::parse(),
+        }
+    }
+
     /// Runs the chosen subcommand.
     ///
     /// # Errors
@@ -46,6 +67,9 @@ impl CommandLine {
         match self.command {
             Command::Score(arguments) => score::run(&arguments),
             Command::Generate(arguments) => generate::run(&arguments),
+            Command::Run(arguments) => run::run(arguments),
+            Command::Python(arguments) => python::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
         }
     }
 }

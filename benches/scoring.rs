@@ -1,0 +1,131 @@
+//! What scoring itself costs, without files: events are made in memory before the clock starts.
+//!
+//! `cargo bench --bench scoring`. Files and other engines are compared in `benches/peers`.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use poh_holdmetrics_rust::aggregator::{BatchScorer, HoldAggregator};
+use poh_holdmetrics_rust::core::{EventColumns, EventSink, Micros, Wad, Weights, Window};
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, Zipf};
+use rand_pcg::Pcg64Mcg;
+
+const EVENTS: usize = 1_000_000;
+const HOLDERS: u32 = 100_000;
+const BATCH: usize = 10_000;
+
+struct Events {
+    tokens: Vec<String>,
+    holders: Vec<String>,
+    start: Vec<i64>,
+    end: Vec<i64>,
+    weight: Vec<Wad>,
+}
+
+impl Events {
+    fn new(mixed_weights: bool) -> Self {
+        let mut random = Pcg64Mcg::seed_from_u64(7);
+        let zipf = Zipf::new(f64::from(HOLDERS), 1.0).expect("a valid distribution");
+        let mut events = Self {
+            tokens: vec![],
+            holders: vec![],
+            start: vec![],
+            end: vec![],
+            weight: vec![],
+        };
+        for _ in 0..EVENTS {
+            let token = random.random_range(0..8_u32);
+            let start = random.random_range(1_700_000_000_000_000..1_731_536_000_000_000_i64);
+            let weight = if mixed_weights {
+                random.random_range(1..1_000_000_000)
+            } else {
+                u128::from(token + 1) * 1_000_000
+            };
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a rank among the holders"
+            )]
+            let holder = zipf.sample(&mut random) as u32;
+            events
+                .tokens
+                .push(format!("0x{:040x}", u128::from(token) << 90));
+            events.holders.push(format!(
+                "0x{:040x}",
+                u128::from(holder).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            ));
+            events.start.push(start);
+            events
+                .end
+                .push(start + random.random_range(1_000_000..86_400_000_000));
+            events
+                .weight
+                .push(Wad::from_steps(weight * 1_000_000_000_000));
+        }
+        events
+    }
+}
+
+fn benches(criterion: &mut Criterion) {
+    let window = Window::until(Micros::MAX);
+    let mut group = criterion.benchmark_group("scoring");
+    group
+        .throughput(Throughput::Elements(EVENTS as u64))
+        .sample_size(10);
+    for (name, mixed_weights) in [("equal weights", false), ("mixed weights", true)] {
+        let events = Events::new(mixed_weights);
+        let (tokens, holders): (Vec<_>, Vec<_>) = (
+            events.tokens.iter().map(String::as_str).collect(),
+            events.holders.iter().map(String::as_str).collect(),
+        );
+        let columns = |from: usize, to: usize| EventColumns {
+            token_id: &tokens[from..to],
+            holder_id: &holders[from..to],
+            start: &events.start[from..to],
+            end: &events.end[from..to],
+            weight: Weights::Wads(&events.weight[from..to]),
+            event_id: None,
+            revision: None,
+            retract: None,
+        };
+        group.bench_function(format!("batch, {name}"), |bench| {
+            let all = columns(0, EVENTS);
+            bench.iter(|| {
+                let scorer = BatchScorer::new();
+                let mut lanes: Vec<_> = (0..2).map(|_| scorer.lane()).collect();
+                rayon::scope(|scope| {
+                    for (part, lane) in lanes.iter_mut().enumerate() {
+                        scope.spawn(move |_| {
+                            for row in part * EVENTS / 2..(part + 1) * EVENTS / 2 {
+                                lane.accept(&all.event(row).expect("valid"));
+                            }
+                        });
+                    }
+                });
+                scorer.finish(lanes, &window, Some(100))
+            });
+        });
+        group.bench_function(
+            format!("live in batches of 10,000, top 100 after each, {name}"),
+            |bench| {
+                bench.iter_batched_ref(
+                    HoldAggregator::new,
+                    |aggregator| {
+                        for from in (0..EVENTS).step_by(BATCH) {
+                            aggregator
+                                .record_batch(&columns(from, from + BATCH))
+                                .expect("valid");
+                            black_box(aggregator.leaderboard(100, &window));
+                        }
+                    },
+                    BatchSize::PerIteration,
+                );
+            },
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(scoring, benches);
+criterion_main!(scoring);

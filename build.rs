@@ -1,0 +1,37 @@
+//! Facts of the Python that this build links against, and where the binary finds its library.
+//!
+//! Without Python it does nothing. The recorded facts are a fallback for a binary that runs where
+//! it was built; one that travels carries `embed_runtime/` beside it and looks there first.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    #[cfg(any(feature = "py-embed", feature = "py-ext"))]
+    python::record();
+}
+
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+mod python {
+    /// Set by maturin: an extension module finds its symbols in the process that loads it.
+    const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
+
+    pub(super) fn record() {
+        let config = pyo3_build_config::get();
+        pyo3_build_config::use_pyo3_cfgs();
+        println!("cargo:rerun-if-env-changed={EXTENSION}");
+        println!("cargo:rustc-env=POH_BUILD_PYTHON={}", config.version());
+        // A cross build knows no interpreter that it could ask; its binary carries a runtime.
+        let home = config.executable().map_or_else(String::new, |_| {
+            config
+                .run_python_script("import sys; print(sys.base_prefix)")
+                .unwrap_or_default()
+        });
+        println!("cargo:rustc-env=POH_BUILD_PYTHON_HOME={}", home.trim());
+        if std::env::var_os(EXTENSION).is_none() {
+            // The runtime beside the binary comes first: the linker keeps the order.
+            if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+                println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/embed_runtime/lib");
+            }
+            pyo3_build_config::add_libpython_rpath_link_args();
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! `doctor`: what is at work in this program on this machine, and what is wrong.
+//!
+//! Looks and reports; changes nothing but for one file that it creates and removes in each folder
+//! that should be writable. Works without Python inside, and says so.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// The arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that is found.
+#[derive(Debug, Serialize)]
+struct Diagnosis {
+    /// Whether there are no problems.
+    ok: bool,
+    version: &'static str,
+    features: Vec<&'static str>,
+    executable: String,
+    log_level: String,
+    /// None where there is no Python inside.
+    python: Option<PythonReport>,
+    folders: Vec<FolderReport>,
+    /// Each a sentence with its cure.
+    problems: Vec<String>,
+}
+
+/// The interpreter inside.
+#[derive(Debug, Default, Serialize)]
+#[cfg_attr(not(feature = "py-embed"), allow(dead_code, reason = "there is none to report on"))]
+struct PythonReport {
+    /// What the program was built for.
+    built_for: String,
+    /// What the loaded library is.
+    library: String,
+    home: Option<String>,
+    venv: Option<String>,
+    site_packages: Option<String>,
+    /// Where `poh_holdmetrics` was imported from.
+    package: Option<String>,
+    /// Where that package gets native code from.
+    native_source: Option<String>,
+    search_path: Vec<String>,
+    /// Names and versions; null where a package is not installed.
+    packages: std::collections::BTreeMap<String, Option<String>>,
+}
+
+/// A folder that is written to.
+#[derive(Debug, Serialize)]
+struct FolderReport {
+    used_for: &'static str,
+    folder: String,
+    writable: bool,
+}
+
+/// Prints the diagnosis; fails where something is wrong.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    let mut failure = None;
+    let python = inspect_python(&mut problems).unwrap_or_else(|unusable| {
+        problems.push(unusable.to_string());
+        failure = Some(unusable);
+        None
+    });
+    let folders = folders(&mut problems);
+    let executable = std::env::current_exe().unwrap_or_default();
+    let diagnosis = Diagnosis {
+        ok: problems.is_empty(),
+        version: env!("CARGO_PKG_VERSION"),
+        features: if cfg!(feature = "py-embed") { vec!["py-embed"] } else { Vec::new() },
+        executable: executable.display().to_string(),
+        log_level: std::env::var(crate::telemetry::LEVEL_VARIABLE).unwrap_or_default(),
+        python,
+        folders,
+        problems,
+    };
+    let mut out = io::stdout().lock();
+    let printed = if arguments.json {
+        print_json(&diagnosis, &mut out)
+    } else {
+        print_text(&diagnosis, &mut out)
+    };
+    printed.map_err(Failure::output(None))?;
+    match (failure, diagnosis.problems.as_slice()) {
+        (Some(failure), _) => Err(failure),
+        (None, []) => Ok(()),
+        (None, [problem]) => Err(Failure::Other(format!("doctor: {problem}"))),
+        (None, problems) => Err(Failure::Other(format!("doctor: {} things are wrong", problems.len()))),
+    }
+}
+
+/// Boots the interpreter and asks it; adds to `problems` what is wrong inside.
+#[cfg(feature = "py-embed")]
+fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Failure> {
+    use crate::host::inspection::inspect;
+    use crate::host::interpreter::{Settings, library_version};
+    use crate::host::runtime::PYTHON;
+
+    let (interpreter, runtime) = super::python::boot(&Settings::default())?;
+    let found = inspect(&interpreter);
+    let text = |path: &PathBuf| path.display().to_string();
+    let cure = format!("install it with `{} -m pip install {}`", text(&runtime.executable), text(&runtime.package));
+    match &found.package {
+        Ok(_) => {}
+        Err(error) => problems.push(format!("poh_holdmetrics cannot be imported ({error}): {cure}")),
+    }
+    for (name, version) in &found.packages {
+        let is_needed = name == "pydantic" || name == "pydantic-core";
+        if version.is_none() && is_needed {
+            problems.push(format!("the Python package {name} is not installed: {cure}"));
+        }
+    }
+    let is_forced_off = std::env::var_os("POH_DISABLE_RUST").is_some_and(|value| value == "1");
+    match &found.native_source {
+        Ok(source) if source != "host" && !is_forced_off => problems.push(format!(
+            "poh_holdmetrics takes native code from {source:?} instead of this program: use the \
+             version of poh_holdmetrics that was released with it"
+        )),
+        Ok(_) => {}
+        Err(error) if found.package.is_ok() => {
+            problems.push(format!("poh_holdmetrics cannot say where native code comes from ({error})"));
+        }
+        Err(_) => {}
+    }
+    match &found.trial_score {
+        Ok(score) if score == "10" => {}
+        Ok(score) => problems.push(format!("a trial of ten seconds scored {score} instead of 10")),
+        Err(error) => problems.push(format!("a trial of the registered callables failed ({error})")),
+    }
+    Ok(Some(PythonReport {
+        built_for: PYTHON.to_owned(),
+        library: library_version(),
+        home: Some(text(&runtime.home)),
+        venv: runtime.venv.as_ref().map(text),
+        site_packages: runtime.site_packages.as_ref().map(text),
+        package: found.package.ok(),
+        native_source: found.native_source.ok(),
+        search_path: found.search_path,
+        packages: found.packages.into_iter().collect(),
+    }))
+}
+
+/// There is none.
+#[cfg(not(feature = "py-embed"))]
+#[expect(clippy::unnecessary_wraps, reason = "the twin with Python inside can fail")]
+fn inspect_python(_problems: &mut Vec<String>) -> Result<Option<PythonReport>, Failure> {
+    Ok(None)
+}
+
+/// The folders that are written to; only the temporary one cannot be done without.
+fn folders(problems: &mut Vec<String>) -> Vec<FolderReport> {
+    let temporary = std::env::temp_dir();
+    if !is_writable(&temporary) {
+        problems.push(format!(
+            "the temporary folder {} cannot be written to: set TMPDIR to one that can",
+            temporary.display()
+        ));
+    }
+    let working = std::env::current_dir().unwrap_or_default();
+    [("temporary files", temporary), ("answers without a path", working)]
+        .map(|(used_for, folder)| FolderReport {
+            used_for,
+            writable: is_writable(&folder),
+            folder: folder.display().to_string(),
+        })
+        .into()
+}
+
+fn is_writable(folder: &Path) -> bool {
+    tempfile::tempfile_in(folder).is_ok()
+}
+
+fn print_json(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, diagnosis)?;
+    writeln!(out)
+}
+
+fn print_text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
+    let mut line = |name: &str, value: &str| writeln!(out, "{name:<16}{value}");
+    line("program", &format!("{} {}", diagnosis.executable, diagnosis.version))?;
+    let features = if diagnosis.features.is_empty() { "none".into() } else { diagnosis.features.join(", ") };
+    line("features", &features)?;
+    let log_level = if diagnosis.log_level.is_empty() { "not set" } else { &diagnosis.log_level };
+    line("LOG_LEVEL", log_level)?;
+    match &diagnosis.python {
+        None if cfg!(feature = "py-embed") => line("Python", "does not start")?,
+        None => line("Python", "no Python inside")?,
+        Some(python) => {
+            let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+            line("Python", &python.library)?;
+            line("home", &or_none(&python.home))?;
+            line("venv", &or_none(&python.venv))?;
+            line("site-packages", &or_none(&python.site_packages))?;
+            line("poh_holdmetrics", &or_none(&python.package))?;
+            line("native source", &or_none(&python.native_source))?;
+            for (index, folder) in python.search_path.iter().enumerate() {
+                line(if index == 0 { "sys.path" } else { "" }, folder)?;
+            }
+            for (name, version) in &python.packages {
+                line(name, version.as_deref().unwrap_or("not installed"))?;
+            }
+        }
+    }
+    for folder in &diagnosis.folders {
+        let state = if folder.writable { "writable" } else { "not writable" };
+        line("folder", &format!("{}, {state}, for {}", folder.folder, folder.used_for))?;
+    }
+    for problem in &diagnosis.problems {
+        line("WRONG", problem)?;
+    }
+    if diagnosis.ok {
+        line("", "all is well")?;
+    }
+    Ok(())
+}

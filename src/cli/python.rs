@@ -1,0 +1,90 @@
+//! `python`: the embedded interpreter as an operator's tool, and how every subcommand boots it.
+//!
+//! Only the arguments and the choice of parts; see [`crate::host`].
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::failure::Failure;
+
+/// The arguments of `python`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// -c CODE, -m MODULE, a file, or - for standard input, before their own arguments; options of
+    /// python (-B -b -O -q -u -v -W -X) come first; a prompt where nothing is given on a terminal
+    #[arg(value_name = "WORDS", trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+impl Arguments {
+    /// The arguments where the program was started as an interpreter, which is what
+    /// `sys.executable` names: children of `multiprocessing` know no subcommands.
+    #[cfg(feature = "py-embed")]
+    pub(super) fn of_a_child(words: &[OsString]) -> Option<Self> {
+        crate::host::invocation::is_meant_for_python(words).then(|| Self {
+            words: words.to_vec(),
+        })
+    }
+
+    /// Without an interpreter inside nobody starts the program as one.
+    #[cfg(not(feature = "py-embed"))]
+    pub(super) fn of_a_child(_words: &[OsString]) -> Option<Self> {
+        None
+    }
+}
+
+/// Runs what is asked for and ends the process with its exit code.
+#[cfg(feature = "py-embed")]
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    use std::io::IsTerminal;
+
+    use crate::host::invocation::Invocation;
+    use crate::host::scripts::Program;
+
+    let invocation = Invocation::read(&arguments.words)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let program = invocation.program.unwrap_or(if std::io::stdin().is_terminal() {
+        Program::Prompt
+    } else {
+        Program::Input
+    });
+    let (interpreter, _) = boot(&invocation.settings)?;
+    let code = program.run(&interpreter, &invocation.arguments);
+    interpreter.exit(code)
+}
+
+/// Without an interpreter inside there is nothing to run.
+#[cfg(not(feature = "py-embed"))]
+pub(super) fn run(_arguments: &Arguments) -> Result<(), Failure> {
+    Err(absent("use `python`"))
+}
+
+/// Boots the interpreter of this process.
+#[cfg(feature = "py-embed")]
+pub(super) fn boot(
+    settings: &crate::host::interpreter::Settings,
+) -> Result<(crate::host::interpreter::Interpreter, crate::host::runtime::Runtime), Failure> {
+    use crate::host::interpreter::Interpreter;
+    use crate::host::runtime::{Runtime, Surroundings};
+
+    let surroundings = Surroundings::of_this_process().map_err(unusable)?;
+    let runtime = Runtime::find(&surroundings).map_err(unusable)?;
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let interpreter = Interpreter::boot(&runtime, settings, &words).map_err(unusable)?;
+    Ok((interpreter, runtime))
+}
+
+/// The interpreter inside cannot be used, for the reason that `error` gives.
+#[cfg(feature = "py-embed")]
+pub(super) fn unusable(error: impl std::fmt::Display) -> Failure {
+    Failure::Python(error.to_string())
+}
+
+/// There is no interpreter inside; `instead` is what one can do.
+#[cfg(not(feature = "py-embed"))]
+pub(super) fn absent(instead: &str) -> Failure {
+    Failure::Python(format!(
+        "this program was built without Python inside: build it with --features py-embed, or {instead}"
+    ))
+}

@@ -1,0 +1,45 @@
+//! `run`: an operator's script inside this process.
+//!
+//! Only the arguments; what a script finds is in [`crate::host::scripts`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::Failure;
+
+/// The arguments of `run`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A script; poh_holdmetrics is importable in it, and computes natively
+    #[arg(value_name = "SCRIPT.py")]
+    script: PathBuf,
+    /// What the script finds in sys.argv
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Runs the script and ends the process with its exit code.
+#[cfg(feature = "py-embed")]
+pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    use crate::host::interpreter::Settings;
+    use crate::host::scripts::{Program, check_packages};
+
+    let (interpreter, runtime) = super::python::boot(&Settings::default())?;
+    check_packages(&interpreter, &runtime).map_err(super::python::unusable)?;
+    let code = Program::File(arguments.script).run(&interpreter, &arguments.arguments);
+    interpreter.exit(code)
+}
+
+/// Without an interpreter inside there is nothing to run it with.
+#[cfg(not(feature = "py-embed"))]
+pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { script, arguments } = arguments;
+    let words = arguments.iter().fold(script.into_os_string(), |mut words, word| {
+        words.push(" ");
+        words.push(word);
+        words
+    });
+    Err(super::python::absent(&format!("run it as `python {}`", words.to_string_lossy())))
+}

@@ -1,0 +1,80 @@
+//! What Python sees when something goes wrong: refusals, bad arguments, and our own panics.
+//!
+//! A refusal is a `ValueError` whose text is the reason. A panic is a broken promise of this code:
+//! it is caught at the edge, logged, and raised as a `RuntimeError`, and the process goes on.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::{PyErr, PyResult};
+
+/// A panic, caught at the edge.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{callable} failed inside: {message}; please report this")]
+pub struct Panicked {
+    /// The callable that Python called.
+    callable: &'static str,
+    message: String,
+}
+
+impl From<Panicked> for PyErr {
+    fn from(panicked: Panicked) -> Self {
+        PyRuntimeError::new_err(panicked.to_string())
+    }
+}
+
+/// A `ValueError` with the text of `refusal`.
+pub(super) fn refused(refusal: impl Display) -> PyErr {
+    PyValueError::new_err(refusal.to_string())
+}
+
+/// Runs the body of `callable`; a panic becomes an error of Python, not the end of the process.
+pub(super) fn guarded<T>(
+    callable: &'static str,
+    body: impl FnOnce() -> PyResult<T>,
+) -> PyResult<T> {
+    caught(callable, body)?
+}
+
+/// The result of `body`, or how it panicked, which is logged.
+fn caught<T>(callable: &'static str, body: impl FnOnce() -> T) -> Result<T, Panicked> {
+    // What a panic leaves half done is behind shared locks that hold no broken promise: each event
+    // is applied under one lock, and an answer is built anew for each question.
+    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
+        let message = message_of(payload.as_ref()).to_owned();
+        tracing::error!(callable, message, "A native callable panicked.");
+        Panicked { callable, message }
+    })
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_names_the_callable() {
+        let index = std::hint::black_box(7);
+        let panicked = caught("snapshot", || [1, 2, 3][index]).unwrap_err();
+        let text = panicked.to_string();
+        assert!(text.starts_with("snapshot failed inside: index out of bounds"), "{text}");
+        assert_eq!(caught("snapshot", || 5), Ok(5));
+    }
+
+    #[test]
+    fn literal_and_formatted_messages_are_kept() {
+        let literal = caught("record", || -> () { panic!("literal") }).unwrap_err();
+        assert_eq!(literal.message, "literal");
+        let formatted = caught("record", || -> () { panic!("number {}", 7) }).unwrap_err();
+        assert_eq!(formatted.message, "number 7");
+    }
+}

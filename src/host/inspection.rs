@@ -1,0 +1,67 @@
+//! What the booted interpreter says of itself, for `doctor`.
+//!
+//! Asks and judges nothing; a question that fails is answered with its exception.
+
+use pyo3::prelude::*;
+use pyo3::types::PyAnyMethods;
+
+use super::interpreter::{HOST_MODULE, Interpreter};
+
+/// Packages whose versions matter when something is wrong.
+const PACKAGES: [&str; 4] = ["poh-holdmetrics", "pydantic", "pydantic-core", "PyYAML"];
+
+/// Answers of the interpreter.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// `sys.version`.
+    pub version: String,
+    /// `sys.path`.
+    pub search_path: Vec<String>,
+    /// Names of packages and their installed versions; `None` where one is not installed.
+    pub packages: Vec<(String, Option<String>)>,
+    /// Where the imported `poh_holdmetrics` lies, or why it cannot be imported.
+    pub package: Result<String, String>,
+    /// What `poh_holdmetrics.native.source()` says.
+    pub native_source: Result<String, String>,
+    /// The score of ten seconds at weight 1 through the registered callables: `10`.
+    pub trial_score: Result<String, String>,
+}
+
+/// Asks everything.
+pub fn inspect(interpreter: &Interpreter) -> Inspection {
+    interpreter.attach(|py| Inspection {
+        version: Python::version_str().to_owned(),
+        search_path: ask(py, search_path).unwrap_or_default(),
+        packages: PACKAGES
+            .map(|name| (name.to_owned(), installed_version(py, name)))
+            .to_vec(),
+        package: ask(py, |py| py.import("poh_holdmetrics")?.getattr("__file__")?.extract()),
+        native_source: ask(py, |py| {
+            let native = py.import("poh_holdmetrics.native")?;
+            native.call_method0("source")?.extract()
+        }),
+        trial_score: ask(py, trial_score),
+    })
+}
+
+fn ask<T>(py: Python<'_>, question: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T, String> {
+    question(py).map_err(|error| error.to_string())
+}
+
+fn search_path(py: Python<'_>) -> PyResult<Vec<String>> {
+    py.import("sys")?.getattr("path")?.extract()
+}
+
+fn installed_version(py: Python<'_>, name: &str) -> Option<String> {
+    let metadata = py.import("importlib.metadata").ok()?;
+    metadata.call_method1("version", (name,)).ok()?.extract().ok()
+}
+
+fn trial_score(py: Python<'_>) -> PyResult<String> {
+    const SECONDS: i64 = 10;
+    let end = SECONDS * 1_000_000;
+    let aggregator = py.import(HOST_MODULE)?.getattr("Aggregator")?.call0()?;
+    aggregator.call_method1("record", ("token", "holder", 0, end))?;
+    let row = aggregator.call_method1("holder", ("holder", end))?;
+    row.get_item(3)?.extract()
+}

@@ -1,0 +1,355 @@
+//! The interpreter inside this process: booted once, never finalised.
+//!
+//! The thread that boots owns it; the command line boots on the main thread, so that Python's own
+//! handlers for signals are at work as under `python`: Ctrl-C is a `KeyboardInterrupt` in the
+//! script, and `asyncio.run` cancels its main task. Nothing else in the process handles signals
+//! then. The configuration is isolated: no `PYTHON*` variable and no user folder is obeyed, the
+//! paths come from [`super::runtime`] alone.
+//!
+//! Finalising is left out on purpose: with another thread attached it may crash. What it would have
+//! done for the user is done by hand in [`Interpreter::exit`].
+#![allow(unsafe_code, reason = "PyConfig is an interface of C")]
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyModule};
+use pyo3::{ffi, intern};
+
+use super::runtime::{PYTHON, Runtime};
+use super::{guard, logging, native};
+
+/// The module that the registered callables are in.
+pub const HOST_MODULE: &str = "_holdmetrics_host";
+/// What `python` ends with where its output could not be written.
+const EXIT_FLUSH_FAILED: i32 = 120;
+
+/// What the options of `python` choose; the default is an interpreter without any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `-B` writes no `.pyc` files.
+    pub keeps_no_bytecode: bool,
+    /// `-u` writes standard output at once.
+    pub is_unbuffered: bool,
+    /// `-q` prints no banner.
+    pub is_quiet: bool,
+    /// `-O`, `-OO`.
+    pub optimization: i32,
+    /// `-b`, `-bb`.
+    pub bytes_warnings: i32,
+    /// `-v`, `-vv`.
+    pub verbosity: i32,
+    /// `-W`.
+    pub warnings: Vec<OsString>,
+    /// `-X`.
+    pub extensions: Vec<OsString>,
+}
+
+/// Why the interpreter does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The library is of another version than the one that was built against.
+    #[error(
+        "the Python library that was loaded is {found}, but this program is built for Python \
+         {PYTHON}: put the library of that version where the program looks for it"
+    )]
+    WrongLibrary {
+        /// What the library says of itself.
+        found: String,
+    },
+    /// A path or an argument that no C string can hold.
+    #[error("{0:?}: a path or an argument that holds a zero byte cannot be given to Python")]
+    ZeroByte(OsString),
+    /// The interpreter refused its configuration.
+    #[error("Python in {home} did not start: {message}")]
+    Refused {
+        /// The installation.
+        home: String,
+        /// What the interpreter says.
+        message: String,
+    },
+    /// Our own preparations failed.
+    #[error("Python in {home} did not start: {cause}")]
+    Prepare {
+        /// The installation.
+        home: String,
+        /// The exception.
+        cause: PyErr,
+    },
+}
+
+/// The running interpreter; bound to the thread that booted it.
+pub struct Interpreter {
+    owner: PhantomData<*const ()>,
+}
+
+impl Interpreter {
+    /// Boots the interpreter; `arguments` become `sys.orig_argv`. Call it once, on one thread.
+    ///
+    /// # Errors
+    /// What the interpreter refuses, in its words.
+    pub fn boot(
+        runtime: &Runtime,
+        settings: &Settings,
+        arguments: &[OsString],
+    ) -> Result<Self, BootError> {
+        let version = library_version();
+        if !version.starts_with(&format!("{PYTHON}.")) {
+            let found = version.split(' ').next().unwrap_or_default().to_owned();
+            return Err(BootError::WrongLibrary { found });
+        }
+        start(runtime, settings, arguments)?;
+        let interpreter = Self { owner: PhantomData };
+        interpreter
+            .attach(|py| prepare(py, runtime))
+            .map_err(|cause| BootError::Prepare {
+                home: runtime.home.display().to_string(),
+                cause,
+            })?;
+        Ok(interpreter)
+    }
+
+    /// Runs `work` with the interpreter.
+    pub fn attach<R>(&self, work: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
+        Python::attach(work)
+    }
+
+    /// Ends the process as `python` would: waits for threads, runs exit handlers, writes out.
+    pub fn exit(self, code: i32) -> ! {
+        self.attach(|py| {
+            close(py);
+            let code = if flush(py) { code } else { EXIT_FLUSH_FAILED };
+            // Still attached: a daemon thread of Python must not run while the process goes down.
+            std::process::exit(code)
+        })
+    }
+}
+
+/// What the loaded library calls itself, such as `3.12.1 (main, ...)`.
+#[must_use]
+pub fn library_version() -> String {
+    // SAFETY: allowed before initialisation; the text is static.
+    unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn start(
+    runtime: &Runtime,
+    settings: &Settings,
+    arguments: &[OsString],
+) -> Result<(), BootError> {
+    let home = runtime.home.display().to_string();
+    let refused = |status: ffi::PyStatus| -> Result<(), BootError> {
+        // SAFETY: `status` was returned by the interpreter and is only read.
+        if unsafe { ffi::PyStatus_Exception(status) } == 0 {
+            return Ok(());
+        }
+        let message = if status.err_msg.is_null() {
+            "it gives no reason".to_owned()
+        } else {
+            // SAFETY: a message is a static C string.
+            unsafe { CStr::from_ptr(status.err_msg) }
+                .to_string_lossy()
+                .into_owned()
+        };
+        let home = home.clone();
+        Err(BootError::Refused { home, message })
+    };
+
+    let mut before = MaybeUninit::<ffi::PyPreConfig>::uninit();
+    // SAFETY: the function fills all of the structure, which is then initialised.
+    let mut before = unsafe {
+        ffi::PyPreConfig_InitIsolatedConfig(before.as_mut_ptr());
+        before.assume_init()
+    };
+    // Texts and file names are UTF-8 whatever the locale says, as in every Python from 3.15 on.
+    before.utf8_mode = 1;
+    // SAFETY: nothing of Python runs yet in this process; the configuration is filled.
+    refused(unsafe { ffi::Py_PreInitialize(&raw const before) })?;
+
+    let mut config = Config::isolated();
+    let filled = config.fill(runtime, settings, arguments);
+    filled?.into_iter().try_for_each(refused)?;
+    // SAFETY: pre-initialised above; the configuration is filled and outlives the call.
+    refused(unsafe { ffi::Py_InitializeFromConfig(&raw const config.0) })?;
+    // SAFETY: this thread holds the interpreter since its initialisation; its state is parked, and
+    // every later `attach` of this thread finds it again.
+    unsafe { ffi::PyEval_SaveThread() };
+    Ok(())
+}
+
+/// A configuration that is freed with its owner.
+struct Config(ffi::PyConfig);
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: filled by `isolated` and never freed elsewhere.
+        unsafe { ffi::PyConfig_Clear(&raw mut self.0) }
+    }
+}
+
+impl Config {
+    fn isolated() -> Self {
+        let mut config = MaybeUninit::<ffi::PyConfig>::uninit();
+        // SAFETY: the function fills all of the structure, which is then initialised.
+        unsafe {
+            ffi::PyConfig_InitIsolatedConfig(config.as_mut_ptr());
+            Self(config.assume_init())
+        }
+    }
+
+    /// Sets everything; the statuses are still to be judged.
+    fn fill(
+        &mut self,
+        runtime: &Runtime,
+        settings: &Settings,
+        arguments: &[OsString],
+    ) -> Result<Vec<ffi::PyStatus>, BootError> {
+        let config = &raw mut self.0;
+        let mut statuses = Vec::new();
+        // SAFETY: `config` is filled and ours alone; each pointer is to a field of it.
+        unsafe {
+            // As under `python`: Ctrl-C is a KeyboardInterrupt on the thread that boots.
+            (*config).install_signal_handlers = 1;
+            // Packages are added by hand: `site` would look beside the executable.
+            (*config).site_import = 0;
+            (*config).write_bytecode = i32::from(!settings.keeps_no_bytecode);
+            (*config).buffered_stdio = i32::from(!settings.is_unbuffered);
+            (*config).quiet = i32::from(settings.is_quiet);
+            (*config).optimization_level = settings.optimization;
+            (*config).bytes_warning = settings.bytes_warnings;
+            (*config).verbose = settings.verbosity;
+            (*config).module_search_paths_set = 1;
+            for (field, value) in [
+                (&raw mut (*config).home, &runtime.home),
+                (&raw mut (*config).stdlib_dir, &runtime.stdlib),
+                // Children are started with this program, which reads their arguments as `python`.
+                (&raw mut (*config).executable, &runtime.executable),
+                (&raw mut (*config).base_executable, &runtime.executable),
+                (&raw mut (*config).program_name, &runtime.executable),
+            ] {
+                statuses.push(with_wide(value.as_os_str(), |text| {
+                    ffi::PyConfig_SetString(config, field, text)
+                })?);
+            }
+            let search_paths: Vec<OsString> =
+                runtime.search_paths().into_iter().map(Into::into).collect();
+            for (list, values) in [
+                (&raw mut (*config).module_search_paths, &search_paths[..]),
+                (&raw mut (*config).orig_argv, arguments),
+                (&raw mut (*config).warnoptions, &settings.warnings),
+                (&raw mut (*config).xoptions, &settings.extensions),
+            ] {
+                for value in values {
+                    statuses.push(with_wide(value, |text| {
+                        ffi::PyWideStringList_Append(list, text)
+                    })?);
+                }
+            }
+        }
+        Ok(statuses)
+    }
+}
+
+/// Calls `take` with `text` as wide characters, which it must copy.
+#[cfg(unix)]
+fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, BootError> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let bytes = std::ffi::CString::new(text.as_bytes())
+        .map_err(|_| BootError::ZeroByte(text.to_owned()))?;
+    // SAFETY: pre-initialised, so the text is decoded as UTF-8; the result is ours to free.
+    let wide = unsafe { ffi::Py_DecodeLocale(bytes.as_ptr(), ptr::null_mut()) };
+    assert!(!wide.is_null(), "memory for a path");
+    let result = take(wide.cast_const().cast());
+    // SAFETY: allocated by `Py_DecodeLocale`, used no more.
+    unsafe { ffi::PyMem_RawFree(wide.cast()) };
+    Ok(result)
+}
+
+/// Calls `take` with `text` as wide characters, which it must copy.
+#[cfg(windows)]
+fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, BootError> {
+    use std::os::windows::ffi::OsStrExt;
+
+    let mut wide: Vec<u16> = text.encode_wide().collect();
+    if wide.contains(&0) {
+        return Err(BootError::ZeroByte(text.to_owned()));
+    }
+    wide.push(0);
+    Ok(take(wide.as_ptr().cast()))
+}
+
+/// What is there before the first line of a script runs.
+fn prepare(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    let modules = sys.getattr(intern!(py, "modules"))?;
+    let module = PyModule::new(py, HOST_MODULE)?;
+    native::register(&module)?;
+    modules.set_item(HOST_MODULE, module)?;
+    guard::install(py)?;
+    let site = py.import("site")?;
+    if let Some(venv) = &runtime.venv {
+        // What tells `pip` and others that they work in a virtual environment.
+        for name in ["prefix", "exec_prefix"] {
+            sys.setattr(name, venv.as_os_str())?;
+        }
+        site.setattr("PREFIXES", [venv.as_os_str()])?;
+    }
+    if let Some(folder) = &runtime.site_packages {
+        // Also runs its `.pth` files, on which editable installations rely.
+        site.call_method1("addsitedir", (folder.as_os_str(),))?;
+    }
+    for builtins in ["setquit", "setcopyright", "sethelper"] {
+        site.call_method0(builtins)?;
+    }
+    logging::install(py)
+}
+
+/// Waits for Python's threads and runs its exit handlers.
+fn close(py: Python<'_>) {
+    let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
+    let Ok(modules) = modules else { return };
+    for (module, function) in [("threading", "_shutdown"), ("atexit", "_run_exitfuncs")] {
+        let Ok(module) = modules.get_item(module) else {
+            continue;
+        };
+        if let Err(error) = module.call_method0(function) {
+            error.write_unraisable(py, Some(&module));
+        }
+    }
+}
+
+/// Writes out standard output and standard error; false where that fails.
+fn flush(py: Python<'_>) -> bool {
+    let Ok(sys) = py.import("sys") else {
+        return false;
+    };
+    let mut is_flushed = true;
+    for name in ["stdout", "stderr"] {
+        let Some(stream) = sys.getattr_opt(name).ok().flatten() else {
+            continue;
+        };
+        let is_closed = stream.getattr("closed").and_then(|closed| closed.is_truthy());
+        if stream.is_none() || is_closed.unwrap_or(false) {
+            continue;
+        }
+        if let Err(error) = stream.call_method0("flush") {
+            is_flushed = false;
+            if name == "stdout" {
+                error.write_unraisable(py, Some(&stream));
+            }
+        }
+    }
+    is_flushed
+}
+
+/// Puts `folder` in front of `sys.path`.
+pub(super) fn prepend_path(py: Python<'_>, folder: &OsStr) -> PyResult<()> {
+    let path = py.import("sys")?.getattr(intern!(py, "path"))?;
+    path.cast_into::<PyList>()?.insert(0, folder)
+}

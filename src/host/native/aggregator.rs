@@ -1,0 +1,205 @@
+//! The live aggregator as Python holds it: a frozen class, shared among threads.
+//!
+//! It adds only conversion to [`HoldAggregator`], and that heavy calls run detached.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use super::columns::{ColumnArguments, Columns};
+use super::events::OwnedEvents;
+use super::snapshot::{Snapshot, row, rows};
+use super::{values, weights};
+use crate::aggregator::HoldAggregator;
+use crate::core::{Draft, Field, Refusal, Wad};
+use crate::host::errors::{guarded, refused};
+use crate::host::workers::detached;
+
+/// Facts of any number of keys; safe to use from any number of threads.
+///
+/// Times are integer microseconds since 1970. A refused event raises `ValueError` whose text names
+/// the field and the reason, and changes nothing.
+#[pyclass(frozen, module = "poh_holdmetrics.native")]
+pub(super) struct Aggregator {
+    inner: HoldAggregator,
+}
+
+#[pymethods]
+impl Aggregator {
+    #[new]
+    fn new() -> Self {
+        Self {
+            inner: HoldAggregator::new(),
+        }
+    }
+
+    /// Adds one event; `weight` is a str, int, float or Decimal.
+    #[pyo3(signature = (
+        token_id, holder_id, start_us=None, end_us=None, weight=None, event_id=None,
+        revision=None, retract=None
+    ))]
+    #[pyo3(text_signature = "($self, token_id, holder_id, start_us=None, end_us=None, \
+                             weight='1', event_id=None, revision=0, retract=False)")]
+    #[expect(clippy::too_many_arguments, reason = "the fields of an event")]
+    fn record(
+        &self,
+        token_id: &Bound<'_, PyAny>,
+        holder_id: &Bound<'_, PyAny>,
+        start_us: Option<&Bound<'_, PyAny>>,
+        end_us: Option<&Bound<'_, PyAny>>,
+        weight: Option<&Bound<'_, PyAny>>,
+        event_id: Option<&Bound<'_, PyAny>>,
+        revision: Option<&Bound<'_, PyAny>>,
+        retract: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        guarded("Aggregator.record", || {
+            let draft = || -> Result<Draft<'_>, Refusal> {
+                Ok(Draft {
+                    token_id: values::id(Field::TokenId, Some(token_id))?,
+                    holder_id: values::id(Field::HolderId, Some(holder_id))?,
+                    start: values::micros(Field::Start, start_us)?,
+                    end: values::micros(Field::End, end_us)?,
+                    weight: Some(weight.map_or(Ok(Wad::ONE), weights::weight)?),
+                    event_id: values::event_id(event_id)?,
+                    revision: values::revision(revision)?,
+                    retract: values::retract(retract)?,
+                })
+            };
+            let event = draft().and_then(Draft::check).map_err(refused)?;
+            self.inner.record(&event);
+            Ok(())
+        })
+    }
+
+    /// Adds all events of a list of `HoldEvent` models, or none; returns how many.
+    fn record_events(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<usize> {
+        guarded("Aggregator.record_events", || {
+            let events = OwnedEvents::read(events)?;
+            detached(py, || {
+                self.inner.record_events(&events.events());
+                events.len()
+            })
+        })
+    }
+
+    /// Adds all rows of the columns, or none; returns how many.
+    #[pyo3(signature = (
+        token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
+        revision=None, retract=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "the columns of a batch")]
+    pub(super) fn record_batch(
+        &self,
+        py: Python<'_>,
+        token_id: &Bound<'_, PyAny>,
+        holder_id: Option<&Bound<'_, PyAny>>,
+        start_us: Option<&Bound<'_, PyAny>>,
+        end_us: Option<&Bound<'_, PyAny>>,
+        weight: Option<&Bound<'_, PyAny>>,
+        event_id: Option<&Bound<'_, PyAny>>,
+        revision: Option<&Bound<'_, PyAny>>,
+        retract: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        guarded("Aggregator.record_batch", || {
+            let Some(holder_id) = holder_id else {
+                return Err(refused("holder_id: missing"));
+            };
+            let mut columns = Columns::read(&ColumnArguments {
+                token_id,
+                holder_id,
+                start_us,
+                end_us,
+                weight,
+                event_id,
+                revision,
+                retract,
+            })?;
+            let slices = columns.slices()?;
+            let columns = slices.columns();
+            detached(py, || self.inner.record_batch(&columns))?.map_err(refused)
+        })
+    }
+
+    /// Adds all that `other` knows, as if its events had been sent here.
+    fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
+        guarded("Aggregator.merge", || {
+            let other = &other.get().inner;
+            detached(py, || self.inner.merge(other))
+        })
+    }
+
+    /// All holders over the window, in leaderboard order.
+    #[pyo3(signature = (as_of_us, from_us=None, closed_only=false))]
+    pub(super) fn snapshot(
+        &self,
+        py: Python<'_>,
+        as_of_us: &Bound<'_, PyAny>,
+        from_us: Option<&Bound<'_, PyAny>>,
+        closed_only: bool,
+    ) -> PyResult<Snapshot> {
+        guarded("Aggregator.snapshot", || {
+            let window = values::window(as_of_us, from_us, closed_only)?;
+            Ok(detached(py, || self.inner.snapshot(&window))?.into())
+        })
+    }
+
+    /// The first `n` rows: tuples of rank, holder_id, held_us, score, weighted_score.
+    #[pyo3(signature = (n, as_of_us, from_us=None, closed_only=false))]
+    pub(super) fn leaderboard<'py>(
+        &self,
+        py: Python<'py>,
+        n: &Bound<'py, PyAny>,
+        as_of_us: &Bound<'py, PyAny>,
+        from_us: Option<&Bound<'py, PyAny>>,
+        closed_only: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guarded("Aggregator.leaderboard", || {
+            let count = values::count(n)?;
+            let window = values::window(as_of_us, from_us, closed_only)?;
+            let leaders = detached(py, || self.inner.leaderboard(count, &window))?;
+            rows(py, &leaders, count)
+        })
+    }
+
+    /// One holder's row with its rank among all, or None where it was never seen.
+    #[pyo3(signature = (holder_id, as_of_us, from_us=None, closed_only=false))]
+    fn holder<'py>(
+        &self,
+        py: Python<'py>,
+        holder_id: &str,
+        as_of_us: &Bound<'py, PyAny>,
+        from_us: Option<&Bound<'py, PyAny>>,
+        closed_only: bool,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        guarded("Aggregator.holder", || {
+            let window = values::window(as_of_us, from_us, closed_only)?;
+            let found = detached(py, || self.inner.holder(holder_id, &window))?;
+            found.map(|(rank, holder)| row(py, rank, &holder)).transpose()
+        })
+    }
+
+    /// How many events were accepted, repeated ones included.
+    #[getter]
+    fn events(&self) -> u64 {
+        self.inner.events()
+    }
+
+    /// How many holders are known.
+    #[getter]
+    fn holders(&self) -> usize {
+        self.inner.holders()
+    }
+
+    /// How many keys are known.
+    #[getter]
+    fn keys(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.inner.keys())
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Aggregator(events={}, holders={})",
+            self.inner.events(),
+            self.inner.holders()
+        )
+    }
+}

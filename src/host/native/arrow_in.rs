@@ -1,0 +1,104 @@
+//! Arrow data from any library, through the PyCapsule interface (`__arrow_c_array__` and
+//! `__arrow_c_stream__`), taken over without a copy.
+//!
+//! Producers are other people's C code: what they hand over is checked in full (lengths, offsets,
+//! UTF-8) before anything is read from it. What the columns mean is decided in [`super::texts`] and
+//! [`super::columns`].
+#![allow(
+    unsafe_code,
+    reason = "the Arrow C data interface hands over raw structures"
+)]
+
+use arrow::array::{Array, ArrayReader, ArrayRef, make_array};
+use arrow::datatypes::DataType;
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
+use arrow::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyTuple};
+
+/// The chunks of an Arrow column, all of one type.
+pub(super) struct ArrowColumn {
+    /// In order; there may be none.
+    pub(super) chunks: Vec<ArrayRef>,
+    /// Their type.
+    pub(super) kind: DataType,
+}
+
+/// Whether `value` offers an Arrow column, or with several fields a table.
+pub(super) fn is_arrow(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    Ok(value.hasattr(intern!(py, "__arrow_c_array__"))?
+        || value.hasattr(intern!(py, "__arrow_c_stream__"))?)
+}
+
+/// The chunks of the column that `value` offers; `ValueError` names `column`.
+pub(super) fn import(column: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrowColumn> {
+    let py = value.py();
+    let imported = if let Some(method) = value.getattr_opt(intern!(py, "__arrow_c_array__"))? {
+        import_array(&method.call0()?)
+    } else {
+        import_stream(&value.call_method0(intern!(py, "__arrow_c_stream__"))?)
+    };
+    let imported = imported.map_err(|error| {
+        let refusal = PyValueError::new_err(format!("{column}: no readable Arrow data"));
+        refusal.set_cause(py, Some(error));
+        refusal
+    })?;
+    for chunk in &imported.chunks {
+        chunk.to_data().validate_full().map_err(|error| {
+            PyValueError::new_err(format!("{column}: broken Arrow data: {error}"))
+        })?;
+    }
+    Ok(imported)
+}
+
+/// From the pair of capsules `(arrow_schema, arrow_array)`.
+fn import_array(pair: &Bound<'_, PyAny>) -> PyResult<ArrowColumn> {
+    let pair = pair.cast::<PyTuple>()?;
+    let (schema, array): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
+    let schema = schema
+        .cast::<PyCapsule>()?
+        .pointer_checked(Some(c"arrow_schema"))?
+        .cast::<FFI_ArrowSchema>();
+    let array = array
+        .cast::<PyCapsule>()?
+        .pointer_checked(Some(c"arrow_array"))?
+        .cast::<FFI_ArrowArray>();
+    // SAFETY: a capsule of this name holds an `ArrowArray` by the interface's promise; it is moved
+    // out and marked as released, so the capsule's destructor leaves it alone.
+    let array = unsafe { FFI_ArrowArray::from_raw(array.as_ptr()) };
+    if array.is_released() {
+        return Err(PyValueError::new_err("the Arrow array was consumed before"));
+    }
+    // SAFETY: a capsule of this name holds an `ArrowSchema`, which `pair` keeps alive; both describe
+    // the same array by the interface's promise.
+    let data = unsafe { from_ffi(array, schema.as_ref()) }.map_err(arrow_failed)?;
+    let array = make_array(data);
+    Ok(ArrowColumn {
+        kind: array.data_type().clone(),
+        chunks: vec![array],
+    })
+}
+
+/// From a capsule `arrow_array_stream`.
+fn import_stream(capsule: &Bound<'_, PyAny>) -> PyResult<ArrowColumn> {
+    let stream = capsule
+        .cast::<PyCapsule>()?
+        .pointer_checked(Some(c"arrow_array_stream"))?
+        .cast::<FFI_ArrowArrayStream>();
+    // SAFETY: a capsule of this name holds an `ArrowArrayStream` by the interface's promise; it is
+    // moved out and marked as released, so the capsule's destructor leaves it alone.
+    let reader =
+        unsafe { ArrayStreamReader::from_raw(stream.as_ptr()) }.map_err(arrow_failed)?;
+    let kind = reader.field().data_type().clone();
+    let chunks = reader
+        .map(|chunk| chunk.map_err(arrow_failed))
+        .collect::<PyResult<_>>()?;
+    Ok(ArrowColumn { chunks, kind })
+}
+
+fn arrow_failed(error: arrow::error::ArrowError) -> PyErr {
+    PyTypeError::new_err(error.to_string())
+}

@@ -1,0 +1,211 @@
+//! Many events at once, as columns: lists, buffers and Arrow columns side by side.
+//!
+//! Numbers are copied out of their buffers, so that Python may change those while we are detached;
+//! texts stay where they are, see [`super::texts`]. A column of the wrong kind, format or shape is
+//! refused with its name before a row is read. Rows are checked by [`EventColumns`].
+
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyMemoryView};
+
+use super::arrow_in;
+use super::texts::Texts;
+use super::values;
+use super::weights::WeightReader;
+use crate::aggregator::BatchRefusal;
+use crate::core::columns::ABSENT;
+use crate::core::{EventColumns, Refusal, Wad, Weights};
+use crate::host::errors::refused;
+
+/// The columns as they were given.
+pub(super) struct ColumnArguments<'a, 'py> {
+    pub(super) token_id: &'a Bound<'py, PyAny>,
+    pub(super) holder_id: &'a Bound<'py, PyAny>,
+    pub(super) start_us: Option<&'a Bound<'py, PyAny>>,
+    pub(super) end_us: Option<&'a Bound<'py, PyAny>>,
+    pub(super) weight: Option<&'a Bound<'py, PyAny>>,
+    pub(super) event_id: Option<&'a Bound<'py, PyAny>>,
+    pub(super) revision: Option<&'a Bound<'py, PyAny>>,
+    pub(super) retract: Option<&'a Bound<'py, PyAny>>,
+}
+
+/// The columns, held.
+pub(super) struct Columns<'py> {
+    token_id: Texts<'py>,
+    holder_id: Texts<'py>,
+    start: Option<Vec<i64>>,
+    end: Option<Vec<i64>>,
+    weight: WeightColumn,
+    event_id: Option<Texts<'py>>,
+    revision: Option<Vec<i64>>,
+    retract: Option<Vec<bool>>,
+}
+
+enum WeightColumn {
+    One,
+    Doubles(Vec<f64>),
+    Wads(Vec<Wad>),
+}
+
+/// The columns as slices; what [`EventColumns`] looks at.
+pub(super) struct ColumnSlices<'a> {
+    token_id: Vec<&'a str>,
+    holder_id: Vec<&'a str>,
+    start: Vec<i64>,
+    end: Vec<i64>,
+    weight: &'a WeightColumn,
+    event_id: Option<Vec<Option<&'a str>>>,
+    revision: Option<&'a [i64]>,
+    retract: Option<&'a [bool]>,
+}
+
+impl<'py> Columns<'py> {
+    /// Takes hold of each column; `ValueError` names the one that is of no use.
+    pub(super) fn read(arguments: &ColumnArguments<'_, 'py>) -> PyResult<Self> {
+        // Weights may run Python code (a subclass of Decimal), so they are read before all else.
+        let weight = arguments.weight.map_or(Ok(WeightColumn::One), weights)?;
+        let texts = |column, value: Option<_>| value.map(|value| Texts::read(column, value)).transpose();
+        let integers = |column, value: Option<_>| value.map(|value| integers(column, value)).transpose();
+        Ok(Self {
+            token_id: Texts::read("token_id", arguments.token_id)?,
+            holder_id: Texts::read("holder_id", arguments.holder_id)?,
+            start: integers("start_us", arguments.start_us)?,
+            end: integers("end_us", arguments.end_us)?,
+            weight,
+            event_id: texts("event_id", arguments.event_id)?,
+            revision: integers("revision", arguments.revision)?,
+            retract: arguments.retract.map(truths).transpose()?,
+        })
+    }
+
+    /// The columns as slices; `ValueError` where a text is none.
+    pub(super) fn slices(&mut self) -> PyResult<ColumnSlices<'_>> {
+        let token_id = self.token_id.present()?;
+        let rows = token_id.len();
+        let times = |times: &mut Option<Vec<i64>>| times.take().unwrap_or_else(|| vec![ABSENT; rows]);
+        Ok(ColumnSlices {
+            token_id,
+            holder_id: self.holder_id.present()?,
+            start: times(&mut self.start),
+            end: times(&mut self.end),
+            weight: &self.weight,
+            event_id: self.event_id.as_ref().map(Texts::optional).transpose()?,
+            revision: self.revision.as_deref(),
+            retract: self.retract.as_deref(),
+        })
+    }
+}
+
+impl ColumnSlices<'_> {
+    /// The rows.
+    pub(super) fn columns(&self) -> EventColumns<'_> {
+        EventColumns {
+            token_id: &self.token_id,
+            holder_id: &self.holder_id,
+            start: &self.start,
+            end: &self.end,
+            weight: match self.weight {
+                WeightColumn::One => Weights::One,
+                WeightColumn::Doubles(doubles) => Weights::Doubles(doubles),
+                WeightColumn::Wads(wads) => Weights::Wads(wads),
+            },
+            event_id: self.event_id.as_deref(),
+            revision: self.revision,
+            retract: self.retract,
+        }
+    }
+}
+
+/// A column of `int64`; a null of an Arrow column is an absent value.
+fn integers(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    if !is_buffer(value) && arrow_in::is_arrow(value)? {
+        let imported = arrow_in::import(column, value)?;
+        if imported.kind != DataType::Int64 {
+            return Err(wrong_kind(column, "int64", &imported.kind.to_string()));
+        }
+        let chunks = imported.chunks.iter();
+        let values = chunks.flat_map(|chunk| chunk.as_primitive::<Int64Type>());
+        return Ok(values.map(|value| value.unwrap_or(ABSENT)).collect());
+    }
+    buffer(column, "int64", value)
+}
+
+fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
+    let column = "weight";
+    if let Ok(list) = value.cast::<PyList>() {
+        let mut reader = WeightReader::new();
+        let read = |(row, weight): (usize, Bound<'py, PyAny>)| {
+            reader.read(Some(&weight)).map_err(|error| {
+                let refusal = Refusal::Weight(error);
+                refused(BatchRefusal::Row { row, refusal })
+            })
+        };
+        let wads = list.iter().enumerate().map(read).collect::<PyResult<_>>()?;
+        return Ok(WeightColumn::Wads(wads));
+    }
+    if !is_buffer(value) && arrow_in::is_arrow(value)? {
+        let imported = arrow_in::import(column, value)?;
+        if imported.kind != DataType::Float64 {
+            return Err(wrong_kind(column, "float64", &imported.kind.to_string()));
+        }
+        let chunks = imported.chunks.iter();
+        let values = chunks.flat_map(|chunk| chunk.as_primitive::<Float64Type>());
+        return Ok(WeightColumn::Doubles(values.map(|value| value.unwrap_or(1.0)).collect()));
+    }
+    buffer(column, "float64", value).map(WeightColumn::Doubles)
+}
+
+/// A column of truth values: a buffer of bool or of bytes 0 and 1, or a list of bool.
+fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
+    let refused_row = |row| refused(BatchRefusal::Row { row, refusal: Refusal::Retract });
+    if let Ok(list) = value.cast::<PyList>() {
+        let read = |(row, truth): (usize, Bound<'_, PyAny>)| {
+            values::retract(Some(&truth)).map_err(|_| refused_row(row))
+        };
+        return list.iter().enumerate().map(read).collect();
+    }
+    let bytes: Vec<u8> = if is_bool_buffer(value) {
+        let bytes = PyMemoryView::from(value)?.call_method1("cast", ("B",));
+        let bytes = bytes.map_err(|_| wrong_kind("retract", "bool", "a strided buffer"))?;
+        buffer("retract", "bool", &bytes)?
+    } else {
+        buffer("retract", "bool", value)?
+    };
+    let truth = |(row, byte)| match byte {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(refused_row(row)),
+    };
+    bytes.into_iter().enumerate().map(truth).collect()
+}
+
+fn is_buffer(value: &Bound<'_, PyAny>) -> bool {
+    PyUntypedBuffer::get(value).is_ok()
+}
+
+fn is_bool_buffer(value: &Bound<'_, PyAny>) -> bool {
+    PyUntypedBuffer::get(value).is_ok_and(|buffer| buffer.format() == c"?" && buffer.dimensions() == 1)
+}
+
+/// A copy of a one-dimensional, contiguous buffer of `T`.
+fn buffer<T: Element>(column: &str, kind: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
+    let Ok(untyped) = PyUntypedBuffer::get(value) else {
+        return Err(wrong_kind(column, kind, &value.get_type().name()?.to_string()));
+    };
+    let format = untyped.format().to_string_lossy().into_owned();
+    let is_flat = untyped.dimensions() == 1 && untyped.is_c_contiguous();
+    match PyBuffer::<T>::get(value) {
+        Ok(typed) if is_flat => typed.to_vec(value.py()),
+        Ok(_) => Err(wrong_kind(column, kind, "a strided or multi-dimensional buffer")),
+        Err(_) => Err(wrong_kind(column, kind, &format!("a buffer of format {format:?}"))),
+    }
+}
+
+fn wrong_kind(column: &str, needed: &str, found: &str) -> PyErr {
+    PyValueError::new_err(format!(
+        "{column}: a contiguous one-dimensional buffer of {needed} is needed, not {found}"
+    ))
+}

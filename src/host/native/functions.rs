@@ -1,0 +1,198 @@
+//! The functions of the namespace: whole lists and columns in, answers out.
+//!
+//! Those that take an aggregator are its methods under the published names.
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use super::aggregator::Aggregator;
+use super::columns::{ColumnArguments, Columns};
+use super::events::OwnedEvents;
+use super::snapshot::Snapshot;
+use super::{scoring, values};
+use crate::aggregator::HoldAggregator;
+use crate::core::{self, Micros, Totals, Window};
+use crate::host::errors::{guarded, refused};
+use crate::host::workers::detached;
+
+/// Scores a list of `HoldEvent` models: all holders in leaderboard order.
+#[pyfunction]
+#[pyo3(signature = (events, as_of_us, from_us=None, closed_only=false))]
+pub(super) fn aggregate(
+    events: &Bound<'_, PyAny>,
+    as_of_us: &Bound<'_, PyAny>,
+    from_us: Option<&Bound<'_, PyAny>>,
+    closed_only: bool,
+) -> PyResult<Snapshot> {
+    guarded("aggregate", || {
+        let window = values::window(as_of_us, from_us, closed_only)?;
+        Ok(score_events(events, &window)?.into())
+    })
+}
+
+/// The score of all keys together, as the nearest double.
+#[pyfunction]
+#[pyo3(signature = (events, as_of_us, from_us=None, closed_only=false))]
+pub(super) fn calculate_score(
+    events: &Bound<'_, PyAny>,
+    as_of_us: &Bound<'_, PyAny>,
+    from_us: Option<&Bound<'_, PyAny>>,
+    closed_only: bool,
+) -> PyResult<f64> {
+    guarded("calculate_score", || {
+        let window = values::window(as_of_us, from_us, closed_only)?;
+        Ok(total(events, &window)?.score.nearest_double())
+    })
+}
+
+/// The held time in microseconds, the exact score and the nearest double of all keys together.
+#[pyfunction]
+#[pyo3(signature = (events, as_of_us, from_us=None, closed_only=false))]
+pub(super) fn score_exact(
+    events: &Bound<'_, PyAny>,
+    as_of_us: &Bound<'_, PyAny>,
+    from_us: Option<&Bound<'_, PyAny>>,
+    closed_only: bool,
+) -> PyResult<(u128, String, f64)> {
+    guarded("score_exact", || {
+        let window = values::window(as_of_us, from_us, closed_only)?;
+        let Totals { held_us, score } = total(events, &window)?;
+        Ok((held_us, score.to_string(), score.nearest_double()))
+    })
+}
+
+/// The stretches of effective weight of each key: tuples of token_id, holder_id, start_us, end_us
+/// (None while still open) and the weight in steps of 1e-18, by token, holder and time.
+#[pyfunction]
+pub(super) fn merge_overlaps<'py>(
+    py: Python<'py>,
+    events: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyList>> {
+    guarded("merge_overlaps", || {
+        let events = OwnedEvents::read(events)?;
+        let keys = detached(py, || {
+            let aggregator = HoldAggregator::new();
+            aggregator.record_events(&events.events());
+            aggregator.segments()
+        })?;
+        let segments = PyList::empty(py);
+        for key in &keys {
+            for segment in &key.segments {
+                segments.append((
+                    &*key.token_id,
+                    &*key.holder_id,
+                    segment.start.get(),
+                    segment.end.map(Micros::get),
+                    segment.weight.steps(),
+                ))?;
+            }
+        }
+        Ok(segments)
+    })
+}
+
+/// Scores columns: all holders in leaderboard order.
+#[pyfunction]
+#[pyo3(signature = (
+    token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
+    revision=None, retract=None, *, as_of_us, from_us=None, closed_only=false
+))]
+#[expect(clippy::too_many_arguments, reason = "the columns of a batch and a window")]
+pub(super) fn score_columns(
+    py: Python<'_>,
+    token_id: &Bound<'_, PyAny>,
+    holder_id: Option<&Bound<'_, PyAny>>,
+    start_us: Option<&Bound<'_, PyAny>>,
+    end_us: Option<&Bound<'_, PyAny>>,
+    weight: Option<&Bound<'_, PyAny>>,
+    event_id: Option<&Bound<'_, PyAny>>,
+    revision: Option<&Bound<'_, PyAny>>,
+    retract: Option<&Bound<'_, PyAny>>,
+    as_of_us: &Bound<'_, PyAny>,
+    from_us: Option<&Bound<'_, PyAny>>,
+    closed_only: bool,
+) -> PyResult<Snapshot> {
+    guarded("score_columns", || {
+        let window = values::window(as_of_us, from_us, closed_only)?;
+        let Some(holder_id) = holder_id else {
+            return Err(refused("holder_id: missing"));
+        };
+        let mut columns = Columns::read(&ColumnArguments {
+            token_id,
+            holder_id,
+            start_us,
+            end_us,
+            weight,
+            event_id,
+            revision,
+            retract,
+        })?;
+        let slices = columns.slices()?;
+        let columns = slices.columns();
+        let rows = columns.rows().map_err(refused)?;
+        let snapshot = detached(py, || scoring::score(rows, |row| columns.event(row), &window))?;
+        Ok(snapshot.map_err(refused)?.into())
+    })
+}
+
+/// `aggregator.record_batch(...)`.
+#[pyfunction]
+#[pyo3(signature = (
+    aggregator, token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
+    revision=None, retract=None
+))]
+#[expect(clippy::too_many_arguments, reason = "the columns of a batch")]
+pub(super) fn record_batch(
+    py: Python<'_>,
+    aggregator: &Bound<'_, Aggregator>,
+    token_id: &Bound<'_, PyAny>,
+    holder_id: Option<&Bound<'_, PyAny>>,
+    start_us: Option<&Bound<'_, PyAny>>,
+    end_us: Option<&Bound<'_, PyAny>>,
+    weight: Option<&Bound<'_, PyAny>>,
+    event_id: Option<&Bound<'_, PyAny>>,
+    revision: Option<&Bound<'_, PyAny>>,
+    retract: Option<&Bound<'_, PyAny>>,
+) -> PyResult<usize> {
+    aggregator.get().record_batch(
+        py, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract,
+    )
+}
+
+/// `aggregator.snapshot(...)`.
+#[pyfunction]
+#[pyo3(signature = (aggregator, as_of_us, from_us=None, closed_only=false))]
+pub(super) fn snapshot(
+    py: Python<'_>,
+    aggregator: &Bound<'_, Aggregator>,
+    as_of_us: &Bound<'_, PyAny>,
+    from_us: Option<&Bound<'_, PyAny>>,
+    closed_only: bool,
+) -> PyResult<Snapshot> {
+    aggregator.get().snapshot(py, as_of_us, from_us, closed_only)
+}
+
+/// `aggregator.leaderboard(...)`.
+#[pyfunction]
+#[pyo3(signature = (aggregator, n, as_of_us, from_us=None, closed_only=false))]
+pub(super) fn leaderboard<'py>(
+    py: Python<'py>,
+    aggregator: &Bound<'py, Aggregator>,
+    n: &Bound<'py, PyAny>,
+    as_of_us: &Bound<'py, PyAny>,
+    from_us: Option<&Bound<'py, PyAny>>,
+    closed_only: bool,
+) -> PyResult<Bound<'py, PyList>> {
+    aggregator.get().leaderboard(py, n, as_of_us, from_us, closed_only)
+}
+
+fn score_events(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<core::Snapshot> {
+    let py = events.py();
+    let events = OwnedEvents::read(events)?;
+    detached(py, || scoring::score(events.len(), |row| Ok(events.event(row)), window))?
+        .map_err(refused)
+}
+
+fn total(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<Totals> {
+    Ok(scoring::total(&score_events(events, window)?))
+}

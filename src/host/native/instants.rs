@@ -1,0 +1,109 @@
+//! `datetime` objects as microseconds since 1970.
+//!
+//! The fields are read directly where the zone is UTC, as it is in every `HoldEvent`; any other
+//! aware `datetime` is asked for its offset. A naive one is refused: it names no instant.
+
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyDateAccess, PyDateTime, PyDelta, PyDeltaAccess, PyTimeAccess, PyTzInfo, PyTzInfoAccess,
+};
+
+use crate::core::{Field, Micros, Refusal, TimeError};
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// Reads `datetime` objects.
+pub(super) struct InstantReader<'py> {
+    utc: Bound<'py, PyTzInfo>,
+}
+
+impl<'py> InstantReader<'py> {
+    pub(super) fn new(py: Python<'py>) -> PyResult<Self> {
+        Ok(Self {
+            utc: PyTzInfo::utc(py)?.to_owned(),
+        })
+    }
+
+    /// The instant that `value`, an aware `datetime`, names; `None` for `None`.
+    pub(super) fn read(
+        &self,
+        field: Field,
+        value: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Option<Micros>, Refusal> {
+        let refused = |error| Refusal::Time(field, error);
+        let Some(value) = value.filter(|value| !value.is_none()) else {
+            return Ok(None);
+        };
+        let value = value
+            .cast::<PyDateTime>()
+            .map_err(|_| refused(TimeError::NotATime))?;
+        let zone = value.get_tzinfo().ok_or(refused(TimeError::NoOffset))?;
+        let offset = if zone.is(&self.utc) {
+            0
+        } else {
+            offset_micros(value).ok_or(refused(TimeError::NoOffset))?
+        };
+        Micros::new(civil_micros(value) - offset)
+            .map(Some)
+            .map_err(refused)
+    }
+}
+
+/// What the fields of `value` would be in UTC.
+fn civil_micros(value: &Bound<'_, PyDateTime>) -> i64 {
+    let days = days_since_1970(
+        value.get_year().into(),
+        value.get_month().into(),
+        value.get_day().into(),
+    );
+    let minutes = i64::from(value.get_hour()) * 60 + i64::from(value.get_minute());
+    let seconds = minutes * 60 + i64::from(value.get_second());
+    days * DAY + seconds * SECOND + i64::from(value.get_microsecond())
+}
+
+/// The offset from UTC; `None` where the zone names none.
+fn offset_micros(value: &Bound<'_, PyDateTime>) -> Option<i64> {
+    let offset = value.call_method0("utcoffset").ok()?;
+    let offset = offset.cast::<PyDelta>().ok()?;
+    Some(
+        i64::from(offset.get_days()) * DAY
+            + i64::from(offset.get_seconds()) * SECOND
+            + i64::from(offset.get_microseconds()),
+    )
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar; years from March, so that the leap day
+/// is the last of its year (Howard Hinnant, `days_from_civil`).
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_agree_with_the_reader_of_text_on_every_day_that_counts() {
+        let mut previous = Micros::MIN.get() / DAY - 1;
+        for year in 1..=9999 {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
+                    let Ok(instant) = Micros::parse(&text) else {
+                        continue;
+                    };
+                    let days = days_since_1970(year, month, day);
+                    assert_eq!(days * DAY, instant.get(), "{text}");
+                    assert_eq!(days, previous + 1, "{text}");
+                    previous = days;
+                }
+            }
+        }
+        assert_eq!(previous, Micros::MAX.get() / DAY);
+    }
+}

@@ -1,0 +1,43 @@
+//! The callables and classes that Python sees as the native namespace.
+//!
+//! [`register`] fills the host's module and the extension module alike, so both are the same. Each
+//! callable converts, detaches, calls the core and maps its errors once; [`values`] convert one
+//! value, [`events`] a list of models, [`columns`] many rows at once, [`arrow_in`] and [`arrow_out`]
+//! cross without a copy. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
+
+mod aggregator;
+mod arrow_in;
+mod arrow_out;
+mod columns;
+mod events;
+mod functions;
+mod instants;
+mod memo;
+mod scoring;
+mod snapshot;
+mod texts;
+mod values;
+mod weights;
+
+use pyo3::prelude::*;
+use pyo3::wrap_pyfunction;
+
+/// The version of this namespace that the Python package checks.
+const API: u32 = 1;
+
+/// Fills `module` with `__version__`, `API`, `Aggregator`, `Snapshot` and the functions.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("API", API)?;
+    module.add_class::<aggregator::Aggregator>()?;
+    module.add_class::<snapshot::Snapshot>()?;
+    module.add_function(wrap_pyfunction!(functions::aggregate, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::calculate_score, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::leaderboard, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::merge_overlaps, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::record_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::score_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::score_exact, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::snapshot, module)?)?;
+    Ok(())
+}

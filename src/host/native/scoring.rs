@@ -1,0 +1,40 @@
+//! Many rows into one snapshot, without keeping an aggregator.
+//!
+//! The rows are dealt to the workers in stretches; the first row that is no event refuses all.
+
+use rayon::prelude::*;
+
+use crate::aggregator::{BatchRefusal, BatchScorer};
+use crate::core::{Event, EventSink, Refusal, Snapshot, Totals, Window};
+
+/// Rows that are worth a thread of their own.
+const STRIDE_MIN: usize = 4_096;
+
+/// Scores `rows` events over `window`; runs on the workers that it is called on.
+pub(super) fn score<'a>(
+    rows: usize,
+    event: impl Fn(usize) -> Result<Event<'a>, Refusal> + Sync,
+    window: &Window,
+) -> Result<Snapshot, BatchRefusal> {
+    let scorer = BatchScorer::new();
+    let stride = rows.div_ceil(rayon::current_num_threads()).max(STRIDE_MIN);
+    let lanes: Vec<Result<_, BatchRefusal>> = (0..rows.div_ceil(stride))
+        .into_par_iter()
+        .map(|index| {
+            let mut lane = scorer.lane();
+            for row in index * stride..rows.min((index + 1) * stride) {
+                let event = event(row).map_err(|refusal| BatchRefusal::Row { row, refusal })?;
+                lane.accept(&event);
+            }
+            Ok(lane)
+        })
+        .collect();
+    // Stretches are in order, so the first refusal is that of the first bad row.
+    let lanes = lanes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(scorer.finish(lanes, window, None))
+}
+
+/// The sums over all holders.
+pub(super) fn total(snapshot: &Snapshot) -> Totals {
+    snapshot.holders().iter().map(|holder| holder.totals).sum()
+}

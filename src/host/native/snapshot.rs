@@ -1,0 +1,119 @@
+//! The answer to one question, as Python holds it.
+//!
+//! Rows become Python objects only when they are asked for; whole columns go to Arrow readers
+//! without that, see [`super::arrow_out`].
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyList, PyTuple};
+
+use super::{arrow_out, values};
+use crate::core;
+use crate::core::{HolderScore, Ranked};
+use crate::host::errors::guarded;
+use crate::host::workers::detached;
+
+/// Holders in leaderboard order, frozen.
+#[pyclass(frozen, module = "poh_holdmetrics.native")]
+pub(super) struct Snapshot {
+    inner: Arc<core::Snapshot>,
+}
+
+impl From<core::Snapshot> for Snapshot {
+    fn from(snapshot: core::Snapshot) -> Self {
+        Self {
+            inner: Arc::new(snapshot),
+        }
+    }
+}
+
+#[pymethods]
+impl Snapshot {
+    /// First instant that no longer counts, in microseconds since 1970.
+    #[getter]
+    fn as_of_us(&self) -> i64 {
+        self.inner.window().as_of.get()
+    }
+
+    /// First instant that counts; None for the beginning of time.
+    #[getter]
+    fn from_us(&self) -> Option<i64> {
+        self.inner.window().from.map(core::Micros::get)
+    }
+
+    /// Whether only what is already closed counts.
+    #[getter]
+    fn closed_only(&self) -> bool {
+        self.inner.window().closed_only
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.holders().len()
+    }
+
+    fn __repr__(&self) -> String {
+        let as_of = self.inner.window().as_of;
+        format!("Snapshot(holders={}, as_of={as_of})", self.__len__())
+    }
+
+    /// The first `n` rows, or all: tuples of rank, holder_id, held_us, score, weighted_score.
+    #[pyo3(signature = (n=None))]
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        n: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guarded("Snapshot.rows", || {
+            let count = n.map_or(Ok(usize::MAX), values::count)?;
+            rows(py, &self.inner, count)
+        })
+    }
+
+    /// An Arrow stream with the columns rank, holder_id, held_us, score, weighted_score and
+    /// total_seconds; `requested_schema` is not negotiated.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _ = requested_schema;
+        guarded("Snapshot.__arrow_c_stream__", || {
+            let snapshot = Arc::clone(&self.inner);
+            let batches = detached(py, move || arrow_out::batches(&snapshot))?;
+            arrow_out::stream(py, batches)
+        })
+    }
+}
+
+/// The first `count` rows.
+pub(super) fn rows<'py>(
+    py: Python<'py>,
+    snapshot: &core::Snapshot,
+    count: usize,
+) -> PyResult<Bound<'py, PyList>> {
+    let rows = snapshot
+        .ranked()
+        .take(count)
+        .map(|Ranked { rank, holder }| row(py, rank, holder))
+        .collect::<PyResult<Vec<_>>>()?;
+    PyList::new(py, rows)
+}
+
+/// One row: rank, holder_id, held_us, score, weighted_score.
+pub(super) fn row<'py>(
+    py: Python<'py>,
+    rank: u64,
+    holder: &HolderScore,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let score = holder.totals.score;
+    (
+        rank,
+        &*holder.holder_id,
+        holder.totals.held_us,
+        score.to_string(),
+        score.nearest_double(),
+    )
+        .into_pyobject(py)
+}

@@ -52,11 +52,8 @@ pub struct MissingPackage {
 /// # Errors
 /// Names the folder where a package that it needs was looked for.
 pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<(), MissingPackage> {
-    let is_found = interpreter.attach(|py| {
-        let find = py.import("importlib.util")?.getattr("find_spec")?;
-        PyResult::Ok(!find.call1((NEEDED_PACKAGE,))?.is_none())
-    });
-    if is_found.unwrap_or(false) {
+    let search_path = interpreter.attach(search_path).unwrap_or_default();
+    if search_path.iter().any(|folder| folder.join(NEEDED_PACKAGE).is_dir()) {
         return Ok(());
     }
     let folder = runtime.site_packages.as_ref().unwrap_or(&runtime.home);
@@ -65,6 +62,11 @@ pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<()
         pip: format!("{} -m pip", runtime.executable.display()),
         package: runtime.package.display().to_string(),
     })
+}
+
+/// `sys.path` as it stands, with what the installed packages have added.
+fn search_path(py: Python<'_>) -> PyResult<Vec<PathBuf>> {
+    py.import("sys")?.getattr("path")?.extract()
 }
 
 impl Program {

@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::columns::{ColumnArguments, Columns};
-use super::events::OwnedEvents;
 use super::snapshot::{Snapshot, row, rows};
-use super::{values, weights};
-use crate::aggregator::HoldAggregator;
+use super::table::Table;
+use super::{events, values, weights};
+use crate::aggregator::{BatchRefusal, HoldAggregator};
 use crate::core::{Draft, Field, Refusal, Wad};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
@@ -73,7 +73,7 @@ impl Aggregator {
     /// Adds all events of a list of `HoldEvent` models, or none; returns how many.
     fn record_events(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<usize> {
         guarded("Aggregator.record_events", || {
-            let events = OwnedEvents::read(events)?;
+            let events = events::read(events)?;
             detached(py, || {
                 self.inner.record_events(&events.events());
                 events.len()
@@ -81,7 +81,8 @@ impl Aggregator {
         })
     }
 
-    /// Adds all rows of the columns, or none; returns how many.
+    /// Adds all rows of the columns, or of an Arrow table that is given alone, or none of them;
+    /// returns how many.
     #[pyo3(signature = (
         token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
         revision=None, retract=None
@@ -101,7 +102,7 @@ impl Aggregator {
     ) -> PyResult<usize> {
         guarded("Aggregator.record_batch", || {
             let Some(holder_id) = holder_id else {
-                return Err(refused("holder_id: missing"));
+                return self.record_table(py, &Table::read(token_id)?);
             };
             let mut columns = Columns::read(&ColumnArguments {
                 token_id,
@@ -201,5 +202,16 @@ impl Aggregator {
             self.inner.events(),
             self.inner.holders()
         )
+    }
+}
+
+impl Aggregator {
+    fn record_table(&self, py: Python<'_>, table: &Table) -> PyResult<usize> {
+        let recorded = detached(py, || {
+            let events = table.events()?;
+            self.inner.record_events(&events.events());
+            Ok(events.len())
+        })?;
+        recorded.map_err(|refusal: BatchRefusal| refused(refusal))
     }
 }

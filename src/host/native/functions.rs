@@ -7,9 +7,9 @@ use pyo3::types::PyList;
 
 use super::aggregator::Aggregator;
 use super::columns::{ColumnArguments, Columns};
-use super::events::OwnedEvents;
 use super::snapshot::Snapshot;
-use super::{scoring, values};
+use super::table::Table;
+use super::{events, scoring, values};
 use crate::aggregator::HoldAggregator;
 use crate::core::{self, Micros, Totals, Window};
 use crate::host::errors::{guarded, refused};
@@ -69,7 +69,7 @@ pub(super) fn merge_overlaps<'py>(
     events: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyList>> {
     guarded("merge_overlaps", || {
-        let events = OwnedEvents::read(events)?;
+        let events = events::read(events)?;
         let keys = detached(py, || {
             let aggregator = HoldAggregator::new();
             aggregator.record_events(&events.events());
@@ -91,7 +91,7 @@ pub(super) fn merge_overlaps<'py>(
     })
 }
 
-/// Scores columns: all holders in leaderboard order.
+/// Scores columns, or an Arrow table that is given alone: all holders in leaderboard order.
 #[pyfunction]
 #[pyo3(signature = (
     token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
@@ -115,7 +115,9 @@ pub(super) fn score_columns(
     guarded("score_columns", || {
         let window = values::window(as_of_us, from_us, closed_only)?;
         let Some(holder_id) = holder_id else {
-            return Err(refused("holder_id: missing"));
+            let table = Table::read(token_id)?;
+            let snapshot = detached(py, || table.score(&window))?;
+            return Ok(snapshot.map_err(refused)?.into());
         };
         let mut columns = Columns::read(&ColumnArguments {
             token_id,
@@ -188,7 +190,7 @@ pub(super) fn leaderboard<'py>(
 
 fn score_events(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<core::Snapshot> {
     let py = events.py();
-    let events = OwnedEvents::read(events)?;
+    let events = events::read(events)?;
     detached(py, || scoring::score(events.len(), |row| Ok(events.event(row)), window))?
         .map_err(refused)
 }

@@ -134,11 +134,11 @@ def test_columns_are_taken_whole_or_not_at_all(source: str) -> None:
         ]
         with pytest.raises(ValueError, match=r"^row 1: weight: negative"):
             await tracker.record_columns(["T", "T"], ["ada", "eve"], starts, ends, array("d", [1, -1]))
-        with pytest.raises(ValueError, match="end_us"):
+        with pytest.raises(ValueError, match=r"^end(_us)?: "):
             await tracker.record_columns(["T", "T"], ["ada", "eve"], starts, array("d", [1, 2]))
-        with pytest.raises(ValueError, match="holder_id"):
+        with pytest.raises(ValueError, match=r"^holder_id: "):
             await tracker.record_columns(["T", "T"], ["ada"], starts, ends)
-        with pytest.raises(ValueError, match="start_us"):
+        with pytest.raises(ValueError, match=r"^start(_us)?: "):
             await tracker.record_columns(["T"], ["ada"], memoryview(starts)[::2][:0], array("q", [1]))
         assert (tracker.events, tracker.holders) == (2, 2)
 

@@ -4,9 +4,11 @@
 //! as the strongest mark of each instant; both are what the semantics can ever ask of them, so a
 //! fact that changes neither leaves no trace. A fact cannot be taken back here: see [`super::key`].
 
+use smallvec::SmallVec;
+
 use super::sorted::SortedMap;
 use super::window::length;
-use super::{Fact, Micros, Totals, Wad, Window};
+use super::{Fact, Micros, Score, Totals, Wad, Window};
 
 /// What the marks of one instant set the curve to. The larger one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -286,12 +288,14 @@ fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -
     if before.is_some_and(|(_, held)| held.end >= end && held.weight >= weight) {
         return Totals::ZERO;
     }
-    let touched: Vec<_> = before
-        .into_iter()
-        .chain(holds.after(start).take_while(|(from, _)| *from <= end))
-        .collect();
+    let after = holds.after(start).take_while(|(from, _)| *from <= end);
+    let touched: Stretches = before.into_iter().chain(after).collect();
+    if touched.is_empty() {
+        holds.insert(start, Held { end, weight });
+        return Totals::of(weight, length(start, end));
+    }
     let mut gained = Totals::ZERO;
-    let mut raised: Vec<(Micros, Held)> = Vec::with_capacity(2 * touched.len() + 1);
+    let mut raised = Stretches::new();
     let mut push = |from: Micros, until: Micros, weight: Wad| match raised.last_mut() {
         _ if from >= until => {}
         Some((_, last)) if last.end == from && last.weight == weight => last.end = until,
@@ -306,7 +310,7 @@ fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -
         push(inside, until, weight.max(held.weight));
         if weight > held.weight {
             let more = Wad::from_steps(weight.steps() - held.weight.steps());
-            gained.score += Totals::of(more, length(inside, until)).score;
+            gained.score += Score::product(more, length(inside, until));
         }
         cursor = cursor.max(until);
         push((*from).max(end), held.end, held.weight);
@@ -316,11 +320,27 @@ fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -
         push(cursor, end, weight);
         gained += Totals::of(weight, length(cursor, end));
     }
-    for (from, _) in &touched {
-        holds.remove(*from);
-    }
-    for (from, held) in raised {
-        holds.insert(from, held);
-    }
+    replace(holds, &touched, &raised);
     gained
+}
+
+/// Stretches of the envelope by their start; most holds meet few of them.
+type Stretches = SmallVec<[(Micros, Held); 8]>;
+
+/// Puts `new` in the place of `old`, both in order of time; what stands in both is not touched.
+fn replace(holds: &mut SortedMap<Held>, old: &[(Micros, Held)], new: &[(Micros, Held)]) {
+    let mut kept = new.iter().copied().peekable();
+    for (from, _) in old {
+        while kept.next_if(|(start, _)| start < from).is_some() {}
+        if kept.peek().is_none_or(|(start, _)| start != from) {
+            holds.remove(*from);
+        }
+    }
+    let mut known = old.iter().copied().peekable();
+    for (from, held) in new {
+        while known.next_if(|(start, _)| start < from).is_some() {}
+        if known.peek() != Some(&(*from, *held)) {
+            holds.insert(*from, *held);
+        }
+    }
 }

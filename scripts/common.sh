@@ -1,0 +1,76 @@
+# What the other scripts share: where things lie, which Python, and how a step speaks. Sourced by bash.
+#
+# After `source scripts/common.sh` the working folder is the repository's. Variables that a caller may set:
+#   PYTHON            the Python to build against (see choose_python.sh)
+#   CARGO_TARGET_DIR  where cargo builds; default target/
+#   HOLDMETRICS_CACHE where virtual environments for tests and downloaded tools lie; default .cache/
+# shellcheck shell=bash
+
+set -euo pipefail
+
+REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$REPOSITORY"
+
+CACHE=${HOLDMETRICS_CACHE:-$REPOSITORY/.cache}
+TARGET=${CARGO_TARGET_DIR:-$REPOSITORY/target}
+BINARY=$REPOSITORY/target/release/main_holdmetrics
+VENV=$REPOSITORY/.venv
+export CARGO_TARGET_DIR=$TARGET
+
+# An environment that is active in the caller's shell is not the one that is built and tested here.
+unset VIRTUAL_ENV PYTHONHOME PYTHONPATH POH_DISABLE_RUST POH_PYTHON_HOME POH_PYTHON_PKG
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+say() { printf '\n==> %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# Chooses the Python that the binary is built against, once in a script.
+use_python() {
+    if [ -n "${CHOSEN_PYTHON:-}" ]; then return; fi
+    CHOSEN_PYTHON=$("$REPOSITORY/scripts/choose_python.sh")
+    export PYO3_PYTHON=$CHOSEN_PYTHON
+}
+
+# Builds the binary with CPython inside and leaves it at target/release/, wherever cargo builds.
+build_binary() {
+    use_python
+    cargo build --release --locked --features py-embed --bin main_holdmetrics
+    if [ "$TARGET/release/main_holdmetrics" -ef "$BINARY" ]; then return; fi
+    mkdir -p "$(dirname "$BINARY")"
+    # Beside and renamed: a binary that runs at this moment is not written over.
+    cp "$TARGET/release/main_holdmetrics" "$BINARY.new"
+    mv "$BINARY.new" "$BINARY"
+}
+
+# Makes the virtual environment $1 hold what the pip arguments after it name, and does nothing when it
+# already does. The stamp is keyed on the interpreter, the arguments and every file that names a package.
+make_venv() {
+    use_python
+    local venv=$1 stamp key
+    shift
+    stamp=$venv/.holdmetrics-stamp
+    key=$({ "$CHOSEN_PYTHON" -V; echo "$CHOSEN_PYTHON"; cat python_pkg/pyproject.toml scripts/*-requirements.txt; } | cksum)
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$key $*" ]; then return; fi
+    if [ -e "$venv" ] && [ ! -e "$stamp" ] && [ -n "$(ls -A "$venv")" ]; then
+        die "$venv was not made by make: move it away, then run this again"
+    fi
+    say "Python packages into ${venv#"$REPOSITORY"/}"
+    "$CHOSEN_PYTHON" -m venv --clear "$venv"
+    touch "$stamp"
+    "$venv/bin/python" -m pip install --quiet "$@"
+    printf '%s\n' "$key $*" >"$stamp"
+}
+
+# The environment of scripts in the binary: the package from the checkout, and what it depends on.
+# `make test` asks for more of the same environment; where that more is there, it stays.
+make_run_venv() {
+    if grep -qs interop "$VENV/.holdmetrics-stamp"; then
+        make_test_venv
+    else
+        make_venv "$VENV" --editable ./python_pkg
+    fi
+}
+
+make_test_venv() {
+    make_venv "$VENV" --editable './python_pkg[dev]' --requirement scripts/interop-requirements.txt
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# make test: everything that says whether this checkout is right. All steps run, also after one failed;
+# the summary at the end names each, and each that could not run here with its reason.
+#
+# Every Rust step uses the release profile, so that the dependencies are compiled once and the arithmetic
+# runs as users run it; its overflow checks are on. Optional inputs lie beside the checkout, in ../shared.
+source "$(dirname "$0")/common.sh"
+source scripts/steps.sh
+
+SHARED=$(dirname "$REPOSITORY")/shared
+EXTENSION_VENV=$CACHE/venv-extension
+export POH_CONFORMANCE=${POH_CONFORMANCE:-$SHARED/conformance/cases}
+export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
+
+pytest_with() {
+    local expected=$1
+    shift
+    POH_EXPECT_NATIVE=$expected "$@" -m pytest -q -p no:cacheprovider python_pkg
+}
+
+# The package as a user installs it, from wheels, with the extension beside it.
+build_extension() {
+    make_venv "$EXTENSION_VENV" './python_pkg[dev]' maturin --requirement scripts/interop-requirements.txt
+    local wheels=$CACHE/wheels
+    rm -rf "$wheels"
+    "$EXTENSION_VENV/bin/maturin" build --release --locked --features py-ext \
+        --interpreter "$EXTENSION_VENV/bin/python" --out "$wheels"
+    "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall ./python_pkg "$wheels"/*.whl
+}
+
+pytest_with_extension() { pytest_with extension "$EXTENSION_VENV/bin/python"; }
+pytest_without_extension() { pytest_with none "$VENV/bin/python"; }
+pytest_disabled() { POH_DISABLE_RUST=1 pytest_with none "$EXTENSION_VENV/bin/python"; }
+pytest_embedded() { pytest_with host "$BINARY" python; }
+
+# The wheel alone, from a folder where the checkout cannot help.
+package_alone() {
+    local folder
+    folder=$(mktemp -d)
+    "$CHOSEN_PYTHON" -m venv "$folder/venv"
+    "$folder/venv/bin/python" -m pip install --quiet ./python_pkg
+    (cd "$folder" && "$folder/venv/bin/python" -c "
+from poh_holdmetrics import native, score_exact
+print('native source:', native.source())
+print('no events score', score_exact([]).score)")
+    rm -rf "$folder"
+}
+
+elsewhere() { (cd / && "$BINARY" doctor); }
+cases() { "$CHOSEN_PYTHON" scripts/check_cases.py "$BINARY" --engine "$1" "$2"; }
+cryptopunks() {
+    "$BINARY" run examples/cryptopunks.py "$1" --json | "$CHOSEN_PYTHON" scripts/check_cryptopunks.py
+}
+cargo_test() { cargo test --release --locked "$@"; }
+
+use_python
+make_test_venv
+lint_steps
+
+step "cargo test, no Python" cargo_test
+step "cargo test, py-embed" cargo_test --features py-embed
+step "build the binary" build_binary
+step "doctor, from another folder" elsewhere
+
+for engine in native python; do
+    step "the repository's cases, --engine $engine" cases "$engine" tests/cases
+    if [ -d "$POH_CONFORMANCE" ]; then
+        step "conformance cases, --engine $engine" cases "$engine" "$POH_CONFORMANCE"
+    else
+        not_run "conformance cases, --engine $engine" "there are none at $POH_CONFORMANCE"
+    fi
+done
+
+step "pytest, no extension" pytest_without_extension
+step "pytest, inside the binary" pytest_embedded
+if has_stable_abi; then
+    step "build the extension" build_extension
+    step "pytest, with the extension" pytest_with_extension
+    step "pytest, extension switched off" pytest_disabled
+else
+    not_run "the extension and its tests" "$NO_STABLE_ABI"
+fi
+step "the package alone" package_alone
+
+sales=$SHARED/data/cryptopunks_sales_2017_2022.csv
+if [ -f "$sales" ]; then
+    step "CryptoPunks figures, inside the binary" cryptopunks "$sales"
+else
+    not_run "CryptoPunks figures" "the sales are not at $sales"
+fi
+
+step "make run" scripts/run.sh
+finish

@@ -86,17 +86,26 @@ fn audit(question: &Question<'_>) -> Result<Answer, Failure> {
     let audit = Audit::new(&interpreter).map_err(failed)?;
     let ends_at_first = question.options.on_error == OnError::Fail;
     let options = question.options;
-    let end = raw::read(question.sources, options.format, &options.progress, |batch| {
-        let fed = audit.feed(&batch).and_then(|()| {
-            let refused = if ends_at_first { audit.refused()? } else { Vec::new() };
-            Ok(refused.into_iter().next())
-        });
-        match fed {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(Some(refused)) => ControlFlow::Break(Failure::Refused(refused)),
-            Err(error) => ControlFlow::Break(failed(error)),
-        }
-    })?;
+    let end = raw::read(
+        question.sources,
+        options.format,
+        &options.progress,
+        |batch| {
+            let fed = audit.feed(&batch).and_then(|()| {
+                let refused = if ends_at_first {
+                    audit.refused()?
+                } else {
+                    Vec::new()
+                };
+                Ok(refused.into_iter().next())
+            });
+            match fed {
+                Ok(None) => ControlFlow::Continue(()),
+                Ok(Some(refused)) => ControlFlow::Break(Failure::Refused(refused)),
+                Err(error) => ControlFlow::Break(failed(error)),
+            }
+        },
+    )?;
     if let ControlFlow::Break(failure) = end {
         return Err(failure);
     }

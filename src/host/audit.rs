@@ -77,7 +77,9 @@ impl<'a> Audit<'a> {
     /// # Errors
     /// Where Python raises, or is interrupted.
     pub fn feed(&self, batch: &RawBatch) -> Result<(), AuditError> {
-        Ok(self.interpreter.attach(|py| feed(self.audit.bind(py), batch))?)
+        Ok(self
+            .interpreter
+            .attach(|py| feed(self.audit.bind(py), batch))?)
     }
 
     /// How much was handed over and accepted so far.
@@ -119,7 +121,11 @@ impl<'a> Audit<'a> {
         window: &Window,
         top: Option<usize>,
     ) -> Result<AuditedLeaderboard, AuditError> {
-        let question = (window.as_of.get(), window.from.map(Micros::get), window.closed_only);
+        let question = (
+            window.as_of.get(),
+            window.from.map(Micros::get),
+            window.closed_only,
+        );
         Ok(self.interpreter.attach(|py| {
             let rows = self.audit.bind(py).call_method1("rows", question)?;
             let rows = rows.cast_into::<PyList>()?;
@@ -142,13 +148,17 @@ impl Leaderboard for AuditedLeaderboard {
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
-        Box::new(self.rows.iter().map(|(rank, holder_id, held_us, score, weighted_score)| Row {
-            rank: *rank,
-            holder_id,
-            held_us: *held_us,
-            score: score.into(),
-            weighted_score: *weighted_score,
-        }))
+        Box::new(
+            self.rows
+                .iter()
+                .map(|(rank, holder_id, held_us, score, weighted_score)| Row {
+                    rank: *rank,
+                    holder_id,
+                    held_us: *held_us,
+                    score: score.into(),
+                    weighted_score: *weighted_score,
+                }),
+        )
     }
 }
 
@@ -156,8 +166,10 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
     let py = audit.py();
     match batch {
         RawBatch::JsonLines { file, lines } => {
-            let (numbers, lines): (Vec<u64>, Vec<_>) =
-                lines.iter().map(|(number, line)| (number, PyBytes::new(py, line))).unzip();
+            let (numbers, lines): (Vec<u64>, Vec<_>) = lines
+                .iter()
+                .map(|(number, line)| (number, PyBytes::new(py, line)))
+                .unzip();
             audit.call_method1("feed_jsonl", (lines, &**file, numbers))?;
         }
         RawBatch::CsvRows { file, header, rows } => {
@@ -166,8 +178,10 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
             audit.call_method1("feed_csv", (rows, header, &**file, numbers))?;
         }
         RawBatch::Values { file, rows } => {
-            let (numbers, rows): (Vec<u64>, Vec<_>) =
-                rows.iter().map(|(number, values)| (number, fields(values))).unzip();
+            let (numbers, rows): (Vec<u64>, Vec<_>) = rows
+                .iter()
+                .map(|(number, values)| (number, fields(values)))
+                .unzip();
             audit.call_method1("feed_values", (rows, &**file, numbers))?;
         }
     }

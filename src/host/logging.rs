@@ -47,8 +47,12 @@ impl LoggingFinder {
             return Ok(None);
         }
         let py = slf.py();
-        py.import("sys")?.getattr("meta_path")?.call_method1("remove", (slf,))?;
-        let finder = py.import("_frozen_importlib_external")?.getattr("PathFinder")?;
+        py.import("sys")?
+            .getattr("meta_path")?
+            .call_method1("remove", (slf,))?;
+        let finder = py
+            .import("_frozen_importlib_external")?
+            .getattr("PathFinder")?;
         let spec = finder.call_method1("find_spec", (fullname,))?;
         if spec.is_none() {
             return Ok(None);

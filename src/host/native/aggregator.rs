@@ -37,8 +37,10 @@ impl Aggregator {
         token_id, holder_id, start_us=None, end_us=None, weight=None, event_id=None,
         revision=None, retract=None
     ))]
-    #[pyo3(text_signature = "($self, token_id, holder_id, start_us=None, end_us=None, \
-                             weight='1', event_id=None, revision=0, retract=False)")]
+    #[pyo3(
+        text_signature = "($self, token_id, holder_id, start_us=None, end_us=None, \
+                             weight='1', event_id=None, revision=0, retract=False)"
+    )]
     #[expect(clippy::too_many_arguments, reason = "the fields of an event")]
     fn record(
         &self,
@@ -174,7 +176,9 @@ impl Aggregator {
         guarded("Aggregator.holder", || {
             let window = values::window(as_of_us, from_us, closed_only)?;
             let found = detached(py, || self.inner.holder(holder_id, &window))?;
-            found.map(|(rank, holder)| row(py, rank, &holder)).transpose()
+            found
+                .map(|(rank, holder)| row(py, rank, &holder))
+                .transpose()
         })
     }
 

@@ -86,8 +86,16 @@ impl<'py> ModelReader<'py> {
         fields: &[Option<Bound<'py, PyAny>>; FIELDS],
         owned: &mut OwnedEvents,
     ) -> Result<(), Refusal> {
-        let [token, holder, start, end, weight, event_id, revision, retract] =
-            fields.each_ref().map(Option::as_ref);
+        let [
+            token,
+            holder,
+            start,
+            end,
+            weight,
+            event_id,
+            revision,
+            retract,
+        ] = fields.each_ref().map(Option::as_ref);
         let draft = Draft {
             token_id: values::id(Field::TokenId, token)?,
             holder_id: values::id(Field::HolderId, holder)?,
@@ -111,10 +119,7 @@ impl<'py> ModelReader<'py> {
     }
 
     /// The values of the fields, `None` where there is no such attribute.
-    fn fields(
-        &self,
-        event: &Bound<'py, PyAny>,
-    ) -> PyResult<[Option<Bound<'py, PyAny>>; FIELDS]> {
+    fn fields(&self, event: &Bound<'py, PyAny>) -> PyResult<[Option<Bound<'py, PyAny>>; FIELDS]> {
         let mut found = [const { None }; FIELDS];
         let dict = instance_dict(event);
         if let Some(dict) = &dict {
@@ -142,7 +147,12 @@ impl<'py> ModelReader<'py> {
             // SAFETY: `dict` is a dictionary that we hold, we are attached, and no Python code runs
             // between two steps that could change it.
             let is_entry = unsafe {
-                ffi::PyDict_Next(dict.as_ptr(), &raw mut position, &raw mut key, &raw mut value)
+                ffi::PyDict_Next(
+                    dict.as_ptr(),
+                    &raw mut position,
+                    &raw mut key,
+                    &raw mut value,
+                )
             };
             if is_entry == 0 || key != name.as_ptr() {
                 return;

@@ -97,7 +97,10 @@ pub(super) fn merge_overlaps<'py>(
     token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
     revision=None, retract=None, *, as_of_us, from_us=None, closed_only=false
 ))]
-#[expect(clippy::too_many_arguments, reason = "the columns of a batch and a window")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the columns of a batch and a window"
+)]
 pub(super) fn score_columns(
     py: Python<'_>,
     token_id: &Bound<'_, PyAny>,
@@ -132,7 +135,9 @@ pub(super) fn score_columns(
         let slices = columns.slices()?;
         let columns = slices.columns();
         let rows = columns.rows().map_err(refused)?;
-        let snapshot = detached(py, || scoring::score(rows, |row| columns.event(row), &window))?;
+        let snapshot = detached(py, || {
+            scoring::score(rows, |row| columns.event(row), &window)
+        })?;
         Ok(snapshot.map_err(refused)?.into())
     })
 }
@@ -171,7 +176,9 @@ pub(super) fn snapshot(
     from_us: Option<&Bound<'_, PyAny>>,
     closed_only: bool,
 ) -> PyResult<Snapshot> {
-    aggregator.get().snapshot(py, as_of_us, from_us, closed_only)
+    aggregator
+        .get()
+        .snapshot(py, as_of_us, from_us, closed_only)
 }
 
 /// `aggregator.leaderboard(...)`.
@@ -185,14 +192,18 @@ pub(super) fn leaderboard<'py>(
     from_us: Option<&Bound<'py, PyAny>>,
     closed_only: bool,
 ) -> PyResult<Bound<'py, PyList>> {
-    aggregator.get().leaderboard(py, n, as_of_us, from_us, closed_only)
+    aggregator
+        .get()
+        .leaderboard(py, n, as_of_us, from_us, closed_only)
 }
 
 fn score_events(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<core::Snapshot> {
     let py = events.py();
     let events = events::read(events)?;
-    detached(py, || scoring::score(events.len(), |row| Ok(events.event(row)), window))?
-        .map_err(refused)
+    detached(py, || {
+        scoring::score(events.len(), |row| Ok(events.event(row)), window)
+    })?
+    .map_err(refused)
 }
 
 fn total(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<Totals> {

@@ -69,7 +69,11 @@ impl Table {
     /// Scores all rows over `window`; runs on the workers that it is called on.
     pub(super) fn score(&self, window: &Window) -> Result<Snapshot, BatchRefusal> {
         let scorer = BatchScorer::new();
-        let share = self.slices.len().div_ceil(rayon::current_num_threads()).max(1);
+        let share = self
+            .slices
+            .len()
+            .div_ceil(rayon::current_num_threads())
+            .max(1);
         let lanes: Vec<Result<_, BatchRefusal>> = self
             .slices
             .par_chunks(share)

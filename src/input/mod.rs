@@ -25,6 +25,7 @@ mod read;
 mod reject;
 mod rows;
 mod source;
+mod table;
 mod text;
 mod weights;
 mod written;
@@ -35,6 +36,7 @@ pub use progress::Progress;
 pub use read::{Harvest, ReadOptions, Report, read};
 pub use reject::{OnError, Reason, Rejected};
 pub use source::Source;
+pub use table::Table;
 
 #[cfg(doc)]
 use crate::core::EventSink;

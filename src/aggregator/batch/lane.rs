@@ -58,7 +58,7 @@ impl EventSink for Lane<'_> {
     fn accept(&mut self, event: &Event<'_>) {
         let holder = HolderCode::of(event.holder_id, &mut self.holders);
         let token = self.tokens.number(event.token_id);
-        let place = (self.hasher.hash_one(holder.bytes) >> (u64::BITS - PARTITION_BITS)) as usize;
+        let place = (self.hasher.hash_one(holder.words()) >> (u64::BITS - PARTITION_BITS)) as usize;
         let partition = &mut self.partitions[place];
         let content = match event.claim {
             Claim::Plain(fact) => Content::Plain(fact),

@@ -207,7 +207,7 @@ impl<'a> Numbering<'a> {
     fn count(&mut self, record: &Record) -> u32 {
         let (code, token) = (record.holder(), record.token());
         let hash_key =
-            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.bytes, token.0));
+            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.words(), token.0));
         let entry = self.key_table.entry(
             hash_key(&code, token),
             |number| {
@@ -228,9 +228,9 @@ impl<'a> Numbering<'a> {
                 let holder = *self
                     .holder_table
                     .entry(
-                        self.hasher.hash_one(code.bytes),
+                        self.hasher.hash_one(code.words()),
                         |number| holders[*number as usize] == code,
-                        |number| self.hasher.hash_one(holders[*number as usize].bytes),
+                        |number| self.hasher.hash_one(holders[*number as usize].words()),
                     )
                     .or_insert_with(|| {
                         holders.push(code);

@@ -11,6 +11,7 @@ mod compression;
 mod content;
 mod csv;
 mod deal;
+mod decoder;
 mod error;
 mod file_bytes;
 mod format;

@@ -37,7 +37,10 @@ struct Diagnosis {
 
 /// The interpreter inside.
 #[derive(Debug, Default, Serialize)]
-#[cfg_attr(not(feature = "py-embed"), allow(dead_code, reason = "there is none to report on"))]
+#[cfg_attr(
+    not(feature = "py-embed"),
+    allow(dead_code, reason = "there is none to report on")
+)]
 struct PythonReport {
     /// What the program was built for.
     built_for: String,
@@ -77,7 +80,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let diagnosis = Diagnosis {
         ok: problems.is_empty(),
         version: env!("CARGO_PKG_VERSION"),
-        features: if cfg!(feature = "py-embed") { vec!["py-embed"] } else { Vec::new() },
+        features: if cfg!(feature = "py-embed") {
+            vec!["py-embed"]
+        } else {
+            Vec::new()
+        },
         executable: executable.display().to_string(),
         log_level: std::env::var(crate::telemetry::LEVEL_VARIABLE).unwrap_or_default(),
         python,
@@ -95,7 +102,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (Some(failure), _) => Err(failure),
         (None, []) => Ok(()),
         (None, [problem]) => Err(Failure::Other(format!("doctor: {problem}"))),
-        (None, problems) => Err(Failure::Other(format!("doctor: {} things are wrong", problems.len()))),
+        (None, problems) => Err(Failure::Other(format!(
+            "doctor: {} things are wrong",
+            problems.len()
+        ))),
     }
 }
 
@@ -109,15 +119,23 @@ fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Fa
     let (interpreter, runtime) = super::python::boot(&Settings::default())?;
     let found = inspect(&interpreter);
     let text = |path: &PathBuf| path.display().to_string();
-    let cure = format!("install it with `{} -m pip install {}`", text(&runtime.executable), text(&runtime.package));
+    let cure = format!(
+        "install it with `{} -m pip install {}`",
+        text(&runtime.executable),
+        text(&runtime.package)
+    );
     match &found.package {
         Ok(_) => {}
-        Err(error) => problems.push(format!("poh_holdmetrics cannot be imported ({error}): {cure}")),
+        Err(error) => problems.push(format!(
+            "poh_holdmetrics cannot be imported ({error}): {cure}"
+        )),
     }
     for (name, version) in &found.packages {
         let is_needed = name == "pydantic" || name == "pydantic-core";
         if version.is_none() && is_needed {
-            problems.push(format!("the Python package {name} is not installed: {cure}"));
+            problems.push(format!(
+                "the Python package {name} is not installed: {cure}"
+            ));
         }
     }
     let is_forced_off = std::env::var_os("POH_DISABLE_RUST").is_some_and(|value| value == "1");
@@ -128,14 +146,20 @@ fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Fa
         )),
         Ok(_) => {}
         Err(error) if found.package.is_ok() => {
-            problems.push(format!("poh_holdmetrics cannot say where native code comes from ({error})"));
+            problems.push(format!(
+                "poh_holdmetrics cannot say where native code comes from ({error})"
+            ));
         }
         Err(_) => {}
     }
     match &found.trial_score {
         Ok(score) if score == "10" => {}
-        Ok(score) => problems.push(format!("a trial of ten seconds scored {score} instead of 10")),
-        Err(error) => problems.push(format!("a trial of the registered callables failed ({error})")),
+        Ok(score) => problems.push(format!(
+            "a trial of ten seconds scored {score} instead of 10"
+        )),
+        Err(error) => problems.push(format!(
+            "a trial of the registered callables failed ({error})"
+        )),
     }
     Ok(Some(PythonReport {
         built_for: PYTHON.to_owned(),
@@ -152,7 +176,10 @@ fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Fa
 
 /// There is none.
 #[cfg(not(feature = "py-embed"))]
-#[expect(clippy::unnecessary_wraps, reason = "the twin with Python inside can fail")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the twin with Python inside can fail"
+)]
 fn inspect_python(_problems: &mut Vec<String>) -> Result<Option<PythonReport>, Failure> {
     Ok(None)
 }
@@ -167,13 +194,16 @@ fn folders(problems: &mut Vec<String>) -> Vec<FolderReport> {
         ));
     }
     let working = std::env::current_dir().unwrap_or_default();
-    [("temporary files", temporary), ("answers without a path", working)]
-        .map(|(used_for, folder)| FolderReport {
-            used_for,
-            writable: is_writable(&folder),
-            folder: folder.display().to_string(),
-        })
-        .into()
+    [
+        ("temporary files", temporary),
+        ("answers without a path", working),
+    ]
+    .map(|(used_for, folder)| FolderReport {
+        used_for,
+        writable: is_writable(&folder),
+        folder: folder.display().to_string(),
+    })
+    .into()
 }
 
 fn is_writable(folder: &Path) -> bool {
@@ -187,10 +217,21 @@ fn print_json(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
 
 fn print_text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
     let mut line = |name: &str, value: &str| writeln!(out, "{name:<16}{value}");
-    line("program", &format!("{} {}", diagnosis.executable, diagnosis.version))?;
-    let features = if diagnosis.features.is_empty() { "none".into() } else { diagnosis.features.join(", ") };
+    line(
+        "program",
+        &format!("{} {}", diagnosis.executable, diagnosis.version),
+    )?;
+    let features = if diagnosis.features.is_empty() {
+        "none".into()
+    } else {
+        diagnosis.features.join(", ")
+    };
     line("features", &features)?;
-    let log_level = if diagnosis.log_level.is_empty() { "not set" } else { &diagnosis.log_level };
+    let log_level = if diagnosis.log_level.is_empty() {
+        "not set"
+    } else {
+        &diagnosis.log_level
+    };
     line("LOG_LEVEL", log_level)?;
     match &diagnosis.python {
         None if cfg!(feature = "py-embed") => line("Python", "does not start")?,
@@ -212,8 +253,15 @@ fn print_text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
         }
     }
     for folder in &diagnosis.folders {
-        let state = if folder.writable { "writable" } else { "not writable" };
-        line("folder", &format!("{}, {state}, for {}", folder.folder, folder.used_for))?;
+        let state = if folder.writable {
+            "writable"
+        } else {
+            "not writable"
+        };
+        line(
+            "folder",
+            &format!("{}, {state}, for {}", folder.folder, folder.used_for),
+        )?;
     }
     for problem in &diagnosis.problems {
         line("WRONG", problem)?;

@@ -71,10 +71,52 @@ fn score(question: &Question<'_>) -> Result<Answer, Failure> {
 
 /// Computes the same with the pure-Python package, which shares no code with the native scorer.
 #[cfg(feature = "py-embed")]
-fn audit(_question: &Question<'_>) -> Result<Answer, Failure> {
-    Err(Failure::Other(
-        "--engine python: the embedded interpreter is not connected yet".into(),
-    ))
+fn audit(question: &Question<'_>) -> Result<Answer, Failure> {
+    use std::ops::ControlFlow;
+
+    use crate::host::audit::{Audit, AuditError, Counts};
+    use crate::host::interpreter::Settings;
+    use crate::input::{OnError, raw};
+
+    let failed = |error: AuditError| match error {
+        AuditError::Interrupted => Failure::Interrupted,
+        AuditError::Python(_) => Failure::Other(format!("--engine python: {error}")),
+    };
+    let (interpreter, _) = super::python::boot(&Settings::default())?;
+    let audit = Audit::new(&interpreter).map_err(failed)?;
+    let ends_at_first = question.options.on_error == OnError::Fail;
+    let options = question.options;
+    let end = raw::read(
+        question.sources,
+        options.format,
+        &options.progress,
+        |batch| {
+            let fed = audit.feed(&batch).and_then(|()| {
+                let refused = if ends_at_first {
+                    audit.refused()?
+                } else {
+                    Vec::new()
+                };
+                Ok(refused.into_iter().next())
+            });
+            match fed {
+                Ok(None) => ControlFlow::Continue(()),
+                Ok(Some(refused)) => ControlFlow::Break(Failure::Refused(refused)),
+                Err(error) => ControlFlow::Break(failed(error)),
+            }
+        },
+    )?;
+    if let ControlFlow::Break(failure) = end {
+        return Err(failure);
+    }
+    let Counts { read, accepted } = audit.counts().map_err(failed)?;
+    let leaderboard = audit.leaderboard(&question.window, question.top);
+    Ok(Answer {
+        read,
+        accepted,
+        refused: audit.refused().map_err(failed)?,
+        leaderboard: Box::new(leaderboard.map_err(failed)?),
+    })
 }
 
 /// Without an interpreter inside there is nothing to audit with.

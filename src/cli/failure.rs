@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::input::InputError;
+use crate::output::RefusedLine;
 
 /// Why a subcommand did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,12 @@ pub enum Failure {
         /// What the system says.
         cause: io::Error,
     },
+    /// The other engine refuses a line.
+    #[error("{}: line {}: {}", .0.file, .0.line, .0.reason)]
+    Refused(RefusedLine),
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// There is no usable Python inside.
     #[error("{0}")]
     Python(String),
@@ -37,11 +44,12 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Other(_) => 1,
-            Self::Usage(_) | Self::Input(_) => 2,
+            Self::Usage(_) | Self::Input(_) | Self::Refused(_) => 2,
             // Whoever closed our output early has seen enough, as in `... | head`.
             Self::Output { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output { .. } => 74,
             Self::Python(_) => 78,
+            Self::Interrupted => 130,
         }
     }
 

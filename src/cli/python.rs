@@ -13,7 +13,11 @@ use super::failure::Failure;
 pub(super) struct Arguments {
     /// -c CODE, -m MODULE, a file, or - for standard input, before their own arguments; options of
     /// python (-B -b -O -q -u -v -W -X) come first; a prompt where nothing is given on a terminal
-    #[arg(value_name = "WORDS", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "WORDS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     words: Vec<OsString>,
 }
 
@@ -42,13 +46,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     use crate::host::invocation::Invocation;
     use crate::host::scripts::Program;
 
-    let invocation = Invocation::read(&arguments.words)
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    let program = invocation.program.unwrap_or(if std::io::stdin().is_terminal() {
-        Program::Prompt
-    } else {
-        Program::Input
-    });
+    let invocation =
+        Invocation::read(&arguments.words).map_err(|error| Failure::Usage(error.to_string()))?;
+    let program = invocation
+        .program
+        .unwrap_or(if std::io::stdin().is_terminal() {
+            Program::Prompt
+        } else {
+            Program::Input
+        });
     let (interpreter, _) = boot(&invocation.settings)?;
     let code = program.run(&interpreter, &invocation.arguments);
     interpreter.exit(code)
@@ -64,7 +70,13 @@ pub(super) fn run(_arguments: &Arguments) -> Result<(), Failure> {
 #[cfg(feature = "py-embed")]
 pub(super) fn boot(
     settings: &crate::host::interpreter::Settings,
-) -> Result<(crate::host::interpreter::Interpreter, crate::host::runtime::Runtime), Failure> {
+) -> Result<
+    (
+        crate::host::interpreter::Interpreter,
+        crate::host::runtime::Runtime,
+    ),
+    Failure,
+> {
     use crate::host::interpreter::Interpreter;
     use crate::host::runtime::{Runtime, Surroundings};
 

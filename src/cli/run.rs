@@ -16,7 +16,11 @@ pub(super) struct Arguments {
     #[arg(value_name = "SCRIPT.py")]
     script: PathBuf,
     /// What the script finds in sys.argv
-    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     arguments: Vec<OsString>,
 }
 
@@ -36,10 +40,15 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { script, arguments } = arguments;
-    let words = arguments.iter().fold(script.into_os_string(), |mut words, word| {
-        words.push(" ");
-        words.push(word);
-        words
-    });
-    Err(super::python::absent(&format!("run it as `python {}`", words.to_string_lossy())))
+    let words = arguments
+        .iter()
+        .fold(script.into_os_string(), |mut words, word| {
+            words.push(" ");
+            words.push(word);
+            words
+        });
+    Err(super::python::absent(&format!(
+        "run it as `python {}`",
+        words.to_string_lossy()
+    )))
 }

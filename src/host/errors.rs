@@ -66,7 +66,10 @@ mod tests {
         let index = std::hint::black_box(7);
         let panicked = caught("snapshot", || [1, 2, 3][index]).unwrap_err();
         let text = panicked.to_string();
-        assert!(text.starts_with("snapshot failed inside: index out of bounds"), "{text}");
+        assert!(
+            text.starts_with("snapshot failed inside: index out of bounds"),
+            "{text}"
+        );
         assert_eq!(caught("snapshot", || 5), Ok(5));
     }
 

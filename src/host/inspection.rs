@@ -35,7 +35,9 @@ pub fn inspect(interpreter: &Interpreter) -> Inspection {
         packages: PACKAGES
             .map(|name| (name.to_owned(), installed_version(py, name)))
             .to_vec(),
-        package: ask(py, |py| py.import("poh_holdmetrics")?.getattr("__file__")?.extract()),
+        package: ask(py, |py| {
+            py.import("poh_holdmetrics")?.getattr("__file__")?.extract()
+        }),
         native_source: ask(py, |py| {
             let native = py.import("poh_holdmetrics.native")?;
             native.call_method0("source")?.extract()
@@ -54,7 +56,11 @@ fn search_path(py: Python<'_>) -> PyResult<Vec<String>> {
 
 fn installed_version(py: Python<'_>, name: &str) -> Option<String> {
     let metadata = py.import("importlib.metadata").ok()?;
-    metadata.call_method1("version", (name,)).ok()?.extract().ok()
+    metadata
+        .call_method1("version", (name,))
+        .ok()?
+        .extract()
+        .ok()
 }
 
 fn trial_score(py: Python<'_>) -> PyResult<String> {

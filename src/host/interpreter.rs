@@ -137,11 +137,7 @@ pub fn library_version() -> String {
         .into_owned()
 }
 
-fn start(
-    runtime: &Runtime,
-    settings: &Settings,
-    arguments: &[OsString],
-) -> Result<(), BootError> {
+fn start(runtime: &Runtime, settings: &Settings, arguments: &[OsString]) -> Result<(), BootError> {
     let home = runtime.home.display().to_string();
     let refused = |status: ffi::PyStatus| -> Result<(), BootError> {
         // SAFETY: `status` was returned by the interpreter and is only read.
@@ -334,7 +330,9 @@ fn flush(py: Python<'_>) -> bool {
         let Some(stream) = sys.getattr_opt(name).ok().flatten() else {
             continue;
         };
-        let is_closed = stream.getattr("closed").and_then(|closed| closed.is_truthy());
+        let is_closed = stream
+            .getattr("closed")
+            .and_then(|closed| closed.is_truthy());
         if stream.is_none() || is_closed.unwrap_or(false) {
             continue;
         }

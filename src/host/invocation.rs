@@ -25,8 +25,10 @@ pub struct Invocation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvocationError {
     /// No such option.
-    #[error("python: unknown option {option}: give -c CODE, -m MODULE, a file or -, before them \
-             any of -B -b -O -q -u -v -W -X")]
+    #[error(
+        "python: unknown option {option}: give -c CODE, -m MODULE, a file or -, before them \
+             any of -B -b -O -q -u -v -W -X"
+    )]
     UnknownOption {
         /// As it was written.
         option: String,
@@ -117,7 +119,9 @@ pub fn is_meant_for_python(words: &[OsString]) -> bool {
     let is_option = |text: &str| {
         let mut letters = text.chars();
         letters.next() == Some('-')
-            && letters.next().is_none_or(|letter| "BEIOPSWXbcmqsuv".contains(letter))
+            && letters
+                .next()
+                .is_none_or(|letter| "BEIOPSWXbcmqsuv".contains(letter))
     };
     first.to_str().is_some_and(is_option) || is_script(first)
 }
@@ -175,7 +179,14 @@ mod tests {
     fn children_are_told_from_users_of_the_command_line() {
         assert!(is_meant_for_python(&words(&["-I", "-c", "pass"])));
         assert!(is_meant_for_python(&words(&["-"])));
-        for line in [&[][..], &["score"], &["--help"], &["-h"], &["-V"], &["missing.py"]] {
+        for line in [
+            &[][..],
+            &["score"],
+            &["--help"],
+            &["-h"],
+            &["-V"],
+            &["missing.py"],
+        ] {
             assert!(!is_meant_for_python(&words(line)), "{line:?}");
         }
     }

@@ -2,16 +2,16 @@
 //!
 //! A handler on the root logger hands each record on with its logger's name, file and line.
 //! `LOG_LEVEL` decides, through the filter that is at work in `tracing`; `logging.basicConfig`
-//! finds a handler in place and changes nothing, as `logging` documents it.
+//! finds a handler in place and changes nothing, as `logging` documents it. The handler comes with
+//! the first import of `logging`: importing it for everybody would double the time of a boot.
 
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 /// The handler needs a class of Python's own; the rest of it is [`hand_on`].
 const HANDLER: &std::ffi::CStr = c"
-import logging
-
 class TracingHandler(logging.Handler):
     '''Hands each record to the log of the process.'''
 
@@ -28,13 +28,81 @@ const INFO: i64 = 20;
 const WARNING: i64 = 30;
 const ERROR: i64 = 40;
 
-/// Hands on what the root logger gets from now on.
+/// Watches for the first import of `logging`.
+#[pyclass(frozen)]
+struct LoggingFinder;
+
+#[pymethods]
+impl LoggingFinder {
+    /// The module as the path knows it, with a loader that adds the handler; steps aside for ever.
+    #[pyo3(signature = (fullname, path=None, target=None))]
+    fn find_spec<'py>(
+        slf: &Bound<'py, Self>,
+        fullname: &str,
+        path: Option<&Bound<'py, PyAny>>,
+        target: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let _ = (path, target);
+        if fullname != "logging" {
+            return Ok(None);
+        }
+        let py = slf.py();
+        py.import("sys")?
+            .getattr("meta_path")?
+            .call_method1("remove", (slf,))?;
+        let finder = py
+            .import("_frozen_importlib_external")?
+            .getattr("PathFinder")?;
+        let spec = finder.call_method1("find_spec", (fullname,))?;
+        if spec.is_none() {
+            return Ok(None);
+        }
+        let inner = spec.getattr("loader")?.unbind();
+        spec.setattr("loader", LoggingLoader { inner })?;
+        Ok(Some(spec))
+    }
+}
+
+/// Loads `logging` as `inner` does, then adds the handler.
+#[pyclass(frozen)]
+struct LoggingLoader {
+    inner: Py<PyAny>,
+}
+
+#[pymethods]
+impl LoggingLoader {
+    fn create_module<'py>(
+        &self,
+        py: Python<'py>,
+        spec: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.inner.bind(py).call_method1("create_module", (spec,))
+    }
+
+    fn exec_module(&self, py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let inner = self.inner.bind(py);
+        inner.call_method1("exec_module", (module,))?;
+        // Nobody need know that we were here, least of all who asks for the module's source.
+        module.setattr("__loader__", inner)?;
+        module.getattr("__spec__")?.setattr("loader", inner)?;
+        add_handler(module)
+    }
+}
+
+/// Hands on what the root logger gets, once `logging` is imported.
 pub(super) fn install(py: Python<'_>) -> PyResult<()> {
-    let names = pyo3::types::PyDict::new(py);
+    let finders = py.import("sys")?.getattr("meta_path")?;
+    finders.cast_into::<PyList>()?.insert(0, LoggingFinder)
+}
+
+fn add_handler(logging: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = logging.py();
+    let names = PyDict::new(py);
+    names.set_item("logging", logging)?;
     names.set_item("hand_on", wrap_pyfunction!(hand_on, py)?)?;
     py.run(HANDLER, Some(&names), None)?;
     let handler = names.as_any().get_item("TracingHandler")?.call0()?;
-    let root = py.import("logging")?.call_method0("getLogger")?;
+    let root = logging.call_method0("getLogger")?;
     root.call_method1("addHandler", (handler,))?;
     root.call_method1("setLevel", (level_of(LevelFilter::current()),))?;
     Ok(())

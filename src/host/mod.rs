@@ -11,6 +11,8 @@ pub mod native;
 mod workers;
 
 #[cfg(feature = "py-embed")]
+pub mod audit;
+#[cfg(feature = "py-embed")]
 mod guard;
 #[cfg(feature = "py-embed")]
 pub mod inspection;

@@ -132,7 +132,11 @@ impl Surroundings {
     /// # Errors
     /// Where the system does not say where this program lies.
     pub fn of_this_process() -> std::io::Result<Self> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         Ok(Self {
             executable: std::env::current_exe()?,
             // A working folder that was deleted holds nothing of use.
@@ -192,11 +196,23 @@ impl Runtime {
 }
 
 fn find_home(surroundings: &Surroundings) -> Result<(PathBuf, PathBuf), RuntimeError> {
-    let bundle = surroundings.executable.parent().unwrap_or(Path::new("")).join(BUNDLE);
+    let bundle = surroundings
+        .executable
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join(BUNDLE);
     let named = if let Some(home) = &surroundings.home {
-        Some((HOME_VARIABLE, home.clone(), "set it to the folder of an installation of that version, or unset it"))
+        Some((
+            HOME_VARIABLE,
+            home.clone(),
+            "set it to the folder of an installation of that version, or unset it",
+        ))
     } else if bundle.is_dir() {
-        Some(("the program", bundle.clone(), "replace that folder by the one that was released with this program, or remove it"))
+        Some((
+            "the program",
+            bundle.clone(),
+            "replace that folder by the one that was released with this program, or remove it",
+        ))
     } else {
         None
     };
@@ -211,7 +227,12 @@ fn find_home(surroundings: &Surroundings) -> Result<(PathBuf, PathBuf), RuntimeE
     };
     match (stdlib(&home), other_version(&home)) {
         (Some(stdlib), _) => Ok((home, stdlib)),
-        (None, Some(found)) => Err(RuntimeError::WrongVersion { origin, home, found, cure }),
+        (None, Some(found)) => Err(RuntimeError::WrongVersion {
+            origin,
+            home,
+            found,
+            cure,
+        }),
         (None, None) => Err(RuntimeError::NotAPython { origin, home, cure }),
     }
 }
@@ -222,29 +243,52 @@ fn find_venv(surroundings: &Surroundings) -> Result<Option<PathBuf>, RuntimeErro
         let (origin, home) = (VENV_VARIABLE, home.clone());
         return match (site_packages(&home), other_version(&home)) {
             (Some(_), _) => Ok(Some(home)),
-            (None, Some(found)) => Err(RuntimeError::WrongVersion { origin, home, found, cure: CURE }),
-            (None, None) => Err(RuntimeError::NotAPython { origin, home, cure: CURE }),
+            (None, Some(found)) => Err(RuntimeError::WrongVersion {
+                origin,
+                home,
+                found,
+                cure: CURE,
+            }),
+            (None, None) => Err(RuntimeError::NotAPython {
+                origin,
+                home,
+                cure: CURE,
+            }),
         };
     }
-    let folders = surroundings.own_folders().chain([surroundings.working_folder.as_path()]);
+    let folders = surroundings
+        .own_folders()
+        .chain([surroundings.working_folder.as_path()]);
     // One that nobody named may belong to another Python; then it is none of ours.
-    Ok(folders.map(|folder| folder.join(VENV)).find(|venv| site_packages(venv).is_some()))
+    Ok(folders
+        .map(|folder| folder.join(VENV))
+        .find(|venv| site_packages(venv).is_some()))
 }
 
-fn find_package(surroundings: &Surroundings, site_packages: Option<&Path>) -> Result<PathBuf, RuntimeError> {
+fn find_package(
+    surroundings: &Surroundings,
+    site_packages: Option<&Path>,
+) -> Result<PathBuf, RuntimeError> {
     let mut folders: Vec<PathBuf> = match &surroundings.package {
         Some(package) => vec![package.clone()],
-        None => surroundings.own_folders().map(|folder| folder.join(PACKAGE_FOLDER)).collect(),
+        None => surroundings
+            .own_folders()
+            .map(|folder| folder.join(PACKAGE_FOLDER))
+            .collect(),
     };
     if surroundings.package.is_none() {
         folders.extend(site_packages.map(Path::to_owned));
     }
-    let found = folders.iter().find(|folder| folder.join(PACKAGE).join("__init__.py").is_file());
+    let found = folders
+        .iter()
+        .find(|folder| folder.join(PACKAGE).join("__init__.py").is_file());
     match found {
         Some(folder) => Ok(folder.clone()),
         None => {
             folders.dedup();
-            Err(RuntimeError::NoPackage { looked: Folders(folders) })
+            Err(RuntimeError::NoPackage {
+                looked: Folders(folders),
+            })
         }
     }
 }
@@ -257,19 +301,27 @@ fn stdlib(home: &Path) -> Option<PathBuf> {
         vec![library(home, "lib", PYTHON), library(home, "lib64", PYTHON)]
     };
     // Without these two the interpreter ends the process while it starts.
-    folders.into_iter().find(|folder| folder.join("os.py").is_file() && folder.join("encodings").is_dir())
+    folders
+        .into_iter()
+        .find(|folder| folder.join("os.py").is_file() && folder.join("encodings").is_dir())
 }
 
 /// The folder of installed packages under a virtual environment or an installation.
 fn site_packages(home: &Path) -> Option<PathBuf> {
-    let library = if cfg!(windows) { home.join("Lib") } else { library(home, "lib", PYTHON) };
+    let library = if cfg!(windows) {
+        home.join("Lib")
+    } else {
+        library(home, "lib", PYTHON)
+    };
     Some(library.join("site-packages")).filter(|folder| folder.is_dir())
 }
 
 /// `X.Y` of a Python under `home` that is not ours.
 fn other_version(home: &Path) -> Option<String> {
     let entries = home.join("lib").read_dir().ok()?;
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
     let versions = names.filter_map(|name| name.strip_prefix("python").map(str::to_owned));
     versions
         .filter(|version| version.starts_with("3.") && version != PYTHON)
@@ -293,7 +345,9 @@ mod tests {
 
     impl Place {
         fn new() -> Self {
-            let place = Self { folder: tempfile::tempdir().unwrap() };
+            let place = Self {
+                folder: tempfile::tempdir().unwrap(),
+            };
             place.add("build/python_pkg/poh_holdmetrics/__init__.py");
             place.add("bin/main_holdmetrics");
             place
@@ -339,24 +393,37 @@ mod tests {
         let found = Runtime::find(&place.surroundings()).unwrap();
         assert_eq!(found.home, place.path("bin/embed_runtime"));
         place.add_python("named", PYTHON);
-        let named = Surroundings { home: Some(place.path("named")), ..place.surroundings() };
+        let named = Surroundings {
+            home: Some(place.path("named")),
+            ..place.surroundings()
+        };
         assert_eq!(Runtime::find(&named).unwrap().home, place.path("named"));
     }
 
     #[test]
     fn what_is_missing_is_said_with_the_folder_and_the_cure() {
         let place = Place::new();
-        let text = |surroundings: &Surroundings| Runtime::find(surroundings).unwrap_err().to_string();
+        let text =
+            |surroundings: &Surroundings| Runtime::find(surroundings).unwrap_err().to_string();
         let none = text(&place.surroundings());
-        assert!(none.contains("bin/embed_runtime or ") && none.contains(HOME_VARIABLE), "{none}");
+        assert!(
+            none.contains("bin/embed_runtime or ") && none.contains(HOME_VARIABLE),
+            "{none}"
+        );
         place.add_python("old", "3.6");
-        let named = |home: &str| Surroundings { home: Some(place.path(home)), ..place.surroundings() };
+        let named = |home: &str| Surroundings {
+            home: Some(place.path(home)),
+            ..place.surroundings()
+        };
         let old = text(&named("old"));
         assert!(old.contains("/old, which holds Python 3.6, but"), "{old}");
         let empty = text(&named("work"));
         assert!(empty.contains("/work, which holds no Python"), "{empty}");
         place.add_python("built", PYTHON);
-        let no_package = Surroundings { package: Some(place.path("work")), ..place.surroundings() };
+        let no_package = Surroundings {
+            package: Some(place.path("work")),
+            ..place.surroundings()
+        };
         let no_package = text(&no_package);
         assert!(no_package.contains("/work: put python_pkg"), "{no_package}");
     }
@@ -375,9 +442,15 @@ mod tests {
         let with = Runtime::find(&place.surroundings()).unwrap();
         assert_eq!(with.venv, Some(place.path("build/.venv")));
         place.add_venv("active", "3.6");
-        let active = Surroundings { venv: Some(place.path("active")), ..place.surroundings() };
+        let active = Surroundings {
+            venv: Some(place.path("active")),
+            ..place.surroundings()
+        };
         let text = Runtime::find(&active).unwrap_err().to_string();
-        assert!(text.starts_with("VIRTUAL_ENV names ") && text.contains("deactivate it"), "{text}");
+        assert!(
+            text.starts_with("VIRTUAL_ENV names ") && text.contains("deactivate it"),
+            "{text}"
+        );
     }
 
     #[test]

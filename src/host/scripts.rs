@@ -52,11 +52,11 @@ pub struct MissingPackage {
 /// # Errors
 /// Names the folder where a package that it needs was looked for.
 pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<(), MissingPackage> {
-    let is_found = interpreter.attach(|py| {
-        let find = py.import("importlib.util")?.getattr("find_spec")?;
-        PyResult::Ok(!find.call1((NEEDED_PACKAGE,))?.is_none())
-    });
-    if is_found.unwrap_or(false) {
+    let search_path = interpreter.attach(search_path).unwrap_or_default();
+    if search_path
+        .iter()
+        .any(|folder| folder.join(NEEDED_PACKAGE).is_dir())
+    {
         return Ok(());
     }
     let folder = runtime.site_packages.as_ref().unwrap_or(&runtime.home);
@@ -65,6 +65,11 @@ pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<()
         pip: format!("{} -m pip", runtime.executable.display()),
         package: runtime.package.display().to_string(),
     })
+}
+
+/// `sys.path` as it stands, with what the installed packages have added.
+fn search_path(py: Python<'_>) -> PyResult<Vec<PathBuf>> {
+    py.import("sys")?.getattr("path")?.extract()
 }
 
 impl Program {
@@ -94,7 +99,11 @@ impl Program {
             Self::File(file) => run_file(py, file),
             Self::Code(code) => {
                 prepend_path(py, "".as_ref())?;
-                run_source(py, code.as_os_str().into_pyobject(py)?.into_any(), "<string>".as_ref())
+                run_source(
+                    py,
+                    code.as_os_str().into_pyobject(py)?.into_any(),
+                    "<string>".as_ref(),
+                )
             }
             Self::Module(name) => {
                 prepend_path(py, &working_folder())?;
@@ -116,11 +125,20 @@ impl Program {
 fn run_file(py: Python<'_>, file: &Path) -> PyResult<()> {
     // Absolute, so that a script that changes its working folder still finds itself.
     let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let source = match py.import("io")?.call_method1("open_code", (path.as_os_str(),)) {
+    let source = match py
+        .import("io")?
+        .call_method1("open_code", (path.as_os_str(),))
+    {
         Ok(file) => file.call_method0("read")?,
         Err(error) if error.is_instance_of::<PyOSError>(py) => {
-            let (number, reason) = (error.value(py).getattr("errno")?, error.value(py).getattr("strerror")?);
-            eprintln!("main_holdmetrics: can't open file '{}': [Errno {number}] {reason}", path.display());
+            let (number, reason) = (
+                error.value(py).getattr("errno")?,
+                error.value(py).getattr("strerror")?,
+            );
+            eprintln!(
+                "main_holdmetrics: can't open file '{}': [Errno {number}] {reason}",
+                path.display()
+            );
             return Err(PySystemExit::new_err(EXIT_NO_FILE));
         }
         Err(error) => return Err(error),
@@ -130,7 +148,9 @@ fn run_file(py: Python<'_>, file: &Path) -> PyResult<()> {
     let main = main_module(py)?;
     main.setattr("__file__", path.as_os_str())?;
     main.setattr("__cached__", py.None())?;
-    let loader = py.import("importlib.machinery")?.getattr("SourceFileLoader")?;
+    let loader = py
+        .import("importlib.machinery")?
+        .getattr("SourceFileLoader")?;
     main.setattr("__loader__", loader.call1(("__main__", path.as_os_str()))?)?;
     run_source(py, source, path.as_os_str())
 }
@@ -141,7 +161,9 @@ fn run_source(py: Python<'_>, source: Bound<'_, PyAny>, name: &std::ffi::OsStr) 
     // Not inherited: no future feature of other code may change the meaning of this one.
     let options = PyDict::new(py);
     options.set_item("dont_inherit", true)?;
-    let code = builtins.getattr("compile")?.call((source, name, "exec"), Some(&options))?;
+    let code = builtins
+        .getattr("compile")?
+        .call((source, name, "exec"), Some(&options))?;
     builtins.call_method1("exec", (code, main_module(py)?.dict()))?;
     Ok(())
 }
@@ -165,7 +187,9 @@ fn prompt(py: Python<'_>) -> PyResult<()> {
     )?;
     options.set_item("local", names)?;
     options.set_item("exitmsg", "")?;
-    py.import("code")?.getattr("interact")?.call((), Some(&options))?;
+    py.import("code")?
+        .getattr("interact")?
+        .call((), Some(&options))?;
     Ok(())
 }
 
@@ -175,7 +199,10 @@ fn main_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 
 /// What `python` runs through the `__main__` in it.
 fn is_container(path: &Path) -> bool {
-    path.is_dir() || path.extension().is_some_and(|kind| kind == "zip" || kind == "pyz")
+    path.is_dir()
+        || path
+            .extension()
+            .is_some_and(|kind| kind == "zip" || kind == "pyz")
 }
 
 fn working_folder() -> OsString {

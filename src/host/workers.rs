@@ -25,10 +25,7 @@ static CURRENT: AtomicPtr<Workers> = AtomicPtr::new(ptr::null_mut());
 
 /// Runs `work` on the workers while other Python threads run on; `RuntimeError` where no thread
 /// can be started.
-pub(super) fn detached<R: Send>(
-    py: Python<'_>,
-    work: impl FnOnce() -> R + Send,
-) -> PyResult<R> {
+pub(super) fn detached<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> PyResult<R> {
     py.detach(|| {
         let workers = workers().map_err(|error| {
             PyRuntimeError::new_err(format!("no worker threads could be started: {error}"))

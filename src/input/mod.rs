@@ -26,6 +26,7 @@ mod read;
 mod reject;
 mod rows;
 mod source;
+mod table;
 mod text;
 mod weights;
 mod written;
@@ -36,6 +37,7 @@ pub use progress::Progress;
 pub use read::{Harvest, ReadOptions, Report, read};
 pub use reject::{OnError, Reason, Rejected};
 pub use source::Source;
+pub use table::Table;
 
 #[cfg(doc)]
 use crate::core::EventSink;

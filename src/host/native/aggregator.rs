@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::columns::{ColumnArguments, Columns};
-use super::events::OwnedEvents;
 use super::snapshot::{Snapshot, row, rows};
-use super::{values, weights};
-use crate::aggregator::HoldAggregator;
+use super::table::Table;
+use super::{events, values, weights};
+use crate::aggregator::{BatchRefusal, HoldAggregator};
 use crate::core::{Draft, Field, Refusal, Wad};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
@@ -37,8 +37,10 @@ impl Aggregator {
         token_id, holder_id, start_us=None, end_us=None, weight=None, event_id=None,
         revision=None, retract=None
     ))]
-    #[pyo3(text_signature = "($self, token_id, holder_id, start_us=None, end_us=None, \
-                             weight='1', event_id=None, revision=0, retract=False)")]
+    #[pyo3(
+        text_signature = "($self, token_id, holder_id, start_us=None, end_us=None, \
+                             weight='1', event_id=None, revision=0, retract=False)"
+    )]
     #[expect(clippy::too_many_arguments, reason = "the fields of an event")]
     fn record(
         &self,
@@ -73,7 +75,7 @@ impl Aggregator {
     /// Adds all events of a list of `HoldEvent` models, or none; returns how many.
     fn record_events(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<usize> {
         guarded("Aggregator.record_events", || {
-            let events = OwnedEvents::read(events)?;
+            let events = events::read(events)?;
             detached(py, || {
                 self.inner.record_events(&events.events());
                 events.len()
@@ -81,7 +83,8 @@ impl Aggregator {
         })
     }
 
-    /// Adds all rows of the columns, or none; returns how many.
+    /// Adds all rows of the columns, or of an Arrow table that is given alone, or none of them;
+    /// returns how many.
     #[pyo3(signature = (
         token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
         revision=None, retract=None
@@ -101,7 +104,7 @@ impl Aggregator {
     ) -> PyResult<usize> {
         guarded("Aggregator.record_batch", || {
             let Some(holder_id) = holder_id else {
-                return Err(refused("holder_id: missing"));
+                return self.record_table(py, &Table::read(token_id)?);
             };
             let mut columns = Columns::read(&ColumnArguments {
                 token_id,
@@ -173,7 +176,9 @@ impl Aggregator {
         guarded("Aggregator.holder", || {
             let window = values::window(as_of_us, from_us, closed_only)?;
             let found = detached(py, || self.inner.holder(holder_id, &window))?;
-            found.map(|(rank, holder)| row(py, rank, &holder)).transpose()
+            found
+                .map(|(rank, holder)| row(py, rank, &holder))
+                .transpose()
         })
     }
 
@@ -201,5 +206,16 @@ impl Aggregator {
             self.inner.events(),
             self.inner.holders()
         )
+    }
+}
+
+impl Aggregator {
+    fn record_table(&self, py: Python<'_>, table: &Table) -> PyResult<usize> {
+        let recorded = detached(py, || {
+            let events = table.events()?;
+            self.inner.record_events(&events.events());
+            Ok(events.len())
+        })?;
+        recorded.map_err(|refusal: BatchRefusal| refused(refusal))
     }
 }

@@ -90,8 +90,7 @@ fn import_stream(capsule: &Bound<'_, PyAny>) -> PyResult<ArrowColumn> {
         .cast::<FFI_ArrowArrayStream>();
     // SAFETY: a capsule of this name holds an `ArrowArrayStream` by the interface's promise; it is
     // moved out and marked as released, so the capsule's destructor leaves it alone.
-    let reader =
-        unsafe { ArrayStreamReader::from_raw(stream.as_ptr()) }.map_err(arrow_failed)?;
+    let reader = unsafe { ArrayStreamReader::from_raw(stream.as_ptr()) }.map_err(arrow_failed)?;
     let kind = reader.field().data_type().clone();
     let chunks = reader
         .map(|chunk| chunk.map_err(arrow_failed))

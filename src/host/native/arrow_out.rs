@@ -59,11 +59,11 @@ fn batch(rows: &[Ranked<'_>]) -> Result<RecordBatch, ArrowError> {
         .map(|totals| i128::try_from(totals.held_us).ok())
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| overflow("held_us"))?;
-    let held_us =
-        Decimal128Array::from(held_us).with_precision_and_scale(DECIMAL_DIGITS, 0)?;
+    let held_us = Decimal128Array::from(held_us).with_precision_and_scale(DECIMAL_DIGITS, 0)?;
     let score = StringArray::from_iter_values(totals().map(|totals| totals.score.to_string()));
-    let weighted_score: Float64Array =
-        totals().map(|totals| totals.score.nearest_double()).collect();
+    let weighted_score: Float64Array = totals()
+        .map(|totals| totals.score.nearest_double())
+        .collect();
     let total_seconds = totals()
         .map(|totals| i64::try_from(totals.total_seconds()).ok())
         .collect::<Option<Vec<_>>>()

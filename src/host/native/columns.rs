@@ -67,8 +67,10 @@ impl<'py> Columns<'py> {
     pub(super) fn read(arguments: &ColumnArguments<'_, 'py>) -> PyResult<Self> {
         // Weights may run Python code (a subclass of Decimal), so they are read before all else.
         let weight = arguments.weight.map_or(Ok(WeightColumn::One), weights)?;
-        let texts = |column, value: Option<_>| value.map(|value| Texts::read(column, value)).transpose();
-        let integers = |column, value: Option<_>| value.map(|value| integers(column, value)).transpose();
+        let texts =
+            |column, value: Option<_>| value.map(|value| Texts::read(column, value)).transpose();
+        let integers =
+            |column, value: Option<_>| value.map(|value| integers(column, value)).transpose();
         Ok(Self {
             token_id: Texts::read("token_id", arguments.token_id)?,
             holder_id: Texts::read("holder_id", arguments.holder_id)?,
@@ -85,7 +87,8 @@ impl<'py> Columns<'py> {
     pub(super) fn slices(&mut self) -> PyResult<ColumnSlices<'_>> {
         let token_id = self.token_id.present()?;
         let rows = token_id.len();
-        let times = |times: &mut Option<Vec<i64>>| times.take().unwrap_or_else(|| vec![ABSENT; rows]);
+        let times =
+            |times: &mut Option<Vec<i64>>| times.take().unwrap_or_else(|| vec![ABSENT; rows]);
         Ok(ColumnSlices {
             token_id,
             holder_id: self.holder_id.present()?,
@@ -153,14 +156,21 @@ fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
         }
         let chunks = imported.chunks.iter();
         let values = chunks.flat_map(|chunk| chunk.as_primitive::<Float64Type>());
-        return Ok(WeightColumn::Doubles(values.map(|value| value.unwrap_or(1.0)).collect()));
+        return Ok(WeightColumn::Doubles(
+            values.map(|value| value.unwrap_or(1.0)).collect(),
+        ));
     }
     buffer(column, "float64", value).map(WeightColumn::Doubles)
 }
 
 /// A column of truth values: a buffer of bool or of bytes 0 and 1, or a list of bool.
 fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
-    let refused_row = |row| refused(BatchRefusal::Row { row, refusal: Refusal::Retract });
+    let refused_row = |row| {
+        refused(BatchRefusal::Row {
+            row,
+            refusal: Refusal::Retract,
+        })
+    };
     if let Ok(list) = value.cast::<PyList>() {
         let read = |(row, truth): (usize, Bound<'_, PyAny>)| {
             values::retract(Some(&truth)).map_err(|_| refused_row(row))
@@ -187,20 +197,33 @@ fn is_buffer(value: &Bound<'_, PyAny>) -> bool {
 }
 
 fn is_bool_buffer(value: &Bound<'_, PyAny>) -> bool {
-    PyUntypedBuffer::get(value).is_ok_and(|buffer| buffer.format() == c"?" && buffer.dimensions() == 1)
+    PyUntypedBuffer::get(value)
+        .is_ok_and(|buffer| buffer.format() == c"?" && buffer.dimensions() == 1)
 }
 
 /// A copy of a one-dimensional, contiguous buffer of `T`.
 fn buffer<T: Element>(column: &str, kind: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
     let Ok(untyped) = PyUntypedBuffer::get(value) else {
-        return Err(wrong_kind(column, kind, &value.get_type().name()?.to_string()));
+        return Err(wrong_kind(
+            column,
+            kind,
+            &value.get_type().name()?.to_string(),
+        ));
     };
     let format = untyped.format().to_string_lossy().into_owned();
     let is_flat = untyped.dimensions() == 1 && untyped.is_c_contiguous();
     match PyBuffer::<T>::get(value) {
         Ok(typed) if is_flat => typed.to_vec(value.py()),
-        Ok(_) => Err(wrong_kind(column, kind, "a strided or multi-dimensional buffer")),
-        Err(_) => Err(wrong_kind(column, kind, &format!("a buffer of format {format:?}"))),
+        Ok(_) => Err(wrong_kind(
+            column,
+            kind,
+            "a strided or multi-dimensional buffer",
+        )),
+        Err(_) => Err(wrong_kind(
+            column,
+            kind,
+            &format!("a buffer of format {format:?}"),
+        )),
     }
 }
 

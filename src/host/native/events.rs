@@ -1,9 +1,8 @@
-//! A list of event models, read into memory of our own.
+//! A list of event models, read into memory of our own, [`super::owned`].
 //!
 //! Reads `token_id`, `holder_id`, `start`, `end`, `weight`, `event_id`, `revision` and `retract` of
 //! each object: from its `__dict__` where they lie there in this order, as in a `HoldEvent`, else as
-//! attributes. Everything is copied, so that scoring can run detached whatever Python does to the
-//! models meanwhile.
+//! attributes.
 #![allow(
     unsafe_code,
     reason = "walking an instance's dictionary by hand is a third of the cost of eight look-ups"
@@ -17,100 +16,31 @@ use pyo3::{ffi, intern};
 
 use super::instants::InstantReader;
 use super::memo::Memo;
+use super::owned::{OwnedEvents, Span};
 use super::values;
 use super::weights::WeightReader;
 use crate::aggregator::BatchRefusal;
-use crate::core::{Draft, Event, Field, Micros, Refusal, Wad};
+use crate::core::{Draft, Field, Refusal};
 use crate::host::errors::refused;
 
 const FIELDS: usize = 8;
 
-/// Valid events with their texts in one piece of memory.
-#[derive(Default)]
-pub(super) struct OwnedEvents {
-    text: String,
-    rows: Vec<Row>,
-}
-
-/// A part of [`OwnedEvents::text`].
-#[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
-}
-
-struct Row {
-    token_id: Span,
-    holder_id: Span,
-    start: Option<Micros>,
-    end: Option<Micros>,
-    weight: Wad,
-    event_id: Option<Span>,
-    revision: u64,
-    retract: bool,
-}
-
-impl OwnedEvents {
-    /// Reads every object of `events`, a list or any iterable; the first that is no event refuses
-    /// all of them with a `ValueError` such as `row 17: weight: negative`.
-    pub(super) fn read(events: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let mut owned = Self::default();
-        let mut reader = ModelReader::new(events.py())?;
-        if let Ok(list) = events.cast::<PyList>() {
-            owned.rows.reserve(list.len());
-            for event in list.iter() {
-                reader.read(&event, &mut owned)?;
-            }
-        } else {
-            for event in events.try_iter()? {
-                reader.read(&event?, &mut owned)?;
-            }
+/// Reads every object of `events`, a list or any iterable; the first that is no event refuses all
+/// of them with a `ValueError` such as `row 17: weight: negative`.
+pub(super) fn read(events: &Bound<'_, PyAny>) -> PyResult<OwnedEvents> {
+    let mut reader = ModelReader::new(events.py())?;
+    if let Ok(list) = events.cast::<PyList>() {
+        let mut owned = OwnedEvents::with_capacity(list.len());
+        for event in list.iter() {
+            reader.read(&event, &mut owned)?;
         }
-        Ok(owned)
+        return Ok(owned);
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    let mut owned = OwnedEvents::default();
+    for event in events.try_iter()? {
+        reader.read(&event?, &mut owned)?;
     }
-
-    /// The event in `row`.
-    ///
-    /// # Panics
-    /// Where there is no such row.
-    #[inline]
-    pub(super) fn event(&self, row: usize) -> Event<'_> {
-        let row = &self.rows[row];
-        Draft {
-            token_id: self.part(row.token_id),
-            holder_id: self.part(row.holder_id),
-            start: row.start,
-            end: row.end,
-            weight: Some(row.weight),
-            event_id: row.event_id.map(|span| self.part(span)),
-            revision: row.revision,
-            retract: row.retract,
-        }
-        .check()
-        .expect("a row is kept only after it was checked")
-    }
-
-    /// All events, in the order of the list.
-    pub(super) fn events(&self) -> Vec<Event<'_>> {
-        (0..self.len()).map(|row| self.event(row)).collect()
-    }
-
-    fn part(&self, span: Span) -> &str {
-        &self.text[span.start..span.end]
-    }
-
-    fn keep(&mut self, text: &str) -> Span {
-        let start = self.text.len();
-        self.text.push_str(text);
-        Span {
-            start,
-            end: self.text.len(),
-        }
-    }
+    Ok(owned)
 }
 
 /// Reads one model after the other.
@@ -156,8 +86,16 @@ impl<'py> ModelReader<'py> {
         fields: &[Option<Bound<'py, PyAny>>; FIELDS],
         owned: &mut OwnedEvents,
     ) -> Result<(), Refusal> {
-        let [token, holder, start, end, weight, event_id, revision, retract] =
-            fields.each_ref().map(Option::as_ref);
+        let [
+            token,
+            holder,
+            start,
+            end,
+            weight,
+            event_id,
+            revision,
+            retract,
+        ] = fields.each_ref().map(Option::as_ref);
         let draft = Draft {
             token_id: values::id(Field::TokenId, token)?,
             holder_id: values::id(Field::HolderId, holder)?,
@@ -168,32 +106,20 @@ impl<'py> ModelReader<'py> {
             revision: values::revision(revision)?,
             retract: values::retract(retract)?,
         };
-        draft.check()?;
+        let event = draft.check()?;
         let token_id = match token {
-            Some(token) => self
-                .tokens
-                .get_or(token, || Ok::<_, Refusal>(owned.keep(draft.token_id)))?,
-            None => owned.keep(draft.token_id),
+            Some(token) => {
+                let keep = || Ok::<_, Refusal>(owned.keep(event.token_id));
+                self.tokens.get_or(token, keep)?
+            }
+            None => owned.keep(event.token_id),
         };
-        let row = Row {
-            token_id,
-            holder_id: owned.keep(draft.holder_id),
-            start: draft.start,
-            end: draft.end,
-            weight: draft.weight.unwrap_or(Wad::ONE),
-            event_id: draft.event_id.map(|event_id| owned.keep(event_id)),
-            revision: draft.revision,
-            retract: draft.retract,
-        };
-        owned.rows.push(row);
+        owned.push(token_id, &event);
         Ok(())
     }
 
     /// The values of the fields, `None` where there is no such attribute.
-    fn fields(
-        &self,
-        event: &Bound<'py, PyAny>,
-    ) -> PyResult<[Option<Bound<'py, PyAny>>; FIELDS]> {
+    fn fields(&self, event: &Bound<'py, PyAny>) -> PyResult<[Option<Bound<'py, PyAny>>; FIELDS]> {
         let mut found = [const { None }; FIELDS];
         let dict = instance_dict(event);
         if let Some(dict) = &dict {
@@ -221,7 +147,12 @@ impl<'py> ModelReader<'py> {
             // SAFETY: `dict` is a dictionary that we hold, we are attached, and no Python code runs
             // between two steps that could change it.
             let is_entry = unsafe {
-                ffi::PyDict_Next(dict.as_ptr(), &raw mut position, &raw mut key, &raw mut value)
+                ffi::PyDict_Next(
+                    dict.as_ptr(),
+                    &raw mut position,
+                    &raw mut key,
+                    &raw mut value,
+                )
             };
             if is_entry == 0 || key != name.as_ptr() {
                 return;

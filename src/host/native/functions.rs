@@ -7,9 +7,9 @@ use pyo3::types::PyList;
 
 use super::aggregator::Aggregator;
 use super::columns::{ColumnArguments, Columns};
-use super::events::OwnedEvents;
 use super::snapshot::Snapshot;
-use super::{scoring, values};
+use super::table::Table;
+use super::{events, scoring, values};
 use crate::aggregator::HoldAggregator;
 use crate::core::{self, Micros, Totals, Window};
 use crate::host::errors::{guarded, refused};
@@ -69,7 +69,7 @@ pub(super) fn merge_overlaps<'py>(
     events: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyList>> {
     guarded("merge_overlaps", || {
-        let events = OwnedEvents::read(events)?;
+        let events = events::read(events)?;
         let keys = detached(py, || {
             let aggregator = HoldAggregator::new();
             aggregator.record_events(&events.events());
@@ -91,13 +91,16 @@ pub(super) fn merge_overlaps<'py>(
     })
 }
 
-/// Scores columns: all holders in leaderboard order.
+/// Scores columns, or an Arrow table that is given alone: all holders in leaderboard order.
 #[pyfunction]
 #[pyo3(signature = (
     token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
     revision=None, retract=None, *, as_of_us, from_us=None, closed_only=false
 ))]
-#[expect(clippy::too_many_arguments, reason = "the columns of a batch and a window")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the columns of a batch and a window"
+)]
 pub(super) fn score_columns(
     py: Python<'_>,
     token_id: &Bound<'_, PyAny>,
@@ -115,7 +118,9 @@ pub(super) fn score_columns(
     guarded("score_columns", || {
         let window = values::window(as_of_us, from_us, closed_only)?;
         let Some(holder_id) = holder_id else {
-            return Err(refused("holder_id: missing"));
+            let table = Table::read(token_id)?;
+            let snapshot = detached(py, || table.score(&window))?;
+            return Ok(snapshot.map_err(refused)?.into());
         };
         let mut columns = Columns::read(&ColumnArguments {
             token_id,
@@ -130,7 +135,9 @@ pub(super) fn score_columns(
         let slices = columns.slices()?;
         let columns = slices.columns();
         let rows = columns.rows().map_err(refused)?;
-        let snapshot = detached(py, || scoring::score(rows, |row| columns.event(row), &window))?;
+        let snapshot = detached(py, || {
+            scoring::score(rows, |row| columns.event(row), &window)
+        })?;
         Ok(snapshot.map_err(refused)?.into())
     })
 }
@@ -169,7 +176,9 @@ pub(super) fn snapshot(
     from_us: Option<&Bound<'_, PyAny>>,
     closed_only: bool,
 ) -> PyResult<Snapshot> {
-    aggregator.get().snapshot(py, as_of_us, from_us, closed_only)
+    aggregator
+        .get()
+        .snapshot(py, as_of_us, from_us, closed_only)
 }
 
 /// `aggregator.leaderboard(...)`.
@@ -183,14 +192,18 @@ pub(super) fn leaderboard<'py>(
     from_us: Option<&Bound<'py, PyAny>>,
     closed_only: bool,
 ) -> PyResult<Bound<'py, PyList>> {
-    aggregator.get().leaderboard(py, n, as_of_us, from_us, closed_only)
+    aggregator
+        .get()
+        .leaderboard(py, n, as_of_us, from_us, closed_only)
 }
 
 fn score_events(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<core::Snapshot> {
     let py = events.py();
-    let events = OwnedEvents::read(events)?;
-    detached(py, || scoring::score(events.len(), |row| Ok(events.event(row)), window))?
-        .map_err(refused)
+    let events = events::read(events)?;
+    detached(py, || {
+        scoring::score(events.len(), |row| Ok(events.event(row)), window)
+    })?
+    .map_err(refused)
 }
 
 fn total(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<Totals> {

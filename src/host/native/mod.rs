@@ -2,8 +2,8 @@
 //!
 //! [`register`] fills the host's module and the extension module alike, so both are the same. Each
 //! callable converts, detaches, calls the core and maps its errors once; [`values`] convert one
-//! value, [`events`] a list of models, [`columns`] many rows at once, [`arrow_in`] and [`arrow_out`]
-//! cross without a copy. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
+//! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
+//! [`arrow_out`] cross without a copy. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
 
 mod aggregator;
 mod arrow_in;
@@ -13,8 +13,10 @@ mod events;
 mod functions;
 mod instants;
 mod memo;
+mod owned;
 mod scoring;
 mod snapshot;
+mod table;
 mod texts;
 mod values;
 mod weights;

@@ -103,7 +103,10 @@ fn is_text(kind: &DataType) -> bool {
 }
 
 fn is_plain_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(
+        kind,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }
 
 fn visit_chunk<'a>(chunk: &'a ArrayRef, visit: &mut impl FnMut(Option<&'a str>)) {

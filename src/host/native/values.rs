@@ -10,9 +10,15 @@ use pyo3::types::{PyBool, PyInt, PyString};
 use crate::core::{Field, Micros, Refusal, TimeError, Window};
 
 /// Text that is present; an empty one is refused later, with the other fields.
-pub(super) fn id<'a>(field: Field, value: Option<&'a Bound<'_, PyAny>>) -> Result<&'a str, Refusal> {
+pub(super) fn id<'a>(
+    field: Field,
+    value: Option<&'a Bound<'_, PyAny>>,
+) -> Result<&'a str, Refusal> {
     let value = value.ok_or(Refusal::MissingId(field))?;
-    let text = value.cast::<PyString>().ok().and_then(|text| text.to_str().ok());
+    let text = value
+        .cast::<PyString>()
+        .ok()
+        .and_then(|text| text.to_str().ok());
     match text {
         Some(text) => Ok(text),
         None if value.is_none() => Err(Refusal::MissingId(field)),
@@ -21,11 +27,16 @@ pub(super) fn id<'a>(field: Field, value: Option<&'a Bound<'_, PyAny>>) -> Resul
 }
 
 /// Text or `None`.
-pub(super) fn event_id<'a>(value: Option<&'a Bound<'_, PyAny>>) -> Result<Option<&'a str>, Refusal> {
+pub(super) fn event_id<'a>(
+    value: Option<&'a Bound<'_, PyAny>>,
+) -> Result<Option<&'a str>, Refusal> {
     let Some(value) = value.filter(|value| !value.is_none()) else {
         return Ok(None);
     };
-    let text = value.cast::<PyString>().ok().and_then(|text| text.to_str().ok());
+    let text = value
+        .cast::<PyString>()
+        .ok()
+        .and_then(|text| text.to_str().ok());
     text.map(Some).ok_or(Refusal::EventId)
 }
 

@@ -1,0 +1,203 @@
+//! A second opinion: the pure-Python package scores what this program has read.
+//!
+//! Hands raw rows to `poh_holdmetrics.audit.Audit`, which reads, judges and scores them without any
+//! code of ours, and takes the leaderboard back. Opens no file; see [`crate::input::raw`].
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::interpreter::Interpreter;
+use crate::core::{Micros, Window};
+use crate::input::raw::{RawBatch, RawValues};
+use crate::output::{Leaderboard, RefusedLine, Row};
+
+/// Why there is no second opinion.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// The package raised what it should not.
+    #[error("the Python package failed: {0}")]
+    Python(PyErr),
+}
+
+impl From<PyErr> for AuditError {
+    fn from(error: PyErr) -> Self {
+        if Python::attach(|py| error.is_instance_of::<PyKeyboardInterrupt>(py)) {
+            Self::Interrupted
+        } else {
+            Self::Python(error)
+        }
+    }
+}
+
+/// One set of rows in the hands of the Python package.
+pub struct Audit<'a> {
+    interpreter: &'a Interpreter,
+    audit: Py<PyAny>,
+}
+
+/// Lines read, and of these the ones accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Blank lines are none.
+    pub read: u64,
+    /// Events that count.
+    pub accepted: u64,
+}
+
+/// The leaderboard as Python computed it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditedLeaderboard {
+    rows: Vec<AuditedRow>,
+    known: usize,
+}
+
+type AuditedRow = (u64, String, u128, String, f64);
+
+impl<'a> Audit<'a> {
+    /// Nothing is read yet.
+    ///
+    /// # Errors
+    /// Where the package cannot be imported.
+    pub fn new(interpreter: &'a Interpreter) -> Result<Self, AuditError> {
+        let audit = interpreter.attach(|py| {
+            let class = py.import("poh_holdmetrics.audit")?.getattr("Audit")?;
+            PyResult::Ok(class.call0()?.unbind())
+        })?;
+        Ok(Self { interpreter, audit })
+    }
+
+    /// Hands over some rows; a refused row is listed, not an error.
+    ///
+    /// # Errors
+    /// Where Python raises, or is interrupted.
+    pub fn feed(&self, batch: &RawBatch) -> Result<(), AuditError> {
+        Ok(self
+            .interpreter
+            .attach(|py| feed(self.audit.bind(py), batch))?)
+    }
+
+    /// How much was handed over and accepted so far.
+    ///
+    /// # Errors
+    /// Where Python raises, or is interrupted.
+    pub fn counts(&self) -> Result<Counts, AuditError> {
+        Ok(self.interpreter.attach(|py| {
+            let audit = self.audit.bind(py);
+            PyResult::Ok(Counts {
+                read: audit.getattr("read")?.extract()?,
+                accepted: audit.getattr("accepted")?.extract()?,
+            })
+        })?)
+    }
+
+    /// The rows refused so far, in order.
+    ///
+    /// # Errors
+    /// Where Python raises, or is interrupted.
+    pub fn refused(&self) -> Result<Vec<RefusedLine>, AuditError> {
+        let refused: Vec<(String, u64, String)> = self
+            .interpreter
+            .attach(|py| self.audit.bind(py).getattr("rejected")?.extract())?;
+        let line = |(file, line, reason): (String, u64, String)| RefusedLine {
+            file: Arc::from(file),
+            line,
+            reason,
+        };
+        Ok(refused.into_iter().map(line).collect())
+    }
+
+    /// The first `top` holders over `window`, or all.
+    ///
+    /// # Errors
+    /// Where Python raises, or is interrupted.
+    pub fn leaderboard(
+        &self,
+        window: &Window,
+        top: Option<usize>,
+    ) -> Result<AuditedLeaderboard, AuditError> {
+        let question = (
+            window.as_of.get(),
+            window.from.map(Micros::get),
+            window.closed_only,
+        );
+        Ok(self.interpreter.attach(|py| {
+            let rows = self.audit.bind(py).call_method1("rows", question)?;
+            let rows = rows.cast_into::<PyList>()?;
+            let listed = rows.iter().take(top.unwrap_or(usize::MAX));
+            PyResult::Ok(AuditedLeaderboard {
+                known: rows.len(),
+                rows: listed.map(|row| row.extract()).collect::<PyResult<_>>()?,
+            })
+        })?)
+    }
+}
+
+impl Leaderboard for AuditedLeaderboard {
+    fn listed(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn known(&self) -> usize {
+        self.known
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
+        Box::new(
+            self.rows
+                .iter()
+                .map(|(rank, holder_id, held_us, score, weighted_score)| Row {
+                    rank: *rank,
+                    holder_id,
+                    held_us: *held_us,
+                    score: score.into(),
+                    weighted_score: *weighted_score,
+                }),
+        )
+    }
+}
+
+fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
+    let py = audit.py();
+    match batch {
+        RawBatch::JsonLines { file, lines } => {
+            let (numbers, lines): (Vec<u64>, Vec<_>) = lines
+                .iter()
+                .map(|(number, line)| (number, PyBytes::new(py, line)))
+                .unzip();
+            audit.call_method1("feed_jsonl", (lines, &**file, numbers))?;
+        }
+        RawBatch::CsvRows { file, header, rows } => {
+            let (numbers, rows): (Vec<u64>, Vec<_>) =
+                rows.iter().map(|(number, cells)| (number, cells)).unzip();
+            audit.call_method1("feed_csv", (rows, header, &**file, numbers))?;
+        }
+        RawBatch::Values { file, rows } => {
+            let (numbers, rows): (Vec<u64>, Vec<_>) = rows
+                .iter()
+                .map(|(number, values)| (number, fields(values)))
+                .unzip();
+            audit.call_method1("feed_values", (rows, &**file, numbers))?;
+        }
+    }
+    Ok(())
+}
+
+/// The fields in the order that the package reads them in.
+fn fields(values: &RawValues) -> impl for<'py> IntoPyObject<'py> + use<'_> {
+    (
+        values.token_id.as_deref(),
+        values.holder_id.as_deref(),
+        values.start_us,
+        values.end_us,
+        values.weight.as_deref(),
+        values.event_id.as_deref(),
+        values.revision,
+        values.retract,
+    )
+}

@@ -1,0 +1,105 @@
+//! A whole Arrow table in place of columns: found by their names, typed as in a Parquet file.
+//!
+//! Read in slices, so that one large chunk keeps every worker busy.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Schema};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rayon::prelude::*;
+
+use super::arrow_in;
+use super::owned::OwnedEvents;
+use crate::aggregator::{BatchRefusal, BatchScorer};
+use crate::core::{EventSink, Snapshot, Window};
+use crate::host::errors::refused;
+use crate::input;
+
+/// What messages call it.
+const NAME: &str = "table";
+/// Rows of one slice.
+const SLICE_ROWS: usize = 1 << 16;
+
+/// A table that was handed over, its columns found.
+pub(super) struct Table {
+    columns: input::Table,
+    /// In order, each with the number of its first row.
+    slices: Vec<(usize, RecordBatch)>,
+}
+
+impl Table {
+    /// Takes over what `value` offers; `ValueError` where it is no table of hold events.
+    pub(super) fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if !arrow_in::is_arrow(value)? {
+            return Err(refused(
+                "holder_id: missing; give all columns, or an Arrow table alone",
+            ));
+        }
+        let imported = arrow_in::import(NAME, value)?;
+        let DataType::Struct(fields) = imported.kind else {
+            return Err(PyValueError::new_err(format!(
+                "{NAME}: a table with columns is needed, not a column of {}",
+                imported.kind
+            )));
+        };
+        let columns = input::Table::new(NAME, &Schema::new(fields)).map_err(refused)?;
+        let mut slices = Vec::new();
+        let mut rows = 0;
+        for chunk in &imported.chunks {
+            if chunk.null_count() > 0 {
+                return Err(refused(format!("{NAME}: rows that are null as a whole")));
+            }
+            let batch = RecordBatch::from(chunk.as_struct());
+            for first in (0..batch.num_rows()).step_by(SLICE_ROWS) {
+                let length = SLICE_ROWS.min(batch.num_rows() - first);
+                slices.push((rows + first, batch.slice(first, length)));
+            }
+            rows += batch.num_rows();
+        }
+        Ok(Self { columns, slices })
+    }
+
+    /// A copy of all events.
+    pub(super) fn events(&self) -> Result<OwnedEvents, BatchRefusal> {
+        let mut owned = OwnedEvents::default();
+        self.fill(&self.slices, &mut owned)?;
+        Ok(owned)
+    }
+
+    /// Scores all rows over `window`; runs on the workers that it is called on.
+    pub(super) fn score(&self, window: &Window) -> Result<Snapshot, BatchRefusal> {
+        let scorer = BatchScorer::new();
+        let share = self
+            .slices
+            .len()
+            .div_ceil(rayon::current_num_threads())
+            .max(1);
+        let lanes: Vec<Result<_, BatchRefusal>> = self
+            .slices
+            .par_chunks(share)
+            .map(|slices| {
+                let mut lane = scorer.lane();
+                self.fill(slices, &mut lane)?;
+                Ok(lane)
+            })
+            .collect();
+        // Shares are in order, so the first refusal is that of the first bad row.
+        let lanes = lanes.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(scorer.finish(lanes, window, None))
+    }
+
+    fn fill(
+        &self,
+        slices: &[(usize, RecordBatch)],
+        sink: &mut impl EventSink,
+    ) -> Result<(), BatchRefusal> {
+        for (first, slice) in slices {
+            let read = self.columns.visit(slice, |event| sink.accept(event));
+            read.map_err(|(row, refusal)| BatchRefusal::Row {
+                row: first + row,
+                refusal,
+            })?;
+        }
+        Ok(())
+    }
+}

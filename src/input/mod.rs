@@ -15,6 +15,7 @@ mod decoder;
 mod error;
 mod file_bytes;
 mod format;
+mod ids;
 mod intake;
 mod ipc;
 mod jsonl;
@@ -28,6 +29,7 @@ mod rows;
 mod source;
 mod table;
 mod text;
+mod times;
 mod weights;
 mod written;
 

@@ -177,13 +177,7 @@ fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
         };
         return list.iter().enumerate().map(read).collect();
     }
-    let bytes: Vec<u8> = if is_bool_buffer(value) {
-        let bytes = PyMemoryView::from(value)?.call_method1("cast", ("B",));
-        let bytes = bytes.map_err(|_| wrong_kind("retract", "bool", "a strided buffer"))?;
-        buffer("retract", "bool", &bytes)?
-    } else {
-        buffer("retract", "bool", value)?
-    };
+    let bytes: Vec<u8> = buffer("retract", "bool", value)?;
     let truth = |(row, byte)| match byte {
         0 => Ok(false),
         1 => Ok(true),
@@ -196,35 +190,66 @@ fn is_buffer(value: &Bound<'_, PyAny>) -> bool {
     PyUntypedBuffer::get(value).is_ok()
 }
 
-fn is_bool_buffer(value: &Bound<'_, PyAny>) -> bool {
-    PyUntypedBuffer::get(value)
-        .is_ok_and(|buffer| buffer.format() == c"?" && buffer.dimensions() == 1)
+/// A type of number that a column may hold.
+trait Number: Element {
+    /// Its letters in the notation of `struct`, in native byte order.
+    const FORMATS: &'static [u8];
+    const LETTER: &'static str;
 }
 
-/// A copy of a one-dimensional, contiguous buffer of `T`.
-fn buffer<T: Element>(column: &str, kind: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
+impl Number for i64 {
+    const FORMATS: &'static [u8] = b"qln";
+    const LETTER: &'static str = "q";
+}
+
+impl Number for f64 {
+    const FORMATS: &'static [u8] = b"d";
+    const LETTER: &'static str = "d";
+}
+
+/// Also truth values, one byte each.
+impl Number for u8 {
+    const FORMATS: &'static [u8] = b"B?";
+    const LETTER: &'static str = "B";
+}
+
+/// A copy of a one-dimensional, contiguous buffer of `T` in native byte order.
+fn buffer<T: Number>(column: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
     let Ok(untyped) = PyUntypedBuffer::get(value) else {
+        let kind = value.get_type().name()?;
+        return Err(wrong_kind(column, needed, &kind.to_string()));
+    };
+    if !has_format::<T>(&untyped) {
+        let found = format!(
+            "a buffer of format {:?}",
+            untyped.format().to_string_lossy()
+        );
+        return Err(wrong_kind(column, needed, &found));
+    }
+    if untyped.dimensions() != 1 || !untyped.is_c_contiguous() {
         return Err(wrong_kind(
             column,
-            kind,
-            &value.get_type().name()?.to_string(),
-        ));
-    };
-    let format = untyped.format().to_string_lossy().into_owned();
-    let is_flat = untyped.dimensions() == 1 && untyped.is_c_contiguous();
-    match PyBuffer::<T>::get(value) {
-        Ok(typed) if is_flat => typed.to_vec(value.py()),
-        Ok(_) => Err(wrong_kind(
-            column,
-            kind,
+            needed,
             "a strided or multi-dimensional buffer",
-        )),
-        Err(_) => Err(wrong_kind(
-            column,
-            kind,
-            &format!("a buffer of format {format:?}"),
-        )),
+        ));
     }
+    if let Ok(typed) = untyped.as_typed::<T>() {
+        return typed.to_vec(value.py());
+    }
+    // The same bytes under another name, such as `<q` where `q` is known.
+    let bytes = PyMemoryView::from(value)?.call_method1("cast", ("B",))?;
+    let numbers = bytes.call_method1("cast", (T::LETTER,))?;
+    PyBuffer::<T>::get(&numbers)?.to_vec(value.py())
+}
+
+fn has_format<T: Number>(buffer: &PyUntypedBuffer) -> bool {
+    let letter = match buffer.format().to_bytes() {
+        [letter] | [b'@' | b'=', letter] => letter,
+        [b'<', letter] if cfg!(target_endian = "little") => letter,
+        [b'>' | b'!', letter] if cfg!(target_endian = "big") => letter,
+        _ => return false,
+    };
+    T::FORMATS.contains(letter) && buffer.item_size() == size_of::<T>()
 }
 
 fn wrong_kind(column: &str, needed: &str, found: &str) -> PyErr {

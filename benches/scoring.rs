@@ -2,11 +2,13 @@
 //!
 //! `cargo bench --bench scoring`. Files and other engines are compared in `benches/peers`.
 
+use std::collections::HashMap;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use poh_holdmetrics_rust::aggregator::{BatchScorer, HoldAggregator};
 use poh_holdmetrics_rust::core::{EventColumns, EventSink, Micros, Wad, Weights, Window};
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Zipf};
 use rand_pcg::Pcg64Mcg;
@@ -24,46 +26,81 @@ struct Events {
 }
 
 impl Events {
+    /// Zipf-skewed holders of 8 tokens; the holds of a key follow each other over a year, 30 % of them
+    /// overlap another one, 5 % are exact repeats; in no order.
     fn new(mixed_weights: bool) -> Self {
+        const YEAR: i64 = 31_536_000_000_000;
         let mut random = Pcg64Mcg::seed_from_u64(7);
         let zipf = Zipf::new(f64::from(HOLDERS), 1.0).expect("a valid distribution");
-        let mut events = Self {
-            tokens: vec![],
-            holders: vec![],
-            start: vec![],
-            end: vec![],
-            weight: vec![],
-        };
-        for _ in 0..EVENTS {
-            let token = random.random_range(0..8_u32);
-            let start = random.random_range(1_700_000_000_000_000..1_731_536_000_000_000_i64);
+        let mut keys: HashMap<(u32, u32), i64> = HashMap::new();
+        let first: Vec<_> = (0..EVENTS * 65 / 100)
+            .map(|_| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a rank"
+                )]
+                let key = (random.random_range(0..8), zipf.sample(&mut random) as u32);
+                let place = keys.entry(key).or_default();
+                *place += 1;
+                (key, *place - 1)
+            })
+            .collect();
+        let mut holds: Vec<_> = first
+            .into_iter()
+            .map(|(key, place)| {
+                let slot = YEAR / keys[&key];
+                let start =
+                    1_700_000_000_000_000 + place * slot + random.random_range(0..=slot / 3);
+                let weight = if mixed_weights {
+                    random.random_range(10_000..100_000_000)
+                } else {
+                    1_500_000 + key.0
+                };
+                (
+                    key,
+                    start,
+                    start + random.random_range(1..=slot * 2 / 3),
+                    weight,
+                )
+            })
+            .collect();
+        for index in 0..EVENTS * 30 / 100 {
+            let (key, start, end, weight) = holds[index * 2];
+            let inside = random.random_range(start..end);
             let weight = if mixed_weights {
-                random.random_range(1..1_000_000_000)
+                random.random_range(10_000..100_000_000)
             } else {
-                u128::from(token + 1) * 1_000_000
+                weight
             };
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a rank among the holders"
-            )]
-            let holder = zipf.sample(&mut random) as u32;
-            events
-                .tokens
-                .push(format!("0x{:040x}", u128::from(token) << 90));
-            events.holders.push(format!(
-                "0x{:040x}",
-                u128::from(holder).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-            ));
-            events.start.push(start);
-            events
-                .end
-                .push(start + random.random_range(1_000_000..86_400_000_000));
-            events
-                .weight
-                .push(Wad::from_steps(weight * 1_000_000_000_000));
+            holds.push((key, inside, inside + (end - start) / 2 + 1, weight));
         }
-        events
+        for index in 0..EVENTS - holds.len() {
+            holds.push(holds[index * 3]);
+        }
+        holds.shuffle(&mut random);
+        let address = |id: u32| {
+            format!(
+                "0x{:040x}",
+                u128::from(id + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            )
+        };
+        Self {
+            tokens: holds
+                .iter()
+                .map(|((token, _), ..)| address(*token))
+                .collect(),
+            holders: holds
+                .iter()
+                .map(|((_, holder), ..)| address(*holder))
+                .collect(),
+            start: holds.iter().map(|(_, start, ..)| *start).collect(),
+            end: holds.iter().map(|(.., end, _)| *end).collect(),
+            weight: holds
+                .iter()
+                .map(|(.., weight)| Wad::from_steps(u128::from(*weight) * 1_000_000_000_000))
+                .collect(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Failure {
     #[error(transparent)]
     Input(#[from] InputError),
     /// The output cannot be written.
-    #[error("{target}: cannot be written ({cause})")]
+    #[error("{target}: cannot be written ({})", plain(cause))]
     Output {
         /// The file, or "standard output".
         target: String,
@@ -66,5 +66,14 @@ impl Failure {
             .map_or("standard output".into(), Path::to_string_lossy)
             .into_owned();
         |cause| Self::Output { target, cause }
+    }
+}
+
+/// What the system says, without its number and the name of the draft that was being written.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
     }
 }

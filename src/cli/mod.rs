@@ -6,6 +6,7 @@ mod clock;
 mod doctor;
 mod engine;
 pub mod failure;
+mod generate;
 mod progress;
 mod python;
 mod run;
@@ -32,7 +33,11 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Score files of hold events into a leaderboard
+    #[command(after_help = EXIT_CODES)]
     Score(score::Arguments),
+    /// Write seeded synthetic hold events
+    #[command(after_help = EXIT_CODES)]
+    Generate(generate::Arguments),
     /// Run an operator's Python script inside this process
     Run(run::Arguments),
     /// The embedded Python interpreter, with the options of `python`
@@ -61,6 +66,7 @@ impl CommandLine {
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Score(arguments) => score::run(&arguments),
+            Command::Generate(arguments) => generate::run(&arguments),
             Command::Run(arguments) => run::run(arguments),
             Command::Python(arguments) => python::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),

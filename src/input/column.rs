@@ -290,19 +290,15 @@ impl Revisions {
 
 /// A column of any integers; those past 2^63-1 become `too_large`.
 pub(super) fn integers(column: &ArrayRef, too_large: i64) -> ScalarBuffer<i64> {
-    match column.data_type() {
-        DataType::UInt64 => {
-            let values = column.as_primitive::<UInt64Type>().values();
-            values
-                .iter()
-                .map(|value| i64::try_from(*value).unwrap_or(too_large))
-                .collect()
-        }
-        _ => {
-            let signed = converted(column, &DataType::Int64);
-            signed.as_primitive::<Int64Type>().values().clone()
-        }
+    if *column.data_type() == DataType::UInt64 {
+        let values = column.as_primitive::<UInt64Type>().values();
+        let fitting = values
+            .iter()
+            .map(|value| i64::try_from(*value).unwrap_or(too_large));
+        return fitting.collect();
     }
+    let signed = converted(column, &DataType::Int64);
+    signed.as_primitive::<Int64Type>().values().clone()
 }
 
 /// The column itself, a dictionary before it resolved.

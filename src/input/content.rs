@@ -160,14 +160,12 @@ impl Stream {
                     .metadata()
                     .is_ok_and(|found| found.file_type().is_file())
         });
-        let bytes = match in_place {
-            Some(file) => FileBytes::in_place(file, progress),
-            None => {
-                let mut whole = Vec::new();
-                let read = self.reader.read_to_end(&mut whole);
-                read.map_err(|cause| self.error(cause))?;
-                Ok(FileBytes::in_memory(whole))
-            }
+        let bytes = if let Some(file) = in_place {
+            FileBytes::in_place(file, progress)
+        } else {
+            let mut whole = Vec::new();
+            let read = self.reader.read_to_end(&mut whole);
+            read.map(|_| FileBytes::in_memory(whole))
         };
         let bytes = bytes.map_err(|cause| self.error(cause))?;
         Ok(match form {

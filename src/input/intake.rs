@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::csv::RowSplitter;
 use super::deal::{Job, Work};
-use super::rows::Rows;
+use super::rows::{Rows, Scratch};
 use super::{InputError, OnError, Reason, Rejected, jsonl, text};
 use crate::core::{Event, EventSink};
 
@@ -101,7 +101,7 @@ impl<S: EventSink> Intake<S> {
 
     /// The hot loop: a row costs no allocation, and nothing of it is looked up twice.
     fn read_rows(&mut self, piece: &Piece, rows: &Rows, first_row: u64) -> ControlFlow<Failure> {
-        let mut scratch = rows.scratch();
+        let mut scratch = Scratch::default();
         for row in 0..rows.len() {
             match rows.event(row, &mut scratch) {
                 Ok(event) => {

@@ -137,3 +137,70 @@ fn csv_rows(block: &Block) -> Vec<(u64, Vec<String>)> {
     });
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(name: &str, bytes: &[u8]) -> Vec<RawBatch> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut batches = Vec::new();
+        let read = read(
+            &[Source::Path(path)],
+            InputFormat::Auto,
+            &Arc::default(),
+            |batch| -> ControlFlow<()> {
+                batches.push(batch);
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!(read.unwrap(), ControlFlow::Continue(()));
+        batches
+    }
+
+    #[test]
+    fn lines_of_json_are_handed_on_as_they_stand() {
+        let batches = all("a.jsonl", b"{}\n \n\xff\r\n[\n");
+        let [RawBatch::JsonLines { lines, file }] = &batches[..] else {
+            panic!("one batch of lines: {batches:?}");
+        };
+        let expected = [(1, b"{}".to_vec()), (3, b"\xff\r".to_vec())];
+        assert_eq!(lines[..2], expected);
+        assert_eq!(lines[2], (4, b"[".to_vec()));
+        assert!(file.ends_with("a.jsonl"));
+    }
+
+    #[test]
+    fn rows_of_csv_are_split_and_those_that_cannot_be_have_no_cells() {
+        let batches = all(
+            "a.csv",
+            b"token_id,holder_id,end\n\"a\nb\",,1\nx\n\xff,b,c\n",
+        );
+        let [RawBatch::CsvRows { header, rows, .. }] = &batches[..] else {
+            panic!("one batch of rows: {batches:?}");
+        };
+        assert_eq!(header[..], ["token_id", "holder_id", "end"]);
+        let row = |line, cells: &[&str]| (line, cells.iter().map(ToString::to_string).collect());
+        assert_eq!(
+            rows[..],
+            [row(2, &["a\nb", "", "1"]), row(4, &["x"]), row(5, &[])]
+        );
+    }
+
+    #[test]
+    fn reading_ends_where_the_taker_has_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        std::fs::write(&path, "{}\n").unwrap();
+        let sources = [Source::Path(path.clone()), Source::Path(path)];
+        let mut taken = 0;
+        let end = read(&sources, InputFormat::Auto, &Arc::default(), |_| {
+            taken += 1;
+            ControlFlow::Break("enough")
+        });
+        assert_eq!(end.unwrap(), ControlFlow::Break("enough"));
+        assert_eq!(taken, 1);
+    }
+}

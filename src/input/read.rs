@@ -128,10 +128,10 @@ fn work<S: EventSink>(
         let Ok(job) = next else {
             return intake;
         };
-        if !failures.is_before(&job) {
-            if let Err(failure) = intake.read(job) {
-                failures.add(failure);
-            }
+        if !failures.is_before(&job)
+            && let Err(failure) = intake.read(job)
+        {
+            failures.add(failure);
         }
     }
 }

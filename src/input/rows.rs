@@ -61,11 +61,6 @@ impl Rows {
         self.length
     }
 
-    /// Empty room for [`Self::event`].
-    pub(super) fn scratch(&self) -> Scratch {
-        Scratch::default()
-    }
-
     /// The event in `row`, its fields judged in the order of the semantics.
     #[inline]
     pub(super) fn event<'a>(

@@ -9,7 +9,7 @@ use arrow::datatypes::Schema;
 
 use super::InputError;
 use super::layout::Layout;
-use super::rows::Rows;
+use super::rows::{Rows, Scratch};
 use crate::core::{Event, Refusal};
 
 /// The columns of a table, found; its batches still to come, in any order and on any thread.
@@ -44,7 +44,7 @@ impl Table {
             .project(&self.layout.projection)
             .expect("the layout names columns of this table");
         let rows = Rows::new(&self.layout, &batch);
-        let mut scratch = rows.scratch();
+        let mut scratch = Scratch::default();
         for row in 0..rows.len() {
             let event = rows.event(row, &mut scratch);
             visit(&event.map_err(|refusal| (row, refusal))?);

@@ -93,9 +93,9 @@ impl Weights {
             Values::Decimals(values, scale) => from_decimal(values[row], *scale),
             Values::LongDecimals(values, scale) => match values.value(row).to_i128() {
                 Some(value) => from_decimal(value, *scale),
-                None => self.with_text(row, |text| Wad::parse(text)),
+                None => self.with_text(row, Wad::parse),
             },
-            Values::Singles(_) => self.with_text(row, |text| Wad::parse(text)),
+            Values::Singles(_) => self.with_text(row, Wad::parse),
             Values::Text(texts) => match texts.get(row) {
                 Ok(None) => return Ok(None),
                 Ok(Some(text)) => Wad::parse(text),

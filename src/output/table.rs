@@ -26,12 +26,14 @@ pub(super) fn write(
         table.force_no_tty();
     }
     table.set_header(["rank", "holder", "held", "score"].map(heading));
-    for row in report.leaderboard.rows() {
+    let rows: Vec<_> = report.leaderboard.rows().collect();
+    let places = rows.iter().map(|row| places(&row.score)).max().unwrap_or(0);
+    for row in rows {
         table.add_row([
             number(grouped(&row.rank.to_string())).fg(Color::DarkGrey),
             Cell::new(printable(row.holder_id)),
             number(duration(row.held_us)),
-            number(grouped(&row.score)).add_attribute(Attribute::Bold),
+            number(aligned(&row.score, places)).add_attribute(Attribute::Bold),
         ]);
     }
     for line in table.lines() {
@@ -66,6 +68,16 @@ fn printable(text: &str) -> String {
         }
     };
     text.chars().map(escape).collect()
+}
+
+/// The point of a decimal and what follows it, counted.
+fn places(decimal: &str) -> usize {
+    decimal.find('.').map_or(0, |point| decimal.len() - point)
+}
+
+/// A decimal that ends where one with so many places would, so that points stand under points.
+fn aligned(decimal: &str, places_max: usize) -> String {
+    grouped(decimal) + &" ".repeat(places_max - places(decimal))
 }
 
 /// A decimal with its whole digits in groups of three.
@@ -158,6 +170,13 @@ mod tests {
         ] {
             assert_eq!(grouped(plain), text);
         }
+    }
+
+    #[test]
+    fn points_stand_under_points() {
+        assert_eq!(aligned("1000", 3), "1,000   ");
+        assert_eq!(aligned("2.5", 3), "2.5 ");
+        assert_eq!(aligned("0.25", 3), "0.25");
     }
 
     #[test]

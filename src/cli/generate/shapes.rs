@@ -1,0 +1,370 @@
+//! What synthetic events look like: four shapes, each a pure function of the seed and of a number.
+//!
+//! Holders are drawn by Zipf's law, tokens evenly. Of twenty events one repeats another exactly;
+//! the order is shuffled, so corrections come before what they correct. One seed gives one file on
+//! one kind of machine: the powers in Zipf's law are as exact as the system's library.
+
+use rand::RngExt;
+use rand_distr::{Distribution, Zipf};
+use rand_pcg::Pcg64Mcg;
+
+use super::permutation::{Permutation, mix};
+
+/// What the events look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Shape {
+    /// Closed holds, one weight for each token; 30 % overlap another of their key
+    #[default]
+    Equal,
+    /// The same with a weight of up to six decimals for each event
+    Mixed,
+    /// Long holds nested up to hundreds deep, the inner ones heavier
+    Nested,
+    /// Starts, stops, named events, revisions and retractions
+    Marks,
+}
+
+/// One event, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Synthetic {
+    pub(super) token: u64,
+    /// 1 is drawn most.
+    pub(super) holder: u64,
+    pub(super) start_us: Option<i64>,
+    pub(super) end_us: Option<i64>,
+    /// In millionths.
+    pub(super) weight_millionths: Option<u64>,
+    /// The group and the fact in it that the event names.
+    pub(super) event_id: Option<(u64, u64)>,
+    pub(super) revision: u64,
+    pub(super) retract: bool,
+}
+
+/// 2023-01-01T00:00:00Z.
+const FIRST_MS: i64 = 1_672_531_200_000;
+const SPAN_MS: i64 = 730 * DAY_MS;
+const DAY_MS: i64 = 86_400_000;
+const UNIT_MILLIONTHS: u64 = 1_000_000;
+/// Events of a block of `equal` and `mixed`: first those that stand alone, then those that overlap
+/// one of them, then one that repeats another.
+const BLOCK: u64 = 20;
+const ALONE: u64 = 13;
+/// Where the chains of 512 nested holds begin: depths from 2 to 256.
+const CHAINS: [u64; 6] = [0, 2, 10, 42, 128, 256];
+const CHAIN_BLOCK: u64 = 512;
+/// Events of a group of `marks`.
+const GROUP: u64 = 10;
+
+/// All events of one file.
+pub(super) struct Workload {
+    shape: Shape,
+    seed: u64,
+    events: u64,
+    tokens: u64,
+    zipf: Zipf<f64>,
+    /// The sum of 1/rank over all holders: Zipf's law gives rank r the share 1/(r * this).
+    harmonic: f64,
+    order: Permutation,
+}
+
+impl Workload {
+    /// `holders` and `tokens` are at least 1.
+    pub(super) fn new(shape: Shape, seed: u64, events: u64, holders: u64, tokens: u64) -> Self {
+        let zipf = Zipf::new(real(holders), 1.0).expect("at least one holder, a positive exponent");
+        // The logarithm and Euler's constant are near enough for more holders than can be summed.
+        let harmonic = if holders > 1 << 22 {
+            real(holders).ln() + 0.577_215_664_901_532_9
+        } else {
+            (1..=holders).map(|rank| real(rank).recip()).sum()
+        };
+        Self {
+            shape,
+            seed,
+            events,
+            tokens,
+            zipf,
+            harmonic,
+            order: Permutation::new(events, mix(seed)),
+        }
+    }
+
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Whether events may lack a time, have a name, or be corrected.
+    pub(super) fn has_corrections(&self) -> bool {
+        self.shape == Shape::Marks
+    }
+
+    /// The event in row `row` of the file.
+    pub(super) fn event(&self, row: u64) -> Synthetic {
+        let number = self.order.of(row);
+        match self.shape {
+            Shape::Equal | Shape::Mixed => self.hold(number),
+            Shape::Nested => self.nested(number),
+            Shape::Marks => self.mark(number),
+        }
+    }
+
+    /// `0x` and 40 hexadecimal digits.
+    pub(super) fn holder_id(&self, holder: u64) -> String {
+        let first = mix(self.seed ^ mix(holder));
+        let (second, third) = (mix(first), mix(first ^ holder) >> 32);
+        format!("0x{first:016x}{second:016x}{third:08x}")
+    }
+
+    pub(super) fn token_id(token: u64) -> String {
+        format!("token-{token}")
+    }
+
+    fn rng(&self, number: u64) -> Pcg64Mcg {
+        let high = mix(self.seed ^ mix(number));
+        Pcg64Mcg::new(u128::from(high) << 64 | u128::from(mix(high ^ number)))
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank is a whole number from 1 to the count of holders"
+    )]
+    fn key(&self, rng: &mut Pcg64Mcg) -> (u64, u64) {
+        let holder = self.zipf.sample(rng) as u64;
+        (rng.random_range(0..self.tokens), holder)
+    }
+
+    /// A closed hold of `equal` and `mixed`.
+    fn hold(&self, number: u64) -> Synthetic {
+        let place = number % BLOCK;
+        let mut rng = self.rng(number);
+        if place == BLOCK - 1 {
+            return self.hold(number - 1 - rng.random_range(0..BLOCK - 1));
+        }
+        let (token, holder, start_ms, length_ms) = if place < ALONE {
+            self.alone(number)
+        } else {
+            let (token, holder, start_ms, length_ms) =
+                self.alone(number - place + 2 * (place - ALONE));
+            let later_ms = rng.random_range(0..length_ms);
+            (
+                token,
+                holder,
+                start_ms + later_ms,
+                rng.random_range(1..=length_ms),
+            )
+        };
+        let weight = match self.shape {
+            Shape::Mixed => rng.random_range(1..=1_000 * UNIT_MILLIONTHS),
+            Shape::Equal | Shape::Nested | Shape::Marks => {
+                UNIT_MILLIONTHS + token * UNIT_MILLIONTHS / 2
+            }
+        };
+        closed(
+            token,
+            holder,
+            start_ms * 1_000,
+            (start_ms + length_ms) * 1_000,
+            weight,
+        )
+    }
+
+    /// A key and a hold of it that seldom meets another: whoever holds often, holds shortly.
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
+    fn alone(&self, number: u64) -> (u64, u64, i64, i64) {
+        let mut rng = self.rng(number);
+        let (token, holder) = self.key(&mut rng);
+        let holds_of_key = real(self.events) / (real(holder) * self.harmonic * real(self.tokens));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a span is far below 2^53 milliseconds"
+        )]
+        let gap_ms = SPAN_MS as f64 / holds_of_key.max(1.0);
+        let length_ms = ((gap_ms * rng.random_range(0.002..0.02)) as i64).max(1_000);
+        let start_ms = FIRST_MS + rng.random_range(0..SPAN_MS - length_ms);
+        (token, holder, start_ms, length_ms)
+    }
+
+    /// One hold of a chain in which each lies inside the one before and weighs more.
+    fn nested(&self, number: u64) -> Synthetic {
+        let place = number % BLOCK;
+        if place == BLOCK - 1 {
+            return self.nested(number - 1 - self.rng(number).random_range(0..BLOCK - 1));
+        }
+        let distinct = number / BLOCK * (BLOCK - 1) + place;
+        let in_block = distinct % CHAIN_BLOCK;
+        let chain = CHAINS.partition_point(|first| *first <= in_block) - 1;
+        let next = CHAINS.get(chain + 1).copied().unwrap_or(CHAIN_BLOCK);
+        let (first, depth) = (CHAINS[chain], next - CHAINS[chain]);
+        let mut rng = self.rng(!(distinct - in_block + first));
+        let (token, holder) = self.key(&mut rng);
+        let length_ms = rng.random_range(30 * DAY_MS..300 * DAY_MS);
+        let start_ms = FIRST_MS + rng.random_range(0..SPAN_MS - length_ms);
+        let level = in_block - first;
+        let step_ms = length_ms / signed(2 * depth + 1);
+        let inset_ms = step_ms * signed(level);
+        let base = rng.random_range(1..=10 * UNIT_MILLIONTHS);
+        let weight = base + level * rng.random_range(1..=UNIT_MILLIONTHS);
+        let end_ms = start_ms + length_ms - inset_ms;
+        closed(
+            token,
+            holder,
+            (start_ms + inset_ms) * 1_000,
+            end_ms * 1_000,
+            weight,
+        )
+    }
+
+    /// One of ten events of a key: two marks, a plain hold, and three named facts with corrections.
+    fn mark(&self, number: u64) -> Synthetic {
+        let group = number / GROUP;
+        let mut of_group = self.rng(!group);
+        let (token, holder) = self.key(&mut of_group);
+        let from_us = of_group.random_range(FIRST_MS * 1_000..(FIRST_MS + SPAN_MS) * 1_000);
+        let mut rng = self.rng(number);
+        let start_us = from_us + rng.random_range(0..20 * DAY_MS) * 1_000;
+        let end_us = start_us + rng.random_range(0..10 * DAY_MS * 1_000);
+        let weight = rng.random_range(0..=100 * UNIT_MILLIONTHS);
+        let hold = closed(token, holder, start_us, end_us, weight);
+        let named = |fact, revision| Synthetic {
+            event_id: Some((group, fact)),
+            revision,
+            ..hold
+        };
+        let withdrawn = |fact, revision| Synthetic {
+            start_us: None,
+            end_us: None,
+            weight_millionths: None,
+            retract: true,
+            ..named(fact, revision)
+        };
+        let without_end = |event| Synthetic {
+            end_us: None,
+            ..event
+        };
+        match number % GROUP {
+            0 => without_end(hold),
+            1 => Synthetic {
+                start_us: None,
+                weight_millionths: None,
+                ..hold
+            },
+            2 => Synthetic {
+                weight_millionths: None,
+                ..hold
+            },
+            3 => named(0, 0),
+            4 => named(0, 1),
+            5 => without_end(named(1, 0)),
+            6 => withdrawn(1, 1),
+            7 => named(2, 0),
+            8 if group.is_multiple_of(2) => withdrawn(2, 1),
+            8 => Synthetic {
+                retract: true,
+                ..named(2, 1)
+            },
+            // Restored, or at odds with the retraction of the same revision, which then wins.
+            _ => named(2, 1 + group % 3),
+        }
+    }
+}
+
+fn closed(token: u64, holder: u64, start_us: i64, end_us: i64, weight: u64) -> Synthetic {
+    Synthetic {
+        token,
+        holder,
+        start_us: Some(start_us),
+        end_us: Some(end_us),
+        weight_millionths: Some(weight),
+        event_id: None,
+        revision: 0,
+        retract: false,
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a count that only shapes a distribution"
+)]
+fn real(count: u64) -> f64 {
+    count as f64
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).expect("a depth of hundreds")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn all(shape: Shape, events: u64) -> Vec<Synthetic> {
+        let workload = Workload::new(shape, 5, events, 500, 4);
+        (0..events).map(|row| workload.event(row)).collect()
+    }
+
+    #[test]
+    fn one_event_in_twenty_repeats_another() {
+        for shape in [Shape::Equal, Shape::Mixed, Shape::Nested] {
+            let distinct: HashSet<_> = all(shape, 20_000)
+                .iter()
+                .map(|event| {
+                    (
+                        event.token,
+                        event.holder,
+                        event.start_us,
+                        event.end_us,
+                        event.weight_millionths,
+                    )
+                })
+                .collect();
+            assert_eq!(distinct.len(), 19_000, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn about_a_third_of_holds_overlap_an_earlier_one_of_their_key() {
+        let mut holds = all(Shape::Mixed, 20_000);
+        holds.sort_by_key(|event| (event.token, event.holder, event.start_us, event.end_us));
+        holds.dedup();
+        let overlapping = holds.windows(2).filter(|pair| {
+            (pair[0].token, pair[0].holder) == (pair[1].token, pair[1].holder)
+                && pair[1].start_us < pair[0].end_us
+        });
+        let share = overlapping.count() * 100 / holds.len();
+        assert!((28..=40).contains(&share), "{share} %");
+    }
+
+    #[test]
+    fn nested_holds_lie_in_each_other_hundreds_deep() {
+        let holds = all(Shape::Nested, 2_000);
+        assert!(holds.iter().all(|event| event.start_us < event.end_us));
+        let depth = |inner: &Synthetic| {
+            let around = holds.iter().filter(|event| {
+                (event.token, event.holder) == (inner.token, inner.holder)
+                    && event.start_us <= inner.start_us
+                    && event.end_us >= inner.end_us
+                    && event.weight_millionths < inner.weight_millionths
+            });
+            around.count()
+        };
+        let deepest = holds.iter().map(depth).max();
+        assert!(deepest >= Some(200), "{deepest:?}");
+    }
+
+    #[test]
+    fn marks_hold_every_kind_of_event() {
+        let events = all(Shape::Marks, 1_000);
+        let count =
+            |kind: fn(&Synthetic) -> bool| events.iter().filter(|event| kind(event)).count();
+        assert_eq!(count(|event| event.end_us.is_none() && !event.retract), 200);
+        assert_eq!(
+            count(|event| event.start_us.is_none() && !event.retract),
+            100
+        );
+        assert_eq!(count(|event| event.retract), 200);
+        assert_eq!(count(|event| event.event_id.is_some()), 700);
+        assert!(count(|event| event.revision > 1) > 50);
+    }
+}

@@ -187,7 +187,7 @@ fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
 }
 
 fn is_buffer(value: &Bound<'_, PyAny>) -> bool {
-    PyUntypedBuffer::get(value).is_ok()
+    PyMemoryView::from(value).is_ok()
 }
 
 /// A type of number that a column may hold.
@@ -215,10 +215,12 @@ impl Number for u8 {
 
 /// A copy of a one-dimensional, contiguous buffer of `T` in native byte order.
 fn buffer<T: Number>(column: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
-    let Ok(untyped) = PyUntypedBuffer::get(value) else {
+    // A memoryview fills in what some exporters leave out, such as the strides of ctypes.
+    let Ok(view) = PyMemoryView::from(value) else {
         let kind = value.get_type().name()?;
         return Err(wrong_kind(column, needed, &kind.to_string()));
     };
+    let untyped = PyUntypedBuffer::get(&view)?;
     if !has_format::<T>(&untyped) {
         let found = format!(
             "a buffer of format {:?}",
@@ -237,8 +239,8 @@ fn buffer<T: Number>(column: &str, needed: &str, value: &Bound<'_, PyAny>) -> Py
         return typed.to_vec(value.py());
     }
     // The same bytes under another name, such as `<q` where `q` is known.
-    let bytes = PyMemoryView::from(value)?.call_method1("cast", ("B",))?;
-    let numbers = bytes.call_method1("cast", (T::LETTER,))?;
+    let bytes = view.call_method0("tobytes")?;
+    let numbers = PyMemoryView::from(&bytes)?.call_method1("cast", (T::LETTER,))?;
     PyBuffer::<T>::get(&numbers)?.to_vec(value.py())
 }
 

@@ -9,23 +9,23 @@ use std::process::{Command, Output};
 use poh_holdmetrics_rust::host::runtime::PYTHON;
 
 /// The binary.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_main_holdmetrics");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_main_holdmetrics");
 
 /// A temporary folder, and a virtual environment in it that holds no real package.
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 /// How a child ended and what it wrote.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -37,12 +37,12 @@ impl Place {
         place
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file, its folders included, and gives its path.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
@@ -50,7 +50,7 @@ impl Place {
     }
 
     /// The program, started in this folder with that environment and no other variable of ours.
-    pub fn program(&self, words: &[impl AsRef<OsStr>]) -> Command {
+    pub(crate) fn program(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = bare(Path::new(PROGRAM), words);
         command
             .env("VIRTUAL_ENV", self.path("venv"))
@@ -59,18 +59,18 @@ impl Place {
     }
 
     /// Runs the program to its end.
-    pub fn run(&self, words: &[impl AsRef<OsStr>]) -> Ended {
+    pub(crate) fn run(&self, words: &[impl AsRef<OsStr>]) -> Ended {
         Ended::from(self.program(words).output().unwrap())
     }
 
     /// Runs Python code in the program to its end.
-    pub fn python(&self, code: &str) -> Ended {
+    pub(crate) fn python(&self, code: &str) -> Ended {
         self.run(&["python", "-c", code])
     }
 }
 
 /// `program` without the variables that choose a Python or a log level.
-pub fn bare(program: &Path, words: &[impl AsRef<OsStr>]) -> Command {
+pub(crate) fn bare(program: &Path, words: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(program);
     for name in [
         "VIRTUAL_ENV",
@@ -99,7 +99,7 @@ impl From<Output> for Ended {
 impl Ended {
     /// Panics with all that was written where the child did not end with `code`.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:?}");
         self
     }

@@ -4,7 +4,6 @@
 //! texts stay where they are, see [`super::texts`]. A column of the wrong kind, format or shape is
 //! refused with its name before a row is read. Rows are checked by [`EventColumns`].
 
-use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::PyValueError;
@@ -130,7 +129,7 @@ fn integers(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
             return Err(wrong_kind(column, "int64", &imported.kind.to_string()));
         }
         let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(|chunk| chunk.as_primitive::<Int64Type>());
+        let values = chunks.flat_map(arrow::array::AsArray::as_primitive::<Int64Type>);
         return Ok(values.map(|value| value.unwrap_or(ABSENT)).collect());
     }
     buffer(column, "int64", value)
@@ -155,7 +154,7 @@ fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
             return Err(wrong_kind(column, "float64", &imported.kind.to_string()));
         }
         let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(|chunk| chunk.as_primitive::<Float64Type>());
+        let values = chunks.flat_map(arrow::array::AsArray::as_primitive::<Float64Type>);
         return Ok(WeightColumn::Doubles(
             values.map(|value| value.unwrap_or(1.0)).collect(),
         ));

@@ -11,6 +11,8 @@ other work only ever adds. Runs under plain `python` with the extension too; the
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
 import os
 import platform
@@ -80,7 +82,7 @@ class Columns:
     def arrow(self) -> tuple[Any, ...] | None:
         """The same with the texts as Arrow columns; None where pyarrow is not installed."""
         try:
-            import pyarrow  # noqa: PLC0415 - optional
+            pyarrow: Any = importlib.import_module("pyarrow")
         except ImportError:
             return None
         texts = (pyarrow.array(self.token_id), pyarrow.array(self.holder_id))
@@ -120,10 +122,8 @@ def single_calls(figures: Figures, ns: Any) -> None:
     call("calculate_score, no event", lambda: ns.calculate_score([], AS_OF), 2_000)
 
     def refuse() -> None:
-        try:
+        with contextlib.suppress(ValueError):
             aggregator.record("", "holder", 0, 1)
-        except ValueError:
-            pass
 
     call("Aggregator.record, refused", refuse)
 
@@ -217,7 +217,9 @@ def boot(figures: Figures) -> None:
 
     def run(*words: str) -> float:
         return fastest(
-            lambda: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL),
+            lambda: subprocess.run(  # noqa: S603 - this program itself
+                [sys.executable, *words], check=True, stdout=subprocess.DEVNULL
+            ),
             repeats=BOOTS,
         )
 
@@ -234,7 +236,9 @@ def main() -> None:
     as_json = parser.parse_args().json
     ns = native.namespace()
     if ns is None:
-        sys.exit("there is no native code to measure: run this with main_holdmetrics, or install the extension")
+        sys.exit(
+            "there is no native code to measure: run this with main_holdmetrics, or install the extension"
+        )
     figures = Figures()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     if not as_json:

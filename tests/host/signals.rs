@@ -1,14 +1,11 @@
 //! Ctrl-C reaches Python as under `python`.
-#![cfg(all(feature = "py-embed", unix))]
-
-mod host;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use host::Place;
+use crate::program::Place;
 
 /// Python itself leaves an ignored SIGINT ignored, and whoever runs the tests in the background may
 /// have it ignored; the tests are about the other case.

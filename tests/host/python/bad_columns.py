@@ -47,7 +47,9 @@ def bad_formats():
     for bad in (array("f", [1, 2]), TIMES, "11", 5, {"a": 1}, memoryview(array("d", [1, 2, 3, 4]))[::2]):
         refused("weight: a contiguous one-dimensional buffer of float64", TEXTS, TEXTS, TIMES, LATER, bad)
     for bad in (TIMES, "tf", None.__class__, memoryview(b"\0\0\1\1").cast("?")[::2]):
-        refused("retract: a contiguous one-dimensional buffer of bool", TEXTS, TEXTS, TIMES, LATER, retract=bad)
+        refused(
+            "retract: a contiguous one-dimensional buffer of bool", TEXTS, TEXTS, TIMES, LATER, retract=bad
+        )
     for bad in ("ab", ("a", "b"), {"a", "b"}, b"ab", 5):
         refused("token_id: give a list of str", bad, TEXTS, TIMES, LATER)
         refused("holder_id: give a list of str", TEXTS, bad, TIMES, LATER)
@@ -77,7 +79,15 @@ def bad_rows():
     refused("row 1: weight: not finite", TEXTS, TEXTS, TIMES, LATER, array("d", [1, float("inf")]))
     refused("row 1: weight: not a number", TEXTS, TEXTS, TIMES, LATER, ["1", "one"])
     refused("row 1: event_id: empty", TEXTS, TEXTS, TIMES, LATER, event_id=[None, ""])
-    refused("row 0: revision: not an integer", TEXTS, TEXTS, TIMES, LATER, event_id=TEXTS, revision=array("q", [-1, 0]))
+    refused(
+        "row 0: revision: not an integer",
+        TEXTS,
+        TEXTS,
+        TIMES,
+        LATER,
+        event_id=TEXTS,
+        revision=array("q", [-1, 0]),
+    )
     refused("row 1: retract: not true or false", TEXTS, TEXTS, TIMES, LATER, event_id=TEXTS, retract=b"\1\2")
     refused("row 1: revision or retract without event_id", TEXTS, TEXTS, TIMES, LATER, retract=[False, True])
 

@@ -50,10 +50,17 @@ def one_event_after_the_other():
     snapshot = aggregator.snapshot(20 * SECOND)
     assert snapshot.rows() == board
     assert snapshot.rows(2) == board[:2]
-    assert (len(snapshot), snapshot.as_of_us, snapshot.from_us, snapshot.closed_only) == (4, 20 * SECOND, None, False)
+    assert (len(snapshot), snapshot.as_of_us, snapshot.from_us, snapshot.closed_only) == (
+        4,
+        20 * SECOND,
+        None,
+        False,
+    )
     assert aggregator.leaderboard(2, 20 * SECOND) == board[:2]
     assert native.leaderboard(aggregator, 10**30, 20 * SECOND) == board
-    assert native.snapshot(aggregator, 20 * SECOND, 5 * SECOND).rows(1) == [(1, "bob", 15_000_000, "7.5", 7.5)]
+    assert native.snapshot(aggregator, 20 * SECOND, 5 * SECOND).rows(1) == [
+        (1, "bob", 15_000_000, "7.5", 7.5)
+    ]
     assert aggregator.holder("dan", 20 * SECOND) == board[3]
     assert aggregator.holder("eve", 20 * SECOND) is None
     assert aggregator.holder("bob", 20 * SECOND, None, True) == (4, "bob", 0, "0", 0.0)
@@ -61,7 +68,9 @@ def one_event_after_the_other():
     other.record("U", "dan", 0, 100 * SECOND)
     aggregator.merge(other)
     aggregator.merge(aggregator)
-    assert aggregator.leaderboard(1, 200 * SECOND, 0, closed_only=True) == [(1, "dan", 101_000_000, "100.1", 100.1)]
+    assert aggregator.leaderboard(1, 200 * SECOND, 0, closed_only=True) == [
+        (1, "dan", 101_000_000, "100.1", 100.1)
+    ]
 
 
 def refusals_of_one_event():
@@ -116,7 +125,10 @@ def lists_of_models():
     assert native.calculate_score(events, until) == 30.0
     assert native.calculate_score(tuple(events), until, until) == 10.0 * 0
     assert native.calculate_score((event for event in events), until, None, True) == 20.0
-    assert native.aggregate(events, until).rows() == [(1, "h", 10_000_000, "20", 20.0), (2, "g", 20_000_000, "10", 10.0)]
+    assert native.aggregate(events, until).rows() == [
+        (1, "h", 10_000_000, "20", 20.0),
+        (2, "g", 20_000_000, "10", 10.0),
+    ]
     assert native.merge_overlaps(events) == [
         ("T", "g", NOON_US, None, 5 * 10**17),
         ("T", "h", NOON_US, NOON_US + 5 * SECOND, 3 * 10**18),
@@ -144,10 +156,14 @@ class Slotted:
 def models_of_other_kinds():
     until = NOON_US + 20 * SECOND
     assert native.score_exact([Slotted()], until) == (2_000_000, "2", 2.0)
-    disordered = SimpleNamespace(weight=2, end=NOON + timedelta(seconds=3), start=NOON, holder_id="h", token_id="T")
+    disordered = SimpleNamespace(
+        weight=2, end=NOON + timedelta(seconds=3), start=NOON, holder_id="h", token_id="T"
+    )
     assert native.score_exact([disordered], until) == (3_000_000, "6", 6.0)
     refused("row 0: token_id: missing", native.aggregate, [5], until)
-    refused("row 1: start: no UTC offset", native.aggregate, [model(), model(start=datetime(2025, 1, 1))], until)
+    refused(
+        "row 1: start: no UTC offset", native.aggregate, [model(), model(start=datetime(2025, 1, 1))], until
+    )
     refused("row 0: start: not a time", native.aggregate, [model(start="2025-01-01T00:00:00Z")], until)
     edge = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
     refused("row 0: start: out of range", native.aggregate, [model(start=edge)], until)

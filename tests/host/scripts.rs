@@ -1,12 +1,9 @@
 //! `run` and `python`: an operator's code behaves as under `python`.
-#![cfg(feature = "py-embed")]
-
-mod host;
 
 use std::io::Write;
 use std::process::Stdio;
 
-use host::{Ended, Place};
+use crate::program::{Ended, Place};
 
 #[test]
 fn a_script_finds_its_arguments_its_folder_and_its_name() {

@@ -1,17 +1,14 @@
-//! The registered callables, tried from Python: the files of `tests/host/` run in the binary.
+//! The registered callables, tried from Python: the files of `python/` run in the binary.
 //!
 //! Each of those files is a script of assertions; its first failure is the traceback shown here.
-#![cfg(feature = "py-embed")]
-
-mod host;
 
 use std::path::Path;
 
-use host::{Ended, PROGRAM, Place, bare};
+use crate::program::{Ended, PROGRAM, Place, bare};
 
 fn script(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/host")
+        .join("tests/host/python")
         .join(name);
     path.to_str().unwrap().to_owned()
 }

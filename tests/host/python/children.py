@@ -9,7 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import _holdmetrics_host as native
 
-SCORE = "import _holdmetrics_host as n; a = n.Aggregator(); a.record('t', 'h', 0, 5); print(a.leaderboard(1, 9))"
+SCORE = (
+    "import _holdmetrics_host as n; a = n.Aggregator(); a.record('t', 'h', 0, 5); print(a.leaderboard(1, 9))"
+)
 
 
 def work(holders):

@@ -92,7 +92,13 @@ def with_pyarrow(pa):
             raise AssertionError(f"accepted, not refused with {reason}")
         assert aggregator.events == 3
 
-    refused("token_id: an Arrow column of strings is needed, not of Int64", pa.array([1, 2, 3]), HOLDERS, START, END)
+    refused(
+        "token_id: an Arrow column of strings is needed, not of Int64",
+        pa.array([1, 2, 3]),
+        HOLDERS,
+        START,
+        END,
+    )
     refused("row 1: holder_id: missing", TOKENS, pa.array(["a", None, "b"]), START, END)
     refused("start_us: ", TOKENS, HOLDERS, pa.array([1.0, 2.0, 3.0]), END)
     refused("table: ", pa.table({"token_id": TOKENS}))
@@ -126,7 +132,11 @@ def with_polars(pl):
     assert frame.get_column("held_us").to_list() == [row["held_us"] for row in ROWS]
     scored(pl.Series(TOKENS), pl.Series(HOLDERS), pl.Series(START), pl.Series(END), pl.Series(WEIGHTS))
     scored(pl.Series(TOKENS).cast(pl.Categorical), pl.Series(HOLDERS), START, END, array("d", WEIGHTS))
-    scored(pl.DataFrame({"token_id": TOKENS, "holder_id": HOLDERS, "start_us": START, "end_us": END, "weight": WEIGHTS}))
+    scored(
+        pl.DataFrame(
+            {"token_id": TOKENS, "holder_id": HOLDERS, "start_us": START, "end_us": END, "weight": WEIGHTS}
+        )
+    )
 
 
 def with_numpy(np):

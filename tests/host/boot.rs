@@ -1,11 +1,8 @@
 //! What is found, what is refused and how it is said, before any code of an operator runs.
-#![cfg(feature = "py-embed")]
-
-mod host;
 
 use std::path::{Path, PathBuf};
 
-use host::{Ended, PROGRAM, Place, bare};
+use crate::program::{Ended, PROGRAM, Place, bare};
 use poh_holdmetrics_rust::host::runtime::PYTHON;
 
 const UNUSABLE: i32 = 78;

@@ -144,13 +144,11 @@ fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Fa
             "poh_holdmetrics takes native code from {source:?} instead of this program: use the \
              version of poh_holdmetrics that was released with it"
         )),
-        Ok(_) => {}
-        Err(error) if found.package.is_ok() => {
-            problems.push(format!(
-                "poh_holdmetrics cannot say where native code comes from ({error})"
-            ));
-        }
-        Err(_) => {}
+        Err(error) if found.package.is_ok() => problems.push(format!(
+            "poh_holdmetrics cannot say where native code comes from ({error}): {cure}"
+        )),
+        // Switched off on purpose, or said already: the package itself cannot be imported.
+        Ok(_) | Err(_) => {}
     }
     match &found.trial_score {
         Ok(score) if score == "10" => {}

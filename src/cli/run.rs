@@ -12,7 +12,7 @@ use super::failure::Failure;
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A script; poh_holdmetrics is importable in it, and computes natively
+    /// A script; `poh_holdmetrics` is importable in it, and computes natively
     #[arg(value_name = "SCRIPT.py")]
     script: PathBuf,
     /// What the script finds in sys.argv

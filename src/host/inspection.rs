@@ -28,6 +28,7 @@ pub struct Inspection {
 }
 
 /// Asks everything.
+#[must_use]
 pub fn inspect(interpreter: &Interpreter) -> Inspection {
     interpreter.attach(|py| Inspection {
         version: Python::version_str().to_owned(),

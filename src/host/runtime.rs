@@ -282,14 +282,13 @@ fn find_package(
     let found = folders
         .iter()
         .find(|folder| folder.join(PACKAGE).join("__init__.py").is_file());
-    match found {
-        Some(folder) => Ok(folder.clone()),
-        None => {
-            folders.dedup();
-            Err(RuntimeError::NoPackage {
-                looked: Folders(folders),
-            })
-        }
+    if let Some(folder) = found {
+        Ok(folder.clone())
+    } else {
+        folders.dedup();
+        Err(RuntimeError::NoPackage {
+            looked: Folders(folders),
+        })
     }
 }
 

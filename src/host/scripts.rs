@@ -74,6 +74,7 @@ fn search_path(py: Python<'_>) -> PyResult<Vec<PathBuf>> {
 
 impl Program {
     /// Runs the program as `__main__` with `sys.argv[1:]` set to `arguments`; gives the exit code.
+    #[must_use]
     pub fn run(&self, interpreter: &Interpreter, arguments: &[OsString]) -> i32 {
         interpreter.attach(|py| match self.run_main(py, arguments) {
             Ok(()) => 0,
@@ -194,7 +195,7 @@ fn prompt(py: Python<'_>) -> PyResult<()> {
 }
 
 fn main_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    Ok(py.import("__main__")?)
+    py.import("__main__")
 }
 
 /// What `python` runs through the `__main__` in it.

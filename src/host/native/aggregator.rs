@@ -145,7 +145,7 @@ impl Aggregator {
         })
     }
 
-    /// The first `n` rows: tuples of rank, holder_id, held_us, score, weighted_score.
+    /// The first `n` rows: tuples of rank, `holder_id`, `held_us`, score, `weighted_score`.
     #[pyo3(signature = (n, as_of_us, from_us=None, closed_only=false))]
     pub(super) fn leaderboard<'py>(
         &self,

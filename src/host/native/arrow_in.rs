@@ -1,4 +1,4 @@
-//! Arrow data from any library, through the PyCapsule interface (`__arrow_c_array__` and
+//! Arrow data from any library, through the `PyCapsule` interface (`__arrow_c_array__` and
 //! `__arrow_c_stream__`), taken over without a copy.
 //!
 //! Producers are other people's C code: what they hand over is checked in full (lengths, offsets,
@@ -98,6 +98,10 @@ fn import_stream(capsule: &Bound<'_, PyAny>) -> PyResult<ArrowColumn> {
     Ok(ArrowColumn { chunks, kind })
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what `map_err` calls with the error itself"
+)]
 fn arrow_failed(error: arrow::error::ArrowError) -> PyErr {
     PyTypeError::new_err(error.to_string())
 }

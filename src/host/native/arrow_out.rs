@@ -1,4 +1,4 @@
-//! A snapshot as an Arrow stream (the PyCapsule interface), for polars, pyarrow and duckdb.
+//! A snapshot as an Arrow stream (the `PyCapsule` interface), for polars, pyarrow and duckdb.
 //!
 //! Exact columns: `held_us` as a decimal of 38 digits without fraction, `score` as text.
 

@@ -4,7 +4,6 @@
 //! texts stay where they are, see [`super::texts`]. A column of the wrong kind, format or shape is
 //! refused with its name before a row is read. Rows are checked by [`EventColumns`].
 
-use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::PyValueError;
@@ -130,7 +129,7 @@ fn integers(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
             return Err(wrong_kind(column, "int64", &imported.kind.to_string()));
         }
         let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(|chunk| chunk.as_primitive::<Int64Type>());
+        let values = chunks.flat_map(arrow::array::AsArray::as_primitive::<Int64Type>);
         return Ok(values.map(|value| value.unwrap_or(ABSENT)).collect());
     }
     buffer(column, "int64", value)
@@ -155,7 +154,7 @@ fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
             return Err(wrong_kind(column, "float64", &imported.kind.to_string()));
         }
         let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(|chunk| chunk.as_primitive::<Float64Type>());
+        let values = chunks.flat_map(arrow::array::AsArray::as_primitive::<Float64Type>);
         return Ok(WeightColumn::Doubles(
             values.map(|value| value.unwrap_or(1.0)).collect(),
         ));
@@ -177,13 +176,7 @@ fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
         };
         return list.iter().enumerate().map(read).collect();
     }
-    let bytes: Vec<u8> = if is_bool_buffer(value) {
-        let bytes = PyMemoryView::from(value)?.call_method1("cast", ("B",));
-        let bytes = bytes.map_err(|_| wrong_kind("retract", "bool", "a strided buffer"))?;
-        buffer("retract", "bool", &bytes)?
-    } else {
-        buffer("retract", "bool", value)?
-    };
+    let bytes: Vec<u8> = buffer("retract", "bool", value)?;
     let truth = |(row, byte)| match byte {
         0 => Ok(false),
         1 => Ok(true),
@@ -193,38 +186,71 @@ fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
 }
 
 fn is_buffer(value: &Bound<'_, PyAny>) -> bool {
-    PyUntypedBuffer::get(value).is_ok()
+    PyMemoryView::from(value).is_ok()
 }
 
-fn is_bool_buffer(value: &Bound<'_, PyAny>) -> bool {
-    PyUntypedBuffer::get(value)
-        .is_ok_and(|buffer| buffer.format() == c"?" && buffer.dimensions() == 1)
+/// A type of number that a column may hold.
+trait Number: Element {
+    /// Its letters in the notation of `struct`, in native byte order.
+    const FORMATS: &'static [u8];
+    const LETTER: &'static str;
 }
 
-/// A copy of a one-dimensional, contiguous buffer of `T`.
-fn buffer<T: Element>(column: &str, kind: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
-    let Ok(untyped) = PyUntypedBuffer::get(value) else {
+impl Number for i64 {
+    const FORMATS: &'static [u8] = b"qln";
+    const LETTER: &'static str = "q";
+}
+
+impl Number for f64 {
+    const FORMATS: &'static [u8] = b"d";
+    const LETTER: &'static str = "d";
+}
+
+/// Also truth values, one byte each.
+impl Number for u8 {
+    const FORMATS: &'static [u8] = b"B?";
+    const LETTER: &'static str = "B";
+}
+
+/// A copy of a one-dimensional, contiguous buffer of `T` in native byte order.
+fn buffer<T: Number>(column: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
+    // A memoryview fills in what some exporters leave out, such as the strides of ctypes.
+    let Ok(view) = PyMemoryView::from(value) else {
+        let kind = value.get_type().name()?;
+        return Err(wrong_kind(column, needed, &kind.to_string()));
+    };
+    let untyped = PyUntypedBuffer::get(&view)?;
+    if !has_format::<T>(&untyped) {
+        let found = format!(
+            "a buffer of format {:?}",
+            untyped.format().to_string_lossy()
+        );
+        return Err(wrong_kind(column, needed, &found));
+    }
+    if untyped.dimensions() != 1 || !untyped.is_c_contiguous() {
         return Err(wrong_kind(
             column,
-            kind,
-            &value.get_type().name()?.to_string(),
-        ));
-    };
-    let format = untyped.format().to_string_lossy().into_owned();
-    let is_flat = untyped.dimensions() == 1 && untyped.is_c_contiguous();
-    match PyBuffer::<T>::get(value) {
-        Ok(typed) if is_flat => typed.to_vec(value.py()),
-        Ok(_) => Err(wrong_kind(
-            column,
-            kind,
+            needed,
             "a strided or multi-dimensional buffer",
-        )),
-        Err(_) => Err(wrong_kind(
-            column,
-            kind,
-            &format!("a buffer of format {format:?}"),
-        )),
+        ));
     }
+    if let Ok(typed) = untyped.as_typed::<T>() {
+        return typed.to_vec(value.py());
+    }
+    // The same bytes under another name, such as `<q` where `q` is known.
+    let bytes = view.call_method0("tobytes")?;
+    let numbers = PyMemoryView::from(&bytes)?.call_method1("cast", (T::LETTER,))?;
+    PyBuffer::<T>::get(&numbers)?.to_vec(value.py())
+}
+
+fn has_format<T: Number>(buffer: &PyUntypedBuffer) -> bool {
+    let letter = match buffer.format().to_bytes() {
+        [letter] | [b'@' | b'=', letter] => letter,
+        [b'<', letter] if cfg!(target_endian = "little") => letter,
+        [b'>' | b'!', letter] if cfg!(target_endian = "big") => letter,
+        _ => return false,
+    };
+    T::FORMATS.contains(letter) && buffer.item_size() == size_of::<T>()
 }
 
 fn wrong_kind(column: &str, needed: &str, found: &str) -> PyErr {

@@ -61,7 +61,7 @@ pub(super) fn score_exact(
     })
 }
 
-/// The stretches of effective weight of each key: tuples of token_id, holder_id, start_us, end_us
+/// The stretches of effective weight of each key: tuples of `token_id`, `holder_id`, `start_us`, `end_us`
 /// (None while still open) and the weight in steps of 1e-18, by token, holder and time.
 #[pyfunction]
 pub(super) fn merge_overlaps<'py>(

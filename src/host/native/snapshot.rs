@@ -38,6 +38,10 @@ impl Snapshot {
 
     /// First instant that counts; None for the beginning of time.
     #[getter]
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "the published name of an attribute"
+    )]
     fn from_us(&self) -> Option<i64> {
         self.inner.window().from.map(core::Micros::get)
     }
@@ -57,7 +61,7 @@ impl Snapshot {
         format!("Snapshot(holders={}, as_of={as_of})", self.__len__())
     }
 
-    /// The first `n` rows, or all: tuples of rank, holder_id, held_us, score, weighted_score.
+    /// The first `n` rows, or all: tuples of rank, `holder_id`, `held_us`, score, `weighted_score`.
     #[pyo3(signature = (n=None))]
     fn rows<'py>(
         &self,
@@ -70,8 +74,8 @@ impl Snapshot {
         })
     }
 
-    /// An Arrow stream with the columns rank, holder_id, held_us, score, weighted_score and
-    /// total_seconds; `requested_schema` is not negotiated.
+    /// An Arrow stream with the columns rank, `holder_id`, `held_us`, score, `weighted_score` and
+    /// `total_seconds`; `requested_schema` is not negotiated.
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -101,7 +105,7 @@ pub(super) fn rows<'py>(
     PyList::new(py, rows)
 }
 
-/// One row: rank, holder_id, held_us, score, weighted_score.
+/// One row: rank, `holder_id`, `held_us`, score, `weighted_score`.
 pub(super) fn row<'py>(
     py: Python<'py>,
     rank: u64,

@@ -64,7 +64,7 @@ impl<'py> Texts<'py> {
     fn len(&self) -> usize {
         match &self.held {
             Held::Listed(objects) => objects.len(),
-            Held::Arrow(chunks) => chunks.iter().map(|chunk| chunk.len()).sum(),
+            Held::Arrow(chunks) => chunks.iter().map(Array::len).sum(),
         }
     }
 

@@ -1,0 +1,156 @@
+"""Columns of wrong kinds, formats, shapes and lengths: a ValueError each, and nothing is applied."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from array import array
+
+import _holdmetrics_host as native
+
+AGGREGATOR = native.Aggregator()
+TEXTS = ["a", "b"]
+TIMES = array("q", [1, 2])
+LATER = array("q", [3, 4])
+
+
+def refused(reason, *columns, **named):
+    for call in (AGGREGATOR.record_batch, lambda *c, **n: native.score_columns(*c, **n, as_of_us=9)):
+        try:
+            call(*columns, **named)
+        except ValueError as error:
+            assert str(error).startswith(reason), f"{error!s} does not start with {reason}"
+        else:
+            raise AssertionError(f"accepted: {columns} {named}")
+    assert AGGREGATOR.events == 0
+
+
+def bad_formats():
+    for bad in (
+        [1, 2],
+        (1, 2),
+        7,
+        "12",
+        array("d", [1, 2]),
+        array("i", [1, 2]),
+        array("Q", [1, 2]),
+        bytes(16),
+        memoryview(struct.pack(">2q", 1, 2)),
+        (ctypes.c_int64.__ctype_be__ * 2)(1, 2),
+        (ctypes.c_int32 * 2)(1, 2),
+        memoryview(array("q", [1, 2, 3, 4]))[::2],
+        memoryview(bytes(32)).cast("q", (2, 2)),
+    ):
+        refused("start_us: a contiguous one-dimensional buffer of int64 is needed", TEXTS, TEXTS, bad, LATER)
+        refused("end_us: ", TEXTS, TEXTS, TIMES, bad)
+        refused("revision: ", TEXTS, TEXTS, TIMES, LATER, revision=bad)
+    for bad in (array("f", [1, 2]), TIMES, "11", 5, {"a": 1}, memoryview(array("d", [1, 2, 3, 4]))[::2]):
+        refused("weight: a contiguous one-dimensional buffer of float64", TEXTS, TEXTS, TIMES, LATER, bad)
+    for bad in (TIMES, "tf", None.__class__, memoryview(b"\0\0\1\1").cast("?")[::2]):
+        refused(
+            "retract: a contiguous one-dimensional buffer of bool", TEXTS, TEXTS, TIMES, LATER, retract=bad
+        )
+    for bad in ("ab", ("a", "b"), {"a", "b"}, b"ab", 5):
+        refused("token_id: give a list of str", bad, TEXTS, TIMES, LATER)
+        refused("holder_id: give a list of str", TEXTS, bad, TIMES, LATER)
+        refused("event_id: give a list of str", TEXTS, TEXTS, TIMES, LATER, event_id=bad)
+    refused("holder_id: missing", TEXTS)
+
+
+def bad_lengths():
+    one = array("q", [1])
+    refused("holder_id: 1 rows, but token_id has 2", TEXTS, ["a"], TIMES, LATER)
+    refused("start: 1 rows, but token_id has 2", TEXTS, TEXTS, one, LATER)
+    refused("end: 1 rows", TEXTS, TEXTS, TIMES, one)
+    refused("weight: 1 rows", TEXTS, TEXTS, TIMES, LATER, ["1"])
+    refused("event_id: 1 rows", TEXTS, TEXTS, TIMES, LATER, event_id=["1"])
+    refused("revision: 1 rows", TEXTS, TEXTS, TIMES, LATER, revision=one)
+    refused("retract: 1 rows", TEXTS, TEXTS, TIMES, LATER, retract=b"\0")
+
+
+def bad_rows():
+    refused("row 1: token_id: missing or empty", ["a", ""], TEXTS, TIMES, LATER)
+    refused("row 1: token_id: missing or empty", ["a", None], TEXTS, TIMES, LATER)
+    refused("row 1: holder_id: not text", TEXTS, ["a", 5], TIMES, LATER)
+    refused("row 0: holder_id: not text", TEXTS, ["\udfff", "a"], TIMES, LATER)
+    refused("row 1: start: out of range", TEXTS, TEXTS, array("q", [1, 2**62]), LATER)
+    refused("row 1: end: before start", TEXTS, TEXTS, TIMES, array("q", [3, 1]))
+    refused("row 0: weight: negative", TEXTS, TEXTS, TIMES, LATER, array("d", [-1, 1]))
+    refused("row 1: weight: not finite", TEXTS, TEXTS, TIMES, LATER, array("d", [1, float("inf")]))
+    refused("row 1: weight: not a number", TEXTS, TEXTS, TIMES, LATER, ["1", "one"])
+    refused("row 1: event_id: empty", TEXTS, TEXTS, TIMES, LATER, event_id=[None, ""])
+    refused(
+        "row 0: revision: not an integer",
+        TEXTS,
+        TEXTS,
+        TIMES,
+        LATER,
+        event_id=TEXTS,
+        revision=array("q", [-1, 0]),
+    )
+    refused("row 1: retract: not true or false", TEXTS, TEXTS, TIMES, LATER, event_id=TEXTS, retract=b"\1\2")
+    refused("row 1: revision or retract without event_id", TEXTS, TEXTS, TIMES, LATER, retract=[False, True])
+
+
+def the_first_bad_row_of_many():
+    rows = 50_000
+    start = array("q", range(rows))
+    end = array("q", range(rows))
+    end[20_001] = end[49_999] = 0
+    refused("row 20001: end: before start", ["t"] * rows, ["h"] * rows, start, end)
+
+
+class Liar:
+    """Offers Arrow columns that it does not have."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.given
+
+
+class LiarAboutArrays(Liar):
+    def __arrow_c_array__(self, requested_schema=None):
+        return self.given
+
+
+def capsule(name):
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype = ctypes.py_object
+    new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    return new(ctypes.addressof(EMPTY), name, None)
+
+
+EMPTY = ctypes.create_string_buffer(256)
+
+
+def bad_arrow():
+    for given in (None, 5, (1, 2), capsule(b"something_else"), capsule(b"arrow_array_stream")):
+        refused("token_id: no readable Arrow data", Liar(given), TEXTS, TIMES, LATER)
+        refused("table: no readable Arrow data", Liar(given))
+    for given in (None, (1,), (1, 2), (capsule(b"arrow_schema"), capsule(b"arrow_array"))):
+        refused("holder_id: no readable Arrow data", TEXTS, LiarAboutArrays(given), TIMES, LATER)
+
+
+def an_export_of_another_table():
+    aggregator = native.Aggregator()
+    aggregator.record("t", "h", 0, 5)
+    snapshot = aggregator.snapshot(10)
+    refused("table: ", snapshot)
+    refused("token_id: an Arrow column of strings is needed", snapshot, TEXTS, TIMES, LATER)
+    used = snapshot.__arrow_c_stream__()
+    refused("table: ", Liar(used))
+    refused("table: no readable Arrow data", Liar(used))
+
+
+for check in (
+    bad_formats,
+    bad_lengths,
+    bad_rows,
+    the_first_bad_row_of_many,
+    bad_arrow,
+    an_export_of_another_table,
+):
+    check()
+print("ok")

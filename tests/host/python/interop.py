@@ -1,0 +1,174 @@
+"""Other libraries read a snapshot through Arrow, and their columns are read here. Those that are not
+installed are named; with none there is nothing to try."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from array import array
+from decimal import Decimal
+
+import _holdmetrics_host as native
+
+SECOND = 1_000_000
+AGGREGATOR = native.Aggregator()
+AGGREGATOR.record("T", "ada", 0, 10 * SECOND)
+AGGREGATOR.record("T", "bob", 0, None, "0.5")
+SNAPSHOT = AGGREGATOR.snapshot(30 * SECOND)
+ROWS = [
+    {
+        "rank": 1,
+        "holder_id": "bob",
+        "held_us": Decimal(30 * SECOND),
+        "score": "15",
+        "weighted_score": 15.0,
+        "total_seconds": 30,
+    },
+    {
+        "rank": 2,
+        "holder_id": "ada",
+        "held_us": Decimal(10 * SECOND),
+        "score": "10",
+        "weighted_score": 10.0,
+        "total_seconds": 10,
+    },
+]
+START = array("q", [0, 0, 5 * SECOND])
+END = array("q", [10 * SECOND, 4 * SECOND, 6 * SECOND])
+SCORED = [(1, "b", 4 * SECOND, "8", 8.0), (2, "a", 10 * SECOND, "1", 1.0)]
+TOKENS, HOLDERS, WEIGHTS = ["T", "T", "T"], ["a", "b", "a"], [0.1, 2.0, 0.1]
+
+
+def scored(*columns, **named):
+    rows = native.score_columns(*columns, **named, as_of_us=60 * SECOND).rows()
+    assert rows == SCORED, rows
+
+
+def with_pyarrow(pa):
+    table = pa.table(SNAPSHOT)
+    assert table.to_pylist() == ROWS
+    assert str(table.schema.field("held_us").type) == "decimal128(38, 0)"
+    assert pa.table(native.Aggregator().snapshot(0)).num_rows == 0
+    # A large one crosses in several batches.
+    many = 300_000
+    big = native.score_columns(
+        ["t"] * many, [str(row) for row in range(many)], array("q", [0] * many), None, as_of_us=SECOND
+    )
+    assert pa.table(big).column("rank").to_pylist() == [1] * many
+
+    for kind in (pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())):
+        tokens = pa.array(TOKENS, pa.string()).cast(kind)
+        scored(tokens, pa.array(HOLDERS).cast(kind), START, END, array("d", WEIGHTS))
+    sliced = pa.array(["x", *HOLDERS, "y"]).slice(1, 3)
+    scored(TOKENS, sliced, START, END, array("d", WEIGHTS))
+    chunked = pa.chunked_array([HOLDERS[:1], [], HOLDERS[1:]])
+    scored(TOKENS, chunked, pa.array(START), pa.chunked_array([END[:2], END[2:]]), pa.array(WEIGHTS))
+    scored(TOKENS, HOLDERS, START, END, array("d", WEIGHTS), pa.array([None] * 3, pa.string()))
+    nothing = pa.array([None] * 3, pa.string()).dictionary_encode()
+    scored(TOKENS, HOLDERS, START, END, array("d", WEIGHTS), nothing)
+
+    columns = {
+        "token_id": pa.array(TOKENS),
+        "holder_id": pa.array(HOLDERS).dictionary_encode(),
+        "start": pa.array(START).cast(pa.timestamp("us", tz="UTC")),
+        "end_us": pa.array(END),
+        "weight": pa.array([Decimal("0.1"), Decimal(2), Decimal("0.1")], pa.decimal128(10, 3)),
+        "unknown": pa.array([1, 2, 3]),
+    }
+    scored(pa.table(columns))
+    scored(pa.table(columns).to_reader())
+    scored(pa.record_batch(columns))
+    aggregator = native.Aggregator()
+    assert aggregator.record_batch(pa.table(columns)) == 3
+    assert aggregator.snapshot(60 * SECOND).rows() == SCORED
+
+    def refused(reason, *given, **named):
+        try:
+            aggregator.record_batch(*given, **named)
+        except ValueError as error:
+            assert str(error).startswith(reason), error
+        else:
+            raise AssertionError(f"accepted, not refused with {reason}")
+        assert aggregator.events == 3
+
+    refused(
+        "token_id: an Arrow column of strings is needed, not of Int64",
+        pa.array([1, 2, 3]),
+        HOLDERS,
+        START,
+        END,
+    )
+    refused("row 1: holder_id: missing", TOKENS, pa.array(["a", None, "b"]), START, END)
+    refused("start_us: ", TOKENS, HOLDERS, pa.array([1.0, 2.0, 3.0]), END)
+    refused("table: ", pa.table({"token_id": TOKENS}))
+    weightless = columns | {"weight": pa.array([1.0, -1.0, 2.0])}
+    refused("row 1: weight: negative", pa.table(weightless))
+    two_chunks = pa.concat_tables([pa.table(columns), pa.table(weightless | {"weight": columns["weight"]})])
+    assert aggregator.record_batch(two_chunks) == 6
+    broken = pa.Array.from_buffers(
+        pa.string(), 3, [None, pa.py_buffer(array("i", [0, 9, 1, 3]).tobytes()), pa.py_buffer(b"abc")]
+    )
+    try:
+        native.score_columns(broken, HOLDERS, START, END, as_of_us=1)
+    except ValueError as error:
+        assert str(error).startswith("token_id: broken Arrow data"), error
+    else:
+        raise AssertionError("offsets that run backwards were accepted")
+    invalid = pa.Array.from_buffers(
+        pa.string(), 3, [None, pa.py_buffer(array("i", [0, 1, 2, 3]).tobytes()), pa.py_buffer(b"a\xffc")]
+    )
+    try:
+        native.score_columns(invalid, HOLDERS, START, END, as_of_us=1)
+    except ValueError as error:
+        assert str(error).startswith("token_id: broken Arrow data"), error
+    else:
+        raise AssertionError("bytes that are no UTF-8 were accepted")
+
+
+def with_polars(pl):
+    frame = pl.DataFrame(SNAPSHOT)
+    assert frame.select("rank", "holder_id", "score").rows() == [(1, "bob", "15"), (2, "ada", "10")]
+    assert frame.get_column("held_us").to_list() == [row["held_us"] for row in ROWS]
+    scored(pl.Series(TOKENS), pl.Series(HOLDERS), pl.Series(START), pl.Series(END), pl.Series(WEIGHTS))
+    scored(pl.Series(TOKENS).cast(pl.Categorical), pl.Series(HOLDERS), START, END, array("d", WEIGHTS))
+    scored(
+        pl.DataFrame(
+            {"token_id": TOKENS, "holder_id": HOLDERS, "start_us": START, "end_us": END, "weight": WEIGHTS}
+        )
+    )
+
+
+def with_numpy(np):
+    start, end = np.array(START), np.array(END)
+    flags = np.array([False, False, False])
+    scored(TOKENS, HOLDERS, start, end, np.array(WEIGHTS), retract=flags)
+    scored(TOKENS, HOLDERS, np.repeat(start, 2).reshape(3, 2)[:, 0].copy(), end, np.array(WEIGHTS))
+    for bad in (np.repeat(start, 2)[::2], start.astype(">i8"), start.astype("i4"), start.reshape(3, 1)):
+        try:
+            native.score_columns(TOKENS, HOLDERS, bad, end, as_of_us=1)
+        except ValueError as error:
+            assert str(error).startswith("start_us: a contiguous"), error
+        else:
+            raise AssertionError(f"accepted {bad!r}")
+
+
+def with_duckdb(duckdb):
+    snapshot = SNAPSHOT  # noqa: F841 - the query names it
+    found = duckdb.sql("select holder_id, score, held_us from snapshot where rank = 1").fetchall()
+    assert found == [("bob", "15", Decimal(30 * SECOND))] or found == [("bob", "15", 30 * SECOND)], found
+    table = duckdb.sql("select 'T' as token_id, 'h' as holder_id, 0 as start_us, 5 as end_us").arrow()
+    assert native.score_columns(table, as_of_us=9).rows() == [(1, "h", 5, "0.000005", 5e-06)]
+
+
+for name, check in {
+    "pyarrow": with_pyarrow,
+    "polars": with_polars,
+    "numpy": with_numpy,
+    "duckdb": with_duckdb,
+}.items():
+    if importlib.util.find_spec(name) is None:
+        print(f"not tried: {name} is not installed for {sys.prefix}")
+    else:
+        check(importlib.import_module(name))
+print("ok")

@@ -9,13 +9,14 @@ build_binary
 make_run_venv
 
 say "Scoring by itself"
-cargo bench --locked
+cargo bench --locked --features py-embed --bench scoring
 
 say "Calls over the boundary"
 "$BINARY" run benches/boundary.py
 
+# The peers have an environment of their own, with pinned versions.
 peers=$REPOSITORY/benches/peers
-make_venv "$peers/.venv" --requirement "$peers/requirements.txt" ./python_pkg
+"$CHOSEN_PYTHON" "$peers/run.py" --prepare
 say "Batch by batch"
 "$peers/.venv/bin/python" "$peers/incremental.py" --binary "$BINARY"
 say "Beside other tools"

@@ -158,12 +158,12 @@ def batches(figures: Figures, ns: Any) -> None:
 
     # Refused for its last column's length after all are read and before the first row is: what is left is
     # the crossing. Raising costs well under a microsecond.
-    short = bytes(BATCH - 1)
+    short = array("q", [0])
 
     def cross(given: tuple[Any, ...]) -> Callable[[], None]:
         def run() -> None:
             try:
-                aggregator.record_batch(*given, retract=short)
+                aggregator.record_batch(*given, revision=short)
             except ValueError:
                 return
             raise AssertionError

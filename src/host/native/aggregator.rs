@@ -118,6 +118,8 @@ impl Aggregator {
             })?;
             let slices = columns.slices()?;
             let columns = slices.columns();
+            // Before the workers are called: they are not needed to count.
+            columns.rows().map_err(refused)?;
             detached(py, || self.inner.record_batch(&columns))?.map_err(refused)
         })
     }

@@ -9,8 +9,11 @@
     reason = "the Arrow C data interface hands over raw structures"
 )]
 
-use arrow::array::{Array, ArrayReader, ArrayRef, make_array};
+use arrow::array::{
+    Array, ArrayReader, ArrayRef, AsArray, GenericStringArray, OffsetSizeTrait, make_array,
+};
 use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -47,11 +50,43 @@ pub(super) fn import(column: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrowCo
         refusal
     })?;
     for chunk in &imported.chunks {
-        chunk.to_data().validate_full().map_err(|error| {
+        check(chunk).map_err(|error| {
             PyValueError::new_err(format!("{column}: broken Arrow data: {error}"))
         })?;
     }
     Ok(imported)
+}
+
+/// Whether everything in `chunk` is what its type promises.
+fn check(chunk: &ArrayRef) -> Result<(), ArrowError> {
+    let data = chunk.to_data();
+    let is_simple = match chunk.data_type() {
+        DataType::Utf8 => is_ascii_text(chunk.as_string::<i32>()),
+        DataType::LargeUtf8 => is_ascii_text(chunk.as_string::<i64>()),
+        _ => false,
+    };
+    if is_simple {
+        // Lengths and the outer offsets; what lies between them is known to be in order.
+        data.validate()
+    } else {
+        data.validate_full()
+    }
+}
+
+/// Whether the offsets never step back and all that they span is ASCII, where every offset is the
+/// start of a character: what most columns of ids are, in a tenth of the time of the full check.
+fn is_ascii_text<O: OffsetSizeTrait>(texts: &GenericStringArray<O>) -> bool {
+    let offsets = texts.value_offsets();
+    let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
+        return false;
+    };
+    // No early exit: the compiler compares many at once.
+    let is_ordered = offsets
+        .windows(2)
+        .fold(true, |ordered, pair| ordered & (pair[0] <= pair[1]));
+    let span = first.to_usize().zip(last.to_usize());
+    let spanned = span.and_then(|(first, last)| texts.value_data().get(first..last));
+    is_ordered && spanned.is_some_and(<[u8]>::is_ascii)
 }
 
 /// From the pair of capsules `(arrow_schema, arrow_array)`.
@@ -102,6 +137,6 @@ fn import_stream(capsule: &Bound<'_, PyAny>) -> PyResult<ArrowColumn> {
     clippy::needless_pass_by_value,
     reason = "what `map_err` calls with the error itself"
 )]
-fn arrow_failed(error: arrow::error::ArrowError) -> PyErr {
+fn arrow_failed(error: ArrowError) -> PyErr {
     PyTypeError::new_err(error.to_string())
 }

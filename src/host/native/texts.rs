@@ -1,8 +1,12 @@
 //! A column of texts: a list of `str`, or an Arrow column of strings.
 //!
 //! Nothing is copied: the texts stay where Python or Arrow keeps them, held for the whole call.
+#![allow(
+    unsafe_code,
+    reason = "a text costs a nanosecond this way, and several where each step is checked again"
+)]
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArrayType};
 use arrow::datatypes::DataType;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -49,50 +53,73 @@ impl<'py> Texts<'py> {
 
     /// The texts, an empty one where there is none.
     pub(super) fn present(&self) -> PyResult<Vec<&str>> {
-        let mut texts = Vec::with_capacity(self.len());
-        self.visit(|text| texts.push(text.unwrap_or_default()))?;
-        Ok(texts)
+        self.gather(Option::unwrap_or_default)
     }
 
     /// The texts, `None` where there is none.
     pub(super) fn optional(&self) -> PyResult<Vec<Option<&str>>> {
-        let mut texts = Vec::with_capacity(self.len());
-        self.visit(|text| texts.push(text))?;
-        Ok(texts)
+        self.gather(|text| text)
     }
 
-    fn len(&self) -> usize {
-        match &self.held {
-            Held::Listed(objects) => objects.len(),
-            Held::Arrow(chunks) => chunks.iter().map(Array::len).sum(),
-        }
-    }
-
-    fn visit<'a>(&'a self, mut visit: impl FnMut(Option<&'a str>)) -> PyResult<()> {
+    fn gather<'a, T>(&'a self, take: impl Fn(Option<&'a str>) -> T + Copy) -> PyResult<Vec<T>> {
         match &self.held {
             Held::Listed(objects) => {
-                for (row, object) in objects.iter().enumerate() {
-                    let text = object.cast::<PyString>().ok();
-                    match text.and_then(|text| text.to_str().ok()) {
-                        Some(text) => visit(Some(text)),
-                        None if object.is_none() => visit(None),
-                        None => {
-                            return Err(PyValueError::new_err(format!(
-                                "row {row}: {}: not text",
-                                self.column
-                            )));
-                        }
-                    }
-                }
+                let text = |(row, object)| listed(object).ok_or(row).map(take);
+                let texts = objects
+                    .iter()
+                    .enumerate()
+                    .map(text)
+                    .collect::<Result<_, _>>();
+                texts.map_err(|row| {
+                    PyValueError::new_err(format!("row {row}: {}: not text", self.column))
+                })
             }
             Held::Arrow(chunks) => {
+                let mut texts = Vec::with_capacity(chunks.iter().map(Array::len).sum());
                 for chunk in chunks {
-                    visit_chunk(chunk, &mut visit);
+                    gather_chunk(chunk, &mut texts, take);
                 }
+                Ok(texts)
             }
         }
-        Ok(())
     }
+}
+
+/// The text of an object of a list, `Some(None)` for `None`, `None` where it is no text.
+#[inline]
+fn listed<'a>(object: &'a Bound<'_, PyAny>) -> Option<Option<&'a str>> {
+    let Ok(text) = object.cast::<PyString>() else {
+        return object.is_none().then_some(None);
+    };
+    match ascii(text) {
+        Some(text) => Some(Some(text)),
+        None => text.to_str().ok().map(Some),
+    }
+}
+
+/// The characters of a text that Python keeps as ASCII, without a call into Python.
+#[cfg(not(any(Py_LIMITED_API, Py_3_14)))]
+#[inline]
+fn ascii<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
+    use pyo3::ffi;
+
+    let text = text.as_ptr();
+    // SAFETY: `text` is a live `str`, which never changes; a compact ASCII one has as many bytes of
+    // ASCII at its data as it is long.
+    unsafe {
+        if ffi::PyUnicode_IS_COMPACT_ASCII(text) == 0 {
+            return None;
+        }
+        let length = usize::try_from(ffi::PyUnicode_GET_LENGTH(text)).ok()?;
+        let bytes = std::slice::from_raw_parts(ffi::PyUnicode_DATA(text).cast(), length);
+        Some(str::from_utf8_unchecked(bytes))
+    }
+}
+
+/// Where the layout of `str` is not part of the interface, Python is called for each text.
+#[cfg(any(Py_LIMITED_API, Py_3_14))]
+const fn ascii<'a>(_text: &'a Bound<'_, PyString>) -> Option<&'a str> {
+    None
 }
 
 fn is_text(kind: &DataType) -> bool {
@@ -109,27 +136,46 @@ fn is_plain_text(kind: &DataType) -> bool {
     )
 }
 
-fn visit_chunk<'a>(chunk: &'a ArrayRef, visit: &mut impl FnMut(Option<&'a str>)) {
+fn gather_chunk<'a, T>(
+    chunk: &'a ArrayRef,
+    texts: &mut Vec<T>,
+    take: impl Fn(Option<&'a str>) -> T + Copy,
+) {
     let Some(dictionary) = chunk.as_any_dictionary_opt() else {
-        return visit_plain(chunk, visit);
+        return gather_plain(chunk, texts, take);
     };
     let mut values = Vec::with_capacity(dictionary.values().len());
-    visit_plain(dictionary.values(), &mut |value| values.push(value));
+    gather_plain(dictionary.values(), &mut values, |value| value);
     if values.is_empty() {
         // All keys are null: there is nothing that they could point to.
-        return (0..chunk.len()).for_each(|_| visit(None));
+        return texts.extend((0..chunk.len()).map(|_| take(None)));
     }
     let keys = dictionary.keys();
-    for (row, key) in dictionary.normalized_keys().into_iter().enumerate() {
-        visit(if keys.is_null(row) { None } else { values[key] });
+    let rows = dictionary.normalized_keys().into_iter().enumerate();
+    texts.extend(rows.map(|(row, key)| take(if keys.is_null(row) { None } else { values[key] })));
+}
+
+fn gather_plain<'a, T>(
+    chunk: &'a ArrayRef,
+    texts: &mut Vec<T>,
+    take: impl Fn(Option<&'a str>) -> T + Copy,
+) {
+    match chunk.data_type() {
+        DataType::Utf8 => gather_array(chunk.as_string::<i32>(), texts, take),
+        DataType::LargeUtf8 => gather_array(chunk.as_string::<i64>(), texts, take),
+        DataType::Utf8View => gather_array(chunk.as_string_view(), texts, take),
+        kind => unreachable!("a column of {kind} is refused when it is taken hold of"),
     }
 }
 
-fn visit_plain<'a>(chunk: &'a ArrayRef, visit: &mut impl FnMut(Option<&'a str>)) {
-    match chunk.data_type() {
-        DataType::Utf8 => chunk.as_string::<i32>().iter().for_each(visit),
-        DataType::LargeUtf8 => chunk.as_string::<i64>().iter().for_each(visit),
-        DataType::Utf8View => chunk.as_string_view().iter().for_each(visit),
-        kind => unreachable!("a column of {kind} is refused when it is taken hold of"),
+fn gather_array<'a, T>(
+    array: impl StringArrayType<'a>,
+    texts: &mut Vec<T>,
+    take: impl Fn(Option<&'a str>) -> T + Copy,
+) {
+    if array.null_count() > 0 {
+        return texts.extend(array.iter().map(take));
     }
+    // SAFETY: every row is within the array, and its texts were checked when it was imported.
+    texts.extend((0..array.len()).map(|row| take(Some(unsafe { array.value_unchecked(row) }))));
 }

@@ -20,5 +20,6 @@ peers=$REPOSITORY/benches/peers
 say "Batch by batch"
 "$peers/.venv/bin/python" "$peers/incremental.py" --binary "$BINARY"
 say "Beside other tools"
-# shellcheck disable=SC2086 - several arguments are meant
+# Several arguments are meant.
+# shellcheck disable=SC2086
 "$peers/.venv/bin/python" "$peers/run.py" --binary "$BINARY" ${PEERS_ARGUMENTS:-}

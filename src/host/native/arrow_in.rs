@@ -80,7 +80,10 @@ fn is_ascii_text<O: OffsetSizeTrait>(texts: &GenericStringArray<O>) -> bool {
     let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
         return false;
     };
-    // No early exit: the compiler compares many at once.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "without an early exit the compiler compares many at once"
+    )]
     let is_ordered = offsets
         .windows(2)
         .fold(true, |ordered, pair| ordered & (pair[0] <= pair[1]));

@@ -87,6 +87,7 @@ impl<'py> Texts<'py> {
 
 /// The text of an object of a list, `Some(None)` for `None`, `None` where it is no text.
 #[inline]
+#[expect(clippy::option_option, reason = "a text, none, or no text at all")]
 fn listed<'a>(object: &'a Bound<'_, PyAny>) -> Option<Option<&'a str>> {
     let Ok(text) = object.cast::<PyString>() else {
         return object.is_none().then_some(None);
@@ -168,6 +169,10 @@ fn gather_plain<'a, T>(
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "only references implement the trait"
+)]
 fn gather_array<'a, T>(
     array: impl StringArrayType<'a>,
     texts: &mut Vec<T>,

@@ -7,6 +7,7 @@ harness must stay smaller than anything it measures: it imports nothing but the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,10 +88,8 @@ def _failure(code: int, errors: str) -> str | None:
 
 
 def _end(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 class _Watch(threading.Thread):

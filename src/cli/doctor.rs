@@ -4,7 +4,7 @@
 //! that should be writable. Works without Python inside, and says so.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
@@ -118,7 +118,7 @@ fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Fa
 
     let (interpreter, runtime) = super::python::boot(&Settings::default())?;
     let found = inspect(&interpreter);
-    let text = |path: &PathBuf| path.display().to_string();
+    let text = |path: &Path| path.display().to_string();
     let cure = format!(
         "install it with `{} -m pip install {}`",
         text(&runtime.executable),
@@ -163,8 +163,8 @@ fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Fa
         built_for: PYTHON.to_owned(),
         library: library_version(),
         home: Some(text(&runtime.home)),
-        venv: runtime.venv.as_ref().map(text),
-        site_packages: runtime.site_packages.as_ref().map(text),
+        venv: runtime.venv.as_deref().map(text),
+        site_packages: runtime.site_packages.as_deref().map(text),
         package: found.package.ok(),
         native_source: found.native_source.ok(),
         search_path: found.search_path,

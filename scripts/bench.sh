@@ -9,15 +9,17 @@ build_binary
 make_run_venv
 
 say "Scoring by itself"
-cargo bench --locked
+cargo bench --locked --features py-embed --bench scoring
 
 say "Calls over the boundary"
 "$BINARY" run benches/boundary.py
 
+# The peers have an environment of their own, with pinned versions.
 peers=$REPOSITORY/benches/peers
-make_venv "$peers/.venv" --requirement "$peers/requirements.txt" ./python_pkg
+"$CHOSEN_PYTHON" "$peers/run.py" --prepare
 say "Batch by batch"
 "$peers/.venv/bin/python" "$peers/incremental.py" --binary "$BINARY"
 say "Beside other tools"
-# shellcheck disable=SC2086 - several arguments are meant
+# Several arguments are meant.
+# shellcheck disable=SC2086
 "$peers/.venv/bin/python" "$peers/run.py" --binary "$BINARY" ${PEERS_ARGUMENTS:-}

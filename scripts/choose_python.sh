@@ -6,7 +6,7 @@
 # Installs nothing: where none fits, it prints the one command that gets one and exits 1.
 set -eu
 
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 pyenv_root=${PYENV_ROOT:-$HOME/.pyenv}
 uv_root=${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}
 
@@ -48,16 +48,18 @@ advice() {
     fi
 }
 
+# Ends with the interpreter of a verdict that says `fit VERSION EXECUTABLE`.
 chosen() {
-    printf 'Python %s: %s (%s)\n' "$1" "$2" "$3" >&2
-    printf '%s\n' "$2"
+    found=${1#fit }
+    printf 'Python %s: %s (%s)\n' "${found%% *}" "${found#* }" "$2" >&2
+    printf '%s\n' "${found#* }"
     exit 0
 }
 
 if [ -n "${PYTHON:-}" ]; then
     answer=$(verdict "$PYTHON")
     case $answer in
-        fit*) set -f; set -- $answer; version=$2; shift 2; chosen "$version" "$*" "PYTHON=$PYTHON" ;;
+        fit*) chosen "$answer" "PYTHON=$PYTHON" ;;
     esac
     printf 'PYTHON=%s: it %s. Give another one, or get one with:\n  %s\n' \
         "$PYTHON" "${answer#unfit }" "$(advice)" >&2
@@ -69,7 +71,7 @@ for version in 3.12 3.13 3.11; do
     for executable in $(candidates "$version"); do
         answer=$(verdict "$executable")
         case $answer in
-            "fit $version."*) set -f; set -- $answer; full=$2; shift 2; chosen "$full" "$*" "the best found" ;;
+            "fit $version."*) chosen "$answer" "the best found" ;;
             fit*) ;; # another version; its own turn comes, or has been
             *) refused="$refused  $executable ${answer#unfit }
 " ;;

@@ -4,7 +4,7 @@
 #   PYTHON            the Python to build against (see choose_python.sh)
 #   CARGO_TARGET_DIR  where cargo builds; default target/
 #   HOLDMETRICS_CACHE where virtual environments for tests and downloaded tools lie; default .cache/
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 

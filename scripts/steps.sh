@@ -65,6 +65,11 @@ lint_steps() {
     else
         not_run "clippy, py-ext" "$NO_STABLE_ABI"
     fi
+    if command -v shellcheck >/dev/null; then
+        step "shellcheck" shellcheck -x -P SCRIPTDIR scripts/*.sh .ci/run
+    else
+        not_run "shellcheck" "it is not installed"
+    fi
     windows_step
     audit_steps
 }

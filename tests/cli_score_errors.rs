@@ -265,8 +265,8 @@ fn the_python_engine_needs_python_inside() {
     let answer = run_with_input(["score", "-", "--engine", "python"], EVENTS.as_bytes());
     assert!(
         answer
-            .error(2)
-            .starts_with("--engine python: this binary was built without Python")
+            .error(78)
+            .starts_with("this program was built without Python inside:")
     );
 }
 

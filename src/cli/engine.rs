@@ -122,9 +122,7 @@ fn audit(question: &Question<'_>) -> Result<Answer, Failure> {
 /// Without an interpreter inside there is nothing to audit with.
 #[cfg(not(feature = "py-embed"))]
 fn audit(_question: &Question<'_>) -> Result<Answer, Failure> {
-    Err(Failure::Usage(
-        "--engine python: this binary was built without Python inside; build it with \
-         --features py-embed, or run `python -m poh_holdmetrics score --engine python`"
-            .into(),
+    Err(super::python::absent(
+        "run `python -m poh_holdmetrics score --engine python`",
     ))
 }

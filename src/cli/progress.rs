@@ -4,18 +4,18 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::input::Progress;
 
 /// A run that ends sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 const REFRESH: Duration = Duration::from_millis(100);
-const BYTES: &str = "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}";
+const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}";
 const BYTES_OF_UNKNOWN: &str = "{spinner} {elapsed} {msg}";
-const COUNT: &str = "{bar:40} {human_pos}/{human_len} {per_sec} {eta} left";
+const COUNT: &str = "{wide_bar} {human_pos}/{human_len} {per_sec} {eta} left";
 
 /// Shows how far a reading is, until it is dropped.
 pub(super) struct ReadingBar {
@@ -65,14 +65,36 @@ impl Drop for ReadingBar {
     }
 }
 
-/// A bar over `total` things, hidden where nobody looks at standard error.
-pub(super) fn counting_bar(total: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+/// Shows how many of a known number of things are made, until it is dropped.
+pub(super) struct CountingBar {
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl CountingBar {
+    pub(super) fn new(total: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        bar.set_style(style(COUNT));
+        Self {
+            bar,
+            started: Instant::now(),
+        }
     }
-    let bar = ProgressBar::new(total);
-    bar.set_style(style(COUNT));
-    bar
+
+    /// So many more are made.
+    pub(super) fn advance(&self, count: u64) {
+        self.bar.inc(count);
+        let is_long = self.started.elapsed() > PATIENCE;
+        if is_long && self.bar.is_hidden() && io::stderr().is_terminal() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for CountingBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {

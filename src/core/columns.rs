@@ -88,6 +88,15 @@ impl<'a> EventColumns<'a> {
     /// Where a column is shorter than `row`; ask [`Self::rows`] first.
     #[inline]
     pub fn event(&self, row: usize) -> Result<Event<'a>, Refusal> {
+        // In the order in which every road judges the fields of an event.
+        if self.token_id[row].is_empty() {
+            return Err(Refusal::MissingId(Field::TokenId));
+        }
+        if self.holder_id[row].is_empty() {
+            return Err(Refusal::MissingId(Field::HolderId));
+        }
+        let start = instant(Field::Start, self.start[row])?;
+        let end = instant(Field::End, self.end[row])?;
         let weight = match self.weight {
             Weights::One => Wad::ONE,
             Weights::Doubles(values) => Wad::from_double(values[row])?,
@@ -97,8 +106,8 @@ impl<'a> EventColumns<'a> {
         Draft {
             token_id: self.token_id[row],
             holder_id: self.holder_id[row],
-            start: instant(Field::Start, self.start[row])?,
-            end: instant(Field::End, self.end[row])?,
+            start,
+            end,
             weight: Some(weight),
             event_id: self.event_id.and_then(|values| values[row]),
             revision: u64::try_from(revision).unwrap_or(REVISION_MAX + 1),

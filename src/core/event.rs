@@ -235,16 +235,16 @@ impl<'a> Draft<'a> {
 mod tests {
     use super::*;
 
-    fn at(micros: i64) -> Option<Micros> {
-        Some(Micros::new(micros).unwrap())
+    fn at(micros: i64) -> Micros {
+        Micros::new(micros).unwrap()
     }
 
     fn draft() -> Draft<'static> {
         Draft {
             token_id: "T",
             holder_id: "h",
-            start: at(5),
-            end: at(9),
+            start: Some(at(5)),
+            end: Some(at(9)),
             ..Draft::default()
         }
     }
@@ -305,7 +305,7 @@ mod tests {
             ),
             (
                 Draft {
-                    end: at(4),
+                    end: Some(at(4)),
                     event_id: Some("a"),
                     retract: true,
                     ..draft()
@@ -362,7 +362,7 @@ mod tests {
             standing(
                 0,
                 Draft {
-                    end: at(10),
+                    end: Some(at(10)),
                     ..draft()
                 },
             ),

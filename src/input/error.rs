@@ -117,22 +117,6 @@ pub enum InputError {
     Refused(Rejected),
 }
 
-impl InputError {
-    /// A decoder's complaint, cut to its first line.
-    pub(super) fn damaged(
-        file: &Arc<str>,
-        format: &'static str,
-        error: &dyn std::error::Error,
-    ) -> Self {
-        let text = error.to_string();
-        Self::Damaged {
-            file: Arc::clone(file),
-            format,
-            detail: text.lines().next().unwrap_or_default().to_owned(),
-        }
-    }
-}
-
 /// What the system says, without the number that the standard library adds.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();

@@ -10,6 +10,7 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use super::InputError;
 use super::content::Stream;
 use super::deal::{Take, Work};
+use super::decoder::decoded;
 use super::file_bytes::FileBytes;
 use super::layout::Layout;
 
@@ -25,8 +26,9 @@ pub(super) fn deal_file(
     take: Take<'_>,
 ) -> Result<(), InputError> {
     let open = |projection| {
-        FileReader::try_new(BufReader::new(bytes.cursor(0)), projection)
-            .map_err(|error| InputError::damaged(file, FORMAT, &error))
+        decoded(file, FORMAT, || {
+            FileReader::try_new(BufReader::new(bytes.cursor(0)), projection)
+        })
     };
     let layout = Layout::new(file, &open(None)?.schema())?;
     let reader = open(Some(layout.projection.clone()))?;
@@ -36,8 +38,9 @@ pub(super) fn deal_file(
 /// Deals the batches of a stream.
 pub(super) fn deal_stream(stream: Stream, take: Take<'_>) -> Result<(), InputError> {
     let file = Arc::clone(stream.name());
-    let reader = StreamReader::try_new(BufReader::new(stream), None)
-        .map_err(|error| InputError::damaged(&file, FORMAT, &error))?;
+    let reader = decoded(&file, FORMAT, || {
+        StreamReader::try_new(BufReader::new(stream), None)
+    })?;
     let layout = Layout::new(&file, &reader.schema())?;
     let projection = layout.projection.clone();
     let batches = reader.map(|batch| batch?.project(&projection));
@@ -47,13 +50,12 @@ pub(super) fn deal_stream(stream: Stream, take: Take<'_>) -> Result<(), InputErr
 fn deal_batches(
     file: &Arc<str>,
     layout: Layout,
-    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    mut batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
     take: Take<'_>,
 ) -> Result<(), InputError> {
     let layout = Arc::new(layout);
     let mut first_row = 1;
-    for batch in batches {
-        let batch = batch.map_err(|error| InputError::damaged(file, FORMAT, &error))?;
+    while let Some(batch) = decoded(file, FORMAT, || batches.next().transpose())? {
         for start in (0..batch.num_rows()).step_by(PIECE_ROWS) {
             let rows = PIECE_ROWS.min(batch.num_rows() - start);
             let piece = Work::Batch {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Schema};
 
 use super::InputError;
-use super::column::{Ids, TextColumn, Unit};
+use super::ids::{Ids, TextColumn};
+use super::times::Unit;
 use super::weights::Weights;
 
 /// A file's columns by field, as places in batches that hold the needed columns alone.

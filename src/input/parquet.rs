@@ -12,10 +12,10 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use parquet::errors::ParquetError;
 
 use super::InputError;
 use super::deal::{Take, Work};
+use super::decoder::decoded;
 use super::file_bytes::FileBytes;
 use super::layout::Layout;
 
@@ -75,9 +75,9 @@ pub(super) fn deal(file: &Arc<str>, bytes: FileBytes, take: Take<'_>) -> Result<
 
 impl ParquetFile {
     fn open(file: &Arc<str>, bytes: FileBytes) -> Result<Self, InputError> {
-        let damaged = |error: ParquetError| InputError::damaged(file, FORMAT, &error);
-        let found =
-            ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).map_err(damaged)?;
+        let found = decoded(file, FORMAT, || {
+            ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())
+        })?;
         let options = ArrowReaderOptions::new().with_schema(Arc::new(as_views(found.schema())));
         // A file whose own Arrow schema does not convert is read as it says.
         let metadata =
@@ -102,17 +102,17 @@ impl ParquetSlice {
     ) -> Result<ControlFlow<B>, InputError> {
         let file = &self.file;
         let (bytes, metadata) = (file.bytes.clone(), file.metadata.clone());
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
-            .with_projection(file.mask.clone())
-            .with_row_groups(vec![self.row_group])
-            .with_offset(self.skipped)
-            .with_limit(self.rows)
-            .with_batch_size(BATCH_ROWS.min(self.rows))
-            .build()
-            .map_err(|error| InputError::damaged(&file.name, FORMAT, &error))?;
+        let mut reader = decoded(&file.name, FORMAT, || {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
+                .with_projection(file.mask.clone())
+                .with_row_groups(vec![self.row_group])
+                .with_offset(self.skipped)
+                .with_limit(self.rows)
+                .with_batch_size(BATCH_ROWS.min(self.rows))
+                .build()
+        })?;
         let mut first_row = self.first_row;
-        for batch in reader {
-            let batch = batch.map_err(|error| InputError::damaged(&file.name, FORMAT, &error))?;
+        while let Some(batch) = decoded(&file.name, FORMAT, || reader.next().transpose())? {
             if let ControlFlow::Break(reason) = take(&file.layout, first_row, &batch) {
                 return Ok(ControlFlow::Break(reason));
             }

@@ -4,9 +4,11 @@
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 
-use super::column::{Digits, Ids, Revisions, TextColumn, Times, plain};
+use super::column::plain;
+use super::ids::{Digits, Ids, TextColumn};
 use super::layout::Layout;
 use super::raw::RawValues;
+use super::times::{Revisions, Times};
 use super::weights::Weights;
 use crate::core::event::REVISION_MAX;
 use crate::core::{Draft, Event, Field, Refusal};

@@ -8,7 +8,8 @@ use arrow::datatypes::{
     DataType, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type, UInt64Type,
 };
 
-use super::column::{TextColumn, converted, is_null, plain};
+use super::column::{converted, is_null, plain};
+use super::ids::TextColumn;
 use crate::core::{Wad, WeightError};
 
 /// A column of weights.

@@ -78,7 +78,7 @@ fn in_force(claims: &[Claim<'_>]) -> Vec<Fact> {
         match claim {
             Claim::Plain(fact) => facts.push(*fact),
             Claim::Named { event_id, standing } => {
-                named.entry(event_id).or_default().push(*standing)
+                named.entry(event_id).or_default().push(*standing);
             }
         }
     }

@@ -52,6 +52,18 @@ impl HolderCode {
         Self { bytes, form }
     }
 
+    /// Three words that differ where the codes do, but for their form.
+    #[inline]
+    pub(super) fn words(&self) -> (u64, u64, u32) {
+        let [a, b, c, d, e] = *self.bytes.as_chunks::<4>().0 else {
+            unreachable!("20 bytes are five times four")
+        };
+        let pair = |low, high| {
+            u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << 32
+        };
+        (pair(a, b), pair(c, d), u32::from_le_bytes(e))
+    }
+
     /// The id that was packed.
     ///
     /// # Panics

@@ -6,6 +6,7 @@
 //! by side, sorts each key by time and sweeps it once. All of that fits into the cache of a core,
 //! and nothing is allocated for a key. Read on in `lane`, `partition`, `sweep`.
 
+mod arena;
 mod holder_code;
 mod lane;
 mod partition;
@@ -19,7 +20,6 @@ use rayon::prelude::*;
 
 pub use lane::Lane;
 
-use self::lane::Partition;
 use self::partition::{PartitionScorer, Want};
 use super::ids::IdIndex;
 use super::order::{self, Leaders};
@@ -53,13 +53,15 @@ impl BatchScorer {
     #[must_use]
     pub fn finish(&self, lanes: Vec<Lane<'_>>, window: &Window, top: Option<usize>) -> Snapshot {
         let want = top.map_or(Want::All, Want::Top);
-        let scored = transpose(lanes)
+        let scored = (0..lane::PARTITIONS)
             .into_par_iter()
             .map_init(
-                || PartitionScorer::new(&self.holders, &self.hasher, window, want),
+                || PartitionScorer::new(self, &lanes, window, want),
                 PartitionScorer::score,
             )
             .collect::<Vec<_>>();
+        // The records are the largest part of a run's memory: they go before the answer is sorted.
+        drop(lanes);
         let known = scored.iter().map(|part| part.known).sum();
         match top {
             None => order::snapshot(
@@ -77,15 +79,4 @@ impl BatchScorer {
             }
         }
     }
-}
-
-/// From partitions by lane to lanes by partition.
-fn transpose(lanes: Vec<Lane<'_>>) -> Vec<Vec<Partition>> {
-    let mut lanes: Vec<_> = lanes
-        .into_iter()
-        .map(|lane| lane.into_partitions().into_iter())
-        .collect();
-    (0..lane::PARTITIONS)
-        .map(|_| lanes.iter_mut().filter_map(Iterator::next).collect())
-        .collect()
 }

@@ -11,8 +11,9 @@ use hashbrown::{HashMap, HashTable};
 
 use super::super::ids::{IdIndex, IdNumber};
 use super::super::order::Leaders;
+use super::BatchScorer;
 use super::holder_code::HolderCode;
-use super::lane::Partition;
+use super::lane::{Lane, NamedEvent};
 use super::record::{Content, Record};
 use super::sweep::{Span, Sweep};
 use crate::core::{Fact, HolderScore, Mark, Micros, Standing, Totals, Wad, Window};
@@ -33,6 +34,8 @@ pub(super) struct Scored {
 
 /// Scores partition after partition on one thread, in the same buffers.
 pub(super) struct PartitionScorer<'a> {
+    lanes: &'a [Lane<'a>],
+    /// Holder ids that do not fit into a record.
     ids: &'a IdIndex,
     window: Window,
     want: Want,
@@ -47,16 +50,17 @@ pub(super) struct PartitionScorer<'a> {
 
 impl<'a> PartitionScorer<'a> {
     pub(super) fn new(
-        ids: &'a IdIndex,
-        hasher: &'a RandomState,
+        scorer: &'a BatchScorer,
+        lanes: &'a [Lane<'a>],
         window: &Window,
         want: Want,
     ) -> Self {
         Self {
-            ids,
+            lanes,
+            ids: &scorer.holders,
             window: *window,
             want,
-            numbering: Numbering::new(hasher),
+            numbering: Numbering::new(&scorer.hasher),
             key_of_record: Vec::new(),
             spans: Vec::new(),
             others: Others::default(),
@@ -66,27 +70,25 @@ impl<'a> PartitionScorer<'a> {
     }
 
     /// Scores what all lanes have of one partition.
-    pub(super) fn score(&mut self, lanes: Vec<Partition>) -> Scored {
-        self.number_keys(&lanes);
-        self.gather(&lanes);
-        self.sweep_keys(&lanes);
-        // The records are the largest part of a run's memory: they go before the answers come.
-        drop(lanes);
+    pub(super) fn score(&mut self, partition: usize) -> Scored {
+        self.number_keys(partition);
+        self.gather(partition);
+        self.sweep_keys(partition);
         self.scored()
     }
 
-    fn number_keys(&mut self, lanes: &[Partition]) {
+    fn number_keys(&mut self, partition: usize) {
         self.numbering.clear();
         self.key_of_record.clear();
         self.key_of_record
-            .reserve(lanes.iter().map(Partition::len).sum());
-        for record in lanes.iter().flat_map(Partition::records) {
+            .reserve(self.lanes.iter().map(|lane| lane.len(partition)).sum());
+        for record in self.lanes.iter().flat_map(|lane| lane.records(partition)) {
             self.key_of_record.push(self.numbering.count(record));
         }
     }
 
     /// Lays the closed holds of each key side by side, clipped to the window.
-    fn gather(&mut self, lanes: &[Partition]) {
+    fn gather(&mut self, partition: usize) {
         let mut end = 0;
         for key in &mut self.numbering.keys {
             // From here on `records` is where the key's next hold goes, `first` where they begin.
@@ -102,10 +104,9 @@ impl<'a> PartitionScorer<'a> {
         self.spans.clear();
         self.spans.resize(end as usize, nothing);
         self.others.clear();
+        let lanes = self.lanes.iter().enumerate();
         let records = lanes
-            .iter()
-            .enumerate()
-            .flat_map(|(lane, part)| part.records().map(move |record| (lane, record)));
+            .flat_map(|(number, lane)| lane.records(partition).map(move |record| (number, record)));
         let (from, as_of) = (self.window.start(), self.window.as_of);
         for ((lane, record), key_number) in records.zip(&self.key_of_record) {
             let key = &mut self.numbering.keys[*key_number as usize];
@@ -123,16 +124,18 @@ impl<'a> PartitionScorer<'a> {
         self.others.sort();
     }
 
-    fn sweep_keys(&mut self, lanes: &[Partition]) {
+    fn sweep_keys(&mut self, partition: usize) {
         self.totals.clear();
         self.totals
             .resize(self.numbering.holders.len(), Totals::ZERO);
         for (key_number, key) in (0_u32..).zip(&self.numbering.keys) {
             let closed = &mut self.spans[key.first as usize..key.records as usize];
-            let totals = match self
-                .others
-                .holds_of(key_number, lanes, closed, &self.window)
-            {
+            let totals = match self.others.holds_of(
+                key_number,
+                |lane, place| self.lanes[lane].named(partition, place),
+                closed,
+                &self.window,
+            ) {
                 None => self.sweep.totals(closed),
                 Some(holds) => self.sweep.totals(holds),
             };
@@ -207,7 +210,7 @@ impl<'a> Numbering<'a> {
     fn count(&mut self, record: &Record) -> u32 {
         let (code, token) = (record.holder(), record.token());
         let hash_key =
-            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.bytes, token.0));
+            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.words(), token.0));
         let entry = self.key_table.entry(
             hash_key(&code, token),
             |number| {
@@ -228,9 +231,9 @@ impl<'a> Numbering<'a> {
                 let holder = *self
                     .holder_table
                     .entry(
-                        self.hasher.hash_one(code.bytes),
+                        self.hasher.hash_one(code.words()),
                         |number| holders[*number as usize] == code,
-                        |number| self.hasher.hash_one(holders[*number as usize].bytes),
+                        |number| self.hasher.hash_one(holders[*number as usize].words()),
                     )
                     .or_insert_with(|| {
                         holders.push(code);
@@ -282,10 +285,10 @@ impl Others {
 
     /// All holds of `key`, `closed` among them; `None` where it has closed ones alone. Keys are asked
     /// for in ascending order.
-    fn holds_of(
+    fn holds_of<'e>(
         &mut self,
         key: u32,
-        lanes: &[Partition],
+        named_event: impl Fn(usize, u64) -> Option<&'e NamedEvent>,
         closed: &[Span],
         window: &Window,
     ) -> Option<&mut [Span]> {
@@ -306,7 +309,7 @@ impl Others {
                     record_fact(&mut self.marks, &mut self.holds, window, *fact);
                 }
                 Content::Named(place) => {
-                    if let Some(event) = lanes[*lane].named(*place) {
+                    if let Some(event) = named_event(*lane, *place) {
                         let known = named.entry(&event.event_id).or_insert(event.standing);
                         if event.standing.prevails_over(known) {
                             *known = event.standing;

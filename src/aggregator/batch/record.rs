@@ -13,10 +13,12 @@ const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 const _: () = assert!((Micros::MAX.get() - Micros::MIN.get()) >> TIME_BITS == 0);
 
 /// A packed event.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub(super) struct Record {
     holder: [u8; 20],
-    token: IdNumber,
+    /// Number of the token.
+    token: u32,
     /// Start of a hold, instant of a mark; above it the holder's form.
     start: u64,
     /// End of a hold; above it the kind.
@@ -60,7 +62,7 @@ impl Record {
         };
         Self {
             holder: holder.bytes,
-            token,
+            token: token.0,
             start: start | holder.form.bits() << TIME_BITS,
             end: end | kind << TIME_BITS,
             weight: [weight as u64, (weight >> 64) as u64],
@@ -76,7 +78,7 @@ impl Record {
     }
 
     pub(super) const fn token(&self) -> IdNumber {
-        self.token
+        IdNumber(self.token)
     }
 
     /// The hold, where this is a plain closed one.

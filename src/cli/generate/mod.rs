@@ -14,12 +14,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::value_parser;
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use self::shapes::{Shape, Synthetic, Workload};
 use super::failure::Failure;
-use super::progress::counting_bar;
+use super::progress::CountingBar;
 use crate::output::Destination;
 
 /// Rows that one core makes at a time.
@@ -72,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         arguments.holders,
         arguments.tokens,
     );
-    let bar = counting_bar(arguments.events);
+    let bar = CountingBar::new(arguments.events);
     let written = Destination::file(&arguments.output).and_then(|mut out| {
         match format {
             FileFormat::Jsonl => write_text(&workload, text::json_line, b"", &bar, &mut out),
@@ -84,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }?;
         out.finish()
     });
-    bar.finish_and_clear();
+    drop(bar);
     written.map_err(Failure::output(Some(&arguments.output)))
 }
 
@@ -130,7 +129,7 @@ fn write_text(
     workload: &Workload,
     row: fn(&Workload, &Synthetic, &mut Vec<u8>),
     header: &[u8],
-    bar: &ProgressBar,
+    bar: &CountingBar,
     out: &mut Destination,
 ) -> io::Result<()> {
     let mut out = BufWriter::new(out);
@@ -144,13 +143,13 @@ fn write_text(
         });
         for (text, rows) in texts.collect::<Vec<_>>() {
             out.write_all(&text)?;
-            bar.inc(rows);
+            bar.advance(rows);
         }
     }
     out.flush()
 }
 
-fn write_parquet(workload: &Workload, bar: &ProgressBar, out: &mut Destination) -> io::Result<()> {
+fn write_parquet(workload: &Workload, bar: &CountingBar, out: &mut Destination) -> io::Result<()> {
     let mut writer = columns::writer(workload, out)?;
     for round in rounds(workload.events()) {
         let batches = round
@@ -158,7 +157,7 @@ fn write_parquet(workload: &Workload, bar: &ProgressBar, out: &mut Destination) 
             .map(|range| columns::batch(workload, range));
         for batch in batches.collect::<Vec<_>>() {
             writer.write(&batch)?;
-            bar.inc(batch.num_rows() as u64);
+            bar.advance(batch.num_rows() as u64);
         }
     }
     writer.close()?;

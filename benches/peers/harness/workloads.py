@@ -1,0 +1,117 @@
+"""The inputs: three shapes of hold events in several sizes, generated once and kept in the cache.
+
+`main_holdmetrics generate` writes them (seeded, so that every machine measures the same events); a file that
+is already in the cache is taken as it is. What each file holds is read by `facts` and kept beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from harness.places import Unusable
+
+TOKENS = 8
+EVENTS_PER_HOLDER = 10
+#: Time counts up to here: late enough that most counts, early enough that every contender must cut holds off.
+AS_OF_SHARE = 0.95
+
+SHAPES = {"W1": "equal", "W2": "mixed", "W3": "nested"}
+TITLES = {
+    "W1": "one weight per token",
+    "W2": "a weight per event",
+    "W3": "long nested holds, a weight per event",
+}
+_SCALES = {"": 1, "K": 1_000, "M": 1_000_000}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """One input file and the question asked of it."""
+
+    name: str
+    events: int
+    path: Path
+    holders: int
+    as_of_us: int
+
+    @property
+    def as_of(self) -> str:
+        """The instant as RFC 3339 text; whole seconds."""
+        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.as_of_us)
+        return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def label(self) -> str:
+        """Short name with the size, as in `W2 10M`."""
+        return f"{self.name} {size_text(self.events)}"
+
+
+def size_from_text(text: str) -> int:
+    """`250K`, `10M` or plain digits as a count; raises `Unusable` otherwise."""
+    found = re.fullmatch(r"(\d+)([KM]?)", text.strip().upper())
+    if not found or int(found[1]) == 0:
+        raise Unusable(f"--sizes: {text!r} is not a size such as 100K, 1M or 10M")
+    return int(found[1]) * _SCALES[found[2]]
+
+
+def size_text(events: int) -> str:
+    """The shortest way to write a count of events."""
+    for suffix, scale in (("M", 1_000_000), ("K", 1_000)):
+        if events % scale == 0:
+            return f"{events // scale}{suffix}"
+    return str(events)
+
+
+def workload(
+    name: str, events: int, *, seed: int, cache: Path, binary: Callable[[], Path], python: Path
+) -> Workload:
+    """The workload with its file in the cache; generates the file where it is not there yet.
+
+    `binary` is asked for the generator only when a file must be made. Raises `Unusable` where that fails.
+    """
+    shape = SHAPES[name]
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{shape}-{size_text(events)}-seed{seed}.parquet"
+    if not path.is_file():
+        _generate(shape, events, seed, path, binary())
+    found = _facts(path, python)
+    if found["events"] != events:
+        raise Unusable(f"{path} holds {found['events']} events, not {events}: delete it and run again")
+    span_us = found["end_us_max"] - found["start_us_min"]
+    as_of_us = found["start_us_min"] + int(span_us * AS_OF_SHARE)
+    return Workload(
+        name=name,
+        events=events,
+        path=path,
+        holders=found["holders"],
+        as_of_us=as_of_us // 1_000_000 * 1_000_000,
+    )
+
+
+def _generate(shape: str, events: int, seed: int, path: Path, binary: Path) -> None:
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    command = [str(binary), "generate", "--shape", shape, "--events", str(events)]
+    command += ["--holders", str(max(events // EVENTS_PER_HOLDER, 1)), "--tokens", str(TOKENS)]
+    command += ["--seed", str(seed), "--output", str(unfinished)]
+    if subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode:
+        unfinished.unlink(missing_ok=True)
+        raise Unusable(f"`{' '.join(command)}` failed with the lines above")
+    unfinished.rename(path)
+
+
+def _facts(path: Path, python: Path) -> dict[str, int]:
+    kept = path.with_suffix(".json")
+    if kept.is_file() and kept.stat().st_mtime >= path.stat().st_mtime:
+        return dict(json.loads(kept.read_text()))
+    program = Path(__file__).with_name("facts.py")
+    done = subprocess.run([str(python), str(program), str(path)], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Unusable(f"{path} cannot be read, delete it and run again: {done.stderr.strip()[-300:]}")
+    kept.write_text(done.stdout)
+    return dict(json.loads(done.stdout))

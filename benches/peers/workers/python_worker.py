@@ -1,0 +1,52 @@
+"""The project's own pure-Python package as a contender, native code switched off; exact, on one core."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+os.environ["POH_DISABLE_RUST"] = "1"
+
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+from poh_holdmetrics import native  # noqa: E402
+from poh_holdmetrics.pure.aggregator import Aggregator  # noqa: E402
+from protocol import answer, question  # noqa: E402
+
+
+def main() -> None:
+    asked = question()
+    if native.source() != "none":
+        raise SystemExit(f"native code is in use ({native.source()}), the fallback was to be measured")
+
+    def rows(count: int | None) -> list[tuple[int, str, int, str, float]]:
+        table = pq.read_table(asked.file)
+        start, end = (table[name].cast("int64").combine_chunks().to_numpy() for name in ("start", "end"))
+        aggregator = Aggregator()
+        aggregator.record_batch(
+            table["token_id"].to_pylist(),
+            table["holder_id"].to_pylist(),
+            start,
+            end,
+            table["weight"].combine_chunks().to_numpy(),
+        )
+        return aggregator.snapshot(asked.as_of_us).rows(count)
+
+    def top() -> list[tuple[str, int, float]]:
+        return [(holder, held, score) for _, holder, held, _, score in rows(asked.top)]
+
+    def write_scores(path: str) -> None:
+        listed = rows(None)
+        columns = {
+            "holder_id": pa.array([row[1] for row in listed], pa.string()),
+            "held_us": pa.array([row[2] for row in listed], pa.int64()),
+            "score": pa.array([row[3] for row in listed], pa.string()),
+        }
+        pq.write_table(pa.table(columns), path)
+
+    versions = {"Python": platform.python_version(), "pyarrow": pa.__version__}
+    answer(asked, versions=versions, top=top, write_scores=write_scores)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+//! Rows into cells, without a copy where a cell holds no doubled quotes.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use crate::input::Reason;
+use crate::input::text::Block;
+
+/// One cell of a row, as places in the row.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    start: usize,
+    end: usize,
+    has_doubled_quotes: bool,
+}
+
+/// Splits rows into cells; keeps its buffer from row to row.
+#[derive(Default)]
+pub(in crate::input) struct RowSplitter {
+    cells: Vec<Cell>,
+}
+
+/// One row, split; or the reason why it cannot be.
+pub(in crate::input) struct Row<'a> {
+    pub(in crate::input) line: u64,
+    pub(in crate::input) cells: Result<Cells<'a>, Reason>,
+}
+
+/// The cells of a row.
+#[derive(Clone, Copy)]
+pub(in crate::input) struct Cells<'a> {
+    text: &'a str,
+    cells: &'a [Cell],
+}
+
+impl RowSplitter {
+    /// Hands on each row of `block`; empty lines are skipped. Ends early where `take` says so.
+    pub(in crate::input) fn rows<B>(
+        &mut self,
+        block: &Block,
+        mut take: impl FnMut(Row<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let mut line = block.first_line;
+        let mut rest = block.bytes.as_slice();
+        while !rest.is_empty() {
+            let (length, cells) = self.first_row(rest);
+            let (row, after) = rest.split_at(length);
+            if !matches!(row, b"\n" | b"\r\n" | b"\r") {
+                take(Row { line, cells })?;
+            }
+            line += memchr::memchr_iter(b'\n', row).count() as u64;
+            rest = after;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The length of the first row of `bytes` with its line end, and its cells.
+    pub(in crate::input) fn first_row<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+    ) -> (usize, Result<Cells<'a>, Reason>) {
+        let (length, shape) = self.split(bytes);
+        let cells = shape.and_then(|()| {
+            let text = str::from_utf8(&bytes[..length]);
+            Ok(Cells {
+                text: text.map_err(|_| Reason::NotCsv("not UTF-8 text"))?,
+                cells: &self.cells,
+            })
+        });
+        (length, cells)
+    }
+
+    /// The length of the first row with its line end, its cells left in `self.cells`.
+    fn split(&mut self, bytes: &[u8]) -> (usize, Result<(), Reason>) {
+        self.cells.clear();
+        let mut shape = Ok(());
+        let mut at = 0;
+        loop {
+            let found = if bytes.get(at) == Some(&b'"') {
+                quoted(bytes, at)
+            } else {
+                Some(unquoted(bytes, at))
+            };
+            let Some((cell, after)) = found else {
+                let reason = Reason::NotCsv("a quoted cell has no closing quote");
+                return (bytes.len(), Err(reason));
+            };
+            self.cells.push(cell);
+            let mut end = after;
+            if !matches!(bytes.get(end), None | Some(b',' | b'\n')) && bytes[end..] != *b"\r" {
+                if !bytes[end..].starts_with(b"\r\n") {
+                    shape = Err(Reason::NotCsv("text after a closing quote"));
+                }
+                end = unquoted(bytes, end).1;
+            }
+            match bytes.get(end) {
+                Some(b',') => at = end + 1,
+                Some(b'\n') => return (end + 1, shape),
+                _ => return (bytes.len(), shape),
+            }
+        }
+    }
+}
+
+/// The cell that begins with the quote at `at`, and where it ends; `None` where it has no end.
+fn quoted(bytes: &[u8], at: usize) -> Option<(Cell, usize)> {
+    let mut cell = Cell {
+        start: at + 1,
+        end: at + 1,
+        has_doubled_quotes: false,
+    };
+    loop {
+        cell.end += memchr::memchr(b'"', &bytes[cell.end..])?;
+        if bytes.get(cell.end + 1) != Some(&b'"') {
+            return Some((cell, cell.end + 1));
+        }
+        cell.has_doubled_quotes = true;
+        cell.end += 2;
+    }
+}
+
+/// The cell from `at` to the next comma or line end, and where that stands.
+fn unquoted(bytes: &[u8], at: usize) -> (Cell, usize) {
+    let length = memchr::memchr2(b',', b'\n', &bytes[at..]);
+    let after = length.map_or(bytes.len(), |length| at + length);
+    let ends_line = bytes.get(after) != Some(&b',');
+    let has_return = ends_line && after > at && bytes[after - 1] == b'\r';
+    let cell = Cell {
+        start: at,
+        end: after - usize::from(has_return),
+        has_doubled_quotes: false,
+    };
+    (cell, after)
+}
+
+impl<'a> Cells<'a> {
+    pub(in crate::input) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The text of a cell.
+    pub(in crate::input) fn get(&self, column: usize) -> Cow<'a, str> {
+        let cell = self.cells[column];
+        let text = &self.text[cell.start..cell.end];
+        if cell.has_doubled_quotes {
+            Cow::Owned(text.replace("\"\"", "\""))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+}

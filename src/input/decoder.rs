@@ -1,0 +1,59 @@
+//! Calls into the decoders of other crates, whose complaints become one sentence.
+//!
+//! A decoder that meets damage which it did not foresee panics; that, too, is a damaged file and no
+//! end of the process. What it printed about the panic stays above the sentence.
+
+use std::any::Any;
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::InputError;
+
+/// What `decode` gives, or that `file` is no sound `format`.
+pub(super) fn decoded<T, E: Error>(
+    file: &Arc<str>,
+    format: &'static str,
+    decode: impl FnOnce() -> Result<T, E>,
+) -> Result<T, InputError> {
+    // After a panic the decoder is not called again, so nobody sees what state it was left in.
+    let detail = match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => words(&*panic),
+    };
+    Err(InputError::Damaged {
+        file: Arc::clone(file),
+        format,
+        detail: detail.lines().next().unwrap_or_default().to_owned(),
+    })
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "the decoder gave up".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_and_a_panic_are_one_sentence_each() {
+        let sentence = |decode: fn() -> io::Result<()>| {
+            decoded(&"f".into(), "Arrow", decode)
+                .unwrap_err()
+                .to_string()
+        };
+        let error = sentence(|| Err(io::Error::other("bad\nand more")));
+        assert_eq!(error, "f: truncated or damaged Arrow data (bad)");
+        let panic = sentence(|| panic!("offset {} is past the end", 9));
+        assert_eq!(
+            panic,
+            "f: truncated or damaged Arrow data (offset 9 is past the end)"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Columns of instants and of revisions, brought to 64-bit integers once a batch.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{
+    DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
+};
+
+use super::column::{integers, is_null, plain};
+use crate::core::{Micros, TimeError};
+
+/// What the integers of a time column count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+}
+
+/// A column of instants.
+pub(super) struct Times {
+    values: ScalarBuffer<i64>,
+    nulls: Option<NullBuffer>,
+    unit: Unit,
+}
+
+impl Times {
+    /// `unit` is what bare integers count.
+    pub(super) fn new(column: &ArrayRef, unit: Unit) -> Self {
+        let column = plain(column);
+        let (values, unit) = match column.data_type() {
+            DataType::Timestamp(TimeUnit::Second, _) => (
+                column
+                    .as_primitive::<TimestampSecondType>()
+                    .values()
+                    .clone(),
+                Unit::Seconds,
+            ),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => (
+                column
+                    .as_primitive::<TimestampMillisecondType>()
+                    .values()
+                    .clone(),
+                Unit::Millis,
+            ),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => (
+                column
+                    .as_primitive::<TimestampMicrosecondType>()
+                    .values()
+                    .clone(),
+                Unit::Micros,
+            ),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => (
+                column
+                    .as_primitive::<TimestampNanosecondType>()
+                    .values()
+                    .clone(),
+                Unit::Nanos,
+            ),
+            // A count past 2^63 is as far out of range as the largest that fits.
+            _ => (integers(&column, i64::MAX), unit),
+        };
+        Self {
+            values,
+            nulls: column.nulls().cloned(),
+            unit,
+        }
+    }
+
+    /// The instant in `row`, finer digits floored to the microsecond.
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> Result<Option<Micros>, TimeError> {
+        if is_null(self.nulls.as_ref(), row) {
+            return Ok(None);
+        }
+        Micros::new(self.micros(row)).map(Some)
+    }
+
+    /// The same in microseconds, whether in range or not; what does not fit is saturated.
+    #[inline]
+    pub(super) fn micros(&self, row: usize) -> i64 {
+        let value = self.values[row];
+        match self.unit {
+            Unit::Seconds => value.saturating_mul(1_000_000),
+            Unit::Millis => value.saturating_mul(1_000),
+            Unit::Micros => value,
+            Unit::Nanos => value.div_euclid(1_000),
+        }
+    }
+
+    /// Whether `row` states no time.
+    pub(super) fn is_absent(&self, row: usize) -> bool {
+        is_null(self.nulls.as_ref(), row)
+    }
+}
+
+/// A column of revisions.
+pub(super) struct Revisions {
+    values: ScalarBuffer<i64>,
+    nulls: Option<NullBuffer>,
+}
+
+impl Revisions {
+    pub(super) fn new(column: &ArrayRef) -> Self {
+        let column = plain(column);
+        Self {
+            // A revision past 2^63-1 is refused, as a negative one is.
+            values: integers(&column, -1),
+            nulls: column.nulls().cloned(),
+        }
+    }
+
+    /// The revision in `row`; negative where it is out of range.
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> Option<i64> {
+        (!is_null(self.nulls.as_ref(), row)).then(|| self.values[row])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{TimestampNanosecondArray, UInt64Array};
+
+    use super::*;
+
+    #[test]
+    fn nanoseconds_before_1970_are_floored() {
+        let column: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![-1, 1_999]));
+        let times = Times::new(&column, Unit::Millis);
+        assert_eq!(times.get(0).unwrap().map(Micros::get), Some(-1));
+        assert_eq!(times.get(1).unwrap().map(Micros::get), Some(1));
+    }
+
+    #[test]
+    fn counts_that_fit_no_instant_are_out_of_range() {
+        let column: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        assert_eq!(
+            Times::new(&column, Unit::Millis).get(0),
+            Err(TimeError::OutOfRange)
+        );
+        assert_eq!(Revisions::new(&column).get(0), Some(-1));
+    }
+}

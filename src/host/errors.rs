@@ -80,4 +80,19 @@ mod tests {
         let formatted = caught("record", || -> () { panic!("number {}", 7) }).unwrap_err();
         assert_eq!(formatted.message, "number 7");
     }
+
+    #[cfg(feature = "py-embed")]
+    #[test]
+    fn python_gets_a_runtime_error_and_goes_on() {
+        use pyo3::Python;
+
+        Python::attach(|py| {
+            let error = guarded("snapshot", || -> PyResult<()> { panic!("broken") }).unwrap_err();
+            assert!(error.is_instance_of::<PyRuntimeError>(py));
+            let text = error.value(py).to_string();
+            assert_eq!(text, "snapshot failed inside: broken; please report this");
+            assert_eq!(guarded("snapshot", || Ok(5)).unwrap(), 5);
+            assert!(py.import("sys").is_ok());
+        });
+    }
 }

@@ -6,6 +6,12 @@
 //! an operator's code in it, [`logging`] hands its log records on, [`audit`] scores in pure Python.
 //! Code that is run in here is trusted like the binary itself.
 
+#[cfg(Py_GIL_DISABLED)]
+compile_error!(
+    "choose a Python with the global interpreter lock: dictionaries of models are read on the \
+     strength of it"
+);
+
 pub mod errors;
 pub mod native;
 mod workers;

@@ -64,7 +64,7 @@ impl<'py> Texts<'py> {
     fn gather<'a, T>(&'a self, take: impl Fn(Option<&'a str>) -> T + Copy) -> PyResult<Vec<T>> {
         match &self.held {
             Held::Listed(objects) => {
-                let text = |(row, object)| listed(object).ok_or(row).map(take);
+                let text = |(row, object)| listed(object).map(take).map_err(|NotText| row);
                 let texts = objects
                     .iter()
                     .enumerate()
@@ -85,16 +85,22 @@ impl<'py> Texts<'py> {
     }
 }
 
-/// The text of an object of a list, `Some(None)` for `None`, `None` where it is no text.
+/// An object of a list that is neither text nor `None`.
+struct NotText;
+
+/// The text of an object of a list.
 #[inline]
-#[expect(clippy::option_option, reason = "a text, none, or no text at all")]
-fn listed<'a>(object: &'a Bound<'_, PyAny>) -> Option<Option<&'a str>> {
+fn listed<'a>(object: &'a Bound<'_, PyAny>) -> Result<Option<&'a str>, NotText> {
     let Ok(text) = object.cast::<PyString>() else {
-        return object.is_none().then_some(None);
+        return if object.is_none() {
+            Ok(None)
+        } else {
+            Err(NotText)
+        };
     };
     match ascii(text) {
-        Some(text) => Some(Some(text)),
-        None => text.to_str().ok().map(Some),
+        Some(text) => Ok(Some(text)),
+        None => text.to_str().map(Some).map_err(|_| NotText),
     }
 }
 
@@ -162,19 +168,15 @@ fn gather_plain<'a, T>(
     take: impl Fn(Option<&'a str>) -> T + Copy,
 ) {
     match chunk.data_type() {
-        DataType::Utf8 => gather_array(chunk.as_string::<i32>(), texts, take),
-        DataType::LargeUtf8 => gather_array(chunk.as_string::<i64>(), texts, take),
-        DataType::Utf8View => gather_array(chunk.as_string_view(), texts, take),
+        DataType::Utf8 => gather_array(&chunk.as_string::<i32>(), texts, take),
+        DataType::LargeUtf8 => gather_array(&chunk.as_string::<i64>(), texts, take),
+        DataType::Utf8View => gather_array(&chunk.as_string_view(), texts, take),
         kind => unreachable!("a column of {kind} is refused when it is taken hold of"),
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "only references implement the trait"
-)]
 fn gather_array<'a, T>(
-    array: impl StringArrayType<'a>,
+    array: &impl StringArrayType<'a>,
     texts: &mut Vec<T>,
     take: impl Fn(Option<&'a str>) -> T + Copy,
 ) {

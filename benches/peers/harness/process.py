@@ -106,9 +106,9 @@ class _Watch(threading.Thread):
         deadline = time.monotonic() + self._limits.seconds_max
         while not self._stopped.wait(_WATCH_SECONDS):
             if time.monotonic() > deadline:
-                self.verdict = f"ended after {self._limits.seconds_max:.0f} s, the time allowed"
+                self.verdict = f"ended after {self._limits.seconds_max:g} s, the time allowed"
             elif _resident_bytes(self._pid) > self._limits.memory_bytes_max:
-                self.verdict = f"ended at {self._limits.memory_bytes_max / 1e9:.1f} GB, the memory allowed"
+                self.verdict = f"ended at {self._limits.memory_bytes_max / 1e9:.2f} GB, the memory allowed"
             if self.verdict:
                 _end(self._pid)
                 return

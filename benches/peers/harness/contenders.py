@@ -21,7 +21,7 @@ TopRow = tuple[str, int, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a contender printed. `seconds` are its own figures for the work inside the process, if it gives any."""
+    """What a contender printed. `seconds` are its own figures for the work inside its process."""
 
     top: list[TopRow]
     seconds: list[float]

@@ -38,7 +38,10 @@ class Workload:
     events: int
     path: Path
     holders: int
+    #: The instant asked for: it cuts holds off.
     as_of_us: int
+    #: The first whole second at which every hold has ended.
+    past_us: int
 
     @property
     def as_of(self) -> str:
@@ -91,6 +94,7 @@ def workload(
         path=path,
         holders=found["holders"],
         as_of_us=as_of_us // 1_000_000 * 1_000_000,
+        past_us=-(-found["end_us_max"] // 1_000_000) * 1_000_000,
     )
 
 

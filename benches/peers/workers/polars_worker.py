@@ -128,7 +128,8 @@ def nested(file: str, as_of_us: int) -> pl.LazyFrame:
         )
         .collect()
     )
-    for level in range(points["level"].max() or 0, -1, -1):
+    levels = points["level"].unique().sort(descending=True).to_list()
+    for level in range(levels[0] if levels else 0, -1, -1):
         block = pl.when(col("level") == level).then("weight")
         starting = pl.when(~col("is_end")).then(block)
         ending = pl.when("is_end").then(block).shift(-(1 << level))

@@ -152,7 +152,8 @@ def table(asked: argparse.Namespace, taking_part: list[Entry], head: list[str]) 
         "",
         f"Events of W1 in batches of {asked.batch:,}, the first {asked.top} of the leaderboard asked after "
         f"each, as of an instant at which all holds have ended. Medians of {asked.rounds} interleaved rounds "
-        "of fresh processes; starting the process and cutting the batches are not counted. The last leaderboards are equal.",
+        "of fresh processes; starting the process and cutting the batches are not counted. "
+        "The last leaderboards are equal.",
         "",
         "| contender | events | seconds | min to max | million events/s | peak, MB |",
         "| --- | ---: | ---: | :---: | ---: | ---: |",

@@ -16,7 +16,7 @@ say "Calls over the boundary"
 
 # The peers have an environment of their own, with pinned versions.
 peers=$REPOSITORY/benches/peers
-"$CHOSEN_PYTHON" "$peers/run.py" --prepare
+make_venv "$peers/.venv" --requirement "$peers/requirements.txt"
 say "Batch by batch"
 "$peers/.venv/bin/python" "$peers/incremental.py" --binary "$BINARY"
 say "Beside other tools"

@@ -5,7 +5,7 @@ mod cli_support;
 use std::io::Read;
 use std::process::Stdio;
 
-use cli_support::{AS_OF, EVENTS, Folder, command, gzip, run, run_with_input, score, zstd};
+use cli_support::{AS_OF, EVENTS, Folder, command, gzip, run, score, zstd};
 
 #[test]
 fn the_first_bad_line_ends_the_run_and_is_named() {
@@ -262,7 +262,8 @@ fn a_bad_log_level_is_told() {
 #[cfg(not(feature = "py-embed"))]
 #[test]
 fn the_python_engine_needs_python_inside() {
-    let answer = run_with_input(["score", "-", "--engine", "python"], EVENTS.as_bytes());
+    let answer =
+        cli_support::run_with_input(["score", "-", "--engine", "python"], EVENTS.as_bytes());
     assert!(
         answer
             .error(78)

@@ -20,7 +20,15 @@ from poh_holdmetrics.errors import ConfigError
 
 _PREFIX = "POH_"
 #: Names that other parts of the project read; `.env` may hold them.
-_NOT_SETTINGS = frozenset({"POH_DISABLE_RUST", "POH_CONFORMANCE", "POH_EXPECT_NATIVE"})
+_NOT_SETTINGS = frozenset(
+    {
+        "POH_CONFORMANCE",
+        "POH_DISABLE_RUST",
+        "POH_EXPECT_NATIVE",
+        "POH_PYTHON_HOME",
+        "POH_PYTHON_PKG",
+    }
+)
 
 
 class Settings(BaseModel):

@@ -21,7 +21,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """This machine, now (UTC)."""
+        """Read off the machine it runs on, with the time in UTC."""
         return cls(
             processor=_processor(),
             cores=os.cpu_count() or 1,

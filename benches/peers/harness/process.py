@@ -7,6 +7,7 @@ harness must stay smaller than anything it measures: it imports nothing but the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,10 +88,8 @@ def _failure(code: int, errors: str) -> str | None:
 
 
 def _end(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 class _Watch(threading.Thread):
@@ -107,9 +106,9 @@ class _Watch(threading.Thread):
         deadline = time.monotonic() + self._limits.seconds_max
         while not self._stopped.wait(_WATCH_SECONDS):
             if time.monotonic() > deadline:
-                self.verdict = f"ended after {self._limits.seconds_max:.0f} s, the time allowed"
+                self.verdict = f"ended after {self._limits.seconds_max:g} s, the time allowed"
             elif _resident_bytes(self._pid) > self._limits.memory_bytes_max:
-                self.verdict = f"ended at {self._limits.memory_bytes_max / 1e9:.1f} GB, the memory allowed"
+                self.verdict = f"ended at {self._limits.memory_bytes_max / 1e9:.2f} GB, the memory allowed"
             if self.verdict:
                 _end(self._pid)
                 return

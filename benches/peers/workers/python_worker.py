@@ -7,11 +7,12 @@ import platform
 
 os.environ["POH_DISABLE_RUST"] = "1"
 
-import pyarrow as pa  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
-from poh_holdmetrics import native  # noqa: E402
-from poh_holdmetrics.pure.aggregator import Aggregator  # noqa: E402
-from protocol import answer, question  # noqa: E402
+import pyarrow as pa
+import pyarrow.parquet as pq
+from protocol import answer, question
+
+from poh_holdmetrics import native
+from poh_holdmetrics.pure.aggregator import Aggregator
 
 
 def main() -> None:

@@ -55,13 +55,12 @@ impl HolderCode {
     /// Three words that differ where the codes do, but for their form.
     #[inline]
     pub(super) fn words(&self) -> (u64, u64, u32) {
-        let [a, b, c, d, e] = *self.bytes.as_chunks::<4>().0 else {
-            unreachable!("20 bytes are five times four")
-        };
-        let pair = |low, high| {
-            u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << 32
-        };
-        (pair(a, b), pair(c, d), u32::from_le_bytes(e))
+        let (eights, rest) = self.bytes.as_chunks::<8>();
+        let word = |place: usize| u64::from_le_bytes(eights[place]);
+        let last = rest
+            .first_chunk()
+            .map_or(0, |four| u32::from_le_bytes(*four));
+        (word(0), word(1), last)
     }
 
     /// The id that was packed.

@@ -18,7 +18,7 @@ pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 const PARTITION_BITS: u32 = 9;
 /// Records that wait together; blocks hold whole groups.
 const GROUP: usize = 8;
-const _: () = assert!(BLOCK % GROUP == 0);
+const _: () = assert!(BLOCK.is_multiple_of(GROUP));
 
 /// Takes the events of one thread; see [`super::BatchScorer::lane`].
 pub struct Lane<'a> {

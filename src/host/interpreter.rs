@@ -13,7 +13,6 @@
 use std::ffi::{CStr, OsStr, OsString};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ptr;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyModule};
@@ -259,7 +258,7 @@ fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, 
     let bytes = std::ffi::CString::new(text.as_bytes())
         .map_err(|_| BootError::ZeroByte(text.to_owned()))?;
     // SAFETY: pre-initialised, so the text is decoded as UTF-8; the result is ours to free.
-    let wide = unsafe { ffi::Py_DecodeLocale(bytes.as_ptr(), ptr::null_mut()) };
+    let wide = unsafe { ffi::Py_DecodeLocale(bytes.as_ptr(), std::ptr::null_mut()) };
     assert!(!wide.is_null(), "memory for a path");
     let result = take(wide.cast_const().cast());
     // SAFETY: allocated by `Py_DecodeLocale`, used no more.

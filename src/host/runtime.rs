@@ -41,7 +41,7 @@ pub struct Surroundings {
     pub package: Option<PathBuf>,
     /// [`VENV_VARIABLE`], where it is set and not empty.
     pub venv: Option<PathBuf>,
-    /// The Python of the build; last choice.
+    /// The Python of the build, empty where it is not known; last choice.
     pub build_home: PathBuf,
     /// The checkout of the build; last choice.
     pub build_folder: PathBuf,
@@ -133,9 +133,9 @@ impl Surroundings {
     /// Where the system does not say where this program lies.
     pub fn of_this_process() -> std::io::Result<Self> {
         let variable = |name| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
+            let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+            // A script may change the working folder; what was meant at the start stays meant.
+            Some(std::path::absolute(&value).unwrap_or_else(|_| value.into()))
         };
         Ok(Self {
             executable: std::env::current_exe()?,
@@ -294,6 +294,10 @@ fn find_package(
 
 /// The folder of standard modules under `home`; `None` where there is none of our version.
 fn stdlib(home: &Path) -> Option<PathBuf> {
+    if home.as_os_str().is_empty() {
+        // A cross build knows no Python of its own; an empty path would mean the working folder.
+        return None;
+    }
     let folders = if cfg!(windows) {
         vec![home.join("Lib")]
     } else {

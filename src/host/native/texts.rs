@@ -64,15 +64,14 @@ impl<'py> Texts<'py> {
     fn gather<'a, T>(&'a self, take: impl Fn(Option<&'a str>) -> T + Copy) -> PyResult<Vec<T>> {
         match &self.held {
             Held::Listed(objects) => {
-                let text = |(row, object)| listed(object).map(take).map_err(|NotText| row);
-                let texts = objects
-                    .iter()
-                    .enumerate()
-                    .map(text)
-                    .collect::<Result<_, _>>();
-                texts.map_err(|row| {
-                    PyValueError::new_err(format!("row {row}: {}: not text", self.column))
-                })
+                let mut texts = Vec::with_capacity(objects.len());
+                for (row, object) in objects.iter().enumerate() {
+                    let text = listed(object).map_err(|NotText| {
+                        PyValueError::new_err(format!("row {row}: {}: not text", self.column))
+                    })?;
+                    texts.push(take(text));
+                }
+                Ok(texts)
             }
             Held::Arrow(chunks) => {
                 let mut texts = Vec::with_capacity(chunks.iter().map(Array::len).sum());

@@ -78,7 +78,12 @@ impl TextColumn {
     pub(super) fn new(column: &ArrayRef) -> Self {
         match column.as_any_dictionary_opt() {
             Some(coded) => Self::Coded {
-                codes: coded.normalized_keys(),
+                // Without values there is nothing to point at: every row is null.
+                codes: if coded.values().is_empty() {
+                    Vec::new()
+                } else {
+                    coded.normalized_keys()
+                },
                 nulls: coded.keys().nulls().cloned(),
                 values: Texts::new(coded.values()),
             },
@@ -203,6 +208,15 @@ mod tests {
                 Ok(Some(text))
             );
         }
+    }
+
+    #[test]
+    fn a_dictionary_without_values_is_null_in_every_row() {
+        let keys = Int8Array::from(vec![None, None]);
+        let values = StringArray::from(Vec::<&str>::new());
+        let coded = DictionaryArray::<Int8Type>::try_new(keys, Arc::new(values)).unwrap();
+        let column = TextColumn::new(&(Arc::new(coded) as ArrayRef));
+        assert_eq!(column.get(1), Ok(None));
     }
 
     #[test]

@@ -1,0 +1,367 @@
+//! Out of a damaged journal: everything that is whole, on both sides of each damage.
+//!
+//! The semantics allow it: the answer depends on the set of events alone, so those behind a damage
+//! mean the same without those in it. What is lost is named, and noted in the new journal.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::appender::{AppendError, Appender};
+use super::error::{Damage, Defect, JournalError};
+use super::frame::Kind;
+use super::hold_journal::{Journal, make_folder};
+use super::options::JournalOptions;
+use super::scan::{Found, Frames};
+use super::segment;
+use super::survey::{Frame, indices, open_segment};
+use super::vfs::{Access, Vfs};
+
+/// How much one frame of a salvaged journal holds, in bytes, before the next begins.
+const FRAME_BYTES: usize = 1 << 20;
+
+/// Accepted events that cannot be read any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Number of the first.
+    pub first: u64,
+    /// Number of the last; `None` where it was the end of the journal, whose length is not known.
+    pub last: Option<u64>,
+}
+
+/// What can be read of a journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readable {
+    /// Events that were handed on.
+    pub events: u64,
+    /// Events that were not, in order; without those that an earlier salvage found lost.
+    pub lost: Vec<Lost>,
+    /// What is wrong, in order.
+    pub damages: Vec<Damage>,
+}
+
+/// What a salvage did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salvaged {
+    /// What was kept and what was not.
+    pub readable: Readable,
+    /// Where the damaged journal lies now, unchanged.
+    pub moved_to: PathBuf,
+}
+
+/// Hands on every whole frame of events of the journal in `folder`, in order, also behind damage.
+/// What `visit` fails with ends the reading.
+pub fn read_readable<E: From<JournalError>>(
+    vfs: &dyn Vfs,
+    folder: &Path,
+    mut visit: impl FnMut(Frame<'_>) -> Result<(), E>,
+) -> Result<Readable, E> {
+    read(vfs, folder, |part| match part {
+        Part::Events(frame) => visit(frame),
+        Part::Beginning(_) | Part::Missing(_) => Ok(()),
+    })
+}
+
+/// Makes a whole journal of what can be read of the one in `folder`, which is moved aside. Event
+/// numbers stay; up to `acknowledged` (what the state has seen) none is given again. Who calls this
+/// holds the lock of the folder.
+pub fn salvage(
+    vfs: &Arc<dyn Vfs>,
+    folder: &Path,
+    options: &JournalOptions,
+    acknowledged: u64,
+) -> Result<Salvaged, JournalError> {
+    complete(&**vfs, folder)?;
+    let above = above(folder);
+    let names = vfs.list(above).map_err(JournalError::io(above, "listed"))?;
+    let is_taken = |number: u32| names.contains(&name(folder, DAMAGED, number));
+    let mut number = 1;
+    while is_taken(number) {
+        number += 1;
+    }
+    let fresh = above.join(name(folder, SALVAGED, number));
+    let moved_to = above.join(name(folder, DAMAGED, number));
+    clear(&**vfs, &fresh)?;
+
+    let mut copy = Copy {
+        vfs,
+        folder: &fresh,
+        options,
+        appender: None,
+        payload: Vec::new(),
+        count: 0,
+        next: 0,
+    };
+    let readable = read(&**vfs, folder, |part| copy.take(&part))?;
+    copy.finish(acknowledged)?;
+
+    // The old one goes only once the new one is whole; `complete` takes the last step after a crash.
+    let moved = vfs.rename(folder, &moved_to);
+    moved.map_err(JournalError::io(folder, "moved"))?;
+    let placed = vfs.rename(&fresh, folder);
+    placed.map_err(JournalError::io(&fresh, "moved"))?;
+    vfs.sync_folder(above)
+        .map_err(JournalError::io(above, "synced"))?;
+    Ok(Salvaged { readable, moved_to })
+}
+
+/// Finishes a salvage that was interrupted between its two last steps.
+pub(super) fn complete(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
+    let above = above(folder);
+    let Ok(names) = vfs.list(above) else {
+        return Ok(());
+    };
+    let own = folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    if own.is_some_and(|own| names.contains(&own)) {
+        return Ok(());
+    }
+    let is_left = |number: &u32| {
+        names.contains(&name(folder, DAMAGED, *number))
+            && names.contains(&name(folder, SALVAGED, *number))
+    };
+    let most = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    if let Some(number) = (1..=most).find(is_left) {
+        let fresh = above.join(name(folder, SALVAGED, number));
+        let placed = vfs.rename(&fresh, folder);
+        placed.map_err(JournalError::io(&fresh, "moved"))?;
+        vfs.sync_folder(above)
+            .map_err(JournalError::io(above, "synced"))?;
+    }
+    Ok(())
+}
+
+const SALVAGED: &str = "salvaged";
+const DAMAGED: &str = "damaged";
+
+fn name(folder: &Path, what: &str, number: u32) -> String {
+    let own = folder.file_name().unwrap_or_default().to_string_lossy();
+    format!("{own}.{what}-{number}")
+}
+
+fn above(folder: &Path) -> &Path {
+    match folder.parent() {
+        Some(above) if above != Path::new("") => above,
+        _ => Path::new("."),
+    }
+}
+
+/// Removes what an interrupted salvage left.
+fn clear(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
+    make_folder(vfs, folder)?;
+    let names = vfs
+        .list(folder)
+        .map_err(JournalError::io(folder, "listed"))?;
+    for name in names {
+        let path = folder.join(name);
+        vfs.remove(&path)
+            .map_err(JournalError::io(path, "removed"))?;
+    }
+    Ok(())
+}
+
+/// What a journal holds, in order.
+enum Part<'a> {
+    /// The number of its first event.
+    Beginning(u64),
+    Events(Frame<'a>),
+    /// So many events are missing.
+    Missing(u64),
+}
+
+/// Reads a journal in order, also behind damage.
+fn read<E: From<JournalError>>(
+    vfs: &dyn Vfs,
+    folder: &Path,
+    mut visit: impl FnMut(Part<'_>) -> Result<(), E>,
+) -> Result<Readable, E> {
+    let mut readable = Readable::default();
+    let mut expected: Option<u64> = None;
+    let mut is_tail_lost = false;
+    let mut index_before = None;
+    for index in indices(vfs, folder)? {
+        let path = folder.join(segment::file_name(index));
+        let mut note = |segment, offset, defect| {
+            readable.damages.push(Damage {
+                segment,
+                offset,
+                defect,
+            });
+        };
+        if let Some(before) = index_before.replace(index)
+            && before + 1 != index
+        {
+            note(before + 1, 0, Defect::SegmentMissing);
+        }
+        let copies = open_segment(vfs, folder, index, Access::Read)?;
+        if let Some(offset) = copies.bad {
+            note(index, offset, Defect::SegmentHeader);
+        }
+        let Some(header) = copies.header else {
+            is_tail_lost = true;
+            continue;
+        };
+        let mut frames =
+            Frames::new(&*copies.file, &header).map_err(JournalError::io(&path, "read"))?;
+        match expected {
+            None => visit(Part::Beginning(header.first))?,
+            Some(expected) if header.first > expected => {
+                visit(Part::Missing(header.first - expected))?;
+                readable.lost.push(Lost {
+                    first: expected,
+                    last: Some(header.first - 1),
+                });
+            }
+            Some(_) => {}
+        }
+        let mut next = expected.unwrap_or(0).max(header.first);
+        is_tail_lost = false;
+        loop {
+            let offset = frames.offset;
+            match frames.read().map_err(JournalError::io(&path, "read"))? {
+                Found::End => break,
+                Found::Torn(_) => {
+                    // Torn where it is the journal's last write; else the next segment tells.
+                    break;
+                }
+                Found::Damaged(defect) => {
+                    readable.damages.push(Damage {
+                        segment: index,
+                        offset,
+                        defect,
+                    });
+                    let is_more = frames.skip().map_err(JournalError::io(&path, "read"))?;
+                    if !is_more {
+                        is_tail_lost = true;
+                        break;
+                    }
+                    frames.next = frames.next.max(next);
+                }
+                Found::Frame(header) => {
+                    if header.first > next {
+                        visit(Part::Missing(header.first - next))?;
+                        readable.lost.push(Lost {
+                            first: next,
+                            last: Some(header.first - 1),
+                        });
+                    }
+                    match header.kind {
+                        Kind::Events => {
+                            readable.events += u64::from(header.count);
+                            visit(Part::Events(Frame {
+                                first: header.first,
+                                count: header.count,
+                                payload: frames.payload(),
+                            }))?;
+                        }
+                        Kind::Lost => visit(Part::Missing(header.count.into()))?,
+                        Kind::Seal => {}
+                    }
+                    next = frames.next;
+                }
+            }
+        }
+        expected = Some(next);
+    }
+    if is_tail_lost {
+        readable.lost.push(Lost {
+            first: expected.unwrap_or(1),
+            last: None,
+        });
+    }
+    Ok(readable)
+}
+
+/// The new journal.
+struct Copy<'a> {
+    vfs: &'a Arc<dyn Vfs>,
+    folder: &'a Path,
+    options: &'a JournalOptions,
+    appender: Option<Appender>,
+    /// Events that are not written yet.
+    payload: Vec<u8>,
+    count: u32,
+    /// Number of the event after all that was taken.
+    next: u64,
+}
+
+impl Copy<'_> {
+    fn take(&mut self, part: &Part<'_>) -> Result<(), JournalError> {
+        match part {
+            Part::Beginning(first) => self.begin(*first),
+            Part::Events(frame) => {
+                self.payload.extend_from_slice(frame.payload);
+                self.count += frame.count;
+                self.next += u64::from(frame.count);
+                if self.payload.len() >= FRAME_BYTES {
+                    self.flush()?;
+                }
+                Ok(())
+            }
+            Part::Missing(count) => self.miss(*count),
+        }
+    }
+
+    fn begin(&mut self, first: u64) -> Result<(), JournalError> {
+        let options = JournalOptions {
+            first_sequence: first,
+            allocates_ahead: false,
+            ..self.options.clone()
+        };
+        let opened = Journal::open(Arc::clone(self.vfs), self.folder, options)?;
+        self.appender = Some(opened.appender);
+        self.next = first;
+        Ok(())
+    }
+
+    fn miss(&mut self, mut count: u64) -> Result<(), JournalError> {
+        self.flush()?;
+        self.next += count;
+        while count > 0 {
+            let some = u32::try_from(count).unwrap_or(u32::MAX);
+            self.append(|appender| appender.append_loss(some))?;
+            count -= u64::from(some);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), JournalError> {
+        let (payload, count) = (std::mem::take(&mut self.payload), self.count);
+        if count > 0 {
+            self.append(|appender| {
+                appender
+                    .append(std::iter::once((&*payload, count)))
+                    .map(|_| ())
+            })?;
+        }
+        self.payload = payload;
+        self.payload.clear();
+        self.count = 0;
+        Ok(())
+    }
+
+    fn finish(mut self, acknowledged: u64) -> Result<(), JournalError> {
+        if self.appender.is_none() {
+            self.begin(self.options.first_sequence)?;
+        }
+        self.flush()?;
+        self.miss((acknowledged + 1).saturating_sub(self.next))?;
+        self.append(Appender::seal)
+    }
+
+    fn append(
+        &mut self,
+        write: impl FnOnce(&mut Appender) -> Result<(), AppendError>,
+    ) -> Result<(), JournalError> {
+        let appender = self
+            .appender
+            .as_mut()
+            .expect("a journal begins before its events");
+        write(appender).map_err(|error| match error {
+            AppendError::Failed(error) => error,
+            AppendError::DiskFull => {
+                JournalError::io(self.folder, "written")(std::io::ErrorKind::StorageFull.into())
+            }
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! The locks that `queue` uses; a test puts others in their place.
+
+pub(super) use std::sync::{Condvar, Mutex, MutexGuard};

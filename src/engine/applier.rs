@@ -1,0 +1,158 @@
+//! The thread that applies what is durable, in the order of its numbers, and acknowledges it.
+//!
+//! It decodes the very bytes that were written, as a new start would. Applying never fails: what
+//! does not decode is a broken promise of ours, and poisons.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+
+use super::options::Durability;
+use super::progress::{Alarm, Progress};
+use super::receipt::{Receipt, SubmitError, Ticket};
+use crate::core::{Event, encoding};
+use crate::journal::{Committed, Refused, Sink, Submission};
+
+/// Batches whose numbers are given and whose bytes are as durable as they will be.
+pub(super) struct Numbered {
+    pub(super) first: u64,
+    pub(super) submissions: Vec<Submission<Ticket>>,
+    /// Bytes of the journal that hold them.
+    pub(super) journal_bytes: u64,
+}
+
+/// The applier as its owner sees it.
+pub(super) struct Applier {
+    /// Ends once all senders of batches are gone.
+    pub(super) thread: JoinHandle<()>,
+    /// The way in. What waits there is bounded by the permits that its tickets hold.
+    pub(super) batches: Sender<Numbered>,
+}
+
+/// What every acknowledgement of an engine has in common.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) durability: Durability,
+    /// See [`super::Options::state_lag_bytes_max`].
+    pub(super) state_lag_bytes_max: u64,
+}
+
+impl Applier {
+    /// Starts the thread.
+    pub(super) fn start(progress: Arc<Progress>, terms: Terms) -> io::Result<Self> {
+        let (batches, waiting) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("applier".into())
+            .spawn(move || run(&progress, terms, &waiting))?;
+        Ok(Self { thread, batches })
+    }
+}
+
+fn run(progress: &Arc<Progress>, terms: Terms, waiting: &Receiver<Numbered>) {
+    let _alarm = Alarm {
+        progress: Arc::clone(progress),
+        name: "the applier",
+    };
+    for Numbered {
+        first,
+        submissions,
+        journal_bytes,
+    } in waiting
+    {
+        let mut events = Vec::new();
+        for submission in &submissions {
+            decode(submission.batch.bytes(), &mut events);
+        }
+        let count = events.len() as u64;
+        let repeated = progress.aggregator.record_events(&events);
+        drop(events);
+        progress
+            .backlog
+            .add(journal_bytes, terms.state_lag_bytes_max);
+        progress.advance(first + count - 1);
+        progress.metrics.events_accepted.inc_by(count);
+        progress.metrics.events_duplicate.inc_by(repeated);
+        let mut next = first;
+        for Submission { batch, tag } in submissions {
+            let receipt = Receipt {
+                first: next,
+                last: next + u64::from(batch.count()) - 1,
+                durability: terms.durability,
+            };
+            next = receipt.last + 1;
+            let ack_latency = &progress.metrics.ack_latency;
+            ack_latency.observe(tag.age().as_secs_f64());
+            tag.complete(Ok(receipt));
+        }
+    }
+}
+
+/// Adds the events in `bytes` to `events`.
+///
+/// # Panics
+/// Where they are none: their checksum was right, so we have written them so.
+pub(super) fn decode<'a>(bytes: &'a [u8], events: &mut Vec<Event<'a>>) {
+    events.extend(
+        encoding::events(bytes).map(|event| event.expect("what was written decodes to events")),
+    );
+}
+
+/// What the journal's writer hands its outcomes to.
+pub(super) struct Outcomes {
+    pub(super) progress: Arc<Progress>,
+    pub(super) batches: Sender<Numbered>,
+    pub(super) retry_after: std::time::Duration,
+}
+
+impl Sink<Ticket> for Outcomes {
+    fn committed(&mut self, frame: Committed<Ticket>) {
+        let metrics = &self.progress.metrics;
+        metrics.journal_fsync.observe(frame.sync.as_secs_f64());
+        metrics.journal_appended_bytes.inc_by(frame.bytes);
+        // Fails only where the applier has panicked, which has poisoned; the tickets say so.
+        let _ = self.batches.send(Numbered {
+            first: frame.first,
+            submissions: frame.submissions,
+            journal_bytes: frame.bytes,
+        });
+    }
+
+    fn refused(&mut self, submissions: Vec<Submission<Ticket>>, reason: &Refused) {
+        if let Refused::Poisoned(reason) = reason {
+            self.progress.poison(reason);
+        }
+        for submission in submissions {
+            let error = refusal(&self.progress, reason, self.retry_after);
+            submission.tag.complete(Err(error));
+        }
+    }
+}
+
+impl Drop for Outcomes {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.progress
+                .poison(&"the journal's writer has panicked".into());
+        }
+    }
+}
+
+/// What a sender is told where the journal takes nothing.
+///
+/// # Panics
+/// Where the journal's queue is full: the permits of the tickets bound it.
+pub(super) fn refusal(
+    progress: &Progress,
+    reason: &Refused,
+    retry_after: std::time::Duration,
+) -> SubmitError {
+    match reason {
+        Refused::DiskFull => SubmitError::DiskFull { retry_after },
+        Refused::Poisoned(reason) => SubmitError::Poisoned {
+            reason: Arc::clone(reason),
+        },
+        Refused::Closed => progress.refusal(),
+        Refused::QueueFull => unreachable!("permits bound what waits"),
+    }
+}

@@ -1,0 +1,26 @@
+//! What time it is, as a value that a test may choose.
+
+use std::time::SystemTime;
+
+use crate::core::Micros;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now, in UTC.
+    fn now(&self) -> Micros;
+}
+
+/// The clock of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    /// # Panics
+    /// Where the machine's clock is set before 1970 or past the year 9999.
+    fn now(&self) -> Micros {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let micros = since_1970.expect("a clock after 1970").as_micros();
+        Micros::new(i64::try_from(micros).unwrap_or(i64::MAX))
+            .expect("a clock before the year 10000")
+    }
+}

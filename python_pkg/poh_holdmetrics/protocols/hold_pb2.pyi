@@ -1,0 +1,247 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import empty_pb2 as _empty_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Durability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DURABILITY_UNSPECIFIED: _ClassVar[Durability]
+    DURABLE: _ClassVar[Durability]
+    BUFFERED: _ClassVar[Durability]
+DURABILITY_UNSPECIFIED: Durability
+DURABLE: Durability
+BUFFERED: Durability
+
+class HoldMsg(_message.Message):
+    __slots__ = ("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract", "weight_text")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    RETRACT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    holder_id: str
+    start: _timestamp_pb2.Timestamp
+    end: _timestamp_pb2.Timestamp
+    weight: float
+    event_id: str
+    revision: int
+    retract: bool
+    weight_text: str
+    def __init__(self, token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[float] = ..., event_id: _Optional[str] = ..., revision: _Optional[int] = ..., retract: bool = ..., weight_text: _Optional[str] = ...) -> None: ...
+
+class HoldBatch(_message.Message):
+    __slots__ = ("token_id", "holder_id", "start_us", "end_us", "weight", "weight_text", "event_id", "revision", "retract")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
+    START_US_FIELD_NUMBER: _ClassVar[int]
+    END_US_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    RETRACT_FIELD_NUMBER: _ClassVar[int]
+    token_id: _containers.RepeatedScalarFieldContainer[str]
+    holder_id: _containers.RepeatedScalarFieldContainer[str]
+    start_us: _containers.RepeatedScalarFieldContainer[int]
+    end_us: _containers.RepeatedScalarFieldContainer[int]
+    weight: _containers.RepeatedScalarFieldContainer[float]
+    weight_text: _containers.RepeatedScalarFieldContainer[str]
+    event_id: _containers.RepeatedScalarFieldContainer[str]
+    revision: _containers.RepeatedScalarFieldContainer[int]
+    retract: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, token_id: _Optional[_Iterable[str]] = ..., holder_id: _Optional[_Iterable[str]] = ..., start_us: _Optional[_Iterable[int]] = ..., end_us: _Optional[_Iterable[int]] = ..., weight: _Optional[_Iterable[float]] = ..., weight_text: _Optional[_Iterable[str]] = ..., event_id: _Optional[_Iterable[str]] = ..., revision: _Optional[_Iterable[int]] = ..., retract: _Optional[_Iterable[bool]] = ...) -> None: ...
+
+class HoldAck(_message.Message):
+    __slots__ = ("sequence", "durability", "index", "accepted", "refused", "refused_total")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    durability: Durability
+    index: int
+    accepted: int
+    refused: _containers.RepeatedCompositeFieldContainer[Refusal]
+    refused_total: int
+    def __init__(self, sequence: _Optional[int] = ..., durability: _Optional[_Union[Durability, str]] = ..., index: _Optional[int] = ..., accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ..., refused_total: _Optional[int] = ...) -> None: ...
+
+class Refusal(_message.Message):
+    __slots__ = ("index", "row", "field", "reason")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    row: int
+    field: str
+    reason: str
+    def __init__(self, index: _Optional[int] = ..., row: _Optional[int] = ..., field: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class HoldStat(_message.Message):
+    __slots__ = ("holder_id", "total_seconds", "weighted_score", "updated_at")
+    HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTED_SCORE_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    holder_id: str
+    total_seconds: int
+    weighted_score: float
+    updated_at: _timestamp_pb2.Timestamp
+    def __init__(self, holder_id: _Optional[str] = ..., total_seconds: _Optional[int] = ..., weighted_score: _Optional[float] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class HolderScore(_message.Message):
+    __slots__ = ("rank", "holder_id", "held_us", "score", "weighted_score", "total_seconds")
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
+    HELD_US_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTED_SCORE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    rank: int
+    holder_id: str
+    held_us: str
+    score: str
+    weighted_score: float
+    total_seconds: int
+    def __init__(self, rank: _Optional[int] = ..., holder_id: _Optional[str] = ..., held_us: _Optional[str] = ..., score: _Optional[str] = ..., weighted_score: _Optional[float] = ..., total_seconds: _Optional[int] = ...) -> None: ...
+
+class Window(_message.Message):
+    __slots__ = ("as_of", "closed_only")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    closed_only: bool
+    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., closed_only: bool = ..., **kwargs) -> None: ...
+
+class GetSnapshotRequest(_message.Message):
+    __slots__ = ("window", "token_id", "holder_id", "page_size", "page_token")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    window: Window
+    token_id: str
+    holder_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class Snapshot(_message.Message):
+    __slots__ = ("window", "holders", "next_page_token", "holders_total", "sequence")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    window: Window
+    holders: _containers.RepeatedCompositeFieldContainer[HolderScore]
+    next_page_token: str
+    holders_total: int
+    sequence: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., holders_total: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class GetLeaderboardRequest(_message.Message):
+    __slots__ = ("window", "token_id", "n")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    window: Window
+    token_id: str
+    n: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
+
+class Leaderboard(_message.Message):
+    __slots__ = ("window", "holders", "sequence", "holders_total")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    window: Window
+    holders: _containers.RepeatedCompositeFieldContainer[HolderScore]
+    sequence: int
+    holders_total: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., sequence: _Optional[int] = ..., holders_total: _Optional[int] = ...) -> None: ...
+
+class GetHolderRequest(_message.Message):
+    __slots__ = ("holder_id", "window", "token_id")
+    HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    holder_id: str
+    window: Window
+    token_id: str
+    def __init__(self, holder_id: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ...) -> None: ...
+
+class HolderReport(_message.Message):
+    __slots__ = ("window", "holder", "keys", "sequence", "segments_left_out")
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    window: Window
+    holder: HolderScore
+    keys: _containers.RepeatedCompositeFieldContainer[KeySegments]
+    sequence: int
+    segments_left_out: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holder: _Optional[_Union[HolderScore, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeySegments, _Mapping]]] = ..., sequence: _Optional[int] = ..., segments_left_out: _Optional[int] = ...) -> None: ...
+
+class KeySegments(_message.Message):
+    __slots__ = ("token_id", "segments")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    segments: _containers.RepeatedCompositeFieldContainer[Segment]
+    def __init__(self, token_id: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ...) -> None: ...
+
+class Segment(_message.Message):
+    __slots__ = ("start", "end", "weight")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    start: _timestamp_pb2.Timestamp
+    end: _timestamp_pb2.Timestamp
+    weight: str
+    def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[str] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("token_id", "n", "interval", "closed_only")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    n: int
+    interval: _duration_pb2.Duration
+    closed_only: bool
+    def __init__(self, token_id: _Optional[str] = ..., n: _Optional[int] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closed_only: bool = ...) -> None: ...
+
+class LeaderboardChange(_message.Message):
+    __slots__ = ("as_of", "changed", "left", "sequence")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    changed: _containers.RepeatedCompositeFieldContainer[HolderScore]
+    left: _containers.RepeatedScalarFieldContainer[str]
+    sequence: int
+    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., left: _Optional[_Iterable[str]] = ..., sequence: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,187 @@
+//! Who may call what, and how often: one judgement for both protocols.
+//!
+//! Without a file of keys every caller may do everything, and is counted by its address. The answers to those
+//! who may not are written by `grpc::status` and `http::problem`.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, header};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::keys::{KeyRing, Scope};
+use super::settings::Limits;
+
+/// What a call needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing: what anyone may know.
+    Nothing,
+    /// A key, whatever it may do.
+    AnyKey,
+    /// A key of this scope.
+    Key(Scope),
+}
+
+/// Why a call is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Denied {
+    /// Who calls is not known.
+    #[error("authorization: no API key; send the header `authorization: Bearer KEY`")]
+    NoKey,
+    /// The key is none of ours.
+    #[error("authorization: the API key is not known")]
+    UnknownKey,
+    /// The key may do other things.
+    #[error("authorization: the API key {name:?} lacks the scope {scope}")]
+    MissingScope {
+        /// Of the key.
+        name: Arc<str>,
+        /// What would be needed.
+        scope: Scope,
+    },
+    /// The caller was here too often.
+    #[error("too many calls: at most {per_second} a second are allowed")]
+    TooOften {
+        /// The bound.
+        per_second: u32,
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+/// Who is counted.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Caller {
+    Key(Arc<str>),
+    Address(IpAddr),
+}
+
+/// Judges calls.
+#[derive(Clone)]
+pub(super) struct Access {
+    keys: Option<Arc<KeyRing>>,
+    rate: Option<Arc<Rate>>,
+}
+
+struct Rate {
+    per_second: u32,
+    limiter: DefaultKeyedRateLimiter<Caller>,
+    clock: DefaultClock,
+}
+
+impl Access {
+    pub(super) fn new(keys: Option<Arc<KeyRing>>, limits: &Limits) -> Self {
+        let rate = limits.requests_per_second_max.map(|per_second| {
+            Arc::new(Rate {
+                per_second: per_second.get(),
+                limiter: RateLimiter::keyed(Quota::per_second(per_second)),
+                clock: DefaultClock::default(),
+            })
+        });
+        Self { keys, rate }
+    }
+
+    /// Whether a call with these headers from `address` may be made.
+    pub(super) fn admit(
+        &self,
+        need: Need,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Result<(), Denied> {
+        let Some(ring) = self.keys.as_ref().filter(|_| need != Need::Nothing) else {
+            return self.count(need, &Caller::Address(network(address)));
+        };
+        // Whoever guesses keys is counted too.
+        let stranger = |denied| {
+            self.count(need, &Caller::Address(network(address)))
+                .and(Err(denied))
+        };
+        let Some(presented) = bearer(headers) else {
+            return stranger(Denied::NoKey);
+        };
+        let Some(key) = ring.find(presented) else {
+            return stranger(Denied::UnknownKey);
+        };
+        self.count(need, &Caller::Key(Arc::clone(&key.name)))?;
+        match need {
+            Need::Key(scope) if !key.scopes.contains(&scope) => Err(Denied::MissingScope {
+                name: key.name,
+                scope,
+            }),
+            Need::Key(_) | Need::AnyKey | Need::Nothing => Ok(()),
+        }
+    }
+
+    /// Forgets callers that have not been seen lately, and reads keys that have changed.
+    pub(super) fn refresh(&self) {
+        if let Some(rate) = &self.rate {
+            rate.limiter.retain_recent();
+        }
+        if let Some(keys) = &self.keys {
+            keys.reload_if_changed();
+        }
+    }
+
+    fn count(&self, need: Need, caller: &Caller) -> Result<(), Denied> {
+        let Some(rate) = self.rate.as_ref().filter(|_| need != Need::Nothing) else {
+            return Ok(());
+        };
+        rate.limiter
+            .check_key(caller)
+            .map_err(|until| Denied::TooOften {
+                per_second: rate.per_second,
+                retry_after: until.wait_time_from(rate.clock.now()),
+            })
+    }
+}
+
+/// The key of `authorization: Bearer KEY`; the word is read in any case.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = text.split_once(' ')?;
+    let key = key.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
+}
+
+/// The part of an address that one caller has for itself: all of IPv4, the first half of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let mut segments = address.segments();
+            segments[4..].fill(0);
+            Ipv6Addr::from(segments).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_behind_the_word_bearer() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, text.parse().unwrap());
+            bearer(&headers).map(ToOwned::to_owned)
+        };
+        assert_eq!(read("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(read("bearer  abc ").as_deref(), Some("abc"));
+        for text in ["Bearer", "Bearer ", "Basic abc", "abc"] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_counted_by_what_its_caller_can_change_at_will() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:0:1:a::1"), of("2001:db8:0:1:b::2"));
+        assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    }
+}

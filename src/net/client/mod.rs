@@ -1,0 +1,231 @@
+//! A client of the contract: what `send`, `load` and tests speak to a server with.
+//!
+//! It hides the generated code, adds the API key, and sorts failures into those that a second try
+//! may cure and those that it will not. When to try again is the caller's choice.
+
+mod ack;
+mod batch;
+
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+pub use ack::{Ack, RefusedRow};
+pub use batch::{Batch, Message};
+
+use super::pb;
+use super::pb::hold_metrics_client::HoldMetricsClient;
+
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
+/// A lost peer is noticed within twice this.
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// Bytes of acknowledgements that may be on their way.
+const WINDOW_BYTES: u32 = 1 << 20;
+
+/// Where a server is, and what it is shown.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// As in `http://127.0.0.1:60051` or `https://example.org:60051`.
+    pub url: String,
+    /// Who has signed the server's certificate, PEM; needed for `https`.
+    pub authority: Option<Vec<u8>>,
+    /// The API key.
+    pub key: Option<String>,
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address, the certificate or the key is none.
+    #[error("{what}: {detail}")]
+    Target {
+        /// "server", "certificate" or "API key".
+        what: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Nobody answers there.
+    #[error("{url}: nobody answers ({detail})")]
+    Connect {
+        /// The server.
+        url: String,
+        /// What the system says.
+        detail: String,
+    },
+    /// The server answered with an error, or the connection broke.
+    #[error("{}: {}", code_name(status.code()), status.message())]
+    Call {
+        /// As it came.
+        status: Box<Status>,
+    },
+}
+
+impl From<Status> for ClientError {
+    fn from(status: Status) -> Self {
+        Self::Call {
+            status: Box::new(status),
+        }
+    }
+}
+
+impl ClientError {
+    /// A stream that ended without an error although more was wanted of it.
+    #[must_use]
+    pub fn ended(what: &str) -> Self {
+        Status::unavailable(what).into()
+    }
+
+    /// Whether the same call may succeed later, and after how long the server wants to see it.
+    #[must_use]
+    pub fn retry(&self) -> Option<Option<Duration>> {
+        match self {
+            Self::Target { .. } => None,
+            Self::Connect { .. } => Some(None),
+            Self::Call { status } => match status.code() {
+                Code::Unavailable | Code::Aborted | Code::Cancelled | Code::DeadlineExceeded => {
+                    Some(None)
+                }
+                Code::ResourceExhausted => {
+                    let details = status.get_error_details();
+                    Some(details.retry_info().and_then(|info| info.retry_delay))
+                }
+                // What tonic makes of a connection that breaks off.
+                Code::Unknown | Code::Internal if is_transport(status) => Some(None),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn is_transport(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// What a server says of a stream of events, in order.
+pub type Acks = BoxStream<'static, Result<Ack, ClientError>>;
+
+/// A connection to a server; calls may share a clone of it.
+#[derive(Clone)]
+pub struct Client {
+    calls: HoldMetricsClient<Channel>,
+    key: Option<MetadataValue<Ascii>>,
+}
+
+impl Client {
+    /// Connects, and waits at most five seconds for that.
+    pub async fn connect(target: &Target) -> Result<Self, ClientError> {
+        let bad = |what| {
+            move |error: &dyn std::error::Error| ClientError::Target {
+                what,
+                detail: error.to_string(),
+            }
+        };
+        let mut endpoint = Endpoint::from_shared(target.url.clone())
+            .map_err(|error| bad("server")(&error))?
+            .connect_timeout(CONNECT_WAIT_MAX)
+            .http2_keep_alive_interval(PING_EVERY)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(4 * WINDOW_BYTES);
+        if let Some(authority) = &target.authority {
+            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
+            endpoint = endpoint
+                .tls_config(tls)
+                .map_err(|error| bad("certificate")(&error))?;
+        }
+        let key = target
+            .key
+            .as_ref()
+            .map(|key| format!("Bearer {key}").parse());
+        let key = key.transpose().map_err(|_| ClientError::Target {
+            what: "API key",
+            detail: "it holds what no key holds".into(),
+        })?;
+        let channel = endpoint.connect().await;
+        let channel = channel.map_err(|error| ClientError::Connect {
+            url: target.url.clone(),
+            detail: cause(&error),
+        })?;
+        Ok(Self {
+            calls: HoldMetricsClient::new(channel),
+            key,
+        })
+    }
+
+    /// Sends one event and waits for its acknowledgement. A refused event is an acknowledgement, too.
+    pub async fn record(&mut self, message: Message) -> Result<Ack, ClientError> {
+        let request = self.request(message.0);
+        Ok(self.calls.record(request).await?.into_inner().into())
+    }
+
+    /// Sends events as they come; one acknowledgement covers up to `ack_every` of them.
+    pub async fn broadcast(
+        &mut self,
+        messages: impl Stream<Item = Message> + Send + 'static,
+        ack_every: u32,
+    ) -> Result<Acks, ClientError> {
+        let mut request = self.request(messages.map(|message| message.0));
+        request
+            .metadata_mut()
+            .insert("ack-every", MetadataValue::from(ack_every));
+        Ok(acks(self.calls.broadcast(request).await?.into_inner()))
+    }
+
+    /// Sends batches as they come; one acknowledgement covers one of them.
+    pub async fn broadcast_batch(
+        &mut self,
+        batches: impl Stream<Item = Batch> + Send + 'static,
+    ) -> Result<Acks, ClientError> {
+        let request = self.request(batches.map(Batch::into_wire));
+        Ok(acks(
+            self.calls.broadcast_batch(request).await?.into_inner(),
+        ))
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(key) = &self.key {
+            request.metadata_mut().insert("authorization", key.clone());
+        }
+        request
+    }
+}
+
+fn acks(stream: tonic::Streaming<pb::HoldAck>) -> Acks {
+    stream.map(|ack| Ok(ack?.into())).boxed()
+}
+
+/// The innermost reason: the outer ones say "transport error" alone.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,271 @@
+//! One connection from its first byte to its last: handshake, requests, idleness, graceful end.
+//!
+//! Every wait here is bounded: the handshake, the headers, a connection without a call. What a request
+//! means is decided by the service that is handed in; see `grpc` and `http`.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::http::{Request, Response};
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use prometheus::IntGauge;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::settings::Limits;
+use crate::telemetry::metrics::Metrics;
+
+/// Bytes of one call, and of all calls of a connection, that may be on their way unread.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// The least that hyper reads HTTP/1 headers into.
+const HEADER_BUFFER_BYTES_MIN: usize = 8 << 10;
+/// More header lines than that are refused, whatever their length.
+const HEADERS_MAX: usize = 100;
+
+/// Who is on the other end; every request carries it as an extension.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// How connections of one address are spoken with.
+#[derive(Clone)]
+pub(super) struct Manner {
+    /// `None` in the clear.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Whether HTTP/1 is refused, as gRPC asks.
+    pub(super) is_http2_only: bool,
+    /// The bounds.
+    pub(super) limits: Arc<Limits>,
+    /// Counts connections.
+    pub(super) metrics: Arc<Metrics>,
+    /// Ends open connections gracefully.
+    pub(super) stop: CancellationToken,
+    /// Ends them at once.
+    pub(super) halt: CancellationToken,
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve<S, B>(stream: TcpStream, peer: SocketAddr, manner: Manner, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let _open = Open::begin(&manner.metrics);
+    // Small answers leave at once; a failure only costs speed.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = manner.tls.clone() else {
+        return exchange(stream, peer, &manner, service).await;
+    };
+    let handshake = tokio::time::timeout(manner.limits.handshake_wait_max, tls.accept(stream));
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        () = manner.stop.cancelled() => return,
+    };
+    match shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(stream) => exchange(stream, peer, &manner, service).await,
+        Err(error) => {
+            manner.metrics.connection_refused("handshake");
+            debug!(%peer, %error, "A TLS handshake failed.");
+        }
+    }
+}
+
+async fn exchange<I, S, B>(stream: I, peer: SocketAddr, manner: &Manner, service: S)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let limits = &manner.limits;
+    let activity = Arc::new(Activity::new());
+    let service = {
+        let activity = Arc::clone(&activity);
+        service_fn(move |mut request: Request<Incoming>| {
+            let call = Call::begin(Arc::clone(&activity));
+            request.extensions_mut().insert(Peer(peer));
+            let answer = service.call(request);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, S::Error>(answer.map(|body| Held { body, _call: call }))
+            }
+        })
+    };
+    let builder = builder(manner);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut is_ending = false;
+    loop {
+        let idle = activity.idle_left(limits);
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    debug!(%peer, %error, "A connection broke.");
+                }
+                return;
+            }
+            () = manner.halt.cancelled() => return,
+            () = manner.stop.cancelled(), if !is_ending => {
+                is_ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep(idle.unwrap_or(limits.idle_max)) => {
+                if activity.idle_left(limits).is_some_and(|left| left.is_zero()) {
+                    if !activity.has_begun() {
+                        manner.metrics.connection_refused("silent");
+                        return;
+                    }
+                    if is_ending {
+                        return;
+                    }
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+fn builder(manner: &Manner) -> Builder<TokioExecutor> {
+    let limits = &manner.limits;
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_wait_max)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADER_BUFFER_BYTES_MIN.max(limits.header_bytes_max as usize));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_per_connection_max)
+        .max_header_list_size(limits.header_bytes_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(limits.ping_every)
+        .keep_alive_timeout(limits.ping_wait_max);
+    if manner.is_http2_only {
+        builder.http2_only()
+    } else {
+        builder
+    }
+}
+
+/// A connection that is counted as open.
+struct Open(IntGauge);
+
+impl Open {
+    fn begin(metrics: &Metrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics.connections.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// How many calls a connection has, and when the last one ended.
+struct Activity {
+    opened: Instant,
+    calls: AtomicUsize,
+    /// Milliseconds after `opened`; 0 until a call has ended.
+    quiet_since_ms: AtomicU64,
+    begun: AtomicUsize,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            calls: AtomicUsize::new(0),
+            quiet_since_ms: AtomicU64::new(0),
+            begun: AtomicUsize::new(0),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > 0
+    }
+
+    /// How long the connection may stay as it is; `None` while a call is open.
+    fn idle_left(&self, limits: &Limits) -> Option<Duration> {
+        if self.calls.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let allowed = if self.has_begun() {
+            limits.idle_max
+        } else {
+            limits.header_wait_max
+        };
+        let quiet_since = Duration::from_millis(self.quiet_since_ms.load(Ordering::Relaxed));
+        Some((quiet_since + allowed).saturating_sub(self.opened.elapsed()))
+    }
+}
+
+/// An open call: from its headers to the last byte of its answer.
+struct Call(Arc<Activity>);
+
+impl Call {
+    fn begin(activity: Arc<Activity>) -> Self {
+        activity.begun.fetch_add(1, Ordering::Relaxed);
+        activity.calls.fetch_add(1, Ordering::AcqRel);
+        Self(activity)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let now_ms = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.quiet_since_ms.store(now_ms, Ordering::Relaxed);
+        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The body of an answer, which keeps its call open.
+struct Held<B> {
+    body: B,
+    _call: Call,
+}
+
+impl<B: Body + Unpin> Body for Held<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A future that is sent to another thread and owns what it needs.
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,0 +1,129 @@
+//! Answers of the engine as messages of the wire, and the windows that were asked about.
+
+use prost_types::Timestamp;
+use tonic::Status;
+
+use super::event::{WireRefusal, instant_from_wire, wire_from_instant};
+use super::status::bad_field;
+use crate::core::{Field, Micros, Segment, Window};
+use crate::engine::{HolderAnswer, Page, RankedHolder};
+use crate::net::pb;
+
+/// Segments that one report lists.
+const SEGMENTS_MAX: usize = 20_000;
+
+/// The window of a question; absent ends are filled in.
+pub(super) fn window_from_wire(window: Option<&pb::Window>, now: Micros) -> Result<Window, Status> {
+    let Some(window) = window else {
+        return Ok(Window::until(now));
+    };
+    Ok(Window {
+        from: instant("window.from", window.from.as_ref())?,
+        as_of: instant("window.as_of", window.as_of.as_ref())?.unwrap_or(now),
+        closed_only: window.closed_only,
+    })
+}
+
+fn instant(field: &str, time: Option<&Timestamp>) -> Result<Option<Micros>, Status> {
+    let Some(time) = time else { return Ok(None) };
+    // The reader of times names the fields of an event; the rest of its text holds here too.
+    instant_from_wire(Field::Start, time)
+        .map(Some)
+        .map_err(|refusal| bad_field(field, &reason_without_field(field, refusal)))
+}
+
+fn reason_without_field(field: &str, refusal: WireRefusal) -> String {
+    let text = refusal.to_string();
+    let reason = text.split_once(": ").map_or(&*text, |(_, reason)| reason);
+    format!("{field}: {reason}")
+}
+
+/// How many rows: `none` where 0 was asked for, and no more than `most`.
+pub(super) fn count_from_wire(
+    field: &str,
+    count: u32,
+    none: u32,
+    most: u32,
+) -> Result<usize, Status> {
+    match count {
+        0 => Ok(none as usize),
+        count if count <= most => Ok(count as usize),
+        count => Err(bad_field(
+            field,
+            &format!("{field}: {count}, and the most is {most}"),
+        )),
+    }
+}
+
+pub(super) fn wire_from_window(window: &Window) -> pb::Window {
+    pb::Window {
+        as_of: Some(wire_from_instant(window.as_of)),
+        from: window.from.map(wire_from_instant),
+        closed_only: window.closed_only,
+    }
+}
+
+pub(super) fn wire_from_holder(row: &RankedHolder) -> pb::HolderScore {
+    let totals = &row.holder.totals;
+    pb::HolderScore {
+        rank: row.rank,
+        holder_id: row.holder.holder_id.to_string(),
+        held_us: totals.held_us.to_string(),
+        score: totals.score.to_string(),
+        weighted_score: totals.score.nearest_double(),
+        total_seconds: seconds(row),
+    }
+}
+
+pub(super) fn stat_from_holder(row: &RankedHolder, updated_at: Micros) -> pb::HoldStat {
+    pb::HoldStat {
+        holder_id: row.holder.holder_id.to_string(),
+        total_seconds: seconds(row),
+        weighted_score: row.holder.totals.score.nearest_double(),
+        updated_at: Some(wire_from_instant(updated_at)),
+    }
+}
+
+fn seconds(row: &RankedHolder) -> i64 {
+    i64::try_from(row.holder.totals.total_seconds()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn holders(page: &Page) -> Vec<pb::HolderScore> {
+    page.holders.iter().map(wire_from_holder).collect()
+}
+
+pub(super) fn report_from_answer(answer: &HolderAnswer, window: &Window) -> pb::HolderReport {
+    let mut room = SEGMENTS_MAX;
+    let mut left_out = 0;
+    let keys = answer
+        .keys
+        .iter()
+        .map(|key| {
+            let listed = key.segments.len().min(room);
+            room -= listed;
+            left_out += key.segments.len() - listed;
+            pb::KeySegments {
+                token_id: key.token_id.to_string(),
+                segments: key.segments[..listed]
+                    .iter()
+                    .map(wire_from_segment)
+                    .collect(),
+            }
+        })
+        .collect();
+    pb::HolderReport {
+        window: Some(wire_from_window(window)),
+        holder: Some(wire_from_holder(&answer.holder)),
+        keys,
+        sequence: answer.sequence,
+        segments_left_out: left_out as u64,
+    }
+}
+
+fn wire_from_segment(segment: &Segment) -> pb::Segment {
+    pb::Segment {
+        start: Some(wire_from_instant(segment.start)),
+        end: segment.end.map(wire_from_instant),
+        weight: segment.weight.to_string(),
+    }
+}

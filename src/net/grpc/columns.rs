@@ -1,0 +1,209 @@
+//! A batch of columns into events, row by row.
+//!
+//! A batch whose columns do not fit together is refused whole; a row that makes no event is refused alone.
+
+use super::event::{Judge, WireRefusal};
+use crate::core::{Draft, EventBatch, Field, Micros, Refusal, Wad};
+use crate::net::pb::HoldBatch;
+
+/// An absent time.
+const ABSENT: i64 = i64::MIN;
+
+/// Why a batch is refused whole; the text begins with the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::net) enum BatchRefusal {
+    /// A column does not fit to the others.
+    #[error("{column}: {values} values in a batch of {rows} rows: give none, one, or one a row")]
+    Length {
+        /// Its name.
+        column: &'static str,
+        /// Its values.
+        values: usize,
+        /// Values of the longest column.
+        rows: usize,
+    },
+    /// More rows than are taken at once.
+    #[error("token_id: a batch of {rows} rows, and it may have {rows_max}: send several")]
+    TooLong {
+        /// Values of the longest column.
+        rows: usize,
+        /// The bound.
+        rows_max: usize,
+    },
+    /// Two columns of weights.
+    #[error("weight_text: weight is given too; keep one of the two")]
+    TwoWeights,
+}
+
+impl BatchRefusal {
+    /// The column to blame.
+    pub(in crate::net) const fn field(&self) -> &'static str {
+        match self {
+            Self::Length { column, .. } => column,
+            Self::TooLong { .. } => "token_id",
+            Self::TwoWeights => "weight_text",
+        }
+    }
+}
+
+/// The columns of a batch that fit together.
+pub(in crate::net) struct Rows<'a> {
+    batch: &'a HoldBatch,
+    count: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of `batch`, at most `rows_max` of them.
+    pub(in crate::net) fn new(batch: &'a HoldBatch, rows_max: usize) -> Result<Self, BatchRefusal> {
+        let lengths = [
+            ("token_id", batch.token_id.len()),
+            ("holder_id", batch.holder_id.len()),
+            ("start_us", batch.start_us.len()),
+            ("end_us", batch.end_us.len()),
+            ("weight", batch.weight.len()),
+            ("weight_text", batch.weight_text.len()),
+            ("event_id", batch.event_id.len()),
+            ("revision", batch.revision.len()),
+            ("retract", batch.retract.len()),
+        ];
+        let rows = lengths.iter().map(|(_, values)| *values).max().unwrap_or(0);
+        if rows > rows_max {
+            return Err(BatchRefusal::TooLong { rows, rows_max });
+        }
+        if !batch.weight.is_empty() && !batch.weight_text.is_empty() {
+            return Err(BatchRefusal::TwoWeights);
+        }
+        match lengths
+            .into_iter()
+            .find(|(_, values)| !matches!(values, 0 | 1) && *values != rows)
+        {
+            Some((column, values)) => Err(BatchRefusal::Length {
+                column,
+                values,
+                rows,
+            }),
+            None => Ok(Self { batch, count: rows }),
+        }
+    }
+
+    pub(in crate::net) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Adds the event of one row to `events`.
+    pub(in crate::net) fn take(
+        &self,
+        row: usize,
+        judge: &Judge<'_>,
+        events: &mut EventBatch,
+    ) -> Result<(), WireRefusal> {
+        events.push(&judge.event(self.draft(row)?)?);
+        Ok(())
+    }
+
+    fn draft(&self, row: usize) -> Result<Draft<'a>, Refusal> {
+        let batch = self.batch;
+        let (token_id, holder_id) = (text(&batch.token_id, row), text(&batch.holder_id, row));
+        for (field, id) in [(Field::TokenId, token_id), (Field::HolderId, holder_id)] {
+            if id.is_empty() {
+                return Err(Refusal::MissingId(field));
+            }
+        }
+        let event_id = text(&batch.event_id, row);
+        Ok(Draft {
+            token_id,
+            holder_id,
+            start: instant(Field::Start, &batch.start_us, row)?,
+            end: instant(Field::End, &batch.end_us, row)?,
+            weight: match (value(&batch.weight, row), value(&batch.weight_text, row)) {
+                (Some(double), _) => Some(Wad::from_double(*double)?),
+                (None, Some(text)) => Some(Wad::parse(text)?),
+                (None, None) => None,
+            },
+            event_id: (!event_id.is_empty()).then_some(event_id),
+            revision: value(&batch.revision, row).copied().unwrap_or(0),
+            retract: value(&batch.retract, row).copied().unwrap_or(false),
+        })
+    }
+}
+
+/// The value of a row; one value alone is that of every row.
+#[inline]
+fn value<T>(column: &[T], row: usize) -> Option<&T> {
+    match column {
+        [all] => Some(all),
+        _ => column.get(row),
+    }
+}
+
+#[inline]
+fn text(column: &[String], row: usize) -> &str {
+    value(column, row).map_or("", String::as_str)
+}
+
+#[inline]
+fn instant(field: Field, column: &[i64], row: usize) -> Result<Option<Micros>, Refusal> {
+    value(column, row)
+        .filter(|micros| **micros != ABSENT)
+        .map(|micros| Micros::new(*micros).map_err(|error| Refusal::Time(field, error)))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch() -> HoldBatch {
+        HoldBatch {
+            token_id: vec!["T".to_owned()],
+            holder_id: vec!["a".to_owned(), "b".to_owned()],
+            start_us: vec![5, ABSENT],
+            end_us: vec![9],
+            weight: vec![0.1],
+            ..HoldBatch::default()
+        }
+    }
+
+    #[test]
+    fn one_value_holds_for_all_rows_and_the_smallest_time_is_none() {
+        let batch = batch();
+        let rows = Rows::new(&batch, 2).unwrap();
+        assert_eq!(rows.count(), 2);
+        let (first, second) = (rows.draft(0).unwrap(), rows.draft(1).unwrap());
+        assert_eq!((first.token_id, second.token_id), ("T", "T"));
+        assert_eq!((first.holder_id, second.holder_id), ("a", "b"));
+        assert_eq!(first.start.map(Micros::get), Some(5));
+        assert_eq!(second.start, None);
+        assert_eq!(second.end.map(Micros::get), Some(9));
+        assert_eq!(second.weight.unwrap().to_string(), "0.1");
+        assert_eq!((second.event_id, second.retract), (None, false));
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_refuse_the_batch() {
+        let cases: [(HoldBatch, usize, &str); 3] = [
+            (
+                HoldBatch {
+                    end_us: vec![1, 2, 3],
+                    ..batch()
+                },
+                9,
+                "holder_id: 2 values in a batch of 3 rows",
+            ),
+            (batch(), 1, "token_id: a batch of 2 rows, and it may have 1"),
+            (
+                HoldBatch {
+                    weight_text: vec!["1".to_owned()],
+                    ..batch()
+                },
+                9,
+                "weight_text: weight is given too",
+            ),
+        ];
+        for (batch, rows_max, reason) in cases {
+            let refusal = Rows::new(&batch, rows_max).err().expect("refused");
+            assert!(refusal.to_string().starts_with(reason), "{refusal}");
+            assert!(reason.starts_with(refusal.field()));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What goes wrong, as a gRPC status with the details of `google.rpc`.
+//!
+//! The codes are those that `proto/poh/hold.proto` lists. Texts are those of the errors themselves.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::engine::SubmitError;
+use crate::net::access::Denied;
+use crate::net::keys::Scope;
+
+/// Who gives the reasons in `google.rpc.ErrorInfo`.
+const DOMAIN: &str = "holdmetrics";
+
+/// A field of a request is wrong.
+pub(in crate::net) fn bad_field(field: &str, reason: &dyn std::fmt::Display) -> Status {
+    let reason = reason.to_string();
+    let details = ErrorDetails::with_bad_request_violation(field, &reason);
+    Status::with_error_details(Code::InvalidArgument, reason, details)
+}
+
+/// Events were not taken.
+pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
+    match error {
+        SubmitError::DiskFull { retry_after } => try_later(error, *retry_after, "DISK_FULL"),
+        SubmitError::Poisoned { .. } => unavailable(error, "JOURNAL_FAILED"),
+        SubmitError::Closing => unavailable(error, "SHUTTING_DOWN"),
+        SubmitError::TooLarge { .. } => {
+            let details = ErrorDetails::with_error_info("TOO_LARGE", DOMAIN, HashMap::new());
+            Status::with_error_details(Code::InvalidArgument, error.to_string(), details)
+        }
+    }
+}
+
+/// The server is on its way out.
+pub(in crate::net) fn closing() -> Status {
+    unavailable(&SubmitError::Closing, "SHUTTING_DOWN")
+}
+
+/// There is a time after which the same call may pass.
+pub(in crate::net) fn try_later(
+    text: &dyn std::fmt::Display,
+    after: Duration,
+    reason: &str,
+) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(after));
+    details.set_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(Code::ResourceExhausted, text.to_string(), details)
+}
+
+/// The caller may not do this, or not now.
+pub(in crate::net) fn denied(denied: &Denied) -> Status {
+    match denied {
+        Denied::NoKey => not_allowed(Code::Unauthenticated, denied, "NO_API_KEY", None),
+        Denied::UnknownKey => not_allowed(Code::Unauthenticated, denied, "UNKNOWN_API_KEY", None),
+        Denied::MissingScope { scope, .. } => not_allowed(
+            Code::PermissionDenied,
+            denied,
+            "MISSING_SCOPE",
+            Some(*scope),
+        ),
+        Denied::TooOften { retry_after, .. } => try_later(denied, *retry_after, "TOO_MANY_CALLS"),
+    }
+}
+
+fn not_allowed(code: Code, text: &Denied, reason: &str, scope: Option<Scope>) -> Status {
+    let facts: HashMap<String, String> = scope
+        .map(|scope| ("scope".to_owned(), scope.to_string()))
+        .into_iter()
+        .collect();
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, facts);
+    Status::with_error_details(code, text.to_string(), details)
+}
+
+fn unavailable(text: &dyn std::fmt::Display, reason: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(Code::Unavailable, text.to_string(), details)
+}

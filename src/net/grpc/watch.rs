@@ -1,0 +1,160 @@
+//! The leaderboard, and from then on what changes in it.
+//!
+//! Asks again at the interval that the caller chose; where only events could have changed the answer and
+//! none came, it does not even ask.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::answer::wire_from_holder;
+use super::event::wire_from_instant;
+use super::service::unanswered;
+use super::status::{bad_field, closing};
+use crate::core::{Score, Window};
+use crate::engine::{Engine, Page, Question};
+use crate::net::pb::{LeaderboardChange, WatchRequest};
+use crate::net::questions::Questions;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+
+/// The interval of a request.
+pub(super) fn interval_from_wire(request: &WatchRequest) -> Result<Duration, Status> {
+    let Some(interval) = request.interval else {
+        return Ok(INTERVAL);
+    };
+    Duration::try_from(interval)
+        .ok()
+        .filter(|interval| (INTERVAL_MIN..=INTERVAL_MAX).contains(interval))
+        .ok_or_else(|| bad_field("interval", &"interval: not within 100 ms to 1 h"))
+}
+
+/// One caller who watches.
+pub(super) struct Watch {
+    pub(super) engine: Arc<Engine>,
+    pub(super) questions: Questions,
+    pub(super) stop: CancellationToken,
+    pub(super) token_id: Option<Box<str>>,
+    pub(super) rows: usize,
+    pub(super) closed_only: bool,
+}
+
+/// What a caller was last told of a holder.
+type Told = HashMap<Box<str>, (u64, u128, Score)>;
+
+struct State {
+    watch: Watch,
+    ticks: Interval,
+    /// `None` before the first answer.
+    told: Option<Told>,
+    sequence: u64,
+    is_over: bool,
+}
+
+impl Watch {
+    /// The changes, until the caller goes or the server stops.
+    pub(super) fn changes(
+        self,
+        interval: Duration,
+    ) -> impl Stream<Item = Result<LeaderboardChange, Status>> + Send {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let state = State {
+            watch: self,
+            ticks,
+            told: None,
+            sequence: 0,
+            is_over: false,
+        };
+        unfold(state, |mut state| async move {
+            if state.is_over {
+                return None;
+            }
+            let change = state.next().await;
+            state.is_over = change.is_err();
+            Some((change, state))
+        })
+    }
+}
+
+impl State {
+    async fn next(&mut self) -> Result<LeaderboardChange, Status> {
+        loop {
+            tokio::select! {
+                _ = self.ticks.tick() => {}
+                () = self.watch.stop.cancelled() => return Err(closing()),
+            }
+            let is_known = self.told.is_some() && self.sequence == self.watch.engine.sequence();
+            if is_known && self.watch.closed_only {
+                continue;
+            }
+            let as_of = self.watch.engine.now();
+            let question = Question {
+                window: Window {
+                    closed_only: self.watch.closed_only,
+                    ..Window::until(as_of)
+                },
+                token_id: self.watch.token_id.clone(),
+            };
+            let page = self
+                .watch
+                .questions
+                .page(question, None, self.watch.rows)
+                .await
+                .map_err(unanswered)?;
+            self.sequence = page.sequence;
+            let change = LeaderboardChange {
+                as_of: Some(wire_from_instant(as_of)),
+                sequence: page.sequence,
+                ..self.difference(&page)
+            };
+            let is_first = self.told.is_none();
+            self.told = Some(told(&page));
+            if is_first || !change.changed.is_empty() || !change.left.is_empty() {
+                return Ok(change);
+            }
+        }
+    }
+
+    /// Rows that differ from what the caller was told, and ids that are no longer listed.
+    fn difference(&self, page: &Page) -> LeaderboardChange {
+        let nothing = Told::new();
+        let before = self.told.as_ref().unwrap_or(&nothing);
+        let now = told(page);
+        let mut left: Vec<String> = before
+            .keys()
+            .filter(|id| !now.contains_key(*id))
+            .map(ToString::to_string)
+            .collect();
+        left.sort_unstable();
+        LeaderboardChange {
+            changed: page
+                .holders
+                .iter()
+                .filter(|row| before.get(&row.holder.holder_id) != now.get(&row.holder.holder_id))
+                .map(wire_from_holder)
+                .collect(),
+            left,
+            ..LeaderboardChange::default()
+        }
+    }
+}
+
+fn told(page: &Page) -> Told {
+    page.holders
+        .iter()
+        .map(|row| {
+            let totals = &row.holder.totals;
+            let told = (row.rank, totals.held_us, totals.score);
+            (row.holder.holder_id.clone(), told)
+        })
+        .collect()
+}

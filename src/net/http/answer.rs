@@ -1,0 +1,167 @@
+//! Answers of the engine as JSON, with the fields of `score --format json`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::core::Window;
+use crate::engine::{HolderAnswer, Page, RankedHolder};
+
+/// Segments that one answer lists.
+const SEGMENTS_MAX: usize = 20_000;
+
+/// One holder over the window.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HolderRow {
+    /// 1 + the number of holders with a strictly larger score.
+    rank: u64,
+    holder_id: String,
+    /// Held time in microseconds.
+    #[schema(value_type = u64)]
+    held_us: u128,
+    /// The exact score in weight-seconds, a decimal without trailing zeros.
+    #[schema(example = "13034832719")]
+    score: String,
+    /// The double nearest to score.
+    weighted_score: f64,
+}
+
+impl From<&RankedHolder> for HolderRow {
+    fn from(row: &RankedHolder) -> Self {
+        let totals = &row.holder.totals;
+        Self {
+            rank: row.rank,
+            holder_id: row.holder.holder_id.to_string(),
+            held_us: totals.held_us,
+            score: totals.score.to_string(),
+            weighted_score: totals.score.nearest_double(),
+        }
+    }
+}
+
+/// What was asked, as it was applied.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Question {
+    /// The first instant that no longer counts.
+    #[schema(format = DateTime)]
+    as_of: String,
+    /// The first instant that counts; null for the beginning of time.
+    #[schema(format = DateTime)]
+    from: Option<String>,
+    /// Whether what follows a key's last mark was left out.
+    closed_only: bool,
+    /// The events that are counted: all up to this one.
+    sequence: u64,
+}
+
+impl Question {
+    pub(super) fn new(window: &Window, sequence: u64) -> Self {
+        Self {
+            as_of: window.as_of.to_string(),
+            from: window.from.map(|from| from.to_string()),
+            closed_only: window.closed_only,
+            sequence,
+        }
+    }
+}
+
+/// Holders in leaderboard order.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Listing {
+    #[serde(flatten)]
+    question: Question,
+    /// Holders that are known.
+    holders_total: u64,
+    holders: Vec<HolderRow>,
+    /// Send it as `page_token` for the next page; null on the last one, and in a leaderboard.
+    next_page_token: Option<String>,
+}
+
+impl Listing {
+    /// A page; `next` is the token of the page behind it.
+    pub(super) fn page(window: &Window, page: &Page, next: Option<String>) -> Self {
+        Self {
+            question: Question::new(window, page.sequence),
+            holders_total: page.known as u64,
+            holders: page.holders.iter().map(HolderRow::from).collect(),
+            next_page_token: next,
+        }
+    }
+
+    /// One holder, or none.
+    pub(super) fn one(window: &Window, answer: Option<&HolderAnswer>, sequence: u64) -> Self {
+        Self {
+            question: Question::new(window, answer.map_or(sequence, |answer| answer.sequence)),
+            holders_total: u64::from(answer.is_some()),
+            holders: answer
+                .iter()
+                .map(|answer| HolderRow::from(&answer.holder))
+                .collect(),
+            next_page_token: None,
+        }
+    }
+}
+
+/// One holder, explained.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HolderReport {
+    #[serde(flatten)]
+    question: Question,
+    #[serde(flatten)]
+    holder: HolderRow,
+    /// By `token_id`; over all of time, whatever the window.
+    keys: Vec<Key>,
+    /// Segments behind the first 20,000, which are not listed; ask for one token to see them.
+    segments_left_out: u64,
+}
+
+/// The effective weight of one token of a holder over time.
+#[derive(Serialize, ToSchema)]
+struct Key {
+    token_id: String,
+    /// In order of time.
+    segments: Vec<Segment>,
+}
+
+/// A stretch of time with one effective weight.
+#[derive(Serialize, ToSchema)]
+struct Segment {
+    #[schema(format = DateTime)]
+    start: String,
+    /// Null while the hold is still open.
+    #[schema(format = DateTime)]
+    end: Option<String>,
+    /// An exact decimal.
+    weight: String,
+}
+
+impl HolderReport {
+    pub(super) fn new(window: &Window, answer: &HolderAnswer) -> Self {
+        let mut room = SEGMENTS_MAX;
+        let mut left_out = 0;
+        let keys = answer.keys.iter().map(|key| {
+            let listed = key.segments.len().min(room);
+            room -= listed;
+            left_out += (key.segments.len() - listed) as u64;
+            Key {
+                token_id: key.token_id.to_string(),
+                segments: key.segments[..listed].iter().map(Segment::from).collect(),
+            }
+        });
+        Self {
+            question: Question::new(window, answer.sequence),
+            holder: HolderRow::from(&answer.holder),
+            keys: keys.collect(),
+            segments_left_out: left_out,
+        }
+    }
+}
+
+impl From<&crate::core::Segment> for Segment {
+    fn from(segment: &crate::core::Segment) -> Self {
+        Self {
+            start: segment.start.to_string(),
+            end: segment.end.map(|end| end.to_string()),
+            weight: segment.weight.to_string(),
+        }
+    }
+}

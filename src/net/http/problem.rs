@@ -1,0 +1,157 @@
+//! What goes wrong, as RFC 9457 problem documents that name the field.
+//!
+//! Every answer of status 400 and above is one, whoever found the fault: a handler, the router, or a layer
+//! around them (see `entrance`).
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::engine::SubmitError;
+use crate::net::access::Denied;
+use crate::net::questions::Unanswered;
+
+/// The media type of a problem.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What went wrong (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    kind: Kind,
+    /// The status in words.
+    #[schema(example = "Bad Request")]
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(example = 400)]
+    status: u16,
+    /// One sentence that says what is wrong and what helps.
+    #[schema(example = "end: before start")]
+    detail: String,
+    /// The field, parameter or header to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "end")]
+    field: Option<Box<str>>,
+    /// Events of a streamed request that are durable although it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<u64>,
+    /// The last line of a streamed request that was read, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// No kind of its own.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+enum Kind {
+    #[serde(rename = "about:blank")]
+    Blank,
+}
+
+impl Problem {
+    /// A problem of this status, in one sentence.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Blank,
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+            accepted: None,
+            line: None,
+            headers: Vec::new(),
+        }
+    }
+
+    /// A field, parameter or header is wrong.
+    pub(super) fn field(field: &str, detail: &dyn std::fmt::Display) -> Self {
+        Self {
+            field: Some(field.into()),
+            ..Self::new(StatusCode::BAD_REQUEST, detail.to_string())
+        }
+    }
+
+    /// The same, with another header of the answer.
+    pub(super) fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same call may pass after this time, rounded up to seconds.
+    pub(super) fn retry(self, after: Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        self.with_header(header::RETRY_AFTER, seconds)
+    }
+
+    /// How far a streamed request came before it failed.
+    pub(super) fn after(self, accepted: u64, line: u64) -> Self {
+        Self {
+            accepted: Some(accepted),
+            line: Some(line),
+            ..self
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).expect("text and numbers");
+        let status = StatusCode::from_u16(self.status).expect("it was made from one");
+        let mut response = (status, Body::from(body)).into_response();
+        let headers = response.headers_mut();
+        headers.extend(self.headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response
+    }
+}
+
+impl From<&SubmitError> for Problem {
+    fn from(error: &SubmitError) -> Self {
+        let text = error.to_string();
+        match error {
+            SubmitError::DiskFull { retry_after } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(*retry_after)
+            }
+            SubmitError::Poisoned { .. } | SubmitError::Closing => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
+            }
+            SubmitError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, text),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let text = denied.to_string();
+        let of_key = |status| Self {
+            field: Some("authorization".into()),
+            ..Self::new(status, text.clone())
+        };
+        match denied {
+            Denied::NoKey | Denied::UnknownKey => of_key(StatusCode::UNAUTHORIZED)
+                .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Denied::MissingScope { .. } => of_key(StatusCode::FORBIDDEN),
+            Denied::TooOften { retry_after, .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry(retry_after)
+            }
+        }
+    }
+}
+
+impl From<Unanswered> for Problem {
+    fn from(reason: Unanswered) -> Self {
+        let text = reason.to_string();
+        match reason {
+            Unanswered::Busy => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(Duration::from_secs(1))
+            }
+            Unanswered::Broken => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
+        }
+    }
+}

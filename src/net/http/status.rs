@@ -1,0 +1,59 @@
+//! `GET /healthz`, `/readyz` and `/metrics`: for monitors.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+use crate::engine::Condition;
+use crate::net::house::House;
+use crate::telemetry::metrics::CONTENT_TYPE;
+
+/// Whether the process answers
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operation",
+    responses((status = 200, description = "It answers.", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the service takes part
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses((status = 200, description = "It answers questions, and takes events unless its disk is full.",
+        body = String, content_type = "text/plain"))
+)]
+pub(super) async fn readyz(State(house): State<House>) -> Result<&'static str, Problem> {
+    let not_ready = |reason: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason);
+    if house.stop.is_cancelled() {
+        return Err(not_ready("the server is shutting down"));
+    }
+    match house.engine.condition() {
+        Condition::Ready => Ok("ready\n"),
+        Condition::DiskFull => Ok("reads alone: the disk is full\n"),
+        Condition::Poisoned(reason) => Err(not_ready(&format!("the journal failed ({reason})"))),
+        Condition::Closing => Err(not_ready("the server is shutting down")),
+    }
+}
+
+/// Figures for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    responses((status = 200, description = "In the text format of Prometheus.", body = String, content_type = "text/plain")),
+    security(("api_key" = ["admin"]))
+)]
+pub(super) async fn metrics(State(house): State<House>) -> Result<Response, Problem> {
+    let metrics = house.metrics.clone();
+    // The figures of the process are read from files of the system.
+    let page = tokio::task::spawn_blocking(move || metrics.render()).await;
+    let page =
+        page.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response())
+}

@@ -1,0 +1,389 @@
+//! API keys: a file of names, scopes and hashes, read again when it changes.
+//!
+//! The file never holds a key itself, only its SHA-256; a key is long and random, so a plain hash is enough.
+//! A new file that cannot be read leaves the old keys in force. What a key opens is decided in `access`.
+
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tracing::{info, warn};
+
+use crate::telemetry::metrics::Metrics;
+
+/// What a key may do. None of them includes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Ask questions.
+    Read,
+    /// Send events.
+    Write,
+    /// Look into the service: its metrics.
+    Admin,
+}
+
+impl Scope {
+    /// As it is written in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// The SHA-256 of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The hash of `key`, as a caller sends it.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+            return None;
+        };
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let bytes: Option<Vec<u8>> = pairs
+            .iter()
+            .map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok())
+            .collect();
+        Some(Self(bytes?.try_into().ok()?))
+    }
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+/// One key of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Whose it is; not empty, and no other key has it.
+    pub name: Arc<str>,
+    /// At least one.
+    pub scopes: Vec<Scope>,
+    /// Of the key.
+    pub hash: KeyHash,
+}
+
+impl ApiKey {
+    /// Its entry in the file.
+    ///
+    /// # Panics
+    /// Never: an entry is plain text.
+    #[must_use]
+    pub fn entry(&self) -> String {
+        let entry = FileEntry {
+            name: self.name.to_string(),
+            scopes: self.scopes.clone(),
+            sha256: self.hash.to_string(),
+        };
+        let file = KeyFile { key: vec![entry] };
+        toml::to_string(&file).expect("text, and lists of words")
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    #[serde(default)]
+    key: Vec<FileEntry>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    name: String,
+    scopes: Vec<Scope>,
+    sha256: String,
+}
+
+/// Why a file of keys cannot be used; each text is one sentence that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// It cannot be read.
+    #[error("{file}: the API keys cannot be read ({cause})", file = file.display())]
+    Read {
+        /// Its path.
+        file: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// It is not TOML of the right form.
+    #[error("{file}: line {line}: {reason}", file = file.display())]
+    Form {
+        /// Its path.
+        file: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An entry is wrong.
+    #[error("{file}: key {name:?}: {reason}", file = file.display())]
+    Entry {
+        /// Its path.
+        file: PathBuf,
+        /// Name of the key.
+        name: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// It would let nobody in.
+    #[error("{file}: holds no [[key]]; make one with `keys new`", file = file.display())]
+    Empty {
+        /// Its path.
+        file: PathBuf,
+    },
+}
+
+/// The keys of `text`, which stands in `file`.
+pub fn read_keys(file: &Path, text: &str) -> Result<Vec<ApiKey>, KeyFileError> {
+    let parsed: KeyFile = toml::from_str(text).map_err(|error| KeyFileError::Form {
+        file: file.to_owned(),
+        line: error
+            .span()
+            .map_or(1, |span| text[..span.start].lines().count().max(1)),
+        reason: error.message().replace('\n', ", "),
+    })?;
+    let mut keys: Vec<ApiKey> = Vec::with_capacity(parsed.key.len());
+    for entry in parsed.key {
+        let refused = |reason| KeyFileError::Entry {
+            file: file.to_owned(),
+            name: entry.name.clone(),
+            reason,
+        };
+        if entry.name.is_empty() {
+            return Err(refused("name is empty"));
+        }
+        if entry.scopes.is_empty() {
+            return Err(refused("scopes are empty; name read, write or admin"));
+        }
+        let hash = KeyHash::read(&entry.sha256)
+            .ok_or_else(|| refused("sha256 is not 64 hexadecimal digits"))?;
+        if keys.iter().any(|key| *key.name == *entry.name) {
+            return Err(refused("the name is there twice"));
+        }
+        if keys.iter().any(|key| key.hash == hash) {
+            return Err(refused("another name has the same sha256"));
+        }
+        keys.push(ApiKey {
+            name: entry.name.into(),
+            scopes: entry.scopes,
+            hash,
+        });
+    }
+    if keys.is_empty() {
+        return Err(KeyFileError::Empty {
+            file: file.to_owned(),
+        });
+    }
+    Ok(keys)
+}
+
+/// The keys in force, and the file that they come from.
+pub struct KeyRing {
+    file: PathBuf,
+    keys: ArcSwap<Vec<ApiKey>>,
+    /// How the file looked when it was last read, well or not.
+    seen: Mutex<Option<Stamp>>,
+    metrics: Arc<Metrics>,
+}
+
+/// Changes where the content of a file does.
+type Stamp = (u64, Option<SystemTime>, u64);
+
+impl KeyRing {
+    /// The keys of `file`.
+    pub fn open(file: &Path, metrics: Arc<Metrics>) -> Result<Self, KeyFileError> {
+        let (keys, stamp) = load(file)?;
+        Ok(Self {
+            file: file.to_owned(),
+            keys: ArcSwap::from_pointee(keys),
+            seen: Mutex::new(stamp),
+            metrics,
+        })
+    }
+
+    /// Reads the file again. Where that fails, the keys that were in force stay.
+    pub fn reload(&self) -> Result<(), KeyFileError> {
+        let loaded = load(&self.file);
+        self.metrics.keys_reloaded(loaded.is_ok());
+        match loaded {
+            Ok((keys, stamp)) => {
+                info!(keys = keys.len(), file = %self.file.display(), "Read the API keys again.");
+                self.remember(stamp);
+                self.keys.store(Arc::new(keys));
+                Ok(())
+            }
+            Err(error) => {
+                warn!(%error, "The API keys stay as they were.");
+                self.remember(stamp(&self.file));
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads the file again where it has changed; what is wrong with it is logged once.
+    pub(super) fn reload_if_changed(&self) {
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if stamp(&self.file) != seen {
+            // Logged and counted by itself.
+            let _ = self.reload();
+        }
+    }
+
+    /// The key that was presented. Looks at all of them, whichever it is.
+    pub(super) fn find(&self, presented: &str) -> Option<ApiKey> {
+        let hash = KeyHash::of(presented);
+        let keys = self.keys.load();
+        let mut found = None;
+        for key in keys.iter() {
+            if bool::from(key.hash.0.ct_eq(&hash.0)) {
+                found = Some(key);
+            }
+        }
+        found.cloned()
+    }
+
+    fn remember(&self, stamp: Option<Stamp>) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    }
+}
+
+fn load(file: &Path) -> Result<(Vec<ApiKey>, Option<Stamp>), KeyFileError> {
+    // Before the content, so that a change in between is seen as one.
+    let stamp = stamp(file);
+    let text = fs::read_to_string(file).map_err(|cause| KeyFileError::Read {
+        file: file.to_owned(),
+        cause,
+    })?;
+    Ok((read_keys(file, &text)?, stamp))
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((
+        metadata.len(),
+        metadata.modified().ok(),
+        identity(&metadata),
+    ))
+}
+
+/// A file that is renamed into place differs by this, even within one tick of the clock.
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> u64 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> ApiKey {
+        ApiKey {
+            name: name.into(),
+            scopes: vec![Scope::Read, Scope::Write],
+            hash: KeyHash::of(name),
+        }
+    }
+
+    fn reason(text: &str) -> String {
+        read_keys(Path::new("keys.toml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn entries_that_are_written_are_read_back() {
+        let keys = [key("a \"quoted\" one"), key("b")];
+        let text: String = keys.iter().map(ApiKey::entry).collect();
+        assert_eq!(read_keys(Path::new("f"), &text).unwrap(), keys);
+        assert!(!text.contains("sha256 = \"b\""), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_file_says_where_and_why() {
+        let entry = key("a").entry();
+        for (text, expected) in [
+            (String::new(), "keys.toml: holds no [[key]]"),
+            (
+                format!("{entry}{entry}"),
+                "keys.toml: key \"a\": the name is there twice",
+            ),
+            (
+                format!("{entry}{}", entry.replace("\"a\"", "\"b\"")),
+                "keys.toml: key \"b\": another name has the same sha256",
+            ),
+            (
+                entry.replace("[\"read\", \"write\"]", "[]"),
+                "keys.toml: key \"a\": scopes are empty",
+            ),
+            (
+                entry.replace("sha256 = \"c", "sha256 = \"x"),
+                "keys.toml: key \"a\": sha256 is not 64",
+            ),
+            (
+                entry.replace("\"a\"", "\"\""),
+                "keys.toml: key \"\": name is empty",
+            ),
+            (
+                entry.replace("read", "reed"),
+                "keys.toml: line 3: unknown variant `reed`",
+            ),
+            (
+                format!("{entry}colour = 1\n"),
+                "keys.toml: line 1: unknown field `colour`",
+            ),
+        ] {
+            let found = reason(&text);
+            assert!(found.starts_with(expected), "{text}\n{found}");
+            assert!(!found.contains('\n'), "{found}");
+        }
+    }
+
+    #[test]
+    fn the_presented_key_is_found_by_its_hash_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.toml");
+        fs::write(&file, key("a").entry() + &key("b").entry()).unwrap();
+        let ring = KeyRing::open(&file, Arc::new(Metrics::new("0", ""))).unwrap();
+        assert_eq!(ring.find("b"), Some(key("b")));
+        assert_eq!(ring.find("c"), None);
+        assert_eq!(ring.find(&KeyHash::of("b").to_string()), None);
+    }
+}

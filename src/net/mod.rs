@@ -1,0 +1,27 @@
+//! The network: gRPC and HTTP in front of the engine, with certificates, keys and limits.
+//!
+//! It converts, asks and answers; nothing is decided here about events or scores. Read [`settings`] (what can
+//! be chosen), [`server`] (how it runs), `listener` and `connection` (sockets), [`keys`] and `access` (who may
+//! do what), then `grpc` and `http`.
+
+mod access;
+pub mod client;
+mod connection;
+mod grpc;
+mod house;
+mod http;
+pub mod keys;
+mod listener;
+mod page_token;
+pub mod pb;
+mod questions;
+mod request_id;
+mod server;
+mod settings;
+mod tls;
+
+#[cfg(fuzzing)]
+pub use grpc::Conversion;
+pub use server::{Listeners, ServeError, Server};
+pub use settings::{InsecureBind, Limits, Settings, TlsSettings};
+pub use tls::TlsError;

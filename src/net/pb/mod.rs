@@ -1,0 +1,20 @@
+//! Code generated from `proto/poh/hold.proto`, and nothing else. Only [`crate::net`] sees it, and tests that
+//! play a client.
+//!
+//! `tests/generated.rs` compares it with the contract and writes it anew where that is asked for.
+
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    unused_qualifications,
+    reason = "generated, and kept as it came"
+)]
+mod poh {
+    include!("poh.rs");
+}
+
+pub use poh::*;
+
+/// The contract as server reflection answers it.
+pub(super) const DESCRIPTORS: &[u8] = include_bytes!("descriptors.bin");

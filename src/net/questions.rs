@@ -1,0 +1,93 @@
+//! Questions to the engine from tasks: computed on threads that may block, few at a time.
+//!
+//! Shared by both protocols. What a request may ask is read in `grpc` and `http`; the answers are the
+//! engine's own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use crate::engine::{Cursor, Engine, HolderAnswer, Page, Question};
+use crate::telemetry::metrics::Metrics;
+
+/// Questions that are computed at once; each uses all processors already.
+const AT_ONCE_MAX: usize = 4;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unanswered {
+    /// Others were first for too long.
+    #[error("too many questions at once: try again")]
+    Busy,
+    /// The computation broke; a defect of ours, which the log has.
+    #[error("the answer could not be computed")]
+    Broken,
+}
+
+/// Asks an engine.
+#[derive(Clone)]
+pub(super) struct Questions {
+    engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
+    permits: Arc<Semaphore>,
+    wait_max: Duration,
+}
+
+impl Questions {
+    /// Questions to `engine` that wait at most `wait_max` for their turn.
+    pub(super) fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, wait_max: Duration) -> Self {
+        Self {
+            engine,
+            metrics,
+            permits: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            wait_max,
+        }
+    }
+
+    /// `size` holders, the first ones or those behind `after`.
+    pub(super) async fn page(
+        &self,
+        question: Question,
+        after: Option<Cursor>,
+        size: usize,
+    ) -> Result<Page, Unanswered> {
+        self.ask("page", move |engine| {
+            engine.page(&question, after.as_ref(), size)
+        })
+        .await
+    }
+
+    /// One holder; `None` where it was never seen.
+    pub(super) async fn holder(
+        &self,
+        holder_id: String,
+        question: Question,
+    ) -> Result<Option<HolderAnswer>, Unanswered> {
+        self.ask("holder", move |engine| engine.holder(&holder_id, &question))
+            .await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        compute: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let permit = tokio::time::timeout(self.wait_max, permit)
+            .await
+            .map_err(|_| Unanswered::Busy)?
+            .expect("the semaphore is never closed");
+        let (engine, metrics) = (Arc::clone(&self.engine), Arc::clone(&self.metrics));
+        // The permit goes with the computation: a caller who goes away does not make room by that.
+        tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            let answer = compute(&engine);
+            metrics.answered(name, began.elapsed());
+            drop(permit);
+            answer
+        })
+        .await
+        .map_err(|_| Unanswered::Broken)
+    }
+}

@@ -1,0 +1,626 @@
+//! Who may do what: keys, scopes, rates, limits, certificates. `docs/security.md` names these tests.
+
+mod net_support;
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{Empty, Full};
+use net_support::{HttpAnswer, Service, hold, send, within};
+use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash, Scope};
+use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
+use poh_holdmetrics_rust::net::pb::{GetLeaderboardRequest, HoldBatch, HoldMsg};
+use poh_holdmetrics_rust::net::{Limits, ServeError, Server, Settings, TlsSettings};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+use tonic::{Code, Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
+
+const READER: &str = "reader-key-of-a-test";
+const WRITER: &str = "writer-key-of-a-test";
+const ADMIN: &str = "admin-key-of-a-test";
+
+fn entry(name: &str, key: &str, scope: Scope) -> String {
+    let key = ApiKey {
+        name: name.into(),
+        scopes: vec![scope],
+        hash: KeyHash::of(key),
+    };
+    key.entry()
+}
+
+fn write_keys(folder: &TempDir, entries: &[String]) -> PathBuf {
+    let (file, beside) = (folder.path().join("keys.toml"), folder.path().join("new"));
+    fs::write(&beside, entries.concat()).unwrap();
+    fs::rename(beside, &file).unwrap();
+    file
+}
+
+fn all_keys() -> [String; 3] {
+    [
+        entry("reader", READER, Scope::Read),
+        entry("writer", WRITER, Scope::Write),
+        entry("admin", ADMIN, Scope::Admin),
+    ]
+}
+
+async fn guarded(folder: &TempDir) -> Service {
+    Service::with(Settings {
+        api_keys: Some(write_keys(folder, &all_keys())),
+        ..Settings::default()
+    })
+    .await
+}
+
+fn with_key<T>(message: T, key: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    if !key.is_empty() {
+        let bearer = format!("Bearer {key}").parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+    }
+    request
+}
+
+async fn record(client: &mut HoldMetricsClient<Channel>, key: &str) -> Result<(), Status> {
+    within(client.record(with_key(hold("T", "a", 0, 1), key)))
+        .await
+        .map(|_| ())
+}
+
+async fn ask(client: &mut HoldMetricsClient<Channel>, key: &str) -> Result<(), Status> {
+    let request = with_key(GetLeaderboardRequest::default(), key);
+    within(client.get_leaderboard(request)).await.map(|_| ())
+}
+
+async fn http(service: &Service, method: &str, path: &str, key: &str) -> HttpAnswer {
+    let mut request = service
+        .request(method, path)
+        .header("content-type", "application/json");
+    if !key.is_empty() {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    let body = r#"{"token_id":"T","holder_id":"h","start":0}"#;
+    let body = if method == "POST" {
+        Bytes::from(body)
+    } else {
+        Bytes::new()
+    };
+    send(request.body(Full::new(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn every_call_needs_a_key_of_its_scope() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = guarded(&folder).await;
+    let mut client = service.client().await;
+    let code = |answer: Result<(), Status>| answer.err().map(|status| status.code());
+    for (key, may_write, may_read) in [
+        ("", Some(Code::Unauthenticated), Some(Code::Unauthenticated)),
+        (
+            "guess",
+            Some(Code::Unauthenticated),
+            Some(Code::Unauthenticated),
+        ),
+        (READER, Some(Code::PermissionDenied), None),
+        (WRITER, None, Some(Code::PermissionDenied)),
+        (
+            ADMIN,
+            Some(Code::PermissionDenied),
+            Some(Code::PermissionDenied),
+        ),
+    ] {
+        assert_eq!(code(record(&mut client, key).await), may_write, "{key}");
+        assert_eq!(code(ask(&mut client, key).await), may_read, "{key}");
+        let empty = tokio_stream::iter(Vec::<HoldMsg>::new());
+        let streamed = within(client.broadcast(with_key(empty, key)))
+            .await
+            .map(|_| ());
+        assert_eq!(code(streamed), may_write, "{key}");
+        let empty = tokio_stream::iter(Vec::<HoldBatch>::new());
+        let streamed = within(client.broadcast_batch(with_key(empty, key)))
+            .await
+            .map(|_| ());
+        assert_eq!(code(streamed), may_write, "{key}");
+        let streamed = within(client.stats(with_key((), key))).await.map(|_| ());
+        assert_eq!(code(streamed), may_read, "{key}");
+    }
+    let status = ask(&mut client, WRITER).await.unwrap_err();
+    assert_eq!(
+        status.message(),
+        "authorization: the API key \"writer\" lacks the scope read"
+    );
+    let details = status.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!(
+        (&*details.reason, &*details.metadata["scope"]),
+        ("MISSING_SCOPE", "read")
+    );
+
+    for (method, path, reader, writer, admin) in [
+        ("POST", "/hold", 403, 200, 403),
+        ("GET", "/leaderboard", 200, 403, 403),
+        ("GET", "/stats", 200, 403, 403),
+        ("GET", "/holders/h", 200, 403, 403),
+        ("GET", "/metrics", 403, 403, 200),
+    ] {
+        http(&service, method, path, "").await.problem(401);
+        let unknown = http(&service, method, path, "guess").await;
+        unknown.problem(401);
+        assert_eq!(unknown.header("www-authenticate"), "Bearer");
+        for (key, status) in [(WRITER, writer), (READER, reader), (ADMIN, admin)] {
+            let answer = http(&service, method, path, key).await;
+            assert_eq!(answer.status, status, "{method} {path} {key}");
+        }
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn health_and_the_contract_are_open_and_all_else_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = guarded(&folder).await;
+    let mut health = HealthClient::new(service.channel().await);
+    within(health.check(HealthCheckRequest::default()))
+        .await
+        .unwrap();
+    for path in ["/healthz", "/readyz", "/openapi.json", "/docs/"] {
+        assert_eq!(http(&service, "GET", path, "").await.status, 200, "{path}");
+    }
+    http(&service, "GET", "/unknown", "").await.problem(401);
+    http(&service, "GET", "/unknown", READER).await.problem(404);
+
+    // Whatever the contract lists as protected is protected, and nothing is left out by mistake.
+    let document = http(&service, "GET", "/openapi.json", "").await.json();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let is_open = operation.get("security").is_none();
+            let path = path.replace("{id}", "x");
+            let status = http(&service, &method.to_uppercase(), &path, "")
+                .await
+                .status;
+            assert_eq!(status != 401, is_open, "{method} {path}");
+        }
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn keys_are_read_again_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write_keys(&folder, &all_keys());
+    let service = Service::with(Settings {
+        api_keys: Some(file.clone()),
+        ..Settings::default()
+    })
+    .await;
+    let mut client = service.client().await;
+    assert!(ask(&mut client, READER).await.is_ok());
+
+    // A broken file changes nothing, ...
+    fs::write(&file, "[[key]]\nname = 5\n").unwrap();
+    let failed = || service.metrics_line("holdmetrics_key_reloads_total{result=\"failed\"}");
+    within(async {
+        while failed().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(ask(&mut client, READER).await.is_ok());
+
+    // ... and a good one is in force soon after.
+    write_keys(&folder, &[entry("other", "another-key", Scope::Read)]);
+    within(async {
+        while ask(&mut client, "another-key").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let gone = ask(&mut client, READER).await.unwrap_err();
+    assert_eq!(gone.code(), Code::Unauthenticated);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::with(Settings {
+        api_keys: Some(write_keys(&folder, &all_keys())),
+        limits: Limits {
+            requests_per_second_max: NonZeroU32::new(5),
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let mut client = service.client().await;
+    let mut refused = None;
+    for _ in 0..100 {
+        refused = refused.or(record(&mut client, WRITER).await.err());
+    }
+    let status = refused.expect("100 calls take less than 19 seconds");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(
+        status.message(),
+        "too many calls: at most 5 a second are allowed"
+    );
+    let retry = status.get_details_retry_info().expect("a RetryInfo");
+    assert!(retry.retry_delay.unwrap() <= Duration::from_secs(1));
+    // Others have a share of their own, and so has health.
+    assert!(ask(&mut client, READER).await.is_ok());
+    for _ in 0..20 {
+        assert_eq!(http(&service, "GET", "/healthz", "").await.status, 200);
+    }
+    let mut answer = http(&service, "POST", "/hold", WRITER).await;
+    while answer.status == 200 {
+        answer = http(&service, "POST", "/hold", WRITER).await;
+    }
+    answer.problem(429);
+    assert_eq!(answer.header("retry-after"), "1");
+    // Who guesses keys is slowed down too.
+    let mut guesses = Vec::new();
+    for _ in 0..20 {
+        guesses.push(http(&service, "GET", "/stats", "guess").await.status);
+    }
+    assert!(
+        guesses.contains(&401) && guesses.contains(&429),
+        "{guesses:?}"
+    );
+    service.end().await;
+}
+
+#[tokio::test]
+async fn large_messages_and_batches_are_refused() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            message_bytes_max: 2_000,
+            batch_events_max: 3,
+            header_bytes_max: 4_000,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let mut client = service.client().await;
+    let large = HoldMsg {
+        weight_text: Some("1".repeat(2_000)),
+        ..hold("T", "a", 0, 1)
+    };
+    let status = within(client.record(large.clone())).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    // What is small when packed is judged unpacked.
+    let mut packing = client
+        .clone()
+        .send_compressed(tonic::codec::CompressionEncoding::Gzip);
+    let status = within(packing.record(large)).await.unwrap_err();
+    assert!(
+        matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted),
+        "{status}"
+    );
+
+    let rows = HoldBatch {
+        token_id: vec!["T".to_owned()],
+        holder_id: vec!["a".to_owned(); 4],
+        start_us: vec![0],
+        ..HoldBatch::default()
+    };
+    let answers = within(client.broadcast_batch(tokio_stream::iter([rows])))
+        .await
+        .unwrap();
+    let ack = within(answers.into_inner().message())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        ack.refused[0].reason,
+        "token_id: a batch of 4 rows, and it may have 3: send several"
+    );
+
+    let events = json!([0, 0, 0, 0]).to_string();
+    let problem = service.post("application/json", events).await.problem(413);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("4 events at once, and at most 3")
+    );
+    let body = vec![b' '; 2_001];
+    service.post("application/json", body).await.problem(413);
+
+    let request = service
+        .request("GET", "/healthz")
+        .header("x-long", "y".repeat(20_000));
+    let answer = send(request.body(Empty::<Bytes>::new()).unwrap()).await;
+    assert_eq!(answer.status, 431);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait_for_their_turn() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            connections_max: 1,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let healthz = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut first = within(TcpStream::connect(service.http)).await.unwrap();
+    first.write_all(healthz).await.unwrap();
+    let mut byte = [0];
+    within(first.read_exact(&mut byte)).await.unwrap();
+    let mut second = within(TcpStream::connect(service.http)).await.unwrap();
+    second.write_all(healthz).await.unwrap();
+    assert_eq!(service.metrics.connections.get(), 1);
+    drop(first);
+    within(second.read_exact(&mut byte)).await.unwrap();
+    service.end().await;
+}
+
+#[tokio::test]
+async fn silent_and_idle_connections_are_closed() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            header_wait_max: Duration::from_millis(100),
+            idle_max: Duration::from_millis(200),
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    for (address, beginning) in [
+        (service.http, ""),
+        (service.grpc, ""),
+        (service.http, "GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: "),
+        (
+            service.grpc,
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        ),
+        (service.http, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ] {
+        let mut stream = within(TcpStream::connect(address)).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        let mut all = Vec::new();
+        // It ends, by a close or a reset; without a limit this would wait for ever.
+        let _ = within(stream.read_to_end(&mut all)).await;
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_has_a_bounded_number_of_streams() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            streams_per_connection_max: 2,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let client = service.client().await;
+    let open = async || {
+        let mut client = client.clone();
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        sender.send(hold("T", "a", 0, 1)).await.unwrap();
+        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let mut answers = client.broadcast(stream).await.unwrap().into_inner();
+        answers.message().await.unwrap();
+        (sender, answers)
+    };
+    let (first, second) = (within(open()).await, within(open()).await);
+    let mut third = std::pin::pin!(open());
+    let waited = tokio::time::timeout(Duration::from_millis(200), third.as_mut()).await;
+    assert!(waited.is_err(), "a third stream was let in");
+    drop(first);
+    let _third = within(third).await;
+    drop(second);
+    service.stop.cancel();
+}
+
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
+        Self { issuer, folder }
+    }
+
+    /// Certificate and key for localhost, as PEM.
+    fn issue(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn settings(&self, client_ca: Option<PathBuf>) -> Settings {
+        let (certificate, key) = self.issue();
+        fs::write(self.path("server.pem"), certificate).unwrap();
+        fs::write(self.path("server.key"), key).unwrap();
+        Settings {
+            tls: Some(TlsSettings {
+                certificate: self.path("server.pem"),
+                key: self.path("server.key"),
+                client_ca,
+            }),
+            ..Settings::default()
+        }
+    }
+
+    fn client(&self) -> ClientTlsConfig {
+        ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(self.issuer.pem()))
+            .domain_name("localhost")
+    }
+}
+
+async fn record_over_tls(service: &Service, tls: ClientTlsConfig) -> Result<(), String> {
+    let address = format!("https://localhost:{}", service.grpc.port());
+    let endpoint = Channel::from_shared(address)
+        .unwrap()
+        .tls_config(tls)
+        .unwrap();
+    let channel = within(endpoint.connect())
+        .await
+        .map_err(|error| error.to_string())?;
+    let mut client = HoldMetricsClient::new(channel);
+    within(client.record(hold("T", "a", 0, 1)))
+        .await
+        .map(|_| ())
+        .map_err(|status| status.to_string())
+}
+
+#[tokio::test]
+async fn tls_is_spoken_on_both_protocols_and_nothing_else() {
+    let authority = Authority::new();
+    let service = Service::with(authority.settings(None)).await;
+    record_over_tls(&service, authority.client()).await.unwrap();
+    let stranger = Authority::new();
+    assert!(record_over_tls(&service, stranger.client()).await.is_err());
+
+    let status = https_healthz(&service, &authority, None).await.unwrap();
+    assert!(status.starts_with("HTTP/1.1 200"), "{status}");
+    // In the clear there is no answer.
+    let mut plain = within(TcpStream::connect(service.http)).await.unwrap();
+    plain
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = within(plain.read_to_end(&mut answer)).await;
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn with_client_certificates_only_their_owners_are_let_in() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let service = Service::with(authority.settings(Some(clients.path("ca.pem")))).await;
+    let identity = |of: &Authority| {
+        let (certificate, key) = of.issue();
+        Identity::from_pem(certificate, key)
+    };
+    let known = authority.client().identity(identity(&clients));
+    record_over_tls(&service, known).await.unwrap();
+    let unknown = authority.client().identity(identity(&authority));
+    assert!(record_over_tls(&service, unknown).await.is_err());
+    assert!(record_over_tls(&service, authority.client()).await.is_err());
+
+    assert!(https_healthz(&service, &authority, None).await.is_err());
+    let answer = https_healthz(&service, &authority, Some(clients.issue()))
+        .await
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    service.end().await;
+}
+
+/// The answer to `GET /healthz` over TLS, as text.
+async fn https_healthz(
+    service: &Service,
+    authority: &Authority,
+    identity: Option<(String, String)>,
+) -> std::io::Result<String> {
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.issuer.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match identity {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => config
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    let stream = within(TcpStream::connect(service.http)).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut stream = within(connector.connect(name, stream)).await?;
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await?;
+    let mut answer = Vec::new();
+    within(stream.read_to_end(&mut answer)).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_ends_the_connection() {
+    let authority = Authority::new();
+    let mut settings = authority.settings(None);
+    settings.limits.handshake_wait_max = Duration::from_millis(100);
+    let service = Service::with(settings).await;
+    let mut silent = within(TcpStream::connect(service.grpc)).await.unwrap();
+    let mut nothing = Vec::new();
+    let _ = within(silent.read_to_end(&mut nothing)).await;
+    let counted =
+        service.metrics_line("holdmetrics_connections_refused_total{reason=\"handshake\"}");
+    assert_eq!(counted.as_deref(), Some("1"));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_named_at_the_start() {
+    let authority = Authority::new();
+    let missing = authority.path("missing.pem");
+    let engine = Service::start().await.engine;
+    let refusal = |settings: Settings| {
+        let metrics = Arc::new(poh_holdmetrics_rust::telemetry::metrics::Metrics::new(
+            "0", "",
+        ));
+        let server = Server::new(Arc::clone(&engine), settings, metrics);
+        server
+            .err()
+            .map(|error: ServeError| error.to_string())
+            .expect("refused")
+    };
+    let tls = |change: fn(&mut TlsSettings, &Path)| {
+        let mut settings = authority.settings(None);
+        change(settings.tls.as_mut().unwrap(), &missing);
+        refusal(settings)
+    };
+    let named = missing.display().to_string();
+    assert!(tls(|tls, file| tls.certificate = file.to_owned()).starts_with(&named));
+    assert!(tls(|tls, file| tls.key = file.to_owned()).starts_with(&named));
+    assert!(tls(|tls, file| tls.client_ca = Some(file.to_owned())).starts_with(&named));
+    let swapped = tls(|tls, _| tls.certificate = tls.key.clone());
+    assert!(
+        swapped.ends_with("server.key: holds no certificate"),
+        "{swapped}"
+    );
+    let keys = refusal(Settings {
+        api_keys: Some(missing.clone()),
+        ..Settings::default()
+    });
+    assert!(
+        keys.starts_with(&format!("{named}: the API keys cannot be read")),
+        "{keys}"
+    );
+}

@@ -1,0 +1,196 @@
+//! `config check` and `config print`: layers, refusals, and the printed default.
+
+mod cli_support;
+mod golden;
+
+use cli_support::{Answer, Folder, command};
+use poh_holdmetrics_rust::config::KEYS;
+
+/// The binary with these variables and no other of ours.
+fn with_variables(arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+    let mut command = command(arguments);
+    for name in KEYS.iter().map(|key| key.variable) {
+        command.env_remove(name);
+    }
+    // A terminal's width would wrap help texts differently.
+    command
+        .env_remove("HOLDMETRICS_CONFIG")
+        .env_remove("COLUMNS");
+    command.envs(variables.iter().copied());
+    command.output().expect("the binary runs").into()
+}
+
+/// `config ARGUMENTS` with these variables and no other of ours.
+fn config(arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+    let arguments: Vec<&str> = ["config"].iter().chain(arguments).copied().collect();
+    with_variables(&arguments, variables)
+}
+
+#[test]
+fn the_default_is_the_published_one() {
+    golden::compare("config.txt", &config(&["print"], &[]).text());
+}
+
+#[test]
+fn the_help_texts_are_those_that_were_reviewed() {
+    for (name, arguments) in [
+        ("help_config.txt", &["config", "print", "--help"][..]),
+        ("help_serve.txt", &["serve", "--help"]),
+        ("help_send.txt", &["send", "--help"]),
+        ("help_load.txt", &["load", "--help"]),
+        ("help_keys.txt", &["keys", "new", "--help"]),
+    ] {
+        golden::compare(name, &with_variables(arguments, &[]).text());
+    }
+}
+
+/// The line of one setting: value and origin.
+fn setting(answer: &Answer, key: &str) -> (String, String) {
+    let text = answer.text();
+    let line = text
+        .lines()
+        .find(|line| line.split_whitespace().next() == Some(key))
+        .unwrap_or_else(|| panic!("{key} in\n{text}"));
+    let mut words = line.split_whitespace().skip(1);
+    let value = words.next().expect("a value").to_owned();
+    (value, words.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn a_flag_prevails_over_a_variable_over_a_file_over_the_default() {
+    let folder = Folder::new();
+    let file = folder.file(
+        "a.toml",
+        "[grpc]\naddress = \"127.0.0.1:1\"\n[http]\nhost = \"127.0.0.2\"\nport = 2\n[log]\nformat = \"json\"\n",
+    );
+    let file = file.to_str().expect("a path that is text");
+    let answer = config(
+        &["print", "--config", file, "--grpc-addr", "127.0.0.1:9"],
+        &[("GRPC_ADDRESS", "127.0.0.1:3"), ("HTTP_PORT", "3")],
+    );
+    let line = |number| format!("{file}: line {number}");
+    for (key, value, origin) in [
+        ("grpc.address", "127.0.0.1:9", "--grpc-addr"),
+        ("http.port", "3", "HTTP_PORT"),
+        ("http.host", "127.0.0.2", &line(4)),
+        ("log.format", "json", &line(7)),
+        ("intake.max_future", "5m", "default"),
+    ] {
+        assert_eq!(
+            setting(&answer, key),
+            (value.to_owned(), origin.to_owned()),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn yaml_says_the_same_as_toml() {
+    let folder = Folder::new();
+    let toml = folder.file("a.toml", "[limits]\nmessage_bytes_max = \"1MiB\"\n");
+    let yaml = folder.file("a.yaml", "limits:\n  message_bytes_max: 1MiB\n");
+    for (file, line) in [(&toml, 2), (&yaml, 2)] {
+        let file = file.to_str().expect("a path that is text");
+        let answer = config(&["print", "--config", file], &[]);
+        let expected = ("1MiB".to_owned(), format!("{file}: line {line}"));
+        assert_eq!(setting(&answer, "limits.message_bytes_max"), expected);
+    }
+}
+
+#[test]
+fn json_tells_value_origin_variable_and_bounds() {
+    let json = config(&["print", "--json"], &[("LOG_LEVEL", "debug")]).json();
+    assert_eq!(json["log.level"]["value"], "debug");
+    assert_eq!(json["log.level"]["from"]["layer"], "environment");
+    assert_eq!(json["log.level"]["from"]["variable"], "LOG_LEVEL");
+    assert_eq!(json["http.port"]["value"], "8000");
+    assert_eq!(json["http.port"]["from"]["layer"], "default");
+    assert_eq!(
+        json["limits.message_bytes_max"]["form"],
+        "a size from 1KiB to 256MiB"
+    );
+}
+
+#[test]
+fn what_is_no_setting_is_refused_by_file_line_and_nearest_key() {
+    let folder = Folder::new();
+    let cases = [
+        (
+            "a.toml",
+            "[http]\nport = 1\nprot = 2\n",
+            "line 3: http.prot is no setting; did you mean http.port?",
+        ),
+        (
+            "b.yaml",
+            "http:\n  port: 1\ncolour: red\n",
+            "line 3: colour is no setting; `main_holdmetrics config print` lists all",
+        ),
+        (
+            "c.toml",
+            "[limits]\nmessage_bytes_max = 4\n",
+            "line 2: limits.message_bytes_max: \"4\" is not a size from 1KiB to 256MiB",
+        ),
+        ("d.toml", "[http\n", "line 1: "),
+        ("e.yaml", "http: [1\n", "line "),
+        ("f.ini", "", "a configuration ends in .toml, .yaml or .yml"),
+    ];
+    for (name, text, reason) in cases {
+        let path = folder.file(name, text);
+        let path = path.to_str().expect("a path that is text");
+        for verb in ["check", "print"] {
+            let answer = config(&[verb, "--config", path], &[]);
+            let sentence = answer.error(2);
+            assert!(
+                sentence.starts_with(&format!("{path}: {reason}")),
+                "{sentence}"
+            );
+        }
+    }
+    let absent = config(&["check", "--config", "absent.toml"], &[]);
+    assert!(absent.error(2).starts_with("absent.toml: cannot be read ("));
+}
+
+#[test]
+fn bad_variables_and_flags_are_refused_by_name() {
+    for (arguments, variables, sentence) in [
+        (
+            &["check"][..],
+            &[("HTTP_PORT", "80000")][..],
+            "HTTP_PORT: http.port: \"80000\" is not a port from 0 to 65535",
+        ),
+        (
+            &["check"],
+            &[("HOLDMETRICS_LIMITS_CONECTIONS_MAX", "1")],
+            "HOLDMETRICS_LIMITS_CONECTIONS_MAX: HOLDMETRICS_LIMITS_CONECTIONS_MAX is no setting; \
+             did you mean HOLDMETRICS_LIMITS_CONNECTIONS_MAX?",
+        ),
+        (
+            &["check", "--max-future", "5"],
+            &[],
+            "--max-future: intake.max_future: \"5\" is not a time from 0s to 87600h",
+        ),
+        (
+            &["check", "--http-addr", "here"],
+            &[],
+            "--http-addr: \"here\" is not an address as in 127.0.0.1:8000 or [::1]:8000",
+        ),
+        (
+            &["check", "--tls-cert", "a.pem"],
+            &[],
+            "tls.cert is set without tls.key: name the private key of the certificate",
+        ),
+    ] {
+        assert_eq!(config(arguments, variables).error(2), sentence);
+    }
+}
+
+#[test]
+fn variables_that_are_not_ours_are_left_alone() {
+    let variables = [
+        ("HOLDMETRICS_PORT", "tcp://10.0.0.1:8000"),
+        ("HOLDMETRICS_CACHE", "/somewhere"),
+        ("HTTP_PORT", ""),
+    ];
+    let text = config(&["check"], &variables).text();
+    assert!(text.starts_with("valid: 0 of "), "{text}");
+}

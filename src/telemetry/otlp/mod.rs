@@ -1,0 +1,173 @@
+//! Spans and figures to an OTLP receiver (a collector) over gRPC.
+//!
+//! Spans are those of this crate, sent in the background by the SDK; a receiver that is away costs
+//! them, never a call. Figures are the very families that Prometheus reads, see `families`. The
+//! service's name and further attributes come from `OTEL_SERVICE_NAME` and
+//! `OTEL_RESOURCE_ATTRIBUTES`, as the standard says.
+
+mod families;
+
+use std::env;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithTonicConfig};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use tracing::level_filters::LevelFilter;
+use tracing::{info, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{Layer, Registry};
+
+use super::Metrics;
+
+/// The layer that hands spans over.
+pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+const SERVICE_NAME: &str = "holdmetrics";
+/// One export, connecting included.
+const EXPORT_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Why nothing can be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum OtlpError {
+    /// The endpoint is no address.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {endpoint:?} is no address of a receiver ({detail})")]
+    Endpoint {
+        /// As it was given.
+        endpoint: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A variable of the standard makes no sense.
+    #[error("the exporter of traces cannot be set up ({0})")]
+    Exporter(#[from] ExporterBuildError),
+}
+
+/// Exports until it is finished.
+pub struct Otlp {
+    spans: SdkTracerProvider,
+    figures: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Otlp {
+    /// Sends to `endpoint` from now on: spans as they end, the figures of `metrics` at every
+    /// `metrics_interval`. Connects when there is something to send. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// Where `endpoint`, or a variable of the standard, makes no sense.
+    pub fn start(
+        endpoint: &str,
+        metrics_interval: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, SpanLayer), OtlpError> {
+        let channel = Endpoint::from_shared(endpoint.to_owned())
+            .map_err(|error| OtlpError::Endpoint {
+                endpoint: endpoint.to_owned(),
+                detail: error.to_string(),
+            })?
+            .connect_timeout(EXPORT_WAIT_MAX)
+            .timeout(EXPORT_WAIT_MAX)
+            .connect_lazy();
+        let resource = resource();
+        let exporter = SpanExporter::builder()
+            .with_tonic()
+            .with_channel(channel.clone())
+            .build()?;
+        let spans = SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_batch_exporter(exporter)
+            .build();
+        // The transport of the exporter makes spans, too, and must not be traced by itself.
+        let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::INFO);
+        let layer = tracing_opentelemetry::layer()
+            .with_tracer(spans.tracer(SERVICE_NAME))
+            .with_filter(ours)
+            .boxed();
+        let stop = CancellationToken::new();
+        let figures = tokio::spawn(export_figures(
+            channel,
+            families::Envelope::new(
+                ResourceAttributesWithSchema::from(&resource).attributes.0,
+                SystemTime::now(),
+            ),
+            metrics_interval,
+            metrics,
+            stop.clone(),
+        ));
+        let exports = Self {
+            spans,
+            figures,
+            stop,
+        };
+        Ok((exports, layer))
+    }
+
+    /// Sends what is left, the last figures included, and ends; gives up after `wait_max`.
+    pub async fn finish(self, wait_max: Duration) {
+        self.stop.cancel();
+        let spans = tokio::task::spawn_blocking(move || self.spans.shutdown_with_timeout(wait_max));
+        let all = async { tokio::join!(spans, self.figures) };
+        match timeout(wait_max, all).await {
+            Ok((Ok(Ok(())), _)) => {}
+            Ok((Ok(Err(error)), _)) => warn!(%error, "The last spans could not be sent."),
+            Ok((Err(_), _)) | Err(_) => warn!("The last spans and figures were given up."),
+        }
+    }
+}
+
+fn resource() -> Resource {
+    let builder = Resource::builder();
+    // The builder has read the variables; what is set here would prevail over them.
+    let attributes = env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    let is_named =
+        env::var_os("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name=");
+    if is_named {
+        builder.build()
+    } else {
+        builder.with_service_name(SERVICE_NAME).build()
+    }
+}
+
+async fn export_figures(
+    channel: Channel,
+    envelope: families::Envelope,
+    every: Duration,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
+    let mut client = MetricsServiceClient::new(channel);
+    let mut ticks = interval_at(Instant::now() + every, every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_away = false;
+    loop {
+        let is_last = tokio::select! {
+            () = stop.cancelled() => true,
+            _ = ticks.tick() => false,
+        };
+        let request = envelope.request(&metrics.gather(), SystemTime::now());
+        // Said once when it begins and once when it ends, however long a receiver is away.
+        match client.export(request).await {
+            Ok(_) if is_away => {
+                is_away = false;
+                info!("The receiver of figures is back.");
+            }
+            Err(status) if !is_away => {
+                is_away = true;
+                warn!(error = %status.message(), "The receiver of figures cannot be reached.");
+            }
+            Ok(_) | Err(_) => {}
+        }
+        if is_last {
+            return;
+        }
+    }
+}

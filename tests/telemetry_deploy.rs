@@ -1,0 +1,118 @@
+//! What lies in `deploy/` names only metrics and settings that exist.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+
+use poh_holdmetrics_rust::config::KEYS;
+use poh_holdmetrics_rust::telemetry::Metrics;
+
+/// What a histogram is asked by.
+const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
+/// Of the process, from the client library.
+const OF_THE_PROCESS: [&str; 4] = [
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+];
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy")
+        .join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Words of a query that look like a metric of ours or of the process.
+fn named(text: &str) -> BTreeSet<&str> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .filter(|word| word.starts_with("holdmetrics_") || word.starts_with("process_"))
+        .collect()
+}
+
+#[track_caller]
+fn exist(place: &str, names: &BTreeSet<&str>) {
+    let metrics = Metrics::new("", "");
+    for name in names {
+        let is_ours = metrics.catalogue().iter().any(|family| {
+            family.name == *name
+                || family.kind == "histogram"
+                    && SUFFIXES
+                        .iter()
+                        .any(|suffix| name.strip_suffix(suffix) == Some(family.name))
+        });
+        assert!(
+            is_ours || OF_THE_PROCESS.contains(name),
+            "{place}: there is no metric {name}"
+        );
+    }
+}
+
+#[test]
+fn alert_rules_name_only_metrics_that_exist() {
+    let rules = text("alerts.yml");
+    let names = named(&rules);
+    assert!(names.len() > 8, "{names:?}");
+    exist("alerts.yml", &names);
+}
+
+#[test]
+fn the_dashboard_names_only_metrics_that_exist_and_shows_nearly_all() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&text("grafana-dashboard.json")).expect("JSON");
+    let mut expressions = String::new();
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().expect("targets") {
+            expressions += target["expr"].as_str().expect("PromQL");
+            expressions.push('\n');
+        }
+    }
+    let names = named(&expressions);
+    exist("grafana-dashboard.json", &names);
+    let metrics = Metrics::new("", "");
+    // Durations by route and method stand in the traces; the rest is for alerts alone.
+    let left_out = [
+        "holdmetrics_build_info",
+        "holdmetrics_grpc_request_seconds",
+        "holdmetrics_http_request_seconds",
+        "holdmetrics_journal_segments",
+        "holdmetrics_key_reloads_total",
+        "holdmetrics_state_lag_events",
+    ];
+    for family in metrics.catalogue() {
+        let is_shown = names.iter().any(|name| name.starts_with(family.name));
+        assert_ne!(is_shown, left_out.contains(&family.name), "{}", family.name);
+    }
+}
+
+#[test]
+fn unit_and_image_name_only_settings_that_exist() {
+    let known: Vec<&str> = KEYS.iter().map(|key| key.variable).collect();
+    for name in ["Dockerfile", "holdmetrics.service"] {
+        let text = text(name);
+        let variables = text
+            .split(|letter: char| !letter.is_ascii_uppercase() && letter != '_')
+            .filter(|word| word.starts_with("HOLDMETRICS_"));
+        for variable in variables {
+            assert!(known.contains(&variable), "{name}: {variable}");
+        }
+    }
+}
+
+#[test]
+fn promtool_accepts_the_alert_rules() {
+    let checked = Command::new("promtool")
+        .args(["check", "rules"])
+        .arg(path("alerts.yml"))
+        .output();
+    let Ok(output) = checked else {
+        eprintln!("not run: promtool is not installed (Debian's package prometheus has it)");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+}

@@ -1,30 +1,34 @@
 //! The live aggregator: events in from many threads, answers at any moment.
 //!
-//! Holders are sharded over a concurrent map; a holder and its keys change under one lock, so every
-//! answer sees a consistent cut of each key. Between events of different holders no order is
-//! promised, and none matters. It keeps nothing on disk.
+//! Holders are divided over locks; a holder and its keys change under one of them, so every answer
+//! sees a consistent cut of each holder. Between events of different holders no order is promised,
+//! and none matters. It keeps nothing on disk: [`super::changes`] hands out what someone else may
+//! keep, [`super::questions`] answers.
 //!
-//! What it costs: about 200 bytes a holder, 200 bytes a key with its first closed hold, 48 bytes or
-//! less for each further stretch of the envelope or mark, and for each named event its id, 80 bytes
-//! and the stretch in the view. Plain closed holds that another covers cost nothing.
+//! What it costs: about 350 bytes a holder, 40 bytes a key that knows one closed hold, 200 bytes a
+//! key that knows more, 32 bytes for each further stretch of the envelope or mark, and for each
+//! named event its id, 80 bytes and the stretch in the view. Plain closed holds that another covers
+//! cost nothing.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 
 use super::holder::HolderState;
-use super::ids::{IdIndex, IdMemo, IdNumber};
-use super::order::{self, Leaders};
+use super::ids::{IdIndex, IdMemo};
+use super::shard::Shard;
 use crate::core::columns::LengthMismatch;
-use crate::core::{Event, EventColumns, HolderScore, Refusal, Segment, Snapshot, Window};
+use crate::core::key::{PARTS, part_of};
+use crate::core::{Event, EventColumns, Refusal};
 
-/// Locks among the holders: enough that two writers rarely meet.
-const SHARDS: usize = 256;
-/// Events of a batch that one thread takes at a time.
-const STRIDE: usize = 1_024;
+/// Events from which on several threads share a batch.
+const SHARED_FROM: usize = 4_096;
+/// Events that are added under one lock.
+const RUN: usize = 128;
+/// Holders that a merge copies under one lock.
+const MERGE_HOLDERS: usize = 64;
 
 /// Why a batch of columns was refused, whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,21 +47,21 @@ pub enum BatchRefusal {
     },
 }
 
-/// The effective weight of one key over time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeySegments {
-    /// Which token.
-    pub token_id: Box<str>,
-    /// Which holder.
-    pub holder_id: Box<str>,
-    /// Maximal stretches in order of time.
-    pub segments: Vec<Segment>,
+/// How much is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Holders with any event.
+    pub holders: usize,
+    /// Pairs of token and holder with any event.
+    pub keys: usize,
+    /// Keys that are held past all that is known of them.
+    pub open_holds: u128,
 }
 
 /// Hold events of any number of keys; shared by reference among writers and readers.
 pub struct HoldAggregator {
-    tokens: IdIndex,
-    holders: DashMap<Box<str>, HolderState, RandomState>,
+    pub(super) tokens: IdIndex,
+    shards: Box<[RwLock<Shard>]>,
     events: AtomicU64,
 }
 
@@ -73,18 +77,22 @@ impl HoldAggregator {
     pub fn new() -> Self {
         Self {
             tokens: IdIndex::default(),
-            holders: DashMap::with_hasher_and_shard_amount(RandomState::default(), SHARDS),
+            shards: (0..PARTS).map(|_| RwLock::default()).collect(),
             events: AtomicU64::new(0),
         }
     }
 
-    /// Adds one event.
-    pub fn record(&self, event: &Event<'_>) {
+    /// Adds one event; returns whether it changed anything.
+    pub fn record(&self, event: &Event<'_>) -> bool {
         let token = self.tokens.number(event.token_id);
-        if self.record_numbered(token, event) {
-            self.settle(event.holder_id);
+        let mut shard = self.shard_mut(part_of(event.holder_id));
+        let done = shard.change(event.holder_id, |holder| holder.record(token, event.claim));
+        if done.is_due {
+            shard.settle(event.holder_id);
         }
+        drop(shard);
         self.events.fetch_add(1, Ordering::Relaxed);
+        done.is_change
     }
 
     /// Adds all rows, or none: the first row that is no event refuses the batch. Returns how many.
@@ -100,23 +108,23 @@ impl HoldAggregator {
         Ok(rows)
     }
 
-    /// Adds many events, on several threads where there are enough of them.
-    pub fn record_events(&self, events: &[Event<'_>]) {
-        events.par_chunks(STRIDE).for_each(|events| {
+    /// Adds many events, on several threads where there are enough of them. Returns how many
+    /// changed nothing.
+    pub fn record_events(&self, events: &[Event<'_>]) -> u64 {
+        let parts = Parts::of(events);
+        let runs = parts.runs();
+        let record = |tokens: &mut IdMemo<'_>, run: Run<'_>| self.record_run(tokens, &run, events);
+        let repeated = if events.len() < SHARED_FROM {
             let mut tokens = IdMemo::new(&self.tokens);
-            let mut due = Vec::new();
-            for event in events {
-                if self.record_numbered(tokens.number(event.token_id), event) {
-                    due.push(event.holder_id);
-                }
-            }
-            // A reorganisation corrects many facts of one key: they are rebuilt once, not each time.
-            for holder_id in due {
-                self.settle(holder_id);
-            }
-        });
+            runs.map(|run| record(&mut tokens, run)).sum()
+        } else {
+            let runs: Vec<_> = runs.collect();
+            let memo = || IdMemo::new(&self.tokens);
+            runs.into_par_iter().map_init(memo, record).sum()
+        };
         self.events
             .fetch_add(events.len() as u64, Ordering::Relaxed);
+        repeated
     }
 
     /// Adds all that `other` knows, as if its events had been sent here.
@@ -124,95 +132,30 @@ impl HoldAggregator {
         if std::ptr::eq(self, other) {
             return;
         }
-        // No lock of one is held while the other's is taken: two may merge into each other.
-        let holder_ids: Vec<Box<str>> = other
-            .holders
-            .iter()
-            .map(|entry| entry.key().clone())
-            .collect();
-        for holder_id in holder_ids {
-            let Some(theirs) = other.holders.get(&holder_id).map(|entry| entry.clone()) else {
-                continue;
-            };
-            let keys: Vec<_> = theirs
-                .keys()
-                .map(|(token, facts)| (self.tokens.number(&other.tokens.name(token)), facts))
-                .collect();
-            let mut ours = self.holders.entry(holder_id).or_default();
-            for (token, facts) in keys {
-                ours.merge(token, facts);
+        for part in 0..PARTS {
+            let mut from = 0;
+            loop {
+                // No lock of one is held while the other's is taken: two may merge into each other.
+                let theirs = other.copies(part, from);
+                if theirs.is_empty() {
+                    break;
+                }
+                from += theirs.len();
+                for (holder_id, theirs) in theirs {
+                    let number = |token| self.tokens.number(&other.tokens.name(token));
+                    let keys = theirs.keys().iter();
+                    let keys: Vec<_> = keys
+                        .map(|(token, key)| (number(token), &key.facts))
+                        .collect();
+                    let mut ours = self.shard_mut(part);
+                    for (token, facts) in keys {
+                        ours.change(&holder_id, |holder| holder.merge(token, facts));
+                    }
+                    ours.settle(&holder_id);
+                }
             }
-            ours.settle();
         }
         self.events.fetch_add(other.events(), Ordering::Relaxed);
-    }
-
-    /// All holders over `window`.
-    #[must_use]
-    pub fn snapshot(&self, window: &Window) -> Snapshot {
-        let score =
-            |entry: dashmap::mapref::multiple::RefMulti<'_, Box<str>, HolderState>| HolderScore {
-                holder_id: entry.key().clone(),
-                totals: entry.settled().score(window),
-            };
-        order::snapshot(window, self.holders.par_iter().map(score).collect())
-    }
-
-    /// The first `count` holders over `window`.
-    #[must_use]
-    pub fn leaderboard(&self, count: usize, window: &Window) -> Snapshot {
-        let leaders = self
-            .holders
-            .par_iter()
-            .fold(
-                || Leaders::new(count),
-                |mut leaders, entry| {
-                    leaders.offer(entry.settled().score(window), || Cow::Borrowed(entry.key()));
-                    leaders
-                },
-            )
-            .reduce(|| Leaders::new(count), Leaders::merge);
-        Snapshot::new(*window, leaders.into_ordered(), self.holders())
-    }
-
-    /// One holder's rank and sums over `window`; `None` where it was never seen.
-    #[must_use]
-    pub fn holder(&self, holder_id: &str, window: &Window) -> Option<(u64, HolderScore)> {
-        let totals = self.holders.get(holder_id)?.settled().score(window);
-        let ahead = self
-            .holders
-            .par_iter()
-            .filter(|entry| entry.settled().score(window).score > totals.score)
-            .count();
-        Some((
-            ahead as u64 + 1,
-            HolderScore {
-                holder_id: holder_id.into(),
-                totals,
-            },
-        ))
-    }
-
-    /// The effective weight of every key over time, by `token_id`, then `holder_id`.
-    #[must_use]
-    pub fn segments(&self) -> Vec<KeySegments> {
-        let mut keys: Vec<_> = self
-            .holders
-            .iter()
-            .flat_map(|entry| {
-                let holder = entry.settled();
-                holder
-                    .keys()
-                    .map(|(token, key)| KeySegments {
-                        token_id: (&*self.tokens.name(token)).into(),
-                        holder_id: entry.key().clone(),
-                        segments: key.timeline().segments(),
-                    })
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        keys.sort_unstable_by(|a, b| (&a.token_id, &a.holder_id).cmp(&(&b.token_id, &b.holder_id)));
-        keys
     }
 
     /// How many events were added, repeated ones included.
@@ -224,29 +167,133 @@ impl HoldAggregator {
     /// How many holders are known.
     #[must_use]
     pub fn holders(&self) -> usize {
-        self.holders.len()
+        self.figures().holders
     }
 
     /// How many keys are known.
     #[must_use]
     pub fn keys(&self) -> usize {
-        self.holders.iter().map(|entry| entry.keys().len()).sum()
+        self.figures().keys
     }
 
-    /// Adds one event; returns whether the holder is due to be settled.
-    fn record_numbered(&self, token: IdNumber, event: &Event<'_>) -> bool {
-        if let Some(mut holder) = self.holders.get_mut(event.holder_id) {
-            return holder.record(token, event.claim);
+    /// How much is known.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        for part in 0..PARTS {
+            let shard = self.shard(part);
+            figures.holders += shard.holders().len();
+            figures.keys += shard.keys();
+            figures.open_holds += shard.open();
         }
-        self.holders
-            .entry(event.holder_id.into())
-            .or_default()
-            .record(token, event.claim)
+        figures
     }
 
-    fn settle(&self, holder_id: &str) {
-        if let Some(mut holder) = self.holders.get_mut(holder_id) {
-            holder.settle();
+    /// A part of the holders, to be read. A writer that panicked is a broken promise of the process,
+    /// which its owner ends; until then the others' holders are told as they are.
+    pub(super) fn shard(&self, part: usize) -> RwLockReadGuard<'_, Shard> {
+        self.shards[part]
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part of the holders, to be changed.
+    pub(super) fn shard_mut(&self, part: usize) -> RwLockWriteGuard<'_, Shard> {
+        self.shards[part]
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies of some holders of a part, from a number on.
+    fn copies(&self, part: usize, from: usize) -> Vec<(Box<str>, HolderState)> {
+        let shard = self.shard(part);
+        let holders = shard.holders().iter().skip(from).take(MERGE_HOLDERS);
+        holders
+            .map(|holder| (holder.id.clone(), holder.state.clone()))
+            .collect()
+    }
+
+    /// Adds some events of one part under one lock; returns how many changed nothing.
+    fn record_run(&self, tokens: &mut IdMemo<'_>, run: &Run<'_>, events: &[Event<'_>]) -> u64 {
+        let events = || run.events.iter().map(|index| &events[*index as usize]);
+        let mut shard = self.shard_mut(run.part);
+        // All are looked for before any is changed: the memory is asked for many at a time.
+        let numbers: Numbers = events()
+            .map(|event| shard.number(event.holder_id))
+            .collect();
+        let mut repeated = 0;
+        let mut due = Numbers::new();
+        for (event, number) in events().zip(numbers) {
+            let token = tokens.number(event.token_id);
+            let done = shard.change_at(number, |holder| holder.record(token, event.claim));
+            repeated += u64::from(!done.is_change);
+            if done.is_due {
+                due.push(number);
+            }
         }
+        // A reorganisation corrects many facts of one key: they are rebuilt once, not each time.
+        for number in due {
+            shard.settle_at(number);
+        }
+        repeated
+    }
+}
+
+/// Numbers of holders of one run.
+type Numbers = SmallVec<[u32; RUN]>;
+
+/// Events by the part of their holders, in their order within each.
+struct Parts {
+    order: Vec<u32>,
+    ends: [u32; PARTS],
+}
+
+/// Some events of one part, by index.
+struct Run<'a> {
+    part: usize,
+    events: &'a [u32],
+}
+
+impl Parts {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "2^32 events would be 300 GB"
+    )]
+    fn of(events: &[Event<'_>]) -> Self {
+        let part = |event: &Event<'_>| part_of(event.holder_id) as u8;
+        let parts: Vec<u8> = if events.len() < SHARED_FROM {
+            events.iter().map(part).collect()
+        } else {
+            events
+                .par_iter()
+                .with_min_len(SHARED_FROM / 2)
+                .map(part)
+                .collect()
+        };
+        let mut ends = [0_u32; PARTS];
+        for part in &parts {
+            ends[usize::from(*part)] += 1;
+        }
+        let mut sum = 0;
+        for end in &mut ends {
+            // For now where the part begins; each event that is placed moves it on.
+            sum += std::mem::replace(end, sum);
+        }
+        let mut order = vec![0; events.len()];
+        for (index, part) in parts.iter().enumerate() {
+            let place = &mut ends[usize::from(*part)];
+            order[*place as usize] = index as u32;
+            *place += 1;
+        }
+        Self { order, ends }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Run<'_>> {
+        let begins = std::iter::once(0).chain(self.ends);
+        let parts = begins.zip(self.ends).enumerate();
+        parts.flat_map(|(part, (begin, end))| {
+            let events = self.order[begin as usize..end as usize].chunks(RUN);
+            events.map(move |events| Run { part, events })
+        })
     }
 }

@@ -2,49 +2,107 @@
 
 use std::borrow::Cow;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
+use super::ceiling::Ceiling;
 use super::ids::IdNumber;
-use crate::core::key::Freshness;
+use super::keys::Keys;
+use crate::core::key::Recorded;
+use crate::core::window::length;
 use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
 
 /// The keys of one holder. Asked for a window that holds all it knows, it answers from the sums.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct HolderState {
-    keys: HashMap<IdNumber, KeyFacts, FixedState>,
-    /// Sum over the settled keys, each up to its horizon.
+    keys: Keys,
+    /// Sum over the settled keys of what each earns before `horizon`, open ones included.
     totals: Totals,
+    /// What each microsecond past `horizon` adds; its held time counts the open keys.
+    rate: Totals,
     /// No key knows anything before; a correction may leave it too early, never too late.
-    beginning: Option<Micros>,
+    beginning: Micros,
     /// No key changes after; a correction may leave it too late, never too early.
-    horizon: Option<Micros>,
-    /// How many settled keys are open past their horizon.
-    open: usize,
+    horizon: Micros,
     /// Keys that a correction made stale, not in the sums.
     stale: Vec<IdNumber>,
+    /// Some key is marked as changed.
+    pub(super) is_changed: bool,
+}
+
+/// What a change of a holder did.
+#[derive(Clone, Copy)]
+pub(super) struct HolderChange {
+    pub(super) is_change: bool,
+    /// [`HolderState::settle`] is due.
+    pub(super) is_due: bool,
+    pub(super) new_keys: usize,
+}
+
+impl Default for HolderState {
+    fn default() -> Self {
+        Self {
+            keys: Keys::default(),
+            totals: Totals::ZERO,
+            rate: Totals::ZERO,
+            beginning: Micros::MAX,
+            horizon: Micros::MIN,
+            stale: Vec::new(),
+            is_changed: false,
+        }
+    }
 }
 
 impl HolderState {
-    /// Adds a claim; returns whether [`Self::settle`] is now due.
-    pub(super) fn record(&mut self, token: IdNumber, claim: Claim<'_>) -> bool {
+    /// Adds a claim.
+    pub(super) fn record(&mut self, token: IdNumber, claim: Claim<'_>) -> HolderChange {
         self.change(token, |key| key.record(claim))
     }
 
-    /// Adds all that `facts` know of one key; returns whether [`Self::settle`] is now due.
-    pub(super) fn merge(&mut self, token: IdNumber, facts: &KeyFacts) -> bool {
+    /// Adds all that `facts` know of one key.
+    pub(super) fn merge(&mut self, token: IdNumber, facts: &KeyFacts) -> HolderChange {
         self.change(token, |key| key.merge(facts))
+    }
+
+    /// Adds keys as they were stored; that is no change to be stored again.
+    pub(super) fn restore(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = (IdNumber, KeyFacts)>,
+    ) -> HolderChange {
+        let was_changed = self.is_changed;
+        self.keys.make_room(keys.len());
+        let mut all = HolderChange {
+            is_change: false,
+            is_due: false,
+            new_keys: 0,
+        };
+        for (token, facts) in keys {
+            let done = self.change(token, |key| {
+                if key.knows_nothing() {
+                    // It was built outside of the lock; to record it again would only take time.
+                    *key = facts;
+                    return Recorded {
+                        is_change: true,
+                        is_stale: false,
+                    };
+                }
+                key.merge(&facts)
+            });
+            if !was_changed {
+                self.mark(token, false);
+            }
+            all.is_change |= done.is_change;
+            all.is_due |= done.is_due;
+            all.new_keys += done.new_keys;
+        }
+        self.is_changed = was_changed;
+        all
     }
 
     /// Rebuilds what corrections made stale.
     pub(super) fn settle(&mut self) {
         for token in std::mem::take(&mut self.stale) {
-            if let Some(key) = self.keys.get_mut(&token) {
-                key.settle();
-                self.totals += key.timeline().totals();
-                self.open += usize::from(key.timeline().open().is_some());
-                self.beginning = earlier(self.beginning, key.timeline().beginning());
-                self.horizon = self.horizon.max(key.timeline().horizon());
+            if let Some(key) = self.keys.get_mut(token) {
+                key.facts.settle();
+                let sums = Sums::of(&key.facts);
+                self.add(&sums);
             }
         }
     }
@@ -61,44 +119,142 @@ impl HolderState {
 
     /// The sums over `window`; the state must be settled.
     pub(super) fn score(&self, window: &Window) -> Totals {
-        let holds_all = self.open == 0
-            && self.horizon.is_none_or(|horizon| horizon <= window.as_of)
-            && self
-                .beginning
-                .is_none_or(|beginning| window.start() <= beginning);
-        if holds_all {
+        let holds_all = self.horizon <= window.as_of && window.start() <= self.beginning;
+        if holds_all && self.rate == Totals::ZERO {
             return self.totals;
         }
+        if holds_all && !window.closed_only {
+            let mut totals = self.totals;
+            totals += self.rate.times(length(self.horizon, window.as_of));
+            return totals;
+        }
         self.keys
-            .values()
-            .map(|key| key.timeline().score(window))
+            .iter()
+            .map(|(_, key)| key.facts.score(window))
             .sum()
     }
 
-    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = (IdNumber, &KeyFacts)> {
-        self.keys.iter().map(|(token, key)| (*token, key))
+    /// The sums of one key over `window`; `None` where there is no such key. The state must be settled.
+    pub(super) fn score_of(&self, token: IdNumber, window: &Window) -> Option<Totals> {
+        Some(self.keys.get(token)?.facts.score(window))
     }
 
-    fn change(&mut self, token: IdNumber, change: impl FnOnce(&mut KeyFacts) -> Freshness) -> bool {
-        let key = self.keys.entry(token).or_default();
-        if self.stale.contains(&token) {
-            let _ = change(key);
-            return true;
+    /// What no window can exceed; nothing is known of a state that is not settled.
+    pub(super) fn ceiling(&self) -> Ceiling {
+        Ceiling {
+            score: if self.stale.is_empty() {
+                self.totals.score.ceiling()
+            } else {
+                f64::INFINITY
+            },
+            rate: self.rate.score.ceiling(),
+            horizon: self.horizon,
         }
-        self.totals -= key.timeline().totals();
-        self.open -= usize::from(key.timeline().open().is_some());
-        if change(key) == Freshness::Stale {
-            self.stale.push(token);
-            return true;
+    }
+
+    /// How many keys are held past all they know.
+    pub(super) fn open(&self) -> u128 {
+        self.rate.held_us
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Hands out the keys that changed and marks them as stored.
+    pub(super) fn take_changed(&mut self, mut visit: impl FnMut(IdNumber, &KeyFacts)) {
+        self.is_changed = false;
+        for (token, key) in self.keys.iter_mut().filter(|(_, key)| key.is_changed) {
+            key.is_changed = false;
+            visit(token, &key.facts);
         }
-        self.totals += key.timeline().totals();
-        self.open += usize::from(key.timeline().open().is_some());
-        self.beginning = earlier(self.beginning, key.timeline().beginning());
-        self.horizon = self.horizon.max(key.timeline().horizon());
-        !self.stale.is_empty()
+    }
+
+    /// Marks a known key as changed or as stored.
+    pub(super) fn mark(&mut self, token: IdNumber, is_changed: bool) {
+        if let Some(key) = self.keys.get_mut(token) {
+            key.is_changed = is_changed;
+            self.is_changed |= is_changed;
+        }
+    }
+
+    fn change(
+        &mut self,
+        token: IdNumber,
+        change: impl FnOnce(&mut KeyFacts) -> Recorded,
+    ) -> HolderChange {
+        let known = self.keys.len();
+        let was_stale = self.stale.contains(&token);
+        let key = self.keys.entry(token);
+        let before = (!was_stale).then(|| Sums::of(&key.facts));
+        let recorded = change(&mut key.facts);
+        key.is_changed |= recorded.is_change;
+        let after = (!recorded.is_stale).then(|| Sums::of(&key.facts));
+        let is_new_key = self.keys.len() > known;
+        if is_new_key {
+            // An event that earns nothing still makes its key known.
+            self.mark(token, true);
+        }
+        self.is_changed |= recorded.is_change;
+        if recorded.is_change {
+            if let Some(before) = before {
+                self.take_away(&before);
+            }
+            match after {
+                Some(after) => self.add(&after),
+                None if !was_stale => self.stale.push(token),
+                None => {}
+            }
+        }
+        HolderChange {
+            is_change: recorded.is_change || is_new_key,
+            is_due: !self.stale.is_empty(),
+            new_keys: usize::from(is_new_key),
+        }
+    }
+
+    fn add(&mut self, sums: &Sums) {
+        self.beginning = self.beginning.min(sums.beginning);
+        if self.horizon < sums.horizon {
+            if self.rate != Totals::ZERO {
+                self.totals += self.rate.times(length(self.horizon, sums.horizon));
+            }
+            self.horizon = sums.horizon;
+        }
+        self.totals += sums.until(self.horizon);
+        self.rate += sums.rate;
+    }
+
+    fn take_away(&mut self, sums: &Sums) {
+        self.totals -= sums.until(self.horizon);
+        self.rate -= sums.rate;
     }
 }
 
-fn earlier(known: Option<Micros>, other: Option<Micros>) -> Option<Micros> {
-    known.into_iter().chain(other).min()
+/// What one key adds to its holder.
+struct Sums {
+    totals: Totals,
+    rate: Totals,
+    beginning: Micros,
+    horizon: Micros,
+}
+
+impl Sums {
+    fn of(key: &KeyFacts) -> Self {
+        Self {
+            totals: key.totals(),
+            rate: key.rate(),
+            beginning: key.beginning().unwrap_or(Micros::MAX),
+            horizon: key.horizon().unwrap_or(Micros::MIN),
+        }
+    }
+
+    fn until(&self, horizon: Micros) -> Totals {
+        if self.rate == Totals::ZERO {
+            return self.totals;
+        }
+        let mut totals = self.totals;
+        totals += self.rate.times(length(self.horizon, horizon));
+        totals
+    }
 }

@@ -51,6 +51,12 @@ impl IdIndex {
         number
     }
 
+    /// The number of `id`, if it was seen.
+    pub(super) fn known(&self, id: &str) -> Option<IdNumber> {
+        let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
+        ids.numbers.get(id).copied()
+    }
+
     /// The id behind a number that this index gave.
     pub(super) fn name(&self, number: IdNumber) -> Arc<str> {
         Arc::clone(

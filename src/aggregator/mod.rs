@@ -5,10 +5,17 @@
 //! files or knows a clock; both compute what [`crate::core`] defines.
 
 pub mod batch;
+mod ceiling;
+mod changes;
 mod hold_aggregator;
 mod holder;
 mod ids;
+mod keys;
 mod order;
+mod questions;
+mod shard;
 
 pub use batch::{BatchScorer, Lane};
-pub use hold_aggregator::{BatchRefusal, HoldAggregator, KeySegments};
+pub use changes::Restoring;
+pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
+pub use questions::{HolderView, KeySegments, Question, RankedHolder, Ranking};

@@ -62,6 +62,15 @@ impl Leaders {
         }
     }
 
+    /// A score that the next leader must at least have; `None` while there is room for any.
+    pub(super) fn entry_floor(&self) -> Option<f64> {
+        if self.heap.len() < self.count {
+            return None;
+        }
+        let last = self.heap.peek();
+        Some(last.map_or(f64::INFINITY, |last| last.0.totals.score.floor()))
+    }
+
     /// The leaders of both.
     pub(super) fn merge(mut self, other: Self) -> Self {
         for Leader(HolderScore { holder_id, totals }) in other.heap {

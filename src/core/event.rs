@@ -18,14 +18,22 @@ pub enum Field {
     End,
 }
 
-impl std::fmt::Display for Field {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(match self {
+impl Field {
+    /// The name as it stands in every format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::TokenId => "token_id",
             Self::HolderId => "holder_id",
             Self::Start => "start",
             Self::End => "end",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.name())
     }
 }
 
@@ -62,6 +70,22 @@ pub enum Refusal {
     /// `end` lies before `start`.
     #[error("end: before start")]
     EndBeforeStart,
+}
+
+impl Refusal {
+    /// The field to blame, as it is named everywhere.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::MissingId(field) | Self::IdNotText(field) | Self::Time(field, _) => field.name(),
+            Self::Weight(_) => "weight",
+            Self::EventId | Self::CorrectionWithoutId => "event_id",
+            Self::Revision => "revision",
+            Self::Retract => "retract",
+            Self::NoTime => "start",
+            Self::EndBeforeStart => "end",
+        }
+    }
 }
 
 /// What is said of one key, whatever the event that says it.
@@ -149,12 +173,6 @@ pub struct Event<'a> {
     pub holder_id: &'a str,
     /// What it says of the key `(token_id, holder_id)`.
     pub claim: Claim<'a>,
-}
-
-/// Takes events one at a time; what a reader of files fills.
-pub trait EventSink {
-    /// Takes one valid event. It never fails: what passed [`Draft::check`] is never refused.
-    fn accept(&mut self, event: &Event<'_>);
 }
 
 /// The fields of an event as a door has read them, each of its own type, not yet checked together.

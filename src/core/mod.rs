@@ -3,13 +3,17 @@
 //! No file, network, clock, thread, log or interpreter is known here. Read in this order:
 //! [`time`] and [`weight`] (the two quantities), [`event`] (what is sent and what is refused),
 //! [`columns`] (many events side by side), [`key`] (all that is known of one key), [`timeline`]
-//! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`].
+//! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`];
+//! [`encoding`] is how events lie in files of our own.
 
 pub mod columns;
+pub mod encoding;
 pub mod event;
 pub mod key;
 pub mod leaderboard;
+mod lone;
 pub mod score;
+pub mod sink;
 mod sorted;
 pub mod time;
 pub mod timeline;
@@ -17,10 +21,12 @@ pub mod weight;
 pub mod window;
 
 pub use columns::{EventColumns, Weights};
-pub use event::{Claim, Draft, Event, EventSink, Fact, Field, Refusal, Standing};
+pub use encoding::{EncodingError, EventBatch};
+pub use event::{Claim, Draft, Event, Fact, Field, Refusal, Standing};
 pub use key::KeyFacts;
 pub use leaderboard::{HolderScore, Ranked, Snapshot};
 pub use score::{Score, Totals};
+pub use sink::{ClosedHold, EventSink};
 pub use time::{Micros, TimeError};
 pub use timeline::{Mark, Segment, Timeline};
 pub use weight::{Wad, WeightError};

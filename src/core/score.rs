@@ -11,6 +11,9 @@ use ruint::aliases::U256;
 
 use super::Wad;
 
+/// More than what a few roundings of a double can add up to, relative to it.
+pub const DOUBLE_SLACK: f64 = 16.0 * f64::EPSILON;
+
 /// An exact score in steps of 1e-24 weight-seconds (1e-18 weight x 1 microsecond).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Score(U256);
@@ -48,6 +51,50 @@ impl Score {
         self.to_string()
             .parse()
             .expect("a score prints as a decimal number")
+    }
+
+    /// `times` this score.
+    ///
+    /// # Panics
+    /// Where that does not fit into 256 bits: more than 2^69 keys would be needed.
+    #[must_use]
+    #[inline]
+    pub fn times(self, times: u64) -> Self {
+        Self(
+            self.0
+                .checked_mul(U256::from(times))
+                .expect("2^69 keys fit into a 256-bit sum"),
+        )
+    }
+
+    /// A double of steps that is close and not below. Good for leaving out what cannot lead; no
+    /// score is made of it.
+    #[must_use]
+    pub fn ceiling(self) -> f64 {
+        self.about() * (1.0 + DOUBLE_SLACK)
+    }
+
+    /// A double of steps that is close and not above; see [`Self::ceiling`].
+    #[must_use]
+    pub fn floor(self) -> f64 {
+        self.about() * (1.0 - DOUBLE_SLACK)
+    }
+
+    /// Within seven roundings of the steps, each by at most 2^-53 of them.
+    #[expect(clippy::cast_precision_loss, reason = "the slack makes up for it")]
+    fn about(self) -> f64 {
+        const LIMB: f64 = 18_446_744_073_709_551_616.0;
+        let [lowest, low, high, highest] = self.0.into_limbs();
+        if high | highest == 0 {
+            return low as f64 * LIMB + lowest as f64;
+        }
+        ((highest as f64 * LIMB + high as f64) * LIMB + low as f64) * LIMB + lowest as f64
+    }
+
+    /// From steps of 1e-24 weight-seconds.
+    #[must_use]
+    pub const fn from_steps(steps: U256) -> Self {
+        Self(steps)
     }
 
     /// Steps of 1e-24 weight-seconds.
@@ -119,6 +166,19 @@ impl Totals {
         }
     }
 
+    /// These totals `times` over.
+    ///
+    /// # Panics
+    /// See [`Score::times`].
+    #[must_use]
+    #[inline]
+    pub fn times(&self, times: u64) -> Self {
+        Self {
+            held_us: self.held_us * u128::from(times),
+            score: self.score.times(times),
+        }
+    }
+
     /// Held time in whole seconds, floored.
     #[must_use]
     pub const fn total_seconds(&self) -> u128 {
@@ -182,6 +242,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_doubles_beside_a_score_enclose_it(limbs: [u64; 4], shift in 0_usize..256) {
+            let score = Score(U256::from_limbs(limbs) >> shift);
+            // A double of at least 2^53 is an integer; a smaller one may be cut.
+            let exact = |double: f64| U256::from(double);
+            prop_assert!(score.floor() <= score.ceiling());
+            prop_assert!(exact(score.floor().floor()) <= score.steps());
+            prop_assert!(score.ceiling() >= 2_f64.powi(256) || exact(score.ceiling().ceil()) >= score.steps());
+            prop_assert!(score.ceiling() <= score.floor() * (1.0 + 4.0 * DOUBLE_SLACK));
+        }
+
         #[test]
         fn the_product_agrees_with_256_bit_multiplication(steps: u128, micros in 0_u64..1 << 59) {
             let product = Score::product(Wad::from_steps(steps), micros);

@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use super::sorted::SortedMap;
+use super::weight::NarrowWad;
 use super::window::length;
 use super::{Fact, Micros, Score, Totals, Wad, Window};
 
@@ -23,7 +24,20 @@ pub enum Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held {
     end: Micros,
-    weight: Wad,
+    weight: NarrowWad,
+}
+
+impl Held {
+    fn new(end: Micros, weight: Wad) -> Self {
+        Self {
+            end,
+            weight: weight.into(),
+        }
+    }
+
+    fn weight(self) -> Wad {
+        self.weight.into()
+    }
 }
 
 /// A maximal stretch of one effective weight.
@@ -46,26 +60,31 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Adds a fact. Adding one again, or one that is covered, changes nothing.
-    pub fn record(&mut self, fact: Fact) {
+    /// Adds a fact; returns whether that changed anything. Adding one again, or one that is
+    /// covered, does not.
+    pub fn record(&mut self, fact: Fact) -> bool {
         match fact {
             Fact::Closed { start, end, weight } if start < end => {
-                self.record_hold(start, end, weight);
+                self.record_hold(start, end, weight)
             }
-            Fact::Closed { .. } => {}
+            Fact::Closed { .. } => false,
             Fact::Start { at, weight } => self.record_mark(at, Mark::On(weight)),
             Fact::Stop { at } => self.record_mark(at, Mark::Off),
         }
     }
 
-    /// Adds all that `other` knows.
-    pub fn merge(&mut self, other: &Self) {
-        for (start, held) in other.holds.iter() {
-            self.record_hold(start, held.end, held.weight);
-        }
-        for (at, mark) in other.marks.iter() {
-            self.record_mark(at, mark);
-        }
+    /// The fewest facts that make a timeline equal to this one.
+    pub fn facts(&self) -> impl Iterator<Item = Fact> {
+        let holds = self.holds.iter().map(|(start, held)| Fact::Closed {
+            start,
+            end: held.end,
+            weight: held.weight(),
+        });
+        let marks = self.marks.iter().map(|(at, mark)| match mark {
+            Mark::On(weight) => Fact::Start { at, weight },
+            Mark::Off => Fact::Stop { at },
+        });
+        holds.chain(marks)
     }
 
     /// The first instant at which anything is known; `None` where nothing is.
@@ -158,21 +177,24 @@ impl Timeline {
         self.holds.len() + self.marks.len()
     }
 
-    fn record_hold(&mut self, start: Micros, end: Micros, weight: Wad) {
+    fn record_hold(&mut self, start: Micros, end: Micros, weight: Wad) -> bool {
         if self.marks.is_empty() {
-            self.totals += raise(&mut self.holds, start, end, weight);
-            return;
+            let gained = raise(&mut self.holds, start, end, weight);
+            self.totals += gained;
+            return gained != Totals::ZERO;
         }
         self.extend_horizon(end);
         self.totals -= self.integrate(start, end, true);
-        raise(&mut self.holds, start, end, weight);
+        // Whatever the marks hide of it, an envelope that changed has gained time or weight.
+        let gained = raise(&mut self.holds, start, end, weight);
         self.totals += self.integrate(start, end, true);
+        gained != Totals::ZERO
     }
 
-    fn record_mark(&mut self, at: Micros, mark: Mark) {
+    fn record_mark(&mut self, at: Micros, mark: Mark) -> bool {
         let known = self.marks.get(at);
         if known.is_some_and(|known| known >= mark) {
-            return;
+            return false;
         }
         self.extend_horizon(at);
         // A mark speaks until the next one; past the last one the totals end at the horizon.
@@ -181,6 +203,7 @@ impl Timeline {
         self.totals -= self.integrate(at, until, true);
         self.marks.insert(at, mark);
         self.totals += self.integrate(at, until, true);
+        true
     }
 
     /// Counts what an open hold earns up to `horizon`, which is about to become the last change.
@@ -258,7 +281,7 @@ impl Timeline {
             visit(
                 from,
                 until,
-                level.map_or(held.weight, |level| level.max(held.weight)),
+                level.map_or(held.weight(), |level| level.max(held.weight())),
             );
             cursor = until;
         }
@@ -285,35 +308,35 @@ fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -
     let before = holds
         .last_until(start)
         .filter(|(_, held)| held.end >= start);
-    if before.is_some_and(|(_, held)| held.end >= end && held.weight >= weight) {
+    if before.is_some_and(|(_, held)| held.end >= end && held.weight() >= weight) {
         return Totals::ZERO;
     }
     let after = holds.after(start).take_while(|(from, _)| *from <= end);
     let touched: Stretches = before.into_iter().chain(after).collect();
     if touched.is_empty() {
-        holds.insert(start, Held { end, weight });
+        holds.insert(start, Held::new(end, weight));
         return Totals::of(weight, length(start, end));
     }
     let mut gained = Totals::ZERO;
     let mut raised = Stretches::new();
     let mut push = |from: Micros, until: Micros, weight: Wad| match raised.last_mut() {
         _ if from >= until => {}
-        Some((_, last)) if last.end == from && last.weight == weight => last.end = until,
-        _ => raised.push((from, Held { end: until, weight })),
+        Some((_, last)) if last.end == from && last.weight() == weight => last.end = until,
+        _ => raised.push((from, Held::new(until, weight))),
     };
     let mut cursor = start;
     for (from, held) in &touched {
-        push(*from, held.end.min(start), held.weight);
+        push(*from, held.end.min(start), held.weight());
         let (inside, until) = ((*from).max(start), held.end.min(end));
         push(cursor, inside, weight);
         gained += Totals::of(weight, length(cursor, inside));
-        push(inside, until, weight.max(held.weight));
-        if weight > held.weight {
-            let more = Wad::from_steps(weight.steps() - held.weight.steps());
+        push(inside, until, weight.max(held.weight()));
+        if weight > held.weight() {
+            let more = Wad::from_steps(weight.steps() - held.weight().steps());
             gained.score += Score::product(more, length(inside, until));
         }
         cursor = cursor.max(until);
-        push((*from).max(end), held.end, held.weight);
+        push((*from).max(end), held.end, held.weight());
     }
     if cursor < end {
         // Only where nothing reaches past `end`: such a segment has moved the cursor there.

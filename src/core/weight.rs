@@ -69,7 +69,12 @@ impl Wad {
     }
 
     /// Reads the shortest decimal that prints back to `value`.
+    #[inline]
     pub fn from_double(value: f64) -> Result<Self, WeightError> {
+        Self::from_short_double(value).map_or_else(|| Self::from_any_double(value), Ok)
+    }
+
+    fn from_any_double(value: f64) -> Result<Self, WeightError> {
         if value.is_nan() || value.is_infinite() {
             return Err(WeightError::NotFinite);
         }
@@ -79,9 +84,6 @@ impl Wad {
         if value < 0.0 {
             return Err(WeightError::Negative);
         }
-        if let Some(wad) = Self::from_short_double(value) {
-            return Ok(wad);
-        }
         Self::parse(&format!("{value:e}"))
     }
 
@@ -90,17 +92,42 @@ impl Wad {
     /// Two decimals of up to 15 digits never share a double, so a decimal of that length whose
     /// double is `value` is the shortest there is. `scaled / 1e6` rounds once, both operands being
     /// exact, so equality proves that `value` is the double nearest to that decimal.
+    #[inline]
     fn from_short_double(value: f64) -> Option<Self> {
         const MILLIONTHS: f64 = 1e6;
-        let scaled = (value * MILLIONTHS).round();
-        #[expect(clippy::float_cmp, reason = "bit equality is the proof")]
-        let is_short = (1.0..1e15).contains(&scaled) && scaled / MILLIONTHS == value;
+        // The nearest integer, or one beside it: then the proof fails, and the long road is taken.
         #[expect(
             clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "1 <= scaled < 1e15"
+            reason = "what does not fit is past the bound below"
         )]
-        is_short.then(|| Self(u128::from(scaled as u64) * 1_000_000_000_000))
+        let scaled = (value * MILLIONTHS + 0.5) as i64;
+        #[expect(
+            clippy::float_cmp,
+            clippy::cast_precision_loss,
+            reason = "integers under 1e15 are exact, and bit equality is the proof"
+        )]
+        let is_short =
+            (1..1_000_000_000_000_000).contains(&scaled) && scaled as f64 / MILLIONTHS == value;
+        is_short.then(|| Self(u128::from(scaled.unsigned_abs()) * 1_000_000_000_000))
+    }
+}
+
+/// A weight that needs no 16-byte alignment, so that rows of stretches have no gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NarrowWad([u64; 2]);
+
+impl From<Wad> for NarrowWad {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+    fn from(weight: Wad) -> Self {
+        Self([weight.0 as u64, (weight.0 >> 64) as u64])
+    }
+}
+
+impl From<NarrowWad> for Wad {
+    #[inline]
+    fn from(NarrowWad([low, high]): NarrowWad) -> Self {
+        Self(u128::from(high) << 64 | u128::from(low))
     }
 }
 

@@ -141,6 +141,16 @@ impl Ids {
         }
     }
 
+    /// The ids, where all are text in the form that Parquet gives.
+    pub(super) fn views(&self) -> Option<&StringViewArray> {
+        match self {
+            Self::Text(TextColumn::Plain(Texts::View(texts))) if texts.null_count() == 0 => {
+                Some(texts)
+            }
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(super) fn get<'a>(
         &'a self,

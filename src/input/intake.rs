@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::csv::RowSplitter;
 use super::deal::{Job, Work};
+use super::holds::HoldColumns;
 use super::rows::{Rows, Scratch};
 use super::{InputError, OnError, Reason, Rejected, jsonl, text};
 use crate::core::{Event, EventSink};
@@ -24,6 +25,7 @@ pub(super) struct Intake<S> {
     pub(super) rejected: Vec<Rejected>,
     on_error: OnError,
     splitter: RowSplitter,
+    holds: HoldColumns,
 }
 
 /// The piece that is being read.
@@ -40,6 +42,7 @@ impl<S: EventSink> Intake<S> {
             rejected: Vec::new(),
             on_error,
             splitter: RowSplitter::default(),
+            holds: HoldColumns::default(),
         }
     }
 
@@ -101,6 +104,10 @@ impl<S: EventSink> Intake<S> {
 
     /// The hot loop: a row costs no allocation, and nothing of it is looked up twice.
     fn read_rows(&mut self, piece: &Piece, rows: &Rows, first_row: u64) -> ControlFlow<Failure> {
+        if self.holds.feed(rows, &mut self.sink) {
+            self.read += rows.len() as u64;
+            return ControlFlow::Continue(());
+        }
         let mut scratch = Scratch::default();
         for row in 0..rows.len() {
             match rows.event(row, &mut scratch) {

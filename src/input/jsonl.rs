@@ -14,13 +14,14 @@ use super::written::{WrittenEvent, present, revision, time};
 use crate::core::{Field, Micros, Refusal, TimeError, Wad, WeightError};
 
 /// Whether a line holds nothing: skipped, and not counted as read.
-pub(super) fn is_blank(line: &[u8]) -> bool {
+#[must_use]
+pub fn is_blank(line: &[u8]) -> bool {
     line.iter()
         .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-/// The fields of one line.
-pub(super) fn event_from_line(line: &[u8]) -> Result<WrittenEvent<'_>, Reason> {
+/// The fields of one line, or of one JSON object anywhere; they are not yet checked together.
+pub fn event_from_line(line: &[u8]) -> Result<WrittenEvent<'_>, Reason> {
     let text = str::from_utf8(line).map_err(|_| Reason::NotJson)?;
     let first = text
         .bytes()

@@ -1,7 +1,8 @@
 //! Readers of files: JSON lines, CSV, Parquet and Arrow, packed or not, into checked events.
 //!
-//! [`read`] deals whole files to threads and fills one [`EventSink`] a thread; [`raw`] hands the
-//! same rows on unchecked and in order, for a second implementation to judge. Nothing is scored or
+//! [`read`] deals whole files to threads and fills one [`EventSink`] a thread; [`read_in_order`] hands
+//! rows on with their places, for a sender; [`raw`] hands them on unchecked, for a second
+//! implementation to judge. Nothing is scored or
 //! printed here. Read in this order: [`source`] and [`format`] (what is opened), `content` (how),
 //! `text` (blocks of lines), `jsonl`, `csv`, `parquet`, `ipc` (one form each), `layout` and `rows`
 //! (columns), [`read`] (threads).
@@ -15,11 +16,13 @@ mod decoder;
 mod error;
 mod file_bytes;
 mod format;
+mod holds;
 mod ids;
 mod intake;
 mod ipc;
 mod jsonl;
 mod layout;
+mod ordered;
 mod parquet;
 mod progress;
 pub mod raw;
@@ -35,11 +38,14 @@ mod written;
 
 pub use error::InputError;
 pub use format::InputFormat;
+pub use jsonl::{event_from_line, is_blank};
+pub use ordered::{Row, read_in_order};
 pub use progress::Progress;
 pub use read::{Harvest, ReadOptions, Report, read};
 pub use reject::{OnError, Reason, Rejected};
 pub use source::Source;
 pub use table::Table;
+pub use written::WrittenEvent;
 
 #[cfg(doc)]
 use crate::core::EventSink;

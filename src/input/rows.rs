@@ -16,11 +16,11 @@ use crate::core::{Draft, Event, Field, Refusal};
 /// One batch, its columns resolved.
 pub(super) struct Rows {
     length: usize,
-    token_id: Ids,
-    holder_id: Ids,
-    start: Option<Times>,
-    end: Option<Times>,
-    weight: Option<Weights>,
+    pub(super) token_id: Ids,
+    pub(super) holder_id: Ids,
+    pub(super) start: Option<Times>,
+    pub(super) end: Option<Times>,
+    pub(super) weight: Option<Weights>,
     event_id: Option<TextColumn>,
     revision: Option<Revisions>,
     retract: Option<BooleanArray>,
@@ -61,6 +61,11 @@ impl Rows {
 
     pub(super) fn len(&self) -> usize {
         self.length
+    }
+
+    /// Whether there is a column that names, corrects or withdraws.
+    pub(super) fn has_corrections(&self) -> bool {
+        self.event_id.is_some() || self.revision.is_some() || self.retract.is_some()
     }
 
     /// The event in `row`, its fields judged in the order of the semantics.

@@ -106,6 +106,25 @@ impl Weights {
         weight.map(Some)
     }
 
+    /// All weights in order, or `None` where a row states none or a wrong one.
+    pub(super) fn read_all(&self, rows: usize, into: &mut Vec<Wad>) -> Option<()> {
+        into.clear();
+        into.reserve(rows);
+        match (&self.values, &self.nulls) {
+            (Values::Doubles(values), None) => {
+                for value in values {
+                    into.push(Wad::from_double(*value).ok()?);
+                }
+            }
+            _ => {
+                for row in 0..rows {
+                    into.push(self.get(row).ok()??);
+                }
+            }
+        }
+        Some(())
+    }
+
     /// The weight in `row` as decimal text; `None` where it states none.
     pub(super) fn text(&self, row: usize) -> Option<String> {
         if is_null(self.nulls.as_ref(), row) {

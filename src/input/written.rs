@@ -9,7 +9,7 @@ use crate::core::{Draft, Event, Field, Micros, Refusal, TimeError, Wad};
 
 /// The fields as they were written, borrowed from the line where it holds them unescaped.
 #[derive(Debug)]
-pub(super) struct WrittenEvent<'a> {
+pub struct WrittenEvent<'a> {
     pub(super) token_id: Cow<'a, str>,
     pub(super) holder_id: Cow<'a, str>,
     pub(super) start: Option<Micros>,
@@ -24,6 +24,13 @@ impl WrittenEvent<'_> {
     /// The event, or what its fields say against each other.
     #[inline]
     pub(super) fn check(&self) -> Result<Event<'_>, Refusal> {
+        self.draft().check()
+    }
+
+    /// The fields, for who checks more than files are checked for.
+    #[inline]
+    #[must_use]
+    pub fn draft(&self) -> Draft<'_> {
         Draft {
             token_id: &self.token_id,
             holder_id: &self.holder_id,
@@ -34,7 +41,6 @@ impl WrittenEvent<'_> {
             revision: self.revision,
             retract: self.retract,
         }
-        .check()
     }
 }
 

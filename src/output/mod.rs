@@ -1,10 +1,12 @@
-//! Leaderboards as tables, JSON, CSV and Parquet, onto standard output or into a file that is whole.
+//! Leaderboards as tables, JSON, CSV and Parquet, events as lines of JSON, onto standard output or
+//! into a file that is whole.
 //!
 //! Nothing is scored or sorted here; rows are written in the order in which they come. Read
 //! [`report`] (what is written), one file for each form, [`destination`] (where it goes).
 
 mod csv;
 mod destination;
+mod events;
 mod json;
 mod parquet;
 mod refusals;
@@ -14,6 +16,7 @@ mod table;
 use std::io::{self, Write};
 
 pub use destination::Destination;
+pub use events::write_event;
 pub use refusals::{RefusalFormat, write_refusals};
 pub use report::{Leaderboard, RefusedLine, Row, ScoreReport};
 

@@ -1,6 +1,7 @@
 //! The definition of a score, written down as literally as can be: one microsecond at a time.
 //!
 //! Slow on purpose. It shares no code with the crate but the types of an event.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
 

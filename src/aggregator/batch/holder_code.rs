@@ -6,11 +6,18 @@
 use super::super::ids::{IdIndex, IdMemo, IdNumber};
 
 /// A holder id, or the place where it is kept.
+///
+/// Its 20 bytes are three numbers, the first byte highest. Numbers stay in registers from the text to
+/// the record; bytes would be stored in pieces and loaded as a whole, and such a load waits until
+/// every store before it, those to other records among them, has reached the cache.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct HolderCode {
-    pub(super) bytes: [u8; 20],
+    pub(super) words: Words,
     pub(super) form: Form,
 }
+
+/// 20 bytes as numbers, the last one below 2^32.
+pub(super) type Words = (u64, u64, u64);
 
 /// How the bytes of a [`HolderCode`] are read: up to 20 is the length of a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,34 +40,34 @@ impl Form {
 
 impl HolderCode {
     /// Packs an id, or numbers it where it cannot be packed.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would return the code through memory; a fifth of reading was spent there"
+    )]
     pub(super) fn of(holder_id: &str, numbers: &mut IdMemo<'_>) -> Self {
-        if let Some(bytes) = address_bytes(holder_id.as_bytes()) {
-            return Self {
-                bytes,
+        match address_words(holder_id.as_bytes()) {
+            Some(words) => Self {
+                words,
                 form: Form::ADDRESS,
-            };
+            },
+            None => Self::of_other(holder_id, numbers),
         }
-        let mut bytes = [0; 20];
-        let form = if let Ok(length @ ..=20) = u8::try_from(holder_id.len()) {
-            bytes[..holder_id.len()].copy_from_slice(holder_id.as_bytes());
-            Form(length)
-        } else {
-            bytes[..4].copy_from_slice(&numbers.number(holder_id).0.to_le_bytes());
-            Form::NUMBER
-        };
-        Self { bytes, form }
     }
 
-    /// Three words that differ where the codes do, but for their form.
-    #[inline]
-    pub(super) fn words(&self) -> (u64, u64, u32) {
-        let (eights, rest) = self.bytes.as_chunks::<8>();
-        let word = |place: usize| u64::from_le_bytes(eights[place]);
-        let last = rest
-            .first_chunk()
-            .map_or(0, |four| u32::from_le_bytes(*four));
-        (word(0), word(1), last)
+    fn of_other(holder_id: &str, numbers: &mut IdMemo<'_>) -> Self {
+        let Ok(length @ ..=20) = u8::try_from(holder_id.len()) else {
+            return Self {
+                words: (0, 0, numbers.number(holder_id).0.into()),
+                form: Form::NUMBER,
+            };
+        };
+        let mut bytes = [0; 20];
+        bytes[..holder_id.len()].copy_from_slice(holder_id.as_bytes());
+        Self {
+            words: words_from_bytes(&bytes),
+            form: Form(length),
+        }
     }
 
     /// The id that was packed.
@@ -69,14 +76,14 @@ impl HolderCode {
     /// Never, for a code that [`Self::of`] made with a memo of the same index.
     pub(super) fn id(&self, numbers: &IdIndex) -> Box<str> {
         match self.form {
-            Form::ADDRESS => address_text(&self.bytes),
+            Form::ADDRESS => address_text(&bytes_from_words(self.words)),
             Form::NUMBER => {
-                let [a, b, c, d, ..] = self.bytes;
-                (&*numbers.name(IdNumber(u32::from_le_bytes([a, b, c, d])))).into()
+                let number = u32::try_from(self.words.2).expect("it was a number of 32 bits");
+                (&*numbers.name(IdNumber(number))).into()
             }
             Form(length) => {
-                let text = &self.bytes[..usize::from(length)];
-                std::str::from_utf8(text)
+                let bytes = bytes_from_words(self.words);
+                std::str::from_utf8(&bytes[..usize::from(length)])
                     .expect("a packed text is the text of an id")
                     .into()
             }
@@ -87,39 +94,64 @@ impl HolderCode {
 const ONES: u64 = 0x0101_0101_0101_0101;
 
 /// The bytes of `0x` and 40 lower-case hexadecimal digits, eight digits at a time.
-#[inline]
-fn address_bytes(text: &[u8]) -> Option<[u8; 20]> {
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as for its caller")]
+fn address_words(text: &[u8]) -> Option<Words> {
     let digits: &[u8; 40] = text.strip_prefix(b"0x")?.try_into().ok()?;
-    let mut bytes = [0; 20];
-    let mut is_hex = true;
-    for (eight, four) in digits
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .zip(bytes.as_chunks_mut::<4>().0)
-    {
-        let word = u64::from_be_bytes(*eight);
-        // A letter has bit 6; its low half is 1 to 6 for a to f.
-        let nibbles = (word & (ONES * 0x0f)) + ((word >> 6) & ONES) * 9;
-        let pairs = (nibbles | (nibbles >> 4)) & 0x00ff_00ff_00ff_00ff;
-        let quads = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the low half is all there is"
-        )]
-        let packed = (quads | (quads >> 16)) as u32;
-        *four = packed.to_be_bytes();
-        // Only lower-case digits come back as they were, so this is the whole check.
-        is_hex &= hex_digits(nibbles & (ONES * 0x0f)) == word;
-    }
-    is_hex.then_some(bytes)
+    let (eights, _) = digits.as_chunks();
+    let (first, is_first_hex) = eight_bytes(eights[0], eights[1]);
+    let (middle, is_middle_hex) = eight_bytes(eights[2], eights[3]);
+    let (last, is_last_hex) = four_bytes(eights[4]);
+    (is_first_hex & is_middle_hex & is_last_hex).then_some((first, middle, last))
+}
+
+#[inline]
+fn eight_bytes(high: [u8; 8], low: [u8; 8]) -> (u64, bool) {
+    let (high, is_high_hex) = four_bytes(high);
+    let (low, is_low_hex) = four_bytes(low);
+    (high << 32 | low, is_high_hex & is_low_hex)
+}
+
+/// The bytes that eight hexadecimal digits stand for, and whether they are such digits.
+#[inline]
+fn four_bytes(digits: [u8; 8]) -> (u64, bool) {
+    let word = u64::from_be_bytes(digits);
+    // A letter has bit 6; its low half is 1 to 6 for a to f. Any other byte gives some value, too.
+    let nibbles = (word & (ONES * 0x0f)).wrapping_add(((word >> 6) & ONES).wrapping_mul(9));
+    let pairs = (nibbles | (nibbles >> 4)) & 0x00ff_00ff_00ff_00ff;
+    let quads = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+    // Only lower-case digits come back as they were, so this is the whole check.
+    let is_hex = hex_digits(nibbles & (ONES * 0x0f)) == word;
+    ((quads | (quads >> 16)) & 0xffff_ffff, is_hex)
 }
 
 /// Eight values of 0 to 15, one a byte, as lower-case digits.
 #[inline]
 const fn hex_digits(nibbles: u64) -> u64 {
-    let is_letter = ((nibbles + ONES * 6) >> 4) & ONES;
-    nibbles + ONES * 0x30 + is_letter * 0x27
+    let is_letter = (nibbles.wrapping_add(ONES * 6) >> 4) & ONES;
+    nibbles
+        .wrapping_add(ONES * 0x30)
+        .wrapping_add(is_letter.wrapping_mul(0x27))
+}
+
+fn words_from_bytes(bytes: &[u8; 20]) -> Words {
+    let (eights, rest) = bytes.as_chunks();
+    let last = rest
+        .iter()
+        .fold(0, |last, byte| last << 8 | u64::from(*byte));
+    (
+        u64::from_be_bytes(eights[0]),
+        u64::from_be_bytes(eights[1]),
+        last,
+    )
+}
+
+fn bytes_from_words((first, middle, last): Words) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes[..8].copy_from_slice(&first.to_be_bytes());
+    bytes[8..16].copy_from_slice(&middle.to_be_bytes());
+    bytes[16..].copy_from_slice(&last.to_be_bytes()[4..]);
+    bytes
 }
 
 fn address_text(bytes: &[u8; 20]) -> Box<str> {

@@ -1,31 +1,27 @@
 //! What one reading thread fills: records, dealt to partitions by the hash of their holder.
 //!
-//! A record first waits among a few others of its partition, in a table that the core's cache holds;
-//! full groups are then copied to the partition's blocks at once.
+//! Each partition grows by blocks of the lane's arena, and the core's cache holds the line that is
+//! being written of every one. What does not fit into a record lies beside the blocks.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use super::super::ids::{IdIndex, IdMemo};
+use super::super::ids::{IdIndex, IdMemo, IdNumber};
 use super::arena::{Arena, BLOCK, BlockPlace};
 use super::holder_code::HolderCode;
-use super::record::{Content, Record};
-use crate::core::{Claim, Event, EventSink, Standing};
+use super::record::{Content, Record, WideWeights};
+use crate::core::{Claim, ClosedHold, Event, EventSink, Standing};
 
 /// Partitions of a run: enough that ten million events make partitions that a core's cache holds.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 const PARTITION_BITS: u32 = 9;
-/// Records that wait together; blocks hold whole groups.
-const GROUP: usize = 8;
-const _: () = assert!(BLOCK.is_multiple_of(GROUP));
 
 /// Takes the events of one thread; see [`super::BatchScorer::lane`].
 pub struct Lane<'a> {
     tokens: IdMemo<'a>,
     holders: IdMemo<'a>,
     hasher: &'a RandomState,
-    waiting: Vec<[Record; GROUP]>,
     partitions: Vec<Partition>,
     arena: Arena,
 }
@@ -34,7 +30,10 @@ pub struct Lane<'a> {
 #[derive(Default)]
 struct Partition {
     records: usize,
+    /// The block that is being filled, once there is one.
+    last: BlockPlace,
     blocks: Vec<BlockPlace>,
+    wide: WideWeights,
     named: Vec<NamedEvent>,
 }
 
@@ -50,7 +49,6 @@ impl<'a> Lane<'a> {
             tokens: IdMemo::new(tokens),
             holders: IdMemo::new(holders),
             hasher,
-            waiting: vec![bytemuck::Zeroable::zeroed(); PARTITIONS],
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             arena: Arena::default(),
         }
@@ -61,14 +59,22 @@ impl<'a> Lane<'a> {
         self.partitions[partition].records
     }
 
-    /// The records of `partition`, in the order in which they came.
-    pub(super) fn records(&self, partition: usize) -> impl Iterator<Item = &Record> {
+    /// The records of `partition` in the order in which they came, in several slices.
+    pub(super) fn records(&self, partition: usize) -> impl Iterator<Item = &[Record]> {
         let Partition {
             records, blocks, ..
         } = &self.partitions[partition];
-        let waiting = &self.waiting[partition][..records % GROUP];
-        let blocks = blocks.iter().flat_map(|block| self.arena.records(*block));
-        blocks.take(records - waiting.len()).chain(waiting)
+        let mut left = *records;
+        blocks.iter().map(move |block| {
+            let records = &self.arena.records(*block)[..left.min(BLOCK)];
+            left -= records.len();
+            records
+        })
+    }
+
+    /// The weights that lie beside the records of `partition`.
+    pub(super) fn wide(&self, partition: usize) -> &WideWeights {
+        &self.partitions[partition].wide
     }
 
     /// The named event at `place` of `partition`.
@@ -78,23 +84,27 @@ impl<'a> Lane<'a> {
             .get(usize::try_from(place).ok()?)
     }
 
+    /// The partition of a holder.
     #[inline]
-    fn push(&mut self, place: usize, record: Record) {
+    fn place(&self, holder: &HolderCode) -> usize {
+        (self.hasher.hash_one(holder.words) >> (u64::BITS - PARTITION_BITS)) as usize
+    }
+
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would hand the holder over through memory"
+    )]
+    fn push(&mut self, place: usize, holder: HolderCode, token: IdNumber, content: Content) {
         let partition = &mut self.partitions[place];
-        let waiting = &mut self.waiting[place];
-        waiting[partition.records % GROUP] = record;
-        partition.records += 1;
-        if partition.records.is_multiple_of(GROUP) {
-            let first = (partition.records - GROUP) % BLOCK;
-            if first == 0 {
-                partition.blocks.push(self.arena.add_block());
-            }
-            let block = *partition
-                .blocks
-                .last()
-                .expect("the block of this group was added");
-            self.arena.records_mut(block)[first..first + GROUP].copy_from_slice(waiting);
+        let record = Record::new(holder, token, content, &mut partition.wide);
+        let place = partition.records % BLOCK;
+        if place == 0 {
+            partition.last = self.arena.add_block();
+            partition.blocks.push(partition.last);
         }
+        self.arena.write(partition.last, place, record);
+        partition.records += 1;
     }
 }
 
@@ -103,7 +113,7 @@ impl EventSink for Lane<'_> {
     fn accept(&mut self, event: &Event<'_>) {
         let holder = HolderCode::of(event.holder_id, &mut self.holders);
         let token = self.tokens.number(event.token_id);
-        let place = (self.hasher.hash_one(holder.words()) >> (u64::BITS - PARTITION_BITS)) as usize;
+        let place = self.place(&holder);
         let content = match event.claim {
             Claim::Plain(fact) => Content::Plain(fact),
             Claim::Named { event_id, standing } => {
@@ -115,6 +125,22 @@ impl EventSink for Lane<'_> {
                 Content::Named(named.len() as u64 - 1)
             }
         };
-        self.push(place, Record::new(holder, token, content));
+        self.push(place, holder, token, content);
+    }
+
+    fn accept_holds<'a>(
+        &mut self,
+        token_ids: &[&str],
+        holds: impl Iterator<Item = ClosedHold<'a>>,
+    ) {
+        let tokens: Vec<IdNumber> = token_ids
+            .iter()
+            .map(|token_id| self.tokens.number(token_id))
+            .collect();
+        for hold in holds {
+            let holder = HolderCode::of(hold.holder_id(), &mut self.holders);
+            let content = Content::Plain(hold.fact());
+            self.push(self.place(&holder), holder, tokens[hold.token()], content);
+        }
     }
 }

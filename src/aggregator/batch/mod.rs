@@ -1,6 +1,6 @@
 //! Whole files into scores: every event is seen once, the question is known at the end.
 //!
-//! Each reading thread fills a [`Lane`]: a holder becomes 20 bytes, an event one 56-byte record in
+//! Each reading thread fills a [`Lane`]: a holder becomes 20 bytes, an event one 48-byte record in
 //! one of 512 partitions, chosen by the holder's hash. [`BatchScorer::finish`] then takes partition
 //! by partition on all cores: it numbers the keys of the partition, lays the records of a key side
 //! by side, sorts each key by time and sweeps it once. All of that fits into the cache of a core,
@@ -78,5 +78,65 @@ impl BatchScorer {
                 Snapshot::new(*window, leaders.into_ordered(), known)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{ClosedHold, Draft, EventSink, Micros, Wad};
+
+    /// Weights of every form, holders of every form, more records than a block holds.
+    #[test]
+    fn holds_that_come_together_score_as_those_that_come_alone() {
+        let at = |micros: i64| Micros::new(micros).unwrap();
+        let tokens = ["a", "b", "a token whose id is longer than twelve bytes"];
+        let weights = [
+            Wad::from_steps(3),
+            Wad::from_steps(25 * 10_u128.pow(30)),
+            Wad::from_steps(u128::MAX),
+        ];
+        let holders: Vec<_> = (0..40)
+            .flat_map(|number| {
+                let long = format!("a holder whose id does not fit into a record: {number}");
+                [format!("0x{number:040x}"), format!("h{number}"), long]
+            })
+            .collect();
+        let rows: Vec<_> = (0..6_000_usize)
+            .map(|row| {
+                let start = i64::try_from(row * 7_919 % 10_000).unwrap();
+                let span = (at(start), at(start + 1 + start % 89));
+                (
+                    row % 3,
+                    &holders[row * row % 120],
+                    span,
+                    weights[row / 5 % 3],
+                )
+            })
+            .collect();
+        let scorer = BatchScorer::new();
+        let (mut together, mut alone) = (scorer.lane(), scorer.lane());
+        for rows in rows.chunks(1_000) {
+            let holds = rows.iter().map(|(token, holder_id, span, weight)| {
+                ClosedHold::new(*token, holder_id, *span, *weight).unwrap()
+            });
+            together.accept_holds(&tokens, holds);
+        }
+        for (token, holder_id, (start, end), weight) in &rows {
+            let draft = Draft {
+                token_id: tokens[*token],
+                holder_id,
+                start: Some(*start),
+                end: Some(*end),
+                weight: Some(*weight),
+                ..Draft::default()
+            };
+            alone.accept(&draft.check().unwrap());
+        }
+        let window = Window::until(at(9_000));
+        let answer = |lane| scorer.finish(vec![lane], &window, None);
+        let (together, alone) = (answer(together), answer(alone));
+        assert_eq!(together.holders(), alone.holders());
+        assert!(!together.holders().is_empty());
     }
 }

@@ -82,8 +82,10 @@ impl<'a> PartitionScorer<'a> {
         self.key_of_record.clear();
         self.key_of_record
             .reserve(self.lanes.iter().map(|lane| lane.len(partition)).sum());
-        for record in self.lanes.iter().flat_map(|lane| lane.records(partition)) {
-            self.key_of_record.push(self.numbering.count(record));
+        for records in self.lanes.iter().flat_map(|lane| lane.records(partition)) {
+            for record in records {
+                self.key_of_record.push(self.numbering.count(record));
+            }
         }
     }
 
@@ -104,21 +106,26 @@ impl<'a> PartitionScorer<'a> {
         self.spans.clear();
         self.spans.resize(end as usize, nothing);
         self.others.clear();
-        let lanes = self.lanes.iter().enumerate();
-        let records = lanes
-            .flat_map(|(number, lane)| lane.records(partition).map(move |record| (number, record)));
         let (from, as_of) = (self.window.start(), self.window.as_of);
-        for ((lane, record), key_number) in records.zip(&self.key_of_record) {
-            let key = &mut self.numbering.keys[*key_number as usize];
-            match record.closed() {
-                Some((start, end, weight)) => {
-                    let (start, end) = (start.max(from), end.min(as_of));
-                    if start < end {
-                        self.spans[key.records as usize] = Span { start, end, weight };
-                        key.records += 1;
+        let mut key_numbers = &self.key_of_record[..];
+        for (number, lane) in self.lanes.iter().enumerate() {
+            let wide = lane.wide(partition);
+            for records in lane.records(partition) {
+                let (of_these, rest) = key_numbers.split_at(records.len());
+                key_numbers = rest;
+                for (record, key_number) in records.iter().zip(of_these) {
+                    let key = &mut self.numbering.keys[*key_number as usize];
+                    match record.content(wide) {
+                        Content::Plain(Fact::Closed { start, end, weight }) => {
+                            let (start, end) = (start.max(from), end.min(as_of));
+                            if start < end {
+                                self.spans[key.records as usize] = Span { start, end, weight };
+                                key.records += 1;
+                            }
+                        }
+                        content => self.others.push(*key_number, number, content),
                     }
                 }
-                None => self.others.push(*key_number, lane, record.content()),
             }
         }
         self.others.sort();
@@ -210,7 +217,7 @@ impl<'a> Numbering<'a> {
     fn count(&mut self, record: &Record) -> u32 {
         let (code, token) = (record.holder(), record.token());
         let hash_key =
-            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.words(), token.0));
+            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.words, token.0));
         let entry = self.key_table.entry(
             hash_key(&code, token),
             |number| {
@@ -231,9 +238,9 @@ impl<'a> Numbering<'a> {
                 let holder = *self
                     .holder_table
                     .entry(
-                        self.hasher.hash_one(code.words()),
+                        self.hasher.hash_one(code.words),
                         |number| holders[*number as usize] == code,
-                        |number| self.hasher.hash_one(holders[*number as usize].words()),
+                        |number| self.hasher.hash_one(holders[*number as usize].words),
                     )
                     .or_insert_with(|| {
                         holders.push(code);
@@ -250,7 +257,7 @@ impl<'a> Numbering<'a> {
                 number
             }
         };
-        self.keys[number as usize].records += u32::from(record.closed().is_some());
+        self.keys[number as usize].records += u32::from(record.is_closed());
         number
     }
 }

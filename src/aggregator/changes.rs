@@ -1,0 +1,92 @@
+//! What changed since it was last stored, and how what was stored comes back.
+//!
+//! Who stores it, where and when, is not known here: see `engine::flusher`.
+
+use super::hold_aggregator::HoldAggregator;
+use super::ids::IdNumber;
+use crate::core::key::part_of;
+use crate::core::{Claim, KeyFacts};
+
+impl HoldAggregator {
+    /// Takes the marks of up to `holders_max` changed holders of a part (see
+    /// [`crate::core::key::part_of`]) and hands out their changed keys as `(holder_id, token_id,
+    /// facts)`; returns whether that was all of the part. One lock is held meanwhile, so `visit`
+    /// should copy and return.
+    pub fn take_changed(
+        &self,
+        part: usize,
+        holders_max: usize,
+        mut visit: impl FnMut(&str, &str, &KeyFacts),
+    ) -> bool {
+        self.shard_mut(part).take_changed(holders_max, |holder| {
+            let holder_id = &holder.id;
+            holder
+                .state
+                .take_changed(|token, facts| visit(holder_id, &self.tokens.name(token), facts));
+        })
+    }
+
+    /// Marks a key as changed after all: what was handed out could not be stored.
+    pub fn mark_changed(&self, holder_id: &str, token_id: &str) {
+        let token = self.tokens.number(token_id);
+        self.shard_mut(part_of(holder_id))
+            .mark_changed(holder_id, token);
+    }
+
+    /// Takes keys as they were stored: they are no change, and they count no event.
+    #[must_use]
+    pub fn restoring(&self) -> Restoring<'_> {
+        Restoring {
+            aggregator: self,
+            holder_id: String::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+/// Takes keys as they were stored; all are there once it is dropped. The keys of one holder are best
+/// given one after the other: they are put in place together, without room for more.
+pub struct Restoring<'a> {
+    aggregator: &'a HoldAggregator,
+    holder_id: String,
+    keys: Vec<(IdNumber, KeyFacts)>,
+}
+
+impl Restoring<'_> {
+    /// Takes one key with its claims.
+    pub fn add<'c>(
+        &mut self,
+        holder_id: &str,
+        token_id: &str,
+        claims: impl IntoIterator<Item = Claim<'c>>,
+    ) {
+        if self.holder_id != holder_id {
+            self.place();
+            self.holder_id.clear();
+            self.holder_id.push_str(holder_id);
+        }
+        let mut facts = KeyFacts::default();
+        for claim in claims {
+            let _ = facts.record(claim);
+        }
+        facts.settle();
+        self.keys
+            .push((self.aggregator.tokens.number(token_id), facts));
+    }
+
+    fn place(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let mut shard = self.aggregator.shard_mut(part_of(&self.holder_id));
+        let keys = self.keys.drain(..);
+        shard.change(&self.holder_id, |holder| holder.restore(keys));
+        shard.settle(&self.holder_id);
+    }
+}
+
+impl Drop for Restoring<'_> {
+    fn drop(&mut self) {
+        self.place();
+    }
+}

@@ -1,0 +1,136 @@
+//! The keys of one holder by token: few lie in one vector in order, many in a hash map.
+//!
+//! Most holders have a handful of keys, a few have a million.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::ids::IdNumber;
+use crate::core::KeyFacts;
+
+/// Keys up to which a vector is used; above, shifting it costs more than hashing.
+const FEW: usize = 32;
+
+/// A key with what its owner must know of it.
+#[derive(Clone)]
+pub(super) struct HeldKey {
+    token: IdNumber,
+    pub(super) facts: KeyFacts,
+    /// It knows more than what was last handed out to be stored.
+    pub(super) is_changed: bool,
+}
+
+/// Keys by token.
+#[derive(Clone)]
+pub(super) enum Keys {
+    Few(Vec<HeldKey>),
+    Many(Box<HashMap<IdNumber, HeldKey, FixedState>>),
+}
+
+impl HeldKey {
+    fn new(token: IdNumber) -> Self {
+        Self {
+            token,
+            facts: KeyFacts::default(),
+            is_changed: false,
+        }
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Keys {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Few(keys) => keys.len(),
+            Self::Many(keys) => keys.len(),
+        }
+    }
+
+    /// Makes room for so many more, and not for one beyond them.
+    pub(super) fn make_room(&mut self, count: usize) {
+        match self {
+            Self::Few(keys) if keys.len() + count <= FEW => keys.reserve_exact(count),
+            Self::Few(_) | Self::Many(_) => {}
+        }
+    }
+
+    pub(super) fn get(&self, token: IdNumber) -> Option<&HeldKey> {
+        match self {
+            Self::Few(keys) => {
+                let place = keys.binary_search_by_key(&token, |key| key.token);
+                place.ok().map(|place| &keys[place])
+            }
+            Self::Many(keys) => keys.get(&token),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, token: IdNumber) -> Option<&mut HeldKey> {
+        match self {
+            Self::Few(keys) => {
+                let place = keys.binary_search_by_key(&token, |key| key.token);
+                place.ok().map(|place| &mut keys[place])
+            }
+            Self::Many(keys) => keys.get_mut(&token),
+        }
+    }
+
+    /// The key of `token`, a new one at first sight.
+    pub(super) fn entry(&mut self, token: IdNumber) -> &mut HeldKey {
+        if let Self::Few(keys) = self
+            && keys.len() == FEW
+            && keys.binary_search_by_key(&token, |key| key.token).is_err()
+        {
+            let keys = std::mem::take(keys).into_iter();
+            *self = Self::Many(Box::new(keys.map(|key| (key.token, key)).collect()));
+        }
+        match self {
+            Self::Few(keys) => {
+                let place = keys.binary_search_by_key(&token, |key| key.token);
+                let place = place.unwrap_or_else(|place| {
+                    if keys.len() == keys.capacity() {
+                        // Many holders never have a second key: no room is kept for one. From then
+                        // on 4, 10, 22: what is left behind by growing lies about in small pieces.
+                        keys.reserve_exact(keys.len() + keys.len().min(1) + 1);
+                    }
+                    keys.insert(place, HeldKey::new(token));
+                    place
+                });
+                &mut keys[place]
+            }
+            Self::Many(keys) => keys.entry(token).or_insert_with(|| HeldKey::new(token)),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (IdNumber, &HeldKey)> {
+        let (few, many) = match self {
+            Self::Few(keys) => (keys.as_slice(), None),
+            Self::Many(keys) => (&[] as &[_], Some(keys.values())),
+        };
+        let all = few.iter().chain(many.into_iter().flatten());
+        all.map(|key| (key.token, key))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (IdNumber, &mut HeldKey)> {
+        let (few, many) = match self {
+            Self::Few(keys) => (keys.as_mut_slice(), None),
+            Self::Many(keys) => (&mut [] as &mut [_], Some(keys.values_mut())),
+        };
+        let all = few.iter_mut().chain(many.into_iter().flatten());
+        all.map(|key| (key.token, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_key_takes_32_bytes() {
+        assert_eq!(size_of::<HeldKey>(), 32);
+    }
+}

@@ -1,0 +1,353 @@
+//! What the live aggregator answers: leaderboards, pages of them, one holder, all holders.
+//!
+//! Every answer visits each holder once, under the lock of its part, and computes exactly. Doubles
+//! that were rounded up only decide whom not to look at.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
+use super::hold_aggregator::HoldAggregator;
+use super::holder::HolderState;
+use super::ids::IdNumber;
+use super::order::{self, Leaders};
+use super::shard::Holder;
+use crate::core::key::{PARTS, part_of};
+use crate::core::{HolderScore, Segment, Snapshot, Totals, Window};
+
+/// What a reader asks about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Which time counts.
+    pub window: Window,
+    /// This token alone; `None` for all.
+    pub token_id: Option<Box<str>>,
+}
+
+/// A holder with its rank: 1 + the number of holders with a strictly larger score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RankedHolder {
+    /// 1, 1, 3 where two share the lead.
+    pub rank: u64,
+    /// Id and sums.
+    pub holder: HolderScore,
+}
+
+/// Holders in leaderboard order, from a place on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranking {
+    /// In leaderboard order.
+    pub rows: Vec<RankedHolder>,
+    /// Holders behind the last row.
+    pub behind: usize,
+    /// Holders that the question is about.
+    pub known: usize,
+}
+
+/// The effective weight of one key over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySegments {
+    /// Which token.
+    pub token_id: Box<str>,
+    /// Which holder.
+    pub holder_id: Box<str>,
+    /// Maximal stretches in order of time.
+    pub segments: Vec<Segment>,
+}
+
+/// One holder, explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HolderView {
+    /// Rank and sums over the window.
+    pub row: RankedHolder,
+    /// By `token_id`; over all of time.
+    pub keys: Vec<KeySegments>,
+}
+
+/// Which tokens count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tokens {
+    All,
+    One(IdNumber),
+}
+
+impl HoldAggregator {
+    /// All holders over `window`.
+    #[must_use]
+    pub fn snapshot(&self, window: &Window) -> Snapshot {
+        let scores: Vec<Vec<HolderScore>> = (0..PARTS)
+            .into_par_iter()
+            .map(|part| {
+                let shard = self.shard(part);
+                let score = |holder: &Holder| HolderScore {
+                    holder_id: holder.id.clone(),
+                    totals: holder.state.settled().score(window),
+                };
+                shard.holders().iter().map(score).collect()
+            })
+            .collect();
+        order::snapshot(window, scores.into_iter().flatten().collect())
+    }
+
+    /// The first `count` holders over `window`.
+    #[must_use]
+    pub fn leaderboard(&self, count: usize, window: &Window) -> Snapshot {
+        let (leaders, known) = self.leaders(count, window);
+        Snapshot::new(*window, leaders, known)
+    }
+
+    /// The first `count` holders in leaderboard order, or those behind `after`.
+    #[must_use]
+    pub fn ranking(
+        &self,
+        question: &Question,
+        after: Option<&HolderScore>,
+        count: usize,
+    ) -> Ranking {
+        let Some(tokens) = self.tokens_of(question) else {
+            return Ranking {
+                rows: Vec::new(),
+                behind: 0,
+                known: 0,
+            };
+        };
+        if tokens == Tokens::All && after.is_none() {
+            let (leaders, known) = self.leaders(count, &question.window);
+            let snapshot = Snapshot::new(question.window, leaders, known);
+            let rows: Vec<_> = snapshot
+                .ranked()
+                .map(|row| RankedHolder {
+                    rank: row.rank,
+                    holder: row.holder.clone(),
+                })
+                .collect();
+            let behind = known - rows.len();
+            return Ranking {
+                rows,
+                behind,
+                known,
+            };
+        }
+        let counted = (0..PARTS)
+            .into_par_iter()
+            .fold(
+                || Counted::new(count),
+                |mut counted, part| {
+                    for holder in self.shard(part).holders() {
+                        if let Some(totals) = score(&holder.state, tokens, &question.window) {
+                            counted.add(totals, &holder.id, after);
+                        }
+                    }
+                    counted
+                },
+            )
+            .reduce(|| Counted::new(count), Counted::merge);
+        counted.into_ranking(after)
+    }
+
+    /// One holder's rank, sums and keys; `None` where the question knows nothing of it.
+    #[must_use]
+    pub fn explain(&self, holder_id: &str, question: &Question) -> Option<HolderView> {
+        let tokens = self.tokens_of(question)?;
+        let (totals, keys) = {
+            let shard = self.shard(part_of(holder_id));
+            let holder = shard.get(holder_id)?;
+            let state = holder.state.settled();
+            let totals = score(&state, tokens, &question.window)?;
+            (totals, self.segments_of(holder_id, &state, tokens))
+        };
+        Some(HolderView {
+            row: RankedHolder {
+                rank: 1 + self.ahead_of(holder_id, totals, tokens, &question.window),
+                holder: HolderScore {
+                    holder_id: holder_id.into(),
+                    totals,
+                },
+            },
+            keys,
+        })
+    }
+
+    /// One holder's rank and sums over `window`; `None` where it was never seen.
+    #[must_use]
+    pub fn holder(&self, holder_id: &str, window: &Window) -> Option<(u64, HolderScore)> {
+        let totals = self
+            .shard(part_of(holder_id))
+            .get(holder_id)?
+            .state
+            .settled()
+            .score(window);
+        Some((
+            1 + self.ahead_of(holder_id, totals, Tokens::All, window),
+            HolderScore {
+                holder_id: holder_id.into(),
+                totals,
+            },
+        ))
+    }
+
+    /// The effective weight of every key over time, by `token_id`, then `holder_id`.
+    #[must_use]
+    pub fn segments(&self) -> Vec<KeySegments> {
+        let mut keys = Vec::new();
+        for part in 0..PARTS {
+            for holder in self.shard(part).holders() {
+                keys.extend(self.segments_of(&holder.id, &holder.state.settled(), Tokens::All));
+            }
+        }
+        keys.sort_unstable_by(|a, b| (&a.token_id, &a.holder_id).cmp(&(&b.token_id, &b.holder_id)));
+        keys
+    }
+
+    /// What a question is about; `None` where its token was never seen.
+    fn tokens_of(&self, question: &Question) -> Option<Tokens> {
+        match &question.token_id {
+            None => Some(Tokens::All),
+            Some(token_id) => self.tokens.known(token_id).map(Tokens::One),
+        }
+    }
+
+    /// The leaders over `window`, and how many holders are known.
+    fn leaders(&self, count: usize, window: &Window) -> (Vec<HolderScore>, usize) {
+        // The best of what any thread knows to be needed, so that no thread begins from nothing.
+        let floor = AtomicU64::new(0);
+        let found = (0..PARTS).into_par_iter().fold(
+            || (Leaders::new(count), 0),
+            |(mut leaders, known), part| {
+                let shard = self.shard(part);
+                let known_to_need = f64::from_bits(floor.load(Ordering::Relaxed));
+                let needed = shard.visit_from(known_to_need, window.as_of, |holder| {
+                    let totals = holder.state.settled().score(window);
+                    leaders.offer(totals, || Cow::Borrowed(&*holder.id));
+                    let floor = leaders.entry_floor();
+                    floor.map_or(known_to_need, |floor| floor.max(known_to_need))
+                });
+                // Doubles above zero are in the order of their bits.
+                floor.fetch_max(needed.to_bits(), Ordering::Relaxed);
+                (leaders, known + shard.holders().len())
+            },
+        );
+        let (leaders, known) = found.reduce(
+            || (Leaders::new(count), 0),
+            |(ours, known), (theirs, also)| (ours.merge(theirs), known + also),
+        );
+        (leaders.into_ordered(), known)
+    }
+
+    /// How many other holders have a strictly larger score.
+    fn ahead_of(&self, holder_id: &str, totals: Totals, tokens: Tokens, window: &Window) -> u64 {
+        let needed = totals.score.floor();
+        let is_ahead = |holder: &Holder| {
+            *holder.id != *holder_id
+                && score(&holder.state, tokens, window)
+                    .is_some_and(|other| other.score > totals.score)
+        };
+        (0..PARTS)
+            .into_par_iter()
+            .map(|part| {
+                let mut ahead = 0;
+                self.shard(part).visit_from(needed, window.as_of, |holder| {
+                    ahead += u64::from(is_ahead(holder));
+                    needed
+                });
+                ahead
+            })
+            .sum()
+    }
+
+    fn segments_of(
+        &self,
+        holder_id: &str,
+        state: &HolderState,
+        tokens: Tokens,
+    ) -> Vec<KeySegments> {
+        let keys = state
+            .keys()
+            .iter()
+            .filter(|(number, _)| matches!(tokens, Tokens::All) || tokens == Tokens::One(*number));
+        let mut keys: Vec<_> = keys
+            .map(|(number, key)| KeySegments {
+                token_id: (&*self.tokens.name(number)).into(),
+                holder_id: holder_id.into(),
+                segments: key.facts.segments(),
+            })
+            .collect();
+        keys.sort_unstable_by(|a, b| a.token_id.cmp(&b.token_id));
+        keys
+    }
+}
+
+/// The sums of a holder, of one token or all; `None` where it never held that one.
+fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Option<Totals> {
+    match tokens {
+        Tokens::All => Some(state.settled().score(window)),
+        Tokens::One(token) => state.settled().score_of(token, window),
+    }
+}
+
+/// Holders around a place in leaderboard order.
+struct Counted {
+    /// The first ones behind the place.
+    leaders: Leaders,
+    /// Before the place or on it.
+    passed: u64,
+    /// Of those, the ones with a strictly larger score than the place.
+    above: u64,
+    behind: usize,
+}
+
+impl Counted {
+    fn new(count: usize) -> Self {
+        Self {
+            leaders: Leaders::new(count),
+            passed: 0,
+            above: 0,
+            behind: 0,
+        }
+    }
+
+    fn add(&mut self, totals: Totals, holder_id: &str, after: Option<&HolderScore>) {
+        if let Some(place) = after {
+            let is_above = totals.score > place.totals.score;
+            let is_passed = is_above
+                || totals.score == place.totals.score
+                    && holder_id.as_bytes() <= place.holder_id.as_bytes();
+            self.above += u64::from(is_above);
+            if is_passed {
+                self.passed += 1;
+                return;
+            }
+        }
+        self.behind += 1;
+        self.leaders.offer(totals, || Cow::Borrowed(holder_id));
+    }
+
+    fn merge(self, other: Self) -> Self {
+        Self {
+            leaders: self.leaders.merge(other.leaders),
+            passed: self.passed + other.passed,
+            above: self.above + other.above,
+            behind: self.behind + other.behind,
+        }
+    }
+
+    fn into_ranking(self, after: Option<&HolderScore>) -> Ranking {
+        let known = self.behind + usize::try_from(self.passed).expect("counted in memory");
+        let mut tie = after.map(|place| (place.totals.score, self.above + 1));
+        let mut rows = Vec::new();
+        for (index, holder) in (0_u64..).zip(self.leaders.into_ordered()) {
+            let rank = match tie {
+                Some((score, rank)) if score == holder.totals.score => rank,
+                _ => self.passed + index + 1,
+            };
+            tie = Some((holder.totals.score, rank));
+            rows.push(RankedHolder { rank, holder });
+        }
+        Ranking {
+            behind: self.behind - rows.len(),
+            rows,
+            known,
+        }
+    }
+}

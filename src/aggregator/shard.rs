@@ -1,0 +1,196 @@
+//! One part of all holders, behind one lock: found by id, looked through in a row.
+//!
+//! A concurrent map would do for writing; here a leaderboard passes by a million holders in a few
+//! milliseconds, which needs their ceilings side by side. See [`super::questions`] for who asks.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::ceiling::Ceilings;
+use super::holder::{HolderChange, HolderState};
+use super::ids::IdNumber;
+use crate::core::Micros;
+
+/// Holders of one part.
+#[derive(Default)]
+pub(super) struct Shard {
+    hasher: RandomState,
+    places: HashTable<Place>,
+    holders: Vec<Holder>,
+    /// One for each holder, by the same number.
+    ceilings: Ceilings,
+    /// Numbers of the holders that are marked as changed, each once.
+    changed: Vec<u32>,
+    keys: usize,
+    open: u128,
+}
+
+/// A holder and its keys.
+pub(super) struct Holder {
+    pub(super) id: Box<str>,
+    pub(super) state: HolderState,
+}
+
+/// Where a holder lies, with half of its hash: growing the table asks for no id.
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u32,
+    number: u32,
+}
+
+impl Place {
+    /// A hash of 64 bits that is made of the half that is kept.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash) << 32 | u64::from(hash)
+    }
+}
+
+impl Shard {
+    /// Changes a holder, a new one at first sight.
+    pub(super) fn change(
+        &mut self,
+        holder_id: &str,
+        change: impl FnOnce(&mut HolderState) -> HolderChange,
+    ) -> HolderChange {
+        let number = self.number(holder_id);
+        self.change_at(number, change)
+    }
+
+    /// Changes a known holder.
+    pub(super) fn change_at(
+        &mut self,
+        number: u32,
+        change: impl FnOnce(&mut HolderState) -> HolderChange,
+    ) -> HolderChange {
+        let holder = &mut self.holders[number as usize].state;
+        let (was_changed, was_open) = (holder.is_changed, holder.open());
+        let done = change(holder);
+        if holder.is_changed && !was_changed {
+            self.changed.push(number);
+        }
+        if done.is_change {
+            self.keys += done.new_keys;
+            self.open = self.open - was_open + holder.open();
+            self.ceilings.set(number as usize, holder.ceiling());
+        }
+        done
+    }
+
+    /// Rebuilds what corrections of a holder made stale.
+    pub(super) fn settle(&mut self, holder_id: &str) {
+        if let Some(number) = self.find(holder_id) {
+            self.settle_at(number);
+        }
+    }
+
+    /// Rebuilds what corrections of a known holder made stale.
+    pub(super) fn settle_at(&mut self, number: u32) {
+        let holder = &mut self.holders[number as usize].state;
+        let was_open = holder.open();
+        holder.settle();
+        self.open = self.open - was_open + holder.open();
+        self.ceilings.set(number as usize, holder.ceiling());
+    }
+
+    /// Marks a known key as one that is still to be stored.
+    pub(super) fn mark_changed(&mut self, holder_id: &str, token: IdNumber) {
+        if let Some(number) = self.find(holder_id) {
+            let holder = &mut self.holders[number as usize].state;
+            let was_changed = holder.is_changed;
+            holder.mark(token, true);
+            if holder.is_changed && !was_changed {
+                self.changed.push(number);
+            }
+        }
+    }
+
+    /// Takes the marks of up to `holders_max` changed holders and shows each; returns whether that
+    /// was all.
+    pub(super) fn take_changed(
+        &mut self,
+        holders_max: usize,
+        mut visit: impl FnMut(&mut Holder),
+    ) -> bool {
+        let kept = self.changed.len().saturating_sub(holders_max);
+        for number in self.changed.drain(kept..) {
+            visit(&mut self.holders[number as usize]);
+        }
+        self.changed.is_empty()
+    }
+
+    pub(super) fn get(&self, holder_id: &str) -> Option<&Holder> {
+        self.find(holder_id)
+            .map(|number| &self.holders[number as usize])
+    }
+
+    pub(super) fn holders(&self) -> &[Holder] {
+        &self.holders
+    }
+
+    /// Calls `visit` with each holder whose score until `as_of` may reach what is needed; `visit`
+    /// returns what is needed from then on.
+    pub(super) fn visit_from(
+        &self,
+        needed: f64,
+        as_of: Micros,
+        mut visit: impl FnMut(&Holder) -> f64,
+    ) -> f64 {
+        self.ceilings
+            .visit(as_of, needed, |number| visit(&self.holders[number]))
+    }
+
+    pub(super) fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// How many keys are held past all they know.
+    pub(super) fn open(&self) -> u128 {
+        self.open
+    }
+
+    /// The number of a holder, a new one at first sight.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "half of a hash, and 2^32 holders of one part would be 800 GB"
+    )]
+    pub(super) fn number(&mut self, holder_id: &str) -> u32 {
+        let hash = self.hasher.hash_one(holder_id) as u32;
+        let holders = &mut self.holders;
+        let entry = self.places.entry(
+            Place::spread(hash),
+            |place| place.hash == hash && *holders[place.number as usize].id == *holder_id,
+            |place| Place::spread(place.hash),
+        );
+        match entry {
+            Entry::Occupied(entry) => entry.get().number,
+            Entry::Vacant(entry) => {
+                let number = holders.len() as u32;
+                if holders.len() == holders.capacity() {
+                    // All parts grow together: doubling would leave half of the memory unused.
+                    holders.reserve_exact(holders.len() / 4 + 4);
+                }
+                holders.push(Holder {
+                    id: holder_id.into(),
+                    state: HolderState::default(),
+                });
+                self.ceilings
+                    .set(number as usize, HolderState::default().ceiling());
+                entry.insert(Place { hash, number });
+                number
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "half of a hash")]
+    fn find(&self, holder_id: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(holder_id) as u32;
+        self.places
+            .find(Place::spread(hash), |place| {
+                place.hash == hash && *self.holders[place.number as usize].id == *holder_id
+            })
+            .map(|place| place.number)
+    }
+}

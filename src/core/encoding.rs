@@ -1,0 +1,364 @@
+//! Events as bytes: what the journal appends and the state keeps, in one form.
+//!
+//! `docs/journal-format.md` draws it. It holds no checksum (who stores bytes guards them) and
+//! refuses whatever makes no event, so that bytes from anywhere may be given to it.
+
+use super::event::REVISION_MAX;
+use super::{Claim, Event, Fact, Micros, Standing, Wad};
+
+/// The head of a claim: which fact it states.
+const FACT: u8 = 0b0000_0011;
+const WITHDRAWN: u8 = 0;
+const CLOSED: u8 = 1;
+const START: u8 = 2;
+const STOP: u8 = 3;
+/// The head of a claim: an `event_id` and a revision follow.
+const NAMED: u8 = 0b0000_0100;
+/// The head of a claim: the weight is 1 and left out.
+const ONE: u8 = 0b0000_1000;
+
+/// Why bytes are no events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodingError {
+    /// They end within an event.
+    #[error("ends within an event")]
+    Truncated,
+    /// An id is empty or not UTF-8.
+    #[error("an id is empty or not text")]
+    Id,
+    /// An integer is longer than its type.
+    #[error("an integer is too long")]
+    Integer,
+    /// The head of a claim names no claim.
+    #[error("head {0:#04x} of a claim is unknown")]
+    Head(u8),
+    /// A time, a revision or a pair of times is out of range.
+    #[error("a time or a revision is out of range")]
+    Range,
+}
+
+/// Encoded events, ready to be appended as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventBatch {
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+impl EventBatch {
+    /// No events, with room for `bytes` of them.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            count: 0,
+        }
+    }
+
+    /// Adds one event.
+    ///
+    /// # Panics
+    /// At the 2^32nd event.
+    pub fn push(&mut self, event: &Event<'_>) {
+        push_text(&mut self.bytes, event.token_id);
+        push_text(&mut self.bytes, event.holder_id);
+        push_claim(&mut self.bytes, event.claim);
+        self.count = self.count.checked_add(1).expect("fewer than 2^32 events");
+    }
+
+    /// How many events.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The events, one after the other.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The events in `bytes`; after an error there are no more.
+pub fn events(bytes: &[u8]) -> impl Iterator<Item = Result<Event<'_>, EncodingError>> {
+    decoded(bytes, |reader| {
+        Ok(Event {
+            token_id: reader.text()?,
+            holder_id: reader.text()?,
+            claim: reader.claim()?,
+        })
+    })
+}
+
+/// The claims in `bytes`, as [`push_claim`] has written them; after an error there are no more.
+pub fn claims(bytes: &[u8]) -> impl Iterator<Item = Result<Claim<'_>, EncodingError>> {
+    decoded(bytes, Reader::claim)
+}
+
+/// Appends one claim.
+pub fn push_claim(out: &mut Vec<u8>, claim: Claim<'_>) {
+    let (name, fact) = match claim {
+        Claim::Plain(fact) => (None, Some(fact)),
+        Claim::Named { event_id, standing } => (Some((event_id, standing.revision)), standing.fact),
+    };
+    let weight = match fact {
+        Some(Fact::Closed { weight, .. } | Fact::Start { weight, .. }) => weight,
+        Some(Fact::Stop { .. }) | None => Wad::ONE,
+    };
+    let kind = match fact {
+        None => WITHDRAWN,
+        Some(Fact::Closed { .. }) => CLOSED,
+        Some(Fact::Start { .. }) => START,
+        Some(Fact::Stop { .. }) => STOP,
+    };
+    let named = if name.is_some() { NAMED } else { 0 };
+    let one = if weight == Wad::ONE { ONE } else { 0 };
+    out.push(kind | named | one);
+    if let Some((event_id, revision)) = name {
+        push_text(out, event_id);
+        push_integer(out, u128::from(revision));
+    }
+    match fact {
+        Some(Fact::Closed { start, end, .. }) => {
+            out.extend_from_slice(&start.get().to_le_bytes());
+            out.extend_from_slice(&end.get().to_le_bytes());
+        }
+        Some(Fact::Start { at, .. } | Fact::Stop { at }) => {
+            out.extend_from_slice(&at.get().to_le_bytes());
+        }
+        None => {}
+    }
+    if one == 0 {
+        push_integer(out, weight.steps());
+    }
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    push_integer(out, text.len() as u128);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+fn push_integer(out: &mut Vec<u8>, mut value: u128) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+fn decoded<'a, T: 'a>(
+    bytes: &'a [u8],
+    one: impl Fn(&mut Reader<'a>) -> Result<T, EncodingError> + 'a,
+) -> impl Iterator<Item = Result<T, EncodingError>> + 'a {
+    let mut reader = Reader { rest: bytes };
+    std::iter::from_fn(move || {
+        if reader.rest.is_empty() {
+            return None;
+        }
+        let read = one(&mut reader);
+        if read.is_err() {
+            reader.rest = &[];
+        }
+        Some(read)
+    })
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], EncodingError> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or(EncodingError::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, EncodingError> {
+        let (byte, rest) = self.rest.split_first().ok_or(EncodingError::Truncated)?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    fn integer(&mut self) -> Result<u128, EncodingError> {
+        let mut value = 0;
+        for shift in (0..u128::BITS).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u128::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                return Err(EncodingError::Integer);
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(EncodingError::Integer)
+    }
+
+    fn text(&mut self) -> Result<&'a str, EncodingError> {
+        let length = usize::try_from(self.integer()?).map_err(|_| EncodingError::Truncated)?;
+        let text = str::from_utf8(self.take(length)?).map_err(|_| EncodingError::Id)?;
+        if text.is_empty() {
+            return Err(EncodingError::Id);
+        }
+        Ok(text)
+    }
+
+    fn instant(&mut self) -> Result<Micros, EncodingError> {
+        let bytes = self.take(8)?.try_into().expect("eight bytes were taken");
+        Micros::new(i64::from_le_bytes(bytes)).map_err(|_| EncodingError::Range)
+    }
+
+    fn weight(&mut self, head: u8) -> Result<Wad, EncodingError> {
+        if head & ONE != 0 {
+            return Ok(Wad::ONE);
+        }
+        self.integer().map(Wad::from_steps)
+    }
+
+    fn claim(&mut self) -> Result<Claim<'a>, EncodingError> {
+        let head = self.byte()?;
+        let kind = head & FACT;
+        let is_weighted = matches!(kind, CLOSED | START);
+        let is_known = head & !(FACT | NAMED | ONE) == 0
+            && (is_weighted || head & ONE != 0)
+            && (kind != WITHDRAWN || head & NAMED != 0);
+        if !is_known {
+            return Err(EncodingError::Head(head));
+        }
+        let name = if head & NAMED == 0 {
+            None
+        } else {
+            let event_id = self.text()?;
+            let revision = u64::try_from(self.integer()?)
+                .ok()
+                .filter(|revision| *revision <= REVISION_MAX)
+                .ok_or(EncodingError::Range)?;
+            Some((event_id, revision))
+        };
+        let fact = match kind {
+            CLOSED => {
+                let (start, end) = (self.instant()?, self.instant()?);
+                if start > end {
+                    return Err(EncodingError::Range);
+                }
+                let weight = self.weight(head)?;
+                Some(Fact::Closed { start, end, weight })
+            }
+            START => {
+                let at = self.instant()?;
+                let weight = self.weight(head)?;
+                Some(Fact::Start { at, weight })
+            }
+            STOP => Some(Fact::Stop {
+                at: self.instant()?,
+            }),
+            _ => None,
+        };
+        match (name, fact) {
+            (None, Some(fact)) => Ok(Claim::Plain(fact)),
+            (None, None) => Err(EncodingError::Head(head)),
+            (Some((event_id, revision)), fact) => Ok(Claim::Named {
+                event_id,
+                standing: Standing { revision, fact },
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Micros {
+        Micros::new(micros).unwrap()
+    }
+
+    fn every_kind() -> Vec<Event<'static>> {
+        let closed = Fact::Closed {
+            start: at(-5),
+            end: at(7),
+            weight: Wad::from_steps(u128::MAX),
+        };
+        let start = Fact::Start {
+            at: at(3),
+            weight: Wad::ONE,
+        };
+        let named = |revision, fact| Claim::Named {
+            event_id: "0xabc:7",
+            standing: Standing { revision, fact },
+        };
+        [
+            Claim::Plain(closed),
+            Claim::Plain(start),
+            Claim::Plain(Fact::Stop { at: Micros::MAX }),
+            named(REVISION_MAX, Some(closed)),
+            named(0, None),
+        ]
+        .into_iter()
+        .map(|claim| Event {
+            token_id: "punk/1",
+            holder_id: "hölder",
+            claim,
+        })
+        .collect()
+    }
+
+    fn encoded(all: &[Event<'_>]) -> EventBatch {
+        let mut batch = EventBatch::default();
+        for event in all {
+            batch.push(event);
+        }
+        batch
+    }
+
+    #[test]
+    fn what_was_pushed_comes_back() {
+        let all = every_kind();
+        let batch = encoded(&all);
+        assert_eq!(batch.count() as usize, all.len());
+        let back: Vec<_> = events(batch.bytes()).collect::<Result<_, _>>().unwrap();
+        assert_eq!(back, all);
+    }
+
+    #[test]
+    fn every_shorter_form_of_an_event_is_refused() {
+        for event in every_kind() {
+            let batch = encoded(&[event]);
+            for length in 1..batch.bytes().len() {
+                let read: Result<Vec<_>, _> = events(&batch.bytes()[..length]).collect();
+                assert!(read.is_err(), "{event:?} cut at {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_event_encodes_to_is_refused() {
+        let cases: [(&[u8], EncodingError); 6] = [
+            (&[0x10], EncodingError::Head(0x10)),
+            (&[WITHDRAWN | ONE], EncodingError::Head(WITHDRAWN | ONE)),
+            (&[STOP], EncodingError::Head(STOP)),
+            (&[STOP | ONE | NAMED, 0], EncodingError::Id),
+            (&[STOP | ONE | NAMED, 1, 0xff], EncodingError::Id),
+            (
+                &[STOP | ONE, 0, 0, 0, 0, 0, 0, 0, 0x80],
+                EncodingError::Range,
+            ),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(claims(bytes).next(), Some(Err(error)), "{bytes:?}");
+        }
+        let endless = [0xff; 19];
+        assert_eq!(events(&endless).next(), Some(Err(EncodingError::Integer)));
+    }
+}

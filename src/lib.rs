@@ -15,9 +15,14 @@ pub mod aggregator;
 #[cfg(feature = "py-ext")]
 mod bindings;
 pub mod cli;
+pub mod config;
 pub mod core;
+pub mod engine;
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub mod host;
 pub mod input;
+pub mod journal;
+pub mod net;
 pub mod output;
+pub mod state;
 pub mod telemetry;

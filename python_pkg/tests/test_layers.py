@@ -16,6 +16,8 @@ NAME = "poh_holdmetrics"
 ROOMS: list[set[str]] = [
     {"__main__"},
     {"cli"},
+    {"protocols.hold_pb2_grpc"},
+    {"protocols.hold_pb2"},
     {"table"},
     {"scheduler", "storage.memory", "pipeline", "reading", "audit"},
     {"storage.port", "intake", "clock"},
@@ -31,7 +33,7 @@ ROOMS: list[set[str]] = [
     {"errors"},
 ]
 #: Empty or lazy: they import nothing of ours when they are imported.
-DOORSTEPS = {"__init__", "pure.__init__", "storage.__init__"}
+DOORSTEPS = {"__init__", "pure.__init__", "storage.__init__", "protocols.__init__"}
 #: What needs native code to exist is told through `native`, never by name.
 NATIVE_NAMES = {"poh_holdmetrics_rust", "_holdmetrics_host"}
 

@@ -3,23 +3,34 @@
 //! Nothing is computed here. [`failure`] holds what can go wrong and with which exit code.
 
 mod clock;
+mod config;
 mod doctor;
 mod engine;
 pub mod failure;
 mod generate;
+mod journal;
+mod keys;
+mod load;
 mod progress;
 mod python;
 mod run;
 mod score;
+mod send;
+mod serve;
+mod settings;
+mod target;
 mod window;
 
 use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
 
+use crate::telemetry;
+
 /// Shown under every help text.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the run failed; 2 bad arguments or bad input; \
-    74 the output could not be written; 78 no usable Python inside.\n\
+    74 the output or the journal could not be written; 78 no usable Python inside; \
+    130 interrupted.\n\
     LOG_LEVEL (error, warn, info, debug, trace) chooses what is logged to standard error.";
 
 /// Exact hold scores: how much was held for how long.
@@ -35,6 +46,22 @@ enum Command {
     /// Score files of hold events into a leaderboard
     #[command(after_help = EXIT_CODES)]
     Score(score::Arguments),
+    /// Run the service: gRPC and HTTP in front of a durable store
+    #[command(after_help = EXIT_CODES)]
+    Serve(serve::Arguments),
+    /// Stream files of hold events to a server
+    #[command(after_help = EXIT_CODES)]
+    Send(send::Arguments),
+    /// Put load on a server and measure how it answers
+    #[command(after_help = EXIT_CODES)]
+    Load(load::Arguments),
+    /// Make API keys for the service
+    #[command(after_help = EXIT_CODES)]
+    Keys(keys::Arguments),
+    /// Check or print the settings of the service
+    Config(config::Arguments),
+    /// Look into the journal of a service, check it, copy its events, repair it
+    Journal(journal::Arguments),
     /// Write seeded synthetic hold events
     #[command(after_help = EXIT_CODES)]
     Generate(generate::Arguments),
@@ -64,8 +91,18 @@ impl CommandLine {
     /// # Errors
     /// What went wrong, as one sentence with an exit code.
     pub fn run(self) -> Result<(), Failure> {
+        // The service sets up its log by its own settings.
+        if !matches!(self.command, Command::Serve(_)) {
+            telemetry::start().map_err(|error| Failure::Usage(error.to_string()))?;
+        }
         match self.command {
             Command::Score(arguments) => score::run(&arguments),
+            Command::Serve(arguments) => serve::run(&arguments),
+            Command::Send(arguments) => send::run(&arguments),
+            Command::Load(arguments) => load::run(&arguments),
+            Command::Keys(arguments) => keys::run(&arguments),
+            Command::Config(arguments) => config::run(&arguments),
+            Command::Journal(arguments) => journal::run(&arguments),
             Command::Generate(arguments) => generate::run(&arguments),
             Command::Run(arguments) => run::run(arguments),
             Command::Python(arguments) => python::run(&arguments),

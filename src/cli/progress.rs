@@ -23,8 +23,9 @@ pub(super) struct ReadingBar {
 }
 
 impl ReadingBar {
-    /// Starts to watch, where somebody looks at standard error.
-    pub(super) fn watch(progress: &Arc<Progress>) -> Self {
+    /// Starts to watch, where somebody looks at standard error; `after` is what goes on when all is
+    /// read.
+    pub(super) fn watch(progress: &Arc<Progress>, after: &'static str) -> Self {
         if !io::stderr().is_terminal() {
             return Self { watcher: None };
         }
@@ -43,7 +44,7 @@ impl ReadingBar {
                 bar.set_message(if done < total || total == 0 {
                     "reading"
                 } else {
-                    "scoring"
+                    after
                 });
                 bar.tick();
             }

@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         threads: arguments.threads.unwrap_or_else(cores),
         progress: Arc::new(Progress::default()),
     };
-    let bar = ReadingBar::watch(&options.progress);
+    let bar = ReadingBar::watch(&options.progress, "scoring");
     let answer = arguments.engine.answer(&Question {
         sources: &sources,
         options: &options,

@@ -169,6 +169,18 @@ fn an_unknown_room_is_caught() {
 }
 
 #[test]
+fn generated_code_is_caught_outside_the_network() {
+    assert_eq!(
+        planted("cli/send.rs", "use crate::net::pb::HoldMsg;"),
+        ["generated code is named only in net/"]
+    );
+    assert_eq!(
+        planted("net/grpc/a.rs", "use crate::net::pb::HoldMsg;"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn comments_texts_and_lifetimes_are_no_paths() {
     let harmless = "//! crate::cli\n/* use crate::cli; /* unsafe */ */\nconst A: &str = \"crate::cli \\\" pyo3\";\n\
         const B: &str = r#\"unsafe \" crate::cli\"#;\nconst C: &[u8] = b\"pyo3\";\nconst D: char = '\"';\n\

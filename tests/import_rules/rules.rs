@@ -15,9 +15,27 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("output", &["core"]),
     (
         "engine",
-        &["core", "aggregator", "journal", "state", "input", "output"],
+        &[
+            "core",
+            "aggregator",
+            "journal",
+            "state",
+            "input",
+            "output",
+            "telemetry",
+        ],
     ),
-    ("net", &["core", "aggregator", "engine", "output"]),
+    (
+        "net",
+        &[
+            "core",
+            "aggregator",
+            "engine",
+            "input",
+            "output",
+            "telemetry",
+        ],
+    ),
     ("host", &["core", "aggregator", "engine", "input", "output"]),
     ("bindings", &["host"]),
     ("config", &[]),
@@ -94,6 +112,11 @@ pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
                 line,
                 "pyo3 is named only in host/ and bindings.rs".to_owned(),
             );
+        }
+    }
+    if room != "net" {
+        for line in lines_naming(&words, "net::pb") {
+            report(line, "generated code is named only in net/".to_owned());
         }
     }
     for line in lines_naming(&words, "unsafe") {

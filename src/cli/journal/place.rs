@@ -1,0 +1,86 @@
+//! Where the data of a service lies, and whether its two parts belong together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::cli::{Failure, clock};
+use crate::config::{self, Flag};
+use crate::engine::{OpenError, StateKeeper};
+use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
+
+/// The folder of a service.
+#[derive(Debug, Args)]
+pub(super) struct DataFolder {
+    /// Settings in TOML or YAML that name the folder
+    #[arg(long, value_name = "FILE", env = "HOLDMETRICS_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder of journal and state [default: ./data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+}
+
+/// Where journal and state lie.
+pub(super) struct Place {
+    pub(super) data: PathBuf,
+    pub(super) journal: PathBuf,
+}
+
+impl DataFolder {
+    /// The folder that `serve` would use with the same settings; there must be a journal.
+    pub(super) fn find(&self) -> Result<Place, Failure> {
+        let flag = self.data_dir.clone().map(|text| Flag {
+            key: "store.data_dir",
+            flag: "--data-dir",
+            text,
+        });
+        let flags: Vec<_> = flag.into_iter().collect();
+        let loaded = config::load(self.config.as_deref(), std::env::vars_os(), &flags)?;
+        let data = loaded.config.store.data_dir;
+        let journal = data.join("journal");
+        if !journal.is_dir() {
+            return Err(Failure::Usage(format!(
+                "{}: there is no journal: give --data-dir the folder that `serve` uses",
+                journal.display()
+            )));
+        }
+        Ok(Place { data, journal })
+    }
+}
+
+impl Place {
+    /// Keeps a server out.
+    pub(super) fn lock(&self) -> Result<FolderLock, JournalError> {
+        FolderLock::take(&RealVfs, &self.data, clock::now())
+    }
+
+    /// The state, opened; `keeper.store()` is `None` where none was written yet.
+    pub(super) fn state(&self) -> Result<StateKeeper, OpenError> {
+        StateKeeper::open(Arc::new(RealVfs), &self.data)
+    }
+
+    /// Whether the journal goes on where a state ends that covers the events up to `applied`.
+    pub(super) fn check_order(&self, found: &Survey, applied: u64) -> Result<(), OpenError> {
+        let (Some(first), Some(last)) = (found.segments.first(), found.segments.last()) else {
+            return Ok(());
+        };
+        let (first, last) = (first.first, last.next - 1);
+        let folder = self.data.clone();
+        if first > applied + 1 {
+            return Err(OpenError::Gap {
+                folder,
+                first,
+                applied,
+            });
+        }
+        if last < applied {
+            return Err(OpenError::Behind {
+                folder,
+                last,
+                applied,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! `keys new`: makes an API key, shows it once and stores its hash.
+//!
+//! What a key opens is decided in [`crate::net`]; a running service reads a changed file by itself.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use super::failure::Failure;
+use crate::net::keys::{ApiKey, KeyHash, Scope, read_keys};
+
+/// What a key begins with, so that one that has leaked is recognised.
+const PREFIX: &str = "holdmetrics_";
+
+/// The arguments of `keys`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a key: it is printed once, and its hash goes to the file
+    New {
+        /// Whose it is
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// What it may do: read, write, admin, or some of them joined by commas
+        #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true, value_parser = scope)]
+        scope: Vec<Scope>,
+        /// The file of keys, made where there is none [default: the entry is printed, too]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// Makes one key.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Verb::New { name, scope, file } = &arguments.verb;
+    if name.trim().is_empty() {
+        return Err(Failure::Usage("--name: say whose key it is".into()));
+    }
+    let key = random_key()?;
+    let mut scopes = scope.clone();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let entry = ApiKey {
+        name: name.as_str().into(),
+        scopes,
+        hash: KeyHash::of(&key),
+    }
+    .entry();
+    let printed = match file {
+        Some(path) => {
+            append(path, &entry)?;
+            format!("{key}\n")
+        }
+        None => format!("{key}\n\n{entry}"),
+    };
+    io::stdout()
+        .lock()
+        .write_all(printed.as_bytes())
+        .map_err(Failure::output(None))
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    [Scope::Read, Scope::Write, Scope::Admin]
+        .into_iter()
+        .find(|scope| scope.name() == text)
+        .ok_or_else(|| "give read, write or admin".into())
+}
+
+/// 256 random bits.
+fn random_key() -> Result<String, Failure> {
+    let mut bytes = [0; 32];
+    SysRng
+        .try_fill_bytes(&mut bytes)
+        .map_err(|error| Failure::Other(format!("the system gives no random numbers ({error})")))?;
+    let mut key = PREFIX.to_owned();
+    for byte in bytes {
+        write!(key, "{byte:02x}").expect("memory takes it");
+    }
+    Ok(key)
+}
+
+/// Adds `entry` to the file at `path` once both together make sense. In place, so that the file keeps
+/// its owner and mode; a service that meets half of it keeps the keys that it has.
+fn append(path: &Path, entry: &str) -> Result<(), Failure> {
+    let before = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            let path = path.display();
+            return Err(Failure::Usage(format!(
+                "--file {path}: cannot be read ({error})"
+            )));
+        }
+    };
+    let gap = if before.is_empty() { "" } else { "\n" };
+    let added = format!("{gap}{entry}");
+    read_keys(path, &format!("{before}{added}"))
+        .map_err(|error| Failure::Usage(format!("--file {error}")))?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(added.as_bytes())?;
+            file.sync_all()
+        })
+        .map_err(Failure::output(Some(path)))
+}

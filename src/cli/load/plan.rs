@@ -1,0 +1,160 @@
+//! When the next message is due, when it is enough, and what was counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+/// Beyond this a time is counted as this, in microseconds.
+const LONGEST_US: u64 = 600_000_000;
+
+/// What all connections share.
+pub(super) struct Plan {
+    began: Instant,
+    ends: Instant,
+    /// Events that are still to be sent.
+    left: AtomicU64,
+    /// Between two messages of one connection.
+    interval: Option<Duration>,
+    per_message: u32,
+}
+
+/// A message that may be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// From when its time counts.
+    pub(super) due: Instant,
+    /// Events that it may hold.
+    pub(super) events: u32,
+}
+
+impl Plan {
+    pub(super) fn begin(
+        duration: Duration,
+        count: Option<u64>,
+        rate: Option<u32>,
+        connections: u32,
+        per_message: u32,
+    ) -> Self {
+        let began = Instant::now();
+        let interval = rate.map(|rate| {
+            let messages = f64::from(rate) / f64::from(per_message) / f64::from(connections);
+            Duration::from_secs_f64(1.0 / messages)
+        });
+        Self {
+            began,
+            ends: began + duration,
+            left: AtomicU64::new(count.unwrap_or(u64::MAX)),
+            interval,
+            per_message,
+        }
+    }
+
+    /// Waits until message `number` of a connection is due; `None` when it is enough.
+    pub(super) async fn turn(&self, number: u64) -> Option<Turn> {
+        let due = match self.interval {
+            Some(interval) => {
+                let due = self.began + interval.mul_f64(as_double(number));
+                if due >= self.ends {
+                    return None;
+                }
+                if due > Instant::now() {
+                    tokio::time::sleep_until(due.into()).await;
+                }
+                due
+            }
+            None => Instant::now(),
+        };
+        if due >= self.ends {
+            return None;
+        }
+        let wanted = u64::from(self.per_message);
+        let before = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left.saturating_sub(wanted))
+            })
+            .expect("it is always changed");
+        let events = u32::try_from(before.min(wanted)).expect("no more than was wanted");
+        (events > 0).then_some(Turn { due, events })
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// What one connection, or all of them, have seen.
+pub(super) struct Tally {
+    pub(super) sent: u64,
+    pub(super) accepted: u64,
+    pub(super) refused: u64,
+    /// Of each event, in microseconds.
+    pub(super) latency: Histogram<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            sent: 0,
+            accepted: 0,
+            refused: 0,
+            latency: Histogram::new_with_bounds(1, LONGEST_US, 3).expect("bounds that fit"),
+        }
+    }
+}
+
+impl Tally {
+    /// `events` that were due at `due` were answered now, `accepted` of them well.
+    pub(super) fn answered(&mut self, due: Instant, events: u64, accepted: u64) {
+        let micros = u64::try_from(due.elapsed().as_micros()).unwrap_or(LONGEST_US);
+        self.latency
+            .record_n(micros.clamp(1, LONGEST_US), events)
+            .expect("within the bounds");
+        self.sent += events;
+        self.accepted += accepted;
+        self.refused += events - accepted.min(events);
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.latency.add(&other.latency).expect("the same bounds");
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a number of messages, for a pace"
+)]
+fn as_double(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_count_is_met_exactly_and_the_last_message_is_smaller() {
+        let plan = Plan::begin(Duration::from_secs(60), Some(25), None, 1, 10);
+        let mut events = Vec::new();
+        while let Some(turn) = plan.turn(events.len() as u64).await {
+            events.push(turn.events);
+        }
+        assert_eq!(events, [10, 10, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_rate_ends_with_the_duration_and_counts_from_when_a_message_was_due() {
+        // 1,000 a second in batches of 10 over 2 connections: each sends one every 20 ms.
+        let plan = Plan::begin(Duration::from_millis(100), None, Some(1_000), 2, 10);
+        let mut due = Vec::new();
+        while let Some(turn) = plan.turn(due.len() as u64).await {
+            due.push(turn.due);
+        }
+        assert_eq!(due.len(), 5);
+        assert_eq!(due[4] - due[0], Duration::from_millis(80));
+    }
+}

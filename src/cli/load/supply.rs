@@ -1,0 +1,132 @@
+//! Events to send: closed holds of drawn holders and tokens, each one different from all others.
+
+use std::fmt::Write as _;
+
+use rand::{Rng, RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use crate::core::{Claim, Event, Fact, Micros, Wad};
+use crate::net::client::{Batch, Message};
+
+/// 2020-01-01, in microseconds since 1970.
+const FIRST_START_US: i64 = 1_577_836_800_000_000;
+/// Two years.
+const SPREAD_US: u64 = 63_072_000_000_000;
+/// A day.
+const LONGEST_US: u64 = 86_400_000_000;
+
+/// The events of one connection.
+pub(super) struct Supply {
+    random: Pcg64Mcg,
+    holders: u64,
+    tokens: u64,
+    /// Room for the ids of one event: making events should cost little beside sending them.
+    holder_id: String,
+    token_id: String,
+}
+
+impl Supply {
+    pub(super) fn new(seed: u64, connection: u64, holders: u64, tokens: u64) -> Self {
+        let mut seeds = Pcg64Mcg::seed_from_u64(seed);
+        let first = seeds.next_u64();
+        Self {
+            random: Pcg64Mcg::seed_from_u64(first.wrapping_add(connection)),
+            holders,
+            tokens,
+            holder_id: String::new(),
+            token_id: String::new(),
+        }
+    }
+
+    /// The next event.
+    fn with_next<T>(&mut self, take: impl FnOnce(&Event<'_>) -> T) -> T {
+        let holder = self.random.random_range(0..self.holders);
+        let token = self.random.random_range(0..self.tokens);
+        number(&mut self.holder_id, "holder-", holder);
+        number(&mut self.token_id, "token-", token);
+        let ahead = self.random.random_range(0..SPREAD_US);
+        let start = Micros::new(FIRST_START_US)
+            .expect("a year like others")
+            .after(ahead);
+        let end = start.after(self.random.random_range(1..LONGEST_US));
+        take(&Event {
+            token_id: &self.token_id,
+            holder_id: &self.holder_id,
+            claim: Claim::Plain(Fact::Closed {
+                start,
+                end,
+                weight: Wad::ONE,
+            }),
+        })
+    }
+
+    pub(super) fn message(&mut self) -> Message {
+        self.with_next(|event| Message::from(event))
+    }
+
+    pub(super) fn batch(&mut self, events: u32) -> Batch {
+        let mut batch = Batch::default();
+        for _ in 0..events {
+            self.with_next(|event| batch.push(event));
+        }
+        batch
+    }
+
+    /// The same as lines of JSON.
+    pub(super) fn lines(&mut self, events: u32) -> String {
+        let mut lines = String::new();
+        for _ in 0..events {
+            self.with_next(|event| {
+                let Claim::Plain(Fact::Closed { start, end, .. }) = event.claim else {
+                    unreachable!("this supply makes closed holds alone");
+                };
+                writeln!(
+                    lines,
+                    "{{\"token_id\":\"{}\",\"holder_id\":\"{}\",\"start\":\"{start}\",\"end\":\"{end}\"}}",
+                    event.token_id, event.holder_id
+                )
+                .expect("memory takes it");
+            });
+        }
+        lines
+    }
+}
+
+/// Writes a prefix and a number; the machinery of `format!` would cost as much as all the rest.
+fn number(id: &mut String, prefix: &str, mut value: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + u8::try_from(value % 10).expect("a digit");
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    id.clear();
+    id.push_str(prefix);
+    id.push_str(str::from_utf8(&digits[first..]).expect("digits"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_everybody_writes_them() {
+        let mut id = String::from("before");
+        for value in [0, 7, 10, 1_234_567_890, u64::MAX] {
+            number(&mut id, "holder-", value);
+            assert_eq!(id, format!("holder-{value}"));
+        }
+    }
+
+    #[test]
+    fn one_seed_makes_the_same_events_and_two_connections_differ() {
+        let lines = |connection| Supply::new(7, connection, 100, 10).lines(50);
+        assert_eq!(lines(0), lines(0));
+        assert_ne!(lines(0), lines(1));
+        assert_eq!(lines(0).lines().count(), 50);
+    }
+}

@@ -1,0 +1,103 @@
+//! `send`: files of hold events to a server, resumable, refused lines aside.
+//!
+//! `reader` makes batches on a thread of its own, `delivery` keeps them until they are acknowledged
+//! and tries again where the server is away, `ledger` remembers the place. To send an event twice
+//! changes nothing, so a place that was saved too early would be the only mistake: it is saved
+//! after the acknowledgement.
+
+mod delivery;
+mod ledger;
+mod reader;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use tokio::sync::mpsc;
+
+use self::delivery::Delivery;
+use self::ledger::Ledger;
+use self::reader::Reader;
+use super::failure::Failure;
+use super::progress::ReadingBar;
+use super::target::TargetArguments;
+use crate::input::{InputFormat, Progress, Source};
+
+/// Batches that were read and not yet taken up.
+const READ_AHEAD: usize = 4;
+
+/// The arguments of `send`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What the files hold
+    #[arg(long, value_enum, default_value_t)]
+    input_format: InputFormat,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Remember in FILE what is acknowledged, and go on from there
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// List refused lines in FILE, which ends in .jsonl; without it they fail the run at its end
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Lines a batch; of more than 1024 a server would not list every refusal
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u64).range(1..=1_024))]
+    batch: u64,
+    /// Give up after so many seconds without a word from the server
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
+    patience: u64,
+}
+
+/// Sends everything, then says what became of it.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let target = arguments.target.target()?;
+    let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
+    let mut ledger = Ledger::open(
+        arguments.resume.as_deref(),
+        arguments.rejects.as_deref(),
+        &sources,
+    )?;
+    let skipped = ledger.acknowledged();
+    let progress = Arc::new(Progress::default());
+    let bar = ReadingBar::watch(&progress, "waiting for the server");
+    let (sender, receiver) = mpsc::channel(READ_AHEAD);
+    let reader = Reader {
+        sources,
+        format: arguments.input_format,
+        progress,
+        events_max: usize::try_from(arguments.batch).expect("at most 1,024"),
+        skipped,
+    };
+    let reader = std::thread::spawn(move || reader.run(&sender));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("no runtime to send with ({error})")))?;
+    let mut delivery = Delivery::new(
+        target,
+        receiver,
+        &mut ledger,
+        Duration::from_secs(arguments.patience),
+    );
+    let delivered = runtime.block_on(delivery.run());
+    // What is left in the channel is dropped with it, which ends the reader. Where it waits for
+    // standard input at this moment, it ends with the process.
+    drop(delivery);
+    let read = match &delivered {
+        Ok(()) => reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(_) => Ok(()),
+    };
+    drop(bar);
+    ledger.save()?;
+    let is_complete = delivered.is_ok() && read.is_ok();
+    eprintln!("{}", ledger.summary(is_complete));
+    delivered?;
+    read?;
+    ledger.verdict()
+}

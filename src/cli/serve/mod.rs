@@ -1,0 +1,211 @@
+//! `serve`: the long-running service; here its concrete parts are chosen and put together.
+//!
+//! Order of the start: settings, log, engine (which replays), sockets, one line with the bound
+//! addresses on standard output. `shutdown` ends it in the reverse order within nine seconds.
+//! Nothing is served here; see [`crate::net`] and [`crate::engine`].
+
+mod network;
+mod shutdown;
+mod signals;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use self::shutdown::Ending;
+use self::signals::Signals;
+use super::failure::Failure;
+use super::settings::SettingArguments;
+use crate::config::{Config, LogFormat};
+use crate::engine::{Engine, Gate, Options, Storage, SystemClock};
+use crate::net::{Listeners, Server};
+use crate::telemetry::{self, LineForm, Metrics, Otlp};
+
+/// What is compiled in, for `holdmetrics_build_info`.
+const FEATURES: &str = if cfg!(feature = "py-embed") {
+    "py-embed"
+} else {
+    ""
+};
+
+/// The arguments of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    settings: SettingArguments,
+    /// Open a damaged store with what is readable, and say what is lost
+    #[arg(long)]
+    salvage: bool,
+}
+
+/// Serves until a signal, or until the journal fails.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let loaded = arguments.settings.load()?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("serve")
+        .build()
+        .map_err(|error| Failure::Other(format!("no threads to serve with ({error})")))?;
+    let result = runtime.block_on(serve(&loaded.config, arguments.salvage));
+    end(runtime);
+    result
+}
+
+/// Leaves tasks that still run behind: all that was acknowledged is on disk.
+fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(Duration::from_millis(200));
+}
+
+async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
+    // First of all, so that no signal finds the process unprepared.
+    let mut signals = Signals::register()?;
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), FEATURES));
+    let otlp = start_telemetry(config, &metrics)?;
+    network::check_addresses(config)?;
+
+    let engine = tokio::select! {
+        opened = open(config, is_salvaging, &metrics) => opened?,
+        () = signals.ended(|| ()) => return Err(Failure::Interrupted),
+    };
+    let server = Server::new(
+        Arc::clone(&engine),
+        network::settings(config),
+        Arc::clone(&metrics),
+    )
+    .map_err(|error| Failure::Usage(error.to_string()))?;
+    let listeners = bind(config).await?;
+
+    let stop = CancellationToken::new();
+    let ending = Ending::new(stop.clone(), Arc::clone(&engine), otlp);
+    announce(&listeners, config)?;
+    let keys = server.keys();
+    let reload = || {
+        if let Some(keys) = &keys {
+            // What is wrong with a file is logged there, and the keys stay.
+            let _ = keys.reload();
+        } else {
+            info!("There are no API keys to read again.");
+        }
+    };
+    let mut serving = tokio::spawn(server.run(listeners, stop));
+    let reason = tokio::select! {
+        () = signals.ended(reload) => {
+            info!("Stopping on a signal.");
+            None
+        }
+        reason = engine.poisoned() => Some(ending.poisoned(reason, &mut signals).await),
+        // It runs until it is told to stop: what ends before has panicked.
+        ended = &mut serving => return Err(Failure::Other(format!("the servers ended ({ended:?})"))),
+    };
+    ending.finish(serving, signals).await?;
+    match reason {
+        None => Ok(()),
+        Some(reason) => Err(Failure::Poisoned(reason.to_string())),
+    }
+}
+
+/// The log, and exports where a receiver is named.
+fn start_telemetry(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Otlp>, Failure> {
+    let exports =
+        config.otlp.endpoint.as_deref().map(|endpoint| {
+            Otlp::start(endpoint, config.otlp.metrics_interval, Arc::clone(metrics))
+        });
+    let exports = exports.transpose();
+    let (otlp, spans) = exports
+        .map_err(|error| Failure::Usage(error.to_string()))?
+        .unzip();
+    let form = match config.log.format {
+        LogFormat::Text => LineForm::Text,
+        LogFormat::Json => LineForm::Json,
+    };
+    telemetry::start_as(&config.log.level, form, spans)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(otlp)
+}
+
+/// Opens what is stored, off the threads that serve.
+async fn open(
+    config: &Config,
+    is_salvaging: bool,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Engine>, Failure> {
+    let storage = if config.store.ephemeral {
+        Storage::Ephemeral
+    } else {
+        Storage::Folder(config.store.data_dir.clone())
+    };
+    let options = Options {
+        gate: Gate {
+            id_bytes_max: size(config.intake.id_bytes_max),
+            ahead_us_max: u64::try_from(config.intake.max_future.as_micros()).unwrap_or(u64::MAX),
+        },
+        queue_bytes_max: size(config.store.queue_bytes_max),
+        segment_bytes: config.store.segment_bytes,
+        state_lag_bytes_max: config.store.state_lag_bytes_max,
+        state_lag_max: config.store.state_lag_max,
+        salvages: is_salvaging,
+        metrics: Arc::clone(metrics),
+        ..Options::new(storage)
+    };
+    let began = Instant::now();
+    let opened = tokio::task::spawn_blocking(|| Engine::open(options, Arc::new(SystemClock)));
+    let engine = opened
+        .await
+        .map_err(|panic| Failure::Other(format!("the store cannot be opened ({panic})")))?
+        .map_err(|error| Failure::Other(error.to_string()))?;
+    let engine = Arc::new(engine);
+    let looked_at = Arc::clone(&engine);
+    metrics.look_up(move || looked_at.figures());
+    info!(
+        sequence = engine.sequence(),
+        seconds = began.elapsed().as_secs_f64(),
+        "Opened the store."
+    );
+    Ok(engine)
+}
+
+async fn bind(config: &Config) -> Result<Listeners, Failure> {
+    let one = async |key: &str, address: SocketAddr| {
+        TcpListener::bind(address).await.map_err(|error| {
+            Failure::Other(format!(
+                "{key}: {address} cannot be bound ({error}): choose another address"
+            ))
+        })
+    };
+    Ok(Listeners {
+        grpc: Some(one("grpc.address", config.grpc.address).await?),
+        http: Some(one("http.host, http.port", config.http_address()).await?),
+    })
+}
+
+/// One line on standard output that says where to call; with port 0 it is the only way to know.
+fn announce(listeners: &Listeners, config: &Config) -> Result<(), Failure> {
+    let address = |listener: &Option<TcpListener>| {
+        let bound = listener.as_ref().map(TcpListener::local_addr);
+        bound
+            .and_then(Result::ok)
+            .map_or_else(String::new, |bound| bound.to_string())
+    };
+    let (grpc, http) = (address(&listeners.grpc), address(&listeners.http));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening: grpc={grpc} http={http}")
+        .and_then(|()| out.flush())
+        .map_err(Failure::output(None))?;
+    if config.store.ephemeral {
+        info!(
+            "Keeping all in memory: acknowledgements say BUFFERED, and nothing outlives this process."
+        );
+    }
+    Ok(())
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,155 @@
+"""Every call of the contract, made by grpcio with the generated Python stubs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from conftest import Service
+from poh_holdmetrics.protocols import hold_pb2 as pb
+from poh_holdmetrics.protocols.hold_pb2_grpc import HoldMetricsStub
+
+#: No call takes longer, but for those that are to end by their deadline.
+PATIENCE = 20.0
+MICROS_ABSENT = -(2**63)
+
+
+@pytest.fixture
+def stub(service: Service) -> Iterator[HoldMetricsStub]:
+    with grpc.insecure_channel(service.grpc) as channel:
+        yield HoldMetricsStub(channel)
+
+
+def hold(holder_id: str, start: int | None, end: int | None, **more: object) -> pb.HoldMsg:
+    message = pb.HoldMsg(token_id="T", holder_id=holder_id, **more)
+    if start is not None:
+        message.start.seconds = start
+    if end is not None:
+        message.end.seconds = end
+    return message
+
+
+def window(as_of: int) -> pb.Window:
+    return pb.Window(as_of=Timestamp(seconds=as_of))
+
+
+def test_stats_of_an_empty_store_are_one_default(stub: HoldMetricsStub) -> None:
+    assert list(stub.Stats(Empty(), timeout=PATIENCE)) == [pb.HoldStat()]
+
+
+def test_single_events_are_recorded_or_refused(stub: HoldMetricsStub) -> None:
+    ack = stub.Record(hold("a", 0, 10, weight_text="0.1"), timeout=PATIENCE)
+    assert (ack.sequence, ack.accepted, ack.durability) == (1, 1, pb.BUFFERED)
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.Record(hold("a", 2, 1), timeout=PATIENCE)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "end: before start"
+    assert any(key == "grpc-status-details-bin" for key, _ in refused.value.trailing_metadata())
+    [stat] = stub.Stats(Empty(), timeout=PATIENCE)
+    assert (stat.holder_id, stat.total_seconds, stat.weighted_score) == ("a", 10, 1.0)
+
+
+def test_a_stream_is_acknowledged_in_order(stub: HoldMetricsStub) -> None:
+    events = [hold("a", 0, end) for end in range(1, 501)] + [hold("", 0, 1)]
+    acks = list(stub.Broadcast(iter(events), timeout=PATIENCE))
+    assert [ack.index for ack in acks] == list(range(501))
+    assert [ack.sequence for ack in acks] == [*range(1, 501), 0]
+    assert acks[-1].refused[0].field == "holder_id"
+    coalesced = list(stub.Broadcast(iter(events), timeout=PATIENCE, metadata=[("ack-every", "100")]))
+    assert sum(ack.accepted for ack in coalesced) == 500
+    assert len(coalesced) < 501
+    assert coalesced[-1].sequence in {0, 1000}
+
+
+def test_batches_of_columns(stub: HoldMetricsStub) -> None:
+    batch = pb.HoldBatch(
+        token_id=["T"],
+        holder_id=["a", "b", ""],
+        start_us=[0, MICROS_ABSENT, 0],
+        end_us=[10_000_000],
+        weight=[0.1],
+        event_id=["", "e", ""],
+    )
+    [first, second] = stub.BroadcastBatch(iter([batch, batch]), timeout=PATIENCE)
+    assert (first.sequence, first.accepted, first.refused_total) == (2, 2, 1)
+    assert (second.index, second.sequence) == (1, 4)
+    assert (first.refused[0].row, first.refused[0].field) == (2, "holder_id")
+    board = stub.GetLeaderboard(pb.GetLeaderboardRequest(window=window(20)), timeout=PATIENCE)
+    assert [(row.rank, row.holder_id, row.score) for row in board.holders] == [(1, "a", "1"), (2, "b", "0")]
+
+
+def test_questions(stub: HoldMetricsStub) -> None:
+    list(stub.Broadcast(iter([hold("a", 0, 10), hold("b", 0, None), hold("c", 0, 5)]), timeout=PATIENCE))
+    seen = []
+    request = pb.GetSnapshotRequest(window=window(100), page_size=1)
+    while True:
+        page = stub.GetSnapshot(request, timeout=PATIENCE)
+        assert page.window.as_of.seconds == 100
+        seen += [row.holder_id for row in page.holders]
+        if not page.next_page_token:
+            break
+        request = pb.GetSnapshotRequest(page_size=1, page_token=page.next_page_token)
+    assert seen == ["b", "a", "c"]
+
+    report = stub.GetHolder(pb.GetHolderRequest(holder_id="b", window=window(100)), timeout=PATIENCE)
+    assert (report.holder.rank, report.holder.held_us) == (1, "100000000")
+    assert not report.keys[0].segments[0].HasField("end")
+    with pytest.raises(grpc.RpcError) as missing:
+        stub.GetHolder(pb.GetHolderRequest(holder_id="z"), timeout=PATIENCE)
+    assert missing.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_watch_tells_changes_until_it_is_cancelled(stub: HoldMetricsStub) -> None:
+    request = pb.WatchRequest(closed_only=True, interval=Duration(nanos=100_000_000))
+    changes = stub.Watch(request, timeout=PATIENCE)
+    assert not next(changes).changed
+    stub.Record(hold("a", 0, 10), timeout=PATIENCE)
+    assert [row.holder_id for row in next(changes).changed] == ["a"]
+    changes.cancel()
+    with pytest.raises(grpc.RpcError) as ended:
+        next(changes)
+    assert ended.value.code() is grpc.StatusCode.CANCELLED
+
+
+def test_deadlines_end_streams(stub: HoldMetricsStub) -> None:
+    done = threading.Event()
+
+    def endless() -> Iterator[pb.HoldMsg]:
+        yield hold("a", 0, 1)
+        done.wait(PATIENCE)
+
+    acks = stub.Broadcast(endless(), timeout=0.5)
+    assert next(acks).sequence == 1
+    with pytest.raises(grpc.RpcError) as ended:
+        next(acks)
+    done.set()
+    assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_cancelled_streams_leave_the_service_as_it_was(stub: HoldMetricsStub) -> None:
+    done = threading.Event()
+
+    def endless() -> Iterator[pb.HoldMsg]:
+        yield hold("a", 0, 1)
+        done.wait(PATIENCE)
+
+    for _ in range(300):  # more than a connection may have open at once
+        acks = stub.Broadcast(endless(), timeout=PATIENCE)
+        next(acks)
+        acks.cancel()
+    done.set()
+    assert stub.Record(hold("a", 0, 1), timeout=PATIENCE).sequence == 301
+
+
+def test_packed_messages(service: Service) -> None:
+    with grpc.insecure_channel(service.grpc, compression=grpc.Compression.Gzip) as channel:
+        stub = HoldMetricsStub(channel)
+        assert stub.Record(hold("a", 0, 1), timeout=PATIENCE).sequence == 1
+        board = stub.GetLeaderboard(pb.GetLeaderboardRequest(), timeout=PATIENCE)
+        assert board.holders[0].holder_id == "a"

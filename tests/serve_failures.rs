@@ -1,0 +1,233 @@
+//! A real process on a disk that fails or fills up: what it still does, and how it ends.
+#![cfg(target_os = "linux")]
+
+mod serve_support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use poh_holdmetrics_rust::core::{Draft, Micros};
+use poh_holdmetrics_rust::net::client::{Batch, Client, ClientError, Target};
+use poh_holdmetrics_rust::net::pb;
+use serve_support::{Service, command};
+use tempfile::{TempDir, tempdir};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const WAIT_MAX: Duration = Duration::from_secs(60);
+const BATCH_EVENTS: u64 = 1_000;
+
+async fn client(service: &Service) -> Client {
+    let target = Target {
+        url: format!("http://{}", service.grpc),
+        ..Target::default()
+    };
+    Client::connect(&target).await.expect("it listens")
+}
+
+/// Batch `number` of a sequence in which no event is like another.
+fn batch(number: u64) -> Batch {
+    let mut batch = Batch::default();
+    for row in 0..BATCH_EVENTS {
+        let second = i64::try_from(number * BATCH_EVENTS + row).expect("few") * 1_000_000;
+        let holder_id = format!("holder-{number:08}-{row:08}-{}", "x".repeat(64));
+        let event = Draft {
+            token_id: "T",
+            holder_id: &holder_id,
+            start: Micros::new(second).ok(),
+            end: Micros::new(second + 1_000_000).ok(),
+            ..Draft::default()
+        };
+        batch.push(&event.check().expect("an event"));
+    }
+    batch
+}
+
+/// Sends one batch on a stream of its own.
+async fn send(client: &mut Client, number: u64) -> Result<u64, ClientError> {
+    let one = futures_util::stream::iter([batch(number)]);
+    let mut acks = client.broadcast_batch(one).await?;
+    match acks.next().await {
+        Some(ack) => Ok(ack?.accepted),
+        None => Err(ClientError::ended("no acknowledgement")),
+    }
+}
+
+/// Sends batches from `first` on until one is refused; gives its number and why.
+async fn send_until_refused(client: &mut Client, first: u64) -> (u64, ClientError) {
+    let began = Instant::now();
+    for number in first.. {
+        if let Err(error) = send(client, number).await {
+            return (number, error);
+        }
+        assert!(began.elapsed() < WAIT_MAX, "nothing was refused");
+    }
+    unreachable!("numbers do not end")
+}
+
+fn code(error: &ClientError) -> tonic::Code {
+    match error {
+        ClientError::Call { status } => status.code(),
+        other => panic!("{other}"),
+    }
+}
+
+async fn holders(service: &Service) -> u64 {
+    let request = pb::GetLeaderboardRequest {
+        n: 1,
+        ..Default::default()
+    };
+    let answer = service.client().await.get_leaderboard(request).await;
+    answer
+        .expect("questions are answered")
+        .into_inner()
+        .holders_total
+}
+
+/// The status code of `GET path`.
+async fn status(service: &Service, path: &str) -> u16 {
+    let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it reads");
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .await
+        .expect("it answers");
+    let code = answer.split(' ').nth(1).expect("a status line");
+    code.parse().expect("a number")
+}
+
+/// `serve` in a shell that bounds the size of its files and takes the signal for that away, so that
+/// a write fails as a broken disk would make it fail.
+fn with_bounded_files(data: &Path, kib: u32) -> Command {
+    let inner = command(data, &[]);
+    let mut outer = Command::new("bash");
+    outer
+        .arg("-c")
+        .arg(format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\""))
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("HOLDMETRICS_STORE_SEGMENT_BYTES", "4MiB")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    outer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart_has_everything() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::spawn(with_bounded_files(folder.path(), 3_000));
+    assert_eq!(status(&service, "/readyz").await, 200);
+    let mut sender = client(&service).await;
+    let (acknowledged, error) = send_until_refused(&mut sender, 0).await;
+    assert!(acknowledged > 0);
+    assert_ne!(code(&error), tonic::Code::ResourceExhausted, "{error}");
+    // Nothing is acknowledged any more, questions are answered, and monitors see it.
+    assert!(send(&mut sender, acknowledged).await.is_err());
+    assert!(holders(&service).await >= acknowledged * BATCH_EVENTS);
+    assert_eq!(status(&service, "/readyz").await, 503);
+    assert_eq!(status(&service, "/healthz").await, 200);
+    drop(sender);
+    let ended = service.wait(WAIT_MAX);
+    assert_eq!(ended.status.code(), Some(74), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("error: the journal failed and takes nothing more ("),
+        "{}",
+        ended.stderr
+    );
+
+    let again = Service::start(folder.path(), &[]);
+    assert!(holders(&again).await >= acknowledged * BATCH_EVENTS);
+    assert_eq!(
+        send(&mut client(&again).await, acknowledged)
+            .await
+            .expect("taken"),
+        BATCH_EVENTS
+    );
+}
+
+/// A small disk of its own; unmounted when dropped.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount() -> Result<Self, String> {
+        let folder = tempdir().expect("a folder");
+        let output = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"])
+            .arg(folder.path())
+            .output();
+        match output {
+            Ok(output) if output.status.success() => Ok(Self(folder)),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d6_on_a_full_disk_reads_go_on_and_writes_resume_when_there_is_space() {
+    let disk = match SmallDisk::mount() {
+        Ok(disk) => disk,
+        Err(reason) => {
+            println!("not run: no tmpfs can be mounted here ({reason})");
+            return;
+        }
+    };
+    let ballast = disk.path("ballast");
+    std::fs::write(&ballast, vec![1; 24 << 20]).expect("half of the disk");
+    let mut serve = command(&disk.path("data"), &[]);
+    serve.env("HOLDMETRICS_STORE_SEGMENT_BYTES", "4MiB");
+    let service = Service::spawn(serve);
+    let mut sender = client(&service).await;
+    let (acknowledged, error) = send_until_refused(&mut sender, 0).await;
+    assert!(acknowledged > 0);
+    assert_eq!(code(&error), tonic::Code::ResourceExhausted, "{error}");
+    let delay = error.retry().expect("it may succeed later");
+    assert!(delay.is_some_and(|delay| !delay.is_zero()), "{delay:?}");
+
+    assert!(holders(&service).await >= acknowledged * BATCH_EVENTS);
+    assert_eq!(status(&service, "/healthz").await, 200);
+
+    std::fs::remove_file(&ballast).expect("space");
+    let began = Instant::now();
+    let mut accepted = send(&mut sender, acknowledged).await;
+    while let Err(error) = &accepted {
+        assert_eq!(code(error), tonic::Code::ResourceExhausted, "{error}");
+        assert!(began.elapsed() < WAIT_MAX, "writing did not resume");
+        tokio::time::sleep(error.retry().flatten().unwrap_or_default()).await;
+        accepted = send(&mut sender, acknowledged).await;
+    }
+    assert_eq!(accepted.expect("taken"), BATCH_EVENTS);
+    service.signal("TERM");
+    drop(sender);
+    let ended = service.wait(WAIT_MAX);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+
+    let again = Service::start(&disk.path("data"), &[]);
+    assert_eq!(holders(&again).await, (acknowledged + 1) * BATCH_EVENTS);
+    again.kill();
+}

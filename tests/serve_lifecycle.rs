@@ -1,0 +1,192 @@
+//! The life of a service: how it starts, what it refuses to start with, how signals end it.
+#![cfg(unix)]
+
+mod serve_support;
+
+use std::time::Duration;
+
+use serve_support::{Service, command, event, refusal};
+use tempfile::tempdir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_where_it_listens_and_takes_events() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let mut client = service.client().await;
+    let ack = client
+        .record(event("ann"))
+        .await
+        .expect("taken")
+        .into_inner();
+    assert_eq!((ack.sequence, ack.accepted), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_it_cleanly_within_nine_seconds_and_keeps_what_was_acknowledged() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let mut client = service.client().await;
+    for holder in ["a", "b", "c"] {
+        client.record(event(holder)).await.expect("taken");
+    }
+    service.signal("TERM");
+    let ended = service.wait(Duration::from_secs(9));
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("Stopping on a signal."),
+        "{}",
+        ended.stderr
+    );
+
+    let again = Service::start(folder.path(), &[]);
+    let ack = again
+        .client()
+        .await
+        .record(event("d"))
+        .await
+        .expect("taken");
+    assert_eq!(ack.into_inner().sequence, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once_and_keeps_what_was_acknowledged() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let mut client = service.client().await;
+    client.record(event("ann")).await.expect("taken");
+    // Stopped meanwhile, it finds both signals when it goes on.
+    service.signal("STOP");
+    service.signal("TERM");
+    service.signal("INT");
+    service.signal("CONT");
+    let ended = service.wait(Duration::from_secs(5));
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
+    assert!(ended.stderr.contains("a second signal"), "{}", ended.stderr);
+
+    let again = Service::start(folder.path(), &[]);
+    let ack = again
+        .client()
+        .await
+        .record(event("bob"))
+        .await
+        .expect("taken");
+    assert_eq!(ack.into_inner().sequence, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_does_stands_in_its_metrics_and_promtool_has_no_complaint() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let mut client = service.client().await;
+    for holder in ["ann", "bob", "bob"] {
+        client.record(event(holder)).await.expect("taken");
+    }
+    client.record(event("")).await.expect_err("no holder");
+    let page = get(&service, "/metrics").await;
+    for line in [
+        "holdmetrics_events_accepted_total 3",
+        "holdmetrics_events_duplicate_total 1",
+        "holdmetrics_events_refused_total{reason=\"holder_id\"} 1",
+        "holdmetrics_ack_latency_seconds_count 3",
+        "holdmetrics_sequence 3",
+        "holdmetrics_holders 2",
+        "holdmetrics_keys 2",
+        "holdmetrics_open_holds 0",
+        "holdmetrics_condition{condition=\"ready\"} 1",
+        "holdmetrics_grpc_requests_total{code=\"OK\",method=\"Record\"} 3",
+    ] {
+        assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
+    }
+    promtool(&page);
+}
+
+/// The body of `GET path`.
+async fn get(service: &Service, path: &str) -> String {
+    let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it reads");
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .await
+        .expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.split(' ').nth(1) == Some("200"), "{head}");
+    body.to_owned()
+}
+
+fn promtool(page: &str) {
+    let started = std::process::Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut child) = started else {
+        println!("not run: promtool is not installed (Debian's package prometheus has it)");
+        return;
+    };
+    let mut stdin = child.stdin.take().expect("it was piped");
+    std::io::Write::write_all(&mut stdin, page.as_bytes()).expect("promtool reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("promtool ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn a_second_process_is_refused_by_the_name_of_the_first() {
+    let folder = tempdir().expect("a folder");
+    let first = Service::start(folder.path(), &[]);
+    let sentence = refusal(command(folder.path(), &[]), 1);
+    assert!(sentence.contains(&first.id().to_string()), "{sentence}");
+}
+
+#[test]
+fn an_address_outside_loopback_is_refused_without_tls() {
+    let folder = tempdir().expect("a folder");
+    let mut serve = command(folder.path(), &[]);
+    serve.env("HTTP_HOST", "0.0.0.0");
+    let sentence = refusal(serve, 2);
+    assert!(sentence.contains("--insecure-bind"), "{sentence}");
+    let sentence = refusal(command(folder.path(), &["--grpc-addr", "0.0.0.0:0"]), 2);
+    assert!(sentence.contains("--insecure-bind"), "{sentence}");
+    assert!(!folder.path().join("journal").exists(), "nothing was made");
+}
+
+#[test]
+fn an_address_in_use_is_named_with_its_setting() {
+    let folder = tempdir().expect("a folder");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let sentence = refusal(command(folder.path(), &["--http-addr", &address]), 1);
+    assert!(
+        sentence.starts_with(&format!(
+            "http.host, http.port: {address} cannot be bound ("
+        )),
+        "{sentence}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_json_where_that_is_asked_for() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &["--ephemeral", "--log-format", "json"]);
+    service.signal("INT");
+    let ended = service.wait(Duration::from_secs(9));
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let mut sentences = Vec::new();
+    for line in ended.stderr.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("one object a line");
+        assert!(line["level"].is_string() && line["timestamp"].is_string());
+        sentences.push(line["message"].as_str().expect("a sentence").to_owned());
+    }
+    assert!(
+        sentences.contains(&"Opened the store.".to_owned()),
+        "{sentences:?}"
+    );
+}

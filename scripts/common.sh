@@ -49,7 +49,7 @@ make_venv() {
     local venv=$1 stamp key
     shift
     stamp=$venv/.holdmetrics-stamp
-    key=$({ "$CHOSEN_PYTHON" -V; echo "$CHOSEN_PYTHON"; cat python_pkg/pyproject.toml scripts/*-requirements.txt benches/peers/requirements.txt; } | cksum)
+    key=$({ "$CHOSEN_PYTHON" -V; echo "$CHOSEN_PYTHON"; cat python_pkg/pyproject.toml scripts/*-requirements.txt benches/*/requirements.txt tests/interop/requirements.txt; } | cksum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$key $*" ]; then return; fi
     if [ -e "$venv" ] && [ ! -e "$stamp" ] && [ -n "$(ls -A "$venv")" ]; then
         die "$venv was not made by make: move it away, then run this again"

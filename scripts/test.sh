@@ -6,10 +6,12 @@
 # runs as users run it; its overflow checks are on. Optional inputs lie beside the checkout, in ../shared.
 source "$(dirname "$0")/common.sh"
 source scripts/steps.sh
+source scripts/interop_steps.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
 EXTENSION_VENV=$CACHE/venv-extension
 export POH_CONFORMANCE=${POH_CONFORMANCE:-$SHARED/conformance/cases}
+export POH_CRYPTOPUNKS=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
 export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 
 pytest_with() {
@@ -51,14 +53,26 @@ cases() { "$CHOSEN_PYTHON" scripts/check_cases.py "$BINARY" --engine "$1" "$2"; 
 cryptopunks() {
     "$BINARY" run examples/cryptopunks.py "$1" --json | "$CHOSEN_PYTHON" scripts/check_cryptopunks.py
 }
+can_mount() {
+    local folder result=0
+    folder=$(mktemp -d)
+    if mount -t tmpfs -o size=1m tmpfs "$folder" 2>/dev/null; then umount "$folder"; else result=1; fi
+    rmdir "$folder"
+    return $result
+}
 cargo_test() { cargo test --release --locked "$@"; }
+# With the interpreter inside: all that it touches, and the binary around it. The rooms that know nothing of
+# it are the same code as without, and are not linked and run a second time.
+cargo_test_embedded() {
+    cargo_test --features py-embed --lib --bins --test host --test 'cli_*' --test serve_lifecycle
+}
 
 use_python
 make_test_venv
 lint_steps
 
 step "cargo test, no Python" cargo_test
-step "cargo test, py-embed" cargo_test --features py-embed
+step "cargo test, py-embed" cargo_test_embedded
 step "build the binary" build_binary
 step "doctor, from another folder" elsewhere
 
@@ -71,6 +85,8 @@ for engine in native python; do
     fi
 done
 
+interop_steps grpcio grpcurl schemathesis
+
 step "pytest, no extension" pytest_without_extension
 step "pytest, inside the binary" pytest_embedded
 if has_stable_abi; then
@@ -82,12 +98,15 @@ else
 fi
 step "the package alone" package_alone
 
-sales=$SHARED/data/cryptopunks_sales_2017_2022.csv
-if [ -f "$sales" ]; then
-    step "CryptoPunks figures, inside the binary" cryptopunks "$sales"
+if [ -f "$POH_CRYPTOPUNKS" ]; then
+    step "CryptoPunks figures, inside the binary" cryptopunks "$POH_CRYPTOPUNKS"
 else
-    not_run "CryptoPunks figures" "the sales are not at $sales"
+    not_run "CryptoPunks figures" "the sales are not at $POH_CRYPTOPUNKS"
+    not_run "CryptoPunks over gRPC with a kill -9 in the middle" "the sales are not at $POH_CRYPTOPUNKS"
 fi
+command -v promtool >/dev/null ||
+    not_run "promtool over metrics and alert rules" "it is not installed (Debian's package prometheus has it)"
+can_mount || not_run "a full disk under a real process" "no tmpfs can be mounted here"
 
 step "make run" scripts/run.sh
 finish

@@ -1,0 +1,286 @@
+"""The service beside servers that throw everything away, a Python server, and the disk's fdatasync floor.
+
+Every round runs each contender once at each workload, in turns, client and server on the same cores; the table has
+medians. Before each run of ours the floor is measured in the folder of the journal: the time of one append of 4 KiB
+with fdatasync. Figures mean something only on a machine that does nothing else.
+
+    python benches/serve/run.py --binary target/release/main_holdmetrics --bare target/release/examples/bare_server
+    python benches/serve/run.py ... --quick      # one short round, prints, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- serve:begin -->", "<!-- serve:end -->"
+READY_SECONDS_MAX = 60.0
+FLOOR_SECONDS = 0.3
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """One way to send events."""
+
+    name: str
+    what: str
+    arguments: tuple[str, ...]
+
+
+WORKLOADS = (
+    Workload(
+        name="a",
+        what="`Broadcast`, one message at a time, 8 streams",
+        arguments=("--protocol", "grpc-stream", "--connections", "8"),
+    ),
+    Workload(
+        name="b",
+        what="`BroadcastBatch` of 1,000, 2 streams",
+        arguments=("--protocol", "grpc-batch", "--connections", "2", "--batch", "1000"),
+    ),
+    Workload(
+        name="c",
+        what="`Record`, 64 connections",
+        arguments=("--protocol", "grpc-unary", "--connections", "64"),
+    ),
+    Workload(
+        name="d",
+        what="`POST /hold`, NDJSON of 1,000, 4 connections",
+        arguments=("--protocol", "http", "--connections", "4", "--batch", "1000"),
+    ),
+)
+
+
+@contextlib.contextmanager
+def served(command: list[str]) -> Iterator[tuple[int, str, str]]:
+    """A server in a process of its own: its number and its two addresses."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines: list[str] = []
+    assert process.stdout is not None
+    reader = threading.Thread(target=lambda out: lines.append(out.readline()), args=(process.stdout,))
+    reader.start()
+    reader.join(READY_SECONDS_MAX)
+    try:
+        if not lines or not lines[0].startswith("listening: "):
+            process.kill()
+            sys.exit(f"{command[0]} did not start: {process.communicate()[1][-500:]}")
+        grpc, _, http_address = lines[0].removeprefix("listening: grpc=").strip().partition(" http=")
+        # Its log is read away, or it would stop at a full pipe.
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
+        yield process.pid, grpc, http_address
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def load(binary: str, workload: Workload, grpc: str, http_address: str, *more: str) -> Figures:
+    """One run of the load generator."""
+    address = http_address if workload.name == "d" else grpc
+    command = [binary, "load", "--json", "--server", f"http://{address}", *workload.arguments, *more]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        sys.exit(f"{' '.join(command)}: {ended.stderr.strip()}")
+    report = json.loads(ended.stdout)
+    return {"rate": report["events_per_second"], "p50": report["latency_ms"]["p50"], "p99": report["latency_ms"]["p99"]}
+
+
+def floor_ms(folder: Path) -> float:
+    """The median of one append of 4 KiB with fdatasync."""
+    file = os.open(folder / "floor", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    times, block, until = [], b"x" * 4096, time.perf_counter() + FLOOR_SECONDS
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        os.write(file, block)
+        os.fdatasync(file)
+        times.append(time.perf_counter() - began)
+    os.close(file)
+    (folder / "floor").unlink()
+    return statistics.median(times) * 1000
+
+
+def ours(binary: str, folder: Path) -> list[str]:
+    """The command of the service over an empty store."""
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    addresses = ["--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"]
+    return [binary, "serve", "--data-dir", str(folder / "data"), *addresses]
+
+
+def compare(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str], list[Figures]], list[float]]:
+    """All contenders at all workloads, in turns."""
+    samples: dict[tuple[str, str], list[Figures]] = {}
+    floors: list[float] = []
+    seconds = ("--duration", str(options.seconds))
+    for number in range(options.rounds):
+        for workload in WORKLOADS:
+            floors.append(floor_ms(folder))
+            contenders = {
+                "ours": ours(options.binary, folder),
+                "bare": [options.bare],
+                "python": [sys.executable, str(Path(__file__).with_name("python_server.py"))],
+            }
+            for name, command in contenders.items():
+                if name == "python" and workload.name == "d":
+                    continue
+                with served(command) as (_, grpc, http_address):
+                    figures = load(options.binary, workload, grpc, http_address, *seconds)
+                samples.setdefault((workload.name, name), []).append(figures)
+                print(f"round {number + 1}, {workload.name}, {name}: {figures['rate']:,.0f}/s", flush=True)
+    return samples, floors
+
+
+def at_half_load(options: argparse.Namespace, folder: Path, saturating: float) -> Figures:
+    """Acknowledgements while events come at half the rate that saturates."""
+    rate = max(1, int(saturating / 2))
+    with served(ours(options.binary, folder)) as (_, grpc, http_address):
+        more = ("--rate", str(rate), "--duration", str(options.seconds))
+        return load(options.binary, WORKLOADS[0], grpc, http_address, *more) | {"wanted": rate}
+
+
+def peak_mb(pid: int) -> float:
+    """The largest resident set so far, 1 MB = 10^6 bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return float("nan")
+
+
+def large(options: argparse.Namespace, folder: Path, saturating: float) -> Figures:
+    """A store of many holders: its memory, and the top 100 while events come at half load."""
+    with served(ours(options.binary, folder)) as (pid, grpc, http_address):
+        fill = ("--count", str(options.events), "--holders", str(options.holders), "--duration", "3600")
+        load(options.binary, WORKLOADS[1], grpc, http_address, *fill)
+        memory = peak_mb(pid)
+        times: list[float] = []
+        stop = threading.Event()
+
+        def ask() -> None:
+            connection = http.client.HTTPConnection(http_address, timeout=30)
+            while not stop.is_set():
+                began = time.perf_counter()
+                connection.request("GET", "/leaderboard?n=100")
+                answer = connection.getresponse()
+                answer.read()
+                times.append(time.perf_counter() - began)
+                assert answer.status == http.client.OK, answer.status
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        more = ("--rate", str(max(1, int(saturating / 2))), "--holders", str(options.holders))
+        load(options.binary, WORKLOADS[0], grpc, http_address, *more, "--duration", str(options.seconds))
+        stop.set()
+        asker.join()
+    times.sort()
+    at = lambda part: times[min(len(times) - 1, int(part * len(times)))] * 1000  # noqa: E731
+    return {"memory": memory, "p50": at(0.5), "p99": at(0.99), "asked": len(times)}
+
+
+def table(options: argparse.Namespace, folder: Path) -> str:
+    """Everything, as Markdown."""
+    samples, floors = compare(options, folder)
+
+    def median(workload: str, name: str, figure: str) -> float:
+        return statistics.median(sample[figure] for sample in samples[workload, name])
+
+    saturating = median("a", "ours", "rate")
+    half = at_half_load(options, folder, saturating)
+    many = large(options, folder, saturating)
+    cores, cpu = os.cpu_count(), platform.processor() or platform.machine()
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    lines = [
+        f"Measured on {cpu}, {cores} cores, Linux {platform.release()}, {when}; load average before: "
+        f"{options.load_before:.1f}. Medians of {options.rounds} interleaved rounds of {options.seconds} s, client and "
+        f"server on the same cores. fdatasync floor: {statistics.median(floors):.2f} ms "
+        f"({min(floors):.2f} to {max(floors):.2f}).",
+        "",
+        "| workload | ours, durable, events/s | p50, ms | p99, ms | bare server | ours ÷ bare | Python dict | ours ÷ Python |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for workload in WORKLOADS:
+        rate, bare = median(workload.name, "ours", "rate"), median(workload.name, "bare", "rate")
+        row = [
+            f"({workload.name}) {workload.what}",
+            f"{rate:,.0f}",
+            f"{median(workload.name, 'ours', 'p50'):.2f}",
+            f"{median(workload.name, 'ours', 'p99'):.2f}",
+            f"{bare:,.0f}",
+            f"{rate / bare:.2f}",
+        ]
+        if (workload.name, "python") in samples:
+            python = median(workload.name, "python", "rate")
+            row += [f"{python:,.0f}", f"{rate / python:.1f}"]
+        else:
+            row += ["", ""]
+        lines.append("| " + " | ".join(row) + " |")
+    lines += [
+        "",
+        "| goal | measured |",
+        "| --- | --- |",
+        f"| (a) at least 0.6 of the bare server | {saturating / median('a', 'bare', 'rate'):.2f} |",
+        f"| (a) at least 15 times the Python server | {saturating / median('a', 'python', 'rate'):.1f} |",
+        f"| (b) at least 1M events/s acknowledged durable | {median('b', 'ours', 'rate'):,.0f} |",
+        f"| acknowledgement p99 at most 10 ms at half of (a)'s load | {half['p99']:.2f} ms at {half['rate']:,.0f}/s "
+        f"of {half['wanted']:,.0f}/s wanted |",
+        f"| top 100 of {options.holders:,} holders, p99 at most 10 ms at half load | {many['p99']:.2f} ms "
+        f"(p50 {many['p50']:.2f} ms, {many['asked']:,.0f} answers) |",
+        f"| memory of {options.events:,} closed holds of {options.holders:,} holders at most 1.5 GB | "
+        f"{many['memory']:,.0f} MB at its peak |",
+    ]
+    return "\n".join(lines)
+
+
+def write(text: str) -> None:
+    """Put the table between its marker lines."""
+    document = DOCUMENT.read_text(encoding="utf-8")
+    before, found, rest = document.partition(BEGIN)
+    _, also_found, after = rest.partition(END)
+    if not found or not also_found:
+        sys.exit(f"{DOCUMENT}: there are no lines {BEGIN} and {END}")
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, and write the table unless it was a quick run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--binary", required=True, help="main_holdmetrics")
+    parser.add_argument("--bare", required=True, help="the bare server")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5, help="of one run")
+    parser.add_argument("--events", type=int, default=10_000_000, help="of the large store")
+    parser.add_argument("--holders", type=int, default=1_000_000, help="of the large store")
+    parser.add_argument("--folder", type=Path, help="where the journal lies [default: a temporary folder]")
+    parser.add_argument("--quick", action="store_true", help="one short round; writes nothing")
+    options = parser.parse_args()
+    options.load_before = os.getloadavg()[0]
+    if options.quick:
+        options.rounds, options.seconds, options.events, options.holders = 1, 1, 100_000, 10_000
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        text = table(options, Path(folder))
+    print(text)
+    if not options.quick:
+        write(text)
+
+
+if __name__ == "__main__":
+    main()

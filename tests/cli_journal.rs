@@ -25,7 +25,7 @@ fn write(data: &Path, batches: impl IntoIterator<Item = EventBatch>) {
 /// Three segments and more.
 fn written(folder: &Folder) -> PathBuf {
     let data = folder.path("data");
-    write(&data, (0..9).map(|number| batch(number, 2, 200)));
+    write(&data, (0..9).map(|number| batch(number, 2, 300)));
     data
 }
 

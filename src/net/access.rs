@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, header};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::keys::{KeyRing, Scope};
+use super::key_ring::KeyRing;
+use super::keys::Scope;
 use super::settings::Limits;
 
 /// What a call needs.

@@ -1,22 +1,16 @@
-//! API keys: a file of names, scopes and hashes, read again when it changes.
+//! API keys as they stand in their file: names, scopes and hashes.
 //!
 //! The file never holds a key itself, only its SHA-256; a key is long and random, so a plain hash is enough.
-//! A new file that cannot be read leaves the old keys in force. What a key opens is decided in `access`.
+//! Which keys are in force at a moment is known to `key_ring`; what one opens is decided in `access`.
 
 use std::fmt;
-use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tracing::{info, warn};
-
-use crate::telemetry::metrics::Metrics;
 
 /// What a key may do. None of them includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,6 +51,11 @@ impl KeyHash {
     #[must_use]
     pub fn of(key: &str) -> Self {
         Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// Whether both are the same, in a time that does not tell how much of them is.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -172,7 +171,7 @@ pub fn read_keys(file: &Path, text: &str) -> Result<Vec<ApiKey>, KeyFileError> {
         file: file.to_owned(),
         line: error
             .span()
-            .map_or(1, |span| text[..span.start].lines().count().max(1)),
+            .map_or(1, |span| 1 + text[..span.start].matches('\n').count()),
         reason: error.message().replace('\n', ", "),
     })?;
     let mut keys: Vec<ApiKey> = Vec::with_capacity(parsed.key.len());
@@ -208,106 +207,6 @@ pub fn read_keys(file: &Path, text: &str) -> Result<Vec<ApiKey>, KeyFileError> {
         });
     }
     Ok(keys)
-}
-
-/// The keys in force, and the file that they come from.
-pub struct KeyRing {
-    file: PathBuf,
-    keys: ArcSwap<Vec<ApiKey>>,
-    /// How the file looked when it was last read, well or not.
-    seen: Mutex<Option<Stamp>>,
-    metrics: Arc<Metrics>,
-}
-
-/// Changes where the content of a file does.
-type Stamp = (u64, Option<SystemTime>, u64);
-
-impl KeyRing {
-    /// The keys of `file`.
-    pub fn open(file: &Path, metrics: Arc<Metrics>) -> Result<Self, KeyFileError> {
-        let (keys, stamp) = load(file)?;
-        Ok(Self {
-            file: file.to_owned(),
-            keys: ArcSwap::from_pointee(keys),
-            seen: Mutex::new(stamp),
-            metrics,
-        })
-    }
-
-    /// Reads the file again. Where that fails, the keys that were in force stay.
-    pub fn reload(&self) -> Result<(), KeyFileError> {
-        let loaded = load(&self.file);
-        self.metrics.keys_reloaded(loaded.is_ok());
-        match loaded {
-            Ok((keys, stamp)) => {
-                info!(keys = keys.len(), file = %self.file.display(), "Read the API keys again.");
-                self.remember(stamp);
-                self.keys.store(Arc::new(keys));
-                Ok(())
-            }
-            Err(error) => {
-                warn!(%error, "The API keys stay as they were.");
-                self.remember(stamp(&self.file));
-                Err(error)
-            }
-        }
-    }
-
-    /// Reads the file again where it has changed; what is wrong with it is logged once.
-    pub(super) fn reload_if_changed(&self) {
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if stamp(&self.file) != seen {
-            // Logged and counted by itself.
-            let _ = self.reload();
-        }
-    }
-
-    /// The key that was presented. Looks at all of them, whichever it is.
-    pub(super) fn find(&self, presented: &str) -> Option<ApiKey> {
-        let hash = KeyHash::of(presented);
-        let keys = self.keys.load();
-        let mut found = None;
-        for key in keys.iter() {
-            if bool::from(key.hash.0.ct_eq(&hash.0)) {
-                found = Some(key);
-            }
-        }
-        found.cloned()
-    }
-
-    fn remember(&self, stamp: Option<Stamp>) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
-    }
-}
-
-fn load(file: &Path) -> Result<(Vec<ApiKey>, Option<Stamp>), KeyFileError> {
-    // Before the content, so that a change in between is seen as one.
-    let stamp = stamp(file);
-    let text = fs::read_to_string(file).map_err(|cause| KeyFileError::Read {
-        file: file.to_owned(),
-        cause,
-    })?;
-    Ok((read_keys(file, &text)?, stamp))
-}
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(file).ok()?;
-    Some((
-        metadata.len(),
-        metadata.modified().ok(),
-        identity(&metadata),
-    ))
-}
-
-/// A file that is renamed into place differs by this, even within one tick of the clock.
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> u64 {
-    0
 }
 
 #[cfg(test)]
@@ -367,23 +266,12 @@ mod tests {
             ),
             (
                 format!("{entry}colour = 1\n"),
-                "keys.toml: line 1: unknown field `colour`",
+                "keys.toml: line 5: unknown field `colour`",
             ),
         ] {
             let found = reason(&text);
             assert!(found.starts_with(expected), "{text}\n{found}");
             assert!(!found.contains('\n'), "{found}");
         }
-    }
-
-    #[test]
-    fn the_presented_key_is_found_by_its_hash_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("keys.toml");
-        fs::write(&file, key("a").entry() + &key("b").entry()).unwrap();
-        let ring = KeyRing::open(&file, Arc::new(Metrics::new("0", ""))).unwrap();
-        assert_eq!(ring.find("b"), Some(key("b")));
-        assert_eq!(ring.find("c"), None);
-        assert_eq!(ring.find(&KeyHash::of("b").to_string()), None);
     }
 }

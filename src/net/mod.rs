@@ -1,7 +1,7 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, keys and limits.
 //!
 //! It converts, asks and answers; nothing is decided here about events or scores. Read [`settings`] (what can
-//! be chosen), [`server`] (how it runs), `listener` and `connection` (sockets), [`keys`] and `access` (who may
+//! be chosen), [`server`] (how it runs), `listener` and `connection` (sockets), [`keys`], `key_ring` and `access` (who may
 //! do what), then `grpc` and `http`.
 
 mod access;
@@ -10,6 +10,7 @@ mod connection;
 mod grpc;
 mod house;
 mod http;
+mod key_ring;
 pub mod keys;
 mod listener;
 mod page_token;

@@ -3,7 +3,7 @@
 //! One stream of answers that does all of it when it is polled: it takes what has arrived into one batch,
 //! admits the batch, and acknowledges whatever has become durable. So there is no task, channel or lock per
 //! stream, a caller that goes away frees everything, and a caller that does not read is not read from.
-//! What a message means is in `event` and `columns`.
+//! What a message means is in `event` and `columns`; what is said of it, in `group`.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -15,17 +15,15 @@ use futures_util::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
-use super::columns::Rows;
 use super::event::Judge;
+use super::group::{Carrier, Group, Landed};
 use super::status;
 use crate::core::EventBatch;
-use crate::engine::{Durability, Engine, Pending, Receipt, SubmitError};
+use crate::engine::{Engine, Pending, SubmitError};
 use crate::net::connection::Boxed;
-use crate::net::pb::{self, HoldAck, HoldBatch, HoldMsg, Refusal};
+use crate::net::pb::HoldAck;
 use crate::telemetry::metrics::Metrics;
 
-/// Refused events that one acknowledgement lists.
-const REFUSED_LISTED_MAX: usize = 1_024;
 /// A batch is admitted where it has so many events, refused ones included, ...
 const EVENTS_MAX: u64 = 4_096;
 /// ... or so many bytes, or where nothing more has arrived.
@@ -34,86 +32,6 @@ const BYTES_MAX: usize = 512 << 10;
 const FLYING_MAX: usize = 8;
 /// Events that are taken in one poll before other streams have their turn.
 const TURN_EVENTS: u64 = 8_192;
-
-/// A message that holds events.
-pub(in crate::net) trait Carrier {
-    /// Adds its events to `events`, and to `group` what is to be said of them.
-    fn unload(
-        &self,
-        judge: &Judge<'_>,
-        rows_max: usize,
-        events: &mut EventBatch,
-        group: &mut Group,
-    );
-}
-
-impl Carrier for HoldMsg {
-    fn unload(&self, judge: &Judge<'_>, _: usize, events: &mut EventBatch, group: &mut Group) {
-        match judge.take(self, events) {
-            Ok(()) => group.accepted += 1,
-            Err(refusal) => group.refuse(judge, None, refusal.field(), &refusal),
-        }
-    }
-}
-
-impl Carrier for HoldBatch {
-    fn unload(
-        &self,
-        judge: &Judge<'_>,
-        rows_max: usize,
-        events: &mut EventBatch,
-        group: &mut Group,
-    ) {
-        let rows = match Rows::new(self, rows_max) {
-            Ok(rows) => rows,
-            Err(refusal) => return group.refuse(judge, None, refusal.field(), &refusal),
-        };
-        for row in 0..rows.count() {
-            match rows.take(row, judge, events) {
-                Ok(()) => group.accepted += 1,
-                Err(refusal) => {
-                    group.refuse(judge, Some(row as u64), refusal.field(), &refusal);
-                }
-            }
-        }
-    }
-}
-
-/// What one acknowledgement covers.
-#[derive(Debug, Default)]
-pub(in crate::net) struct Group {
-    /// Place of its last message in the stream.
-    index: u64,
-    messages: u32,
-    accepted: u64,
-    refused_total: u64,
-    refused: Vec<Refusal>,
-}
-
-impl Group {
-    fn refuse(
-        &mut self,
-        judge: &Judge<'_>,
-        row: Option<u64>,
-        field: &'static str,
-        reason: &dyn std::fmt::Display,
-    ) {
-        judge.count_refused(field);
-        self.refused_total += 1;
-        if self.refused.len() < REFUSED_LISTED_MAX {
-            self.refused.push(Refusal {
-                index: self.index,
-                row,
-                field: field.to_owned(),
-                reason: reason.to_string(),
-            });
-        }
-    }
-
-    fn is_full(&self, messages_max: u32) -> bool {
-        self.messages >= messages_max || self.refused.len() >= REFUSED_LISTED_MAX
-    }
-}
 
 /// Events that have arrived and were not yet admitted, and how they are acknowledged.
 #[derive(Debug)]
@@ -137,48 +55,6 @@ type Admission = Boxed<Result<Pending, SubmitError>>;
 struct Flight {
     pending: Option<Pending>,
     groups: Vec<Group>,
-}
-
-/// Acknowledgements of a flight that has landed.
-#[derive(Default)]
-struct Landed {
-    groups: std::vec::IntoIter<Group>,
-    /// Number of the last event that was acknowledged.
-    sequence: u64,
-    durability: Option<Durability>,
-}
-
-impl Landed {
-    fn new(groups: Vec<Group>, receipt: Option<Receipt>) -> Self {
-        Self {
-            groups: groups.into_iter(),
-            sequence: receipt.map_or(0, |receipt| receipt.first - 1),
-            durability: receipt.map(|receipt| receipt.durability),
-        }
-    }
-
-    fn next(&mut self) -> Option<HoldAck> {
-        let group = self.groups.next()?;
-        self.sequence += group.accepted;
-        let durability = self.durability.filter(|_| group.accepted > 0);
-        Some(HoldAck {
-            sequence: durability.map_or(0, |_| self.sequence),
-            durability: wire_from_durability(durability).into(),
-            index: group.index,
-            accepted: group.accepted,
-            refused: group.refused,
-            refused_total: group.refused_total,
-        })
-    }
-}
-
-/// What is said of how an event is kept.
-pub(in crate::net) const fn wire_from_durability(durability: Option<Durability>) -> pb::Durability {
-    match durability {
-        None => pb::Durability::Unspecified,
-        Some(Durability::Durable) => pb::Durability::Durable,
-        Some(Durability::Buffered) => pb::Durability::Buffered,
-    }
 }
 
 /// The stream of acknowledgements of a stream of messages.

@@ -1,7 +1,7 @@
 //! gRPC: the contract of `proto/poh/hold.proto`, with health checking and server reflection.
 //!
 //! Read in this order: [`door`] (who may call what, until when), [`service`] (the calls), [`event`] and
-//! [`columns`] (what comes in), [`intake`] (streams of it), [`answer`] and [`watch`] (what goes out),
+//! [`columns`] (what comes in), [`intake`] and [`group`] (streams of it), [`answer`] and [`watch`] (what goes out),
 //! [`status`] (what goes wrong).
 
 mod answer;
@@ -11,6 +11,7 @@ mod door;
 mod event;
 #[cfg(fuzzing)]
 mod fuzzing;
+mod group;
 mod intake;
 mod service;
 mod status;

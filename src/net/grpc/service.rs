@@ -17,7 +17,8 @@ use super::answer::{
     wire_from_holder, wire_from_window,
 };
 use super::event::Judge;
-use super::intake::{Intake, wire_from_durability};
+use super::group::wire_from_durability;
+use super::intake::Intake;
 use super::status::{bad_field, not_taken};
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{EventBatch, Micros, Window};

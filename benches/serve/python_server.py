@@ -1,7 +1,7 @@
 """What a user writes first: a grpc.aio server that keeps a dict.
 
-It converts each message and remembers it in memory; it keeps nothing on disk, corrects nothing and merges nothing.
-The stubs are made from proto/poh/hold.proto at the start, into a temporary folder.
+It converts each message and remembers it in memory; it keeps nothing on disk, corrects nothing and merges
+nothing. The stubs are made from proto/poh/hold.proto at the start, into a temporary folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import importlib
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import grpc
 import grpc_tools
@@ -20,7 +23,7 @@ from grpc_tools import protoc
 PROTO = Path(__file__).parents[2] / "proto"
 
 
-def stubs():  # noqa: ANN201 - the modules are made here
+def stubs() -> tuple[ModuleType, ModuleType]:
     """The generated modules."""
     folder = tempfile.mkdtemp()
     included = Path(grpc_tools.__file__).parent / "_proto"
@@ -32,44 +35,60 @@ def stubs():  # noqa: ANN201 - the modules are made here
 
 
 pb, services = stubs()
-holds: defaultdict[tuple[str, str], list[tuple[int, int, float]]] = defaultdict(list)
-count = 0
 
 
-def take(message) -> None:  # noqa: ANN001 - a generated type
-    """Keep one event."""
-    global count
-    weight = float(message.weight_text) if message.weight_text else 1.0
-    start = message.start.seconds * 1_000_000 + message.start.nanos // 1000
-    end = message.end.seconds * 1_000_000 + message.end.nanos // 1000
-    holds[message.token_id, message.holder_id].append((start, end, weight))
-    count += 1
+class Holds:
+    """All that was sent, by token and holder."""
+
+    def __init__(self) -> None:
+        self.holds: defaultdict[tuple[str, str], list[tuple[int, int, float]]] = defaultdict(list)
+        self.count = 0
+
+    def take(self, message: Any) -> None:
+        """Keep one event."""
+        weight = float(message.weight_text) if message.weight_text else 1.0
+        start = message.start.seconds * 1_000_000 + message.start.nanos // 1000
+        end = message.end.seconds * 1_000_000 + message.end.nanos // 1000
+        self.holds[message.token_id, message.holder_id].append((start, end, weight))
+        self.count += 1
+
+    def take_batch(self, batch: Any) -> int:
+        """Keep the rows of a batch; how many there were."""
+        rows = zip(batch.token_id, batch.holder_id, batch.start_us, batch.end_us, strict=True)
+        for token_id, holder_id, start, end in rows:
+            self.holds[token_id, holder_id].append((start, end, 1.0))
+        self.count += len(batch.holder_id)
+        return len(batch.holder_id)
+
+    def ack(self, index: int, accepted: int) -> Any:
+        """The answer to message `index`."""
+        return pb.HoldAck(sequence=self.count, durability=pb.BUFFERED, index=index, accepted=accepted)
 
 
 class Servicer(services.HoldMetricsServicer):
-    """Events in, acknowledgements out."""
+    """Events in, acknowledgements out; the names of the calls are those of the contract."""
 
-    async def Record(self, request, context):  # noqa: ANN001, ANN201, ARG002, N802 - the names of the contract
-        take(request)
-        return pb.HoldAck(sequence=count, durability=pb.BUFFERED, accepted=1)
+    def __init__(self) -> None:
+        self.book = Holds()
 
-    async def Broadcast(self, requests, context):  # noqa: ANN001, ANN201, ARG002, N802
+    async def Record(self, request: Any, _context: object) -> Any:
+        """One event."""
+        self.book.take(request)
+        return self.book.ack(0, 1)
+
+    async def Broadcast(self, requests: AsyncIterator[Any], _context: object) -> AsyncIterator[Any]:
+        """One event after the other, each acknowledged."""
         index = 0
         async for request in requests:
-            take(request)
-            yield pb.HoldAck(sequence=count, durability=pb.BUFFERED, index=index, accepted=1)
+            self.book.take(request)
+            yield self.book.ack(index, 1)
             index += 1
 
-    async def BroadcastBatch(self, requests, context):  # noqa: ANN001, ANN201, ARG002, N802
-        global count
+    async def BroadcastBatch(self, requests: AsyncIterator[Any], _context: object) -> AsyncIterator[Any]:
+        """One batch after the other, each acknowledged."""
         index = 0
         async for batch in requests:
-            rows = zip(batch.token_id, batch.holder_id, batch.start_us, batch.end_us, strict=True)
-            for token_id, holder_id, start, end in rows:
-                holds[token_id, holder_id].append((start, end, 1.0))
-            rows_taken = len(batch.holder_id)
-            count += rows_taken
-            yield pb.HoldAck(sequence=count, durability=pb.BUFFERED, index=index, accepted=rows_taken)
+            yield self.book.ack(index, self.book.take_batch(batch))
             index += 1
 
 

@@ -113,8 +113,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 #[cfg(feature = "py-embed")]
 fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Failure> {
     use crate::host::inspection::inspect;
+    use crate::host::installation::PYTHON;
     use crate::host::interpreter::{Settings, library_version};
-    use crate::host::runtime::PYTHON;
 
     let (interpreter, runtime) = super::python::boot(&Settings::default())?;
     let found = inspect(&interpreter);

@@ -18,7 +18,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyModule};
 use pyo3::{ffi, intern};
 
-use super::runtime::{PYTHON, Runtime};
+use super::installation::PYTHON;
+use super::runtime::Runtime;
 use super::{guard, logging, native};
 
 /// The module that the registered callables are in.

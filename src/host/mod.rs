@@ -2,7 +2,7 @@
 //!
 //! [`native`] are the callables that Python sees, the same in the embedded interpreter and in the
 //! extension module; [`errors`] and [`workers`] serve them. What follows exists only in the binary
-//! that carries an interpreter: [`runtime`] finds one, [`interpreter`] boots it, [`scripts`] runs
+//! that carries an interpreter: [`runtime`] finds one among [`installation`]s, [`interpreter`] boots it, [`scripts`] runs
 //! an operator's code in it, [`logging`] hands its log records on, [`audit`] scores in pure Python.
 //! Code that is run in here is trusted like the binary itself.
 
@@ -22,6 +22,8 @@ pub mod audit;
 mod guard;
 #[cfg(feature = "py-embed")]
 pub mod inspection;
+#[cfg(feature = "py-embed")]
+pub mod installation;
 #[cfg(feature = "py-embed")]
 pub mod interpreter;
 #[cfg(feature = "py-embed")]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::program::{Ended, PROGRAM, Place, bare};
-use poh_holdmetrics_rust::host::runtime::PYTHON;
+use poh_holdmetrics_rust::host::installation::PYTHON;
 
 const UNUSABLE: i32 = 78;
 

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use poh_holdmetrics_rust::host::runtime::PYTHON;
+use poh_holdmetrics_rust::host::installation::PYTHON;
 
 /// The binary.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_main_holdmetrics");

@@ -75,6 +75,8 @@ step "cargo test, no Python" cargo_test
 step "cargo test, py-embed" cargo_test_embedded
 step "build the binary" build_binary
 step "doctor, from another folder" elsewhere
+# Before the extension is built: its settings of pyo3 would have the binary built once more.
+step "make run" scripts/run.sh
 
 for engine in native python; do
     step "the repository's cases, --engine $engine" cases "$engine" tests/cases
@@ -108,5 +110,4 @@ command -v promtool >/dev/null ||
     not_run "promtool over metrics and alert rules" "it is not installed (Debian's package prometheus has it)"
 can_mount || not_run "a full disk under a real process" "no tmpfs can be mounted here"
 
-step "make run" scripts/run.sh
 finish

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 
 use super::holder::HolderState;
-use super::ids::{IdIndex, IdMemo};
+use super::ids::{IdIndex, IdMemo, IdNumber};
 use super::shard::Shard;
 use crate::core::columns::LengthMismatch;
 use crate::core::key::{PARTS, part_of};
@@ -218,13 +218,18 @@ impl HoldAggregator {
         let events = || run.events.iter().map(|index| &events[*index as usize]);
         let mut shard = self.shard_mut(run.part);
         // All are looked for before any is changed: the memory is asked for many at a time.
-        let numbers: Numbers = events()
-            .map(|event| shard.number(event.holder_id))
+        let places: SmallVec<[(u32, IdNumber); RUN]> = events()
+            .map(|event| {
+                let number = shard.number(event.holder_id);
+                (number, tokens.number(event.token_id))
+            })
             .collect();
+        for (number, token) in &places {
+            shard.touch(*number, *token);
+        }
         let mut repeated = 0;
         let mut due = Numbers::new();
-        for (event, number) in events().zip(numbers) {
-            let token = tokens.number(event.token_id);
+        for (event, (number, token)) in events().zip(places) {
             let done = shard.change_at(number, |holder| holder.record(token, event.claim));
             repeated += u64::from(!done.is_change);
             if done.is_due {

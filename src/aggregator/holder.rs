@@ -183,19 +183,15 @@ impl HolderState {
         token: IdNumber,
         change: impl FnOnce(&mut KeyFacts) -> Recorded,
     ) -> HolderChange {
-        let known = self.keys.len();
         let was_stale = self.stale.contains(&token);
-        let key = self.keys.entry(token);
+        let (key, is_new_key) = self.keys.entry(token);
         let before = (!was_stale).then(|| Sums::of(&key.facts));
         let recorded = change(&mut key.facts);
-        key.is_changed |= recorded.is_change;
+        // An event that earns nothing still makes its key known.
+        let is_change = recorded.is_change || is_new_key;
+        key.is_changed |= is_change;
+        self.is_changed |= is_change;
         let after = (!recorded.is_stale).then(|| Sums::of(&key.facts));
-        let is_new_key = self.keys.len() > known;
-        if is_new_key {
-            // An event that earns nothing still makes its key known.
-            self.mark(token, true);
-        }
-        self.is_changed |= recorded.is_change;
         if recorded.is_change {
             if let Some(before) = before {
                 self.take_away(&before);
@@ -207,7 +203,7 @@ impl HolderState {
             }
         }
         HolderChange {
-            is_change: recorded.is_change || is_new_key,
+            is_change,
             is_due: !self.stale.is_empty(),
             new_keys: usize::from(is_new_key),
         }

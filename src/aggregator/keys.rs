@@ -4,6 +4,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::ids::IdNumber;
 use crate::core::KeyFacts;
@@ -44,13 +45,6 @@ impl Default for Keys {
 }
 
 impl Keys {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Few(keys) => keys.len(),
-            Self::Many(keys) => keys.len(),
-        }
-    }
-
     /// Makes room for so many more, and not for one beyond them.
     pub(super) fn make_room(&mut self, count: usize) {
         match self {
@@ -79,8 +73,8 @@ impl Keys {
         }
     }
 
-    /// The key of `token`, a new one at first sight.
-    pub(super) fn entry(&mut self, token: IdNumber) -> &mut HeldKey {
+    /// The key of `token`, and whether it is a new one, at first sight.
+    pub(super) fn entry(&mut self, token: IdNumber) -> (&mut HeldKey, bool) {
         if let Self::Few(keys) = self
             && keys.len() == FEW
             && keys.binary_search_by_key(&token, |key| key.token).is_err()
@@ -90,8 +84,9 @@ impl Keys {
         }
         match self {
             Self::Few(keys) => {
-                let place = keys.binary_search_by_key(&token, |key| key.token);
-                let place = place.unwrap_or_else(|place| {
+                let found = keys.binary_search_by_key(&token, |key| key.token);
+                let is_new = found.is_err();
+                let place = found.unwrap_or_else(|place| {
                     if keys.len() == keys.capacity() {
                         // Many holders never have a second key: no room is kept for one. From then
                         // on 4, 10, 22: what is left behind by growing lies about in small pieces.
@@ -100,9 +95,12 @@ impl Keys {
                     keys.insert(place, HeldKey::new(token));
                     place
                 });
-                &mut keys[place]
+                (&mut keys[place], is_new)
             }
-            Self::Many(keys) => keys.entry(token).or_insert_with(|| HeldKey::new(token)),
+            Self::Many(keys) => match keys.entry(token) {
+                Entry::Occupied(entry) => (entry.into_mut(), false),
+                Entry::Vacant(entry) => (entry.insert(HeldKey::new(token)), true),
+            },
         }
     }
 

@@ -101,6 +101,16 @@ impl KeyFacts {
         matches!(self.0, Known::Nothing)
     }
 
+    /// Where the last stretch of its plain holds begins; `None` where there is none.
+    #[must_use]
+    pub fn last_stretch(&self) -> Option<Micros> {
+        match &self.0 {
+            Known::Nothing => None,
+            Known::Lone(lone) => Some(lone.start()),
+            Known::Many(many) => many.plain.last_stretch(),
+        }
+    }
+
     /// Hands out the fewest claims that make a key equal to this one, at least one.
     pub fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
         let nothing = Claim::Plain(Fact::Closed {

@@ -73,6 +73,11 @@ impl Timeline {
         }
     }
 
+    /// Where the last stretch of the envelope begins.
+    pub(super) fn last_stretch(&self) -> Option<Micros> {
+        self.holds.last().map(|(start, _)| start)
+    }
+
     /// The fewest facts that make a timeline equal to this one.
     pub fn facts(&self) -> impl Iterator<Item = Fact> {
         let holds = self.holds.iter().map(|(start, held)| Fact::Closed {

@@ -96,8 +96,11 @@ pub(super) fn zeros(
     stop: &AtomicBool,
 ) -> io::Result<Box<dyn VfsFile>> {
     let made = vfs.create(path).and_then(|file| {
-        write_zeros(&*file, 0, bytes, stop)?;
-        file.sync()?;
+        // Piece by piece: the syncs of the journal wait for what the disk has to write before them.
+        for offset in (0..bytes).step_by(PIECE) {
+            write_zeros(&*file, offset, (bytes - offset).min(PIECE as u64), stop)?;
+            file.sync()?;
+        }
         Ok(file)
     });
     if made.is_err() {

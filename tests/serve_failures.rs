@@ -13,8 +13,6 @@ use poh_holdmetrics_rust::net::client::{Batch, Client, ClientError, Target};
 use poh_holdmetrics_rust::net::pb;
 use serve_support::{Service, command};
 use tempfile::{TempDir, tempdir};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const BATCH_EVENTS: u64 = 1_000;
@@ -86,23 +84,6 @@ async fn holders(service: &Service) -> u64 {
         .holders_total
 }
 
-/// The status code of `GET path`.
-async fn status(service: &Service, path: &str) -> u16 {
-    let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("it reads");
-    let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .await
-        .expect("it answers");
-    let code = answer.split(' ').nth(1).expect("a status line");
-    code.parse().expect("a number")
-}
-
 /// `serve` in a shell that bounds the size of its files and takes the signal for that away, so that
 /// a write fails as a broken disk would make it fail.
 fn with_bounded_files(data: &Path, kib: u32) -> Command {
@@ -129,7 +110,7 @@ fn with_bounded_files(data: &Path, kib: u32) -> Command {
 async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart_has_everything() {
     let folder = tempdir().expect("a folder");
     let service = Service::spawn(with_bounded_files(folder.path(), 3_000));
-    assert_eq!(status(&service, "/readyz").await, 200);
+    assert_eq!(service.get("/readyz").await.0, 200);
     let mut sender = client(&service).await;
     let (acknowledged, error) = send_until_refused(&mut sender, 0).await;
     assert!(acknowledged > 0);
@@ -137,8 +118,8 @@ async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart
     // Nothing is acknowledged any more, questions are answered, and monitors see it.
     assert!(send(&mut sender, acknowledged).await.is_err());
     assert!(holders(&service).await >= acknowledged * BATCH_EVENTS);
-    assert_eq!(status(&service, "/readyz").await, 503);
-    assert_eq!(status(&service, "/healthz").await, 200);
+    assert_eq!(service.get("/readyz").await.0, 503);
+    assert_eq!(service.get("/healthz").await.0, 200);
     drop(sender);
     let ended = service.wait(WAIT_MAX);
     assert_eq!(ended.status.code(), Some(74), "{}", ended.stderr);
@@ -210,7 +191,7 @@ async fn d6_on_a_full_disk_reads_go_on_and_writes_resume_when_there_is_space() {
     assert!(delay.is_some_and(|delay| !delay.is_zero()), "{delay:?}");
 
     assert!(holders(&service).await >= acknowledged * BATCH_EVENTS);
-    assert_eq!(status(&service, "/healthz").await, 200);
+    assert_eq!(service.get("/healthz").await.0, 200);
 
     std::fs::remove_file(&ballast).expect("space");
     let began = Instant::now();

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use serve_support::{Service, command, event, refusal};
 use tempfile::tempdir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_where_it_listens_and_takes_events() {
@@ -84,7 +82,8 @@ async fn what_it_does_stands_in_its_metrics_and_promtool_has_no_complaint() {
         client.record(event(holder)).await.expect("taken");
     }
     client.record(event("")).await.expect_err("no holder");
-    let page = get(&service, "/metrics").await;
+    let (status, page) = service.get("/metrics").await;
+    assert_eq!(status, 200, "{page}");
     for line in [
         "holdmetrics_events_accepted_total 3",
         "holdmetrics_events_duplicate_total 1",
@@ -100,24 +99,6 @@ async fn what_it_does_stands_in_its_metrics_and_promtool_has_no_complaint() {
         assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
     }
     promtool(&page);
-}
-
-/// The body of `GET path`.
-async fn get(service: &Service, path: &str) -> String {
-    let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
-    let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("it reads");
-    let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .await
-        .expect("it answers");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    assert!(head.split(' ').nth(1) == Some("200"), "{head}");
-    body.to_owned()
 }
 
 fn promtool(page: &str) {

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod client;
+mod code_name;
 mod connection;
 mod grpc;
 mod house;

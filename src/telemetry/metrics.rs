@@ -7,36 +7,19 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry, TextEncoder,
 };
+
+pub use super::maker::Family;
+use super::maker::Maker;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// The conditions of an engine, of which one is 1.
 const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
-/// From a memory's pace to a patient client's.
-const SECONDS: &[f64] = &[
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-];
-
-/// One metric: what stands in its `# HELP` and `# TYPE` lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Family {
-    /// As Prometheus knows it.
-    pub name: &'static str,
-    /// "counter", "gauge" or "histogram".
-    pub kind: &'static str,
-    /// Names of its labels.
-    pub labels: &'static [&'static str],
-    /// One sentence.
-    pub help: &'static str,
-}
-
 /// What is looked up at each scrape instead of being counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {
@@ -351,101 +334,5 @@ impl LookedUp {
                 .with_label_values(&[condition])
                 .set(i64::from(condition == figures.condition));
         }
-    }
-}
-
-/// Registers metrics and remembers what they are called.
-struct Maker {
-    registry: Registry,
-    catalogue: Vec<Family>,
-}
-
-impl Default for Maker {
-    fn default() -> Self {
-        let registry = Registry::new();
-        #[cfg(target_os = "linux")]
-        registry
-            .register(Box::new(
-                prometheus::process_collector::ProcessCollector::for_self(),
-            ))
-            .expect("the first collector of an empty registry");
-        Self {
-            registry,
-            catalogue: Vec::new(),
-        }
-    }
-}
-
-impl Maker {
-    fn counter(&mut self, name: &'static str, help: &'static str) -> IntCounter {
-        let made = IntCounter::new(name, help);
-        self.add(made, name, "counter", &[], help)
-    }
-
-    fn counters(
-        &mut self,
-        name: &'static str,
-        labels: &'static [&'static str],
-        help: &'static str,
-    ) -> IntCounterVec {
-        let made = IntCounterVec::new(Opts::new(name, help), labels);
-        self.add(made, name, "counter", labels, help)
-    }
-
-    fn gauge(&mut self, name: &'static str, help: &'static str) -> IntGauge {
-        let made = IntGauge::new(name, help);
-        self.add(made, name, "gauge", &[], help)
-    }
-
-    fn gauge_of_seconds(&mut self, name: &'static str, help: &'static str) -> Gauge {
-        let made = Gauge::new(name, help);
-        self.add(made, name, "gauge", &[], help)
-    }
-
-    fn gauges(
-        &mut self,
-        name: &'static str,
-        labels: &'static [&'static str],
-        help: &'static str,
-    ) -> IntGaugeVec {
-        let made = IntGaugeVec::new(Opts::new(name, help), labels);
-        self.add(made, name, "gauge", labels, help)
-    }
-
-    fn histogram(&mut self, name: &'static str, help: &'static str) -> Histogram {
-        let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
-        self.add(Histogram::with_opts(options), name, "histogram", &[], help)
-    }
-
-    fn histograms(
-        &mut self,
-        name: &'static str,
-        labels: &'static [&'static str],
-        help: &'static str,
-    ) -> HistogramVec {
-        let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
-        let made = HistogramVec::new(options, labels);
-        self.add(made, name, "histogram", labels, help)
-    }
-
-    fn add<T: Collector + Clone + 'static>(
-        &mut self,
-        made: prometheus::Result<T>,
-        name: &'static str,
-        kind: &'static str,
-        labels: &'static [&'static str],
-        help: &'static str,
-    ) -> T {
-        let metric = made.expect("names and labels of this file are well formed");
-        self.registry
-            .register(Box::new(metric.clone()))
-            .expect("names of this file differ");
-        self.catalogue.push(Family {
-            name,
-            kind,
-            labels,
-            help,
-        });
-        metric
     }
 }

@@ -5,6 +5,7 @@
 //! of the rooms that it is told about.
 
 pub mod log;
+mod maker;
 pub mod metrics;
 pub mod otlp;
 

@@ -11,6 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
 
 /// A busy machine with two cores still starts within this.
@@ -84,6 +86,20 @@ impl Service {
     pub(crate) async fn client(&self) -> HoldMetricsClient<Channel> {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.grpc)).expect("an address");
         HoldMetricsClient::new(endpoint.connect().await.expect("it listens"))
+    }
+
+    /// Status code and body of `GET path`.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.http).await.expect("it listens");
+        let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n");
+        let sent = stream.write_all(request.as_bytes()).await;
+        sent.expect("it reads");
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer).await;
+        read.expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let code = head.split(' ').nth(1).expect("a status line");
+        (code.parse().expect("a number"), body.to_owned())
     }
 
     /// Sends a signal, as in "TERM".

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use tonic::Code;
 use tracing::{Span, debug};
 
+use crate::net::code_name::code_name;
 use crate::telemetry::metrics::Metrics;
 
 const STATUS: &str = "grpc-status";
@@ -55,32 +56,9 @@ impl Drop for Tally {
         if self.is_stream {
             self.metrics.streams.dec();
         }
-        let code = name(self.code.unwrap_or(Code::Cancelled));
+        let code = code_name(self.code.unwrap_or(Code::Cancelled));
         let took = self.since.elapsed();
         self.metrics.grpc_ended(self.method, code, took);
         debug!(parent: &self.span, code, took_us = took.as_micros(), "A gRPC call ended.");
-    }
-}
-
-/// As the protocol writes it.
-const fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }

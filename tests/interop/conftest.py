@@ -21,10 +21,11 @@ sys.path.insert(0, str(REPOSITORY / "python_pkg"))
 
 @dataclass(frozen=True)
 class Service:
-    """Where it listens."""
+    """Where it listens, and the process that does."""
 
     grpc: str
     http: str
+    pid: int
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def service() -> Iterator[Service]:
             line = process.stdout.readline()
             found = re.fullmatch(r"listening: grpc=(\S+) http=(\S+)\n", line)
             assert found, f"no addresses in {line!r}"
-            yield Service(grpc=found[1], http=found[2])
+            yield Service(grpc=found[1], http=found[2], pid=process.pid)
         finally:
             process.terminate()
             assert process.wait(timeout=15) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -55,15 +57,33 @@ def test_single_events_are_recorded_or_refused(stub: HoldMetricsStub) -> None:
     assert (stat.holder_id, stat.total_seconds, stat.weighted_score) == ("a", 10, 1.0)
 
 
-def test_a_stream_is_acknowledged_in_order(stub: HoldMetricsStub) -> None:
+def test_a_stream_is_acknowledged_in_order(stub: HoldMetricsStub, service: Service) -> None:
     events = [hold("a", 0, end) for end in range(1, 501)] + [hold("", 0, 1)]
     acks = list(stub.Broadcast(iter(events), timeout=PATIENCE))
     assert [ack.index for ack in acks] == list(range(501))
     assert [ack.sequence for ack in acks] == [*range(1, 501), 0]
     assert acks[-1].refused[0].field == "holder_id"
-    coalesced = list(stub.Broadcast(iter(events), timeout=PATIENCE, metadata=[("ack-every", "100")]))
+
+    # What arrives together may share an acknowledgement: the service sleeps until all of it was sent.
+    all_sent = threading.Event()
+
+    def sent() -> Iterator[pb.HoldMsg]:
+        yield from events
+        all_sent.set()
+
+    os.kill(service.pid, signal.SIGSTOP)
+    try:
+        answers = stub.Broadcast(sent(), timeout=PATIENCE, metadata=[("ack-every", "100")])
+        assert all_sent.wait(PATIENCE)
+    finally:
+        os.kill(service.pid, signal.SIGCONT)
+    coalesced = list(answers)
     assert sum(ack.accepted for ack in coalesced) == 500
     assert len(coalesced) < 501
+    assert all(ack.accepted <= 100 for ack in coalesced)
+    indices = [ack.index for ack in coalesced]
+    assert indices == sorted(set(indices))
+    assert indices[-1] == 500
     assert coalesced[-1].sequence in {0, 1000}
 
 

@@ -11,11 +11,12 @@
 //! cost nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
+use super::floors::Floors;
 use super::holder::HolderState;
 use super::ids::{IdIndex, IdMemo, IdNumber};
 use super::shard::Shard;
@@ -63,6 +64,7 @@ pub struct HoldAggregator {
     pub(super) tokens: IdIndex,
     shards: Box<[RwLock<Shard>]>,
     events: AtomicU64,
+    pub(super) floors: Floors,
 }
 
 impl Default for HoldAggregator {
@@ -79,6 +81,7 @@ impl HoldAggregator {
             tokens: IdIndex::default(),
             shards: (0..PARTS).map(|_| RwLock::default()).collect(),
             events: AtomicU64::new(0),
+            floors: Floors::default(),
         }
     }
 
@@ -195,6 +198,15 @@ impl HoldAggregator {
         self.shards[part]
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part of the holders, to be read, unless a writer has it at this moment.
+    pub(super) fn shard_if_free(&self, part: usize) -> Option<RwLockReadGuard<'_, Shard>> {
+        match self.shards[part].try_read() {
+            Ok(shard) => Some(shard),
+            Err(TryLockError::Poisoned(shard)) => Some(shard.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// A part of the holders, to be changed.

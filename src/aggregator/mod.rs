@@ -7,6 +7,7 @@
 pub mod batch;
 mod ceiling;
 mod changes;
+mod floors;
 mod hold_aggregator;
 mod holder;
 mod ids;

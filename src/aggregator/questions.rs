@@ -1,7 +1,7 @@
 //! What the live aggregator answers: leaderboards, pages of them, one holder, all holders.
 //!
 //! Every answer visits each holder once, under the lock of its part, and computes exactly. Doubles
-//! that were rounded up only decide whom not to look at.
+//! that were rounded up only decide whom not to look at, and [`super::floors`] where to begin.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use super::hold_aggregator::HoldAggregator;
 use super::holder::HolderState;
 use super::ids::IdNumber;
 use super::order::{self, Leaders};
-use super::shard::Holder;
+use super::shard::{Holder, Shard};
 use crate::core::key::{PARTS, part_of};
 use crate::core::{HolderScore, Segment, Snapshot, Totals, Window};
 
@@ -210,6 +210,48 @@ impl HoldAggregator {
 
     /// The leaders over `window`, and how many holders are known.
     fn leaders(&self, count: usize, window: &Window) -> (Vec<HolderScore>, usize) {
+        let guess = self.floors.guess(count, window);
+        let found = guess.and_then(|floor| self.leaders_from(floor, count, window));
+        let (leaders, known) = found.unwrap_or_else(|| self.leaders_of_all(count, window));
+        if let Some(floor) = leaders.entry_floor() {
+            self.floors.remember(count, window, floor);
+        }
+        (leaders.into_ordered(), known)
+    }
+
+    /// The leaders where so many have `floor` or more; `None` where fewer have.
+    ///
+    /// By one thread: next to nobody is looked at, and more threads would have to be waited for.
+    fn leaders_from(&self, floor: f64, count: usize, window: &Window) -> Option<(Leaders, usize)> {
+        let mut leaders = Leaders::new(count);
+        let mut known = 0;
+        let mut visit = |shard: &Shard| {
+            shard.visit_from(floor, window.as_of, |holder| {
+                let totals = holder.state.settled().score(window);
+                leaders.offer(totals, || Cow::Borrowed(&*holder.id));
+                leaders
+                    .entry_floor()
+                    .map_or(floor, |needed| needed.max(floor))
+            });
+            known += shard.holders().len();
+        };
+        // Parts that a writer has at this moment come last: it is then likely to be done.
+        let mut busy = Vec::new();
+        for part in 0..PARTS {
+            match self.shard_if_free(part) {
+                Some(shard) => visit(&shard),
+                None => busy.push(part),
+            }
+        }
+        for part in busy {
+            visit(&self.shard(part));
+        }
+        let reached = leaders.entry_floor()?;
+        (reached >= floor).then_some((leaders, known))
+    }
+
+    /// The leaders, found without knowing anything of them.
+    fn leaders_of_all(&self, count: usize, window: &Window) -> (Leaders, usize) {
         // The best of what any thread knows to be needed, so that no thread begins from nothing.
         let floor = AtomicU64::new(0);
         let found = (0..PARTS).into_par_iter().fold(
@@ -228,11 +270,10 @@ impl HoldAggregator {
                 (leaders, known + shard.holders().len())
             },
         );
-        let (leaders, known) = found.reduce(
+        found.reduce(
             || (Leaders::new(count), 0),
             |(ours, known), (theirs, also)| (ours.merge(theirs), known + also),
-        );
-        (leaders.into_ordered(), known)
+        )
     }
 
     /// How many other holders have a strictly larger score.

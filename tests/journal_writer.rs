@@ -249,6 +249,27 @@ fn d6_a_full_disk_is_not_tried_again_at_once() {
 }
 
 #[test]
+fn where_too_many_files_are_open_nothing_is_taken_and_writing_goes_on_when_one_can_be_opened() {
+    let vfs = FaultyVfs::default();
+    let (writer, outcomes) = writer(open(&vfs, options()).unwrap());
+    vfs.set_opening(false);
+    let mut accepted = 0;
+    while submit(&writer, &outcomes, accepted, batch(accepted, 1, 500)).is_ok() {
+        accepted += 1;
+    }
+    assert!(accepted > 0, "the segment that is open has room");
+    let again = submit(&writer, &outcomes, accepted, batch(accepted, 1, 500));
+    assert_eq!(again, Err(Refused::NoDescriptors));
+    assert_eq!(writer.condition(), Condition::Writing);
+    vfs.set_opening(true);
+    let first = submit(&writer, &outcomes, accepted, batch(accepted, 1, 500)).unwrap();
+    assert_eq!(first, accepted + 1, "no number is used up");
+    writer.close();
+    let opened = open(&vfs.crash(&mut |_| 0), options()).unwrap();
+    assert_eq!(replayed(&opened.journal, 1).len() as u64, accepted + 1);
+}
+
+#[test]
 fn the_next_segment_is_made_ahead_on_its_own_thread() {
     let vfs = FaultyVfs::default();
     let options = JournalOptions {

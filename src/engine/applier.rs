@@ -149,6 +149,7 @@ pub(super) fn refusal(
 ) -> SubmitError {
     match reason {
         Refused::DiskFull => SubmitError::DiskFull { retry_after },
+        Refused::NoDescriptors => SubmitError::NoDescriptors { retry_after },
         Refused::Poisoned(reason) => SubmitError::Poisoned {
             reason: Arc::clone(reason),
         },

@@ -22,6 +22,14 @@ pub enum SubmitError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The journal needs a new file and the system opens none; it may again.
+    #[error(
+        "too many files are open for the journal to go on: raise the limit of open files (ulimit -n) or lower limits.connections_max; nothing was taken, send again later"
+    )]
+    NoDescriptors {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The journal failed in a way that leaves open what is on disk; the process must start anew.
     #[error("the journal failed and takes nothing more ({reason}): restart the server")]
     Poisoned {

@@ -59,8 +59,10 @@ impl Ahead {
     pub(super) fn take(&mut self) -> io::Result<Box<dyn VfsFile>> {
         match self.coming.take().map(JoinHandle::join) {
             Some(Ok(Ok(file))) => Ok(file),
-            Some(Ok(Err(error))) if !is_full(&error) => Err(error),
-            // The disk may have room by now.
+            Some(Ok(Err(error))) if !is_full(&error) && !is_out_of_descriptors(&error) => {
+                Err(error)
+            }
+            // There may be room by now.
             Some(Ok(Err(_)) | Err(_)) | None => {
                 zeros(&*self.vfs, &self.path, self.bytes, &self.stop)
             }
@@ -86,6 +88,14 @@ pub(super) fn is_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
+}
+
+/// Whether no file can be opened because this process or the machine has too many open.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
 }
 
 /// A synced file of `bytes` zeros; removed again where that fails.

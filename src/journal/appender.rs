@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use super::ahead::{Ahead, SUFFIX, is_full, write_zeros, zeros};
+use super::ahead::{Ahead, SUFFIX, is_full, is_out_of_descriptors, write_zeros, zeros};
 use super::error::JournalError;
 use super::frame::{self, Draft, Kind, extent};
 use super::hold_journal::{Journal, Segment};
@@ -60,6 +60,8 @@ pub(super) struct Written {
 pub(super) enum AppendError {
     /// Nothing changed.
     DiskFull,
+    /// Nothing changed: a new segment was due and no file could be opened.
+    NoDescriptors,
     /// What is on disk is not known.
     Failed(JournalError),
 }
@@ -92,9 +94,11 @@ impl Appender {
         match publish(&journal, &path, file, header, bytes) {
             Ok(place) => Ok(Self::at(journal, place)),
             Err(AppendError::Failed(error)) => Err(error),
-            Err(AppendError::DiskFull) => Err(JournalError::io(path, "made")(
-                io::ErrorKind::StorageFull.into(),
-            )),
+            Err(AppendError::DiskFull | AppendError::NoDescriptors) => {
+                Err(JournalError::io(path, "made")(
+                    io::ErrorKind::StorageFull.into(),
+                ))
+            }
         }
     }
 
@@ -131,7 +135,7 @@ impl Appender {
         });
         self.full_since = match written {
             Err(AppendError::DiskFull) => Some(Instant::now()),
-            Ok(_) | Err(AppendError::Failed(_)) => None,
+            Ok(_) | Err(AppendError::Failed(_) | AppendError::NoDescriptors) => None,
         };
         written
     }
@@ -162,7 +166,7 @@ impl Appender {
     /// Seals what was found when the journal was opened; a full disk puts it off.
     pub(super) fn seal_unless_full(&mut self) -> Result<(), JournalError> {
         match self.seal() {
-            Ok(()) | Err(AppendError::DiskFull) => Ok(()),
+            Ok(()) | Err(AppendError::DiskFull | AppendError::NoDescriptors) => Ok(()),
             Err(AppendError::Failed(error)) => Err(error),
         }
     }
@@ -218,7 +222,12 @@ impl Appender {
             let made = self.ahead.take();
             (made, self.ahead.path(), journal.options.segment_bytes)
         };
-        let file = made.map_err(full_or_failed(path, "made"))?;
+        let file = made.map_err(|error| {
+            if is_out_of_descriptors(&error) {
+                return AppendError::NoDescriptors;
+            }
+            full_or_failed(path, "made")(error)
+        })?;
         self.place = publish(journal, path, file, header, length)?;
         self.allocate_ahead();
         Ok(())

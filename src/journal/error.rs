@@ -137,6 +137,10 @@ pub enum Refused {
     /// No room on the disk. Nothing was taken and no number used; later events may pass.
     #[error("the disk is full")]
     DiskFull,
+    /// A new segment was due and too many files are open. Nothing was taken and no number used;
+    /// later events may pass.
+    #[error("too many files are open")]
+    NoDescriptors,
     /// A write or a sync failed, and what is on disk is known only after a new start.
     #[error("{0}")]
     Poisoned(Arc<str>),

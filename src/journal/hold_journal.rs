@@ -17,7 +17,7 @@ use super::salvage;
 use super::scan::{Found, Frames};
 use super::segment::{self, FRAMES};
 use super::survey::{Frame, SegmentState, Survey, open_segment, survey};
-use super::vfs::{Access, Vfs};
+use super::vfs::{Access, Vfs, VfsFolder};
 
 /// The first segment of a new store is small, so that it is there at once.
 const FIRST_BYTES: u64 = 1 << 20;
@@ -27,6 +27,8 @@ pub struct Journal {
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) folder: PathBuf,
     pub(super) options: JournalOptions,
+    /// The folder, kept open: a sync of it must not fail because too many files are.
+    names: Box<dyn VfsFolder>,
     segments: Mutex<VecDeque<Segment>>,
     /// Number of the last event that is durable.
     last: AtomicU64,
@@ -106,7 +108,9 @@ impl Journal {
             .last()
             .map_or(options.first_sequence, |last| last.next)
             - 1;
+        let names = vfs.open_folder(folder);
         let journal = Arc::new(Self {
+            names: names.map_err(JournalError::io(folder, "opened"))?,
             vfs,
             folder: folder.to_owned(),
             options,
@@ -193,8 +197,9 @@ impl Journal {
 
     /// Returns once the names of the segments outlive a loss of power.
     pub(super) fn sync_folder(&self) -> Result<(), JournalError> {
-        let synced = self.vfs.sync_folder(&self.folder);
-        synced.map_err(JournalError::io(&self.folder, "synced"))
+        self.names
+            .sync()
+            .map_err(JournalError::io(&self.folder, "synced"))
     }
 
     fn first_covered(&self, applied: u64) -> Option<u64> {

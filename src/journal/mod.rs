@@ -31,5 +31,5 @@ pub use options::JournalOptions;
 pub use real::RealVfs;
 pub use salvage::{Lost, Readable, Salvaged, read_readable, salvage};
 pub use survey::{Frame, SegmentState, SegmentSurvey, Survey, survey};
-pub use vfs::{Access, Locking, Vfs, VfsFile};
+pub use vfs::{Access, Locking, Vfs, VfsFile, VfsFolder};
 pub use writer::{Committed, Condition, Sink, Submission, Writer};

@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::vfs::{Access, Locking, Vfs, VfsFile};
+use super::vfs::{Access, Locking, Vfs, VfsFile, VfsFolder};
 
 /// Files as the machine has them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,15 +44,8 @@ impl Vfs for RealVfs {
         fs::remove_file(path)
     }
 
-    #[cfg(unix)]
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
-    }
-
-    /// Nothing: Windows opens no folders, and its file systems keep the order of names themselves.
-    #[cfg(not(unix))]
-    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
-        Ok(())
+    fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn VfsFolder>> {
+        Ok(Box::new(RealFolder::open(folder)?))
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking> {
@@ -75,6 +68,41 @@ impl Vfs for RealVfs {
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+#[cfg(unix)]
+struct RealFolder(File);
+
+#[cfg(unix)]
+impl RealFolder {
+    fn open(folder: &Path) -> io::Result<Self> {
+        File::open(folder).map(Self)
+    }
+}
+
+#[cfg(unix)]
+impl VfsFolder for RealFolder {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+/// Nothing: Windows opens no folders, and its file systems keep the order of names themselves.
+#[cfg(not(unix))]
+struct RealFolder;
+
+#[cfg(not(unix))]
+impl RealFolder {
+    fn open(_folder: &Path) -> io::Result<Self> {
+        Ok(Self)
+    }
+}
+
+#[cfg(not(unix))]
+impl VfsFolder for RealFolder {
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -359,7 +359,7 @@ impl Copy<'_> {
             .expect("a journal begins before its events");
         write(appender).map_err(|error| match error {
             AppendError::Failed(error) => error,
-            AppendError::DiskFull => {
+            AppendError::DiskFull | AppendError::NoDescriptors => {
                 JournalError::io(self.folder, "written")(std::io::ErrorKind::StorageFull.into())
             }
         })

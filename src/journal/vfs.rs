@@ -37,8 +37,13 @@ pub trait Vfs: Send + Sync {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// A folder that is there.
+    fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn VfsFolder>>;
+
     /// Returns once the names in a folder outlive a loss of power.
-    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.open_folder(folder)?.sync()
+    }
 
     /// Locks the file `path` for this process, made where it is not there, and writes `holder`
     /// into it; or says what the process has written there that holds it.
@@ -60,6 +65,12 @@ pub trait VfsFile: Send + Sync + fmt::Debug {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
     /// Returns once what was written outlives a loss of power (`fdatasync`).
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// An open folder: who keeps one needs no further descriptor to sync it.
+pub trait VfsFolder: Send + Sync {
+    /// Returns once the names in it outlive a loss of power.
     fn sync(&self) -> io::Result<()>;
 }
 

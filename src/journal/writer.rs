@@ -211,6 +211,9 @@ impl<T, S: Sink<T>> Work<T, S> {
                 *self.shared.condition() = Condition::DiskFull;
                 self.sink.refused(submissions, &Refused::DiskFull);
             }
+            Err(AppendError::NoDescriptors) => {
+                self.sink.refused(submissions, &Refused::NoDescriptors);
+            }
             Err(AppendError::Failed(error)) => {
                 let reason: Arc<str> = error.to_string().into();
                 self.shared.poison(Arc::clone(&reason));

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use poh_holdmetrics_rust::journal::{Access, Locking, Vfs, VfsFile};
+use poh_holdmetrics_rust::journal::{Access, Locking, Vfs, VfsFile, VfsFolder};
 
 const SECTOR: usize = 512;
 
@@ -32,6 +32,7 @@ struct Disk {
     is_stopped: bool,
     fails_at: Option<u64>,
     room: Option<u64>,
+    opens_nothing: bool,
 }
 
 type Names = BTreeMap<PathBuf, usize>;
@@ -68,6 +69,11 @@ impl FaultyVfs {
     /// So many bytes can still be written; `None` for any number.
     pub(crate) fn set_room(&self, bytes: Option<u64>) {
         self.disk().room = bytes;
+    }
+
+    /// From now on files and folders can be opened, or too many of them are open.
+    pub(crate) fn set_opening(&self, is_possible: bool) {
+        self.disk().opens_nothing = !is_possible;
     }
 
     /// Syncs so far, failed ones too.
@@ -146,6 +152,13 @@ impl FaultyVfs {
 }
 
 impl Disk {
+    fn open_one(&self) -> io::Result<()> {
+        if self.opens_nothing {
+            return Err(io::Error::from_raw_os_error(24));
+        }
+        Ok(())
+    }
+
     fn count_sync(&mut self) -> io::Result<()> {
         self.syncs += 1;
         if self.stops_at == Some(self.syncs) {
@@ -264,6 +277,7 @@ impl Vfs for FaultyVfs {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         let mut disk = self.running()?;
+        disk.open_one()?;
         let file = disk.files.len();
         disk.files.push(Content::default());
         disk.rename(NameChange::Made(path.to_owned(), file));
@@ -272,6 +286,7 @@ impl Vfs for FaultyVfs {
 
     fn open(&self, path: &Path, _access: Access) -> io::Result<Box<dyn VfsFile>> {
         let disk = self.running()?;
+        disk.open_one()?;
         let file = *disk.names.get(path).ok_or_else(not_found)?;
         Ok(self.file(file))
     }
@@ -302,10 +317,37 @@ impl Vfs for FaultyVfs {
         Ok(())
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+    fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn VfsFolder>> {
+        self.running()?.open_one()?;
+        Ok(Box::new(FaultyFolder {
+            vfs: self.clone(),
+            folder: folder.to_owned(),
+        }))
+    }
+
+    fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking> {
         let mut disk = self.running()?;
+        if let Some(other) = disk.locked.get(path) {
+            return Ok(Locking::HeldBy(other.clone()));
+        }
+        disk.locked.insert(path.to_owned(), holder.to_owned());
+        Ok(Locking::Held(Box::new(Lock {
+            vfs: self.clone(),
+            path: path.to_owned(),
+        })))
+    }
+}
+
+struct FaultyFolder {
+    vfs: FaultyVfs,
+    folder: PathBuf,
+}
+
+impl VfsFolder for FaultyFolder {
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = self.vfs.running()?;
         disk.count_sync()?;
-        let within = |path: &PathBuf| path.parent() == Some(folder);
+        let within = |path: &PathBuf| path.parent() == Some(&*self.folder);
         let (synced, rest) = disk
             .unsynced_names
             .drain(..)
@@ -319,18 +361,6 @@ impl Vfs for FaultyVfs {
             apply(&mut disk.durable_names, change);
         }
         Ok(())
-    }
-
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking> {
-        let mut disk = self.running()?;
-        if let Some(other) = disk.locked.get(path) {
-            return Ok(Locking::HeldBy(other.clone()));
-        }
-        disk.locked.insert(path.to_owned(), holder.to_owned());
-        Ok(Locking::Held(Box::new(Lock {
-            vfs: self.clone(),
-            path: path.to_owned(),
-        })))
     }
 }
 

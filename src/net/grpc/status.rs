@@ -26,6 +26,9 @@ pub(in crate::net) fn bad_field(field: &str, reason: &dyn std::fmt::Display) -> 
 pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
     match error {
         SubmitError::DiskFull { retry_after } => try_later(error, *retry_after, "DISK_FULL"),
+        SubmitError::NoDescriptors { retry_after } => {
+            try_later(error, *retry_after, "NO_DESCRIPTORS")
+        }
         SubmitError::Poisoned { .. } => unavailable(error, "JOURNAL_FAILED"),
         SubmitError::Closing => unavailable(error, "SHUTTING_DOWN"),
         SubmitError::TooLarge { .. } => {

@@ -115,7 +115,7 @@ impl From<&SubmitError> for Problem {
     fn from(error: &SubmitError) -> Self {
         let text = error.to_string();
         match error {
-            SubmitError::DiskFull { retry_after } => {
+            SubmitError::DiskFull { retry_after } | SubmitError::NoDescriptors { retry_after } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(*retry_after)
             }
             SubmitError::Poisoned { .. } | SubmitError::Closing => {

@@ -1,6 +1,6 @@
 //! HTTP: the same questions and answers as JSON, for people, browsers and monitors.
 //!
-//! Read in this order: [`entrance`] (what every request passes), [`hold`], [`unpack`],
+//! Read in this order: [`entrance`], [`accept`] and [`rest`] (what every request passes), [`hold`], [`unpack`],
 //! [`lines`] and [`ingest`] (events in), [`ask`], [`query`], [`answer`] and [`cached`] (answers out), [`status`]
 //! (monitors), [`problem`] (failures), [`openapi`] (the contract).
 
@@ -15,6 +15,7 @@ mod lines;
 mod openapi;
 mod problem;
 mod query;
+mod rest;
 mod status;
 mod unpack;
 

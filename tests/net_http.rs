@@ -319,6 +319,24 @@ async fn monitors_are_answered_and_the_contract_is_served_offline() {
 }
 
 #[tokio::test]
+async fn the_contract_states_the_bounds_of_times_and_weights() {
+    let service = Service::start().await;
+    let document = service.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let milliseconds = &schemas["Milliseconds"];
+    // What it allows is taken, and what lies beside it is refused.
+    for (bound, beside) in [("minimum", -1), ("maximum", 1)] {
+        let bound = milliseconds[bound].as_i64().unwrap();
+        let ask = async |millis: i64| service.get(&format!("/stats?as_of={millis}")).await;
+        assert_eq!(ask(bound).await.status, 200, "{bound}");
+        ask(bound + beside).await.problem(400);
+    }
+    assert_eq!(schemas["WeightNumber"]["minimum"], 0);
+    assert!(schemas["WeightText"]["pattern"].is_string());
+    service.end().await;
+}
+
+#[tokio::test]
 async fn other_origins_are_let_in_only_where_they_are_configured() {
     let ask = async |service: &Service, method: &str| {
         let request = service

@@ -10,7 +10,7 @@ use async_compression::zstd::DParameter;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use futures_util::TryStreamExt as _;
-use tokio::io::AsyncBufRead;
+use tokio::io::{AsyncBufRead, AsyncRead};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::problem::Problem;
@@ -47,15 +47,22 @@ pub(super) fn unpacked(headers: &HeaderMap, body: Body) -> Result<Body, Problem>
         Packing::Gzip => {
             let mut plain = GzipDecoder::new(reader(body));
             plain.multiple_members(true);
-            Body::from_stream(ReaderStream::with_capacity(plain, CHUNK_BYTES))
+            stream(plain, "truncated or damaged gzip data")
         }
         Packing::Zstd => {
             let window = DParameter::window_log_max(ZSTD_WINDOW_LOG_MAX);
             let mut plain = ZstdDecoder::with_params(reader(body), &[window]);
             plain.multiple_members(true);
-            Body::from_stream(ReaderStream::with_capacity(plain, CHUNK_BYTES))
+            let fault = "truncated or damaged zstd data, or a window of more than 8 MiB";
+            stream(plain, fault)
         }
     })
+}
+
+/// A body again, whose errors begin with `fault`.
+fn stream(plain: impl AsyncRead + Send + 'static, fault: &'static str) -> Body {
+    let chunks = ReaderStream::with_capacity(plain, CHUNK_BYTES);
+    Body::from_stream(chunks.map_err(move |cause| io::Error::other(format!("{fault} ({cause})"))))
 }
 
 fn reader(body: Body) -> impl AsyncBufRead + Send + 'static {

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Frame;
-use net_support::{HttpAnswer, Service, line, send};
+use net_support::{HttpAnswer, Service, line, send, within};
 use poh_holdmetrics_rust::net::{Limits, Settings};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
@@ -338,5 +340,23 @@ async fn the_media_type_says_how_a_body_is_read() {
         let answer = send(request.body(Empty::new()).unwrap()).await;
         assert_eq!(answer.problem(415)["field"], "content-type");
     }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_refused_call_leaves_its_connection_to_the_next_one() {
+    let service = Service::start().await;
+    let body = "x".repeat(60_000);
+    let calls = format!(
+        "POST /hold HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}\
+         GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        body.len(),
+    );
+    let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
+    within(stream.write_all(calls.as_bytes())).await.unwrap();
+    let mut answers = String::new();
+    within(stream.read_to_string(&mut answers)).await.unwrap();
+    assert!(answers.starts_with("HTTP/1.1 415 "), "{answers}");
+    assert!(answers.ends_with("ok\n"), "{answers}");
     service.end().await;
 }

@@ -57,7 +57,8 @@ fn skipped_lines_are_counted_and_listed() {
     );
     assert_eq!(report["rejected"][0]["line"], 5);
     assert_eq!(report["rejected"][0]["file"], path.to_str().unwrap());
-    assert_eq!(report["rejected"][1]["reason"], "not JSON");
+    let reason = "not JSON: expected ident at column 2";
+    assert_eq!(report["rejected"][1]["reason"], reason);
     let listed: Vec<serde_json::Value> = std::fs::read_to_string(&jsonl)
         .unwrap()
         .lines()
@@ -75,7 +76,7 @@ fn skipped_lines_are_counted_and_listed() {
     );
     assert_eq!(
         rows.next(),
-        Some(format!("{},6,not JSON", path.display()).as_str())
+        Some(format!("{},6,{reason}", path.display()).as_str())
     );
     let table = run(["score", path.to_str().unwrap(), "--on-error", "skip"]).text();
     assert!(

@@ -1,22 +1,15 @@
-//! The HTTP routes, as a client that is not ours would use them.
+//! The HTTP routes of questions and monitors, as a client that is not ours would use them; events are in
+//! `net_hold`.
 
 mod net_support;
 
-use bytes::Bytes;
-use futures_util::StreamExt;
-use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use hyper::body::Frame;
-use net_support::{HttpAnswer, Service, send};
-use poh_holdmetrics_rust::net::{Limits, Settings};
+use http_body_util::{Empty, Full};
+use net_support::{HttpAnswer, Service, line, send};
+use poh_holdmetrics_rust::net::Settings;
 use serde_json::json;
 
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
-
-/// `holder` holds a token of its own for so many seconds.
-fn line(holder: &str, seconds: u64) -> String {
-    json!({"token_id": "T", "holder_id": holder, "start": 0, "end": seconds * 1_000}).to_string()
-}
 
 async fn filled() -> Service {
     let service = Service::start().await;
@@ -24,178 +17,6 @@ async fn filled() -> Service {
     let taken = service.post(LINES, lines).await.json();
     assert_eq!(taken["accepted"], 4);
     service
-}
-
-#[tokio::test]
-async fn one_event_is_taken_or_refused_by_its_field() {
-    let service = Service::start().await;
-    let taken = service.post(JSON, line("a", 1)).await;
-    assert_eq!(taken.status, 200);
-    let expected = json!({
-        "accepted": 1, "refused_total": 0, "refused": [], "sequence": 1, "durability": "BUFFERED",
-    });
-    assert_eq!(taken.json(), expected);
-    for (body, field, detail) in [
-        (
-            r#"{"holder_id":"h","start":0}"#,
-            json!("token_id"),
-            "token_id: missing or empty",
-        ),
-        (
-            r#"{"token_id":"T","holder_id":"h","start":5,"end":1}"#,
-            json!("end"),
-            "end: before start",
-        ),
-        (
-            r#"{"token_id":"T","holder_id":"h","start":1735689900001}"#,
-            json!("start"),
-            "start: 301 s ahead of the server's clock, and 300 s are allowed",
-        ),
-        ("5", json!(null), "the body is not an object"),
-        ("{", json!(null), "the body is not JSON"),
-        ("", json!(null), "the body is not JSON"),
-    ] {
-        let problem = service.post(JSON, body).await.problem(400);
-        assert_eq!(problem["field"], field, "{body}");
-        assert_eq!(problem["detail"], detail, "{body}");
-    }
-    assert_eq!(service.engine.sequence(), 1);
-    service.end().await;
-}
-
-#[tokio::test]
-async fn an_array_tells_which_of_its_events_are_refused() {
-    let service = Service::start().await;
-    let body = format!("[{}, {{\"start\": 0}}, 7, {}]", line("a", 1), line("b", 1));
-    let taken = service.post(JSON, body).await.json();
-    assert_eq!(taken["accepted"], 2);
-    assert_eq!(taken["sequence"], 2);
-    assert_eq!(
-        taken["refused"],
-        json!([
-            {"index": 1, "field": "token_id", "reason": "token_id: missing or empty"},
-            {"index": 2, "field": null, "reason": "not an object"},
-        ])
-    );
-    let problem = service.post(JSON, "[{]").await.problem(400);
-    assert!(
-        problem["detail"]
-            .as_str()
-            .unwrap()
-            .starts_with("the body is not JSON: ")
-    );
-    service.end().await;
-}
-
-#[tokio::test]
-async fn lines_may_be_split_anywhere_and_come_slowly() {
-    let service = Service::start().await;
-    let text = format!("{}\n\n  \n{{\"x\"\n{}", line("a", 1), line("ü", 2));
-    let chunks: Vec<_> = text
-        .as_bytes()
-        .chunks(3)
-        .map(|chunk| Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(chunk))))
-        .collect();
-    let body = StreamBody::new(futures_util::stream::iter(chunks).then(async |chunk| {
-        tokio::task::yield_now().await;
-        chunk
-    }));
-    let request = service
-        .request("POST", "/hold")
-        .header("content-type", LINES);
-    let taken = send(request.body(BodyExt::boxed_unsync(body)).unwrap()).await;
-    assert_eq!(taken.status, 200);
-    let taken = taken.json();
-    assert_eq!(
-        (&taken["accepted"], &taken["refused_total"]),
-        (&json!(2), &json!(1))
-    );
-    assert_eq!(
-        taken["refused"],
-        json!([{"line": 4, "field": null, "reason": "not JSON"}])
-    );
-    service.end().await;
-}
-
-#[tokio::test]
-async fn many_lines_are_taken_in_many_batches() {
-    let service = Service::start().await;
-    let text: String = (1..=30_000)
-        .map(|seconds| line("a", seconds) + "\n")
-        .collect();
-    let taken = service.post(LINES, text).await.json();
-    assert_eq!(
-        (&taken["accepted"], &taken["sequence"]),
-        (&json!(30_000), &json!(30_000))
-    );
-    let holder = service
-        .get("/holders/a?as_of=2024-01-01T00:00:00Z")
-        .await
-        .json();
-    assert_eq!(holder["score"], "30000");
-    service.end().await;
-}
-
-#[tokio::test]
-async fn bodies_are_unpacked_within_bounds() {
-    let service = Service::with(Settings {
-        limits: Limits {
-            message_bytes_max: 10_000,
-            stream_bytes_max: 20_000,
-            line_bytes_max: 200,
-            ..Limits::default()
-        },
-        ..Settings::default()
-    })
-    .await;
-    let post = async |content_type: &str, packing: &str, body: Vec<u8>| {
-        let request = service
-            .request("POST", "/hold")
-            .header("content-type", content_type)
-            .header("content-encoding", packing);
-        send(request.body(Full::new(Bytes::from(body))).unwrap()).await
-    };
-    let gzip = |bytes: &[u8]| {
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        std::io::Write::write_all(&mut packed, bytes).unwrap();
-        packed.finish().unwrap()
-    };
-    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 9).unwrap();
-    let event = line("a", 1).into_bytes();
-    assert_eq!(post(JSON, "gzip", gzip(&event)).await.status, 200);
-    assert_eq!(post(LINES, "zstd", zstd(&event)).await.status, 200);
-    assert_eq!(post(JSON, "identity", event.clone()).await.status, 200);
-
-    // A few dozen bytes that unpack to a million.
-    let bomb = vec![b' '; 1_000_000];
-    let answer = post(JSON, "gzip", gzip(&bomb)).await;
-    answer.problem(413);
-    let mut lines = event.clone();
-    lines.push(b'\n');
-    lines.extend(&bomb);
-    let problem = post(LINES, "zstd", zstd(&lines)).await.problem(413);
-    assert_eq!(problem["accepted"], 0);
-
-    let problem = post(JSON, "br", event.clone()).await.problem(415);
-    assert!(
-        problem["detail"]
-            .as_str()
-            .unwrap()
-            .starts_with("content-encoding")
-    );
-    let problem = post(JSON, "gzip", event).await.problem(400);
-    assert!(
-        problem["detail"]
-            .as_str()
-            .unwrap()
-            .starts_with("the body cannot be read")
-    );
-
-    let long = format!("{}\n{}", "x".repeat(201), line("a", 1));
-    let taken = service.post(LINES, long).await.json();
-    assert_eq!(taken["accepted"], 1);
-    assert_eq!(taken["refused"][0]["reason"], "longer than a line may be");
-    service.end().await;
 }
 
 #[tokio::test]
@@ -286,8 +107,18 @@ async fn a_holder_is_explained_by_its_segments() {
             {"start": "1970-01-01T00:00:20Z", "end": null, "weight": "1"},
         ]}])
     );
-    let problem = service.get("/holders/nobody").await.problem(404);
-    assert_eq!(problem["detail"], "id: this holder was never seen");
+    for (path, detail) in [
+        ("/holders/nobody", "id: this holder was never seen"),
+        ("/holders/nobody?token=T", "id: this holder was never seen"),
+        (
+            "/holders/a%20b%2F%C3%BC?token=other",
+            "id: this holder was never seen with this token",
+        ),
+    ] {
+        let problem = service.get(path).await.problem(404);
+        assert_eq!(problem["detail"], detail, "{path}");
+        assert_eq!(problem["field"], "id", "{path}");
+    }
     service.end().await;
 }
 
@@ -306,6 +137,12 @@ async fn what_is_wrong_with_a_question_is_named() {
         ("/stats?token=", "token"),
         ("/stats?n=1", "n"),
         ("/holders/a?n=1", "n"),
+        ("/holders/%FF", "id"),
+        ("/stats?holder=%FF", "holder"),
+        ("/stats?token=a%C3", "token"),
+        ("/stats?page_size=%2B1", "page_size"),
+        ("/leaderboard?n=+1", "n"),
+        ("/leaderboard?as_of=%2B5", "as_of"),
     ] {
         let problem = service.get(path).await.problem(400);
         assert_eq!(problem["field"], field, "{path}");
@@ -314,6 +151,11 @@ async fn what_is_wrong_with_a_question_is_named() {
             "{problem}"
         );
     }
+    let problem = service.get("/stats?%FF=1").await.problem(400);
+    assert_eq!(
+        problem["detail"],
+        "the query string: the name of a parameter is not UTF-8 text"
+    );
     service.get("/nothing").await.problem(404);
     let ask = async |method: &str, path: &str, header: (&str, &str)| -> HttpAnswer {
         let request = service.request(method, path).header(header.0, header.1);
@@ -322,13 +164,29 @@ async fn what_is_wrong_with_a_question_is_named() {
     let wrong = ask("DELETE", "/hold", ("x", "y")).await;
     wrong.problem(405);
     assert_eq!(wrong.header("allow"), "POST");
-    ask("GET", "/leaderboard", ("accept", "text/html"))
+    let problem = ask("GET", "/leaderboard", ("accept", "text/html"))
         .await
         .problem(406);
-    ask("POST", "/hold", ("content-type", "text/plain"))
-        .await
-        .problem(415);
-    ask("POST", "/hold", ("x", "y")).await.problem(415);
+    assert_eq!(problem["field"], "accept");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_plus_sign_that_became_a_space_is_told_by_what_to_write() {
+    let service = filled().await;
+    let ask = async |time: &str| service.get(&format!("/stats?as_of={time}")).await;
+    for lost in ["2025-01-01T00:00:00+09:00", "2025-01-01+00:00:00+09:00"] {
+        let problem = ask(lost).await.problem(400);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("write %2B instead"), "{detail}");
+    }
+    let problem = ask("a+b").await.problem(400);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(!detail.contains("%2B"), "{detail}");
+    let answer = ask("2025-01-01T00:00:00%2B09:00").await.json();
+    assert_eq!(answer["as_of"], "2024-12-31T15:00:00Z");
+    let answer = ask("2025-01-01+00:00:00Z").await.json();
+    assert_eq!(answer["as_of"], "2025-01-01T00:00:00Z");
     service.end().await;
 }
 
@@ -347,6 +205,17 @@ async fn an_answer_that_the_caller_has_is_not_sent_again() {
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(again.header("etag"), tag);
     assert_eq!(ask("\"other\"").await.status, 200);
+    // What the answer may depend on is told alike, whether or not it is sent.
+    assert_eq!(again.header("vary"), first.header("vary"));
+    assert!(first.header("vary").contains("accept-encoding"));
+
+    // An event that is known already moves the sequence and nothing else.
+    service.post(JSON, line("a", 10)).await;
+    let repeated = service.get(path).await;
+    assert_ne!(repeated.json()["sequence"], first.json()["sequence"]);
+    assert_eq!(repeated.header("etag"), tag);
+    assert_eq!(ask(&tag).await.status, 304);
+
     service.post(JSON, line("z", 1)).await;
     let changed = ask(&tag).await;
     assert_eq!(changed.status, 200);
@@ -369,6 +238,33 @@ async fn answers_are_packed_where_that_is_asked_for() {
         let packed = send(request.body(Empty::new()).unwrap()).await;
         assert_eq!(packed.header("content-encoding"), packing);
         assert_eq!(unpack(&packed.body), plain);
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn who_forbids_an_unpacked_answer_gets_one_rather_than_none() {
+    let service = Service::start().await;
+    for codings in ["identity;q=0", "br, *;q=0", "*;q=0, identity;q=0"] {
+        for (method, path) in [
+            ("POST", "/hold"),
+            ("GET", "/healthz"),
+            ("GET", "/metrics"),
+            ("GET", "/stats"),
+        ] {
+            let request = service
+                .request(method, path)
+                .header("content-type", JSON)
+                .header("accept-encoding", codings);
+            let body = Full::from(if method == "POST" {
+                line("a", 1)
+            } else {
+                String::new()
+            });
+            let answer = send(request.body(body).unwrap()).await;
+            assert_eq!(answer.status, 200, "{method} {path} {codings}");
+            assert_eq!(answer.header("content-encoding"), "");
+        }
     }
     service.end().await;
 }
@@ -419,6 +315,24 @@ async fn monitors_are_answered_and_the_contract_is_served_offline() {
             .starts_with("default-src 'self'")
     );
     assert_eq!(service.get("/docs/swagger-ui-bundle.js").await.status, 200);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn the_contract_states_the_bounds_of_times_and_weights() {
+    let service = Service::start().await;
+    let document = service.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let milliseconds = &schemas["Milliseconds"];
+    // What it allows is taken, and what lies beside it is refused.
+    for (bound, beside) in [("minimum", -1), ("maximum", 1)] {
+        let bound = milliseconds[bound].as_i64().unwrap();
+        let ask = async |millis: i64| service.get(&format!("/stats?as_of={millis}")).await;
+        assert_eq!(ask(bound).await.status, 200, "{bound}");
+        ask(bound + beside).await.problem(400);
+    }
+    assert_eq!(schemas["WeightNumber"]["minimum"], 0);
+    assert!(schemas["WeightText"]["pattern"].is_string());
     service.end().await;
 }
 

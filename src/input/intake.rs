@@ -58,11 +58,11 @@ impl<S: EventSink> Intake<S> {
                 let mut splitter = std::mem::take(&mut self.splitter);
                 let outcome = splitter.rows(&block, |row| {
                     let event = row.cells.and_then(|cells| header.event(cells));
-                    match &event {
+                    match event {
                         Ok(event) => {
                             self.take(&piece, row.line, event.check().map_err(Reason::from))
                         }
-                        Err(reason) => self.take(&piece, row.line, Err(*reason)),
+                        Err(reason) => self.take(&piece, row.line, Err(reason)),
                     }
                 });
                 self.splitter = splitter;

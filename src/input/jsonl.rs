@@ -9,31 +9,38 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Reason;
 use super::written::{WrittenEvent, present, revision, time};
+use super::{JsonFault, Reason};
 use crate::core::{Field, Micros, Refusal, TimeError, Wad, WeightError};
 
 /// Whether a line holds nothing: skipped, and not counted as read.
 #[must_use]
 pub fn is_blank(line: &[u8]) -> bool {
-    line.iter()
-        .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+    line.iter().all(|byte| is_space(*byte))
 }
 
 /// The fields of one line, or of one JSON object anywhere; they are not yet checked together.
 pub fn event_from_line(line: &[u8]) -> Result<WrittenEvent<'_>, Reason> {
-    let text = str::from_utf8(line).map_err(|_| Reason::NotJson)?;
-    let first = text
-        .bytes()
-        .find(|byte| !matches!(byte, b' ' | b'\t' | b'\r'));
+    let text =
+        str::from_utf8(line).map_err(|error| Reason::NotJson(JsonFault::not_utf8(line, error)))?;
+    let first = text.bytes().find(|byte| !is_space(*byte));
     if first != Some(b'{') {
         return Err(match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Reason::NotAnObject,
-            Err(_) => Reason::NotJson,
+            Err(error) => not_json(&error),
         });
     }
-    let fields = serde_json::from_str::<Fields<'_>>(text).map_err(|_| Reason::NotJson)?;
+    let fields = serde_json::from_str::<Fields<'_>>(text).map_err(|error| not_json(&error))?;
     Ok(fields.event()?)
+}
+
+/// What JSON allows between its parts.
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+fn not_json(error: &serde_json::Error) -> Reason {
+    Reason::NotJson(JsonFault::from(error))
 }
 
 /// The value of each field as it stands in the line; `None` where the key is absent or null.
@@ -263,19 +270,31 @@ mod tests {
             ("[1, 2]", "not an object"),
             ("null", "not an object"),
             ("\"\\ud800\"", "not an object"),
-            ("{\"token_id\":", "not JSON"),
-            ("{\"token_id\":\"a\"} x", "not JSON"),
-            ("{\"weight\":NaN}", "not JSON"),
-            ("{\"weight\":01}", "not JSON"),
-            ("{'a':1}", "not JSON"),
-            ("nul", "not JSON"),
+            (
+                "{\"token_id\":",
+                "not JSON: EOF while parsing a value at column 12",
+            ),
+            (
+                "{\"token_id\":\"a\"} x",
+                "not JSON: trailing characters at column 18",
+            ),
+            ("{\"weight\":NaN}", "not JSON: expected value at column 11"),
+            ("{\"weight\":01}", "not JSON: invalid number at column 12"),
+            ("{'a':1}", "not JSON: key must be a string at column 2"),
+            ("nul", "not JSON: EOF while parsing a value at column 3"),
+            (
+                "{\n \"a\":\n  ?}",
+                "not JSON: expected value at line 3 column 3",
+            ),
         ] {
             assert_eq!(reason(line), expected, "{line}");
         }
-        assert_eq!(
-            event_from_line(b"{\"a\":\"\xff\"}").unwrap_err(),
-            Reason::NotJson
-        );
+    }
+
+    #[test]
+    fn an_object_may_stand_on_its_own_lines() {
+        let line = with("\"weight\": 1").replace(',', ",\n");
+        assert!(event_from_line(format!("\r\n\t {line}\n").as_bytes()).is_ok());
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod holds;
 mod ids;
 mod intake;
 mod ipc;
+mod json_fault;
 mod jsonl;
 mod layout;
 mod ordered;
@@ -38,6 +39,7 @@ mod written;
 
 pub use error::InputError;
 pub use format::InputFormat;
+pub use json_fault::JsonFault;
 pub use jsonl::{event_from_line, is_blank};
 pub use ordered::{Row, read_in_order};
 pub use progress::Progress;

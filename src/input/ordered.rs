@@ -62,7 +62,7 @@ fn rows(
                 let written = jsonl::event_from_line(bytes);
                 let event = written
                     .as_ref()
-                    .map_err(|reason| *reason)
+                    .map_err(Clone::clone)
                     .and_then(|written| written.check().map_err(Reason::from));
                 if take(Row { file, line, event }).is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -74,7 +74,7 @@ fn rows(
             let written = row.cells.and_then(|cells| header.event(cells));
             let event = written
                 .as_ref()
-                .map_err(|reason| *reason)
+                .map_err(Clone::clone)
                 .and_then(|written| written.check().map_err(Reason::from));
             let line = row.line;
             take(Row { file, line, event })

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::JsonFault;
 use crate::core::Refusal;
 
 /// What a refused line does to the run.
@@ -16,11 +17,11 @@ pub enum OnError {
 }
 
 /// Why a line is refused; the text begins with the field where one is to blame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// The line is no JSON text.
-    #[error("not JSON")]
-    NotJson,
+    #[error("not JSON: {0}")]
+    NotJson(JsonFault),
     /// The line is JSON, but no object.
     #[error("not an object")]
     NotAnObject,

@@ -25,6 +25,17 @@ pub(super) enum Unanswered {
     Broken,
 }
 
+/// Why nothing can be said of a holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NeverSeen {
+    /// No event names it.
+    #[error("this holder was never seen")]
+    AtAll,
+    /// Events name it, but none of them with the token that was asked for.
+    #[error("this holder was never seen with this token")]
+    WithThisToken,
+}
+
 /// Asks an engine.
 #[derive(Clone)]
 pub(super) struct Questions {
@@ -66,6 +77,29 @@ impl Questions {
     ) -> Result<Option<HolderAnswer>, Unanswered> {
         self.ask("holder", move |engine| engine.holder(&holder_id, &question))
             .await
+    }
+
+    /// One holder, or how little of it was seen.
+    pub(super) async fn known_holder(
+        &self,
+        holder_id: String,
+        question: Question,
+    ) -> Result<Result<HolderAnswer, NeverSeen>, Unanswered> {
+        self.ask("holder", move |engine| {
+            engine.holder(&holder_id, &question).ok_or_else(|| {
+                let of_any_token = Question {
+                    window: question.window,
+                    token_id: None,
+                };
+                let is_filtered = question.token_id.is_some();
+                if is_filtered && engine.holder(&holder_id, &of_any_token).is_some() {
+                    NeverSeen::WithThisToken
+                } else {
+                    NeverSeen::AtAll
+                }
+            })
+        })
+        .await
     }
 
     async fn ask<T: Send + 'static>(

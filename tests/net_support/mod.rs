@@ -18,7 +18,7 @@ use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
 use poh_holdmetrics_rust::net::{Listeners, Server, Settings};
 use poh_holdmetrics_rust::telemetry::metrics::Metrics;
 use prost_types::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -132,6 +132,11 @@ pub(crate) fn hold(token_id: &str, holder_id: &str, start: i64, end: i64) -> Hol
         end: Some(at(end)),
         ..HoldMsg::default()
     }
+}
+
+/// `holder` holds a token of its own for so many seconds.
+pub(crate) fn line(holder: &str, seconds: u64) -> String {
+    json!({"token_id": "T", "holder_id": holder, "start": 0, "end": seconds * 1_000}).to_string()
 }
 
 /// An answer over HTTP.

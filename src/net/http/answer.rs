@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::cached::Counting;
 use crate::core::Window;
 use crate::engine::{HolderAnswer, Page, RankedHolder};
 
@@ -101,6 +102,12 @@ impl Listing {
     }
 }
 
+impl Counting for Listing {
+    fn sequence(&mut self) -> &mut u64 {
+        &mut self.question.sequence
+    }
+}
+
 /// One holder, explained.
 #[derive(Serialize, ToSchema)]
 pub(super) struct HolderReport {
@@ -153,6 +160,12 @@ impl HolderReport {
             keys: keys.collect(),
             segments_left_out: left_out,
         }
+    }
+}
+
+impl Counting for HolderReport {
+    fn sequence(&mut self) -> &mut u64 {
+        &mut self.question.sequence
     }
 }
 

@@ -1,5 +1,6 @@
 //! `GET /stats`, `/leaderboard` and `/holders/{id}`.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -30,7 +31,7 @@ const LISTED_MAX: usize = 10_000;
     ),
     responses(
         (status = 200, description = "One page, in leaderboard order.", body = Listing,
-            headers(("etag" = String, description = "Names this very answer."))),
+            headers(("etag" = String, description = "Names this answer. It stays the same where nothing but `sequence` has moved."))),
         (status = 304, description = "The answer that If-None-Match names still holds."),
     ),
     security(("api_key" = ["read"]))
@@ -74,7 +75,7 @@ pub(super) async fn stats(
         let sequence = house.engine.sequence();
         return Ok(cached(
             &headers,
-            &Listing::one(&window, answer.as_ref(), sequence),
+            Listing::one(&window, answer.as_ref(), sequence),
         ));
     }
     let page = house.questions.page(question.clone(), after, size).await?;
@@ -82,7 +83,7 @@ pub(super) async fn stats(
         .next
         .as_ref()
         .map(|cursor| page_token(&question, cursor));
-    Ok(cached(&headers, &Listing::page(&window, &page, next)))
+    Ok(cached(&headers, Listing::page(&window, &page, next)))
 }
 
 /// The first holders
@@ -91,13 +92,13 @@ pub(super) async fn stats(
     path = "/leaderboard",
     tag = "questions",
     params(
-        ("n" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Listing listed; 100 where it is absent."),
+        ("n" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Holders listed; 100 where it is absent."),
         super::openapi::WindowParameters,
         super::openapi::TokenParameter,
     ),
     responses(
         (status = 200, description = "The first holders, best first.", body = Listing,
-            headers(("etag" = String, description = "Names this very answer."))),
+            headers(("etag" = String, description = "Names this answer. It stays the same where nothing but `sequence` has moved."))),
         (status = 304, description = "The answer that If-None-Match names still holds."),
     ),
     security(("api_key" = ["read"]))
@@ -118,7 +119,7 @@ pub(super) async fn leaderboard(
     };
     let window = question.window;
     let page = house.questions.page(question, None, count).await?;
-    Ok(cached(&headers, &Listing::page(&window, &page, None)))
+    Ok(cached(&headers, Listing::page(&window, &page, None)))
 }
 
 /// One holder, explained
@@ -133,18 +134,20 @@ pub(super) async fn leaderboard(
     ),
     responses(
         (status = 200, description = "Score, rank, and the stretches of time that make it up.", body = HolderReport,
-            headers(("etag" = String, description = "Names this very answer."))),
+            headers(("etag" = String, description = "Names this answer. It stays the same where nothing but `sequence` has moved."))),
         (status = 304, description = "The answer that If-None-Match names still holds."),
     ),
     security(("api_key" = ["read"]))
 )]
 pub(super) async fn holder(
     State(house): State<House>,
-    Path(holder_id): Path<String>,
+    holder_id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     accepts(&headers, JSON)?;
+    // The route has one parameter, of any text: all that can fail is its decoding.
+    let Path(holder_id) = holder_id.map_err(|_| Problem::field("id", &"id: not UTF-8 text"))?;
     let asked = parameters.window()?;
     let token = parameters.text("token")?;
     parameters.end("as_of, from, closed_only and token")?;
@@ -153,8 +156,9 @@ pub(super) async fn holder(
         token_id: token.map(Into::into),
     };
     let window = question.window;
-    let answer = house.questions.holder(holder_id, question).await?;
-    let answer = answer
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "id: this holder was never seen"))?;
-    Ok(cached(&headers, &HolderReport::new(&window, &answer)))
+    let found = house.questions.known_holder(holder_id, question).await?;
+    let answer = found.map_err(|unseen| {
+        Problem::of_field(StatusCode::NOT_FOUND, "id", format!("id: {unseen}"))
+    })?;
+    Ok(cached(&headers, HolderReport::new(&window, &answer)))
 }

@@ -9,7 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::{Instrument as _, debug, info_span};
 
+use super::accept::allow_unpacked;
 use super::problem::{PROBLEM_JSON, Problem};
+use super::rest::lend;
 use crate::net::access::Need;
 use crate::net::connection::Peer;
 use crate::net::house::House;
@@ -24,14 +26,23 @@ const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Outermost: names the request, counts it, and makes failures problems.
-pub(super) async fn attend(State(house): State<House>, request: Request, next: Next) -> Response {
+pub(super) async fn attend(
+    State(house): State<House>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let began = Instant::now();
     let id = house.request_ids.of(request.headers());
     let route = route(&request).to_owned();
     let method = method_name(request.method());
     let span = info_span!("http", method, route, request_id = text(&id));
+    allow_unpacked(request.headers_mut());
+    let (request, rest) = lend(request);
     let answered = async {
         let mut response = problem_of(next.run(request).await);
+        if is_failure(response.status()) {
+            rest.throw_away().await;
+        }
         let policy = if route.starts_with("/docs") {
             DOCS_POLICY
         } else {
@@ -106,22 +117,23 @@ fn method_name(method: &axum::http::Method) -> &'static str {
     }
 }
 
+fn is_failure(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
 /// The same answer, as a problem where it is a failure and none yet.
 fn problem_of(response: Response) -> Response {
     let status = response.status();
-    let is_failure = status.is_client_error() || status.is_server_error();
     let is_problem = response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes() == PROBLEM_JSON.as_bytes());
-    if !is_failure || is_problem {
+    if !is_failure(status) || is_problem {
         return response;
     }
     let mut problem = Problem::new(status, sentence(status));
-    for name in [header::ALLOW, header::ACCEPT_ENCODING] {
-        if let Some(value) = response.headers().get(&name) {
-            problem = problem.with_header(name, value.clone());
-        }
+    if let Some(methods) = response.headers().get(header::ALLOW) {
+        problem = problem.with_header(header::ALLOW, methods.clone());
     }
     problem.into_response()
 }
@@ -132,9 +144,6 @@ fn sentence(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => "there is nothing at this path; /docs lists what there is",
         StatusCode::METHOD_NOT_ALLOWED => {
             "this path does not take this method; see the header allow"
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            "content-encoding: only gzip, zstd and identity are read"
         }
         StatusCode::INTERNAL_SERVER_ERROR => "a defect of the server; its log says more",
         _ => "the request cannot be served",

@@ -3,6 +3,7 @@
 //! A stream is read as fast as its events become durable and no faster: at most a few batches are on their
 //! way, the line that is being read, and one chunk. What an event is, `input` says, as for files.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::Json;
@@ -17,8 +18,12 @@ use serde_json::value::RawValue;
 use super::ingest::{Ingest, NoEvent, Place, Taken};
 use super::lines::{Line, Lines};
 use super::problem::Problem;
-use crate::input::is_blank;
+use super::unpack::unpacked;
+use crate::input::{JsonFault, Reason, is_blank};
 use crate::net::house::House;
+
+/// What is told to who sends something else as JSON.
+const WANTED: &str = "give an event as an object, or several as an array of objects";
 
 /// The form of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +40,7 @@ enum Form {
     path = "/hold",
     tag = "events",
     request_body(
-        description = "One event, an array of events, or one event a line. The body may be packed with gzip or zstd.",
+        description = "One event, an array of events, or one event a line. The body may be packed with gzip or with zstd (a window of at most 8 MiB).",
         content(
             (super::openapi::HoldEvents = "application/json"),
             (String = "application/x-ndjson"),
@@ -51,7 +56,9 @@ pub(super) async fn hold(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let taken = match form(&headers)? {
+    let form = form(&headers)?;
+    let body = unpacked(&headers, body)?;
+    let taken = match form {
         Form::Json => json(&house, body).await,
         Form::Lines => lines(&house, body).await,
     }?;
@@ -66,9 +73,10 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
     let media_type = text.split(';').next().unwrap_or("").trim();
     match media_type.to_ascii_lowercase().as_str() {
         "application/json" => Ok(Form::Json),
-        "application/x-ndjson" | "application/jsonl" => Ok(Form::Lines),
-        _ => Err(Problem::new(
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Form::Lines),
+        _ => Err(Problem::of_field(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content-type",
             "content-type: give application/json for an event or an array, application/x-ndjson for lines",
         )),
     }
@@ -76,15 +84,13 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
 
 async fn json(house: &House, body: Body) -> Result<Taken, Problem> {
     let body = whole(house, body).await?;
+    if is_blank(&body) {
+        return Err(no_events(&format!("empty; {WANTED}")));
+    }
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let mut ingest = Ingest::new(house);
     if first == Some(&b'[') {
-        let not_json = |error: serde_json::Error| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                format!("the body is not JSON: {error}"),
-            )
-        };
+        let not_json = |error| no_events(&Reason::NotJson(JsonFault::from(&error)));
         let events: Vec<&RawValue> = serde_json::from_slice(&body).map_err(not_json)?;
         let events_max = house.limits.batch_events_max;
         if events.len() > events_max {
@@ -103,7 +109,8 @@ async fn json(house: &House, body: Body) -> Result<Taken, Problem> {
     } else {
         let refused = |NoEvent { field, reason }| match field {
             Some(field) => Problem::field(field, &reason),
-            None => Problem::new(StatusCode::BAD_REQUEST, format!("the body is {reason}")),
+            None if first == Some(&b'{') => no_events(&reason),
+            None => no_events(&format!("{reason}; {WANTED}")),
         };
         ingest.take(&body).map_err(refused)?;
     }
@@ -111,6 +118,10 @@ async fn json(house: &House, body: Body) -> Result<Taken, Problem> {
         .finish()
         .await
         .map_err(|(problem, accepted)| problem.after(accepted, 0))
+}
+
+fn no_events(reason: &dyn Display) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, format!("the body is {reason}"))
 }
 
 /// The whole body, unpacked, within bounds.
@@ -180,13 +191,7 @@ fn take(ingest: &mut Ingest, number: u64, line: &Line<'_>) {
     match line {
         Line::Whole(line) if is_blank(line) => {}
         Line::Whole(line) => ingest.take_at(Place::Line(number), line),
-        Line::TooLong => ingest.refuse(
-            Place::Line(number),
-            NoEvent {
-                field: None,
-                reason: "longer than a line may be".to_owned(),
-            },
-        ),
+        Line::TooLong => ingest.refuse_long_line(number),
     }
 }
 

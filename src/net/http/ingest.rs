@@ -89,6 +89,7 @@ pub(super) struct Ingest {
     metrics: Arc<Metrics>,
     wait_max: Duration,
     refused_listed_max: usize,
+    line_bytes_max: usize,
     now: Micros,
     events: EventBatch,
     flights: VecDeque<Pending>,
@@ -106,6 +107,7 @@ impl Ingest {
             metrics: Arc::clone(&house.metrics),
             wait_max: house.limits.request_wait_max,
             refused_listed_max: house.limits.refused_listed_max,
+            line_bytes_max: house.limits.line_bytes_max,
             now: house.engine.now(),
             events: EventBatch::default(),
             flights: VecDeque::new(),
@@ -151,8 +153,19 @@ impl Ingest {
         })
     }
 
+    /// Refuses a line that is too long to be read.
+    pub(super) fn refuse_long_line(&mut self, number: u64) {
+        self.metrics.refused("line", 1);
+        let bytes_max = self.line_bytes_max;
+        let no_event = NoEvent {
+            field: None,
+            reason: format!("longer than the {bytes_max} bytes that a line may have"),
+        };
+        self.refuse(Place::Line(number), no_event);
+    }
+
     /// Lists a refused event.
-    pub(super) fn refuse(&mut self, place: Place, no_event: NoEvent) {
+    fn refuse(&mut self, place: Place, no_event: NoEvent) {
         self.refused_total += 1;
         if self.refused.len() >= self.refused_listed_max {
             return;

@@ -1,8 +1,8 @@
 //! HTTP: the same questions and answers as JSON, for people, browsers and monitors.
 //!
-//! Read in this order: [`entrance`] (what every request passes), [`hold`], [`lines`] and [`ingest`] (events in),
-//! [`ask`], [`query`], [`answer`] and [`cached`] (answers out), [`status`] (monitors), [`problem`] (failures),
-//! [`openapi`] (the contract).
+//! Read in this order: [`entrance`], [`accept`] and [`rest`] (what every request passes), [`hold`], [`unpack`],
+//! [`lines`] and [`ingest`] (events in), [`ask`], [`query`], [`answer`] and [`cached`] (answers out), [`status`]
+//! (monitors), [`problem`] (failures), [`openapi`] (the contract).
 
 mod accept;
 mod answer;
@@ -15,7 +15,9 @@ mod lines;
 mod openapi;
 mod problem;
 mod query;
+mod rest;
 mod status;
+mod unpack;
 
 use std::any::Any;
 
@@ -27,7 +29,6 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::decompression::RequestDecompressionLayer;
 use tracing::error;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -69,8 +70,7 @@ pub(super) fn router(house: &House) -> Router {
                     house.clone(),
                     entrance::guard,
                 ))
-                .layer(CompressionLayer::new())
-                .layer(RequestDecompressionLayer::new()),
+                .layer(CompressionLayer::new()),
         )
 }
 

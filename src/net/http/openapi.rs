@@ -97,21 +97,39 @@ pub(super) enum Time {
     Text(String),
     /// Since 1970.
     #[schema(title = "milliseconds")]
-    Milliseconds(i64),
+    Milliseconds(Milliseconds),
 }
 
-/// A weight of an event: a decimal, as a number or as text.
+/// Milliseconds since 1970, in the years 0001 to 9999.
+#[derive(Deserialize, ToSchema)]
+#[schema(minimum = -62_135_596_800_000_i64, maximum = 253_402_300_799_999_i64)]
+#[expect(dead_code, reason = "describes what is read elsewhere")]
+pub(super) struct Milliseconds(i64);
+
+/// A weight of an event: a decimal, as a number or as text; 0, or from 1e-18 to under 2^128 steps of 1e-18.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "describes what is read elsewhere")]
 pub(super) enum Weight {
     /// Read digit by digit, never as a double.
     #[schema(title = "number")]
-    Number(f64),
+    Number(WeightNumber),
     /// The same as text.
     #[schema(title = "text")]
-    Text(String),
+    Text(WeightText),
 }
+
+/// A weight as a number.
+#[derive(Deserialize, ToSchema)]
+#[schema(minimum = 0)]
+#[expect(dead_code, reason = "describes what is read elsewhere")]
+pub(super) struct WeightNumber(f64);
+
+/// A weight as text; only zero may have a minus sign.
+#[derive(Deserialize, ToSchema)]
+#[schema(pattern = "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?$")]
+#[expect(dead_code, reason = "describes what is read elsewhere")]
+pub(super) struct WeightText(String);
 
 /// A hold event: a closed hold (start and end), a start mark (start alone), a stop mark (end alone), or a
 /// retraction (`event_id` and `retract`).
@@ -193,7 +211,7 @@ pub(super) fn complete(document: &mut OpenApi) {
                 failures.insert(406, "The answer is JSON, which is not accepted.");
             }
             if path.starts_with("/holders") {
-                failures.insert(404, "This holder was never seen.");
+                failures.insert(404, "This holder was never seen, or never with this token.");
             }
             add(operation, failures);
         }

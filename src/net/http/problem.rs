@@ -69,11 +69,16 @@ impl Problem {
         }
     }
 
-    /// A field, parameter or header is wrong.
+    /// A field or a parameter is wrong.
     pub(super) fn field(field: &str, detail: &dyn std::fmt::Display) -> Self {
+        Self::of_field(StatusCode::BAD_REQUEST, field, detail.to_string())
+    }
+
+    /// A problem of this status with a field, parameter or header to blame.
+    pub(super) fn of_field(status: StatusCode, field: &str, detail: impl Into<String>) -> Self {
         Self {
             field: Some(field.into()),
-            ..Self::new(StatusCode::BAD_REQUEST, detail.to_string())
+            ..Self::new(status, detail)
         }
     }
 
@@ -129,10 +134,7 @@ impl From<&SubmitError> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let text = denied.to_string();
-        let of_key = |status| Self {
-            field: Some("authorization".into()),
-            ..Self::new(status, text.clone())
-        };
+        let of_key = |status| Self::of_field(status, "authorization", text.clone());
         match denied {
             Denied::NoKey | Denied::UnknownKey => of_key(StatusCode::UNAUTHORIZED)
                 .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),

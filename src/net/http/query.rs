@@ -1,9 +1,9 @@
 //! Parameters of a query string, each read once and by name; what is unknown is refused.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 use crate::core::{Micros, Window};
@@ -16,19 +16,34 @@ pub(super) struct Parameters {
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        let Query(pairs) = read.map_err(|rejection: QueryRejection| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                format!("the query string cannot be read: {}", rejection.body_text()),
-            )
-        })?;
-        Ok(Self { pairs })
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Self::read(parts.uri.query().unwrap_or(""))
     }
 }
 
 impl Parameters {
+    /// Reads `name=value&name=value`, as forms write it; refuses text that is no UTF-8.
+    fn read(query: &str) -> Result<Self, Problem> {
+        let pairs = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                let name = text(name).ok_or_else(|| {
+                    Problem::new(
+                        StatusCode::BAD_REQUEST,
+                        "the query string: the name of a parameter is not UTF-8 text",
+                    )
+                })?;
+                let value = text(value)
+                    .ok_or_else(|| Problem::field(&name, &format!("{name}: not UTF-8 text")))?;
+                Ok((name, value))
+            });
+        Ok(Self {
+            pairs: pairs.collect::<Result<_, Problem>>()?,
+        })
+    }
+
     /// The value of a parameter, which is given at most once.
     pub(super) fn take(&mut self, name: &str) -> Result<Option<String>, Problem> {
         let Some(first) = self.pairs.iter().position(|(found, _)| found == name) else {
@@ -53,9 +68,17 @@ impl Parameters {
     /// An instant, as RFC 3339 text or in milliseconds.
     pub(super) fn instant(&mut self, name: &str) -> Result<Option<Micros>, Problem> {
         self.take(name)?
-            .map(|text| Micros::parse(&text))
+            .map(|text| {
+                Micros::parse(&text).map_err(|error| {
+                    let hint = if is_time_without_plus(&text) {
+                        "; a plus sign stands for a space in a query, so write %2B instead"
+                    } else {
+                        ""
+                    };
+                    Problem::field(name, &format!("{name}: {error}{hint}"))
+                })
+            })
             .transpose()
-            .map_err(|error| Problem::field(name, &format!("{name}: {error}")))
     }
 
     /// `true` or `false`; `None` where it is absent.
@@ -71,9 +94,11 @@ impl Parameters {
         let Some(text) = self.take(name)? else {
             return Ok(none);
         };
+        // A sign is no digit, although `parse` takes one.
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse()
             .ok()
-            .filter(|count| (1..=most).contains(count))
+            .filter(|count| is_digits && (1..=most).contains(count))
             .ok_or_else(|| {
                 Problem::field(name, &format!("{name}: not an integer from 1 to {most}"))
             })
@@ -98,6 +123,19 @@ impl Parameters {
             )),
         }
     }
+}
+
+/// A name or a value without its escapes; `None` where it is no UTF-8.
+fn text(written: &str) -> Option<String> {
+    let spaced = written.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
+    Some(decoded.into_owned())
+}
+
+/// Whether a text would be a time if its last space were the plus sign that was read as one.
+fn is_time_without_plus(text: &str) -> bool {
+    text.rsplit_once(' ')
+        .is_some_and(|(time, offset)| Micros::parse(&format!("{time}+{offset}")).is_ok())
 }
 
 /// A window as it was asked for.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
+use tracing::{info, warn};
+
 use super::options::Durability;
 use super::progress::{Alarm, Progress};
 use super::receipt::{Receipt, SubmitError, Ticket};
@@ -103,10 +105,15 @@ pub(super) struct Outcomes {
     pub(super) progress: Arc<Progress>,
     pub(super) batches: Sender<Numbered>,
     pub(super) retry_after: std::time::Duration,
+    /// The last write met a full disk. It is logged when that changes, not for each batch.
+    pub(super) is_disk_full: bool,
 }
 
 impl Sink<Ticket> for Outcomes {
     fn committed(&mut self, frame: Committed<Ticket>) {
+        if std::mem::take(&mut self.is_disk_full) {
+            info!("There is room on the disk again: events are taken.");
+        }
         let metrics = &self.progress.metrics;
         metrics.journal_fsync.observe(frame.sync.as_secs_f64());
         metrics.journal_appended_bytes.inc_by(frame.bytes);
@@ -121,6 +128,9 @@ impl Sink<Ticket> for Outcomes {
     fn refused(&mut self, submissions: Vec<Submission<Ticket>>, reason: &Refused) {
         if let Refused::Poisoned(reason) = reason {
             self.progress.poison(reason);
+        }
+        if *reason == Refused::DiskFull && !std::mem::replace(&mut self.is_disk_full, true) {
+            warn!("The disk is full: events are refused until there is room for a segment.");
         }
         for submission in submissions {
             let error = refusal(&self.progress, reason, self.retry_after);
@@ -155,5 +165,61 @@ pub(super) fn refusal(
         },
         Refused::Closed => progress.refusal(),
         Refused::QueueFull => unreachable!("permits bound what waits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::aggregator::HoldAggregator;
+    use crate::telemetry::metrics::Metrics;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_logged_once_when_it_begins_and_once_when_it_ends() {
+        let metrics = Arc::new(Metrics::new("", ""));
+        let (batches, _waiting) = mpsc::channel();
+        let mut outcomes = Outcomes {
+            progress: Arc::new(Progress::new(HoldAggregator::new(), 0, metrics)),
+            batches,
+            retry_after: Duration::ZERO,
+            is_disk_full: false,
+        };
+        let committed = || Committed {
+            first: 1,
+            submissions: Vec::new(),
+            bytes: 0,
+            sync: Duration::ZERO,
+        };
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            for _ in 0..2 {
+                outcomes.committed(committed());
+                outcomes.refused(Vec::new(), &Refused::DiskFull);
+                outcomes.refused(Vec::new(), &Refused::DiskFull);
+                outcomes.committed(committed());
+            }
+        });
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let count = |words| log.matches(words).count();
+        assert_eq!((count("WARN"), count("INFO")), (2, 2), "{log}");
     }
 }

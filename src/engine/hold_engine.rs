@@ -107,6 +107,7 @@ impl Engine {
         let covered = Arc::new(AtomicU64::new(recovered.covered));
         let applier = Applier::start(Arc::clone(&progress), terms).map_err(OpenError::Thread)?;
         let outcomes = Outcomes {
+            is_disk_full: false,
             progress: Arc::clone(&progress),
             batches: applier.batches,
             retry_after: options.retry_after,

@@ -215,6 +215,51 @@ fn a_journal_that_does_not_belong_to_its_state_is_named() {
 }
 
 #[test]
+fn an_export_without_all_acknowledged_events_says_which_are_missing() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let first = data.join("journal").join(format!("{:020}.log", 1));
+    let whole = fs::read(&first).unwrap();
+    // A frame of two events begins in the third sector; what follows it is gone.
+    fs::write(&first, &whole[..1_024]).unwrap();
+    let mut sentences = vec![journal("export", &data, &[])];
+    fs::remove_file(&first).unwrap();
+    sentences.push(journal("export", &data, &[]));
+    for exported in sentences {
+        assert_eq!(exported.code, 1);
+        assert!(
+            exported.stderr.contains("lost: events 1 to "),
+            "{}",
+            exported.stderr
+        );
+        let lines = String::from_utf8(exported.stdout).unwrap();
+        assert!(lines.contains("8/1/"), "the rest is written");
+    }
+}
+
+#[test]
+fn a_state_without_its_journal_is_named_and_exported() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    fs::remove_dir_all(data.join("journal")).unwrap();
+    let verified = journal("verify", &data, &[]);
+    let sentence = verified.error(1);
+    assert!(sentence.contains("there is no journal"), "{sentence}");
+    assert!(sentence.contains("serve --salvage"), "{sentence}");
+    let exported = journal("export", &data, &[]);
+    assert_eq!(exported.code, 1);
+    assert!(
+        exported.stderr.contains("there is no journal"),
+        "{}",
+        exported.stderr
+    );
+    assert_eq!(
+        String::from_utf8(exported.stdout).unwrap().lines().count(),
+        18
+    );
+}
+
+#[test]
 fn a_damaged_state_keeps_nothing_else_back() {
     let folder = Folder::new();
     let data = served(&folder);
@@ -244,6 +289,98 @@ fn a_damaged_state_keeps_nothing_else_back() {
     );
     let lines = String::from_utf8(exported.stdout).unwrap();
     assert!(lines.contains("99/0/"), "{lines}");
+    // Two of the keys are damaged, and maybe others on their pages; the rest is written.
+    assert!(lines.contains("0/0/"), "{lines}");
+    assert!(
+        exported.stderr.contains("of its keys are written"),
+        "{}",
+        exported.stderr
+    );
+    let salvaged = journal("salvage", &data, &[]);
+    let sentence = salvaged.error(1);
+    assert!(sentence.contains("state.redb"), "{sentence}");
+    assert!(sentence.contains("--salvage"), "{sentence}");
+}
+
+/// The files of a folder and of those in it, but for the lock.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else if !path.ends_with("lock") {
+            all.push((path.clone(), fs::read(path).unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn who_looks_changes_nothing() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    let before = contents(&data);
+    for verb in ["inspect", "verify", "export"] {
+        journal(verb, &data, &[]).text();
+        assert!(contents(&data) == before, "{verb}");
+    }
+}
+
+#[test]
+fn damage_is_told_in_json_too() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    damage(&data, 2);
+    let verdict = journal("verify", &data, &["--json"]);
+    assert_eq!(verdict.code, 1);
+    let json: serde_json::Value = serde_json::from_slice(&verdict.stdout).expect("JSON");
+    assert_eq!(json["whole"], false);
+    assert_eq!(json["damages"][0]["segment"], 2);
+    let reason = json["reason"].as_str().expect("a sentence");
+    assert!(verdict.stderr.contains(reason), "{reason}");
+}
+
+#[test]
+fn an_export_into_the_store_itself_is_refused() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    let before = contents(&data);
+    let beside = folder.file("beside.jsonl", "");
+    let inside = data.join("state.redb");
+    for output in [
+        inside.clone(),
+        data.join("new.jsonl"),
+        data.join("journal/x"),
+    ] {
+        let output = output.to_str().expect("a path that is text");
+        let refused = journal("export", &data, &["--output", output]);
+        let sentence = refused.error(2);
+        assert!(sentence.contains("a file elsewhere"), "{sentence}");
+    }
+    assert!(contents(&data) == before);
+    let beside = beside.to_str().expect("a path that is text");
+    journal("export", &data, &["--output", beside]).text();
+}
+
+#[test]
+fn an_export_is_packed_as_its_name_says() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let plain = journal("export", &data, &[]).text();
+    for (name, magic) in [
+        ("x.jsonl.gz", &[0x1f, 0x8b][..]),
+        ("x.jsonl.zst", &[0x28, 0xb5]),
+    ] {
+        let path = folder.path(name);
+        let output = path.to_str().expect("a path that is text");
+        journal("export", &data, &["--output", output]).text();
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.starts_with(magic) && bytes.len() < plain.len() / 2);
+        let scored = score(&path, &[]).json();
+        assert_eq!(scored["read"], 18);
+    }
 }
 
 #[test]

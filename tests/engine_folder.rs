@@ -85,6 +85,48 @@ fn d2_a_start_finds_everything_with_and_without_a_state() {
 }
 
 #[test]
+fn a_state_without_its_journal_is_refused_and_goes_on_where_salvage_is_asked_for() {
+    for is_folder_there in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = open(options(folder.path())).expect("an empty store");
+        submit(&engine, distinct_batch("h", 0, 50)).expect("acknowledged");
+        engine.close();
+        drop(engine);
+        let journal = folder.path().join("journal");
+        std::fs::remove_dir_all(&journal).expect("removed");
+        if is_folder_there {
+            std::fs::create_dir(&journal).expect("made");
+        }
+        let refusal = open(options(folder.path())).err().expect("refused");
+        assert!(
+            matches!(refusal, OpenError::Missing { applied: 50, .. }),
+            "{refusal}"
+        );
+        assert!(refusal.to_string().contains("--salvage"), "{refusal}");
+        assert_eq!(journal.exists(), is_folder_there, "nothing was changed");
+        let mut salvaging = options(folder.path());
+        salvaging.salvages = true;
+        let engine = open(salvaging).expect("the state is whole");
+        assert_eq!((engine.sequence(), held(&engine, "h")), (50, 50));
+        let receipt = submit(&engine, distinct_batch("h", 50, 1)).expect("acknowledged");
+        assert_eq!(receipt.first, 51);
+        engine.close();
+        drop(engine);
+        open(options(folder.path())).expect("a store like any other");
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").expect("written");
+    let refusal = open(options(&file)).err().expect("refused").to_string();
+    assert!(refusal.contains("is a file"), "{refusal}");
+    assert!(!refusal.contains("os error"), "{refusal}");
+}
+
+#[test]
 fn the_state_follows_and_covered_segments_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut options = options(folder.path());

@@ -125,7 +125,7 @@ fn a_journal_of_version_1_opens_and_holds_what_it_held() {
         }
         Ok::<_, JournalError>(())
     };
-    read_readable(&RealVfs, copy.path(), visit).expect("it is whole");
+    read_readable(&RealVfs, copy.path(), 0, visit).expect("it is whole");
     assert_eq!(String::from_utf8(text).expect("JSON is text"), expected);
 }
 

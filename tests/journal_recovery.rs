@@ -367,7 +367,7 @@ fn salvaged(vfs: &FaultyVfs, acknowledged: &[String]) -> Vec<Lost> {
         numbered(&frame, &mut readable);
         Ok::<_, JournalError>(())
     };
-    read_readable(vfs, &folder(), visit).unwrap();
+    read_readable(vfs, &folder(), 0, visit).unwrap();
     let before: Vec<_> = segments(&vfs.paths(), &folder())
         .iter()
         .map(|path| vfs.bytes(path))
@@ -425,6 +425,46 @@ fn d4_what_is_damaged_is_salvaged_on_both_sides() {
     assert!(with_both_sides > 3);
 }
 
+/// Salvages a closed journal after `harm` to its first segment; what is lost of it, by number.
+fn lost_of_the_first_segment(harm: impl Fn(&mut Vec<u8>)) -> (Lost, Vec<Defect>) {
+    let (vfs, acknowledged) = disk(true);
+    let path = &segments(&vfs.paths(), &folder())[0];
+    vfs.change(path, harm);
+    let readable = read_readable(&vfs, &folder(), 0, |_| Ok::<_, JournalError>(())).unwrap();
+    let lost = salvaged(&vfs, &acknowledged);
+    assert_eq!((lost.len(), &readable.lost), (1, &lost));
+    let opened = open(&vfs, options()).unwrap();
+    assert_eq!(opened.journal.figures().first_sequence, 1);
+    let defects = readable.damages.into_iter().map(|damage| damage.defect);
+    (lost[0], defects.collect())
+}
+
+#[test]
+fn a_segment_that_ends_too_early_is_damage_and_its_events_are_lost() {
+    // The first frame holds one event and has one sector; the second is emptied, or cut off.
+    let harms: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes[1_536..].fill(0),
+        |bytes| bytes.truncate(1_536),
+        |bytes| bytes[1_536..2_048].fill(0),
+    ];
+    for harm in harms {
+        let (lost, defects) = lost_of_the_first_segment(harm);
+        assert_eq!(lost.first, 2);
+        assert!(lost.last.is_some());
+        assert_eq!(defects.len(), 1, "{defects:?}");
+    }
+}
+
+#[test]
+fn a_first_segment_without_a_header_is_lost_and_the_salvaged_journal_begins_with_event_one() {
+    let (lost, defects) = lost_of_the_first_segment(|bytes| {
+        bytes[20] ^= 1;
+        bytes[532] ^= 1;
+    });
+    assert_eq!(lost.first, 1);
+    assert!(defects.contains(&Defect::SegmentHeader), "{defects:?}");
+}
+
 #[test]
 fn a_salvage_that_crashes_at_any_sync_loses_nothing() {
     let (vfs, acknowledged) = disk(true);
@@ -454,6 +494,30 @@ fn a_salvage_that_crashes_at_any_sync_loses_nothing() {
             return;
         }
     }
+}
+
+#[test]
+fn a_salvage_without_room_removes_its_copy_and_says_how_much_it_needs() {
+    let (vfs, acknowledged) = disk(true);
+    let path = &segments(&vfs.paths(), &folder())[0];
+    vfs.change(path, |bytes| bytes[1_600] ^= 1);
+    let before = vfs.paths();
+    let sizes = before.iter().map(|path| vfs.bytes(path).len() as u64);
+    let needed = sizes.sum::<u64>() + options().segment_bytes;
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    for room in [0, 600, 5_000] {
+        vfs.set_room(Some(room));
+        let error = salvage(&shared, &folder(), &options(), 0).unwrap_err();
+        assert!(
+            matches!(error, JournalError::NoRoom { bytes, .. } if bytes == needed),
+            "{error}"
+        );
+        assert_eq!(vfs.paths(), before);
+        let names = vfs.list(folder().parent().unwrap()).unwrap();
+        assert_eq!(names, ["journal"]);
+    }
+    vfs.set_room(None);
+    assert_eq!(salvaged(&vfs, &acknowledged).len(), 1);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn payloads(vfs: &FaultyVfs) -> Vec<Vec<u8>> {
         payloads.push(frame.payload.to_vec());
         Ok::<_, JournalError>(())
     };
-    read_readable(vfs, &folder(), visit).expect("a disk that can be read");
+    read_readable(vfs, &folder(), 0, visit).expect("a disk that can be read");
     payloads
 }
 

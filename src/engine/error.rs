@@ -28,7 +28,7 @@ pub enum OpenError {
     /// Events are in neither of them.
     #[error(
         "{}: the journal begins with event {first}, and the state covers the events up to {applied} \
-         alone: put back the missing files, or start once with --salvage, which goes on without \
+         alone: put back the missing files, or start once with `serve --salvage`, which goes on without \
          these events; nothing was changed",
         folder.display()
     )]
@@ -40,10 +40,23 @@ pub enum OpenError {
         /// Number of the last event that the state covers.
         applied: u64,
     },
+    /// A store has always a segment that it writes to, so one without was not left by a crash.
+    #[error(
+        "{}: the state covers the events up to {applied}, and there is no journal: put back the \
+         journal that belongs to the state, or start once with `serve --salvage`, which goes on \
+         with the state alone; nothing was changed",
+        folder.display()
+    )]
+    Missing {
+        /// Of the state.
+        folder: PathBuf,
+        /// Number of the last event that the state covers.
+        applied: u64,
+    },
     /// The journal is older than the state.
     #[error(
         "{}: the state covers the events up to {applied}, and the journal ends with event {last}: \
-         put back the journal that belongs to the state, or start once with --salvage, which goes \
+         put back the journal that belongs to the state, or start once with `serve --salvage`, which goes \
          on from the state; nothing was changed",
         folder.display()
     )]

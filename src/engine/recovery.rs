@@ -1,7 +1,8 @@
 //! From a folder to an engine's memory: the lock, the state, and the rest of the journal.
 //!
 //! Facts are sets, so the state may already know events that are replayed, and frames may be applied
-//! on several threads in any order. What is damaged is refused, or salvaged where that is asked for.
+//! on several threads in any order. What is damaged is refused, or salvaged where that is asked for;
+//! what is lost then is logged as an error, so that no level of the log hides it.
 
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::applier::decode;
 use super::clock::Clock;
@@ -71,7 +72,7 @@ pub(super) fn recover(
     if let Some((segment, bytes)) = opened.recovered.torn {
         warn!(
             segment,
-            bytes, "Cut off a write that was never acknowledged."
+            bytes, "Cut off the last write, which was not finished, or was damaged later."
         );
     }
     info!(
@@ -135,11 +136,23 @@ fn open_journal(folder: &Path, options: &Options, applied: u64) -> Result<Opened
         first_sequence: applied + 1,
         ..JournalOptions::default()
     };
+    if applied > 0 && !Journal::exists(&*options.vfs, &path)? {
+        if !options.salvages {
+            return Err(OpenError::Missing {
+                folder: folder.to_owned(),
+                applied,
+            });
+        }
+        error!(
+            applied,
+            "There is no journal: went on with the state alone; what came after it is lost."
+        );
+    }
     let open = || Journal::open(Arc::clone(&options.vfs), &path, journal_options.clone());
     let salvage = || -> Result<(), OpenError> {
         let salvaged = journal::salvage(&options.vfs, &path, &journal_options, applied)?;
         for lost in &salvaged.readable.lost {
-            warn!(first = lost.first, last = lost.last, "Lost these events.");
+            error!(first = lost.first, last = lost.last, "Lost these events.");
         }
         warn!(
             kept_events = salvaged.readable.events,
@@ -168,7 +181,7 @@ fn open_journal(folder: &Path, options: &Options, applied: u64) -> Result<Opened
                 applied,
             });
         }
-        warn!(
+        error!(
             first = applied + 1,
             last = first - 1,
             "Went on without these events, which are neither in the state nor in the journal."

@@ -13,16 +13,16 @@ use super::state_file::StateFile;
 use crate::journal::Vfs;
 use crate::state::{self, Entry, Salvaged, Store};
 
-const NAME: &str = "state.redb";
+pub(super) const NAME: &str = "state.redb";
 /// Made and not yet whole.
 const NEW: &str = "state.redb.new";
 /// Whole, and about to take the place of a damaged one.
-const SALVAGED: &str = "state.redb.salvaged";
+pub(super) const SALVAGED: &str = "state.redb.salvaged";
 /// What became of a damaged one; a number follows.
 const DAMAGED: &str = "state.redb.damaged-";
 
 /// The state of a folder, if there is one yet. Who opens it holds the lock of the folder.
-pub struct StateKeeper {
+pub(super) struct StateKeeper {
     vfs: Arc<dyn Vfs>,
     folder: PathBuf,
     store: Option<Store>,
@@ -30,7 +30,7 @@ pub struct StateKeeper {
 
 impl StateKeeper {
     /// Opens the state of `folder`; there is none before the first write.
-    pub fn open(vfs: Arc<dyn Vfs>, folder: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open(vfs: Arc<dyn Vfs>, folder: &Path) -> Result<Self, OpenError> {
         let mut keeper = Self {
             vfs,
             folder: folder.to_owned(),
@@ -44,8 +44,7 @@ impl StateKeeper {
     }
 
     /// The state, if there is one.
-    #[must_use]
-    pub fn store(&self) -> Option<&Store> {
+    pub(super) fn store(&self) -> Option<&Store> {
         self.store.as_ref()
     }
 

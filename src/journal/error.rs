@@ -106,6 +106,24 @@ pub enum JournalError {
         /// Its version.
         found: u32,
     },
+    /// A salvage copies what is readable, and there is no room for the copy.
+    #[error(
+        "{}: there is no room on the disk for a whole copy of the journal: make {bytes} bytes free \
+         and try again; nothing was changed",
+        folder.display()
+    )]
+    NoRoom {
+        /// Of the journal.
+        folder: PathBuf,
+        /// At most so many are needed.
+        bytes: u64,
+    },
+    /// A folder is wanted.
+    #[error("{}: is a file, and the store needs a folder: name another one", folder.display())]
+    NotAFolder {
+        /// What is no folder.
+        folder: PathBuf,
+    },
     /// Another process works there.
     #[error("{}: in use by {holder}: stop it first, or choose another folder", folder.display())]
     Locked {

@@ -4,6 +4,7 @@
 //! opened, so that damage is named before anything is answered.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use super::options::JournalOptions;
 use super::salvage;
 use super::scan::{Found, Frames};
 use super::segment::{self, FRAMES};
-use super::survey::{Frame, SegmentState, Survey, open_segment, survey};
+use super::survey::{Frame, SegmentState, Survey, indices, open_segment, survey};
 use super::vfs::{Access, Vfs, VfsFolder};
 
 /// The first segment of a new store is small, so that it is there at once.
@@ -131,6 +132,12 @@ impl Journal {
             appender,
             recovered,
         })
+    }
+
+    /// Whether there is a segment in `folder`. Who calls this holds the lock of the folder.
+    pub fn exists(vfs: &dyn Vfs, folder: &Path) -> Result<bool, JournalError> {
+        salvage::complete(vfs, folder)?;
+        Ok(!indices(vfs, folder)?.is_empty())
     }
 
     /// Hands on the frames that hold event `from` and later ones, in order, up to what is durable
@@ -305,8 +312,14 @@ fn damaged(folder: &Path, damage: Damage) -> JournalError {
 
 /// The folder, and its name in the folder above it.
 pub(super) fn make_folder(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
-    vfs.create_folder(folder)
-        .map_err(JournalError::io(folder, "made"))?;
+    vfs.create_folder(folder).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            return JournalError::NotAFolder {
+                folder: folder.to_owned(),
+            };
+        }
+        JournalError::io(folder, "made")(error)
+    })?;
     match folder.parent() {
         Some(above) if above != Path::new("") => vfs
             .sync_folder(above)

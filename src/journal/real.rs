@@ -44,6 +44,10 @@ impl Vfs for RealVfs {
         fs::remove_file(path)
     }
 
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::remove_dir(folder)
+    }
+
     fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn VfsFolder>> {
         Ok(Box::new(RealFolder::open(folder)?))
     }

@@ -3,6 +3,7 @@
 //! The semantics allow it: the answer depends on the set of events alone, so those behind a damage
 //! mean the same without those in it. What is lost is named, and noted in the new journal.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,13 +50,14 @@ pub struct Salvaged {
 }
 
 /// Hands on every whole frame of events of the journal in `folder`, in order, also behind damage.
-/// What `visit` fails with ends the reading.
+/// Events up to `covered` need not be in it. What `visit` fails with ends the reading.
 pub fn read_readable<E: From<JournalError>>(
     vfs: &dyn Vfs,
     folder: &Path,
+    covered: u64,
     mut visit: impl FnMut(Frame<'_>) -> Result<(), E>,
 ) -> Result<Readable, E> {
-    read(vfs, folder, |part| match part {
+    read(vfs, folder, covered, |part| match part {
         Part::Events(frame) => visit(frame),
         Part::Beginning(_) | Part::Missing(_) => Ok(()),
     })
@@ -91,8 +93,16 @@ pub fn salvage(
         count: 0,
         next: 0,
     };
-    let readable = read(&**vfs, folder, |part| copy.take(&part))?;
-    copy.finish(acknowledged)?;
+    let read = read(&**vfs, folder, acknowledged, |part| copy.take(&part));
+    let copied = read.and_then(|readable| copy.finish(acknowledged).map(|()| readable));
+    let readable = match copied {
+        Ok(readable) => readable,
+        Err(error) => {
+            // Of the two errors the first is told; what cannot be removed, the next salvage clears.
+            let _ = discard(&**vfs, &fresh);
+            return Err(told(error, &**vfs, folder, options));
+        }
+    };
 
     // The old one goes only once the new one is whole; `complete` takes the last step after a crash.
     let moved = vfs.rename(folder, &moved_to);
@@ -160,6 +170,42 @@ fn clear(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
+/// Removes a copy that was not finished.
+fn discard(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
+    clear(vfs, folder)?;
+    vfs.remove_folder(folder)
+        .map_err(JournalError::io(folder, "removed"))
+}
+
+/// Why a copy failed; where it was a full disk, with the room that it needs.
+fn told(
+    error: JournalError,
+    vfs: &dyn Vfs,
+    folder: &Path,
+    options: &JournalOptions,
+) -> JournalError {
+    match error {
+        JournalError::Io { source, .. }
+            if matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            let sizes = indices(vfs, folder).unwrap_or_default().into_iter();
+            let sizes = sizes.filter_map(|index| {
+                let path = folder.join(segment::file_name(index));
+                vfs.open(&path, Access::Read).ok()?.size().ok()
+            });
+            // The last segment of the copy is as long as the others, however little is in it.
+            JournalError::NoRoom {
+                folder: folder.to_owned(),
+                bytes: sizes.sum::<u64>() + options.segment_bytes,
+            }
+        }
+        error => error,
+    }
+}
+
 /// What a journal holds, in order.
 enum Part<'a> {
     /// The number of its first event.
@@ -169,17 +215,21 @@ enum Part<'a> {
     Missing(u64),
 }
 
-/// Reads a journal in order, also behind damage.
+/// Reads a journal in order, also behind damage. It may begin with any event up to the one after
+/// `covered`; where it begins later, those between are lost.
 fn read<E: From<JournalError>>(
     vfs: &dyn Vfs,
     folder: &Path,
+    covered: u64,
     mut visit: impl FnMut(Part<'_>) -> Result<(), E>,
 ) -> Result<Readable, E> {
     let mut readable = Readable::default();
     let mut expected: Option<u64> = None;
     let mut is_tail_lost = false;
+    let mut is_whole_before = false;
     let mut index_before = None;
-    for index in indices(vfs, folder)? {
+    let indices = indices(vfs, folder)?;
+    for &index in &indices {
         let path = folder.join(segment::file_name(index));
         let mut note = |segment, offset, defect| {
             readable.damages.push(Damage {
@@ -192,6 +242,7 @@ fn read<E: From<JournalError>>(
             && before + 1 != index
         {
             note(before + 1, 0, Defect::SegmentMissing);
+            is_whole_before = false;
         }
         let copies = open_segment(vfs, folder, index, Access::Read)?;
         if let Some(offset) = copies.bad {
@@ -199,29 +250,47 @@ fn read<E: From<JournalError>>(
         }
         let Some(header) = copies.header else {
             is_tail_lost = true;
+            is_whole_before = false;
             continue;
         };
         let mut frames =
             Frames::new(&*copies.file, &header).map_err(JournalError::io(&path, "read"))?;
-        match expected {
-            None => visit(Part::Beginning(header.first))?,
-            Some(expected) if header.first > expected => {
-                visit(Part::Missing(header.first - expected))?;
-                readable.lost.push(Lost {
-                    first: expected,
-                    last: Some(header.first - 1),
-                });
+        let mut next = match expected {
+            None => {
+                let beginning = header.first.min(covered + 1);
+                visit(Part::Beginning(beginning))?;
+                beginning
             }
-            Some(_) => {}
+            Some(expected) => {
+                if header.first > expected && is_whole_before {
+                    note(index, 0, Defect::SegmentChain);
+                }
+                expected
+            }
+        };
+        if header.first > next {
+            visit(Part::Missing(header.first - next))?;
+            readable.lost.push(Lost {
+                first: next,
+                last: Some(header.first - 1),
+            });
+            next = header.first;
         }
-        let mut next = expected.unwrap_or(0).max(header.first);
         is_tail_lost = false;
+        let damages_before = readable.damages.len();
         loop {
             let offset = frames.offset;
             match frames.read().map_err(JournalError::io(&path, "read"))? {
                 Found::End => break,
                 Found::Torn(_) => {
-                    // Torn where it is the journal's last write; else the next segment tells.
+                    // Only the journal's last write can be torn.
+                    if indices.last() != Some(&index) {
+                        readable.damages.push(Damage {
+                            segment: index,
+                            offset,
+                            defect: Defect::Hole,
+                        });
+                    }
                     break;
                 }
                 Found::Damaged(defect) => {
@@ -262,10 +331,11 @@ fn read<E: From<JournalError>>(
             }
         }
         expected = Some(next);
+        is_whole_before = readable.damages.len() == damages_before;
     }
     if is_tail_lost {
         readable.lost.push(Lost {
-            first: expected.unwrap_or(1),
+            first: expected.unwrap_or(covered + 1),
             last: None,
         });
     }
@@ -359,9 +429,12 @@ impl Copy<'_> {
             .expect("a journal begins before its events");
         write(appender).map_err(|error| match error {
             AppendError::Failed(error) => error,
-            AppendError::DiskFull | AppendError::NoDescriptors => {
-                JournalError::io(self.folder, "written")(std::io::ErrorKind::StorageFull.into())
+            AppendError::DiskFull => {
+                JournalError::io(self.folder, "written")(io::ErrorKind::StorageFull.into())
             }
+            AppendError::NoDescriptors => JournalError::io(self.folder, "written")(
+                io::Error::other("too many files are open"),
+            ),
         })
     }
 }

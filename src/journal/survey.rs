@@ -51,7 +51,7 @@ pub struct SegmentSurvey {
 pub enum SegmentState {
     /// With a whole frame.
     Whole,
-    /// With so many bytes of a write that was cut short and never acknowledged.
+    /// With so many bytes of a write that was cut short, or damaged later: nobody can tell which.
     Torn {
         /// From its first byte to its last one that was written.
         bytes: u64,
@@ -85,11 +85,12 @@ pub fn survey(
     Ok(survey)
 }
 
-/// The indices of the segments in a folder, ascending.
+/// The indices of the segments in a folder, ascending; a folder that is not there has none.
 pub(super) fn indices(vfs: &dyn Vfs, folder: &Path) -> Result<Vec<u64>, JournalError> {
-    let names = vfs
-        .list(folder)
-        .map_err(JournalError::io(folder, "listed"))?;
+    let names = match vfs.list(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names.map_err(JournalError::io(folder, "listed"))?,
+    };
     let mut indices: Vec<_> = names
         .iter()
         .filter_map(|name| segment::index_of(name))

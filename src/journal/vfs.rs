@@ -37,6 +37,9 @@ pub trait Vfs: Send + Sync {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes an empty folder.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+
     /// A folder that is there.
     fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn VfsFolder>>;
 

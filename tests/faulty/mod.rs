@@ -317,6 +317,11 @@ impl Vfs for FaultyVfs {
         Ok(())
     }
 
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.running()?.folders.remove(folder);
+        Ok(())
+    }
+
     fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn VfsFolder>> {
         self.running()?.open_one()?;
         Ok(Box::new(FaultyFolder {

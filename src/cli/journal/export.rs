@@ -2,45 +2,58 @@
 //!
 //! An event may come twice, once out of each; that changes no answer.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
+use super::packing::Packing;
 use super::place::Place;
 use super::report::losses;
 use crate::cli::Failure;
 use crate::cli::progress::CountingBar;
 use crate::core::{Event, encoding};
-use crate::engine::StateKeeper;
+use crate::engine::OpenError;
 use crate::journal::{RealVfs, read_readable, survey};
 use crate::output::{Destination, write_event};
-use crate::state::{Entry, Store};
+use crate::state::{Entry, Salvaged, StateError, Store};
 
 /// Writes them to `output`; fails after that where some cannot be read, and says which.
 pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
+    refuse_the_store(place, output)?;
     let found = survey(&RealVfs, &place.journal, |_| ())?;
     let events: u64 = found.segments.iter().map(|segment| segment.events).sum();
-    // A state that cannot be read is no reason to keep the events back.
-    let (keeper, mut trouble) = match place.state() {
-        Ok(keeper) => (Some(keeper), Vec::new()),
-        Err(error) => (None, vec![error.to_string()]),
-    };
-    let store = keeper.as_ref().and_then(StateKeeper::store);
-    let contents = store.map(Store::contents);
-    let cannot_write = || Failure::output(Some(output));
-    let mut destination = Destination::file(output).map_err(cannot_write())?;
-    let bar = CountingBar::new(events + contents.map_or(0, |contents| contents.entries));
-    let mut out = BufWriter::new(&mut destination);
-    let mut applied = 0;
-    if let (Some(store), Some(contents)) = (store, contents) {
-        match write_state(store, &bar, &mut out) {
-            Ok(()) => applied = contents.applied_sequence,
-            Err(StateFailure::Output(error)) => return Err(cannot_write()(error)),
-            Err(StateFailure::State(error)) => trouble.push(error),
+    // A state that is damaged is no reason to keep the events back, nor what is left of it.
+    let mut trouble = Vec::new();
+    let state = match whole_state(place) {
+        Ok(state) => state,
+        Err(error) => {
+            trouble.push(error.to_string());
+            let salvaged = place.damaged_state()?;
+            salvaged.map(|(store, salvaged)| {
+                trouble.push(what_is_left(&salvaged));
+                (store, 0)
+            })
         }
+    };
+    // Events up to the first need not be in the journal, and those up to the other are not written.
+    let (covered, written) = state.as_ref().map_or((0, 0), |(store, written)| {
+        (store.contents().applied_sequence, *written)
+    });
+    let entries = state
+        .as_ref()
+        .map_or(0, |(store, _)| store.contents().entries);
+    let cannot_write = || Failure::output(Some(output));
+    let destination = Destination::file(output).map_err(cannot_write())?;
+    let mut out = Packing::new(output, destination).map_err(cannot_write())?;
+    let bar = CountingBar::new(events + entries);
+    if let Some((store, _)) = &state {
+        write_state(store, &bar, &mut out).map_err(|failure| match failure {
+            StateFailure::Output(error) => cannot_write()(error),
+            StateFailure::State(error) => error.into(),
+        })?;
     }
-    let readable = read_readable(&RealVfs, &place.journal, |frame| {
+    let readable = read_readable(&RealVfs, &place.journal, covered, |frame| {
         bar.advance(frame.count.into());
-        if frame.first + u64::from(frame.count) <= applied + 1 {
+        if frame.first + u64::from(frame.count) <= written + 1 {
             return Ok(());
         }
         for event in encoding::events(frame.payload) {
@@ -54,16 +67,19 @@ pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
         }
         Ok::<_, Failure>(())
     })?;
-    out.flush().map_err(cannot_write())?;
-    drop(out);
     drop(bar);
+    let destination = out.finish().map_err(cannot_write())?;
     destination.finish().map_err(cannot_write())?;
+    let journal = place.journal.display();
     if let Some(damage) = readable.damages.first() {
+        let losses = losses(&readable);
         trouble.push(format!(
-            "{}: the journal is damaged ({damage}); {}",
-            place.journal.display(),
-            losses(&readable)
+            "{journal}: the journal is damaged ({damage}); {losses}"
         ));
+    } else if !readable.lost.is_empty() {
+        trouble.push(format!("{journal}: {}", losses(&readable)));
+    } else if let Err(error) = place.check_order(&found, covered) {
+        trouble.push(error.to_string());
     }
     if trouble.is_empty() {
         return Ok(());
@@ -74,9 +90,47 @@ pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
     )))
 }
 
+/// A file of the store must not become its own copy.
+fn refuse_the_store(place: &Place, output: &Path) -> Result<(), Failure> {
+    if output == Path::new("-") {
+        return Ok(());
+    }
+    let folder = output.parent().filter(|above| *above != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    // A link leads to the file that would be replaced.
+    let target = output.canonicalize().or_else(|_| folder.canonicalize());
+    let data = place.data.canonicalize();
+    if let (Ok(target), Ok(data)) = (target, data)
+        && target.starts_with(data)
+    {
+        return Err(Failure::Usage(format!(
+            "{}: lies in the folder of the store: give --output a file elsewhere",
+            output.display()
+        )));
+    }
+    Ok(())
+}
+
+/// The state, and the number of the last event that it covers.
+fn whole_state(place: &Place) -> Result<Option<(Store, u64)>, OpenError> {
+    let Some(store) = place.state()? else {
+        return Ok(None);
+    };
+    let contents = store.verify()?;
+    Ok(Some((store, contents.applied_sequence)))
+}
+
+fn what_is_left(salvaged: &Salvaged) -> String {
+    let kept = salvaged.kept;
+    match salvaged.lost {
+        Some(lost) => format!("{kept} of its keys are written, and {lost} are lost"),
+        None => format!("{kept} of its keys are written, and how many are lost is not known"),
+    }
+}
+
 enum StateFailure {
     Output(io::Error),
-    State(String),
+    State(StateError),
 }
 
 /// Writes what the state knows, one line for each claim.
@@ -89,7 +143,7 @@ fn write_state(store: &Store, bar: &CountingBar, out: &mut impl Write) -> Result
         }
     });
     written.map_err(StateFailure::Output)?;
-    read.map_err(|error| StateFailure::State(error.to_string()))
+    read.map_err(StateFailure::State)
 }
 
 fn write_entry(entry: &Entry<'_>, out: &mut impl Write) -> io::Result<()> {

@@ -1,9 +1,11 @@
 //! `journal`: for people who want to see what is on disk, or who are in trouble.
 //!
-//! Nothing here starts a service. All but `inspect` keep others out of the folder while they work.
+//! Nothing here starts a service, and only `salvage` changes what is stored. All but `inspect` keep
+//! others out of the folder while they work; on a file system for reading alone nobody needs to.
 //! Read [`place`] (where), [`report`] (what is shown), [`export`] (what is copied).
 
 mod export;
+mod packing;
 mod place;
 mod report;
 
@@ -12,12 +14,12 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use self::place::DataFolder;
+use self::place::{DataFolder, Place};
 use super::failure::Failure;
 use crate::journal::{
-    Damage, JournalError, JournalOptions, RealVfs, SegmentState, Vfs, salvage, survey,
+    Damage, JournalError, JournalOptions, RealVfs, SegmentState, Survey, Vfs, salvage, survey,
 };
-use crate::state::Store;
+use crate::state::{Contents, Store};
 
 /// The arguments of `journal`.
 #[derive(Debug, Args)]
@@ -37,11 +39,12 @@ enum Verb {
     Export {
         #[command(flatten)]
         folder: DataFolder,
-        /// Where to write; `-` is standard output
+        /// Where to write; `-` is standard output, and a name that ends with .gz or .zst is packed
         #[arg(long, short, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
-    /// Make a whole journal of what a damaged one still holds, and say what is lost
+    /// Make a whole journal of what a damaged one still holds, and say what is lost; a damaged state
+    /// or a missing journal is for `serve --salvage`
     Salvage(Shown),
 }
 
@@ -85,13 +88,26 @@ fn verify(shown: &Shown) -> Result<(), Failure> {
     let place = shown.folder.find()?;
     let _lock = place.lock()?;
     let found = survey(&RealVfs, &place.journal, |_| ())?;
+    match check(&place, &found) {
+        Ok(state) => report::print_verdict(&found, state, &place.data, shown.json),
+        Err(failure) => {
+            if shown.json {
+                report::print_fault(&found, &place.data, &failure)?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// What the state holds, where it, the journal and their order are whole.
+fn check(place: &Place, found: &Survey) -> Result<Option<Contents>, Failure> {
     if let Some(damage) = found.damages.first() {
         return Err(damaged(&place.journal, damage));
     }
-    let keeper = place.state()?;
-    let state = keeper.store().map(Store::verify).transpose()?;
-    place.check_order(&found, state.map_or(0, |state| state.applied_sequence))?;
-    report::print_verdict(&found, state, &place.data, shown.json)
+    let state = place.state()?;
+    let state = state.as_ref().map(Store::verify).transpose()?;
+    place.check_order(found, state.map_or(0, |state| state.applied_sequence))?;
+    Ok(state)
 }
 
 fn repair(shown: &Shown) -> Result<(), Failure> {
@@ -99,11 +115,12 @@ fn repair(shown: &Shown) -> Result<(), Failure> {
     let _lock = place.lock()?;
     let found = survey(&RealVfs, &place.journal, |_| ())?;
     if found.damages.is_empty() {
+        // What else may be wrong is not the journal's own; the sentence names `serve --salvage`.
+        check(&place, &found)?;
         return report::print_nothing_to_do(&place.journal, shown.json);
     }
     // No number is given again that the state has seen, so it must be readable.
-    let keeper = place.state()?;
-    let state = keeper.store().map(Store::contents);
+    let state = place.state()?.as_ref().map(Store::contents);
     let applied = state.map_or(0, |state| state.applied_sequence);
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let done = salvage(&vfs, &place.journal, &JournalOptions::default(), applied)?;

@@ -1,14 +1,15 @@
 //! Where the data of a service lies, and whether its two parts belong together.
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 
 use crate::cli::{Failure, clock};
 use crate::config::{self, Flag};
-use crate::engine::{OpenError, StateKeeper};
+use crate::engine::{OpenError, view_damaged_state, view_state};
 use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
+use crate::state::{Salvaged, Store};
 
 /// The folder of a service.
 #[derive(Debug, Args)]
@@ -28,7 +29,8 @@ pub(super) struct Place {
 }
 
 impl DataFolder {
-    /// The folder that `serve` would use with the same settings; there must be a journal.
+    /// The folder that `serve` would use with the same settings; there must be a journal
+    /// or a state.
     pub(super) fn find(&self) -> Result<Place, Failure> {
         let flag = self.data_dir.clone().map(|text| Flag {
             key: "store.data_dir",
@@ -39,7 +41,7 @@ impl DataFolder {
         let loaded = config::load(self.config.as_deref(), std::env::vars_os(), &flags)?;
         let data = loaded.config.store.data_dir;
         let journal = data.join("journal");
-        if !journal.is_dir() {
+        if !journal.is_dir() && !data.join("state.redb").is_file() {
             return Err(Failure::Usage(format!(
                 "{}: there is no journal: give --data-dir the folder that `serve` uses",
                 journal.display()
@@ -50,23 +52,38 @@ impl DataFolder {
 }
 
 impl Place {
-    /// Keeps a server out.
-    pub(super) fn lock(&self) -> Result<FolderLock, JournalError> {
-        FolderLock::take(&RealVfs, &self.data, clock::now())
+    /// Keeps a server out; `None` where nothing can be written, so that no server can work there.
+    pub(super) fn lock(&self) -> Result<Option<FolderLock>, JournalError> {
+        match FolderLock::take(&RealVfs, &self.data, clock::now()) {
+            Err(JournalError::Io { source, .. })
+                if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
+            {
+                Ok(None)
+            }
+            taken => taken.map(Some),
+        }
     }
 
-    /// The state, opened; `keeper.store()` is `None` where none was written yet.
-    pub(super) fn state(&self) -> Result<StateKeeper, OpenError> {
-        StateKeeper::open(Arc::new(RealVfs), &self.data)
+    /// The state; `None` where none was written yet.
+    pub(super) fn state(&self) -> Result<Option<Store>, OpenError> {
+        view_state(&RealVfs, &self.data)
+    }
+
+    /// What is readable of a damaged state.
+    pub(super) fn damaged_state(&self) -> Result<Option<(Store, Salvaged)>, OpenError> {
+        view_damaged_state(&RealVfs, &self.data)
     }
 
     /// Whether the journal goes on where a state ends that covers the events up to `applied`.
     pub(super) fn check_order(&self, found: &Survey, applied: u64) -> Result<(), OpenError> {
+        let folder = self.data.clone();
         let (Some(first), Some(last)) = (found.segments.first(), found.segments.last()) else {
-            return Ok(());
+            return match applied {
+                0 => Ok(()),
+                applied => Err(OpenError::Missing { folder, applied }),
+            };
         };
         let (first, last) = (first.first, last.next - 1);
-        let folder = self.data.clone();
         if first > applied + 1 {
             return Err(OpenError::Gap {
                 folder,

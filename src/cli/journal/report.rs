@@ -81,6 +81,19 @@ pub(super) fn print_verdict(
     print(&text)
 }
 
+/// That something is not whole; for a program, which does not read the sentence on standard error.
+pub(super) fn print_fault(found: &Survey, folder: &Path, failure: &Failure) -> Result<(), Failure> {
+    print_json(&json!({
+        "folder": shown(folder),
+        "whole": false,
+        "segments": found.segments.len(),
+        "frames": sum(found, |segment| segment.frames),
+        "events": sum(found, |segment| segment.events),
+        "damages": damages(found.damages.iter()),
+        "reason": failure.to_string(),
+    }))
+}
+
 /// That there is no damage.
 pub(super) fn print_nothing_to_do(folder: &Path, is_json: bool) -> Result<(), Failure> {
     if is_json {
@@ -190,7 +203,8 @@ fn totals(found: &Survey) -> String {
     if let Some((_, bytes)) = found.torn() {
         write!(
             text,
-            ", then {bytes} bytes of a write that was never acknowledged, which the next start cuts"
+            ", then {bytes} bytes of a write that was not finished, or was damaged later, which the \
+             next start cuts"
         )
         .expect(PROMISE);
     }

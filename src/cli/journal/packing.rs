@@ -1,0 +1,60 @@
+//! What is written into a file whose name says how it is packed.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use flate2::write::GzEncoder;
+
+/// A way into `W`; what is written is whole only after [`Packing::finish`].
+pub(super) enum Packing<W: Write> {
+    Plain(BufWriter<W>),
+    Gzip(BufWriter<GzEncoder<W>>),
+    Zstd(BufWriter<zstd::Encoder<'static, W>>),
+}
+
+impl<W: Write> Packing<W> {
+    /// As the end of the name of `path` says.
+    pub(super) fn new(path: &Path, out: W) -> io::Result<Self> {
+        let ending = path.extension().unwrap_or_default();
+        Ok(if ending.eq_ignore_ascii_case("gz") {
+            let level = flate2::Compression::default();
+            Self::Gzip(BufWriter::new(GzEncoder::new(out, level)))
+        } else if ending.eq_ignore_ascii_case("zst") {
+            let level = zstd::DEFAULT_COMPRESSION_LEVEL;
+            Self::Zstd(BufWriter::new(zstd::Encoder::new(out, level)?))
+        } else {
+            Self::Plain(BufWriter::new(out))
+        })
+    }
+
+    /// Writes what is left, and gives back where all went.
+    pub(super) fn finish(self) -> io::Result<W> {
+        match self {
+            Self::Plain(out) => inner(out),
+            Self::Gzip(out) => inner(out)?.finish(),
+            Self::Zstd(out) => inner(out)?.finish(),
+        }
+    }
+}
+
+fn inner<W: Write>(out: BufWriter<W>) -> io::Result<W> {
+    out.into_inner().map_err(io::IntoInnerError::into_error)
+}
+
+impl<W: Write> Write for Packing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Gzip(out) => out.write(bytes),
+            Self::Zstd(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.flush(),
+            Self::Gzip(out) => out.flush(),
+            Self::Zstd(out) => out.flush(),
+        }
+    }
+}

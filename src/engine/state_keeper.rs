@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::error::OpenError;
 use super::state_file::StateFile;
@@ -90,6 +90,12 @@ impl StateKeeper {
             aside,
             "Kept what is readable of the state and moved the damaged file aside."
         );
+        if salvaged.lost != Some(0) {
+            error!(
+                keys = salvaged.lost,
+                "Lost keys of the state; those whose events the journal still holds come back."
+            );
+        }
         Ok(salvaged)
     }
 

@@ -109,7 +109,7 @@ pub enum JournalError {
     /// A salvage copies what is readable, and there is no room for the copy.
     #[error(
         "{}: there is no room on the disk for a whole copy of the journal: make {bytes} bytes free \
-         and try again; nothing was changed",
+         and try again; it is as it was",
         folder.display()
     )]
     NoRoom {

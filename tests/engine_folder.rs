@@ -85,6 +85,32 @@ fn d2_a_start_finds_everything_with_and_without_a_state() {
 }
 
 #[test]
+fn a_store_that_went_on_over_a_gap_opens_again_without_a_state() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for round in 0..2 {
+        let engine = open(options(folder.path())).expect("what was closed in order");
+        submit(&engine, distinct_batch("h", round * 500, 500)).expect("acknowledged");
+        engine.close();
+    }
+    let state = folder.path().join("state.redb");
+    std::fs::remove_file(&state).expect("removed");
+    let mut salvaging = options(folder.path());
+    salvaging.salvages = true;
+    let engine = open(salvaging).expect("salvaged");
+    assert_eq!(engine.sequence(), 1_000);
+    // What a machine leaves that stops before the state is written.
+    let copy = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(copy.path().join("journal")).expect("made");
+    for file in std::fs::read_dir(folder.path().join("journal")).expect("listed") {
+        let file = file.expect("listed");
+        let to = copy.path().join("journal").join(file.file_name());
+        std::fs::copy(file.path(), to).expect("copied");
+    }
+    let engine = open(options(copy.path())).expect("the gap is noted in the journal");
+    assert_eq!(engine.sequence(), 1_000);
+}
+
+#[test]
 fn a_state_without_its_journal_is_refused_and_goes_on_where_salvage_is_asked_for() {
     for is_folder_there in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");

@@ -172,34 +172,29 @@ fn open_journal(folder: &Path, options: &Options, applied: u64) -> Result<Opened
         let figures = opened.journal.figures();
         (figures.first_sequence, figures.last_sequence)
     };
-    if first > applied + 1 {
+    if (first..=last + 1).contains(&(applied + 1)) {
+        return Ok(opened);
+    }
+    if !options.salvages {
         let folder = folder.to_owned();
-        if !options.salvages {
-            return Err(OpenError::Gap {
+        return Err(if first > applied + 1 {
+            OpenError::Gap {
                 folder,
                 first,
                 applied,
-            });
-        }
-        error!(
-            first = applied + 1,
-            last = first - 1,
-            "Went on without these events, which are neither in the state nor in the journal."
-        );
-    }
-    if last < applied {
-        if !options.salvages {
-            return Err(OpenError::Behind {
-                folder: folder.to_owned(),
+            }
+        } else {
+            OpenError::Behind {
+                folder,
                 last,
                 applied,
-            });
-        }
-        drop(opened);
-        salvage()?;
-        return Ok(open()?);
+            }
+        });
     }
-    Ok(opened)
+    // What is missing between the two is noted in the journal, so that the next start goes on as well.
+    drop(opened);
+    salvage()?;
+    Ok(open()?)
 }
 
 /// How much was replayed.

@@ -215,6 +215,26 @@ enum Part<'a> {
     Missing(u64),
 }
 
+impl Readable {
+    fn note(&mut self, segment: u64, offset: u64, defect: Defect) {
+        self.damages.push(Damage {
+            segment,
+            offset,
+            defect,
+        });
+    }
+
+    /// What is missing where event `next` is due and `found` comes.
+    fn miss(&mut self, next: u64, found: u64) -> Option<Part<'static>> {
+        let count = found.checked_sub(next).filter(|count| *count > 0)?;
+        self.lost.push(Lost {
+            first: next,
+            last: Some(found - 1),
+        });
+        Some(Part::Missing(count))
+    }
+}
+
 /// Reads a journal in order, also behind damage. It may begin with any event up to the one after
 /// `covered`; where it begins later, those between are lost.
 fn read<E: From<JournalError>>(
@@ -231,22 +251,15 @@ fn read<E: From<JournalError>>(
     let indices = indices(vfs, folder)?;
     for &index in &indices {
         let path = folder.join(segment::file_name(index));
-        let mut note = |segment, offset, defect| {
-            readable.damages.push(Damage {
-                segment,
-                offset,
-                defect,
-            });
-        };
         if let Some(before) = index_before.replace(index)
             && before + 1 != index
         {
-            note(before + 1, 0, Defect::SegmentMissing);
+            readable.note(before + 1, 0, Defect::SegmentMissing);
             is_whole_before = false;
         }
         let copies = open_segment(vfs, folder, index, Access::Read)?;
         if let Some(offset) = copies.bad {
-            note(index, offset, Defect::SegmentHeader);
+            readable.note(index, offset, Defect::SegmentHeader);
         }
         let Some(header) = copies.header else {
             is_tail_lost = true;
@@ -263,17 +276,13 @@ fn read<E: From<JournalError>>(
             }
             Some(expected) => {
                 if header.first > expected && is_whole_before {
-                    note(index, 0, Defect::SegmentChain);
+                    readable.note(index, 0, Defect::SegmentChain);
                 }
                 expected
             }
         };
-        if header.first > next {
-            visit(Part::Missing(header.first - next))?;
-            readable.lost.push(Lost {
-                first: next,
-                last: Some(header.first - 1),
-            });
+        if let Some(missing) = readable.miss(next, header.first) {
+            visit(missing)?;
             next = header.first;
         }
         is_tail_lost = false;
@@ -285,20 +294,12 @@ fn read<E: From<JournalError>>(
                 Found::Torn(_) => {
                     // Only the journal's last write can be torn.
                     if indices.last() != Some(&index) {
-                        readable.damages.push(Damage {
-                            segment: index,
-                            offset,
-                            defect: Defect::Hole,
-                        });
+                        readable.note(index, offset, Defect::Hole);
                     }
                     break;
                 }
                 Found::Damaged(defect) => {
-                    readable.damages.push(Damage {
-                        segment: index,
-                        offset,
-                        defect,
-                    });
+                    readable.note(index, offset, defect);
                     let is_more = frames.skip().map_err(JournalError::io(&path, "read"))?;
                     if !is_more {
                         is_tail_lost = true;
@@ -307,12 +308,8 @@ fn read<E: From<JournalError>>(
                     frames.next = frames.next.max(next);
                 }
                 Found::Frame(header) => {
-                    if header.first > next {
-                        visit(Part::Missing(header.first - next))?;
-                        readable.lost.push(Lost {
-                            first: next,
-                            last: Some(header.first - 1),
-                        });
+                    if let Some(missing) = readable.miss(next, header.first) {
+                        visit(missing)?;
                     }
                     match header.kind {
                         Kind::Events => {

@@ -308,15 +308,16 @@ async fn health_is_reported_until_the_end() {
 async fn the_contract_is_told_by_reflection() {
     let service = Service::start().await;
     let mut client = ServerReflectionClient::new(service.channel().await);
-    let request = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
+    let mut ask = async |request: MessageRequest| {
+        let request = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(request),
+        };
+        let answers = client.server_reflection_info(tokio_stream::iter([request]));
+        let mut answers = within(answers).await.unwrap().into_inner();
+        within(answers.message()).await.unwrap().unwrap()
     };
-    let mut answers = within(client.server_reflection_info(tokio_stream::iter([request])))
-        .await
-        .unwrap()
-        .into_inner();
-    let answer = within(answers.message()).await.unwrap().unwrap();
+    let answer = ask(MessageRequest::ListServices(String::new())).await;
     let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
         panic!("a list of services");
     };
@@ -327,6 +328,16 @@ async fn the_contract_is_told_by_reflection() {
         "grpc.reflection.v1.ServerReflection",
     ] {
         assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    // The details of failures are part of it.
+    for name in ["BadRequest", "RetryInfo", "ErrorInfo"] {
+        let symbol = format!("google.rpc.{name}");
+        let answer = ask(MessageRequest::FileContainingSymbol(symbol)).await;
+        let response = answer.message_response;
+        assert!(
+            matches!(response, Some(MessageResponse::FileDescriptorResponse(_))),
+            "{name}: {response:?}"
+        );
     }
     service.end().await;
 }

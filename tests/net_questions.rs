@@ -219,10 +219,49 @@ async fn a_holder_is_explained_or_not_found() {
         (segment.start, segment.end, &*segment.weight),
         (Some(at(100)), None, "1")
     );
-    let status = within(client.get_holder(ask("z"))).await.unwrap_err();
-    assert_eq!(status.code(), Code::NotFound);
+    for (holder_id, token_id, reason) in [
+        ("z", "", "holder_id: never seen"),
+        ("z", "T", "holder_id: never seen"),
+        (
+            "d",
+            "U",
+            "token_id: this holder never held it; ask without it for all tokens",
+        ),
+    ] {
+        let request = GetHolderRequest {
+            token_id: token_id.to_owned(),
+            ..ask(holder_id)
+        };
+        let status = within(client.get_holder(request)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::NotFound, reason));
+    }
     let status = within(client.get_holder(ask(""))).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_holder_of_many_tokens_is_reported_within_what_a_client_takes() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    let events = (0..30_000).map(|token| hold(&format!("{token:0256}"), "a", 0, 1));
+    fill(&mut client, events.collect()).await;
+    let request = GetHolderRequest {
+        holder_id: "a".to_owned(),
+        ..GetHolderRequest::default()
+    };
+    let report = within(client.get_holder(request))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(report.keys_left_out > 0);
+    assert_eq!(report.segments_left_out, report.keys_left_out);
+    assert_eq!(report.keys.len() as u64 + report.keys_left_out, 30_000);
+    // Over HTTP the same is left out.
+    let twin = service.get("/holders/a").await.json();
+    assert_eq!(twin["keys_left_out"], report.keys_left_out);
+    assert_eq!(twin["segments_left_out"], report.segments_left_out);
+    assert_eq!(twin["keys"].as_array().unwrap().len(), report.keys.len());
     service.end().await;
 }
 

@@ -17,6 +17,7 @@ mod listener;
 mod page_token;
 pub mod pb;
 mod questions;
+mod report;
 mod request_id;
 mod server;
 mod settings;

@@ -22,7 +22,7 @@ use super::intake::Intake;
 use super::status::{bad_field, not_taken};
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{EventBatch, Micros, Window};
-use crate::engine::{Cursor, Engine, Page, Question};
+use crate::engine::{Cursor, Engine, HolderAnswer, Page, Question};
 use crate::net::page_token::{PageTokenError, page_token, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
@@ -213,12 +213,10 @@ impl HoldMetrics for HoldService {
             token_id: filter(request.token_id),
         };
         let window = question.window;
-        let answer = self
-            .questions
-            .holder(request.holder_id, question)
-            .await
-            .map_err(unanswered)?
-            .ok_or_else(|| Status::not_found("holder_id: never seen"))?;
+        let asked = self.holder(&request.holder_id, question.clone()).await?;
+        let Some(answer) = asked else {
+            return Err(self.not_found(&request.holder_id, question).await);
+        };
         Ok(Response::new(report_from_answer(&answer, &window)))
     }
 
@@ -264,6 +262,33 @@ impl HoldService {
             .page(question, after, size)
             .await
             .map_err(unanswered)
+    }
+
+    async fn holder(
+        &self,
+        holder_id: &str,
+        question: Question,
+    ) -> Result<Option<HolderAnswer>, Status> {
+        self.questions
+            .holder(holder_id.to_owned(), question)
+            .await
+            .map_err(unanswered)
+    }
+
+    /// Why a holder has no answer: it was never seen, or it never held the one token that was asked about.
+    async fn not_found(&self, holder_id: &str, question: Question) -> Status {
+        let is_of_token = question.token_id.is_some();
+        let of_all = Question {
+            token_id: None,
+            ..question
+        };
+        match self.holder(holder_id, of_all).await {
+            Err(status) => status,
+            Ok(Some(_)) if is_of_token => Status::not_found(
+                "token_id: this holder never held it; ask without it for all tokens",
+            ),
+            Ok(_) => Status::not_found("holder_id: never seen"),
+        }
     }
 
     /// What a page is asked of, and behind whom it begins.

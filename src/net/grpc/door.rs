@@ -14,16 +14,16 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 use tower::Service as _;
 use tracing::{Instrument as _, error, info_span};
 
 use super::deadline::{Bounded, timeout, within};
 use super::service::HoldService;
-use super::status::denied;
+use super::status::{defect, denied, unreadable};
 use super::tally::Tally;
 use crate::net::access::{Access, Need};
 use crate::net::connection::{Boxed, Peer};
@@ -93,9 +93,9 @@ impl Door {
             answer.map_or_else(
                 |_| {
                     error!("A gRPC call panicked: this is a defect of the server.");
-                    Status::internal("a defect of the server; its log says more").into_http()
+                    defect(&"a defect of the server; its log says more").into_http()
                 },
-                |answer| answer.unwrap_or_else(|never| match never {}),
+                |answer| blamed(answer.unwrap_or_else(|never| match never {})),
             )
         })
     }
@@ -148,6 +148,16 @@ impl Service<Request<Incoming>> for Door {
             Ok(response.map(|body| Bounded::new(body, tally, deadline, stop)))
         };
         Box::pin(answered.instrument(span))
+    }
+}
+
+/// A call whose message could not be read fails before the service sees it, with a status of `tonic`'s own.
+fn blamed(answer: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(answer.headers()) {
+        Some(status) if status.code() == Code::Internal && status.details().is_empty() => {
+            unreadable(status).into_http()
+        }
+        Some(_) | None => answer,
     }
 }
 

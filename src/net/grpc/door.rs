@@ -30,6 +30,7 @@ use crate::net::connection::{Boxed, Peer};
 use crate::net::keys::Scope;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
+use crate::net::settings::Limits;
 use crate::telemetry::metrics::Metrics;
 
 /// Paths of our own service begin so.
@@ -48,6 +49,7 @@ pub(in crate::net) struct Door {
     metrics: Arc<Metrics>,
     request_ids: Arc<RequestIds>,
     unary_wait_max: Duration,
+    others_wait_max: Duration,
     stop: CancellationToken,
 }
 
@@ -57,12 +59,11 @@ impl Door {
         others: Routes,
         access: Access,
         request_ids: Arc<RequestIds>,
-        message_bytes_max: usize,
-        unary_wait_max: Duration,
+        limits: &Limits,
     ) -> Self {
         let (stop, metrics) = (service.stop.clone(), Arc::clone(&service.metrics));
         let plain = HoldMetricsServer::new(service)
-            .max_decoding_message_size(message_bytes_max)
+            .max_decoding_message_size(limits.message_bytes_max)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd);
         let packed = plain
@@ -76,7 +77,8 @@ impl Door {
             access,
             metrics,
             request_ids,
-            unary_wait_max,
+            unary_wait_max: limits.request_wait_max,
+            others_wait_max: limits.idle_max,
             stop,
         }
     }
@@ -102,12 +104,16 @@ impl Door {
 
     fn deadline(&self, call: Call, request: &Request<Incoming>) -> Option<Instant> {
         let asked = timeout(request.headers());
-        let wait = if call.is_stream {
-            asked
-        } else {
-            Some(asked.map_or(self.unary_wait_max, |asked| asked.min(self.unary_wait_max)))
+        let bound = match call.kind {
+            Kind::Write | Kind::Read => (!call.is_stream).then_some(self.unary_wait_max),
+            // Whoever may watch the health may do so without a key; without an end, until no connection is left.
+            Kind::Open | Kind::Inspect => Some(self.others_wait_max),
         };
-        Instant::now().checked_add(wait?)
+        let wait = match (asked, bound) {
+            (Some(asked), Some(bound)) => asked.min(bound),
+            (asked, bound) => asked.or(bound)?,
+        };
+        Instant::now().checked_add(wait)
     }
 }
 

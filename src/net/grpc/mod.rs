@@ -60,8 +60,7 @@ pub(super) fn door(house: &House) -> (Door, Health) {
         others,
         house.access.clone(),
         Arc::clone(&house.request_ids),
-        house.limits.message_bytes_max,
-        house.limits.request_wait_max,
+        &house.limits,
     );
     (door, Health(reporter))
 }

@@ -1,10 +1,12 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, keys and limits.
 //!
 //! It converts, asks and answers; nothing is decided here about events or scores. Read [`settings`] (what can
-//! be chosen), [`server`] (how it runs), `listener` and `connection` (sockets), [`keys`], `key_ring` and `access` (who may
-//! do what), then `grpc` and `http`.
+//! be chosen), [`server`] (how it runs), `listener`, `connection` and `activity` (sockets), [`keys`], `key_ring` and
+//! `access` (who may do what), then `grpc` and `http`.
 
 mod access;
+mod activity;
+mod addresses;
 pub mod client;
 mod code_name;
 mod connection;
@@ -17,10 +19,12 @@ mod listener;
 mod page_token;
 pub mod pb;
 mod questions;
+mod report;
 mod request_id;
 mod server;
 mod settings;
 mod tls;
+mod watched;
 
 #[cfg(fuzzing)]
 pub use grpc::Conversion;

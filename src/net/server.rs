@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::access::Access;
+use super::addresses::Addresses;
 use super::connection::Manner;
 use super::house::House;
 use super::key_ring::KeyRing;
@@ -129,16 +130,19 @@ impl Server {
             halt: halt.clone(),
         };
         let permits = Arc::new(Semaphore::new(limits.connections_max));
+        let addresses = Arc::new(Addresses::new(limits.connections_per_address_max));
         let tasks = TaskTracker::new();
         if let Some(socket) = listeners.grpc {
             let manner = manner(grpc_tls, true);
-            let permits = Arc::clone(&permits);
-            tasks.spawn(accept(socket, permits, tasks.clone(), manner, door));
+            let (permits, addresses) = (Arc::clone(&permits), Arc::clone(&addresses));
+            let accepting = accept(socket, permits, addresses, tasks.clone(), manner, door);
+            tasks.spawn(accepting);
         }
         if let Some(socket) = listeners.http {
             let manner = manner(http_tls, false);
             let service = TowerToHyperService::new(router);
-            let accepting = accept::<_, Body>(socket, permits, tasks.clone(), manner, service);
+            let tracker = tasks.clone();
+            let accepting = accept::<_, Body>(socket, permits, addresses, tracker, manner, service);
             tasks.spawn(accepting);
         }
         tasks.close();

@@ -48,6 +48,7 @@ fn limits(limits: &config::Limits) -> Limits {
         batch_events_max: count(limits.batch_events_max),
         refused_listed_max: count(limits.refused_listed_max),
         connections_max: count(limits.connections_max),
+        connections_per_address_max: count(limits.connections_per_address_max),
         streams_per_connection_max: small(limits.streams_per_connection_max),
         header_bytes_max: small(limits.header_bytes_max),
         header_wait_max: limits.header_wait_max,

@@ -140,6 +140,24 @@ fn an_address_outside_loopback_is_refused_without_tls() {
 }
 
 #[test]
+fn certificates_and_keys_that_cannot_be_used_are_named_before_the_store_is_opened() {
+    let folder = tempdir().expect("a folder");
+    for arguments in [
+        &["--api-keys", "/nowhere/keys.toml"][..],
+        &[
+            "--tls-cert",
+            "/nowhere/a.pem",
+            "--tls-key",
+            "/nowhere/a.key",
+        ],
+    ] {
+        let sentence = refusal(command(folder.path(), arguments), 2);
+        assert!(sentence.starts_with(arguments[1]), "{sentence}");
+        assert!(!folder.path().join("journal").exists(), "nothing was made");
+    }
+}
+
+#[test]
 fn an_address_in_use_is_named_with_its_setting() {
     let folder = tempdir().expect("a folder");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

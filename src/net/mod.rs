@@ -8,6 +8,7 @@ mod access;
 pub mod client;
 mod code_name;
 mod connection;
+mod credentials;
 mod grpc;
 mod house;
 mod http;
@@ -22,8 +23,9 @@ mod server;
 mod settings;
 mod tls;
 
+pub use credentials::{Credentials, CredentialsError};
 #[cfg(fuzzing)]
 pub use grpc::Conversion;
-pub use server::{Listeners, ServeError, Server};
+pub use server::{Listeners, Server};
 pub use settings::{InsecureBind, Limits, Settings, TlsSettings};
 pub use tls::TlsError;

@@ -1,7 +1,8 @@
 //! `serve`: the long-running service; here its concrete parts are chosen and put together.
 //!
-//! Order of the start: settings, log, engine (which replays), sockets, one line with the bound
-//! addresses on standard output. `shutdown` ends it in the reverse order within nine seconds.
+//! Order of the start: settings, log, certificates and keys, engine (which replays), sockets, one line
+//! with the bound addresses on standard output. `shutdown` ends it in the reverse
+//! order within nine seconds.
 //! Nothing is served here; see [`crate::net`] and [`crate::engine`].
 
 mod network;
@@ -45,6 +46,14 @@ pub(super) struct Arguments {
     salvage: bool,
 }
 
+/// Refuses what a start would refuse before it opens the store; starts nothing.
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
+    let settings = network::settings(config);
+    network::check_addresses(config, &settings)?;
+    network::credentials(&settings, &Arc::new(Metrics::new("", "")))?;
+    Ok(())
+}
+
 /// Serves until a signal, or until the journal fails.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let loaded = arguments.settings.load()?;
@@ -68,24 +77,26 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
     let mut signals = Signals::register()?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), FEATURES));
     let otlp = start_telemetry(config, &metrics)?;
-    network::check_addresses(config)?;
+    let settings = network::settings(config);
+    network::check_addresses(config, &settings)?;
+    let credentials = network::credentials(&settings, &metrics)?;
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,
         () = signals.ended(|| ()) => return Err(Failure::Interrupted),
     };
+    let keys = credentials.keys();
     let server = Server::new(
         Arc::clone(&engine),
-        network::settings(config),
+        settings,
+        credentials,
         Arc::clone(&metrics),
-    )
-    .map_err(|error| Failure::Usage(error.to_string()))?;
+    );
     let listeners = bind(config).await?;
 
     let stop = CancellationToken::new();
     let ending = Ending::new(stop.clone(), Arc::clone(&engine), otlp);
     announce(&listeners, config)?;
-    let keys = server.keys();
     let reload = || {
         if let Some(keys) = &keys {
             // What is wrong with a file is logged there, and the keys stay.

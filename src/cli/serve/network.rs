@@ -1,10 +1,13 @@
-//! Settings of the service as those of the network room.
+//! Settings of the service as those of the network room, and whether they can be served with.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use crate::cli::failure::Failure;
 use crate::config::{self, Config};
-use crate::net::{Limits, Settings, TlsSettings};
+use crate::net::{Credentials, Limits, Settings, TlsSettings};
+use crate::telemetry::Metrics;
 
 /// What the network room is told.
 pub(super) fn settings(config: &Config) -> Settings {
@@ -30,14 +33,25 @@ pub(super) fn settings(config: &Config) -> Settings {
 }
 
 /// Refuses addresses that others could listen in on.
-pub(super) fn check_addresses(config: &Config) -> Result<(), Failure> {
-    let settings = settings(config);
-    for address in [config.grpc.address, config.http_address()] {
+pub(super) fn check_addresses(config: &Config, settings: &Settings) -> Result<(), Failure> {
+    for address in addresses(config) {
         settings
             .may_bind(address, config.server.insecure_bind)
             .map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(())
+}
+
+/// Certificates and keys; refuses files that cannot be used.
+pub(super) fn credentials(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+) -> Result<Credentials, Failure> {
+    Credentials::read(settings, metrics).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn addresses(config: &Config) -> [SocketAddr; 2] {
+    [config.grpc.address, config.http_address()]
 }
 
 fn limits(limits: &config::Limits) -> Limits {

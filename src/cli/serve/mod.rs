@@ -5,6 +5,7 @@
 //! order within nine seconds.
 //! Nothing is served here; see [`crate::net`] and [`crate::engine`].
 
+mod descriptors;
 mod network;
 mod shutdown;
 mod signals;
@@ -77,7 +78,9 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
     let mut signals = Signals::register()?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), FEATURES));
     let otlp = start_telemetry(config, &metrics)?;
-    let settings = network::settings(config);
+    let mut settings = network::settings(config);
+    let connections_max = descriptors::connections_max(config.limits.connections_max);
+    settings.limits.connections_max = size(connections_max);
     network::check_addresses(config, &settings)?;
     let credentials = network::credentials(&settings, &metrics)?;
 

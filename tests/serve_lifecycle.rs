@@ -3,6 +3,10 @@
 
 mod serve_support;
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use serve_support::{Service, command, event, refusal};
@@ -71,6 +75,42 @@ async fn a_second_signal_ends_it_at_once_and_keeps_what_was_acknowledged() {
         .await
         .expect("taken");
     assert_eq!(ack.into_inner().sequence, 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn systemd_is_told_of_the_start_once_it_listens_and_of_the_end() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a bound");
+    let received = || {
+        let mut buffer = [0; 64];
+        let length = socket.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let serve = || {
+        let mut serve = command(&folder.path().join("data"), &[]);
+        serve.env("NOTIFY_SOCKET", &path);
+        serve
+    };
+    // Where the listening line cannot be written, it is not ready.
+    let full = File::options().write(true).open("/dev/full");
+    let mut mute = serve();
+    mute.stdout(full.expect("Linux has it"));
+    refusal(mute, 74);
+    socket.set_nonblocking(true).expect("a switch");
+    assert!(socket.recv(&mut [0; 64]).is_err());
+    socket.set_nonblocking(false).expect("a switch");
+
+    let service = Service::spawn(serve());
+    assert_eq!(received(), "READY=1");
+    service.signal("TERM");
+    assert_eq!(received(), "STOPPING=1");
+    let ended = service.wait(Duration::from_secs(9));
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,13 @@
 //! `serve`: the long-running service; here its concrete parts are chosen and put together.
 //!
 //! Order of the start: settings, log, certificates and keys, engine (which replays), sockets, one line
-//! with the bound addresses on standard output. `shutdown` ends it in the reverse
+//! with the bound addresses on standard output, a word to systemd. `shutdown` ends it in the reverse
 //! order within nine seconds.
 //! Nothing is served here; see [`crate::net`] and [`crate::engine`].
 
 mod descriptors;
 mod network;
+mod notify;
 mod shutdown;
 mod signals;
 
@@ -21,6 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use self::notify::Notifier;
 use self::shutdown::Ending;
 use self::signals::Signals;
 use super::failure::Failure;
@@ -76,6 +78,7 @@ fn end(runtime: Runtime) {
 async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
     // First of all, so that no signal finds the process unprepared.
     let mut signals = Signals::register()?;
+    let notifier = Notifier::from_environment();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), FEATURES));
     let otlp = start_telemetry(config, &metrics)?;
     let mut settings = network::settings(config);
@@ -109,6 +112,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
         }
     };
     let mut serving = tokio::spawn(server.run(listeners, stop));
+    notifier.ready();
     let reason = tokio::select! {
         () = signals.ended(reload) => {
             info!("Stopping on a signal.");
@@ -118,6 +122,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
         // It runs until it is told to stop: what ends before has panicked.
         ended = &mut serving => return Err(Failure::Other(format!("the servers ended ({ended:?})"))),
     };
+    notifier.stopping();
     ending.finish(serving, signals).await?;
     match reason {
         None => Ok(()),

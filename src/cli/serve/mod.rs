@@ -86,6 +86,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
     settings.limits.connections_max = size(connections_max);
     network::check_addresses(config, &settings)?;
     let credentials = network::credentials(&settings, &metrics)?;
+    network::warn_of_strangers(config, &settings);
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use tracing::warn;
+
 use crate::cli::failure::Failure;
 use crate::config::{self, Config};
 use crate::net::{Credentials, Limits, Settings, TlsSettings};
@@ -48,6 +50,35 @@ pub(super) fn credentials(
     metrics: &Arc<Metrics>,
 ) -> Result<Credentials, Failure> {
     Credentials::read(settings, metrics).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Says once what an address outside loopback leaves to something else.
+pub(super) fn warn_of_strangers(config: &Config, settings: &Settings) {
+    if let Some((address, sentence)) = left_open(config, settings) {
+        warn!(%address, "{sentence}");
+    }
+}
+
+/// The first address that other machines reach, and what does not protect it.
+fn left_open(config: &Config, settings: &Settings) -> Option<(SocketAddr, &'static str)> {
+    let is_reachable = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+    let address = addresses(config).into_iter().find(is_reachable)?;
+    let tls = settings.tls.as_ref();
+    let asks_who = settings.api_keys.is_some() || tls.is_some_and(|tls| tls.client_ca.is_some());
+    let sentence = match (tls.is_some(), asks_who) {
+        (true, true) => return None,
+        (true, false) => {
+            "Other machines can call without an API key: whoever reaches it may do everything."
+        }
+        (false, true) => {
+            "Other machines can call without TLS: keys and events travel in the clear."
+        }
+        (false, false) => {
+            "Other machines can call without TLS and without an API key: whoever reaches it may do \
+             everything."
+        }
+    };
+    Some((address, sentence))
 }
 
 fn addresses(config: &Config) -> [SocketAddr; 2] {
@@ -96,5 +127,29 @@ mod tests {
         assert_eq!(ours.drain_max, theirs.drain_max);
         assert_eq!(ours.cors_origins, theirs.cors_origins);
         assert_eq!((ours.tls, ours.api_keys), (theirs.tls, theirs.api_keys));
+    }
+
+    #[test]
+    fn an_address_outside_loopback_is_warned_of_unless_tls_and_keys_protect_it() {
+        let mut config = Config::default();
+        let sentence = |config: &Config| left_open(config, &settings(config)).map(|(_, said)| said);
+        assert_eq!(sentence(&config), None);
+        config.http.host = [0, 0, 0, 0].into();
+        let said = sentence(&config).unwrap();
+        assert!(
+            said.contains("without TLS and without an API key"),
+            "{said}"
+        );
+        config.keys.file = Some("keys.toml".into());
+        let said = sentence(&config).unwrap();
+        assert!(said.contains("without TLS: keys"), "{said}");
+        config.tls.cert = Some("c.pem".into());
+        config.tls.key = Some("k.pem".into());
+        assert_eq!(sentence(&config), None);
+        config.keys.file = None;
+        let said = sentence(&config).unwrap();
+        assert!(said.contains("without an API key: "), "{said}");
+        config.tls.client_ca = Some("ca.pem".into());
+        assert_eq!(sentence(&config), None);
     }
 }

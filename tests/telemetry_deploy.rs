@@ -193,3 +193,12 @@ fn bad_settings_end_the_unit_and_a_stop_during_the_start_is_no_failure() {
         assert!(lines.contains(&line), "{line}");
     }
 }
+
+#[test]
+fn the_image_runs_as_nobody_special_and_its_context_holds_no_secrets() {
+    assert!(text("Dockerfile").contains("\nUSER 10001:10001\n"));
+    let left_out = text("Dockerfile.dockerignore");
+    for entry in [".git", "**/target", "data", "**/*.key", "**/*keys.toml"] {
+        assert!(left_out.lines().any(|line| line == entry), "{entry}");
+    }
+}

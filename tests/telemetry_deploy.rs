@@ -58,6 +58,19 @@ fn alert_rules_name_only_metrics_that_exist() {
     let names = named(&rules);
     assert!(names.len() > 8, "{names:?}");
     exist("alerts.yml", &names);
+    exist("alerts_test.yml", &named(&text("alerts_test.yml")));
+}
+
+#[test]
+fn every_alert_has_a_test() {
+    let tests = text("alerts_test.yml");
+    let rules = text("alerts.yml");
+    let alerts = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    for alert in alerts {
+        assert!(tests.contains(alert), "{alert}");
+    }
 }
 
 #[test]
@@ -121,6 +134,11 @@ fn promtool(arguments: [&str; 2], file: &str) {
 #[test]
 fn promtool_accepts_the_alert_rules() {
     promtool(["check", "rules"], "alerts.yml");
+}
+
+#[test]
+fn alerts_fire_when_they_should_and_only_then() {
+    promtool(["test", "rules"], "alerts_test.yml");
 }
 
 /// `config VERB --config FILE` with no variable of ours.

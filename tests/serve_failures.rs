@@ -96,7 +96,7 @@ fn after(preparation: &str, data: &Path) -> Command {
     let mut outer = Command::new("bash");
     outer
         .arg("-c")
-        .arg(format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\""))
+        .arg(format!("{preparation}; exec \"$0\" \"$@\""))
         .arg(inner.get_program())
         .args(inner.get_args())
         .envs(
@@ -132,6 +132,14 @@ async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart
         ended
             .stderr
             .contains("error: the journal failed and takes nothing more ("),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.lines().any(
+            |line| line.contains("A call failed on the side of the server.")
+                && line.contains("/readyz")
+        ),
         "{}",
         ended.stderr
     );

@@ -248,14 +248,62 @@ async fn logs_are_json_where_that_is_asked_for() {
     service.signal("INT");
     let ended = service.wait(Duration::from_secs(9));
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    let mut sentences = Vec::new();
-    for line in ended.stderr.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).expect("one object a line");
-        assert!(line["level"].is_string() && line["timestamp"].is_string());
-        sentences.push(line["message"].as_str().expect("a sentence").to_owned());
-    }
+    let lines = json_lines(&ended.stderr);
+    let sentences: Vec<_> = lines.iter().map(|line| line["message"].clone()).collect();
     assert!(
-        sentences.contains(&"Opened the store.".to_owned()),
+        sentences.contains(&"Opened the store.".into()),
         "{sentences:?}"
     );
+}
+
+/// Every line of a log, which is one object with a level, a time and a sentence.
+fn json_lines(log: &str) -> Vec<serde_json::Value> {
+    let line = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("one object a line");
+        assert!(line["level"].is_string() && line["timestamp"].is_string());
+        assert!(line["message"].is_string());
+        line
+    };
+    log.lines().map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_tells_who_was_not_let_in_and_writes_numbers_as_numbers() {
+    let folder = tempdir().expect("a folder");
+    let keys = folder.path().join("keys.toml");
+    let entry = format!(
+        "[[key]]\nname = \"a\"\nscopes = [\"read\"]\nsha256 = \"{}\"\n",
+        "0".repeat(64)
+    );
+    std::fs::write(&keys, entry).expect("written");
+    let keys = keys.to_str().expect("a path that is text");
+    let service = Service::start(
+        &folder.path().join("data"),
+        &["--log-format", "json", "--api-keys", keys],
+    );
+    assert_eq!(service.get("/healthz").await.0, 200);
+    assert_eq!(service.get("/stats").await.0, 401);
+    let status = service.client().await.record(event("ann")).await;
+    status.expect_err("no key");
+    service.signal("TERM");
+    let ended = service.wait(Duration::from_secs(9));
+
+    let lines = json_lines(&ended.stderr);
+    let said = |sentence: &str| -> Vec<&serde_json::Value> {
+        let is_said = |line: &&serde_json::Value| line["message"] == sentence;
+        lines.iter().filter(is_said).collect()
+    };
+    let replayed = said("Loaded the state and replayed the journal.");
+    assert!(replayed[0]["milliseconds"].is_u64(), "{replayed:?}");
+    let refused = said("A caller was not let in.");
+    assert_eq!(refused.len(), 2, "{}", ended.stderr);
+    assert_eq!(
+        (&refused[0]["level"], &refused[0]["code"]),
+        (&"INFO".into(), &401.into())
+    );
+    assert_eq!(refused[0]["span"]["route"], "/stats");
+    assert!(refused[0]["took_us"].is_u64(), "{refused:?}");
+    assert_eq!(refused[1]["code"], "UNAUTHENTICATED");
+    // What is answered is no news.
+    assert!(!ended.stderr.contains("/healthz"), "{}", ended.stderr);
 }

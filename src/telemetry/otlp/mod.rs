@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::TracerProvider;
+use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithTonicConfig};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -92,6 +94,8 @@ impl Otlp {
             .with_tracer(spans.tracer(SERVICE_NAME))
             .with_filter(ours)
             .boxed();
+        // From now on, calls join the traces of their callers.
+        global::set_text_map_propagator(TraceContextPropagator::new());
         let stop = CancellationToken::new();
         let figures = tokio::spawn(export_figures(
             channel,
@@ -125,16 +129,17 @@ impl Otlp {
 }
 
 fn resource() -> Resource {
-    let builder = Resource::builder();
+    let mut builder = Resource::builder();
     // The builder has read the variables; what is set here would prevail over them.
     let attributes = env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
-    let is_named =
-        env::var_os("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name=");
-    if is_named {
-        builder.build()
-    } else {
-        builder.with_service_name(SERVICE_NAME).build()
+    if env::var_os("OTEL_SERVICE_NAME").is_none() && !attributes.contains("service.name=") {
+        builder = builder.with_service_name(SERVICE_NAME);
     }
+    if !attributes.contains("service.version=") {
+        let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+        builder = builder.with_attribute(version);
+    }
+    builder.build()
 }
 
 async fn export_figures(

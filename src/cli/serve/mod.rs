@@ -54,6 +54,9 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
     let settings = network::settings(config);
     network::check_addresses(config, &settings)?;
     network::credentials(&settings, &Arc::new(Metrics::new("", "")))?;
+    if config.otlp.endpoint.is_some() {
+        Otlp::check_variables().map_err(|error| Failure::Usage(error.to_string()))?;
+    }
     Ok(())
 }
 

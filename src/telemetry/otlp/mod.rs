@@ -3,9 +3,10 @@
 //! Spans are those of this crate, sent in the background by the SDK; a receiver that is away costs
 //! them, never a call. Figures are the very families that Prometheus reads, see `families`. The
 //! service's name and further attributes come from `OTEL_SERVICE_NAME` and
-//! `OTEL_RESOURCE_ATTRIBUTES`, as the standard says.
+//! `OTEL_RESOURCE_ATTRIBUTES`, as the standard says; see `variables` for the others.
 
 mod families;
+mod variables;
 
 use std::env;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -48,6 +51,26 @@ pub enum OtlpError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A variable asks for what this exporter cannot do.
+    #[error(
+        "{name}: {text:?} is not spoken: unset it or say {spoken:?}, and run a collector beside the service"
+    )]
+    Unspoken {
+        /// Of the variable.
+        name: String,
+        /// What it says.
+        text: String,
+        /// What it may say.
+        spoken: &'static str,
+    },
+    /// A header that is to go with exports is none.
+    #[error("{name}: entry {place} is not a header as in name=value")]
+    Header {
+        /// Of the variable.
+        name: String,
+        /// From 1.
+        place: usize,
+    },
     /// A variable of the standard makes no sense.
     #[error("the exporter of traces cannot be set up ({0})")]
     Exporter(#[from] ExporterBuildError),
@@ -61,6 +84,15 @@ pub struct Otlp {
 }
 
 impl Otlp {
+    /// Refuses variables of the standard that ask for what this exporter cannot do; sends nothing.
+    ///
+    /// # Errors
+    /// At the first of them.
+    pub fn check_variables() -> Result<(), OtlpError> {
+        variables::check(&variables::of_the_process)?;
+        variables::headers_of_figures(&variables::of_the_process).map(drop)
+    }
+
     /// Sends to `endpoint` from now on: spans as they end, the figures of `metrics` at every
     /// `metrics_interval`. Connects when there is something to send. Needs a tokio runtime around it.
     ///
@@ -71,6 +103,8 @@ impl Otlp {
         metrics_interval: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, SpanLayer), OtlpError> {
+        variables::check(&variables::of_the_process)?;
+        let headers = variables::headers_of_figures(&variables::of_the_process)?;
         let channel = Endpoint::from_shared(endpoint.to_owned())
             .map_err(|error| OtlpError::Endpoint {
                 endpoint: endpoint.to_owned(),
@@ -99,6 +133,7 @@ impl Otlp {
         let stop = CancellationToken::new();
         let figures = tokio::spawn(export_figures(
             channel,
+            headers,
             families::Envelope::new(
                 ResourceAttributesWithSchema::from(&resource).attributes.0,
                 SystemTime::now(),
@@ -144,6 +179,7 @@ fn resource() -> Resource {
 
 async fn export_figures(
     channel: Channel,
+    headers: MetadataMap,
     envelope: families::Envelope,
     every: Duration,
     metrics: Arc<Metrics>,
@@ -158,7 +194,8 @@ async fn export_figures(
             () = stop.cancelled() => true,
             _ = ticks.tick() => false,
         };
-        let request = envelope.request(&metrics.gather(), SystemTime::now());
+        let mut request = Request::new(envelope.request(&metrics.gather(), SystemTime::now()));
+        request.metadata_mut().clone_from(&headers);
         // Said once when it begins and once when it ends, however long a receiver is away.
         match client.export(request).await {
             Ok(_) if is_away => {

@@ -185,6 +185,41 @@ fn bad_variables_and_flags_are_refused_by_name() {
 }
 
 #[test]
+fn check_reads_the_files_that_the_settings_name() {
+    let folder = Folder::new();
+    let no_keys = folder.file("keys.toml", "");
+    let no_keys = no_keys.to_str().expect("a path that is text");
+    for (arguments, sentence) in [
+        (
+            &["check", "--api-keys", "/nowhere/keys.toml"][..],
+            "/nowhere/keys.toml: the API keys cannot be read (".to_owned(),
+        ),
+        (
+            &["check", "--api-keys", no_keys],
+            format!("{no_keys}: holds no [[key]]"),
+        ),
+        (
+            &[
+                "check",
+                "--tls-cert",
+                "/nowhere/c.pem",
+                "--tls-key",
+                "/nowhere/k.pem",
+            ],
+            "/nowhere/c.pem: no PEM file that can be read (".to_owned(),
+        ),
+        (
+            &["check", "--http-addr", "10.0.0.1:8000"],
+            "10.0.0.1:8000 can be reached from other machines and has no TLS".to_owned(),
+        ),
+    ] {
+        let answer = config(arguments, &[]);
+        let found = answer.error(2);
+        assert!(found.starts_with(&sentence), "{found}");
+    }
+}
+
+#[test]
 fn variables_that_are_not_ours_are_left_alone() {
     let variables = [
         ("HOLDMETRICS_PORT", "tcp://10.0.0.1:8000"),

@@ -10,6 +10,7 @@ mod addresses;
 pub mod client;
 mod code_name;
 mod connection;
+mod credentials;
 mod grpc;
 mod house;
 mod http;
@@ -26,8 +27,9 @@ mod settings;
 mod tls;
 mod watched;
 
+pub use credentials::{Credentials, CredentialsError};
 #[cfg(fuzzing)]
 pub use grpc::Conversion;
-pub use server::{Listeners, ServeError, Server};
+pub use server::{Listeners, Server};
 pub use settings::{InsecureBind, Limits, Settings, TlsSettings};
 pub use tls::TlsError;

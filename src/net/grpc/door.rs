@@ -4,6 +4,7 @@
 //! health checking and reflection come from `tonic`.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use crate::net::keys::Scope;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
 use crate::net::settings::Limits;
+use crate::telemetry::call::join_trace;
 use crate::telemetry::metrics::Metrics;
 
 /// Paths of our own service begin so.
@@ -129,7 +131,15 @@ impl Service<Request<Incoming>> for Door {
             .extensions()
             .get::<Peer>()
             .expect("every connection says who its peer is");
-        let span = info_span!("grpc", method = call.method, request_id = text(&id), %peer);
+        let span = info_span!(
+            "grpc",
+            otel.name = %call,
+            otel.kind = "server",
+            method = call.method,
+            request_id = text(&id),
+            %peer
+        );
+        join_trace(&span, |name| request.headers().get(name)?.to_str().ok());
         let mut tally = Tally::begin(
             Arc::clone(&self.metrics),
             call.method,
@@ -186,6 +196,16 @@ enum Kind {
     Inspect,
     /// Asks for the health.
     Open,
+}
+
+/// As spans are named: service and method for our own, as in `poh.HoldMetrics/Record`.
+impl fmt::Display for Call {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Write | Kind::Read => write!(out, "{}{}", &OURS[1..], self.method),
+            Kind::Inspect | Kind::Open => out.write_str(self.method),
+        }
+    }
 }
 
 impl Call {

@@ -20,8 +20,8 @@ use super::maker::Maker;
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// The conditions of an engine, of which one is 1.
 const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
-/// What an event can be refused for: its fields, and a line that is no JSON.
-const REFUSAL_REASONS: [&str; 10] = [
+/// What an event can be refused for: its fields, a line that is no JSON, one that is too long.
+const REFUSAL_REASONS: [&str; 11] = [
     "token_id",
     "holder_id",
     "start",
@@ -32,9 +32,10 @@ const REFUSAL_REASONS: [&str; 10] = [
     "revision",
     "retract",
     "json",
+    "line",
 ];
 /// What a connection can be closed for before its first request.
-const CONNECTION_REASONS: [&str; 2] = ["handshake", "silent"];
+const CONNECTION_REASONS: [&str; 3] = ["address", "handshake", "silent"];
 /// How reading the keys again can end.
 const RELOAD_RESULTS: [&str; 2] = ["ok", "failed"];
 

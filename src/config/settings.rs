@@ -263,6 +263,12 @@ impl Config {
             key,
             client_ca,
         } = &self.tls;
+        if self.grpc.address == self.http_address() && self.http.port != 0 {
+            return Some(
+                "grpc.address and http.host with http.port are the same address: give one of them \
+                 another port",
+            );
+        }
         match (cert, key, client_ca) {
             (Some(_), None, _) => {
                 Some("tls.cert is set without tls.key: name the private key of the certificate")

@@ -130,6 +130,11 @@ fn what_is_no_setting_is_refused_by_file_line_and_nearest_key() {
             "[limits]\nmessage_bytes_max = 4\n",
             "line 2: limits.message_bytes_max: \"4\" is not a size from 1KiB to 256MiB",
         ),
+        (
+            "g.yaml",
+            "log:\n  level: loud\n",
+            "line 2: log.level: \"loud\" is not error, warn, ",
+        ),
         ("d.toml", "[http\n", "line 1: "),
         ("e.yaml", "http: [1\n", "line "),
         ("f.ini", "", "a configuration ends in .toml, .yaml or .yml"),
@@ -165,6 +170,23 @@ fn bad_variables_and_flags_are_refused_by_name() {
              did you mean HOLDMETRICS_LIMITS_CONNECTIONS_MAX?",
         ),
         (
+            &["check"],
+            &[("HOLDMETRICS_HTTP_PROT", "1")],
+            "HOLDMETRICS_HTTP_PROT: HOLDMETRICS_HTTP_PROT is no setting; did you mean HTTP_PORT?",
+        ),
+        (
+            &["check"],
+            &[("HOLDMETRICS_STROE_DATA_DIR", "/data")],
+            "HOLDMETRICS_STROE_DATA_DIR: HOLDMETRICS_STROE_DATA_DIR is no setting; did you mean \
+             HOLDMETRICS_STORE_DATA_DIR?",
+        ),
+        (
+            &["check", "--grpc-addr", "127.0.0.1:8000"],
+            &[],
+            "grpc.address and http.host with http.port are the same address: give one of them \
+             another port",
+        ),
+        (
             &["check", "--max-future", "5"],
             &[],
             "--max-future: intake.max_future: \"5\" is not a time from 0s to 87600h",
@@ -185,12 +207,82 @@ fn bad_variables_and_flags_are_refused_by_name() {
 }
 
 #[test]
+fn check_reads_the_files_that_the_settings_name() {
+    let folder = Folder::new();
+    let no_keys = folder.file("keys.toml", "");
+    let no_keys = no_keys.to_str().expect("a path that is text");
+    for (arguments, sentence) in [
+        (
+            &["check", "--api-keys", "/nowhere/keys.toml"][..],
+            "/nowhere/keys.toml: the API keys cannot be read (".to_owned(),
+        ),
+        (
+            &["check", "--api-keys", no_keys],
+            format!("{no_keys}: holds no [[key]]"),
+        ),
+        (
+            &[
+                "check",
+                "--tls-cert",
+                "/nowhere/c.pem",
+                "--tls-key",
+                "/nowhere/k.pem",
+            ],
+            "/nowhere/c.pem: no PEM file that can be read (".to_owned(),
+        ),
+        (
+            &["check", "--http-addr", "10.0.0.1:8000"],
+            "10.0.0.1:8000 can be reached from other machines and has no TLS".to_owned(),
+        ),
+    ] {
+        let answer = config(arguments, &[]);
+        let found = answer.error(2);
+        assert!(found.starts_with(&sentence), "{found}");
+    }
+}
+
+#[test]
 fn variables_that_are_not_ours_are_left_alone() {
     let variables = [
         ("HOLDMETRICS_PORT", "tcp://10.0.0.1:8000"),
+        ("HOLDMETRICS_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+        ("HOLDMETRICS_PORT_8000_TCP_PROTO", "tcp"),
+        ("HOLDMETRICS_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("HOLDMETRICS_SERVICE_HOST", "10.0.0.1"),
+        ("HOLDMETRICS_SERVICE_PORT", "8000"),
+        ("HOLDMETRICS_SERVICE_PORT_HTTP", "8000"),
+        ("HOLDMETRICS_GATE_SERVICE_HOST", "10.0.0.1"),
         ("HOLDMETRICS_CACHE", "/somewhere"),
+        ("HOLDMETRICS_CONFIG", ""),
         ("HTTP_PORT", ""),
     ];
     let text = config(&["check"], &variables).text();
     assert!(text.starts_with("valid: 0 of "), "{text}");
+}
+
+#[test]
+fn a_section_without_settings_says_nothing() {
+    let folder = Folder::new();
+    for (name, text) in [
+        ("a.toml", "[http]\n# port = 1\n[log]\nlevel = \"debug\"\n"),
+        ("b.yaml", "http:\n  # port: 1\nlog:\n  level: debug\n"),
+    ] {
+        let path = folder.file(name, text);
+        let path = path.to_str().expect("a path that is text");
+        let said = config(&["check", "--config", path], &[]).text();
+        assert!(said.starts_with("valid: 1 of "), "{said}");
+    }
+}
+
+#[test]
+fn the_file_may_be_named_by_a_variable_that_a_flag_overrules() {
+    let folder = Folder::new();
+    let file = folder.file("a.toml", "[http]\nport = 2\n");
+    let other = folder.file("b.toml", "[http]\nport = 3\n");
+    let path = |file: &std::path::Path| file.to_str().expect("a path that is text").to_owned();
+    let variables = [("HOLDMETRICS_CONFIG", &*path(&file))];
+    let named = config(&["print"], &variables);
+    assert_eq!(setting(&named, "http.port").0, "2");
+    let overruled = config(&["print", "--config", &path(&other)], &variables);
+    assert_eq!(setting(&overruled, "http.port").0, "3");
 }

@@ -1,4 +1,4 @@
-//! Who may do what, and how much of it: keys, scopes, rates, limits. `docs/security.md` names these tests.
+//! Who may do what, and how often: keys, scopes, rates. `docs/security.md` names these tests.
 
 mod net_support;
 
@@ -8,16 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{Empty, Full};
+use http_body_util::Full;
 use net_support::{HttpAnswer, Service, hold, send, within};
 use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash, Scope};
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
 use poh_holdmetrics_rust::net::pb::{GetLeaderboardRequest, HoldBatch, HoldMsg};
 use poh_holdmetrics_rust::net::{Limits, Settings};
-use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -273,153 +270,4 @@ async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
         "{guesses:?}"
     );
     service.end().await;
-}
-
-#[tokio::test]
-async fn large_messages_and_batches_are_refused() {
-    let service = Service::with(Settings {
-        limits: Limits {
-            message_bytes_max: 2_000,
-            batch_events_max: 3,
-            header_bytes_max: 4_000,
-            ..Limits::default()
-        },
-        ..Settings::default()
-    })
-    .await;
-    let mut client = service.client().await;
-    let large = HoldMsg {
-        weight_text: Some("1".repeat(2_000)),
-        ..hold("T", "a", 0, 1)
-    };
-    let status = within(client.record(large.clone())).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange);
-    // What is small when packed is judged unpacked.
-    let mut packing = client
-        .clone()
-        .send_compressed(tonic::codec::CompressionEncoding::Gzip);
-    let status = within(packing.record(large)).await.unwrap_err();
-    assert!(
-        matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted),
-        "{status}"
-    );
-
-    let rows = HoldBatch {
-        token_id: vec!["T".to_owned()],
-        holder_id: vec!["a".to_owned(); 4],
-        start_us: vec![0],
-        ..HoldBatch::default()
-    };
-    let answers = within(client.broadcast_batch(tokio_stream::iter([rows])))
-        .await
-        .unwrap();
-    let ack = within(answers.into_inner().message())
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        ack.refused[0].reason,
-        "token_id: a batch of 4 rows, and it may have 3: send several"
-    );
-
-    let events = json!([0, 0, 0, 0]).to_string();
-    let problem = service.post("application/json", events).await.problem(413);
-    assert!(
-        problem["detail"]
-            .as_str()
-            .unwrap()
-            .starts_with("4 events at once, and at most 3")
-    );
-    let body = vec![b' '; 2_001];
-    service.post("application/json", body).await.problem(413);
-
-    let request = service
-        .request("GET", "/healthz")
-        .header("x-long", "y".repeat(20_000));
-    let answer = send(request.body(Empty::<Bytes>::new()).unwrap()).await;
-    assert_eq!(answer.status, 431);
-    service.end().await;
-}
-
-#[tokio::test]
-async fn connections_beyond_the_bound_wait_for_their_turn() {
-    let service = Service::with(Settings {
-        limits: Limits {
-            connections_max: 1,
-            ..Limits::default()
-        },
-        ..Settings::default()
-    })
-    .await;
-    let healthz = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
-    let mut first = within(TcpStream::connect(service.http)).await.unwrap();
-    first.write_all(healthz).await.unwrap();
-    let mut byte = [0];
-    within(first.read_exact(&mut byte)).await.unwrap();
-    let mut second = within(TcpStream::connect(service.http)).await.unwrap();
-    second.write_all(healthz).await.unwrap();
-    assert_eq!(service.metrics.connections.get(), 1);
-    drop(first);
-    within(second.read_exact(&mut byte)).await.unwrap();
-    service.end().await;
-}
-
-#[tokio::test]
-async fn silent_and_idle_connections_are_closed() {
-    let service = Service::with(Settings {
-        limits: Limits {
-            header_wait_max: Duration::from_millis(100),
-            idle_max: Duration::from_millis(200),
-            ..Limits::default()
-        },
-        ..Settings::default()
-    })
-    .await;
-    for (address, beginning) in [
-        (service.http, ""),
-        (service.grpc, ""),
-        (service.http, "GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: "),
-        (
-            service.grpc,
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
-        ),
-        (service.http, "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ] {
-        let mut stream = within(TcpStream::connect(address)).await.unwrap();
-        stream.write_all(beginning.as_bytes()).await.unwrap();
-        let mut all = Vec::new();
-        // It ends, by a close or a reset; without a limit this would wait for ever.
-        let _ = within(stream.read_to_end(&mut all)).await;
-    }
-    service.end().await;
-}
-
-#[tokio::test]
-async fn a_connection_has_a_bounded_number_of_streams() {
-    let service = Service::with(Settings {
-        limits: Limits {
-            streams_per_connection_max: 2,
-            ..Limits::default()
-        },
-        ..Settings::default()
-    })
-    .await;
-    let client = service.client().await;
-    let open = async || {
-        let mut client = client.clone();
-        let (sender, receiver) = tokio::sync::mpsc::channel(1);
-        sender.send(hold("T", "a", 0, 1)).await.unwrap();
-        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
-        let mut answers = client.broadcast(stream).await.unwrap().into_inner();
-        answers.message().await.unwrap();
-        (sender, answers)
-    };
-    let (first, second) = (within(open()).await, within(open()).await);
-    let mut third = std::pin::pin!(open());
-    let waited = tokio::time::timeout(Duration::from_millis(200), third.as_mut()).await;
-    assert!(waited.is_err(), "a third stream was let in");
-    drop(first);
-    let _third = within(third).await;
-    drop(second);
-    service.stop.cancel();
 }

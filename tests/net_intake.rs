@@ -7,7 +7,10 @@ use net_support::{NOW_SECONDS, Service, hold, within};
 use poh_holdmetrics_rust::net::pb::{Durability, HoldAck, HoldBatch, HoldMsg};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request};
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 
 #[tokio::test]
@@ -167,7 +170,7 @@ async fn a_batch_is_acknowledged_once_with_its_refused_rows() {
         .collect();
     assert_eq!(
         counts,
-        [(0, 1, 1, 2), (1, 0, 0, 1), (2, 0, 0, 0), (3, 2, 1, 2)]
+        [(0, 1, 1, 2), (1, 0, 0, 3), (2, 0, 0, 0), (3, 2, 1, 2)]
     );
     let rows: Vec<_> = acks[3]
         .refused
@@ -186,5 +189,47 @@ async fn a_batch_is_acknowledged_once_with_its_refused_rows() {
         acks[1].refused[0].reason,
         "start_us: 2 values in a batch of 3 rows: give none, one, or one a row"
     );
+    let refused = "holdmetrics_events_refused_total{reason=\"start_us\"}";
+    assert_eq!(service.metrics_line(refused).as_deref(), Some("3"));
+    service.end().await;
+}
+
+/// Sends its bytes as the first field of a message, a text.
+type BytesCodec = ProstCodec<Vec<u8>, HoldAck>;
+
+const NO_TEXT: &[u8] = &[0xFF];
+
+fn check_unreadable(status: &Status) {
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let beginning = "message: it cannot be read as the contract says (";
+    assert!(status.message().starts_with(beginning), "{status}");
+    let details = status.get_details_bad_request().expect("a BadRequest");
+    assert_eq!(details.field_violations[0].field, "message");
+}
+
+#[tokio::test]
+async fn bytes_that_do_not_decode_are_refused_as_the_message() {
+    let service = Service::start().await;
+    let mut client = Grpc::new(service.channel().await);
+    client.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/poh.HoldMetrics/Record");
+    let sent = client.unary(Request::new(NO_TEXT.to_vec()), path, BytesCodec::default());
+    check_unreadable(&within(sent).await.unwrap_err());
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_decode_ends_its_stream_and_what_came_before_is_acknowledged() {
+    let service = Service::start().await;
+    let mut client = Grpc::new(service.channel().await);
+    client.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/poh.HoldMetrics/Broadcast");
+    let messages = [b"T".to_vec(), NO_TEXT.to_vec(), b"T".to_vec()];
+    let messages = Request::new(tokio_stream::iter(messages));
+    let answers = client.streaming(messages, path, BytesCodec::default());
+    let mut answers = within(answers).await.unwrap().into_inner();
+    let first = within(answers.message()).await.unwrap().expect("an answer");
+    assert_eq!(first.refused[0].reason, "holder_id: missing or empty");
+    check_unreadable(&within(answers.message()).await.unwrap_err());
     service.end().await;
 }

@@ -219,10 +219,49 @@ async fn a_holder_is_explained_or_not_found() {
         (segment.start, segment.end, &*segment.weight),
         (Some(at(100)), None, "1")
     );
-    let status = within(client.get_holder(ask("z"))).await.unwrap_err();
-    assert_eq!(status.code(), Code::NotFound);
+    for (holder_id, token_id, reason) in [
+        ("z", "", "holder_id: this holder was never seen"),
+        ("z", "T", "holder_id: this holder was never seen"),
+        (
+            "d",
+            "U",
+            "holder_id: this holder was never seen with this token",
+        ),
+    ] {
+        let request = GetHolderRequest {
+            token_id: token_id.to_owned(),
+            ..ask(holder_id)
+        };
+        let status = within(client.get_holder(request)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::NotFound, reason));
+    }
     let status = within(client.get_holder(ask(""))).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_holder_of_many_tokens_is_reported_within_what_a_client_takes() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    let events = (0..30_000).map(|token| hold(&format!("{token:0256}"), "a", 0, 1));
+    fill(&mut client, events.collect()).await;
+    let request = GetHolderRequest {
+        holder_id: "a".to_owned(),
+        ..GetHolderRequest::default()
+    };
+    let report = within(client.get_holder(request))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(report.keys_left_out > 0);
+    assert_eq!(report.segments_left_out, report.keys_left_out);
+    assert_eq!(report.keys.len() as u64 + report.keys_left_out, 30_000);
+    // Over HTTP the same is left out.
+    let twin = service.get("/holders/a").await.json();
+    assert_eq!(twin["keys_left_out"], report.keys_left_out);
+    assert_eq!(twin["segments_left_out"], report.segments_left_out);
+    assert_eq!(twin["keys"].as_array().unwrap().len(), report.keys.len());
     service.end().await;
 }
 
@@ -308,15 +347,16 @@ async fn health_is_reported_until_the_end() {
 async fn the_contract_is_told_by_reflection() {
     let service = Service::start().await;
     let mut client = ServerReflectionClient::new(service.channel().await);
-    let request = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
+    let mut ask = async |request: MessageRequest| {
+        let request = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(request),
+        };
+        let answers = client.server_reflection_info(tokio_stream::iter([request]));
+        let mut answers = within(answers).await.unwrap().into_inner();
+        within(answers.message()).await.unwrap().unwrap()
     };
-    let mut answers = within(client.server_reflection_info(tokio_stream::iter([request])))
-        .await
-        .unwrap()
-        .into_inner();
-    let answer = within(answers.message()).await.unwrap().unwrap();
+    let answer = ask(MessageRequest::ListServices(String::new())).await;
     let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
         panic!("a list of services");
     };
@@ -327,6 +367,16 @@ async fn the_contract_is_told_by_reflection() {
         "grpc.reflection.v1.ServerReflection",
     ] {
         assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    // The details of failures are part of it.
+    for name in ["BadRequest", "RetryInfo", "ErrorInfo"] {
+        let symbol = format!("google.rpc.{name}");
+        let answer = ask(MessageRequest::FileContainingSymbol(symbol)).await;
+        let response = answer.message_response;
+        assert!(
+            matches!(response, Some(MessageResponse::FileDescriptorResponse(_))),
+            "{name}: {response:?}"
+        );
     }
     service.end().await;
 }

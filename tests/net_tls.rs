@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use net_support::{Service, hold, within};
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
-use poh_holdmetrics_rust::net::{ServeError, Server, Settings, TlsSettings};
+use poh_holdmetrics_rust::net::{Credentials, Settings, TlsSettings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -176,20 +176,16 @@ async fn a_handshake_that_does_not_come_ends_the_connection() {
     service.end().await;
 }
 
-#[tokio::test]
-async fn files_that_cannot_be_used_are_named_at_the_start() {
+#[test]
+fn files_that_cannot_be_used_are_named_at_the_start() {
     let authority = Authority::new();
     let missing = authority.path("missing.pem");
-    let engine = Service::start().await.engine;
     let refusal = |settings: Settings| {
         let metrics = Arc::new(poh_holdmetrics_rust::telemetry::metrics::Metrics::new(
             "0", "",
         ));
-        let server = Server::new(Arc::clone(&engine), settings, metrics);
-        server
-            .err()
-            .map(|error: ServeError| error.to_string())
-            .expect("refused")
+        let refused = Credentials::read(&settings, &metrics).err();
+        refused.expect("refused").to_string()
     };
     let tls = |change: fn(&mut TlsSettings, &Path)| {
         let mut settings = authority.settings(None);

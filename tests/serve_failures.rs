@@ -87,11 +87,16 @@ async fn holders(service: &Service) -> u64 {
 /// `serve` in a shell that bounds the size of its files and takes the signal for that away, so that
 /// a write fails as a broken disk would make it fail.
 fn with_bounded_files(data: &Path, kib: u32) -> Command {
+    after(&format!("trap '' XFSZ; ulimit -f {kib}"), data)
+}
+
+/// `serve` in a shell that runs `preparation` first.
+fn after(preparation: &str, data: &Path) -> Command {
     let inner = command(data, &[]);
     let mut outer = Command::new("bash");
     outer
         .arg("-c")
-        .arg(format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\""))
+        .arg(format!("{preparation}; exec \"$0\" \"$@\""))
         .arg(inner.get_program())
         .args(inner.get_args())
         .envs(
@@ -130,6 +135,14 @@ async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart
         "{}",
         ended.stderr
     );
+    assert!(
+        ended.stderr.lines().any(
+            |line| line.contains("A call failed on the side of the server.")
+                && line.contains("/readyz")
+        ),
+        "{}",
+        ended.stderr
+    );
 
     let again = Service::start(folder.path(), &[]);
     assert!(holders(&again).await >= acknowledged * BATCH_EVENTS);
@@ -139,6 +152,69 @@ async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart
             .expect("taken"),
         BATCH_EVENTS
     );
+}
+
+/// Soft and hard limit of the files that a process may have open.
+fn open_files_max(process: u32) -> (String, String) {
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).expect("it runs");
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .expect("every process has this limit");
+    let mut words = line.split_whitespace().map(ToOwned::to_owned);
+    (words.next().expect("soft"), words.next().expect("hard"))
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_as_far_as_the_system_allows() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::spawn(after("ulimit -Sn 200; ulimit -Hn 4000", folder.path()));
+    let (soft, hard) = open_files_max(service.id());
+    assert_eq!((soft.as_str(), hard.as_str()), ("4000", "4000"));
+    service.signal("TERM");
+    let ended = service.wait(WAIT_MAX);
+    assert!(
+        !ended.stderr.contains("limits.connections_max"),
+        "{}",
+        ended.stderr
+    );
+}
+
+/// Connections once took every descriptor, and the journal found none for its next segment.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_callers_leave_the_store_the_files_that_it_needs() {
+    let folder = tempdir().expect("a folder");
+    let mut serve = after("ulimit -n 128", folder.path());
+    serve.env("HOLDMETRICS_STORE_SEGMENT_BYTES", "1MiB");
+    let service = Service::spawn(serve);
+    let mut sender = client(&service).await;
+    send(&mut sender, 0).await.expect("taken");
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(std::net::TcpStream::connect(&service.grpc).expect("queued"));
+    }
+    // Several segments.
+    for number in 1..40 {
+        let accepted = send(&mut sender, number).await;
+        assert_eq!(accepted.expect("taken"), BATCH_EVENTS);
+    }
+    assert!(
+        std::fs::read_dir(folder.path().join("journal"))
+            .expect("files")
+            .count()
+            > 2
+    );
+    drop((silent, sender));
+    service.signal("TERM");
+    let ended = service.wait(WAIT_MAX);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let warnings: Vec<_> = ended
+        .stderr
+        .lines()
+        .filter(|line| line.contains("limits.connections_max"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{}", ended.stderr);
+    assert!(warnings[0].contains("LimitNOFILE"), "{warnings:?}");
 }
 
 /// A small disk of its own; unmounted when dropped.

@@ -1,8 +1,8 @@
 //! What lies in `deploy/` names only metrics and settings that exist.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use poh_holdmetrics_rust::config::KEYS;
 use poh_holdmetrics_rust::telemetry::Metrics;
@@ -58,6 +58,19 @@ fn alert_rules_name_only_metrics_that_exist() {
     let names = named(&rules);
     assert!(names.len() > 8, "{names:?}");
     exist("alerts.yml", &names);
+    exist("alerts_test.yml", &named(&text("alerts_test.yml")));
+}
+
+#[test]
+fn every_alert_has_a_test() {
+    let tests = text("alerts_test.yml");
+    let rules = text("alerts.yml");
+    let alerts = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    for alert in alerts {
+        assert!(tests.contains(alert), "{alert}");
+    }
 }
 
 #[test]
@@ -103,16 +116,107 @@ fn unit_and_image_name_only_settings_that_exist() {
     }
 }
 
-#[test]
-fn promtool_accepts_the_alert_rules() {
+#[track_caller]
+fn promtool(arguments: [&str; 2], file: &str) {
     let checked = Command::new("promtool")
-        .args(["check", "rules"])
-        .arg(path("alerts.yml"))
+        .args(arguments)
+        .arg(path(file))
         .output();
     let Ok(output) = checked else {
         eprintln!("not run: promtool is not installed (Debian's package prometheus has it)");
         return;
     };
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn promtool_accepts_the_alert_rules() {
+    promtool(["check", "rules"], "alerts.yml");
+}
+
+#[test]
+fn alerts_fire_when_they_should_and_only_then() {
+    promtool(["test", "rules"], "alerts_test.yml");
+}
+
+/// `config VERB --config FILE` with no variable of ours.
+fn config(verb: &str, file: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_main_holdmetrics"));
+    for key in KEYS {
+        command.env_remove(key.variable);
+    }
+    let output = command
+        .args(["config", verb, "--config"])
+        .arg(file)
+        .output();
+    output.expect("the binary runs")
+}
+
+#[test]
+fn the_settings_of_the_unit_are_valid_and_so_is_what_they_propose() {
+    let output = config("check", &path("holdmetrics.toml"));
+    assert!(output.status.success(), "{output:?}");
+
+    // A line that is a setting but for its `#`.
+    let is_proposal = |line: &str| line.starts_with('[') || line.contains(" = ");
+    let all: Vec<String> = text("holdmetrics.toml")
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if is_proposal(rest) => rest.to_owned(),
+            _ => line.to_owned(),
+        })
+        .collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("all.toml");
+    std::fs::write(&file, all.join("\n")).expect("written");
+    let output = config("print", &file);
+    let table = String::from_utf8_lossy(&output.stdout);
+    let chosen = table.lines().filter(|line| line.contains("all.toml"));
+    assert_eq!(chosen.count(), 8, "{output:?}");
+}
+
+#[test]
+fn systemd_has_no_complaint_about_the_unit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unit = folder.path().join("holdmetrics.service");
+    let binary = env!("CARGO_BIN_EXE_main_holdmetrics");
+    let text = text("holdmetrics.service").replace("/usr/local/bin/main_holdmetrics", binary);
+    std::fs::write(&unit, text).expect("written");
+    let verified = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&unit)
+        .output();
+    let Ok(output) = verified else {
+        eprintln!("not run: systemd is not installed");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn bad_settings_end_the_unit_and_a_stop_during_the_start_is_no_failure() {
+    let unit = text("holdmetrics.service");
+    let lines: Vec<&str> = unit.lines().collect();
+    // Exit codes of `serve` count alone: those of ExecStartPre would be tried again for ever.
+    assert!(!unit.contains("ExecStartPre="));
+    for line in [
+        "Type=notify",
+        "RestartPreventExitStatus=2",
+        "SuccessExitStatus=130",
+        "StartLimitBurst=5",
+    ] {
+        assert!(lines.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn the_image_runs_as_nobody_special_and_its_context_holds_no_secrets() {
+    assert!(text("Dockerfile").contains("\nUSER 10001:10001\n"));
+    let left_out = text("Dockerfile.dockerignore");
+    for entry in [".git", "**/target", "data", "**/*.key", "**/*keys.toml"] {
+        assert!(left_out.lines().any(|line| line == entry), "{entry}");
+    }
 }

@@ -84,6 +84,20 @@ fn every_family_appears_once_it_has_a_value() {
 }
 
 #[test]
+fn counters_of_a_closed_label_stand_at_zero_before_the_first_count() {
+    let page = page(&Metrics::new("", ""));
+    for line in [
+        "holdmetrics_key_reloads_total{result=\"failed\"} 0",
+        "holdmetrics_key_reloads_total{result=\"ok\"} 0",
+        "holdmetrics_connections_refused_total{reason=\"handshake\"} 0",
+        "holdmetrics_events_refused_total{reason=\"holder_id\"} 0",
+        "holdmetrics_events_refused_total{reason=\"json\"} 0",
+    ] {
+        assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
+    }
+}
+
+#[test]
 fn figures_are_looked_up_at_each_scrape() {
     let page = page(&busy());
     for line in [

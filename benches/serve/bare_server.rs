@@ -9,11 +9,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::post;
 use futures_util::{Stream, StreamExt};
+use mimalloc::MiMalloc;
 use poh_holdmetrics_rust::net::pb;
 use poh_holdmetrics_rust::net::pb::hold_metrics_server::{HoldMetrics, HoldMetricsServer};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
+
+/// As the service has it: what is compared is the work, not the allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const WINDOW_BYTES: u32 = 1 << 20;
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
+use super::serve;
 use super::settings::SettingArguments;
 use crate::config::{self, Origin};
 
@@ -17,7 +18,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Say whether the settings are valid; with exit code 2 where they are not
+    /// Say whether the settings, and the files that they name, are valid; with exit code 2 where they are not
     Check {
         #[command(flatten)]
         settings: SettingArguments,
@@ -37,6 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = match &arguments.verb {
         Verb::Check { settings } => {
             let loaded = settings.load()?;
+            serve::check(&loaded.config)?;
             let all = loaded.settings().count();
             let chosen = loaded
                 .settings()

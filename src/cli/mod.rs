@@ -8,6 +8,7 @@ mod doctor;
 mod engine;
 pub mod failure;
 mod generate;
+mod interrupt;
 mod journal;
 mod keys;
 mod load;

@@ -1,6 +1,6 @@
 //! The arguments that choose settings, shared by `serve` and `config`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,8 +10,8 @@ use crate::config::{self, Flag, Loaded};
 /// A file and the flags that lie over it; all other settings are in the file or the environment.
 #[derive(Debug, Args)]
 pub(super) struct SettingArguments {
-    /// Settings in TOML or YAML; without this, no file is read
-    #[arg(long, value_name = "FILE", env = "HOLDMETRICS_CONFIG")]
+    /// Settings in TOML or YAML; without this and `HOLDMETRICS_CONFIG`, no file is read
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where gRPC listens [default: 127.0.0.1:60051]
     #[arg(long, value_name = "HOST:PORT")]
@@ -48,12 +48,19 @@ pub(super) struct SettingArguments {
     log_format: Option<String>,
 }
 
+/// The file that `flag` names, else the environment, where an empty variable counts as not set.
+pub(super) fn file(flag: Option<&Path>) -> Option<PathBuf> {
+    let variable = || std::env::var_os("HOLDMETRICS_CONFIG").filter(|name| !name.is_empty());
+    flag.map(Path::to_owned)
+        .or_else(|| variable().map(PathBuf::from))
+}
+
 impl SettingArguments {
     /// The settings of this process: default, file, environment, flags.
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
         let flags = self.flags()?;
         Ok(config::load(
-            self.config.as_deref(),
+            file(self.config.as_deref()).as_deref(),
             std::env::vars_os(),
             &flags,
         )?)

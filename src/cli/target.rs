@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use hyper::Uri;
 
 use super::failure::Failure;
 use crate::net::client::Target;
@@ -26,9 +27,11 @@ impl TargetArguments {
     pub(super) fn target(&self) -> Result<Target, Failure> {
         let url = self.server.clone();
         let url = url.unwrap_or_else(|| "http://127.0.0.1:60051".into());
-        let is_tls = match url.split_once("://") {
-            Some(("http", _)) => false,
-            Some(("https", _)) => true,
+        let parsed = url.parse::<Uri>().ok();
+        let parsed = parsed.filter(|parsed| parsed.host().is_some_and(|host| !host.is_empty()));
+        let is_tls = match parsed.as_ref().and_then(Uri::scheme_str) {
+            Some("http") => false,
+            Some("https") => true,
             _ => {
                 return Err(Failure::Usage(format!(
                     "--server: {url:?} is no URL as in http://127.0.0.1:60051"

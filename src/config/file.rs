@@ -96,11 +96,32 @@ fn yaml(text: &str) -> Parsed {
     }
     let document: Section = serde_saphyr::from_str(text).map_err(|error| {
         let line = error.location().map_or(1, |location| location.line());
-        (line, one_line(&error.without_snippet().to_string()))
+        (line, yaml_fault(error.without_snippet()))
     })?;
     let mut entries = Vec::new();
     push_section(&mut entries, "", document);
     Ok(entries)
+}
+
+/// What is wrong, in words for who wrote the file; the parser speaks of its own interface.
+fn yaml_fault(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error;
+    match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("{key} stands here a second time; remove one of both")
+        }
+        Error::DuplicateMappingKey { key: None, .. } => {
+            "a key stands here a second time; remove one of both".into()
+        }
+        Error::MultipleDocuments { .. } => {
+            "a second document begins; a configuration is one document".into()
+        }
+        Error::Eof { .. } => "the file ends within a value".into(),
+        Error::Message { msg, .. } | Error::ExternalMessage { msg, .. } => one_line(msg),
+        _ => {
+            "write sections, values and lists alone; this is more than a configuration needs".into()
+        }
+    }
 }
 
 fn push_section(entries: &mut Vec<Entry>, prefix: &str, section: Section) {
@@ -243,5 +264,23 @@ mod tests {
         assert_eq!(toml("a = 1\nb = \n").unwrap_err().0, 2);
         assert_eq!(yaml("a: 1\nb: [\n").unwrap_err().0, 2);
         assert!(yaml("just text\n").unwrap_err().1.contains("sections"));
+    }
+
+    #[test]
+    fn faults_of_yaml_are_told_in_our_own_words() {
+        for (text, line, detail) in [
+            (
+                "http:\n  port: 1\n  port: 2\n",
+                3,
+                "port stands here a second time; remove one of both",
+            ),
+            (
+                "http:\n  port: 1\n---\nhttp:\n  port: 2\n",
+                3,
+                "a second document begins; a configuration is one document",
+            ),
+        ] {
+            assert_eq!(yaml(text).unwrap_err(), (line, detail.to_owned()), "{text}");
+        }
     }
 }

@@ -113,6 +113,17 @@ pub static KEYS: &[Key] = &[
         slot: |config| Slot::Count(&mut config.limits.connections_max, 1..=1_000_000),
     },
     Key {
+        name: "limits.connections_per_address_max",
+        variable: "HOLDMETRICS_LIMITS_CONNECTIONS_PER_ADDRESS_MAX",
+        help: "Connections open at once from one remote address, loopback included; more are closed at once.",
+        slot: |config| {
+            Slot::Count(
+                &mut config.limits.connections_per_address_max,
+                1..=1_000_000,
+            )
+        },
+    },
+    Key {
         name: "limits.streams_per_connection_max",
         variable: "HOLDMETRICS_LIMITS_STREAMS_PER_CONNECTION_MAX",
         help: "Calls open at once in one connection.",
@@ -163,7 +174,7 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "limits.header_wait_max",
         variable: "HOLDMETRICS_LIMITS_HEADER_WAIT_MAX",
-        help: "From the connection to the last header of a request.",
+        help: "From the connection, or the first byte of a further request, to the last header of a request.",
         slot: |config| Slot::Time(&mut config.limits.header_wait_max, 100..=60 * SECOND),
     },
     Key {
@@ -175,7 +186,7 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "limits.idle_wait_max",
         variable: "HOLDMETRICS_LIMITS_IDLE_WAIT_MAX",
-        help: "A connection on which nothing happens.",
+        help: "A connection without a call, or whose caller takes nothing of its answers; and one watch of the health.",
         slot: |config| Slot::Time(&mut config.limits.idle_wait_max, SECOND..=24 * HOUR),
     },
     Key {

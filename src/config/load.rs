@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use super::error::ConfigError;
 use super::file;
 use super::keys::{KEYS, Key};
-use super::nearest::nearest;
+use super::nearest::{distance, nearest};
 use super::settings::Config;
 
 /// What begins the variables that are ours alone.
 const PREFIX: &str = "HOLDMETRICS_";
+/// Shorter names are near to each other by chance.
+const SLIPS_LENGTH_MIN: usize = 8;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +110,8 @@ pub fn load(
             };
             match Key::named(&entry.key) {
                 Some(key) => loaded.set(key, &entry.text, origin)?,
+                // A section whose settings are all commented out.
+                None if entry.text.is_empty() && is_section(&entry.key) => {}
                 None => return Err(unknown(entry.key, origin)),
             }
         }
@@ -125,7 +129,9 @@ pub fn load(
             // An empty variable is one that nobody set, as container tools have it.
             Some(_) if text.is_empty() => {}
             Some(key) => loaded.set(key, &text, origin)?,
-            None if is_in_a_section(name) => return Err(unknown_variable(name, origin)),
+            None if is_in_a_section(name) || is_almost_ours(name) => {
+                return Err(unknown_variable(name, origin));
+            }
             None => {}
         }
     }
@@ -137,6 +143,20 @@ pub fn load(
         Some(sentence) => Err(ConfigError::Contradiction(sentence)),
         None => Ok(loaded),
     }
+}
+
+fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.section() == name)
+}
+
+/// Whether two slips of a finger lead from a variable with our prefix to this one. What Kubernetes
+/// sets ends in `_PORT`, `_SERVICE_HOST` and the like, as none of these do.
+fn is_almost_ours(variable: &str) -> bool {
+    let ours = KEYS.iter().map(|key| key.variable);
+    let ours = ours.filter_map(|known| known.strip_prefix(PREFIX));
+    variable.strip_prefix(PREFIX).is_some_and(|name| {
+        name.len() >= SLIPS_LENGTH_MIN && ours.into_iter().any(|known| distance(name, known) <= 2)
+    })
 }
 
 /// Other names with our prefix are left alone: Kubernetes sets `HOLDMETRICS_PORT` and the like for a
@@ -152,12 +172,15 @@ fn is_in_a_section(variable: &str) -> bool {
 }
 
 fn unknown(key: String, origin: Origin) -> ConfigError {
-    let hint = nearest(&key, KEYS.iter().map(|key| key.name));
+    let hint = nearest(&key, KEYS.iter().map(|key| (key.name, key.name)));
     ConfigError::UnknownKey { origin, key, hint }
 }
 
 fn unknown_variable(name: &str, origin: Origin) -> ConfigError {
-    let hint = nearest(name, KEYS.iter().map(|key| key.variable));
+    // What all of ours begin with makes none of them nearer.
+    let bare = |name: &'static str| name.strip_prefix(PREFIX).unwrap_or(name);
+    let known = KEYS.iter().map(|key| (bare(key.variable), key.variable));
+    let hint = nearest(name.strip_prefix(PREFIX).unwrap_or(name), known);
     ConfigError::UnknownKey {
         origin,
         key: name.to_owned(),

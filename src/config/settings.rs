@@ -87,6 +87,8 @@ pub struct Intake {
 pub struct Limits {
     /// Connections open at once, on both addresses together.
     pub connections_max: u64,
+    /// Connections open at once from one remote address.
+    pub connections_per_address_max: u64,
     /// Calls open at once in one connection.
     pub streams_per_connection_max: u64,
     /// One gRPC message, or one HTTP body that is not streamed, unpacked.
@@ -216,6 +218,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
+            connections_per_address_max: 512,
             streams_per_connection_max: 128,
             message_bytes_max: 4 << 20,
             line_bytes_max: 64 << 10,
@@ -260,6 +263,12 @@ impl Config {
             key,
             client_ca,
         } = &self.tls;
+        if self.grpc.address == self.http_address() && self.http.port != 0 {
+            return Some(
+                "grpc.address and http.host with http.port are the same address: give one of them \
+                 another port",
+            );
+        }
         match (cert, key, client_ca) {
             (Some(_), None, _) => {
                 Some("tls.cert is set without tls.key: name the private key of the certificate")

@@ -7,6 +7,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
 use super::settings::LogFormat;
 
 /// How a number is written with its unit, the largest first.
@@ -71,7 +74,7 @@ impl Slot<'_> {
                     None => None,
                 };
             }
-            Self::Level(slot) => *slot = some(text)?.into(),
+            Self::Level(slot) => *slot = level(text)?.into(),
             Self::Format(slot) => {
                 *slot = match text {
                     "text" => LogFormat::Text,
@@ -134,7 +137,9 @@ impl Slot<'_> {
                 "a URL as in http://127.0.0.1:4317 (for TLS, run a collector beside the service)"
                     .into()
             }
-            Self::Level(_) => "error, warn, info, debug or trace".into(),
+            Self::Level(_) => "error, warn, info, debug or trace, or targets as in \
+                               info,poh_holdmetrics_rust::net=debug"
+                .into(),
             Self::Format(_) => "text or json".into(),
             Self::Origins(_) => "origins as in https://a.example,https://b.example".into(),
         }
@@ -143,6 +148,20 @@ impl Slot<'_> {
 
 fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
+}
+
+/// A level as `tracing` or Python's `logging` names it, or levels of targets; see `telemetry`, which
+/// puts it to work.
+fn level(text: &str) -> Option<&str> {
+    const OF_PYTHON: [&str; 4] = ["warning", "critical", "fatal", "notset"];
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_level = if is_word {
+        text.parse::<LevelFilter>().is_ok()
+            || OF_PYTHON.contains(&text.to_ascii_lowercase().as_str())
+    } else {
+        EnvFilter::try_new(text).is_ok()
+    };
+    is_level.then_some(text)
 }
 
 fn host(text: &str) -> Option<IpAddr> {
@@ -251,6 +270,16 @@ mod tests {
         }
         assert_eq!(written(0, &UNITS_OF_TIME), "0s");
         assert_eq!(written(0, &UNITS_OF_SIZE), "0B");
+    }
+
+    #[test]
+    fn levels_are_those_that_the_log_understands() {
+        for text in ["info", "OFF", "Warning", "info,poh_holdmetrics_rust=trace"] {
+            assert_eq!(level(text), Some(text));
+        }
+        for text in ["loud", "", "info,=", "a=loud"] {
+            assert_eq!(level(text), None, "{text}");
+        }
     }
 
     #[test]

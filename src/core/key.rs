@@ -36,7 +36,8 @@ enum Known {
 #[derive(Clone, Debug, Default)]
 struct Many {
     plain: Timeline,
-    named: Option<Named>,
+    /// Apart, because few keys have any: what all have lies together in memory.
+    named: Option<Box<Named>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -259,9 +260,11 @@ impl KeyFacts {
     fn record_named(&mut self, event_id: &str, standing: Standing) -> Recorded {
         let many = self.many();
         let plain = &many.plain;
-        let named = many.named.get_or_insert_with(|| Named {
-            view: plain.clone(),
-            ..Named::default()
+        let named = many.named.get_or_insert_with(|| {
+            Box::new(Named {
+                view: plain.clone(),
+                ..Named::default()
+            })
         });
         let replaced = match named.standings.get_mut(event_id) {
             Some(known) if standing.prevails_over(known) => std::mem::replace(known, standing).fact,

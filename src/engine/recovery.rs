@@ -80,7 +80,7 @@ pub(super) fn recover(
         replayed_events = replayed.events,
         segments = figures.segments,
         last_sequence = figures.last_sequence,
-        milliseconds = started.elapsed().as_millis(),
+        milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "Loaded the state and replayed the journal."
     );
     Ok(Recovered {

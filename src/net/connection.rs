@@ -1,20 +1,19 @@
 //! One connection from its first byte to its last: handshake, requests, idleness, graceful end.
 //!
-//! Every wait here is bounded: the handshake, the headers, a connection without a call. What a request
-//! means is decided by the service that is handed in; see `grpc` and `http`.
+//! Every wait for a caller is bounded here: the handshake, the headers, the next call, the taking of answers.
+//! `activity` says what is waited for. What a request means is decided by the service that is handed in; see
+//! `grpc` and `http`.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::{Request, Response};
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -25,7 +24,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::activity::{Activity, Call, Held, Wait};
 use super::settings::Limits;
+use super::watched::Watched;
 use crate::telemetry::metrics::Metrics;
 
 /// Bytes of one call, and of all calls of a connection, that may be on their way unread.
@@ -35,6 +36,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const HEADER_BUFFER_BYTES_MIN: usize = 8 << 10;
 /// More header lines than that are refused, whatever their length.
 const HEADERS_MAX: usize = 100;
+/// An idle connection that was told of its end has so long to take leave.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Who is on the other end; every request carries it as an extension.
 #[derive(Clone, Copy, Debug)]
@@ -100,20 +103,27 @@ where
     let service = {
         let activity = Arc::clone(&activity);
         service_fn(move |mut request: Request<Incoming>| {
-            let call = Call::begin(Arc::clone(&activity));
+            let call = Call::begin(Arc::clone(&activity), request.version());
             request.extensions_mut().insert(Peer(peer));
             let answer = service.call(request);
             async move {
                 let answer = answer.await?;
-                Ok::<_, S::Error>(answer.map(|body| Held { body, _call: call }))
+                Ok::<_, S::Error>(answer.map(|body| Held::new(body, call)))
             }
         })
     };
     let builder = builder(manner);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let mut connection = pin!(builder.serve_connection(stream, service));
+    // Whatever begins to be waited for meanwhile may last longer than this.
+    let look_again = limits.idle_max.min(limits.header_wait_max);
     let mut is_ending = false;
     loop {
-        let idle = activity.idle_left(limits);
+        let rest = match activity.wait(limits) {
+            Some((_, left)) if left.is_zero() => FAREWELL,
+            Some((_, left)) => left.min(look_again),
+            None => look_again,
+        };
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
@@ -126,18 +136,22 @@ where
                 is_ending = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = tokio::time::sleep(idle.unwrap_or(limits.idle_max)) => {
-                if activity.idle_left(limits).is_some_and(|left| left.is_zero()) {
-                    if !activity.has_begun() {
-                        manner.metrics.connection_refused("silent");
-                        return;
+            () = tokio::time::sleep(rest) => {
+                let Some((wait, _)) = activity.wait(limits).filter(|(_, left)| left.is_zero())
+                else {
+                    continue;
+                };
+                match wait {
+                    Wait::Idle if !is_ending => {
+                        is_ending = true;
+                        connection.as_mut().graceful_shutdown();
+                        continue;
                     }
-                    if is_ending {
-                        return;
-                    }
-                    is_ending = true;
-                    connection.as_mut().graceful_shutdown();
+                    Wait::First => manner.metrics.connection_refused("silent"),
+                    Wait::Head | Wait::Taking | Wait::Idle => {}
                 }
+                debug!(%peer, ?wait, "A connection was closed: its caller was waited for too long.");
+                return;
             }
         }
     }
@@ -148,8 +162,8 @@ fn builder(manner: &Manner) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_wait_max)
+        // It would also run between two requests; headers are timed by `activity`.
+        .header_read_timeout(None)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BUFFER_BYTES_MIN.max(limits.header_bytes_max as usize));
     builder
@@ -181,89 +195,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-/// How many calls a connection has, and when the last one ended.
-struct Activity {
-    opened: Instant,
-    calls: AtomicUsize,
-    /// Milliseconds after `opened`; 0 until a call has ended.
-    quiet_since_ms: AtomicU64,
-    begun: AtomicUsize,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self {
-            opened: Instant::now(),
-            calls: AtomicUsize::new(0),
-            quiet_since_ms: AtomicU64::new(0),
-            begun: AtomicUsize::new(0),
-        }
-    }
-
-    fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Relaxed) > 0
-    }
-
-    /// How long the connection may stay as it is; `None` while a call is open.
-    fn idle_left(&self, limits: &Limits) -> Option<Duration> {
-        if self.calls.load(Ordering::Acquire) > 0 {
-            return None;
-        }
-        let allowed = if self.has_begun() {
-            limits.idle_max
-        } else {
-            limits.header_wait_max
-        };
-        let quiet_since = Duration::from_millis(self.quiet_since_ms.load(Ordering::Relaxed));
-        Some((quiet_since + allowed).saturating_sub(self.opened.elapsed()))
-    }
-}
-
-/// An open call: from its headers to the last byte of its answer.
-struct Call(Arc<Activity>);
-
-impl Call {
-    fn begin(activity: Arc<Activity>) -> Self {
-        activity.begun.fetch_add(1, Ordering::Relaxed);
-        activity.calls.fetch_add(1, Ordering::AcqRel);
-        Self(activity)
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        let now_ms = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.quiet_since_ms.store(now_ms, Ordering::Relaxed);
-        self.0.calls.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// The body of an answer, which keeps its call open.
-struct Held<B> {
-    body: B,
-    _call: Call,
-}
-
-impl<B: Body + Unpin> Body for Held<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one accept loop: a connection, a permit, a task; for gRPC and HTTP alike.
 //!
-//! Where all permits are taken, one connection waits here and further ones in the system's queue. Reads no byte itself; see
-//! `connection`.
+//! Where all permits are taken, one connection waits here and further ones in the system's queue; where an
+//! address has all that it may have, its next one is closed. Reads no byte itself; see `connection`.
 
 use std::io;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use hyper::service::Service;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 
+use super::addresses::Addresses;
 use super::connection::{Manner, serve};
 
 /// How long the loop rests where the system has no descriptor left for one more connection.
@@ -25,6 +26,7 @@ const REST: Duration = Duration::from_millis(100);
 pub(super) async fn accept<S, B>(
     socket: TcpListener,
     permits: Arc<Semaphore>,
+    addresses: Arc<Addresses>,
     tasks: TaskTracker,
     manner: Manner,
     service: S,
@@ -39,13 +41,19 @@ pub(super) async fn accept<S, B>(
         loop {
             match socket.accept().await {
                 Ok((stream, peer)) => {
+                    // Closed rather than kept waiting: those of other addresses stand behind it.
+                    let Some(place) = addresses.enter(peer.ip()) else {
+                        manner.metrics.connection_refused("address");
+                        debug!(%peer, "A connection was closed: its address has all that it may have.");
+                        continue;
+                    };
                     // After the connection, or a listener without callers would keep a permit for itself.
                     let permit = Arc::clone(&permits).acquire_owned().await;
                     let permit = permit.expect("the semaphore is never closed");
                     let served = serve(stream, peer, manner.clone(), service.clone());
                     tasks.spawn(async move {
                         served.await;
-                        drop(permit);
+                        drop((permit, place));
                     });
                 }
                 Err(error) if is_of_one_connection(&error) => {}

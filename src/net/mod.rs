@@ -1,13 +1,16 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, keys and limits.
 //!
 //! It converts, asks and answers; nothing is decided here about events or scores. Read [`settings`] (what can
-//! be chosen), [`server`] (how it runs), `listener` and `connection` (sockets), [`keys`], `key_ring` and `access` (who may
-//! do what), then `grpc` and `http`.
+//! be chosen), [`server`] (how it runs), `listener`, `connection` and `activity` (sockets), [`keys`], `key_ring` and
+//! `access` (who may do what), then `grpc` and `http`.
 
 mod access;
+mod activity;
+mod addresses;
 pub mod client;
 mod code_name;
 mod connection;
+mod credentials;
 mod grpc;
 mod house;
 mod http;
@@ -17,13 +20,16 @@ mod listener;
 mod page_token;
 pub mod pb;
 mod questions;
+mod report;
 mod request_id;
 mod server;
 mod settings;
 mod tls;
+mod watched;
 
+pub use credentials::{Credentials, CredentialsError};
 #[cfg(fuzzing)]
 pub use grpc::Conversion;
-pub use server::{Listeners, ServeError, Server};
+pub use server::{Listeners, Server};
 pub use settings::{InsecureBind, Limits, Settings, TlsSettings};
 pub use tls::TlsError;

@@ -125,3 +125,30 @@ impl Questions {
         .map_err(|_| Unanswered::Broken)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Micros, Window};
+    use crate::engine::{Options, Storage, SystemClock};
+
+    #[tokio::test]
+    async fn questions_beyond_those_that_are_computed_wait_for_a_bounded_time() {
+        let options = Options::new(Storage::Ephemeral);
+        let metrics = Arc::clone(&options.metrics);
+        let engine = Engine::open(options, Arc::new(SystemClock)).unwrap();
+        let questions = Questions::new(Arc::new(engine), metrics, Duration::from_millis(1));
+        let ask = || {
+            let question = Question {
+                window: Window::until(Micros::MAX),
+                token_id: None,
+            };
+            questions.holder("a".to_owned(), question)
+        };
+        let all = u32::try_from(AT_ONCE_MAX).unwrap();
+        let computing = Arc::clone(&questions.permits).acquire_many_owned(all).await;
+        assert_eq!(ask().await, Err(Unanswered::Busy));
+        drop(computing);
+        assert_eq!(ask().await, Ok(None));
+    }
+}

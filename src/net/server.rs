@@ -1,7 +1,7 @@
 //! Both protocols over one accept loop, from the first connection to the last answer.
 //!
-//! [`Server::new`] reads what can be wrong before a socket is bound; [`Server::run`] serves until the stop
-//! signal and then waits, at most [`Settings::drain_max`], for open calls to end.
+//! What can be wrong is read before, see [`super::credentials`]; [`Server::run`] serves until the stop signal
+//! and then waits, at most [`Settings::drain_max`], for open calls to end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,32 +16,20 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::access::Access;
+use super::addresses::Addresses;
 use super::connection::Manner;
+use super::credentials::Credentials;
 use super::house::House;
-use super::key_ring::KeyRing;
-use super::keys::KeyFileError;
 use super::listener::accept;
 use super::questions::Questions;
 use super::request_id::RequestIds;
 use super::settings::Settings;
-use super::tls::{TlsError, server_config};
 use super::{grpc, http};
 use crate::engine::{Condition, Engine};
 use crate::telemetry::metrics::Metrics;
 
 /// How often changed files are looked for, and callers forgotten.
 const REFRESH: Duration = Duration::from_secs(1);
-
-/// Why the service cannot be served, in one sentence that names the file.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The certificates.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The API keys.
-    #[error(transparent)]
-    Keys(#[from] KeyFileError),
-}
 
 /// Bound sockets; a protocol without one is not served.
 #[derive(Debug, Default)]
@@ -57,44 +45,24 @@ pub struct Server {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     settings: Settings,
-    tls: Option<(TlsAcceptor, TlsAcceptor)>,
-    keys: Option<Arc<KeyRing>>,
+    credentials: Credentials,
 }
 
 impl Server {
-    /// Serves `engine` as `settings` say.
-    ///
-    /// # Errors
-    /// Where certificates or keys cannot be used.
+    /// Serves `engine` as `settings` say, with the `credentials` that were read from them.
+    #[must_use]
     pub fn new(
         engine: Arc<Engine>,
         settings: Settings,
+        credentials: Credentials,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, ServeError> {
-        let tls = match &settings.tls {
-            None => None,
-            Some(tls) => Some((
-                server_config(tls, &[b"h2"])?.into(),
-                server_config(tls, &[b"h2", b"http/1.1"])?.into(),
-            )),
-        };
-        let keys = match &settings.api_keys {
-            None => None,
-            Some(file) => Some(Arc::new(KeyRing::open(file, Arc::clone(&metrics))?)),
-        };
-        Ok(Self {
+    ) -> Self {
+        Self {
             engine,
             metrics,
             settings,
-            tls,
-            keys,
-        })
-    }
-
-    /// The keys in force, for who wants them to be read again; `None` where there are none.
-    #[must_use]
-    pub fn keys(&self) -> Option<Arc<KeyRing>> {
-        self.keys.clone()
+            credentials,
+        }
     }
 
     /// Serves until `stop`, then ends: accepts nothing more, reads no further events, acknowledges those that
@@ -109,7 +77,7 @@ impl Server {
                 Arc::clone(&self.metrics),
                 limits.request_wait_max,
             ),
-            access: Access::new(self.keys, &limits),
+            access: Access::new(self.credentials.keys, &limits),
             request_ids: Arc::new(RequestIds::new()),
             limits: Arc::clone(&limits),
             cors_origins: self.settings.cors_origins.into(),
@@ -119,7 +87,7 @@ impl Server {
         let router = http::router(&house);
 
         let halt = CancellationToken::new();
-        let (grpc_tls, http_tls) = self.tls.unzip();
+        let (grpc_tls, http_tls) = self.credentials.tls.unzip();
         let manner = |tls: Option<TlsAcceptor>, is_http2_only: bool| Manner {
             tls,
             is_http2_only,
@@ -129,16 +97,19 @@ impl Server {
             halt: halt.clone(),
         };
         let permits = Arc::new(Semaphore::new(limits.connections_max));
+        let addresses = Arc::new(Addresses::new(limits.connections_per_address_max));
         let tasks = TaskTracker::new();
         if let Some(socket) = listeners.grpc {
             let manner = manner(grpc_tls, true);
-            let permits = Arc::clone(&permits);
-            tasks.spawn(accept(socket, permits, tasks.clone(), manner, door));
+            let (permits, addresses) = (Arc::clone(&permits), Arc::clone(&addresses));
+            let accepting = accept(socket, permits, addresses, tasks.clone(), manner, door);
+            tasks.spawn(accepting);
         }
         if let Some(socket) = listeners.http {
             let manner = manner(http_tls, false);
             let service = TowerToHyperService::new(router);
-            let accepting = accept::<_, Body>(socket, permits, tasks.clone(), manner, service);
+            let tracker = tasks.clone();
+            let accepting = accept::<_, Body>(socket, permits, addresses, tracker, manner, service);
             tasks.spawn(accepting);
         }
         tasks.close();

@@ -60,15 +60,19 @@ pub struct Limits {
     pub refused_listed_max: usize,
     /// Open connections, on all addresses together. Further ones wait to be accepted.
     pub connections_max: usize,
+    /// Open connections of one address, loopback included, on all addresses of ours together. Further ones are
+    /// closed at once. Callers behind one proxy share an address.
+    pub connections_per_address_max: usize,
     /// Calls that are open on one connection.
     pub streams_per_connection_max: u32,
     /// Names and values of the headers of one request.
     pub header_bytes_max: u32,
-    /// From the connection, or from the end of the request before, to the last header of a request.
+    /// From the connection, or from the first byte of a further request, to the last header of a request.
     pub header_wait_max: Duration,
     /// The TLS handshake.
     pub handshake_wait_max: Duration,
-    /// A connection without a call, or a streamed HTTP body without a byte.
+    /// A connection without a call, one that takes nothing of its answers, or a streamed HTTP body without a
+    /// byte. Health checking and server reflection end after so long; who watches the health asks again.
     pub idle_max: Duration,
     /// A connection with a call is asked for a sign of life this often, ...
     pub ping_every: Duration,
@@ -89,6 +93,7 @@ impl Default for Limits {
             batch_events_max: 65_536,
             refused_listed_max: 1_000,
             connections_max: 1_024,
+            connections_per_address_max: 512,
             streams_per_connection_max: 128,
             header_bytes_max: 16 << 10,
             header_wait_max: Duration::from_secs(10),

@@ -64,6 +64,21 @@ impl Maker {
         self.add(made, name, "counter", labels, help)
     }
 
+    /// Counters whose label has these values alone. Each stands at 0 from the start, so that the first
+    /// count is an increase.
+    pub(super) fn counters_of(
+        &mut self,
+        name: &'static str,
+        (label, values): (&'static [&'static str; 1], &[&str]),
+        help: &'static str,
+    ) -> IntCounterVec {
+        let made = self.counters(name, label, help);
+        for value in values {
+            made.with_label_values(&[value]);
+        }
+        made
+    }
+
     pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> IntGauge {
         let made = IntGauge::new(name, help);
         self.add(made, name, "gauge", &[], help)

@@ -20,6 +20,25 @@ use super::maker::Maker;
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// The conditions of an engine, of which one is 1.
 const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
+/// What an event can be refused for: its fields, a line that is no JSON, one that is too long.
+const REFUSAL_REASONS: [&str; 11] = [
+    "token_id",
+    "holder_id",
+    "start",
+    "end",
+    "weight",
+    "weight_text",
+    "event_id",
+    "revision",
+    "retract",
+    "json",
+    "line",
+];
+/// What a connection can be closed for before its first request.
+const CONNECTION_REASONS: [&str; 3] = ["address", "handshake", "silent"];
+/// How reading the keys again can end.
+const RELOAD_RESULTS: [&str; 2] = ["ok", "failed"];
+
 /// What is looked up at each scrape instead of being counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {
@@ -119,9 +138,9 @@ impl Metrics {
                 "holdmetrics_events_duplicate_total",
                 "Accepted events that changed nothing, because all that they say was known.",
             ),
-            events_refused: maker.counters(
+            events_refused: maker.counters_of(
                 "holdmetrics_events_refused_total",
-                &["reason"],
+                (&["reason"], &REFUSAL_REASONS),
                 "Events refused, by the field to blame or by what the message was not.",
             ),
             ack_latency: maker.histogram(
@@ -170,18 +189,18 @@ impl Metrics {
                 "Duration of HTTP requests, by route.",
             ),
             connections: maker.gauge("holdmetrics_connections", "Connections that are open."),
-            connections_refused: maker.counters(
+            connections_refused: maker.counters_of(
                 "holdmetrics_connections_refused_total",
-                &["reason"],
+                (&["reason"], &CONNECTION_REASONS),
                 "Connections closed before a request, by reason.",
             ),
             streams: maker.gauge(
                 "holdmetrics_grpc_streams",
                 "Streaming gRPC calls that are open.",
             ),
-            key_reloads: maker.counters(
+            key_reloads: maker.counters_of(
                 "holdmetrics_key_reloads_total",
-                &["result"],
+                (&["result"], &RELOAD_RESULTS),
                 "Times the file of API keys was read again, by result: ok or failed.",
             ),
             looked_up,

@@ -59,3 +59,5 @@ def test_a_refusal_names_its_field(service: Service) -> None:
     assert refused.returncode == 64 + 3, "INVALID_ARGUMENT"
     assert "holder_id: missing or empty" in refused.stderr
     assert "google.rpc.BadRequest" in refused.stderr
+    # The types of the details are told by reflection too.
+    assert '"field": "holder_id"' in refused.stderr

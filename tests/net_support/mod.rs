@@ -15,7 +15,7 @@ use poh_holdmetrics_rust::core::Micros;
 use poh_holdmetrics_rust::engine::{Clock, Engine, Options, Storage};
 use poh_holdmetrics_rust::net::pb::HoldMsg;
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
-use poh_holdmetrics_rust::net::{Listeners, Server, Settings};
+use poh_holdmetrics_rust::net::{Credentials, Listeners, Server, Settings};
 use poh_holdmetrics_rust::telemetry::metrics::Metrics;
 use prost_types::Timestamp;
 use serde_json::{Value, json};
@@ -74,8 +74,13 @@ impl Service {
         let (grpc, http) = (bind().await.unwrap(), bind().await.unwrap());
         let (grpc_address, http_address) = (grpc.local_addr().unwrap(), http.local_addr().unwrap());
         let metrics = Arc::new(Metrics::new("0", ""));
-        let server = Server::new(Arc::clone(&engine), settings, Arc::clone(&metrics));
-        let server = server.expect("usable settings");
+        let credentials = Credentials::read(&settings, &metrics).expect("usable settings");
+        let server = Server::new(
+            Arc::clone(&engine),
+            settings,
+            credentials,
+            Arc::clone(&metrics),
+        );
         let stop = CancellationToken::new();
         let listeners = Listeners {
             grpc: Some(grpc),

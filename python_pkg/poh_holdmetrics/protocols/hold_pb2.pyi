@@ -191,18 +191,20 @@ class GetHolderRequest(_message.Message):
     def __init__(self, holder_id: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ...) -> None: ...
 
 class HolderReport(_message.Message):
-    __slots__ = ("window", "holder", "keys", "sequence", "segments_left_out")
+    __slots__ = ("window", "holder", "keys", "sequence", "segments_left_out", "keys_left_out")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    KEYS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     window: Window
     holder: HolderScore
     keys: _containers.RepeatedCompositeFieldContainer[KeySegments]
     sequence: int
     segments_left_out: int
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holder: _Optional[_Union[HolderScore, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeySegments, _Mapping]]] = ..., sequence: _Optional[int] = ..., segments_left_out: _Optional[int] = ...) -> None: ...
+    keys_left_out: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holder: _Optional[_Union[HolderScore, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeySegments, _Mapping]]] = ..., sequence: _Optional[int] = ..., segments_left_out: _Optional[int] = ..., keys_left_out: _Optional[int] = ...) -> None: ...
 
 class KeySegments(_message.Message):
     __slots__ = ("token_id", "segments")

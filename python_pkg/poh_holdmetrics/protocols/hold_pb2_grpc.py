@@ -90,15 +90,16 @@ class HoldMetricsServicer(object):
 
     def Broadcast(self, request_iterator, context):
         """Takes events as they come and acknowledges each, in order. A refused event is acknowledged as refused and
-        does not end the stream. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers
-        up to N events; it comes earlier where the sender pauses.
+        does not end the stream; a message that does not decode or is too large does, and all that was read before
+        it is still acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up
+        to N events: those that are durable at the same time. It waits for no others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BroadcastBatch(self, request_iterator, context):
-        """Takes batches of events in columns; one acknowledgement a batch, in order.
+        """Takes batches of events in columns; one acknowledgement a batch, in order. It ends as Broadcast does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,7 +129,8 @@ class HoldMetricsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetHolder(self, request, context):
-        """One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen.
+        """One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen, or
+        never held the token that was asked about.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{Failure, clock};
+use crate::cli::{Failure, clock, settings};
 use crate::config::{self, Flag};
 use crate::engine::{OpenError, view_damaged_state, view_state};
 use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
@@ -14,8 +14,8 @@ use crate::state::{Salvaged, Store};
 /// The folder of a service.
 #[derive(Debug, Args)]
 pub(super) struct DataFolder {
-    /// Settings in TOML or YAML that name the folder
-    #[arg(long, value_name = "FILE", env = "HOLDMETRICS_CONFIG")]
+    /// Settings in TOML or YAML that name the folder; without this, those of `HOLDMETRICS_CONFIG`
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The folder of journal and state [default: ./data]
     #[arg(long, value_name = "FOLDER")]
@@ -38,7 +38,8 @@ impl DataFolder {
             text,
         });
         let flags: Vec<_> = flag.into_iter().collect();
-        let loaded = config::load(self.config.as_deref(), std::env::vars_os(), &flags)?;
+        let file = settings::file(self.config.as_deref());
+        let loaded = config::load(file.as_deref(), std::env::vars_os(), &flags)?;
         let data = loaded.config.store.data_dir;
         let journal = data.join("journal");
         if !journal.is_dir() && !data.join("state.redb").is_file() {

@@ -20,15 +20,15 @@ pub(super) async fn unary(
     mut client: Client,
     plan: &Plan,
     mut supply: Supply,
-) -> Result<Tally, ClientError> {
-    let mut tally = Tally::default();
+    tally: &mut Tally,
+) -> Result<(), ClientError> {
     let mut number = 0;
-    while let Some(turn) = plan.turn(number).await {
+    while let Some(turn) = plan.turn(supply.connection(), number).await {
         number += 1;
         let ack = client.record(supply.message()).await?;
         tally.answered(turn.due, 1, ack.accepted);
     }
-    Ok(tally)
+    Ok(())
 }
 
 /// Events one by one in a stream.
@@ -38,11 +38,12 @@ pub(super) async fn stream(
     supply: Supply,
     ack_every: u32,
     in_flight: u32,
-) -> Result<Tally, ClientError> {
+    tally: &mut Tally,
+) -> Result<(), ClientError> {
     let (out, outgoing) = mpsc::channel(MADE_AHEAD);
     let sent = spawn_sender(plan, supply, in_flight, out, |supply, _| supply.message());
     let acks = client.broadcast(ReceiverStream::new(outgoing), ack_every);
-    count(acks.await?, sent).await
+    count(acks.await?, sent, tally).await
 }
 
 /// Batches in a stream.
@@ -51,12 +52,13 @@ pub(super) async fn batches(
     plan: &Arc<Plan>,
     supply: Supply,
     in_flight: u32,
-) -> Result<Tally, ClientError> {
+    tally: &mut Tally,
+) -> Result<(), ClientError> {
     // One made ahead is enough: it is a thousand events.
     let (out, outgoing) = mpsc::channel(1);
     let sent = spawn_sender(plan, supply, in_flight, out, Supply::batch);
     let acks = client.broadcast_batch(ReceiverStream::new(outgoing));
-    count(acks.await?, sent).await
+    count(acks.await?, sent, tally).await
 }
 
 /// Sends as the plan says and tells of each message when it was due. The bound of what it tells is
@@ -72,7 +74,7 @@ fn spawn_sender<T: Send + 'static>(
     let plan = Arc::clone(plan);
     tokio::spawn(async move {
         let mut number = 0;
-        while let Some(turn) = plan.turn(number).await {
+        while let Some(turn) = plan.turn(supply.connection(), number).await {
             number += 1;
             let message = make(&mut supply, turn.events);
             // Where nobody listens any more, the stream has failed and says why by itself.
@@ -85,9 +87,12 @@ fn spawn_sender<T: Send + 'static>(
 }
 
 /// Takes acknowledgements until all that was sent has one.
-async fn count(acks: Acks, mut turns: Receiver<Turn>) -> Result<Tally, ClientError> {
+async fn count(
+    acks: Acks,
+    mut turns: Receiver<Turn>,
+    tally: &mut Tally,
+) -> Result<(), ClientError> {
     let mut acks = pin!(acks);
-    let mut tally = Tally::default();
     let mut taken = 0;
     let mut waiting = VecDeque::new();
     while let Some(ack) = acks.next().await {
@@ -109,7 +114,7 @@ async fn count(acks: Acks, mut turns: Receiver<Turn>) -> Result<Tally, ClientErr
     }
     // The server ends the stream after ours has ended; what is left then has no answer.
     match turns.recv().await {
-        None => Ok(tally),
+        None => Ok(()),
         Some(_) => Err(ClientError::ended("the server ended the stream too early")),
     }
 }

@@ -10,20 +10,25 @@ mod plan;
 mod report;
 mod supply;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::plan::{Plan, Tally};
 use self::report::Report;
 use self::supply::Supply;
 use super::failure::Failure;
+use super::interrupt::interrupted;
 use super::target::TargetArguments;
-use crate::net::client::{Client, ClientError};
+use crate::net::client::{Client, ClientError, Target};
 
 const SERVER_OF_HTTP: &str = "http://127.0.0.1:8000";
+/// As long as gRPC's pings take to notice a lost server.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How events travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -50,7 +55,7 @@ pub(super) struct Arguments {
     /// Connections, each with a stream or a call at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..=10_000))]
     connections: u32,
-    /// Events a batch (grpc-batch, http)
+    /// Events a batch (grpc-batch, http); with --rate at most those of 0.1 s
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u32).range(1..=65_536))]
     batch: u32,
     /// One acknowledgement for up to N events (grpc-stream)
@@ -82,7 +87,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Sends, waits for the last acknowledgement, and prints what came of it.
+/// Sends, waits for the last acknowledgement, and prints what came of it; a signal ends it early.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut target = arguments.target.target()?;
     if arguments.protocol == Protocol::Http && arguments.target.server.is_none() {
@@ -92,14 +97,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(format!("no runtime to send with ({error})")))?;
-    let report = runtime.block_on(measure(arguments, target))?;
-    report.print(arguments.json)
+    let (report, is_complete) = runtime.block_on(measure(arguments, target))?;
+    report.print(arguments.json)?;
+    if is_complete {
+        Ok(())
+    } else {
+        Err(Failure::Interrupted)
+    }
 }
 
-async fn measure(
-    arguments: &Arguments,
-    target: crate::net::client::Target,
-) -> Result<Report, Failure> {
+/// The report, and whether it is of all that was wanted.
+async fn measure(arguments: &Arguments, target: Target) -> Result<(Report, bool), Failure> {
     let failed = |error: ClientError| Failure::Other(error.to_string());
     // All connections stand before the clock starts.
     let mut clients = Vec::new();
@@ -119,11 +127,12 @@ async fn measure(
         arguments.connections,
         per_message,
     ));
+    let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     for connection in 0..arguments.connections {
         let supply = Supply::new(
             arguments.seed,
-            u64::from(connection),
+            connection,
             arguments.holders,
             arguments.tokens,
         );
@@ -135,23 +144,46 @@ async fn measure(
             Protocol::GrpcBatch | Protocol::GrpcUnary | Protocol::Http => 16,
         });
         let target = target.clone();
+        let mut stopped = stopped.clone();
         tasks.spawn(async move {
-            match (protocol, client) {
-                (Protocol::GrpcStream, Some(client)) => {
-                    grpc::stream(client, &plan, supply, ack_every, in_flight).await
+            let mut tally = Tally::default();
+            let sending = async {
+                let tally = &mut tally;
+                match (protocol, client) {
+                    (Protocol::GrpcStream, Some(client)) => {
+                        grpc::stream(client, &plan, supply, ack_every, in_flight, tally).await
+                    }
+                    (Protocol::GrpcBatch, Some(client)) => {
+                        grpc::batches(client, &plan, supply, in_flight, tally).await
+                    }
+                    (Protocol::GrpcUnary, Some(client)) => {
+                        grpc::unary(client, &plan, supply, tally).await
+                    }
+                    (_, _) => http::posts(&target, &plan, supply, ANSWER_WAIT_MAX, tally).await,
                 }
-                (Protocol::GrpcBatch, Some(client)) => {
-                    grpc::batches(client, &plan, supply, in_flight).await
-                }
-                (Protocol::GrpcUnary, Some(client)) => grpc::unary(client, &plan, supply).await,
-                (_, _) => http::posts(&target, &plan, supply).await,
-            }
+            };
+            let sent = tokio::select! {
+                sent = sending => sent,
+                _ = stopped.wait_for(|is_stopped| *is_stopped) => Ok(()),
+            };
+            sent.map(|()| tally)
         });
     }
     let mut total = Tally::default();
-    while let Some(ended) = tasks.join_next().await {
-        let tally = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        total.add(&tally.map_err(failed)?);
+    let mut interrupted = pin!(interrupted());
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => {
+                let Some(ended) = ended else { break };
+                let tally =
+                    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                total.add(&tally.map_err(failed)?);
+            }
+            () = &mut interrupted, if !*stop.borrow() => {
+                stop.send_replace(true);
+            }
+        }
     }
-    Ok(Report::new(arguments, &total, plan.elapsed()))
+    let is_complete = !*stop.borrow();
+    Ok((Report::new(arguments, &total, plan.elapsed()), is_complete))
 }

@@ -8,6 +8,9 @@ use hdrhistogram::Histogram;
 /// Beyond this a time is counted as this, in microseconds.
 const LONGEST_US: u64 = 600_000_000;
 
+/// With a rate, all connections together send a message at least so many times a second.
+const MESSAGES_PER_SECOND_MIN: u32 = 10;
+
 /// What all connections share.
 pub(super) struct Plan {
     began: Instant,
@@ -16,6 +19,7 @@ pub(super) struct Plan {
     left: AtomicU64,
     /// Between two messages of one connection.
     interval: Option<Duration>,
+    connections: u32,
     per_message: u32,
 }
 
@@ -37,6 +41,10 @@ impl Plan {
         per_message: u32,
     ) -> Self {
         let began = Instant::now();
+        // A rate below a batch would otherwise be one batch at once and then long silence.
+        let per_message = rate.map_or(per_message, |rate| {
+            per_message.min((rate / MESSAGES_PER_SECOND_MIN).max(1))
+        });
         let interval = rate.map(|rate| {
             let messages = f64::from(rate) / f64::from(per_message) / f64::from(connections);
             Duration::from_secs_f64(1.0 / messages)
@@ -46,15 +54,18 @@ impl Plan {
             ends: began + duration,
             left: AtomicU64::new(count.unwrap_or(u64::MAX)),
             interval,
+            connections,
             per_message,
         }
     }
 
-    /// Waits until message `number` of a connection is due; `None` when it is enough.
-    pub(super) async fn turn(&self, number: u64) -> Option<Turn> {
+    /// Waits until message `number` of `connection` is due; `None` when it is enough. Connections take
+    /// turns, so that they do not all send at the same instant.
+    pub(super) async fn turn(&self, connection: u32, number: u64) -> Option<Turn> {
         let due = match self.interval {
             Some(interval) => {
-                let due = self.began + interval.mul_f64(as_double(number));
+                let turns = as_double(number) + f64::from(connection) / f64::from(self.connections);
+                let due = self.began + interval.mul_f64(turns);
                 if due >= self.ends {
                     return None;
                 }
@@ -140,7 +151,7 @@ mod tests {
     async fn a_count_is_met_exactly_and_the_last_message_is_smaller() {
         let plan = Plan::begin(Duration::from_secs(60), Some(25), None, 1, 10);
         let mut events = Vec::new();
-        while let Some(turn) = plan.turn(events.len() as u64).await {
+        while let Some(turn) = plan.turn(0, events.len() as u64).await {
             events.push(turn.events);
         }
         assert_eq!(events, [10, 10, 5]);
@@ -151,10 +162,27 @@ mod tests {
         // 1,000 a second in batches of 10 over 2 connections: each sends one every 20 ms.
         let plan = Plan::begin(Duration::from_millis(100), None, Some(1_000), 2, 10);
         let mut due = Vec::new();
-        while let Some(turn) = plan.turn(due.len() as u64).await {
+        while let Some(turn) = plan.turn(0, due.len() as u64).await {
             due.push(turn.due);
         }
         assert_eq!(due.len(), 5);
         assert_eq!(due[4] - due[0], Duration::from_millis(80));
+    }
+
+    #[tokio::test]
+    async fn a_rate_below_one_batch_of_each_connection_is_kept_all_the_same() {
+        // 100 a second for 0.4 s, though 8 batches of 1,000 would be far more.
+        let plan = Plan::begin(Duration::from_millis(400), None, Some(100), 8, 1_000);
+        let mut sent = Vec::new();
+        for connection in 0..8 {
+            let mut number = 0;
+            while let Some(turn) = plan.turn(connection, number).await {
+                number += 1;
+                sent.push((turn.due - plan.began, turn.events));
+            }
+        }
+        sent.sort_unstable();
+        let expected = [0, 100, 200, 300].map(|ms| (Duration::from_millis(ms), 10));
+        assert_eq!(sent, expected);
     }
 }

@@ -17,6 +17,7 @@ const LONGEST_US: u64 = 86_400_000_000;
 
 /// The events of one connection.
 pub(super) struct Supply {
+    connection: u32,
     random: Pcg64Mcg,
     holders: u64,
     tokens: u64,
@@ -26,16 +27,22 @@ pub(super) struct Supply {
 }
 
 impl Supply {
-    pub(super) fn new(seed: u64, connection: u64, holders: u64, tokens: u64) -> Self {
+    pub(super) fn new(seed: u64, connection: u32, holders: u64, tokens: u64) -> Self {
         let mut seeds = Pcg64Mcg::seed_from_u64(seed);
         let first = seeds.next_u64();
         Self {
-            random: Pcg64Mcg::seed_from_u64(first.wrapping_add(connection)),
+            connection,
+            random: Pcg64Mcg::seed_from_u64(first.wrapping_add(connection.into())),
             holders,
             tokens,
             holder_id: String::new(),
             token_id: String::new(),
         }
+    }
+
+    /// Whose events these are, from 0.
+    pub(super) fn connection(&self) -> u32 {
+        self.connection
     }
 
     /// The next event.

@@ -11,12 +11,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::ledger::Ledger;
 use super::reader::Parcel;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt::interrupted;
 use crate::net::client::{Ack, Batch, Client, ClientError, Target};
 
 /// Parcels that wait for their acknowledgement.
 const IN_FLIGHT_MAX: usize = 32;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What the last try has at least, however little patience is left.
+const LAST_TRY_WAIT: Duration = Duration::from_secs(1);
 
 /// One run of `send`.
 pub(super) struct Delivery<'a> {
@@ -54,17 +57,17 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Sends until all is acknowledged, somebody presses Ctrl-C, or the server is away too long.
+    /// Sends until all is acknowledged, a signal ends it, or the server is away too long.
     pub(super) async fn run(&mut self) -> Result<(), Failure> {
-        self.heard = Instant::now();
-        let interrupt = tokio::signal::ctrl_c();
         tokio::select! {
             delivered = self.deliver() => delivered,
-            _ = interrupt => Err(Failure::Interrupted),
+            () = interrupted() => Err(Failure::Interrupted),
         }
     }
 
     async fn deliver(&mut self) -> Result<(), Failure> {
+        // Nobody asks a server for nothing: files that cannot be read are told by themselves.
+        self.take_parcel().await;
         let mut pause = FIRST_PAUSE;
         loop {
             let before = self.heard;
@@ -79,24 +82,48 @@ impl<'a> Delivery<'a> {
             let Some(wanted) = error.retry() else {
                 return Err(Failure::Other(error.to_string()));
             };
-            if self.heard.elapsed() + pause > self.patience {
+            let silent = self.heard.elapsed();
+            let Some(left) = self
+                .patience
+                .checked_sub(silent)
+                .filter(|left| !left.is_zero())
+            else {
                 return Err(Failure::Other(format!(
                     "{error}; gave up after {} s",
-                    self.heard.elapsed().as_secs()
+                    silent.as_secs()
                 )));
-            }
-            sleep(wanted.unwrap_or(pause).clamp(pause, LONGEST_PAUSE)).await;
+            };
+            // Shorter where patience ends before, so that the last try is at its end.
+            sleep(
+                wanted
+                    .unwrap_or(pause)
+                    .clamp(pause, LONGEST_PAUSE)
+                    .min(left),
+            )
+            .await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     /// One stream: what is kept again, then what comes, until all is acknowledged.
     async fn stream(&mut self) -> Result<(), Break> {
-        let mut client = Client::connect(&self.target).await.map_err(Break::Call)?;
-        let (out, outgoing) = mpsc::channel::<Batch>(1);
-        let acks = client.broadcast_batch(ReceiverStream::new(outgoing));
-        let mut acks = std::pin::pin!(acks.await.map_err(Break::Call)?);
         let mut sent = 0;
+        self.settle_empty(&mut sent)?;
+        if self.is_read && self.kept.is_empty() {
+            return Ok(());
+        }
+        let silent_until = (self.heard + self.patience).max(Instant::now() + LAST_TRY_WAIT);
+        let (out, outgoing) = mpsc::channel::<Batch>(1);
+        let opened = timeout_at(silent_until, async {
+            let mut client = Client::connect(&self.target).await?;
+            let acks = client
+                .broadcast_batch(ReceiverStream::new(outgoing))
+                .await?;
+            Ok((client, acks))
+        });
+        let opened = opened.await.unwrap_or_else(|_| Err(self.silence()));
+        let (_client, acks) = opened.map_err(Break::Call)?;
+        let mut acks = std::pin::pin!(acks);
         loop {
             self.settle_empty(&mut sent)?;
             if self.is_read && self.kept.is_empty() {
@@ -122,13 +149,29 @@ impl<'a> Delivery<'a> {
                         next(&mut acks, silent_until).await.map_err(Break::Call)?;
                     }
                 },
-                parcel = self.parcels.recv(), if !self.is_read && sent == self.kept.len()
-                    && sent < IN_FLIGHT_MAX => match parcel {
-                    Some(parcel) => self.kept.push_back(parcel),
-                    None => self.is_read = true,
-                },
+                () = self.take_parcel(), if !self.is_read && sent == self.kept.len()
+                    && sent < IN_FLIGHT_MAX => {}
             }
         }
+    }
+
+    /// Waits for what is read next.
+    async fn take_parcel(&mut self) {
+        match self.parcels.recv().await {
+            Some(parcel) => {
+                if self.kept.is_empty() {
+                    // Until now the server had nothing to answer.
+                    self.heard = Instant::now();
+                }
+                self.kept.push_back(parcel);
+            }
+            None => self.is_read = true,
+        }
+    }
+
+    /// What is wrong with a server that takes connections and says nothing.
+    fn silence(&self) -> ClientError {
+        ClientError::ended(&format!("the server at {} is silent", self.target.url))
     }
 
     /// Parcels that hold nothing but refused lines are not sent; they are done with once all before

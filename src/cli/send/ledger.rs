@@ -1,14 +1,16 @@
 //! What was acknowledged and what was refused: in memory, and in the files that outlive a run.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::reader::Parcel;
+use super::apart;
+use super::fingerprint::Fingerprint;
+use super::reader::{Begun, Parcel};
 use crate::cli::failure::Failure;
 use crate::input::Source;
 use crate::net::client::{Ack, RefusedRow};
@@ -25,6 +27,19 @@ struct Place {
     files: Vec<String>,
     /// Rows from the beginning of the first file that are done with.
     rows: u64,
+    /// Of these rows.
+    fingerprint: Fingerprint,
+    /// The list of refused lines, if there is one.
+    rejects: Option<Listed>,
+}
+
+/// What a list of refused lines says of the rows that are done with; what follows in it is written
+/// again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    file: String,
+    bytes: u64,
 }
 
 /// Counts, and the files of `--resume` and `--rejects`.
@@ -52,17 +67,20 @@ impl Ledger {
                 "--resume: standard input cannot be read again; name a file".into(),
             ));
         }
+        apart::check(sources, resume, rejects)?;
         let files = sources.iter().map(|source| source.name().to_string());
         let mut place = Place {
             files: files.collect(),
-            rows: 0,
+            ..Place::default()
         };
         if let Some(path) = resume.filter(|path| path.exists()) {
-            place.rows = rows_done(path, &place.files)?;
+            place = saved_place(path, &place.files)?;
         }
-        let rejects = rejects
-            .map(|path| open_rejects(path, place.rows > 0))
-            .transpose()?;
+        if let Some(path) = resume {
+            // A place that cannot be written is said before hours are spent, not after.
+            drop(Destination::file(path).map_err(Failure::output(Some(path)))?);
+        }
+        let rejects = rejects.map(|path| open_rejects(path, &place)).transpose()?;
         Ok(Self {
             resume: resume.map(Path::to_owned),
             rejects,
@@ -76,14 +94,19 @@ impl Ledger {
         })
     }
 
-    /// Rows that are done with.
-    pub(super) fn acknowledged(&self) -> u64 {
-        self.place.rows
+    /// What is done with, where a place is kept.
+    pub(super) fn begun(&self) -> Option<Begun> {
+        self.resume.clone().map(|place| Begun {
+            place,
+            rows: self.place.rows,
+            fingerprint: self.place.fingerprint,
+        })
     }
 
     /// All of `parcel` is done with; `ack` is what the server said of its events, if it has any.
     pub(super) fn settle(&mut self, parcel: Parcel, ack: Option<Ack>) -> Result<(), Failure> {
         let rows = parcel.rows() as u64;
+        let fingerprint = parcel.fingerprint;
         let mut refused = parcel.refused;
         if let Some(ack) = ack {
             self.accepted += ack.accepted;
@@ -109,6 +132,7 @@ impl Ledger {
             .take()
             .or_else(|| refused.into_iter().next());
         self.place.rows += rows;
+        self.place.fingerprint = fingerprint;
         if self.saved.elapsed() >= SAVE_EVERY {
             self.save()?;
         }
@@ -121,6 +145,11 @@ impl Ledger {
         let Some(path) = &self.resume else {
             return Ok(());
         };
+        if let Some((path, file)) = &self.rejects {
+            let bytes = bytes_on_disk(file).map_err(Failure::output(Some(path)))?;
+            let file = path.to_string_lossy().into_owned();
+            self.place.rejects = Some(Listed { file, bytes });
+        }
         let written = Destination::file(path).and_then(|mut out| {
             serde_json::to_writer(&mut out, &self.place)?;
             out.write_all(b"\n")?;
@@ -130,7 +159,7 @@ impl Ledger {
     }
 
     /// One line for people.
-    pub(super) fn summary(&self, is_complete: bool) -> String {
+    pub(super) fn summary(&self, is_complete: bool, is_saved: bool) -> String {
         let durable = if self.is_durable {
             ""
         } else {
@@ -140,8 +169,8 @@ impl Ledger {
             String::new()
         } else {
             let next = match &self.resume {
-                Some(_) => "run it again to go on from there",
-                None => "run it again, repeated events change nothing",
+                Some(_) if is_saved => "run it again to go on from there",
+                Some(_) | None => "run it again, repeated events change nothing",
             };
             format!("; {} rows are done: {next}", self.place.rows)
         };
@@ -157,13 +186,19 @@ impl Ledger {
     /// Fails where lines were refused and nobody wanted a list of them.
     pub(super) fn verdict(&mut self) -> Result<(), Failure> {
         match self.first_refused.take() {
-            Some(first) if self.rejects.is_none() => Err(Failure::Refused(first)),
+            Some(first) if self.rejects.is_none() => Err(Failure::Refused(RefusedLine {
+                reason: format!(
+                    "{} (the first of {} refused; --rejects FILE lists them and lets the run pass)",
+                    first.reason, self.refused
+                ),
+                ..first
+            })),
             Some(_) | None => Ok(()),
         }
     }
 }
 
-fn rows_done(path: &Path, files: &[String]) -> Result<u64, Failure> {
+fn saved_place(path: &Path, files: &[String]) -> Result<Place, Failure> {
     let unusable = |detail: String| {
         Failure::Usage(format!(
             "--resume {}: {detail}; remove it to begin anew",
@@ -177,22 +212,43 @@ fn rows_done(path: &Path, files: &[String]) -> Result<u64, Failure> {
         let files = place.files.join(", ");
         return Err(unusable(format!("it belongs to {files}")));
     }
-    Ok(place.rows)
+    Ok(place)
 }
 
-fn open_rejects(path: &Path, is_resumed: bool) -> Result<(PathBuf, File), Failure> {
+/// Opens the list where the run before has left it; anything else in it was never acknowledged.
+fn open_rejects(path: &Path, place: &Place) -> Result<(PathBuf, File), Failure> {
     if RefusalFormat::from_name(path) != Some(RefusalFormat::Jsonl) {
         return Err(Failure::Usage(format!(
             "--rejects {}: end the name in .jsonl",
             path.display()
         )));
     }
-    let mut options = OpenOptions::new();
-    if is_resumed {
-        options.append(true);
-    } else {
-        options.write(true).truncate(true);
+    let name = path.to_string_lossy();
+    let listed = place.rejects.as_ref().filter(|list| list.file == name);
+    let opened = || {
+        if place.rows == 0 {
+            return File::create(path);
+        }
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).open(path)?;
+        if let Some(list) = listed
+            && file.metadata()?.len() > list.bytes
+        {
+            file.set_len(list.bytes)?;
+        }
+        Ok(file)
+    };
+    Ok((
+        path.to_owned(),
+        opened().map_err(Failure::output(Some(path)))?,
+    ))
+}
+
+/// How long a list is, once all of it is on disk; 0 for what is no regular file.
+fn bytes_on_disk(file: &File) -> io::Result<u64> {
+    let found = file.metadata()?;
+    if found.is_file() {
+        file.sync_data()?;
     }
-    let file = options.create(true).open(path);
-    Ok((path.to_owned(), file.map_err(Failure::output(Some(path)))?))
+    Ok(found.len())
 }

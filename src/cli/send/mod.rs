@@ -3,9 +3,12 @@
 //! `reader` makes batches on a thread of its own, `delivery` keeps them until they are acknowledged
 //! and tries again where the server is away, `ledger` remembers the place. To send an event twice
 //! changes nothing, so a place that was saved too early would be the only mistake: it is saved
-//! after the acknowledgement.
+//! after the acknowledgement. What belongs to the rows of a place stands in it, too: their
+//! [`fingerprint`], and how far the list of refused lines was.
 
+mod apart;
 mod delivery;
+mod fingerprint;
 mod ledger;
 mod reader;
 
@@ -61,7 +64,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         arguments.rejects.as_deref(),
         &sources,
     )?;
-    let skipped = ledger.acknowledged();
     let progress = Arc::new(Progress::default());
     let bar = ReadingBar::watch(&progress, "waiting for the server");
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
@@ -70,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         format: arguments.input_format,
         progress,
         events_max: usize::try_from(arguments.batch).expect("at most 1,024"),
-        skipped,
+        begun: ledger.begun(),
     };
     let reader = std::thread::spawn(move || reader.run(&sender));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -94,10 +96,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(_) => Ok(()),
     };
     drop(bar);
-    ledger.save()?;
+    let saved = ledger.save();
     let is_complete = delivered.is_ok() && read.is_ok();
-    eprintln!("{}", ledger.summary(is_complete));
+    eprintln!("{}", ledger.summary(is_complete, saved.is_ok()));
+    // In the order in which they happened: the first one is the cause.
     delivered?;
     read?;
+    saved?;
     ledger.verdict()
 }

@@ -1,10 +1,13 @@
 //! `serve`: the long-running service; here its concrete parts are chosen and put together.
 //!
-//! Order of the start: settings, log, engine (which replays), sockets, one line with the bound
-//! addresses on standard output. `shutdown` ends it in the reverse order within nine seconds.
+//! Order of the start: settings, log, certificates and keys, engine (which replays), sockets, one line
+//! with the bound addresses on standard output, a word to systemd. `shutdown` ends it in the reverse
+//! order within nine seconds.
 //! Nothing is served here; see [`crate::net`] and [`crate::engine`].
 
+mod descriptors;
 mod network;
+mod notify;
 mod shutdown;
 mod signals;
 
@@ -19,6 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use self::notify::Notifier;
 use self::shutdown::Ending;
 use self::signals::Signals;
 use super::failure::Failure;
@@ -45,6 +49,17 @@ pub(super) struct Arguments {
     salvage: bool,
 }
 
+/// Refuses what a start would refuse before it opens the store; starts nothing.
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
+    let settings = network::settings(config);
+    network::check_addresses(config, &settings)?;
+    network::credentials(&settings, &Arc::new(Metrics::new("", "")))?;
+    if config.otlp.endpoint.is_some() {
+        Otlp::check_variables().map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    Ok(())
+}
+
 /// Serves until a signal, or until the journal fails.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let loaded = arguments.settings.load()?;
@@ -66,26 +81,32 @@ fn end(runtime: Runtime) {
 async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
     // First of all, so that no signal finds the process unprepared.
     let mut signals = Signals::register()?;
+    let notifier = Notifier::from_environment();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), FEATURES));
     let otlp = start_telemetry(config, &metrics)?;
-    network::check_addresses(config)?;
+    let mut settings = network::settings(config);
+    let connections_max = descriptors::connections_max(config.limits.connections_max);
+    settings.limits.connections_max = size(connections_max);
+    network::check_addresses(config, &settings)?;
+    let credentials = network::credentials(&settings, &metrics)?;
+    network::warn_of_strangers(config, &settings);
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,
         () = signals.ended(|| ()) => return Err(Failure::Interrupted),
     };
+    let keys = credentials.keys();
     let server = Server::new(
         Arc::clone(&engine),
-        network::settings(config),
+        settings,
+        credentials,
         Arc::clone(&metrics),
-    )
-    .map_err(|error| Failure::Usage(error.to_string()))?;
+    );
     let listeners = bind(config).await?;
 
     let stop = CancellationToken::new();
     let ending = Ending::new(stop.clone(), Arc::clone(&engine), otlp);
     announce(&listeners, config)?;
-    let keys = server.keys();
     let reload = || {
         if let Some(keys) = &keys {
             // What is wrong with a file is logged there, and the keys stay.
@@ -95,6 +116,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
         }
     };
     let mut serving = tokio::spawn(server.run(listeners, stop));
+    notifier.ready();
     let reason = tokio::select! {
         () = signals.ended(reload) => {
             info!("Stopping on a signal.");
@@ -104,6 +126,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
         // It runs until it is told to stop: what ends before has panicked.
         ended = &mut serving => return Err(Failure::Other(format!("the servers ended ({ended:?})"))),
     };
+    notifier.stopping();
     ending.finish(serving, signals).await?;
     match reason {
         None => Ok(()),

@@ -1,9 +1,21 @@
 //! Signals that end the service, and the one that reads keys anew.
+//!
+//! Who ends a group of processes often reaches each of them twice (`timeout`, a shell's job control):
+//! a repeat within a moment is the same wish, and must not cut the end short.
+
+#[cfg(unix)]
+use std::time::Duration;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(unix)]
+use tokio::time::Instant;
 
 use crate::cli::failure::Failure;
+
+/// Signals closer to each other than this are one.
+#[cfg(unix)]
+const REPEAT_WITHIN: Duration = Duration::from_millis(250);
 
 /// Caught from [`Signals::register`] on; none is lost between two waits.
 #[cfg(unix)]
@@ -11,6 +23,8 @@ pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// When the last wish to end was told.
+    told: Option<Instant>,
 }
 
 #[cfg(unix)]
@@ -24,16 +38,24 @@ impl Signals {
             interrupt: caught(SignalKind::interrupt())?,
             terminate: caught(SignalKind::terminate())?,
             hang_up: caught(SignalKind::hangup())?,
+            told: None,
         })
     }
 
-    /// Resolves at the next signal that asks to end; SIGHUP calls `reload` meanwhile.
+    /// Resolves at the next signal that asks to end and is no repeat; SIGHUP calls `reload` meanwhile.
     pub(super) async fn ended(&mut self, reload: impl Fn()) {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
-                _ = self.hang_up.recv() => reload(),
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                _ = self.hang_up.recv() => {
+                    reload();
+                    continue;
+                }
+            }
+            if self.told.is_none_or(|told| told.elapsed() >= REPEAT_WITHIN) {
+                self.told = Some(Instant::now());
+                return;
             }
         }
     }

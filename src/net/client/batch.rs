@@ -1,5 +1,6 @@
 //! Events as they are sent: one alone, or many in columns.
 
+use prost::Message as _;
 use prost_types::Timestamp;
 
 use crate::core::{Claim, Event, Fact, Micros, Wad};
@@ -52,6 +53,14 @@ impl<'a> Parts<'a> {
             revision,
             is_retraction: fact.is_none(),
         }
+    }
+}
+
+impl Message {
+    /// As it travels.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
     }
 }
 

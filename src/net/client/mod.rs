@@ -58,6 +58,11 @@ pub enum ClientError {
         /// What the system says.
         detail: String,
     },
+    /// Something answers there that speaks no gRPC.
+    #[error(
+        "the server answers as HTTP does: name its gRPC address, which by default has port 60051"
+    )]
+    NotGrpc,
     /// The server answered with an error, or the connection broke.
     #[error("{}: {}", code_name(status.code()), status.message())]
     Call {
@@ -68,6 +73,9 @@ pub enum ClientError {
 
 impl From<Status> for ClientError {
     fn from(status: Status) -> Self {
+        if is_plain_http(&status) {
+            return Self::NotGrpc;
+        }
         Self::Call {
             status: Box::new(status),
         }
@@ -85,7 +93,7 @@ impl ClientError {
     #[must_use]
     pub fn retry(&self) -> Option<Option<Duration>> {
         match self {
-            Self::Target { .. } => None,
+            Self::Target { .. } | Self::NotGrpc => None,
             Self::Connect { .. } => Some(None),
             Self::Call { status } => match status.code() {
                 Code::Unavailable | Code::Aborted | Code::Cancelled | Code::DeadlineExceeded => {
@@ -101,6 +109,11 @@ impl ClientError {
             },
         }
     }
+}
+
+/// A gRPC server answers 200 always; what it says of a route that it has not is elsewhere.
+fn is_plain_http(status: &Status) -> bool {
+    status.message().ends_with("status: 404 Not Found")
 }
 
 fn is_transport(status: &Status) -> bool {

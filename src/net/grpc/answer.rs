@@ -8,9 +8,7 @@ use super::status::bad_field;
 use crate::core::{Field, Micros, Segment, Window};
 use crate::engine::{HolderAnswer, Page, RankedHolder};
 use crate::net::pb;
-
-/// Segments that one report lists.
-const SEGMENTS_MAX: usize = 20_000;
+use crate::net::report::Listed;
 
 /// The window of a question; absent ends are filled in.
 pub(super) fn window_from_wire(window: Option<&pb::Window>, now: Micros) -> Result<Window, Status> {
@@ -93,30 +91,20 @@ pub(super) fn holders(page: &Page) -> Vec<pb::HolderScore> {
 }
 
 pub(super) fn report_from_answer(answer: &HolderAnswer, window: &Window) -> pb::HolderReport {
-    let mut room = SEGMENTS_MAX;
-    let mut left_out = 0;
-    let keys = answer
-        .keys
-        .iter()
-        .map(|key| {
-            let listed = key.segments.len().min(room);
-            room -= listed;
-            left_out += key.segments.len() - listed;
-            pb::KeySegments {
-                token_id: key.token_id.to_string(),
-                segments: key.segments[..listed]
-                    .iter()
-                    .map(wire_from_segment)
-                    .collect(),
-            }
-        })
-        .collect();
+    let listed = Listed::of(&answer.keys);
+    let keys = listed.keys.into_iter();
     pb::HolderReport {
         window: Some(wire_from_window(window)),
         holder: Some(wire_from_holder(&answer.holder)),
-        keys,
+        keys: keys
+            .map(|(token_id, segments)| pb::KeySegments {
+                token_id: token_id.to_owned(),
+                segments: segments.iter().map(wire_from_segment).collect(),
+            })
+            .collect(),
         sequence: answer.sequence,
-        segments_left_out: left_out as u64,
+        segments_left_out: listed.segments_left_out,
+        keys_left_out: listed.keys_left_out,
     }
 }
 

@@ -32,7 +32,10 @@ pub(in crate::net) enum BatchRefusal {
     },
     /// Two columns of weights.
     #[error("weight_text: weight is given too; keep one of the two")]
-    TwoWeights,
+    TwoWeights {
+        /// Values of the longest column.
+        rows: usize,
+    },
 }
 
 impl BatchRefusal {
@@ -41,7 +44,16 @@ impl BatchRefusal {
         match self {
             Self::Length { column, .. } => column,
             Self::TooLong { .. } => "token_id",
-            Self::TwoWeights => "weight_text",
+            Self::TwoWeights { .. } => "weight_text",
+        }
+    }
+
+    /// Events that are refused by it.
+    pub(in crate::net) const fn rows(&self) -> usize {
+        match self {
+            Self::Length { rows, .. } | Self::TooLong { rows, .. } | Self::TwoWeights { rows } => {
+                *rows
+            }
         }
     }
 }
@@ -71,7 +83,7 @@ impl<'a> Rows<'a> {
             return Err(BatchRefusal::TooLong { rows, rows_max });
         }
         if !batch.weight.is_empty() && !batch.weight_text.is_empty() {
-            return Err(BatchRefusal::TwoWeights);
+            return Err(BatchRefusal::TwoWeights { rows });
         }
         match lengths
             .into_iter()
@@ -202,6 +214,10 @@ mod tests {
         ];
         for (batch, rows_max, reason) in cases {
             let refusal = Rows::new(&batch, rows_max).err().expect("refused");
+            assert_eq!(
+                refusal.rows(),
+                batch.end_us.len().max(batch.holder_id.len())
+            );
             assert!(refusal.to_string().starts_with(reason), "{refusal}");
             assert!(reason.starts_with(refusal.field()));
         }

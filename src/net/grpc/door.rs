@@ -4,6 +4,7 @@
 //! health checking and reflection come from `tonic`.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +15,24 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 use tower::Service as _;
 use tracing::{Instrument as _, error, info_span};
 
 use super::deadline::{Bounded, timeout, within};
 use super::service::HoldService;
-use super::status::denied;
+use super::status::{defect, denied, unreadable};
 use super::tally::Tally;
 use crate::net::access::{Access, Need};
 use crate::net::connection::{Boxed, Peer};
 use crate::net::keys::Scope;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
+use crate::net::settings::Limits;
+use crate::telemetry::call::join_trace;
 use crate::telemetry::metrics::Metrics;
 
 /// Paths of our own service begin so.
@@ -48,6 +51,7 @@ pub(in crate::net) struct Door {
     metrics: Arc<Metrics>,
     request_ids: Arc<RequestIds>,
     unary_wait_max: Duration,
+    others_wait_max: Duration,
     stop: CancellationToken,
 }
 
@@ -57,12 +61,11 @@ impl Door {
         others: Routes,
         access: Access,
         request_ids: Arc<RequestIds>,
-        message_bytes_max: usize,
-        unary_wait_max: Duration,
+        limits: &Limits,
     ) -> Self {
         let (stop, metrics) = (service.stop.clone(), Arc::clone(&service.metrics));
         let plain = HoldMetricsServer::new(service)
-            .max_decoding_message_size(message_bytes_max)
+            .max_decoding_message_size(limits.message_bytes_max)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd);
         let packed = plain
@@ -76,7 +79,8 @@ impl Door {
             access,
             metrics,
             request_ids,
-            unary_wait_max,
+            unary_wait_max: limits.request_wait_max,
+            others_wait_max: limits.idle_max,
             stop,
         }
     }
@@ -93,21 +97,25 @@ impl Door {
             answer.map_or_else(
                 |_| {
                     error!("A gRPC call panicked: this is a defect of the server.");
-                    Status::internal("a defect of the server; its log says more").into_http()
+                    defect(&"a defect of the server; its log says more").into_http()
                 },
-                |answer| answer.unwrap_or_else(|never| match never {}),
+                |answer| blamed(answer.unwrap_or_else(|never| match never {})),
             )
         })
     }
 
     fn deadline(&self, call: Call, request: &Request<Incoming>) -> Option<Instant> {
         let asked = timeout(request.headers());
-        let wait = if call.is_stream {
-            asked
-        } else {
-            Some(asked.map_or(self.unary_wait_max, |asked| asked.min(self.unary_wait_max)))
+        let bound = match call.kind {
+            Kind::Write | Kind::Read => (!call.is_stream).then_some(self.unary_wait_max),
+            // Whoever may watch the health may do so without a key; without an end, until no connection is left.
+            Kind::Open | Kind::Inspect => Some(self.others_wait_max),
         };
-        Instant::now().checked_add(wait?)
+        let wait = match (asked, bound) {
+            (Some(asked), Some(bound)) => asked.min(bound),
+            (asked, bound) => asked.or(bound)?,
+        };
+        Instant::now().checked_add(wait)
     }
 }
 
@@ -123,7 +131,15 @@ impl Service<Request<Incoming>> for Door {
             .extensions()
             .get::<Peer>()
             .expect("every connection says who its peer is");
-        let span = info_span!("grpc", method = call.method, request_id = text(&id), %peer);
+        let span = info_span!(
+            "grpc",
+            otel.name = %call,
+            otel.kind = "server",
+            method = call.method,
+            request_id = text(&id),
+            %peer
+        );
+        join_trace(&span, |name| request.headers().get(name)?.to_str().ok());
         let mut tally = Tally::begin(
             Arc::clone(&self.metrics),
             call.method,
@@ -151,6 +167,16 @@ impl Service<Request<Incoming>> for Door {
     }
 }
 
+/// A call whose message could not be read fails before the service sees it, with a status of `tonic`'s own.
+fn blamed(answer: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(answer.headers()) {
+        Some(status) if status.code() == Code::Internal && status.details().is_empty() => {
+            unreadable(status).into_http()
+        }
+        Some(_) | None => answer,
+    }
+}
+
 /// What is asked for, as far as the door must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Call {
@@ -170,6 +196,16 @@ enum Kind {
     Inspect,
     /// Asks for the health.
     Open,
+}
+
+/// As spans are named: service and method for our own, as in `poh.HoldMetrics/Record`.
+impl fmt::Display for Call {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Write | Kind::Read => write!(out, "{}{}", &OURS[1..], self.method),
+            Kind::Inspect | Kind::Open => out.write_str(self.method),
+        }
+    }
 }
 
 impl Call {

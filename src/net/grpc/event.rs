@@ -57,9 +57,9 @@ impl<'e> Judge<'e> {
         }
     }
 
-    /// Counts a refused event under the field to blame.
-    pub(in crate::net) fn count_refused(&self, field: &'static str) {
-        self.metrics.refused(field, 1);
+    /// Counts refused events under the field to blame.
+    pub(in crate::net) fn count_refused(&self, field: &'static str, events: u64) {
+        self.metrics.refused(field, events);
     }
 
     pub(in crate::net) fn event<'a>(&self, draft: Draft<'a>) -> Result<Event<'a>, Rejection> {

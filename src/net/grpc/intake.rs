@@ -136,7 +136,7 @@ impl<S> Intake<S> {
             },
         };
         let flight = self.flights.pop_front().expect("it is the first");
-        self.landed = Landed::new(flight.groups, receipt);
+        self.landed.add(flight.groups, receipt, self.ack_every);
         true
     }
 
@@ -202,7 +202,7 @@ where
             let message = match Pin::new(&mut *source).poll_next(cx) {
                 Poll::Pending => break None,
                 Poll::Ready(None) => break Some(None),
-                Poll::Ready(Some(Err(error))) => break Some(Some(error)),
+                Poll::Ready(Some(Err(error))) => break Some(Some(status::unreadable(error))),
                 Poll::Ready(Some(Ok(message))) => message,
             };
             let load = self.load.get_or_insert_with(|| Load {
@@ -246,8 +246,8 @@ where
         let this = self.get_mut();
         let mut taken = 0;
         loop {
-            if let Some(acknowledgement) = this.landed.next() {
-                return Poll::Ready(Some(Ok(acknowledgement)));
+            if this.landed.is_due(this.ack_every) {
+                return Poll::Ready(this.landed.next().map(Ok));
             }
             if this.source.is_some() && this.stop.as_mut().poll(cx).is_ready() {
                 this.read_no_more(Some(status::closing()));
@@ -256,10 +256,15 @@ where
                 continue;
             }
             taken += this.read(cx);
-            if this.admit(cx) {
-                if taken < TURN_EVENTS {
-                    continue;
-                }
+            let is_moving = this.admit(cx);
+            if is_moving && taken < TURN_EVENTS {
+                continue;
+            }
+            // It could have covered more, and nothing more has landed in this turn.
+            if let Some(acknowledgement) = this.landed.next() {
+                return Poll::Ready(Some(Ok(acknowledgement)));
+            }
+            if is_moving {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

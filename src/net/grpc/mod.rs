@@ -42,6 +42,8 @@ pub(super) fn door(house: &House) -> (Door, Health) {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // The details of a failure, so that callers who know the contract from here alone can show them.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let others = Routes::new(health)
         .add_service(reflection().build_v1().expect("our own descriptors"))
@@ -58,8 +60,7 @@ pub(super) fn door(house: &House) -> (Door, Health) {
         others,
         house.access.clone(),
         Arc::clone(&house.request_ids),
-        house.limits.message_bytes_max,
-        house.limits.request_wait_max,
+        &house.limits,
     );
     (door, Health(reporter))
 }

@@ -66,7 +66,7 @@ impl HoldMetrics for HoldService {
         judge
             .take(request.get_ref(), &mut events)
             .map_err(|refusal| {
-                judge.count_refused(refusal.field());
+                judge.count_refused(refusal.field(), 1);
                 bad_field(refusal.field(), &refusal)
             })?;
         let pending = self.engine.admit(events).await;
@@ -213,12 +213,12 @@ impl HoldMetrics for HoldService {
             token_id: filter(request.token_id),
         };
         let window = question.window;
-        let answer = self
+        let found = self
             .questions
-            .holder(request.holder_id, question)
+            .known_holder(request.holder_id, question)
             .await
-            .map_err(unanswered)?
-            .ok_or_else(|| Status::not_found("holder_id: never seen"))?;
+            .map_err(unanswered)?;
+        let answer = found.map_err(|unseen| Status::not_found(format!("holder_id: {unseen}")))?;
         Ok(Response::new(report_from_answer(&answer, &window)))
     }
 
@@ -312,6 +312,23 @@ pub(super) fn unanswered(reason: Unanswered) -> Status {
         Unanswered::Busy => {
             super::status::try_later(&reason, std::time::Duration::from_secs(1), "BUSY")
         }
-        Unanswered::Broken => Status::internal(reason.to_string()),
+        Unanswered::Broken => super::status::defect(&reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn too_many_questions_are_told_when_to_come_back() {
+        let status = unanswered(Unanswered::Busy);
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.get_details_retry_info().is_some());
+        assert_eq!(status.get_details_error_info().unwrap().reason, "BUSY");
+        assert_eq!(unanswered(Unanswered::Broken).code(), Code::Internal);
     }
 }

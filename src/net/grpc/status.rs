@@ -22,6 +22,27 @@ pub(in crate::net) fn bad_field(field: &str, reason: &dyn std::fmt::Display) -> 
     Status::with_error_details(Code::InvalidArgument, reason, details)
 }
 
+/// A message that could not be read, as the contract tells it.
+///
+/// `tonic` blames the server for bytes that do not decode. Its other statuses stay: that of a
+/// message that is too large, and that of one that is packed in an unknown way.
+pub(in crate::net) fn unreadable(status: Status) -> Status {
+    if status.code() != Code::Internal {
+        return status;
+    }
+    let text = status.message();
+    bad_field(
+        "message",
+        &format!("message: it cannot be read as the contract says ({text})"),
+    )
+}
+
+/// A defect of ours. Its details tell it from what `tonic` says of messages; see [`unreadable`].
+pub(in crate::net) fn defect(text: &dyn std::fmt::Display) -> Status {
+    let details = ErrorDetails::with_error_info("DEFECT", DOMAIN, HashMap::new());
+    Status::with_error_details(Code::Internal, text.to_string(), details)
+}
+
 /// Events were not taken.
 pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
     match error {
@@ -81,4 +102,28 @@ fn not_allowed(code: Code, text: &Denied, reason: &str, scope: Option<Scope>) ->
 fn unavailable(text: &dyn std::fmt::Display, reason: &str) -> Status {
     let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     Status::with_error_details(Code::Unavailable, text.to_string(), details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_do_not_decode_are_blamed_on_the_message_and_all_else_stays() {
+        let status = unreadable(Status::internal("failed to decode Protobuf message"));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(
+            status.message(),
+            "message: it cannot be read as the contract says (failed to decode Protobuf message)"
+        );
+        let details = status.get_details_bad_request().expect("a BadRequest");
+        assert_eq!(details.field_violations[0].field, "message");
+        for code in [
+            Code::OutOfRange,
+            Code::ResourceExhausted,
+            Code::Unimplemented,
+        ] {
+            assert_eq!(unreadable(Status::new(code, "")).code(), code);
+        }
+    }
 }

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use axum::http::HeaderMap;
 use tonic::Code;
-use tracing::{Span, debug};
+use tracing::Span;
 
 use crate::net::code_name::code_name;
+use crate::telemetry::call::{self, Outcome};
 use crate::telemetry::metrics::Metrics;
 
 const STATUS: &str = "grpc-status";
@@ -56,9 +57,33 @@ impl Drop for Tally {
         if self.is_stream {
             self.metrics.streams.dec();
         }
-        let code = code_name(self.code.unwrap_or(Code::Cancelled));
-        let took = self.since.elapsed();
-        self.metrics.grpc_ended(self.method, code, took);
-        debug!(parent: &self.span, code, took_us = took.as_micros(), "A gRPC call ended.");
+        let code = self.code.unwrap_or(Code::Cancelled);
+        let (name, took) = (code_name(code), self.since.elapsed());
+        self.metrics.grpc_ended(self.method, name, took);
+        call::mark_code(
+            &self.span,
+            "rpc.grpc.status_code",
+            i64::from(i32::from(code)),
+        );
+        call::ended(&self.span, outcome(code), name, took);
+    }
+}
+
+/// Whose fault a code is, as the log has it. A call that does not exist is its caller's.
+const fn outcome(code: Code) -> Outcome {
+    match code {
+        Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss => Outcome::Fault,
+        Code::DeadlineExceeded => Outcome::Late,
+        Code::Unauthenticated | Code::PermissionDenied => Outcome::Denied,
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unimplemented => Outcome::Answered,
     }
 }

@@ -6,9 +6,7 @@ use utoipa::ToSchema;
 use super::cached::Counting;
 use crate::core::Window;
 use crate::engine::{HolderAnswer, Page, RankedHolder};
-
-/// Segments that one answer lists.
-const SEGMENTS_MAX: usize = 20_000;
+use crate::net::report::Listed;
 
 /// One holder over the window.
 #[derive(Serialize, ToSchema)]
@@ -117,8 +115,11 @@ pub(super) struct HolderReport {
     holder: HolderRow,
     /// By `token_id`; over all of time, whatever the window.
     keys: Vec<Key>,
-    /// Segments behind the first 20,000, which are not listed; ask for one token to see them.
+    /// Segments that are not listed: those behind the first 20,000, and those of tokens that are left out. Ask for
+    /// one token to see them.
     segments_left_out: u64,
+    /// Tokens that are not listed, for want of room in one answer.
+    keys_left_out: u64,
 }
 
 /// The effective weight of one token of a holder over time.
@@ -143,22 +144,19 @@ struct Segment {
 
 impl HolderReport {
     pub(super) fn new(window: &Window, answer: &HolderAnswer) -> Self {
-        let mut room = SEGMENTS_MAX;
-        let mut left_out = 0;
-        let keys = answer.keys.iter().map(|key| {
-            let listed = key.segments.len().min(room);
-            room -= listed;
-            left_out += (key.segments.len() - listed) as u64;
-            Key {
-                token_id: key.token_id.to_string(),
-                segments: key.segments[..listed].iter().map(Segment::from).collect(),
-            }
-        });
+        let listed = Listed::of(&answer.keys);
+        let keys = listed.keys.into_iter();
         Self {
             question: Question::new(window, answer.sequence),
             holder: HolderRow::from(&answer.holder),
-            keys: keys.collect(),
-            segments_left_out: left_out,
+            keys: keys
+                .map(|(token_id, segments)| Key {
+                    token_id: token_id.to_owned(),
+                    segments: segments.iter().map(Segment::from).collect(),
+                })
+                .collect(),
+            segments_left_out: listed.segments_left_out,
+            keys_left_out: listed.keys_left_out,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What every HTTP request passes on its way in and out: a name, a span, figures, keys, and the promise that
 //! each failure is a problem document.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tracing::{Instrument as _, debug, info_span};
+use tracing::{Instrument as _, info_span};
 
 use super::accept::allow_unpacked;
 use super::problem::{PROBLEM_JSON, Problem};
@@ -17,6 +18,7 @@ use crate::net::connection::Peer;
 use crate::net::house::House;
 use crate::net::keys::Scope;
 use crate::net::request_id::{REQUEST_ID, text};
+use crate::telemetry::call::{self, Outcome};
 
 /// Routes that the router does not know are counted under this name.
 const UNKNOWN_ROUTE: &str = "unknown";
@@ -35,7 +37,18 @@ pub(super) async fn attend(
     let id = house.request_ids.of(request.headers());
     let route = route(&request).to_owned();
     let method = method_name(request.method());
-    let span = info_span!("http", method, route, request_id = text(&id));
+    let peer = peer(&request);
+    let span = info_span!(
+        "http",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        method,
+        route,
+        request_id = text(&id),
+        %peer
+    );
+    call::join_trace(&span, |name| request.headers().get(name)?.to_str().ok());
+    let own = span.clone();
     allow_unpacked(request.headers_mut());
     let (request, rest) = lend(request);
     let answered = async {
@@ -61,11 +74,8 @@ pub(super) async fn attend(
         }
         let (status, took) = (response.status().as_u16(), began.elapsed());
         house.metrics.http_ended(method, &route, status, took);
-        debug!(
-            status,
-            took_us = took.as_micros(),
-            "An HTTP request was answered."
-        );
+        call::mark_code(&own, "http.response.status_code", status.into());
+        call::ended(&own, outcome(status), status, took);
         response
     };
     answered.instrument(span).await
@@ -77,13 +87,27 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let need = need(route(&request));
+    let address = peer(&request).ip();
+    house.access.admit(need, request.headers(), address)?;
+    Ok(next.run(request).await)
+}
+
+fn peer(request: &Request) -> SocketAddr {
     let Peer(peer) = *request
         .extensions()
         .get::<Peer>()
         .expect("every connection says who its peer is");
-    let need = need(route(&request));
-    house.access.admit(need, request.headers(), peer.ip())?;
-    Ok(next.run(request).await)
+    peer
+}
+
+/// Whose fault an answer is, as the log has it.
+fn outcome(status: u16) -> Outcome {
+    match status {
+        500.. => Outcome::Fault,
+        401 | 403 => Outcome::Denied,
+        _ => Outcome::Answered,
+    }
 }
 
 /// What a request for a route needs; whatever is not listed needs a key.

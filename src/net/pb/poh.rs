@@ -77,7 +77,7 @@ pub struct HoldAck {
     /// The refused ones, the first 1,024 of them; a batch of up to 1,024 rows has them all.
     #[prost(message, repeated, tag = "5")]
     pub refused: ::prost::alloc::vec::Vec<Refusal>,
-    /// Events refused among those that this covers, listed or not.
+    /// Events refused among those that this covers, listed or not; all rows of a batch that is refused as a whole.
     #[prost(uint64, tag = "6")]
     pub refused_total: u64,
 }
@@ -229,9 +229,13 @@ pub struct HolderReport {
     /// The events that are counted: all up to this one.
     #[prost(uint64, tag = "4")]
     pub sequence: u64,
-    /// Segments behind the first 20,000, which are not listed; ask for one token to see them.
+    /// Segments that are not listed: those behind the first 20,000, and those of tokens that are left out. Ask for
+    /// one token to see them.
     #[prost(uint64, tag = "5")]
     pub segments_left_out: u64,
+    /// Tokens that are not listed, for want of room in one message.
+    #[prost(uint64, tag = "6")]
+    pub keys_left_out: u64,
 }
 /// The effective weight of one token of a holder over time.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -418,8 +422,9 @@ pub mod hold_metrics_client {
             self.inner.unary(req, path, codec).await
         }
         /// Takes events as they come and acknowledges each, in order. A refused event is acknowledged as refused and
-        /// does not end the stream. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers
-        /// up to N events; it comes earlier where the sender pauses.
+        /// does not end the stream; a message that does not decode or is too large does, and all that was read before
+        /// it is still acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up
+        /// to N events: those that are durable at the same time. It waits for no others.
         pub async fn broadcast(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::HoldMsg>,
@@ -443,7 +448,7 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "Broadcast"));
             self.inner.streaming(req, path, codec).await
         }
-        /// Takes batches of events in columns; one acknowledgement a batch, in order.
+        /// Takes batches of events in columns; one acknowledgement a batch, in order. It ends as Broadcast does.
         pub async fn broadcast_batch(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::HoldBatch>,
@@ -536,7 +541,8 @@ pub mod hold_metrics_client {
                 .insert(GrpcMethod::new("poh.HoldMetrics", "GetLeaderboard"));
             self.inner.unary(req, path, codec).await
         }
-        /// One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen.
+        /// One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen, or
+        /// never held the token that was asked about.
         pub async fn get_holder(
             &mut self,
             request: impl tonic::IntoRequest<super::GetHolderRequest>,
@@ -607,8 +613,9 @@ pub mod hold_metrics_server {
             + std::marker::Send
             + 'static;
         /// Takes events as they come and acknowledges each, in order. A refused event is acknowledged as refused and
-        /// does not end the stream. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers
-        /// up to N events; it comes earlier where the sender pauses.
+        /// does not end the stream; a message that does not decode or is too large does, and all that was read before
+        /// it is still acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up
+        /// to N events: those that are durable at the same time. It waits for no others.
         async fn broadcast(
             &self,
             request: tonic::Request<tonic::Streaming<super::HoldMsg>>,
@@ -619,7 +626,7 @@ pub mod hold_metrics_server {
             >
             + std::marker::Send
             + 'static;
-        /// Takes batches of events in columns; one acknowledgement a batch, in order.
+        /// Takes batches of events in columns; one acknowledgement a batch, in order. It ends as Broadcast does.
         async fn broadcast_batch(
             &self,
             request: tonic::Request<tonic::Streaming<super::HoldBatch>>,
@@ -650,7 +657,8 @@ pub mod hold_metrics_server {
             &self,
             request: tonic::Request<super::GetLeaderboardRequest>,
         ) -> std::result::Result<tonic::Response<super::Leaderboard>, tonic::Status>;
-        /// One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen.
+        /// One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen, or
+        /// never held the token that was asked about.
         async fn get_holder(
             &self,
             request: tonic::Request<super::GetHolderRequest>,

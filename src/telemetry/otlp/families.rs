@@ -181,6 +181,13 @@ mod tests {
     use super::*;
     use crate::telemetry::Metrics;
 
+    fn label(name: &str, value: &str) -> LabelPair {
+        let mut label = LabelPair::default();
+        label.set_name(name.into());
+        label.set_value(value.into());
+        label
+    }
+
     #[test]
     fn names_labels_and_values_are_those_of_prometheus() {
         let metrics = Metrics::new("1", "");
@@ -198,8 +205,11 @@ mod tests {
             panic!("a counter is a sum");
         };
         assert!(refused.is_monotonic);
-        assert_eq!(refused.data_points[0].value, Some(Value::AsDouble(3.0)));
-        assert_eq!(refused.data_points[0].attributes[0].key, "reason");
+        let reasons = attributes(&[label("reason", "end")]);
+        let end = refused.data_points.iter();
+        let end = end.filter(|point| point.attributes == reasons);
+        let values: Vec<_> = end.map(|point| point.value).collect();
+        assert_eq!(values, [Some(Value::AsDouble(3.0))]);
         let Some(Data::Histogram(latency)) = data("holdmetrics_ack_latency_seconds") else {
             panic!("a histogram stays one");
         };

@@ -3,23 +3,28 @@
 //! Spans are those of this crate, sent in the background by the SDK; a receiver that is away costs
 //! them, never a call. Figures are the very families that Prometheus reads, see `families`. The
 //! service's name and further attributes come from `OTEL_SERVICE_NAME` and
-//! `OTEL_RESOURCE_ATTRIBUTES`, as the standard says.
+//! `OTEL_RESOURCE_ATTRIBUTES`, as the standard says; see `variables` for the others.
 
 mod families;
+mod variables;
 
 use std::env;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::TracerProvider;
+use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithTonicConfig};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -46,6 +51,26 @@ pub enum OtlpError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A variable asks for what this exporter cannot do.
+    #[error(
+        "{name}: {text:?} is not spoken: unset it or say {spoken:?}, and run a collector beside the service"
+    )]
+    Unspoken {
+        /// Of the variable.
+        name: String,
+        /// What it says.
+        text: String,
+        /// What it may say.
+        spoken: &'static str,
+    },
+    /// A header that is to go with exports is none.
+    #[error("{name}: entry {place} is not a header as in name=value")]
+    Header {
+        /// Of the variable.
+        name: String,
+        /// From 1.
+        place: usize,
+    },
     /// A variable of the standard makes no sense.
     #[error("the exporter of traces cannot be set up ({0})")]
     Exporter(#[from] ExporterBuildError),
@@ -59,6 +84,15 @@ pub struct Otlp {
 }
 
 impl Otlp {
+    /// Refuses variables of the standard that ask for what this exporter cannot do; sends nothing.
+    ///
+    /// # Errors
+    /// At the first of them.
+    pub fn check_variables() -> Result<(), OtlpError> {
+        variables::check(&variables::of_the_process)?;
+        variables::headers_of_figures(&variables::of_the_process).map(drop)
+    }
+
     /// Sends to `endpoint` from now on: spans as they end, the figures of `metrics` at every
     /// `metrics_interval`. Connects when there is something to send. Needs a tokio runtime around it.
     ///
@@ -69,6 +103,8 @@ impl Otlp {
         metrics_interval: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, SpanLayer), OtlpError> {
+        variables::check(&variables::of_the_process)?;
+        let headers = variables::headers_of_figures(&variables::of_the_process)?;
         let channel = Endpoint::from_shared(endpoint.to_owned())
             .map_err(|error| OtlpError::Endpoint {
                 endpoint: endpoint.to_owned(),
@@ -92,9 +128,12 @@ impl Otlp {
             .with_tracer(spans.tracer(SERVICE_NAME))
             .with_filter(ours)
             .boxed();
+        // From now on, calls join the traces of their callers.
+        global::set_text_map_propagator(TraceContextPropagator::new());
         let stop = CancellationToken::new();
         let figures = tokio::spawn(export_figures(
             channel,
+            headers,
             families::Envelope::new(
                 ResourceAttributesWithSchema::from(&resource).attributes.0,
                 SystemTime::now(),
@@ -125,20 +164,22 @@ impl Otlp {
 }
 
 fn resource() -> Resource {
-    let builder = Resource::builder();
+    let mut builder = Resource::builder();
     // The builder has read the variables; what is set here would prevail over them.
     let attributes = env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
-    let is_named =
-        env::var_os("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name=");
-    if is_named {
-        builder.build()
-    } else {
-        builder.with_service_name(SERVICE_NAME).build()
+    if env::var_os("OTEL_SERVICE_NAME").is_none() && !attributes.contains("service.name=") {
+        builder = builder.with_service_name(SERVICE_NAME);
     }
+    if !attributes.contains("service.version=") {
+        let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+        builder = builder.with_attribute(version);
+    }
+    builder.build()
 }
 
 async fn export_figures(
     channel: Channel,
+    headers: MetadataMap,
     envelope: families::Envelope,
     every: Duration,
     metrics: Arc<Metrics>,
@@ -153,7 +194,8 @@ async fn export_figures(
             () = stop.cancelled() => true,
             _ = ticks.tick() => false,
         };
-        let request = envelope.request(&metrics.gather(), SystemTime::now());
+        let mut request = Request::new(envelope.request(&metrics.gather(), SystemTime::now()));
+        request.metadata_mut().clone_from(&headers);
         // Said once when it begins and once when it ends, however long a receiver is away.
         match client.export(request).await {
             Ok(_) if is_away => {

@@ -1,0 +1,87 @@
+//! Whether the files of a run are different ones, whatever they are called: what is written must
+//! never be what is read. Opens nothing.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+use crate::cli::failure::Failure;
+use crate::input::Source;
+
+/// What two names of one file have in common.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    /// Device and number: links by any name end here.
+    #[cfg(unix)]
+    Node(u64, u64),
+    /// A file that is not there yet, or cannot be told by number, by its full path.
+    Path(PathBuf),
+}
+
+/// Refuses where `resume` or `rejects` is one of `sources`, or both are the same.
+pub(super) fn check(
+    sources: &[Source],
+    resume: Option<&Path>,
+    rejects: Option<&Path>,
+) -> Result<(), Failure> {
+    let flags = [("--resume", resume), ("--rejects", rejects)];
+    let written = flags.map(|(flag, path)| (flag, path, path.and_then(identity)));
+    for (flag, path, file) in &written {
+        let (Some(path), Some(file)) = (path, file) else {
+            continue;
+        };
+        let read = sources
+            .iter()
+            .find(|source| identity(path_of(source)).as_ref() == Some(file));
+        if let Some(source) = read {
+            return Err(Failure::Usage(format!(
+                "{flag} {}: that is the input {} and would be overwritten; name another file",
+                path.display(),
+                source.name()
+            )));
+        }
+    }
+    match written {
+        [(_, _, Some(one)), (_, Some(path), Some(other))] if one == other => {
+            Err(Failure::Usage(format!(
+                "--rejects {}: --resume names the same file; name another one",
+                path.display()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn path_of(source: &Source) -> &Path {
+    match source {
+        // Where standard input is a file, this name leads to it.
+        Source::Stdin => Path::new("/dev/stdin"),
+        Source::Path(path) => path,
+    }
+}
+
+/// `None` for what holds nothing that could be lost, such as a terminal or `/dev/null`.
+fn identity(path: &Path) -> Option<Identity> {
+    match path.metadata() {
+        Ok(found) if !found.is_file() => None,
+        Ok(found) => Some(of_file(path, &found)),
+        Err(_) => {
+            let folder = match path.parent() {
+                Some(folder) if folder != Path::new("") => folder,
+                _ => Path::new("."),
+            };
+            let folder = folder.canonicalize().ok()?;
+            Some(Identity::Path(folder.join(path.file_name()?)))
+        }
+    }
+}
+
+#[cfg(unix)]
+fn of_file(_: &Path, found: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    Identity::Node(found.dev(), found.ino())
+}
+
+#[cfg(not(unix))]
+fn of_file(path: &Path, _: &Metadata) -> Identity {
+    Identity::Path(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+}

@@ -276,7 +276,7 @@ mod tests {
             ),
             (
                 "http:\n  port: 1\n---\nhttp:\n  port: 2\n",
-                3,
+                4,
                 "a second document begins; a configuration is one document",
             ),
         ] {

@@ -154,6 +154,8 @@ fn some(text: &str) -> Option<&str> {
 /// puts it to work.
 fn level(text: &str) -> Option<&str> {
     const OF_PYTHON: [&str; 4] = ["warning", "critical", "fatal", "notset"];
+    // No word at all would be the level of errors.
+    let text = some(text)?;
     let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let is_level = if is_word {
         text.parse::<LevelFilter>().is_ok()

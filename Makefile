@@ -18,7 +18,7 @@ run: ## build, make .venv, print a leaderboard of generated events, serve and po
 test: ## every test: Rust with and without Python, the extension, Python, lints, formats, import rules
 	@scripts/test.sh
 
-soak: ## 100 rounds of kill -9 under load over one store
+soak: ## every bit of a state flipped, and 100 rounds of kill -9 under load over one store
 	@scripts/soak.sh
 
 bench: ## criterion benches, calls over the boundary, and the comparison with other tools

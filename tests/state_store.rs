@@ -8,42 +8,82 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use poh_holdmetrics_rust::state::{self, Entry, StateError, StorageBackend, Store};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use rayon::prelude::*;
+
+/// What copies of a memory share until one of them changes it.
+type Page = [u8; PAGE];
+const PAGE: usize = 4096;
 
 /// Bytes that outlive the store that wrote them.
 #[derive(Clone, Debug, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+struct Memory(Arc<Mutex<Pages>>);
+
+#[derive(Clone, Debug, Default)]
+struct Pages {
+    pages: Vec<Arc<Page>>,
+    /// Whether a page was read.
+    is_read: Vec<bool>,
+    length: usize,
+}
 
 impl Memory {
-    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes of its own, with one change.
-    fn changed(&self, change: impl FnOnce(&mut [u8])) -> Self {
-        let mut bytes = self.bytes().clone();
-        change(&mut bytes);
-        Self(Arc::new(Mutex::new(bytes)))
+    fn bytes(&self) -> Vec<u8> {
+        let pages = self.pages();
+        let bytes = pages.pages.iter().flat_map(|page| page.iter().copied());
+        bytes.take(pages.length).collect()
     }
-}
 
-fn index(bytes: u64) -> usize {
-    usize::try_from(bytes).expect("small")
+    /// The same bytes, of which nothing was read yet.
+    fn copied(&self) -> Self {
+        let mut copy = self.pages().clone();
+        copy.is_read.fill(false);
+        Self(Arc::new(Mutex::new(copy)))
+    }
+
+    /// The same bytes but for one.
+    fn changed(&self, at: usize, change: impl FnOnce(&mut u8)) -> Self {
+        let copy = self.copied();
+        change(&mut Arc::make_mut(&mut copy.pages().pages[at / PAGE])[at % PAGE]);
+        copy
+    }
 }
 
 impl StorageBackend for Memory {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.bytes().len() as u64)
+        Ok(self.pages().length as u64)
     }
 
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let bytes = self.bytes();
-        let found = bytes.get(index(offset)..index(offset) + out.len());
-        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+    fn read(&self, offset: u64, mut out: &mut [u8]) -> io::Result<()> {
+        let mut pages = self.pages();
+        let mut at = index(offset);
+        if at + out.len() > pages.length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        while !out.is_empty() {
+            let (page, within) = (at / PAGE, at % PAGE);
+            let (now, later) = out.split_at_mut((PAGE - within).min(out.len()));
+            now.copy_from_slice(&pages.pages[page][within..within + now.len()]);
+            pages.is_read[page] = true;
+            at += now.len();
+            out = later;
+        }
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.bytes().resize(index(len), 0);
+        let (mut pages, length) = (self.pages(), index(len));
+        if length < pages.length && !length.is_multiple_of(PAGE) {
+            Arc::make_mut(&mut pages.pages[length / PAGE])[length % PAGE..].fill(0);
+        }
+        pages.length = length;
+        pages
+            .pages
+            .resize(length.div_ceil(PAGE), Arc::new([0; PAGE]));
+        pages.is_read.resize(length.div_ceil(PAGE), false);
         Ok(())
     }
 
@@ -51,10 +91,22 @@ impl StorageBackend for Memory {
         Ok(())
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.bytes()[index(offset)..][..data.len()].copy_from_slice(data);
+    fn write(&self, offset: u64, mut data: &[u8]) -> io::Result<()> {
+        let mut pages = self.pages();
+        let mut at = index(offset);
+        while !data.is_empty() {
+            let (page, within) = (at / PAGE, at % PAGE);
+            let (now, later) = data.split_at((PAGE - within).min(data.len()));
+            Arc::make_mut(&mut pages.pages[page])[within..within + now.len()].copy_from_slice(now);
+            at += now.len();
+            data = later;
+        }
         Ok(())
     }
+}
+
+fn index(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("small")
 }
 
 type Known = BTreeMap<(String, String), Vec<u8>>;
@@ -127,37 +179,85 @@ fn what_was_written_comes_back_and_the_latest_of_a_key_counts() {
     assert_eq!(store.verify().expect("whole").entries, 300);
 }
 
-#[test]
-fn d4_changed_bytes_of_a_state_are_told_or_change_nothing() {
-    let memory = Memory::default();
-    let known = many(3);
-    let mut store = open(&memory).expect("an empty state");
-    store.write(entries(&known), Some(9)).expect("written");
+/// Two lives of a state: it is read, written to, and read again. What was found in each, with the
+/// number that it covers, or the sentence in which it is refused.
+fn lives(memory: &Memory, more: &Known) -> Result<[(Known, u64); 2], StateError> {
+    let mut store = open(memory)?;
+    let first = (loaded(&store)?, store.contents().applied_sequence);
+    store.write(entries(more), Some(12))?;
     drop(store);
-    let mut random = Pcg64Mcg::seed_from_u64(6);
-    let written: Vec<usize> = {
-        let bytes = memory.bytes();
-        (0..bytes.len()).filter(|at| bytes[*at] != 0).collect()
+    let store = open(memory)?;
+    Ok([first, (loaded(&store)?, store.contents().applied_sequence)])
+}
+
+/// How many bits of a small state are flipped; `make soak` flips all.
+const FLIPS: usize = 4_000;
+const ALL_FLIPS_VARIABLE: &str = "HOLDMETRICS_ALL_FLIPS";
+
+/// A bit that nobody reads changes nothing, so only those are flipped that lie in a page which one
+/// of two lives reads.
+#[test]
+fn d4_a_flipped_bit_of_a_state_is_told_or_changes_nothing() {
+    let memory = Memory::default();
+    let known: Known = many(3).into_iter().take(60).collect();
+    let more: Known = many(5).into_iter().skip(250).collect();
+    let mut store = open(&memory).expect("an empty state");
+    store.write(entries(&known), Some(7)).expect("written");
+    let few: Known = known
+        .iter()
+        .take(9)
+        .map(|(key, _)| (key.clone(), Vec::new()))
+        .collect();
+    store.write(entries(&few), Some(9)).expect("written");
+    drop(store);
+    let copy = memory.copied();
+    let expected = lives(&copy, &more).expect("whole");
+    assert_eq!((expected[0].1, expected[1].1), (9, 12));
+    let read: Vec<usize> = {
+        let is_read = &copy.pages().is_read;
+        let before = memory.pages().pages.len();
+        (0..before).filter(|page| is_read[*page]).collect()
     };
-    let mut told = 0;
-    let stride = written.len() / 1_500 + 1;
-    for at in written.iter().step_by(stride) {
-        let bit = random.random_range(0..8);
-        let changed = memory.changed(|bytes| bytes[*at] ^= 1 << bit);
-        match open(&changed).and_then(|store| Ok((loaded(&store)?, store.contents()))) {
-            Ok((found, contents)) => {
-                assert_eq!(contents.applied_sequence, 9, "byte {at} bit {bit}");
-                assert_eq!(found, known, "byte {at} bit {bit}");
+    let bits = read.len() * PAGE * 8;
+    let step = if std::env::var_os(ALL_FLIPS_VARIABLE).is_some() {
+        1
+    } else {
+        // Prime to the bits of a byte, so that each of them has its turn.
+        (bits / FLIPS) | 1
+    };
+    let numbers: Vec<usize> = (0..bits).step_by(step).collect();
+    let told = numbers.par_iter().filter(|number| {
+        let (page, bit) = (read[**number / (PAGE * 8)], **number % (PAGE * 8));
+        let at = page * PAGE + bit / 8;
+        match lives(&memory.changed(at, |byte| *byte ^= 1 << (bit % 8)), &more) {
+            Ok(found) => {
+                assert!(
+                    found == expected,
+                    "byte {at} bit {}: a wrong answer",
+                    bit % 8
+                );
+                false
             }
             Err(error) => {
                 let sentence = error.to_string();
                 assert!(sentence.starts_with("/data/state.redb: "), "{sentence}");
-                told += 1;
+                assert!(!sentence.contains('\n'), "{sentence}");
+                true
             }
         }
-    }
-    // Not every byte that was written is in use, and some are made anew by opening.
-    assert!(told > 200, "only {told} were told");
+    });
+    let told = told.count();
+    println!(
+        "{} of {bits} bits flipped in {} pages, {told} told",
+        numbers.len(),
+        read.len()
+    );
+    // Much of a page is free, and some pages are made anew by opening.
+    assert!(
+        told > numbers.len() / 20,
+        "only {told} of {} were told",
+        numbers.len()
+    );
 }
 
 #[test]
@@ -169,14 +269,12 @@ fn a_salvage_keeps_whole_entries_and_counts_the_others() {
     drop(store);
     // In the middle of an entry: the page's checksum is wrong, and the other entries are whole.
     let needle = b"holder-42";
-    let place = {
-        let bytes = memory.bytes();
-        let found = bytes
-            .windows(needle.len())
-            .position(|bytes| bytes == needle);
-        found.expect("ids lie there as they are")
-    };
-    let damaged = memory.changed(|bytes| bytes[place] ^= 0x20);
+    let bytes = memory.bytes();
+    let place = bytes
+        .windows(needle.len())
+        .position(|bytes| bytes == needle);
+    let place = place.expect("ids lie there as they are");
+    let damaged = memory.changed(place, |byte| *byte ^= 0x20);
     assert!(matches!(open(&damaged), Err(StateError::Damaged { .. })));
     let fresh = Memory::default();
     let path = Path::new("/data/state.redb");

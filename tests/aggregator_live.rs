@@ -35,9 +35,16 @@ fn take(aggregator: &HoldAggregator, holders_max: usize, stored: &mut Stored) ->
     for part in 0..PARTS {
         let mut is_all = false;
         while !is_all {
-            is_all = aggregator.take_changed(part, holders_max, |holder, token, facts| {
-                stored.insert((holder.to_owned(), token.to_owned()), bytes(facts));
-                taken += 1;
+            is_all = aggregator.take_changed(part, holders_max, |holder| {
+                let holder_id = holder.holder_id;
+                holder.take(|token_id, facts, was_changed| {
+                    let known = stored.insert((holder_id.into(), token_id.into()), bytes(facts));
+                    assert!(
+                        was_changed || known == Some(bytes(facts)),
+                        "not told of a change"
+                    );
+                    taken += usize::from(was_changed);
+                });
             });
         }
     }

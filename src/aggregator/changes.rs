@@ -3,26 +3,27 @@
 //! Who stores it, where and when, is not known here: see `engine::flusher`.
 
 use super::hold_aggregator::HoldAggregator;
-use super::ids::IdNumber;
+use super::holder::HolderState;
+use super::ids::{IdIndex, IdNumber};
 use crate::core::key::part_of;
 use crate::core::{Claim, KeyFacts};
 
 impl HoldAggregator {
     /// Takes the marks of up to `holders_max` changed holders of a part (see
-    /// [`crate::core::key::part_of`]) and hands out their changed keys as `(holder_id, token_id,
-    /// facts)`; returns whether that was all of the part. One lock is held meanwhile, so `visit`
-    /// should copy and return.
+    /// [`crate::core::key::part_of`]) and hands them out; returns whether that was all of the part.
+    /// One lock is held meanwhile, so `visit` should copy and return.
     pub fn take_changed(
         &self,
         part: usize,
         holders_max: usize,
-        mut visit: impl FnMut(&str, &str, &KeyFacts),
+        mut visit: impl FnMut(ChangedHolder<'_>),
     ) -> bool {
         self.shard_mut(part).take_changed(holders_max, |holder| {
-            let holder_id = &holder.id;
-            holder
-                .state
-                .take_changed(|token, facts| visit(holder_id, &self.tokens.name(token), facts));
+            visit(ChangedHolder {
+                holder_id: &holder.id,
+                state: &mut holder.state,
+                tokens: &self.tokens,
+            });
         })
     }
 
@@ -41,6 +42,33 @@ impl HoldAggregator {
             holder_id: String::new(),
             keys: Vec::new(),
         }
+    }
+}
+
+/// A holder of whom something changed since it was last stored.
+pub struct ChangedHolder<'a> {
+    /// Which.
+    pub holder_id: &'a str,
+    state: &'a mut HolderState,
+    tokens: &'a IdIndex,
+}
+
+impl ChangedHolder<'_> {
+    /// Whether its keys are few. Once they are many they stay so, in another process as well, which
+    /// counts them alike.
+    #[must_use]
+    pub const fn has_few_keys(&self) -> bool {
+        self.state.keys().are_few()
+    }
+
+    /// Hands out keys as `(token_id, facts, was_changed)`: all of few, of many those that changed.
+    pub fn take(self, mut visit: impl FnMut(&str, &KeyFacts, bool)) {
+        let takes_all = self.has_few_keys();
+        self.state.take_changed(|token, facts, was_changed| {
+            if takes_all || was_changed {
+                visit(&self.tokens.name(token), facts, was_changed);
+            }
+        });
     }
 }
 

@@ -157,16 +157,16 @@ impl HolderState {
         self.rate.held_us
     }
 
-    pub(super) fn keys(&self) -> &Keys {
+    pub(super) const fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// Hands out the keys that changed and marks them as stored.
-    pub(super) fn take_changed(&mut self, mut visit: impl FnMut(IdNumber, &KeyFacts)) {
+    /// Hands out all keys, each with whether it changed, and marks them as stored.
+    pub(super) fn take_changed(&mut self, mut visit: impl FnMut(IdNumber, &KeyFacts, bool)) {
         self.is_changed = false;
-        for (token, key) in self.keys.iter_mut().filter(|(_, key)| key.is_changed) {
-            key.is_changed = false;
-            visit(token, &key.facts);
+        for (token, key) in self.keys.iter_mut() {
+            let was_changed = std::mem::take(&mut key.is_changed);
+            visit(token, &key.facts, was_changed);
         }
     }
 

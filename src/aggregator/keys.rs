@@ -53,6 +53,11 @@ impl Keys {
         }
     }
 
+    /// Whether they are so few that it is no work to look at all of them.
+    pub(super) const fn are_few(&self) -> bool {
+        matches!(self, Self::Few(_))
+    }
+
     pub(super) fn get(&self, token: IdNumber) -> Option<&HeldKey> {
         match self {
             Self::Few(keys) => {

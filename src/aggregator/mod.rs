@@ -17,6 +17,6 @@ mod questions;
 mod shard;
 
 pub use batch::{BatchScorer, Lane};
-pub use changes::Restoring;
+pub use changes::{ChangedHolder, Restoring};
 pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
 pub use questions::{HolderView, KeySegments, Question, RankedHolder, Ranking};

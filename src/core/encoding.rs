@@ -138,6 +138,19 @@ pub fn push_claim(out: &mut Vec<u8>, claim: Claim<'_>) {
     }
 }
 
+/// The keys of one holder in `bytes`, as [`push_key`] has written them: each token with its claims.
+/// After an error there are no more.
+pub fn keys(bytes: &[u8]) -> impl Iterator<Item = Result<(&str, &[u8]), EncodingError>> {
+    decoded(bytes, |reader| Ok((reader.text()?, reader.bytes()?)))
+}
+
+/// Appends one key of a holder; `claims` are what [`push_claim`] has written.
+pub fn push_key(out: &mut Vec<u8>, token_id: &str, claims: &[u8]) {
+    push_text(out, token_id);
+    push_integer(out, claims.len() as u128);
+    out.extend_from_slice(claims);
+}
+
 fn push_text(out: &mut Vec<u8>, text: &str) {
     push_integer(out, text.len() as u128);
     out.extend_from_slice(text.as_bytes());
@@ -205,9 +218,13 @@ impl<'a> Reader<'a> {
         Err(EncodingError::Integer)
     }
 
-    fn text(&mut self) -> Result<&'a str, EncodingError> {
+    fn bytes(&mut self) -> Result<&'a [u8], EncodingError> {
         let length = usize::try_from(self.integer()?).map_err(|_| EncodingError::Truncated)?;
-        let text = str::from_utf8(self.take(length)?).map_err(|_| EncodingError::Id)?;
+        self.take(length)
+    }
+
+    fn text(&mut self) -> Result<&'a str, EncodingError> {
+        let text = str::from_utf8(self.bytes()?).map_err(|_| EncodingError::Id)?;
         if text.is_empty() {
             return Err(EncodingError::Id);
         }
@@ -329,6 +346,21 @@ mod tests {
         assert_eq!(batch.count() as usize, all.len());
         let back: Vec<_> = events(batch.bytes()).collect::<Result<_, _>>().unwrap();
         assert_eq!(back, all);
+    }
+
+    #[test]
+    fn the_keys_of_a_holder_come_back_and_no_shorter_form_of_them_is_read_to_its_end() {
+        let all: [(&str, &[u8]); 3] = [("a", b"claims"), ("punk/1", b""), ("c", &[7; 200])];
+        let mut bytes = Vec::new();
+        for (token_id, claims) in all {
+            push_key(&mut bytes, token_id, claims);
+        }
+        let back: Vec<_> = keys(&bytes).collect::<Result<_, _>>().unwrap();
+        assert_eq!(back, all);
+        for length in 0..bytes.len() {
+            let read: Result<Vec<_>, _> = keys(&bytes[..length]).collect();
+            assert!(read.is_err() || read.unwrap().len() < all.len(), "{length}");
+        }
     }
 
     #[test]

@@ -134,6 +134,18 @@ impl KeyFacts {
         }
     }
 
+    /// How many claims [`Self::claims`] hands out.
+    #[must_use]
+    pub fn claim_count(&self) -> usize {
+        match &self.0 {
+            Known::Nothing | Known::Lone(_) => 1,
+            Known::Many(many) => {
+                let named = many.named.as_ref();
+                many.plain.fact_count() + named.map_or(0, |named| named.standings.len())
+            }
+        }
+    }
+
     /// The first instant at which anything is known; `None` where nothing is.
     ///
     /// # Panics

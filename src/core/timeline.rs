@@ -78,6 +78,12 @@ impl Timeline {
         self.holds.last().map(|(start, _)| start)
     }
 
+    /// How many facts [`Self::facts`] hands out.
+    #[must_use]
+    pub fn fact_count(&self) -> usize {
+        self.holds.len() + self.marks.len()
+    }
+
     /// The fewest facts that make a timeline equal to this one.
     pub fn facts(&self) -> impl Iterator<Item = Fact> {
         let holds = self.holds.iter().map(|(start, held)| Fact::Closed {

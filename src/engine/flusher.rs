@@ -92,10 +92,10 @@ impl Flusher {
         let sequence = self.progress.sequence();
         let metrics = Arc::clone(&self.progress.metrics);
         match self.write(sequence, is_last) {
-            Ok(keys) => {
+            Ok(entries) => {
                 self.covered.store(sequence, Ordering::Release);
                 metrics.state_flush.observe(started.elapsed().as_secs_f64());
-                debug!(sequence, keys, "Wrote the state.");
+                debug!(sequence, entries, "Wrote the state.");
             }
             Err(Unwritten::Closing) => {
                 self.progress.backlog.put_back(taken);
@@ -116,37 +116,37 @@ impl Flusher {
 
     fn write(&mut self, sequence: u64, is_last: bool) -> Result<u64, Unwritten> {
         let mut round = Round::default();
-        let mut keys = 0;
+        let mut entries = 0;
         for part in 0..PARTS {
             let mut is_all = false;
             while !is_all {
-                is_all = self.progress.aggregator.take_changed(
-                    part,
-                    HOLDERS_AT_ONCE,
-                    |holder_id, token_id, facts| round.push(holder_id, token_id, facts),
-                );
+                let aggregator = &self.progress.aggregator;
+                is_all =
+                    aggregator.take_changed(part, HOLDERS_AT_ONCE, |holder| round.push(holder));
                 if round.bytes() >= ROUND_BYTES {
-                    keys += self.write_round(&mut round, None)?;
+                    entries += self.write_round(&mut round, None)?;
                     if !is_last && self.progress.backlog.lag().is_over {
                         return Err(Unwritten::Closing);
                     }
                 }
             }
         }
-        Ok(keys + self.write_round(&mut round, Some(sequence))?)
+        Ok(entries + self.write_round(&mut round, Some(sequence))?)
     }
 
     fn write_round(&mut self, round: &mut Round, applied: Option<u64>) -> Result<u64, Unwritten> {
         let written = self.keeper.write(round.entries(), applied);
         if let Err(error) = written {
+            let aggregator = &self.progress.aggregator;
             for entry in round.entries() {
-                let aggregator = &self.progress.aggregator;
-                aggregator.mark_changed(entry.holder_id, entry.token_id);
+                for (token_id, _) in entry.keys() {
+                    aggregator.mark_changed(entry.holder_id, token_id);
+                }
             }
             return Err(Unwritten::Failed(error));
         }
-        let keys = round.len();
+        let entries = round.len();
         round.clear();
-        Ok(keys)
+        Ok(entries)
     }
 }

@@ -112,9 +112,11 @@ fn load(folder: &Path, options: &Options, is_incomplete: bool) -> Result<Loaded,
         store.load(|| {
             let mut restoring = aggregator.restoring();
             move |entry: Entry<'_>| {
-                let claims = claims(entry.claims);
-                let claims = claims.map(|claim| claim.expect("its checksum was right"));
-                restoring.add(entry.holder_id, entry.token_id, claims);
+                for (token_id, bytes) in entry.keys() {
+                    let claims = claims(bytes);
+                    let claims = claims.map(|claim| claim.expect("its checksum was right"));
+                    restoring.add(entry.holder_id, token_id, claims);
+                }
             }
         })?;
         applied = store.contents().applied_sequence;

@@ -1,58 +1,89 @@
 //! Keys on their way to the state: copied out of the aggregator, so that no lock waits for a disk.
+//!
+//! The small keys of a holder who has few go into one entry, all of them whenever one has changed,
+//! because it takes the place of the last one. Other keys have an entry of their own: a holder of a
+//! million, or a key of a million facts, is not written again for one that is new.
 
-use crate::core::KeyFacts;
-use crate::core::encoding::push_claim;
-use crate::state::Entry;
+use crate::aggregator::ChangedHolder;
+use crate::core::encoding::{push_claim, push_key};
+use crate::state::{Entry, Keys};
 
-/// Keys that are written in one transaction.
+/// Claims up to which a key is small.
+const SMALL: usize = 4;
+
+/// Entries that are written in one transaction.
 #[derive(Default)]
 pub(super) struct Round {
     ids: String,
-    claims: Vec<u8>,
-    /// Where the ids and the claims of each key end.
+    values: Vec<u8>,
+    /// Where the ids and the value of each entry end.
     ends: Vec<Ends>,
+    /// The claims of one key.
+    claims: Vec<u8>,
 }
 
 struct Ends {
     holder_id: usize,
+    /// There is none where it ends with the `holder_id`.
     token_id: usize,
-    claims: usize,
+    value: usize,
 }
 
 impl Round {
-    /// Copies one key.
-    pub(super) fn push(&mut self, holder_id: &str, token_id: &str, facts: &KeyFacts) {
-        self.ids.push_str(holder_id);
-        let holder_id = self.ids.len();
-        self.ids.push_str(token_id);
-        facts.claims(|claim| push_claim(&mut self.claims, claim));
-        self.ends.push(Ends {
-            holder_id,
-            token_id: self.ids.len(),
-            claims: self.claims.len(),
+    /// Copies what changed of a holder.
+    pub(super) fn push(&mut self, holder: ChangedHolder<'_>) {
+        let (holder_id, has_few) = (holder.holder_id, holder.has_few_keys());
+        let mut small = Vec::new();
+        let mut is_small_changed = false;
+        holder.take(|token_id, facts, was_changed| {
+            let is_small = has_few && facts.claim_count() <= SMALL;
+            if !is_small && !was_changed {
+                return;
+            }
+            self.claims.clear();
+            facts.claims(|claim| push_claim(&mut self.claims, claim));
+            if is_small {
+                push_key(&mut small, token_id, &self.claims);
+                is_small_changed |= was_changed;
+            } else {
+                self.values.extend_from_slice(&self.claims);
+                self.end(holder_id, token_id);
+            }
         });
+        if is_small_changed {
+            self.values.extend_from_slice(&small);
+            self.end(holder_id, "");
+        }
     }
 
-    /// How many keys.
+    /// How many entries.
     pub(super) fn len(&self) -> u64 {
         self.ends.len() as u64
     }
 
     /// Bytes that they take.
     pub(super) fn bytes(&self) -> usize {
-        self.ids.len() + self.claims.len() + self.ends.len() * size_of::<Ends>()
+        self.ids.len() + self.values.len() + self.ends.len() * size_of::<Ends>()
     }
 
-    /// The keys as they are stored.
+    /// The entries as they are stored.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let (mut id, mut claim) = (0, 0);
+        let (mut id, mut value) = (0, 0);
         self.ends.iter().map(move |ends| {
+            let token_id = &self.ids[ends.holder_id..ends.token_id];
+            let bytes = &self.values[value..ends.value];
             let entry = Entry {
                 holder_id: &self.ids[id..ends.holder_id],
-                token_id: &self.ids[ends.holder_id..ends.token_id],
-                claims: &self.claims[claim..ends.claims],
+                keys: if token_id.is_empty() {
+                    Keys::Several(bytes)
+                } else {
+                    Keys::One {
+                        token_id,
+                        claims: bytes,
+                    }
+                },
             };
-            (id, claim) = (ends.token_id, ends.claims);
+            (id, value) = (ends.token_id, ends.value);
             entry
         })
     }
@@ -60,7 +91,19 @@ impl Round {
     /// Forgets them and keeps the room.
     pub(super) fn clear(&mut self) {
         self.ids.clear();
-        self.claims.clear();
+        self.values.clear();
         self.ends.clear();
+    }
+
+    /// Ends an entry whose value was added.
+    fn end(&mut self, holder_id: &str, token_id: &str) {
+        self.ids.push_str(holder_id);
+        let holder_id = self.ids.len();
+        self.ids.push_str(token_id);
+        self.ends.push(Ends {
+            holder_id,
+            token_id: self.ids.len(),
+            value: self.values.len(),
+        });
     }
 }

@@ -44,8 +44,8 @@ pub enum StateError {
     },
     /// It was written by another version of this program.
     #[error(
-        "{}: the state has format version {found}, and this program reads version {}: use the \
-         version of main_holdmetrics that wrote it",
+        "{}: the state has format version {found}, and this program reads up to version {}: use \
+         the version of main_holdmetrics that wrote it",
         path.display(),
         super::meta::VERSION
     )]

@@ -2,10 +2,11 @@
 
 use super::error::Defect;
 
-/// The version of the format that is written and read.
-pub(super) const VERSION: u32 = 1;
-/// Version, events covered, entries, sum of checksums; a CRC-32C over them follows.
-const FIELDS: usize = 4 + 8 + 8 + 8;
+/// The version of the format that is written; older ones are read too. In version 1 each key had an
+/// entry of its own, and keys were not counted.
+pub(super) const VERSION: u32 = 2;
+/// Version, events covered, entries, sum of checksums, keys; a CRC-32C over them follows.
+const FIELDS: usize = 4 + 8 + 8 + 8 + 8;
 
 /// What a state says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,24 +20,29 @@ pub(super) struct Meta {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) entries: u64,
+    /// In the entries; one that stands in two of them counts twice.
+    pub(super) keys: u64,
     /// Of the checksums of all entries, modulo 2^64.
     pub(super) sum: u64,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, checksum: u32) {
+    pub(super) fn add(&mut self, keys: u64, checksum: u32) {
         self.entries += 1;
+        self.keys += keys;
         self.sum = self.sum.wrapping_add(spread(checksum));
     }
 
-    pub(super) fn take_away(&mut self, checksum: u32) {
+    pub(super) fn take_away(&mut self, keys: u64, checksum: u32) {
         self.entries -= 1;
+        self.keys -= keys;
         self.sum = self.sum.wrapping_sub(spread(checksum));
     }
 
     pub(super) fn join(self, other: Self) -> Self {
         Self {
             entries: self.entries + other.entries,
+            keys: self.keys + other.keys,
             sum: self.sum.wrapping_add(other.sum),
         }
     }
@@ -49,7 +55,7 @@ impl Tally {
                 expected: written.entries,
             });
         }
-        if self.sum == written.sum {
+        if (self.keys, self.sum) == (written.keys, written.sum) {
             Ok(())
         } else {
             Err(Defect::Sum)
@@ -72,7 +78,8 @@ impl Meta {
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIELDS + 4);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        for field in [self.applied, self.tally.entries, self.tally.sum] {
+        let Tally { entries, keys, sum } = self.tally;
+        for field in [self.applied, entries, sum, keys] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
@@ -85,22 +92,20 @@ impl Meta {
             return Err(Unread::Defect);
         }
         let (version, rest) = fields.split_first_chunk::<4>().ok_or(Unread::Defect)?;
-        let version = u32::from_le_bytes(*version);
-        if version != VERSION {
-            return Err(Unread::Version(version));
+        let (fields, rest) = rest.as_chunks::<8>();
+        let [applied, entries, sum, keys] = match (u32::from_le_bytes(*version), fields) {
+            (VERSION, [applied, entries, sum, keys]) => [applied, entries, sum, keys],
+            (1, [applied, entries, sum]) => [applied, entries, sum, entries],
+            (1 | VERSION, _) => return Err(Unread::Defect),
+            (version, _) => return Err(Unread::Version(version)),
         }
-        let (fields, []) = rest.as_chunks::<8>() else {
+        .map(|field| u64::from_le_bytes(*field));
+        if !rest.is_empty() {
             return Err(Unread::Defect);
-        };
-        let [applied, entries, sum] = *fields else {
-            return Err(Unread::Defect);
-        };
+        }
         Ok(Self {
-            applied: u64::from_le_bytes(applied),
-            tally: Tally {
-                entries: u64::from_le_bytes(entries),
-                sum: u64::from_le_bytes(sum),
-            },
+            applied,
+            tally: Tally { entries, keys, sum },
         })
     }
 }

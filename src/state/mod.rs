@@ -1,4 +1,4 @@
-//! What the events amounted to, on disk: one entry a key, so that a start need not replay a life.
+//! What the events amounted to, on disk, key by key, so that a start need not replay a life.
 //!
 //! It is written behind and covers all events up to a number; what came later is in the journal.
 //! Facts are sets, so an entry that already knows later events harms nothing. It knows no file
@@ -11,7 +11,7 @@ mod meta;
 mod salvage;
 mod store;
 
-pub use entry::Entry;
+pub use entry::{Entry, Keys};
 pub use error::{Defect, StateError};
 pub use redb::StorageBackend;
 pub use salvage::{Salvaged, salvage};

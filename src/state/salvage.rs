@@ -13,9 +13,9 @@ use crate::core::key::PARTS;
 /// What came of a salvage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Salvaged {
-    /// Entries that were kept.
+    /// Keys that were kept.
     pub kept: u64,
-    /// Entries that were written and are not there; `None` where nobody can tell.
+    /// Keys that were written and are not there; `None` where nobody can tell.
     pub lost: Option<u64>,
     /// All events up to this number were covered; 0 where nobody can tell.
     pub applied_sequence: u64,
@@ -41,13 +41,13 @@ pub fn salvage(
     fresh.write([], Some(applied_sequence))?;
     Ok(Salvaged {
         kept,
-        lost: meta.map(|meta| meta.tally.entries.saturating_sub(kept)),
+        lost: meta.map(|meta| meta.tally.keys.saturating_sub(kept)),
         applied_sequence,
     })
 }
 
 /// Copies the whole entries of one part, which ends where it cannot be read on; the others do not
-/// depend on it.
+/// depend on it. Returns how many keys that are.
 fn copy_part(found: &Store, fresh: &mut Store, part: usize) -> Result<u64, StateError> {
     // By key: a damaged tree may lead to one page twice.
     let mut whole = BTreeMap::new();
@@ -61,7 +61,8 @@ fn copy_part(found: &Store, fresh: &mut Store, part: usize) -> Result<u64, State
     });
     let entries = whole
         .iter()
-        .filter_map(|(key, value)| Entry::read(key, value));
-    fresh.write(entries.map(|(entry, _)| entry), None)?;
-    Ok(whole.len() as u64)
+        .filter_map(|(key, value)| Some(Entry::read(key, value)?.0));
+    let before = fresh.contents().keys;
+    fresh.write(entries, None)?;
+    Ok(fresh.contents().keys - before)
 }

@@ -42,8 +42,8 @@ pub(super) enum Pages {
 pub struct Contents {
     /// All events up to this number are in the entries.
     pub applied_sequence: u64,
-    /// Keys.
-    pub entries: u64,
+    /// Pairs of token and holder. One that has outgrown the entry which it shared counts twice.
+    pub keys: u64,
 }
 
 impl Store {
@@ -67,13 +67,13 @@ impl Store {
     pub fn contents(&self) -> Contents {
         Contents {
             applied_sequence: self.meta.applied,
-            entries: self.meta.tally.entries,
+            keys: self.meta.tally.keys,
         }
     }
 
     /// Hands out all entries, on several threads, and then says whether that was what was written:
-    /// nothing of it may be used before. Each part has a visitor of its own, which sees the keys of
-    /// one holder one after the other.
+    /// nothing of it may be used before. Each part has a visitor of its own, which sees the entries
+    /// of one holder one after the other.
     pub fn load<V: FnMut(Entry<'_>)>(
         &self,
         visitor: impl Fn() -> V + Sync,
@@ -108,8 +108,9 @@ impl Store {
         Ok(self.contents())
     }
 
-    /// Puts entries in the place of what was known of their keys, all or none of them. From then on
-    /// all events up to `applied` are covered; `None` leaves open what is.
+    /// Puts entries in the place of what was there of the same kind: a single key in the place of that
+    /// key, several of a holder in the place of its last several. All or none of them; from then on
+    /// all events up to `applied` are covered, and `None` leaves open what is.
     pub fn write<'a>(
         &mut self,
         entries: impl IntoIterator<Item = Entry<'a>>,
@@ -157,11 +158,11 @@ impl Store {
             for entry in entries {
                 let checksum = entry.write(&mut key, &mut value);
                 if let Some(known) = table.insert(key.as_slice(), value.as_slice())? {
-                    let known = known.value();
-                    let stored = known.last_chunk::<4>().copied().unwrap_or_default();
-                    meta.tally.take_away(u32::from_le_bytes(stored));
+                    let known = Entry::read(&key, known.value());
+                    let (known, checksum) = known.ok_or_else(changed)?;
+                    meta.tally.take_away(count(&known), checksum);
                 }
-                meta.tally.add(checksum);
+                meta.tally.add(count(&entry), checksum);
             }
             let mut table = transaction.open_table(META)?;
             table.insert((), meta.bytes().as_slice())?;
@@ -179,7 +180,7 @@ impl Store {
         self.read_part(part, |key, value| {
             let (entry, checksum) =
                 Entry::read(key, value).ok_or_else(|| damaged(&self.path, Defect::Entry))?;
-            tally.add(checksum);
+            tally.add(count(&entry), checksum);
             visit(entry);
             Ok(())
         })?;
@@ -245,6 +246,16 @@ impl Store {
     }
 }
 
+/// Its keys.
+fn count(entry: &Entry<'_>) -> u64 {
+    entry.keys().count() as u64
+}
+
+/// An entry that is to be replaced is not what was written.
+fn changed() -> redb::Error {
+    redb::Error::Corrupted(Defect::Entry.to_string())
+}
+
 fn damaged(path: &Path, defect: Defect) -> StateError {
     StateError::Damaged {
         path: path.to_owned(),
@@ -278,4 +289,66 @@ pub(super) fn guarded<T>(
         let what = text.unwrap_or("they cannot be read").to_owned();
         Err(damaged(path, Defect::Pages(what)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::FileBackend;
+
+    use super::super::entry::Keys;
+    use super::*;
+
+    fn open(file: &std::fs::File) -> Store {
+        let backend = FileBackend::new(file.try_clone().unwrap()).unwrap();
+        Store::open(backend, Path::new("state.redb")).unwrap()
+    }
+
+    fn tokens(store: &Store) -> Vec<String> {
+        let mut tokens = Vec::new();
+        let each =
+            |entry: Entry<'_>| tokens.extend(entry.keys().map(|(token, _)| token.to_owned()));
+        store.for_each(each).unwrap();
+        tokens
+    }
+
+    #[test]
+    fn a_state_of_version_1_is_read_and_goes_on_as_the_present_one() {
+        let one = |token_id| Entry {
+            holder_id: "h",
+            keys: Keys::One {
+                token_id,
+                claims: b"claims",
+            },
+        };
+        let file = tempfile::tempfile().unwrap();
+        let mut store = open(&file);
+        store.write(["a", "b"].map(one), Some(7)).unwrap();
+        // Its meta had no number of keys.
+        let Tally { entries, sum, .. } = store.meta.tally;
+        let mut meta = 1_u32.to_le_bytes().to_vec();
+        meta.extend(
+            [7, entries, sum]
+                .iter()
+                .flat_map(|field| field.to_le_bytes()),
+        );
+        meta.extend(crc32c::crc32c(&meta).to_le_bytes());
+        let transaction = store.database.begin_write().unwrap();
+        let mut table = transaction.open_table(META).unwrap();
+        table.insert((), meta.as_slice()).unwrap();
+        drop(table);
+        transaction.commit().unwrap();
+        drop(store);
+
+        let mut store = open(&file);
+        let contents = |applied_sequence, keys| Contents {
+            applied_sequence,
+            keys,
+        };
+        assert_eq!(store.verify().unwrap(), contents(7, 2));
+        store.write([one("c")], Some(8)).unwrap();
+        drop(store);
+        let store = open(&file);
+        assert_eq!(store.verify().unwrap(), contents(8, 3));
+        assert_eq!(tokens(&store), ["a", "b", "c"]);
+    }
 }

@@ -14,7 +14,7 @@ use crate::core::{Event, encoding};
 use crate::engine::OpenError;
 use crate::journal::{RealVfs, read_readable, survey};
 use crate::output::{Destination, write_event};
-use crate::state::{Entry, Salvaged, StateError, Store};
+use crate::state::{Salvaged, StateError, Store};
 
 /// Writes them to `output`; fails after that where some cannot be read, and says which.
 pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
@@ -38,13 +38,11 @@ pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
     let (covered, written) = state.as_ref().map_or((0, 0), |(store, written)| {
         (store.contents().applied_sequence, *written)
     });
-    let entries = state
-        .as_ref()
-        .map_or(0, |(store, _)| store.contents().entries);
+    let keys = state.as_ref().map_or(0, |(store, _)| store.contents().keys);
     let cannot_write = || Failure::output(Some(output));
     let destination = Destination::file(output).map_err(cannot_write())?;
     let mut out = Packing::new(output, destination).map_err(cannot_write())?;
-    let bar = CountingBar::new(events + entries);
+    let bar = CountingBar::new(events + keys);
     if let Some((store, _)) = &state {
         write_state(store, &bar, &mut out).map_err(|failure| match failure {
             StateFailure::Output(error) => cannot_write()(error),
@@ -137,20 +135,27 @@ enum StateFailure {
 fn write_state(store: &Store, bar: &CountingBar, out: &mut impl Write) -> Result<(), StateFailure> {
     let mut written = Ok(());
     let read = store.for_each(|entry| {
-        bar.advance(1);
-        if written.is_ok() {
-            written = write_entry(&entry, out);
+        for (token_id, claims) in entry.keys() {
+            bar.advance(1);
+            if written.is_ok() {
+                written = write_key(entry.holder_id, token_id, claims, out);
+            }
         }
     });
     written.map_err(StateFailure::Output)?;
     read.map_err(StateFailure::State)
 }
 
-fn write_entry(entry: &Entry<'_>, out: &mut impl Write) -> io::Result<()> {
-    for claim in encoding::claims(entry.claims) {
+fn write_key(
+    holder_id: &str,
+    token_id: &str,
+    claims: &[u8],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for claim in encoding::claims(claims) {
         let event = Event {
-            token_id: entry.token_id,
-            holder_id: entry.holder_id,
+            token_id,
+            holder_id,
             claim: claim.map_err(io::Error::other)?,
         };
         write_event(&event, out)?;

@@ -55,9 +55,8 @@ pub(super) fn print_verdict(
     is_json: bool,
 ) -> Result<(), Failure> {
     if is_json {
-        let state = state.map(
-            |state| json!({"keys": state.entries, "applied_sequence": state.applied_sequence}),
-        );
+        let state = state
+            .map(|state| json!({"keys": state.keys, "applied_sequence": state.applied_sequence}));
         return print_json(&json!({
             "folder": shown(folder),
             "whole": true,
@@ -74,7 +73,7 @@ pub(super) fn print_verdict(
         Some(state) => writeln!(
             text,
             "state: {} keys, covers the events up to {}",
-            state.entries, state.applied_sequence
+            state.keys, state.applied_sequence
         ),
     }
     .expect(PROMISE);

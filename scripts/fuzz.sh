@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# make fuzz: each fuzz target for FUZZ_SECONDS (default 60), from the seeds in fuzz/seeds and from what earlier
-# runs found, which lies in the cache. Needs a nightly compiler; builds cargo-fuzz into the cache where it is
+# make fuzz: each fuzz target for FUZZ_SECONDS (default 60), from the seeds in fuzz/seeds, from the published
+# conformance cases where they lie beside this folder or POH_CONFORMANCE names theirs, and from what earlier runs
+# found, which lies in the cache. Needs a nightly compiler; builds cargo-fuzz into the cache where it is
 # missing. A finding ends the run with the file that holds it.
 source "$(dirname "$0")/common.sh"
 
@@ -21,6 +22,7 @@ export PATH=${fuzz%/*}:$PATH
 # and the address sanitizer would halve the number of runs.
 built=${FUZZ_TARGET_DIR:-$CACHE/fuzz-target}
 options=(--dev --sanitizer none --target-dir "$built")
+HOLDMETRICS_FUZZ_CORPUS=$CACHE/fuzz-corpus cargo test --release --locked --quiet --test fuzz_seeds
 unset CARGO_TARGET_DIR
 
 say "building the targets"

@@ -1,6 +1,8 @@
 //! The seeds of the fuzz targets are the cases of this repository, in the form that each target reads.
 //!
-//! Committed in `fuzz/seeds`; `HOLDMETRICS_REWRITE=1` writes them anew after a case has changed.
+//! Committed in `fuzz/seeds`; `HOLDMETRICS_REWRITE=1` writes them anew after a case has changed. The
+//! published cases are not committed here: `make fuzz` has them written where
+//! `HOLDMETRICS_FUZZ_CORPUS` says.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -145,10 +147,30 @@ fn csv(events: &[Event<'_>]) -> String {
     text
 }
 
-/// What each target begins with, by `target/name`.
-fn seeds() -> BTreeMap<String, Vec<u8>> {
+/// Inputs by `target/name`.
+type Seeds = BTreeMap<String, Vec<u8>>;
+
+/// What each target begins with.
+fn seeds() -> Seeds {
+    let mut seeds = seeds_of(&root().join("tests/cases"));
+    let journal = root().join("tests/journal_fixture/v1/journal");
+    for entry in fs::read_dir(journal).expect("the journal of version 1") {
+        let path = entry.expect("a segment").path();
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let bytes = fs::read(path).expect("a segment");
+        seeds.insert(format!("frames/{name}"), [vec![0], bytes].concat());
+    }
+    seeds
+}
+
+/// The cases of a folder, for each target.
+fn seeds_of(cases: &Path) -> Seeds {
     let mut seeds = BTreeMap::new();
-    for case in fs::read_dir(root().join("tests/cases")).expect("the cases") {
+    for case in fs::read_dir(cases).expect("the cases") {
         let folder = case.expect("a case").path();
         let name = folder
             .file_name()
@@ -171,7 +193,10 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
             [vec![1], columns(&events).encode_to_vec()].concat(),
         );
         // Changes to a journal of ours, and frames with these as their payloads.
-        add("frames", [&[1], &batch.bytes()[..8]].concat());
+        add(
+            "frames",
+            [&[1], &batch.bytes()[..batch.bytes().len().min(8)]].concat(),
+        );
         for (number, event) in events.iter().enumerate() {
             let sent = [vec![0], message(event).encode_to_vec()].concat();
             seeds.insert(format!("protobuf/{name}-{number}"), sent);
@@ -181,18 +206,15 @@ fn seeds() -> BTreeMap<String, Vec<u8>> {
         let forged = [&[2, 0, length, 1, 0, 0], payload, &[1, 0, 0, 0, 0]].concat();
         seeds.insert(format!("frames/{name}-forged"), forged);
     }
-    let journal = root().join("tests/journal_fixture/v1/journal");
-    for entry in fs::read_dir(journal).expect("the journal of version 1") {
-        let path = entry.expect("a segment").path();
-        let name = path
-            .file_stem()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
-        let bytes = fs::read(path).expect("a segment");
-        seeds.insert(format!("frames/{name}"), [vec![0], bytes].concat());
-    }
     seeds
+}
+
+fn write(seeds: &Seeds, folder: &Path) {
+    for (name, bytes) in seeds {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("room");
+        fs::write(path, bytes).expect("room");
+    }
 }
 
 #[test]
@@ -200,11 +222,7 @@ fn the_seeds_are_those_of_the_cases() {
     let folder = root().join("fuzz/seeds");
     let expected = seeds();
     if std::env::var_os("HOLDMETRICS_REWRITE").is_some() {
-        for (name, bytes) in &expected {
-            let path = folder.join(name);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("room");
-            fs::write(path, bytes).expect("room");
-        }
+        write(&expected, &folder);
     }
     let mut found = BTreeMap::new();
     for target in fs::read_dir(&folder).expect("the seeds") {
@@ -223,5 +241,34 @@ fn the_seeds_are_those_of_the_cases() {
             found[name] == *bytes,
             "{name}: run this test with HOLDMETRICS_REWRITE=1"
         );
+    }
+}
+
+#[test]
+fn every_published_case_becomes_seeds_too() {
+    let beside = root().join("../shared/conformance/cases");
+    let named = std::env::var_os("POH_CONFORMANCE").map(PathBuf::from);
+    let folder = named.clone().unwrap_or(beside);
+    if named.is_none() && !folder.is_dir() {
+        println!("no published cases in {}", folder.display());
+        return;
+    }
+    let seeds = seeds_of(&folder);
+    for case in fs::read_dir(&folder).expect("the cases") {
+        let name = case.expect("a case").file_name();
+        for target in [
+            "jsonl",
+            "csv",
+            "encoding",
+            "intervals",
+            "protobuf",
+            "frames",
+        ] {
+            let seed = format!("{target}/{}", name.to_string_lossy());
+            assert!(seeds.contains_key(&seed), "{seed}");
+        }
+    }
+    if let Some(corpus) = std::env::var_os("HOLDMETRICS_FUZZ_CORPUS") {
+        write(&seeds, Path::new(&corpus));
     }
 }

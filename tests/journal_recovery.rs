@@ -3,7 +3,7 @@
 mod faulty;
 mod journal_support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use faulty::FaultyVfs;
@@ -319,6 +319,62 @@ fn a_torn_tail_is_cut_and_what_follows_is_written_in_its_place() {
     assert_eq!(opened_holders(&vfs).unwrap(), found);
 }
 
+/// What a copy leaves that was not finished: the first `length` bytes of one file.
+fn cut(vfs: &FaultyVfs, path: &Path, length: usize) -> FaultyVfs {
+    let image = vfs.image();
+    image.change(path, |bytes| bytes.truncate(length));
+    image
+}
+
+#[test]
+fn a_segment_that_was_cut_anywhere_is_refused_with_both_lengths() {
+    let with_large = FaultyVfs::default();
+    write(&with_large, &[(1, 0), (1, 6_000), (2, 0)], true);
+    let second = &segments(&with_large.paths(), &folder())[1];
+    assert!(with_large.bytes(second).len() as u64 > options().segment_bytes);
+    for vfs in [disk(true).0, disk(false).0, with_large] {
+        for path in segments(&vfs.paths(), &folder()) {
+            let expected = vfs.bytes(&path).len() as u64;
+            for length in 0..vfs.bytes(&path).len() {
+                let image = cut(&vfs, &path, length);
+                let before = image.bytes(&path);
+                let error = open(&image, options()).err().expect("it is refused");
+                assert_eq!(image.bytes(&path), before);
+                let JournalError::Damaged { damage, .. } = &error else {
+                    panic!("{error}");
+                };
+                let found = length as u64;
+                let defect = if length < 512 {
+                    Defect::SegmentHeader
+                } else {
+                    Defect::SegmentLength { found, expected }
+                };
+                assert_eq!(damage.defect, defect);
+                let sentence = error.to_string();
+                assert!(sentence.starts_with(path.to_str().unwrap()), "{sentence}");
+                assert!(sentence.contains("--salvage"), "{sentence}");
+                let lengths = format!("has {found} bytes, and its header says {expected}");
+                assert_eq!(sentence.contains(&lengths), length >= 512, "{sentence}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_behind_the_length_that_a_header_says() {
+    let (vfs, mut acknowledged) = disk(true);
+    let last = segments(&vfs.paths(), &folder()).pop().unwrap();
+    let length = vfs.bytes(&last).len();
+    vfs.change(&last, |bytes| bytes.resize(length + 4_096, 0));
+    for _ in 0..3 {
+        let more = write(&vfs, &[(1, 300), (1, 700), (2, 10)], true);
+        assert!(more.starts_with(&acknowledged));
+        acknowledged = more;
+    }
+    assert!(vfs.bytes(&last)[length..].iter().all(|byte| *byte == 0));
+    assert_eq!(opened_holders(&vfs).unwrap(), acknowledged);
+}
+
 #[test]
 fn a_missing_segment_is_named() {
     let (vfs, _) = disk(true);
@@ -452,6 +508,32 @@ fn a_segment_that_ends_too_early_is_damage_and_its_events_are_lost() {
         assert_eq!(lost.first, 2);
         assert!(lost.last.is_some());
         assert_eq!(defects.len(), 1, "{defects:?}");
+    }
+}
+
+#[test]
+fn a_journal_with_a_cut_segment_is_salvaged_up_to_the_cut_and_behind_it() {
+    let (vfs, acknowledged) = disk(true);
+    let all = segments(&vfs.paths(), &folder());
+    for path in &all {
+        let is_last = path == all.last().unwrap();
+        for length in (0..vfs.bytes(path).len()).step_by(256) {
+            let image = cut(&vfs, path, length);
+            let visit = |_: Frame<'_>| Ok::<_, JournalError>(());
+            let readable = read_readable(&image, &folder(), 0, visit).unwrap();
+            let told = readable.damages.iter().any(|damage| {
+                damage.offset == length as u64
+                    && matches!(damage.defect, Defect::SegmentLength { .. })
+            });
+            assert_eq!(told, length >= 512, "{:?}", readable.damages);
+            let lost = salvaged(&image, &acknowledged);
+            if is_last {
+                // Nobody can tell how much there was.
+                assert_eq!(lost.last().unwrap().last, None);
+            } else {
+                assert!(lost.len() <= 1 && lost.iter().all(|lost| lost.last.is_some()));
+            }
+        }
     }
 }
 

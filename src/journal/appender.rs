@@ -87,6 +87,7 @@ impl Appender {
             first: journal.options.first_sequence,
             salt: salt(&journal)?,
             previous: 0,
+            file_bytes: Some(bytes),
         };
         let path = journal.folder.join(format!("first{SUFFIX}"));
         let file = zeros(&*journal.vfs, &path, bytes, &AtomicBool::new(false));
@@ -206,12 +207,7 @@ impl Appender {
         }
         let journal = &*self.journal;
         let needed = (FRAMES + bytes + RESERVE).next_multiple_of(SECTOR);
-        let header = segment::Header {
-            index: self.place.header.index + 1,
-            first: self.place.next,
-            salt: salt(journal).map_err(AppendError::Failed)?,
-            previous: self.place.chain,
-        };
+        let salt = salt(journal).map_err(AppendError::Failed)?;
         let of_its_own = journal.folder.join(format!("large{SUFFIX}"));
         let is_large = needed > journal.options.segment_bytes;
         let (made, path, length) = if is_large {
@@ -228,6 +224,13 @@ impl Appender {
             }
             full_or_failed(path, "made")(error)
         })?;
+        let header = segment::Header {
+            index: self.place.header.index + 1,
+            first: self.place.next,
+            salt,
+            previous: self.place.chain,
+            file_bytes: Some(length),
+        };
         self.place = publish(journal, path, file, header, length)?;
         self.allocate_ahead();
         Ok(())

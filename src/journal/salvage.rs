@@ -327,6 +327,10 @@ fn read<E: From<JournalError>>(
                 }
             }
         }
+        if let Some(defect) = copies.missing_end() {
+            readable.note(index, copies.size, defect);
+            is_tail_lost = true;
+        }
         expected = Some(next);
         is_whole_before = readable.damages.len() == damages_before;
     }

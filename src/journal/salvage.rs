@@ -259,14 +259,6 @@ impl Copy<'_> {
             .appender
             .as_mut()
             .expect("a journal begins before its events");
-        write(appender).map_err(|error| match error {
-            AppendError::Failed(error) => error,
-            AppendError::DiskFull => {
-                JournalError::io(self.folder, "written")(io::ErrorKind::StorageFull.into())
-            }
-            AppendError::NoDescriptors => JournalError::io(self.folder, "written")(
-                io::Error::other("too many files are open"),
-            ),
-        })
+        write(appender).map_err(|error| error.into_journal_error(self.folder, "written"))
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::segment;
+use crate::reason::plain;
 
 /// What is wrong at one place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +82,7 @@ pub struct Damage {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The system refuses.
-    #[error("{}: cannot be {action} ({source})", path.display())]
+    #[error("{}: cannot be {action} ({})", path.display(), plain(source))]
     Io {
         /// Which file or folder.
         path: PathBuf,

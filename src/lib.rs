@@ -24,5 +24,6 @@ pub mod input;
 pub mod journal;
 pub mod net;
 pub mod output;
+mod reason;
 pub mod state;
 pub mod telemetry;

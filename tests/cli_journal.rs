@@ -151,6 +151,51 @@ fn damage_is_named_exported_around_and_salvaged() {
     assert!(again.contains("nothing was changed"), "{again}");
 }
 
+#[test]
+fn a_last_segment_that_was_cut_between_two_frames_is_named_and_salvaged() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let shown = journal("inspect", &data, &["--json"]).json();
+    let last = shown["segments"].as_array().unwrap().last().unwrap();
+    let (index, first) = (&last["segment"], last["first_sequence"].as_u64().unwrap());
+    let path = data
+        .join("journal")
+        .join(format!("{:020}.log", index.as_u64().unwrap()));
+    let whole = fs::read(&path).unwrap();
+    // Both copies of the header, and no frame.
+    fs::write(&path, &whole[..1_024]).unwrap();
+    let defect = format!(
+        "the file has 1024 bytes, and its header says {}",
+        whole.len()
+    );
+
+    let verdict = journal("verify", &data, &["--json"]);
+    assert_eq!(verdict.code, 1);
+    let json: serde_json::Value = serde_json::from_slice(&verdict.stdout).expect("JSON");
+    assert_eq!(json["damages"][0]["defect"], defect.as_str());
+    for part in [path.to_str().unwrap(), &defect, "serve --salvage"] {
+        assert!(verdict.stderr.contains(part), "{}", verdict.stderr);
+    }
+    let text = journal("inspect", &data, &[]).text();
+    let line = format!("DAMAGED: segment {index}, byte 1024: {defect}");
+    assert!(text.contains(&line), "{text}");
+    let exported = journal("export", &data, &[]);
+    assert_eq!(exported.code, 1);
+    let losses = format!("({}); lost: from event {first} on", &line[9..]);
+    assert!(exported.stderr.contains(&losses), "{}", exported.stderr);
+    let lines = String::from_utf8(exported.stdout).unwrap();
+    assert_eq!(lines.lines().count() as u64, first - 1);
+
+    let salvaged = journal("salvage", &data, &["--json"]).json();
+    assert_eq!(salvaged["events"], first - 1);
+    assert_eq!(
+        salvaged["lost"][0]["last_sequence"],
+        serde_json::Value::Null
+    );
+    journal("verify", &data, &[]).text();
+    assert_eq!(journal("export", &data, &[]).text(), lines);
+}
+
 /// What a service leaves behind: a state that covers all, and the journal's last segment.
 fn served(folder: &Folder) -> PathBuf {
     let data = folder.path("data");

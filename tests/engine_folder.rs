@@ -153,6 +153,22 @@ fn a_file_in_the_place_of_the_folder_is_named() {
 }
 
 #[test]
+fn what_the_system_refuses_is_told_in_words() {
+    for name in ["lock", "state.redb", "journal/00000000000000000001.log"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        // A folder is no file that can be opened for writing, or read.
+        std::fs::create_dir_all(&path).expect("made");
+        let refusal = open(options(folder.path())).err().expect("refused");
+        let refusal = refusal.to_string();
+        let place = format!("{}: cannot be ", path.display());
+        assert!(refusal.starts_with(&place), "{refusal}");
+        assert!(refusal.ends_with(')'), "{refusal}");
+        assert!(!refusal.contains("os error"), "{refusal}");
+    }
+}
+
+#[test]
 fn the_state_follows_and_covered_segments_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut options = options(folder.path());

@@ -14,9 +14,39 @@ use journal_support::{options, replayed, submit, writer};
 use poh_holdmetrics_rust::core::{Draft, EventBatch, Micros, Wad, encoding};
 use poh_holdmetrics_rust::journal::{Frame, Journal, JournalError, RealVfs, read_readable};
 use poh_holdmetrics_rust::output::write_event;
+use tempfile::TempDir;
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal_fixture/v1")
+}
+
+/// The fixture's journal in a folder of its own.
+fn copied_fixture() -> TempDir {
+    let copy = tempfile::tempdir().expect("a temporary folder");
+    for path in segments(&fixture().join("journal")) {
+        fs::copy(&path, copy.path().join(path.file_name().expect("a name"))).expect("room");
+    }
+    copy
+}
+
+/// The files of a closed journal, by name.
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("it is there");
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Writes batches into the journal in `folder` and closes it.
+fn write(folder: &Path, batches: impl IntoIterator<Item = EventBatch>) {
+    let opened = Journal::open(Arc::new(RealVfs), folder, options());
+    let (writer, outcomes) = writer(opened.expect("a whole journal"));
+    for (tag, batch) in (0..).zip(batches) {
+        submit(&writer, &outcomes, tag, batch).expect("a disk with room");
+    }
+    writer.close();
 }
 
 /// Events of every kind, in batches.
@@ -99,22 +129,13 @@ fn lines(batches: &[EventBatch]) -> String {
 fn a_journal_of_version_1_opens_and_holds_what_it_held() {
     let folder = fixture();
     if std::env::var_os("HOLDMETRICS_NEW_FIXTURE").is_some() && !folder.exists() {
-        let opened = Journal::open(Arc::new(RealVfs), &folder.join("journal"), options());
-        let (writer, outcomes) = writer(opened.expect("a new journal"));
-        for (tag, batch) in (0..).zip(batches()) {
-            submit(&writer, &outcomes, tag, batch).expect("a disk with room");
-        }
-        writer.close();
+        write(&folder.join("journal"), batches());
         fs::write(folder.join("events.jsonl"), lines(&batches())).expect("a disk with room");
     }
     let expected = fs::read_to_string(folder.join("events.jsonl")).expect("it is committed");
     assert_eq!(expected, lines(&batches()));
 
-    let copy = tempfile::tempdir().expect("a temporary folder");
-    for entry in fs::read_dir(folder.join("journal")).expect("it is committed") {
-        let path = entry.expect("an entry").path();
-        fs::copy(&path, copy.path().join(path.file_name().expect("a name"))).expect("room");
-    }
+    let copy = copied_fixture();
     let opened = Journal::open(Arc::new(RealVfs), copy.path(), options()).expect("it is whole");
     assert!(opened.recovered.was_closed && opened.recovered.segments > 2);
     assert_eq!(replayed(&opened.journal, 1).len(), expected.lines().count());
@@ -127,6 +148,28 @@ fn a_journal_of_version_1_opens_and_holds_what_it_held() {
     };
     read_readable(&RealVfs, copy.path(), 0, visit).expect("it is whole");
     assert_eq!(String::from_utf8(text).expect("JSON is text"), expected);
+}
+
+#[test]
+fn a_journal_whose_headers_say_no_length_goes_on_with_some_that_do() {
+    let folder = copied_fixture();
+    let before = segments(folder.path());
+    let more = 8;
+    write(
+        folder.path(),
+        (100..100 + more).map(|number| journal_support::batch(number, 1, 600)),
+    );
+    let after = segments(folder.path());
+    assert!(after.len() > before.len() + 1);
+    for (position, path) in after.iter().enumerate() {
+        let bytes = fs::read(path).expect("a segment");
+        let is_old = position < before.len();
+        let expected = if is_old { 0 } else { bytes.len() as u64 };
+        assert_eq!(u64_at(&bytes, 36), expected);
+    }
+    let opened = Journal::open(Arc::new(RealVfs), folder.path(), options()).expect("it is whole");
+    let events: u64 = batches().iter().map(|batch| u64::from(batch.count())).sum();
+    assert_eq!(replayed(&opened.journal, 1).len() as u64, events + more);
 }
 
 /// CRC-32C a bit at a time, begun with `seed`.
@@ -145,18 +188,13 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// Reads the fixture by `docs/journal-format.md` alone, with nothing of the journal's own code.
-#[test]
-fn the_bytes_are_those_that_the_documentation_draws() {
-    let mut paths: Vec<_> = fs::read_dir(fixture().join("journal"))
-        .expect("it is committed")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    paths.sort();
+/// Reads a closed journal by `docs/journal-format.md` alone, with nothing of the journal's own code;
+/// the payloads in it, one after the other.
+fn payloads_by_the_documentation(folder: &Path, says_lengths: bool) -> Vec<u8> {
     let mut next = 1;
     let mut chain = 0;
     let mut payloads = Vec::new();
-    for (index, path) in (1..).zip(&paths) {
+    for (index, path) in (1..).zip(&segments(folder)) {
         assert_eq!(
             path.file_name().unwrap().to_str().unwrap(),
             format!("{index:020}.log")
@@ -174,7 +212,9 @@ fn the_bytes_are_those_that_the_documentation_draws() {
         assert_eq!(u64_at(&bytes, 16), index);
         assert_eq!(u64_at(&bytes, 24), next);
         assert_eq!(u32_at(&bytes, 32), chain);
-        assert!(bytes[36..508].iter().all(|byte| *byte == 0));
+        let length = if says_lengths { bytes.len() } else { 0 };
+        assert_eq!(u64_at(&bytes, 36), length as u64);
+        assert!(bytes[44..508].iter().all(|byte| *byte == 0));
         chain = u32_at(&bytes, 508);
         assert_eq!(checksum(0, &bytes[..508]), chain);
         let mut at = 1024;
@@ -204,9 +244,17 @@ fn the_bytes_are_those_that_the_documentation_draws() {
         }
         assert!(bytes[at..].iter().all(|byte| *byte == 0));
     }
+    payloads
+}
+
+#[test]
+fn the_bytes_are_those_that_the_documentation_draws() {
     let written: Vec<_> = batches()
         .iter()
         .flat_map(|batch| batch.bytes().to_vec())
         .collect();
-    assert!(payloads == written);
+    assert!(payloads_by_the_documentation(&fixture().join("journal"), false) == written);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), batches());
+    assert!(payloads_by_the_documentation(folder.path(), true) == written);
 }

@@ -1,67 +1,14 @@
 //! What is found after a crash, and what is never mistaken for one.
 
 mod faulty;
+mod journal_disk;
 mod journal_support;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use faulty::FaultyVfs;
-use journal_support::{
-    batch, folder, holders, numbered, open, options, replayed, segments, submit, writer,
-};
-use poh_holdmetrics_rust::journal::{
-    Defect, Frame, JournalError, JournalOptions, Lost, Vfs, read_readable, salvage,
-};
+use journal_disk::{cut, disk, each_zeroed_sector, holders_of, opened_holders, write};
+use journal_support::{batch, folder, open, options, replayed, segments, submit, writer};
+use poh_holdmetrics_rust::journal::{Defect, JournalError, JournalOptions, Vfs};
 use proptest::prelude::*;
-
-/// Writes one batch after the other, up to the first that fails; the holders that were acknowledged.
-fn write(vfs: &FaultyVfs, batches: &[(u64, usize)], is_closed: bool) -> Vec<String> {
-    let Ok(opened) = open(vfs, options()) else {
-        return Vec::new();
-    };
-    let mut acknowledged = holders_of(&opened.journal);
-    let (writer, outcomes) = writer(opened);
-    for (number, &(count, padding)) in batches.iter().enumerate() {
-        let number = number as u64 + 1_000 * acknowledged.len() as u64;
-        let batch = batch(number, count, padding);
-        let sent = holders(batch.bytes());
-        if submit(&writer, &outcomes, number, batch).is_err() {
-            return acknowledged;
-        }
-        acknowledged.extend(sent);
-    }
-    if !is_closed {
-        // Nothing after this reaches the disk, as if the process were gone.
-        vfs.stop_at_sync(1);
-    }
-    writer.close();
-    acknowledged
-}
-
-fn holders_of(journal: &poh_holdmetrics_rust::journal::Journal) -> Vec<String> {
-    let events = replayed(journal, 1);
-    let numbers: Vec<_> = events.iter().map(|(number, _)| *number).collect();
-    assert!(numbers.iter().copied().eq(1..=numbers.len() as u64));
-    events.into_iter().map(|(_, holder)| holder).collect()
-}
-
-/// A disk with a journal of some segments.
-fn disk(is_closed: bool) -> (FaultyVfs, Vec<String>) {
-    let vfs = FaultyVfs::default();
-    let acknowledged = write(
-        &vfs,
-        &[(1, 0), (3, 240), (2, 700), (1, 300), (4, 200)],
-        is_closed,
-    );
-    assert_eq!(acknowledged.len(), 11);
-    // What was not synced is gone: the seal that a stopped machine did not get to the disk.
-    (vfs.crash(&mut |_| 0), acknowledged)
-}
-
-fn opened_holders(vfs: &FaultyVfs) -> Result<Vec<String>, JournalError> {
-    open(vfs, options()).map(|opened| holders_of(&opened.journal))
-}
 
 #[test]
 fn what_was_closed_comes_back_whole() {
@@ -244,22 +191,6 @@ fn d4_every_flipped_bit_is_detected_where_nobody_closed_the_journal() {
     assert_flips_are_seen(false);
 }
 
-/// Zeroes each sector in turn and opens what is left.
-fn each_zeroed_sector(vfs: &FaultyVfs, mut judge: impl FnMut(PathBuf, u64, &FaultyVfs)) {
-    for path in segments(&vfs.paths(), &folder()) {
-        let whole = vfs.bytes(&path);
-        for (sector, bytes) in whole.chunks(512).enumerate() {
-            if bytes.iter().any(|byte| *byte != 0) {
-                let image = vfs.image();
-                image.change(&path, |bytes| {
-                    bytes[sector * 512..(sector + 1) * 512].fill(0);
-                });
-                judge(path.clone(), sector as u64, &image);
-            }
-        }
-    }
-}
-
 #[test]
 fn d4_every_zeroed_sector_of_a_closed_journal_is_detected() {
     let (vfs, acknowledged) = disk(true);
@@ -320,6 +251,55 @@ fn a_torn_tail_is_cut_and_what_follows_is_written_in_its_place() {
 }
 
 #[test]
+fn a_segment_that_was_cut_anywhere_is_refused_with_both_lengths() {
+    let with_large = FaultyVfs::default();
+    write(&with_large, &[(1, 0), (1, 6_000), (2, 0)], true);
+    let second = &segments(&with_large.paths(), &folder())[1];
+    assert!(with_large.bytes(second).len() as u64 > options().segment_bytes);
+    for vfs in [disk(true).0, disk(false).0, with_large] {
+        for path in segments(&vfs.paths(), &folder()) {
+            let expected = vfs.bytes(&path).len() as u64;
+            for length in 0..vfs.bytes(&path).len() {
+                let image = cut(&vfs, &path, length);
+                let before = image.bytes(&path);
+                let error = open(&image, options()).err().expect("it is refused");
+                assert_eq!(image.bytes(&path), before);
+                let JournalError::Damaged { damage, .. } = &error else {
+                    panic!("{error}");
+                };
+                let found = length as u64;
+                let defect = if length < 512 {
+                    Defect::SegmentHeader
+                } else {
+                    Defect::SegmentLength { found, expected }
+                };
+                assert_eq!(damage.defect, defect);
+                let sentence = error.to_string();
+                assert!(sentence.starts_with(path.to_str().unwrap()), "{sentence}");
+                assert!(sentence.contains("--salvage"), "{sentence}");
+                let lengths = format!("has {found} bytes, and its header says {expected}");
+                assert_eq!(sentence.contains(&lengths), length >= 512, "{sentence}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_behind_the_length_that_a_header_says() {
+    let (vfs, mut acknowledged) = disk(true);
+    let last = segments(&vfs.paths(), &folder()).pop().unwrap();
+    let length = vfs.bytes(&last).len();
+    vfs.change(&last, |bytes| bytes.resize(length + 4_096, 0));
+    for _ in 0..3 {
+        let more = write(&vfs, &[(1, 300), (1, 700), (2, 10)], true);
+        assert!(more.starts_with(&acknowledged));
+        acknowledged = more;
+    }
+    assert!(vfs.bytes(&last)[length..].iter().all(|byte| *byte == 0));
+    assert_eq!(opened_holders(&vfs).unwrap(), acknowledged);
+}
+
+#[test]
 fn a_missing_segment_is_named() {
     let (vfs, _) = disk(true);
     let all = segments(&vfs.paths(), &folder());
@@ -357,182 +337,6 @@ fn a_later_version_is_refused_by_name() {
     });
     let error = open(&vfs, options()).err().expect("it is refused");
     assert!(error.to_string().contains("format version 2"), "{error}");
-}
-
-/// Salvages, and checks that what is left is all but the lost ranges, under its own numbers.
-fn salvaged(vfs: &FaultyVfs, acknowledged: &[String]) -> Vec<Lost> {
-    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
-    let mut readable = Vec::new();
-    let visit = |frame: Frame<'_>| {
-        numbered(&frame, &mut readable);
-        Ok::<_, JournalError>(())
-    };
-    read_readable(vfs, &folder(), 0, visit).unwrap();
-    let before: Vec<_> = segments(&vfs.paths(), &folder())
-        .iter()
-        .map(|path| vfs.bytes(path))
-        .collect();
-    let done = salvage(&shared, &folder(), &options(), 0).unwrap();
-    let moved = segments(&vfs.paths(), &done.moved_to);
-    let after: Vec<_> = moved.iter().map(|path| vfs.bytes(path)).collect();
-    assert!(before == after, "the damaged journal is kept as it was");
-
-    let is_lost = |number: u64| {
-        done.readable
-            .lost
-            .iter()
-            .any(|lost| lost.first <= number && lost.last.is_none_or(|last| number <= last))
-    };
-    let kept: Vec<_> = (1..)
-        .zip(acknowledged.iter().cloned())
-        .filter(|(number, _)| !is_lost(*number))
-        .collect();
-    assert_eq!(readable, kept);
-    let opened = open(vfs, options()).unwrap();
-    assert_eq!(replayed(&opened.journal, 1), kept);
-    let (writer, outcomes) = writer(opened);
-    let next = submit(&writer, &outcomes, 0, batch(9_999, 1, 0)).unwrap();
-    assert!(next > kept.last().map_or(0, |(number, _)| *number));
-    done.readable.lost
-}
-
-#[test]
-fn d4_what_is_damaged_is_salvaged_on_both_sides() {
-    let (vfs, acknowledged) = disk(true);
-    let mut with_both_sides = 0;
-    each_zeroed_sector(&vfs, |path, sector, image| {
-        if opened_holders(&image.image()).is_ok() {
-            return;
-        }
-        let lost = salvaged(image, &acknowledged);
-        if sector < 2 {
-            assert_eq!(
-                lost,
-                [],
-                "{}: the other copy of the header serves",
-                path.display()
-            );
-        } else {
-            let lost_events = |lost: &Lost| lost.last.map(|last| last - lost.first + 1);
-            let count: Option<u64> = lost.iter().map(lost_events).sum();
-            assert!(
-                count.is_some_and(|count| (1..=4).contains(&count)),
-                "{lost:?}"
-            );
-            with_both_sides += 1;
-        }
-    });
-    assert!(with_both_sides > 3);
-}
-
-/// Salvages a closed journal after `harm` to its first segment; what is lost of it, by number.
-fn lost_of_the_first_segment(harm: impl Fn(&mut Vec<u8>)) -> (Lost, Vec<Defect>) {
-    let (vfs, acknowledged) = disk(true);
-    let path = &segments(&vfs.paths(), &folder())[0];
-    vfs.change(path, harm);
-    let readable = read_readable(&vfs, &folder(), 0, |_| Ok::<_, JournalError>(())).unwrap();
-    let lost = salvaged(&vfs, &acknowledged);
-    assert_eq!((lost.len(), &readable.lost), (1, &lost));
-    let opened = open(&vfs, options()).unwrap();
-    assert_eq!(opened.journal.figures().first_sequence, 1);
-    let defects = readable.damages.into_iter().map(|damage| damage.defect);
-    (lost[0], defects.collect())
-}
-
-#[test]
-fn a_segment_that_ends_too_early_is_damage_and_its_events_are_lost() {
-    // The first frame holds one event and has one sector; the second is emptied, or cut off.
-    let harms: [fn(&mut Vec<u8>); 3] = [
-        |bytes| bytes[1_536..].fill(0),
-        |bytes| bytes.truncate(1_536),
-        |bytes| bytes[1_536..2_048].fill(0),
-    ];
-    for harm in harms {
-        let (lost, defects) = lost_of_the_first_segment(harm);
-        assert_eq!(lost.first, 2);
-        assert!(lost.last.is_some());
-        assert_eq!(defects.len(), 1, "{defects:?}");
-    }
-}
-
-#[test]
-fn a_first_segment_without_a_header_is_lost_and_the_salvaged_journal_begins_with_event_one() {
-    let (lost, defects) = lost_of_the_first_segment(|bytes| {
-        bytes[20] ^= 1;
-        bytes[532] ^= 1;
-    });
-    assert_eq!(lost.first, 1);
-    assert!(defects.contains(&Defect::SegmentHeader), "{defects:?}");
-}
-
-#[test]
-fn a_salvage_that_crashes_at_any_sync_loses_nothing() {
-    let (vfs, acknowledged) = disk(true);
-    let path = &segments(&vfs.paths(), &folder())[0];
-    // In the second frame, which holds three events.
-    vfs.change(path, |bytes| bytes[1_600] ^= 1);
-    let options = options();
-    for stop in 1.. {
-        let image = vfs.image();
-        image.stop_at_sync(stop);
-        let shared: Arc<dyn Vfs> = Arc::new(image.clone());
-        let done = salvage(&shared, &folder(), &options, 0);
-        for kept in [0, 1, usize::MAX] {
-            let crashed = image.crash(&mut |possibilities| kept.min(possibilities - 1));
-            match open(&crashed, options.clone()) {
-                Ok(opened) => {
-                    assert_eq!(replayed(&opened.journal, 1).len(), acknowledged.len() - 3);
-                }
-                Err(JournalError::Damaged { .. }) => {
-                    assert_eq!(salvaged(&crashed, &acknowledged).len(), 1);
-                }
-                Err(other) => panic!("{other}"),
-            }
-        }
-        if done.is_ok() {
-            assert!(stop > 5);
-            return;
-        }
-    }
-}
-
-#[test]
-fn a_salvage_without_room_removes_its_copy_and_says_how_much_it_needs() {
-    let (vfs, acknowledged) = disk(true);
-    let path = &segments(&vfs.paths(), &folder())[0];
-    vfs.change(path, |bytes| bytes[1_600] ^= 1);
-    let before = vfs.paths();
-    let sizes = before.iter().map(|path| vfs.bytes(path).len() as u64);
-    let needed = sizes.sum::<u64>() + options().segment_bytes;
-    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
-    for room in [0, 600, 5_000] {
-        vfs.set_room(Some(room));
-        let error = salvage(&shared, &folder(), &options(), 0).unwrap_err();
-        assert!(
-            matches!(error, JournalError::NoRoom { bytes, .. } if bytes == needed),
-            "{error}"
-        );
-        assert_eq!(vfs.paths(), before);
-        let names = vfs.list(folder().parent().unwrap()).unwrap();
-        assert_eq!(names, ["journal"]);
-    }
-    vfs.set_room(None);
-    assert_eq!(salvaged(&vfs, &acknowledged).len(), 1);
-}
-
-#[test]
-fn a_salvage_never_gives_a_number_again_that_the_state_has_seen() {
-    let (vfs, acknowledged) = disk(true);
-    let last = segments(&vfs.paths(), &folder()).pop().unwrap();
-    vfs.change(&last, |bytes| bytes[..2_048].fill(0));
-    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
-    let seen = acknowledged.len() as u64;
-    let done = salvage(&shared, &folder(), &options(), seen).unwrap();
-    assert_eq!(done.readable.lost.last().unwrap().last, None);
-    let opened = open(&vfs, options()).unwrap();
-    assert_eq!(opened.journal.last_sequence(), seen);
-    let (writer, outcomes) = writer(opened);
-    assert_eq!(submit(&writer, &outcomes, 1, batch(1, 1, 0)), Ok(seen + 1));
 }
 
 #[test]

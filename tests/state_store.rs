@@ -17,10 +17,10 @@ const PAGE: usize = 4096;
 
 /// Bytes that outlive the store that wrote them.
 #[derive(Clone, Debug, Default)]
-struct Memory(Arc<Mutex<Pages>>);
+struct Memory(Arc<Mutex<Content>>);
 
 #[derive(Clone, Debug, Default)]
-struct Pages {
+struct Content {
     pages: Vec<Arc<Page>>,
     /// Whether a page was read.
     is_read: Vec<bool>,
@@ -28,7 +28,7 @@ struct Pages {
 }
 
 impl Memory {
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, Content> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

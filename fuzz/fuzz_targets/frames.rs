@@ -93,7 +93,9 @@ fn forged(mut input: &[u8]) -> Vec<u8> {
         next += u64::from(jump) + u64::from(count);
         bytes.extend(frame);
     }
-    bytes.resize((bytes.len() + 2_048).next_multiple_of(512), 0);
+    // At least as long as its header says, for a shorter one is refused at once.
+    let length = (bytes.len() + 2_048).next_multiple_of(512);
+    bytes.resize(length.max(WHOLE.0.len()), 0);
     bytes
 }
 

@@ -8,6 +8,7 @@ use crate::engine::OpenError;
 use crate::input::InputError;
 use crate::journal::JournalError;
 use crate::output::RefusedLine;
+use crate::reason::plain;
 use crate::state::StateError;
 
 /// Why a subcommand did not do what was asked.
@@ -93,14 +94,5 @@ impl From<JournalError> for Failure {
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         Self::Store(error.into())
-    }
-}
-
-/// What the system says, without its number and the name of the draft that was being written.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_lowercase(),
-        None => text,
     }
 }

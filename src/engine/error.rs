@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::journal::JournalError;
+use crate::reason::plain;
 use crate::state::StateError;
 
 /// Why an engine cannot be opened, in one sentence that names the place.
@@ -16,7 +17,7 @@ pub enum OpenError {
     #[error(transparent)]
     State(#[from] StateError),
     /// A file beside them.
-    #[error("{}: cannot be {action} ({source})", path.display())]
+    #[error("{}: cannot be {action} ({})", path.display(), plain(source))]
     Io {
         /// Which file.
         path: PathBuf,
@@ -69,6 +70,6 @@ pub enum OpenError {
         applied: u64,
     },
     /// The system gives no thread.
-    #[error("a thread of the engine cannot be started ({0})")]
+    #[error("a thread of the engine cannot be started ({})", plain(.0))]
     Thread(#[source] io::Error),
 }

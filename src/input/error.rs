@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::Rejected;
+use crate::reason::plain;
 
 /// What ends the reading of a whole set.
 #[derive(Debug, thiserror::Error)]
@@ -115,15 +116,6 @@ pub enum InputError {
     /// The first refused line, where refusals end the run.
     #[error("{0}")]
     Refused(Rejected),
-}
-
-/// What the system says, without the number that the standard library adds.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_lowercase(),
-        None => text,
-    }
 }
 
 fn listed(columns: &[String]) -> String {

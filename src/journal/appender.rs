@@ -14,7 +14,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::ahead::{Ahead, SUFFIX, is_full, is_out_of_descriptors, write_zeros, zeros};
-use super::error::JournalError;
+use super::error::{JournalError, Refused};
 use super::frame::{self, Draft, Kind, extent};
 use super::hold_journal::{Journal, Segment};
 use super::segment::{self, FRAMES, RESERVE, SECTOR};
@@ -66,6 +66,18 @@ pub(super) enum AppendError {
     Failed(JournalError),
 }
 
+impl AppendError {
+    /// The reason for whoever makes a journal, and so has no sender to try again later.
+    pub(super) fn into_journal_error(self, path: &Path, action: &'static str) -> JournalError {
+        let source = match self {
+            Self::Failed(error) => return error,
+            Self::DiskFull => io::ErrorKind::StorageFull.into(),
+            Self::NoDescriptors => io::Error::other(Refused::NoDescriptors),
+        };
+        JournalError::io(path, action)(source)
+    }
+}
+
 impl Appender {
     /// At the end of what is there.
     pub(super) fn at(journal: Arc<Journal>, place: Place) -> Self {
@@ -87,19 +99,14 @@ impl Appender {
             first: journal.options.first_sequence,
             salt: salt(&journal)?,
             previous: 0,
+            file_bytes: Some(bytes),
         };
         let path = journal.folder.join(format!("first{SUFFIX}"));
         let file = zeros(&*journal.vfs, &path, bytes, &AtomicBool::new(false));
         let file = file.map_err(JournalError::io(&path, "made"))?;
-        match publish(&journal, &path, file, header, bytes) {
-            Ok(place) => Ok(Self::at(journal, place)),
-            Err(AppendError::Failed(error)) => Err(error),
-            Err(AppendError::DiskFull | AppendError::NoDescriptors) => {
-                Err(JournalError::io(path, "made")(
-                    io::ErrorKind::StorageFull.into(),
-                ))
-            }
-        }
+        let place = publish(&journal, &path, file, header, bytes);
+        let place = place.map_err(|error| error.into_journal_error(&path, "made"))?;
+        Ok(Self::at(journal, place))
     }
 
     /// Begins to make the next segment.
@@ -206,12 +213,7 @@ impl Appender {
         }
         let journal = &*self.journal;
         let needed = (FRAMES + bytes + RESERVE).next_multiple_of(SECTOR);
-        let header = segment::Header {
-            index: self.place.header.index + 1,
-            first: self.place.next,
-            salt: salt(journal).map_err(AppendError::Failed)?,
-            previous: self.place.chain,
-        };
+        let salt = salt(journal).map_err(AppendError::Failed)?;
         let of_its_own = journal.folder.join(format!("large{SUFFIX}"));
         let is_large = needed > journal.options.segment_bytes;
         let (made, path, length) = if is_large {
@@ -228,6 +230,13 @@ impl Appender {
             }
             full_or_failed(path, "made")(error)
         })?;
+        let header = segment::Header {
+            index: self.place.header.index + 1,
+            first: self.place.next,
+            salt,
+            previous: self.place.chain,
+            file_bytes: Some(length),
+        };
         self.place = publish(journal, path, file, header, length)?;
         self.allocate_ahead();
         Ok(())
@@ -303,4 +312,24 @@ fn full_or_failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -
 /// A sync that failed is final whatever the reason: what it left out is not known.
 fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> AppendError {
     move |error| AppendError::Failed(JournalError::io(path, action)(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_cannot_be_made_says_what_was_missing() {
+        let sentence = |error: AppendError| {
+            let error = error.into_journal_error(Path::new("journal"), "made");
+            error.to_string()
+        };
+        let few = sentence(AppendError::NoDescriptors);
+        assert_eq!(few, "journal: cannot be made (too many files are open)");
+        let full = sentence(AppendError::DiskFull);
+        assert_eq!(full, "journal: cannot be made (no storage space)");
+        let broken = JournalError::io("file", "synced")(io::Error::other("broken"));
+        let kept = sentence(AppendError::Failed(broken));
+        assert_eq!(kept, "file: cannot be synced (broken)");
+    }
 }

@@ -4,6 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::segment;
+use crate::reason::plain;
+
 /// What is wrong at one place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Defect {
@@ -15,6 +18,14 @@ pub enum Defect {
     SegmentIndex {
         /// What the header says.
         found: u64,
+    },
+    /// A segment's file is shorter than it was made.
+    #[error("the file has {found} bytes, and its header says {expected}")]
+    SegmentLength {
+        /// Bytes that it has.
+        found: u64,
+        /// Bytes that it was made with.
+        expected: u64,
     },
     /// A segment does not go on where the one before it ends.
     #[error("it does not continue the segment before it")]
@@ -71,7 +82,7 @@ pub struct Damage {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The system refuses.
-    #[error("{}: cannot be {action} ({source})", path.display())]
+    #[error("{}: cannot be {action} ({})", path.display(), plain(source))]
     Io {
         /// Which file or folder.
         path: PathBuf,
@@ -82,9 +93,9 @@ pub enum JournalError {
     },
     /// What was acknowledged is not there as it was written.
     #[error(
-        "{}: the journal is damaged ({damage}): `main_holdmetrics journal salvage` keeps what is \
-         readable and says what is lost; nothing was changed",
-        folder.display()
+        "{}: the journal is damaged ({damage}): `main_holdmetrics journal salvage`, or a start with \
+         `serve --salvage`, keeps what is readable and says what is lost; nothing was changed",
+        folder.join(segment::file_name(damage.segment)).display()
     )]
     Damaged {
         /// Of the journal.

@@ -280,7 +280,8 @@ impl Journal {
         Ok(Some(Place {
             file: copies.file,
             header,
-            bytes: last.bytes,
+            // What the file has beyond that can go without anyone seeing it.
+            bytes: header.file_bytes.unwrap_or(last.bytes),
             end: last.bytes_used.max(FRAMES),
             chain: last.chain,
             next: last.next,

@@ -4,7 +4,7 @@
 //! this order: `vfs` (what it asks of a file system), `frame` and `segment` (what lies on disk),
 //! `scan` (a torn tail against damage), `survey` (all segments), `hold_journal` (opening and
 //! replay), `appender` and `ahead` (one frame, one file), `queue` and `writer` (group commit),
-//! `salvage` (out of damage). `docs/journal-format.md` draws the bytes.
+//! `readable` and `salvage` (out of damage). `docs/journal-format.md` draws the bytes.
 
 mod ahead;
 mod appender;
@@ -14,6 +14,7 @@ mod hold_journal;
 mod lock;
 mod options;
 mod queue;
+mod readable;
 mod real;
 mod salvage;
 mod scan;
@@ -28,8 +29,9 @@ pub use error::{Damage, Defect, JournalError, Refused};
 pub use hold_journal::{Figures, Journal, Opened, Recovered};
 pub use lock::FolderLock;
 pub use options::JournalOptions;
+pub use readable::{Lost, Readable, read_readable};
 pub use real::RealVfs;
-pub use salvage::{Lost, Readable, Salvaged, read_readable, salvage};
+pub use salvage::{Salvaged, salvage};
 pub use survey::{Frame, SegmentState, SegmentSurvey, Survey, survey};
 pub use vfs::{Access, Locking, Vfs, VfsFile, VfsFolder};
 pub use writer::{Committed, Condition, Sink, Submission, Writer};

@@ -1,44 +1,26 @@
-//! Out of a damaged journal: everything that is whole, on both sides of each damage.
+//! Makes a whole journal of a damaged one: a copy of what is readable, which takes its place, while
+//! the damaged one is moved aside as it was.
 //!
-//! The semantics allow it: the answer depends on the set of events alone, so those behind a damage
-//! mean the same without those in it. What is lost is named, and noted in the new journal.
+//! It does not look for damage: `readable` says what there is and what is missing, in order, and the
+//! copy gets its frames through an `appender` like any other journal. What is lost is noted in it, so
+//! that event numbers stay. A crash leaves the damaged journal in its place, or the whole copy beside
+//! it: then [`complete`] takes the last step.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::appender::{AppendError, Appender};
-use super::error::{Damage, Defect, JournalError};
-use super::frame::Kind;
+use super::error::JournalError;
 use super::hold_journal::{Journal, make_folder};
 use super::options::JournalOptions;
-use super::scan::{Found, Frames};
+use super::readable::{Part, Readable, read};
 use super::segment;
-use super::survey::{Frame, indices, open_segment};
+use super::survey::indices;
 use super::vfs::{Access, Vfs};
 
 /// How much one frame of a salvaged journal holds, in bytes, before the next begins.
 const FRAME_BYTES: usize = 1 << 20;
-
-/// Accepted events that cannot be read any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// Number of the first.
-    pub first: u64,
-    /// Number of the last; `None` where it was the end of the journal, whose length is not known.
-    pub last: Option<u64>,
-}
-
-/// What can be read of a journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readable {
-    /// Events that were handed on.
-    pub events: u64,
-    /// Events that were not, in order; without those that an earlier salvage found lost.
-    pub lost: Vec<Lost>,
-    /// What is wrong, in order.
-    pub damages: Vec<Damage>,
-}
 
 /// What a salvage did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,20 +29,6 @@ pub struct Salvaged {
     pub readable: Readable,
     /// Where the damaged journal lies now, unchanged.
     pub moved_to: PathBuf,
-}
-
-/// Hands on every whole frame of events of the journal in `folder`, in order, also behind damage.
-/// Events up to `covered` need not be in it. What `visit` fails with ends the reading.
-pub fn read_readable<E: From<JournalError>>(
-    vfs: &dyn Vfs,
-    folder: &Path,
-    covered: u64,
-    mut visit: impl FnMut(Frame<'_>) -> Result<(), E>,
-) -> Result<Readable, E> {
-    read(vfs, folder, covered, |part| match part {
-        Part::Events(frame) => visit(frame),
-        Part::Beginning(_) | Part::Missing(_) => Ok(()),
-    })
 }
 
 /// Makes a whole journal of what can be read of the one in `folder`, which is moved aside. Event
@@ -206,139 +174,6 @@ fn told(
     }
 }
 
-/// What a journal holds, in order.
-enum Part<'a> {
-    /// The number of its first event.
-    Beginning(u64),
-    Events(Frame<'a>),
-    /// So many events are missing.
-    Missing(u64),
-}
-
-impl Readable {
-    fn note(&mut self, segment: u64, offset: u64, defect: Defect) {
-        self.damages.push(Damage {
-            segment,
-            offset,
-            defect,
-        });
-    }
-
-    /// What is missing where event `next` is due and `found` comes.
-    fn miss(&mut self, next: u64, found: u64) -> Option<Part<'static>> {
-        let count = found.checked_sub(next).filter(|count| *count > 0)?;
-        self.lost.push(Lost {
-            first: next,
-            last: Some(found - 1),
-        });
-        Some(Part::Missing(count))
-    }
-}
-
-/// Reads a journal in order, also behind damage. It may begin with any event up to the one after
-/// `covered`; where it begins later, those between are lost.
-fn read<E: From<JournalError>>(
-    vfs: &dyn Vfs,
-    folder: &Path,
-    covered: u64,
-    mut visit: impl FnMut(Part<'_>) -> Result<(), E>,
-) -> Result<Readable, E> {
-    let mut readable = Readable::default();
-    let mut expected: Option<u64> = None;
-    let mut is_tail_lost = false;
-    let mut is_whole_before = false;
-    let mut index_before = None;
-    let indices = indices(vfs, folder)?;
-    for &index in &indices {
-        let path = folder.join(segment::file_name(index));
-        if let Some(before) = index_before.replace(index)
-            && before + 1 != index
-        {
-            readable.note(before + 1, 0, Defect::SegmentMissing);
-            is_whole_before = false;
-        }
-        let copies = open_segment(vfs, folder, index, Access::Read)?;
-        if let Some(offset) = copies.bad {
-            readable.note(index, offset, Defect::SegmentHeader);
-        }
-        let Some(header) = copies.header else {
-            is_tail_lost = true;
-            is_whole_before = false;
-            continue;
-        };
-        let mut frames =
-            Frames::new(&*copies.file, &header).map_err(JournalError::io(&path, "read"))?;
-        let mut next = match expected {
-            None => {
-                let beginning = header.first.min(covered + 1);
-                visit(Part::Beginning(beginning))?;
-                beginning
-            }
-            Some(expected) => {
-                if header.first > expected && is_whole_before {
-                    readable.note(index, 0, Defect::SegmentChain);
-                }
-                expected
-            }
-        };
-        if let Some(missing) = readable.miss(next, header.first) {
-            visit(missing)?;
-            next = header.first;
-        }
-        is_tail_lost = false;
-        let damages_before = readable.damages.len();
-        loop {
-            let offset = frames.offset;
-            match frames.read().map_err(JournalError::io(&path, "read"))? {
-                Found::End => break,
-                Found::Torn(_) => {
-                    // Only the journal's last write can be torn.
-                    if indices.last() != Some(&index) {
-                        readable.note(index, offset, Defect::Hole);
-                    }
-                    break;
-                }
-                Found::Damaged(defect) => {
-                    readable.note(index, offset, defect);
-                    let is_more = frames.skip().map_err(JournalError::io(&path, "read"))?;
-                    if !is_more {
-                        is_tail_lost = true;
-                        break;
-                    }
-                    frames.next = frames.next.max(next);
-                }
-                Found::Frame(header) => {
-                    if let Some(missing) = readable.miss(next, header.first) {
-                        visit(missing)?;
-                    }
-                    match header.kind {
-                        Kind::Events => {
-                            readable.events += u64::from(header.count);
-                            visit(Part::Events(Frame {
-                                first: header.first,
-                                count: header.count,
-                                payload: frames.payload(),
-                            }))?;
-                        }
-                        Kind::Lost => visit(Part::Missing(header.count.into()))?,
-                        Kind::Seal => {}
-                    }
-                    next = frames.next;
-                }
-            }
-        }
-        expected = Some(next);
-        is_whole_before = readable.damages.len() == damages_before;
-    }
-    if is_tail_lost {
-        readable.lost.push(Lost {
-            first: expected.unwrap_or(covered + 1),
-            last: None,
-        });
-    }
-    Ok(readable)
-}
-
 /// The new journal.
 struct Copy<'a> {
     vfs: &'a Arc<dyn Vfs>,
@@ -424,14 +259,6 @@ impl Copy<'_> {
             .appender
             .as_mut()
             .expect("a journal begins before its events");
-        write(appender).map_err(|error| match error {
-            AppendError::Failed(error) => error,
-            AppendError::DiskFull => {
-                JournalError::io(self.folder, "written")(io::ErrorKind::StorageFull.into())
-            }
-            AppendError::NoDescriptors => JournalError::io(self.folder, "written")(
-                io::Error::other("too many files are open"),
-            ),
-        })
+        write(appender).map_err(|error| error.into_journal_error(self.folder, "written"))
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Header {
     pub(super) salt: u32,
     /// Chain value of the last frame before; 0 in the first segment.
     pub(super) previous: u32,
+    /// Bytes that the file was made with and always has; the first journals did not say it.
+    pub(super) file_bytes: Option<u64>,
 }
 
 /// What is wrong with a header.
@@ -55,6 +57,7 @@ impl Header {
                 index: u64_at(sector, 16),
                 first: u64_at(sector, 24),
                 previous: u32_at(sector, 32),
+                file_bytes: Some(u64_at(sector, 36)).filter(|bytes| *bytes > 0),
             }),
             version => Err(HeaderError::Version(version)),
         }
@@ -70,6 +73,7 @@ impl Header {
         one[16..24].copy_from_slice(&self.index.to_le_bytes());
         one[24..32].copy_from_slice(&self.first.to_le_bytes());
         one[32..36].copy_from_slice(&self.previous.to_le_bytes());
+        one[36..44].copy_from_slice(&self.file_bytes.unwrap_or(0).to_le_bytes());
         let checksum = crc32c::crc32c(&one[..CHECKSUM]);
         one[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
         other.copy_from_slice(one);
@@ -105,6 +109,7 @@ mod tests {
             first: 70,
             salt: 0x1234_5678,
             previous: 9,
+            file_bytes: Some(64 << 20),
         };
         let bytes = header.bytes();
         let (one, other) = bytes.split_at(SECTOR_BYTES);
@@ -116,6 +121,20 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Header::parse(&flipped), Err(HeaderError::Checksum), "{bit}");
         }
+    }
+
+    #[test]
+    fn a_header_may_leave_the_length_of_its_file_open() {
+        let header = Header {
+            index: 1,
+            first: 1,
+            salt: 5,
+            previous: 0,
+            file_bytes: None,
+        };
+        let bytes = header.bytes();
+        assert_eq!(bytes[36..44], [0; 8]);
+        assert_eq!(Header::parse(bytes.first_chunk().unwrap()), Ok(header));
     }
 
     #[test]

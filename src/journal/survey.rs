@@ -99,13 +99,25 @@ pub(super) fn indices(vfs: &dyn Vfs, folder: &Path) -> Result<Vec<u64>, JournalE
     Ok(indices)
 }
 
-/// What the two copies of a segment's header say.
+/// A segment's file, and what the two copies of its header say.
 pub(super) struct Copies {
     pub(super) file: Box<dyn VfsFile>,
+    /// Bytes that the file has.
+    pub(super) size: u64,
     /// The one that is whole; `None` where neither is.
     pub(super) header: Option<segment::Header>,
     /// Where one is that is not.
     pub(super) bad: Option<u64>,
+}
+
+impl Copies {
+    /// A file is never made shorter, so one that is was cut, or not copied to its end. Nothing else
+    /// tells where the cut is between two frames.
+    pub(super) fn missing_end(&self) -> Option<Defect> {
+        let expected = self.header?.file_bytes?;
+        let found = self.size;
+        (found < expected).then_some(Defect::SegmentLength { found, expected })
+    }
 }
 
 /// Opens a segment and reads its header.
@@ -119,8 +131,10 @@ pub(super) fn open_segment(
     let file = vfs
         .open(&path, access)
         .map_err(JournalError::io(&path, "opened"))?;
+    let size = file.size().map_err(JournalError::io(&path, "read"))?;
     let mut copies = Copies {
         file,
+        size,
         header: None,
         bad: None,
     };
@@ -173,10 +187,7 @@ impl Survey {
         {
             self.note(expected, 0, Defect::SegmentMissing);
         }
-        let bytes = copies
-            .file
-            .size()
-            .map_err(JournalError::io(&path, "read"))?;
+        let bytes = copies.size;
         let mut found = SegmentSurvey {
             index,
             first: 0,
@@ -190,7 +201,10 @@ impl Survey {
             chain: 0,
             is_sealed: true,
         };
-        let mut defect = copies.bad.map(|offset| (offset, Defect::SegmentHeader));
+        let missing_end = copies.missing_end().map(|defect| (bytes, defect));
+        let bad_header = copies.bad.map(|offset| (offset, Defect::SegmentHeader));
+        // A file that was cut explains all else.
+        let mut defect = missing_end.or(bad_header);
         if let Some(header) = copies.header {
             found.first = header.first;
             let follows = before.as_ref().is_none_or(|before| {

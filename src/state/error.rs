@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::reason::plain;
+
 /// What is wrong with a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Defect {
@@ -56,7 +58,7 @@ pub enum StateError {
         found: u32,
     },
     /// The system refuses.
-    #[error("{}: the state cannot be {action} ({source})", path.display())]
+    #[error("{}: the state cannot be {action} ({})", path.display(), words(source))]
     Io {
         /// Of the state.
         path: PathBuf,
@@ -65,4 +67,35 @@ pub enum StateError {
         /// What the system or the store says.
         source: Box<redb::Error>,
     },
+}
+
+/// What the system says, where it is the system that refuses.
+fn words(error: &redb::Error) -> String {
+    match error {
+        redb::Error::Io(source) => plain(source),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_system_s_reason_is_told_in_words() {
+        let refused = |source: redb::Error| StateError::Io {
+            path: "state.redb".into(),
+            action: "written",
+            source: Box::new(source),
+        };
+        let full = io::Error::from_raw_os_error(if cfg!(windows) { 112 } else { 28 });
+        let sentence = refused(redb::Error::Io(full)).to_string();
+        assert!(sentence.contains("space"), "{sentence}");
+        assert!(!sentence.contains("os error"), "{sentence}");
+        assert!(!sentence.contains("I/O"), "{sentence}");
+        let other = refused(redb::Error::DatabaseAlreadyOpen).to_string();
+        assert!(other.ends_with(&format!("({})", redb::Error::DatabaseAlreadyOpen)));
+    }
 }

@@ -15,6 +15,7 @@ use super::entry::Entry;
 use super::error::{Defect, StateError};
 use super::meta::{Meta, Tally, Unread};
 use crate::core::key::PARTS;
+use crate::reason::plain;
 
 /// Keys and their claims; see [`super::entry`].
 const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
@@ -268,7 +269,7 @@ fn refused(path: &Path, action: &'static str, error: redb::Error) -> StateError 
     match error {
         redb::Error::Corrupted(what) => damaged(path, Defect::Pages(what)),
         redb::Error::Io(source) if source.kind() == std::io::ErrorKind::InvalidData => {
-            damaged(path, Defect::Pages(source.to_string()))
+            damaged(path, Defect::Pages(plain(&source)))
         }
         source => StateError::Io {
             path: path.to_owned(),

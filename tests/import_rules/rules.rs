@@ -9,9 +9,9 @@ use crate::words::words;
 const ROOMS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("aggregator", &["core"]),
-    ("journal", &["core"]),
-    ("state", &["core"]),
-    ("input", &["core"]),
+    ("journal", &["core", "reason"]),
+    ("state", &["core", "reason"]),
+    ("input", &["core", "reason"]),
     ("output", &["core"]),
     (
         "engine",
@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "state",
             "input",
             "output",
+            "reason",
             "telemetry",
         ],
     ),
@@ -39,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("host", &["core", "aggregator", "engine", "input", "output"]),
     ("bindings", &["host"]),
     ("config", &[]),
+    ("reason", &[]),
     ("telemetry", &[]),
 ];
 

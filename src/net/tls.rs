@@ -72,7 +72,8 @@ pub(super) struct ServerSide {
     pub(super) expiry_seconds: i64,
 }
 
-/// The server's side, from its files.
+/// The server's side, from its files. It remembers sessions of its own alone: one that an older side began would
+/// let in a caller whose authority is no longer one.
 pub(super) fn server_side(settings: &TlsSettings) -> Result<ServerSide, TlsError> {
     let provider = provider();
     let chain = certificates(&settings.certificate)?;

@@ -90,6 +90,8 @@ fn the_dashboard_names_only_metrics_that_exist_and_shows_nearly_all() {
     // Durations by route and method stand in the traces; the rest is for alerts alone.
     let left_out = [
         "holdmetrics_build_info",
+        "holdmetrics_certificate_expiry_timestamp_seconds",
+        "holdmetrics_certificate_reloads_total",
         "holdmetrics_grpc_request_seconds",
         "holdmetrics_http_request_seconds",
         "holdmetrics_journal_segments",

@@ -25,6 +25,7 @@ fn busy() -> Metrics {
     metrics.http_ended("GET", "/holders/{id}", 200, took);
     metrics.connection_refused("handshake");
     metrics.keys_reloaded(true);
+    metrics.certificates_reloaded(false);
     metrics.look_up(|| Figures {
         sequence: 7,
         holders: 3,
@@ -89,6 +90,8 @@ fn counters_of_a_closed_label_stand_at_zero_before_the_first_count() {
     for line in [
         "holdmetrics_key_reloads_total{result=\"failed\"} 0",
         "holdmetrics_key_reloads_total{result=\"ok\"} 0",
+        "holdmetrics_certificate_reloads_total{result=\"failed\"} 0",
+        "holdmetrics_certificate_reloads_total{result=\"ok\"} 0",
         "holdmetrics_connections_refused_total{reason=\"handshake\"} 0",
         "holdmetrics_events_refused_total{reason=\"holder_id\"} 0",
         "holdmetrics_events_refused_total{reason=\"json\"} 0",

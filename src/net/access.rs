@@ -117,13 +117,10 @@ impl Access {
         }
     }
 
-    /// Forgets callers that have not been seen lately, and reads keys that have changed.
-    pub(super) fn refresh(&self) {
+    /// Forgets callers that have not been seen lately.
+    pub(super) fn forget_callers(&self) {
         if let Some(rate) = &self.rate {
             rate.limiter.retain_recent();
-        }
-        if let Some(keys) = &self.keys {
-            keys.reload_if_changed();
         }
     }
 

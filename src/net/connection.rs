@@ -20,11 +20,11 @@ use hyper_util::server::conn::auto::Builder;
 use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::activity::{Activity, Call, Held, Wait};
+use super::certificates::Certificates;
 use super::settings::Limits;
 use super::watched::Watched;
 use crate::telemetry::metrics::Metrics;
@@ -47,7 +47,7 @@ pub(super) struct Peer(pub(super) SocketAddr);
 #[derive(Clone)]
 pub(super) struct Manner {
     /// `None` in the clear.
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) certificates: Option<Arc<Certificates>>,
     /// Whether HTTP/1 is refused, as gRPC asks.
     pub(super) is_http2_only: bool,
     /// The bounds.
@@ -72,9 +72,10 @@ where
     let _open = Open::begin(&manner.metrics);
     // Small answers leave at once; a failure only costs speed.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = manner.tls.clone() else {
+    let Some(certificates) = &manner.certificates else {
         return exchange(stream, peer, &manner, service).await;
     };
+    let tls = certificates.acceptor(manner.is_http2_only);
     let handshake = tokio::time::timeout(manner.limits.handshake_wait_max, tls.accept(stream));
     let shaken = tokio::select! {
         shaken = handshake => shaken,

@@ -1,16 +1,17 @@
 //! Certificates and API keys, read from their files: all that can be wrong before a socket is bound.
 //!
-//! Read before the store is opened, so that a wrong path costs no replay, and by `config check`. What
-//! they let in is judged in `access`; see `tls` and `key_ring` for the files.
+//! Read before the store is opened, so that a wrong path costs no replay, and by `config check`; read again
+//! while the server runs. What they let in is judged in `access`; see `certificates` and `key_ring` for each.
 
 use std::sync::Arc;
 
-use tokio_rustls::TlsAcceptor;
+use tracing::info;
 
+use super::certificates::Certificates;
 use super::key_ring::KeyRing;
 use super::keys::KeyFileError;
 use super::settings::Settings;
-use super::tls::{TlsError, server_config};
+use super::tls::TlsError;
 use crate::telemetry::metrics::Metrics;
 
 /// Why the files cannot be used, in one sentence that names the file.
@@ -24,36 +25,51 @@ pub enum CredentialsError {
     Keys(#[from] KeyFileError),
 }
 
-/// What the server shows and asks for; either may be absent.
+/// What the server shows and asks for; either may be absent. All clones are one.
+#[derive(Clone)]
 pub struct Credentials {
-    /// For gRPC and for HTTP, which offer different protocols.
-    pub(super) tls: Option<(TlsAcceptor, TlsAcceptor)>,
+    pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) keys: Option<Arc<KeyRing>>,
 }
 
 impl Credentials {
-    /// Reads the files that `settings` name; `metrics` count when the keys are read again.
+    /// Reads the files that `settings` name; `metrics` count when they are read again.
     ///
     /// # Errors
     /// Where certificates or keys cannot be used.
     pub fn read(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, CredentialsError> {
-        let tls = match &settings.tls {
+        let certificates = match &settings.tls {
             None => None,
-            Some(tls) => Some((
-                server_config(tls, &[b"h2"])?.into(),
-                server_config(tls, &[b"h2", b"http/1.1"])?.into(),
-            )),
+            Some(tls) => Some(Arc::new(Certificates::open(tls, Arc::clone(metrics))?)),
         };
         let keys = match &settings.api_keys {
             None => None,
             Some(file) => Some(Arc::new(KeyRing::open(file, Arc::clone(metrics))?)),
         };
-        Ok(Self { tls, keys })
+        Ok(Self { certificates, keys })
     }
 
-    /// The keys in force, for who wants them to be read again; `None` where there are none.
-    #[must_use]
-    pub fn keys(&self) -> Option<Arc<KeyRing>> {
-        self.keys.clone()
+    /// Reads all files again, because someone asks for it. What is wrong with one is logged, and what was in
+    /// force stays.
+    pub fn reload(&self) {
+        if self.certificates.is_none() && self.keys.is_none() {
+            info!("There are no certificates and no API keys to read again.");
+        }
+        if let Some(certificates) = &self.certificates {
+            certificates.reload();
+        }
+        if let Some(keys) = &self.keys {
+            keys.reload();
+        }
+    }
+
+    /// Reads the files again that have changed.
+    pub(super) fn reload_if_changed(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.reload_if_changed();
+        }
+        if let Some(keys) = &self.keys {
+            keys.reload_if_changed();
+        }
     }
 }

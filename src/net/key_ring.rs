@@ -2,73 +2,54 @@
 //!
 //! A new file that cannot be read leaves the old keys in force. See `keys` for what the file holds.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
+use super::in_force::InForce;
 use super::keys::{ApiKey, KeyFileError, KeyHash, read_keys};
 use crate::telemetry::metrics::Metrics;
 
 /// The keys in force, and the file that they come from.
-pub struct KeyRing {
+pub(super) struct KeyRing {
     file: PathBuf,
-    keys: ArcSwap<Vec<ApiKey>>,
-    /// How the file looked when it was last read, well or not.
-    seen: Mutex<Option<Stamp>>,
+    keys: InForce<Vec<ApiKey>, KeyFileError>,
     metrics: Arc<Metrics>,
 }
 
-/// Changes where the content of a file does.
-type Stamp = (u64, Option<SystemTime>, u64);
-
 impl KeyRing {
     /// The keys of `file`.
-    pub fn open(file: &Path, metrics: Arc<Metrics>) -> Result<Self, KeyFileError> {
-        let (keys, stamp) = load(file)?;
+    pub(super) fn open(file: &Path, metrics: Arc<Metrics>) -> Result<Self, KeyFileError> {
+        let file = file.to_owned();
+        let keys = {
+            let file = file.clone();
+            InForce::open(vec![file.clone()], move || load(&file))?
+        };
         Ok(Self {
-            file: file.to_owned(),
-            keys: ArcSwap::from_pointee(keys),
-            seen: Mutex::new(stamp),
+            file,
+            keys,
             metrics,
         })
     }
 
     /// Reads the file again. Where that fails, the keys that were in force stay.
-    pub fn reload(&self) -> Result<(), KeyFileError> {
-        let loaded = load(&self.file);
-        self.metrics.keys_reloaded(loaded.is_ok());
-        match loaded {
-            Ok((keys, stamp)) => {
-                info!(keys = keys.len(), file = %self.file.display(), "Read the API keys again.");
-                self.remember(stamp);
-                self.keys.store(Arc::new(keys));
-                Ok(())
-            }
-            Err(error) => {
-                warn!(%error, "The API keys stay as they were.");
-                self.remember(stamp(&self.file));
-                Err(error)
-            }
-        }
+    pub(super) fn reload(&self) {
+        self.tell(self.keys.reload());
     }
 
     /// Reads the file again where it has changed; what is wrong with it is logged once.
     pub(super) fn reload_if_changed(&self) {
-        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if stamp(&self.file) != seen {
-            // Logged and counted by itself.
-            let _ = self.reload();
+        if let Some(read) = self.keys.reload_if_changed() {
+            self.tell(read);
         }
     }
 
     /// The key that was presented. Looks at all of them, whichever it is.
     pub(super) fn find(&self, presented: &str) -> Option<ApiKey> {
         let hash = KeyHash::of(presented);
-        let keys = self.keys.load();
+        let keys = self.keys.get();
         let mut found = None;
         for key in keys.iter() {
             if key.hash.is(&hash) {
@@ -78,39 +59,23 @@ impl KeyRing {
         found.cloned()
     }
 
-    fn remember(&self, stamp: Option<Stamp>) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+    fn tell(&self, read: Result<Arc<Vec<ApiKey>>, KeyFileError>) {
+        self.metrics.keys_reloaded(read.is_ok());
+        match read {
+            Ok(keys) => {
+                info!(keys = keys.len(), file = %self.file.display(), "Read the API keys again.");
+            }
+            Err(error) => warn!(%error, "The API keys stay as they were."),
+        }
     }
 }
 
-fn load(file: &Path) -> Result<(Vec<ApiKey>, Option<Stamp>), KeyFileError> {
-    // Before the content, so that a change in between is seen as one.
-    let stamp = stamp(file);
+fn load(file: &Path) -> Result<Vec<ApiKey>, KeyFileError> {
     let text = fs::read_to_string(file).map_err(|cause| KeyFileError::Read {
         file: file.to_owned(),
         cause,
     })?;
-    Ok((read_keys(file, &text)?, stamp))
-}
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(file).ok()?;
-    Some((
-        metadata.len(),
-        metadata.modified().ok(),
-        identity(&metadata),
-    ))
-}
-
-/// A file that is renamed into place differs by this, even within one tick of the clock.
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> u64 {
-    0
+    read_keys(file, &text)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, keys and limits.
 //!
 //! It converts, asks and answers; nothing is decided here about events or scores. Read [`settings`] (what can
-//! be chosen), [`server`] (how it runs), `listener`, `connection` and `activity` (sockets), [`keys`], `key_ring` and
-//! `access` (who may do what), then `grpc` and `http`.
+//! be chosen), [`server`] (how it runs), `listener`, `connection` and `activity` (sockets), `certificates`,
+//! [`keys`], `key_ring` and `access` (who may do what), then `grpc` and `http`.
 
 mod access;
 mod activity;
 mod addresses;
+mod certificates;
 pub mod client;
 mod code_name;
 mod connection;
@@ -14,6 +15,7 @@ mod credentials;
 mod grpc;
 mod house;
 mod http;
+mod in_force;
 mod key_ring;
 pub mod keys;
 mod listener;

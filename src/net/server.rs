@@ -10,7 +10,6 @@ use axum::body::Body;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -77,7 +76,7 @@ impl Server {
                 Arc::clone(&self.metrics),
                 limits.request_wait_max,
             ),
-            access: Access::new(self.credentials.keys, &limits),
+            access: Access::new(self.credentials.keys.clone(), &limits),
             request_ids: Arc::new(RequestIds::new()),
             limits: Arc::clone(&limits),
             cors_origins: self.settings.cors_origins.into(),
@@ -87,9 +86,8 @@ impl Server {
         let router = http::router(&house);
 
         let halt = CancellationToken::new();
-        let (grpc_tls, http_tls) = self.credentials.tls.unzip();
-        let manner = |tls: Option<TlsAcceptor>, is_http2_only: bool| Manner {
-            tls,
+        let manner = |is_http2_only: bool| Manner {
+            certificates: self.credentials.certificates.clone(),
             is_http2_only,
             limits: Arc::clone(&limits),
             metrics: Arc::clone(&self.metrics),
@@ -100,13 +98,13 @@ impl Server {
         let addresses = Arc::new(Addresses::new(limits.connections_per_address_max));
         let tasks = TaskTracker::new();
         if let Some(socket) = listeners.grpc {
-            let manner = manner(grpc_tls, true);
+            let manner = manner(true);
             let (permits, addresses) = (Arc::clone(&permits), Arc::clone(&addresses));
             let accepting = accept(socket, permits, addresses, tasks.clone(), manner, door);
             tasks.spawn(accepting);
         }
         if let Some(socket) = listeners.http {
-            let manner = manner(http_tls, false);
+            let manner = manner(false);
             let service = TowerToHyperService::new(router);
             let tracker = tasks.clone();
             let accepting = accept::<_, Body>(socket, permits, addresses, tracker, manner, service);
@@ -114,7 +112,7 @@ impl Server {
         }
         tasks.close();
 
-        attend(&house, &health).await;
+        attend(&house, &self.credentials, &health).await;
         let drained = tokio::time::timeout(self.settings.drain_max, tasks.wait()).await;
         if drained.is_err() {
             warn!(
@@ -128,7 +126,7 @@ impl Server {
 }
 
 /// Looks after files, callers and the reported health until the stop signal.
-async fn attend(house: &House, health: &grpc::Health) {
+async fn attend(house: &House, credentials: &Credentials, health: &grpc::Health) {
     let mut ticks = tokio::time::interval(REFRESH);
     let mut told = None;
     loop {
@@ -145,9 +143,13 @@ async fn attend(house: &House, health: &grpc::Health) {
             _ = house.engine.poisoned(), if takes_events => continue,
             _ = ticks.tick() => {}
         }
-        let access = house.access.clone();
+        let (access, credentials) = (house.access.clone(), credentials.clone());
         // Files are read where waiting for a disk holds nobody up.
-        let refreshed = tokio::task::spawn_blocking(move || access.refresh()).await;
+        let refreshed = tokio::task::spawn_blocking(move || {
+            access.forget_callers();
+            credentials.reload_if_changed();
+        })
+        .await;
         refreshed.unwrap_or_else(|error| warn!(%error, "Looking for changed files failed."));
     }
     health.set_serving(false).await;

@@ -4,12 +4,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio_rustls::rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
+use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
 use super::settings::TlsSettings;
 
@@ -59,13 +62,22 @@ pub enum TlsError {
     },
 }
 
-/// The server's side, offering `protocols` (ALPN) in this order.
-pub(super) fn server_config(
-    settings: &TlsSettings,
-    protocols: &[&[u8]],
-) -> Result<Arc<ServerConfig>, TlsError> {
+/// What a server shows and asks for. Both protocols share all of it but what they offer (ALPN).
+pub(super) struct ServerSide {
+    /// HTTP/2 alone.
+    pub(super) grpc: TlsAcceptor,
+    /// HTTP/2 and HTTP/1.1.
+    pub(super) http: TlsAcceptor,
+    /// When the server's own certificate expires, in seconds since 1970; 0 where that cannot be read.
+    pub(super) expiry_seconds: i64,
+}
+
+/// The server's side, from its files. It remembers sessions of its own alone: one that an older side began would
+/// let in a caller whose authority is no longer one.
+pub(super) fn server_side(settings: &TlsSettings) -> Result<ServerSide, TlsError> {
     let provider = provider();
     let chain = certificates(&settings.certificate)?;
+    let expiry_seconds = expiry_seconds(&chain[0], &provider);
     let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|cause| TlsError::Pem {
         file: settings.key.clone(),
         cause,
@@ -92,15 +104,44 @@ pub(super) fn server_config(
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut config = builder
+    let config = builder
         .with_single_cert(chain, key)
         .map_err(|cause| TlsError::Pair {
             certificate: settings.certificate.clone(),
             key: settings.key.clone(),
             cause,
         })?;
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Ok(Arc::new(config))
+    let offering = |protocols: &[&[u8]]| {
+        let mut config = config.clone();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    };
+    Ok(ServerSide {
+        grpc: offering(&[b"h2"]),
+        http: offering(&[b"h2", b"http/1.1"]),
+        expiry_seconds,
+    })
+}
+
+/// At the end of all time every certificate has expired, and the verifier, which looks at times before
+/// anything else, says since when.
+fn expiry_seconds(certificate: &CertificateDer<'_>, provider: &CryptoProvider) -> i64 {
+    let verified = ParsedCertificate::try_from(certificate).and_then(|certificate| {
+        verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &RootCertStore::empty(),
+            &[],
+            UnixTime::since_unix_epoch(Duration::MAX),
+            provider.signature_verification_algorithms.all,
+        )
+    });
+    match verified {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after,
+            ..
+        })) => i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX),
+        Ok(()) | Err(_) => 0,
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -36,7 +36,7 @@ const REFUSAL_REASONS: [&str; 11] = [
 ];
 /// What a connection can be closed for before its first request.
 const CONNECTION_REASONS: [&str; 3] = ["address", "handshake", "silent"];
-/// How reading the keys again can end.
+/// How reading certificates or keys again can end.
 const RELOAD_RESULTS: [&str; 2] = ["ok", "failed"];
 
 /// What is looked up at each scrape instead of being counted.
@@ -99,6 +99,9 @@ pub struct Metrics {
     /// Streaming gRPC calls that are open.
     pub streams: IntGauge,
     key_reloads: IntCounterVec,
+    certificate_reloads: IntCounterVec,
+    /// When the certificate in use expires, in seconds since 1970.
+    pub certificate_expiry: IntGauge,
     looked_up: LookedUp,
 }
 
@@ -203,6 +206,15 @@ impl Metrics {
                 (&["result"], &RELOAD_RESULTS),
                 "Times the file of API keys was read again, by result: ok or failed.",
             ),
+            certificate_reloads: maker.counters_of(
+                "holdmetrics_certificate_reloads_total",
+                (&["result"], &RELOAD_RESULTS),
+                "Times the files of certificates were read again, by result: ok or failed.",
+            ),
+            certificate_expiry: maker.gauge(
+                "holdmetrics_certificate_expiry_timestamp_seconds",
+                "When the certificate in use expires, in seconds since 1970; 0 without TLS.",
+            ),
             looked_up,
             source: OnceLock::new(),
             catalogue: maker.catalogue,
@@ -250,8 +262,12 @@ impl Metrics {
 
     /// The file of API keys was read again.
     pub fn keys_reloaded(&self, is_ok: bool) {
-        let result = if is_ok { "ok" } else { "failed" };
-        self.key_reloads.with_label_values(&[result]).inc();
+        reloaded(&self.key_reloads, is_ok);
+    }
+
+    /// The files of certificates were read again.
+    pub fn certificates_reloaded(&self, is_ok: bool) {
+        reloaded(&self.certificate_reloads, is_ok);
     }
 
     /// Where [`Figures`] come from at each scrape. The first source stays.
@@ -288,6 +304,11 @@ impl Metrics {
     pub fn catalogue(&self) -> &[Family] {
         &self.catalogue
     }
+}
+
+fn reloaded(reloads: &IntCounterVec, is_ok: bool) {
+    let result = if is_ok { "ok" } else { "failed" };
+    reloads.with_label_values(&[result]).inc();
 }
 
 impl LookedUp {

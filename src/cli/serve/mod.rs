@@ -95,7 +95,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
         opened = open(config, is_salvaging, &metrics) => opened?,
         () = signals.ended(|| ()) => return Err(Failure::Interrupted),
     };
-    let keys = credentials.keys();
+    let read_anew = credentials.clone();
     let server = Server::new(
         Arc::clone(&engine),
         settings,
@@ -107,18 +107,10 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let ending = Ending::new(stop.clone(), Arc::clone(&engine), otlp);
     announce(&listeners, config)?;
-    let reload = || {
-        if let Some(keys) = &keys {
-            // What is wrong with a file is logged there, and the keys stay.
-            let _ = keys.reload();
-        } else {
-            info!("There are no API keys to read again.");
-        }
-    };
     let mut serving = tokio::spawn(server.run(listeners, stop));
     notifier.ready();
     let reason = tokio::select! {
-        () = signals.ended(reload) => {
+        () = signals.ended(|| read_anew.reload()) => {
             info!("Stopping on a signal.");
             None
         }

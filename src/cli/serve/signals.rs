@@ -1,4 +1,4 @@
-//! Signals that end the service, and the one that reads keys anew.
+//! Signals that end the service, and the one that reads certificates and keys anew.
 //!
 //! Who ends a group of processes often reaches each of them twice (`timeout`, a shell's job control):
 //! a repeat within a moment is the same wish, and must not cut the end short.

@@ -60,10 +60,9 @@ impl Keys {
 
     pub(super) fn get(&self, token: IdNumber) -> Option<&HeldKey> {
         match self {
-            Self::Few(keys) => {
-                let place = keys.binary_search_by_key(&token, |key| key.token);
-                place.ok().map(|place| &keys[place])
-            }
+            Self::Few(keys) => keys
+                .get(place(keys, token))
+                .filter(|key| key.token == token),
             Self::Many(keys) => keys.get(&token),
         }
     }
@@ -71,8 +70,8 @@ impl Keys {
     pub(super) fn get_mut(&mut self, token: IdNumber) -> Option<&mut HeldKey> {
         match self {
             Self::Few(keys) => {
-                let place = keys.binary_search_by_key(&token, |key| key.token);
-                place.ok().map(|place| &mut keys[place])
+                let place = place(keys, token);
+                keys.get_mut(place).filter(|key| key.token == token)
             }
             Self::Many(keys) => keys.get_mut(&token),
         }
@@ -82,24 +81,23 @@ impl Keys {
     pub(super) fn entry(&mut self, token: IdNumber) -> (&mut HeldKey, bool) {
         if let Self::Few(keys) = self
             && keys.len() == FEW
-            && keys.binary_search_by_key(&token, |key| key.token).is_err()
+            && keys.iter().all(|key| key.token != token)
         {
             let keys = std::mem::take(keys).into_iter();
             *self = Self::Many(Box::new(keys.map(|key| (key.token, key)).collect()));
         }
         match self {
             Self::Few(keys) => {
-                let found = keys.binary_search_by_key(&token, |key| key.token);
-                let is_new = found.is_err();
-                let place = found.unwrap_or_else(|place| {
+                let place = place(keys, token);
+                let is_new = keys.get(place).is_none_or(|key| key.token != token);
+                if is_new {
                     if keys.len() == keys.capacity() {
                         // Many holders never have a second key: no room is kept for one. From then
                         // on 4, 10, 22: what is left behind by growing lies about in small pieces.
                         keys.reserve_exact(keys.len() + keys.len().min(1) + 1);
                     }
                     keys.insert(place, HeldKey::new(token));
-                    place
-                });
+                }
                 (&mut keys[place], is_new)
             }
             Self::Many(keys) => match keys.entry(token) {
@@ -126,6 +124,12 @@ impl Keys {
         let all = few.iter_mut().chain(many.into_iter().flatten());
         all.map(|key| (key.token, key))
     }
+}
+
+/// Where the key of `token` is, or would be, among few in order. Counting reads all of them at once
+/// and never guesses a branch; halving waits for one read after the other.
+fn place(keys: &[HeldKey], token: IdNumber) -> usize {
+    keys.iter().filter(|key| key.token < token).count()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ mod engine_support;
 mod faulty;
 mod naive;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,6 +36,10 @@ fn growing() -> impl Strategy<Value = Vec<Sent>> {
             event.token = tokens[token];
             event.holder = if event.holder == "h" { "few" } else { "many" };
         }
+        // Whatever was picked, one of the two gets all tokens, spread over the lives.
+        for (event, token) in events.iter_mut().step_by(6).zip(tokens) {
+            (event.holder, event.token) = ("many", token);
+        }
         events
     })
 }
@@ -65,8 +68,5 @@ proptest! {
             // An orderly end writes the state.
         }
         prop_assert_eq!(scores(&open(&vfs), window), naive::scores(&sent, &window));
-        let of_many = sent.iter().filter(|event| event.holder == "many");
-        let keys: BTreeSet<_> = of_many.map(|event| event.token).collect();
-        prop_assert!(keys.len() > 32, "{} keys are few", keys.len());
     }
 }

@@ -13,6 +13,7 @@ use rand::rngs::SysRng;
 
 use super::failure::Failure;
 use crate::net::keys::{ApiKey, KeyHash, Scope, read_keys};
+use crate::reason::plain;
 
 /// What a key begins with, so that one that has leaked is recognised.
 const PREFIX: &str = "holdmetrics_";
@@ -98,7 +99,8 @@ fn append(path: &Path, entry: &str) -> Result<(), Failure> {
         Err(error) => {
             let path = path.display();
             return Err(Failure::Usage(format!(
-                "--file {path}: cannot be read ({error})"
+                "--file {path}: cannot be read ({})",
+                plain(&error)
             )));
         }
     };

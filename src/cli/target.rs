@@ -7,6 +7,7 @@ use hyper::Uri;
 
 use super::failure::Failure;
 use crate::net::client::Target;
+use crate::reason::plain;
 
 /// A server and what it is shown.
 #[derive(Debug, Args)]
@@ -70,8 +71,9 @@ fn read(path: Option<&Path>, flag: &str) -> Result<Option<Vec<u8>>, Failure> {
     };
     std::fs::read(path).map(Some).map_err(|error| {
         Failure::Usage(format!(
-            "{flag} {}: cannot be read ({error})",
-            path.display()
+            "{flag} {}: cannot be read ({})",
+            path.display(),
+            plain(&error)
         ))
     })
 }

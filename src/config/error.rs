@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use super::load::Origin;
 use super::nearest::Hint;
+use crate::reason::plain;
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is not there, or may not be read.
-    #[error("{}: cannot be read ({cause})", path.display())]
+    #[error("{}: cannot be read ({})", path.display(), plain(cause))]
     Read {
         /// The file.
         path: PathBuf,

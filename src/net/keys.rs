@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::reason::plain;
+
 /// What a key may do. None of them includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,7 +132,7 @@ struct FileEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It cannot be read.
-    #[error("{file}: the API keys cannot be read ({cause})", file = file.display())]
+    #[error("{file}: the API keys cannot be read ({})", plain(cause), file = file.display())]
     Read {
         /// Its path.
         file: PathBuf,

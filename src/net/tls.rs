@@ -15,12 +15,13 @@ use tokio_rustls::rustls::server::{ParsedCertificate, VerifierBuilderError, WebP
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
 use super::settings::TlsSettings;
+use crate::reason::plain;
 
 /// Why certificates cannot be used; each text is one sentence that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The file cannot be read, or is no PEM.
-    #[error("{file}: no PEM file that can be read ({cause})", file = file.display())]
+    #[error("{file}: no PEM file that can be read ({})", told(cause), file = file.display())]
     Pem {
         /// Its path.
         file: PathBuf,
@@ -60,6 +61,13 @@ pub enum TlsError {
         /// What rustls says.
         cause: VerifierBuilderError,
     },
+}
+
+fn told(cause: &pem::Error) -> String {
+    match cause {
+        pem::Error::Io(cause) => plain(cause),
+        cause => cause.to_string(),
+    }
 }
 
 /// What a server shows and asks for. Both protocols share all of it but what they offer (ALPN).

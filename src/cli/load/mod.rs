@@ -25,6 +25,7 @@ use super::failure::Failure;
 use super::interrupt::interrupted;
 use super::target::TargetArguments;
 use crate::net::client::{Client, ClientError, Target};
+use crate::reason::plain;
 
 const SERVER_OF_HTTP: &str = "http://127.0.0.1:8000";
 /// As long as gRPC's pings take to notice a lost server.
@@ -96,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("no runtime to send with ({error})")))?;
+        .map_err(|error| Failure::Other(format!("no runtime to send with ({})", plain(&error))))?;
     let (report, is_complete) = runtime.block_on(measure(arguments, target))?;
     report.print(arguments.json)?;
     if is_complete {

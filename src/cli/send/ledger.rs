@@ -15,6 +15,7 @@ use crate::cli::failure::Failure;
 use crate::input::Source;
 use crate::net::client::{Ack, RefusedRow};
 use crate::output::{Destination, RefusalFormat, RefusedLine, write_refusals};
+use crate::reason::plain;
 
 /// The place is saved at most this often, and at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -205,7 +206,7 @@ fn saved_place(path: &Path, files: &[String]) -> Result<Place, Failure> {
             path.display()
         ))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(plain(&error)))?;
     let place: Place =
         serde_json::from_str(&text).map_err(|error| unusable(format!("not a place ({error})")))?;
     if place.files != files {

@@ -26,6 +26,7 @@ use super::failure::Failure;
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
 use crate::input::{InputFormat, Progress, Source};
+use crate::reason::plain;
 
 /// Batches that were read and not yet taken up.
 const READ_AHEAD: usize = 4;
@@ -78,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("no runtime to send with ({error})")))?;
+        .map_err(|error| Failure::Other(format!("no runtime to send with ({})", plain(&error))))?;
     let mut delivery = Delivery::new(
         target,
         receiver,

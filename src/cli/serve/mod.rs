@@ -30,6 +30,7 @@ use super::settings::SettingArguments;
 use crate::config::{Config, LogFormat};
 use crate::engine::{Engine, Gate, Options, Storage, SystemClock};
 use crate::net::{Listeners, Server};
+use crate::reason::plain;
 use crate::telemetry::{self, LineForm, Metrics, Otlp};
 
 /// What is compiled in, for `holdmetrics_build_info`.
@@ -67,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .enable_all()
         .thread_name("serve")
         .build()
-        .map_err(|error| Failure::Other(format!("no threads to serve with ({error})")))?;
+        .map_err(|error| Failure::Other(format!("no threads to serve with ({})", plain(&error))))?;
     let result = runtime.block_on(serve(&loaded.config, arguments.salvage));
     end(runtime);
     result
@@ -190,7 +191,8 @@ async fn bind(config: &Config) -> Result<Listeners, Failure> {
     let one = async |key: &str, address: SocketAddr| {
         TcpListener::bind(address).await.map_err(|error| {
             Failure::Other(format!(
-                "{key}: {address} cannot be bound ({error}): choose another address"
+                "{key}: {address} cannot be bound ({}): choose another address",
+                plain(&error)
             ))
         })
     };

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::cli::failure::Failure;
+use crate::reason::plain;
 
 /// Signals closer to each other than this are one.
 #[cfg(unix)]
@@ -32,7 +33,8 @@ impl Signals {
     /// Takes SIGINT, SIGTERM and SIGHUP away from their default.
     pub(super) fn register() -> Result<Self, Failure> {
         let caught = |kind| {
-            signal(kind).map_err(|error| Failure::Other(format!("no signal handler ({error})")))
+            signal(kind)
+                .map_err(|error| Failure::Other(format!("no signal handler ({})", plain(&error))))
         };
         Ok(Self {
             interrupt: caught(SignalKind::interrupt())?,

@@ -58,14 +58,29 @@ impl<V: Copy> SortedMap<V> {
 
     /// The last entry at or before `at`.
     pub(super) fn last_until(&self, at: Micros) -> Option<(Micros, V)> {
+        self.last_within(Bound::Included(at))
+    }
+
+    /// The last entry before `at`.
+    pub(super) fn last_before(&self, at: Micros) -> Option<(Micros, V)> {
+        self.last_within(Bound::Excluded(at))
+    }
+
+    #[inline]
+    fn last_within(&self, end: Bound<Micros>) -> Option<(Micros, V)> {
         match self {
-            Self::Few(entries) => entries[..entries.partition_point(|(key, _)| *key <= at)]
-                .last()
-                .copied(),
-            Self::Many(entries) => entries
-                .range(..=at)
-                .next_back()
-                .map(|(key, value)| (*key, *value)),
+            Self::Few(entries) => {
+                let count = match end {
+                    Bound::Included(at) => entries.partition_point(|(key, _)| *key <= at),
+                    Bound::Excluded(at) => entries.partition_point(|(key, _)| *key < at),
+                    Bound::Unbounded => entries.len(),
+                };
+                entries[..count].last().copied()
+            }
+            Self::Many(entries) => {
+                let last = entries.range((Bound::Unbounded, end)).next_back();
+                last.map(|(key, value)| (*key, *value))
+            }
         }
     }
 
@@ -77,6 +92,11 @@ impl<V: Copy> SortedMap<V> {
     /// The entries after `at`, in order.
     pub(super) fn after(&self, at: Micros) -> impl Iterator<Item = (Micros, V)> {
         self.entries_from(Bound::Excluded(at))
+    }
+
+    /// The entries at `at` and after it, in order.
+    pub(super) fn starting_at(&self, at: Micros) -> impl Iterator<Item = (Micros, V)> {
+        self.entries_from(Bound::Included(at))
     }
 
     /// All entries, in order.

@@ -316,13 +316,16 @@ fn push_joined(segments: &mut Vec<Segment>, next: Segment) {
 /// Segments stay disjoint, and touching ones of one weight are joined, so the envelope is the same
 /// whatever the order of the holds that made it.
 fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -> Totals {
-    let before = holds
-        .last_until(start)
-        .filter(|(_, held)| held.end >= start);
-    if before.is_some_and(|(_, held)| held.end >= end && held.weight() >= weight) {
+    let covering = holds.last_until(start);
+    if covering.is_some_and(|(_, held)| held.end >= end && held.weight() >= weight) {
         return Totals::ZERO;
     }
-    let after = holds.after(start).take_while(|(from, _)| *from <= end);
+    // One that ends at `start` is touched too, also where another begins there.
+    let before = holds.last_before(start);
+    let before = before.filter(|(_, held)| held.end >= start);
+    let after = holds
+        .starting_at(start)
+        .take_while(|(from, _)| *from <= end);
     let touched: Stretches = before.into_iter().chain(after).collect();
     if touched.is_empty() {
         holds.insert(start, Held::new(end, weight));
@@ -375,6 +378,42 @@ fn replace(holds: &mut SortedMap<Held>, old: &[(Micros, Held)], new: &[(Micros, 
         while known.next_if(|(start, _)| start < from).is_some() {}
         if known.peek() != Some(&(*from, *held)) {
             holds.insert(*from, *held);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn touching_stretches_of_one_weight_are_one_whichever_came_first() {
+        let instant = |number| Micros::new(number).expect("in range");
+        let hold = |start, end, weight| Fact::Closed {
+            start: instant(start),
+            end: instant(end),
+            weight,
+        };
+        let holds = [
+            hold(10, 20, Wad::ZERO),
+            hold(11, 15, Wad::ONE),
+            hold(15, 20, Wad::ONE),
+        ];
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            let mut timeline = Timeline::default();
+            for place in order {
+                timeline.record(holds[place]);
+            }
+            let facts: Vec<_> = timeline.facts().collect();
+            let expected = [hold(10, 11, Wad::ZERO), hold(11, 20, Wad::ONE)];
+            assert_eq!(facts, expected, "{order:?}");
         }
     }
 }

@@ -3,11 +3,12 @@
 //! A plain fact can never be withdrawn, so it lives in a [`Timeline`] alone. A named one is kept,
 //! because a later event may correct it; the timeline of both together is a view that a correction
 //! makes stale and [`KeyFacts::settle`] rebuilds. A key that knows one closed hold, as most do, is
-//! that hold and no more: 24 bytes.
+//! that hold and no more: 24 bytes. A few that do not overlap lie side by side; their sums are made
+//! when they are asked for, which is quicker than to look elsewhere for them.
 
 use hashbrown::HashMap;
 
-use super::lone::Lone;
+use super::lone::{self, FEW, Lone};
 use super::{Claim, Fact, Micros, Segment, Standing, Timeline, Totals, Wad, Window};
 
 /// Into how many parts all holders are divided, by [`part_of`].
@@ -30,6 +31,8 @@ enum Known {
     #[default]
     Nothing,
     Lone(Lone),
+    /// Two to [`FEW`], apart from each other, in order of time.
+    Few(Box<[Lone]>),
     Many(Box<Many>),
 }
 
@@ -106,9 +109,8 @@ impl KeyFacts {
     #[must_use]
     pub fn last_stretch(&self) -> Option<Micros> {
         match &self.0 {
-            Known::Nothing => None,
-            Known::Lone(lone) => Some(lone.start()),
             Known::Many(many) => many.plain.last_stretch(),
+            few => few.holds().last().map(Lone::start),
         }
     }
 
@@ -121,7 +123,10 @@ impl KeyFacts {
         });
         match &self.0 {
             Known::Nothing => visit(nothing),
-            Known::Lone(lone) => visit(Claim::Plain(lone.fact())),
+            Known::Lone(_) | Known::Few(_) => {
+                let holds = self.0.holds().iter();
+                holds.for_each(|hold| visit(Claim::Plain(hold.fact())));
+            }
             Known::Many(many) => {
                 many.plain.facts().map(Claim::Plain).for_each(&mut visit);
                 for (event_id, standing) in many.named.iter().flat_map(|named| &named.standings) {
@@ -139,6 +144,7 @@ impl KeyFacts {
     pub fn claim_count(&self) -> usize {
         match &self.0 {
             Known::Nothing | Known::Lone(_) => 1,
+            Known::Few(holds) => holds.len(),
             Known::Many(many) => {
                 let named = many.named.as_ref();
                 many.plain.fact_count() + named.map_or(0, |named| named.standings.len())
@@ -153,9 +159,8 @@ impl KeyFacts {
     #[must_use]
     pub fn beginning(&self) -> Option<Micros> {
         match self.view() {
-            View::Nothing => None,
-            View::Lone(lone) => Some(lone.start()),
-            View::Many(timeline) => timeline.beginning(),
+            View::Apart(holds) => holds.first().map(Lone::start),
+            View::Timeline(timeline) => timeline.beginning(),
         }
     }
 
@@ -163,9 +168,8 @@ impl KeyFacts {
     #[must_use]
     pub fn horizon(&self) -> Option<Micros> {
         match self.view() {
-            View::Nothing => None,
-            View::Lone(lone) => Some(lone.end()),
-            View::Many(timeline) => timeline.horizon(),
+            View::Apart(holds) => holds.last().map(Lone::end),
+            View::Timeline(timeline) => timeline.horizon(),
         }
     }
 
@@ -173,8 +177,8 @@ impl KeyFacts {
     #[must_use]
     pub fn rate(&self) -> Totals {
         let open = match self.view() {
-            View::Nothing | View::Lone(_) => None,
-            View::Many(timeline) => timeline.open(),
+            View::Apart(_) => None,
+            View::Timeline(timeline) => timeline.open(),
         };
         open.map_or(Totals::ZERO, |(_, weight)| Totals::of(weight, 1))
     }
@@ -183,9 +187,11 @@ impl KeyFacts {
     #[must_use]
     pub fn totals(&self) -> Totals {
         match self.view() {
-            View::Nothing => Totals::ZERO,
-            View::Lone(lone) => Totals::of(lone.weight(), lone.length()),
-            View::Many(timeline) => timeline.totals(),
+            View::Apart(holds) => {
+                let each = |hold: &Lone| Totals::of(hold.weight(), hold.length());
+                holds.iter().map(each).sum()
+            }
+            View::Timeline(timeline) => timeline.totals(),
         }
     }
 
@@ -193,12 +199,14 @@ impl KeyFacts {
     #[must_use]
     pub fn score(&self, window: &Window) -> Totals {
         match self.view() {
-            View::Nothing => Totals::ZERO,
-            View::Lone(lone) => match window.overlap(lone.start(), lone.end()) {
-                0 => Totals::ZERO,
-                micros => Totals::of(lone.weight(), micros),
-            },
-            View::Many(timeline) => timeline.score(window),
+            View::Apart(holds) => {
+                let each = |hold: &Lone| match window.overlap(hold.start(), hold.end()) {
+                    0 => Totals::ZERO,
+                    micros => Totals::of(hold.weight(), micros),
+                };
+                holds.iter().map(each).sum()
+            }
+            View::Timeline(timeline) => timeline.score(window),
         }
     }
 
@@ -206,53 +214,44 @@ impl KeyFacts {
     #[must_use]
     pub fn segments(&self) -> Vec<Segment> {
         match self.view() {
-            View::Nothing => Vec::new(),
-            View::Lone(lone) => vec![Segment {
-                start: lone.start(),
-                end: Some(lone.end()),
-                weight: lone.weight(),
-            }],
-            View::Many(timeline) => timeline.segments(),
+            View::Apart(holds) => {
+                let each = |hold: &Lone| Segment {
+                    start: hold.start(),
+                    end: Some(hold.end()),
+                    weight: hold.weight(),
+                };
+                holds.iter().map(each).collect()
+            }
+            View::Timeline(timeline) => timeline.segments(),
         }
     }
 
     fn view(&self) -> View<'_> {
         match &self.0 {
-            Known::Nothing => View::Nothing,
-            Known::Lone(lone) => View::Lone(lone),
-            Known::Many(many) => View::Many(many.named.as_ref().map_or(&many.plain, |named| {
+            Known::Many(many) => View::Timeline(many.named.as_ref().map_or(&many.plain, |named| {
                 assert!(!named.is_stale, "a stale key is settled before it is asked");
                 &named.view
             })),
+            few => View::Apart(few.holds()),
         }
     }
 
     fn is_stale(&self) -> bool {
         match &self.0 {
-            Known::Nothing | Known::Lone(_) => false,
+            Known::Nothing | Known::Lone(_) | Known::Few(_) => false,
             Known::Many(many) => many.named.as_ref().is_some_and(|named| named.is_stale),
         }
     }
 
     fn record_plain(&mut self, fact: Fact) -> Recorded {
-        let first = Lone::of(fact);
-        match (&mut self.0, first) {
-            (Known::Nothing, Some(first)) => {
-                self.0 = Known::Lone(first);
-                return Recorded::settled(true);
-            }
-            (Known::Lone(known), Some(other)) => {
-                if let Some(is_change) = known.join(other) {
-                    return Recorded::settled(is_change);
-                }
-            }
-            (_, None) if matches!(fact, Fact::Closed { start, end, .. } if start >= end) => {
-                return Recorded {
-                    is_change: false,
-                    is_stale: self.is_stale(),
-                };
-            }
-            _ => {}
+        if matches!(fact, Fact::Closed { start, end, .. } if start >= end) {
+            return Recorded {
+                is_change: false,
+                is_stale: self.is_stale(),
+            };
+        }
+        if let Some(is_change) = Lone::of(fact).and_then(|hold| self.0.join(hold)) {
+            return Recorded::settled(is_change);
         }
         let many = self.many();
         let is_change = many.plain.record(fact);
@@ -308,22 +307,51 @@ impl KeyFacts {
     fn many(&mut self) -> &mut Many {
         if !matches!(self.0, Known::Many(_)) {
             let mut many = Box::<Many>::default();
-            if let Known::Lone(lone) = self.0 {
-                many.plain.record(lone.fact());
+            for hold in self.0.holds() {
+                many.plain.record(hold.fact());
             }
             self.0 = Known::Many(many);
         }
         match &mut self.0 {
             Known::Many(many) => many,
-            Known::Nothing | Known::Lone(_) => unreachable!("it was made just now"),
+            Known::Nothing | Known::Lone(_) | Known::Few(_) => {
+                unreachable!("it was made just now")
+            }
         }
     }
 }
 
+impl Known {
+    /// All that is known, where that is no more than holds that are apart.
+    fn holds(&self) -> &[Lone] {
+        match self {
+            Self::Nothing | Self::Many(_) => &[],
+            Self::Lone(hold) => std::slice::from_ref(hold),
+            Self::Few(holds) => holds,
+        }
+    }
+
+    /// Takes one hold more and says whether that is a change; `None` where a timeline is needed for it.
+    fn join(&mut self, hold: Lone) -> Option<bool> {
+        if matches!(self, Self::Many(_)) {
+            return None;
+        }
+        let holds = self.holds();
+        let joined = lone::joined(holds, hold).filter(|joined| joined.len() <= FEW)?;
+        if joined[..] == *holds {
+            return Some(false);
+        }
+        *self = match joined[..] {
+            [hold] => Self::Lone(hold),
+            ref holds => Self::Few(holds.into()),
+        };
+        Some(true)
+    }
+}
+
 enum View<'a> {
-    Nothing,
-    Lone(&'a Lone),
-    Many(&'a Timeline),
+    Apart(&'a [Lone]),
+    Timeline(&'a Timeline),
 }
 
 impl Recorded {
@@ -337,10 +365,63 @@ impl Recorded {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn a_key_takes_24_bytes() {
         assert_eq!(size_of::<KeyFacts>(), 24);
+    }
+
+    proptest! {
+        /// Holds that meet, touch and cover each other, up to more than lie side by side; one of the
+        /// weights does not fit into a hold of 24 bytes.
+        #[test]
+        fn holds_side_by_side_answer_as_their_timeline_does(
+            holds in proptest::collection::vec((0_i64..60, 1_i64..8, 0_usize..4), 0..14),
+            from in proptest::option::of(-1_i64..70), as_of in 0_i64..70, cut in 0_usize..14,
+        ) {
+            let instant = |number| Micros::new(number).expect("in range");
+            let weights = [Wad::ZERO, Wad::ONE, Wad::from_steps(1), Wad::from_steps(u128::MAX)];
+            let facts: Vec<_> = holds
+                .iter()
+                .map(|(start, length, weight)| Fact::Closed {
+                    start: instant(*start),
+                    end: instant(start + length),
+                    weight: weights[*weight],
+                })
+                .collect();
+            let (mut key, mut timeline) = (KeyFacts::default(), Timeline::default());
+            for fact in &facts {
+                let recorded = key.record(Claim::Plain(*fact));
+                prop_assert_eq!(recorded, Recorded::settled(timeline.record(*fact)));
+            }
+            // Another order, and in two halves.
+            let (mut reversed, mut half) = (KeyFacts::default(), KeyFacts::default());
+            let (first, second) = facts.split_at(cut.min(facts.len()));
+            for fact in second.iter().rev() {
+                let _ = reversed.record(Claim::Plain(*fact));
+            }
+            for fact in first {
+                let _ = half.record(Claim::Plain(*fact));
+            }
+            let _ = reversed.merge(&half);
+            let window = Window { from: from.map(instant), as_of: instant(as_of), closed_only: false };
+            for key in [&key, &reversed] {
+                prop_assert_eq!(key.beginning(), timeline.beginning());
+                prop_assert_eq!(key.last_stretch(), timeline.last_stretch());
+                prop_assert_eq!(key.horizon(), timeline.horizon());
+                prop_assert_eq!(key.totals(), timeline.totals());
+                prop_assert_eq!(key.score(&window), timeline.score(&window));
+                prop_assert_eq!(key.segments(), timeline.segments());
+                let mut claimed = Vec::new();
+                key.claims(|claim| if let Claim::Plain(fact) = claim { claimed.push(fact); });
+                prop_assert_eq!(key.claim_count(), claimed.len());
+                if !facts.is_empty() {
+                    prop_assert_eq!(claimed, timeline.facts().collect::<Vec<_>>());
+                }
+            }
+        }
     }
 }

@@ -1,18 +1,28 @@
-//! One closed hold in 24 bytes: what most keys are, ten million times.
+//! One closed hold in 24 bytes: what most keys are, ten million times, and others a few times over.
 //!
 //! Holds of 2,283 years or more, and weights of more than 16 digits or so, do not fit; they live in a
 //! timeline as any other. Nothing is rounded. Two bytes' worth of values are never used, so an enum
 //! around it needs no room of its own.
 
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
 use super::window::length;
 use super::{Fact, Micros, Wad};
+
+/// Holds of one key up to which they are kept as they are; more of them live in a timeline.
+pub(super) const FEW: usize = 8;
 
 /// Bytes of a length and of a weight's digits.
 const NARROW: usize = 7;
 const NARROW_MAX: u64 = (1 << (8 * NARROW)) - 1;
 
+/// Few holds and one more.
+pub(super) type Apart = SmallVec<[Lone; FEW + 1]>;
+
 /// One closed hold that is not empty.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lone {
     start: Micros,
     length: [u8; NARROW],
@@ -119,23 +129,56 @@ impl Lone {
         }
     }
 
-    /// Becomes the envelope of both and says whether that is a change; `None` where one hold is not
-    /// enough for it.
-    pub(super) fn join(&mut self, other: Self) -> Option<bool> {
-        let (ours, theirs) = (self.weight(), other.weight());
-        let (end, other_end) = (self.end(), other.end());
-        if self.start <= other.start && other_end <= end && theirs <= ours {
-            return Some(false);
+    /// Whether nothing of either lies in the other, and they are no single hold either.
+    fn is_apart(&self, other: &Self) -> bool {
+        let is_first = self.start <= other.start;
+        let (first, second) = if is_first {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        match first.end().cmp(&second.start) {
+            Ordering::Less => true,
+            Ordering::Equal => first.weight() != second.weight(),
+            Ordering::Greater => false,
         }
-        let is_covered = other.start <= self.start && end <= other_end && ours <= theirs;
-        let touches = other.start <= end && self.start <= other_end;
-        if !(is_covered || touches && ours == theirs) {
-            return None;
-        }
-        let start = self.start.min(other.start);
-        *self = Self::new(start, end.max(other_end), theirs)?;
-        Some(true)
     }
+
+    /// The envelope of two that are not apart; `None` where that is not one hold.
+    fn join(self, other: Self) -> Option<Self> {
+        if self.covers(&other) {
+            return Some(self);
+        }
+        if other.covers(&self) {
+            return Some(other);
+        }
+        let weight = self.weight();
+        let (start, end) = (self.start.min(other.start), self.end().max(other.end()));
+        (weight == other.weight()).then(|| Self::new(start, end, weight))?
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.start <= other.start && other.end() <= self.end() && other.weight() <= self.weight()
+    }
+}
+
+/// The envelope of `holds`, which are apart and in order of time, and one more: apart and in order again.
+/// `None` where some overlap at different weights.
+pub(super) fn joined(holds: &[Lone], other: Lone) -> Option<Apart> {
+    let mut joined = other;
+    let mut apart = Apart::new();
+    for hold in holds {
+        if hold.is_apart(&joined) {
+            apart.push(*hold);
+        } else {
+            // It may reach further now, but only to holds that are still to come: those before were
+            // apart from this one.
+            joined = hold.join(joined)?;
+        }
+    }
+    let place = apart.partition_point(|hold| hold.start < joined.start);
+    apart.insert(place, joined);
+    Some(apart)
 }
 
 fn narrow(value: u64) -> [u8; NARROW] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::ceiling::Ceiling;
 use super::ids::IdNumber;
-use super::keys::Keys;
+use super::keys::{HeldKey, Keys};
 use crate::core::key::Recorded;
 use crate::core::window::length;
 use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
@@ -152,11 +152,10 @@ impl HolderState {
         }
     }
 
-    /// Reads what a change of a key reads, and does nothing with it.
-    pub(super) fn touch(&self, token: IdNumber) {
-        let key = self.keys.get(token);
-        let known = key.map(|key| key.facts.last_stretch());
-        std::hint::black_box((self.totals.held_us, self.rate.held_us, self.horizon, known));
+    /// Reads what a change of a key reads of its holder, and finds the key.
+    pub(super) fn touch(&self, token: IdNumber) -> Option<&HeldKey> {
+        std::hint::black_box((self.totals.held_us, self.rate.held_us, self.horizon));
+        self.keys.get(token)
     }
 
     /// How many keys are held past all they know.

@@ -2,7 +2,7 @@
 //!
 //! For token ids everywhere, and for the holder ids that a batch cannot pack into a record.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -29,15 +29,8 @@ impl IdIndex {
     /// # Panics
     /// At the 2^32nd id.
     pub(super) fn number(&self, id: &str) -> IdNumber {
-        // A panic while the lock is held leaves the tables whole: both are written last.
-        if let Some(number) = self
-            .ids
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .numbers
-            .get(id)
-        {
-            return *number;
+        if let Some(number) = self.known(id) {
+            return number;
         }
         let mut guard = self.ids.write().unwrap_or_else(PoisonError::into_inner);
         let ids = &mut *guard;
@@ -53,19 +46,37 @@ impl IdIndex {
 
     /// The number of `id`, if it was seen.
     pub(super) fn known(&self, id: &str) -> Option<IdNumber> {
-        let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
-        ids.numbers.get(id).copied()
+        self.read().numbers.get(id).copied()
+    }
+
+    /// The number of each of `ids`, in their order. The lock is taken once for all that were seen.
+    pub(super) fn numbers<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+        mut take: impl FnMut(IdNumber),
+    ) {
+        let mut known = self.read();
+        for id in ids {
+            let number = known.numbers.get(id).copied();
+            take(if let Some(number) = number {
+                number
+            } else {
+                drop(known);
+                let number = self.number(id);
+                known = self.read();
+                number
+            });
+        }
     }
 
     /// The id behind a number that this index gave.
     pub(super) fn name(&self, number: IdNumber) -> Arc<str> {
-        Arc::clone(
-            &self
-                .ids
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .names[number.0 as usize],
-        )
+        Arc::clone(&self.read().names[number.0 as usize])
+    }
+
+    /// A panic while the lock is held leaves the tables whole: both are written last.
+    fn read(&self) -> RwLockReadGuard<'_, Ids> {
+        self.ids.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

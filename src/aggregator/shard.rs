@@ -8,8 +8,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use smallvec::SmallVec;
 
 use super::ceiling::Ceilings;
+use super::hold_aggregator::RUN;
 use super::holder::{HolderChange, HolderState};
 use super::ids::IdNumber;
 use crate::core::Micros;
@@ -126,10 +128,15 @@ impl Shard {
             .map(|number| &self.holders[number as usize])
     }
 
-    /// Reads a key of a known holder as a change of it will, and does nothing with it. Reads wait for
-    /// memory many at a time where changes would wait one after the other.
-    pub(super) fn touch(&self, number: u32, token: IdNumber) {
-        self.holders[number as usize].state.touch(token);
+    /// Reads keys of known holders as changes of them will, and does nothing with them. Reads that do
+    /// not need each other wait for memory many at a time, where changes would wait one after the other.
+    pub(super) fn touch(&self, places: impl Iterator<Item = (u32, IdNumber)>) {
+        let keys: SmallVec<[_; RUN]> = places
+            .map(|(number, token)| self.holders[number as usize].state.touch(token))
+            .collect();
+        for key in keys.into_iter().flatten() {
+            std::hint::black_box(key.facts.last_stretch());
+        }
     }
 
     pub(super) fn holders(&self) -> &[Holder] {

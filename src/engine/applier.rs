@@ -62,11 +62,15 @@ fn run(progress: &Arc<Progress>, terms: Terms, waiting: &Receiver<Numbered>) {
         journal_bytes,
     } in waiting
     {
-        let mut events = Vec::new();
+        let counts = submissions
+            .iter()
+            .map(|submission| submission.batch.count());
+        let count: u64 = counts.map(u64::from).sum();
+        // Growing would copy most events once, into fresh memory.
+        let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
         for submission in &submissions {
             decode(submission.batch.bytes(), &mut events);
         }
-        let count = events.len() as u64;
         let repeated = progress.aggregator.record_events(&events);
         drop(events);
         progress

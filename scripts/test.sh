@@ -10,8 +10,9 @@ source scripts/interop_steps.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
 EXTENSION_VENV=$CACHE/venv-extension
-export POH_CONFORMANCE=${POH_CONFORMANCE:-$SHARED/conformance/cases}
-export POH_CRYPTOPUNKS=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
+# Not exported: a test that is told of a folder, and not only where to look, fails without it.
+PUBLISHED_CASES=${POH_CONFORMANCE:-$SHARED/conformance/cases}
+SALES=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
 export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 
 pytest_with() {
@@ -80,10 +81,10 @@ step "make run" scripts/run.sh
 
 for engine in native python; do
     step "the repository's cases, --engine $engine" cases "$engine" tests/cases
-    if [ -d "$POH_CONFORMANCE" ]; then
-        step "conformance cases, --engine $engine" cases "$engine" "$POH_CONFORMANCE"
+    if [ -d "$PUBLISHED_CASES" ]; then
+        step "conformance cases, --engine $engine" cases "$engine" "$PUBLISHED_CASES"
     else
-        not_run "conformance cases, --engine $engine" "there are none at $POH_CONFORMANCE"
+        not_run "conformance cases, --engine $engine" "there are none at $PUBLISHED_CASES"
     fi
 done
 
@@ -100,11 +101,11 @@ else
 fi
 step "the package alone" package_alone
 
-if [ -f "$POH_CRYPTOPUNKS" ]; then
-    step "CryptoPunks figures, inside the binary" cryptopunks "$POH_CRYPTOPUNKS"
+if [ -f "$SALES" ]; then
+    step "CryptoPunks figures, inside the binary" cryptopunks "$SALES"
 else
-    not_run "CryptoPunks figures" "the sales are not at $POH_CRYPTOPUNKS"
-    not_run "CryptoPunks over gRPC with a kill -9 in the middle" "the sales are not at $POH_CRYPTOPUNKS"
+    not_run "CryptoPunks figures" "the sales are not at $SALES"
+    not_run "CryptoPunks over gRPC with a kill -9 in the middle" "the sales are not at $SALES"
 fi
 command -v promtool >/dev/null ||
     not_run "promtool over metrics and alert rules" "it is not installed (Debian's package prometheus has it)"

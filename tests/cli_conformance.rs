@@ -2,8 +2,9 @@
 //! where they lie beside the checkout or `POH_CONFORMANCE` names their folder.
 
 mod cli_support;
+mod published_cases;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cli_support::run;
 use serde_json::Value;
@@ -89,15 +90,8 @@ fn own_cases_are_answered_exactly() {
 
 #[test]
 fn published_cases_are_answered_exactly() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/cases");
-    let named = std::env::var_os("POH_CONFORMANCE").map(PathBuf::from);
-    let folder = named.clone().unwrap_or(beside);
-    if named.is_none() && !folder.is_dir() {
-        println!(
-            "no published cases in {}: only the repository's own were run",
-            folder.display()
-        );
+    let Some(folder) = published_cases::folder() else {
         return;
-    }
+    };
     assert!(check_all(&folder) > 0, "{} holds no case", folder.display());
 }

@@ -4,6 +4,8 @@
 //! published cases are not committed here: `make fuzz` has them written where
 //! `HOLDMETRICS_FUZZ_CORPUS` says.
 
+mod published_cases;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -246,13 +248,9 @@ fn the_seeds_are_those_of_the_cases() {
 
 #[test]
 fn every_published_case_becomes_seeds_too() {
-    let beside = root().join("../shared/conformance/cases");
-    let named = std::env::var_os("POH_CONFORMANCE").map(PathBuf::from);
-    let folder = named.clone().unwrap_or(beside);
-    if named.is_none() && !folder.is_dir() {
-        println!("no published cases in {}", folder.display());
+    let Some(folder) = published_cases::folder() else {
         return;
-    }
+    };
     let seeds = seeds_of(&folder);
     for case in fs::read_dir(&folder).expect("the cases") {
         let name = case.expect("a case").file_name();

@@ -195,11 +195,12 @@ async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
     record(&mut open).await.unwrap();
     assert_eq!(expiry(&service).as_deref(), Some("4102444800"), "2100");
 
-    // The key first: whoever looks in between finds no pair, and takes up the whole one at its next look.
+    // The key first: whoever looks in between finds no pair.
     let (certificate, key) = new.issue_until(2040);
     old.put("server.key", &key);
     old.put("server.pem", &certificate);
     reloads(&service, "ok", 1).await;
+    reloads(&service, "failed", 0).await;
     record_over_tls(&service, trusting(&new)).await.unwrap();
     let status = healthz(&service, &HttpsClient::new(&new, None)).await;
     assert!(status.unwrap().starts_with("HTTP/1.1 200"));

@@ -17,9 +17,18 @@ pub(super) struct InForce<T, E> {
     files: Vec<PathBuf>,
     read: Read<T, E>,
     value: ArcSwap<T>,
-    /// How the files looked before they were last read, well or not.
-    seen: Mutex<Vec<Option<Stamp>>>,
+    seen: Mutex<Seen>,
 }
+
+/// How the files looked.
+struct Seen {
+    /// Before they were last read, well or not.
+    when_read: Stamps,
+    /// When somebody last looked.
+    last: Stamps,
+}
+
+type Stamps = Vec<Option<Stamp>>;
 
 /// Changes where the content of a file does.
 type Stamp = (u64, Option<SystemTime>, u64);
@@ -34,7 +43,10 @@ impl<T, E> InForce<T, E> {
         Ok(Self {
             value: ArcSwap::from_pointee(read()?),
             read: Box::new(read),
-            seen: Mutex::new(seen),
+            seen: Mutex::new(Seen {
+                last: seen.clone(),
+                when_read: seen,
+            }),
             files,
         })
     }
@@ -49,27 +61,31 @@ impl<T, E> InForce<T, E> {
         self.renew(&mut self.seen())
     }
 
-    /// Reads the files again where one of them has changed; `None` where they look as they did.
+    /// Reads the files again where one of them has changed and all look as they did at the look before:
+    /// who renews several is given the time to finish. `None` where they were not read.
     pub(super) fn reload_if_changed(&self) -> Option<Result<Arc<T>, E>> {
         let mut seen = self.seen();
-        (stamps(&self.files) != *seen).then(|| self.renew(&mut seen))
+        let now = stamps(&self.files);
+        let is_due = now == seen.last && now != seen.when_read;
+        seen.last = now;
+        is_due.then(|| self.renew(&mut seen))
     }
 
-    fn renew(&self, seen: &mut Vec<Option<Stamp>>) -> Result<Arc<T>, E> {
+    fn renew(&self, seen: &mut Seen) -> Result<Arc<T>, E> {
         // Before the content, so that a change in between is seen as one.
-        *seen = stamps(&self.files);
+        seen.when_read = stamps(&self.files);
         let value = Arc::new((self.read)()?);
         self.value.store(Arc::clone(&value));
         Ok(value)
     }
 
     /// Held for a whole reading: of two at once, the one that read older files must not come last.
-    fn seen(&self) -> MutexGuard<'_, Vec<Option<Stamp>>> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
+fn stamps(files: &[PathBuf]) -> Stamps {
     files.iter().map(|file| stamp(file)).collect()
 }
 
@@ -123,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_is_read_once_and_only_what_can_be_used_is_taken_over() {
+    fn a_change_is_read_once_it_is_over_and_only_what_can_be_used_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         put(folder, "a", "1");
@@ -136,19 +152,19 @@ mod tests {
         };
         assert_eq!(look(), None);
 
-        // Half of a new pair.
+        // Half of a new pair, and nothing more comes.
         put(folder, "a", "2");
-        assert_eq!(look(), Some(Err([2, 8])));
-        assert_eq!(look(), None);
+        assert_eq!([look(), look(), look()], [None, Some(Err([2, 8])), None]);
         assert_eq!(**in_force.get(), [1, 8]);
         fs::remove_file(folder.join("b")).unwrap();
-        assert_eq!(look(), Some(Err([2, 0])));
-        assert_eq!(look(), None);
+        assert_eq!([look(), look(), look()], [None, Some(Err([2, 0])), None]);
 
-        put(folder, "b", "7");
-        assert_eq!(look(), Some(Ok([2, 7])));
+        // Halves with a look in between.
+        put(folder, "a", "3");
         assert_eq!(look(), None);
-        assert_eq!(**in_force.get(), [2, 7]);
+        put(folder, "b", "6");
+        assert_eq!([look(), look(), look()], [None, Some(Ok([3, 6])), None]);
+        assert_eq!(**in_force.get(), [3, 6]);
         // Who asks for it has it read whatever the files look like.
         assert!(in_force.reload().is_ok());
     }
@@ -170,6 +186,7 @@ mod tests {
         .unwrap();
         fs::write(&file, "half, again").unwrap();
         assert_eq!(in_force.reload(), Err("half, again".to_owned()));
+        assert!(in_force.reload_if_changed().is_none());
         assert!(in_force.reload_if_changed().unwrap().is_ok());
         assert_eq!(**in_force.get(), "whole at last");
     }

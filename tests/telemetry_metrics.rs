@@ -40,6 +40,12 @@ fn page(metrics: &Metrics) -> String {
     String::from_utf8(metrics.render()).expect("the page is text")
 }
 
+fn has_lines(page: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
+    }
+}
+
 #[test]
 fn names_labels_and_help_texts_are_those_that_were_published() {
     let metrics = Metrics::new("", "");
@@ -72,46 +78,49 @@ fn every_family_appears_once_it_has_a_value() {
         assert!(page.contains(&format!("# HELP {name} {help}\n")), "{name}");
         assert!(page.contains(&format!("# TYPE {name} {kind}\n")), "{name}");
     }
-    for line in [
-        "holdmetrics_build_info{features=\"py-embed\",version=\"1.2.3\"} 1",
-        "holdmetrics_events_accepted_total 5",
-        "holdmetrics_events_refused_total{reason=\"end\"} 3",
-        "holdmetrics_grpc_requests_total{code=\"OK\",method=\"Record\"} 1",
-        "holdmetrics_http_requests_total{code=\"200\",method=\"GET\",route=\"/holders/{id}\"} 1",
-        "holdmetrics_ack_latency_seconds_bucket{le=\"0.0025\"} 1",
-    ] {
-        assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
-    }
+    has_lines(
+        &page,
+        &[
+            "holdmetrics_build_info{features=\"py-embed\",version=\"1.2.3\"} 1",
+            "holdmetrics_events_accepted_total 5",
+            "holdmetrics_events_refused_total{reason=\"end\"} 3",
+            "holdmetrics_grpc_requests_total{code=\"OK\",method=\"Record\"} 1",
+            "holdmetrics_http_requests_total{code=\"200\",method=\"GET\",route=\"/holders/{id}\"} 1",
+            "holdmetrics_ack_latency_seconds_bucket{le=\"0.0025\"} 1",
+        ],
+    );
 }
 
 #[test]
 fn counters_of_a_closed_label_stand_at_zero_before_the_first_count() {
     let page = page(&Metrics::new("", ""));
-    for line in [
-        "holdmetrics_key_reloads_total{result=\"failed\"} 0",
-        "holdmetrics_key_reloads_total{result=\"ok\"} 0",
-        "holdmetrics_certificate_reloads_total{result=\"failed\"} 0",
-        "holdmetrics_certificate_reloads_total{result=\"ok\"} 0",
-        "holdmetrics_connections_refused_total{reason=\"handshake\"} 0",
-        "holdmetrics_events_refused_total{reason=\"holder_id\"} 0",
-        "holdmetrics_events_refused_total{reason=\"json\"} 0",
-    ] {
-        assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
-    }
+    has_lines(
+        &page,
+        &[
+            "holdmetrics_key_reloads_total{result=\"failed\"} 0",
+            "holdmetrics_key_reloads_total{result=\"ok\"} 0",
+            "holdmetrics_certificate_reloads_total{result=\"failed\"} 0",
+            "holdmetrics_certificate_reloads_total{result=\"ok\"} 0",
+            "holdmetrics_connections_refused_total{reason=\"handshake\"} 0",
+            "holdmetrics_events_refused_total{reason=\"holder_id\"} 0",
+            "holdmetrics_events_refused_total{reason=\"json\"} 0",
+        ],
+    );
 }
 
 #[test]
 fn figures_are_looked_up_at_each_scrape() {
     let page = page(&busy());
-    for line in [
-        "holdmetrics_sequence 7",
-        "holdmetrics_holders 3",
-        "holdmetrics_state_lag_seconds 1.5",
-        "holdmetrics_condition{condition=\"disk_full\"} 1",
-        "holdmetrics_condition{condition=\"ready\"} 0",
-    ] {
-        assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
-    }
+    has_lines(
+        &page,
+        &[
+            "holdmetrics_sequence 7",
+            "holdmetrics_holders 3",
+            "holdmetrics_state_lag_seconds 1.5",
+            "holdmetrics_condition{condition=\"disk_full\"} 1",
+            "holdmetrics_condition{condition=\"ready\"} 0",
+        ],
+    );
 }
 
 #[cfg(target_os = "linux")]

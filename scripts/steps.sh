@@ -41,6 +41,8 @@ finish() {
 }
 
 clippy() { cargo clippy --release --locked --all-targets "$@" -- -D warnings; }
+# Links that lead nowhere are errors.
+rustdoc() { RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --lib; }
 ruff() { "$VENV/bin/ruff" "$@" .; }
 # The package with its tests, then the scripts around it; the settings are the package's.
 mypy_strict() {
@@ -65,6 +67,7 @@ lint_steps() {
     else
         not_run "clippy, py-ext" "$NO_STABLE_ABI"
     fi
+    step "rustdoc" rustdoc
     if command -v shellcheck >/dev/null; then
         step "shellcheck" shellcheck -x -P SCRIPTDIR scripts/*.sh .ci/run
     else

@@ -3,7 +3,7 @@
 //! [`read`] deals whole files to threads and fills one [`EventSink`] a thread; [`read_in_order`] hands
 //! rows on with their places, for a sender; [`raw`] hands them on unchecked, for a second
 //! implementation to judge. Nothing is scored or
-//! printed here. Read in this order: [`source`] and [`format`] (what is opened), `content` (how),
+//! printed here. Read in this order: `source` and `format` (what is opened), `content` (how),
 //! `text` (blocks of lines), `jsonl`, `csv`, `parquet`, `ipc` (one form each), `layout` and `rows`
 //! (columns), [`read`] (threads).
 

@@ -1,7 +1,7 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, keys and limits.
 //!
-//! It converts, asks and answers; nothing is decided here about events or scores. Read [`settings`] (what can
-//! be chosen), [`server`] (how it runs), `listener`, `connection` and `activity` (sockets), `certificates`,
+//! It converts, asks and answers; nothing is decided here about events or scores. Read `settings` (what can
+//! be chosen), `server` (how it runs), `listener`, `connection` and `activity` (sockets), `certificates`,
 //! [`keys`], `key_ring` and `access` (who may do what), then `grpc` and `http`.
 
 mod access;

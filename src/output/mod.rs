@@ -2,7 +2,7 @@
 //! into a file that is whole.
 //!
 //! Nothing is scored or sorted here; rows are written in the order in which they come. Read
-//! [`report`] (what is written), one file for each form, [`destination`] (where it goes).
+//! `report` (what is written), one file for each form, `destination` (where it goes).
 
 mod csv;
 mod destination;

@@ -5,12 +5,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
+use poh_holdmetrics_rust::net::pb::{self, hold_metrics_client::HoldMetricsClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
@@ -188,13 +188,37 @@ pub(crate) fn refusal(mut command: Command, code: i32) -> String {
 }
 
 /// One event of `holder`: held for a second at weight 1.
-pub(crate) fn event(holder: &str) -> poh_holdmetrics_rust::net::pb::HoldMsg {
+pub(crate) fn event(holder: &str) -> pb::HoldMsg {
     let at = |seconds| prost_types::Timestamp { seconds, nanos: 0 };
-    poh_holdmetrics_rust::net::pb::HoldMsg {
+    pb::HoldMsg {
         token_id: "T".into(),
         holder_id: holder.into(),
         start: Some(at(1_700_000_000)),
         end: Some(at(1_700_000_001)),
         ..Default::default()
     }
+}
+
+/// What the binary does with the server at `address`.
+pub(crate) fn run_at(address: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_main_holdmetrics"))
+        .args(arguments)
+        .args(["--server", &format!("http://{address}")])
+        .env_remove("LOG_LEVEL")
+        .output()
+        .expect("the binary runs")
+}
+
+/// What it said to people.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Who leads the leaderboard, and with what.
+pub(crate) async fn scores(service: &Service) -> Vec<(String, String)> {
+    let request = pb::GetLeaderboardRequest::default();
+    let found = service.client().await.get_leaderboard(request).await;
+    let holders = found.expect("an answer").into_inner().holders;
+    let row = |holder: pb::HolderScore| (holder.holder_id, holder.score);
+    holders.into_iter().map(row).collect()
 }

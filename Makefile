@@ -33,7 +33,7 @@ bench-serve: ## the service beside bare servers, a Python one and the disk's fda
 fmt: ## format Rust and Python in place
 	@scripts/fmt.sh
 
-lint: ## formats, clippy, ruff, mypy, Windows check, licences; changes nothing
+lint: ## formats, clippy, rustdoc, ruff, mypy, Windows check, licences; changes nothing
 	@scripts/lint.sh
 
 audit: ## licences, sources and known vulnerabilities of the dependencies

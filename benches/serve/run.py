@@ -2,8 +2,8 @@
 
 Every round runs each contender once at each workload, in turns, client and server on the same cores; the
 table has medians. Before each run of ours the floor is measured in the folder of the journal: the time of
-one append of 4 KiB with fdatasync. Beside the acknowledgements at half load stands what the disk alone would
-make a message wait. Figures mean something only on a machine that does nothing else.
+one append of 4 KiB with fdatasync. Beside the acknowledgements at half load stand what the disk alone would
+make a message wait, and how long the machine takes its cores away from programs that need them. Figures mean something only on a machine that does nothing else.
 
     python benches/serve/run.py --binary BINARY --bare BARE_SERVER
     python benches/serve/run.py ... --quick      # one short round, prints, writes nothing
@@ -159,6 +159,23 @@ def disk_wait_ms(folder: Path, seconds: float) -> float:
     return waits[int(0.99 * len(waits))] * 1000
 
 
+def spin_ms(seconds: float) -> float:
+    """The longest time that a program which only reads the clock does not get to read it."""
+    longest, last = 0.0, time.perf_counter()
+    until = last + seconds
+    while last < until:
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    return longest * 1000
+
+
+def pause_ms(seconds: float) -> float:
+    """The longest pause of any core while all of them are wanted and nothing else runs."""
+    cores = os.cpu_count() or 1
+    with concurrent.futures.ProcessPoolExecutor(cores) as pool:
+        return max(pool.map(spin_ms, [seconds] * cores))
+
+
 def ours(binary: str, folder: Path) -> list[str]:
     """The command of the service over an empty store."""
     shutil.rmtree(folder / "data", ignore_errors=True)
@@ -192,16 +209,17 @@ def compare(
 
 
 def at_half_load(options: argparse.Namespace, folder: Path, saturating: float) -> list[Figures]:
-    """Acknowledgements while events come at half the rate that saturates, in turns with the disk alone."""
+    """Acknowledgements while events come at half the rate that saturates, in turns with disk and cores alone."""
     rate = max(1, int(saturating / 2))
     more = ("--rate", str(rate), "--duration", str(options.seconds))
     samples = []
     for _ in range(options.rounds):
-        disk = disk_wait_ms(folder, options.seconds)
+        disk, pause = disk_wait_ms(folder, options.seconds), pause_ms(options.seconds)
         with served(ours(options.binary, folder)) as (_, grpc_address, http_address):
             figures = load(options.binary, WORKLOADS[0], grpc_address, http_address, *more)
-        samples.append(figures | {"wanted": rate, "disk": disk})
-        print(f"at half load: p99 {figures['p99']:.2f} ms, the disk alone {disk:.2f} ms", flush=True)
+        samples.append(figures | {"wanted": rate, "disk": disk, "pause": pause})
+        alone = f"the disk alone {disk:.2f} ms, a core's longest pause {pause:.2f} ms"
+        print(f"at half load: p99 {figures['p99']:.2f} ms, {alone}", flush=True)
     return samples
 
 
@@ -315,6 +333,7 @@ def table(options: argparse.Namespace, folder: Path) -> str:
         f"p50 {half('p50'):.2f} ms) at {half('rate'):,.0f}/s of {half('wanted'):,.0f}/s wanted |",
         f"| the same wait with the disk alone, in turns, {SYNCS_A_SECOND:,} syncs/s | {half('disk'):.2f} ms "
         f"({between('disk')}) |",
+        f"| the longest pause of a core with nothing else to do, in turns | {half('pause'):.2f} ms ({between('pause')}) |",
         f"| `GetLeaderboard`, top 100 of {options.holders:,} holders, p99 at most 10 ms at half of (a)'s load | "
         f"{leaders(many)} |",
         f"| the same at half of the load that saturates such a store | {leaders(many_at_own)} |",

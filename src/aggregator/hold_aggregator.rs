@@ -19,15 +19,13 @@ use smallvec::SmallVec;
 use super::floors::Floors;
 use super::holder::HolderState;
 use super::ids::{IdIndex, IdNumber};
-use super::shard::Shard;
+use super::shard::{RUN, Shard};
 use crate::core::columns::LengthMismatch;
 use crate::core::key::{PARTS, part_of};
 use crate::core::{Event, EventColumns, Refusal};
 
 /// Events from which on several threads share a batch.
 const SHARED_FROM: usize = 4_096;
-/// Events that are added under one lock.
-pub(super) const RUN: usize = 128;
 /// Holders that a merge copies under one lock.
 const MERGE_HOLDERS: usize = 64;
 

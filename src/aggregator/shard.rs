@@ -11,10 +11,12 @@ use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
 
 use super::ceiling::Ceilings;
-use super::hold_aggregator::RUN;
 use super::holder::{HolderChange, HolderState};
 use super::ids::IdNumber;
 use crate::core::Micros;
+
+/// Events that are added under one lock.
+pub(super) const RUN: usize = 128;
 
 /// Holders of one part.
 #[derive(Default)]

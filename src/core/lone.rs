@@ -163,7 +163,7 @@ impl Lone {
 }
 
 /// The envelope of `holds`, which are apart and in order of time, and one more: apart and in order again.
-/// `None` where some overlap at different weights.
+/// `None` where some overlap at different weights, or one would not fit.
 pub(super) fn joined(holds: &[Lone], other: Lone) -> Option<Apart> {
     let mut joined = other;
     let mut apart = Apart::new();

@@ -1,16 +1,21 @@
-# What a person and the machine that checks run. Each target is a script in scripts/; `make help` lists them.
+# What people and CI run; `make help` lists it. What takes more than a few commands is a script in scripts/.
 #
 #   PYTHON=/path/to/python   build against this Python (3.11 to 3.13, with a shared libpython)
 #   CARGO_TARGET_DIR=...     build elsewhere; the binary still lies at target/release/main_holdmetrics
 
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test soak fuzz bench bench-serve fmt lint audit doctor clean
+# For the lines below that need the project's paths and environments.
+COMMON := source scripts/common.sh
+
+.PHONY: help build run test soak fuzz bench bench-serve fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build target/release/main_holdmetrics, with CPython inside
-	@scripts/build.sh
+	@$(COMMON); build_binary; say "Built $${BINARY#"$$REPOSITORY"/}"
 
 run: ## build, make .venv, print a leaderboard of generated events, serve and post one event
 	@scripts/run.sh
@@ -18,26 +23,35 @@ run: ## build, make .venv, print a leaderboard of generated events, serve and po
 test: ## every test: Rust with and without Python, the extension, Python, lints, formats, import rules
 	@scripts/test.sh
 
+# HOLDMETRICS_KILL_ROUNDS takes another number of rounds.
 soak: ## every bit of a state flipped, and 100 rounds of kill -9 under load over one store
-	@scripts/soak.sh
+	@$(COMMON); export HOLDMETRICS_ALL_FLIPS=1 HOLDMETRICS_KILL_ROUNDS=$${HOLDMETRICS_KILL_ROUNDS:-100}; \
+	step "every bit of a state" cargo test --release --locked --test state_store d4_ -- --nocapture; \
+	step "kill -9, $$HOLDMETRICS_KILL_ROUNDS rounds" cargo test --release --locked --test serve_kill -- --nocapture; \
+	finish
 
 bench: ## criterion benches, calls over the boundary, and the comparison with other tools
-	@scripts/bench.sh
+	@scripts/bench.sh files
 
 fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz/seeds; needs nightly
 	@scripts/fuzz.sh
 
 bench-serve: ## the service beside bare servers, a Python one and the disk's fdatasync floor
-	@scripts/bench_serve.sh
+	@scripts/bench.sh serve
 
 fmt: ## format Rust and Python in place
-	@scripts/fmt.sh
+	@$(COMMON); make_test_venv; cargo fmt --all; "$$VENV/bin/ruff" check --fix .; "$$VENV/bin/ruff" format .
 
 lint: ## formats, clippy, rustdoc, ruff, mypy, Windows check, licences; changes nothing
 	@scripts/lint.sh
 
 audit: ## licences, sources and known vulnerabilities of the dependencies
-	@scripts/audit.sh
+	@scripts/lint.sh audit
+
+protocols: ## generate src/net/pb and the package's protocols from proto/poh/hold.proto
+	@$(COMMON); make_test_venv; export HOLDMETRICS_REGENERATE=1; \
+	cargo test --release --locked --test generated; \
+	cd python_pkg; ../.venv/bin/python -m pytest -q -p no:cacheprovider tests/test_protocols.py
 
 doctor: build ## build, then say what the binary finds and what is wrong
 	@target/release/main_holdmetrics doctor

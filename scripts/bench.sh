@@ -1,25 +1,44 @@
 #!/usr/bin/env bash
-# make bench: scoring by itself, calls over the boundary to Python, and the comparison with other tools,
-# which writes its table to docs/benchmarks.md. Takes long, and needs a machine that does nothing else.
+# Benchmarks; each writes its table to docs/benchmarks.md. They take long and need a machine that does nothing
+# else.
 #
-# PEERS_ARGUMENTS is handed on to benches/peers/run.py, for example PEERS_ARGUMENTS="--sizes 1M --rounds 3".
+#   bench.sh files   make bench: scoring alone, calls over the boundary to Python, other tools on the same files
+#   bench.sh serve   make bench-serve: the service beside servers that discard everything, a Python server and
+#                    the disk's fdatasync floor
+#
+# BENCH_ARGUMENTS is passed to benches/peers/run.py or benches/serve/run.py, for example
+# BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
 source "$(dirname "$0")/common.sh"
 
-build_binary
-make_run_venv
+read -ra arguments <<<"${BENCH_ARGUMENTS:-}"
 
-say "Scoring by itself"
-cargo bench --locked --features py-embed --bench scoring
+bench_files() {
+    local peers=benches/peers
+    make_run_venv
+    say "Scoring alone"
+    cargo bench --locked --features py-embed --bench scoring
+    say "Calls over the boundary"
+    "$BINARY" run benches/boundary.py
+    # Other tools have an environment of their own, with pinned versions.
+    make_venv "$peers/.venv" --requirement "$peers/requirements.txt"
+    say "Batch by batch"
+    "$peers/.venv/bin/python" "$peers/incremental.py" --binary "$BINARY"
+    say "Beside other tools"
+    "$peers/.venv/bin/python" "$peers/run.py" --binary "$BINARY" "${arguments[@]}"
+}
 
-say "Calls over the boundary"
-"$BINARY" run benches/boundary.py
+bench_serve() {
+    local serve=benches/serve
+    cargo build --release --locked --features py-embed --example bare_server
+    make_venv "$serve/.venv" --requirement "$serve/requirements.txt"
+    "$serve/.venv/bin/python" "$serve/run.py" --binary "$BINARY" \
+        --bare "$TARGET/release/examples/bare_server" "${arguments[@]}"
+}
 
-# The peers have an environment of their own, with pinned versions.
-peers=$REPOSITORY/benches/peers
-make_venv "$peers/.venv" --requirement "$peers/requirements.txt"
-say "Batch by batch"
-"$peers/.venv/bin/python" "$peers/incremental.py" --binary "$BINARY"
-say "Beside other tools"
-# Several arguments are meant.
-# shellcheck disable=SC2086
-"$peers/.venv/bin/python" "$peers/run.py" --binary "$BINARY" ${PEERS_ARGUMENTS:-}
+case ${1:-} in
+files | serve)
+    build_binary
+    "bench_$1"
+    ;;
+*) die "say what to measure: files or serve" ;;
+esac

@@ -1,4 +1,5 @@
-# What the other scripts share: where things lie, which Python, and how a step speaks. Sourced by bash.
+# What the other scripts share: paths, the chosen Python, virtual environments, named steps with a summary.
+# Sourced by bash.
 #
 # After `source scripts/common.sh` the working folder is the repository's. Variables that a caller may set:
 #   PYTHON            the Python to build against (see choose_python.sh)
@@ -49,7 +50,7 @@ make_venv() {
     local venv=$1 stamp key
     shift
     stamp=$venv/.holdmetrics-stamp
-    key=$({ "$CHOSEN_PYTHON" -V; echo "$CHOSEN_PYTHON"; cat python_pkg/pyproject.toml scripts/*-requirements.txt benches/*/requirements.txt tests/interop/requirements.txt; } | cksum)
+    key=$({ "$CHOSEN_PYTHON" -V; echo "$CHOSEN_PYTHON"; cat python_pkg/pyproject.toml benches/*/requirements.txt tests/interop/requirements.txt; } | cksum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$key $*" ]; then return; fi
     if [ -e "$venv" ] && [ ! -e "$stamp" ] && [ -n "$(ls -A "$venv")" ]; then
         die "$venv was not made by make: move it away, then run this again"
@@ -62,9 +63,9 @@ make_venv() {
 }
 
 # The environment of scripts in the binary: the package from the checkout, and what it depends on.
-# `make test` asks for more of the same environment; where that more is there, it stays.
+# `make test` adds its own packages to the same environment; if they are there, they stay.
 make_run_venv() {
-    if grep -qs interop "$VENV/.holdmetrics-stamp"; then
+    if grep -qs 'python_pkg\[dev\]' "$VENV/.holdmetrics-stamp"; then
         make_test_venv
     else
         make_venv "$VENV" --editable ./python_pkg
@@ -72,5 +73,43 @@ make_run_venv() {
 }
 
 make_test_venv() {
-    make_venv "$VENV" --editable './python_pkg[dev]' --requirement scripts/interop-requirements.txt
+    make_venv "$VENV" --editable './python_pkg[dev]'
+}
+
+# Named steps: all run, also after one failed, and `finish` prints what became of each.
+SUMMARY=()
+FAILED=0
+
+# Runs a command under a name and remembers how it ended.
+step() {
+    local name=$1 began=$SECONDS result
+    shift
+    say "$name"
+    set +e
+    (set -e; "$@")
+    result=$?
+    set -e
+    if [ "$result" -eq 0 ]; then
+        SUMMARY+=("$(printf 'ok      %5d s  %s' $((SECONDS - began)) "$name")")
+    else
+        SUMMARY+=("$(printf 'FAILED  %5d s  %s (exit %d)' $((SECONDS - began)) "$name" "$result")")
+        FAILED=$((FAILED + 1))
+        say "FAILED: $name (exit $result)"
+    fi
+}
+
+# Lists a step that cannot run here, with the reason; it does not count as passed.
+not_run() {
+    say "$1: not run, $2"
+    SUMMARY+=("$(printf 'not run           %s: %s' "$1" "$2")")
+}
+
+# Prints the summary; exits with 1 if a step failed.
+finish() {
+    say "Summary"
+    printf '%s\n' "${SUMMARY[@]}"
+    if [ "$FAILED" -gt 0 ]; then
+        printf '\nsteps failed: %d\n' "$FAILED"
+        exit 1
+    fi
 }

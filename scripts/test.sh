@@ -5,8 +5,8 @@
 # Every Rust step uses the release profile, so that the dependencies are compiled once and the arithmetic
 # runs as users run it; its overflow checks are on. Optional inputs lie beside the checkout, in ../shared.
 source "$(dirname "$0")/common.sh"
-source scripts/steps.sh
-source scripts/interop_steps.sh
+source scripts/lint.sh
+source scripts/interop.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
 EXTENSION_VENV=$CACHE/venv-extension
@@ -23,7 +23,7 @@ pytest_with() {
 
 # The package as a user installs it, from wheels, with the extension beside it.
 build_extension() {
-    make_venv "$EXTENSION_VENV" './python_pkg[dev]' maturin --requirement scripts/interop-requirements.txt
+    make_venv "$EXTENSION_VENV" './python_pkg[dev]' maturin
     local wheels=$CACHE/wheels
     rm -rf "$wheels"
     "$EXTENSION_VENV/bin/maturin" build --release --locked --features py-ext \

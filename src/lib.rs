@@ -15,6 +15,7 @@ pub mod aggregator;
 #[cfg(feature = "py-ext")]
 mod bindings;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod core;
 pub mod engine;
@@ -27,3 +28,4 @@ pub mod output;
 mod reason;
 pub mod state;
 pub mod telemetry;
+pub mod workload;

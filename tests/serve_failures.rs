@@ -8,8 +8,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use poh_holdmetrics_rust::client::{Batch, Client, ClientError, Target};
 use poh_holdmetrics_rust::core::{Draft, Micros};
-use poh_holdmetrics_rust::net::client::{Batch, Client, ClientError, Target};
 use poh_holdmetrics_rust::net::pb;
 use serve_support::{Service, command};
 use tempfile::{TempDir, tempdir};

@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use poh_holdmetrics_rust::client::{Acks, Batch, Client, Message, Target};
 use poh_holdmetrics_rust::core::{Draft, Micros};
-use poh_holdmetrics_rust::net::client::{Acks, Batch, Client, Message, Target};
 use poh_holdmetrics_rust::net::pb;
 use serve_support::{Service, command};
 use tempfile::tempdir;

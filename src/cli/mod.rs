@@ -2,6 +2,7 @@
 //!
 //! Nothing is computed here. [`failure`] holds what can go wrong and with which exit code.
 
+mod choices;
 mod clock;
 mod config;
 mod doctor;

@@ -6,7 +6,7 @@ use clap::Args;
 use hyper::Uri;
 
 use super::failure::Failure;
-use crate::net::client::Target;
+use crate::client::Target;
 use crate::reason::plain;
 
 /// A server and what it is shown.

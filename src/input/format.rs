@@ -3,16 +3,16 @@
 use std::path::Path;
 
 /// The form of the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum InputFormat {
-    /// By the file's extension, else by its first bytes
+    /// By the file's extension, else by its first bytes.
     #[default]
     Auto,
-    /// One JSON object a line
+    /// One JSON object per line.
     Jsonl,
-    /// A header line, then one event a row
+    /// A header line, then one event per row.
     Csv,
-    /// Parquet or Arrow IPC, told apart by their first bytes
+    /// Parquet or Arrow IPC, told apart by their first bytes.
     Parquet,
 }
 

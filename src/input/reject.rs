@@ -7,12 +7,12 @@ use super::JsonFault;
 use crate::core::Refusal;
 
 /// What a refused line does to the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OnError {
-    /// The first refused line ends the run; nothing is written
+    /// The first refused line ends the run; nothing is written.
     #[default]
     Fail,
-    /// Refused lines are counted and listed; the others count
+    /// Refused lines are counted and listed; the others count.
     Skip,
 }
 

@@ -1,9 +1,9 @@
-//! Names of gRPC status codes, for figures and messages.
+//! Names of gRPC status codes, for metrics and messages; also those of the client.
 
 use tonic::Code;
 
 /// As the protocol writes it.
-pub(super) const fn code_name(code: Code) -> &'static str {
+pub(crate) const fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

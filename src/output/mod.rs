@@ -21,16 +21,16 @@ pub use refusals::{RefusalFormat, write_refusals};
 pub use report::{Leaderboard, RefusedLine, Row, ScoreReport};
 
 /// The form of the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OutputFormat {
-    /// For people: aligned columns, readable durations
+    /// For people: aligned columns, readable durations.
     #[default]
     Table,
-    /// One object with the question, the counts, the refused lines and the holders
+    /// One object with the question, the counts, the refused lines and the holders.
     Json,
-    /// A header line, then one holder a row
+    /// A header line, then one holder per row.
     Csv,
-    /// One row a holder; `held_us` as decimal, the question in the file's metadata
+    /// One row per holder; `held_us` as decimal, the question in the file's metadata.
     Parquet,
 }
 

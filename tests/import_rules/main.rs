@@ -161,6 +161,18 @@ fn pyo3_and_unsafe_are_caught_outside_the_fence() {
 }
 
 #[test]
+fn clap_is_caught_outside_the_command_line() {
+    assert_eq!(
+        planted("input/format.rs", "#[derive(clap::ValueEnum)] enum A { B }"),
+        ["clap is named only in cli/"]
+    );
+    assert_eq!(
+        planted("cli/send.rs", "use clap::Args;"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn an_unknown_room_is_caught() {
     assert_eq!(
         planted("shed/mod.rs", ""),
@@ -169,10 +181,17 @@ fn an_unknown_room_is_caught() {
 }
 
 #[test]
-fn generated_code_is_caught_outside_the_network() {
+fn generated_code_is_caught_outside_server_and_client() {
     assert_eq!(
         planted("cli/send.rs", "use crate::net::pb::HoldMsg;"),
-        ["generated code is named only in net/"]
+        ["generated code is named only in net/ and client/"]
+    );
+    assert_eq!(
+        planted(
+            "client/a.rs",
+            "use crate::net::{pb, server::Server};\nuse crate::net::pb::HoldMsg;"
+        ),
+        ["client may not know net::server"]
     );
     assert_eq!(
         planted("net/grpc/a.rs", "use crate::net::pb::HoldMsg;"),

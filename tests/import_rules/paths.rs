@@ -85,25 +85,29 @@ pub(crate) fn rooms_named<'a>(file: &str, words: &'a [Word]) -> Vec<&'a Word> {
     named
 }
 
-/// Whether a path such as `std::fs` is named, also inside a group `std::{fs, io}`.
+/// The lines that name a path such as `std::fs`, also inside a group `std::{fs, io}`.
 pub(crate) fn lines_naming(words: &[Word], path: &str) -> Vec<usize> {
-    let (first, second) = path.split_once("::").unwrap_or((path, ""));
-    let mut lines = Vec::new();
-    for (at, word) in words
-        .iter()
-        .enumerate()
-        .filter(|(_, word)| word.text == first)
-    {
-        if second.is_empty() {
-            lines.push(word.line);
-        } else if words.get(at + 1).is_some_and(|next| next.text == "::") {
-            lines.extend(
-                names_after(&words[at + 2..])
-                    .iter()
-                    .filter(|name| name.text == second)
-                    .map(|name| name.line),
-            );
+    match path.split_once("::") {
+        None => {
+            let named = words.iter().filter(|word| word.text == path);
+            named.map(|word| word.line).collect()
+        }
+        Some((first, second)) => {
+            let named = names_in(words, first).into_iter();
+            let named = named.filter(|(_, name)| *name == second);
+            named.map(|(line, _)| line).collect()
         }
     }
-    lines
+}
+
+/// What is named directly inside a module or crate, with the line: `fs` and `io` of `std::{fs, io}`.
+pub(crate) fn names_in<'a>(words: &'a [Word], module: &str) -> Vec<(usize, &'a str)> {
+    let mut named = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        if word.text == module && words.get(at + 1).is_some_and(|next| next.text == "::") {
+            let names = names_after(&words[at + 2..]);
+            named.extend(names.iter().map(|name| (name.line, name.text.as_str())));
+        }
+    }
+    named
 }

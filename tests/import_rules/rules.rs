@@ -2,7 +2,7 @@
 //!
 //! They are those of `docs/architecture.md`; whoever adds a room adds it here.
 
-use crate::paths::{lines_naming, room_of, rooms_named};
+use crate::paths::{lines_naming, names_in, room_of, rooms_named};
 use crate::words::words;
 
 /// A room of `src/`, and the rooms that it may know.
@@ -39,6 +39,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("host", &["core", "aggregator", "engine", "input", "output"]),
+    ("client", &["core", "net", "reason"]),
+    ("workload", &["client", "core", "reason"]),
     ("bindings", &["host"]),
     ("config", &["reason"]),
     ("reason", &[]),
@@ -47,6 +49,9 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Rooms that choose the concrete parts, and so know every other.
 const COMPOSITION: &[&str] = &["cli", "lib", "main_holdmetrics"];
+
+/// The parts of `net` that the client shares: the wire contract and the names of its status codes.
+const NET_FOR_CLIENT: &[&str] = &["pb", "code_name"];
 
 /// Crates and parts of the standard library that the pure core may not name.
 const NOT_IN_CORE: &[&str] = &[
@@ -117,9 +122,24 @@ pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
             );
         }
     }
-    if room != "net" {
+    if room != "net" && room != "client" {
         for line in lines_naming(&words, "net::pb") {
-            report(line, "generated code is named only in net/".to_owned());
+            report(
+                line,
+                "generated code is named only in net/ and client/".to_owned(),
+            );
+        }
+    }
+    if room == "client" {
+        for (line, named) in names_in(&words, "net") {
+            if !NET_FOR_CLIENT.contains(&named) {
+                report(line, format!("client may not know net::{named}"));
+            }
+        }
+    }
+    if !COMPOSITION.contains(&room) {
+        for line in lines_naming(&words, "clap") {
+            report(line, "clap is named only in cli/".to_owned());
         }
     }
     for line in lines_naming(&words, "unsafe") {

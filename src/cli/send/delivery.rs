@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::reader::Parcel;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::interrupted;
-use crate::net::client::{Ack, Batch, Client, ClientError, Target};
+use crate::client::{Ack, Batch, Client, ClientError, Target};
 
 /// Parcels that wait for their acknowledgement.
 const IN_FLIGHT_MAX: usize = 32;

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::Message;
 use crate::core::Event;
-use crate::net::client::Message;
 
 /// CRC-32C over rows from the first one on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use super::apart;
 use super::fingerprint::Fingerprint;
 use super::reader::{Begun, Parcel};
 use crate::cli::failure::Failure;
+use crate::client::{Ack, RefusedRow};
 use crate::input::Source;
-use crate::net::client::{Ack, RefusedRow};
 use crate::output::{Destination, RefusalFormat, RefusedLine, write_refusals};
 use crate::reason::plain;
 

@@ -8,8 +8,8 @@ use tokio::sync::mpsc::Sender;
 
 use super::fingerprint::Fingerprint;
 use crate::cli::failure::Failure;
+use crate::client::Batch;
 use crate::input::{InputFormat, Progress, Source, read_in_order};
-use crate::net::client::Batch;
 use crate::output::RefusedLine;
 
 /// A batch is closed at this size, however few events it has.

@@ -1,8 +1,8 @@
-//! What synthetic events look like: four shapes, each a pure function of the seed and of a number.
+//! What synthetic events look like: four shapes, each a pure function of the seed and an event number.
 //!
-//! Holders are drawn by Zipf's law, tokens evenly. Of twenty events one repeats another exactly;
-//! the order is shuffled, so corrections come before what they correct. One seed gives one file on
-//! one kind of machine: the powers in Zipf's law are as exact as the system's library.
+//! Holders are drawn by Zipf's law, tokens evenly. One event in twenty repeats another exactly;
+//! the order is shuffled, so corrections may precede what they correct. One seed gives one file on
+//! one kind of machine: the powers in Zipf's law are as exact as the system's math library.
 
 use rand::RngExt;
 use rand_distr::{Distribution, Zipf};
@@ -11,30 +11,29 @@ use rand_pcg::Pcg64Mcg;
 use super::permutation::{Permutation, mix};
 
 /// What the events look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(super) enum Shape {
-    /// Closed holds, one weight for each token; 30 % overlap another of their key
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// Closed holds, one weight per token; 30 % overlap another hold of their key.
     #[default]
     Equal,
-    /// The same with a weight of up to six decimals for each event
+    /// The same with a weight of its own for each event, a double with all its digits.
     Mixed,
-    /// Long holds nested up to hundreds deep, the inner ones heavier
+    /// Long holds nested up to hundreds deep, the inner ones heavier.
     Nested,
-    /// Starts, stops, named events, revisions and retractions
+    /// Starts, stops, named events, revisions and retractions.
     Marks,
 }
 
 /// One event, in numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Synthetic {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SyntheticEvent {
     pub(super) token: u64,
-    /// 1 is drawn most.
+    /// A rank: 1 is drawn most often.
     pub(super) holder: u64,
     pub(super) start_us: Option<i64>,
     pub(super) end_us: Option<i64>,
-    /// In millionths.
-    pub(super) weight_millionths: Option<u64>,
-    /// The group and the fact in it that the event names.
+    pub(super) weight: Option<f64>,
+    /// The group, and the named event within it.
     pub(super) event_id: Option<(u64, u64)>,
     pub(super) revision: u64,
     pub(super) retract: bool,
@@ -56,7 +55,7 @@ const CHAIN_BLOCK: u64 = 512;
 const GROUP: u64 = 10;
 
 /// All events of one file.
-pub(super) struct Workload {
+pub struct Generator {
     shape: Shape,
     seed: u64,
     events: u64,
@@ -67,11 +66,15 @@ pub(super) struct Workload {
     order: Permutation,
 }
 
-impl Workload {
+impl Generator {
     /// `holders` and `tokens` are at least 1.
-    pub(super) fn new(shape: Shape, seed: u64, events: u64, holders: u64, tokens: u64) -> Self {
+    ///
+    /// # Panics
+    /// If there are no holders.
+    #[must_use]
+    pub fn new(shape: Shape, seed: u64, events: u64, holders: u64, tokens: u64) -> Self {
         let zipf = Zipf::new(real(holders), 1.0).expect("at least one holder, a positive exponent");
-        // The logarithm and Euler's constant are near enough for more holders than can be summed.
+        // For more holders than can be summed quickly, the logarithm and Euler's constant are close enough.
         let harmonic = if holders > 1 << 22 {
             real(holders).ln() + 0.577_215_664_901_532_9
         } else {
@@ -88,17 +91,20 @@ impl Workload {
         }
     }
 
-    pub(super) fn events(&self) -> u64 {
+    /// Their number.
+    #[must_use]
+    pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// Whether events may lack a time, have a name, or be corrected.
+    /// Whether events may lack a time, carry an event id, or be corrected.
     pub(super) fn has_corrections(&self) -> bool {
         self.shape == Shape::Marks
     }
 
     /// The event in row `row` of the file.
-    pub(super) fn event(&self, row: u64) -> Synthetic {
+    #[must_use]
+    pub fn event(&self, row: u64) -> SyntheticEvent {
         let number = self.order.of(row);
         match self.shape {
             Shape::Equal | Shape::Mixed => self.hold(number),
@@ -134,7 +140,7 @@ impl Workload {
     }
 
     /// A closed hold of `equal` and `mixed`.
-    fn hold(&self, number: u64) -> Synthetic {
+    fn hold(&self, number: u64) -> SyntheticEvent {
         let place = number % BLOCK;
         let mut rng = self.rng(number);
         if place == BLOCK - 1 {
@@ -154,9 +160,9 @@ impl Workload {
             )
         };
         let weight = match self.shape {
-            Shape::Mixed => rng.random_range(1..=1_000 * UNIT_MILLIONTHS),
+            Shape::Mixed => rng.random_range(1.0..1_000.0),
             Shape::Equal | Shape::Nested | Shape::Marks => {
-                UNIT_MILLIONTHS + token * UNIT_MILLIONTHS / 2
+                from_millionths(UNIT_MILLIONTHS + token * UNIT_MILLIONTHS / 2)
             }
         };
         closed(
@@ -168,7 +174,7 @@ impl Workload {
         )
     }
 
-    /// A key and a hold of it that seldom meets another: whoever holds often, holds shortly.
+    /// A key and a hold of it that seldom overlaps another: the more holds of a key, the shorter they are.
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
     fn alone(&self, number: u64) -> (u64, u64, i64, i64) {
         let mut rng = self.rng(number);
@@ -184,8 +190,8 @@ impl Workload {
         (token, holder, start_ms, length_ms)
     }
 
-    /// One hold of a chain in which each lies inside the one before and weighs more.
-    fn nested(&self, number: u64) -> Synthetic {
+    /// One hold of a chain in which each hold lies inside the one before it and weighs more.
+    fn nested(&self, number: u64) -> SyntheticEvent {
         let place = number % BLOCK;
         if place == BLOCK - 1 {
             return self.nested(number - 1 - self.rng(number).random_range(0..BLOCK - 1));
@@ -203,7 +209,7 @@ impl Workload {
         let step_ms = length_ms / signed(2 * depth + 1);
         let inset_ms = step_ms * signed(level);
         let base = rng.random_range(1..=10 * UNIT_MILLIONTHS);
-        let weight = base + level * rng.random_range(1..=UNIT_MILLIONTHS);
+        let weight = from_millionths(base + level * rng.random_range(1..=UNIT_MILLIONTHS));
         let end_ms = start_ms + length_ms - inset_ms;
         closed(
             token,
@@ -215,7 +221,7 @@ impl Workload {
     }
 
     /// One of ten events of a key: two marks, a plain hold, and three named facts with corrections.
-    fn mark(&self, number: u64) -> Synthetic {
+    fn mark(&self, number: u64) -> SyntheticEvent {
         let group = number / GROUP;
         let mut of_group = self.rng(!group);
         let (token, holder) = self.key(&mut of_group);
@@ -223,33 +229,33 @@ impl Workload {
         let mut rng = self.rng(number);
         let start_us = from_us + rng.random_range(0..20 * DAY_MS) * 1_000;
         let end_us = start_us + rng.random_range(0..10 * DAY_MS * 1_000);
-        let weight = rng.random_range(0..=100 * UNIT_MILLIONTHS);
+        let weight = from_millionths(rng.random_range(0..=100 * UNIT_MILLIONTHS));
         let hold = closed(token, holder, start_us, end_us, weight);
-        let named = |fact, revision| Synthetic {
+        let named = |fact, revision| SyntheticEvent {
             event_id: Some((group, fact)),
             revision,
             ..hold
         };
-        let withdrawn = |fact, revision| Synthetic {
+        let withdrawn = |fact, revision| SyntheticEvent {
             start_us: None,
             end_us: None,
-            weight_millionths: None,
+            weight: None,
             retract: true,
             ..named(fact, revision)
         };
-        let without_end = |event| Synthetic {
+        let without_end = |event| SyntheticEvent {
             end_us: None,
             ..event
         };
         match number % GROUP {
             0 => without_end(hold),
-            1 => Synthetic {
+            1 => SyntheticEvent {
                 start_us: None,
-                weight_millionths: None,
+                weight: None,
                 ..hold
             },
-            2 => Synthetic {
-                weight_millionths: None,
+            2 => SyntheticEvent {
+                weight: None,
                 ..hold
             },
             3 => named(0, 0),
@@ -258,27 +264,36 @@ impl Workload {
             6 => withdrawn(1, 1),
             7 => named(2, 0),
             8 if group.is_multiple_of(2) => withdrawn(2, 1),
-            8 => Synthetic {
+            8 => SyntheticEvent {
                 retract: true,
                 ..named(2, 1)
             },
-            // Restored, or at odds with the retraction of the same revision, which then wins.
+            // Restored, or in conflict with the retraction of the same revision, which then wins.
             _ => named(2, 1 + group % 3),
         }
     }
 }
 
-fn closed(token: u64, holder: u64, start_us: i64, end_us: i64, weight: u64) -> Synthetic {
-    Synthetic {
+fn closed(token: u64, holder: u64, start_us: i64, end_us: i64, weight: f64) -> SyntheticEvent {
+    SyntheticEvent {
         token,
         holder,
         start_us: Some(start_us),
         end_us: Some(end_us),
-        weight_millionths: Some(weight),
+        weight: Some(weight),
         event_id: None,
         revision: 0,
         retract: false,
     }
+}
+
+/// The double nearest to a decimal of six places, which prints as that decimal again.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "weights stay below 2^53 millionths"
+)]
+fn from_millionths(millionths: u64) -> f64 {
+    millionths as f64 / 1e6
 }
 
 #[expect(
@@ -299,9 +314,9 @@ mod tests {
 
     use super::*;
 
-    fn all(shape: Shape, events: u64) -> Vec<Synthetic> {
-        let workload = Workload::new(shape, 5, events, 500, 4);
-        (0..events).map(|row| workload.event(row)).collect()
+    fn all(shape: Shape, events: u64) -> Vec<SyntheticEvent> {
+        let generator = Generator::new(shape, 5, events, 500, 4);
+        (0..events).map(|row| generator.event(row)).collect()
     }
 
     #[test]
@@ -315,7 +330,7 @@ mod tests {
                         event.holder,
                         event.start_us,
                         event.end_us,
-                        event.weight_millionths,
+                        event.weight.map(f64::to_bits),
                     )
                 })
                 .collect();
@@ -340,12 +355,12 @@ mod tests {
     fn nested_holds_lie_in_each_other_hundreds_deep() {
         let holds = all(Shape::Nested, 2_000);
         assert!(holds.iter().all(|event| event.start_us < event.end_us));
-        let depth = |inner: &Synthetic| {
+        let depth = |inner: &SyntheticEvent| {
             let around = holds.iter().filter(|event| {
                 (event.token, event.holder) == (inner.token, inner.holder)
                     && event.start_us <= inner.start_us
                     && event.end_us >= inner.end_us
-                    && event.weight_millionths < inner.weight_millionths
+                    && event.weight < inner.weight
             });
             around.count()
         };
@@ -354,10 +369,10 @@ mod tests {
     }
 
     #[test]
-    fn marks_hold_every_kind_of_event() {
+    fn marks_contain_every_kind_of_event() {
         let events = all(Shape::Marks, 1_000);
         let count =
-            |kind: fn(&Synthetic) -> bool| events.iter().filter(|event| kind(event)).count();
+            |kind: fn(&SyntheticEvent) -> bool| events.iter().filter(|event| kind(event)).count();
         assert_eq!(count(|event| event.end_us.is_none() && !event.retract), 200);
         assert_eq!(
             count(|event| event.start_us.is_none() && !event.retract),

@@ -1,18 +1,20 @@
-//! When the next message is due, when it is enough, and what was counted.
+//! When the next message is due, when sending ends, and what was counted.
+//!
+//! Makes and sends nothing: a connection asks for its turn and reports what was answered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-/// Beyond this a time is counted as this, in microseconds.
-const LONGEST_US: u64 = 600_000_000;
+/// Longer latencies are counted as this.
+const LATENCY_US_MAX: u64 = 600_000_000;
 
-/// With a rate, all connections together send a message at least so many times a second.
+/// With a rate, all connections together send at least this many messages per second.
 const MESSAGES_PER_SECOND_MIN: u32 = 10;
 
-/// What all connections share.
-pub(super) struct Plan {
+/// The pace and the limits that all connections share.
+pub(super) struct Schedule {
     began: Instant,
     ends: Instant,
     /// Events that are still to be sent.
@@ -23,16 +25,16 @@ pub(super) struct Plan {
     per_message: u32,
 }
 
-/// A message that may be sent.
+/// Permission to send one message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
-    /// From when its time counts.
+    /// From when its latency counts.
     pub(super) due: Instant,
-    /// Events that it may hold.
+    /// Events that it may contain.
     pub(super) events: u32,
 }
 
-impl Plan {
+impl Schedule {
     pub(super) fn begin(
         duration: Duration,
         count: Option<u64>,
@@ -41,7 +43,7 @@ impl Plan {
         per_message: u32,
     ) -> Self {
         let began = Instant::now();
-        // A rate below a batch would otherwise be one batch at once and then long silence.
+        // A rate below the size of a batch would otherwise be one batch at once and then a long pause.
         let per_message = rate.map_or(per_message, |rate| {
             per_message.min((rate / MESSAGES_PER_SECOND_MIN).max(1))
         });
@@ -59,8 +61,8 @@ impl Plan {
         }
     }
 
-    /// Waits until message `number` of `connection` is due; `None` when it is enough. Connections take
-    /// turns, so that they do not all send at the same instant.
+    /// Waits until message `number` of `connection` is due; `None` means that sending ends. Connections
+    /// take turns, so that they do not all send at the same instant.
     pub(super) async fn turn(&self, connection: u32, number: u64) -> Option<Turn> {
         let due = match self.interval {
             Some(interval) => {
@@ -85,8 +87,8 @@ impl Plan {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 Some(left.saturating_sub(wanted))
             })
-            .expect("it is always changed");
-        let events = u32::try_from(before.min(wanted)).expect("no more than was wanted");
+            .expect("the update never declines");
+        let events = u32::try_from(before.min(wanted)).expect("at most the events of one message");
         (events > 0).then_some(Turn { due, events })
     }
 
@@ -95,32 +97,32 @@ impl Plan {
     }
 }
 
-/// What one connection, or all of them, have seen.
-pub(super) struct Tally {
+/// What one connection, or all of them together, have counted.
+pub(super) struct Counts {
     pub(super) sent: u64,
     pub(super) accepted: u64,
     pub(super) refused: u64,
-    /// Of each event, in microseconds.
+    /// Per event, in microseconds.
     pub(super) latency: Histogram<u64>,
 }
 
-impl Default for Tally {
+impl Default for Counts {
     fn default() -> Self {
         Self {
             sent: 0,
             accepted: 0,
             refused: 0,
-            latency: Histogram::new_with_bounds(1, LONGEST_US, 3).expect("bounds that fit"),
+            latency: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3).expect("valid bounds"),
         }
     }
 }
 
-impl Tally {
-    /// `events` that were due at `due` were answered now, `accepted` of them well.
+impl Counts {
+    /// Counts `events` that were due at `due` and were answered now, `accepted` of them positively.
     pub(super) fn answered(&mut self, due: Instant, events: u64, accepted: u64) {
-        let micros = u64::try_from(due.elapsed().as_micros()).unwrap_or(LONGEST_US);
+        let micros = u64::try_from(due.elapsed().as_micros()).unwrap_or(LATENCY_US_MAX);
         self.latency
-            .record_n(micros.clamp(1, LONGEST_US), events)
+            .record_n(micros.clamp(1, LATENCY_US_MAX), events)
             .expect("within the bounds");
         self.sent += events;
         self.accepted += accepted;
@@ -149,9 +151,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_count_is_met_exactly_and_the_last_message_is_smaller() {
-        let plan = Plan::begin(Duration::from_secs(60), Some(25), None, 1, 10);
+        let schedule = Schedule::begin(Duration::from_secs(60), Some(25), None, 1, 10);
         let mut events = Vec::new();
-        while let Some(turn) = plan.turn(0, events.len() as u64).await {
+        while let Some(turn) = schedule.turn(0, events.len() as u64).await {
             events.push(turn.events);
         }
         assert_eq!(events, [10, 10, 5]);
@@ -160,9 +162,9 @@ mod tests {
     #[tokio::test]
     async fn a_rate_ends_with_the_duration_and_counts_from_when_a_message_was_due() {
         // 1,000 a second in batches of 10 over 2 connections: each sends one every 20 ms.
-        let plan = Plan::begin(Duration::from_millis(100), None, Some(1_000), 2, 10);
+        let schedule = Schedule::begin(Duration::from_millis(100), None, Some(1_000), 2, 10);
         let mut due = Vec::new();
-        while let Some(turn) = plan.turn(0, due.len() as u64).await {
+        while let Some(turn) = schedule.turn(0, due.len() as u64).await {
             due.push(turn.due);
         }
         assert_eq!(due.len(), 5);
@@ -170,15 +172,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rate_below_one_batch_of_each_connection_is_kept_all_the_same() {
+    async fn a_rate_below_one_batch_per_connection_is_kept() {
         // 100 a second for 0.4 s, though 8 batches of 1,000 would be far more.
-        let plan = Plan::begin(Duration::from_millis(400), None, Some(100), 8, 1_000);
+        let schedule = Schedule::begin(Duration::from_millis(400), None, Some(100), 8, 1_000);
         let mut sent = Vec::new();
         for connection in 0..8 {
             let mut number = 0;
-            while let Some(turn) = plan.turn(connection, number).await {
+            while let Some(turn) = schedule.turn(connection, number).await {
                 number += 1;
-                sent.push((turn.due - plan.began, turn.events));
+                sent.push((turn.due - schedule.began, turn.events));
             }
         }
         sent.sort_unstable();

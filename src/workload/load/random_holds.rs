@@ -1,32 +1,32 @@
-//! Events to send: closed holds of drawn holders and tokens, each one different from all others.
+//! Events to send: closed holds of random holders and tokens, each different from all others.
 
 use std::fmt::Write as _;
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use crate::client::{Batch, Message};
 use crate::core::{Claim, Event, Fact, Micros, Wad};
-use crate::net::client::{Batch, Message};
 
 /// 2020-01-01, in microseconds since 1970.
 const FIRST_START_US: i64 = 1_577_836_800_000_000;
 /// Two years.
 const SPREAD_US: u64 = 63_072_000_000_000;
 /// A day.
-const LONGEST_US: u64 = 86_400_000_000;
+const LENGTH_US_MAX: u64 = 86_400_000_000;
 
 /// The events of one connection.
-pub(super) struct Supply {
+pub(super) struct RandomHolds {
     connection: u32,
     random: Pcg64Mcg,
     holders: u64,
     tokens: u64,
-    /// Room for the ids of one event: making events should cost little beside sending them.
+    /// Buffers for the ids of one event: making events should cost little beside sending them.
     holder_id: String,
     token_id: String,
 }
 
-impl Supply {
+impl RandomHolds {
     pub(super) fn new(seed: u64, connection: u32, holders: u64, tokens: u64) -> Self {
         let mut seeds = Pcg64Mcg::seed_from_u64(seed);
         let first = seeds.next_u64();
@@ -40,12 +40,12 @@ impl Supply {
         }
     }
 
-    /// Whose events these are, from 0.
+    /// The number of the connection, from 0.
     pub(super) fn connection(&self) -> u32 {
         self.connection
     }
 
-    /// The next event.
+    /// Makes the next event and passes it to `take`.
     fn with_next<T>(&mut self, take: impl FnOnce(&Event<'_>) -> T) -> T {
         let holder = self.random.random_range(0..self.holders);
         let token = self.random.random_range(0..self.tokens);
@@ -53,9 +53,9 @@ impl Supply {
         number(&mut self.token_id, "token-", token);
         let ahead = self.random.random_range(0..SPREAD_US);
         let start = Micros::new(FIRST_START_US)
-            .expect("a year like others")
+            .expect("a year within range")
             .after(ahead);
-        let end = start.after(self.random.random_range(1..LONGEST_US));
+        let end = start.after(self.random.random_range(1..LENGTH_US_MAX));
         take(&Event {
             token_id: &self.token_id,
             holder_id: &self.holder_id,
@@ -79,27 +79,27 @@ impl Supply {
         batch
     }
 
-    /// The same as lines of JSON.
+    /// The next events as lines of JSON.
     pub(super) fn lines(&mut self, events: u32) -> String {
         let mut lines = String::new();
         for _ in 0..events {
             self.with_next(|event| {
                 let Claim::Plain(Fact::Closed { start, end, .. }) = event.claim else {
-                    unreachable!("this supply makes closed holds alone");
+                    unreachable!("only closed holds are made");
                 };
                 writeln!(
                     lines,
                     "{{\"token_id\":\"{}\",\"holder_id\":\"{}\",\"start\":\"{start}\",\"end\":\"{end}\"}}",
                     event.token_id, event.holder_id
                 )
-                .expect("memory takes it");
+                .expect("a string accepts every write");
             });
         }
         lines
     }
 }
 
-/// Writes a prefix and a number; the machinery of `format!` would cost as much as all the rest.
+/// Writes a prefix and a number; `format!` would cost as much as everything else.
 fn number(id: &mut String, prefix: &str, mut value: u64) {
     let mut digits = [b'0'; 20];
     let mut first = digits.len();
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_as_everybody_writes_them() {
+    fn numbers_are_written_in_decimal() {
         let mut id = String::from("before");
         for value in [0, 7, 10, 1_234_567_890, u64::MAX] {
             number(&mut id, "holder-", value);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn one_seed_makes_the_same_events_and_two_connections_differ() {
-        let lines = |connection| Supply::new(7, connection, 100, 10).lines(50);
+        let lines = |connection| RandomHolds::new(7, connection, 100, 10).lines(50);
         assert_eq!(lines(0), lines(0));
         assert_ne!(lines(0), lines(1));
         assert_eq!(lines(0).lines().count(), 50);

@@ -1,4 +1,4 @@
-//! Synthetic events as Parquet, in the types that most tools write by themselves.
+//! Synthetic events as Parquet, in the types that most tools write by default.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -13,31 +13,31 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use super::shapes::{Synthetic, Workload};
+use super::generator::{Generator, SyntheticEvent};
 use super::text::event_id;
 
 const ROW_GROUP_ROWS: usize = 1_000_000;
 
-/// A writer of the columns of `workload` into `out`.
-pub(super) fn writer<W: Write + Send>(workload: &Workload, out: W) -> io::Result<ArrowWriter<W>> {
+/// A writer of the events of `generator` to `out`.
+pub(super) fn writer<W: Write + Send>(generator: &Generator, out: W) -> io::Result<ArrowWriter<W>> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build();
     Ok(ArrowWriter::try_new(
         out,
-        schema(workload),
+        schema(generator),
         Some(properties),
     )?)
 }
 
 /// The events of some rows.
-pub(super) fn batch(workload: &Workload, rows: Range<u64>) -> RecordBatch {
-    let events: Vec<_> = rows.map(|row| workload.event(row)).collect();
-    let texts = |text: &dyn Fn(&Synthetic) -> String| -> ArrayRef {
+pub(super) fn batch(generator: &Generator, rows: Range<u64>) -> RecordBatch {
+    let events: Vec<_> = rows.map(|row| generator.event(row)).collect();
+    let texts = |text: &dyn Fn(&SyntheticEvent) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(events.iter().map(text)))
     };
-    let times = |time: fn(&Synthetic) -> Option<i64>| -> ArrayRef {
+    let times = |time: fn(&SyntheticEvent) -> Option<i64>| -> ArrayRef {
         let times = events
             .iter()
             .map(time)
@@ -45,13 +45,18 @@ pub(super) fn batch(workload: &Workload, rows: Range<u64>) -> RecordBatch {
         Arc::new(times.with_timezone("UTC"))
     };
     let mut columns = vec![
-        texts(&|event| Workload::token_id(event.token)),
-        texts(&|event| workload.holder_id(event.holder)),
+        texts(&|event| Generator::token_id(event.token)),
+        texts(&|event| generator.holder_id(event.holder)),
         times(|event| event.start_us),
         times(|event| event.end_us),
-        Arc::new(events.iter().map(weight).collect::<Float64Array>()),
+        Arc::new(
+            events
+                .iter()
+                .map(|event| event.weight)
+                .collect::<Float64Array>(),
+        ),
     ];
-    if workload.has_corrections() {
+    if generator.has_corrections() {
         let names = events.iter().map(|event| event.event_id.map(event_id));
         let revisions = events
             .iter()
@@ -61,22 +66,11 @@ pub(super) fn batch(workload: &Workload, rows: Range<u64>) -> RecordBatch {
         columns.push(Arc::new(revisions.collect::<Int64Array>()));
         columns.push(Arc::new(retractions.collect::<BooleanArray>()));
     }
-    RecordBatch::try_new(schema(workload), columns).expect("the columns are those of the schema")
+    RecordBatch::try_new(schema(generator), columns).expect("the columns are those of the schema")
 }
 
-/// The double nearest to the decimal, which prints back as that decimal: it has few digits.
-fn weight(event: &Synthetic) -> Option<f64> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "weights stay below 2^53 millionths"
-    )]
-    event
-        .weight_millionths
-        .map(|millionths| millionths as f64 / 1e6)
-}
-
-fn schema(workload: &Workload) -> Arc<Schema> {
-    let has_corrections = workload.has_corrections();
+fn schema(generator: &Generator) -> Arc<Schema> {
+    let has_corrections = generator.has_corrections();
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let mut fields = vec![
         Field::new("token_id", DataType::Utf8, false),

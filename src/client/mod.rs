@@ -18,9 +18,9 @@ use tonic_types::StatusExt;
 pub use ack::{Ack, RefusedRow};
 pub use batch::{Batch, Message};
 
-use super::code_name::code_name;
-use super::pb;
-use super::pb::hold_metrics_client::HoldMetricsClient;
+use crate::net::code_name::code_name;
+use crate::net::pb;
+use crate::net::pb::hold_metrics_client::HoldMetricsClient;
 
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// A lost peer is noticed within twice this.

@@ -1,9 +1,9 @@
-//! A shuffled order of any length without a list of it.
+//! A shuffled order of any length without a list in memory.
 //!
-//! A Feistel network permutes the numbers of an even count of bits; what falls outside the range is
-//! permuted again until it falls inside (cycle walking), so the range is permuted, too.
+//! A Feistel network permutes the numbers of an even number of bits; a result outside the range is
+//! permuted again until it falls inside (cycle walking), so the range itself is permuted.
 
-/// Enough rounds that neighbours end up anywhere; nobody has to be kept from guessing them.
+/// Enough rounds to separate neighbours; the order need not be hard to guess.
 const ROUNDS: u64 = 4;
 
 /// A permutation of `0..length`.
@@ -23,7 +23,7 @@ impl Permutation {
         }
     }
 
-    /// Where `index`, which is below the length, goes.
+    /// The image of `index`, which must be below the length.
     pub(super) fn of(&self, index: u64) -> u64 {
         let mut number = self.once(index);
         while number >= self.length {
@@ -56,12 +56,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_is_met_once_whatever_the_length() {
+    fn every_number_occurs_once_for_any_length() {
         for length in [1, 2, 3, 7, 64, 1_000, 4_097] {
             let permutation = Permutation::new(length, 7);
-            let mut met: Vec<_> = (0..length).map(|index| permutation.of(index)).collect();
-            met.sort_unstable();
-            assert!(met.into_iter().eq(0..length), "{length}");
+            let mut images: Vec<_> = (0..length).map(|index| permutation.of(index)).collect();
+            images.sort_unstable();
+            assert!(images.into_iter().eq(0..length), "{length}");
         }
     }
 

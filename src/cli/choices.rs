@@ -1,0 +1,66 @@
+//! The words by which the command line names the library's choices, and the help text of each.
+//!
+//! The library does not know `clap`; choices of the command line alone derive `ValueEnum` where they are.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::input::{InputFormat, OnError};
+use crate::output::OutputFormat;
+use crate::workload::generate::{FileFormat, Shape};
+use crate::workload::load::Protocol;
+
+macro_rules! choices {
+    ($choice:ident { $($variant:ident = $word:expr, $help:literal;)+ }) => {
+        impl ValueEnum for $choice {
+            fn value_variants<'a>() -> &'a [Self] {
+                &[$(Self::$variant),+]
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(match self {
+                    $(Self::$variant => PossibleValue::new($word).help($help),)+
+                })
+            }
+        }
+    };
+}
+
+choices!(InputFormat {
+    Auto = "auto", "By the file's extension, else by its first bytes";
+    Jsonl = "jsonl", "One JSON object per line";
+    Csv = "csv", "A header line, then one event per row";
+    Parquet = "parquet", "Parquet or Arrow IPC, told apart by their first bytes";
+});
+
+choices!(OnError {
+    Fail = "fail", "The first refused line ends the run; nothing is written";
+    Skip = "skip", "Refused lines are counted and listed; the others count";
+});
+
+choices!(OutputFormat {
+    Table = "table", "For people: aligned columns, readable durations";
+    Json = "json", "One object with the question, the counts, the refused lines and the holders";
+    Csv = "csv", "A header line, then one holder per row";
+    Parquet = "parquet", "One row per holder; `held_us` as decimal, the question in the file's metadata";
+});
+
+choices!(FileFormat {
+    Jsonl = "jsonl", "One JSON object per line";
+    Csv = "csv", "A header line, then one event per row";
+    Parquet = "parquet", "Timestamps in microseconds, weights as doubles, row groups of a million";
+});
+
+choices!(Shape {
+    Equal = "equal", "Closed holds, one weight per token; 30 % overlap another hold of their key";
+    Mixed = "mixed", "The same with a weight of its own for each event, a double with all its digits";
+    Nested = "nested", "Long holds nested up to hundreds deep, the inner ones heavier";
+    Marks = "marks", "Starts, stops, named events, revisions and retractions";
+});
+
+choices!(Protocol {
+    GrpcStream = Self::GrpcStream.name(), "One stream per connection, one event per message";
+    GrpcBatch = Self::GrpcBatch.name(), "One stream per connection, a batch of events per message";
+    GrpcUnary = Self::GrpcUnary.name(), "One call per event, each after the answer to the one before";
+    Http = Self::Http.name(), "POST /hold with a batch as NDJSON, each after the answer to the one before";
+});

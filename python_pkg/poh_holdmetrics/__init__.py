@@ -1,14 +1,20 @@
 """Exact hold scores: how much was held, for how long, by whom.
 
-The public names below are looked up when first used, so that importing the package costs next to nothing.
+The public names below are imported on first use, so that importing the package costs next to nothing.
 Start with `HoldEvent` and `calculate_score` for a list of events, `AsyncTracker` for a stream of them;
-`python -m poh_holdmetrics score FILE` scores a file. What a score is: SEMANTICS, held by `pure`.
+`python -m poh_holdmetrics score FILE` scores a file.
+
+The package alone keeps events in memory, reads JSONL and CSV, and serves nothing: the durable service, its
+client, Parquet and Arrow files are parts of the binary `main_holdmetrics`. Storage backends, exporters and
+feeds do not exist yet.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING
+
+from poh_holdmetrics.version import __version__
 
 if TYPE_CHECKING:
     from poh_holdmetrics.calculator import ExactScore, calculate_score, merge_overlaps, score_exact
@@ -17,8 +23,6 @@ if TYPE_CHECKING:
     from poh_holdmetrics.pipeline import Pipeline
     from poh_holdmetrics.scheduler import AsyncScheduler
     from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AsyncScheduler",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from poh_holdmetrics import native, wads
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.pure.aggregator import Aggregator
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.validation import Record
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:

@@ -1,69 +1,141 @@
 """`python -m poh_holdmetrics score FILE...`: files of hold events to a leaderboard.
 
-Chooses the parts and prints; reading is in `ingest`, scoring in `pure` or native code. Reads JSONL and CSV,
-plain or gzip; Parquet, Arrow and zstd are read by the tool `main_holdmetrics`.
+Chooses the parts and prints; files are read in `file_scorer`, scores are computed in `pure` or native code.
+Reads JSONL and CSV, plain or gzip; the binary `main_holdmetrics` also reads Parquet, Arrow and zstd.
 Exit codes: 0 done, 2 for a bad argument, file or event, 130 on Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from poh_holdmetrics import instants, native
 from poh_holdmetrics.config import Settings, load_configuration
 from poh_holdmetrics.errors import HoldMetricsError, InputError
-from poh_holdmetrics.reading import Reading, score_files
-from poh_holdmetrics.table import table_from_reading
+from poh_holdmetrics.file_scorer import ScoredFiles, score_files
+from poh_holdmetrics.table import table_from_scores
+from poh_holdmetrics.version import __version__
 from poh_holdmetrics.windows import Window
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+PROGRAM = "python -m poh_holdmetrics"
+BINARY = "main_holdmetrics"
+COMMANDS = ("score",)
+#: What only the binary does.
+BINARY_COMMANDS = (
+    "serve",
+    "send",
+    "load",
+    "keys",
+    "config",
+    "journal",
+    "generate",
+    "run",
+    "python",
+    "doctor",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; errors are one sentence on standard error."""
-    arguments = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
+        _check_command(words)
+        arguments = _parser().parse_args(words)
         configuration = load_configuration(arguments.config, overrides=_overrides(arguments))
         return _score(arguments, configuration.settings, sys.stdout)
     except HoldMetricsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except BrokenPipeError:
-        # The reader of our output has seen enough; what is left goes nowhere, also at exit.
+        # The reader of our output has closed it; the rest is discarded, also at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
+def _check_command(words: Sequence[str]) -> None:
+    """Raise `InputError` if the first word is a command that this package does not have."""
+    command = words[0] if words else ""
+    if not command or command.startswith("-") or command in COMMANDS:
+        return
+    if command in BINARY_COMMANDS:
+        raise InputError(
+            command,
+            f"that is a command of {BINARY}; this package alone scores files: {PROGRAM} score FILE",
+        )
+    near = difflib.get_close_matches(command, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMANDS)}"
+    raise InputError(f"{command[:40]!r}", f"unknown command; {hint}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a bad argument as every other error: one sentence, and where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(PROGRAM, f"{message}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="poh_holdmetrics", description="Exact hold scores.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Exact hold scores from files of hold events, without the binary.",
+        epilog=f"The service, scripts, Parquet and Arrow need {BINARY}: {BINARY} --help.",
+    )
+    parser.add_argument("--version", action="version", version=f"poh_holdmetrics {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     score = commands.add_parser(
-        "score", help="score files of hold events", description="Score files of hold events."
+        "score",
+        help="score files of hold events",
+        description="Score files of hold events into a leaderboard.",
+    )
+    score.add_argument("files", nargs="+", metavar="FILE", help="JSONL or CSV, plain or .gz; - is stdin")
+    score.add_argument(
+        "--as-of", metavar="T", help="time counts up to here: RFC 3339 or milliseconds [default: now]"
     )
     score.add_argument(
-        "files", nargs="+", metavar="FILE", help="JSONL or CSV, plain or .gz; - is standard input"
+        "--from",
+        dest="from_",
+        metavar="T",
+        help="time counts from here [default: the beginning of time]",
     )
-    score.add_argument("--as-of", metavar="T", help="RFC 3339 or milliseconds; default: now")
     score.add_argument(
-        "--from", dest="from_", metavar="T", help="start of the window; default: the beginning of time"
+        "--closed-only", action="store_true", default=None, help="count only time that is already closed"
     )
     score.add_argument(
-        "--closed-only", action="store_true", default=None, help="count no time that is not yet closed"
+        "--input-format",
+        choices=["auto", "jsonl", "csv"],
+        default="auto",
+        help="format of the files [default: by extension]",
     )
-    score.add_argument("--input-format", choices=["auto", "jsonl", "csv"], default="auto")
-    score.add_argument("--top", type=int, metavar="N", help="print the first N holders only")
-    score.add_argument("--format", choices=["json", "table"], help="default: table")
-    score.add_argument("--on-error", choices=["fail", "skip"], help="at a bad line: end, or count and go on")
-    score.add_argument("--engine", choices=["native", "python"], help="default: native where there is any")
+    score.add_argument(
+        "--limit",
+        "--top",
+        dest="limit",
+        type=int,
+        metavar="N",
+        help="print the first N holders [default: all]",
+    )
+    score.add_argument("--format", choices=["json", "table"], help="output format [default: table]")
+    score.add_argument(
+        "--on-error",
+        choices=["fail", "skip"],
+        help="at a refused line: end, or count it and go on [default: fail]",
+    )
+    score.add_argument(
+        "--engine",
+        choices=["auto", "native", "python"],
+        help="[default: auto, native if there is native code]",
+    )
     score.add_argument("--config", metavar="FILE", help="settings in TOML or YAML")
     return parser
 
@@ -74,50 +146,50 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> int:
-    if arguments.top is not None and arguments.top < 0:
-        raise InputError("--top", "a number of 0 or more is wanted")
+    if arguments.limit is not None and arguments.limit < 0:
+        raise InputError("--limit", f"expected 0 or more, not {arguments.limit}")
     window = Window(
-        _us_from_now() if arguments.as_of is None else instants.us_from_cell("--as-of", arguments.as_of),
+        _now_us() if arguments.as_of is None else instants.us_from_cell("--as-of", arguments.as_of),
         None if arguments.from_ is None else instants.us_from_cell("--from", arguments.from_),
         settings.closed_only,
     )
     namespace = None if settings.engine == "python" else native.namespace()
     if settings.engine == "native" and namespace is None:
         raise InputError(
-            "--engine native", "no native code is here; install poh_holdmetrics_rust or use --engine python"
+            "--engine native", "no native code was found; install poh_holdmetrics_rust or use --engine python"
         )
-    reading = score_files(
+    scores = score_files(
         arguments.files,
         window,
         namespace=namespace,
         input_format=arguments.input_format,
         stop_at_refusal=settings.on_error == "fail",
-        n=arguments.top,
+        limit=arguments.limit,
     )
     if settings.format == "json":
-        json.dump(_json(reading), out, ensure_ascii=False, indent=1)
+        json.dump(_json(scores), out, ensure_ascii=False, indent=1)
         out.write("\n")
     else:
-        out.write(table_from_reading(reading))
+        out.write(table_from_scores(scores))
     out.flush()
     return 0
 
 
-def _us_from_now() -> int:
+def _now_us() -> int:
     return instants.us_from_datetime("--as-of", datetime.now(UTC))
 
 
-def _json(reading: Reading) -> dict[str, object]:
-    window = reading.window
+def _json(scores: ScoredFiles) -> dict[str, object]:
+    window = scores.window
     names = ("rank", "holder_id", "held_us", "score", "weighted_score")
     return {
         "as_of": instants.text_from_us(window.as_of_us),
         "from": None if window.from_us is None else instants.text_from_us(window.from_us),
         "closed_only": window.closed_only,
-        "read": reading.read,
-        "accepted": reading.accepted,
+        "read": scores.read,
+        "accepted": scores.accepted,
         "rejected": [
-            {"file": file, "line": line, "reason": reason} for file, line, reason in reading.rejected
+            {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],
-        "holders": [dict(zip(names, row, strict=True)) for row in reading.rows],
+        "holders": [dict(zip(names, row, strict=True)) for row in scores.rows],
     }

@@ -12,9 +12,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from poh_holdmetrics import instants, records, wads
+from poh_holdmetrics import instants, validation, wads
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.validation import Record
 
 
 def _start(value: object) -> datetime | None:
@@ -30,14 +30,14 @@ def _weight(value: object) -> Decimal:
 
 
 def _event_id(value: object) -> str | None:
-    return None if value is None else records.checked_event_id(value)
+    return None if value is None else validation.checked_event_id(value)
 
 
 _ONE = Decimal(1)
-_TokenId = Annotated[str, BeforeValidator(lambda value: records.checked_id("token_id", value))]
-_HolderId = Annotated[str, BeforeValidator(lambda value: records.checked_id("holder_id", value))]
-_Revision = Annotated[int, BeforeValidator(records.checked_revision)]
-_Retract = Annotated[bool, BeforeValidator(records.checked_retract)]
+_TokenId = Annotated[str, BeforeValidator(lambda value: validation.checked_id("token_id", value))]
+_HolderId = Annotated[str, BeforeValidator(lambda value: validation.checked_id("holder_id", value))]
+_Revision = Annotated[int, BeforeValidator(validation.checked_revision)]
+_Retract = Annotated[bool, BeforeValidator(validation.checked_retract)]
 
 
 class HoldEvent(BaseModel):
@@ -66,7 +66,7 @@ class HoldEvent(BaseModel):
     def _fields_agree(self) -> Self:
         start, end = self.start, self.end
         if start is None or end is None or end < start or self.revision or self.retract:
-            records.check_together(self.record())
+            validation.check_together(self.record())
         return self
 
     @property

@@ -12,9 +12,9 @@ import importlib
 import importlib.abc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
 from poh_holdmetrics.errors import NativeError
 
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+
+    from poh_holdmetrics.column_types import (
+        DecimalColumn,
+        FlagColumn,
+        Int64Column,
+        OptionalTextColumn,
+        RecordBatch,
+        TextColumn,
+    )
+    from poh_holdmetrics.pure.aggregator import Recorded
 
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
@@ -67,9 +77,10 @@ class Aggregator(Protocol):
         revision: int = 0,
         retract: bool = False,  # noqa: FBT001, FBT002
     ) -> None: ...
-    def record_events(self, events: list[Any]) -> int: ...  # noqa: D102
-    def record_batch(self, *columns: Any, **named: Any) -> int: ...  # noqa: D102
-    def merge(self, other: Any) -> None: ...  # noqa: D102
+    def record_events(self, events: Iterable[Recorded]) -> int: ...  # noqa: D102
+    @property
+    def record_batch(self) -> RecordBatch: ...  # noqa: D102
+    def merge(self, other: Self) -> None: ...  # noqa: D102
     def snapshot(  # noqa: D102
         self,
         as_of_us: int,
@@ -101,27 +112,41 @@ class Namespace(Protocol):
 
     def aggregate(  # noqa: D102
         self,
-        events: list[Any],
+        events: Iterable[Recorded],
         as_of_us: int,
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> Snapshot: ...
     def calculate_score(  # noqa: D102
         self,
-        events: list[Any],
+        events: Iterable[Recorded],
         as_of_us: int,
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> float: ...
     def score_exact(  # noqa: D102
         self,
-        events: list[Any],
+        events: Iterable[Recorded],
         as_of_us: int,
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> tuple[int, str, float]: ...
-    def merge_overlaps(self, events: list[Any]) -> list[HeldSegment]: ...  # noqa: D102
-    def score_columns(self, *columns: Any, **named: Any) -> Snapshot: ...  # noqa: D102
+    def merge_overlaps(self, events: Iterable[Recorded]) -> list[HeldSegment]: ...  # noqa: D102
+    def score_columns(  # noqa: D102
+        self,
+        token_id: TextColumn,
+        holder_id: TextColumn | None = None,
+        start_us: Int64Column | None = None,
+        end_us: Int64Column | None = None,
+        weight: DecimalColumn | None = None,
+        event_id: OptionalTextColumn | None = None,
+        revision: Int64Column | None = None,
+        retract: FlagColumn | None = None,
+        *,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,
+    ) -> Snapshot: ...
 
 
 def source() -> Source:

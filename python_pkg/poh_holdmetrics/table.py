@@ -1,6 +1,6 @@
-"""A leaderboard for people: aligned columns, thousands apart, durations in words.
+"""A leaderboard for people: aligned columns, digits grouped by thousands, durations in words.
 
-Values in, text out; the JSON for machines is in `cli`.
+Takes values and returns text; JSON output is in `cli`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from poh_holdmetrics import instants
 
 if TYPE_CHECKING:
-    from poh_holdmetrics.reading import Reading
+    from poh_holdmetrics.file_scorer import ScoredFiles
 
 _HEADER = ("rank", "holder", "held", "score")
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
@@ -18,19 +18,19 @@ _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _UNITS_SHOWN = 2
 
 
-def table_from_reading(reading: Reading) -> str:
-    """The rows under a header, then one line that says what was counted and up to when."""
+def table_from_scores(scores: ScoredFiles) -> str:
+    """The rows under a header, then one line with the counts and the window."""
     lines = [_HEADER]
     lines += [
         (f"{rank:,}", holder, duration(held_us), _grouped(score))
-        for rank, holder, held_us, score, _ in reading.rows
+        for rank, holder, held_us, score, _ in scores.rows
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
     text = "".join(
         f"{rank:>{widths[0]}}  {holder:<{widths[1]}}  {held:>{widths[2]}}  {score:>{widths[3]}}\n"
         for rank, holder, held, score in lines
     )
-    return f"{text}\n{_summary(reading)}\n"
+    return f"{text}\n{_summary(scores)}\n"
 
 
 def duration(held_us: int) -> str:
@@ -51,11 +51,11 @@ def _grouped(score: str) -> str:
     return f"{int(whole):,}{point}{part}"
 
 
-def _summary(reading: Reading) -> str:
-    window = reading.window
+def _summary(scores: ScoredFiles) -> str:
+    window = scores.window
     since = "" if window.from_us is None else f" from {instants.text_from_us(window.from_us)}"
     closed = ", closed holds only" if window.closed_only else ""
     return (
-        f"{reading.holders:,} holders, {reading.accepted:,} of {reading.read:,} events accepted, "
-        f"{len(reading.rejected):,} refused;{since} as of {instants.text_from_us(window.as_of_us)}{closed}"
+        f"{scores.holders:,} holders, {scores.accepted:,} of {scores.read:,} events accepted, "
+        f"{len(scores.rejected):,} refused;{since} as of {instants.text_from_us(window.as_of_us)}{closed}"
     )

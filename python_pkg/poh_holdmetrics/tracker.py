@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from poh_holdmetrics import instants, native
 from poh_holdmetrics.data_models import HoldEvent, HoldStat
@@ -19,6 +19,15 @@ from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.instants import Instant
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.windows import Window
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.column_types import (
+        DecimalColumn,
+        FlagColumn,
+        Int64Column,
+        OptionalTextColumn,
+        TextColumn,
+    )
 
 _Answer = TypeVar("_Answer")
 
@@ -94,21 +103,33 @@ class AsyncTracker:
         return self._engine.holders
 
     async def record(self, event: HoldEvent) -> None:
-        """Take in one event."""
+        """Record one event."""
         self._engine.record_events([event])
 
     async def record_batch(self, events: Iterable[HoldEvent]) -> int:
-        """Take in many events; returns how many."""
+        """Record many events; returns how many."""
         return self._engine.record_events(list(events))
 
-    async def record_columns(self, *columns: Any, **named: Any) -> int:
-        """Take in columns, all rows or none; returns how many.
+    async def record_columns(
+        self,
+        token_id: TextColumn,
+        holder_id: TextColumn | None = None,
+        start_us: Int64Column | None = None,
+        end_us: Int64Column | None = None,
+        weight: DecimalColumn | None = None,
+        event_id: OptionalTextColumn | None = None,
+        revision: Int64Column | None = None,
+        retract: FlagColumn | None = None,
+    ) -> int:
+        """Record columns, all rows or none; returns how many.
 
-        token_id and holder_id as lists of text, start_us and end_us as int64 buffers (-2**63 where absent),
-        then weight, event_id, revision and retract where there are any. Native code also takes Arrow columns,
-        or one Arrow table alone. Raises ValueError naming the column, or the row as `row 17: ...`.
+        `token_id` and `holder_id` are lists of text, `start_us` and `end_us` int64 buffers of microseconds
+        (-2**63 if absent). Native code also takes Arrow columns, or one Arrow table alone as `token_id`.
+        Raises `ValueError` naming the column, or the row as `row 17: ...`.
         """
-        return self._engine.record_batch(*columns, **named)
+        return self._engine.record_batch(
+            token_id, holder_id, start_us, end_us, weight, event_id, revision, retract
+        )
 
     async def record_start(
         self,
@@ -120,7 +141,7 @@ class AsyncTracker:
         event_id: str | None = None,
         revision: int = 0,
     ) -> HoldEvent:
-        """Take in a start mark: from `at` (default: now) on the holder holds the token at `weight`."""
+        """Record a start mark: from `at` (default: now) on, the holder holds the token at `weight`."""
         return await self._mark(
             token_id=token_id,
             holder_id=holder_id,
@@ -139,7 +160,7 @@ class AsyncTracker:
         event_id: str | None = None,
         revision: int = 0,
     ) -> HoldEvent:
-        """Take in a stop mark: from `at` (default: now) on the holder holds the token no more."""
+        """Record a stop mark: from `at` (default: now) on, the holder no longer holds the token."""
         return await self._mark(
             token_id=token_id,
             holder_id=holder_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from naive import Raw
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.validation import Record
 
 BASE_US = 1_753_056_000_000_000
 INSTANTS = st.integers(0, 12).map(lambda step: BASE_US + step * 1_000_003)

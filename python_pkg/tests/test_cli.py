@@ -3,13 +3,15 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from poh_holdmetrics import native
-from poh_holdmetrics.cli import main
+from conftest import REPOSITORY
+from poh_holdmetrics import __version__, native
+from poh_holdmetrics.cli import BINARY_COMMANDS, COMMANDS, main
 
 LINES = [
     '{"token_id":"T","holder_id":"ada","start":0,"end":10000,"weight":2}',
@@ -78,8 +80,9 @@ def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_top_bounds_the_rows_and_not_the_count(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "good.jsonl", "--as-of", "20000", "--top", "1", "--closed-only")
+@pytest.mark.parametrize("flag", ["--limit", "--top"])
+def test_the_limit_bounds_the_rows_and_not_the_count(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    code, out, _ = run(capsys, "good.jsonl", "--as-of", "20000", flag, "1", "--closed-only")
     assert code == 0
     assert out.splitlines()[1].split() == ["1", "ada", "10", "s", "20"]
     assert out.splitlines()[-1].startswith("2 holders")
@@ -117,8 +120,10 @@ def test_standard_input_and_gzip_are_read(
         (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score"),
         (["good.jsonl", "--as-of", "noon"], "--as-of: not a time"),
         (["good.jsonl", "--from", "2025-01-01"], "--from: not a time"),
-        (["good.jsonl", "--top", "-1"], "--top: a number of 0 or more is wanted"),
-        (["good.jsonl", "--config", "bad.toml"], "bad.toml: formt: unknown"),
+        (["good.jsonl", "--top", "-1"], "--limit: expected 0 or more, not -1"),
+        (["good.jsonl", "--format", "xml"], "python -m poh_holdmetrics: argument --format: invalid choice"),
+        (["good.jsonl", "--tap", "1"], "python -m poh_holdmetrics: unrecognized arguments: --tap 1"),
+        (["good.jsonl", "--config", "bad.toml"], "bad.toml: formt: unknown setting; did you mean format?"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_printed(
@@ -142,7 +147,7 @@ def test_native_is_not_promised_where_it_is_not(capsys: pytest.CaptureFixture[st
     assert native.source() == "none"
     code, _, error = run(capsys, "good.jsonl", "--engine", "native")
     assert code == 2
-    assert "no native code is here" in error
+    assert "no native code was found" in error
 
 
 def test_settings_reach_the_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,3 +156,34 @@ def test_settings_reach_the_run(capsys: pytest.CaptureFixture[str], monkeypatch:
     code, out, _ = run(capsys, "events.jsonl", "--config", "s.toml")
     assert code == 0
     assert len(json.loads(out)["rejected"]) == 1
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"poh_holdmetrics {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("serve", "serve: that is a command of main_holdmetrics; this package alone scores files: "),
+        ("doctor", "doctor: that is a command of main_holdmetrics; "),
+        ("scoer", "'scoer': unknown command; did you mean score?"),
+        ("frobnicate", "'frobnicate': unknown command; known are score"),
+    ],
+)
+def test_another_command_is_refused_with_a_way_out(
+    capsys: pytest.CaptureFixture[str], command: str, words: str
+) -> None:
+    assert main([command, "--data-dir", "x"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {words}")
+
+
+def test_every_command_of_the_binary_is_known() -> None:
+    source = REPOSITORY / "src" / "cli" / "mod.rs"
+    if not source.is_file():
+        pytest.skip("the source of the binary is not beside the package")
+    found = re.findall(r"^    ([A-Z][a-z]+)\((?:\w+::)+\w+\),$", source.read_text("utf-8"), re.MULTILINE)
+    assert {name.lower() for name in found} == {*COMMANDS, *BINARY_COMMANDS}

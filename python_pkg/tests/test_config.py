@@ -13,9 +13,14 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in Settings.model_fields:
+        monkeypatch.delenv(f"POH_{key.upper()}", raising=False)
+
+
 def load(file: Path | None = None, **arguments: object) -> Configuration:
-    defaults: dict[str, object] = {"dotenv": None, "environment": {}}
-    return load_configuration(file, **{**defaults, **arguments})  # type: ignore[arg-type]
+    return load_configuration(file, **{"dotenv": None, **arguments})  # type: ignore[arg-type]
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -41,17 +46,20 @@ def test_toml_and_yaml_say_the_same(tmp_path: Path, name: str, text: str) -> Non
     assert found.origins["format"] == "default"
 
 
-def test_the_later_place_wins_and_is_named(tmp_path: Path) -> None:
+def test_the_later_source_wins_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("ON_ERROR", "skip"), ("DISABLE_RUST", "1"), ("SOMETHING", "of another program")):
+        monkeypatch.setenv(f"POH_{name}", value)
     file = write(
         tmp_path / "s.toml", 'format = "json"\nengine = "python"\non_error = "skip"\nclosed_only = true'
     )
     dotenv = write(
-        tmp_path / ".env", "# a comment\n\nexport POH_ENGINE='native'\nPOH_ON_ERROR=fail\nHOME=/x\n"
+        tmp_path / ".env",
+        "# a comment\n\nexport POH_ENGINE='native'\nPOH_ON_ERROR=fail\nHOME=/x\nformat=table\n"
+        "POH_DISABLE_RUST=1\n",
     )
     found = load(
         file,
         dotenv=dotenv,
-        environment={"POH_ON_ERROR": "skip", "POH_DISABLE_RUST": "1", "POH_SOMETHING": "of others"},
         overrides={"closed_only": False},
     )
     assert found.settings == Settings(format="json", engine="native", on_error="skip", closed_only=False)
@@ -68,13 +76,13 @@ def test_the_later_place_wins_and_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("s.toml", "on_eror = 'skip'", "s.toml: on_eror: unknown; known are closed_only, "),
-        ("s.yaml", "table:\n  top: 3", "s.yaml: table: unknown"),
+        ("s.toml", "on_eror = 'skip'", "s.toml: on_eror: unknown setting; did you mean on_error?"),
+        ("s.yaml", "window:\n  top: 3", "s.yaml: window: unknown setting; known are closed_only, format"),
         ("s.toml", "on_error = 'stop'", "s.toml: on_error: input should be 'fail' or 'skip', not 'stop'"),
         ("s.toml", "drain_seconds = -1", "s.toml: drain_seconds: input should be greater than or equal to 0"),
         ("s.toml", "closed_only = ", "s.toml: invalid value"),
         ("s.yaml", "a: [", "s.yaml: while parsing"),
-        ("s.yaml", "- a", "s.yaml: keys with values are wanted"),
+        ("s.yaml", "- a", "s.yaml: expected keys with values at the top level"),
         ("s.ini", "", "s.ini: settings are read from .toml, .yaml or .yml"),
     ],
 )
@@ -97,8 +105,10 @@ def test_an_empty_yaml_file_sets_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("POH_FROMAT=json", r"\.env: POH_FROMAT: unknown"),
-        ("A=b\nnothing", r"\.env: line 2: NAME=value is wanted"),
+        ("POH_FROMAT=json", r"\.env: POH_FROMAT: unknown variable; did you mean POH_FORMAT\?"),
+        ("A=b\nnothing", r"\.env: line 2: expected NAME=value"),
+        ("A=b\n\n# c\n=3", r"\.env: line 4: expected NAME=value"),
+        ("POH_ENGINE=rust", r"\.env: engine: input should be .* not 'rust'"),
     ],
 )
 def test_a_bad_dotenv_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -106,6 +116,7 @@ def test_a_bad_dotenv_is_refused(tmp_path: Path, text: str, words: str) -> None:
         load(dotenv=write(tmp_path / ".env", text))
 
 
-def test_a_bad_variable_is_named_with_its_place() -> None:
+def test_a_bad_variable_is_named_with_its_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POH_GC_INTERVAL_SECONDS", "soon")
     with pytest.raises(ConfigError, match=r"environment: gc_interval_seconds: .*not 'soon'"):
-        load(environment={"POH_GC_INTERVAL_SECONDS": "soon"})
+        load()

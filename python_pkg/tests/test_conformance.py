@@ -19,11 +19,11 @@ import pytest
 
 from conftest import SHARED
 from poh_holdmetrics import AsyncTracker, HoldEvent, native
-from poh_holdmetrics.audit import Audit
-from poh_holdmetrics.intake import Intake
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.columns import ABSENT_US
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.pure.row_scorer import RowScorer
+from poh_holdmetrics.row_reader import RowReader
+from poh_holdmetrics.validation import Record
 
 CASES = Path(os.environ.get("POH_CONFORMANCE", SHARED / "conformance" / "cases"))
 Row = tuple[int, str, int, str, float]
@@ -50,9 +50,9 @@ class Case:
         names = ("rank", "holder_id", "held_us", "score", "weighted_score")
         return [tuple(holder[name] for name in names) for holder in self.expected["holders"]]
 
-    def check_reading(self, intake: Intake) -> None:
-        assert (intake.read, intake.accepted) == (self.expected["read"], self.expected["accepted"])
-        found = [(line, reason) for _, line, reason in intake.rejected]
+    def check_reading(self, reader: RowReader) -> None:
+        assert (reader.read, reader.accepted) == (self.expected["read"], self.expected["accepted"])
+        found = [(line, reason) for _, line, reason in reader.rejected]
         assert [line for line, _ in found] == [each["line"] for each in self.expected["rejected"]]
         for (_, reason), wanted in zip(found, self.expected["rejected"], strict=True):
             field = wanted["reason"].split(":")[0].split()[0]
@@ -131,9 +131,9 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def _accepted(case: Case) -> list[Record]:
     records: list[Record] = []
-    intake = Intake(records.append)
-    intake.feed_jsonl(case.lines, "events.jsonl", 1)
-    case.check_reading(intake)
+    reader = RowReader(records.append)
+    reader.feed_jsonl(case.lines, "events.jsonl", 1)
+    case.check_reading(reader)
     return records
 
 
@@ -191,19 +191,19 @@ def test_columns_give_the_expected_rows(source: str, case: Case) -> None:
         assert namespace.aggregate(models, *case.window).rows() == case.rows
 
 
-def test_the_audit_gives_the_expected_rows(case: Case) -> None:
-    audit = Audit()
-    audit.feed_jsonl(case.lines, "events.jsonl", 1)
-    case.check_reading(audit)
-    assert audit.rows(*case.window) == case.rows
+def test_the_row_scorer_gives_the_expected_rows(case: Case) -> None:
+    scorer = RowScorer()
+    scorer.feed_jsonl(case.lines, "events.jsonl", 1)
+    case.check_reading(scorer)
+    assert scorer.rows(*case.window) == case.rows
 
 
-def test_the_audit_gives_the_same_from_values(case: Case) -> None:
+def test_the_row_scorer_gives_the_same_from_values(case: Case) -> None:
     values = [
         (r.token_id, r.holder_id, r.start_us, r.end_us, f"{r.wad}e-18", r.event_id, r.revision, r.retract)
         for r in _accepted(case)
     ]
-    audit = Audit()
-    audit.feed_values(values, "events.parquet", range(1, len(values) + 1))
-    assert not audit.rejected
-    assert audit.rows(*case.window) == case.rows
+    scorer = RowScorer()
+    scorer.feed_values(values, "events.parquet", range(1, len(values) + 1))
+    assert not scorer.rejected
+    assert scorer.rows(*case.window) == case.rows

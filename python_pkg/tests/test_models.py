@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from naive import Raw
 from poh_holdmetrics import HoldEvent, HoldStat
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.validation import Record
 from strategies import raws
 
 GOOD: dict[str, object] = {"token_id": "T", "holder_id": "h", "start": 1000, "end": 2000}

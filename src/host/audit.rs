@@ -1,7 +1,7 @@
 //! A second opinion: the pure-Python package scores what this program has read.
 //!
-//! Hands raw rows to `poh_holdmetrics.audit.Audit`, which reads, judges and scores them without any
-//! code of ours, and takes the leaderboard back. Opens no file; see [`crate::input::raw`].
+//! Hands raw rows to `poh_holdmetrics.pure.row_scorer.RowScorer`, which reads, judges and scores them
+//! without any code of ours, and takes the leaderboard back. Opens no file; see [`crate::input::raw`].
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl<'a> Audit<'a> {
     /// Where the package cannot be imported.
     pub fn new(interpreter: &'a Interpreter) -> Result<Self, AuditError> {
         let audit = interpreter.attach(|py| {
-            let class = py.import("poh_holdmetrics.audit")?.getattr("Audit")?;
+            let class = py.import("poh_holdmetrics.pure.row_scorer")?.getattr("RowScorer")?;
             PyResult::Ok(class.call0()?.unbind())
         })?;
         Ok(Self { interpreter, audit })

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from poh_holdmetrics import records
+from poh_holdmetrics import validation
 from poh_holdmetrics.instants import MIN_US
-from poh_holdmetrics.pure.columns import Int64Buffer, records_from_columns
+from poh_holdmetrics.pure.columns import records_from_columns
 from poh_holdmetrics.pure.curve import OPEN_US
 from poh_holdmetrics.pure.envelope import effective_segments, integral
 from poh_holdmetrics.pure.facts import KeyFacts
 from poh_holdmetrics.pure.ranking import Row, Total, row_of_holder, rows_from_totals
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.validation import Record
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.column_types import (
+        DecimalColumn,
+        FlagColumn,
+        Int64Column,
+        OptionalTextColumn,
+        TextColumn,
+    )
 
 #: token_id, holder_id, start_us, end_us (None: still open at the end), weight in wads.
 HeldSegment = tuple[str, str, int, int | None, int]
@@ -93,8 +102,8 @@ class Aggregator:
     ) -> None:
         """Take in one event; raises `Refused` and changes nothing where it is not one."""
         self.add(
-            records.record_through(
-                records.MICROS, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract
+            validation.record_from_fields(
+                validation.MICROS, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract
             )
         )
 
@@ -104,14 +113,14 @@ class Aggregator:
 
     def record_batch(
         self,
-        token_id: list[str],
-        holder_id: list[str],
-        start_us: Int64Buffer,
-        end_us: Int64Buffer,
-        weight: object = None,
-        event_id: list[str | None] | None = None,
-        revision: Int64Buffer | None = None,
-        retract: object = None,
+        token_id: TextColumn,
+        holder_id: TextColumn | None = None,
+        start_us: Int64Column | None = None,
+        end_us: Int64Column | None = None,
+        weight: DecimalColumn | None = None,
+        event_id: OptionalTextColumn | None = None,
+        revision: Int64Column | None = None,
+        retract: FlagColumn | None = None,
     ) -> int:
         """Take in columns, all rows or none; returns how many. Shapes and errors: `columns`."""
         return self._add_all(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.validation import Record
 
 #: The verdict of a mark: the weight from there on, or STOP where nothing is held.
 STOP = -1

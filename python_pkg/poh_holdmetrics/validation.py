@@ -1,8 +1,8 @@
-"""One accepted event as plain integers and text, and the checks that every event passes on its way in.
+"""One accepted event as plain integers and text, and the checks that every event passes.
 
-A door (`JSON`, `CSV`, `PYTHON`, `MICROS`) says how times, weights and flags are written where the event comes
-from; the checks and their order are the same for all doors. Builds no model and keeps no state: models are
-in `data_models`, files in `ingest`, facts in `pure.facts`.
+`FieldParsers` says how times, weights and flags are written where an event comes from; the checks and their
+order are the same for every source. Builds no model and keeps no state: models are in `data_models`, lines
+of files in `row_reader`, facts in `pure.facts`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REVISION_DIGITS_MAX = 19
 
 
 class Number(str):
-    """A number of a JSON document as it was written, so that no digit is lost on the way."""
+    """A number of a JSON document as it was written, so that no digit is lost."""
 
     __slots__ = ()
 
@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Door:
+class FieldParsers:
     """How one source writes what is not text; each function takes a value that is present."""
 
     time: Callable[[str, object], int]
@@ -55,8 +55,8 @@ class Door:
     retract: Callable[[object], bool]
 
 
-def record_through(
-    door: Door,
+def record_from_fields(
+    parsers: FieldParsers,
     token_id: object,
     holder_id: object,
     start: object = None,
@@ -66,27 +66,27 @@ def record_through(
     revision: object = None,
     retract: object = None,
 ) -> Record:
-    """The record of one event as `door` reads it; None is an absent field.
+    """The record of one event, its fields read by `parsers`; None means that the field is absent.
 
-    Raises `Refused` at the first field that is wrong, in the order of the arguments, then at what the
-    fields say together.
+    Raises `Refused` at the first invalid field, in the order of the arguments, then at fields that
+    contradict each other.
     """
     record = Record(
         checked_id("token_id", token_id),
         checked_id("holder_id", holder_id),
-        None if start is None else door.time("start", start),
-        None if end is None else door.time("end", end),
-        wads.WAD if weight is None else door.weight("weight", weight),
+        None if start is None else parsers.time("start", start),
+        None if end is None else parsers.time("end", end),
+        wads.WAD if weight is None else parsers.weight("weight", weight),
         None if event_id is None else checked_event_id(event_id),
-        0 if revision is None else door.revision(revision),
-        False if retract is None else door.retract(retract),
+        0 if revision is None else parsers.revision(revision),
+        False if retract is None else parsers.retract(retract),
     )
     check_together(record)
     return record
 
 
 def check_together(record: Record) -> None:
-    """Raise `Refused` where fields that are right each alone contradict each other."""
+    """Raise `Refused` if fields that are valid each alone contradict each other."""
     _, _, start_us, end_us, _, event_id, revision, retract = record
     if event_id is None and (revision or retract):
         raise Refused("", "revision or retract without event_id (an event is corrected by its event_id)")
@@ -98,21 +98,21 @@ def check_together(record: Record) -> None:
 
 
 def checked_id(field: str, value: object) -> str:
-    """A `token_id` or `holder_id`: text that is not empty and has a UTF-8 form."""
+    """A `token_id` or `holder_id`: non-empty text that can be written as UTF-8."""
     if isinstance(value, str) and value and not isinstance(value, Number):
         return _encodable(field, value, _ID_NOT_TEXT)
     raise Refused(field, _ID_MISSING if value is None or value == "" else _ID_NOT_TEXT)
 
 
 def checked_event_id(value: object) -> str:
-    """An `event_id`: text that is not empty and has a UTF-8 form."""
+    """An `event_id`: non-empty text that can be written as UTF-8."""
     if isinstance(value, str) and value and not isinstance(value, Number):
         return _encodable("event_id", value, _EVENT_ID)
     raise Refused("event_id", _EVENT_ID)
 
 
 def checked_revision(value: object) -> int:
-    """A `revision` given as an integer; a boolean is none."""
+    """A `revision` given as an integer; a boolean is refused."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= REVISION_MAX:
         return value
     raise Refused("revision", _REVISION)
@@ -187,18 +187,11 @@ def _micros_time(field: str, value: object) -> int:
     return instants.us_from_instant(field, None)
 
 
-#: JSON read with `Number` for every number; text of digits is no time there.
-JSON = Door(time=_json_time, weight=_json_weight, revision=_json_revision, retract=checked_retract)
+#: JSON whose numbers were all read as `Number`; digits in quotes are not a time.
+JSON = FieldParsers(time=_json_time, weight=_json_weight, revision=_json_revision, retract=checked_retract)
 #: Cells of text; digits are milliseconds.
-CSV = Door(time=_csv_time, weight=_csv_weight, revision=_csv_revision, retract=_csv_retract)
-#: Python values: aware datetimes, RFC 3339 text or milliseconds; weights of any exact or double kind.
-PYTHON = Door(
-    time=instants.us_from_instant,
-    weight=wads.wad_from_value,
-    revision=checked_revision,
-    retract=checked_retract,
-)
+CSV = FieldParsers(time=_csv_time, weight=_csv_weight, revision=_csv_revision, retract=_csv_retract)
 #: Columns: times are integer microseconds.
-MICROS = Door(
+MICROS = FieldParsers(
     time=_micros_time, weight=wads.wad_from_value, revision=checked_revision, retract=checked_retract
 )

@@ -1,17 +1,17 @@
-"""A second opinion on a whole set of files: every line read and scored in pure Python, never natively.
+"""Rows of files scored in pure Python alone: what `main_holdmetrics score --engine python` runs.
 
-The Rust host feeds it raw lines or split rows, and reads counts, refusals and rows back. Opens no file and
-prints nothing. Feeding and counting are in `intake`, scoring in `pure`.
+The Rust host gives it raw lines or split rows and takes counts, refusals and the leaderboard back, so that
+two implementations can be compared. Opens no file and prints nothing; rows are read in `row_reader`.
 """
 
 from __future__ import annotations
 
-from poh_holdmetrics.intake import Intake
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.ranking import Row
+from poh_holdmetrics.row_reader import RowReader
 
 
-class Audit(Intake):
+class RowScorer(RowReader):
     """One set of events and its leaderboard."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""Files of hold events to one scored set: opened, split into lines, counted, refused lines kept.
+"""Files of hold events to one scored set: opened, split into lines, counted, refused lines listed.
 
-Several files are one set. Prints nothing and reads no clock; the command line is `cli`, single lines are
-read in `ingest`.
+Several files are one set. Prints nothing and reads no clock; the command line is `cli`, rows are read in
+`row_reader`.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from poh_holdmetrics import wads
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.intake import Intake
 from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
     from poh_holdmetrics import native
-    from poh_holdmetrics.records import Record
+    from poh_holdmetrics.validation import Record
     from poh_holdmetrics.windows import Window
 
-#: Lines taken at once: few enough to stop soon after a refusal, many enough to be cheap.
+#: Lines read at once: few enough to stop soon after a refusal, many enough to be cheap.
 _BATCH_LINES = 4096
 _ELSEWHERE = {
     ".parquet": "Parquet is read by main_holdmetrics score",
     ".arrow": "Arrow is read by main_holdmetrics score",
-    ".zst": "zstd is read by main_holdmetrics score; or unpack it first",
+    ".zst": "zstd is read by main_holdmetrics score; or decompress the file first",
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """What a run of the command line found."""
+class ScoredFiles:
+    """The counts, refusals and leaderboard of a set of files."""
 
     window: Window
     read: int
@@ -55,72 +55,73 @@ def score_files(
     namespace: native.Namespace | None,
     input_format: str = "auto",
     stop_at_refusal: bool = True,
-    n: int | None = None,
-) -> Reading:
-    """Read `files` and score them over `window`, natively where `namespace` is given.
+    limit: int | None = None,
+) -> ScoredFiles:
+    """Read `files` and score them over `window`, natively if `namespace` is given.
 
-    `n` bounds the rows. Raises `InputError` at a file that cannot be read and, with `stop_at_refusal`, at
-    the first refused line.
+    `limit` is the number of rows returned. Raises `InputError` if a file cannot be read and, with
+    `stop_at_refusal`, at the first refused line.
     """
     engine: native.Aggregator
     if namespace is None:
         engine = pure = Aggregator()
-        intake = Intake(pure.add)
+        reader = RowReader(pure.add)
     else:
         engine = namespace.Aggregator()
-        intake = Intake(_recorded_by(engine))
+        reader = RowReader(_recorder(engine))
     for file in files:
-        for _ in _fed(intake, file, input_format):
-            if stop_at_refusal and intake.rejected:
-                name, line, reason = intake.rejected[0]
+        for _ in _batches_read(reader, file, input_format):
+            if stop_at_refusal and reader.rejected:
+                name, line, reason = reader.rejected[0]
                 raise InputError(f"{name}: line {line}", reason)
     snapshot = engine.snapshot(*window)
-    return Reading(
+    return ScoredFiles(
         window=window,
-        read=intake.read,
-        accepted=intake.accepted,
-        rejected=intake.rejected,
-        rows=snapshot.rows(n),
+        read=reader.read,
+        accepted=reader.accepted,
+        rejected=reader.rejected,
+        rows=snapshot.rows(limit),
         holders=len(snapshot),
     )
 
 
-def _recorded_by(engine: native.Aggregator) -> Callable[[Record], None]:
-    def accept(record: Record) -> None:
+def _recorder(engine: native.Aggregator) -> Callable[[Record], None]:
+    def record_natively(record: Record) -> None:
         token_id, holder_id, start_us, end_us, wad, event_id, revision, retract = record
         weight = wads.decimal_from_wad(wad)
         engine.record(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
 
-    return accept
+    return record_natively
 
 
-def _fed(intake: Intake, file: str, input_format: str) -> Iterator[None]:
+def _batches_read(reader: RowReader, file: str, input_format: str) -> Iterator[None]:
+    """Read `file` batch by batch, yielding after each so that the caller can stop."""
     with _opened(file) as stream:
         if _format(file, input_format) == "csv":
-            yield from _fed_csv(intake, file, stream)
+            yield from _csv_batches(reader, file, stream)
         else:
-            yield from _fed_jsonl(intake, file, stream)
+            yield from _jsonl_batches(reader, file, stream)
 
 
-def _fed_jsonl(intake: Intake, file: str, stream: BinaryIO) -> Iterator[None]:
+def _jsonl_batches(reader: RowReader, file: str, stream: BinaryIO) -> Iterator[None]:
     first_line = 1
     while lines := stream.readlines(_BATCH_LINES * 64):
-        intake.feed_jsonl(lines, file, first_line)
+        reader.feed_jsonl(lines, file, first_line)
         first_line += len(lines)
         yield
 
 
-def _fed_csv(intake: Intake, file: str, stream: BinaryIO) -> Iterator[None]:
+def _csv_batches(reader: RowReader, file: str, stream: BinaryIO) -> Iterator[None]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     try:
-        yield from _fed_rows(intake, file, text)
+        yield from _csv_row_batches(reader, file, text)
     finally:
-        text.detach()  # the stream is closed by who opened it
+        text.detach()  # `_opened` closes the stream
 
 
-def _fed_rows(intake: Intake, file: str, text: TextIO) -> Iterator[None]:
-    reader = csv.reader(text, strict=True)
-    header = next(reader, None)
+def _csv_row_batches(reader: RowReader, file: str, text: TextIO) -> Iterator[None]:
+    table = csv.reader(text, strict=True)
+    header = next(table, None)
     if header is None:
         raise InputError(file, "no header line; name the columns token_id,holder_id,start,end,weight")
     for name in ("token_id", "holder_id"):
@@ -130,23 +131,23 @@ def _fed_rows(intake: Intake, file: str, text: TextIO) -> Iterator[None]:
         raise InputError(file, "no column start or end in the header")
     rows: list[list[str]] = []
     lines: list[int] = []
-    before = reader.line_num
-    for row in reader:
+    before = table.line_num
+    for row in table:
         if row:
             rows.append(row)
             lines.append(before + 1)
-        before = reader.line_num
+        before = table.line_num
         if len(rows) == _BATCH_LINES:
-            intake.feed_csv(rows, header, file, lines)
+            reader.feed_csv(rows, header, file, lines)
             rows, lines = [], []
             yield
-    intake.feed_csv(rows, header, file, lines)
+    reader.feed_csv(rows, header, file, lines)
     yield
 
 
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked; what goes wrong while it is read becomes one `InputError`."""
+    """The bytes of a file, decompressed; whatever fails while it is read is raised as one `InputError`."""
     try:
         if file == "-":
             yield sys.stdin.buffer

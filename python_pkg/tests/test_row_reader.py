@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from poh_holdmetrics import ingest, records
-from poh_holdmetrics.audit import Audit
+from poh_holdmetrics import row_reader, validation
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.records import Record
+from poh_holdmetrics.pure.row_scorer import RowScorer
+from poh_holdmetrics.validation import Record
 
 GOOD: dict[str, object] = {"token_id": "T", "holder_id": "h", "start": 1000, "end": 2000}
 NO_CORRECTION = "revision or retract without event_id"
@@ -15,24 +15,24 @@ NO_CORRECTION = "revision or retract without event_id"
 
 def refusal(fields: object) -> str:
     with pytest.raises(Refused) as caught:
-        ingest.record_from_json(fields if isinstance(fields, bytes) else json.dumps(fields).encode())
+        row_reader.record_from_json(fields if isinstance(fields, bytes) else json.dumps(fields).encode())
     return str(caught.value)
 
 
 def test_a_full_line_is_read_whole() -> None:
     line = b"""{"token_id":"T","holder_id":"h","start":"1970-01-01T00:00:01Z","end":2000,"weight":0.1,
         "event_id":"a","revision":3,"retract":false,"colour":"red"}"""
-    assert ingest.record_from_json(line) == Record("T", "h", 1_000_000, 2_000_000, 10**17, "a", 3, False)
+    assert row_reader.record_from_json(line) == Record("T", "h", 1_000_000, 2_000_000, 10**17, "a", 3, False)
 
 
 def test_null_is_absent_and_the_last_of_two_keys_counts() -> None:
     line = b'{"token_id":"x","token_id":"T","holder_id":"h","start":1,"end":null,"weight":null}'
-    assert ingest.record_from_json(line) == Record("T", "h", 1000, None, 10**18, None, 0, False)
+    assert row_reader.record_from_json(line) == Record("T", "h", 1000, None, 10**18, None, 0, False)
 
 
 def test_a_number_keeps_every_digit_it_was_written_with() -> None:
     line = b'{"token_id":"T","holder_id":"h","start":1,"weight":12345678901234567890.123456789012345678}'
-    assert ingest.record_from_json(line).wad == 12345678901234567890123456789012345678
+    assert row_reader.record_from_json(line).wad == 12345678901234567890123456789012345678
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def test_what_is_no_object_is_refused_as_a_whole(line: bytes, words: str) -> Non
 
 def test_what_states_nothing_needs_no_event_id() -> None:
     line = json.dumps({**GOOD, "revision": 0, "retract": False}).encode()
-    assert ingest.record_from_json(line).event_id is None
+    assert row_reader.record_from_json(line).event_id is None
 
 
 def test_a_retraction_needs_no_times() -> None:
     line = b'{"token_id":"T","holder_id":"h","event_id":"a","revision":9223372036854775807,"retract":true}'
-    assert ingest.record_from_json(line).revision == records.REVISION_MAX
+    assert row_reader.record_from_json(line).revision == validation.REVISION_MAX
 
 
 def test_csv_columns_come_in_any_order_and_empty_cells_are_absent() -> None:
-    columns = ingest.CsvColumns(["weight", "end", "holder_id", "token_id", "note", "retract", "event_id"])
+    columns = row_reader.CsvColumns(["weight", "end", "holder_id", "token_id", "note", "retract", "event_id"])
     assert columns.record(["", "1500", "h", "T", "x", "", ""]) == Record(
         "T", "h", None, 1_500_000, 10**18, None, 0, False
     )
@@ -122,31 +122,34 @@ def test_csv_columns_come_in_any_order_and_empty_cells_are_absent() -> None:
     ],
 )
 def test_a_bad_cell_is_named(row: list[str], words: str) -> None:
-    columns = ingest.CsvColumns(["token_id", "holder_id", "start", "event_id", "revision", "retract"])
+    columns = row_reader.CsvColumns(["token_id", "holder_id", "start", "event_id", "revision", "retract"])
     with pytest.raises(Refused, match=f"^{words}"):
         columns.record(row)
 
 
-def test_the_audit_counts_lines_and_lists_refusals() -> None:
-    audit = Audit()
-    audit.feed_jsonl([json.dumps(GOOD).encode(), b" \r", b"{", b""], "a.jsonl", 1)
-    audit.feed_jsonl([b"[]"], "a.jsonl", [5])
-    audit.feed_csv([["T", "g", "1000", "x"]], ["token_id", "holder_id", "start", "end"], "b.csv", [7])
-    audit.feed_values(
+def test_the_row_scorer_counts_lines_and_lists_refusals() -> None:
+    scorer = RowScorer()
+    scorer.feed_jsonl([json.dumps(GOOD).encode(), b" \r", b"{", b""], "a.jsonl", 1)
+    scorer.feed_jsonl([b"[]"], "a.jsonl", [5])
+    scorer.feed_csv([["T", "g", "1000", "x"]], ["token_id", "holder_id", "start", "end"], "b.csv", [7])
+    scorer.feed_values(
         [("T", "g", 0, 500_000, "2", None, None, None), ("T", "g", None, 1, "-1", None, None, None)],
         "c.parquet",
         [1, 2],
     )
-    assert (audit.read, audit.accepted) == (6, 2)
-    assert [(file, line, reason.split(" (")[0]) for file, line, reason in audit.rejected] == [
+    assert (scorer.read, scorer.accepted) == (6, 2)
+    assert [(file, line, reason.split(" (")[0]) for file, line, reason in scorer.rejected] == [
         ("a.jsonl", 3, "not JSON"),
         ("a.jsonl", 5, "not an object"),
         ("b.csv", 7, "end: not a time"),
         ("c.parquet", 2, "weight: negative"),
     ]
-    assert audit.rows(10_000_000, None, False) == [(1, "g", 500_000, "1", 1.0), (1, "h", 1_000_000, "1", 1.0)]
+    assert scorer.rows(10_000_000, None, False) == [
+        (1, "g", 500_000, "1", 1.0),
+        (1, "h", 1_000_000, "1", 1.0),
+    ]
 
 
 def test_column_times_are_microseconds_in_range() -> None:
     with pytest.raises(Refused, match=r"^start: out of range"):
-        ingest.record_from_values(("T", "h", 2**62, None, None, None, None, None))
+        row_reader.record_from_values(("T", "h", 2**62, None, None, None, None, None))

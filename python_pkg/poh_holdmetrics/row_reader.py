@@ -1,0 +1,127 @@
+"""Lines of JSONL, rows of CSV and rows of columns to records, as written: no float in between, no digit lost.
+
+`RowReader` counts what it is given, hands accepted records on and lists refused rows. Opens no file and keeps
+no event; fields that no event has are ignored. The checks themselves are in `validation`, files are opened in
+`file_scorer`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn, TypeVar
+
+from poh_holdmetrics import validation
+from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.validation import Number, Record
+
+#: The columns of a CSV file and the fields of a JSON line, in the order of `record_from_fields`.
+FIELDS = ("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract")
+#: What JSON counts as blank; a line of nothing else is skipped.
+_BLANK = b" \t\r\n"
+
+_Row = TypeVar("_Row")
+
+#: The number of the first row, the others following it, or one number for each row.
+Numbers = int | Sequence[int]
+
+
+class RowReader:
+    """Reads all rows that it is given, hands on the accepted ones and lists the refused ones.
+
+    `read` counts rows read, `accepted` those handed on; `rejected` lists (file, line, reason) in the order
+    of reading. A refused row changes nothing else.
+    """
+
+    def __init__(self, accept: Callable[[Record], None]) -> None:
+        """`accept` is called with every accepted record; it never refuses one."""
+        self.read = 0
+        self.accepted = 0
+        self.rejected: list[tuple[str, int, str]] = []
+        self._accept = accept
+
+    def feed_jsonl(self, lines: Sequence[bytes], file: str, numbers: Numbers) -> None:
+        """Read raw lines without their newline; blank ones are skipped and not counted as read."""
+        for number, line in _numbered(lines, numbers):
+            if not is_blank(line):
+                self._take(record_from_json, line, file, number)
+
+    def feed_csv(
+        self, rows: Sequence[Sequence[str]], header: Sequence[str], file: str, numbers: Numbers
+    ) -> None:
+        """Read rows of cells under `header`; a row without cells is one that could not be split."""
+        columns = CsvColumns(header)
+        for number, row in _numbered(rows, numbers):
+            self._take(columns.record, row, file, number)
+
+    def feed_values(self, rows: Sequence[Sequence[object]], file: str, numbers: Numbers) -> None:
+        """Read rows of columns.
+
+        A row is (token_id, holder_id, start_us, end_us, weight_text, event_id, revision, retract), None
+        where absent, times in microseconds.
+        """
+        for number, row in _numbered(rows, numbers):
+            self._take(record_from_values, row, file, number)
+
+    def _take(self, record_from: Callable[[_Row], Record], row: _Row, file: str, line: int) -> None:
+        self.read += 1
+        try:
+            record = record_from(row)
+        except Refused as refused:
+            self.rejected.append((file, line, str(refused)))
+            return
+        self._accept(record)
+        self.accepted += 1
+
+
+class CsvColumns:
+    """Which column of a CSV file holds which field of an event."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        """`header` names the columns, in any order; of a name given twice the last column counts."""
+        index = {name: column for column, name in enumerate(header)}
+        self._columns = tuple(index.get(name) for name in FIELDS)
+        self._width = len(header)
+
+    def record(self, row: Sequence[str]) -> Record:
+        """The record of one row; an empty cell is an absent field."""
+        if not row:
+            raise Refused("", "not CSV")
+        if len(row) != self._width:
+            raise Refused("", f"row has {len(row)} cells, the header has {self._width}")
+        cells = (None if column is None else row[column] or None for column in self._columns)
+        return validation.record_from_fields(validation.CSV, *cells)
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether a line of JSONL holds nothing and is skipped without being counted."""
+    return not line.strip(_BLANK)
+
+
+def record_from_json(line: bytes) -> Record:
+    """The record of one JSON object in UTF-8. Of a key given twice the last counts; null is absent."""
+    try:
+        fields = _DECODER.decode(line.decode())
+    except (ValueError, RecursionError):
+        raise Refused("", "not JSON") from None
+    if not isinstance(fields, dict):
+        raise Refused("", "not an object")
+    return validation.record_from_fields(validation.JSON, *map(fields.get, FIELDS))
+
+
+def record_from_values(row: Sequence[object]) -> Record:
+    """The record of a row of columns: times in integer microseconds, the weight as decimal text."""
+    return validation.record_from_fields(validation.MICROS, *row)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_no_constant)
+
+
+def _numbered(batch: Sequence[_Row], numbers: Numbers) -> Iterable[tuple[int, _Row]]:
+    if isinstance(numbers, int):
+        return enumerate(batch, start=numbers)
+    return zip(numbers, batch, strict=True)

@@ -66,7 +66,9 @@ impl<'a> Audit<'a> {
     /// Where the package cannot be imported.
     pub fn new(interpreter: &'a Interpreter) -> Result<Self, AuditError> {
         let audit = interpreter.attach(|py| {
-            let class = py.import("poh_holdmetrics.pure.row_scorer")?.getattr("RowScorer")?;
+            let class = py
+                .import("poh_holdmetrics.pure.row_scorer")?
+                .getattr("RowScorer")?;
             PyResult::Ok(class.call0()?.unbind())
         })?;
         Ok(Self { interpreter, audit })

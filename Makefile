@@ -26,8 +26,8 @@ test: ## every test: Rust with and without Python, the extension, Python, lints,
 # HOLDMETRICS_KILL_ROUNDS takes another number of rounds.
 soak: ## every bit of a state flipped, and 100 rounds of kill -9 under load over one store
 	@$(COMMON); export HOLDMETRICS_ALL_FLIPS=1 HOLDMETRICS_KILL_ROUNDS=$${HOLDMETRICS_KILL_ROUNDS:-100}; \
-	step "every bit of a state" cargo test --release --locked --test state_store d4_ -- --nocapture; \
-	step "kill -9, $$HOLDMETRICS_KILL_ROUNDS rounds" cargo test --release --locked --test serve_kill -- --nocapture; \
+	step "every bit of a state" cargo test --release --locked --test engine state_store::d4_ -- --nocapture; \
+	step "kill -9, $$HOLDMETRICS_KILL_ROUNDS rounds" cargo test --release --locked --test serve kill:: -- --nocapture; \
 	finish
 
 bench: ## criterion benches, calls over the boundary, and the comparison with other tools
@@ -50,7 +50,7 @@ audit: ## licences, sources and known vulnerabilities of the dependencies
 
 protocols: ## generate src/net/pb and the package's protocols from proto/poh/hold.proto
 	@$(COMMON); make_test_venv; export HOLDMETRICS_REGENERATE=1; \
-	cargo test --release --locked --test generated; \
+	cargo test --release --locked --test net generated::; \
 	cd python_pkg; ../.venv/bin/python -m pytest -q -p no:cacheprovider tests/test_protocols.py
 
 doctor: build ## build, then say what the binary finds and what is wrong

@@ -22,7 +22,7 @@ export PATH=${fuzz%/*}:$PATH
 # and the address sanitizer would halve the number of runs.
 built=${FUZZ_TARGET_DIR:-$CACHE/fuzz-target}
 options=(--dev --sanitizer none --target-dir "$built")
-HOLDMETRICS_FUZZ_CORPUS=$CACHE/fuzz-corpus cargo test --release --locked --quiet --test fuzz_seeds
+HOLDMETRICS_FUZZ_CORPUS=$CACHE/fuzz-corpus cargo test --release --locked --quiet --test cli fuzz_seeds::
 unset CARGO_TARGET_DIR
 
 say "building the targets"

@@ -65,7 +65,8 @@ cargo_test() { cargo test --release --locked "$@"; }
 # With the interpreter inside: all that it touches, and the binary around it. The rooms that know nothing of
 # it are the same code as without, and are not linked and run a second time.
 cargo_test_embedded() {
-    cargo_test --features py-embed --lib --bins --test host --test 'cli_*' --test serve_lifecycle
+    cargo_test --features py-embed --lib --bins --test host --test cli
+    cargo_test --features py-embed --test serve lifecycle::
 }
 
 use_python

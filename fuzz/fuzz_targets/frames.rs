@@ -2,23 +2,29 @@
 //! invents an event, and what a salvage leaves opens.
 #![no_main]
 
-#[path = "../../tests/faulty/mod.rs"]
+#[path = "../../tests/support/crash.rs"]
+#[allow(dead_code, reason = "no disk of this target stops")]
+mod crash;
+#[path = "../../tests/support/faulty.rs"]
+#[allow(dead_code, reason = "no disk of this target is full or fails")]
 mod faulty;
-#[path = "../../tests/journal_support/mod.rs"]
-mod journal_support;
+#[path = "../../tests/support/journal_writer.rs"]
+mod journal_writer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use faulty::FaultyVfs;
-use journal_support::{batch, folder, open, options, submit, writer};
+use journal_writer::{batch, options, submit, writer};
 use libfuzzer_sys::fuzz_target;
-use poh_holdmetrics_rust::journal::{Frame, JournalError, Vfs, read_readable, salvage};
+use poh_holdmetrics_rust::journal::{
+    Frame, Journal, JournalError, Opened, Vfs, read_readable, salvage,
+};
 
 /// One segment with some frames, and the payloads in it.
 static WHOLE: LazyLock<(Vec<u8>, Vec<Vec<u8>>)> = LazyLock::new(|| {
     let vfs = FaultyVfs::default();
-    let (writer, outcomes) = writer(open(&vfs, options()).expect("a new journal"));
+    let (writer, outcomes) = writer(open(&vfs).expect("a new journal"));
     for number in 0..4 {
         let count = number % 3 + 1;
         let padding = usize::try_from(number * 90).expect("a small number");
@@ -27,6 +33,14 @@ static WHOLE: LazyLock<(Vec<u8>, Vec<Vec<u8>>)> = LazyLock::new(|| {
     writer.close();
     (vfs.bytes(&segment()), payloads(&vfs))
 });
+
+fn folder() -> PathBuf {
+    PathBuf::from("/data/journal")
+}
+
+fn open(vfs: &FaultyVfs) -> Result<Opened, JournalError> {
+    Journal::open(Arc::new(vfs.clone()), &folder(), options())
+}
 
 fn segment() -> PathBuf {
     folder().join("00000000000000000001.log")
@@ -120,7 +134,7 @@ fuzz_target!(|input: &[u8]| {
         );
     }
     let before = vfs.image();
-    match open(&vfs, options()) {
+    match open(&vfs) {
         Ok(opened) => {
             let mut replayed = Vec::new();
             let read = opened
@@ -135,7 +149,7 @@ fuzz_target!(|input: &[u8]| {
         Err(JournalError::Damaged { .. }) => {
             let shared: Arc<dyn Vfs> = Arc::new(before.clone());
             salvage(&shared, &folder(), &options(), 0).expect("a disk with room");
-            let opened = open(&before, options()).expect("what is salvaged opens");
+            let opened = open(&before).expect("what is salvaged opens");
             let mut kept = Vec::new();
             let read = opened
                 .journal

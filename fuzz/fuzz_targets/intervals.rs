@@ -2,7 +2,7 @@
 //! written down one microsecond at a time.
 #![no_main]
 
-#[path = "../../tests/naive/mod.rs"]
+#[path = "../../tests/support/naive.rs"]
 mod naive;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What a journal asks of a file system: a port, so that a crash is a value that a test can choose.
 //!
-//! [`super::RealVfs`] is the machine's; [`super::faulty`] loses what was not synced, runs full and
-//! fails where a test says so. A write counts as done once [`VfsFile::sync`] has returned, a name
-//! once [`Vfs::sync_folder`] has.
+//! [`super::RealVfs`] is the machine's; the one of the tests, `tests/support/faulty.rs`, loses what was
+//! not synced, runs full and fails where a test says so. A write counts as done once
+//! [`VfsFile::sync`] has returned, a name once [`Vfs::sync_folder`] has.
 
 use std::fmt;
 use std::io;

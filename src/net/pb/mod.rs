@@ -1,7 +1,7 @@
 //! Code generated from `proto/poh/hold.proto`, and nothing else. Only [`crate::net`] sees it, and tests that
 //! play a client.
 //!
-//! `tests/generated.rs` compares it with the contract and writes it anew where that is asked for.
+//! `tests/net/generated.rs` compares it with the contract and writes it anew where that is asked for.
 
 #[allow(
     missing_docs,

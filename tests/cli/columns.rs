@@ -1,0 +1,473 @@
+//! `score` over Parquet and Arrow IPC: every accepted type of every column gives the same answer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::support::{AS_OF, Folder, gzip, holders, run, run_with_input, score};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, DictionaryArray,
+    Float32Array, Float64Array, Int8Array, Int16Array, Int64Array, LargeStringArray, RecordBatch,
+    StringArray, StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int8Type};
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+/// 2025-07-21T00:00:00Z in seconds.
+const START: i64 = 1_753_056_000;
+
+type Columns = Vec<(&'static str, ArrayRef)>;
+
+fn column(array: impl Array + 'static) -> ArrayRef {
+    Arc::new(array)
+}
+
+/// The events of `crate::support::EVENTS`: what holds a row together, in plain types.
+fn plain() -> Columns {
+    let millis = |seconds: [Option<i64>; 4]| {
+        let millis = seconds.map(|second| second.map(|second| (START + second) * 1_000));
+        column(Int64Array::from(millis.to_vec()))
+    };
+    vec![
+        (
+            "token_id",
+            column(StringArray::from(vec!["7", "7", "8", "8"])),
+        ),
+        (
+            "holder_id",
+            column(StringArray::from(vec!["-1", "-1", "2", "-1"])),
+        ),
+        ("start", millis([Some(0), Some(5), Some(0), None])),
+        ("end", millis([Some(10), Some(20), None, Some(1)])),
+        (
+            "weight",
+            column(Float64Array::from(vec![
+                Some(1.0),
+                Some(3.0),
+                Some(0.5),
+                None,
+            ])),
+        ),
+    ]
+}
+
+fn with(name: &str, wanted: &'static str, array: ArrayRef) -> Columns {
+    let mut columns = plain();
+    let place = columns
+        .iter()
+        .position(|(known, _)| *known == name)
+        .expect("a plain column");
+    columns[place] = (wanted, array);
+    columns
+}
+
+fn batch(columns: &Columns) -> RecordBatch {
+    let columns = columns
+        .iter()
+        .map(|(name, array)| (*name, Arc::clone(array), true));
+    RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")
+}
+
+fn parquet(batch: &RecordBatch, properties: WriterProperties) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+fn ipc_file(batch: &RecordBatch, options: IpcWriteOptions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer =
+        FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    bytes
+}
+
+fn ipc_stream(batch: &RecordBatch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    bytes
+}
+
+/// The same columns as Parquet, as an Arrow file and as an Arrow stream.
+fn files(folder: &Folder, columns: &Columns) -> [PathBuf; 3] {
+    let batch = batch(columns);
+    [
+        folder.file("a.parquet", parquet(&batch, WriterProperties::default())),
+        folder.file("a.arrow", ipc_file(&batch, IpcWriteOptions::default())),
+        folder.file("by_content", ipc_stream(&batch)),
+    ]
+}
+
+fn expected() -> Vec<(u64, String, u64, String)> {
+    vec![
+        (1, "-1".into(), 20_000_000, "50".into()),
+        (1, "2".into(), 100_000_000, "50".into()),
+    ]
+}
+
+#[track_caller]
+fn check(columns: &Columns) {
+    let folder = Folder::new();
+    for path in files(&folder, columns) {
+        let report = score(&path, &[]).json();
+        assert_eq!(
+            holders(&report),
+            expected(),
+            "{}: {:?}",
+            path.display(),
+            batch(columns).schema()
+        );
+        assert_eq!(report["read"], 4);
+    }
+}
+
+fn converted(name: &str, wanted: &DataType) -> ArrayRef {
+    let (_, array) = plain()
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .expect("a plain column");
+    cast(&array, wanted).expect("a type that holds it")
+}
+
+#[test]
+fn ids_are_text_of_any_kind_dictionaries_or_integers() {
+    check(&plain());
+    let ids = ["-1", "-1", "2", "-1"];
+    for holder in [
+        column(LargeStringArray::from(ids.to_vec())),
+        column(StringViewArray::from(ids.to_vec())),
+        column(BinaryArray::from(ids.map(str::as_bytes).to_vec())),
+        column(ids.into_iter().collect::<DictionaryArray<Int8Type>>()),
+        column(Int16Array::from(vec![-1, -1, 2, -1])),
+        converted("holder_id", &DataType::Int64),
+        converted(
+            "holder_id",
+            &DataType::Dictionary(DataType::UInt32.into(), DataType::LargeUtf8.into()),
+        ),
+    ] {
+        check(&with("holder_id", "holder_id", holder));
+    }
+    check(&with(
+        "token_id",
+        "token_id",
+        column(UInt64Array::from(vec![7, 7, 8, 8])),
+    ));
+    let keys = Int8Array::from(vec![1, 1, 0, 0]);
+    let numbers = DictionaryArray::try_new(keys, column(Int64Array::from(vec![8, 7]))).unwrap();
+    check(&with("token_id", "token_id", column(numbers)));
+}
+
+#[test]
+fn times_are_timestamps_of_any_unit_or_integers() {
+    let scaled = |factor: i64| {
+        [Some(0), Some(5), Some(0), None]
+            .map(|second| second.map(|second| (START + second) * factor))
+            .to_vec()
+    };
+    for start in [
+        column(TimestampSecondArray::from(scaled(1))),
+        column(TimestampMillisecondArray::from(scaled(1_000)).with_timezone("UTC")),
+        column(TimestampMicrosecondArray::from(scaled(1_000_000)).with_timezone("+09:00")),
+        column(TimestampNanosecondArray::from(scaled(1_000_000_000))),
+        converted("start", &DataType::UInt64),
+    ] {
+        check(&with("start", "start", start));
+    }
+    check(&with(
+        "start",
+        "start_us",
+        column(Int64Array::from(scaled(1_000_000))),
+    ));
+}
+
+#[test]
+fn weights_are_any_number_or_text() {
+    let cents = Decimal128Array::from(vec![Some(100), Some(300), Some(50), None]);
+    let cents = column(cents.with_precision_and_scale(10, 2).unwrap());
+    for weight in [
+        column(Float32Array::from(vec![
+            Some(1.0),
+            Some(3.0),
+            Some(0.5),
+            None,
+        ])),
+        cast(&cents, &DataType::Decimal256(60, 30)).unwrap(),
+        cents,
+        column(StringArray::from(vec![
+            Some("1"),
+            Some("3.0"),
+            Some("5e-1"),
+            None,
+        ])),
+        column(
+            vec![Some("1"), Some("3"), Some(".5"), None]
+                .into_iter()
+                .collect::<DictionaryArray<Int8Type>>(),
+        ),
+    ] {
+        check(&with("weight", "weight", weight));
+    }
+}
+
+#[test]
+fn corrections_are_read_from_their_columns() {
+    let mut columns = plain();
+    let ids = vec![None, Some("x"), Some("y"), Some("x")];
+    columns.push((
+        "event_id",
+        column(ids.into_iter().collect::<DictionaryArray<Int8Type>>()),
+    ));
+    columns.push((
+        "revision",
+        column(Int8Array::from(vec![Some(0), None, Some(0), Some(0)])),
+    ));
+    columns.push((
+        "retract",
+        column(BooleanArray::from(vec![
+            None,
+            None,
+            Some(true),
+            Some(false),
+        ])),
+    ));
+    let folder = Folder::new();
+    for path in files(&folder, &columns) {
+        let rows = holders(&score(&path, &[]).json());
+        assert_eq!(rows[0], (1, "-1".into(), 20_000_000, "50".into()));
+        assert_eq!(rows[1], (2, "2".into(), 0, "0".into()));
+    }
+}
+
+#[test]
+fn a_refused_row_is_named_by_its_number_in_the_file() {
+    let folder = Folder::new();
+    let weights = column(Float64Array::from(vec![1.0, f64::NAN, -1.0, 1e-19]));
+    for path in files(&folder, &with("weight", "weight", weights)) {
+        let name = path.display();
+        let answer = score(&path, &[]);
+        assert_eq!(
+            answer.error(2),
+            format!("{name}: line 2: weight: not finite")
+        );
+        let report = score(&path, &["--on-error", "skip"]).json();
+        assert_eq!(
+            (report["read"].as_u64(), report["accepted"].as_u64()),
+            (Some(4), Some(1))
+        );
+        assert_eq!(report["rejected"][2]["line"], 4);
+    }
+    let ids = column(BinaryArray::from(vec![&b"-1"[..], b"\xff", b"2", b""]));
+    for path in files(&folder, &with("holder_id", "holder_id", ids)) {
+        let report = score(&path, &["--on-error", "skip"]).json();
+        assert_eq!(report["rejected"][0]["reason"], "holder_id: not text");
+        assert_eq!(
+            report["rejected"][1]["reason"],
+            "holder_id: missing or empty"
+        );
+    }
+}
+
+#[test]
+fn rows_keep_their_numbers_across_row_groups_and_threads() {
+    let rows: usize = 700_000;
+    let bad = [3, 262_144, 300_001, 699_999];
+    let starts = (0..rows).map(|row| {
+        if bad.contains(&row) {
+            i64::MAX
+        } else {
+            START * 1_000
+        }
+    });
+    let columns = vec![
+        ("token_id", column(StringArray::from(vec!["T"; rows]))),
+        ("holder_id", column(StringArray::from(vec!["h"; rows]))),
+        ("start", column(Int64Array::from_iter_values(starts))),
+    ];
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(400_000));
+    let folder = Folder::new();
+    let batch = batch(&columns);
+    for path in [
+        folder.file("a.parquet", parquet(&batch, properties.build())),
+        folder.file("a.arrow", ipc_file(&batch, IpcWriteOptions::default())),
+    ] {
+        for threads in ["1", "4"] {
+            let answer = score(&path, &["--threads", threads]);
+            assert!(
+                answer.error(2).contains("line 4: start: out of range"),
+                "{}",
+                answer.stderr
+            );
+            let report = score(&path, &["--threads", threads, "--on-error", "skip"]).json();
+            assert_eq!(report["accepted"], rows - bad.len());
+            let lines = report["rejected"].as_array().unwrap().iter();
+            let lines: Vec<_> = lines.map(|row| row["line"].as_u64().unwrap() - 1).collect();
+            assert_eq!(lines, bad.map(|row| row as u64));
+        }
+    }
+}
+
+#[test]
+fn packed_pages_buffers_and_files_are_read() {
+    let folder = Folder::new();
+    let batch = batch(&plain());
+    let packed = |compression| {
+        parquet(
+            &batch,
+            WriterProperties::builder()
+                .set_compression(compression)
+                .build(),
+        )
+    };
+    let options = |compression| {
+        IpcWriteOptions::default()
+            .try_with_compression(Some(compression))
+            .unwrap()
+    };
+    for path in [
+        folder.file("snappy.parquet", packed(Compression::SNAPPY)),
+        folder.file(
+            "zstd.parquet",
+            packed(Compression::ZSTD(ZstdLevel::default())),
+        ),
+        folder.file(
+            "gzip.parquet",
+            packed(Compression::GZIP(GzipLevel::default())),
+        ),
+        folder.file(
+            "brotli.parquet",
+            packed(Compression::BROTLI(BrotliLevel::default())),
+        ),
+        folder.file("lz4.parquet", packed(Compression::LZ4_RAW)),
+        folder.file(
+            "lz4.arrow",
+            ipc_file(&batch, options(CompressionType::LZ4_FRAME)),
+        ),
+        folder.file(
+            "zstd.feather",
+            ipc_file(&batch, options(CompressionType::ZSTD)),
+        ),
+        folder.file("a.parquet.gz", gzip(&packed(Compression::UNCOMPRESSED))),
+        folder.file("a.ipc.gz", gzip(&ipc_stream(&batch))),
+    ] {
+        assert_eq!(holders(&score(&path, &[]).json()), expected(), "{path:?}");
+    }
+    for bytes in [packed(Compression::SNAPPY), ipc_stream(&batch)] {
+        let arguments = ["score", "-", "--as-of", AS_OF, "--format", "json"];
+        assert_eq!(
+            holders(&run_with_input(arguments, &bytes).json()),
+            expected()
+        );
+    }
+}
+
+#[test]
+fn columns_that_cannot_be_read_are_told_by_name_and_type() {
+    let folder = Folder::new();
+    let dates = cast(&Int64Array::from(vec![0; 4]), &DataType::Int32).unwrap();
+    let dates = cast(&dates, &DataType::Date32).unwrap();
+    let mut both = plain();
+    both.push(("end_us", column(Int64Array::from(vec![0; 4]))));
+    let mut absent = plain();
+    absent.remove(1);
+    for (columns, expected) in [
+        (
+            with("start", "start", dates),
+            "column start has type Date32, but a timestamp or integer milliseconds is needed",
+        ),
+        (
+            with(
+                "weight",
+                "weight",
+                column(BooleanArray::from(vec![true; 4])),
+            ),
+            "column weight has type Boolean, but a double, a decimal, an integer or text is needed",
+        ),
+        (
+            both,
+            "columns end and end_us are both there; keep one of them",
+        ),
+        (
+            absent,
+            "no column holder_id; the columns are token_id, start, end, weight",
+        ),
+    ] {
+        for path in files(&folder, &columns) {
+            let sentence = format!("{}: {expected}", path.display());
+            assert_eq!(score(&path, &[]).error(2), sentence);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_is_told_wherever_it_ends() {
+    let folder = Folder::new();
+    let batch = batch(&plain());
+    let whole = [
+        ("a.parquet", parquet(&batch, WriterProperties::default())),
+        ("a.arrow", ipc_file(&batch, IpcWriteOptions::default())),
+    ];
+    for (name, bytes) in whole {
+        for length in (10..bytes.len()).step_by(bytes.len() / 20) {
+            let path = folder.file(name, &bytes[..length]);
+            let answer = score(&path, &[]);
+            assert!(
+                answer.error(2).contains("truncated or damaged"),
+                "{}",
+                answer.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn scores_are_written_as_parquet_with_the_question() {
+    let folder = Folder::new();
+    let [input, ..] = files(&folder, &plain());
+    let output = folder.path("scores.parquet");
+    let arguments = [
+        "score",
+        input.to_str().unwrap(),
+        "--as-of",
+        AS_OF,
+        "--format",
+        "parquet",
+        "--output",
+        output.to_str().unwrap(),
+    ];
+    assert_eq!(run(arguments).text(), "");
+    let file = std::fs::File::open(&output).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let entries = reader
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap()
+        .clone();
+    let as_of = entries.iter().find(|entry| entry.key == "as_of").unwrap();
+    assert_eq!(as_of.value.as_deref(), Some("2025-07-21T00:01:40Z"));
+    let batch = reader.build().unwrap().next().unwrap().unwrap();
+    assert_eq!(
+        batch.column_by_name("held_us").unwrap().data_type(),
+        &DataType::Decimal128(38, 0)
+    );
+    let scores = batch.column_by_name("score").unwrap().as_string::<i32>();
+    assert_eq!(scores.iter().collect::<Vec<_>>(), [Some("50"), Some("50")]);
+    let ids = batch
+        .column_by_name("holder_id")
+        .unwrap()
+        .as_string::<i32>();
+    assert_eq!(ids.value(0), "-1");
+}

@@ -1,0 +1,94 @@
+//! Every conformance case through the command line: the repository's own, and the published ones
+//! where they lie beside the checkout or `POH_CONFORMANCE` names their folder.
+
+use std::path::Path;
+
+use crate::support::run;
+use serde_json::Value;
+
+fn read(path: &Path) -> Value {
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What the case's answer is, and what the binary says, both without the words of refusals.
+fn check(case: &Path, threads: &str) {
+    let query = read(&case.join("query.json"));
+    let events = case.join("events.jsonl");
+    let mut arguments = vec!["score".to_owned(), events.to_string_lossy().into_owned()];
+    arguments.extend(["--as-of".into(), query["as_of"].to_string()]);
+    if !query["from"].is_null() {
+        arguments.extend(["--from".into(), query["from"].to_string()]);
+    }
+    if query["closed_only"] == Value::Bool(true) {
+        arguments.push("--closed-only".into());
+    }
+    arguments.extend(
+        [
+            "--format",
+            "json",
+            "--on-error",
+            "skip",
+            "--threads",
+            threads,
+        ]
+        .map(String::from),
+    );
+    let found = run(&arguments).json();
+    let expected = read(&case.join("expected.json"));
+    for field in ["read", "accepted", "holders"] {
+        assert_eq!(found[field], expected[field], "{}: {field}", case.display());
+    }
+    let refusals = |report: &Value| report["rejected"].as_array().expect("a list").clone();
+    let (found, expected) = (refusals(&found), refusals(&expected));
+    assert_eq!(
+        found.len(),
+        expected.len(),
+        "{}: refused lines",
+        case.display()
+    );
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found["line"], expected["line"], "{}", case.display());
+        let text = |refusal: &Value| refusal["reason"].as_str().expect("a reason").to_owned();
+        let (reason, wanted) = (text(found), text(expected));
+        let field = wanted.split([':', ' ']).next().expect("a first word");
+        if field.contains('_') || ["start", "end", "weight", "revision", "retract"].contains(&field)
+        {
+            assert!(
+                reason.contains(field),
+                "{}: {reason:?} does not name {field}",
+                case.display()
+            );
+        }
+    }
+}
+
+fn check_all(folder: &Path) -> usize {
+    let mut cases: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of cases is there")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    cases.sort();
+    for case in &cases {
+        for threads in ["1", "3"] {
+            check(case, threads);
+        }
+    }
+    cases.len()
+}
+
+#[test]
+fn own_cases_are_answered_exactly() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    assert_eq!(check_all(&folder), 6);
+}
+
+#[test]
+fn published_cases_are_answered_exactly() {
+    let Some(folder) = crate::published_cases::folder() else {
+        return;
+    };
+    assert!(check_all(&folder) > 0, "{} holds no case", folder.display());
+}

@@ -1,0 +1,270 @@
+//! The seeds of the fuzz targets are the cases of this repository, in the form that each target reads.
+//!
+//! Committed in `fuzz/seeds`; `HOLDMETRICS_REWRITE=1` writes them anew after a case has changed. The
+//! published cases are not committed here: `make fuzz` has them written where
+//! `HOLDMETRICS_FUZZ_CORPUS` says.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use poh_holdmetrics_rust::core::{Claim, Event, EventBatch, EventSink, Fact, Micros, encoding};
+use poh_holdmetrics_rust::input::{InputFormat, OnError, Progress, ReadOptions, Source, read};
+use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
+use prost::Message;
+use prost_types::Timestamp;
+
+#[derive(Default)]
+struct Collected(EventBatch);
+
+impl EventSink for Collected {
+    fn accept(&mut self, event: &Event<'_>) {
+        self.0.push(event);
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn events_of(path: PathBuf) -> EventBatch {
+    let options = ReadOptions {
+        format: InputFormat::Jsonl,
+        on_error: OnError::Skip,
+        threads: NonZeroUsize::MIN,
+        progress: Arc::new(Progress::default()),
+    };
+    let harvest = read(&[Source::Path(path)], &options, Collected::default).expect("a case");
+    let mut sinks = harvest.sinks;
+    sinks.pop().expect("one thread").0
+}
+
+/// The fields of an event, each as it would be sent.
+#[derive(Default)]
+struct Fields<'a> {
+    start: Option<Micros>,
+    end: Option<Micros>,
+    weight: Option<String>,
+    event_id: Option<&'a str>,
+    revision: u64,
+    retract: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn of(event: &Event<'a>) -> Self {
+        let mut fields = Self::default();
+        let fact = match event.claim {
+            Claim::Plain(fact) => Some(fact),
+            Claim::Named { event_id, standing } => {
+                fields.event_id = Some(event_id);
+                fields.revision = standing.revision;
+                fields.retract = standing.fact.is_none();
+                standing.fact
+            }
+        };
+        match fact {
+            Some(Fact::Closed { start, end, weight }) => {
+                (fields.start, fields.end) = (Some(start), Some(end));
+                fields.weight = Some(weight.to_string());
+            }
+            Some(Fact::Start { at, weight }) => {
+                fields.start = Some(at);
+                fields.weight = Some(weight.to_string());
+            }
+            Some(Fact::Stop { at }) => fields.end = Some(at),
+            None => {}
+        }
+        fields
+    }
+}
+
+fn timestamp(at: Micros) -> Timestamp {
+    Timestamp {
+        seconds: at.get().div_euclid(1_000_000),
+        nanos: i32::try_from(at.get().rem_euclid(1_000_000) * 1_000).expect("under a second"),
+    }
+}
+
+fn message(event: &Event<'_>) -> HoldMsg {
+    let fields = Fields::of(event);
+    HoldMsg {
+        token_id: event.token_id.to_owned(),
+        holder_id: event.holder_id.to_owned(),
+        start: fields.start.map(timestamp),
+        end: fields.end.map(timestamp),
+        weight_text: fields.weight,
+        event_id: fields.event_id.map(str::to_owned),
+        revision: fields.revision,
+        retract: fields.retract,
+        ..HoldMsg::default()
+    }
+}
+
+fn columns(events: &[Event<'_>]) -> HoldBatch {
+    let mut batch = HoldBatch::default();
+    for event in events {
+        let fields = Fields::of(event);
+        let micros = |time: Option<Micros>| time.map_or(i64::MIN, Micros::get);
+        batch.token_id.push(event.token_id.to_owned());
+        batch.holder_id.push(event.holder_id.to_owned());
+        batch.start_us.push(micros(fields.start));
+        batch.end_us.push(micros(fields.end));
+        batch
+            .weight_text
+            .push(fields.weight.unwrap_or_else(|| "1".to_owned()));
+        batch
+            .event_id
+            .push(fields.event_id.unwrap_or_default().to_owned());
+        batch.revision.push(fields.revision);
+        batch.retract.push(fields.retract);
+    }
+    batch
+}
+
+fn csv(events: &[Event<'_>]) -> String {
+    let mut text = "token_id,holder_id,start,end,weight,event_id,revision,retract\n".to_owned();
+    let quoted = |id: &str| format!("\"{}\"", id.replace('"', "\"\""));
+    let time = |time: Option<Micros>| time.map(|time| time.to_string()).unwrap_or_default();
+    for event in events {
+        let fields = Fields::of(event);
+        writeln!(
+            text,
+            "{},{},{},{},{},{},{},{}",
+            quoted(event.token_id),
+            quoted(event.holder_id),
+            time(fields.start),
+            time(fields.end),
+            fields.weight.unwrap_or_default(),
+            fields.event_id.map(quoted).unwrap_or_default(),
+            fields.revision,
+            fields.retract,
+        )
+        .expect("a string takes every write");
+    }
+    text
+}
+
+/// Inputs by `target/name`.
+type Seeds = BTreeMap<String, Vec<u8>>;
+
+/// What each target begins with.
+fn seeds() -> Seeds {
+    let mut seeds = seeds_of(&root().join("tests/cases"));
+    let journal = root().join("tests/journal/fixture/v1/journal");
+    for entry in fs::read_dir(journal).expect("the journal of version 1") {
+        let path = entry.expect("a segment").path();
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let bytes = fs::read(path).expect("a segment");
+        seeds.insert(format!("frames/{name}"), [vec![0], bytes].concat());
+    }
+    seeds
+}
+
+/// The cases of a folder, for each target.
+fn seeds_of(cases: &Path) -> Seeds {
+    let mut seeds = BTreeMap::new();
+    for case in fs::read_dir(cases).expect("the cases") {
+        let folder = case.expect("a case").path();
+        let name = folder
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let lines = folder.join("events.jsonl");
+        let batch = events_of(lines.clone());
+        let events: Vec<_> = encoding::events(batch.bytes())
+            .map(|event| event.expect("whole events"))
+            .collect();
+        let mut add =
+            |target: &str, bytes: Vec<u8>| seeds.insert(format!("{target}/{name}"), bytes);
+        add("jsonl", fs::read(lines).expect("a case"));
+        add("csv", csv(&events).into_bytes());
+        add("encoding", batch.bytes().to_vec());
+        add("intervals", batch.bytes().to_vec());
+        add(
+            "protobuf",
+            [vec![1], columns(&events).encode_to_vec()].concat(),
+        );
+        // Changes to a journal of ours, and frames with these as their payloads.
+        add(
+            "frames",
+            [&[1], &batch.bytes()[..batch.bytes().len().min(8)]].concat(),
+        );
+        for (number, event) in events.iter().enumerate() {
+            let sent = [vec![0], message(event).encode_to_vec()].concat();
+            seeds.insert(format!("protobuf/{name}-{number}"), sent);
+        }
+        let payload = &batch.bytes()[..batch.bytes().len().min(255)];
+        let length = u8::try_from(payload.len()).expect("at most 255");
+        let forged = [&[2, 0, length, 1, 0, 0], payload, &[1, 0, 0, 0, 0]].concat();
+        seeds.insert(format!("frames/{name}-forged"), forged);
+    }
+    seeds
+}
+
+fn write(seeds: &Seeds, folder: &Path) {
+    for (name, bytes) in seeds {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("room");
+        fs::write(path, bytes).expect("room");
+    }
+}
+
+#[test]
+fn the_seeds_are_those_of_the_cases() {
+    let folder = root().join("fuzz/seeds");
+    let expected = seeds();
+    if std::env::var_os("HOLDMETRICS_REWRITE").is_some() {
+        write(&expected, &folder);
+    }
+    let mut found = BTreeMap::new();
+    for target in fs::read_dir(&folder).expect("the seeds") {
+        let target = target.expect("a target").path();
+        for seed in fs::read_dir(&target).expect("a folder") {
+            let path = seed.expect("a seed").path();
+            let name = path.strip_prefix(&folder).expect("it lies there");
+            let name = name.to_string_lossy().replace('\\', "/");
+            found.insert(name, fs::read(path).expect("a seed"));
+        }
+    }
+    let names: Vec<_> = expected.keys().collect();
+    assert_eq!(found.keys().collect::<Vec<_>>(), names);
+    for (name, bytes) in &expected {
+        assert!(
+            found[name] == *bytes,
+            "{name}: run this test with HOLDMETRICS_REWRITE=1"
+        );
+    }
+}
+
+#[test]
+fn every_published_case_becomes_seeds_too() {
+    let Some(folder) = crate::published_cases::folder() else {
+        return;
+    };
+    let seeds = seeds_of(&folder);
+    for case in fs::read_dir(&folder).expect("the cases") {
+        let name = case.expect("a case").file_name();
+        for target in [
+            "jsonl",
+            "csv",
+            "encoding",
+            "intervals",
+            "protobuf",
+            "frames",
+        ] {
+            let seed = format!("{target}/{}", name.to_string_lossy());
+            assert!(seeds.contains_key(&seed), "{seed}");
+        }
+    }
+    if let Some(corpus) = std::env::var_os("HOLDMETRICS_FUZZ_CORPUS") {
+        write(&seeds, Path::new(&corpus));
+    }
+}

@@ -1,0 +1,91 @@
+//! `generate`: one seed is one file, in every form the same events.
+
+use crate::support::{Folder, holders, run, score};
+use serde_json::Value;
+
+#[test]
+fn a_seed_and_its_arguments_give_one_file() {
+    let make = |seed: &str| run(["generate", "--events", "500", "--seed", seed]).text();
+    assert_eq!(make("1"), make("1"));
+    assert_ne!(make("1"), make("2"));
+    assert_eq!(make("1").lines().count(), 500);
+    let first: Value = serde_json::from_str(make("1").lines().next().unwrap()).unwrap();
+    let holder = first["holder_id"].as_str().unwrap();
+    assert_eq!(holder.len(), 42);
+    assert!(
+        holder
+            .strip_prefix("0x")
+            .unwrap()
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit())
+    );
+    assert_eq!(holder, holder.to_lowercase());
+}
+
+#[test]
+fn every_shape_is_accepted_and_the_same_in_every_form() {
+    let folder = Folder::new();
+    for shape in ["equal", "mixed", "nested", "marks"] {
+        let reports = ["jsonl", "csv", "parquet"].map(|form| {
+            let path = folder.path(&format!("{shape}.{form}"));
+            let output = path.to_str().unwrap();
+            let events = ["--events", "5001", "--holders", "300", "--tokens", "3"];
+            let arguments = ["generate", "--shape", shape, "--output", output];
+            assert_eq!(run(arguments.iter().chain(&events)).text(), "");
+            let report = score(&path, &[]).json();
+            assert_eq!(
+                (report["read"].as_u64(), report["accepted"].as_u64()),
+                (Some(5_001), Some(5_001))
+            );
+            holders(&report)
+        });
+        assert!(reports[0].len() > 20, "{shape}");
+        assert_eq!(reports[0], reports[1], "{shape}");
+        assert_eq!(reports[0], reports[2], "{shape}");
+    }
+}
+
+#[test]
+fn few_holders_hold_most() {
+    let text = run(["generate", "--events", "20000", "--holders", "1000"]).text();
+    let mut counts = std::collections::HashMap::new();
+    for line in text.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        *counts
+            .entry(event["holder_id"].as_str().unwrap().to_owned())
+            .or_insert(0) += 1;
+    }
+    let mut counts: Vec<i32> = counts.into_values().collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    // By Zipf's law the first of a thousand has 1 / 7.49 of all, the first ten 39 %.
+    assert!((2_300..3_000).contains(&counts[0]), "{}", counts[0]);
+    assert!(counts[..10].iter().sum::<i32>() > 7_000);
+}
+
+#[test]
+fn the_form_is_told_by_the_name_or_by_the_flag() {
+    let folder = Folder::new();
+    let path = folder.path("events.dat");
+    let output = path.to_str().unwrap();
+    let answer = run(["generate", "--output", output]);
+    assert_eq!(
+        answer.error(2),
+        format!("--output {output}: unknown extension; add --format")
+    );
+    run([
+        "generate", "--output", output, "--format", "csv", "--events", "3",
+    ])
+    .text();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("token_id,holder_id,start,end,weight\n"));
+    assert_eq!(text.lines().count(), 4);
+    assert_eq!(run(["generate", "--events", "0"]).text(), "");
+    for bad in [
+        ["--holders", "0"],
+        ["--tokens", "0"],
+        ["--events", "-1"],
+        ["--shape", "round"],
+    ] {
+        assert_eq!(run(["generate"].iter().chain(&bad)).code, 2, "{bad:?}");
+    }
+}

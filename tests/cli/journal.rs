@@ -1,0 +1,455 @@
+//! `journal inspect|verify|export|salvage` as a person in trouble runs them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::journal_writer::{batch, options, submit, writer};
+use crate::support::{Answer, EVENTS, Folder, expected_holders, holders, run, score};
+use poh_holdmetrics_rust::core::{EventBatch, Micros};
+use poh_holdmetrics_rust::engine::{Engine, Options, Storage, SystemClock};
+use poh_holdmetrics_rust::journal::{FolderLock, Journal, RealVfs};
+
+/// Writes batches into the journal of a data folder and closes it.
+fn write(data: &Path, batches: impl IntoIterator<Item = EventBatch>) {
+    let opened = Journal::open(Arc::new(RealVfs), &data.join("journal"), options());
+    let (writer, outcomes) = writer(opened.expect("a whole journal"));
+    for (tag, batch) in (0..).zip(batches) {
+        submit(&writer, &outcomes, tag, batch).expect("a disk with room");
+    }
+}
+
+/// Three segments and more.
+fn written(folder: &Folder) -> PathBuf {
+    let data = folder.path("data");
+    write(&data, (0..9).map(|number| batch(number, 2, 300)));
+    data
+}
+
+fn journal(verb: &str, data: &Path, more: &[&str]) -> Answer {
+    let data = data.to_str().expect("a path that is text");
+    run(["journal", verb, "--data-dir", data].iter().chain(more))
+}
+
+/// Flips a bit of the first frame's body in a segment.
+fn damage(data: &Path, segment: u64) {
+    let path = data.join("journal").join(format!("{segment:020}.log"));
+    let mut bytes = fs::read(&path).expect("a segment");
+    bytes[1_060] ^= 4;
+    fs::write(path, bytes).expect("a segment");
+}
+
+#[test]
+fn a_whole_journal_is_shown_and_verified() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let shown = journal("inspect", &data, &["--json"]).json();
+    let segments = shown["segments"].as_array().expect("a list");
+    assert!(segments.len() > 2);
+    assert_eq!(segments[0]["first_sequence"], 1);
+    assert_eq!(segments.last().unwrap()["last_sequence"], 18);
+    assert!(segments.iter().all(|segment| segment["state"] == "whole"));
+    assert_eq!(shown["in_use_by"], serde_json::Value::Null);
+    let text = journal("inspect", &data, &[]).text();
+    assert!(
+        text.contains("frames") && text.contains("9 frames, 18 events"),
+        "{text}"
+    );
+    let verdict = journal("verify", &data, &["--json"]).json();
+    assert_eq!(
+        (&verdict["whole"], &verdict["events"]),
+        (&true.into(), &18.into())
+    );
+    assert!(journal("verify", &data, &[]).text().contains("whole"));
+}
+
+#[test]
+fn what_is_exported_scores_like_what_came_in() {
+    let folder = Folder::new();
+    let input = folder.file("in.jsonl", EVENTS);
+    let data = folder.path("data");
+    // The events as a reader of files sees them.
+    let mut batch = EventBatch::default();
+    let time = |millis: i64| Some(Micros::from_millis(millis).expect("an instant"));
+    for line in EVENTS.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let instant = |key: &str| match &event[key] {
+            serde_json::Value::Null => None,
+            value => value
+                .as_i64()
+                .map_or_else(|| Micros::parse(value.as_str().expect("text")).ok(), time),
+        };
+        let weight = match &event["weight"] {
+            serde_json::Value::Null => None,
+            value => Some(value.to_string().trim_matches('"').to_owned()),
+        };
+        let draft = poh_holdmetrics_rust::core::Draft {
+            token_id: event["token_id"].as_str().expect("text"),
+            holder_id: event["holder_id"].as_str().expect("text"),
+            start: instant("start"),
+            end: instant("end"),
+            weight: weight
+                .map(|text| poh_holdmetrics_rust::core::Wad::parse(&text).expect("a weight")),
+            ..Default::default()
+        };
+        batch.push(&draft.check().expect("a valid event"));
+    }
+    write(&data, [batch]);
+    let out = folder.path("out.jsonl");
+    let path = out.to_str().expect("a path that is text");
+    assert_eq!(journal("export", &data, &["--output", path]).text(), "");
+    assert_eq!(
+        journal("export", &data, &[]).text(),
+        fs::read_to_string(&out).unwrap()
+    );
+    assert_eq!(holders(&score(&out, &[]).json()), expected_holders());
+    assert_eq!(holders(&score(&input, &[]).json()), expected_holders());
+}
+
+#[test]
+fn damage_is_named_exported_around_and_salvaged() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    damage(&data, 2);
+    let refused = journal("verify", &data, &[]);
+    let sentence = refused.error(1);
+    assert!(sentence.contains("segment 2, byte 1024"), "{sentence}");
+    assert!(sentence.contains("journal salvage"), "{sentence}");
+    let shown = journal("inspect", &data, &["--json"]).json();
+    assert_eq!(shown["segments"][1]["state"], "damaged");
+    assert_eq!(shown["damages"][0]["offset"], 1_024);
+    let text = journal("inspect", &data, &[]).text();
+    assert!(text.contains("DAMAGED: segment 2, byte 1024"), "{text}");
+
+    let exported = journal("export", &data, &[]);
+    assert_eq!(exported.code, 1);
+    let lines = String::from_utf8(exported.stdout.clone()).unwrap();
+    assert_eq!(lines.lines().count(), 16);
+    assert!(
+        exported.stderr.contains("lost: events "),
+        "{}",
+        exported.stderr
+    );
+
+    let salvaged = journal("salvage", &data, &["--json"]).json();
+    assert_eq!(salvaged["events"], 16);
+    let lost = &salvaged["lost"][0];
+    assert_eq!(
+        lost["last_sequence"].as_u64().unwrap() - lost["first_sequence"].as_u64().unwrap(),
+        1
+    );
+    let moved = salvaged["moved_to"].as_str().expect("a path");
+    assert!(Path::new(moved).join(format!("{:020}.log", 2)).is_file());
+    let text = journal("verify", &data, &[]).text();
+    assert!(text.contains("16 events, 2 noted as lost"), "{text}");
+    assert!(text.contains("state: not written yet"), "{text}");
+    assert_eq!(journal("export", &data, &[]).text(), lines);
+    let again = journal("salvage", &data, &[]).text();
+    assert!(again.contains("nothing was changed"), "{again}");
+}
+
+#[test]
+fn a_last_segment_that_was_cut_between_two_frames_is_named_and_salvaged() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let shown = journal("inspect", &data, &["--json"]).json();
+    let last = shown["segments"].as_array().unwrap().last().unwrap();
+    let (index, first) = (&last["segment"], last["first_sequence"].as_u64().unwrap());
+    let path = data
+        .join("journal")
+        .join(format!("{:020}.log", index.as_u64().unwrap()));
+    let whole = fs::read(&path).unwrap();
+    // Both copies of the header, and no frame.
+    fs::write(&path, &whole[..1_024]).unwrap();
+    let defect = format!(
+        "the file has 1024 bytes, and its header says {}",
+        whole.len()
+    );
+
+    let verdict = journal("verify", &data, &["--json"]);
+    assert_eq!(verdict.code, 1);
+    let json: serde_json::Value = serde_json::from_slice(&verdict.stdout).expect("JSON");
+    assert_eq!(json["damages"][0]["defect"], defect.as_str());
+    for part in [path.to_str().unwrap(), &defect, "serve --salvage"] {
+        assert!(verdict.stderr.contains(part), "{}", verdict.stderr);
+    }
+    let text = journal("inspect", &data, &[]).text();
+    let line = format!("DAMAGED: segment {index}, byte 1024: {defect}");
+    assert!(text.contains(&line), "{text}");
+    let exported = journal("export", &data, &[]);
+    assert_eq!(exported.code, 1);
+    let losses = format!("({}); lost: from event {first} on", &line[9..]);
+    assert!(exported.stderr.contains(&losses), "{}", exported.stderr);
+    let lines = String::from_utf8(exported.stdout).unwrap();
+    assert_eq!(lines.lines().count() as u64, first - 1);
+
+    let salvaged = journal("salvage", &data, &["--json"]).json();
+    assert_eq!(salvaged["events"], first - 1);
+    assert_eq!(
+        salvaged["lost"][0]["last_sequence"],
+        serde_json::Value::Null
+    );
+    journal("verify", &data, &[]).text();
+    assert_eq!(journal("export", &data, &[]).text(), lines);
+}
+
+/// What a service leaves behind: a state that covers all, and the journal's last segment.
+fn served(folder: &Folder) -> PathBuf {
+    let data = folder.path("data");
+    let mut options = Options::new(Storage::Folder(data.clone()));
+    options.segment_bytes = 4_096;
+    let engine = Engine::open(options, Arc::new(SystemClock)).expect("an empty folder");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        for number in 0..9 {
+            let pending = engine
+                .admit(batch(number, 2, 200))
+                .await
+                .expect("it is open");
+            pending.await.expect("a disk with room");
+        }
+    });
+    engine.close();
+    data
+}
+
+#[test]
+fn the_state_is_verified_and_exported_with_the_journal() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    let verdict = journal("verify", &data, &["--json"]).json();
+    assert_eq!(verdict["state"]["keys"], 18);
+    assert_eq!(verdict["state"]["applied_sequence"], 18);
+    let text = journal("verify", &data, &[]).text();
+    assert!(
+        text.contains("18 keys, covers the events up to 18"),
+        "{text}"
+    );
+    // Only the last segment is left of the journal, and still every event is there.
+    assert!(verdict["segments"].as_u64().unwrap() < 3);
+    let out = folder.path("out.jsonl");
+    let path = out.to_str().expect("a path that is text");
+    assert_eq!(journal("export", &data, &["--output", path]).text(), "");
+    let scored = score(&out, &[]).json();
+    assert_eq!(holders(&scored).len(), 18);
+    assert_eq!(
+        scored["read"], 18,
+        "what the state covers is not written twice"
+    );
+}
+
+#[test]
+fn a_journal_that_does_not_belong_to_its_state_is_named() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    let other = folder.path("other");
+    write(&other, [batch(1, 1, 0)]);
+    fs::remove_dir_all(data.join("journal")).unwrap();
+    fs::rename(other.join("journal"), data.join("journal")).unwrap();
+    let refused = journal("verify", &data, &[]);
+    let sentence = refused.error(1);
+    assert!(
+        sentence.contains("the journal ends with event 1"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn an_export_without_all_acknowledged_events_says_which_are_missing() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let first = data.join("journal").join(format!("{:020}.log", 1));
+    let whole = fs::read(&first).unwrap();
+    // A frame of two events begins in the third sector; what follows it is gone.
+    fs::write(&first, &whole[..1_024]).unwrap();
+    let mut sentences = vec![journal("export", &data, &[])];
+    fs::remove_file(&first).unwrap();
+    sentences.push(journal("export", &data, &[]));
+    for exported in sentences {
+        assert_eq!(exported.code, 1);
+        assert!(
+            exported.stderr.contains("lost: events 1 to "),
+            "{}",
+            exported.stderr
+        );
+        let lines = String::from_utf8(exported.stdout).unwrap();
+        assert!(lines.contains("8/1/"), "the rest is written");
+    }
+}
+
+#[test]
+fn a_state_without_its_journal_is_named_and_exported() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    fs::remove_dir_all(data.join("journal")).unwrap();
+    let verified = journal("verify", &data, &[]);
+    let sentence = verified.error(1);
+    assert!(sentence.contains("there is no journal"), "{sentence}");
+    assert!(sentence.contains("serve --salvage"), "{sentence}");
+    let exported = journal("export", &data, &[]);
+    assert_eq!(exported.code, 1);
+    assert!(
+        exported.stderr.contains("there is no journal"),
+        "{}",
+        exported.stderr
+    );
+    assert_eq!(
+        String::from_utf8(exported.stdout).unwrap().lines().count(),
+        18
+    );
+}
+
+#[test]
+fn a_damaged_state_keeps_nothing_else_back() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    write(&data, [batch(99, 1, 0)]);
+    let state = data.join("state.redb");
+    let mut bytes = fs::read(&state).unwrap();
+    let places: Vec<_> = (0..bytes.len())
+        .filter(|at| bytes[*at..].starts_with(b"5/1/"))
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at] ^= 1;
+    }
+    fs::write(&state, bytes).unwrap();
+    let refused = journal("verify", &data, &[]);
+    assert!(
+        refused.error(1).contains("state.redb"),
+        "{}",
+        refused.stderr
+    );
+    let exported = journal("export", &data, &[]);
+    assert_eq!(exported.code, 1);
+    assert!(
+        exported.stderr.contains("state.redb"),
+        "{}",
+        exported.stderr
+    );
+    let lines = String::from_utf8(exported.stdout).unwrap();
+    assert!(lines.contains("99/0/"), "{lines}");
+    // Two of the keys are damaged, and maybe others on their pages; the rest is written.
+    assert!(lines.contains("0/0/"), "{lines}");
+    assert!(
+        exported.stderr.contains("of its keys are written"),
+        "{}",
+        exported.stderr
+    );
+    let salvaged = journal("salvage", &data, &[]);
+    let sentence = salvaged.error(1);
+    assert!(sentence.contains("state.redb"), "{sentence}");
+    assert!(sentence.contains("--salvage"), "{sentence}");
+}
+
+/// The files of a folder and of those in it, but for the lock.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else if !path.ends_with("lock") {
+            all.push((path.clone(), fs::read(path).unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn who_looks_changes_nothing() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    let before = contents(&data);
+    for verb in ["inspect", "verify", "export"] {
+        journal(verb, &data, &[]).text();
+        assert!(contents(&data) == before, "{verb}");
+    }
+}
+
+#[test]
+fn damage_is_told_in_json_too() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    damage(&data, 2);
+    let verdict = journal("verify", &data, &["--json"]);
+    assert_eq!(verdict.code, 1);
+    let json: serde_json::Value = serde_json::from_slice(&verdict.stdout).expect("JSON");
+    assert_eq!(json["whole"], false);
+    assert_eq!(json["damages"][0]["segment"], 2);
+    let reason = json["reason"].as_str().expect("a sentence");
+    assert!(verdict.stderr.contains(reason), "{reason}");
+}
+
+#[test]
+fn an_export_into_the_store_itself_is_refused() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    let before = contents(&data);
+    let beside = folder.file("beside.jsonl", "");
+    let inside = data.join("state.redb");
+    for output in [
+        inside.clone(),
+        data.join("new.jsonl"),
+        data.join("journal/x"),
+    ] {
+        let output = output.to_str().expect("a path that is text");
+        let refused = journal("export", &data, &["--output", output]);
+        let sentence = refused.error(2);
+        assert!(sentence.contains("a file elsewhere"), "{sentence}");
+    }
+    assert!(contents(&data) == before);
+    let beside = beside.to_str().expect("a path that is text");
+    journal("export", &data, &["--output", beside]).text();
+}
+
+#[test]
+fn an_export_is_packed_as_its_name_says() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let plain = journal("export", &data, &[]).text();
+    for (name, magic) in [
+        ("x.jsonl.gz", &[0x1f, 0x8b][..]),
+        ("x.jsonl.zst", &[0x28, 0xb5]),
+    ] {
+        let path = folder.path(name);
+        let output = path.to_str().expect("a path that is text");
+        journal("export", &data, &["--output", output]).text();
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.starts_with(magic) && bytes.len() < plain.len() / 2);
+        let scored = score(&path, &[]).json();
+        assert_eq!(scored["read"], 18);
+    }
+}
+
+#[test]
+fn who_works_there_is_not_disturbed() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let now = Micros::parse("2026-11-22T05:00:00Z").unwrap();
+    let lock = FolderLock::take(&RealVfs, &data, now).unwrap();
+    let own = format!("process {} since 2026-11-22T05:00:00Z", std::process::id());
+    for verb in ["verify", "export", "salvage"] {
+        let refused = journal(verb, &data, &[]);
+        let sentence = refused.error(1);
+        assert!(sentence.contains(&format!("in use by {own}")), "{sentence}");
+    }
+    let shown = journal("inspect", &data, &["--json"]).json();
+    assert_eq!(shown["in_use_by"], own.as_str());
+    drop(lock);
+    journal("verify", &data, &[]).text();
+}
+
+#[test]
+fn a_folder_without_a_journal_is_named() {
+    let folder = Folder::new();
+    for verb in ["inspect", "verify", "export", "salvage"] {
+        let refused = journal(verb, &folder.path("nowhere"), &[]);
+        let sentence = refused.error(2);
+        assert!(sentence.contains("there is no journal"), "{sentence}");
+    }
+    assert_eq!(folder.names(), Vec::<String>::new(), "nothing was made");
+}

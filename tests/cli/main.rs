@@ -1,0 +1,17 @@
+//! The commands that read files, run as a shell runs them, and the cases with known answers.
+
+#[path = "../support/golden.rs"]
+mod golden;
+#[path = "../support/journal_writer.rs"]
+mod journal_writer;
+
+mod columns;
+mod config;
+mod conformance;
+mod fuzz_seeds;
+mod generate;
+mod journal;
+mod published_cases;
+mod score;
+mod score_errors;
+mod support;

@@ -1,0 +1,17 @@
+//! The engine and the state that it keeps: what is acknowledged survives, and what is asked is exact.
+
+#[path = "../support/arbitrary.rs"]
+mod arbitrary;
+#[path = "../support/crash.rs"]
+mod crash;
+#[path = "../support/faulty.rs"]
+mod faulty;
+#[path = "../support/naive.rs"]
+mod naive;
+
+mod folder;
+mod history;
+mod promises;
+mod state;
+mod state_store;
+mod support;

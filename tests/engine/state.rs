@@ -1,0 +1,69 @@
+//! What the state alone knows of holders, however their keys grew between two writings of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::arbitrary;
+use crate::faulty::FaultyVfs;
+use crate::naive::{self, Sent};
+use crate::support::{batch, scores, submit};
+use poh_holdmetrics_rust::core::Window;
+use poh_holdmetrics_rust::engine::{Engine, Options};
+use proptest::prelude::*;
+
+/// More than a holder of few keys has.
+const TOKENS: usize = 40;
+
+fn open(vfs: &FaultyVfs) -> Engine {
+    let options = Options {
+        vfs: Arc::new(vfs.clone()),
+        ..crate::support::options(Path::new("/data"))
+    };
+    crate::support::open(options).expect("closed in order")
+}
+
+/// Events of two holders. Every other one is of one of three tokens, whose keys grow large; the rest
+/// make their keys many.
+fn growing() -> impl Strategy<Value = Vec<Sent>> {
+    let tokens: [&'static str; TOKENS] = std::array::from_fn(|token| &*format!("T{token}").leak());
+    let token = prop_oneof![0..3_usize, 0..TOKENS];
+    let events = arbitrary::events(260..261);
+    (events, proptest::collection::vec(token, 260)).prop_map(move |(mut events, picked)| {
+        for (event, token) in events.iter_mut().zip(picked) {
+            event.token = tokens[token];
+            event.holder = if event.holder == "h" { "few" } else { "many" };
+        }
+        // Whatever was picked, one of the two gets all tokens, spread over the lives.
+        for (event, token) in events.iter_mut().step_by(6).zip(tokens) {
+            (event.holder, event.token) = ("many", token);
+        }
+        events
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_state_knows_all_of_keys_that_become_many_and_large(
+        sent in growing(),
+        sizes in proptest::collection::vec(1_usize..70, 6),
+    ) {
+        let vfs = FaultyVfs::default();
+        let window = Window::until(naive::micros(34));
+        let mut done = 0;
+        for size in sizes.into_iter().chain([sent.len()]) {
+            let engine = open(&vfs);
+            prop_assert_eq!(engine.figures().state_lag_events, 0, "the state alone is asked");
+            prop_assert_eq!(scores(&engine, window), naive::scores(&sent[..done], &window));
+            let end = sent.len().min(done + size);
+            if done < end {
+                let events = sent[done..end].iter().map(Sent::event);
+                submit(&engine, batch(events)).expect("acknowledged");
+                done = end;
+            }
+            // An orderly end writes the state.
+        }
+        prop_assert_eq!(scores(&open(&vfs), window), naive::scores(&sent, &window));
+    }
+}

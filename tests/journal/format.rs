@@ -1,0 +1,259 @@
+//! The bytes on disk: journals of version 1 stay readable, and are what the documentation draws.
+//!
+//! `fixture/v1` was written once, by the first version that had a journal. It is never
+//! written anew; a version 2 gets a folder of its own. `HOLDMETRICS_NEW_FIXTURE=1` writes one where
+//! there is none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::contents::replayed;
+use crate::journal_writer::{batch, options, submit, writer};
+use poh_holdmetrics_rust::core::{Draft, EventBatch, Micros, Wad, encoding};
+use poh_holdmetrics_rust::journal::{Frame, Journal, JournalError, RealVfs, read_readable};
+use poh_holdmetrics_rust::output::write_event;
+use tempfile::TempDir;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal/fixture/v1")
+}
+
+/// The fixture's journal in a folder of its own.
+fn copied_fixture() -> TempDir {
+    let copy = tempfile::tempdir().expect("a temporary folder");
+    for path in segments(&fixture().join("journal")) {
+        fs::copy(&path, copy.path().join(path.file_name().expect("a name"))).expect("room");
+    }
+    copy
+}
+
+/// The files of a closed journal, by name.
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("it is there");
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Writes batches into the journal in `folder` and closes it.
+fn write(folder: &Path, batches: impl IntoIterator<Item = EventBatch>) {
+    let opened = Journal::open(Arc::new(RealVfs), folder, options());
+    let (writer, outcomes) = writer(opened.expect("a whole journal"));
+    for (tag, batch) in (0..).zip(batches) {
+        submit(&writer, &outcomes, tag, batch).expect("a disk with room");
+    }
+    writer.close();
+}
+
+/// Events of every kind, in batches.
+fn batches() -> Vec<EventBatch> {
+    let at = |text| Some(Micros::parse(text).expect("an instant"));
+    let weight = |text| Some(Wad::parse(text).expect("a weight"));
+    let nul = "\0".repeat(600);
+    let closed = Draft {
+        token_id: "punk/1",
+        holder_id: "höl\"der",
+        start: at("2025-07-21T00:00:00Z"),
+        end: at("2025-07-21T00:00:10.000001Z"),
+        ..Draft::default()
+    };
+    let drafts = [
+        closed,
+        Draft {
+            weight: weight("340282366920938463463.374607431768211455"),
+            ..closed
+        },
+        Draft {
+            end: None,
+            weight: weight("0.000000000000000001"),
+            ..closed
+        },
+        Draft {
+            start: None,
+            end: at("9999-12-31T23:59:59.999999Z"),
+            ..closed
+        },
+        Draft {
+            event_id: Some("0xabc:7"),
+            revision: 3,
+            start: at("0001-01-01T00:00:00Z"),
+            weight: weight("0"),
+            ..closed
+        },
+        Draft {
+            event_id: Some("0xabc:7"),
+            revision: u64::try_from(i64::MAX).expect("it is positive"),
+            retract: true,
+            start: None,
+            end: None,
+            ..closed
+        },
+        Draft {
+            token_id: &nul,
+            holder_id: &nul,
+            ..closed
+        },
+    ];
+    // One batch of each, then all at once, then enough for some segments.
+    let mut batches = Vec::new();
+    for draft in &drafts {
+        let mut batch = EventBatch::default();
+        batch.push(&draft.check().expect("a valid event"));
+        batches.push(batch);
+    }
+    let mut all = EventBatch::default();
+    for draft in &drafts {
+        all.push(&draft.check().expect("a valid event"));
+    }
+    batches.push(all);
+    batches.extend((0..8).map(|number| batch(number, 3, 150)));
+    batches
+}
+
+fn lines(batches: &[EventBatch]) -> String {
+    let mut text = Vec::new();
+    for event in batches
+        .iter()
+        .flat_map(|batch| encoding::events(batch.bytes()))
+    {
+        write_event(&event.expect("whole events"), &mut text).expect("memory takes it");
+    }
+    String::from_utf8(text).expect("JSON is text")
+}
+
+#[test]
+fn a_journal_of_version_1_opens_and_holds_what_it_held() {
+    let folder = fixture();
+    if std::env::var_os("HOLDMETRICS_NEW_FIXTURE").is_some() && !folder.exists() {
+        write(&folder.join("journal"), batches());
+        fs::write(folder.join("events.jsonl"), lines(&batches())).expect("a disk with room");
+    }
+    let expected = fs::read_to_string(folder.join("events.jsonl")).expect("it is committed");
+    assert_eq!(expected, lines(&batches()));
+
+    let copy = copied_fixture();
+    let opened = Journal::open(Arc::new(RealVfs), copy.path(), options()).expect("it is whole");
+    assert!(opened.recovered.was_closed && opened.recovered.segments > 2);
+    assert_eq!(replayed(&opened.journal, 1).len(), expected.lines().count());
+    let mut text = Vec::new();
+    let visit = |frame: Frame<'_>| {
+        for event in encoding::events(frame.payload) {
+            write_event(&event.expect("whole events"), &mut text).expect("memory takes it");
+        }
+        Ok::<_, JournalError>(())
+    };
+    read_readable(&RealVfs, copy.path(), 0, visit).expect("it is whole");
+    assert_eq!(String::from_utf8(text).expect("JSON is text"), expected);
+}
+
+#[test]
+fn a_journal_whose_headers_say_no_length_goes_on_with_some_that_do() {
+    let folder = copied_fixture();
+    let before = segments(folder.path());
+    let more = 8;
+    write(
+        folder.path(),
+        (100..100 + more).map(|number| batch(number, 1, 600)),
+    );
+    let after = segments(folder.path());
+    assert!(after.len() > before.len() + 1);
+    for (position, path) in after.iter().enumerate() {
+        let bytes = fs::read(path).expect("a segment");
+        let is_old = position < before.len();
+        let expected = if is_old { 0 } else { bytes.len() as u64 };
+        assert_eq!(u64_at(&bytes, 36), expected);
+    }
+    let opened = Journal::open(Arc::new(RealVfs), folder.path(), options()).expect("it is whole");
+    let events: u64 = batches().iter().map(|batch| u64::from(batch.count())).sum();
+    assert_eq!(replayed(&opened.journal, 1).len() as u64, events + more);
+}
+
+/// CRC-32C a bit at a time, begun with `seed`.
+fn checksum(seed: u32, bytes: &[u8]) -> u32 {
+    let step = |sum: u32| (sum >> 1) ^ (0x82f6_3b78 & (sum & 1).wrapping_neg());
+    !bytes.iter().fold(!seed, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum))
+    })
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// Reads a closed journal by `docs/journal-format.md` alone, with nothing of the journal's own code;
+/// the payloads in it, one after the other.
+fn payloads_by_the_documentation(folder: &Path, says_lengths: bool) -> Vec<u8> {
+    let mut next = 1;
+    let mut chain = 0;
+    let mut payloads = Vec::new();
+    for (index, path) in (1..).zip(&segments(folder)) {
+        assert_eq!(
+            path.file_name().unwrap().to_str().unwrap(),
+            format!("{index:020}.log")
+        );
+        let bytes = fs::read(path).expect("a file");
+        assert_eq!(bytes.len() % 512, 0);
+        assert_eq!(
+            bytes[..512],
+            bytes[512..1024],
+            "the header stands there twice"
+        );
+        assert_eq!(&bytes[..8], b"holdjrnl");
+        assert_eq!(u32_at(&bytes, 8), 1, "the version");
+        let salt = u32_at(&bytes, 12);
+        assert_eq!(u64_at(&bytes, 16), index);
+        assert_eq!(u64_at(&bytes, 24), next);
+        assert_eq!(u32_at(&bytes, 32), chain);
+        let length = if says_lengths { bytes.len() } else { 0 };
+        assert_eq!(u64_at(&bytes, 36), length as u64);
+        assert!(bytes[44..508].iter().all(|byte| *byte == 0));
+        chain = u32_at(&bytes, 508);
+        assert_eq!(checksum(0, &bytes[..508]), chain);
+        let mut at = 1024;
+        while at < bytes.len() && bytes[at] != 0 {
+            let frame = &bytes[at..];
+            let payload = u32_at(frame, 4) as usize;
+            let count = u32_at(frame, 8);
+            let extent = (32 + payload + 4).next_multiple_of(512);
+            assert_eq!(u64_at(frame, 12), next);
+            assert_eq!(u32_at(frame, 20), chain);
+            assert_eq!(u32_at(frame, 24), checksum(salt, &frame[32..extent]));
+            chain = u32_at(frame, 28);
+            assert_eq!(checksum(salt, &frame[..28]), chain);
+            assert!(
+                frame[32 + payload..extent - 4]
+                    .iter()
+                    .all(|byte| *byte == 0)
+            );
+            assert_eq!(&frame[extent - 4..extent], b"done");
+            match &frame[..4] {
+                b"hold" => payloads.extend(frame[32..32 + payload].iter().map(|byte| !byte)),
+                b"seal" => assert_eq!(count, 0),
+                other => panic!("{other:?}"),
+            }
+            next += u64::from(count);
+            at += extent;
+        }
+        assert!(bytes[at..].iter().all(|byte| *byte == 0));
+    }
+    payloads
+}
+
+#[test]
+fn the_bytes_are_those_that_the_documentation_draws() {
+    let written: Vec<_> = batches()
+        .iter()
+        .flat_map(|batch| batch.bytes().to_vec())
+        .collect();
+    assert!(payloads_by_the_documentation(&fixture().join("journal"), false) == written);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), batches());
+    assert!(payloads_by_the_documentation(folder.path(), true) == written);
+}

@@ -1,0 +1,271 @@
+//! Who may do what, and how often: keys, scopes, rates. `docs/security.md` names these tests.
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::support::{HttpAnswer, Service, hold, send, within};
+use bytes::Bytes;
+use http_body_util::Full;
+use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash, Scope};
+use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
+use poh_holdmetrics_rust::net::pb::{GetLeaderboardRequest, HoldBatch, HoldMsg};
+use poh_holdmetrics_rust::net::{Limits, Settings};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
+
+const READER: &str = "reader-key-of-a-test";
+const WRITER: &str = "writer-key-of-a-test";
+const ADMIN: &str = "admin-key-of-a-test";
+
+fn entry(name: &str, key: &str, scope: Scope) -> String {
+    let key = ApiKey {
+        name: name.into(),
+        scopes: vec![scope],
+        hash: KeyHash::of(key),
+    };
+    key.entry()
+}
+
+fn write_keys(folder: &TempDir, entries: &[String]) -> PathBuf {
+    let (file, beside) = (folder.path().join("keys.toml"), folder.path().join("new"));
+    fs::write(&beside, entries.concat()).unwrap();
+    fs::rename(beside, &file).unwrap();
+    file
+}
+
+fn all_keys() -> [String; 3] {
+    [
+        entry("reader", READER, Scope::Read),
+        entry("writer", WRITER, Scope::Write),
+        entry("admin", ADMIN, Scope::Admin),
+    ]
+}
+
+async fn guarded(folder: &TempDir) -> Service {
+    Service::with(Settings {
+        api_keys: Some(write_keys(folder, &all_keys())),
+        ..Settings::default()
+    })
+    .await
+}
+
+fn with_key<T>(message: T, key: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    if !key.is_empty() {
+        let bearer = format!("Bearer {key}").parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+    }
+    request
+}
+
+async fn record(client: &mut HoldMetricsClient<Channel>, key: &str) -> Result<(), Status> {
+    within(client.record(with_key(hold("T", "a", 0, 1), key)))
+        .await
+        .map(|_| ())
+}
+
+async fn ask(client: &mut HoldMetricsClient<Channel>, key: &str) -> Result<(), Status> {
+    let request = with_key(GetLeaderboardRequest::default(), key);
+    within(client.get_leaderboard(request)).await.map(|_| ())
+}
+
+async fn http(service: &Service, method: &str, path: &str, key: &str) -> HttpAnswer {
+    let mut request = service
+        .request(method, path)
+        .header("content-type", "application/json");
+    if !key.is_empty() {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    let body = r#"{"token_id":"T","holder_id":"h","start":0}"#;
+    let body = if method == "POST" {
+        Bytes::from(body)
+    } else {
+        Bytes::new()
+    };
+    send(request.body(Full::new(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn every_call_needs_a_key_of_its_scope() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = guarded(&folder).await;
+    let mut client = service.client().await;
+    let code = |answer: Result<(), Status>| answer.err().map(|status| status.code());
+    for (key, may_write, may_read) in [
+        ("", Some(Code::Unauthenticated), Some(Code::Unauthenticated)),
+        (
+            "guess",
+            Some(Code::Unauthenticated),
+            Some(Code::Unauthenticated),
+        ),
+        (READER, Some(Code::PermissionDenied), None),
+        (WRITER, None, Some(Code::PermissionDenied)),
+        (
+            ADMIN,
+            Some(Code::PermissionDenied),
+            Some(Code::PermissionDenied),
+        ),
+    ] {
+        assert_eq!(code(record(&mut client, key).await), may_write, "{key}");
+        assert_eq!(code(ask(&mut client, key).await), may_read, "{key}");
+        let empty = tokio_stream::iter(Vec::<HoldMsg>::new());
+        let streamed = within(client.broadcast(with_key(empty, key)))
+            .await
+            .map(|_| ());
+        assert_eq!(code(streamed), may_write, "{key}");
+        let empty = tokio_stream::iter(Vec::<HoldBatch>::new());
+        let streamed = within(client.broadcast_batch(with_key(empty, key)))
+            .await
+            .map(|_| ());
+        assert_eq!(code(streamed), may_write, "{key}");
+        let streamed = within(client.stats(with_key((), key))).await.map(|_| ());
+        assert_eq!(code(streamed), may_read, "{key}");
+    }
+    let status = ask(&mut client, WRITER).await.unwrap_err();
+    assert_eq!(
+        status.message(),
+        "authorization: the API key \"writer\" lacks the scope read"
+    );
+    let details = status.get_details_error_info().expect("an ErrorInfo");
+    assert_eq!(
+        (&*details.reason, &*details.metadata["scope"]),
+        ("MISSING_SCOPE", "read")
+    );
+
+    for (method, path, reader, writer, admin) in [
+        ("POST", "/hold", 403, 200, 403),
+        ("GET", "/leaderboard", 200, 403, 403),
+        ("GET", "/stats", 200, 403, 403),
+        ("GET", "/holders/h", 200, 403, 403),
+        ("GET", "/metrics", 403, 403, 200),
+    ] {
+        http(&service, method, path, "").await.problem(401);
+        let unknown = http(&service, method, path, "guess").await;
+        unknown.problem(401);
+        assert_eq!(unknown.header("www-authenticate"), "Bearer");
+        for (key, status) in [(WRITER, writer), (READER, reader), (ADMIN, admin)] {
+            let answer = http(&service, method, path, key).await;
+            assert_eq!(answer.status, status, "{method} {path} {key}");
+        }
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn health_and_the_contract_are_open_and_all_else_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = guarded(&folder).await;
+    let mut health = HealthClient::new(service.channel().await);
+    within(health.check(HealthCheckRequest::default()))
+        .await
+        .unwrap();
+    for path in ["/healthz", "/readyz", "/openapi.json", "/docs/"] {
+        assert_eq!(http(&service, "GET", path, "").await.status, 200, "{path}");
+    }
+    http(&service, "GET", "/unknown", "").await.problem(401);
+    http(&service, "GET", "/unknown", READER).await.problem(404);
+
+    // Whatever the contract lists as protected is protected, and nothing is left out by mistake.
+    let document = http(&service, "GET", "/openapi.json", "").await.json();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let is_open = operation.get("security").is_none();
+            let path = path.replace("{id}", "x");
+            let status = http(&service, &method.to_uppercase(), &path, "")
+                .await
+                .status;
+            assert_eq!(status != 401, is_open, "{method} {path}");
+        }
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn keys_are_read_again_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write_keys(&folder, &all_keys());
+    let service = Service::with(Settings {
+        api_keys: Some(file.clone()),
+        ..Settings::default()
+    })
+    .await;
+    let mut client = service.client().await;
+    assert!(ask(&mut client, READER).await.is_ok());
+
+    // A broken file changes nothing, ...
+    fs::write(&file, "[[key]]\nname = 5\n").unwrap();
+    let failed = || service.metrics_line("holdmetrics_key_reloads_total{result=\"failed\"}");
+    within(async {
+        while failed().as_deref() == Some("0") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(ask(&mut client, READER).await.is_ok());
+
+    // ... and a good one is in force soon after.
+    write_keys(&folder, &[entry("other", "another-key", Scope::Read)]);
+    within(async {
+        while ask(&mut client, "another-key").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let gone = ask(&mut client, READER).await.unwrap_err();
+    assert_eq!(gone.code(), Code::Unauthenticated);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::with(Settings {
+        api_keys: Some(write_keys(&folder, &all_keys())),
+        limits: Limits {
+            requests_per_second_max: NonZeroU32::new(5),
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let mut client = service.client().await;
+    let mut refused = None;
+    for _ in 0..100 {
+        refused = refused.or(record(&mut client, WRITER).await.err());
+    }
+    let status = refused.expect("100 calls take less than 19 seconds");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(
+        status.message(),
+        "too many calls: at most 5 a second are allowed"
+    );
+    let retry = status.get_details_retry_info().expect("a RetryInfo");
+    assert!(retry.retry_delay.unwrap() <= Duration::from_secs(1));
+    // Others have a share of their own, and so has health.
+    assert!(ask(&mut client, READER).await.is_ok());
+    for _ in 0..20 {
+        assert_eq!(http(&service, "GET", "/healthz", "").await.status, 200);
+    }
+    let mut answer = http(&service, "POST", "/hold", WRITER).await;
+    while answer.status == 200 {
+        answer = http(&service, "POST", "/hold", WRITER).await;
+    }
+    answer.problem(429);
+    assert_eq!(answer.header("retry-after"), "1");
+    // Who guesses keys is slowed down too.
+    let mut guesses = Vec::new();
+    for _ in 0..20 {
+        guesses.push(http(&service, "GET", "/stats", "guess").await.status);
+    }
+    assert!(
+        guesses.contains(&401) && guesses.contains(&429),
+        "{guesses:?}"
+    );
+    service.end().await;
+}

@@ -1,0 +1,150 @@
+//! What callers are told when the disk is full or the journal has failed (D5, D6), on both protocols.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::faulty::FaultyVfs;
+use crate::support::{Service, hold, within};
+use futures_util::StreamExt;
+use poh_holdmetrics_rust::engine::{Options, Storage};
+use poh_holdmetrics_rust::net::Settings;
+use poh_holdmetrics_rust::net::pb::{Durability, GetLeaderboardRequest};
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
+
+const EVENT: &str = r#"{"token_id":"T","holder_id":"http","start":0,"end":1000}"#;
+
+async fn on_disk(vfs: &FaultyVfs) -> Service {
+    let options = Options {
+        segment_bytes: 8 << 10,
+        state_lag_max: Duration::from_secs(3_600),
+        retry_after: Duration::from_millis(1_500),
+        vfs: Arc::new(vfs.clone()),
+        ..Options::new(Storage::Folder(PathBuf::from("/data")))
+    };
+    Service::on(Settings::default(), options).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d6_with_a_full_disk_callers_are_told_when_to_come_back() {
+    let vfs = FaultyVfs::default();
+    let service = on_disk(&vfs).await;
+    let mut client = service.client().await;
+    let ack = within(client.record(hold("T", "a", 0, 1)))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(ack.durability(), Durability::Durable);
+    vfs.set_room(Some(0));
+    let mut end = 2;
+    let status = loop {
+        match within(client.record(hold("T", "a", 0, end))).await {
+            Ok(_) => end += 1,
+            Err(status) => break status,
+        }
+        assert!(end < 10_000, "the disk is never full");
+    };
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    let retry = status.get_details_retry_info().expect("a RetryInfo");
+    assert_eq!(retry.retry_delay, Some(Duration::from_millis(1_500)));
+    assert_eq!(status.get_details_error_info().unwrap().reason, "DISK_FULL");
+
+    // A stream ends with the same, and what it could not keep is not acknowledged.
+    let events = vec![hold("T", "a", 0, 20_000); 10];
+    let answers = within(client.broadcast(tokio_stream::iter(events)))
+        .await
+        .unwrap();
+    let answers: Vec<_> = within(answers.into_inner().collect()).await;
+    let status = answers.last().unwrap().as_ref().unwrap_err();
+    assert_eq!((answers.len(), status.code()), (1, Code::ResourceExhausted));
+
+    let refused = service.post("application/json", EVENT).await;
+    refused.problem(503);
+    assert_eq!(refused.header("retry-after"), "2");
+    let streamed = service
+        .post("application/x-ndjson", format!("{EVENT}\n{EVENT}"))
+        .await;
+    assert_eq!(streamed.problem(503)["accepted"], 0);
+
+    // Reads go on.
+    within(client.get_leaderboard(GetLeaderboardRequest::default()))
+        .await
+        .unwrap();
+    assert_eq!(service.get("/holders/a").await.status, 200);
+    assert_eq!(
+        service.get("/readyz").await.text(),
+        "reads alone: the disk is full\n"
+    );
+
+    vfs.set_room(None);
+    within(async {
+        while client.record(hold("T", "a", 0, 30_000)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert_eq!(service.post("application/json", EVENT).await.status, 200);
+    service.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_after_a_failed_fsync_callers_are_told_that_nothing_is_taken() {
+    let vfs = FaultyVfs::default();
+    let service = on_disk(&vfs).await;
+    let mut client = service.client().await;
+    within(client.record(hold("T", "a", 0, 1))).await.unwrap();
+    vfs.fail_at_sync(1);
+    let events = vec![hold("T", "a", 0, 2); 10];
+    let answers = within(client.broadcast(tokio_stream::iter(events)))
+        .await
+        .unwrap();
+    let answers: Vec<_> = within(answers.into_inner().collect()).await;
+    let status = answers.last().unwrap().as_ref().unwrap_err();
+    assert_eq!((answers.len(), status.code()), (1, Code::Unavailable));
+    for _ in 0..3 {
+        let status = within(client.record(hold("T", "a", 0, 3)))
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(
+            status.get_details_error_info().unwrap().reason,
+            "JOURNAL_FAILED"
+        );
+    }
+    service.post("application/json", EVENT).await.problem(503);
+    let problem = service.get("/readyz").await.problem(503);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("the journal failed"),
+        "{problem}"
+    );
+
+    // Health says so too, and reads go on.
+    let mut health = HealthClient::new(service.channel().await);
+    let mut watch = within(health.watch(HealthCheckRequest::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    within(async {
+        while watch
+            .message()
+            .await
+            .unwrap()
+            .unwrap()
+            .status()
+            .as_str_name()
+            != "NOT_SERVING"
+        {}
+    })
+    .await;
+    within(client.get_leaderboard(GetLeaderboardRequest::default()))
+        .await
+        .unwrap();
+    assert_eq!(service.get("/holders/a").await.status, 200);
+    service.end().await;
+}

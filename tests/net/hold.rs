@@ -1,0 +1,360 @@
+//! `POST /hold`, as a client that is not ours would use it: one event, arrays, lines, packed bodies.
+
+use crate::support::{HttpAnswer, Service, line, send, within};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::Frame;
+use poh_holdmetrics_rust::net::{Limits, Settings};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
+
+#[tokio::test]
+async fn one_event_is_taken_or_refused_by_its_field() {
+    let service = Service::start().await;
+    let taken = service.post(JSON, line("a", 1)).await;
+    assert_eq!(taken.status, 200);
+    let expected = json!({
+        "accepted": 1, "refused_total": 0, "refused": [], "sequence": 1, "durability": "BUFFERED",
+    });
+    assert_eq!(taken.json(), expected);
+    for (body, field, detail) in [
+        (
+            r#"{"holder_id":"h","start":0}"#,
+            json!("token_id"),
+            "token_id: missing or empty",
+        ),
+        (
+            r#"{"token_id":"T","holder_id":"h","start":5,"end":1}"#,
+            json!("end"),
+            "end: before start",
+        ),
+        (
+            r#"{"token_id":"T","holder_id":"h","start":1735689900001}"#,
+            json!("start"),
+            "start: 301 s ahead of the server's clock, and 300 s are allowed",
+        ),
+        (
+            "5",
+            json!(null),
+            "the body is not an object; give an event as an object, or several as an array of objects",
+        ),
+        (
+            "",
+            json!(null),
+            "the body is empty; give an event as an object, or several as an array of objects",
+        ),
+        (
+            "{",
+            json!(null),
+            "the body is not JSON: EOF while parsing an object at column 1",
+        ),
+        (
+            "{\n  \"a\" 1}",
+            json!(null),
+            "the body is not JSON: expected `:` at line 2 column 7",
+        ),
+    ] {
+        let problem = service.post(JSON, body).await.problem(400);
+        assert_eq!(problem["field"], field, "{body}");
+        assert_eq!(problem["detail"], detail, "{body}");
+    }
+    assert_eq!(service.engine.sequence(), 1);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn an_array_tells_which_of_its_events_are_refused() {
+    let service = Service::start().await;
+    let body = format!("[{}, {{\"start\": 0}}, 7, {}]", line("a", 1), line("b", 1));
+    let taken = service.post(JSON, body).await.json();
+    assert_eq!(taken["accepted"], 2);
+    assert_eq!(taken["sequence"], 2);
+    assert_eq!(
+        taken["refused"],
+        json!([
+            {"index": 1, "field": "token_id", "reason": "token_id: missing or empty"},
+            {"index": 2, "field": null, "reason": "not an object"},
+        ])
+    );
+    let problem = service.post(JSON, "[{]").await.problem(400);
+    assert_eq!(
+        problem["detail"],
+        "the body is not JSON: key must be a string at column 3"
+    );
+    service.end().await;
+}
+
+#[tokio::test]
+async fn lines_may_be_split_anywhere_and_come_slowly() {
+    let service = Service::start().await;
+    let text = format!("{}\n\n  \n{{\"x\"\n{}", line("a", 1), line("ü", 2));
+    let chunks: Vec<_> = text
+        .as_bytes()
+        .chunks(3)
+        .map(|chunk| Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(chunk))))
+        .collect();
+    let body = StreamBody::new(futures_util::stream::iter(chunks).then(async |chunk| {
+        tokio::task::yield_now().await;
+        chunk
+    }));
+    let request = service
+        .request("POST", "/hold")
+        .header("content-type", LINES);
+    let taken = send(request.body(BodyExt::boxed_unsync(body)).unwrap()).await;
+    assert_eq!(taken.status, 200);
+    let taken = taken.json();
+    assert_eq!(
+        (&taken["accepted"], &taken["refused_total"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(
+        taken["refused"],
+        json!([{
+            "line": 4, "field": null,
+            "reason": "not JSON: EOF while parsing an object at column 4",
+        }])
+    );
+    service.end().await;
+}
+
+#[tokio::test]
+async fn many_lines_are_taken_in_many_batches() {
+    let service = Service::start().await;
+    let text: String = (1..=30_000)
+        .map(|seconds| line("a", seconds) + "\n")
+        .collect();
+    let taken = service.post(LINES, text).await.json();
+    assert_eq!(
+        (&taken["accepted"], &taken["sequence"]),
+        (&json!(30_000), &json!(30_000))
+    );
+    let holder = service
+        .get("/holders/a?as_of=2024-01-01T00:00:00Z")
+        .await
+        .json();
+    assert_eq!(holder["score"], "30000");
+    service.end().await;
+}
+
+/// The bytes as one gzip member.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packed, bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// The bytes as one zstd frame.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 9).unwrap()
+}
+
+async fn post(
+    service: &Service,
+    content_type: &str,
+    packing: &str,
+    body: impl Into<Bytes>,
+) -> HttpAnswer {
+    let request = service
+        .request("POST", "/hold")
+        .header("content-type", content_type)
+        .header("content-encoding", packing);
+    send(request.body(Full::new(body.into())).unwrap()).await
+}
+
+#[tokio::test]
+async fn bodies_are_unpacked_within_bounds() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            message_bytes_max: 10_000,
+            stream_bytes_max: 20_000,
+            line_bytes_max: 200,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let event = line("a", 1).into_bytes();
+    assert_eq!(post(&service, JSON, "gzip", gzip(&event)).await.status, 200);
+    assert_eq!(
+        post(&service, LINES, "zstd", zstd(&event)).await.status,
+        200
+    );
+    assert_eq!(
+        post(&service, JSON, "identity", event.clone()).await.status,
+        200
+    );
+
+    // A few dozen bytes that unpack to a million.
+    let bomb = vec![b' '; 1_000_000];
+    let answer = post(&service, JSON, "gzip", gzip(&bomb)).await;
+    answer.problem(413);
+    let mut lines = event.clone();
+    lines.push(b'\n');
+    lines.extend(&bomb);
+    let problem = post(&service, LINES, "zstd", zstd(&lines))
+        .await
+        .problem(413);
+    assert_eq!(problem["accepted"], 0);
+
+    let problem = post(&service, JSON, "gzip", event).await.problem(400);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("the body cannot be read")
+    );
+
+    let long = format!("{}\n{}", "x".repeat(201), line("a", 1));
+    let taken = service.post(LINES, long).await.json();
+    assert_eq!(taken["accepted"], 1);
+    assert_eq!(
+        taken["refused"][0]["reason"],
+        "longer than the 200 bytes that a line may have"
+    );
+    let counted = "holdmetrics_events_refused_total{reason=\"line\"}";
+    assert_eq!(service.metrics_line(counted).as_deref(), Some("1"));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_packed_body_of_several_members_is_read_whole() {
+    let service = Service::start().await;
+    let rows = [line("a", 1) + "\n", line("b", 2) + "\n", line("c", 3)];
+    for (packing, pack) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
+        let members: Vec<Vec<u8>> = rows.iter().map(|row| pack(row.as_bytes())).collect();
+        let taken = post(&service, LINES, packing, members.concat()).await;
+        assert_eq!(taken.json()["accepted"], 3, "{packing}");
+        // However they are cut.
+        let whole = members.concat();
+        for at in [
+            1,
+            members[0].len() - 1,
+            members[0].len(),
+            members[0].len() + 1,
+        ] {
+            let pieces = [&whole[..at], &whole[at..]]
+                .map(|piece| Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(piece))));
+            let body = StreamBody::new(futures_util::stream::iter(pieces));
+            let request = service
+                .request("POST", "/hold")
+                .header("content-type", LINES)
+                .header("content-encoding", packing);
+            let taken = send(request.body(BodyExt::boxed_unsync(body)).unwrap()).await;
+            assert_eq!(taken.json()["accepted"], 3, "{packing} cut at {at}");
+        }
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn what_follows_a_packed_body_and_is_no_member_is_refused() {
+    let service = Service::start().await;
+    let event = line("a", 1);
+    for (packing, member) in [
+        ("gzip", gzip(event.as_bytes())),
+        ("zstd", zstd(event.as_bytes())),
+    ] {
+        let half = &member[..member.len() / 2];
+        for rest in [&b"x"[..], b"garbage behind the end", b"\0\0\0\0", half] {
+            let body = [&member, rest].concat();
+            let problem = post(&service, JSON, packing, body.clone())
+                .await
+                .problem(400);
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.starts_with("the body cannot be read"), "{detail}");
+            let problem = post(&service, LINES, packing, body).await.problem(400);
+            assert_eq!(problem["accepted"], 0);
+        }
+    }
+    assert_eq!(service.engine.sequence(), 0);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_zstd_window_is_bounded() {
+    // One raw block behind a header that asks for a window of 2^log bytes (RFC 8878, 3.1.1).
+    let frame = |log: u8, bytes: &[u8]| {
+        let size = u32::try_from(bytes.len()).unwrap() << 3 | 1;
+        let head = [0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
+        [&head, &size.to_le_bytes()[..3], bytes].concat()
+    };
+    let service = Service::start().await;
+    let event = line("a", 1);
+    for (log, status) in [(10, 200), (23, 200), (24, 400), (27, 400)] {
+        let answer = post(&service, JSON, "zstd", frame(log, event.as_bytes())).await;
+        assert_eq!(answer.status, status, "{log}: {}", answer.text());
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn codings_go_by_their_names_and_one_at_a_time() {
+    let service = Service::start().await;
+    let event = line("a", 1);
+    for packing in ["GZIP", "x-gzip"] {
+        let answer = post(&service, JSON, packing, gzip(event.as_bytes())).await;
+        assert_eq!(answer.status, 200, "{packing}");
+    }
+    let refused = |answer: HttpAnswer| {
+        let problem = answer.problem(415);
+        assert_eq!(problem["field"], "content-encoding");
+        assert_eq!(answer.header("accept-encoding"), "gzip, zstd");
+    };
+    for packing in ["br", "gzip, gzip", "gzip, identity"] {
+        refused(post(&service, JSON, packing, event.clone()).await);
+    }
+    let twice = service
+        .request("POST", "/hold")
+        .header("content-type", JSON)
+        .header("content-encoding", "gzip")
+        .header("content-encoding", "gzip");
+    let body = Full::from(gzip(&gzip(event.as_bytes())));
+    refused(send(twice.body(body).unwrap()).await);
+    assert_eq!(service.engine.sequence(), 2);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn the_media_type_says_how_a_body_is_read() {
+    let service = Service::start().await;
+    for (media_type, lines) in [
+        ("application/json; charset=utf-8", 1),
+        ("application/x-ndjson", 2),
+        ("application/ndjson", 2),
+        ("Application/JSONL", 2),
+    ] {
+        let body = vec![line("a", 1); lines].join("\n");
+        // A line end in front, as a shell's here-document leaves it.
+        let taken = service.post(media_type, format!("\n{body}\n")).await.json();
+        assert_eq!(taken["accepted"], lines, "{media_type}");
+    }
+    for (name, value) in [("content-type", "text/plain"), ("x", "y")] {
+        let request = service.request("POST", "/hold").header(name, value);
+        let answer = send(request.body(Empty::new()).unwrap()).await;
+        assert_eq!(answer.problem(415)["field"], "content-type");
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_refused_call_leaves_its_connection_to_the_next_one() {
+    let service = Service::start().await;
+    let body = "x".repeat(60_000);
+    let calls = format!(
+        "POST /hold HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}\
+         GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        body.len(),
+    );
+    let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
+    within(stream.write_all(calls.as_bytes())).await.unwrap();
+    let mut answers = String::new();
+    within(stream.read_to_string(&mut answers)).await.unwrap();
+    assert!(answers.starts_with("HTTP/1.1 415 "), "{answers}");
+    assert!(answers.ends_with("ok\n"), "{answers}");
+    service.end().await;
+}

@@ -1,0 +1,386 @@
+//! The HTTP routes of questions and monitors, as a client that is not ours would use them; events are in
+//! `net_hold`.
+
+use crate::support::{HttpAnswer, Service, line, send};
+use http_body_util::{Empty, Full};
+use poh_holdmetrics_rust::net::Settings;
+use serde_json::json;
+
+const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
+
+async fn filled() -> Service {
+    let service = Service::start().await;
+    let lines = [line("a", 10), line("b", 30), line("c", 30), line("d", 5)].join("\n");
+    let taken = service.post(LINES, lines).await.json();
+    assert_eq!(taken["accepted"], 4);
+    service
+}
+
+#[tokio::test]
+async fn a_leaderboard_has_the_fields_of_score() {
+    let service = filled().await;
+    let answer = service
+        .get("/leaderboard?n=3&as_of=1970-01-01T00:00:20Z&from=5000&closed_only=true")
+        .await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    let row = |rank: u64, holder: &str, seconds: u32| {
+        json!({
+            "rank": rank, "holder_id": holder, "held_us": u64::from(seconds) * 1_000_000,
+            "score": seconds.to_string(), "weighted_score": f64::from(seconds),
+        })
+    };
+    assert_eq!(
+        answer.json(),
+        json!({
+            "as_of": "1970-01-01T00:00:20Z", "from": "1970-01-01T00:00:05Z", "closed_only": true,
+            "sequence": 4, "holders_total": 4, "next_page_token": null,
+            "holders": [row(1, "b", 15), row(1, "c", 15), row(3, "a", 5)],
+        })
+    );
+    let one = service.get("/leaderboard?token=none").await.json();
+    assert_eq!(one["holders"], json!([]));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn pages_add_up_to_the_whole_and_stay_at_their_instant() {
+    let service = filled().await;
+    let mut path = "/stats?page_size=1".to_owned();
+    let mut seen = Vec::new();
+    let mut as_of = None;
+    loop {
+        let page = service.get(&path).await.json();
+        let as_of = as_of.get_or_insert_with(|| page["as_of"].clone());
+        assert_eq!(page["as_of"], *as_of);
+        seen.extend(
+            page["holders"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["holder_id"].clone()),
+        );
+        let Some(token) = page["next_page_token"].as_str() else {
+            break;
+        };
+        path = format!("/stats?page_size=1&page_token={token}");
+        service.clock.forward(60);
+    }
+    assert_eq!(seen, ["b", "c", "a", "d"]);
+    let other = path.replace("page_size=1", "closed_only=true");
+    let problem = service.get(&other).await.problem(400);
+    assert_eq!(problem["field"], "page_token");
+    service.get("/stats?page_token=00").await.problem(400);
+
+    let one = service.get("/stats?holder=c").await.json();
+    assert_eq!(
+        (&one["holders"][0]["rank"], &one["holders_total"]),
+        (&json!(1), &json!(1))
+    );
+    let none = service.get("/stats?holder=z").await.json();
+    assert_eq!(
+        (&none["holders"], &none["holders_total"]),
+        (&json!([]), &json!(0))
+    );
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_holder_is_explained_by_its_segments() {
+    let service = Service::start().await;
+    let events = r#"[
+        {"token_id": "T", "holder_id": "a b/ü", "start": 0, "end": 10000, "weight": "0.5"},
+        {"token_id": "T", "holder_id": "a b/ü", "start": 20000}]"#;
+    service.post(JSON, events).await;
+    let answer = service
+        .get("/holders/a%20b%2F%C3%BC?as_of=30000")
+        .await
+        .json();
+    assert_eq!(answer["score"], "15");
+    assert_eq!(answer["rank"], 1);
+    assert_eq!(
+        answer["keys"],
+        json!([{"token_id": "T", "segments": [
+            {"start": "1970-01-01T00:00:00Z", "end": "1970-01-01T00:00:10Z", "weight": "0.5"},
+            {"start": "1970-01-01T00:00:20Z", "end": null, "weight": "1"},
+        ]}])
+    );
+    for (path, detail) in [
+        ("/holders/nobody", "id: this holder was never seen"),
+        ("/holders/nobody?token=T", "id: this holder was never seen"),
+        (
+            "/holders/a%20b%2F%C3%BC?token=other",
+            "id: this holder was never seen with this token",
+        ),
+    ] {
+        let problem = service.get(path).await.problem(404);
+        assert_eq!(problem["detail"], detail, "{path}");
+        assert_eq!(problem["field"], "id", "{path}");
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_question_is_named() {
+    let service = filled().await;
+    for (path, field) in [
+        ("/leaderboard?n=0", "n"),
+        ("/leaderboard?n=10001", "n"),
+        ("/leaderboard?n=x", "n"),
+        ("/leaderboard?as_of=yesterday", "as_of"),
+        ("/leaderboard?from=2020-01-01", "from"),
+        ("/leaderboard?closed_only=1", "closed_only"),
+        ("/leaderboard?n=1&n=2", "n"),
+        ("/leaderboard?page_size=1", "page_size"),
+        ("/stats?token=", "token"),
+        ("/stats?n=1", "n"),
+        ("/holders/a?n=1", "n"),
+        ("/holders/%FF", "id"),
+        ("/stats?holder=%FF", "holder"),
+        ("/stats?token=a%C3", "token"),
+        ("/stats?page_size=%2B1", "page_size"),
+        ("/leaderboard?n=+1", "n"),
+        ("/leaderboard?as_of=%2B5", "as_of"),
+    ] {
+        let problem = service.get(path).await.problem(400);
+        assert_eq!(problem["field"], field, "{path}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(field),
+            "{problem}"
+        );
+    }
+    let problem = service.get("/stats?%FF=1").await.problem(400);
+    assert_eq!(
+        problem["detail"],
+        "the query string: the name of a parameter is not UTF-8 text"
+    );
+    service.get("/nothing").await.problem(404);
+    let ask = async |method: &str, path: &str, header: (&str, &str)| -> HttpAnswer {
+        let request = service.request(method, path).header(header.0, header.1);
+        send(request.body(Empty::new()).unwrap()).await
+    };
+    let wrong = ask("DELETE", "/hold", ("x", "y")).await;
+    wrong.problem(405);
+    assert_eq!(wrong.header("allow"), "POST");
+    let problem = ask("GET", "/leaderboard", ("accept", "text/html"))
+        .await
+        .problem(406);
+    assert_eq!(problem["field"], "accept");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_plus_sign_that_became_a_space_is_told_by_what_to_write() {
+    let service = filled().await;
+    let ask = async |time: &str| service.get(&format!("/stats?as_of={time}")).await;
+    for lost in ["2025-01-01T00:00:00+09:00", "2025-01-01+00:00:00+09:00"] {
+        let problem = ask(lost).await.problem(400);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("write %2B instead"), "{detail}");
+    }
+    let problem = ask("a+b").await.problem(400);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(!detail.contains("%2B"), "{detail}");
+    let answer = ask("2025-01-01T00:00:00%2B09:00").await.json();
+    assert_eq!(answer["as_of"], "2024-12-31T15:00:00Z");
+    let answer = ask("2025-01-01+00:00:00Z").await.json();
+    assert_eq!(answer["as_of"], "2025-01-01T00:00:00Z");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_caller_has_is_not_sent_again() {
+    let service = filled().await;
+    let path = "/leaderboard?as_of=2024-01-01T00:00:00Z";
+    let ask = async |tag: &str| {
+        let request = service.request("GET", path).header("if-none-match", tag);
+        send(request.body(Empty::new()).unwrap()).await
+    };
+    let first = service.get(path).await;
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with("W/\""), "{tag}");
+    let again = ask(&format!("\"x\", {tag}")).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("etag"), tag);
+    assert_eq!(ask("\"other\"").await.status, 200);
+    // What the answer may depend on is told alike, whether or not it is sent.
+    assert_eq!(again.header("vary"), first.header("vary"));
+    assert!(first.header("vary").contains("accept-encoding"));
+
+    // An event that is known already moves the sequence and nothing else.
+    service.post(JSON, line("a", 10)).await;
+    let repeated = service.get(path).await;
+    assert_ne!(repeated.json()["sequence"], first.json()["sequence"]);
+    assert_eq!(repeated.header("etag"), tag);
+    assert_eq!(ask(&tag).await.status, 304);
+
+    service.post(JSON, line("z", 1)).await;
+    let changed = ask(&tag).await;
+    assert_eq!(changed.status, 200);
+    assert_ne!(changed.header("etag"), tag);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn answers_are_packed_where_that_is_asked_for() {
+    let service = filled().await;
+    let path = "/leaderboard?as_of=2024-01-01T00:00:00Z";
+    let plain = service.get(path).await.body;
+    for (packing, unpack) in [
+        ("gzip", unpack_gzip as fn(&[u8]) -> Vec<u8>),
+        ("zstd", |bytes| zstd::decode_all(bytes).unwrap()),
+    ] {
+        let request = service
+            .request("GET", path)
+            .header("accept-encoding", packing);
+        let packed = send(request.body(Empty::new()).unwrap()).await;
+        assert_eq!(packed.header("content-encoding"), packing);
+        assert_eq!(unpack(&packed.body), plain);
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn who_forbids_an_unpacked_answer_gets_one_rather_than_none() {
+    let service = Service::start().await;
+    for codings in ["identity;q=0", "br, *;q=0", "*;q=0, identity;q=0"] {
+        for (method, path) in [
+            ("POST", "/hold"),
+            ("GET", "/healthz"),
+            ("GET", "/metrics"),
+            ("GET", "/stats"),
+        ] {
+            let request = service
+                .request(method, path)
+                .header("content-type", JSON)
+                .header("accept-encoding", codings);
+            let body = Full::from(if method == "POST" {
+                line("a", 1)
+            } else {
+                String::new()
+            });
+            let answer = send(request.body(body).unwrap()).await;
+            assert_eq!(answer.status, 200, "{method} {path} {codings}");
+            assert_eq!(answer.header("content-encoding"), "");
+        }
+    }
+    service.end().await;
+}
+
+fn unpack_gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut plain).unwrap();
+    plain
+}
+
+#[tokio::test]
+async fn monitors_are_answered_and_the_contract_is_served_offline() {
+    let service = filled().await;
+    assert_eq!(service.get("/healthz").await.text(), "ok\n");
+    assert_eq!(service.get("/readyz").await.text(), "ready\n");
+    let metrics = service.get("/metrics").await;
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4");
+    let counted = "holdmetrics_http_requests_total{code=\"200\",method=\"POST\",route=\"/hold\"} 1";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+
+    let document = service.get("/openapi.json").await.json();
+    let paths: Vec<_> = document["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    for path in [
+        "/healthz",
+        "/hold",
+        "/holders/{id}",
+        "/leaderboard",
+        "/metrics",
+        "/readyz",
+        "/stats",
+    ] {
+        assert!(paths.contains(&path.to_owned()), "{path} in {paths:?}");
+    }
+    let docs = service.get("/docs/").await;
+    assert!(docs.header("content-type").starts_with("text/html"));
+    assert!(docs.text().contains("swagger-ui"));
+    assert!(
+        !docs.text().contains("https://"),
+        "it loads nothing from elsewhere"
+    );
+    assert!(
+        docs.header("content-security-policy")
+            .starts_with("default-src 'self'")
+    );
+    assert_eq!(service.get("/docs/swagger-ui-bundle.js").await.status, 200);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn the_contract_states_the_bounds_of_times_and_weights() {
+    let service = Service::start().await;
+    let document = service.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let milliseconds = &schemas["Milliseconds"];
+    // What it allows is taken, and what lies beside it is refused.
+    for (bound, beside) in [("minimum", -1), ("maximum", 1)] {
+        let bound = milliseconds[bound].as_i64().unwrap();
+        let ask = async |millis: i64| service.get(&format!("/stats?as_of={millis}")).await;
+        assert_eq!(ask(bound).await.status, 200, "{bound}");
+        ask(bound + beside).await.problem(400);
+    }
+    assert_eq!(schemas["WeightNumber"]["minimum"], 0);
+    assert!(schemas["WeightText"]["pattern"].is_string());
+    service.end().await;
+}
+
+#[tokio::test]
+async fn other_origins_are_let_in_only_where_they_are_configured() {
+    let ask = async |service: &Service, method: &str| {
+        let request = service
+            .request(method, "/leaderboard")
+            .header("origin", "https://example.org")
+            .header("access-control-request-method", "GET");
+        send(request.body(Empty::new()).unwrap()).await
+    };
+    let closed = Service::start().await;
+    let answer = ask(&closed, "GET").await;
+    assert_eq!(
+        (answer.status, answer.header("access-control-allow-origin")),
+        (200, "")
+    );
+    ask(&closed, "OPTIONS").await.problem(405);
+    closed.end().await;
+
+    let open = Service::with(Settings {
+        cors_origins: vec!["https://example.org".to_owned()],
+        ..Settings::default()
+    })
+    .await;
+    for method in ["GET", "OPTIONS"] {
+        let answer = ask(&open, method).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            "https://example.org"
+        );
+    }
+    open.end().await;
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_name_that_its_caller_gave_it() {
+    let service = Service::start().await;
+    let named = async |name: &str| {
+        let request = service
+            .request("GET", "/healthz")
+            .header("x-request-id", name);
+        let answer = send(request.body(Empty::new()).unwrap()).await;
+        answer.header("x-request-id").to_owned()
+    };
+    assert_eq!(named("abc-1").await, "abc-1");
+    let own = named(&"x".repeat(65)).await;
+    assert_eq!(own.len(), 16, "{own}");
+    assert_ne!(named("a b").await, own);
+    service.end().await;
+}

@@ -1,0 +1,349 @@
+//! What bounds callers: sizes of messages, open connections and streams, and every wait. `docs/security.md`
+//! names these tests.
+
+use std::time::Duration;
+
+use crate::support::{Service, hold, send, within};
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
+use poh_holdmetrics_rust::net::{Limits, Settings};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tonic::Code;
+use tonic::codec::CompressionEncoding;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+/// A whole request.
+const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+/// The preface of HTTP/2 and empty settings.
+const HTTP2: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[tokio::test]
+async fn large_messages_and_batches_are_refused() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            message_bytes_max: 2_000,
+            batch_events_max: 3,
+            header_bytes_max: 4_000,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let mut client = service.client().await;
+    let large = HoldMsg {
+        weight_text: Some("1".repeat(2_000)),
+        ..hold("T", "a", 0, 1)
+    };
+    let status = within(client.record(large)).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    // What is small when packed is judged unpacked.
+    let bomb = HoldMsg {
+        weight_text: Some("1".repeat(1 << 20)),
+        ..hold("T", "a", 0, 1)
+    };
+    for packing in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+        let mut packing_client = client.clone().send_compressed(packing);
+        let status = within(packing_client.record(bomb.clone()))
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{packing}");
+    }
+
+    let rows = HoldBatch {
+        token_id: vec!["T".to_owned()],
+        holder_id: vec!["a".to_owned(); 4],
+        start_us: vec![0],
+        ..HoldBatch::default()
+    };
+    let answers = within(client.broadcast_batch(tokio_stream::iter([rows])))
+        .await
+        .unwrap();
+    let ack = within(answers.into_inner().message())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        ack.refused[0].reason,
+        "token_id: a batch of 4 rows, and it may have 3: send several"
+    );
+
+    let events = json!([0, 0, 0, 0]).to_string();
+    let problem = service.post("application/json", events).await.problem(413);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("4 events at once, and at most 3")
+    );
+    let body = vec![b' '; 2_001];
+    service.post("application/json", body).await.problem(413);
+
+    let request = service
+        .request("GET", "/healthz")
+        .header("x-long", "y".repeat(20_000));
+    let answer = send(request.body(Empty::<Bytes>::new()).unwrap()).await;
+    assert_eq!(answer.status, 431);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait_for_their_turn() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            connections_max: 1,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let healthz = HEALTHZ.as_bytes();
+    let mut first = within(TcpStream::connect(service.http)).await.unwrap();
+    first.write_all(healthz).await.unwrap();
+    let mut byte = [0];
+    within(first.read_exact(&mut byte)).await.unwrap();
+    let mut second = within(TcpStream::connect(service.http)).await.unwrap();
+    second.write_all(healthz).await.unwrap();
+    assert_eq!(service.metrics.connections.get(), 1);
+    drop(first);
+    within(second.read_exact(&mut byte)).await.unwrap();
+    service.end().await;
+}
+
+#[tokio::test]
+async fn an_address_has_a_bounded_number_of_connections() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            connections_per_address_max: 1,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let first = answered(&service).await.expect("it is the first one");
+    // On the other address of the service too.
+    for address in [service.http, service.grpc] {
+        let mut further = within(TcpStream::connect(address)).await.unwrap();
+        let mut answer = Vec::new();
+        // It ends, by a close or a reset.
+        let _ = within(further.read_to_end(&mut answer)).await;
+        assert!(answer.is_empty(), "{answer:?}");
+    }
+    let refused = "holdmetrics_connections_refused_total{reason=\"address\"}";
+    assert_eq!(service.metrics_line(refused).as_deref(), Some("2"));
+    drop(first);
+    within(async { while answered(&service).await.is_none() {} }).await;
+    service.end().await;
+}
+
+/// A connection whose first request was answered; `None` where it was closed before.
+async fn answered(service: &Service) -> Option<TcpStream> {
+    let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
+    stream.write_all(HEALTHZ.as_bytes()).await.ok()?;
+    let mut answer = [0; 12];
+    within(stream.read_exact(&mut answer)).await.ok()?;
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    Some(stream)
+}
+
+/// Waits for the end of a connection, by a close or a reset; without a limit this would be for ever.
+async fn ended(mut stream: TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    let _ = within(stream.read_to_end(&mut all)).await;
+    all
+}
+
+/// A service that is patient but for what `change` sets.
+async fn patient(change: impl FnOnce(&mut Limits)) -> Service {
+    let hour = Duration::from_secs(3_600);
+    let mut limits = Limits {
+        header_wait_max: hour,
+        idle_max: hour,
+        request_wait_max: hour,
+        ..Limits::default()
+    };
+    change(&mut limits);
+    Service::with(Settings {
+        limits,
+        ..Settings::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn silent_connections_are_closed() {
+    let service = patient(|limits| limits.header_wait_max = Duration::from_millis(100)).await;
+    for (address, beginning) in [
+        (service.http, ""),
+        (service.grpc, ""),
+        (service.http, "GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: "),
+        (service.grpc, HTTP2),
+    ] {
+        let mut stream = within(TcpStream::connect(address)).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        ended(stream).await;
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn headers_of_a_further_request_come_in_time() {
+    let service = patient(|limits| limits.header_wait_max = Duration::from_secs(1)).await;
+    let mut stream = answered(&service).await.expect("an answer");
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\n")
+        .await
+        .unwrap();
+    ended(stream).await;
+    service.end().await;
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed() {
+    let service = patient(|limits| limits.idle_max = Duration::from_millis(200)).await;
+    ended(answered(&service).await.expect("an answer")).await;
+    let mut client = service.client().await;
+    within(client.record(hold("T", "a", 0, 1))).await.unwrap();
+    closed(&service).await;
+    service.end().await;
+}
+
+/// Waits until the service has no connection.
+async fn closed(service: &Service) {
+    within(async {
+        while service.metrics.connections.get() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_takes_nothing_of_its_answers_is_closed() {
+    let service = patient(|limits| limits.idle_max = Duration::from_millis(200)).await;
+    // In HTTP/1: more than the sockets hold, and it is not read.
+    let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
+    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream
+        .write_all(request.repeat(20).as_bytes())
+        .await
+        .unwrap();
+    within(stream.readable()).await.unwrap();
+    closed(&service).await;
+    // In HTTP/2: the window of the call is closed, and pings are answered.
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .http2_initial_stream_window_size(0)
+        .build_http();
+    let request = service.request("GET", "/openapi.json");
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    let answer = within(client.request(request)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    closed(&service).await;
+    drop((stream, answer));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_of_the_health_ends_after_a_while() {
+    let service = patient(|limits| limits.idle_max = Duration::from_millis(200)).await;
+    let mut health = HealthClient::new(service.channel().await);
+    let watch = within(health.watch(HealthCheckRequest::default())).await;
+    let mut watch = watch.unwrap().into_inner();
+    within(watch.message()).await.unwrap().expect("an answer");
+    let status = within(watch.message()).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_no_sign_of_life_is_closed() {
+    let service = patient(|limits| {
+        limits.ping_every = Duration::from_millis(50);
+        limits.ping_wait_max = Duration::from_millis(50);
+    })
+    .await;
+    let mut stream = within(TcpStream::connect(service.grpc)).await.unwrap();
+    stream.write_all(HTTP2.as_bytes()).await.unwrap();
+    let all = ended(stream).await;
+    let ping = [0, 0, 8, 6, 0];
+    assert!(all.windows(5).any(|bytes| bytes == ping), "{all:?}");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let short = Duration::from_millis(100);
+    for (form, service) in [
+        (
+            "application/json",
+            patient(|limits| limits.request_wait_max = short).await,
+        ),
+        (
+            "application/x-ndjson",
+            patient(|limits| limits.idle_max = short).await,
+        ),
+    ] {
+        let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
+        let head = format!(
+            "POST /hold HTTP/1.1\r\nhost: x\r\ncontent-type: {form}\r\ncontent-length: 100\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = ended(stream).await;
+        assert!(
+            answer.starts_with(b"HTTP/1.1 408"),
+            "{form}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+        service.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_a_bounded_number_of_header_lines() {
+    let service = Service::start().await;
+    for (lines, status) in [(50, 200), (101, 431)] {
+        let mut request = service.request("GET", "/healthz");
+        for number in 0..lines {
+            request = request.header(format!("x-{number}"), "y");
+        }
+        let answer = send(request.body(Empty::<Bytes>::new()).unwrap()).await;
+        assert_eq!(answer.status, status, "{lines} lines");
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_has_a_bounded_number_of_streams() {
+    let service = Service::with(Settings {
+        limits: Limits {
+            streams_per_connection_max: 2,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let client = service.client().await;
+    let open = async || {
+        let mut client = client.clone();
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        sender.send(hold("T", "a", 0, 1)).await.unwrap();
+        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let mut answers = client.broadcast(stream).await.unwrap().into_inner();
+        answers.message().await.unwrap();
+        (sender, answers)
+    };
+    let (first, second) = (within(open()).await, within(open()).await);
+    let mut third = std::pin::pin!(open());
+    let waited = tokio::time::timeout(Duration::from_millis(200), third.as_mut()).await;
+    assert!(waited.is_err(), "a third stream was let in");
+    drop(first);
+    let _third = within(third).await;
+    drop(second);
+    service.stop.cancel();
+}

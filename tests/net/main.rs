@@ -1,0 +1,19 @@
+//! The service in this process, called over sockets of each test's own, on both protocols.
+
+#[path = "../support/authority.rs"]
+mod authority;
+#[path = "../support/faulty.rs"]
+mod faulty;
+
+mod access;
+mod calls;
+mod failures;
+mod generated;
+mod hold;
+mod http;
+mod intake;
+mod limits;
+mod questions;
+mod security;
+mod support;
+mod tls;

@@ -1,0 +1,303 @@
+//! Questions over gRPC.
+
+use crate::support::{NOW_SECONDS, Service, at, hold, within};
+use futures_util::StreamExt;
+use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
+use poh_holdmetrics_rust::net::pb::{
+    GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest, HoldMsg, HoldStat, WatchRequest,
+    Window,
+};
+use tonic::Code;
+use tonic::transport::Channel;
+use tonic_types::StatusExt;
+
+async fn fill(client: &mut HoldMetricsClient<Channel>, events: Vec<HoldMsg>) {
+    let answers = within(client.broadcast(tokio_stream::iter(events)))
+        .await
+        .unwrap();
+    let acks: Vec<_> = within(answers.into_inner().collect()).await;
+    assert!(acks.iter().all(|ack| ack.as_ref().unwrap().accepted == 1));
+}
+
+/// a holds for 10 s, b and c for 30 s, d since 100 s after 1970.
+fn usual() -> Vec<HoldMsg> {
+    let open = HoldMsg {
+        end: None,
+        ..hold("T", "d", 100, 0)
+    };
+    vec![
+        hold("T", "a", 0, 10),
+        hold("T", "b", 0, 30),
+        hold("U", "c", 0, 30),
+        open,
+    ]
+}
+
+#[tokio::test]
+async fn stats_of_an_empty_store_are_one_default() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    let stats = within(client.stats(())).await.unwrap().into_inner();
+    let stats: Vec<HoldStat> = within(stats.map(Result::unwrap).collect()).await;
+    assert_eq!(stats, [HoldStat::default()]);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn stats_list_every_holder_over_its_closed_holds() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    fill(&mut client, usual()).await;
+    let stats = within(client.stats(())).await.unwrap().into_inner();
+    let stats: Vec<HoldStat> = within(stats.map(Result::unwrap).collect()).await;
+    let figures: Vec<_> = stats
+        .iter()
+        .map(|stat| (&*stat.holder_id, stat.total_seconds, stat.weighted_score))
+        .collect();
+    assert_eq!(
+        figures,
+        [
+            ("b", 30, 30.0),
+            ("c", 30, 30.0),
+            ("a", 10, 10.0),
+            ("d", 0, 0.0)
+        ]
+    );
+    assert!(
+        stats
+            .iter()
+            .all(|stat| stat.updated_at == Some(at(NOW_SECONDS)))
+    );
+    service.end().await;
+}
+
+#[tokio::test]
+async fn pages_are_pinned_to_their_instant_and_add_up() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    fill(&mut client, usual()).await;
+    let mut request = GetSnapshotRequest {
+        page_size: 2,
+        ..GetSnapshotRequest::default()
+    };
+    let first = within(client.get_snapshot(request.clone()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!((first.holders_total, first.sequence), (4, 4));
+    assert_eq!(first.window.unwrap().as_of, Some(at(NOW_SECONDS)));
+    service.clock.forward(1_000);
+    request.page_token = first.next_page_token;
+    let second = within(client.get_snapshot(request.clone()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(second.window.unwrap().as_of, Some(at(NOW_SECONDS)));
+    assert_eq!(second.next_page_token, "");
+    let rows: Vec<_> = first
+        .holders
+        .iter()
+        .chain(&second.holders)
+        .map(|row| (row.rank, &*row.holder_id, &*row.score))
+        .collect();
+    let open = (NOW_SECONDS - 100).to_string();
+    assert_eq!(
+        rows,
+        [
+            (1, "d", &*open),
+            (2, "b", "30"),
+            (2, "c", "30"),
+            (4, "a", "10")
+        ]
+    );
+
+    request.token_id = "T".to_owned();
+    let status = within(client.get_snapshot(request)).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(
+        status
+            .message()
+            .starts_with("page_token: it belongs to another question")
+    );
+    for (request, field) in [
+        (
+            GetSnapshotRequest {
+                page_size: 10_001,
+                ..GetSnapshotRequest::default()
+            },
+            "page_size",
+        ),
+        (
+            GetSnapshotRequest {
+                page_token: "00".to_owned(),
+                ..GetSnapshotRequest::default()
+            },
+            "page_token",
+        ),
+        (
+            GetSnapshotRequest {
+                window: Some(Window {
+                    as_of: Some(at(i64::MAX)),
+                    ..Window::default()
+                }),
+                ..GetSnapshotRequest::default()
+            },
+            "window.as_of",
+        ),
+    ] {
+        let status = within(client.get_snapshot(request)).await.unwrap_err();
+        let details = status.get_details_bad_request().expect("a BadRequest");
+        assert_eq!(details.field_violations[0].field, field);
+        assert!(status.message().starts_with(field), "{}", status.message());
+    }
+    let one = GetSnapshotRequest {
+        holder_id: "a".to_owned(),
+        ..GetSnapshotRequest::default()
+    };
+    let one = within(client.get_snapshot(one)).await.unwrap().into_inner();
+    assert_eq!((one.holders_total, one.holders[0].rank), (1, 4));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_leaderboard_counts_its_window_and_its_token() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    fill(&mut client, usual()).await;
+    let request = GetLeaderboardRequest {
+        window: Some(Window {
+            as_of: Some(at(20)),
+            from: Some(at(5)),
+            closed_only: false,
+        }),
+        token_id: "T".to_owned(),
+        n: 2,
+    };
+    let board = within(client.get_leaderboard(request.clone()))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(board.window, request.window);
+    let rows: Vec<_> = board
+        .holders
+        .iter()
+        .map(|row| (row.rank, &*row.holder_id, &*row.held_us, row.total_seconds))
+        .collect();
+    assert_eq!(rows, [(1, "b", "15000000", 15), (2, "a", "5000000", 5)]);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_holder_is_explained_or_not_found() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    fill(&mut client, usual()).await;
+    let ask = |holder_id: &str| GetHolderRequest {
+        holder_id: holder_id.to_owned(),
+        ..GetHolderRequest::default()
+    };
+    let report = within(client.get_holder(ask("d")))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(report.holder.unwrap().rank, 1);
+    assert_eq!(report.keys[0].token_id, "T");
+    let segment = &report.keys[0].segments[0];
+    assert_eq!(
+        (segment.start, segment.end, &*segment.weight),
+        (Some(at(100)), None, "1")
+    );
+    for (holder_id, token_id, reason) in [
+        ("z", "", "holder_id: this holder was never seen"),
+        ("z", "T", "holder_id: this holder was never seen"),
+        (
+            "d",
+            "U",
+            "holder_id: this holder was never seen with this token",
+        ),
+    ] {
+        let request = GetHolderRequest {
+            token_id: token_id.to_owned(),
+            ..ask(holder_id)
+        };
+        let status = within(client.get_holder(request)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::NotFound, reason));
+    }
+    let status = within(client.get_holder(ask(""))).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_holder_of_many_tokens_is_reported_within_what_a_client_takes() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    let events = (0..30_000).map(|token| hold(&format!("{token:0256}"), "a", 0, 1));
+    fill(&mut client, events.collect()).await;
+    let request = GetHolderRequest {
+        holder_id: "a".to_owned(),
+        ..GetHolderRequest::default()
+    };
+    let report = within(client.get_holder(request))
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(report.keys_left_out > 0);
+    assert_eq!(report.segments_left_out, report.keys_left_out);
+    assert_eq!(report.keys.len() as u64 + report.keys_left_out, 30_000);
+    // Over HTTP the same is left out.
+    let twin = service.get("/holders/a").await.json();
+    assert_eq!(twin["keys_left_out"], report.keys_left_out);
+    assert_eq!(twin["segments_left_out"], report.segments_left_out);
+    assert_eq!(twin["keys"].as_array().unwrap().len(), report.keys.len());
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_what_changes_and_nothing_else() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    fill(&mut client, usual()).await;
+    let request = WatchRequest {
+        n: 2,
+        interval: Some(prost_types::Duration {
+            seconds: 0,
+            nanos: 100_000_000,
+        }),
+        closed_only: true,
+        ..WatchRequest::default()
+    };
+    let mut changes = within(client.watch(request)).await.unwrap().into_inner();
+    let ids = |rows: &[poh_holdmetrics_rust::net::pb::HolderScore]| -> Vec<String> {
+        rows.iter().map(|row| row.holder_id.clone()).collect()
+    };
+    let first = within(changes.message()).await.unwrap().unwrap();
+    assert_eq!(ids(&first.changed), ["b", "c"]);
+    fill(&mut client, vec![hold("T", "a", 0, 5)]).await;
+    fill(&mut client, vec![hold("T", "a", 50, 90)]).await;
+    let second = within(changes.message()).await.unwrap().unwrap();
+    assert_eq!(
+        ids(&second.changed),
+        ["a", "b"],
+        "a leads, and the rank of b is another"
+    );
+    assert_eq!(second.left, ["c"]);
+    assert!(second.sequence > first.sequence);
+
+    let hasty = WatchRequest {
+        interval: Some(prost_types::Duration::default()),
+        ..WatchRequest::default()
+    };
+    let status = within(client.watch(hasty)).await.unwrap_err();
+    assert!(
+        status.message().starts_with("interval: "),
+        "{}",
+        status.message()
+    );
+
+    // The stop ends the stream; without that the service would wait for its caller.
+    service.stop.cancel();
+    let status = within(changes.message()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    service.end().await;
+}

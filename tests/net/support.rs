@@ -1,0 +1,222 @@
+//! A service on sockets of its own, and clients that speak with it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, Request, request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use poh_holdmetrics_rust::core::Micros;
+use poh_holdmetrics_rust::engine::{Clock, Engine, Options, Storage};
+use poh_holdmetrics_rust::net::pb::HoldMsg;
+use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
+use poh_holdmetrics_rust::net::{Credentials, Listeners, Server, Settings};
+use poh_holdmetrics_rust::telemetry::metrics::Metrics;
+use prost_types::Timestamp;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+/// No step of a test takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// 2025-01-01T00:00:00Z, when the test clock starts.
+pub(crate) const NOW_SECONDS: i64 = 1_735_689_600;
+
+/// A clock that stands still until it is moved.
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Micros {
+        Micros::new(self.0.load(Ordering::SeqCst)).expect("a usual time")
+    }
+}
+
+/// A service that runs in the background of a test and ends with it.
+pub(crate) struct Service {
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        Self::on(settings, Options::new(Storage::Ephemeral)).await
+    }
+
+    /// Of an engine that works as `options` say.
+    pub(crate) async fn on(settings: Settings, options: Options) -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW_SECONDS * 1_000_000)));
+        let engine = Engine::open(options, Arc::clone(&clock) as Arc<dyn Clock>);
+        let engine = Arc::new(engine.expect("nothing is stored"));
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let (grpc, http) = (bind().await.unwrap(), bind().await.unwrap());
+        let (grpc_address, http_address) = (grpc.local_addr().unwrap(), http.local_addr().unwrap());
+        let metrics = Arc::new(Metrics::new("0", ""));
+        let credentials = Credentials::read(&settings, &metrics).expect("usable settings");
+        let server = Server::new(
+            Arc::clone(&engine),
+            settings,
+            credentials,
+            Arc::clone(&metrics),
+        );
+        let stop = CancellationToken::new();
+        let listeners = Listeners {
+            grpc: Some(grpc),
+            http: Some(http),
+        };
+        let running = tokio::spawn(server.run(listeners, stop.clone()));
+        Self {
+            grpc: grpc_address,
+            http: http_address,
+            engine,
+            clock,
+            metrics,
+            stop,
+            running,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::from_shared(format!("http://{}", self.grpc)).expect("an address")
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        self.endpoint().connect().await.expect("it listens")
+    }
+
+    pub(crate) async fn client(&self) -> HoldMetricsClient<Channel> {
+        HoldMetricsClient::new(self.channel().await)
+    }
+
+    /// Stops it and waits for its end.
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        within(self.running).await.expect("no panic");
+    }
+}
+
+/// The output of `future`, which must come in time.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it comes in time")
+}
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp { seconds, nanos: 0 }
+}
+
+/// Held from `start` to `end`, both in seconds since 1970, at weight 1.
+pub(crate) fn hold(token_id: &str, holder_id: &str, start: i64, end: i64) -> HoldMsg {
+    HoldMsg {
+        token_id: token_id.to_owned(),
+        holder_id: holder_id.to_owned(),
+        start: Some(at(start)),
+        end: Some(at(end)),
+        ..HoldMsg::default()
+    }
+}
+
+/// `holder` holds a token of its own for so many seconds.
+pub(crate) fn line(holder: &str, seconds: u64) -> String {
+    json!({"token_id": "T", "holder_id": holder, "start": 0, "end": seconds * 1_000}).to_string()
+}
+
+/// An answer over HTTP.
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl HttpAnswer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("plain text"))
+    }
+
+    /// The problem document that it must be.
+    pub(crate) fn problem(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["type"], "about:blank");
+        problem
+    }
+}
+
+/// Sends one request with any body.
+pub(crate) async fn send<B>(request: Request<B>) -> HttpAnswer
+where
+    B: BodyExt<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = within(client.request(request)).await.expect("an answer");
+    let (head, body) = response.into_parts();
+    HttpAnswer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: within(body.collect()).await.expect("a body").to_bytes(),
+    }
+}
+
+impl Service {
+    pub(crate) fn request(&self, method: &str, path: &str) -> request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.http))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> HttpAnswer {
+        send(self.request("GET", path).body(Full::default()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, content_type: &str, body: impl Into<Bytes>) -> HttpAnswer {
+        let request = self
+            .request("POST", "/hold")
+            .header("content-type", content_type);
+        send(request.body(Full::new(body.into())).unwrap()).await
+    }
+}
+
+impl Service {
+    /// The value of one series, as Prometheus reads it.
+    pub(crate) fn metrics_line(&self, series: &str) -> Option<String> {
+        let page = String::from_utf8(self.metrics.render()).expect("text");
+        let line = page.lines().find(|line| line.starts_with(series))?;
+        Some(line[series.len()..].trim().to_owned())
+    }
+}

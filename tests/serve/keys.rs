@@ -1,0 +1,102 @@
+//! API keys from `keys new` to a call, and SIGHUP.
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use crate::support::{Service, event};
+use tempfile::tempdir;
+use tonic::{Code, Request};
+
+fn keys(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_main_holdmetrics"))
+        .args(["keys", "new"])
+        .args(arguments)
+        .output()
+        .expect("the binary runs")
+}
+
+fn key(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout.clone())
+        .expect("text")
+        .trim()
+        .to_owned()
+}
+
+async fn record(service: &Service, key: &str) -> Result<(), Code> {
+    let mut request = Request::new(event("ann"));
+    let bearer = format!("Bearer {key}").parse().expect("a header");
+    request.metadata_mut().insert("authorization", bearer);
+    let answer = service.client().await.record(request).await;
+    answer.map(|_| ()).map_err(|status| status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_opens_what_its_scopes_say_and_only_its_hash_is_stored() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("keys.toml");
+    let path = file.to_str().expect("text");
+    let writer = key(&keys(&[
+        "--name", "writer", "--scope", "write", "--file", path,
+    ]));
+    let reader = key(&keys(&[
+        "--name",
+        "reader",
+        "--scope",
+        "read,admin",
+        "--file",
+        path,
+    ]));
+    assert_ne!(writer, reader);
+    let stored = std::fs::read_to_string(&file).expect("a file");
+    assert!(
+        !stored.contains(&writer) && stored.contains("sha256"),
+        "{stored}"
+    );
+    let twice = keys(&["--name", "writer", "--scope", "write", "--file", path]);
+    assert_eq!(twice.status.code(), Some(2), "{twice:?}");
+
+    let data = folder.path().join("data");
+    let service = Service::start(&data, &["--api-keys", path]);
+    assert_eq!(record(&service, &writer).await, Ok(()));
+    assert_eq!(record(&service, &reader).await, Err(Code::PermissionDenied));
+    assert_eq!(
+        record(&service, "guessed").await,
+        Err(Code::Unauthenticated)
+    );
+    let plain = service.client().await.stats(()).await;
+    assert_eq!(plain.expect_err("no key").code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_reads_the_keys_again() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("keys.toml");
+    let path = file.to_str().expect("text");
+    let _first = key(&keys(&[
+        "--name", "first", "--scope", "read", "--file", path,
+    ]));
+    let service = Service::start(&folder.path().join("data"), &["--api-keys", path]);
+    let second = key(&keys(&[
+        "--name", "second", "--scope", "write", "--file", path,
+    ]));
+    service.signal("HUP");
+    let began = Instant::now();
+    while record(&service, &second).await.is_err() {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "the key is unknown"
+        );
+    }
+    service.signal("TERM");
+    let ended = service.wait(Duration::from_secs(9));
+    assert!(
+        ended.stderr.contains("Read the API keys again."),
+        "{}",
+        ended.stderr
+    );
+}

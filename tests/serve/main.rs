@@ -1,0 +1,17 @@
+//! The built binary's service, each in a process of its own that is ended by its id.
+#![cfg(unix)]
+
+#[path = "../support/authority.rs"]
+mod authority;
+
+mod cryptopunks;
+#[cfg(target_os = "linux")]
+mod failures;
+mod keys;
+mod kill;
+mod lifecycle;
+mod load;
+mod otlp;
+mod send;
+mod support;
+mod tls;

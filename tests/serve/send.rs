@@ -1,0 +1,378 @@
+//! `send` against a running service.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::{Service, run_at, said, scores};
+use tempfile::tempdir;
+
+const LINES: &str = r#"{"token_id":"T","holder_id":"a","start":1000,"end":11000,"weight":"2.5"}
+{"token_id":"T","holder_id":"","start":1000}
+{"token_id":"T","holder_id":"b","start":1000,"event_id":"e1","revision":2}
+{"token_id":"T","holder_id":"b","event_id":"e1","revision":3,"retract":true}
+not JSON
+{"token_id":"T","holder_id":"c","start":"2999-01-01T00:00:00Z"}
+{"token_id":"T","holder_id":"c","end":"2020-01-01T00:00:00Z"}
+"#;
+
+fn run(service: &Service, arguments: &[&str]) -> Output {
+    run_at(&service.grpc, arguments)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path that is text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_file_states_arrives_and_refused_lines_are_listed_with_their_places() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, LINES).expect("a file");
+    let rejects = folder.path().join("rejects.jsonl");
+    let sent = run(
+        &service,
+        &[
+            "send",
+            text(&file),
+            "--rejects",
+            text(&rejects),
+            "--batch",
+            "2",
+        ],
+    );
+    assert_eq!(sent.status.code(), Some(0), "{}", said(&sent));
+    assert_eq!(said(&sent), "4 events acknowledged, 3 lines refused\n");
+    let rows = scores(&service).await;
+    let expected = [("a", "25"), ("b", "0"), ("c", "0")];
+    assert_eq!(
+        rows,
+        expected.map(|(holder, score)| (holder.to_owned(), score.to_owned()))
+    );
+    let rejects = std::fs::read_to_string(&rejects).expect("a list");
+    let listed: Vec<(u64, String)> = rejects
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"))
+        .map(|line| {
+            let reason = line["reason"].as_str().expect("a reason").to_owned();
+            (line["line"].as_u64().expect("a line"), reason)
+        })
+        .collect();
+    let lines: Vec<u64> = listed.iter().map(|(line, _)| *line).collect();
+    let mut sorted = lines.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [2, 5, 6], "{listed:?}");
+    let (_, reason) = &listed[lines.iter().position(|line| *line == 6).expect("listed")];
+    assert!(
+        reason.starts_with("start: ") && reason.contains("ahead of the server's clock"),
+        "{reason}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_list_refused_lines_fail_the_run_after_all_else_is_sent() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, LINES).expect("a file");
+    let sent = run(&service, &["send", text(&file)]);
+    assert_eq!(sent.status.code(), Some(2), "{}", said(&sent));
+    let expected = format!(
+        "error: {}: line 2: holder_id: missing or empty (the first of 3 refused; --rejects FILE \
+         lists them and lets the run pass)\n",
+        text(&file)
+    );
+    assert!(said(&sent).ends_with(&expected), "{}", said(&sent));
+    assert_eq!(scores(&service).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_where_the_last_one_stopped() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, (1..=5).map(line).collect::<String>()).expect("a file");
+    let place = folder.path().join("place");
+    let arguments = ["send", text(&file), "--resume", text(&place)];
+    let first = run(&service, &arguments);
+    assert_eq!(said(&first), "5 events acknowledged, 0 lines refused\n");
+    std::fs::write(&file, (1..=7).map(line).collect::<String>()).expect("a longer file");
+    let second = run(&service, &arguments);
+    assert_eq!(
+        said(&second),
+        "2 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    );
+    assert_eq!(scores(&service).await.len(), 7);
+
+    let other = folder.path().join("other.jsonl");
+    std::fs::write(&other, line(1)).expect("a file");
+    let refused = run(&service, &["send", text(&other), "--resume", text(&place)]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        said(&refused).contains("it belongs to"),
+        "{}",
+        said(&refused)
+    );
+}
+
+/// Line `number` of a file of good events.
+fn line(number: u64) -> String {
+    format!("{{\"token_id\":\"T\",\"holder_id\":\"h{number}\",\"start\":0,\"end\":{number}}}\n")
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    free.local_addr().expect("bound").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_sent() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let file = folder.path().join("day.jsonl");
+    let place = folder.path().join("place");
+    let arguments = ["send", text(&file), "--resume", text(&place)];
+    std::fs::write(&file, (1..=5).map(line).collect::<String>()).expect("a file");
+    assert!(run(&service, &arguments).status.success());
+    let kept = std::fs::read_to_string(&place).expect("a place");
+    // As long as what was sent, longer, shorter, and empty.
+    for (first, count) in [(6, 5), (2, 9), (1, 4), (1, 0)] {
+        let rows: String = (first..first + count).map(line).collect();
+        std::fs::write(&file, rows).expect("another file");
+        let refused = run(&service, &arguments);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        let expected = format!(
+            "error: --resume {place}: {} no longer begins with the 5 rows that were done before; \
+             remove {place} to send all of it\n",
+            text(&file),
+            place = text(&place),
+        );
+        assert!(said(&refused).ends_with(&expected), "{}", said(&refused));
+        let after = std::fs::read_to_string(&place).expect("a place");
+        assert_eq!(after, kept);
+    }
+    // What the rows say counts, not how the file is packed.
+    let rows: String = (1..=7).map(line).collect();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, rows.as_bytes()).expect("memory");
+    std::fs::write(&file, packed.finish().expect("memory")).expect("a file");
+    let longer = run(&service, &arguments);
+    assert_eq!(
+        said(&longer),
+        "2 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_the_place_in_a_list_of_refused_lines_is_written_once() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let path = |name| folder.path().join(name);
+    let (file, place, rejects) = (path("a.jsonl"), path("place"), path("rejects.jsonl"));
+    std::fs::write(&file, LINES).expect("a file");
+    let arguments = [
+        "send",
+        text(&file),
+        "--resume",
+        text(&place),
+        "--rejects",
+        text(&rejects),
+    ];
+    assert!(run(&service, &arguments).status.success());
+    let listed = std::fs::read_to_string(&rejects).expect("a list");
+    assert_eq!(listed.lines().count(), 3);
+    // A run that was killed had written a line whose place it had not saved yet.
+    std::fs::write(&rejects, format!("{listed}{{\"file\":\"a.jsonl\"}}\n")).expect("a list");
+    std::fs::write(&file, format!("{LINES}nonsense\n")).expect("a longer file");
+    assert!(run(&service, &arguments).status.success());
+    let after = std::fs::read_to_string(&rejects).expect("a list");
+    assert!(after.starts_with(&listed), "{after}");
+    assert_eq!(after.lines().count(), 4, "{after}");
+    assert!(after.contains("\"line\":8"), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_a_sender_with_its_place_saved() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let (file, pipe) = (folder.path().join("a.jsonl"), folder.path().join("b.jsonl"));
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo is there").success());
+    for (name, first) in [("TERM", 1), ("INT", 4)] {
+        std::fs::write(&file, (first..first + 3).map(line).collect::<String>()).expect("a file");
+        let place = folder.path().join(name);
+        // It waits for a pipe that says nothing, so it is there when the signal comes.
+        let sender = Command::new(env!("CARGO_BIN_EXE_main_holdmetrics"))
+            .args(["send", text(&file), text(&pipe), "--input-format", "jsonl"])
+            .args(["--batch", "1", "--resume", text(&place)])
+            .args(["--server", &format!("http://{}", service.grpc)])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let kept_open = std::fs::File::create(&pipe).expect("somebody reads");
+        while scores(&service).await.len() < usize::try_from(first + 2).expect("few") {}
+        let status = Command::new("kill")
+            .args([format!("-{name}"), sender.id().to_string()])
+            .status();
+        assert!(status.expect("kill is there").success());
+        let ended = sender.wait_with_output().expect("it ends");
+        assert_eq!(ended.status.code(), Some(130), "{}", said(&ended));
+        assert!(
+            said(&ended).contains("run it again to go on from there\nerror: interrupted\n"),
+            "{}",
+            said(&ended)
+        );
+        drop(kept_open);
+        let place = std::fs::read_to_string(&place).expect("a place");
+        assert!(place.contains("\"rows\":"), "{place}");
+    }
+}
+
+#[test]
+fn a_file_that_is_read_is_never_written() {
+    let folder = tempdir().expect("a folder");
+    let path = |name| folder.path().join(name);
+    let (file, link, hard) = (path("a.jsonl"), path("link.jsonl"), path("hard.jsonl"));
+    std::fs::write(&file, LINES).expect("a file");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    std::fs::hard_link(&file, &hard).expect("a link");
+    let roundabout = folder.path().join(".").join("a.jsonl");
+    let address = nobody();
+    for name in [&file, &link, &hard, &roundabout] {
+        for flag in ["--rejects", "--resume"] {
+            let refused = run_at(&address, &["send", text(&file), flag, text(name)]);
+            assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+            let expected = format!(
+                "error: {flag} {}: that is the input {} and would be overwritten; name another file\n",
+                text(name),
+                text(&file)
+            );
+            assert_eq!(said(&refused), expected);
+            let kept = std::fs::read_to_string(&file).expect("a file");
+            assert_eq!(kept, LINES);
+        }
+    }
+    let both = text(&path("new.jsonl")).to_owned();
+    let refused = run_at(
+        &address,
+        &["send", text(&file), "--resume", &both, "--rejects", &both],
+    );
+    assert_eq!(
+        said(&refused),
+        format!("error: --rejects {both}: --resume names the same file; name another one\n")
+    );
+    assert!(!path("new.jsonl").exists());
+}
+
+#[test]
+fn what_cannot_be_read_or_remembered_is_said_before_a_server_is_asked() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("a.jsonl");
+    std::fs::write(&file, LINES).expect("a file");
+    let absent = folder.path().join("absent");
+    let place = absent.join("place");
+    let address = nobody();
+    for (arguments, code, named) in [
+        (vec!["send", text(&absent)], 2, &absent),
+        (vec!["send", text(folder.path())], 2, &folder.path().into()),
+        (
+            vec!["send", text(&file), "--resume", text(&place)],
+            74,
+            &place,
+        ),
+    ] {
+        let refused = run_at(&address, &arguments);
+        let said = said(&refused);
+        assert_eq!(refused.status.code(), Some(code), "{said}");
+        assert!(
+            said.contains(&format!("error: {}: ", text(named))),
+            "{said}"
+        );
+        assert!(!said.contains("nobody answers"), "{said}");
+    }
+}
+
+#[test]
+fn patience_is_kept_with_a_server_that_takes_connections_and_says_nothing() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, LINES).expect("a file");
+    // The system takes connections for it; nobody ever reads them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("bound").to_string();
+    let began = std::time::Instant::now();
+    let refused = run_at(&address, &["send", text(&file), "--patience", "2"]);
+    let took = began.elapsed();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = said(&refused);
+    assert!(
+        said.contains(&format!(
+            "the server at http://{address} is silent; gave up after 2 s"
+        )),
+        "{said}"
+    );
+    // Its pings alone would notice after thirty.
+    assert!((2..25).contains(&took.as_secs()), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_of_the_other_protocol_is_known_by_its_answer() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, LINES).expect("a file");
+    let as_http = "the server answers as HTTP does: name its gRPC address";
+    let not_http = "the server does not answer in HTTP/1; name its HTTP address";
+    for (address, arguments, sentence) in [
+        (&service.http, &["send", text(&file)][..], as_http),
+        (&service.http, &["load", "--count", "9"], as_http),
+        (
+            &service.http,
+            &["load", "--count", "9", "--protocol", "grpc-unary"],
+            as_http,
+        ),
+        (
+            &service.grpc,
+            &["load", "--count", "9", "--protocol", "http"],
+            not_http,
+        ),
+    ] {
+        let failed = run_at(address, arguments);
+        assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
+        assert!(said(&failed).contains(sentence), "{}", said(&failed));
+    }
+}
+
+#[test]
+fn what_is_no_address_is_refused_by_its_flag() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, LINES).expect("a file");
+    for address in ["", ":80", "a b"] {
+        let refused = run_at(address, &["send", text(&file)]);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        assert_eq!(
+            said(&refused),
+            format!(
+                "error: --server: \"http://{address}\" is no URL as in http://127.0.0.1:60051\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_server_that_is_away_is_given_up_with_its_address_after_all_of_the_patience() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, LINES).expect("a file");
+    let address = nobody();
+    let output = run_at(&address, &["send", text(&file), "--patience", "2"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(said.contains("; gave up after 2 s"), "{said}");
+    assert!(
+        said.contains(&format!("error: http://{address}: nobody answers (")),
+        "{said}"
+    );
+}

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use poh_holdmetrics_rust::core::{Draft, EventBatch, Micros, Window};
-use poh_holdmetrics_rust::engine::{Engine, Options, Question, Storage, SystemClock};
+use poh_holdmetrics_rust::engine::{Engine, Options, Question, SystemClock};
 
 const BATCH: u64 = 1_000;
 const PENDING_MAX: usize = 32;
@@ -73,7 +73,7 @@ fn floor(folder: &Path) -> Vec<Duration> {
 }
 
 fn open(folder: &Path, what: &str) -> Engine {
-    let options = Options::new(Storage::Folder(folder.join("data")));
+    let options = Options::in_folder(folder.join("data"));
     let started = Instant::now();
     let engine = Engine::open(options, Arc::new(SystemClock)).expect("opened");
     println!("open, {what}: {:.3} s", started.elapsed().as_secs_f64());

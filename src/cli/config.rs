@@ -1,4 +1,6 @@
-//! `config`: which settings would be at work, where each comes from, and whether they make sense.
+//! `config`: the settings that `serve` would use, where each comes from, and whether they are valid.
+//!
+//! Starts nothing and reads no store.
 
 use std::io::{self, Write};
 
@@ -18,35 +20,33 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Say whether the settings, and the files that they name, are valid; with exit code 2 where they are not
+    /// Check the settings and the files that they name; exit code 2 means that they are invalid
     Check {
         #[command(flatten)]
         settings: SettingArguments,
     },
-    /// Print every setting with its value and where that came from
+    /// Print every setting with its value and where it came from
     Print {
         #[command(flatten)]
         settings: SettingArguments,
-        /// One JSON object instead of a table
+        /// Print a JSON object instead of a table
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Loads the settings as `serve` would; starts nothing.
+/// Loads the settings as `serve` would, and prints what was asked for.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = match &arguments.verb {
         Verb::Check { settings } => {
             let loaded = settings.load()?;
             serve::check(&loaded.config)?;
             let all = loaded.settings().count();
-            let chosen = loaded
+            let set = loaded
                 .settings()
                 .filter(|(_, _, origin)| **origin != Origin::Default)
                 .count();
-            format!(
-                "valid: {chosen} of {all} settings are chosen, the others are at their default\n"
-            )
+            format!("valid: {set} of {all} settings are set, the others have their defaults\n")
         }
         Verb::Print {
             settings,

@@ -12,7 +12,8 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::failure::Failure;
-use crate::net::keys::{ApiKey, KeyHash, Scope, read_keys};
+use crate::config::Scope;
+use crate::net::keys::{ApiKey, KeyHash, read_keys};
 use crate::reason::plain;
 
 /// What a key begins with, so that one that has leaked is recognised.
@@ -32,7 +33,7 @@ enum Verb {
         /// Whose it is
         #[arg(long, value_name = "NAME")]
         name: String,
-        /// What it may do: read, write, admin, or some of them joined by commas
+        /// What it may do: read, write, metrics or admin; several are separated by commas
         #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true, value_parser = scope)]
         scope: Vec<Scope>,
         /// The file of keys, made where there is none [default: the entry is printed, too]
@@ -71,10 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    [Scope::Read, Scope::Write, Scope::Admin]
-        .into_iter()
-        .find(|scope| scope.name() == text)
-        .ok_or_else(|| "give read, write or admin".into())
+    Scope::named(text).ok_or_else(|| "give read, write, metrics or admin".into())
 }
 
 /// 256 random bits.

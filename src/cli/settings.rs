@@ -1,54 +1,25 @@
-//! The arguments that choose settings, shared by `serve` and `config`.
+//! The flags that choose settings, shared by `serve` and `config`.
+//!
+//! Which flags there are, with their help and defaults, is written in the table of [`crate::config`].
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 use super::failure::Failure;
-use crate::config::{self, Flag, Loaded};
+use crate::config::{self, Flag, FlagValue, Loaded};
 
-/// A file and the flags that lie over it; all other settings are in the file or the environment.
-#[derive(Debug, Args)]
+/// Id of the argument that names the file.
+const CONFIG: &str = "config";
+
+/// A file of settings, and the flags that override it.
+#[derive(Debug)]
 pub(super) struct SettingArguments {
-    /// Settings in TOML or YAML; without this and `HOLDMETRICS_CONFIG`, no file is read
-    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where gRPC listens [default: 127.0.0.1:60051]
-    #[arg(long, value_name = "HOST:PORT")]
-    grpc_addr: Option<String>,
-    /// Where HTTP listens [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "HOST:PORT")]
-    http_addr: Option<String>,
-    /// The folder of journal and state [default: ./data]
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<String>,
-    /// Keep all in memory; acknowledgements say so
-    #[arg(long)]
-    ephemeral: bool,
-    /// Certificate chain, PEM; needs --tls-key
-    #[arg(long, value_name = "FILE")]
-    tls_cert: Option<String>,
-    /// Private key of the certificate, PEM
-    #[arg(long, value_name = "FILE")]
-    tls_key: Option<String>,
-    /// Let in only clients with a certificate that this one has signed, PEM
-    #[arg(long, value_name = "FILE")]
-    tls_client_ca: Option<String>,
-    /// Let in only callers with one of these API keys
-    #[arg(long, value_name = "FILE")]
-    api_keys: Option<String>,
-    /// Allow addresses outside loopback without TLS
-    #[arg(long)]
-    insecure_bind: bool,
-    /// How far ahead of the clock a start may lie [default: 5m]
-    #[arg(long, value_name = "TIME")]
-    max_future: Option<String>,
-    /// The form of log lines: text or json [default: text]
-    #[arg(long, value_name = "FORM")]
-    log_format: Option<String>,
+    flags: Vec<FlagValue>,
 }
 
-/// The file that `flag` names, else the environment, where an empty variable counts as not set.
+/// The file that `flag` names, else the one of the environment, where an empty variable counts as unset.
 pub(super) fn file(flag: Option<&Path>) -> Option<PathBuf> {
     let variable = || std::env::var_os("HOLDMETRICS_CONFIG").filter(|name| !name.is_empty());
     flag.map(Path::to_owned)
@@ -56,57 +27,72 @@ pub(super) fn file(flag: Option<&Path>) -> Option<PathBuf> {
 }
 
 impl SettingArguments {
-    /// The settings of this process: default, file, environment, flags.
+    /// The settings of this process: defaults, file, environment, flags.
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
-        let flags = self.flags()?;
+        let file = file(self.config.as_deref());
         Ok(config::load(
-            file(self.config.as_deref()).as_deref(),
+            file.as_deref(),
             std::env::vars_os(),
-            &flags,
+            &self.flags,
         )?)
     }
+}
 
-    fn flags(&self) -> Result<Vec<Flag>, Failure> {
-        let switch = |is_on: bool| is_on.then(|| "true".to_owned());
-        let (host, port) = self.http_address()?.unzip();
-        let chosen = [
-            ("grpc.address", "--grpc-addr", self.grpc_addr.clone()),
-            ("http.host", "--http-addr", host),
-            ("http.port", "--http-addr", port),
-            ("store.data_dir", "--data-dir", self.data_dir.clone()),
-            ("store.ephemeral", "--ephemeral", switch(self.ephemeral)),
-            ("tls.cert", "--tls-cert", self.tls_cert.clone()),
-            ("tls.key", "--tls-key", self.tls_key.clone()),
-            (
-                "tls.client_ca",
-                "--tls-client-ca",
-                self.tls_client_ca.clone(),
-            ),
-            ("keys.file", "--api-keys", self.api_keys.clone()),
-            (
-                "server.insecure_bind",
-                "--insecure-bind",
-                switch(self.insecure_bind),
-            ),
-            ("intake.max_future", "--max-future", self.max_future.clone()),
-            ("log.format", "--log-format", self.log_format.clone()),
-        ];
-        Ok(chosen
-            .into_iter()
-            .filter_map(|(key, flag, text)| text.map(|text| Flag { key, flag, text }))
-            .collect())
+impl Args for SettingArguments {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new(CONFIG)
+            .long("config")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help(
+                "Settings in TOML or YAML; without this and `HOLDMETRICS_CONFIG`, no file is read",
+            );
+        command.arg(file).args(config::flags().map(argument))
     }
 
-    /// Two settings in one flag.
-    fn http_address(&self) -> Result<Option<(String, String)>, Failure> {
-        let Some(text) = &self.http_addr else {
-            return Ok(None);
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let value = |flag: Flag| {
+            let text = match flag.value_name {
+                Some(_) => matches.get_one::<String>(flag.setting).cloned(),
+                None => matches.get_flag(flag.setting).then(|| "true".to_owned()),
+            };
+            text.map(|text| FlagValue {
+                setting: flag.setting,
+                flag: flag.name,
+                text,
+            })
         };
-        match text.rsplit_once(':') {
-            Some((host, port)) => Ok(Some((host.to_owned(), port.to_owned()))),
-            None => Err(Failure::Usage(format!(
-                "--http-addr: {text:?} is not an address as in 127.0.0.1:8000 or [::1]:8000"
-            ))),
-        }
+        Ok(Self {
+            config: matches.get_one(CONFIG).cloned(),
+            flags: config::flags().filter_map(value).collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The argument for one flag; its id is the name of the setting.
+fn argument(flag: Flag) -> Arg {
+    let help = match flag.default {
+        Some(default) => format!("{} [default: {default}]", flag.help),
+        None => flag.help.to_owned(),
+    };
+    let argument = Arg::new(flag.setting).long(flag.name).help(help);
+    let argument = match flag.alias {
+        Some(alias) => argument.visible_alias(alias),
+        None => argument,
+    };
+    match flag.value_name {
+        Some(name) => argument.value_name(name),
+        None => argument.action(ArgAction::SetTrue),
     }
 }

@@ -1,4 +1,6 @@
-//! A configuration file as flat entries, each with its line. Judges no key; see `load`.
+//! A configuration file as flat entries, each with its line.
+//!
+//! Knows TOML and YAML, but no setting: `load` looks up the names and checks the values.
 
 use std::fmt;
 use std::fs;
@@ -14,7 +16,7 @@ use super::error::ConfigError;
 pub(super) struct Entry {
     /// Section and name, joined by a dot.
     pub(super) key: String,
-    /// As a variable would say it; lists are joined by commas.
+    /// As a variable would say it; the items of a list are separated by commas.
     pub(super) text: String,
     /// Counted from 1.
     pub(super) line: u64,
@@ -28,9 +30,9 @@ pub(super) fn entries(path: &Path) -> Result<Vec<Entry>, ConfigError> {
         Some("yaml" | "yml") => yaml,
         _ => return Err(ConfigError::Extension(path.to_owned())),
     };
-    let text = fs::read_to_string(path).map_err(|cause| ConfigError::Read {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
-        cause,
+        source,
     })?;
     parse(&text).map_err(|(line, detail)| ConfigError::Syntax {
         path: path.to_owned(),
@@ -103,24 +105,22 @@ fn yaml(text: &str) -> Parsed {
     Ok(entries)
 }
 
-/// What is wrong, in words for who wrote the file; the parser speaks of its own interface.
+/// What is wrong, in terms of the file; the messages of the parser are about its own interface.
 fn yaml_fault(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error;
     match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("{key} stands here a second time; remove one of both")
+            format!("{key} is defined twice; remove one of the two")
         }
         Error::DuplicateMappingKey { key: None, .. } => {
-            "a key stands here a second time; remove one of both".into()
+            "a key is defined twice; remove one of the two".into()
         }
         Error::MultipleDocuments { .. } => {
-            "a second document begins; a configuration is one document".into()
+            "a second document begins; write all settings in one".into()
         }
         Error::Eof { .. } => "the file ends within a value".into(),
         Error::Message { msg, .. } | Error::ExternalMessage { msg, .. } => one_line(msg),
-        _ => {
-            "write sections, values and lists alone; this is more than a configuration needs".into()
-        }
+        _ => "unsupported YAML; write only sections, values and lists".into(),
     }
 }
 
@@ -148,7 +148,7 @@ impl<'de> Deserialize<'de> for Section {
         match deserializer.deserialize_any(NodeVisitor)? {
             Node::Section(section) => Ok(section),
             Node::Text(text) => Err(serde::de::Error::custom(format!(
-                "{text:?} stands where sections are wanted"
+                "expected sections, found the text {text:?}"
             ))),
         }
     }
@@ -184,7 +184,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
                 Node::Text(text) => texts.push(text),
                 Node::Section(_) => {
                     return Err(serde::de::Error::custom(
-                        "a list holds values, not sections",
+                        "a list must hold values, not sections",
                     ));
                 }
             }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_say_the_same() {
+    fn toml_and_yaml_say_the_same() {
         let from_toml = toml(
             "# a comment\n[http]\nport = 80\ncors_origins = [\"https://a\", \"https://b\"]\n\n[store]\nephemeral = true\n",
         );
@@ -254,30 +254,30 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_says_nothing() {
+    fn an_empty_file_sets_nothing() {
         assert_eq!(flat(toml("")), []);
         assert_eq!(flat(yaml("\n# nothing\n")), []);
     }
 
     #[test]
-    fn what_is_no_such_file_is_refused_with_its_line() {
+    fn invalid_files_are_refused_with_a_line() {
         assert_eq!(toml("a = 1\nb = \n").unwrap_err().0, 2);
         assert_eq!(yaml("a: 1\nb: [\n").unwrap_err().0, 2);
         assert!(yaml("just text\n").unwrap_err().1.contains("sections"));
     }
 
     #[test]
-    fn faults_of_yaml_are_told_in_our_own_words() {
+    fn messages_about_yaml_are_our_own() {
         for (text, line, detail) in [
             (
                 "http:\n  port: 1\n  port: 2\n",
                 3,
-                "port stands here a second time; remove one of both",
+                "port is defined twice; remove one of the two",
             ),
             (
                 "http:\n  port: 1\n---\nhttp:\n  port: 2\n",
                 4,
-                "a second document begins; a configuration is one document",
+                "a second document begins; write all settings in one",
             ),
         ] {
             assert_eq!(yaml(text).unwrap_err(), (line, detail.to_owned()), "{text}");

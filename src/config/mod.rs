@@ -1,23 +1,32 @@
-//! The settings of the service: one default, then a file, then the environment, then flags.
+//! The settings of the service: defaults, then a file, then the environment, then flags.
 //!
-//! [`Config`] holds the values, `keys` names each with its variable, bounds and meaning, `load` lays
-//! the layers over each other and remembers where every value came from, `report` prints them. A key
-//! that nobody knows is refused, and nothing is repaired silently. It starts nothing and knows no
-//! room: who serves reads the values. The list for people is in `docs/operations.md`.
+//! `settings` is the table of all of them, from which [`Config`], its defaults and everything printed come.
+//! `load` applies the layers and remembers the origin of each value, `check` refuses contradictions,
+//! `report` prints, `flags` says which flags there are. Unknown names are refused, and nothing is repaired
+//! silently. Starts nothing, and imports no other module. The list for people is `docs/settings.md`.
 
+mod check;
+mod define;
 mod error;
 mod file;
-mod keys;
+mod flags;
+mod form;
 mod load;
-mod nearest;
+mod measure;
+mod origin;
 mod report;
 mod settings;
-mod slot;
+mod values;
 
+pub use check::TlsFiles;
+pub use define::{AddressRow, Row};
 pub use error::ConfigError;
-pub use keys::{KEYS, Key};
-pub use load::{Flag, Loaded, Origin, load};
+pub use flags::{Flag, flags};
+pub use load::{FlagValue, Loaded, load, variables};
+pub use origin::Origin;
 pub use report::{json, table};
 pub use settings::{
-    Config, Grpc, Http, Intake, Keys, Limits, Log, LogFormat, Otlp, Server, Store, Tls,
+    ADDRESSES, AddressSetting, Config, Grpc, Http, Intake, Keys, Limits, Log, Otlp, SETTINGS,
+    Server, Setting, Store, Tls,
 };
+pub use values::{LogFormat, Scope};

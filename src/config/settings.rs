@@ -1,291 +1,184 @@
-//! The values themselves, in sections, and their one default.
+//! The table of all settings: each with its type, default, form, bounds, meaning, variable and flag.
+//!
+//! This is the only place that holds any of these. The value structs, the defaults, `config print`, the
+//! flags of the command line and `docs/settings.md` come from it; see `define` for the macro and `form`
+//! for how a value is read and printed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything that may be chosen; [`Config::default`] is what runs where nothing is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {
+use super::define::{AddressRow, settings};
+use super::form::{File, Folder, Host, LogForm, LogLevel, Origins, Port, Scopes, Switch, Url};
+use super::measure::{Count, Size, Time};
+use super::values::{LogFormat, Scope};
+
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+settings! {
     /// The gRPC server.
-    pub grpc: Grpc,
+    grpc: Grpc {
+        /// IP address on which gRPC listens.
+        host: IpAddr = Ipv4Addr::LOCALHOST.into(), Host;
+        /// Port on which gRPC listens; 0 takes any free one.
+        port: u16 = 60_051, Port;
+    }
+
     /// The HTTP server.
-    pub http: Http,
-    /// What holds for both.
-    pub server: Server,
-    /// Where events are kept.
-    pub store: Store,
-    /// Which events come in.
-    pub intake: Intake,
-    /// What one sender may take.
-    pub limits: Limits,
-    /// Encryption.
-    pub tls: Tls,
-    /// Who may call.
-    pub keys: Keys,
-    /// What is logged.
-    pub log: Log,
-    /// Where traces and metrics are sent.
-    pub otlp: Otlp,
-}
+    http: Http {
+        /// IP address on which HTTP listens.
+        host: IpAddr = Ipv4Addr::LOCALHOST.into(), Host, variable "HTTP_HOST";
+        /// Port on which HTTP listens; 0 takes any free one.
+        port: u16 = 8_000, Port, variable "HTTP_PORT";
+        /// Origins whose pages may call the HTTP API (CORS); `*` allows all, empty allows none.
+        cors_origins: Vec<String> = Vec::new(), Origins;
+    }
 
-/// The gRPC server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grpc {
-    /// Where it listens; port 0 takes any that is free.
-    pub address: SocketAddr,
-}
+    /// What applies to both servers.
+    server: Server {
+        /// Allow addresses outside loopback without TLS.
+        insecure_bind: bool = false, Switch, flag "insecure-bind";
+        /// How long a shutdown waits for open calls; the whole shutdown ends within 9s.
+        drain_wait_max: Duration = Duration::from_secs(4), Time(0..=6 * SECOND);
+    }
 
-/// The HTTP server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Http {
-    /// Where it listens.
-    pub host: IpAddr,
-    /// Port 0 takes any that is free.
-    pub port: u16,
-    /// Origins whose pages may call; none switches CORS off, `*` means all.
-    pub cors_origins: Vec<String>,
-}
+    /// Where events are stored.
+    store: Store {
+        /// Folder of journal and state.
+        data_dir: PathBuf = "./data".into(), Folder, flag "data-dir";
+        /// Keep everything in memory; it is lost when the process ends, and acknowledgements say so.
+        ephemeral: bool = false, Switch, flag "ephemeral";
+        /// Bytes of events that may wait for their acknowledgement; senders wait beyond that.
+        queue_bytes_max: usize = 64 << 20, Size(MIB..=GIB);
+        /// Size of a journal segment, which is allocated ahead.
+        segment_bytes: u64 = 64 << 20, Size(MIB..=GIB);
+        /// The state is written when it lags behind the journal by this many bytes.
+        state_lag_bytes_max: u64 = 256 << 20, Size(MIB..=64 * GIB);
+        /// The state is written when the oldest event that it lacks is this old.
+        state_lag_max: Duration = Duration::from_secs(30), Time(100..=24 * HOUR);
+    }
 
-/// What holds for both servers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Allows an address outside loopback without TLS.
-    pub insecure_bind: bool,
-    /// How long a shutdown waits for calls that are under way.
-    pub drain_wait_max: Duration,
-}
+    /// Which events are accepted.
+    intake: Intake {
+        /// How far a start may lie ahead of the server's clock.
+        max_future: Duration = Duration::from_secs(300), Time(0..=87_600 * HOUR), flag "max-future";
+        /// Length of the longest `token_id`, `holder_id` or `event_id`.
+        id_bytes_max: usize = 256, Size(1..=64 * KIB);
+    }
 
-/// Where events are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Store {
-    /// Journal and state lie below this folder.
-    pub data_dir: PathBuf,
-    /// Keeps all in memory alone.
-    pub ephemeral: bool,
-    /// Bytes of events that may wait to be acknowledged; senders wait beyond that.
-    pub queue_bytes_max: u64,
-    /// One file of the journal.
-    pub segment_bytes: u64,
-    /// The state is written once it does not cover so many bytes of the journal.
-    pub state_lag_bytes_max: u64,
-    /// The state is written once it does not cover an event of this age.
-    pub state_lag_max: Duration,
-}
+    /// What one connection, call or caller may take. All of these apply before an API key is known.
+    limits: Limits {
+        /// Open connections, gRPC and HTTP together; further ones wait to be accepted.
+        connections_max: usize = 1_024, Count(1..=1_000_000);
+        /// Open connections of one remote address, loopback included; further ones are closed at once. IPv6
+        /// addresses count by their first 64 bits, and callers behind one proxy share an address.
+        connections_per_address_max: usize = 512, Count(1..=1_000_000);
+        /// Open calls of one connection.
+        streams_per_connection_max: u32 = 128, Count(1..=100_000);
+        /// One gRPC message, or one HTTP body that is not streamed, after decompression.
+        message_bytes_max: usize = 4 << 20, Size(KIB..=256 * MIB);
+        /// One line of a streamed HTTP body, after decompression.
+        line_bytes_max: usize = 64 << 10, Size(KIB..=16 * MIB);
+        /// One streamed HTTP body, after decompression.
+        stream_bytes_max: u64 = 4 << 30, Size(MIB..=1_024 * GIB);
+        /// Names and values of the headers of one request.
+        header_bytes_max: u32 = 16 << 10, Size(KIB..=MIB);
+        /// Events of one batch or JSON array.
+        batch_events_max: usize = 65_536, Count(1..=1_000_000);
+        /// Refused events that one HTTP response lists; the others are only counted.
+        refused_listed_max: usize = 1_000, Count(0..=1_000_000);
+        /// Duration of a TLS handshake.
+        handshake_wait_max: Duration = Duration::from_secs(10), Time(100..=60 * SECOND);
+        /// From the connection, or the first byte of a further request, to the last header of the request.
+        header_wait_max: Duration = Duration::from_secs(10), Time(100..=60 * SECOND);
+        /// Duration of a unary gRPC call, or of an HTTP request that is not streamed.
+        request_wait_max: Duration = Duration::from_secs(30), Time(100..=HOUR);
+        /// A connection without a call, one whose caller does not read its responses, or a streamed HTTP body
+        /// of which nothing arrives; also one call of health checking or server reflection.
+        idle_wait_max: Duration = Duration::from_secs(300), Time(SECOND..=24 * HOUR);
+        /// Interval between two HTTP/2 pings on a connection with an open call.
+        ping_interval: Duration = Duration::from_secs(30), Time(SECOND..=HOUR);
+        /// Wait for the answer to a ping; without one the connection is closed.
+        ping_wait_max: Duration = Duration::from_secs(20), Time(SECOND..=HOUR);
+        /// Calls per second of one API key, or of one address for calls without a key; 0 means no limit.
+        requests_per_second_max: Option<NonZeroU32> = None, Count(0..=1_000_000);
+    }
 
-/// Which events come in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intake {
-    /// How far a start may lie ahead of the clock.
-    pub max_future: Duration,
-    /// Longest id.
-    pub id_bytes_max: u64,
-}
+    /// TLS, for both servers.
+    tls: Tls {
+        /// Certificate chain in PEM; enables TLS and needs `tls.key`.
+        cert: Option<PathBuf> = None, File, flag "tls-cert";
+        /// Private key of the certificate in PEM.
+        key: Option<PathBuf> = None, File, flag "tls-key";
+        /// Certificate authorities in PEM; a client must then present a certificate that one of them signed.
+        client_ca: Option<PathBuf> = None, File, flag "tls-client-ca";
+    }
 
-/// What one sender may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections open at once, on both addresses together.
-    pub connections_max: u64,
-    /// Connections open at once from one remote address.
-    pub connections_per_address_max: u64,
-    /// Calls open at once in one connection.
-    pub streams_per_connection_max: u64,
-    /// One gRPC message, or one HTTP body that is not streamed, unpacked.
-    pub message_bytes_max: u64,
-    /// One line of a streamed HTTP body, unpacked.
-    pub line_bytes_max: u64,
-    /// One streamed HTTP body, unpacked.
-    pub stream_bytes_max: u64,
-    /// Names and values of the headers of one request.
-    pub header_bytes_max: u64,
-    /// Events of one batch or array.
-    pub batch_events_max: u64,
-    /// Refused lines that one HTTP answer lists.
-    pub refused_listed_max: u64,
-    /// A TLS handshake.
-    pub handshake_wait_max: Duration,
-    /// The head of a request.
-    pub header_wait_max: Duration,
-    /// One HTTP request that is not streamed.
-    pub request_wait_max: Duration,
-    /// A connection on which nothing happens.
-    pub idle_wait_max: Duration,
-    /// Between two signs of life that a connection with a call is asked for.
-    pub ping_interval: Duration,
-    /// For the answer to that.
-    pub ping_wait_max: Duration,
-    /// Requests of one API key in a second, or of one address where there are no keys; 0 sets no bound.
-    pub requests_per_second_max: u64,
-}
+    /// API keys.
+    keys: Keys {
+        /// File of API keys; with one, callers must send one of its keys.
+        file: Option<PathBuf> = None, File, flag "api-key-file" alias "api-keys";
+        /// Scopes that callers without an API key have, of read, write and metrics; needs `keys.file`.
+        anonymous: Vec<Scope> = Vec::new(), Scopes;
+    }
 
-/// Encryption.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// Certificate chain, PEM.
-    pub cert: Option<PathBuf>,
-    /// Its private key, PEM.
-    pub key: Option<PathBuf>,
-    /// Who signs certificates of clients, PEM; clients without one are then turned away.
-    pub client_ca: Option<PathBuf>,
-}
+    /// The log, on standard error.
+    log: Log {
+        /// What is logged: error, warn, info, debug or trace, or targets with levels.
+        level: String = "info".into(), LogLevel, variable "LOG_LEVEL";
+        /// Form of the log lines: text or json.
+        format: LogFormat = LogFormat::Text, LogForm, flag "log-format";
+    }
 
-/// Who may call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// The file of API keys; without one nobody is asked for a key.
-    pub file: Option<PathBuf>,
-}
-
-/// What is logged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// A level, or targets with levels.
-    pub level: String,
-    /// The form of a line.
-    pub format: LogFormat,
-}
-
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Where traces and metrics are sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Otlp {
-    /// An OTLP receiver that speaks gRPC; none sends nothing.
-    pub endpoint: Option<String>,
-    /// Between two exports of metrics.
-    pub metrics_interval: Duration,
-}
-
-impl Default for Grpc {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 60_051)),
-        }
+    /// Export of traces and metrics.
+    otlp: Otlp {
+        /// OTLP receiver that speaks gRPC; traces and metrics are sent to it.
+        endpoint: Option<String> = None, Url, variable "OTEL_EXPORTER_OTLP_ENDPOINT";
+        /// Interval between two exports of metrics.
+        metrics_interval: Duration = Duration::from_secs(60), Time(100..=HOUR);
     }
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            host: Ipv4Addr::LOCALHOST.into(),
-            port: 8_000,
-            cors_origins: Vec::new(),
-        }
+/// A name that sets the host and the port of a server at once.
+pub type AddressSetting = AddressRow<Config>;
+
+/// Names that set the host and the port of a server at once.
+pub static ADDRESSES: [AddressSetting; 2] = [
+    AddressRow {
+        name: "grpc.address",
+        help: "Where gRPC listens",
+        published_variable: Some("GRPC_ADDRESS"),
+        flag: "grpc-addr",
+        parts: ["grpc.host", "grpc.port"],
+        address: |config| config.grpc.address(),
+    },
+    AddressRow {
+        name: "http.address",
+        help: "Where HTTP listens",
+        published_variable: None,
+        flag: "http-addr",
+        parts: ["http.host", "http.port"],
+        address: |config| config.http.address(),
+    },
+];
+
+impl Grpc {
+    /// Where gRPC listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
     }
 }
 
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            insecure_bind: false,
-            drain_wait_max: Duration::from_secs(4),
-        }
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self {
-            data_dir: "./data".into(),
-            ephemeral: false,
-            queue_bytes_max: 64 << 20,
-            segment_bytes: 64 << 20,
-            state_lag_bytes_max: 256 << 20,
-            state_lag_max: Duration::from_secs(30),
-        }
-    }
-}
-
-impl Default for Intake {
-    fn default() -> Self {
-        Self {
-            max_future: Duration::from_secs(300),
-            id_bytes_max: 256,
-        }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections_max: 1_024,
-            connections_per_address_max: 512,
-            streams_per_connection_max: 128,
-            message_bytes_max: 4 << 20,
-            line_bytes_max: 64 << 10,
-            stream_bytes_max: 4 << 30,
-            header_bytes_max: 16 << 10,
-            batch_events_max: 65_536,
-            refused_listed_max: 1_000,
-            handshake_wait_max: Duration::from_secs(10),
-            header_wait_max: Duration::from_secs(10),
-            request_wait_max: Duration::from_secs(30),
-            idle_wait_max: Duration::from_secs(300),
-            ping_interval: Duration::from_secs(30),
-            ping_wait_max: Duration::from_secs(20),
-            requests_per_second_max: 0,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: "info".into(),
-            format: LogFormat::Text,
-        }
-    }
-}
-
-impl Default for Otlp {
-    fn default() -> Self {
-        Self {
-            endpoint: None,
-            metrics_interval: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Config {
-    /// What contradicts what, in one sentence; the values each stand within their bounds.
-    pub(super) fn contradiction(&self) -> Option<&'static str> {
-        let Tls {
-            cert,
-            key,
-            client_ca,
-        } = &self.tls;
-        if self.grpc.address == self.http_address() && self.http.port != 0 {
-            return Some(
-                "grpc.address and http.host with http.port are the same address: give one of them \
-                 another port",
-            );
-        }
-        match (cert, key, client_ca) {
-            (Some(_), None, _) => {
-                Some("tls.cert is set without tls.key: name the private key of the certificate")
-            }
-            (None, Some(_), _) => {
-                Some("tls.key is set without tls.cert: name the certificate of the private key")
-            }
-            (None, None, Some(_)) => Some(
-                "tls.client_ca is set without tls.cert and tls.key: clients can only be checked over TLS",
-            ),
-            (Some(_), Some(_), _) | (None, None, None) => None,
-        }
-    }
-
+impl Http {
     /// Where HTTP listens.
     #[must_use]
-    pub fn http_address(&self) -> SocketAddr {
-        SocketAddr::from((self.http.host, self.http.port))
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
     }
 }

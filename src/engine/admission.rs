@@ -46,7 +46,7 @@ impl Admission {
     /// The way in of an engine with these options.
     pub(super) fn new(progress: Arc<Progress>, road: Road, options: &Options) -> Self {
         let bounds = (*QUEUE_BYTES.start(), *QUEUE_BYTES.end());
-        let bytes_max = options.queue_bytes_max.clamp(bounds.0, bounds.1);
+        let bytes_max = options.store.queue_bytes_max.clamp(bounds.0, bounds.1);
         Self {
             progress,
             road,

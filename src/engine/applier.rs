@@ -36,7 +36,7 @@ pub(super) struct Applier {
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
     pub(super) durability: Durability,
-    /// See [`super::Options::state_lag_bytes_max`].
+    /// See [`crate::config::Store::state_lag_bytes_max`].
     pub(super) state_lag_bytes_max: u64,
 }
 

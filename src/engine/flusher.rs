@@ -33,9 +33,9 @@ pub(super) struct Flusher {
     pub(super) keeper: StateKeeper,
     /// Number of the last event that the state covers.
     pub(super) covered: Arc<AtomicU64>,
-    /// See [`super::Options::state_lag_bytes_max`].
+    /// See [`crate::config::Store::state_lag_bytes_max`].
     pub(super) lag_bytes_max: u64,
-    /// See [`super::Options::state_lag_max`].
+    /// See [`crate::config::Store::state_lag_max`].
     pub(super) lag_max: Duration,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Checked once, before an event is appended. What is already in the journal passes unasked.
 
+use crate::config::Intake;
 use crate::core::{Claim, Draft, Event, Fact, Field, Micros, Refusal};
 
 /// Why an event is refused at the gate; the text begins with the field.
@@ -53,16 +54,16 @@ pub struct Gate {
     pub ahead_us_max: u64,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
+impl Gate {
+    /// The bounds that `intake` sets.
+    #[must_use]
+    pub fn new(intake: &Intake) -> Self {
         Self {
-            id_bytes_max: 256,
-            ahead_us_max: 5 * 60 * 1_000_000,
+            id_bytes_max: intake.id_bytes_max,
+            ahead_us_max: u64::try_from(intake.max_future.as_micros()).unwrap_or(u64::MAX),
         }
     }
-}
 
-impl Gate {
     /// The event that `draft` makes at `now`, or why it is refused.
     pub fn check<'a>(&self, draft: Draft<'a>, now: Micros) -> Result<Event<'a>, Rejection> {
         let event = draft.check()?;

@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::error::OpenError;
 use super::flusher::Flusher;
 use super::gate::Gate;
-use super::options::{Durability, Options, Storage};
+use super::options::{Durability, Options};
 use super::progress::Progress;
 use super::receipt::{Condition, Pending, SubmitError};
 use super::recovery::recover;
@@ -22,7 +22,7 @@ use crate::telemetry::metrics::Figures;
 
 /// The service without a wire: shared by reference among all who serve it. Dropped, it is closed.
 pub struct Engine {
-    options: Options,
+    gate: Gate,
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     admission: Admission,
@@ -48,16 +48,14 @@ struct Stored {
 impl Engine {
     /// Opens what is stored, or an empty store. Blocks until all of it is loaded.
     pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        match options.storage.clone() {
-            Storage::Folder(folder) => {
-                let recovered = recover(&folder, &options, &*clock)?;
-                Self::over_journal(options, clock, recovered)
-            }
-            Storage::Ephemeral => Self::in_memory(options, clock),
+        if options.store.ephemeral {
+            return Self::in_memory(&options, clock);
         }
+        let recovered = recover(&options, &*clock)?;
+        Self::over_journal(&options, clock, recovered)
     }
 
-    fn in_memory(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    fn in_memory(options: &Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let progress = Arc::new(Progress::new(
             HoldAggregator::new(),
             0,
@@ -73,8 +71,8 @@ impl Engine {
             batches: applier.batches,
         })));
         Ok(Self {
-            admission: Admission::new(Arc::clone(&progress), road, &options),
-            options,
+            admission: Admission::new(Arc::clone(&progress), road, options),
+            gate: Gate::new(&options.intake),
             clock,
             progress,
             threads: Mutex::new(Some(Threads {
@@ -87,7 +85,7 @@ impl Engine {
     }
 
     fn over_journal(
-        options: Options,
+        options: &Options,
         clock: Arc<dyn Clock>,
         recovered: super::recovery::Recovered,
     ) -> Result<Self, OpenError> {
@@ -97,12 +95,12 @@ impl Engine {
             Arc::clone(&options.metrics),
         ));
         if recovered.replayed_bytes > 0 {
-            let many = options.state_lag_bytes_max;
+            let many = options.store.state_lag_bytes_max;
             progress.backlog.add(recovered.replayed_bytes, many);
         }
         let terms = Terms {
             durability: Durability::Durable,
-            state_lag_bytes_max: options.state_lag_bytes_max,
+            state_lag_bytes_max: options.store.state_lag_bytes_max,
         };
         let covered = Arc::new(AtomicU64::new(recovered.covered));
         let applier = Applier::start(Arc::clone(&progress), terms).map_err(OpenError::Thread)?;
@@ -120,13 +118,13 @@ impl Engine {
             journal: Arc::clone(&recovered.journal),
             keeper: recovered.keeper,
             covered: Arc::clone(&covered),
-            lag_bytes_max: options.state_lag_bytes_max,
-            lag_max: options.state_lag_max,
+            lag_bytes_max: options.store.state_lag_bytes_max,
+            lag_max: options.store.state_lag_max,
         };
         let flusher = flusher.start().map_err(OpenError::Thread)?;
         Ok(Self {
-            admission: Admission::new(Arc::clone(&progress), road, &options),
-            options,
+            admission: Admission::new(Arc::clone(&progress), road, options),
+            gate: Gate::new(&options.intake),
             clock,
             progress,
             threads: Mutex::new(Some(Threads {
@@ -150,7 +148,7 @@ impl Engine {
     /// What comes in.
     #[must_use]
     pub fn gate(&self) -> &Gate {
-        &self.options.gate
+        &self.gate
     }
 
     /// What an acknowledgement will say.

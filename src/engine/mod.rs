@@ -28,6 +28,6 @@ pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
 pub use gate::{Gate, Rejection};
 pub use hold_engine::Engine;
-pub use options::{Durability, Options, Storage};
+pub use options::{Durability, Options};
 pub use receipt::{Condition, Pending, Receipt, SubmitError};
 pub use state_view::{view_damaged_state, view_state};

@@ -52,12 +52,9 @@ struct Loaded {
     is_incomplete: bool,
 }
 
-/// Loads all that is in `folder`, which may be empty or missing.
-pub(super) fn recover(
-    folder: &Path,
-    options: &Options,
-    clock: &dyn Clock,
-) -> Result<Recovered, OpenError> {
+/// Loads all that is in the data folder, which may be empty or missing.
+pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered, OpenError> {
+    let folder = options.store.data_dir.as_path();
     let lock = FolderLock::take(&*options.vfs, folder, clock.now())?;
     let started = Instant::now();
     let loaded = load_state(folder, options)?;
@@ -133,7 +130,7 @@ fn load(folder: &Path, options: &Options, is_incomplete: bool) -> Result<Loaded,
 fn open_journal(folder: &Path, options: &Options, applied: u64) -> Result<Opened, OpenError> {
     let path = folder.join(JOURNAL);
     let journal_options = JournalOptions {
-        segment_bytes: options.segment_bytes,
+        segment_bytes: options.store.segment_bytes,
         retry_after: options.retry_after,
         first_sequence: applied + 1,
         ..JournalOptions::default()

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::Store;
+
 /// How a journal works; the defaults are those of the service.
 #[derive(Clone, Debug)]
 pub struct JournalOptions {
@@ -19,7 +21,7 @@ pub struct JournalOptions {
 impl Default for JournalOptions {
     fn default() -> Self {
         Self {
-            segment_bytes: 64 << 20,
+            segment_bytes: Store::default().segment_bytes,
             allocates_ahead: true,
             retry_after: Duration::from_secs(1),
             first_sequence: 1,

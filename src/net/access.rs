@@ -1,7 +1,8 @@
 //! Who may call what, and how often: one judgement for both protocols.
 //!
-//! Without a file of keys every caller may do everything, and is counted by its address. The answers to those
-//! who may not are written by `grpc::status` and `http::problem`.
+//! Without a file of keys every caller may do everything, and is counted by its address. With one, callers
+//! without a key have the scopes of the setting `keys.anonymous`. Refusals are written by `grpc::status` and
+//! `http::problem`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::addresses::network;
 use super::key_ring::KeyRing;
-use super::keys::Scope;
-use super::settings::Limits;
+use crate::config::Limits;
+use crate::config::Scope;
 
 /// What a call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ enum Caller {
 #[derive(Clone)]
 pub(super) struct Access {
     keys: Option<Arc<KeyRing>>,
+    /// What callers without a key may do.
+    anonymous: Arc<[Scope]>,
     rate: Option<Arc<Rate>>,
 }
 
@@ -75,7 +78,7 @@ struct Rate {
 }
 
 impl Access {
-    pub(super) fn new(keys: Option<Arc<KeyRing>>, limits: &Limits) -> Self {
+    pub(super) fn new(keys: Option<Arc<KeyRing>>, anonymous: &[Scope], limits: &Limits) -> Self {
         let rate = limits.requests_per_second_max.map(|per_second| {
             Arc::new(Rate {
                 per_second: per_second.get(),
@@ -83,7 +86,11 @@ impl Access {
                 clock: DefaultClock::default(),
             })
         });
-        Self { keys, rate }
+        Self {
+            keys,
+            anonymous: anonymous.into(),
+            rate,
+        }
     }
 
     /// Whether a call with these headers from `address` may be made.
@@ -96,20 +103,22 @@ impl Access {
         let Some(ring) = self.keys.as_ref().filter(|_| need != Need::Nothing) else {
             return self.count(need, &Caller::Address(network(address)));
         };
-        // Whoever guesses keys is counted too.
-        let stranger = |denied| {
-            self.count(need, &Caller::Address(network(address)))
-                .and(Err(denied))
-        };
+        // Guesses count against the address that they come from.
+        let count_address = || self.count(need, &Caller::Address(network(address)));
         let Some(presented) = bearer(headers) else {
-            return stranger(Denied::NoKey);
+            count_address()?;
+            return match need {
+                Need::Key(scope) if includes(&self.anonymous, scope) => Ok(()),
+                Need::Key(_) | Need::AnyKey | Need::Nothing => Err(Denied::NoKey),
+            };
         };
         let Some(key) = ring.find(presented) else {
-            return stranger(Denied::UnknownKey);
+            count_address()?;
+            return Err(Denied::UnknownKey);
         };
         self.count(need, &Caller::Key(Arc::clone(&key.name)))?;
         match need {
-            Need::Key(scope) if !key.scopes.contains(&scope) => Err(Denied::MissingScope {
+            Need::Key(scope) if !includes(&key.scopes, scope) => Err(Denied::MissingScope {
                 name: key.name,
                 scope,
             }),
@@ -135,6 +144,11 @@ impl Access {
                 retry_after: until.wait_time_from(rate.clock.now()),
             })
     }
+}
+
+/// Whether a caller that has `scopes` may do what needs `needed`.
+fn includes(scopes: &[Scope], needed: Scope) -> bool {
+    scopes.iter().any(|scope| scope.includes(needed))
 }
 
 /// The key of `authorization: Bearer KEY`; the word is read in any case.

@@ -13,7 +13,7 @@ use axum::http::Version;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::settings::Limits;
+use crate::config::Limits;
 
 /// What the caller is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +86,14 @@ impl Activity {
         let (wait, since, allowed) = if !self.has_begun.load(Ordering::Relaxed) {
             (Wait::First, Duration::ZERO, limits.header_wait_max)
         } else if let Some(since) = self.full_since.get() {
-            (Wait::Taking, since, limits.idle_max)
+            (Wait::Taking, since, limits.idle_wait_max)
         } else if let Some(since) = self.head_since.get() {
             (Wait::Head, since, limits.header_wait_max)
         } else if self.busy.load(Ordering::Acquire) > 0 {
             return None;
         } else {
             let since = self.quiet_since.get().unwrap_or_default();
-            (Wait::Idle, since, limits.idle_max)
+            (Wait::Idle, since, limits.idle_wait_max)
         };
         let left = (since + allowed).saturating_sub(self.opened.elapsed());
         Some((wait, left))

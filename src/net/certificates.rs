@@ -10,8 +10,8 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::in_force::InForce;
-use super::settings::TlsSettings;
 use super::tls::{ServerSide, TlsError, server_side};
+use crate::config::TlsFiles;
 use crate::telemetry::metrics::Metrics;
 
 /// The certificates in force, and the files that they come from.
@@ -23,8 +23,8 @@ pub(super) struct Certificates {
 
 impl Certificates {
     /// Those that `settings` name.
-    pub(super) fn open(settings: &TlsSettings, metrics: Arc<Metrics>) -> Result<Self, TlsError> {
-        let TlsSettings {
+    pub(super) fn open(settings: &TlsFiles, metrics: Arc<Metrics>) -> Result<Self, TlsError> {
+        let TlsFiles {
             certificate,
             key,
             client_ca,

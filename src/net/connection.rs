@@ -25,8 +25,8 @@ use tracing::debug;
 
 use super::activity::{Activity, Call, Held, Wait};
 use super::certificates::Certificates;
-use super::settings::Limits;
 use super::watched::Watched;
+use crate::config::Limits;
 use crate::telemetry::metrics::Metrics;
 
 /// Bytes of one call, and of all calls of a connection, that may be on their way unread.
@@ -117,7 +117,7 @@ where
     let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let mut connection = pin!(builder.serve_connection(stream, service));
     // Whatever begins to be waited for meanwhile may last longer than this.
-    let look_again = limits.idle_max.min(limits.header_wait_max);
+    let look_again = limits.idle_wait_max.min(limits.header_wait_max);
     let mut is_ending = false;
     loop {
         let rest = match activity.wait(limits) {
@@ -174,7 +174,7 @@ fn builder(manner: &Manner) -> Builder<TokioExecutor> {
         .max_header_list_size(limits.header_bytes_max)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .keep_alive_interval(limits.ping_every)
+        .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_wait_max);
     if manner.is_http2_only {
         builder.http2_only()

@@ -42,7 +42,7 @@ impl Credentials {
             None => None,
             Some(tls) => Some(Arc::new(Certificates::open(tls, Arc::clone(metrics))?)),
         };
-        let keys = match &settings.api_keys {
+        let keys = match &settings.keys.file {
             None => None,
             Some(file) => Some(Arc::new(KeyRing::open(file, Arc::clone(metrics))?)),
         };

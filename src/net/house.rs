@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::questions::Questions;
 use super::request_id::RequestIds;
-use super::settings::Limits;
+use crate::config::Limits;
 use crate::engine::Engine;
 use crate::telemetry::metrics::Metrics;
 

@@ -81,7 +81,7 @@ fn load(file: &Path) -> Result<Vec<ApiKey>, KeyFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::keys::Scope;
+    use crate::config::Scope;
 
     fn key(name: &str) -> ApiKey {
         ApiKey {

@@ -12,37 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::config::Scope;
 use crate::reason::plain;
-
-/// What a key may do. None of them includes another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Ask questions.
-    Read,
-    /// Send events.
-    Write,
-    /// Look into the service: its metrics.
-    Admin,
-}
-
-impl Scope {
-    /// As it is written in the file.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.name())
-    }
-}
 
 /// The SHA-256 of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -187,7 +158,9 @@ pub fn read_keys(file: &Path, text: &str) -> Result<Vec<ApiKey>, KeyFileError> {
             return Err(refused("name is empty"));
         }
         if entry.scopes.is_empty() {
-            return Err(refused("scopes are empty; name read, write or admin"));
+            return Err(refused(
+                "scopes are empty; name one of read, write, metrics and admin",
+            ));
         }
         let hash = KeyHash::read(&entry.sha256)
             .ok_or_else(|| refused("sha256 is not 64 hexadecimal digits"))?;

@@ -32,5 +32,5 @@ pub use credentials::{Credentials, CredentialsError};
 #[cfg(fuzzing)]
 pub use grpc::Conversion;
 pub use server::{Listeners, Server};
-pub use settings::{InsecureBind, Limits, Settings, TlsSettings};
+pub use settings::{InsecureBind, Settings};
 pub use tls::TlsError;

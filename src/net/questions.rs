@@ -130,11 +130,11 @@ impl Questions {
 mod tests {
     use super::*;
     use crate::core::{Micros, Window};
-    use crate::engine::{Options, Storage, SystemClock};
+    use crate::engine::{Options, SystemClock};
 
     #[tokio::test]
     async fn questions_beyond_those_that_are_computed_wait_for_a_bounded_time() {
-        let options = Options::new(Storage::Ephemeral);
+        let options = Options::in_memory();
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::new(SystemClock)).unwrap();
         let questions = Questions::new(Arc::new(engine), metrics, Duration::from_millis(1));

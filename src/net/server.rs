@@ -1,7 +1,7 @@
 //! Both protocols over one accept loop, from the first connection to the last answer.
 //!
 //! What can be wrong is read before, see [`super::credentials`]; [`Server::run`] serves until the stop signal
-//! and then waits, at most [`Settings::drain_max`], for open calls to end.
+//! and then waits, at most [`Settings::drain_wait_max`], for open calls to end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,11 @@ impl Server {
                 Arc::clone(&self.metrics),
                 limits.request_wait_max,
             ),
-            access: Access::new(self.credentials.keys.clone(), &limits),
+            access: Access::new(
+                self.credentials.keys.clone(),
+                &self.settings.keys.anonymous,
+                &limits,
+            ),
             request_ids: Arc::new(RequestIds::new()),
             limits: Arc::clone(&limits),
             cors_origins: self.settings.cors_origins.into(),
@@ -113,7 +117,7 @@ impl Server {
         tasks.close();
 
         attend(&house, &self.credentials, &health).await;
-        let drained = tokio::time::timeout(self.settings.drain_max, tasks.wait()).await;
+        let drained = tokio::time::timeout(self.settings.drain_wait_max, tasks.wait()).await;
         if drained.is_err() {
             warn!(
                 connections = tasks.len(),

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
-use super::settings::TlsSettings;
+use crate::config::TlsFiles;
 use crate::reason::plain;
 
 /// Why certificates cannot be used; each text is one sentence that names the file.
@@ -82,7 +82,7 @@ pub(super) struct ServerSide {
 
 /// The server's side, from its files. It remembers sessions of its own alone: one that an older side began would
 /// let in a caller whose authority is no longer one.
-pub(super) fn server_side(settings: &TlsSettings) -> Result<ServerSide, TlsError> {
+pub(super) fn server_side(settings: &TlsFiles) -> Result<ServerSide, TlsError> {
     let provider = provider();
     let chain = certificates(&settings.certificate)?;
     let expiry_seconds = expiry_seconds(&chain[0], &provider);

@@ -1,12 +1,20 @@
 //! `config check` and `config print`: layers, refusals, and the printed default.
 
 use crate::support::{Answer, Folder, command};
-use poh_holdmetrics_rust::config::KEYS;
+use poh_holdmetrics_rust::config::{
+    ADDRESSES, Config, SETTINGS, flags, variables as variables_of_settings,
+};
+
+/// What stands above the table of `docs/settings.md`.
+const SETTINGS_PAGE: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/golden/settings_head.md"
+));
 
 /// The binary with these variables and no other of ours.
 fn with_variables(arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
     let mut command = command(arguments);
-    for name in KEYS.iter().map(|key| key.variable) {
+    for name in variables_of_settings() {
         command.env_remove(name);
     }
     // A terminal's width would wrap help texts differently.
@@ -67,7 +75,8 @@ fn a_flag_prevails_over_a_variable_over_a_file_over_the_default() {
     );
     let line = |number| format!("{file}: line {number}");
     for (key, value, origin) in [
-        ("grpc.address", "127.0.0.1:9", "--grpc-addr"),
+        ("grpc.host", "127.0.0.1", "--grpc-addr"),
+        ("grpc.port", "9", "--grpc-addr"),
         ("http.port", "3", "HTTP_PORT"),
         ("http.host", "127.0.0.2", &line(4)),
         ("log.format", "json", &line(7)),
@@ -79,6 +88,29 @@ fn a_flag_prevails_over_a_variable_over_a_file_over_the_default() {
             "{key}"
         );
     }
+}
+
+#[test]
+fn an_address_sets_host_and_port_in_every_layer_and_only_once() {
+    let folder = Folder::new();
+    let file = folder.file("a.toml", "[http]\naddress = \"127.0.0.2:2\"\n");
+    let file = file.to_str().expect("a path that is text");
+    let answer = config(&["print", "--config", file], &[("HTTP_PORT", "3")]);
+    for (key, value, origin) in [
+        ("http.host", "127.0.0.2", &*format!("{file}: line 2")),
+        ("http.port", "3", "HTTP_PORT"),
+    ] {
+        let expected = (value.to_owned(), origin.to_owned());
+        assert_eq!(setting(&answer, key), expected, "{key}");
+    }
+    let variables = [
+        ("HOLDMETRICS_GRPC_PORT", "1"),
+        ("GRPC_ADDRESS", "127.0.0.1:1"),
+    ];
+    assert_eq!(
+        config(&["check"], &variables).error(2),
+        "HOLDMETRICS_GRPC_PORT: grpc.port is already set by GRPC_ADDRESS; remove one of the two"
+    );
 }
 
 #[test]
@@ -109,18 +141,18 @@ fn json_tells_value_origin_variable_and_bounds() {
 }
 
 #[test]
-fn what_is_no_setting_is_refused_by_file_line_and_nearest_key() {
+fn an_unknown_setting_is_refused_with_its_line_and_the_nearest_one() {
     let folder = Folder::new();
     let cases = [
         (
             "a.toml",
             "[http]\nport = 1\nprot = 2\n",
-            "line 3: http.prot is no setting; did you mean http.port?",
+            "line 3: unknown setting http.prot; did you mean http.port?",
         ),
         (
             "b.yaml",
             "http:\n  port: 1\ncolour: red\n",
-            "line 3: colour is no setting; `main_holdmetrics config print` lists all",
+            "line 3: unknown setting colour; `main_holdmetrics config print` lists all settings",
         ),
         (
             "c.toml",
@@ -134,7 +166,11 @@ fn what_is_no_setting_is_refused_by_file_line_and_nearest_key() {
         ),
         ("d.toml", "[http\n", "line 1: "),
         ("e.yaml", "http: [1\n", "line "),
-        ("f.ini", "", "a configuration ends in .toml, .yaml or .yml"),
+        (
+            "f.ini",
+            "",
+            "unknown format; the name of a configuration file ends in .toml, .yaml or .yml",
+        ),
     ];
     for (name, text, reason) in cases {
         let path = folder.file(name, text);
@@ -149,7 +185,7 @@ fn what_is_no_setting_is_refused_by_file_line_and_nearest_key() {
         }
     }
     let absent = config(&["check", "--config", "absent.toml"], &[]);
-    assert!(absent.error(2).starts_with("absent.toml: cannot be read ("));
+    assert!(absent.error(2).starts_with("absent.toml: cannot be read"));
 }
 
 #[test]
@@ -163,25 +199,23 @@ fn bad_variables_and_flags_are_refused_by_name() {
         (
             &["check"],
             &[("HOLDMETRICS_LIMITS_CONECTIONS_MAX", "1")],
-            "HOLDMETRICS_LIMITS_CONECTIONS_MAX: HOLDMETRICS_LIMITS_CONECTIONS_MAX is no setting; \
-             did you mean HOLDMETRICS_LIMITS_CONNECTIONS_MAX?",
+            "HOLDMETRICS_LIMITS_CONECTIONS_MAX: unknown variable; did you mean \
+             HOLDMETRICS_LIMITS_CONNECTIONS_MAX?",
         ),
         (
             &["check"],
             &[("HOLDMETRICS_HTTP_PROT", "1")],
-            "HOLDMETRICS_HTTP_PROT: HOLDMETRICS_HTTP_PROT is no setting; did you mean HTTP_PORT?",
+            "HOLDMETRICS_HTTP_PROT: unknown variable; did you mean HTTP_PORT?",
         ),
         (
             &["check"],
             &[("HOLDMETRICS_STROE_DATA_DIR", "/data")],
-            "HOLDMETRICS_STROE_DATA_DIR: HOLDMETRICS_STROE_DATA_DIR is no setting; did you mean \
-             HOLDMETRICS_STORE_DATA_DIR?",
+            "HOLDMETRICS_STROE_DATA_DIR: unknown variable; did you mean HOLDMETRICS_STORE_DATA_DIR?",
         ),
         (
             &["check", "--grpc-addr", "127.0.0.1:8000"],
             &[],
-            "grpc.address and http.host with http.port are the same address: give one of them \
-             another port",
+            "grpc.address and http.address are the same: give one of them another port",
         ),
         (
             &["check", "--max-future", "5"],
@@ -191,7 +225,19 @@ fn bad_variables_and_flags_are_refused_by_name() {
         (
             &["check", "--http-addr", "here"],
             &[],
-            "--http-addr: \"here\" is not an address as in 127.0.0.1:8000 or [::1]:8000",
+            "--http-addr: http.address: \"here\" is not an address as in 127.0.0.1:8000 or [::1]:8000",
+        ),
+        (
+            &["check"],
+            &[("HOLDMETRICS_KEYS_ANONYMOUS", "read,admin")],
+            "HOLDMETRICS_KEYS_ANONYMOUS: keys.anonymous: \"read,admin\" is not a list of read, write \
+             and metrics",
+        ),
+        (
+            &["check"],
+            &[("HOLDMETRICS_KEYS_ANONYMOUS", "read")],
+            "keys.anonymous is set without keys.file: without API keys every caller may do \
+             everything; remove it, or name a file of keys",
         ),
         (
             &["check", "--tls-cert", "a.pem"],
@@ -258,7 +304,7 @@ fn variables_that_are_not_ours_are_left_alone() {
 }
 
 #[test]
-fn a_section_without_settings_says_nothing() {
+fn a_section_without_settings_sets_nothing() {
     let folder = Folder::new();
     for (name, text) in [
         ("a.toml", "[http]\n# port = 1\n[log]\nlevel = \"debug\"\n"),
@@ -282,4 +328,45 @@ fn the_file_may_be_named_by_a_variable_that_a_flag_overrules() {
     assert_eq!(setting(&named, "http.port").0, "2");
     let overruled = config(&["print", "--config", &path(&other)], &variables);
     assert_eq!(setting(&overruled, "http.port").0, "3");
+}
+
+#[test]
+fn the_page_of_the_settings_lists_all_of_them() {
+    let mut page = String::from(SETTINGS_PAGE);
+    let rows = SETTINGS.iter().map(|setting| {
+        let default = setting.text(&Config::default());
+        let default = if default.is_empty() {
+            String::new()
+        } else {
+            format!("`{default}`")
+        };
+        let flag = flags().find(|flag| flag.setting == setting.name);
+        (
+            setting.name,
+            default,
+            setting.expected(),
+            setting.variable(),
+            flag,
+            setting.help(),
+        )
+    });
+    let addresses = ADDRESSES.iter().map(|address| {
+        let flag = flags().find(|flag| flag.setting == address.name);
+        (
+            address.name,
+            String::new(),
+            address.expected(),
+            address.variable(),
+            flag,
+            address.help,
+        )
+    });
+    for (name, default, expected, variable, flag, help) in addresses.chain(rows) {
+        let flag = flag.map_or_else(String::new, |flag| format!("`--{}`", flag.name));
+        let help = help.trim_end_matches('.');
+        let expected = expected.replace('|', "\\|");
+        page +=
+            &format!("| `{name}` | {default} | {expected} | `{variable}` | {flag} | {help} |\n");
+    }
+    crate::golden::compare("../../docs/settings.md", &page);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::journal_writer::{batch, options, submit, writer};
 use crate::support::{Answer, EVENTS, Folder, expected_holders, holders, run, score};
 use poh_holdmetrics_rust::core::{EventBatch, Micros};
-use poh_holdmetrics_rust::engine::{Engine, Options, Storage, SystemClock};
+use poh_holdmetrics_rust::engine::{Engine, Options, SystemClock};
 use poh_holdmetrics_rust::journal::{FolderLock, Journal, RealVfs};
 
 /// Writes batches into the journal of a data folder and closes it.
@@ -196,8 +196,8 @@ fn a_last_segment_that_was_cut_between_two_frames_is_named_and_salvaged() {
 /// What a service leaves behind: a state that covers all, and the journal's last segment.
 fn served(folder: &Folder) -> PathBuf {
     let data = folder.path("data");
-    let mut options = Options::new(Storage::Folder(data.clone()));
-    options.segment_bytes = 4_096;
+    let mut options = Options::in_folder(data.clone());
+    options.store.segment_bytes = 4_096;
     let engine = Engine::open(options, Arc::new(SystemClock)).expect("an empty folder");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -170,7 +170,7 @@ fn what_the_system_refuses_is_told_in_words() {
 fn the_state_follows_and_covered_segments_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut options = options(folder.path());
-    options.state_lag_bytes_max = 64 << 10;
+    options.store.state_lag_bytes_max = 64 << 10;
     let engine = open(options).expect("an empty store");
     for number in 0..400 {
         submit(&engine, distinct_batch("h", number * 20, 20)).expect("acknowledged");
@@ -189,7 +189,7 @@ fn the_state_follows_and_covered_segments_go() {
 fn a_state_that_is_old_enough_is_written_without_more_events() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut options = options(folder.path());
-    options.state_lag_max = Duration::from_millis(20);
+    options.store.state_lag_max = Duration::from_millis(20);
     let engine = open(options).expect("an empty store");
     submit(&engine, distinct_batch("h", 0, 3)).expect("acknowledged");
     until(|| engine.figures().state_lag_events == 0);
@@ -231,7 +231,7 @@ fn an_empty_store_opens_within_a_fifth_of_a_second() {
 #[test]
 fn a_full_queue_makes_a_sender_wait_and_a_batch_that_never_fits_is_told() {
     let mut options = ephemeral();
-    options.queue_bytes_max = 4 << 10;
+    options.store.queue_bytes_max = 4 << 10;
     let engine = open(options).expect("nothing to open");
     let large = distinct_batch("h", 0, 1_000);
     let bytes = large.bytes().len() + 64;

@@ -238,6 +238,6 @@ fn every_answer_lies_between_acknowledged_and_sent_in_memory() {
 fn d1_every_answer_lies_between_acknowledged_and_sent_with_a_journal_and_a_busy_state() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut options = options(folder.path());
-    options.state_lag_bytes_max = 32 << 10;
+    options.store.state_lag_bytes_max = 32 << 10;
     history(options);
 }

@@ -89,7 +89,7 @@ proptest! {
         for (stop, size, at_once) in lives {
             let mut options = options(&vfs);
             if is_state_busy {
-                options.state_lag_bytes_max = 256;
+                options.store.state_lag_bytes_max = 256;
             }
             vfs.stop_at_sync(stop);
             let mut acknowledged = done as u64;
@@ -369,7 +369,7 @@ fn d6_with_a_full_disk_reads_go_on_and_writes_resume_when_there_is_space() {
 fn d6_a_full_disk_makes_the_state_lag_and_no_more() {
     let vfs = FaultyVfs::default();
     let mut options = options(&vfs);
-    options.state_lag_max = Duration::from_millis(20);
+    options.store.state_lag_max = Duration::from_millis(20);
     let metrics = Arc::clone(&options.metrics);
     let engine = crate::support::open(options).expect("an empty store");
     submit(&engine, distinct_batch("h", 0, 50)).expect("acknowledged");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use poh_holdmetrics_rust::core::{Draft, Event, EventBatch, Micros, Window};
 use poh_holdmetrics_rust::engine::{
-    Clock, Engine, OpenError, Options, Pending, Question, Receipt, Storage, SubmitError,
+    Clock, Engine, OpenError, Options, Pending, Question, Receipt, SubmitError,
 };
 
 /// A clock that stands still.
@@ -26,16 +26,17 @@ pub(crate) fn instant(micros: i64) -> Micros {
 
 /// Small files, and no state but the one at the end or the one that a test asks for.
 pub(crate) fn options(folder: &Path) -> Options {
-    Options {
-        segment_bytes: 8 << 10,
-        state_lag_max: Duration::from_secs(3_600),
+    let mut options = Options {
         retry_after: Duration::ZERO,
-        ..Options::new(Storage::Folder(folder.to_owned()))
-    }
+        ..Options::in_folder(folder)
+    };
+    options.store.segment_bytes = 8 << 10;
+    options.store.state_lag_max = Duration::from_secs(3_600);
+    options
 }
 
 pub(crate) fn ephemeral() -> Options {
-    Options::new(Storage::Ephemeral)
+    Options::in_memory()
 }
 
 pub(crate) fn open(options: Options) -> Result<Engine, OpenError> {

@@ -9,7 +9,7 @@ use crate::words::words;
 const ROOMS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("aggregator", &["core"]),
-    ("journal", &["core", "reason"]),
+    ("journal", &["core", "config", "reason"]),
     ("state", &["core", "reason"]),
     ("input", &["core", "reason"]),
     ("output", &["core"]),
@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "state",
             "input",
             "output",
+            "config",
             "reason",
             "telemetry",
         ],
@@ -34,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "engine",
             "input",
             "output",
+            "config",
             "reason",
             "telemetry",
         ],
@@ -42,7 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("client", &["core", "net", "reason"]),
     ("workload", &["client", "core", "reason"]),
     ("bindings", &["host"]),
-    ("config", &["reason"]),
+    ("config", &[]),
     ("reason", &[]),
     ("telemetry", &[]),
 ];

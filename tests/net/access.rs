@@ -8,10 +8,11 @@ use std::time::Duration;
 use crate::support::{HttpAnswer, Service, hold, send, within};
 use bytes::Bytes;
 use http_body_util::Full;
-use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash, Scope};
+use poh_holdmetrics_rust::config::{Keys, Limits, Scope};
+use poh_holdmetrics_rust::net::Settings;
+use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash};
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
 use poh_holdmetrics_rust::net::pb::{GetLeaderboardRequest, HoldBatch, HoldMsg};
-use poh_holdmetrics_rust::net::{Limits, Settings};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -49,7 +50,10 @@ fn all_keys() -> [String; 3] {
 
 async fn guarded(folder: &TempDir) -> Service {
     Service::with(Settings {
-        api_keys: Some(write_keys(folder, &all_keys())),
+        keys: Keys {
+            file: Some(write_keys(folder, &all_keys())),
+            ..Keys::default()
+        },
         ..Settings::default()
     })
     .await
@@ -191,7 +195,10 @@ async fn keys_are_read_again_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let file = write_keys(&folder, &all_keys());
     let service = Service::with(Settings {
-        api_keys: Some(file.clone()),
+        keys: Keys {
+            file: Some(file.clone()),
+            ..Keys::default()
+        },
         ..Settings::default()
     })
     .await;
@@ -226,7 +233,10 @@ async fn keys_are_read_again_without_a_restart() {
 async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::with(Settings {
-        api_keys: Some(write_keys(&folder, &all_keys())),
+        keys: Keys {
+            file: Some(write_keys(&folder, &all_keys())),
+            ..Keys::default()
+        },
         limits: Limits {
             requests_per_second_max: NonZeroU32::new(5),
             ..Limits::default()

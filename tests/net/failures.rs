@@ -1,13 +1,12 @@
 //! What callers are told when the disk is full or the journal has failed (D5, D6), on both protocols.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::faulty::FaultyVfs;
 use crate::support::{Service, hold, within};
 use futures_util::StreamExt;
-use poh_holdmetrics_rust::engine::{Options, Storage};
+use poh_holdmetrics_rust::engine::Options;
 use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::{Durability, GetLeaderboardRequest};
 use tonic::Code;
@@ -18,13 +17,13 @@ use tonic_types::StatusExt;
 const EVENT: &str = r#"{"token_id":"T","holder_id":"http","start":0,"end":1000}"#;
 
 async fn on_disk(vfs: &FaultyVfs) -> Service {
-    let options = Options {
-        segment_bytes: 8 << 10,
-        state_lag_max: Duration::from_secs(3_600),
+    let mut options = Options {
         retry_after: Duration::from_millis(1_500),
         vfs: Arc::new(vfs.clone()),
-        ..Options::new(Storage::Folder(PathBuf::from("/data")))
+        ..Options::in_folder("/data")
     };
+    options.store.segment_bytes = 8 << 10;
+    options.store.state_lag_max = Duration::from_secs(3_600);
     Service::on(Settings::default(), options).await
 }
 

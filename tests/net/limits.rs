@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use poh_holdmetrics_rust::config::Limits;
+use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
-use poh_holdmetrics_rust::net::{Limits, Settings};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -163,7 +164,7 @@ async fn patient(change: impl FnOnce(&mut Limits)) -> Service {
     let hour = Duration::from_secs(3_600);
     let mut limits = Limits {
         header_wait_max: hour,
-        idle_max: hour,
+        idle_wait_max: hour,
         request_wait_max: hour,
         ..Limits::default()
     };
@@ -205,7 +206,7 @@ async fn headers_of_a_further_request_come_in_time() {
 
 #[tokio::test]
 async fn idle_connections_are_closed() {
-    let service = patient(|limits| limits.idle_max = Duration::from_millis(200)).await;
+    let service = patient(|limits| limits.idle_wait_max = Duration::from_millis(200)).await;
     ended(answered(&service).await.expect("an answer")).await;
     let mut client = service.client().await;
     within(client.record(hold("T", "a", 0, 1))).await.unwrap();
@@ -225,7 +226,7 @@ async fn closed(service: &Service) {
 
 #[tokio::test]
 async fn a_caller_that_takes_nothing_of_its_answers_is_closed() {
-    let service = patient(|limits| limits.idle_max = Duration::from_millis(200)).await;
+    let service = patient(|limits| limits.idle_wait_max = Duration::from_millis(200)).await;
     // In HTTP/1: more than the sockets hold, and it is not read.
     let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -251,7 +252,7 @@ async fn a_caller_that_takes_nothing_of_its_answers_is_closed() {
 
 #[tokio::test]
 async fn a_watch_of_the_health_ends_after_a_while() {
-    let service = patient(|limits| limits.idle_max = Duration::from_millis(200)).await;
+    let service = patient(|limits| limits.idle_wait_max = Duration::from_millis(200)).await;
     let mut health = HealthClient::new(service.channel().await);
     let watch = within(health.watch(HealthCheckRequest::default())).await;
     let mut watch = watch.unwrap().into_inner();
@@ -264,7 +265,7 @@ async fn a_watch_of_the_health_ends_after_a_while() {
 #[tokio::test]
 async fn a_caller_that_gives_no_sign_of_life_is_closed() {
     let service = patient(|limits| {
-        limits.ping_every = Duration::from_millis(50);
+        limits.ping_interval = Duration::from_millis(50);
         limits.ping_wait_max = Duration::from_millis(50);
     })
     .await;
@@ -286,7 +287,7 @@ async fn a_body_that_does_not_come_is_given_up() {
         ),
         (
             "application/x-ndjson",
-            patient(|limits| limits.idle_max = short).await,
+            patient(|limits| limits.idle_wait_max = short).await,
         ),
     ] {
         let mut stream = within(TcpStream::connect(service.http)).await.unwrap();

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use poh_holdmetrics_rust::core::Micros;
-use poh_holdmetrics_rust::engine::{Clock, Engine, Options, Storage};
+use poh_holdmetrics_rust::engine::{Clock, Engine, Options};
 use poh_holdmetrics_rust::net::pb::HoldMsg;
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
 use poh_holdmetrics_rust::net::{Credentials, Listeners, Server, Settings};
@@ -61,7 +61,7 @@ impl Service {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
-        Self::on(settings, Options::new(Storage::Ephemeral)).await
+        Self::on(settings, Options::in_memory()).await
     }
 
     /// Of an engine that works as `options` say.

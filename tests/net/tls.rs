@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::authority::{Authority, HttpsClient};
 use crate::support::{Service, hold, within};
+use poh_holdmetrics_rust::config::{Keys, TlsFiles};
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
-use poh_holdmetrics_rust::net::{Credentials, Settings, TlsSettings};
+use poh_holdmetrics_rust::net::{Credentials, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
@@ -16,7 +17,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 fn settings(authority: &Authority, client_ca: Option<PathBuf>) -> Settings {
     let (certificate, key) = authority.issue();
     Settings {
-        tls: Some(TlsSettings {
+        tls: Some(TlsFiles {
             certificate: authority.put("server.pem", &certificate),
             key: authority.put("server.key", &key),
             client_ca,
@@ -150,7 +151,7 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
         let refused = Credentials::read(&settings, &metrics).err();
         refused.expect("refused").to_string()
     };
-    let tls = |change: fn(&mut TlsSettings, &Path)| {
+    let tls = |change: fn(&mut TlsFiles, &Path)| {
         let mut settings = settings(&authority, None);
         change(settings.tls.as_mut().unwrap(), &missing);
         refusal(settings)
@@ -165,7 +166,10 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
         "{swapped}"
     );
     let keys = refusal(Settings {
-        api_keys: Some(missing.clone()),
+        keys: Keys {
+            file: Some(missing.clone()),
+            ..Keys::default()
+        },
         ..Settings::default()
     });
     assert!(

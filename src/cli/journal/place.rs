@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::{Failure, clock, settings};
-use crate::config::{self, Flag};
+use crate::config::{self, FlagValue};
 use crate::engine::{OpenError, view_damaged_state, view_state};
 use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
 use crate::state::{Salvaged, Store};
@@ -32,9 +32,9 @@ impl DataFolder {
     /// The folder that `serve` would use with the same settings; there must be a journal
     /// or a state.
     pub(super) fn find(&self) -> Result<Place, Failure> {
-        let flag = self.data_dir.clone().map(|text| Flag {
-            key: "store.data_dir",
-            flag: "--data-dir",
+        let flag = self.data_dir.clone().map(|text| FlagValue {
+            setting: "store.data_dir",
+            flag: "data-dir",
             text,
         });
         let flags: Vec<_> = flag.into_iter().collect();

@@ -6,10 +6,10 @@
 use tracing::warn;
 
 /// Kept for the store, the sockets that listen, and telemetry.
-const RESERVE: u64 = 64;
+const RESERVE: usize = 64;
 
 /// Raises the limit as far as the system allows, and gives how many of `chosen` connections fit below it.
-pub(super) fn connections_max(chosen: u64) -> u64 {
+pub(super) fn connections_max(chosen: usize) -> usize {
     let Some(open_files_max) = raised() else {
         return chosen;
     };
@@ -26,13 +26,13 @@ pub(super) fn connections_max(chosen: u64) -> u64 {
     fitting
 }
 
-fn fitting(chosen: u64, open_files_max: u64) -> u64 {
+fn fitting(chosen: usize, open_files_max: usize) -> usize {
     chosen.min(open_files_max.saturating_sub(RESERVE).max(1))
 }
 
 /// The limit that holds now; `None` where there is none.
 #[cfg(unix)]
-fn raised() -> Option<u64> {
+fn raised() -> Option<usize> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -40,15 +40,16 @@ fn raised() -> Option<u64> {
         current: maximum,
         maximum,
     };
-    match setrlimit(Resource::Nofile, wanted) {
+    let granted = match setrlimit(Resource::Nofile, wanted) {
         Ok(()) => maximum,
         // macOS grants less than it names; what held before still does.
         Err(_) => current,
-    }
+    };
+    granted.map(|files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
 #[cfg(not(unix))]
-fn raised() -> Option<u64> {
+fn raised() -> Option<usize> {
     None
 }
 

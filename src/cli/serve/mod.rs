@@ -28,8 +28,8 @@ use self::signals::Signals;
 use super::failure::Failure;
 use super::settings::SettingArguments;
 use crate::config::{Config, LogFormat};
-use crate::engine::{Engine, Gate, Options, Storage, SystemClock};
-use crate::net::{Listeners, Server};
+use crate::engine::{Engine, Options, SystemClock};
+use crate::net::{Listeners, Server, Settings};
 use crate::reason::plain;
 use crate::telemetry::{self, LineForm, Metrics, Otlp};
 
@@ -52,7 +52,7 @@ pub(super) struct Arguments {
 
 /// Refuses what a start would refuse before it opens the store; starts nothing.
 pub(super) fn check(config: &Config) -> Result<(), Failure> {
-    let settings = network::settings(config);
+    let settings = Settings::new(config)?;
     network::check_addresses(config, &settings)?;
     network::credentials(&settings, &Arc::new(Metrics::new("", "")))?;
     if config.otlp.endpoint.is_some() {
@@ -85,12 +85,11 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
     let notifier = Notifier::from_environment();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), FEATURES));
     let otlp = start_telemetry(config, &metrics)?;
-    let mut settings = network::settings(config);
-    let connections_max = descriptors::connections_max(config.limits.connections_max);
-    settings.limits.connections_max = size(connections_max);
+    let mut settings = Settings::new(config)?;
+    settings.limits.connections_max = descriptors::connections_max(settings.limits.connections_max);
     network::check_addresses(config, &settings)?;
     let credentials = network::credentials(&settings, &metrics)?;
-    network::warn_of_strangers(config, &settings);
+    network::warn_of_open_addresses(config, &settings);
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,
@@ -152,23 +151,10 @@ async fn open(
     is_salvaging: bool,
     metrics: &Arc<Metrics>,
 ) -> Result<Arc<Engine>, Failure> {
-    let storage = if config.store.ephemeral {
-        Storage::Ephemeral
-    } else {
-        Storage::Folder(config.store.data_dir.clone())
-    };
     let options = Options {
-        gate: Gate {
-            id_bytes_max: size(config.intake.id_bytes_max),
-            ahead_us_max: u64::try_from(config.intake.max_future.as_micros()).unwrap_or(u64::MAX),
-        },
-        queue_bytes_max: size(config.store.queue_bytes_max),
-        segment_bytes: config.store.segment_bytes,
-        state_lag_bytes_max: config.store.state_lag_bytes_max,
-        state_lag_max: config.store.state_lag_max,
         salvages: is_salvaging,
         metrics: Arc::clone(metrics),
-        ..Options::new(storage)
+        ..Options::new(config.store.clone(), config.intake.clone())
     };
     let began = Instant::now();
     let opened = tokio::task::spawn_blocking(|| Engine::open(options, Arc::new(SystemClock)));
@@ -197,8 +183,8 @@ async fn bind(config: &Config) -> Result<Listeners, Failure> {
         })
     };
     Ok(Listeners {
-        grpc: Some(one("grpc.address", config.grpc.address).await?),
-        http: Some(one("http.host, http.port", config.http_address()).await?),
+        grpc: Some(one("grpc.address", config.grpc.address()).await?),
+        http: Some(one("http.address", config.http.address()).await?),
     })
 }
 
@@ -221,8 +207,4 @@ fn announce(listeners: &Listeners, config: &Config) -> Result<(), Failure> {
         );
     }
     Ok(())
-}
-
-fn size(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -26,12 +26,12 @@ use super::deadline::{Bounded, timeout, within};
 use super::service::HoldService;
 use super::status::{defect, denied, unreadable};
 use super::tally::Tally;
+use crate::config::Limits;
+use crate::config::Scope;
 use crate::net::access::{Access, Need};
 use crate::net::connection::{Boxed, Peer};
-use crate::net::keys::Scope;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
-use crate::net::settings::Limits;
 use crate::telemetry::call::join_trace;
 use crate::telemetry::metrics::Metrics;
 
@@ -80,7 +80,7 @@ impl Door {
             metrics,
             request_ids,
             unary_wait_max: limits.request_wait_max,
-            others_wait_max: limits.idle_max,
+            others_wait_max: limits.idle_wait_max,
             stop,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::columns::Rows;
 use super::event::Judge;
 use crate::core::EventBatch;
-use crate::engine::{Engine, Options, Storage, SystemClock};
+use crate::engine::{Engine, Options, SystemClock};
 use crate::net::pb::{HoldBatch, HoldMsg};
 use crate::telemetry::metrics::Metrics;
 
@@ -28,7 +28,7 @@ impl Conversion {
     /// Where the machine gives no thread.
     #[must_use]
     pub fn new() -> Self {
-        let options = Options::new(Storage::Ephemeral);
+        let options = Options::in_memory();
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::new(SystemClock)).expect("threads for an engine");
         Self { engine, metrics }

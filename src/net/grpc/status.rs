@@ -8,9 +8,9 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::config::Scope;
 use crate::engine::SubmitError;
 use crate::net::access::Denied;
-use crate::net::keys::Scope;
 
 /// Who gives the reasons in `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "holdmetrics";

@@ -13,10 +13,10 @@ use tracing::{Instrument as _, info_span};
 use super::accept::allow_unpacked;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::rest::lend;
+use crate::config::Scope;
 use crate::net::access::Need;
 use crate::net::connection::Peer;
 use crate::net::house::House;
-use crate::net::keys::Scope;
 use crate::net::request_id::{REQUEST_ID, text};
 use crate::telemetry::call::{self, Outcome};
 
@@ -115,7 +115,7 @@ pub(super) fn need(route: &str) -> Need {
     match route {
         "/hold" => Need::Key(Scope::Write),
         "/stats" | "/leaderboard" | "/holders/{id}" => Need::Key(Scope::Read),
-        "/metrics" => Need::Key(Scope::Admin),
+        "/metrics" => Need::Key(Scope::Metrics),
         "/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs/" | "/docs/{*rest}" => {
             Need::Nothing
         }

@@ -166,7 +166,7 @@ async fn read_lines(
 ) -> Result<(), Problem> {
     let limits = &house.limits;
     let mut bytes_left = limits.stream_bytes_max;
-    while let Some(chunk) = next_chunk(house, &mut body, limits.idle_max).await? {
+    while let Some(chunk) = next_chunk(house, &mut body, limits.idle_wait_max).await? {
         bytes_left = bytes_left.checked_sub(chunk.len() as u64).ok_or_else(|| {
             Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

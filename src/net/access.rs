@@ -108,7 +108,7 @@ impl Access {
         let Some(presented) = bearer(headers) else {
             count_address()?;
             return match need {
-                Need::Key(scope) if includes(&self.anonymous, scope) => Ok(()),
+                Need::Key(scope) if self.is_open(scope) => Ok(()),
                 Need::Key(_) | Need::AnyKey | Need::Nothing => Err(Denied::NoKey),
             };
         };
@@ -118,12 +118,19 @@ impl Access {
         };
         self.count(need, &Caller::Key(Arc::clone(&key.name)))?;
         match need {
-            Need::Key(scope) if !includes(&key.scopes, scope) => Err(Denied::MissingScope {
-                name: key.name,
-                scope,
-            }),
+            Need::Key(scope) if !includes(&key.scopes, scope) && !self.is_open(scope) => {
+                Err(Denied::MissingScope {
+                    name: key.name,
+                    scope,
+                })
+            }
             Need::Key(_) | Need::AnyKey | Need::Nothing => Ok(()),
         }
+    }
+
+    /// Whether callers without a key may do what needs `scope`.
+    fn is_open(&self, scope: Scope) -> bool {
+        includes(&self.anonymous, scope)
     }
 
     /// Forgets callers that have not been seen lately.

@@ -22,6 +22,7 @@ use tonic_types::StatusExt;
 
 const READER: &str = "reader-key-of-a-test";
 const WRITER: &str = "writer-key-of-a-test";
+const METRICS: &str = "metrics-key-of-a-test";
 const ADMIN: &str = "admin-key-of-a-test";
 
 fn entry(name: &str, key: &str, scope: Scope) -> String {
@@ -40,19 +41,25 @@ fn write_keys(folder: &TempDir, entries: &[String]) -> PathBuf {
     file
 }
 
-fn all_keys() -> [String; 3] {
+fn all_keys() -> [String; 4] {
     [
         entry("reader", READER, Scope::Read),
         entry("writer", WRITER, Scope::Write),
+        entry("prometheus", METRICS, Scope::Metrics),
         entry("admin", ADMIN, Scope::Admin),
     ]
 }
 
 async fn guarded(folder: &TempDir) -> Service {
+    guarded_but_for(folder, &[]).await
+}
+
+/// Callers without a key have the scopes of `anonymous`.
+async fn guarded_but_for(folder: &TempDir, anonymous: &[Scope]) -> Service {
     Service::with(Settings {
         keys: Keys {
             file: Some(write_keys(folder, &all_keys())),
-            ..Keys::default()
+            anonymous: anonymous.to_owned(),
         },
         ..Settings::default()
     })
@@ -111,6 +118,11 @@ async fn every_call_needs_a_key_of_its_scope() {
         (READER, Some(Code::PermissionDenied), None),
         (WRITER, None, Some(Code::PermissionDenied)),
         (
+            METRICS,
+            Some(Code::PermissionDenied),
+            Some(Code::PermissionDenied),
+        ),
+        (
             ADMIN,
             Some(Code::PermissionDenied),
             Some(Code::PermissionDenied),
@@ -142,18 +154,23 @@ async fn every_call_needs_a_key_of_its_scope() {
         ("MISSING_SCOPE", "read")
     );
 
-    for (method, path, reader, writer, admin) in [
-        ("POST", "/hold", 403, 200, 403),
-        ("GET", "/leaderboard", 200, 403, 403),
-        ("GET", "/stats", 200, 403, 403),
-        ("GET", "/holders/h", 200, 403, 403),
-        ("GET", "/metrics", 403, 403, 200),
+    for (method, path, reader, writer, metrics, admin) in [
+        ("POST", "/hold", 403, 200, 403, 403),
+        ("GET", "/leaderboard", 200, 403, 403, 403),
+        ("GET", "/stats", 200, 403, 403, 403),
+        ("GET", "/holders/h", 200, 403, 403, 403),
+        ("GET", "/metrics", 403, 403, 200, 200),
     ] {
         http(&service, method, path, "").await.problem(401);
         let unknown = http(&service, method, path, "guess").await;
         unknown.problem(401);
         assert_eq!(unknown.header("www-authenticate"), "Bearer");
-        for (key, status) in [(WRITER, writer), (READER, reader), (ADMIN, admin)] {
+        for (key, status) in [
+            (WRITER, writer),
+            (READER, reader),
+            (METRICS, metrics),
+            (ADMIN, admin),
+        ] {
             let answer = http(&service, method, path, key).await;
             assert_eq!(answer.status, status, "{method} {path} {key}");
         }
@@ -187,6 +204,69 @@ async fn health_and_the_contract_are_open_and_all_else_is_closed() {
             assert_eq!(status != 401, is_open, "{method} {path}");
         }
     }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn without_a_key_only_the_anonymous_scopes_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = guarded_but_for(&folder, &[Scope::Read]).await;
+    let mut client = service.client().await;
+    let code = |answer: Result<(), Status>| answer.err().map(|status| status.code());
+    assert_eq!(
+        code(record(&mut client, "").await),
+        Some(Code::Unauthenticated)
+    );
+    assert_eq!(code(record(&mut client, WRITER).await), None);
+    // A key never opens less than no key, but an unknown one is refused, so that a mistake is noticed.
+    for (key, may_read) in [
+        ("", None),
+        (WRITER, None),
+        ("guess", Some(Code::Unauthenticated)),
+    ] {
+        assert_eq!(code(ask(&mut client, key).await), may_read, "{key}");
+        let streamed = within(client.stats(with_key((), key))).await.map(|_| ());
+        assert_eq!(code(streamed), may_read, "{key}");
+    }
+    for (method, path, status) in [
+        ("GET", "/leaderboard", 200),
+        ("GET", "/stats", 200),
+        ("GET", "/holders/a", 200),
+        ("POST", "/hold", 401),
+        ("GET", "/metrics", 401),
+        ("GET", "/unknown", 401),
+    ] {
+        let answer = http(&service, method, path, "").await;
+        assert_eq!(answer.status, status, "{method} {path}");
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn callers_without_a_key_share_the_rate_of_their_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::with(Settings {
+        keys: Keys {
+            file: Some(write_keys(&folder, &all_keys())),
+            anonymous: vec![Scope::Read],
+        },
+        limits: Limits {
+            requests_per_second_max: NonZeroU32::new(5),
+            ..Limits::default()
+        },
+        ..Settings::default()
+    })
+    .await;
+    let mut statuses = Vec::new();
+    while statuses.len() < 100 && !statuses.contains(&429) {
+        statuses.push(http(&service, "GET", "/leaderboard", "").await.status);
+    }
+    assert!(
+        statuses.contains(&200) && statuses.contains(&429),
+        "{statuses:?}"
+    );
+    let with_key = http(&service, "GET", "/leaderboard", READER).await;
+    assert_eq!(with_key.status, 200);
     service.end().await;
 }
 

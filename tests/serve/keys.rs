@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::support::{Service, event};
+use crate::support::{Service, command, event};
 use tempfile::tempdir;
 use tonic::{Code, Request};
 
@@ -70,6 +70,30 @@ async fn a_new_key_opens_what_its_scopes_say_and_only_its_hash_is_stored() {
     );
     let plain = service.client().await.stats(()).await;
     assert_eq!(plain.expect_err("no key").code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_leaderboard_needs_no_published_key() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("keys.toml");
+    let path = file.to_str().expect("text");
+    let writer = key(&keys(&[
+        "--name", "writer", "--scope", "write", "--file", path,
+    ]));
+    let data = folder.path().join("data");
+    let mut command = command(&data, &["--api-key-file", path]);
+    command.env("HOLDMETRICS_KEYS_ANONYMOUS", "read");
+    let service = Service::spawn(command);
+    assert_eq!(record(&service, &writer).await, Ok(()));
+    let without_key = service.client().await.record(event("bob")).await;
+    assert_eq!(
+        without_key.expect_err("no key").code(),
+        Code::Unauthenticated
+    );
+    let (status, leaderboard) = service.get("/leaderboard").await;
+    assert_eq!(status, 200);
+    assert!(leaderboard.contains("ann") && !leaderboard.contains("bob"));
+    assert_eq!(service.get("/metrics").await.0, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

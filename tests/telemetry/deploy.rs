@@ -122,7 +122,7 @@ fn unit_and_image_name_only_settings_that_exist() {
 }
 
 #[track_caller]
-fn promtool(arguments: [&str; 2], file: &str) {
+fn promtool(arguments: &[&str], file: &str) {
     let checked = Command::new("promtool")
         .args(arguments)
         .arg(path(file))
@@ -138,12 +138,33 @@ fn promtool(arguments: [&str; 2], file: &str) {
 
 #[test]
 fn promtool_accepts_the_alert_rules() {
-    promtool(["check", "rules"], "alerts.yml");
+    promtool(&["check", "rules"], "alerts.yml");
 }
 
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
-    promtool(["test", "rules"], "alerts_test.yml");
+    promtool(&["test", "rules"], "alerts_test.yml");
+}
+
+#[test]
+fn promtool_accepts_the_scrape_configuration() {
+    // The file of its key does not exist here.
+    promtool(&["check", "config", "--syntax-only"], "prometheus.yml");
+}
+
+#[test]
+fn the_alerts_are_about_the_job_that_is_scraped() {
+    let scrapes = text("prometheus.yml");
+    let rules = text("alerts.yml");
+    let jobs: BTreeSet<&str> = rules
+        .split("job=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    for job in jobs {
+        assert!(scrapes.contains(&format!("- job_name: {job}\n")), "{job}");
+    }
 }
 
 /// `config VERB --config FILE` with no variable of ours.

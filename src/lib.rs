@@ -19,13 +19,13 @@ pub mod client;
 pub mod config;
 pub mod core;
 pub mod engine;
+mod error_line;
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub mod host;
 pub mod input;
 pub mod journal;
 pub mod net;
 pub mod output;
-mod reason;
 pub mod state;
 pub mod telemetry;
 pub mod workload;

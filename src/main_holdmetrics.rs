@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
-use poh_holdmetrics_rust::cli::{CommandLine, Failure};
+use poh_holdmetrics_rust::cli::{CommandLine, report};
 
 /// A service frees on one thread what another has taken, and keeps millions of small pieces: the system's
 /// allocator pays for both. See `docs/decisions/own-allocator.md`.
@@ -11,16 +11,12 @@ use poh_holdmetrics_rust::cli::{CommandLine, Failure};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    match CommandLine::of_this_process().run() {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => report(&failure),
+        Err(error) => report(&error),
     }
 }
 
-/// One sentence on standard error, unless nobody listens any more.
-fn report(failure: &Failure) -> ExitCode {
-    if !failure.is_quiet() {
-        eprintln!("error: {failure}");
-    }
-    ExitCode::from(failure.exit_code())
+fn run() -> anyhow::Result<()> {
+    CommandLine::of_this_process().run()
 }

@@ -29,7 +29,7 @@ const SHARED_FROM: usize = 4_096;
 /// Holders that a merge copies under one lock.
 const MERGE_HOLDERS: usize = 64;
 
-/// Why a batch of columns was refused, whole.
+/// Why a batch of columns was refused, whole; the text is, too, as that of a [`Refusal`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchRefusal {
     /// The columns differ in length.
@@ -41,7 +41,6 @@ pub enum BatchRefusal {
         /// Counted from 0.
         row: usize,
         /// Names the field.
-        #[source]
         refusal: Refusal,
     },
 }

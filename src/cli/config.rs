@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 
-use super::failure::Failure;
+use super::exit::Exit;
 use super::serve;
 use super::settings::SettingArguments;
 use crate::config::{self, Origin};
@@ -36,7 +36,7 @@ enum Verb {
 }
 
 /// Loads the settings as `serve` would, and prints what was asked for.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = match &arguments.verb {
         Verb::Check { settings } => {
             let loaded = settings.load()?;
@@ -60,5 +60,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     io::stdout()
         .lock()
         .write_all(text.as_bytes())
-        .map_err(Failure::output(None))
+        .map_err(Exit::output(None))
 }

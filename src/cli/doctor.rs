@@ -6,10 +6,12 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::exit::Exit;
+use crate::error_line::error_line;
 
 /// The arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -67,11 +69,11 @@ struct FolderReport {
 }
 
 /// Prints the diagnosis; fails where something is wrong.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     let mut failure = None;
     let python = inspect_python(&mut problems).unwrap_or_else(|unusable| {
-        problems.push(unusable.to_string());
+        problems.push(error_line(unusable.as_ref()));
         failure = Some(unusable);
         None
     });
@@ -97,21 +99,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         print_text(&diagnosis, &mut out)
     };
-    printed.map_err(Failure::output(None))?;
+    printed.map_err(Exit::output(None))?;
     match (failure, diagnosis.problems.as_slice()) {
         (Some(failure), _) => Err(failure),
         (None, []) => Ok(()),
-        (None, [problem]) => Err(Failure::Other(format!("doctor: {problem}"))),
-        (None, problems) => Err(Failure::Other(format!(
-            "doctor: {} things are wrong",
-            problems.len()
-        ))),
+        (None, [problem]) => bail!("doctor: {problem}"),
+        (None, problems) => bail!("doctor: {} things are wrong", problems.len()),
     }
 }
 
 /// Boots the interpreter and asks it; adds to `problems` what is wrong inside.
 #[cfg(feature = "py-embed")]
-fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Failure> {
+fn inspect_python(problems: &mut Vec<String>) -> anyhow::Result<Option<PythonReport>> {
     use crate::host::inspection::inspect;
     use crate::host::installation::PYTHON;
     use crate::host::interpreter::{Settings, library_version};
@@ -178,7 +177,7 @@ fn inspect_python(problems: &mut Vec<String>) -> Result<Option<PythonReport>, Fa
     clippy::unnecessary_wraps,
     reason = "the twin with Python inside can fail"
 )]
-fn inspect_python(_problems: &mut Vec<String>) -> Result<Option<PythonReport>, Failure> {
+fn inspect_python(_problems: &mut Vec<String>) -> anyhow::Result<Option<PythonReport>> {
     Ok(None)
 }
 

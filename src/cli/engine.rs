@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use rayon::ThreadPoolBuilder;
 
-use super::failure::Failure;
 use crate::aggregator::BatchScorer;
 use crate::core::Window;
 use crate::input::{self, ReadOptions, Source};
@@ -38,7 +38,7 @@ pub(super) struct Question<'a> {
 
 impl Engine {
     /// Reads and scores.
-    pub(super) fn answer(self, question: &Question<'_>) -> Result<Answer, Failure> {
+    pub(super) fn answer(self, question: &Question<'_>) -> anyhow::Result<Answer> {
         match self {
             Self::Native => score(question),
             Self::Python => audit(question),
@@ -46,13 +46,13 @@ impl Engine {
     }
 }
 
-fn score(question: &Question<'_>) -> Result<Answer, Failure> {
+fn score(question: &Question<'_>) -> anyhow::Result<Answer> {
     let scorer = BatchScorer::new();
     let harvest = input::read(question.sources, question.options, || scorer.lane())?;
     let pool = ThreadPoolBuilder::new()
         .num_threads(question.options.threads.get())
         .build()
-        .map_err(|error| Failure::Other(format!("no threads to score with ({error})")))?;
+        .context("no threads to score with")?;
     let lanes = harvest.sinks;
     let snapshot = pool.install(|| scorer.finish(lanes, &question.window, question.top));
     let report = harvest.report;
@@ -71,19 +71,16 @@ fn score(question: &Question<'_>) -> Result<Answer, Failure> {
 
 /// Computes the same with the pure-Python package, which shares no code with the native scorer.
 #[cfg(feature = "py-embed")]
-fn audit(question: &Question<'_>) -> Result<Answer, Failure> {
+fn audit(question: &Question<'_>) -> anyhow::Result<Answer> {
     use std::ops::ControlFlow;
 
-    use crate::host::audit::{Audit, AuditError, Counts};
+    use crate::cli::exit::Exit;
+    use crate::host::audit::{Audit, Counts};
     use crate::host::interpreter::Settings;
     use crate::input::{OnError, raw};
 
-    let failed = |error: AuditError| match error {
-        AuditError::Interrupted => Failure::Interrupted,
-        AuditError::Python(_) => Failure::Other(format!("--engine python: {error}")),
-    };
     let (interpreter, _) = super::python::boot(&Settings::default())?;
-    let audit = Audit::new(&interpreter).map_err(failed)?;
+    let audit = Audit::new(&interpreter)?;
     let ends_at_first = question.options.on_error == OnError::Fail;
     let options = question.options;
     let end = raw::read(
@@ -101,27 +98,27 @@ fn audit(question: &Question<'_>) -> Result<Answer, Failure> {
             });
             match fed {
                 Ok(None) => ControlFlow::Continue(()),
-                Ok(Some(refused)) => ControlFlow::Break(Failure::Refused(refused)),
-                Err(error) => ControlFlow::Break(failed(error)),
+                Ok(Some(refused)) => ControlFlow::Break(Exit::Refused(refused).into()),
+                Err(error) => ControlFlow::Break(error.into()),
             }
         },
     )?;
-    if let ControlFlow::Break(failure) = end {
-        return Err(failure);
+    if let ControlFlow::Break(error) = end {
+        return Err(error);
     }
-    let Counts { read, accepted } = audit.counts().map_err(failed)?;
+    let Counts { read, accepted } = audit.counts()?;
     let leaderboard = audit.leaderboard(&question.window, question.top);
     Ok(Answer {
         read,
         accepted,
-        refused: audit.refused().map_err(failed)?,
-        leaderboard: Box::new(leaderboard.map_err(failed)?),
+        refused: audit.refused()?,
+        leaderboard: Box::new(leaderboard?),
     })
 }
 
 /// Without an interpreter inside there is nothing to audit with.
 #[cfg(not(feature = "py-embed"))]
-fn audit(_question: &Question<'_>) -> Result<Answer, Failure> {
+fn audit(_question: &Question<'_>) -> anyhow::Result<Answer> {
     Err(super::python::absent(
         "run `python -m poh_holdmetrics score --engine python`",
     ))

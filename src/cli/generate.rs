@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 
-use super::failure::Failure;
+use super::exit::Exit;
 use super::progress::CountingBar;
 use crate::output::Destination;
 use crate::workload::generate::{self, FileFormat, Generator, Shape};
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 /// Writes the events with a progress bar.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let format = arguments.format()?;
     let generator = Generator::new(
         arguments.shape,
@@ -52,11 +52,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         out.finish()
     });
     drop(bar);
-    written.map_err(Failure::output(Some(&arguments.output)))
+    written.map_err(Exit::output(Some(&arguments.output)))
 }
 
 impl Arguments {
-    fn format(&self) -> Result<FileFormat, Failure> {
+    fn format(&self) -> anyhow::Result<FileFormat> {
         let is_stdout = self.output == Path::new("-");
         let by_name = match self
             .output
@@ -71,12 +71,11 @@ impl Arguments {
         };
         let format = self.format.or(by_name).ok_or_else(|| {
             let path = self.output.display();
-            Failure::Usage(format!("--output {path}: unknown extension; add --format"))
+            Exit::usage(format!("--output {path}: unknown extension; add --format"))
         })?;
         if format == FileFormat::Parquet && is_stdout && io::stdout().is_terminal() {
-            return Err(Failure::Usage(
-                "--format parquet: binary data cannot be shown on a terminal; add --output FILE"
-                    .into(),
+            return Err(Exit::usage(
+                "--format parquet: binary data cannot be shown on a terminal; add --output FILE",
             ));
         }
         Ok(format)

@@ -7,14 +7,14 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use super::failure::Failure;
+use super::exit::Exit;
 use crate::config::Scope;
 use crate::net::keys::{ApiKey, KeyHash, read_keys};
-use crate::reason::plain;
 
 /// What a key begins with, so that one that has leaked is recognised.
 const PREFIX: &str = "holdmetrics_";
@@ -43,10 +43,10 @@ enum Verb {
 }
 
 /// Makes one key.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Verb::New { name, scope, file } = &arguments.verb;
     if name.trim().is_empty() {
-        return Err(Failure::Usage("--name: say whose key it is".into()));
+        return Err(Exit::usage("--name: say whose key it is"));
     }
     let key = random_key()?;
     let mut scopes = scope.clone();
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     io::stdout()
         .lock()
         .write_all(printed.as_bytes())
-        .map_err(Failure::output(None))
+        .map_err(Exit::output(None))
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
@@ -76,11 +76,11 @@ fn scope(text: &str) -> Result<Scope, String> {
 }
 
 /// 256 random bits.
-fn random_key() -> Result<String, Failure> {
+fn random_key() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     SysRng
         .try_fill_bytes(&mut bytes)
-        .map_err(|error| Failure::Other(format!("the system gives no random numbers ({error})")))?;
+        .context("the system gives no random numbers")?;
     let mut key = PREFIX.to_owned();
     for byte in bytes {
         write!(key, "{byte:02x}").expect("memory takes it");
@@ -90,22 +90,18 @@ fn random_key() -> Result<String, Failure> {
 
 /// Adds `entry` to the file at `path` once both together make sense. In place, so that the file keeps
 /// its owner and mode; a service that meets half of it keeps the keys that it has.
-fn append(path: &Path, entry: &str) -> Result<(), Failure> {
+fn append(path: &Path, entry: &str) -> anyhow::Result<()> {
     let before = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => {
-            let path = path.display();
-            return Err(Failure::Usage(format!(
-                "--file {path}: cannot be read ({})",
-                plain(&error)
-            )));
+            let unread = format!("--file {}: cannot be read", path.display());
+            return Err(error).context(Exit::Usage(unread));
         }
     };
     let gap = if before.is_empty() { "" } else { "\n" };
     let added = format!("{gap}{entry}");
-    read_keys(path, &format!("{before}{added}"))
-        .map_err(|error| Failure::Usage(format!("--file {error}")))?;
+    read_keys(path, &format!("{before}{added}")).context("--file")?;
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
@@ -116,5 +112,5 @@ fn append(path: &Path, entry: &str) -> Result<(), Failure> {
             file.write_all(added.as_bytes())?;
             file.sync_all()
         })
-        .map_err(Failure::output(Some(path)))
+        .map_err(Exit::output(Some(path)))
 }

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Args, value_parser};
 
-use super::failure::Failure;
+use super::exit::Exit;
 use super::interrupt::interrupted;
 use super::target::TargetArguments;
-use crate::reason::plain;
 use crate::workload::load::{self, LoadOptions, Protocol, Report};
 
 const HTTP_SERVER: &str = "http://127.0.0.1:8000";
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
 }
 
 /// Sends, waits for the last acknowledgement, and prints the report; a signal ends it early.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut target = arguments.target.target()?;
     if arguments.protocol == Protocol::Http && arguments.target.server.is_none() {
         target.url = HTTP_SERVER.into();
@@ -65,14 +65,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("no runtime to send with ({})", plain(&error))))?;
-    let report = runtime.block_on(load::run(&target, &arguments.options(), interrupted()));
-    let report = report.map_err(|error| Failure::Other(error.to_string()))?;
-    print(&report, arguments.json).map_err(Failure::output(None))?;
+        .context("no threads to send with")?;
+    let report = runtime.block_on(load::run(&target, &arguments.options(), interrupted()))?;
+    print(&report, arguments.json).map_err(Exit::output(None))?;
     if report.is_complete {
         Ok(())
     } else {
-        Err(Failure::Interrupted)
+        Err(Exit::Interrupted.into())
     }
 }
 

@@ -1,13 +1,14 @@
 //! The command line: one file for each subcommand; here the concrete parts are chosen.
 //!
-//! Nothing is computed here. [`failure`] holds what can go wrong and with which exit code.
+//! Nothing is computed here. Errors of the library get their context here; [`exit`] says with which
+//! exit code a run ends and prints why.
 
 mod choices;
 mod clock;
 mod config;
 mod doctor;
 mod engine;
-pub mod failure;
+mod exit;
 mod generate;
 mod interrupt;
 mod journal;
@@ -25,7 +26,7 @@ mod window;
 
 use clap::{Parser, Subcommand};
 
-pub use failure::Failure;
+pub use exit::report;
 
 use crate::telemetry;
 
@@ -91,11 +92,11 @@ impl CommandLine {
     /// Runs the chosen subcommand.
     ///
     /// # Errors
-    /// What went wrong, as one sentence with an exit code.
-    pub fn run(self) -> Result<(), Failure> {
+    /// What went wrong, for [`report`].
+    pub fn run(self) -> anyhow::Result<()> {
         // The service sets up its log by its own settings.
         if !matches!(self.command, Command::Serve(_)) {
-            telemetry::start().map_err(|error| Failure::Usage(error.to_string()))?;
+            telemetry::start()?;
         }
         match self.command {
             Command::Score(arguments) => score::run(&arguments),

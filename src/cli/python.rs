@@ -6,8 +6,6 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::failure::Failure;
-
 /// The arguments of `python`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -40,14 +38,13 @@ impl Arguments {
 
 /// Runs what is asked for and ends the process with its exit code.
 #[cfg(feature = "py-embed")]
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     use std::io::IsTerminal;
 
     use crate::host::invocation::Invocation;
     use crate::host::scripts::Program;
 
-    let invocation =
-        Invocation::read(&arguments.words).map_err(|error| Failure::Usage(error.to_string()))?;
+    let invocation = Invocation::read(&arguments.words)?;
     let program = invocation
         .program
         .unwrap_or(if std::io::stdin().is_terminal() {
@@ -62,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Without an interpreter inside there is nothing to run.
 #[cfg(not(feature = "py-embed"))]
-pub(super) fn run(_arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(_arguments: &Arguments) -> anyhow::Result<()> {
     Err(absent("use `python`"))
 }
 
@@ -70,33 +67,25 @@ pub(super) fn run(_arguments: &Arguments) -> Result<(), Failure> {
 #[cfg(feature = "py-embed")]
 pub(super) fn boot(
     settings: &crate::host::interpreter::Settings,
-) -> Result<
-    (
-        crate::host::interpreter::Interpreter,
-        crate::host::runtime::Runtime,
-    ),
-    Failure,
-> {
+) -> anyhow::Result<(
+    crate::host::interpreter::Interpreter,
+    crate::host::runtime::Runtime,
+)> {
     use crate::host::interpreter::Interpreter;
     use crate::host::runtime::{Runtime, Surroundings};
 
-    let surroundings = Surroundings::of_this_process().map_err(unusable)?;
-    let runtime = Runtime::find(&surroundings).map_err(unusable)?;
+    let surroundings = Surroundings::of_this_process()?;
+    let runtime = Runtime::find(&surroundings)?;
     let words: Vec<OsString> = std::env::args_os().collect();
-    let interpreter = Interpreter::boot(&runtime, settings, &words).map_err(unusable)?;
+    let interpreter = Interpreter::boot(&runtime, settings, &words)?;
     Ok((interpreter, runtime))
-}
-
-/// The interpreter inside cannot be used, for the reason that `error` gives.
-#[cfg(feature = "py-embed")]
-pub(super) fn unusable(error: impl std::fmt::Display) -> Failure {
-    Failure::Python(error.to_string())
 }
 
 /// There is no interpreter inside; `instead` is what one can do.
 #[cfg(not(feature = "py-embed"))]
-pub(super) fn absent(instead: &str) -> Failure {
-    Failure::Python(format!(
-        "this program was built without Python inside: build it with --features py-embed, or {instead}"
-    ))
+pub(super) fn absent(instead: impl Into<String>) -> anyhow::Error {
+    super::exit::Exit::NoPython {
+        instead: instead.into(),
+    }
+    .into()
 }

@@ -7,8 +7,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::failure::Failure;
-
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -26,19 +24,19 @@ pub(super) struct Arguments {
 
 /// Runs the script and ends the process with its exit code.
 #[cfg(feature = "py-embed")]
-pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     use crate::host::interpreter::Settings;
     use crate::host::scripts::{Program, check_packages};
 
     let (interpreter, runtime) = super::python::boot(&Settings::default())?;
-    check_packages(&interpreter, &runtime).map_err(super::python::unusable)?;
+    check_packages(&interpreter, &runtime)?;
     let code = Program::File(arguments.script).run(&interpreter, &arguments.arguments);
     interpreter.exit(code)
 }
 
 /// Without an interpreter inside there is nothing to run it with.
 #[cfg(not(feature = "py-embed"))]
-pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { script, arguments } = arguments;
     let words = arguments
         .iter()
@@ -47,7 +45,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
             words.push(word);
             words
         });
-    Err(super::python::absent(&format!(
+    Err(super::python::absent(format!(
         "run it as `python {}`",
         words.to_string_lossy()
     )))

@@ -9,7 +9,7 @@ use std::thread;
 use clap::Args;
 
 use super::engine::{Engine, Question};
-use super::failure::Failure;
+use super::exit::Exit;
 use super::progress::ReadingBar;
 use super::window::WindowArguments;
 use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
 }
 
 /// Reads everything, scores it, and only then writes.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let rejects = arguments.rejects()?;
     arguments.check_output()?;
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
@@ -89,26 +89,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 impl Arguments {
     /// Where refused lines go, and in which form.
-    fn rejects(&self) -> Result<Option<(&Path, RefusalFormat)>, Failure> {
+    fn rejects(&self) -> anyhow::Result<Option<(&Path, RefusalFormat)>> {
         let Some(path) = self.rejects.as_deref() else {
             return Ok(None);
         };
         if self.on_error == OnError::Fail {
-            return Err(Failure::Usage(
-                "--rejects: refused lines end this run; add --on-error skip to list them".into(),
+            return Err(Exit::usage(
+                "--rejects: refused lines end this run; add --on-error skip to list them",
             ));
         }
         let format = RefusalFormat::from_name(path).ok_or_else(|| {
             let path = path.display();
-            Failure::Usage(format!("--rejects {path}: end the name in .jsonl or .csv"))
+            Exit::usage(format!("--rejects {path}: end the name in .jsonl or .csv"))
         })?;
         Ok(Some((path, format)))
     }
 
-    fn check_output(&self) -> Result<(), Failure> {
+    fn check_output(&self) -> anyhow::Result<()> {
         if self.format == OutputFormat::Parquet && self.is_on_terminal() {
-            return Err(Failure::Usage(
-                "--format parquet: a terminal shows no Parquet; add --output FILE".into(),
+            return Err(Exit::usage(
+                "--format parquet: a terminal shows no Parquet; add --output FILE",
             ));
         }
         Ok(())
@@ -118,7 +118,7 @@ impl Arguments {
         self.output.is_none() && io::stdout().is_terminal()
     }
 
-    fn write(&self, report: &ScoreReport<'_>) -> Result<(), Failure> {
+    fn write(&self, report: &ScoreReport<'_>) -> anyhow::Result<()> {
         let has_colours = self.is_on_terminal() && std::env::var_os("NO_COLOR").is_none();
         let path = self.output.as_deref();
         let written = path.map_or_else(|| Ok(Destination::stdout()), Destination::file);
@@ -126,7 +126,7 @@ impl Arguments {
             write_scores(report, self.format, has_colours, &mut out)?;
             out.finish()
         });
-        written.map_err(Failure::output(path))?;
+        written.map_err(Exit::output(path))?;
         if matches!(self.format, OutputFormat::Csv | OutputFormat::Parquet) && report.is_as_of_now {
             // These forms hold no room for it that every reader looks into.
             eprintln!("as of {} (now)", report.window.as_of);
@@ -139,12 +139,12 @@ fn write_rejects(
     path: &Path,
     format: RefusalFormat,
     refused: &[RefusedLine],
-) -> Result<(), Failure> {
+) -> anyhow::Result<()> {
     let written = Destination::file(path).and_then(|mut out| {
         write_refusals(refused, format, &mut out)?;
         out.finish()
     });
-    written.map_err(Failure::output(Some(path)))
+    written.map_err(Exit::output(Some(path)))
 }
 
 fn cores() -> NonZeroUsize {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::failure::Failure;
 use crate::config::{self, Flag, FlagValue, Loaded};
 
 /// Id of the argument that names the file.
@@ -28,7 +27,7 @@ pub(super) fn file(flag: Option<&Path>) -> Option<PathBuf> {
 
 impl SettingArguments {
     /// The settings of this process: defaults, file, environment, flags.
-    pub(super) fn load(&self) -> Result<Loaded, Failure> {
+    pub(super) fn load(&self) -> anyhow::Result<Loaded> {
         let file = file(self.config.as_deref());
         Ok(config::load(
             file.as_deref(),

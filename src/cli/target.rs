@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use hyper::Uri;
 
-use super::failure::Failure;
+use super::exit::Exit;
 use crate::client::Target;
-use crate::reason::plain;
 
 /// A server and what it is shown.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(super) struct TargetArguments {
 
 impl TargetArguments {
     /// The server that is meant, its gRPC address by default.
-    pub(super) fn target(&self) -> Result<Target, Failure> {
+    pub(super) fn target(&self) -> anyhow::Result<Target> {
         let url = self.server.clone();
         let url = url.unwrap_or_else(|| "http://127.0.0.1:60051".into());
         let parsed = url.parse::<Uri>().ok();
@@ -34,15 +34,14 @@ impl TargetArguments {
             Some("http") => false,
             Some("https") => true,
             _ => {
-                return Err(Failure::Usage(format!(
+                return Err(Exit::usage(format!(
                     "--server: {url:?} is no URL as in http://127.0.0.1:60051"
                 )));
             }
         };
         if is_tls != self.ca.is_some() {
-            return Err(Failure::Usage(
-                "--server, --ca: https and the certificate of who signed the server's belong together"
-                    .into(),
+            return Err(Exit::usage(
+                "--server, --ca: https and the certificate of who signed the server's belong together",
             ));
         }
         Ok(Target {
@@ -53,27 +52,23 @@ impl TargetArguments {
     }
 
     /// The API key, if any.
-    pub(super) fn key(&self) -> Result<Option<String>, Failure> {
+    pub(super) fn key(&self) -> anyhow::Result<Option<String>> {
         let flag = "--api-key-file";
         let Some(bytes) = read(self.api_key_file.as_deref(), flag)? else {
             return Ok(None);
         };
         match String::from_utf8(bytes) {
             Ok(text) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
-            Ok(_) | Err(_) => Err(Failure::Usage(format!("{flag}: the file holds no key"))),
+            Ok(_) | Err(_) => Err(Exit::usage(format!("{flag}: the file holds no key"))),
         }
     }
 }
 
-fn read(path: Option<&Path>, flag: &str) -> Result<Option<Vec<u8>>, Failure> {
+fn read(path: Option<&Path>, flag: &str) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(path) = path else {
         return Ok(None);
     };
-    std::fs::read(path).map(Some).map_err(|error| {
-        Failure::Usage(format!(
-            "{flag} {}: cannot be read ({})",
-            path.display(),
-            plain(&error)
-        ))
-    })
+    std::fs::read(path)
+        .map(Some)
+        .with_context(|| Exit::Usage(format!("{flag} {}: cannot be read", path.display())))
 }

@@ -6,10 +6,13 @@
 mod ack;
 mod batch;
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
+use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
@@ -42,21 +45,21 @@ pub struct Target {
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The address, the certificate or the key is none.
-    #[error("{what}: {detail}")]
+    /// The address, the certificate or the key cannot be used.
+    #[error("the {what} cannot be used")]
     Target {
-        /// "server", "certificate" or "API key".
+        /// "address of the server", "certificate" or "API key".
         what: &'static str,
-        /// What is wrong.
-        detail: String,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
     },
-    /// Nobody answers there.
-    #[error("{url}: nobody answers ({detail})")]
+    /// Nothing answers there.
+    #[error("{url}: nobody answers")]
     Connect {
         /// The server.
         url: String,
         /// What the system says.
-        detail: String,
+        source: io::Error,
     },
     /// Something answers there that speaks no gRPC.
     #[error(
@@ -117,7 +120,7 @@ fn is_plain_http(status: &Status) -> bool {
 }
 
 fn is_transport(status: &Status) -> bool {
-    std::error::Error::source(status).is_some()
+    status.source().is_some()
 }
 
 /// What a server says of a stream of events, in order.
@@ -133,36 +136,36 @@ pub struct Client {
 impl Client {
     /// Connects, and waits at most five seconds for that.
     pub async fn connect(target: &Target) -> Result<Self, ClientError> {
-        let bad = |what| {
-            move |error: &dyn std::error::Error| ClientError::Target {
+        let unusable = |what| {
+            move |error: tonic::transport::Error| ClientError::Target {
                 what,
-                detail: error.to_string(),
+                source: error.into(),
             }
         };
         let mut endpoint = Endpoint::from_shared(target.url.clone())
-            .map_err(|error| bad("server")(&error))?
+            .map_err(unusable("address of the server"))?
             .connect_timeout(CONNECT_WAIT_MAX)
             .http2_keep_alive_interval(PING_EVERY)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES);
         if let Some(authority) = &target.authority {
             let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
-            endpoint = endpoint
-                .tls_config(tls)
-                .map_err(|error| bad("certificate")(&error))?;
+            endpoint = endpoint.tls_config(tls).map_err(unusable("certificate"))?;
         }
         let key = target
             .key
             .as_ref()
             .map(|key| format!("Bearer {key}").parse());
-        let key = key.transpose().map_err(|_| ClientError::Target {
-            what: "API key",
-            detail: "it holds what no key holds".into(),
-        })?;
+        let key = key
+            .transpose()
+            .map_err(|error: InvalidMetadataValue| ClientError::Target {
+                what: "API key",
+                source: error.into(),
+            })?;
         let channel = endpoint.connect().await;
         let channel = channel.map_err(|error| ClientError::Connect {
             url: target.url.clone(),
-            detail: cause(&error),
+            source: innermost(&error),
         })?;
         Ok(Self {
             calls: HoldMetricsClient::new(channel),
@@ -213,11 +216,15 @@ fn acks(stream: tonic::Streaming<pb::HoldAck>) -> Acks {
     stream.map(|ack| Ok(ack?.into())).boxed()
 }
 
-/// The innermost reason: the outer ones say "transport error" alone.
-fn cause(error: &dyn std::error::Error) -> String {
+/// The innermost cause of a connection that failed: the others say "transport error" or the like.
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> io::Error {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    let code = innermost.downcast_ref().and_then(io::Error::raw_os_error);
+    code.map_or_else(
+        || io::Error::other(innermost.to_string()),
+        io::Error::from_raw_os_error,
+    )
 }

@@ -1,4 +1,4 @@
-//! Why a configuration is refused; each text is one sentence that names the place and the cure.
+//! Why a configuration is refused; each text names the place and the cure.
 
 use std::borrow::Cow;
 use std::fmt;

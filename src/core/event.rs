@@ -37,7 +37,8 @@ impl std::fmt::Display for Field {
     }
 }
 
-/// Why an event is refused; the text begins with the field.
+/// Why an event is refused; the text begins with the field and is whole: it goes into lists and
+/// answers, where nothing joins it with a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// An id is absent, null or empty.
@@ -48,10 +49,10 @@ pub enum Refusal {
     IdNotText(Field),
     /// `start` or `end` is no instant.
     #[error("{0}: {1}")]
-    Time(Field, #[source] TimeError),
+    Time(Field, TimeError),
     /// `weight` is no weight.
     #[error("weight: {0}")]
-    Weight(#[from] WeightError),
+    Weight(WeightError),
     /// `event_id` is given and empty, or not text.
     #[error("event_id: empty or not text")]
     EventId,
@@ -70,6 +71,12 @@ pub enum Refusal {
     /// `end` lies before `start`.
     #[error("end: before start")]
     EndBeforeStart,
+}
+
+impl From<WeightError> for Refusal {
+    fn from(error: WeightError) -> Self {
+        Self::Weight(error)
+    }
 }
 
 impl Refusal {

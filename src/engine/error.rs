@@ -1,13 +1,12 @@
-//! Why an engine cannot be opened.
+//! Why an engine cannot be opened; each text names the place, and the cause is its source.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::journal::JournalError;
-use crate::reason::plain;
 use crate::state::StateError;
 
-/// Why an engine cannot be opened, in one sentence that names the place.
+/// Why an engine cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The journal, or the lock of the folder.
@@ -17,7 +16,7 @@ pub enum OpenError {
     #[error(transparent)]
     State(#[from] StateError),
     /// A file beside them.
-    #[error("{}: cannot be {action} ({})", path.display(), plain(source))]
+    #[error("{}: cannot be {action}", path.display())]
     Io {
         /// Which file.
         path: PathBuf,
@@ -70,6 +69,6 @@ pub enum OpenError {
         applied: u64,
     },
     /// The system gives no thread.
-    #[error("a thread of the engine cannot be started ({})", plain(.0))]
+    #[error("a thread of the engine cannot be started")]
     Thread(#[source] io::Error),
 }

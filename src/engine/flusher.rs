@@ -16,6 +16,7 @@ use super::progress::{Alarm, Lag, Progress};
 use super::round::Round;
 use super::state_keeper::StateKeeper;
 use crate::core::key::PARTS;
+use crate::error_line::error_line;
 use crate::journal::Journal;
 
 /// Bytes of entries that go into one transaction.
@@ -104,12 +105,12 @@ impl Flusher {
             Err(Unwritten::Failed(error)) => {
                 self.progress.backlog.put_back(taken);
                 metrics.state_flush_failures.inc();
-                error!(%error, "The state was not written; the journal keeps what it lacks.");
+                error!(error = %error_line(&error), "The state was not written; the journal keeps what it lacks.");
                 return Err(());
             }
         }
         if let Err(error) = self.journal.delete_covered(sequence) {
-            warn!(%error, "Segments that the state covers were not removed.");
+            warn!(error = %error_line(&error), "Segments that the state covers were not removed.");
         }
         Ok(())
     }

@@ -21,8 +21,8 @@ pub enum AuditError {
     #[error("interrupted")]
     Interrupted,
     /// The package raised what it should not.
-    #[error("the Python package failed: {0}")]
-    Python(PyErr),
+    #[error("the Python package failed")]
+    Python(#[source] PyErr),
 }
 
 impl From<PyErr> for AuditError {

@@ -72,12 +72,12 @@ pub enum BootError {
         message: String,
     },
     /// Our own preparations failed.
-    #[error("Python in {home} did not start: {cause}")]
+    #[error("Python in {home} did not start")]
     Prepare {
         /// The installation.
         home: String,
         /// The exception.
-        cause: PyErr,
+        source: PyErr,
     },
 }
 
@@ -105,9 +105,9 @@ impl Interpreter {
         let interpreter = Self { owner: PhantomData };
         interpreter
             .attach(|py| prepare(py, runtime))
-            .map_err(|cause| BootError::Prepare {
+            .map_err(|source| BootError::Prepare {
                 home: runtime.home.display().to_string(),
-                cause,
+                source,
             })?;
         Ok(interpreter)
     }

@@ -41,9 +41,9 @@ impl Content {
         let (path, file) = match source {
             Source::Stdin => (None, None),
             Source::Path(path) => {
-                let opened = File::open(path).map_err(|cause| InputError::Open {
+                let opened = File::open(path).map_err(|source| InputError::Open {
                     file: Arc::clone(&name),
-                    cause,
+                    source,
                 })?;
                 (Some(path.as_path()), Some(opened))
             }
@@ -73,9 +73,9 @@ impl Stream {
         let reader: Box<dyn Read + Send> = match file {
             None => Box::new(io::stdin()),
             Some(file) => Box::new(Counted {
-                inner: file.try_clone().map_err(|cause| InputError::Open {
+                inner: file.try_clone().map_err(|source| InputError::Open {
                     file: Arc::clone(&name),
-                    cause,
+                    source,
                 })?,
                 progress: Arc::clone(progress),
             }),
@@ -104,15 +104,15 @@ impl Stream {
         &self.name
     }
 
-    fn error(&self, cause: io::Error) -> InputError {
+    fn error(&self, source: io::Error) -> InputError {
         let file = Arc::clone(&self.name);
         match self.packing.name() {
             Some(packing) => InputError::Unpack {
                 file,
                 packing,
-                cause,
+                source,
             },
-            None => InputError::Read { file, cause },
+            None => InputError::Read { file, source },
         }
     }
 

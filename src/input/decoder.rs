@@ -1,7 +1,7 @@
-//! Calls into the decoders of other crates, whose complaints become one sentence.
+//! Calls into the decoders of other crates, whose errors and panics become errors that name the file.
 //!
 //! A decoder that meets damage which it did not foresee panics; that, too, is a damaged file and no
-//! end of the process. What it printed about the panic stays above the sentence.
+//! end of the process. What it printed about the panic stays above the error.
 
 use std::any::Any;
 use std::error::Error;
@@ -11,21 +11,21 @@ use std::sync::Arc;
 use super::InputError;
 
 /// What `decode` gives, or that `file` is no sound `format`.
-pub(super) fn decoded<T, E: Error>(
+pub(super) fn decoded<T, E: Error + Send + Sync + 'static>(
     file: &Arc<str>,
     format: &'static str,
     decode: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, InputError> {
     // After a panic the decoder is not called again, so nobody sees what state it was left in.
-    let detail = match catch_unwind(AssertUnwindSafe(decode)) {
+    let source = match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => words(&*panic),
+        Ok(Err(error)) => error.into(),
+        Err(panic) => words(&*panic).into(),
     };
     Err(InputError::Damaged {
         file: Arc::clone(file),
         format,
-        detail: detail.lines().next().unwrap_or_default().to_owned(),
+        source,
     })
 }
 
@@ -40,20 +40,19 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::error_line::error_line;
 
     #[test]
     fn an_error_and_a_panic_are_one_sentence_each() {
         let sentence = |decode: fn() -> io::Result<()>| {
-            decoded(&"f".into(), "Arrow", decode)
-                .unwrap_err()
-                .to_string()
+            error_line(&decoded(&"f".into(), "Arrow", decode).unwrap_err())
         };
         let error = sentence(|| Err(io::Error::other("bad\nand more")));
-        assert_eq!(error, "f: truncated or damaged Arrow data (bad)");
+        assert_eq!(error, "f: truncated or damaged Arrow data: bad and more");
         let panic = sentence(|| panic!("offset {} is past the end", 9));
         assert_eq!(
             panic,
-            "f: truncated or damaged Arrow data (offset 9 is past the end)"
+            "f: truncated or damaged Arrow data: offset 9 is past the end"
         );
     }
 }

@@ -1,22 +1,22 @@
-//! Why a set of files cannot be read; each text is one sentence that names the file.
+//! Why a set of files cannot be read; each text names the file, and the cause is its source.
 
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
 use super::Rejected;
-use crate::reason::plain;
 
 /// What ends the reading of a whole set.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// The file is not there, or may not be read.
-    #[error("{file}: cannot be opened ({})", plain(cause))]
+    #[error("{file}: cannot be opened")]
     Open {
         /// Its name.
         file: Arc<str>,
         /// What the system says.
-        cause: io::Error,
+        source: io::Error,
     },
     /// A folder stands where a file is wanted.
     #[error("{file}: is a folder; name the files in it")]
@@ -28,32 +28,32 @@ pub enum InputError {
     #[error("-: standard input is named twice, but it can be read only once")]
     StdinTwice,
     /// The bytes cannot be had.
-    #[error("{file}: reading stopped ({})", plain(cause))]
+    #[error("{file}: reading stopped")]
     Read {
         /// The file's name.
         file: Arc<str>,
         /// What the system says.
-        cause: io::Error,
+        source: io::Error,
     },
     /// A gzip or zstd stream that ends early or is no such stream.
-    #[error("{file}: truncated or damaged {packing} data ({cause})")]
+    #[error("{file}: truncated or damaged {packing} data")]
     Unpack {
         /// The file's name.
         file: Arc<str>,
         /// "gzip" or "zstd".
         packing: &'static str,
         /// What the decoder says.
-        cause: io::Error,
+        source: io::Error,
     },
     /// A Parquet or Arrow file that ends early or breaks its own format.
-    #[error("{file}: truncated or damaged {format} data ({detail})")]
+    #[error("{file}: truncated or damaged {format} data")]
     Damaged {
         /// The file's name.
         file: Arc<str>,
         /// "Parquet" or "Arrow".
         format: &'static str,
-        /// What the decoder says, on one line.
-        detail: String,
+        /// What the decoder says.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// Columns are wanted, but the bytes are neither Parquet nor Arrow IPC.
     #[error("{file}: neither Parquet nor Arrow data; is the file complete?")]

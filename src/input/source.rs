@@ -51,9 +51,9 @@ pub(super) fn check_all(sources: &[Source]) -> Result<(), InputError> {
     }
     for source in sources {
         if let Source::Path(path) = source {
-            let found = std::fs::metadata(path).map_err(|cause| InputError::Open {
+            let found = std::fs::metadata(path).map_err(|error| InputError::Open {
                 file: source.name(),
-                cause,
+                source: error,
             })?;
             if found.is_dir() {
                 return Err(InputError::Folder {

@@ -317,19 +317,20 @@ fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Append
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_line::error_line;
 
     #[test]
     fn a_journal_that_cannot_be_made_says_what_was_missing() {
         let sentence = |error: AppendError| {
             let error = error.into_journal_error(Path::new("journal"), "made");
-            error.to_string()
+            error_line(&error)
         };
         let few = sentence(AppendError::NoDescriptors);
-        assert_eq!(few, "journal: cannot be made (too many files are open)");
+        assert_eq!(few, "journal: cannot be made: too many files are open");
         let full = sentence(AppendError::DiskFull);
-        assert_eq!(full, "journal: cannot be made (no storage space)");
+        assert_eq!(full, "journal: cannot be made: no storage space");
         let broken = JournalError::io("file", "synced")(io::Error::other("broken"));
         let kept = sentence(AppendError::Failed(broken));
-        assert_eq!(kept, "file: cannot be synced (broken)");
+        assert_eq!(kept, "file: cannot be synced: broken");
     }
 }

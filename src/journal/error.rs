@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::segment;
-use crate::reason::plain;
 
 /// What is wrong at one place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +81,7 @@ pub struct Damage {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The system refuses.
-    #[error("{}: cannot be {action} ({})", path.display(), plain(source))]
+    #[error("{}: cannot be {action}", path.display())]
     Io {
         /// Which file or folder.
         path: PathBuf,

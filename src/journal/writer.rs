@@ -13,6 +13,7 @@ use super::appender::{AppendError, Appender};
 use super::error::Refused;
 use super::queue::{Full, Load, Queue};
 use crate::core::EventBatch;
+use crate::error_line::error_line;
 
 /// What one frame takes at most; a single larger batch goes alone.
 const FRAME_MAX: Load = Load {
@@ -183,7 +184,7 @@ impl<T, S: Sink<T>> Work<T, S> {
         }
         let is_poisoned = matches!(*self.shared.condition(), Condition::Poisoned(_));
         if !is_poisoned && let Err(AppendError::Failed(error)) = self.appender.seal() {
-            self.shared.poison(error.to_string().into());
+            self.shared.poison(error_line(&error).into());
         }
     }
 
@@ -215,7 +216,7 @@ impl<T, S: Sink<T>> Work<T, S> {
                 self.sink.refused(submissions, &Refused::NoDescriptors);
             }
             Err(AppendError::Failed(error)) => {
-                let reason: Arc<str> = error.to_string().into();
+                let reason: Arc<str> = error_line(&error).into();
                 self.shared.poison(Arc::clone(&reason));
                 self.sink.refused(submissions, &Refused::Poisoned(reason));
             }

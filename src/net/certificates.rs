@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::in_force::InForce;
 use super::tls::{ServerSide, TlsError, server_side};
 use crate::config::TlsFiles;
+use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
 
 /// The certificates in force, and the files that they come from.
@@ -76,7 +77,7 @@ impl Certificates {
                     .set(server_side.expiry_seconds);
                 info!(file = %self.chain.display(), "Read the certificates again.");
             }
-            Err(error) => warn!(%error, "The certificates stay as they were."),
+            Err(error) => warn!(error = %error_line(&error), "The certificates stay as they were."),
         }
     }
 }

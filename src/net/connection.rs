@@ -27,6 +27,7 @@ use super::activity::{Activity, Call, Held, Wait};
 use super::certificates::Certificates;
 use super::watched::Watched;
 use crate::config::Limits;
+use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
 
 /// Bytes of one call, and of all calls of a connection, that may be on their way unread.
@@ -85,7 +86,7 @@ where
         Ok(stream) => exchange(stream, peer, &manner, service).await,
         Err(error) => {
             manner.metrics.connection_refused("handshake");
-            debug!(%peer, %error, "A TLS handshake failed.");
+            debug!(%peer, error = %error_line(&error), "A TLS handshake failed.");
         }
     }
 }
@@ -128,7 +129,7 @@ where
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    debug!(%peer, %error, "A connection broke.");
+                    debug!(%peer, error = %error_line(&*error), "A connection broke.");
                 }
                 return;
             }

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::in_force::InForce;
 use super::keys::{ApiKey, KeyFileError, KeyHash, read_keys};
+use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
 
 /// The keys in force, and the file that they come from.
@@ -65,15 +66,15 @@ impl KeyRing {
             Ok(keys) => {
                 info!(keys = keys.len(), file = %self.file.display(), "Read the API keys again.");
             }
-            Err(error) => warn!(%error, "The API keys stay as they were."),
+            Err(error) => warn!(error = %error_line(&error), "The API keys stay as they were."),
         }
     }
 }
 
 fn load(file: &Path) -> Result<Vec<ApiKey>, KeyFileError> {
-    let text = fs::read_to_string(file).map_err(|cause| KeyFileError::Read {
+    let text = fs::read_to_string(file).map_err(|source| KeyFileError::Read {
         file: file.to_owned(),
-        cause,
+        source,
     })?;
     read_keys(file, &text)
 }

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::config::Scope;
-use crate::reason::plain;
 
 /// The SHA-256 of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,16 +98,16 @@ struct FileEntry {
     sha256: String,
 }
 
-/// Why a file of keys cannot be used; each text is one sentence that names the file.
+/// Why a file of keys cannot be used; each text names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It cannot be read.
-    #[error("{file}: the API keys cannot be read ({})", plain(cause), file = file.display())]
+    #[error("{file}: the API keys cannot be read", file = file.display())]
     Read {
         /// Its path.
         file: PathBuf,
         /// What the system says.
-        cause: io::Error,
+        source: io::Error,
     },
     /// It is not TOML of the right form.
     #[error("{file}: line {line}: {reason}", file = file.display())]

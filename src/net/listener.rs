@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use super::addresses::Addresses;
 use super::connection::{Manner, serve};
+use crate::error_line::error_line;
 
 /// How long the loop rests where the system has no descriptor left for one more connection.
 const REST: Duration = Duration::from_millis(100);
@@ -58,7 +59,7 @@ pub(super) async fn accept<S, B>(
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    warn!(%error, "No connection can be accepted; trying again.");
+                    warn!(error = %error_line(&error), "No connection can be accepted; trying again.");
                     tokio::time::sleep(REST).await;
                 }
             }

@@ -2,6 +2,7 @@
 //!
 //! TLS 1.2 and 1.3 with the suites of `ring`. Holds no socket; see `connection`.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +16,17 @@ use tokio_rustls::rustls::server::{ParsedCertificate, VerifierBuilderError, WebP
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
 use crate::config::TlsFiles;
-use crate::reason::plain;
 
-/// Why certificates cannot be used; each text is one sentence that names the file.
+/// Why certificates cannot be used; each text names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file cannot be read, or is no PEM.
-    #[error("{file}: no PEM file that can be read ({})", told(cause), file = file.display())]
+    /// The file cannot be read, or is not PEM.
+    #[error("{file}: cannot be read as PEM", file = file.display())]
     Pem {
         /// Its path.
         file: PathBuf,
-        /// What the reader says.
-        cause: pem::Error,
+        /// What the system or the reader says.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A PEM file without a certificate.
     #[error("{file}: holds no certificate", file = file.display())]
@@ -35,7 +35,7 @@ pub enum TlsError {
         file: PathBuf,
     },
     /// The key is not that of the certificate, or either is of no use.
-    #[error("{certificate}, {key}: not a certificate and its key ({cause})",
+    #[error("{certificate}, {key}: not a certificate and its key",
         certificate = certificate.display(), key = key.display())]
     Pair {
         /// Path of the chain.
@@ -43,30 +43,36 @@ pub enum TlsError {
         /// Path of the key.
         key: PathBuf,
         /// What rustls says.
-        cause: rustls::Error,
+        source: rustls::Error,
     },
     /// An authority is of no use.
-    #[error("{file}: not the certificate of an authority ({cause})", file = file.display())]
+    #[error("{file}: not the certificate of an authority", file = file.display())]
     Authority {
         /// Its path.
         file: PathBuf,
         /// What rustls says.
-        cause: rustls::Error,
+        source: rustls::Error,
     },
     /// No verifier can be made of the authorities.
-    #[error("{file}: cannot verify clients ({cause})", file = file.display())]
+    #[error("{file}: cannot verify clients", file = file.display())]
     Verifier {
         /// Path of the authorities.
         file: PathBuf,
         /// What rustls says.
-        cause: VerifierBuilderError,
+        source: VerifierBuilderError,
     },
 }
 
-fn told(cause: &pem::Error) -> String {
-    match cause {
-        pem::Error::Io(cause) => plain(cause),
-        cause => cause.to_string(),
+impl TlsError {
+    fn pem(file: &Path) -> impl FnOnce(pem::Error) -> Self {
+        |error| Self::Pem {
+            file: file.to_owned(),
+            source: match error {
+                // Its words alone: the reader would put "I/O error" before them.
+                pem::Error::Io(source) => source.into(),
+                other => other.into(),
+            },
+        }
     }
 }
 
@@ -86,10 +92,7 @@ pub(super) fn server_side(settings: &TlsFiles) -> Result<ServerSide, TlsError> {
     let provider = provider();
     let chain = certificates(&settings.certificate)?;
     let expiry_seconds = expiry_seconds(&chain[0], &provider);
-    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|cause| TlsError::Pem {
-        file: settings.key.clone(),
-        cause,
-    })?;
+    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(TlsError::pem(&settings.key))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("ring has suites for TLS 1.2 and 1.3");
@@ -98,26 +101,26 @@ pub(super) fn server_side(settings: &TlsFiles) -> Result<ServerSide, TlsError> {
         Some(file) => {
             let mut roots = RootCertStore::empty();
             for authority in certificates(file)? {
-                roots.add(authority).map_err(|cause| TlsError::Authority {
+                roots.add(authority).map_err(|source| TlsError::Authority {
                     file: file.clone(),
-                    cause,
+                    source,
                 })?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
                 .build()
-                .map_err(|cause| TlsError::Verifier {
+                .map_err(|source| TlsError::Verifier {
                     file: file.clone(),
-                    cause,
+                    source,
                 })?;
             builder.with_client_cert_verifier(verifier)
         }
     };
     let config = builder
         .with_single_cert(chain, key)
-        .map_err(|cause| TlsError::Pair {
+        .map_err(|source| TlsError::Pair {
             certificate: settings.certificate.clone(),
             key: settings.key.clone(),
-            cause,
+            source,
         })?;
     let offering = |protocols: &[&[u8]]| {
         let mut config = config.clone();
@@ -159,10 +162,7 @@ fn provider() -> Arc<CryptoProvider> {
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
-        .map_err(|cause| TlsError::Pem {
-            file: file.to_owned(),
-            cause,
-        })?;
+        .map_err(TlsError::pem(file))?;
     if chain.is_empty() {
         return Err(TlsError::Empty {
             file: file.to_owned(),

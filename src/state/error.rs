@@ -1,8 +1,7 @@
 //! Why a state cannot be used.
 
-use std::path::PathBuf;
-
-use crate::reason::plain;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 
 /// What is wrong with a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,22 +57,29 @@ pub enum StateError {
         found: u32,
     },
     /// The system refuses.
-    #[error("{}: the state cannot be {action} ({})", path.display(), words(source))]
+    #[error("{}: the state cannot be {action}", path.display())]
     Io {
         /// Of the state.
         path: PathBuf,
         /// What was tried.
         action: &'static str,
         /// What the system or the store says.
-        source: Box<redb::Error>,
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
-/// What the system says, where it is the system that refuses.
-fn words(error: &redb::Error) -> String {
-    match error {
-        redb::Error::Io(source) => plain(source),
-        other => other.to_string(),
+impl StateError {
+    /// An error of the system, or of the store below.
+    pub(super) fn io(path: &Path, action: &'static str, error: redb::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            action,
+            source: match error {
+                // Its words alone: the store below would put "I/O error" before them.
+                redb::Error::Io(source) => source.into(),
+                other => other.into(),
+            },
+        }
     }
 }
 
@@ -82,20 +88,22 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::error_line::error_line;
 
     #[test]
-    fn the_system_s_reason_is_told_in_words() {
-        let refused = |source: redb::Error| StateError::Io {
-            path: "state.redb".into(),
-            action: "written",
-            source: Box::new(source),
-        };
+    fn the_reason_of_the_system_is_told_in_its_words() {
+        let refused =
+            |error: redb::Error| error_line(&StateError::io("state".as_ref(), "written", error));
         let full = io::Error::from_raw_os_error(if cfg!(windows) { 112 } else { 28 });
-        let sentence = refused(redb::Error::Io(full)).to_string();
-        assert!(sentence.contains("space"), "{sentence}");
-        assert!(!sentence.contains("os error"), "{sentence}");
-        assert!(!sentence.contains("I/O"), "{sentence}");
-        let other = refused(redb::Error::DatabaseAlreadyOpen).to_string();
-        assert!(other.ends_with(&format!("({})", redb::Error::DatabaseAlreadyOpen)));
+        let line = refused(redb::Error::Io(full));
+        assert!(
+            line.starts_with("state: the state cannot be written: "),
+            "{line}"
+        );
+        assert!(line.contains("space"), "{line}");
+        assert!(!line.contains("os error"), "{line}");
+        assert!(!line.contains("I/O"), "{line}");
+        let other = refused(redb::Error::DatabaseAlreadyOpen);
+        assert!(other.ends_with(&format!(": {}", redb::Error::DatabaseAlreadyOpen)));
     }
 }

@@ -15,7 +15,7 @@ use super::entry::Entry;
 use super::error::{Defect, StateError};
 use super::meta::{Meta, Tally, Unread};
 use crate::core::key::PARTS;
-use crate::reason::plain;
+use crate::error_line::error_line;
 
 /// Keys and their claims; see [`super::entry`].
 const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
@@ -269,13 +269,9 @@ fn refused(path: &Path, action: &'static str, error: redb::Error) -> StateError 
     match error {
         redb::Error::Corrupted(what) => damaged(path, Defect::Pages(what)),
         redb::Error::Io(source) if source.kind() == std::io::ErrorKind::InvalidData => {
-            damaged(path, Defect::Pages(plain(&source)))
+            damaged(path, Defect::Pages(error_line(&source)))
         }
-        source => StateError::Io {
-            path: path.to_owned(),
-            action,
-            source: Box::new(source),
-        },
+        other => StateError::io(path, action, other),
     }
 }
 

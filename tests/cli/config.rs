@@ -185,7 +185,7 @@ fn an_unknown_setting_is_refused_with_its_line_and_the_nearest_one() {
         }
     }
     let absent = config(&["check", "--config", "absent.toml"], &[]);
-    assert!(absent.error(2).starts_with("absent.toml: cannot be read"));
+    assert!(absent.error(2).starts_with("absent.toml: cannot be read: "));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn check_reads_the_files_that_the_settings_name() {
     for (arguments, sentence) in [
         (
             &["check", "--api-keys", "/nowhere/keys.toml"][..],
-            "/nowhere/keys.toml: the API keys cannot be read (".to_owned(),
+            "/nowhere/keys.toml: the API keys cannot be read: ".to_owned(),
         ),
         (
             &["check", "--api-keys", no_keys],
@@ -271,7 +271,7 @@ fn check_reads_the_files_that_the_settings_name() {
                 "--tls-key",
                 "/nowhere/k.pem",
             ],
-            "/nowhere/c.pem: no PEM file that can be read (".to_owned(),
+            "/nowhere/c.pem: cannot be read as PEM: ".to_owned(),
         ),
         (
             &["check", "--http-addr", "10.0.0.1:8000"],

@@ -134,27 +134,27 @@ fn a_set_that_cannot_be_read_is_told_in_one_sentence() {
     let long = EVENTS.repeat(2_000);
     let cut = |bytes: Vec<u8>| bytes[..bytes.len() * 2 / 3].to_vec();
     let cases = [
-        (folder.path("absent.jsonl"), "cannot be opened ("),
+        (folder.path("absent.jsonl"), "cannot be opened: "),
         (folder.path("."), "is a folder; name the files in it"),
         (
             folder.file("a.jsonl.gz", cut(gzip(long.as_bytes()))),
-            "truncated or damaged gzip data",
+            "truncated or damaged gzip data: ",
         ),
         (
             folder.file("a.jsonl.zst", cut(zstd(long.as_bytes()))),
-            "truncated or damaged zstd data",
+            "truncated or damaged zstd data: ",
         ),
         (
             folder.file("b.jsonl.gz", ""),
-            "truncated or damaged gzip data",
+            "truncated or damaged gzip data: ",
         ),
         (
             folder.file("c.jsonl.gz", "{}"),
-            "truncated or damaged gzip data",
+            "truncated or damaged gzip data: ",
         ),
         (
             folder.file("a.parquet", "PAR1 and no more"),
-            "truncated or damaged Parquet data",
+            "truncated or damaged Parquet data: ",
         ),
         (
             folder.file("b.parquet", EVENTS),
@@ -162,7 +162,7 @@ fn a_set_that_cannot_be_read_is_told_in_one_sentence() {
         ),
         (
             folder.file("a.arrow", "ARROW1\0\0 and no more"),
-            "truncated or damaged Arrow data",
+            "truncated or damaged Arrow data: ",
         ),
         (
             folder.file("notes", "hello\nworld\n"),
@@ -306,13 +306,13 @@ fn a_full_disk_is_told_with_74() {
     let answer = score(&path, &["--output", "/dev/full"]);
     assert_eq!(
         answer.error(74),
-        "/dev/full: cannot be written (no space left on device)"
+        "/dev/full: cannot be written: no space left on device"
     );
     let absent = folder.path("absent/scores.json");
     let answer = score(&path, &["--output", absent.to_str().unwrap()]);
     assert!(
         answer
             .error(74)
-            .ends_with("cannot be written (no such file or directory)")
+            .ends_with("cannot be written: no such file or directory")
     );
 }

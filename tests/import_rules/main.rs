@@ -161,15 +161,25 @@ fn pyo3_and_unsafe_are_caught_outside_the_fence() {
 }
 
 #[test]
-fn clap_is_caught_outside_the_command_line() {
+fn crates_of_the_command_line_are_caught_in_the_library() {
     assert_eq!(
-        planted("input/format.rs", "#[derive(clap::ValueEnum)] enum A { B }"),
-        ["clap is named only in cli/"]
+        planted("input/format.rs", "#[derive(clap::ValueEnum)]\nenum A {}"),
+        ["clap is named only in cli"]
     );
     assert_eq!(
-        planted("cli/send.rs", "use clap::Args;"),
-        Vec::<String>::new()
+        planted("engine/mod.rs", "use anyhow::Context;"),
+        ["anyhow is named only in cli, main_holdmetrics"]
     );
+    assert_eq!(
+        planted("main_holdmetrics.rs", "use clap::Parser;"),
+        ["clap is named only in cli"]
+    );
+    for file in ["cli/exit.rs", "main_holdmetrics.rs"] {
+        assert_eq!(
+            planted(file, "fn run() -> anyhow::Result<()> {}"),
+            Vec::<String>::new()
+        );
+    }
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn an_address_in_use_is_named_with_its_setting() {
     let sentence = refusal(command(folder.path(), &["--http-addr", &address]), 1);
     assert!(
         sentence.starts_with(&format!(
-            "http.host, http.port: {address} cannot be bound ("
+            "http.address: {address} cannot be bound, choose another address: "
         )),
         "{sentence}"
     );

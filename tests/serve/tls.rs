@@ -57,6 +57,6 @@ async fn sighup_reads_the_certificates_again_and_what_is_wrong_is_logged_once() 
     let [line] = said("The certificates stay as they were.")[..] else {
         panic!("{}", ended.stderr);
     };
-    let expected = format!("{certificate}, {key}: not a certificate and its key (");
+    let expected = format!("{certificate}, {key}: not a certificate and its key: ");
     assert!(line.contains("WARN") && line.contains(&expected), "{line}");
 }

@@ -5,19 +5,22 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::{Context, bail};
+
 use super::packing::Packing;
 use super::place::Place;
 use super::report::losses;
-use crate::cli::Failure;
+use crate::cli::exit::Exit;
 use crate::cli::progress::CountingBar;
 use crate::core::{Event, encoding};
 use crate::engine::OpenError;
+use crate::error_line::error_line;
 use crate::journal::{RealVfs, read_readable, survey};
 use crate::output::{Destination, write_event};
 use crate::state::{Salvaged, StateError, Store};
 
 /// Writes them to `output`; fails after that where some cannot be read, and says which.
-pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
+pub(super) fn run(place: &Place, output: &Path) -> anyhow::Result<()> {
     refuse_the_store(place, output)?;
     let found = survey(&RealVfs, &place.journal, |_| ())?;
     let events: u64 = found.segments.iter().map(|segment| segment.events).sum();
@@ -26,7 +29,7 @@ pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
     let state = match whole_state(place) {
         Ok(state) => state,
         Err(error) => {
-            trouble.push(error.to_string());
+            trouble.push(error_line(&error));
             let salvaged = place.damaged_state()?;
             salvaged.map(|(store, salvaged)| {
                 trouble.push(what_is_left(&salvaged));
@@ -39,15 +42,14 @@ pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
         (store.contents().applied_sequence, *written)
     });
     let keys = state.as_ref().map_or(0, |(store, _)| store.contents().keys);
-    let cannot_write = || Failure::output(Some(output));
+    let cannot_write = || Exit::output(Some(output));
     let destination = Destination::file(output).map_err(cannot_write())?;
     let mut out = Packing::new(output, destination).map_err(cannot_write())?;
     let bar = CountingBar::new(events + keys);
     if let Some((store, _)) = &state {
-        write_state(store, &bar, &mut out).map_err(|failure| match failure {
-            StateFailure::Output(error) => cannot_write()(error),
-            StateFailure::State(error) => error.into(),
-        })?;
+        let (written, read) = write_state(store, &bar, &mut out);
+        written.map_err(cannot_write())?;
+        read?;
     }
     let readable = read_readable(&RealVfs, &place.journal, covered, |frame| {
         bar.advance(frame.count.into());
@@ -55,15 +57,11 @@ pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
             return Ok(());
         }
         for event in encoding::events(frame.payload) {
-            let event = event.map_err(|error| {
-                let first = frame.first;
-                Failure::Other(format!(
-                    "the frame of event {first} holds no events: it {error}"
-                ))
-            })?;
+            let event = event
+                .with_context(|| format!("the frame of event {} holds no events", frame.first))?;
             write_event(&event, &mut out).map_err(cannot_write())?;
         }
-        Ok::<_, Failure>(())
+        anyhow::Ok(())
     })?;
     drop(bar);
     let destination = out.finish().map_err(cannot_write())?;
@@ -77,19 +75,19 @@ pub(super) fn run(place: &Place, output: &Path) -> Result<(), Failure> {
     } else if !readable.lost.is_empty() {
         trouble.push(format!("{journal}: {}", losses(&readable)));
     } else if let Err(error) = place.check_order(&found, covered) {
-        trouble.push(error.to_string());
+        trouble.push(error_line(&error));
     }
     if trouble.is_empty() {
         return Ok(());
     }
-    Err(Failure::Other(format!(
+    bail!(
         "what can be read is written, and something cannot: {}",
         trouble.join("; ")
-    )))
+    )
 }
 
 /// A file of the store must not become its own copy.
-fn refuse_the_store(place: &Place, output: &Path) -> Result<(), Failure> {
+fn refuse_the_store(place: &Place, output: &Path) -> anyhow::Result<()> {
     if output == Path::new("-") {
         return Ok(());
     }
@@ -101,7 +99,7 @@ fn refuse_the_store(place: &Place, output: &Path) -> Result<(), Failure> {
     if let (Ok(target), Ok(data)) = (target, data)
         && target.starts_with(data)
     {
-        return Err(Failure::Usage(format!(
+        return Err(Exit::usage(format!(
             "{}: lies in the folder of the store: give --output a file elsewhere",
             output.display()
         )));
@@ -126,13 +124,12 @@ fn what_is_left(salvaged: &Salvaged) -> String {
     }
 }
 
-enum StateFailure {
-    Output(io::Error),
-    State(StateError),
-}
-
-/// Writes what the state knows, one line for each claim.
-fn write_state(store: &Store, bar: &CountingBar, out: &mut impl Write) -> Result<(), StateFailure> {
+/// Writes what the state knows, one line for each claim; how the writing went, and the reading.
+fn write_state(
+    store: &Store,
+    bar: &CountingBar,
+    out: &mut impl Write,
+) -> (io::Result<()>, Result<(), StateError>) {
     let mut written = Ok(());
     let read = store.for_each(|entry| {
         for (token_id, claims) in entry.keys() {
@@ -142,8 +139,7 @@ fn write_state(store: &Store, bar: &CountingBar, out: &mut impl Write) -> Result
             }
         }
     });
-    written.map_err(StateFailure::Output)?;
-    read.map_err(StateFailure::State)
+    (written, read)
 }
 
 fn write_key(

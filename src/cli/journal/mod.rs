@@ -15,7 +15,6 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use self::place::{DataFolder, Place};
-use super::failure::Failure;
 use crate::journal::{
     Damage, JournalError, JournalOptions, RealVfs, SegmentState, Survey, Vfs, salvage, survey,
 };
@@ -58,7 +57,7 @@ struct Shown {
 }
 
 /// Does what was asked for.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.verb {
         Verb::Inspect(shown) => inspect(shown),
         Verb::Verify(shown) => verify(shown),
@@ -72,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// What is there, whoever uses it.
-fn inspect(shown: &Shown) -> Result<(), Failure> {
+fn inspect(shown: &Shown) -> anyhow::Result<()> {
     let place = shown.folder.find()?;
     let lock = place.lock();
     let in_use_by = match &lock {
@@ -84,25 +83,25 @@ fn inspect(shown: &Shown) -> Result<(), Failure> {
     report::print_survey(&found, &place.journal, in_use_by, shown.json)
 }
 
-fn verify(shown: &Shown) -> Result<(), Failure> {
+fn verify(shown: &Shown) -> anyhow::Result<()> {
     let place = shown.folder.find()?;
     let _lock = place.lock()?;
     let found = survey(&RealVfs, &place.journal, |_| ())?;
     match check(&place, &found) {
         Ok(state) => report::print_verdict(&found, state, &place.data, shown.json),
-        Err(failure) => {
+        Err(error) => {
             if shown.json {
-                report::print_fault(&found, &place.data, &failure)?;
+                report::print_fault(&found, &place.data, &error)?;
             }
-            Err(failure)
+            Err(error)
         }
     }
 }
 
 /// What the state holds, where it, the journal and their order are whole.
-fn check(place: &Place, found: &Survey) -> Result<Option<Contents>, Failure> {
+fn check(place: &Place, found: &Survey) -> anyhow::Result<Option<Contents>> {
     if let Some(damage) = found.damages.first() {
-        return Err(damaged(&place.journal, damage));
+        return Err(damaged(&place.journal, damage).into());
     }
     let state = place.state()?;
     let state = state.as_ref().map(Store::verify).transpose()?;
@@ -110,7 +109,7 @@ fn check(place: &Place, found: &Survey) -> Result<Option<Contents>, Failure> {
     Ok(state)
 }
 
-fn repair(shown: &Shown) -> Result<(), Failure> {
+fn repair(shown: &Shown) -> anyhow::Result<()> {
     let place = shown.folder.find()?;
     let _lock = place.lock()?;
     let found = survey(&RealVfs, &place.journal, |_| ())?;
@@ -127,12 +126,11 @@ fn repair(shown: &Shown) -> Result<(), Failure> {
     report::print_salvaged(&done, &place.journal, applied, shown.json)
 }
 
-fn damaged(folder: &Path, damage: &Damage) -> Failure {
+fn damaged(folder: &Path, damage: &Damage) -> JournalError {
     JournalError::Damaged {
         folder: folder.to_owned(),
         damage: damage.clone(),
     }
-    .into()
 }
 
 /// How a segment ends, in one word.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{Failure, clock, settings};
+use crate::cli::exit::Exit;
+use crate::cli::{clock, settings};
 use crate::config::{self, FlagValue};
 use crate::engine::{OpenError, view_damaged_state, view_state};
 use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
@@ -31,7 +32,7 @@ pub(super) struct Place {
 impl DataFolder {
     /// The folder that `serve` would use with the same settings; there must be a journal
     /// or a state.
-    pub(super) fn find(&self) -> Result<Place, Failure> {
+    pub(super) fn find(&self) -> anyhow::Result<Place> {
         let flag = self.data_dir.clone().map(|text| FlagValue {
             setting: "store.data_dir",
             flag: "data-dir",
@@ -43,7 +44,7 @@ impl DataFolder {
         let data = loaded.config.store.data_dir;
         let journal = data.join("journal");
         if !journal.is_dir() && !data.join("state.redb").is_file() {
-            return Err(Failure::Usage(format!(
+            return Err(Exit::usage(format!(
                 "{}: there is no journal: give --data-dir the folder that `serve` uses",
                 journal.display()
             )));

@@ -8,7 +8,8 @@ use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use super::{shown, state_word};
-use crate::cli::Failure;
+use crate::cli::exit::Exit;
+use crate::error_line::error_line;
 use crate::journal::{Lost, Readable, Salvaged, SegmentState, SegmentSurvey, Survey};
 use crate::state::Contents;
 
@@ -23,7 +24,7 @@ pub(super) fn print_survey(
     folder: &Path,
     in_use_by: Option<&str>,
     is_json: bool,
-) -> Result<(), Failure> {
+) -> anyhow::Result<()> {
     if is_json {
         return print_json(&json!({
             "folder": shown(folder),
@@ -53,7 +54,7 @@ pub(super) fn print_verdict(
     state: Option<Contents>,
     folder: &Path,
     is_json: bool,
-) -> Result<(), Failure> {
+) -> anyhow::Result<()> {
     if is_json {
         let state = state
             .map(|state| json!({"keys": state.keys, "applied_sequence": state.applied_sequence}));
@@ -81,7 +82,11 @@ pub(super) fn print_verdict(
 }
 
 /// That something is not whole; for a program, which does not read the sentence on standard error.
-pub(super) fn print_fault(found: &Survey, folder: &Path, failure: &Failure) -> Result<(), Failure> {
+pub(super) fn print_fault(
+    found: &Survey,
+    folder: &Path,
+    error: &anyhow::Error,
+) -> anyhow::Result<()> {
     print_json(&json!({
         "folder": shown(folder),
         "whole": false,
@@ -89,12 +94,12 @@ pub(super) fn print_fault(found: &Survey, folder: &Path, failure: &Failure) -> R
         "frames": sum(found, |segment| segment.frames),
         "events": sum(found, |segment| segment.events),
         "damages": damages(found.damages.iter()),
-        "reason": failure.to_string(),
+        "reason": error_line(error.as_ref()),
     }))
 }
 
 /// That there is no damage.
-pub(super) fn print_nothing_to_do(folder: &Path, is_json: bool) -> Result<(), Failure> {
+pub(super) fn print_nothing_to_do(folder: &Path, is_json: bool) -> anyhow::Result<()> {
     if is_json {
         return print_json(&json!({"folder": shown(folder), "whole": true, "moved_to": null}));
     }
@@ -107,7 +112,7 @@ pub(super) fn print_salvaged(
     folder: &Path,
     applied: u64,
     is_json: bool,
-) -> Result<(), Failure> {
+) -> anyhow::Result<()> {
     let readable = &done.readable;
     if is_json {
         return print_json(&json!({
@@ -248,12 +253,11 @@ fn lost_json(lost: &Lost) -> Value {
     json!({"first_sequence": lost.first, "last_sequence": lost.last})
 }
 
-fn print_json(value: &Value) -> Result<(), Failure> {
+fn print_json(value: &Value) -> anyhow::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .map_err(Failure::output(None))
+    out.write_all(text.as_bytes()).map_err(Exit::output(None))
 }

@@ -4,7 +4,7 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use crate::cli::failure::Failure;
+use crate::cli::exit::Exit;
 use crate::input::Source;
 
 /// What two names of one file have in common.
@@ -22,7 +22,7 @@ pub(super) fn check(
     sources: &[Source],
     resume: Option<&Path>,
     rejects: Option<&Path>,
-) -> Result<(), Failure> {
+) -> anyhow::Result<()> {
     let flags = [("--resume", resume), ("--rejects", rejects)];
     let written = flags.map(|(flag, path)| (flag, path, path.and_then(identity)));
     for (flag, path, file) in &written {
@@ -33,7 +33,7 @@ pub(super) fn check(
             .iter()
             .find(|source| identity(path_of(source)).as_ref() == Some(file));
         if let Some(source) = read {
-            return Err(Failure::Usage(format!(
+            return Err(Exit::usage(format!(
                 "{flag} {}: that is the input {} and would be overwritten; name another file",
                 path.display(),
                 source.name()
@@ -42,7 +42,7 @@ pub(super) fn check(
     }
     match written {
         [(_, _, Some(one)), (_, Some(path), Some(other))] if one == other => {
-            Err(Failure::Usage(format!(
+            Err(Exit::usage(format!(
                 "--rejects {}: --resume names the same file; name another one",
                 path.display()
             )))

@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::ledger::Ledger;
 use super::reader::Parcel;
-use crate::cli::failure::Failure;
+use crate::cli::exit::Exit;
 use crate::cli::interrupt::interrupted;
 use crate::client::{Ack, Batch, Client, ClientError, Target};
 
@@ -36,7 +36,7 @@ pub(super) struct Delivery<'a> {
 /// Why a stream is over.
 enum Break {
     Call(ClientError),
-    Final(Failure),
+    Final(anyhow::Error),
 }
 
 impl<'a> Delivery<'a> {
@@ -58,14 +58,14 @@ impl<'a> Delivery<'a> {
     }
 
     /// Sends until all is acknowledged, a signal ends it, or the server is away too long.
-    pub(super) async fn run(&mut self) -> Result<(), Failure> {
+    pub(super) async fn run(&mut self) -> anyhow::Result<()> {
         tokio::select! {
             delivered = self.deliver() => delivered,
-            () = interrupted() => Err(Failure::Interrupted),
+            () = interrupted() => Err(Exit::Interrupted.into()),
         }
     }
 
-    async fn deliver(&mut self) -> Result<(), Failure> {
+    async fn deliver(&mut self) -> anyhow::Result<()> {
         // Nobody asks a server for nothing: files that cannot be read are told by themselves.
         self.take_parcel().await;
         let mut pause = FIRST_PAUSE;
@@ -73,14 +73,14 @@ impl<'a> Delivery<'a> {
             let before = self.heard;
             let error = match self.stream().await {
                 Ok(()) => return Ok(()),
-                Err(Break::Final(failure)) => return Err(failure),
+                Err(Break::Final(error)) => return Err(error),
                 Err(Break::Call(error)) => error,
             };
             if self.heard > before {
                 pause = FIRST_PAUSE;
             }
             let Some(wanted) = error.retry() else {
-                return Err(Failure::Other(error.to_string()));
+                return Err(error.into());
             };
             let silent = self.heard.elapsed();
             let Some(left) = self
@@ -88,10 +88,8 @@ impl<'a> Delivery<'a> {
                 .checked_sub(silent)
                 .filter(|left| !left.is_zero())
             else {
-                return Err(Failure::Other(format!(
-                    "{error}; gave up after {} s",
-                    silent.as_secs()
-                )));
+                let given_up = format!("gave up after {} s", silent.as_secs());
+                return Err(anyhow::Error::from(error).context(given_up));
             };
             // Shorter where patience ends before, so that the last try is at its end.
             sleep(

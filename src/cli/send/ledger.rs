@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::apart;
 use super::fingerprint::Fingerprint;
 use super::reader::{Begun, Parcel};
-use crate::cli::failure::Failure;
+use crate::cli::exit::Exit;
 use crate::client::{Ack, RefusedRow};
 use crate::input::Source;
 use crate::output::{Destination, RefusalFormat, RefusedLine, write_refusals};
-use crate::reason::plain;
 
 /// The place is saved at most this often, and at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -62,10 +62,10 @@ impl Ledger {
         resume: Option<&Path>,
         rejects: Option<&Path>,
         sources: &[Source],
-    ) -> Result<Self, Failure> {
+    ) -> anyhow::Result<Self> {
         if resume.is_some() && sources.contains(&Source::Stdin) {
-            return Err(Failure::Usage(
-                "--resume: standard input cannot be read again; name a file".into(),
+            return Err(Exit::usage(
+                "--resume: standard input cannot be read again; name a file",
             ));
         }
         apart::check(sources, resume, rejects)?;
@@ -79,7 +79,7 @@ impl Ledger {
         }
         if let Some(path) = resume {
             // A place that cannot be written is said before hours are spent, not after.
-            drop(Destination::file(path).map_err(Failure::output(Some(path)))?);
+            drop(Destination::file(path).map_err(Exit::output(Some(path)))?);
         }
         let rejects = rejects.map(|path| open_rejects(path, &place)).transpose()?;
         Ok(Self {
@@ -105,7 +105,7 @@ impl Ledger {
     }
 
     /// All of `parcel` is done with; `ack` is what the server said of its events, if it has any.
-    pub(super) fn settle(&mut self, parcel: Parcel, ack: Option<Ack>) -> Result<(), Failure> {
+    pub(super) fn settle(&mut self, parcel: Parcel, ack: Option<Ack>) -> anyhow::Result<()> {
         let rows = parcel.rows() as u64;
         let fingerprint = parcel.fingerprint;
         let mut refused = parcel.refused;
@@ -126,7 +126,7 @@ impl Ledger {
         self.refused += refused.len() as u64;
         if let Some((path, file)) = &mut self.rejects {
             write_refusals(&refused, RefusalFormat::Jsonl, file)
-                .map_err(Failure::output(Some(path)))?;
+                .map_err(Exit::output(Some(path)))?;
         }
         self.first_refused = self
             .first_refused
@@ -141,13 +141,13 @@ impl Ledger {
     }
 
     /// Writes down the place.
-    pub(super) fn save(&mut self) -> Result<(), Failure> {
+    pub(super) fn save(&mut self) -> anyhow::Result<()> {
         self.saved = Instant::now();
         let Some(path) = &self.resume else {
             return Ok(());
         };
         if let Some((path, file)) = &self.rejects {
-            let bytes = bytes_on_disk(file).map_err(Failure::output(Some(path)))?;
+            let bytes = bytes_on_disk(file).map_err(Exit::output(Some(path)))?;
             let file = path.to_string_lossy().into_owned();
             self.place.rejects = Some(Listed { file, bytes });
         }
@@ -156,7 +156,7 @@ impl Ledger {
             out.write_all(b"\n")?;
             out.finish()
         });
-        written.map_err(Failure::output(Some(path)))
+        written.map_err(Exit::output(Some(path)))
     }
 
     /// One line for people.
@@ -185,41 +185,41 @@ impl Ledger {
     }
 
     /// Fails where lines were refused and nobody wanted a list of them.
-    pub(super) fn verdict(&mut self) -> Result<(), Failure> {
+    pub(super) fn verdict(&mut self) -> anyhow::Result<()> {
         match self.first_refused.take() {
-            Some(first) if self.rejects.is_none() => Err(Failure::Refused(RefusedLine {
+            Some(first) if self.rejects.is_none() => Err(Exit::Refused(RefusedLine {
                 reason: format!(
                     "{} (the first of {} refused; --rejects FILE lists them and lets the run pass)",
                     first.reason, self.refused
                 ),
                 ..first
-            })),
+            })
+            .into()),
             Some(_) | None => Ok(()),
         }
     }
 }
 
-fn saved_place(path: &Path, files: &[String]) -> Result<Place, Failure> {
-    let unusable = |detail: String| {
-        Failure::Usage(format!(
+fn saved_place(path: &Path, files: &[String]) -> anyhow::Result<Place> {
+    let unusable = |detail: &str| {
+        Exit::Usage(format!(
             "--resume {}: {detail}; remove it to begin anew",
             path.display()
         ))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(plain(&error)))?;
-    let place: Place =
-        serde_json::from_str(&text).map_err(|error| unusable(format!("not a place ({error})")))?;
+    let text = std::fs::read_to_string(path).with_context(|| unusable("it cannot be read"))?;
+    let place: Place = serde_json::from_str(&text).with_context(|| unusable("not a place"))?;
     if place.files != files {
         let files = place.files.join(", ");
-        return Err(unusable(format!("it belongs to {files}")));
+        return Err(unusable(&format!("it belongs to {files}")).into());
     }
     Ok(place)
 }
 
 /// Opens the list where the run before has left it; anything else in it was never acknowledged.
-fn open_rejects(path: &Path, place: &Place) -> Result<(PathBuf, File), Failure> {
+fn open_rejects(path: &Path, place: &Place) -> anyhow::Result<(PathBuf, File)> {
     if RefusalFormat::from_name(path) != Some(RefusalFormat::Jsonl) {
-        return Err(Failure::Usage(format!(
+        return Err(Exit::usage(format!(
             "--rejects {}: end the name in .jsonl",
             path.display()
         )));
@@ -239,10 +239,7 @@ fn open_rejects(path: &Path, place: &Place) -> Result<(PathBuf, File), Failure> 
         }
         Ok(file)
     };
-    Ok((
-        path.to_owned(),
-        opened().map_err(Failure::output(Some(path)))?,
-    ))
+    Ok((path.to_owned(), opened().map_err(Exit::output(Some(path)))?))
 }
 
 /// How long a list is, once all of it is on disk; 0 for what is no regular file.

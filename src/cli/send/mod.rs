@@ -16,17 +16,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Args, value_parser};
 use tokio::sync::mpsc;
 
 use self::delivery::Delivery;
 use self::ledger::Ledger;
 use self::reader::Reader;
-use super::failure::Failure;
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
 use crate::input::{InputFormat, Progress, Source};
-use crate::reason::plain;
 
 /// Batches that were read and not yet taken up.
 const READ_AHEAD: usize = 4;
@@ -57,7 +56,7 @@ pub(super) struct Arguments {
 }
 
 /// Sends everything, then says what became of it.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.target.target()?;
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
     let mut ledger = Ledger::open(
@@ -79,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("no runtime to send with ({})", plain(&error))))?;
+        .context("no threads to send with")?;
     let mut delivery = Delivery::new(
         target,
         receiver,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 
 use super::fingerprint::Fingerprint;
-use crate::cli::failure::Failure;
+use crate::cli::exit::Exit;
 use crate::client::Batch;
 use crate::input::{InputFormat, Progress, Source, read_in_order};
 use crate::output::RefusedLine;
@@ -49,7 +49,7 @@ pub(super) struct Begun {
 
 impl Reader {
     /// Reads until the end, or until nobody takes parcels any more.
-    pub(super) fn run(self, parcels: &Sender<Parcel>) -> Result<(), Failure> {
+    pub(super) fn run(self, parcels: &Sender<Parcel>) -> anyhow::Result<()> {
         let skipped = self.begun.as_ref().map_or(0, |begun| begun.rows);
         let mut parcel = Parcel::default();
         let mut row_number = 0;
@@ -103,10 +103,10 @@ impl Reader {
 
 impl Begun {
     /// Other files have taken the place of `sources`: what to skip of them nobody knows.
-    fn replaced(&self, sources: &[Source]) -> Failure {
+    fn replaced(&self, sources: &[Source]) -> anyhow::Error {
         let names: Vec<_> = sources.iter().map(Source::name).collect();
         let place = self.place.display();
-        Failure::Usage(format!(
+        Exit::usage(format!(
             "--resume {place}: {} no longer begins with the {} rows that were done before; remove \
              {place} to send all of it",
             names.join(", "),

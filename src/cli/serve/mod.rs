@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -25,12 +26,11 @@ use tracing::info;
 use self::notify::Notifier;
 use self::shutdown::Ending;
 use self::signals::Signals;
-use super::failure::Failure;
+use super::exit::Exit;
 use super::settings::SettingArguments;
 use crate::config::{Config, LogFormat};
 use crate::engine::{Engine, Options, SystemClock};
 use crate::net::{Listeners, Server, Settings};
-use crate::reason::plain;
 use crate::telemetry::{self, LineForm, Metrics, Otlp};
 
 /// What is compiled in, for `holdmetrics_build_info`.
@@ -51,24 +51,24 @@ pub(super) struct Arguments {
 }
 
 /// Refuses what a start would refuse before it opens the store; starts nothing.
-pub(super) fn check(config: &Config) -> Result<(), Failure> {
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     let settings = Settings::new(config)?;
     network::check_addresses(config, &settings)?;
     network::credentials(&settings, &Arc::new(Metrics::new("", "")))?;
     if config.otlp.endpoint.is_some() {
-        Otlp::check_variables().map_err(|error| Failure::Usage(error.to_string()))?;
+        Otlp::check_variables()?;
     }
     Ok(())
 }
 
 /// Serves until a signal, or until the journal fails.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let loaded = arguments.settings.load()?;
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .thread_name("serve")
         .build()
-        .map_err(|error| Failure::Other(format!("no threads to serve with ({})", plain(&error))))?;
+        .context("no threads to serve with")?;
     let result = runtime.block_on(serve(&loaded.config, arguments.salvage));
     end(runtime);
     result
@@ -79,7 +79,7 @@ fn end(runtime: Runtime) {
     runtime.shutdown_timeout(Duration::from_millis(200));
 }
 
-async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
+async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
     // First of all, so that no signal finds the process unprepared.
     let mut signals = Signals::register()?;
     let notifier = Notifier::from_environment();
@@ -93,7 +93,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,
-        () = signals.ended(|| ()) => return Err(Failure::Interrupted),
+        () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
     };
     let read_anew = credentials.clone();
     let server = Server::new(
@@ -116,32 +116,29 @@ async fn serve(config: &Config, is_salvaging: bool) -> Result<(), Failure> {
         }
         reason = engine.poisoned() => Some(ending.poisoned(reason, &mut signals).await),
         // It runs until it is told to stop: what ends before has panicked.
-        ended = &mut serving => return Err(Failure::Other(format!("the servers ended ({ended:?})"))),
+        ended = &mut serving => bail!("the servers ended ({ended:?})"),
     };
     notifier.stopping();
     ending.finish(serving, signals).await?;
     match reason {
         None => Ok(()),
-        Some(reason) => Err(Failure::Poisoned(reason.to_string())),
+        Some(reason) => Err(Exit::JournalFailed(reason.to_string()).into()),
     }
 }
 
 /// The log, and exports where a receiver is named.
-fn start_telemetry(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Otlp>, Failure> {
+fn start_telemetry(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Otlp>> {
     let exports =
         config.otlp.endpoint.as_deref().map(|endpoint| {
             Otlp::start(endpoint, config.otlp.metrics_interval, Arc::clone(metrics))
         });
     let exports = exports.transpose();
-    let (otlp, spans) = exports
-        .map_err(|error| Failure::Usage(error.to_string()))?
-        .unzip();
+    let (otlp, spans) = exports?.unzip();
     let form = match config.log.format {
         LogFormat::Text => LineForm::Text,
         LogFormat::Json => LineForm::Json,
     };
-    telemetry::start_as(&config.log.level, form, spans)
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+    telemetry::start_as(&config.log.level, form, spans)?;
     Ok(otlp)
 }
 
@@ -150,7 +147,7 @@ async fn open(
     config: &Config,
     is_salvaging: bool,
     metrics: &Arc<Metrics>,
-) -> Result<Arc<Engine>, Failure> {
+) -> anyhow::Result<Arc<Engine>> {
     let options = Options {
         salvages: is_salvaging,
         metrics: Arc::clone(metrics),
@@ -158,10 +155,7 @@ async fn open(
     };
     let began = Instant::now();
     let opened = tokio::task::spawn_blocking(|| Engine::open(options, Arc::new(SystemClock)));
-    let engine = opened
-        .await
-        .map_err(|panic| Failure::Other(format!("the store cannot be opened ({panic})")))?
-        .map_err(|error| Failure::Other(error.to_string()))?;
+    let engine = opened.await.context("the store cannot be opened")??;
     let engine = Arc::new(engine);
     let looked_at = Arc::clone(&engine);
     metrics.look_up(move || looked_at.figures());
@@ -173,14 +167,11 @@ async fn open(
     Ok(engine)
 }
 
-async fn bind(config: &Config) -> Result<Listeners, Failure> {
+async fn bind(config: &Config) -> anyhow::Result<Listeners> {
     let one = async |key: &str, address: SocketAddr| {
-        TcpListener::bind(address).await.map_err(|error| {
-            Failure::Other(format!(
-                "{key}: {address} cannot be bound ({}): choose another address",
-                plain(&error)
-            ))
-        })
+        TcpListener::bind(address)
+            .await
+            .with_context(|| format!("{key}: {address} cannot be bound, choose another address"))
     };
     Ok(Listeners {
         grpc: Some(one("grpc.address", config.grpc.address()).await?),
@@ -189,7 +180,7 @@ async fn bind(config: &Config) -> Result<Listeners, Failure> {
 }
 
 /// One line on standard output that says where to call; with port 0 it is the only way to know.
-fn announce(listeners: &Listeners, config: &Config) -> Result<(), Failure> {
+fn announce(listeners: &Listeners, config: &Config) -> anyhow::Result<()> {
     let address = |listener: &Option<TcpListener>| {
         let bound = listener.as_ref().map(TcpListener::local_addr);
         bound
@@ -200,7 +191,7 @@ fn announce(listeners: &Listeners, config: &Config) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening: grpc={grpc} http={http}")
         .and_then(|()| out.flush())
-        .map_err(Failure::output(None))?;
+        .map_err(Exit::output(None))?;
     if config.store.ephemeral {
         info!(
             "Keeping all in memory: acknowledgements say BUFFERED, and nothing outlives this process."

@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::cli::failure::Failure;
 use crate::config::Config;
 use crate::net::{Credentials, Settings};
 use crate::telemetry::Metrics;
 
 /// Refuses addresses on which other machines could be reached in the clear.
-pub(super) fn check_addresses(config: &Config, settings: &Settings) -> Result<(), Failure> {
+pub(super) fn check_addresses(config: &Config, settings: &Settings) -> anyhow::Result<()> {
     for address in addresses(config) {
-        settings
-            .may_bind(address, config.server.insecure_bind)
-            .map_err(|error| Failure::Usage(error.to_string()))?;
+        settings.may_bind(address, config.server.insecure_bind)?;
     }
     Ok(())
 }
@@ -24,8 +21,8 @@ pub(super) fn check_addresses(config: &Config, settings: &Settings) -> Result<()
 pub(super) fn credentials(
     settings: &Settings,
     metrics: &Arc<Metrics>,
-) -> Result<Credentials, Failure> {
-    Credentials::read(settings, metrics).map_err(|error| Failure::Usage(error.to_string()))
+) -> anyhow::Result<Credentials> {
+    Ok(Credentials::read(settings, metrics)?)
 }
 
 /// Warns once if other machines can call without TLS or without a key.

@@ -7,13 +7,13 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::signals::Signals;
-use crate::cli::failure::Failure;
 use crate::engine::Engine;
 use crate::telemetry::Otlp;
 
@@ -51,7 +51,7 @@ impl Ending {
         self,
         serving: JoinHandle<()>,
         mut signals: Signals,
-    ) -> Result<(), Failure> {
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + END_WITHIN;
         tokio::spawn(async move {
             signals.ended(|| ()).await;
@@ -81,7 +81,7 @@ impl Ending {
             otlp.finish(TELEMETRY_WAIT_MAX).await;
         }
         if !is_closed {
-            return Err(Failure::Other("the service did not end cleanly".into()));
+            bail!("the service did not end cleanly");
         }
         info!("Stopped.");
         Ok(())

@@ -7,12 +7,11 @@
 use std::time::Duration;
 
 #[cfg(unix)]
+use anyhow::Context;
+#[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(unix)]
 use tokio::time::Instant;
-
-use crate::cli::failure::Failure;
-use crate::reason::plain;
 
 /// Signals closer to each other than this are one.
 #[cfg(unix)]
@@ -31,11 +30,8 @@ pub(super) struct Signals {
 #[cfg(unix)]
 impl Signals {
     /// Takes SIGINT, SIGTERM and SIGHUP away from their default.
-    pub(super) fn register() -> Result<Self, Failure> {
-        let caught = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::Other(format!("no signal handler ({})", plain(&error))))
-        };
+    pub(super) fn register() -> anyhow::Result<Self> {
+        let caught = |kind| signal(kind).context("a signal cannot be handled");
         Ok(Self {
             interrupt: caught(SignalKind::interrupt())?,
             terminate: caught(SignalKind::terminate())?,
@@ -69,7 +65,7 @@ pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    pub(super) fn register() -> Result<Self, Failure> {
+    pub(super) fn register() -> anyhow::Result<Self> {
         Ok(Self)
     }
 

@@ -32,6 +32,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::{Layer, Registry};
 
 use super::Metrics;
+use crate::error_line::error_line;
 
 /// The layer that hands spans over.
 pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
@@ -44,12 +45,12 @@ const EXPORT_WAIT_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
     /// The endpoint is no address.
-    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {endpoint:?} is no address of a receiver ({detail})")]
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {endpoint:?} is no address of a receiver")]
     Endpoint {
         /// As it was given.
         endpoint: String,
         /// What is wrong with it.
-        detail: String,
+        source: tonic::transport::Error,
     },
     /// A variable asks for what this exporter cannot do.
     #[error(
@@ -72,7 +73,7 @@ pub enum OtlpError {
         place: usize,
     },
     /// A variable of the standard makes no sense.
-    #[error("the exporter of traces cannot be set up ({0})")]
+    #[error("the exporter of traces cannot be set up")]
     Exporter(#[from] ExporterBuildError),
 }
 
@@ -106,9 +107,9 @@ impl Otlp {
         variables::check(&variables::of_the_process)?;
         let headers = variables::headers_of_figures(&variables::of_the_process)?;
         let channel = Endpoint::from_shared(endpoint.to_owned())
-            .map_err(|error| OtlpError::Endpoint {
+            .map_err(|source| OtlpError::Endpoint {
                 endpoint: endpoint.to_owned(),
-                detail: error.to_string(),
+                source,
             })?
             .connect_timeout(EXPORT_WAIT_MAX)
             .timeout(EXPORT_WAIT_MAX)
@@ -157,7 +158,9 @@ impl Otlp {
         let all = async { tokio::join!(spans, self.figures) };
         match timeout(wait_max, all).await {
             Ok((Ok(Ok(())), _)) => {}
-            Ok((Ok(Err(error)), _)) => warn!(%error, "The last spans could not be sent."),
+            Ok((Ok(Err(error)), _)) => {
+                warn!(error = %error_line(&error), "The last spans could not be sent.");
+            }
             Ok((Err(_), _)) | Err(_) => warn!("The last spans and figures were given up."),
         }
     }

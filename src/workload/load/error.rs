@@ -1,5 +1,6 @@
 //! Why a run of `load` ends before its plan is done.
 
+use std::io;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -19,12 +20,12 @@ pub enum LoadError {
     )]
     HttpOverTls,
     /// The address and the key do not make a request.
-    #[error("{url}: no request can be made of this address and key ({cause})")]
+    #[error("{url}: no request can be made of this address and key")]
     Request {
         /// The server.
         url: String,
         /// What is wrong with them.
-        cause: hyper::http::Error,
+        source: hyper::http::Error,
     },
     /// The server does not speak HTTP/1.
     #[error(
@@ -35,12 +36,12 @@ pub enum LoadError {
         url: String,
     },
     /// There is no connection, or it broke.
-    #[error("{url}: no answer ({cause})")]
+    #[error("{url}: no answer")]
     Connection {
         /// The server.
         url: String,
         /// What the connection says.
-        cause: Box<dyn std::error::Error + Send + Sync>,
+        source: io::Error,
     },
     /// The answer took too long.
     #[error("{url}: no answer within {} s", wait.as_secs_f64())]
@@ -61,13 +62,11 @@ pub enum LoadError {
         body: String,
     },
     /// The server answered something else than a count of accepted events.
-    #[error(
-        "{url}: the answer has no count of accepted events ({cause}); is this a Holdmetrics server?"
-    )]
+    #[error("{url}: the answer has no count of accepted events; is this a Holdmetrics server?")]
     Answer {
         /// The server.
         url: String,
         /// What is wrong with the answer.
-        cause: serde_json::Error,
+        source: serde_json::Error,
     },
 }

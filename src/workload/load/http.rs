@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::LoadError;
 use super::random_holds::RandomHolds;
 use super::schedule::{Counts, Schedule};
-use crate::client::Target;
+use crate::client::{Target, innermost};
 
 /// What is read of an answer.
 #[derive(Deserialize)]
@@ -56,9 +56,9 @@ pub(super) async fn posts(
                 body: String::from_utf8_lossy(&body).trim().to_owned(),
             });
         }
-        let answer: Answer = serde_json::from_slice(&body).map_err(|cause| LoadError::Answer {
+        let answer: Answer = serde_json::from_slice(&body).map_err(|source| LoadError::Answer {
             url: url.clone(),
-            cause,
+            source,
         })?;
         counts.answered(turn.due, turn.events.into(), answer.accepted);
     }
@@ -74,9 +74,9 @@ fn request(url: &str, key: Option<&str>, lines: String) -> Result<Request<Full<B
         request = request.header(AUTHORIZATION, format!("Bearer {key}"));
     }
     let request = request.body(Full::new(Bytes::from(lines)));
-    request.map_err(|cause| LoadError::Request {
+    request.map_err(|source| LoadError::Request {
         url: url.to_owned(),
-        cause,
+        source,
     })
 }
 
@@ -86,9 +86,9 @@ async fn answer(
     url: &str,
     request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Bytes), LoadError> {
-    let broken = |error: &dyn Error| LoadError::Connection {
+    let broken = |error: &(dyn Error + 'static)| LoadError::Connection {
         url: url.to_owned(),
-        cause: innermost(error).into(),
+        source: innermost(error),
     };
     let answer = client.request(request).await.map_err(|error| {
         if is_unreadable(&error) {
@@ -111,14 +111,6 @@ fn is_unreadable(error: &(dyn Error + 'static)) -> bool {
         Some(error) => error.is_parse() || error.to_string().contains("unexpected message"),
         None => error.source().is_some_and(is_unreadable),
     }
-}
-
-fn innermost(error: &dyn Error) -> String {
-    let mut found = error;
-    while let Some(source) = found.source() {
-        found = source;
-    }
-    found.to_string()
 }
 
 #[cfg(test)]

@@ -2,10 +2,15 @@
 //!
 //! Each kind has its own file: [`super::ids`], [`super::times`], [`super::weights`].
 
-use arrow::array::{ArrayRef, AsArray};
-use arrow::buffer::{NullBuffer, ScalarBuffer};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_schema::DataType;
+use arrow_select::take::take;
 
 /// A column of any integers; those past 2^63-1 become `too_large`.
 pub(super) fn integers(column: &ArrayRef, too_large: i64) -> ScalarBuffer<i64> {
@@ -16,21 +21,33 @@ pub(super) fn integers(column: &ArrayRef, too_large: i64) -> ScalarBuffer<i64> {
             .map(|value| i64::try_from(*value).unwrap_or(too_large));
         return fitting.collect();
     }
-    let signed = converted(column, &DataType::Int64);
-    signed.as_primitive::<Int64Type>().values().clone()
+    signed(column).values().clone()
+}
+
+/// A column of integers of which every one fits into 64 bits with a sign: of any type but `UInt64`.
+pub(super) fn signed(column: &ArrayRef) -> Int64Array {
+    match column.data_type() {
+        DataType::Int8 => widened::<Int8Type>(column),
+        DataType::Int16 => widened::<Int16Type>(column),
+        DataType::Int32 => widened::<Int32Type>(column),
+        DataType::Int64 => column.as_primitive().clone(),
+        DataType::UInt8 => widened::<UInt8Type>(column),
+        DataType::UInt16 => widened::<UInt16Type>(column),
+        DataType::UInt32 => widened::<UInt32Type>(column),
+        other => unreachable!("the layout admits no column of {other} here"),
+    }
+}
+
+fn widened<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &ArrayRef) -> Int64Array {
+    column.as_primitive::<T>().unary::<_, Int64Type>(Into::into)
 }
 
 /// The column itself, a dictionary before it resolved.
 pub(super) fn plain(column: &ArrayRef) -> ArrayRef {
-    match column.data_type() {
-        DataType::Dictionary(_, values) => converted(column, values),
-        _ => column.clone(),
+    match column.as_any_dictionary_opt() {
+        Some(coded) => take(coded.values(), coded.keys(), None).expect("every key has a value"),
+        None => column.clone(),
     }
-}
-
-/// The column as another type, where every value has one.
-pub(super) fn converted(column: &ArrayRef, wanted: &DataType) -> ArrayRef {
-    cast(column, wanted).expect("the layout admits only types that convert without loss")
 }
 
 #[inline]

@@ -4,7 +4,7 @@
 //! the sink together. Any other batch is left to [`super::rows`], which alone says why a row is
 //! refused; so this file only has to know which batches are common, never what is wrong with one.
 
-use arrow::array::StringViewArray;
+use arrow_array::StringViewArray;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
@@ -92,8 +92,8 @@ impl HoldColumns {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
-    use arrow::datatypes::{Field, Schema};
+    use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
+    use arrow_schema::{Field, Schema};
 
     use super::super::layout::Layout;
     use super::super::rows::Scratch;

@@ -2,14 +2,16 @@
 //!
 //! Rows are then read without a look at Arrow types and without an allocation.
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, Int64Array, LargeStringArray, StringArray,
-    StringViewArray, UInt64Array,
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{
+    Array, ArrayRef, BinaryViewArray, Int64Array, LargeStringArray, StringArray, StringViewArray,
+    UInt64Array,
 };
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
 
-use super::column::{converted, is_null};
+use super::column::{is_null, plain, signed};
 
 /// A text that is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +32,9 @@ impl Texts {
             DataType::Utf8 => Self::Utf8(column.as_string().clone()),
             DataType::LargeUtf8 => Self::LargeUtf8(column.as_string().clone()),
             DataType::Utf8View => Self::View(column.as_string_view().clone()),
-            _ => Self::Binary(
-                converted(column, &DataType::BinaryView)
-                    .as_binary_view()
-                    .clone(),
-            ),
+            DataType::Binary => Self::Binary(column.as_binary::<i32>().into()),
+            DataType::LargeBinary => Self::Binary(column.as_binary::<i64>().into()),
+            _ => Self::Binary(column.as_binary_view().clone()),
         }
     }
 
@@ -128,15 +128,12 @@ impl Ids {
 
     pub(super) fn new(column: &ArrayRef) -> Self {
         let column = match column.data_type() {
-            DataType::Dictionary(_, values) if values.is_integer() => converted(column, values),
+            DataType::Dictionary(_, values) if values.is_integer() => plain(column),
             _ => column.clone(),
         };
         match column.data_type() {
             DataType::UInt64 => Self::Unsigned(column.as_primitive::<UInt64Type>().clone()),
-            kind if kind.is_integer() => {
-                let signed = converted(&column, &DataType::Int64);
-                Self::Signed(signed.as_primitive::<Int64Type>().clone())
-            }
+            kind if kind.is_integer() => Self::Signed(signed(&column)),
             _ => Self::Text(TextColumn::new(&column)),
         }
     }
@@ -193,8 +190,8 @@ impl Digits {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{DictionaryArray, Int8Array};
-    use arrow::datatypes::Int8Type;
+    use arrow_array::types::Int8Type;
+    use arrow_array::{DictionaryArray, Int8Array};
 
     use super::*;
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow_schema::{DataType, Schema};
 
 use super::InputError;
 use super::ids::{Ids, TextColumn};
@@ -181,7 +181,7 @@ fn is_boolean(values: &DataType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::{Field, TimeUnit};
+    use arrow_schema::{Field, TimeUnit};
 
     use super::*;
 

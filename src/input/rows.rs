@@ -2,7 +2,8 @@
 //!
 //! What a column holds is resolved when the batch comes; a row then costs a few loads and checks.
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, RecordBatch};
 
 use super::column::plain;
 use super::ids::{Digits, Ids, TextColumn};

@@ -1,11 +1,13 @@
 //! Columns of instants and of revisions, brought to 64-bit integers once a batch.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::buffer::{NullBuffer, ScalarBuffer};
-use arrow::datatypes::{
-    DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_schema::{DataType, TimeUnit};
 
 use super::column::{integers, is_null, plain};
 use crate::core::{Micros, TimeError};
@@ -123,7 +125,7 @@ impl Revisions {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{TimestampNanosecondArray, UInt64Array};
+    use arrow_array::{TimestampNanosecondArray, UInt64Array};
 
     use super::*;
 

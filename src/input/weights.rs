@@ -2,13 +2,16 @@
 
 use std::io::Write;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal256Array};
-use arrow::buffer::{NullBuffer, ScalarBuffer};
-use arrow::datatypes::{
-    DataType, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type, UInt64Type,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
+    UInt64Type,
 };
+use arrow_array::{Array, ArrayRef, Decimal256Array};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_schema::DataType;
 
-use super::column::{converted, is_null, plain};
+use super::column::{is_null, plain, signed};
 use super::ids::TextColumn;
 use crate::core::{Wad, WeightError};
 
@@ -55,12 +58,13 @@ impl Weights {
             DataType::UInt64 => {
                 Values::Unsigned(column.as_primitive::<UInt64Type>().values().clone())
             }
-            DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) => {
-                let wide = converted(&column, &DataType::Decimal128(38, *scale));
-                Values::Decimals(
-                    wide.as_primitive::<Decimal128Type>().values().clone(),
-                    *scale,
-                )
+            DataType::Decimal32(_, scale) => {
+                let narrow = column.as_primitive::<Decimal32Type>().values();
+                Values::Decimals(narrow.iter().copied().map(i128::from).collect(), *scale)
+            }
+            DataType::Decimal64(_, scale) => {
+                let narrow = column.as_primitive::<Decimal64Type>().values();
+                Values::Decimals(narrow.iter().copied().map(i128::from).collect(), *scale)
             }
             DataType::Decimal128(_, scale) => Values::Decimals(
                 column.as_primitive::<Decimal128Type>().values().clone(),
@@ -69,10 +73,7 @@ impl Weights {
             DataType::Decimal256(_, scale) => {
                 Values::LongDecimals(column.as_primitive::<Decimal256Type>().clone(), *scale)
             }
-            kind if kind.is_integer() => {
-                let signed = converted(&column, &DataType::Int64);
-                Values::Signed(signed.as_primitive::<Int64Type>().values().clone())
-            }
+            kind if kind.is_integer() => Values::Signed(signed(&column).values().clone()),
             _ => Values::Text(TextColumn::new(&column)),
         };
         Self {
@@ -182,11 +183,11 @@ fn from_decimal(value: i128, scale: i8) -> Result<Wad, WeightError> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{
+    use arrow_array::{
         Decimal32Array, Decimal128Array, Float32Array, Float64Array, Int16Array, StringArray,
         UInt64Array,
     };
-    use arrow::datatypes::i256;
+    use arrow_buffer::i256;
 
     use super::*;
 

@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, Decimal128Builder, Float64Builder, RecordBatch, StringBuilder, UInt64Builder,
-};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_array::builder::{Decimal128Builder, Float64Builder, StringBuilder, UInt64Builder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;

@@ -3,21 +3,26 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::support::{AS_OF, Folder, gzip, holders, run, run_with_input, score};
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, DictionaryArray,
-    Float32Array, Float64Array, Int8Array, Int16Array, Int64Array, LargeStringArray, RecordBatch,
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int8Type;
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal32Array,
+    Decimal64Array, Decimal128Array, Decimal256Array, DictionaryArray, Float32Array, Float64Array,
+    Int8Array, Int16Array, Int32Array, Int64Array, LargeBinaryArray, LargeStringArray, RecordBatch,
     StringArray, StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray,
-    TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    TimestampNanosecondArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array,
+    UInt64Array,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int8Type};
-use arrow::ipc::CompressionType;
-use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use arrow_buffer::i256;
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use arrow_schema::DataType;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+
+use crate::support::{AS_OF, Folder, gzip, holders, run, run_with_input, score};
 
 /// 2025-07-21T00:00:00Z in seconds.
 const START: i64 = 1_753_056_000;
@@ -134,14 +139,6 @@ fn check(columns: &Columns) {
     }
 }
 
-fn converted(name: &str, wanted: &DataType) -> ArrayRef {
-    let (_, array) = plain()
-        .into_iter()
-        .find(|(known, _)| *known == name)
-        .expect("a plain column");
-    cast(&array, wanted).expect("a type that holds it")
-}
-
 #[test]
 fn ids_are_text_of_any_kind_dictionaries_or_integers() {
     check(&plain());
@@ -150,21 +147,31 @@ fn ids_are_text_of_any_kind_dictionaries_or_integers() {
         column(LargeStringArray::from(ids.to_vec())),
         column(StringViewArray::from(ids.to_vec())),
         column(BinaryArray::from(ids.map(str::as_bytes).to_vec())),
+        column(LargeBinaryArray::from(ids.map(str::as_bytes).to_vec())),
+        column(BinaryViewArray::from(ids.map(str::as_bytes).to_vec())),
         column(ids.into_iter().collect::<DictionaryArray<Int8Type>>()),
+        column(Int8Array::from(vec![-1, -1, 2, -1])),
         column(Int16Array::from(vec![-1, -1, 2, -1])),
-        converted("holder_id", &DataType::Int64),
-        converted(
-            "holder_id",
-            &DataType::Dictionary(DataType::UInt32.into(), DataType::LargeUtf8.into()),
+        column(Int32Array::from(vec![-1, -1, 2, -1])),
+        column(Int64Array::from(vec![-1, -1, 2, -1])),
+        column(
+            DictionaryArray::try_new(
+                UInt32Array::from(vec![1, 1, 0, 1]),
+                column(LargeStringArray::from(vec!["2", "-1"])),
+            )
+            .unwrap(),
         ),
     ] {
         check(&with("holder_id", "holder_id", holder));
     }
-    check(&with(
-        "token_id",
-        "token_id",
+    for token in [
+        column(UInt8Array::from(vec![7, 7, 8, 8])),
+        column(UInt16Array::from(vec![7, 7, 8, 8])),
+        column(UInt32Array::from(vec![7, 7, 8, 8])),
         column(UInt64Array::from(vec![7, 7, 8, 8])),
-    ));
+    ] {
+        check(&with("token_id", "token_id", token));
+    }
     let keys = Int8Array::from(vec![1, 1, 0, 0]);
     let numbers = DictionaryArray::try_new(keys, column(Int64Array::from(vec![8, 7]))).unwrap();
     check(&with("token_id", "token_id", column(numbers)));
@@ -182,7 +189,17 @@ fn times_are_timestamps_of_any_unit_or_integers() {
         column(TimestampMillisecondArray::from(scaled(1_000)).with_timezone("UTC")),
         column(TimestampMicrosecondArray::from(scaled(1_000_000)).with_timezone("+09:00")),
         column(TimestampNanosecondArray::from(scaled(1_000_000_000))),
-        converted("start", &DataType::UInt64),
+        column(
+            scaled(1_000)
+                .into_iter()
+                .map(|milli| milli.map(i64::cast_unsigned))
+                .collect::<UInt64Array>(),
+        ),
+        column({
+            let keys = Int8Array::from(vec![Some(1), Some(0), Some(1), None]);
+            let values = TimestampSecondArray::from(vec![START + 5, START]);
+            DictionaryArray::try_new(keys, column(values)).unwrap()
+        }),
     ] {
         check(&with("start", "start", start));
     }
@@ -195,8 +212,15 @@ fn times_are_timestamps_of_any_unit_or_integers() {
 
 #[test]
 fn weights_are_any_number_or_text() {
-    let cents = Decimal128Array::from(vec![Some(100), Some(300), Some(50), None]);
-    let cents = column(cents.with_precision_and_scale(10, 2).unwrap());
+    let cents = [Some(100), Some(300), Some(50), None].to_vec();
+    let wide = |cents: &i128| i256::from_i128(*cents * 10_i128.pow(28));
+    let fine: Vec<_> = cents.iter().map(|cents| cents.as_ref().map(wide)).collect();
+    let narrow = || {
+        cents
+            .iter()
+            .map(|cents| cents.map(|cents| i32::try_from(cents).unwrap()))
+    };
+    let short: Vec<Option<i64>> = narrow().map(|cents| cents.map(i64::from)).collect();
     for weight in [
         column(Float32Array::from(vec![
             Some(1.0),
@@ -204,8 +228,26 @@ fn weights_are_any_number_or_text() {
             Some(0.5),
             None,
         ])),
-        cast(&cents, &DataType::Decimal256(60, 30)).unwrap(),
-        cents,
+        column(
+            Decimal32Array::from(narrow().collect::<Vec<_>>())
+                .with_precision_and_scale(9, 2)
+                .unwrap(),
+        ),
+        column(
+            Decimal64Array::from(short)
+                .with_precision_and_scale(10, 2)
+                .unwrap(),
+        ),
+        column(
+            Decimal256Array::from(fine)
+                .with_precision_and_scale(60, 30)
+                .unwrap(),
+        ),
+        column(
+            Decimal128Array::from(cents)
+                .with_precision_and_scale(10, 2)
+                .unwrap(),
+        ),
         column(StringArray::from(vec![
             Some("1"),
             Some("3.0"),
@@ -376,8 +418,7 @@ fn packed_pages_buffers_and_files_are_read() {
 #[test]
 fn columns_that_cannot_be_read_are_told_by_name_and_type() {
     let folder = Folder::new();
-    let dates = cast(&Int64Array::from(vec![0; 4]), &DataType::Int32).unwrap();
-    let dates = cast(&dates, &DataType::Date32).unwrap();
+    let dates = column(Date32Array::from(vec![0; 4]));
     let mut both = plain();
     both.push(("end_us", column(Int64Array::from(vec![0; 4]))));
     let mut absent = plain();

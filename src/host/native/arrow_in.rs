@@ -9,13 +9,11 @@
     reason = "the Arrow C data interface hands over raw structures"
 )]
 
-use arrow::array::{
-    Array, ArrayReader, ArrayRef, AsArray, GenericStringArray, OffsetSizeTrait, make_array,
-};
-use arrow::datatypes::DataType;
-use arrow::error::ArrowError;
-use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
+use arrow_array::cast::AsArray;
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
+use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
+use arrow_array::{Array, ArrayReader, ArrayRef, GenericStringArray, OffsetSizeTrait, make_array};
+use arrow_schema::{ArrowError, DataType};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -4,13 +4,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::{
     ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, RecordBatchIterator,
     StringArray, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
-use arrow::ffi_stream::FFI_ArrowArrayStream;
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 

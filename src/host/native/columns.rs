@@ -4,7 +4,8 @@
 //! texts stay where they are, see [`super::texts`]. A column of the wrong kind, format or shape is
 //! refused with its name before a row is read. Rows are checked by [`EventColumns`].
 
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_schema::DataType;
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -129,7 +130,7 @@ fn integers(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
             return Err(wrong_kind(column, "int64", &imported.kind.to_string()));
         }
         let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(arrow::array::AsArray::as_primitive::<Int64Type>);
+        let values = chunks.flat_map(arrow_array::cast::AsArray::as_primitive::<Int64Type>);
         return Ok(values.map(|value| value.unwrap_or(ABSENT)).collect());
     }
     buffer(column, "int64", value)
@@ -154,7 +155,7 @@ fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
             return Err(wrong_kind(column, "float64", &imported.kind.to_string()));
         }
         let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(arrow::array::AsArray::as_primitive::<Float64Type>);
+        let values = chunks.flat_map(arrow_array::cast::AsArray::as_primitive::<Float64Type>);
         return Ok(WeightColumn::Doubles(
             values.map(|value| value.unwrap_or(1.0)).collect(),
         ));

@@ -6,8 +6,9 @@
     reason = "a text costs a nanosecond this way, and several where each step is checked again"
 )]
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArrayType};
-use arrow::datatypes::DataType;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, StringArrayType};
+use arrow_schema::DataType;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};

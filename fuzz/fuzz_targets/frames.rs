@@ -18,7 +18,7 @@ use faulty::FaultyVfs;
 use journal_writer::{batch, options, submit, writer};
 use libfuzzer_sys::fuzz_target;
 use poh_holdmetrics_rust::journal::{
-    Frame, Journal, JournalError, Opened, Vfs, read_readable, salvage,
+    EventFrame, Journal, JournalError, OpenedJournal, Vfs, read_damaged, salvage,
 };
 
 /// One segment with some frames, and the payloads in it.
@@ -38,7 +38,7 @@ fn folder() -> PathBuf {
     PathBuf::from("/data/journal")
 }
 
-fn open(vfs: &FaultyVfs) -> Result<Opened, JournalError> {
+fn open(vfs: &FaultyVfs) -> Result<OpenedJournal, JournalError> {
     Journal::open(Arc::new(vfs.clone()), &folder(), options())
 }
 
@@ -49,11 +49,11 @@ fn segment() -> PathBuf {
 /// The payloads that can be read, in order.
 fn payloads(vfs: &FaultyVfs) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
-    let visit = |frame: Frame<'_>| {
+    let visit = |frame: EventFrame<'_>| {
         payloads.push(frame.payload.to_vec());
         Ok::<_, JournalError>(())
     };
-    read_readable(vfs, &folder(), 0, visit).expect("a disk that can be read");
+    read_damaged(vfs, &folder(), 0, visit).expect("a disk that can be read");
     payloads
 }
 

@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use super::applier::{self, Numbered};
 use super::options::Options;
 use super::progress::Progress;
-use super::receipt::{Pending, SubmitError, Ticket};
+use super::receipt::{Pending, Ticket};
+use super::submit_error::SubmitError;
 use crate::core::EventBatch;
 use crate::journal::{Submission, Writer};
 

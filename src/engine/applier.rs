@@ -12,9 +12,10 @@ use tracing::{info, warn};
 
 use super::options::Durability;
 use super::progress::{Alarm, Progress};
-use super::receipt::{Receipt, SubmitError, Ticket};
+use super::receipt::{Receipt, Ticket};
+use super::submit_error::SubmitError;
 use crate::core::{Event, encoding};
-use crate::journal::{Committed, Refused, Sink, Submission};
+use crate::journal::{CommitHandler, CommittedFrame, Submission, WriteError};
 
 /// Batches whose numbers are given and whose bytes are as durable as they will be.
 pub(super) struct Numbered {
@@ -113,8 +114,8 @@ pub(super) struct Outcomes {
     pub(super) is_disk_full: bool,
 }
 
-impl Sink<Ticket> for Outcomes {
-    fn committed(&mut self, frame: Committed<Ticket>) {
+impl CommitHandler<Ticket> for Outcomes {
+    fn committed(&mut self, frame: CommittedFrame<Ticket>) {
         if std::mem::take(&mut self.is_disk_full) {
             info!("There is room on the disk again: events are taken.");
         }
@@ -129,11 +130,11 @@ impl Sink<Ticket> for Outcomes {
         });
     }
 
-    fn refused(&mut self, submissions: Vec<Submission<Ticket>>, reason: &Refused) {
-        if let Refused::Poisoned(reason) = reason {
+    fn failed(&mut self, submissions: Vec<Submission<Ticket>>, reason: &WriteError) {
+        if let WriteError::Poisoned(reason) = reason {
             self.progress.poison(reason);
         }
-        if *reason == Refused::DiskFull && !std::mem::replace(&mut self.is_disk_full, true) {
+        if *reason == WriteError::DiskFull && !std::mem::replace(&mut self.is_disk_full, true) {
             warn!("The disk is full: events are refused until there is room for a segment.");
         }
         for submission in submissions {
@@ -152,23 +153,19 @@ impl Drop for Outcomes {
     }
 }
 
-/// What a sender is told where the journal takes nothing.
-///
-/// # Panics
-/// Where the journal's queue is full: the permits of the tickets bound it.
+/// The error for the sender of a batch that the journal did not write.
 pub(super) fn refusal(
     progress: &Progress,
-    reason: &Refused,
+    reason: &WriteError,
     retry_after: std::time::Duration,
 ) -> SubmitError {
     match reason {
-        Refused::DiskFull => SubmitError::DiskFull { retry_after },
-        Refused::NoDescriptors => SubmitError::NoDescriptors { retry_after },
-        Refused::Poisoned(reason) => SubmitError::Poisoned {
+        WriteError::DiskFull => SubmitError::DiskFull { retry_after },
+        WriteError::NoDescriptors => SubmitError::NoDescriptors { retry_after },
+        WriteError::Poisoned(reason) => SubmitError::Poisoned {
             reason: Arc::clone(reason),
         },
-        Refused::Closed => progress.refusal(),
-        Refused::QueueFull => unreachable!("permits bound what waits"),
+        WriteError::Closed => progress.refusal(),
     }
 }
 
@@ -205,7 +202,7 @@ mod tests {
             retry_after: Duration::ZERO,
             is_disk_full: false,
         };
-        let committed = || Committed {
+        let committed = || CommittedFrame {
             first: 1,
             submissions: Vec::new(),
             bytes: 0,
@@ -217,8 +214,8 @@ mod tests {
         tracing::subscriber::with_default(subscriber.finish(), || {
             for _ in 0..2 {
                 outcomes.committed(committed());
-                outcomes.refused(Vec::new(), &Refused::DiskFull);
-                outcomes.refused(Vec::new(), &Refused::DiskFull);
+                outcomes.failed(Vec::new(), &WriteError::DiskFull);
+                outcomes.failed(Vec::new(), &WriteError::DiskFull);
                 outcomes.committed(committed());
             }
         });

@@ -13,8 +13,9 @@ use super::flusher::Flusher;
 use super::gate::Gate;
 use super::options::{Durability, Options};
 use super::progress::Progress;
-use super::receipt::{Condition, Pending, SubmitError};
+use super::receipt::Pending;
 use super::recovery::recover;
+use super::submit_error::{Condition, SubmitError};
 use crate::aggregator::HoldAggregator;
 use crate::core::{EventBatch, Micros};
 use crate::journal::{self, FolderLock, Journal, Writer};
@@ -110,8 +111,7 @@ impl Engine {
             batches: applier.batches,
             retry_after: options.retry_after,
         };
-        // The permits of admission are the bound; the journal's own is never reached.
-        let writer = Writer::start(recovered.appender, outcomes, usize::MAX);
+        let writer = Writer::start(recovered.appender, outcomes);
         let road = Road::Journal(writer.map_err(OpenError::Thread)?);
         let flusher = Flusher {
             progress: Arc::clone(&progress),
@@ -178,9 +178,9 @@ impl Engine {
         }
         match self.admission.road() {
             Road::Journal(writer) => match writer.condition() {
-                journal::Condition::Writing => Condition::Ready,
-                journal::Condition::DiskFull => Condition::DiskFull,
-                journal::Condition::Poisoned(reason) => Condition::Poisoned(reason),
+                journal::WriterCondition::Writing => Condition::Ready,
+                journal::WriterCondition::DiskFull => Condition::DiskFull,
+                journal::WriterCondition::Poisoned(reason) => Condition::Poisoned(reason),
             },
             Road::Memory(_) => Condition::Ready,
         }
@@ -261,7 +261,7 @@ impl Engine {
             ..Figures::default()
         };
         if let Some(stored) = &self.stored {
-            let journal = stored.journal.figures();
+            let journal = stored.journal.size();
             figures.segments = journal.segments;
             figures.journal_bytes = journal.bytes;
             let covered = stored.covered.load(Ordering::Acquire);
@@ -281,7 +281,7 @@ impl Engine {
         };
         self.admission.close();
         if let Road::Journal(writer) = self.admission.road()
-            && let journal::Condition::Poisoned(reason) = writer.condition()
+            && let journal::WriterCondition::Poisoned(reason) = writer.condition()
         {
             self.progress.poison(&reason);
         }

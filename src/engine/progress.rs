@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::error;
 
-use super::receipt::SubmitError;
+use super::submit_error::SubmitError;
 use crate::aggregator::HoldAggregator;
 use crate::telemetry::metrics::Metrics;
 

@@ -20,12 +20,12 @@ use super::state_keeper::StateKeeper;
 use crate::aggregator::HoldAggregator;
 use crate::core::encoding::claims;
 use crate::journal::{
-    self, Appender, FolderLock, Frame, Journal, JournalError, JournalOptions, Opened,
+    self, Appender, EventFrame, FolderLock, Journal, JournalError, JournalOptions, OpenedJournal,
 };
 use crate::state::{Entry, StateError};
 
-/// The journal lies in this folder of the store's.
-const JOURNAL: &str = "journal";
+/// The folder of the journal, in the data folder.
+pub const JOURNAL_FOLDER: &str = "journal";
 /// Threads that replay; more of them meet at the disk and at the locks.
 const WORKERS_MAX: usize = 8;
 
@@ -59,14 +59,14 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     let started = Instant::now();
     let loaded = load_state(folder, options)?;
     let opened = open_journal(folder, options, loaded.applied)?;
-    let figures = opened.journal.figures();
+    let figures = opened.journal.size();
     let from = if loaded.is_incomplete {
         figures.first_sequence
     } else {
         loaded.applied + 1
     };
     let replayed = replay(&opened.journal, from, &loaded.aggregator)?;
-    if let Some((segment, bytes)) = opened.recovered.torn {
+    if let Some((segment, bytes)) = opened.report.torn {
         warn!(
             segment,
             bytes, "Cut off the last write, which was not finished, or was damaged later."
@@ -127,8 +127,12 @@ fn load(folder: &Path, options: &Options, is_incomplete: bool) -> Result<Loaded,
 }
 
 /// Opens the journal as the continuation of a state that covers the events up to `applied`.
-fn open_journal(folder: &Path, options: &Options, applied: u64) -> Result<Opened, OpenError> {
-    let path = folder.join(JOURNAL);
+fn open_journal(
+    folder: &Path,
+    options: &Options,
+    applied: u64,
+) -> Result<OpenedJournal, OpenError> {
+    let path = folder.join(JOURNAL_FOLDER);
     let journal_options = JournalOptions {
         segment_bytes: options.store.segment_bytes,
         retry_after: options.retry_after,
@@ -150,11 +154,11 @@ fn open_journal(folder: &Path, options: &Options, applied: u64) -> Result<Opened
     let open = || Journal::open(Arc::clone(&options.vfs), &path, journal_options.clone());
     let salvage = || -> Result<(), OpenError> {
         let salvaged = journal::salvage(&options.vfs, &path, &journal_options, applied)?;
-        for lost in &salvaged.readable.lost {
+        for lost in &salvaged.report.lost {
             error!(first = lost.first, last = lost.last, "Lost these events.");
         }
         warn!(
-            kept_events = salvaged.readable.events,
+            kept_events = salvaged.report.events,
             moved_to = %salvaged.moved_to.display(),
             "Kept what is readable of the journal and moved the damaged one aside."
         );
@@ -168,7 +172,7 @@ fn open_journal(folder: &Path, options: &Options, applied: u64) -> Result<Opened
         opened => opened?,
     };
     let (first, last) = {
-        let figures = opened.journal.figures();
+        let figures = opened.journal.size();
         (figures.first_sequence, figures.last_sequence)
     };
     if (first..=last + 1).contains(&(applied + 1)) {
@@ -229,7 +233,7 @@ fn replay(
         for _ in 0..workers {
             scope.spawn(work);
         }
-        let read = journal.replay(from, |frame: Frame<'_>| {
+        let read = journal.replay(from, |frame: EventFrame<'_>| {
             replayed.events += u64::from(frame.count);
             replayed.bytes += frame.payload.len() as u64;
             // Fails only where every worker has panicked, which the end of the scope passes on.

@@ -6,7 +6,7 @@
 
 use crate::aggregator::ChangedHolder;
 use crate::core::encoding::{push_claim, push_key};
-use crate::state::{Entry, Keys};
+use crate::state::{Entry, EntryKeys};
 
 /// Claims up to which a key is small.
 const SMALL: usize = 4;
@@ -75,9 +75,9 @@ impl Round {
             let entry = Entry {
                 holder_id: &self.ids[id..ends.holder_id],
                 keys: if token_id.is_empty() {
-                    Keys::Several(bytes)
+                    EntryKeys::Several(bytes)
                 } else {
-                    Keys::One {
+                    EntryKeys::One {
                         token_id,
                         claims: bytes,
                     }

@@ -13,11 +13,12 @@ use super::state_file::StateFile;
 use crate::journal::Vfs;
 use crate::state::{self, Entry, Salvaged, Store};
 
-pub(super) const NAME: &str = "state.redb";
+/// The state file, in the data folder.
+pub const STATE_FILE: &str = "state.redb";
 /// Made and not yet whole.
 const NEW: &str = "state.redb.new";
-/// Whole, and about to take the place of a damaged one.
-pub(super) const SALVAGED: &str = "state.redb.salvaged";
+/// A complete salvaged state, shortly before it is renamed to [`STATE_FILE`].
+pub const STATE_FILE_SALVAGED: &str = "state.redb.salvaged";
 /// What became of a damaged one; a number follows.
 const DAMAGED: &str = "state.redb.damaged-";
 
@@ -37,7 +38,7 @@ impl StateKeeper {
             store: None,
         };
         keeper.complete()?;
-        if keeper.names()?.iter().any(|name| name == NAME) {
+        if keeper.names()?.iter().any(|name| name == STATE_FILE) {
             keeper.store = Some(keeper.open_store()?);
         }
         Ok(keeper)
@@ -72,7 +73,7 @@ impl StateKeeper {
             folder: folder.to_owned(),
             store: None,
         };
-        let path = folder.join(NAME);
+        let path = folder.join(STATE_FILE);
         let damaged = keeper.file(&path, StateFile::open)?;
         let fresh = keeper.file(&folder.join(NEW), StateFile::create)?;
         let salvaged = state::salvage(damaged, fresh, &path)?;
@@ -81,8 +82,8 @@ impl StateKeeper {
             .map(|number| format!("{DAMAGED}{number}"))
             .find(|name| !names.contains(name))
             .expect("a free number");
-        keeper.rename(NEW, SALVAGED)?;
-        keeper.rename(NAME, &aside)?;
+        keeper.rename(NEW, STATE_FILE_SALVAGED)?;
+        keeper.rename(STATE_FILE, &aside)?;
         keeper.complete()?;
         warn!(
             kept = salvaged.kept,
@@ -103,24 +104,24 @@ impl StateKeeper {
     fn complete(&self) -> Result<(), OpenError> {
         let names = self.names()?;
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
-        if has(SALVAGED) && !has(NAME) {
-            self.rename(SALVAGED, NAME)?;
+        if has(STATE_FILE_SALVAGED) && !has(STATE_FILE) {
+            self.rename(STATE_FILE_SALVAGED, STATE_FILE)?;
         }
         Ok(())
     }
 
     fn open_or_make(&self) -> Result<Store, OpenError> {
-        if self.names()?.iter().any(|name| name == NAME) {
+        if self.names()?.iter().any(|name| name == STATE_FILE) {
             return self.open_store();
         }
         let file = self.file(&self.folder.join(NEW), StateFile::create)?;
-        let store = Store::open(file, &self.folder.join(NAME))?;
-        self.rename(NEW, NAME)?;
+        let store = Store::open(file, &self.folder.join(STATE_FILE))?;
+        self.rename(NEW, STATE_FILE)?;
         Ok(store)
     }
 
     fn open_store(&self) -> Result<Store, OpenError> {
-        let path = self.folder.join(NAME);
+        let path = self.folder.join(STATE_FILE);
         let file = self.file(&path, StateFile::open)?;
         Ok(Store::open(file, &path)?)
     }

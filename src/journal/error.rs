@@ -1,151 +1,152 @@
-//! What can be wrong with a journal, and why events are not taken.
+//! What can be damaged in a journal, why a journal cannot be used, and why events are not written.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::segment;
 
-/// What is wrong at one place.
+/// What is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Defect {
-    /// A copy of a segment's header was changed after it was written.
-    #[error("the segment's header was changed after it was written")]
+    /// A copy of the header of a segment has the wrong checksum.
+    #[error("the segment header was changed after it was written")]
     SegmentHeader,
-    /// A segment's header contradicts its file's name.
+    /// The header of a segment does not match its file name.
     #[error("the header is that of segment {found}")]
     SegmentIndex {
-        /// What the header says.
+        /// The index in the header.
         found: u64,
     },
-    /// A segment's file is shorter than it was made.
-    #[error("the file has {found} bytes, and its header says {expected}")]
+    /// The file of a segment is shorter than it was created.
+    #[error("the file has {found} bytes, its header says {expected}")]
     SegmentLength {
-        /// Bytes that it has.
+        /// Size of the file.
         found: u64,
-        /// Bytes that it was made with.
+        /// Size according to the header.
         expected: u64,
     },
-    /// A segment does not go on where the one before it ends.
-    #[error("it does not continue the segment before it")]
+    /// A segment does not continue where the one before it ends.
+    #[error("the segment does not continue the one before it")]
     SegmentChain,
-    /// A segment between others is not there, or the first ones are not.
+    /// A segment is missing between two others, or at the beginning.
     #[error("the segment is missing")]
     SegmentMissing,
-    /// The header of a frame was changed after it was written.
-    #[error("the frame's header was changed after it was written")]
+    /// The header of a frame has the wrong checksum.
+    #[error("the frame header was changed after it was written")]
     Header,
-    /// A frame does not continue the frame before it.
+    /// A frame does not continue the one before it.
     #[error("the frame does not continue the one before it")]
     Chain,
-    /// A frame's first event has the wrong number.
+    /// The number of a frame's first event is wrong.
     #[error("the frame begins with event {found}, expected {expected}")]
     Sequence {
-        /// What the frame says.
+        /// The number in the frame.
         found: u64,
-        /// One more than the last event before.
+        /// The number after the last event of the frame before.
         expected: u64,
     },
-    /// A frame is longer than its segment.
-    #[error("the frame's {bytes} bytes go beyond the end of the segment")]
+    /// A frame is longer than the rest of its segment.
+    #[error("the {bytes} bytes of the frame exceed the segment")]
     Length {
-        /// Of the frame.
+        /// Size of the frame.
         bytes: u64,
     },
-    /// The body of a frame was changed after it was written.
+    /// The payload of a frame has the wrong checksum.
     #[error("the frame's checksum is {found:#010x}, expected {expected:#010x}")]
     Checksum {
-        /// Of what is there.
+        /// Checksum of the bytes in the file.
         found: u32,
-        /// Of what was written.
+        /// Checksum in the header.
         expected: u32,
     },
-    /// Sectors are empty that were written, for there is something behind them.
-    #[error("what was written here is gone")]
+    /// Written sectors are zero, although there are frames after them.
+    #[error("the data written here is gone")]
     Hole,
 }
 
-/// A defect and its place.
+/// A defect and its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("segment {segment}, byte {offset}: {defect}")]
 pub struct Damage {
     /// Index of the segment.
     pub segment: u64,
-    /// Where in its file.
+    /// Offset in its file.
     pub offset: u64,
-    /// What is wrong there.
+    /// What is damaged.
     pub defect: Defect,
 }
 
-/// Why a journal cannot be opened or read.
+/// Why a journal cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The system refuses.
+    /// The operating system reported an error.
     #[error("{}: cannot be {action}", path.display())]
     Io {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What was tried.
+        /// The failed operation, as a past participle.
         action: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// What was acknowledged is not there as it was written.
+    /// Acknowledged data is not as it was written.
     #[error(
         "{}: the journal is damaged ({damage}): `main_holdmetrics journal salvage`, or a start with \
-         `serve --salvage`, keeps what is readable and says what is lost; nothing was changed",
+         `serve --salvage`, keeps what is readable and reports what is lost; nothing was changed",
         folder.join(segment::file_name(damage.segment)).display()
     )]
     Damaged {
-        /// Of the journal.
+        /// The folder of the journal.
         folder: PathBuf,
-        /// The first place.
+        /// The first damage.
         damage: Damage,
     },
-    /// It was written by a later version of this program.
+    /// A later version of this program wrote the journal.
     #[error(
-        "{}: segment {segment} has format version {found}, and this program reads version 1: use \
+        "{}: segment {segment} has format version {found}, and this program reads version {}: use \
          the version of main_holdmetrics that wrote it",
-        folder.display()
+        folder.display(),
+        segment::VERSION
     )]
     Version {
-        /// Of the journal.
+        /// The folder of the journal.
         folder: PathBuf,
-        /// Its index.
+        /// Index of the segment.
         segment: u64,
-        /// Its version.
+        /// Its format version.
         found: u32,
     },
-    /// A salvage copies what is readable, and there is no room for the copy.
+    /// The copy that a salvage writes does not fit on the disk.
     #[error(
-        "{}: there is no room on the disk for a whole copy of the journal: make {bytes} bytes free \
-         and try again; it is as it was",
+        "{}: the disk has no space for a copy of the journal: free {bytes} bytes and try again; \
+         nothing was changed",
         folder.display()
     )]
-    NoRoom {
-        /// Of the journal.
+    NoSpace {
+        /// The folder of the journal.
         folder: PathBuf,
-        /// At most so many are needed.
+        /// Needed at most.
         bytes: u64,
     },
-    /// A folder is wanted.
-    #[error("{}: is a file, and the store needs a folder: name another one", folder.display())]
+    /// The path is a file.
+    #[error("{}: is a file, and the store needs a folder: choose another path", folder.display())]
     NotAFolder {
-        /// What is no folder.
+        /// The path.
         folder: PathBuf,
     },
-    /// Another process works there.
+    /// Another process has locked the folder.
     #[error("{}: in use by {holder}: stop it first, or choose another folder", folder.display())]
     Locked {
-        /// What is locked.
+        /// The locked folder.
         folder: PathBuf,
-        /// What the other process says of itself.
+        /// What the other process wrote into the lock file.
         holder: String,
     },
 }
 
 impl JournalError {
-    /// Names what could not be done.
+    /// Adds the path and the failed operation to an error of the operating system.
     pub(super) fn io(
         path: impl Into<PathBuf>,
         action: &'static str,
@@ -157,25 +158,30 @@ impl JournalError {
             source,
         }
     }
+
+    /// The journal in `folder` is damaged.
+    pub(super) fn damaged(folder: &Path, damage: Damage) -> Self {
+        Self::Damaged {
+            folder: folder.to_owned(),
+            damage,
+        }
+    }
 }
 
 /// Why events were not written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// No room on the disk. Nothing was taken and no number used; later events may pass.
+pub enum WriteError {
+    /// The disk is full. Nothing was written and no number was assigned; later events may succeed.
     #[error("the disk is full")]
     DiskFull,
-    /// A new segment was due and too many files are open. Nothing was taken and no number used;
-    /// later events may pass.
+    /// A new segment was needed and too many files are open. Nothing was written and no number was
+    /// assigned; later events may succeed.
     #[error("too many files are open")]
     NoDescriptors,
-    /// A write or a sync failed, and what is on disk is known only after a new start.
+    /// A write or a sync failed, and what is on disk is unknown until the journal is opened again.
     #[error("{0}")]
     Poisoned(Arc<str>),
-    /// More bytes wait than may.
-    #[error("the queue is full")]
-    QueueFull,
-    /// The writer takes nothing more.
+    /// The writer accepts nothing more.
     #[error("the journal is closed")]
     Closed,
 }

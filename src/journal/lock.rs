@@ -1,30 +1,31 @@
-//! One process at a time works in a folder.
+//! The lock of a folder: only one process at a time uses it.
 
 use std::path::Path;
 
 use super::error::JournalError;
-use super::vfs::{Locking, Vfs};
+use super::folder::create_folder;
+use super::vfs::{LockOutcome, Vfs};
 use crate::core::Micros;
 
-/// The name of the file that is locked.
-const NAME: &str = "lock";
+/// Name of the lock file.
+const LOCK_FILE: &str = "lock";
 
-/// Keeps other processes out of a folder until it is dropped.
+/// The lock of a folder, released when it is dropped.
 pub struct FolderLock(#[expect(dead_code, reason = "it is held, not read")] Box<dyn Send + Sync>);
 
 impl FolderLock {
-    /// Locks `folder`, which is made where it is not there; refuses with the name of the process
-    /// that has it. `now` is what others will read as this one's start.
+    /// Locks `folder`, which is created if it does not exist. If another process holds the lock, the
+    /// error names it. `now` is shown to other processes as the start of this one.
     pub fn take(vfs: &dyn Vfs, folder: &Path, now: Micros) -> Result<Self, JournalError> {
-        super::hold_journal::make_folder(vfs, folder)?;
-        let path = folder.join(NAME);
+        create_folder(vfs, folder)?;
+        let path = folder.join(LOCK_FILE);
         let holder = format!("process {} since {now}", std::process::id());
         match vfs
             .lock(&path, &holder)
             .map_err(JournalError::io(&path, "locked"))?
         {
-            Locking::Held(lock) => Ok(Self(lock)),
-            Locking::HeldBy(holder) => Err(JournalError::Locked {
+            LockOutcome::Acquired(lock) => Ok(Self(lock)),
+            LockOutcome::HeldBy(holder) => Err(JournalError::Locked {
                 folder: folder.to_owned(),
                 holder,
             }),

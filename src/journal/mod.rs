@@ -1,37 +1,39 @@
-//! Events on disk before they are acknowledged: segments of chained frames, one writer, group commit.
+//! The journal: events on disk before they are acknowledged, in segments of chained frames.
 //!
-//! It knows events only as bytes and a count, and nothing of what is applied or answered. Read in
-//! this order: `vfs` (what it asks of a file system), `frame` and `segment` (what lies on disk),
-//! `scan` (a torn tail against damage), `survey` (all segments), `hold_journal` (opening and
-//! replay), `appender` and `ahead` (one frame, one file), `queue` and `writer` (group commit),
-//! `readable` and `salvage` (out of damage). `docs/journal-format.md` draws the bytes.
+//! It treats events as bytes and a count, and does not apply them. Read in this order: `vfs` (the file
+//! system as a trait), `frame` and `segment` (the format), `scan` (a torn tail or damage), `survey`
+//! (all segments), `open` and `hold_journal` (opening, replay), `appender` and `preallocation` (one
+//! frame, one segment), `writer` (group commit), `readable` and `salvage` (damaged journals).
+//! `docs/journal-format.md` specifies the bytes.
 
-mod ahead;
 mod appender;
 mod error;
+mod folder;
 mod frame;
 mod hold_journal;
+mod layout;
 mod lock;
+mod open;
 mod options;
-mod queue;
+mod preallocation;
 mod readable;
 mod real;
 mod salvage;
 mod scan;
 mod segment;
 mod survey;
-mod sync;
 mod vfs;
 mod writer;
 
 pub use appender::Appender;
-pub use error::{Damage, Defect, JournalError, Refused};
-pub use hold_journal::{Figures, Journal, Opened, Recovered};
+pub use error::{Damage, Defect, JournalError, WriteError};
+pub use hold_journal::{Journal, JournalSize};
 pub use lock::FolderLock;
+pub use open::{OpenReport, OpenedJournal};
 pub use options::JournalOptions;
-pub use readable::{Lost, Readable, read_readable};
+pub use readable::{LostEvents, ReadReport, read_damaged};
 pub use real::RealVfs;
-pub use salvage::{Salvaged, salvage};
-pub use survey::{Frame, SegmentState, SegmentSurvey, Survey, survey};
-pub use vfs::{Access, Locking, Vfs, VfsFile, VfsFolder};
-pub use writer::{Committed, Condition, Sink, Submission, Writer};
+pub use salvage::{SalvagedJournal, salvage};
+pub use survey::{EventFrame, SegmentState, SegmentSurvey, Survey, survey};
+pub use vfs::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
+pub use writer::{CommitHandler, CommittedFrame, Submission, Writer, WriterCondition};

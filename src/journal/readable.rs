@@ -1,172 +1,174 @@
-//! What can still be read of a damaged journal: every whole frame, on both sides of each damage, in
-//! order, and by number what is missing between them.
+//! Reads what is readable of a damaged journal: every valid frame before and after each damage, in
+//! order, and the numbers of the events that are missing between them.
 //!
-//! It writes nothing and repairs nothing: `salvage` makes a whole journal of what is read here, and
-//! `survey` only finds where something is wrong. The semantics allow to go on behind a damage: the
-//! answer depends on the set of events alone, so those behind it mean the same without those in it.
+//! It changes nothing: `salvage` writes a new journal from what is read here. Reading on after damage is
+//! correct, because the answer depends only on the set of events: the later ones mean the same without
+//! the lost ones.
 
 use std::path::Path;
 
 use super::error::{Damage, Defect, JournalError};
-use super::frame::Kind;
-use super::scan::{Found, Frames};
+use super::folder::segment_indices;
+use super::frame::FrameKind;
+use super::scan::{FrameScanner, Scanned};
 use super::segment;
-use super::survey::{Frame, indices, open_segment};
+use super::survey::{EventFrame, open_segment};
 use super::vfs::{Access, Vfs};
 
-/// Accepted events that cannot be read any more.
+/// A range of accepted events that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// Number of the first.
+pub struct LostEvents {
+    /// Number of the first event.
     pub first: u64,
-    /// Number of the last; `None` where it was the end of the journal, whose length is not known.
+    /// Number of the last event; `None` if the end of the journal is lost, whose length is unknown.
     pub last: Option<u64>,
 }
 
-/// What can be read of a journal.
+/// What was read of a damaged journal, and what was not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readable {
-    /// Events that were handed on.
+pub struct ReadReport {
+    /// Number of events that were read.
     pub events: u64,
-    /// Events that were not, in order; without those that an earlier salvage found lost.
-    pub lost: Vec<Lost>,
-    /// What is wrong, in order.
+    /// Events that were not, in order; without those that an earlier salvage noted as lost.
+    pub lost: Vec<LostEvents>,
+    /// All damage, in order.
     pub damages: Vec<Damage>,
 }
 
-/// What a journal holds, in order.
-pub(super) enum Part<'a> {
-    /// The number of its first event.
-    Beginning(u64),
-    Events(Frame<'a>),
+/// A part of a journal.
+pub(super) enum JournalPart<'a> {
+    /// The number of the first event.
+    Start(u64),
+    /// A valid frame of events.
+    Events(EventFrame<'a>),
     /// So many events are missing.
     Missing(u64),
 }
 
-/// Hands on every whole frame of events of the journal in `folder`, in order, also behind damage.
-/// Events up to `covered` need not be in it. What `visit` fails with ends the reading.
-pub fn read_readable<E: From<JournalError>>(
+/// Passes every valid frame of events of the journal in `folder` to `visit`, in order, also those after
+/// damage. Events up to `covered` need not be in the journal. An error of `visit` ends the reading.
+pub fn read_damaged<E: From<JournalError>>(
     vfs: &dyn Vfs,
     folder: &Path,
     covered: u64,
-    mut visit: impl FnMut(Frame<'_>) -> Result<(), E>,
-) -> Result<Readable, E> {
-    read(vfs, folder, covered, |part| match part {
-        Part::Events(frame) => visit(frame),
-        Part::Beginning(_) | Part::Missing(_) => Ok(()),
+    mut visit: impl FnMut(EventFrame<'_>) -> Result<(), E>,
+) -> Result<ReadReport, E> {
+    read_parts(vfs, folder, covered, |part| match part {
+        JournalPart::Events(frame) => visit(frame),
+        JournalPart::Start(_) | JournalPart::Missing(_) => Ok(()),
     })
 }
 
-/// Reads a journal in order, also behind damage. It may begin with any event up to the one after
-/// `covered`; where it begins later, those between are lost.
-pub(super) fn read<E: From<JournalError>>(
+/// Reads a journal in order, also after damage. The journal may begin with any event up to the one
+/// after `covered`; if it begins later, the events between are lost.
+pub(super) fn read_parts<E: From<JournalError>>(
     vfs: &dyn Vfs,
     folder: &Path,
     covered: u64,
-    mut visit: impl FnMut(Part<'_>) -> Result<(), E>,
-) -> Result<Readable, E> {
-    let mut readable = Readable::default();
+    mut visit: impl FnMut(JournalPart<'_>) -> Result<(), E>,
+) -> Result<ReadReport, E> {
+    let mut report = ReadReport::default();
     let mut expected: Option<u64> = None;
     let mut is_tail_lost = false;
     let mut is_whole_before = false;
     let mut index_before = None;
-    let indices = indices(vfs, folder)?;
+    let indices = segment_indices(vfs, folder)?;
     for &index in &indices {
         let path = folder.join(segment::file_name(index));
         if let Some(before) = index_before.replace(index)
             && before + 1 != index
         {
-            readable.note(before + 1, 0, Defect::SegmentMissing);
+            report.add_damage(before + 1, 0, Defect::SegmentMissing);
             is_whole_before = false;
         }
-        let copies = open_segment(vfs, folder, index, Access::Read)?;
-        if let Some(offset) = copies.bad {
-            readable.note(index, offset, Defect::SegmentHeader);
+        let opened = open_segment(vfs, folder, index, Access::Read)?;
+        if let Some(offset) = opened.damaged_copy {
+            report.add_damage(index, offset, Defect::SegmentHeader);
         }
-        let Some(header) = copies.header else {
+        let Some(header) = opened.header else {
             is_tail_lost = true;
             is_whole_before = false;
             continue;
         };
-        let mut frames =
-            Frames::new(&*copies.file, &header).map_err(JournalError::io(&path, "read"))?;
+        let mut scanner =
+            FrameScanner::new(&*opened.file, &header).map_err(JournalError::io(&path, "read"))?;
         let mut next = match expected {
             None => {
-                let beginning = header.first.min(covered + 1);
-                visit(Part::Beginning(beginning))?;
-                beginning
+                let start = header.first.min(covered + 1);
+                visit(JournalPart::Start(start))?;
+                start
             }
             Some(expected) => {
                 if header.first > expected && is_whole_before {
-                    readable.note(index, 0, Defect::SegmentChain);
+                    report.add_damage(index, 0, Defect::SegmentChain);
                 }
                 expected
             }
         };
-        if let Some(missing) = readable.miss(next, header.first) {
+        if let Some(missing) = report.add_missing(next, header.first) {
             visit(missing)?;
             next = header.first;
         }
         is_tail_lost = false;
-        let damages_before = readable.damages.len();
+        let damages_before = report.damages.len();
         loop {
-            let offset = frames.offset;
-            match frames.read().map_err(JournalError::io(&path, "read"))? {
-                Found::End => break,
-                Found::Torn(_) => {
-                    // Only the journal's last write can be torn.
+            let offset = scanner.offset;
+            match scanner.read().map_err(JournalError::io(&path, "read"))? {
+                Scanned::End => break,
+                Scanned::Torn(_) => {
+                    // Only the last write of the journal can be torn.
                     if indices.last() != Some(&index) {
-                        readable.note(index, offset, Defect::Hole);
+                        report.add_damage(index, offset, Defect::Hole);
                     }
                     break;
                 }
-                Found::Damaged(defect) => {
-                    readable.note(index, offset, defect);
-                    let is_more = frames.skip().map_err(JournalError::io(&path, "read"))?;
+                Scanned::Damaged(defect) => {
+                    report.add_damage(index, offset, defect);
+                    let is_more = scanner.skip().map_err(JournalError::io(&path, "read"))?;
                     if !is_more {
                         is_tail_lost = true;
                         break;
                     }
-                    frames.next = frames.next.max(next);
+                    scanner.next = scanner.next.max(next);
                 }
-                Found::Frame(header) => {
-                    if let Some(missing) = readable.miss(next, header.first) {
+                Scanned::Frame(header) => {
+                    if let Some(missing) = report.add_missing(next, header.first) {
                         visit(missing)?;
                     }
                     match header.kind {
-                        Kind::Events => {
-                            readable.events += u64::from(header.count);
-                            visit(Part::Events(Frame {
+                        FrameKind::Events => {
+                            report.events += u64::from(header.count);
+                            visit(JournalPart::Events(EventFrame {
                                 first: header.first,
                                 count: header.count,
-                                payload: frames.payload(),
+                                payload: scanner.payload(),
                             }))?;
                         }
-                        Kind::Lost => visit(Part::Missing(header.count.into()))?,
-                        Kind::Seal => {}
+                        FrameKind::Lost => visit(JournalPart::Missing(header.count.into()))?,
+                        FrameKind::Seal => {}
                     }
-                    next = frames.next;
+                    next = scanner.next;
                 }
             }
         }
-        if let Some(defect) = copies.missing_end() {
-            readable.note(index, copies.size, defect);
+        if let Some(defect) = opened.missing_end() {
+            report.add_damage(index, opened.size, defect);
             is_tail_lost = true;
         }
         expected = Some(next);
-        is_whole_before = readable.damages.len() == damages_before;
+        is_whole_before = report.damages.len() == damages_before;
     }
     if is_tail_lost {
-        readable.lost.push(Lost {
+        report.lost.push(LostEvents {
             first: expected.unwrap_or(covered + 1),
             last: None,
         });
     }
-    Ok(readable)
+    Ok(report)
 }
 
-impl Readable {
-    fn note(&mut self, segment: u64, offset: u64, defect: Defect) {
+impl ReadReport {
+    fn add_damage(&mut self, segment: u64, offset: u64, defect: Defect) {
         self.damages.push(Damage {
             segment,
             offset,
@@ -174,13 +176,13 @@ impl Readable {
         });
     }
 
-    /// What is missing where event `next` is due and `found` comes.
-    fn miss(&mut self, next: u64, found: u64) -> Option<Part<'static>> {
+    /// Records the events from `next` to before `found` as lost, if there are any.
+    fn add_missing(&mut self, next: u64, found: u64) -> Option<JournalPart<'static>> {
         let count = found.checked_sub(next).filter(|count| *count > 0)?;
-        self.lost.push(Lost {
+        self.lost.push(LostEvents {
             first: next,
             last: Some(found - 1),
         });
-        Some(Part::Missing(count))
+        Some(JournalPart::Missing(count))
     }
 }

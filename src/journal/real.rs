@@ -1,15 +1,15 @@
-//! The machine's file system.
+//! The file system of the machine, through the standard library.
 //!
-//! Only the standard library; a file is locked by the system and free again when its process ends,
-//! however it ends.
+//! The operating system holds the lock of a file and releases it when the process ends, however it
+//! ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::vfs::{Access, Locking, Vfs, VfsFile, VfsFolder};
+use super::vfs::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
 
-/// Files as the machine has them.
+/// The file system of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealVfs;
 
@@ -52,7 +52,7 @@ impl Vfs for RealVfs {
         Ok(Box::new(RealFolder::open(folder)?))
     }
 
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, holder: &str) -> io::Result<LockOutcome> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path)?;
@@ -60,15 +60,15 @@ impl Vfs for RealVfs {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(holder.as_bytes())?;
-                Ok(Locking::Held(Box::new(file)))
+                Ok(LockOutcome::Acquired(Box::new(file)))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut other = String::new();
-                // Some systems keep others from reading what is locked.
+                // Some systems do not let other processes read a locked file.
                 if file.read_to_string(&mut other).is_err() || other.is_empty() {
                     "another process".clone_into(&mut other);
                 }
-                Ok(Locking::HeldBy(other))
+                Ok(LockOutcome::HeldBy(other))
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -92,7 +92,7 @@ impl VfsFolder for RealFolder {
     }
 }
 
-/// Nothing: Windows opens no folders, and its file systems keep the order of names themselves.
+/// Does nothing: Windows cannot open folders, and its file systems order changes of names themselves.
 #[cfg(not(unix))]
 struct RealFolder;
 

@@ -1,171 +1,113 @@
-//! Makes a whole journal of a damaged one: a copy of what is readable, which takes its place, while
-//! the damaged one is moved aside as it was.
+//! Replaces a damaged journal by an undamaged copy of what is readable, and keeps the damaged one
+//! under another name.
 //!
-//! It does not look for damage: `readable` says what there is and what is missing, in order, and the
-//! copy gets its frames through an `appender` like any other journal. What is lost is noted in it, so
-//! that event numbers stay. A crash leaves the damaged journal in its place, or the whole copy beside
-//! it: then [`complete`] takes the last step.
+//! `readable` reads the damaged journal; the copy is written by an `appender` like any other journal.
+//! Lost events are noted in the copy, so that event numbers do not change. After a crash, either the
+//! damaged journal is still in its place, or the finished copy is beside it and the next open performs
+//! the last step (`folder::finish_salvage`).
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::appender::{AppendError, Appender};
 use super::error::JournalError;
-use super::hold_journal::{Journal, make_folder};
+use super::folder::{
+    create_folder, damaged_name, finish_salvage, parent_of, remove_files, replace, salvaged_name,
+    segment_indices,
+};
+use super::hold_journal::Journal;
 use super::options::JournalOptions;
-use super::readable::{Part, Readable, read};
+use super::preallocation::is_full;
+use super::readable::{JournalPart, ReadReport, read_parts};
 use super::segment;
-use super::survey::indices;
 use super::vfs::{Access, Vfs};
 
-/// How much one frame of a salvaged journal holds, in bytes, before the next begins.
+/// Payload of a frame of the copy, in bytes, from which on the next frame begins.
 const FRAME_BYTES: usize = 1 << 20;
 
-/// What a salvage did.
+/// The result of a salvage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Salvaged {
-    /// What was kept and what was not.
-    pub readable: Readable,
-    /// Where the damaged journal lies now, unchanged.
+pub struct SalvagedJournal {
+    /// What was copied and what was not.
+    pub report: ReadReport,
+    /// Where the damaged journal is now, unchanged.
     pub moved_to: PathBuf,
 }
 
-/// Makes a whole journal of what can be read of the one in `folder`, which is moved aside. Event
-/// numbers stay; up to `acknowledged` (what the state has seen) none is given again. Who calls this
-/// holds the lock of the folder.
+/// Replaces the journal in `folder` by a copy of what is readable, and renames the damaged one. Event
+/// numbers do not change, and no number up to `acknowledged` (the last event that the state covers) is
+/// assigned again. The caller holds the lock of the folder.
 pub fn salvage(
     vfs: &Arc<dyn Vfs>,
     folder: &Path,
     options: &JournalOptions,
     acknowledged: u64,
-) -> Result<Salvaged, JournalError> {
-    complete(&**vfs, folder)?;
-    let above = above(folder);
-    let names = vfs.list(above).map_err(JournalError::io(above, "listed"))?;
-    let is_taken = |number: u32| names.contains(&name(folder, DAMAGED, number));
+) -> Result<SalvagedJournal, JournalError> {
+    finish_salvage(&**vfs, folder)?;
+    let parent = parent_of(folder);
+    let names = vfs
+        .list(parent)
+        .map_err(JournalError::io(parent, "listed"))?;
     let mut number = 1;
-    while is_taken(number) {
+    while names.contains(&damaged_name(folder, number)) {
         number += 1;
     }
-    let fresh = above.join(name(folder, SALVAGED, number));
-    let moved_to = above.join(name(folder, DAMAGED, number));
-    clear(&**vfs, &fresh)?;
+    let new = parent.join(salvaged_name(folder, number));
+    let moved_to = parent.join(damaged_name(folder, number));
+    // An interrupted salvage may have left files there.
+    create_folder(&**vfs, &new)?;
+    remove_files(&**vfs, &new, |_| true)?;
 
-    let mut copy = Copy {
+    let mut copy = SalvageCopy {
         vfs,
-        folder: &fresh,
+        folder: &new,
         options,
         appender: None,
         payload: Vec::new(),
         count: 0,
         next: 0,
     };
-    let read = read(&**vfs, folder, acknowledged, |part| copy.take(&part));
-    let copied = read.and_then(|readable| copy.finish(acknowledged).map(|()| readable));
-    let readable = match copied {
-        Ok(readable) => readable,
+    let read = read_parts(&**vfs, folder, acknowledged, |part| copy.add(&part));
+    let copied = read.and_then(|report| copy.finish(acknowledged).map(|()| report));
+    let report = match copied {
+        Ok(report) => report,
         Err(error) => {
-            // Of the two errors the first is told; what cannot be removed, the next salvage clears.
-            let _ = discard(&**vfs, &fresh);
-            return Err(told(error, &**vfs, folder, options));
+            // The first error is the one to report; the next salvage removes what is left.
+            let _ = discard(&**vfs, &new);
+            return Err(with_needed_bytes(error, &**vfs, folder, options));
         }
     };
 
-    // The old one goes only once the new one is whole; `complete` takes the last step after a crash.
+    // The damaged journal is renamed only after the copy is finished.
     let moved = vfs.rename(folder, &moved_to);
-    moved.map_err(JournalError::io(folder, "moved"))?;
-    let placed = vfs.rename(&fresh, folder);
-    placed.map_err(JournalError::io(&fresh, "moved"))?;
-    vfs.sync_folder(above)
-        .map_err(JournalError::io(above, "synced"))?;
-    Ok(Salvaged { readable, moved_to })
+    moved.map_err(JournalError::io(folder, "renamed"))?;
+    replace(&**vfs, &new, folder)?;
+    Ok(SalvagedJournal { report, moved_to })
 }
 
-/// Finishes a salvage that was interrupted between its two last steps.
-pub(super) fn complete(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
-    let above = above(folder);
-    let Ok(names) = vfs.list(above) else {
-        return Ok(());
-    };
-    let own = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    if own.is_some_and(|own| names.contains(&own)) {
-        return Ok(());
-    }
-    let is_left = |number: &u32| {
-        names.contains(&name(folder, DAMAGED, *number))
-            && names.contains(&name(folder, SALVAGED, *number))
-    };
-    let most = u32::try_from(names.len()).unwrap_or(u32::MAX);
-    if let Some(number) = (1..=most).find(is_left) {
-        let fresh = above.join(name(folder, SALVAGED, number));
-        let placed = vfs.rename(&fresh, folder);
-        placed.map_err(JournalError::io(&fresh, "moved"))?;
-        vfs.sync_folder(above)
-            .map_err(JournalError::io(above, "synced"))?;
-    }
-    Ok(())
-}
-
-const SALVAGED: &str = "salvaged";
-const DAMAGED: &str = "damaged";
-
-fn name(folder: &Path, what: &str, number: u32) -> String {
-    let own = folder.file_name().unwrap_or_default().to_string_lossy();
-    format!("{own}.{what}-{number}")
-}
-
-fn above(folder: &Path) -> &Path {
-    match folder.parent() {
-        Some(above) if above != Path::new("") => above,
-        _ => Path::new("."),
-    }
-}
-
-/// Removes what an interrupted salvage left.
-fn clear(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
-    make_folder(vfs, folder)?;
-    let names = vfs
-        .list(folder)
-        .map_err(JournalError::io(folder, "listed"))?;
-    for name in names {
-        let path = folder.join(name);
-        vfs.remove(&path)
-            .map_err(JournalError::io(path, "removed"))?;
-    }
-    Ok(())
-}
-
-/// Removes a copy that was not finished.
+/// Removes an unfinished copy.
 fn discard(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
-    clear(vfs, folder)?;
+    remove_files(vfs, folder, |_| true)?;
     vfs.remove_folder(folder)
         .map_err(JournalError::io(folder, "removed"))
 }
 
-/// Why a copy failed; where it was a full disk, with the room that it needs.
-fn told(
+/// Replaces the error of a full disk by one that says how much space is needed.
+fn with_needed_bytes(
     error: JournalError,
     vfs: &dyn Vfs,
     folder: &Path,
     options: &JournalOptions,
 ) -> JournalError {
     match error {
-        JournalError::Io { source, .. }
-            if matches!(
-                source.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-            ) =>
-        {
-            let sizes = indices(vfs, folder).unwrap_or_default().into_iter();
-            let sizes = sizes.filter_map(|index| {
+        JournalError::Io { source, .. } if is_full(&source) => {
+            let indices = segment_indices(vfs, folder).unwrap_or_default().into_iter();
+            let sizes = indices.filter_map(|index| {
                 let path = folder.join(segment::file_name(index));
                 vfs.open(&path, Access::Read).ok()?.size().ok()
             });
-            // The last segment of the copy is as long as the others, however little is in it.
-            JournalError::NoRoom {
+            // The last segment of the copy has full length, however little is in it.
+            JournalError::NoSpace {
                 folder: folder.to_owned(),
                 bytes: sizes.sum::<u64>() + options.segment_bytes,
             }
@@ -174,24 +116,25 @@ fn told(
     }
 }
 
-/// The new journal.
-struct Copy<'a> {
+/// The new journal while it is written.
+struct SalvageCopy<'a> {
     vfs: &'a Arc<dyn Vfs>,
     folder: &'a Path,
     options: &'a JournalOptions,
     appender: Option<Appender>,
-    /// Events that are not written yet.
+    /// Events of the next frame.
     payload: Vec<u8>,
+    /// Number of events in `payload`.
     count: u32,
-    /// Number of the event after all that was taken.
+    /// Number of the next event.
     next: u64,
 }
 
-impl Copy<'_> {
-    fn take(&mut self, part: &Part<'_>) -> Result<(), JournalError> {
+impl SalvageCopy<'_> {
+    fn add(&mut self, part: &JournalPart<'_>) -> Result<(), JournalError> {
         match part {
-            Part::Beginning(first) => self.begin(*first),
-            Part::Events(frame) => {
+            JournalPart::Start(first) => self.begin(*first),
+            JournalPart::Events(frame) => {
                 self.payload.extend_from_slice(frame.payload);
                 self.count += frame.count;
                 self.next += u64::from(frame.count);
@@ -200,14 +143,14 @@ impl Copy<'_> {
                 }
                 Ok(())
             }
-            Part::Missing(count) => self.miss(*count),
+            JournalPart::Missing(count) => self.add_missing(*count),
         }
     }
 
     fn begin(&mut self, first: u64) -> Result<(), JournalError> {
         let options = JournalOptions {
             first_sequence: first,
-            allocates_ahead: false,
+            preallocates: false,
             ..self.options.clone()
         };
         let opened = Journal::open(Arc::clone(self.vfs), self.folder, options)?;
@@ -216,12 +159,12 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn miss(&mut self, mut count: u64) -> Result<(), JournalError> {
+    fn add_missing(&mut self, mut count: u64) -> Result<(), JournalError> {
         self.flush()?;
         self.next += count;
         while count > 0 {
             let some = u32::try_from(count).unwrap_or(u32::MAX);
-            self.append(|appender| appender.append_loss(some))?;
+            self.append(|appender| appender.append_lost(some))?;
             count -= u64::from(some);
         }
         Ok(())
@@ -247,7 +190,7 @@ impl Copy<'_> {
             self.begin(self.options.first_sequence)?;
         }
         self.flush()?;
-        self.miss((acknowledged + 1).saturating_sub(self.next))?;
+        self.add_missing((acknowledged + 1).saturating_sub(self.next))?;
         self.append(Appender::seal)
     }
 
@@ -258,7 +201,7 @@ impl Copy<'_> {
         let appender = self
             .appender
             .as_mut()
-            .expect("a journal begins before its events");
+            .expect("a journal starts before its events");
         write(appender).map_err(|error| error.into_journal_error(self.folder, "written"))
     }
 }

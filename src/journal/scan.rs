@@ -1,40 +1,41 @@
-//! Reads the frames of one segment in order and judges what is no frame: the end, a torn tail, or
-//! damage. Repairs nothing; see `survey` for all segments and `hold_journal` for the cut.
+//! Reads the frames of one segment in order, and decides whether what follows the last one is the end,
+//! a torn tail, or damage. Repairs nothing; see `survey` for all segments and `open` for the cut.
 //!
-//! The judgement rests on three facts of the writer: before a frame is written, everything from its
-//! place to the end of the file is zero and synced; only one frame at a time is not yet synced; and no
-//! two frames share a sector. So a frame that a crash tore has a sector of zeros and nothing behind it;
-//! all else was changed after it was acknowledged.
+//! The decision relies on three properties of the writer: before a frame is written, all bytes from its
+//! start to the end of the file are zero and synced; at most one frame is not yet synced; and no two
+//! frames share a sector. A frame torn by a crash therefore has a sector of zeros and nothing after it;
+//! anything else was changed after it was acknowledged.
 
 use std::io;
 
 use super::error::Defect;
-use super::frame::{HEADER, Header, has_unwritten_sector, is_zero, read_payload};
-use super::segment::{self, FRAMES, SECTOR};
+use super::frame::{FrameHeader, HEADER_BYTES, has_unwritten_sector, is_zero, read_payload};
+use super::layout::SECTOR;
+use super::segment::{FRAMES_OFFSET, SegmentHeader};
 use super::vfs::VfsFile;
 
-/// How much is read at once, in bytes; a longer frame is read whole.
-const STRIDE: u64 = 1 << 20;
+/// How much is read at once, in bytes; a larger frame is read whole.
+const READ_BYTES: u64 = 1 << 20;
 
-/// What stands at one place.
+/// What was found at an offset.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// A frame; its payload is in [`Frames::payload`].
-    Frame(Header),
-    /// Nothing, and nothing behind it.
+pub(super) enum Scanned {
+    /// A frame; [`FrameScanner::payload`] returns its payload.
+    Frame(FrameHeader),
+    /// No frame here, and nothing after it.
     End,
-    /// A write that was cut short, with so many bytes up to its last one.
+    /// An unfinished write, with so many bytes up to the last one written.
     Torn(u64),
-    /// Something that was changed after it was written.
+    /// Data that was changed after it was written.
     Damaged(Defect),
 }
 
-/// The frames of a segment.
-pub(super) struct Frames<'a> {
+/// Reads the frames of a segment.
+pub(super) struct FrameScanner<'a> {
     file: &'a dyn VfsFile,
     size: u64,
     salt: u32,
-    /// Where the next frame starts.
+    /// Offset of the next frame.
     pub(super) offset: u64,
     /// Chain value of the frame before it.
     pub(super) chain: u32,
@@ -45,14 +46,14 @@ pub(super) struct Frames<'a> {
     payload: Vec<u8>,
 }
 
-impl<'a> Frames<'a> {
-    /// From the first frame of the segment whose header is `header`.
-    pub(super) fn new(file: &'a dyn VfsFile, header: &segment::Header) -> io::Result<Self> {
+impl<'a> FrameScanner<'a> {
+    /// Begins at the first frame of the segment with this `header`.
+    pub(super) fn new(file: &'a dyn VfsFile, header: &SegmentHeader) -> io::Result<Self> {
         Ok(Self {
             size: file.size()?,
             file,
             salt: header.salt,
-            offset: FRAMES,
+            offset: FRAMES_OFFSET,
             chain: header.chain(),
             next: header.first,
             buffer: Vec::new(),
@@ -61,60 +62,60 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// The payload of the frame that was found last.
+    /// The payload of the last frame that was read.
     pub(super) fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// Judges what stands at `offset`, and goes behind it where it is a frame.
-    pub(super) fn read(&mut self) -> io::Result<Found> {
-        let Some(head) = self.head(self.offset)? else {
-            return Ok(Found::End);
+    /// Reads what is at `offset`, and advances if it is a frame.
+    pub(super) fn read(&mut self) -> io::Result<Scanned> {
+        let Some(bytes) = self.header_bytes(self.offset)? else {
+            return Ok(Scanned::End);
         };
-        if is_zero(&head) {
-            return self.judge_nothing();
+        if is_zero(&bytes) {
+            return self.end_or_hole();
         }
-        let Some((header, chain)) = Header::parse(&head, self.salt) else {
-            return Ok(Found::Damaged(Defect::Header));
+        let Some((header, chain)) = FrameHeader::parse(&bytes, self.salt) else {
+            return Ok(Scanned::Damaged(Defect::Header));
         };
         if header.previous != self.chain {
-            return Ok(Found::Damaged(Defect::Chain));
+            return Ok(Scanned::Damaged(Defect::Chain));
         }
         let Some(next) = header.next().filter(|_| header.first == self.next) else {
-            return Ok(Found::Damaged(Defect::Sequence {
+            return Ok(Scanned::Damaged(Defect::Sequence {
                 found: header.first,
                 expected: self.next,
             }));
         };
         let extent = header.extent();
         if extent > self.size - self.offset {
-            return Ok(Found::Damaged(Defect::Length { bytes: extent }));
+            return Ok(Scanned::Damaged(Defect::Length { bytes: extent }));
         }
         let salt = self.salt;
         let offset = self.offset;
         let frame = self.bytes(offset, extent)?;
-        let found = crc32c::crc32c_append(salt, &frame[HEADER..]);
+        let found = crc32c::crc32c_append(salt, &frame[HEADER_BYTES..]);
         if found != header.body_checksum {
             if !has_unwritten_sector(frame) {
-                return Ok(Found::Damaged(Defect::Checksum {
+                return Ok(Scanned::Damaged(Defect::Checksum {
                     found,
                     expected: header.body_checksum,
                 }));
             }
             return Ok(match self.last_written(offset + extent)? {
-                None => Found::Torn(extent),
-                Some(_) => Found::Damaged(Defect::Hole),
+                None => Scanned::Torn(extent),
+                Some(_) => Scanned::Damaged(Defect::Hole),
             });
         }
         self.take_payload(&header)?;
         self.offset += extent;
         self.chain = chain;
         self.next = next;
-        Ok(Found::Frame(header))
+        Ok(Scanned::Frame(header))
     }
 
-    /// Goes to the next whole frame behind what is no frame, wherever it belongs in the order;
-    /// `false` where there is none.
+    /// Advances to the next valid frame after damage, even if frames before it are missing; `false`
+    /// if there is none.
     pub(super) fn skip(&mut self) -> io::Result<bool> {
         let Some(end) = self.last_written(self.offset)? else {
             return Ok(false);
@@ -128,7 +129,7 @@ impl<'a> Frames<'a> {
             {
                 let salt = self.salt;
                 let frame = self.bytes(offset, header.extent())?;
-                if crc32c::crc32c_append(salt, &frame[HEADER..]) == header.body_checksum {
+                if crc32c::crc32c_append(salt, &frame[HEADER_BYTES..]) == header.body_checksum {
                     self.offset = offset;
                     self.chain = header.previous;
                     self.next = header.first;
@@ -140,64 +141,64 @@ impl<'a> Frames<'a> {
         Ok(false)
     }
 
-    /// The header at `offset`, whether or not its place in the order is right.
-    pub(super) fn parse(&mut self, offset: u64) -> io::Result<Option<(Header, u32)>> {
+    /// The header at `offset`, whether or not it continues the frame before.
+    pub(super) fn parse(&mut self, offset: u64) -> io::Result<Option<(FrameHeader, u32)>> {
         let salt = self.salt;
-        let head = self.head(offset)?;
-        Ok(head.and_then(|head| Header::parse(&head, salt)))
+        let bytes = self.header_bytes(offset)?;
+        Ok(bytes.and_then(|bytes| FrameHeader::parse(&bytes, salt)))
     }
 
-    /// A place without a header: the end, a torn frame, or a hole where other frames follow.
-    fn judge_nothing(&mut self) -> io::Result<Found> {
+    /// Decides what zeros instead of a header are: the end, a torn frame, or a hole before other frames.
+    fn end_or_hole(&mut self) -> io::Result<Scanned> {
         let start = self.offset;
         let Some(end) = self.last_written(start)? else {
-            return Ok(Found::End);
+            return Ok(Scanned::End);
         };
         let mut offset = start + SECTOR;
         while offset < end {
             if self.parse(offset)?.is_some() {
-                return Ok(Found::Damaged(Defect::Hole));
+                return Ok(Scanned::Damaged(Defect::Hole));
             }
             offset += SECTOR;
         }
-        Ok(Found::Torn(end - start))
+        Ok(Scanned::Torn(end - start))
     }
 
-    fn take_payload(&mut self, header: &Header) -> io::Result<()> {
+    fn take_payload(&mut self, header: &FrameHeader) -> io::Result<()> {
         let mut payload = std::mem::take(&mut self.payload);
         let frame = self.bytes(self.offset, header.extent())?;
-        read_payload(&frame[HEADER..], header, &mut payload);
+        read_payload(&frame[HEADER_BYTES..], header, &mut payload);
         self.payload = payload;
         Ok(())
     }
 
-    /// Where the last byte from `offset` on ends that is not zero.
+    /// The end of the last byte at or after `offset` that is not zero.
     fn last_written(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
         let mut last = None;
         while offset < self.size {
-            let bytes = self.bytes(offset, STRIDE.min(self.size - offset))?;
+            let bytes = self.bytes(offset, READ_BYTES.min(self.size - offset))?;
             if !is_zero(bytes) {
                 let within = bytes.iter().rposition(|byte| *byte != 0);
                 last = within.map(|within| offset + within as u64 + 1);
             }
-            offset += STRIDE;
+            offset += READ_BYTES;
         }
         Ok(last)
     }
 
-    fn head(&mut self, offset: u64) -> io::Result<Option<[u8; HEADER]>> {
-        if self.size < HEADER as u64 || offset > self.size - HEADER as u64 {
+    fn header_bytes(&mut self, offset: u64) -> io::Result<Option<[u8; HEADER_BYTES]>> {
+        if self.size < HEADER_BYTES as u64 || offset > self.size - HEADER_BYTES as u64 {
             return Ok(None);
         }
-        let bytes = self.bytes(offset, HEADER as u64)?;
+        let bytes = self.bytes(offset, HEADER_BYTES as u64)?;
         Ok(bytes.first_chunk().copied())
     }
 
-    /// `count` bytes at `offset`, which lie within the file.
+    /// `count` bytes at `offset`, which must be within the file.
     fn bytes(&mut self, offset: u64, count: u64) -> io::Result<&[u8]> {
         let end = self.buffer_at + self.buffer.len() as u64;
         if offset < self.buffer_at || offset + count > end {
-            let fresh = count.max(STRIDE).min(self.size - offset);
+            let fresh = count.max(READ_BYTES).min(self.size - offset);
             self.buffer.resize(in_memory(fresh)?, 0);
             self.buffer_at = offset;
             let read = self.file.read_at(&mut self.buffer, offset);
@@ -211,7 +212,7 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// A length that this machine can hold.
+/// A length as `usize`; an error if it exceeds the address space.
 fn in_memory(bytes: u64) -> io::Result<usize> {
     usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }

@@ -1,44 +1,46 @@
-//! Reads all segments and says what each holds and what is wrong. Changes nothing: opening, looking
-//! and checking see a journal through the same eyes.
+//! Reads all segments and reports what each contains and what is damaged. Changes nothing; opening,
+//! `journal inspect` and `journal verify` all use it.
 
 use std::io;
 use std::path::Path;
 
 use super::error::{Damage, Defect, JournalError};
-use super::frame::Kind;
-use super::scan::{Found, Frames};
-use super::segment::{self, FRAMES, HeaderError, SECTOR, SECTOR_BYTES};
+use super::folder::segment_indices;
+use super::frame::FrameKind;
+use super::layout::{SECTOR, SECTOR_BYTES};
+use super::scan::{FrameScanner, Scanned};
+use super::segment::{self, FRAMES_OFFSET, HeaderError, SegmentHeader};
 use super::vfs::{Access, Vfs, VfsFile};
 
-/// Accepted events as one commit put them on disk.
+/// A frame of accepted events, written by one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub struct EventFrame<'a> {
     /// Number of the first event.
     pub first: u64,
-    /// Events.
+    /// Number of events.
     pub count: u32,
-    /// The events; see [`crate::core::encoding`].
+    /// The events, encoded; see [`crate::core::encoding`].
     pub payload: &'a [u8],
 }
 
-/// A segment as it was found.
+/// What a segment contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentSurvey {
     /// Counted from 1 over the life of the store.
     pub index: u64,
-    /// Number of the first event that goes into it.
+    /// Number of its first event.
     pub first: u64,
     /// Number of the event after the last one that was read.
     pub next: u64,
-    /// Frames of events.
+    /// Number of frames that contain events.
     pub frames: u64,
-    /// Events in them.
+    /// Number of events in them.
     pub events: u64,
-    /// Events that an earlier salvage found lost.
+    /// Number of events that an earlier salvage noted as lost.
     pub lost: u64,
-    /// Of the file.
+    /// Size of the file.
     pub bytes: u64,
-    /// Up to the last whole frame.
+    /// Bytes up to the end of the last valid frame.
     pub bytes_used: u64,
     /// How it ends.
     pub state: SegmentState,
@@ -49,35 +51,35 @@ pub struct SegmentSurvey {
 /// How a segment ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SegmentState {
-    /// With a whole frame.
+    /// With a valid frame.
     Whole,
-    /// With so many bytes of a write that was cut short, or damaged later: nobody can tell which.
+    /// With a write that was not finished, or was damaged later: the two cannot be distinguished.
     Torn {
-        /// From its first byte to its last one that was written.
+        /// Bytes up to the last one written.
         bytes: u64,
     },
-    /// With something that was acknowledged and is not what it was.
+    /// With damage to acknowledged data.
     Damaged(Damage),
 }
 
-/// A journal as it was found.
+/// What a journal contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// By index.
     pub segments: Vec<SegmentSurvey>,
-    /// Everything that is wrong, at most a place per segment and per gap between segments.
+    /// All damage found, at most one per segment and per gap between segments.
     pub damages: Vec<Damage>,
 }
 
-/// Reads the journal in `folder` and hands on each frame of events that is whole, in order, up to
-/// the first damage of each segment.
+/// Reads the journal in `folder` and passes its frames of events to `visit`, in order, up to the first
+/// damage in each segment.
 pub fn survey(
     vfs: &dyn Vfs,
     folder: &Path,
-    mut visit: impl FnMut(Frame<'_>),
+    mut visit: impl FnMut(EventFrame<'_>),
 ) -> Result<Survey, JournalError> {
     let mut survey = Survey::default();
-    let indices = indices(vfs, folder)?;
+    let indices = segment_indices(vfs, folder)?;
     for (position, &index) in indices.iter().enumerate() {
         let is_last = position + 1 == indices.len();
         survey.read(vfs, folder, index, is_last, &mut visit)?;
@@ -85,34 +87,20 @@ pub fn survey(
     Ok(survey)
 }
 
-/// The indices of the segments in a folder, ascending; a folder that is not there has none.
-pub(super) fn indices(vfs: &dyn Vfs, folder: &Path) -> Result<Vec<u64>, JournalError> {
-    let names = match vfs.list(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        names => names.map_err(JournalError::io(folder, "listed"))?,
-    };
-    let mut indices: Vec<_> = names
-        .iter()
-        .filter_map(|name| segment::index_of(name))
-        .collect();
-    indices.sort_unstable();
-    Ok(indices)
-}
-
-/// A segment's file, and what the two copies of its header say.
-pub(super) struct Copies {
+/// An open segment whose header was read.
+pub(super) struct OpenedSegment {
     pub(super) file: Box<dyn VfsFile>,
-    /// Bytes that the file has.
+    /// Size of the file.
     pub(super) size: u64,
-    /// The one that is whole; `None` where neither is.
-    pub(super) header: Option<segment::Header>,
-    /// Where one is that is not.
-    pub(super) bad: Option<u64>,
+    /// A valid copy of the header; `None` if both copies are damaged.
+    pub(super) header: Option<SegmentHeader>,
+    /// Offset of a damaged copy of the header.
+    pub(super) damaged_copy: Option<u64>,
 }
 
-impl Copies {
-    /// A file is never made shorter, so one that is was cut, or not copied to its end. Nothing else
-    /// tells where the cut is between two frames.
+impl OpenedSegment {
+    /// The defect of a file that was truncated, or not copied completely. The size is the only sign
+    /// of a cut between two frames, because the writer never shortens a file.
     pub(super) fn missing_end(&self) -> Option<Defect> {
         let expected = self.header?.file_bytes?;
         let found = self.size;
@@ -126,29 +114,29 @@ pub(super) fn open_segment(
     folder: &Path,
     index: u64,
     access: Access,
-) -> Result<Copies, JournalError> {
+) -> Result<OpenedSegment, JournalError> {
     let path = folder.join(segment::file_name(index));
     let file = vfs
         .open(&path, access)
         .map_err(JournalError::io(&path, "opened"))?;
     let size = file.size().map_err(JournalError::io(&path, "read"))?;
-    let mut copies = Copies {
+    let mut opened = OpenedSegment {
         file,
         size,
         header: None,
-        bad: None,
+        damaged_copy: None,
     };
     for offset in [SECTOR, 0] {
         let mut sector = [0; SECTOR_BYTES];
-        match copies.file.read_at(&mut sector, offset) {
+        match opened.file.read_at(&mut sector, offset) {
             Ok(()) => {}
-            // A file that was cut: the rest of it is as if it were zero.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            // The file is too short; the rest of the sector counts as zero.
+            Err(error) if error.kind() == io::ErrorFrameKind::UnexpectedEof => {}
             Err(error) => return Err(JournalError::io(path, "read")(error)),
         }
-        match segment::Header::parse(&sector) {
-            Ok(header) => copies.header = Some(header),
-            Err(HeaderError::Checksum) => copies.bad = Some(offset),
+        match SegmentHeader::parse(&sector) {
+            Ok(header) => opened.header = Some(header),
+            Err(HeaderError::Checksum) => opened.damaged_copy = Some(offset),
             Err(HeaderError::Version(found)) => {
                 return Err(JournalError::Version {
                     folder: folder.to_owned(),
@@ -158,11 +146,11 @@ pub(super) fn open_segment(
             }
         }
     }
-    Ok(copies)
+    Ok(opened)
 }
 
 impl Survey {
-    /// Bytes of a torn tail and the segment that has it.
+    /// The segment with an unfinished write, and the bytes of that write.
     #[must_use]
     pub fn torn(&self) -> Option<(u64, u64)> {
         self.segments.last().and_then(|last| match last.state {
@@ -177,17 +165,17 @@ impl Survey {
         folder: &Path,
         index: u64,
         is_last: bool,
-        visit: &mut impl FnMut(Frame<'_>),
+        visit: &mut impl FnMut(EventFrame<'_>),
     ) -> Result<(), JournalError> {
         let path = folder.join(segment::file_name(index));
-        let copies = open_segment(vfs, folder, index, Access::Read)?;
+        let opened = open_segment(vfs, folder, index, Access::Read)?;
         let before = self.segments.last().cloned();
         if let Some(expected) = before.as_ref().map(|before| before.index + 1)
             && expected != index
         {
             self.note(expected, 0, Defect::SegmentMissing);
         }
-        let bytes = copies.size;
+        let bytes = opened.size;
         let mut found = SegmentSurvey {
             index,
             first: 0,
@@ -196,16 +184,18 @@ impl Survey {
             events: 0,
             lost: 0,
             bytes,
-            bytes_used: FRAMES.min(bytes),
+            bytes_used: FRAMES_OFFSET.min(bytes),
             state: SegmentState::Whole,
             chain: 0,
             is_sealed: true,
         };
-        let missing_end = copies.missing_end().map(|defect| (bytes, defect));
-        let bad_header = copies.bad.map(|offset| (offset, Defect::SegmentHeader));
-        // A file that was cut explains all else.
+        let missing_end = opened.missing_end().map(|defect| (bytes, defect));
+        let bad_header = opened
+            .damaged_copy
+            .map(|offset| (offset, Defect::SegmentHeader));
+        // A truncated file is the cause of any other defect.
         let mut defect = missing_end.or(bad_header);
-        if let Some(header) = copies.header {
+        if let Some(header) = opened.header {
             found.first = header.first;
             let follows = before.as_ref().is_none_or(|before| {
                 before.index + 1 != index
@@ -222,14 +212,14 @@ impl Survey {
             } else if !follows {
                 defect = defect.or(Some((0, Defect::SegmentChain)));
             }
-            let frames = Frames::new(&*copies.file, &header);
-            let read = frames.and_then(|frames| found.read_frames(frames, visit));
+            let scanner = FrameScanner::new(&*opened.file, &header);
+            let read = scanner.and_then(|scanner| found.read_frames(scanner, visit));
             let ending = read.map_err(JournalError::io(&path, "read"))?;
             match ending {
-                Found::Torn(bytes) if is_last => found.state = SegmentState::Torn { bytes },
-                Found::Torn(_) => defect = defect.or(Some((found.bytes_used, Defect::Hole))),
-                Found::Damaged(other) => defect = defect.or(Some((found.bytes_used, other))),
-                Found::End | Found::Frame(_) => {}
+                Scanned::Torn(bytes) if is_last => found.state = SegmentState::Torn { bytes },
+                Scanned::Torn(_) => defect = defect.or(Some((found.bytes_used, Defect::Hole))),
+                Scanned::Damaged(other) => defect = defect.or(Some((found.bytes_used, other))),
+                Scanned::End | Scanned::Frame(_) => {}
             }
         }
         if let Some((offset, defect)) = defect {
@@ -254,35 +244,35 @@ impl Survey {
 }
 
 impl SegmentSurvey {
-    /// Counts the frames of this segment; gives back what stands behind the last.
+    /// Counts the frames of this segment; returns what follows the last one.
     fn read_frames(
         &mut self,
-        mut frames: Frames<'_>,
-        visit: &mut impl FnMut(Frame<'_>),
-    ) -> io::Result<Found> {
+        mut scanner: FrameScanner<'_>,
+        visit: &mut impl FnMut(EventFrame<'_>),
+    ) -> io::Result<Scanned> {
         let ending = loop {
-            let header = match frames.read()? {
-                Found::Frame(header) => header,
+            let header = match scanner.read()? {
+                Scanned::Frame(header) => header,
                 ending => break ending,
             };
-            self.is_sealed = header.kind == Kind::Seal;
+            self.is_sealed = header.kind == FrameKind::Seal;
             match header.kind {
-                Kind::Events => {
+                FrameKind::Events => {
                     self.frames += 1;
                     self.events += u64::from(header.count);
-                    visit(Frame {
+                    visit(EventFrame {
                         first: header.first,
                         count: header.count,
-                        payload: frames.payload(),
+                        payload: scanner.payload(),
                     });
                 }
-                Kind::Lost => self.lost += u64::from(header.count),
-                Kind::Seal => {}
+                FrameKind::Lost => self.lost += u64::from(header.count),
+                FrameKind::Seal => {}
             }
         };
-        self.next = frames.next;
-        self.chain = frames.chain;
-        self.bytes_used = frames.offset;
+        self.next = scanner.next;
+        self.chain = scanner.chain;
+        self.bytes_used = scanner.offset;
         Ok(ending)
     }
 }

@@ -1,8 +1,8 @@
-//! What a journal asks of a file system: a port, so that a crash is a value that a test can choose.
+//! The file system as the journal uses it: traits, so that a test can simulate a crash at any point.
 //!
-//! [`super::RealVfs`] is the machine's; the one of the tests, `tests/support/faulty.rs`, loses what was
-//! not synced, runs full and fails where a test says so. A write counts as done once
-//! [`VfsFile::sync`] has returned, a name once [`Vfs::sync_folder`] has.
+//! [`super::RealVfs`] is the file system of the machine; that of the tests,
+//! `tests/support/faulty.rs`, loses unsynced writes, runs full and fails on demand. A write is durable
+//! once [`VfsFile::sync`] has returned, a file name once [`Vfs::sync_folder`] has.
 
 use std::fmt;
 use std::io;
@@ -11,27 +11,27 @@ use std::path::Path;
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Looking.
+    /// Reading.
     Read,
-    /// Looking and changing.
+    /// Reading and writing.
     Write,
 }
 
-/// A file system, or what behaves like one.
+/// A file system.
 pub trait Vfs: Send + Sync {
-    /// Makes a folder and those above it; nothing where it is there.
+    /// Creates a folder and its parents; does nothing if it exists.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
 
-    /// The names in a folder, in any order; `NotFound` where there is no such folder.
+    /// The names in a folder, in any order; `NotFound` if it does not exist.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
 
-    /// A new, empty file for writing; what had that name is gone.
+    /// Creates an empty file for writing, or truncates an existing one.
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
 
-    /// A file that is there.
+    /// Opens an existing file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn VfsFile>>;
 
-    /// Gives a file or a folder another name, in one step.
+    /// Renames a file or a folder atomically.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file.
@@ -40,47 +40,47 @@ pub trait Vfs: Send + Sync {
     /// Removes an empty folder.
     fn remove_folder(&self, folder: &Path) -> io::Result<()>;
 
-    /// A folder that is there.
+    /// Opens an existing folder.
     fn open_folder(&self, folder: &Path) -> io::Result<Box<dyn VfsFolder>>;
 
-    /// Returns once the names in a folder outlive a loss of power.
+    /// Returns once the names in a folder survive a loss of power.
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.open_folder(folder)?.sync()
     }
 
-    /// Locks the file `path` for this process, made where it is not there, and writes `holder`
-    /// into it; or says what the process has written there that holds it.
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking>;
+    /// Locks the file `path` for this process, creates it if needed, and writes `holder` into it. If
+    /// another process holds the lock, returns what that process wrote.
+    fn lock(&self, path: &Path, holder: &str) -> io::Result<LockOutcome>;
 }
 
-/// An open file; several threads may use it at once.
+/// An open file, which several threads may use at once.
 pub trait VfsFile: Send + Sync + fmt::Debug {
-    /// Bytes.
+    /// Size in bytes.
     fn size(&self) -> io::Result<u64>;
 
-    /// Cuts, or adds zeros.
+    /// Truncates the file, or extends it with zeros.
     fn set_size(&self, bytes: u64) -> io::Result<()>;
 
-    /// Fills `out`; `UnexpectedEof` where the file ends before.
+    /// Fills `out`; `UnexpectedEof` if the file is too short.
     fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Writes all of `bytes`, beyond the end too.
+    /// Writes all of `bytes`; extends the file if needed.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Returns once what was written outlives a loss of power (`fdatasync`).
+    /// Returns once all writes survive a loss of power (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
 }
 
-/// An open folder: who keeps one needs no further descriptor to sync it.
+/// An open folder, which can be synced without another file descriptor.
 pub trait VfsFolder: Send + Sync {
-    /// Returns once the names in it outlive a loss of power.
+    /// Returns once the names in it survive a loss of power.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// What came of locking.
-pub enum Locking {
+/// The result of [`Vfs::lock`].
+pub enum LockOutcome {
     /// This process holds the lock until the value is dropped.
-    Held(Box<dyn Send + Sync>),
-    /// Another one does; this is what it wrote.
+    Acquired(Box<dyn Send + Sync>),
+    /// Another process holds it; this is what it wrote.
     HeldBy(String),
 }

@@ -1,149 +1,134 @@
-//! The one thread that writes: takes what waits, makes one frame of it, one write, one sync, and
-//! hands it on. There is no timer: what comes in during a sync is the next frame.
+//! The thread that writes the journal: it takes all batches that are waiting, writes them as one frame
+//! with one sync (group commit), and passes the result on.
 //!
-//! It knows nothing of what an acknowledgement is; the [`Sink`] does.
+//! There is no timer: batches that arrive during a sync form the next frame. The channel has no bound
+//! of its own; the caller bounds what is in flight, as the engine does with permits for bytes.
 
 use std::io;
-use std::mem;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::appender::{AppendError, Appender};
-use super::error::Refused;
-use super::queue::{Full, Load, Queue};
+use super::error::WriteError;
 use crate::core::EventBatch;
 use crate::error_line::error_line;
 
-/// What one frame takes at most; a single larger batch goes alone.
-const FRAME_MAX: Load = Load {
-    bytes: 1 << 20,
-    events: 8_192,
-};
+/// Bytes of events in one frame at most; a larger batch is a frame of its own.
+const FRAME_BYTES_MAX: usize = 1 << 20;
+/// Events in one frame at most; a larger batch is a frame of its own.
+const FRAME_EVENTS_MAX: u64 = 8_192;
 
-/// A batch on its way, with whatever its sender wants back.
+/// A batch to be written, with a value that is returned with the result.
 #[derive(Debug)]
 pub struct Submission<T> {
-    /// The events; at least one.
+    /// The events; at least one, and less than 4 GiB.
     pub batch: EventBatch,
-    /// Handed back with the outcome.
+    /// Returned with the result.
     pub tag: T,
 }
 
 /// A frame that is on disk.
 #[derive(Debug)]
-pub struct Committed<T> {
+pub struct CommittedFrame<T> {
     /// Number of the first event of the first submission; the others follow without gaps.
     pub first: u64,
-    /// In the order in which they were submitted. Their batches, one after the other, are the
-    /// payload of the frame.
+    /// In the order of submission. Their batches, concatenated, are the payload of the frame.
     pub submissions: Vec<Submission<T>>,
-    /// Of the frame.
+    /// Size of the frame.
     pub bytes: u64,
-    /// How long the sync took.
+    /// Duration of the sync.
     pub sync: Duration,
 }
 
-/// What follows a write; called on the writer's thread, which does nothing else meanwhile.
-pub trait Sink<T>: Send {
-    /// These are durable.
-    fn committed(&mut self, frame: Committed<T>);
+/// Receives the results. Its methods run on the writer's thread, which waits for them.
+pub trait CommitHandler<T>: Send {
+    /// The submissions of this frame are durable.
+    fn committed(&mut self, frame: CommittedFrame<T>);
 
-    /// These are not, and have no numbers.
-    fn refused(&mut self, submissions: Vec<Submission<T>>, reason: &Refused);
+    /// These submissions were not written, and their events have no numbers.
+    fn failed(&mut self, submissions: Vec<Submission<T>>, reason: &WriteError);
 }
 
-/// Whether a writer writes.
+/// Whether a writer accepts batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// The last write went well.
+pub enum WriterCondition {
+    /// The last write succeeded.
     Writing,
-    /// It met a full disk; the next one may not.
+    /// The last write failed because the disk is full; the next one may succeed.
     DiskFull,
-    /// It failed, and there will be no other.
+    /// A write failed, and what is on disk is unknown. Nothing more is written.
     Poisoned(Arc<str>),
 }
 
-/// The door to the thread that writes.
+/// The handle of the thread that writes.
 pub struct Writer<T> {
     shared: Arc<Shared<T>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared<T> {
-    queue: Queue<Submission<T>>,
-    condition: Mutex<Condition>,
+    /// `None` once no more batches are accepted.
+    sender: Mutex<Option<Sender<Submission<T>>>>,
+    condition: Mutex<WriterCondition>,
 }
 
 impl<T: Send + 'static> Writer<T> {
-    /// Starts the thread. At most `queue_bytes_max` bytes of events wait, under 4 GiB.
-    pub fn start(
-        appender: Appender,
-        sink: impl Sink<T> + 'static,
-        queue_bytes_max: usize,
-    ) -> io::Result<Self> {
+    /// Starts the thread.
+    pub fn start(appender: Appender, handler: impl CommitHandler<T> + 'static) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
         let shared = Arc::new(Shared {
-            queue: Queue::new(queue_bytes_max.min(u32::MAX as usize / 2)),
-            condition: Mutex::new(Condition::Writing),
+            sender: Mutex::new(Some(sender)),
+            condition: Mutex::new(WriterCondition::Writing),
         });
-        let work = Work {
+        let worker = Worker {
             shared: Arc::clone(&shared),
             appender,
-            sink,
-            taken: Vec::new(),
+            handler,
+            groups: Groups::new(receiver),
         };
         let thread = thread::Builder::new()
             .name("journal-writer".into())
-            .spawn(move || work.run())?;
+            .spawn(move || worker.run())?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
         })
     }
 
-    /// Puts a batch, which must not be empty, in the queue, or gives it back with the reason. Waits
-    /// for nothing. Batches are numbered in the order in which they are submitted.
-    pub fn submit(&self, batch: EventBatch, tag: T) -> Result<(), (Refused, Submission<T>)> {
-        let load = Load {
-            bytes: batch.bytes().len(),
-            events: batch.count() as usize,
+    /// Submits a batch, or returns it with the reason. Does not block. Batches get their numbers in
+    /// the order of submission.
+    pub fn submit(&self, batch: EventBatch, tag: T) -> Result<(), (WriteError, Submission<T>)> {
+        let submission = Submission { batch, tag };
+        let sent = match &*lock(&self.shared.sender) {
+            Some(sender) => sender.send(submission).map_err(|unsent| unsent.0),
+            None => Err(submission),
         };
-        let pushed = self.shared.queue.push(load, Submission { batch, tag });
-        pushed.map_err(|(full, submission)| {
-            let reason = match (full, self.condition()) {
-                (Full::Bytes, _) => Refused::QueueFull,
-                (Full::Closed, Condition::Poisoned(reason)) => Refused::Poisoned(reason),
-                (Full::Closed, Condition::Writing | Condition::DiskFull) => Refused::Closed,
+        sent.map_err(|submission| {
+            let reason = match self.condition() {
+                WriterCondition::Poisoned(reason) => WriteError::Poisoned(reason),
+                WriterCondition::Writing | WriterCondition::DiskFull => WriteError::Closed,
             };
             (reason, submission)
         })
     }
 
-    /// Bytes that wait to be written.
+    /// Whether batches are accepted.
     #[must_use]
-    pub fn queue_bytes(&self) -> usize {
-        self.shared.queue.bytes()
-    }
-
-    /// Whether it writes.
-    #[must_use]
-    pub fn condition(&self) -> Condition {
-        self.shared.condition().clone()
+    pub fn condition(&self) -> WriterCondition {
+        lock(&self.shared.condition).clone()
     }
 }
 
 impl<T> Writer<T> {
-    /// Takes nothing more, writes what waits, seals the journal, and drops the sink. Blocks until
-    /// that is done; a second call finds nothing to do.
+    /// Accepts nothing more, writes what is waiting, seals the journal, and drops the handler. Blocks
+    /// until that is done; a second call returns at once.
     pub fn close(&self) {
-        self.shared.queue.close();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.shared.close();
+        let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
-            // A panic there has poisoned the condition, which is how it is reported.
+            // If the thread panicked, the condition says so.
             let _ = thread.join();
         }
     }
@@ -156,52 +141,57 @@ impl<T> Drop for Writer<T> {
 }
 
 impl<T> Shared<T> {
-    fn condition(&self) -> MutexGuard<'_, Condition> {
-        self.condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// The channel ends once its only sender is dropped and what is waiting has been received.
+    fn close(&self) {
+        drop(lock(&self.sender).take());
     }
 
     fn poison(&self, reason: Arc<str>) {
-        *self.condition() = Condition::Poisoned(reason);
-        // After the condition, so that who finds the queue closed also finds the reason.
-        self.queue.close();
+        *lock(&self.condition) = WriterCondition::Poisoned(reason);
+        // After the condition: a caller that finds the channel closed must find the reason too.
+        self.close();
     }
 }
 
-struct Work<T, S> {
-    shared: Arc<Shared<T>>,
-    appender: Appender,
-    sink: S,
-    taken: Vec<Submission<T>>,
+/// Locks a mutex whose value is valid even if a thread panicked while it held the lock.
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<T, S: Sink<T>> Work<T, S> {
+struct Worker<T, H> {
+    shared: Arc<Shared<T>>,
+    appender: Appender,
+    handler: H,
+    groups: Groups<T>,
+}
+
+impl<T, H: CommitHandler<T>> Worker<T, H> {
     fn run(mut self) {
-        let _alarm = Alarm(Arc::clone(&self.shared));
-        while self.shared.queue.take(FRAME_MAX, &mut self.taken) {
-            self.write();
+        let _guard = PoisonOnPanic(Arc::clone(&self.shared));
+        while let Some(submissions) = self.groups.next() {
+            self.write(submissions);
         }
-        let is_poisoned = matches!(*self.shared.condition(), Condition::Poisoned(_));
+        let is_poisoned = matches!(*lock(&self.shared.condition), WriterCondition::Poisoned(_));
         if !is_poisoned && let Err(AppendError::Failed(error)) = self.appender.seal() {
             self.shared.poison(error_line(&error).into());
         }
     }
 
-    /// One frame of what was taken.
-    fn write(&mut self) {
-        let submissions = mem::take(&mut self.taken);
-        let condition = self.shared.condition().clone();
-        if let Condition::Poisoned(reason) = condition {
-            return self.sink.refused(submissions, &Refused::Poisoned(reason));
+    /// Writes one frame.
+    fn write(&mut self, submissions: Vec<Submission<T>>) {
+        let condition = lock(&self.shared.condition).clone();
+        if let WriterCondition::Poisoned(reason) = condition {
+            return self
+                .handler
+                .failed(submissions, &WriteError::Poisoned(reason));
         }
         let pieces = submissions
             .iter()
             .map(|one| (one.batch.bytes(), one.batch.count()));
         match self.appender.append(pieces) {
             Ok(written) => {
-                *self.shared.condition() = Condition::Writing;
-                self.sink.committed(Committed {
+                *lock(&self.shared.condition) = WriterCondition::Writing;
+                self.handler.committed(CommittedFrame {
                     first: written.first,
                     submissions,
                     bytes: written.bytes,
@@ -209,32 +199,66 @@ impl<T, S: Sink<T>> Work<T, S> {
                 });
             }
             Err(AppendError::DiskFull) => {
-                *self.shared.condition() = Condition::DiskFull;
-                self.sink.refused(submissions, &Refused::DiskFull);
+                *lock(&self.shared.condition) = WriterCondition::DiskFull;
+                self.handler.failed(submissions, &WriteError::DiskFull);
             }
             Err(AppendError::NoDescriptors) => {
-                self.sink.refused(submissions, &Refused::NoDescriptors);
+                self.handler.failed(submissions, &WriteError::NoDescriptors);
             }
             Err(AppendError::Failed(error)) => {
                 let reason: Arc<str> = error_line(&error).into();
                 self.shared.poison(Arc::clone(&reason));
-                self.sink.refused(submissions, &Refused::Poisoned(reason));
+                self.handler
+                    .failed(submissions, &WriteError::Poisoned(reason));
             }
         }
     }
 }
 
-/// Poisons where the writer's thread panics, so that nobody waits for it; drops what waits.
-struct Alarm<T>(Arc<Shared<T>>);
+/// Divides the submissions into frames.
+struct Groups<T> {
+    receiver: Receiver<Submission<T>>,
+    /// Received, but too large for the frame before.
+    held_back: Option<Submission<T>>,
+}
 
-impl<T> Drop for Alarm<T> {
+impl<T> Groups<T> {
+    fn new(receiver: Receiver<Submission<T>>) -> Self {
+        Self {
+            receiver,
+            held_back: None,
+        }
+    }
+
+    /// What is waiting, up to the size of a frame; waits for the first submission. `None` after the
+    /// last one.
+    fn next(&mut self) -> Option<Vec<Submission<T>>> {
+        let first = self.held_back.take();
+        let first = first.or_else(|| self.receiver.recv().ok())?;
+        let mut bytes = first.batch.bytes().len();
+        let mut events = u64::from(first.batch.count());
+        let mut group = vec![first];
+        while let Ok(next) = self.receiver.try_recv() {
+            bytes += next.batch.bytes().len();
+            events += u64::from(next.batch.count());
+            if bytes > FRAME_BYTES_MAX || events > FRAME_EVENTS_MAX {
+                self.held_back = Some(next);
+                break;
+            }
+            group.push(next);
+        }
+        Some(group)
+    }
+}
+
+/// Poisons the writer if its thread panics. The channel is dropped with the thread, and with it what
+/// is waiting, so that nobody waits in vain.
+struct PoisonOnPanic<T>(Arc<Shared<T>>);
+
+impl<T> Drop for PoisonOnPanic<T> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.poison("the journal's writer has panicked".into());
-            let mut waiting = Vec::new();
-            while self.0.queue.take(FRAME_MAX, &mut waiting) {
-                waiting.clear();
-            }
         }
     }
 }

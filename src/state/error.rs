@@ -1,81 +1,59 @@
-//! Why a state cannot be used.
+//! Why a state cannot be opened, read or written.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a state.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Defect {
-    /// The tree of pages is not what was written.
-    #[error("its pages are not what was written: {0}")]
-    Pages(String),
-    /// An entry was changed after it was written.
-    #[error("an entry was changed after it was written")]
-    Entry,
-    /// What it says of itself was changed, or is missing.
-    #[error("what it says of itself was changed or is missing")]
-    Meta,
-    /// Entries are missing, or there twice.
-    #[error("{found} entries are there, and {expected} were written")]
-    Count {
-        /// Entries that are there.
-        found: u64,
-        /// Entries that were written.
-        expected: u64,
-    },
-    /// The entries are as many as were written, and not the same.
-    #[error("its entries are not those that were written")]
-    Sum,
-}
+use super::defect::Defect;
+use super::metadata;
 
 /// Why a state cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// What was stored is not there as it was written.
+    /// The stored data is not what was written.
     #[error(
         "{}: the state is damaged ({defect}): start once with --salvage, which keeps what is \
-         readable and says what is lost, or restore a backup",
+         readable and reports what is lost, or restore a backup",
         path.display()
     )]
     Damaged {
-        /// Of the state.
+        /// The state file.
         path: PathBuf,
-        /// What is wrong.
+        /// The first damage found.
         defect: Defect,
     },
-    /// It was written by another version of this program.
+    /// A later version of this program wrote the file.
     #[error(
-        "{}: the state has format version {found}, and this program reads up to version {}: use \
+        "{}: the state has format version {found}, and this program reads versions up to {}: use \
          the version of main_holdmetrics that wrote it",
         path.display(),
-        super::meta::VERSION
+        metadata::VERSION
     )]
     Version {
-        /// Of the state.
+        /// The state file.
         path: PathBuf,
-        /// Its version.
+        /// Its format version.
         found: u32,
     },
-    /// The system refuses.
+    /// The database or the operating system reported an error.
     #[error("{}: the state cannot be {action}", path.display())]
     Io {
-        /// Of the state.
+        /// The state file.
         path: PathBuf,
-        /// What was tried.
+        /// The failed operation, as a past participle.
         action: &'static str,
-        /// What the system or the store says.
+        /// The error of the database or of the operating system.
         source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl StateError {
-    /// An error of the system, or of the store below.
+    /// Wraps an error of the database.
     pub(super) fn io(path: &Path, action: &'static str, error: redb::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             action,
             source: match error {
-                // Its words alone: the store below would put "I/O error" before them.
+                // Unwrapped, because redb would put "I/O error" before its text.
                 redb::Error::Io(source) => source.into(),
                 other => other.into(),
             },
@@ -91,7 +69,7 @@ mod tests {
     use crate::error_line::error_line;
 
     #[test]
-    fn the_reason_of_the_system_is_told_in_its_words() {
+    fn the_reason_of_the_operating_system_is_given_in_words() {
         let refused =
             |error: redb::Error| error_line(&StateError::io("state".as_ref(), "written", error));
         let full = io::Error::from_raw_os_error(if cfg!(windows) { 112 } else { 28 });

@@ -1,18 +1,22 @@
-//! What the events amounted to, on disk, key by key, so that a start need not replay a life.
+//! The state: the sum of all events, stored by key in a redb file, so that a start does not have to
+//! replay every event since the beginning.
 //!
-//! It is written behind and covers all events up to a number; what came later is in the journal.
-//! Facts are sets, so an entry that already knows later events harms nothing. It knows no file
-//! system: who opens it gives what stores the bytes. Read `entry` for what lies in it and what
-//! guards it, then `store`; `salvage` is the way out of damage.
+//! It is written in the background and covers all events up to a number; later events are in the
+//! journal. Facts are sets, so an entry may already contain later events. It opens no files: the
+//! caller provides the storage backend. Read `entry` (format and checksum of an entry), `metadata`,
+//! then `store`; `salvage` copies what is readable of a damaged state.
 
+mod defect;
 mod entry;
 mod error;
-mod meta;
+mod metadata;
 mod salvage;
 mod store;
 
-pub use entry::{Entry, Keys};
-pub use error::{Defect, StateError};
+pub use defect::Defect;
+pub use entry::{Entry, EntryKeys};
+pub use error::StateError;
 pub use redb::StorageBackend;
+pub use redb::backends::FileBackend;
 pub use salvage::{Salvaged, salvage};
 pub use store::{Contents, Store};

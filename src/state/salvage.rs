@@ -1,4 +1,4 @@
-//! Out of damage: what is still readable of a state, in a state of its own.
+//! Copies what is readable of a damaged state into a new one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,53 +7,53 @@ use redb::StorageBackend;
 
 use super::entry::Entry;
 use super::error::StateError;
-use super::store::{Pages, Store, guarded};
+use super::store::{PageCheck, Store, catch_damage};
 use crate::core::key::PARTS;
 
-/// What came of a salvage.
+/// The result of a salvage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Salvaged {
-    /// Keys that were kept.
+    /// Number of keys that were copied.
     pub kept: u64,
-    /// Keys that were written and are not there; `None` where nobody can tell.
+    /// Number of keys that were written and are missing; `None` if the metadata is unreadable.
     pub lost: Option<u64>,
-    /// All events up to this number were covered; 0 where nobody can tell.
+    /// The damaged state covered all events up to this number; 0 if the metadata is unreadable.
     pub applied_sequence: u64,
 }
 
-/// Copies every whole entry of `damaged` into `fresh`, which must store nothing yet.
+/// Copies every undamaged entry of `damaged` into `fresh`, which must be empty.
 pub fn salvage(
     damaged: impl StorageBackend,
     fresh: impl StorageBackend,
     path: &Path,
 ) -> Result<Salvaged, StateError> {
     let mut fresh = Store::open(fresh, path)?;
-    let found = guarded(path, || Store::over(damaged, path, Pages::AsTheyAre));
+    let found = catch_damage(path, || Store::over(damaged, path, PageCheck::Skip));
     let mut kept = 0;
-    let mut meta = None;
+    let mut metadata = None;
     if let Ok(found) = found {
-        meta = guarded(path, || found.read_meta()).ok().flatten();
+        metadata = catch_damage(path, || found.read_metadata()).ok().flatten();
         for part in 0..PARTS {
             kept += copy_part(&found, &mut fresh, part)?;
         }
     }
-    let applied_sequence = meta.map_or(0, |meta| meta.applied);
+    let applied_sequence = metadata.map_or(0, |metadata| metadata.applied);
     fresh.write([], Some(applied_sequence))?;
     Ok(Salvaged {
         kept,
-        lost: meta.map(|meta| meta.tally.keys.saturating_sub(kept)),
+        lost: metadata.map(|metadata| metadata.checksum.keys.saturating_sub(kept)),
         applied_sequence,
     })
 }
 
-/// Copies the whole entries of one part, which ends where it cannot be read on; the others do not
-/// depend on it. Returns how many keys that are.
+/// Copies the undamaged entries of one part up to the first page that cannot be read; the other
+/// parts are independent of it. Returns the number of keys copied.
 fn copy_part(found: &Store, fresh: &mut Store, part: usize) -> Result<u64, StateError> {
-    // By key: a damaged tree may lead to one page twice.
+    // A map, because a damaged tree may lead to one page twice.
     let mut whole = BTreeMap::new();
-    let _ = guarded(&found.path, || {
+    let _ = catch_damage(&found.path, || {
         found.read_part(part, |key, value| {
-            if Entry::read(key, value).is_some() {
+            if Entry::decode(key, value).is_some() {
                 whole.insert(key.to_vec(), value.to_vec());
             }
             Ok(())
@@ -61,7 +61,7 @@ fn copy_part(found: &Store, fresh: &mut Store, part: usize) -> Result<u64, State
     });
     let entries = whole
         .iter()
-        .filter_map(|(key, value)| Some(Entry::read(key, value)?.0));
+        .filter_map(|(key, value)| Some(Entry::decode(key, value)?.0));
     let before = fresh.contents().keys;
     fresh.write(entries, None)?;
     Ok(fresh.contents().keys - before)

@@ -1,8 +1,8 @@
-//! The state as it is opened, read whole and written behind.
+//! The state as an open database: read whole at a start, then written in the background.
 //!
-//! The store below (redb) checks every page when it is opened, and never again; so every entry
-//! carries a checksum of its own, and the number and the sum of them tell when one is missing.
-//! After an error while writing, the store must be opened anew: what it holds in memory may not be
+//! redb checks every page when it opens a file and not afterwards, so every entry has a checksum of
+//! its own, and the metadata holds the number and the sum of these checksums, which detects a missing
+//! entry. After a write error the store must be reopened: the memory of redb may then differ from
 //! what is on disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,135 +11,135 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use redb::{Database, ReadableDatabase, StorageBackend, TableDefinition};
 
+use super::defect::Defect;
 use super::entry::Entry;
-use super::error::{Defect, StateError};
-use super::meta::{Meta, Tally, Unread};
+use super::error::StateError;
+use super::metadata::{DecodeError, Metadata, TableChecksum};
 use crate::core::key::PARTS;
 use crate::error_line::error_line;
 
 /// Keys and their claims; see [`super::entry`].
 const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
-/// One value.
-const META: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
-/// Pages that are kept in memory: nothing is asked of the state but at a start.
+/// The metadata, as a single value.
+const METADATA: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
+/// Size of the page cache; small, because the state is only read at a start.
 const CACHE_BYTES: usize = 48 << 20;
 
-/// The state of a folder.
+/// An open state.
 pub struct Store {
     pub(super) path: PathBuf,
     database: Database,
-    meta: Meta,
+    metadata: Metadata,
 }
 
-/// Whether every page is checked when a state is opened.
+/// Whether redb verifies every page when it opens a state.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pages {
-    Checked,
-    AsTheyAre,
+pub(super) enum PageCheck {
+    Verify,
+    Skip,
 }
 
-/// What a state holds.
+/// How much a state contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// All events up to this number are in the entries.
+    /// The entries contain all events up to this number.
     pub applied_sequence: u64,
-    /// Pairs of token and holder. One that has outgrown the entry which it shared counts twice.
+    /// Number of pairs of token and holder. A pair that has outgrown its shared entry may count twice.
     pub keys: u64,
 }
 
 impl Store {
-    /// Opens the state that `backend` stores, an empty one where it stores nothing, and checks every
-    /// page of it. `path` is what it is called in messages.
+    /// Opens the state in `backend` and verifies every page; an empty backend is an empty state.
+    /// `path` names it in messages.
     pub fn open(backend: impl StorageBackend, path: &Path) -> Result<Self, StateError> {
-        guarded(path, || {
-            let mut store = Self::over(backend, path, Pages::Checked)?;
-            match store.read_meta()? {
-                Some(meta) => store.meta = meta,
-                // Both tables come with the first write.
+        catch_damage(path, || {
+            let mut store = Self::over(backend, path, PageCheck::Verify)?;
+            match store.read_metadata()? {
+                Some(metadata) => store.metadata = metadata,
+                // The first write creates both tables.
                 None if store.is_empty()? => {}
-                None => return Err(damaged(path, Defect::Meta)),
+                None => return Err(damaged(path, Defect::Metadata)),
             }
             Ok(store)
         })
     }
 
-    /// What it holds.
+    /// How much it contains.
     #[must_use]
     pub fn contents(&self) -> Contents {
         Contents {
-            applied_sequence: self.meta.applied,
-            keys: self.meta.tally.keys,
+            applied_sequence: self.metadata.applied,
+            keys: self.metadata.checksum.keys,
         }
     }
 
-    /// Hands out all entries, on several threads, and then says whether that was what was written:
-    /// nothing of it may be used before. Each part has a visitor of its own, which sees the entries
-    /// of one holder one after the other.
+    /// Passes all entries to visitors on several threads and then verifies that they are what was
+    /// written; the caller must not use them before. Each part has a visitor of its own, which gets
+    /// the entries of one holder one after the other.
     pub fn load<V: FnMut(Entry<'_>)>(
         &self,
         visitor: impl Fn() -> V + Sync,
     ) -> Result<(), StateError> {
-        guarded(&self.path, || {
+        catch_damage(&self.path, || {
             let parts = (0..PARTS).into_par_iter();
-            let tallies = parts.map(|part| self.load_part(part, visitor()));
-            let tally = tallies.try_reduce(Tally::default, |a, b| Ok(a.join(b)))?;
-            tally
-                .compare(self.meta.tally)
+            let checksums = parts.map(|part| self.load_part(part, visitor()));
+            let found = checksums.try_reduce(TableChecksum::default, |a, b| Ok(a.merge(b)))?;
+            found
+                .verify(self.metadata.checksum)
                 .map_err(|defect| damaged(&self.path, defect))
         })
     }
 
-    /// Hands out all entries in order, one after the other; the end of it says whether that was what
-    /// was written.
+    /// Passes all entries to `visit` in order, and then verifies that they are what was written.
     pub fn for_each(&self, mut visit: impl FnMut(Entry<'_>)) -> Result<(), StateError> {
-        guarded(&self.path, || {
-            let mut tally = Tally::default();
+        catch_damage(&self.path, || {
+            let mut found = TableChecksum::default();
             for part in 0..PARTS {
-                tally = tally.join(self.load_part(part, &mut visit)?);
+                found = found.merge(self.load_part(part, &mut visit)?);
             }
-            tally
-                .compare(self.meta.tally)
+            found
+                .verify(self.metadata.checksum)
                 .map_err(|defect| damaged(&self.path, defect))
         })
     }
 
-    /// Reads everything and says whether it is what was written.
+    /// Reads all entries and verifies that they are what was written.
     pub fn verify(&self) -> Result<Contents, StateError> {
         self.load(|| |_: Entry<'_>| ())?;
         Ok(self.contents())
     }
 
-    /// Puts entries in the place of what was there of the same kind: a single key in the place of that
-    /// key, several of a holder in the place of its last several. All or none of them; from then on
-    /// all events up to `applied` are covered, and `None` leaves open what is.
+    /// Writes entries in one transaction: a single key replaces the entry of that key, several keys
+    /// replace the shared entry of their holder. From then on the state covers all events up to
+    /// `applied`; `None` leaves that number unchanged.
     pub fn write<'a>(
         &mut self,
         entries: impl IntoIterator<Item = Entry<'a>>,
         applied: Option<u64>,
     ) -> Result<(), StateError> {
         let path = self.path.clone();
-        guarded(&path, || {
-            let meta = self.write_all(entries, applied);
-            self.meta = meta.map_err(|error| refused(&path, "written", error))?;
+        catch_damage(&path, || {
+            let metadata = self.write_all(entries, applied);
+            self.metadata = metadata.map_err(|error| refused(&path, "written", error))?;
             Ok(())
         })
     }
 
-    /// Opens what `backend` stores; what it says of itself is not read yet.
+    /// Opens the database without reading its metadata.
     pub(super) fn over(
         backend: impl StorageBackend,
         path: &Path,
-        pages: Pages,
+        check: PageCheck,
     ) -> Result<Self, StateError> {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
-            .set_check_integrity_on_open(pages == Pages::Checked)
+            .set_check_integrity_on_open(check == PageCheck::Verify)
             .create_with_backend(backend)
             .map_err(|error| refused(path, "opened", error.into()))?;
         Ok(Self {
             path: path.to_owned(),
             database,
-            meta: Meta::default(),
+            metadata: Metadata::default(),
         })
     }
 
@@ -147,48 +147,48 @@ impl Store {
         &self,
         entries: impl IntoIterator<Item = Entry<'a>>,
         applied: Option<u64>,
-    ) -> Result<Meta, redb::Error> {
-        let mut meta = self.meta;
-        meta.applied = applied.unwrap_or(meta.applied);
+    ) -> Result<Metadata, redb::Error> {
+        let mut metadata = self.metadata;
+        metadata.applied = applied.unwrap_or(metadata.applied);
         let mut transaction = self.database.begin_write()?;
-        // A start after `kill -9` finds the free pages noted instead of looking for them.
+        // Saves the list of free pages, so that a start after `kill -9` need not search for them.
         transaction.set_quick_repair(true);
         {
             let mut table = transaction.open_table(ENTRIES)?;
             let (mut key, mut value) = (Vec::new(), Vec::new());
             for entry in entries {
-                let checksum = entry.write(&mut key, &mut value);
+                let checksum = entry.encode(&mut key, &mut value);
                 if let Some(known) = table.insert(key.as_slice(), value.as_slice())? {
-                    let known = Entry::read(&key, known.value());
+                    let known = Entry::decode(&key, known.value());
                     let (known, checksum) = known.ok_or_else(changed)?;
-                    meta.tally.take_away(count(&known), checksum);
+                    metadata.checksum.remove(count(&known), checksum);
                 }
-                meta.tally.add(count(&entry), checksum);
+                metadata.checksum.add(count(&entry), checksum);
             }
-            let mut table = transaction.open_table(META)?;
-            table.insert((), meta.bytes().as_slice())?;
+            let mut table = transaction.open_table(METADATA)?;
+            table.insert((), metadata.encode().as_slice())?;
         }
         transaction.commit()?;
-        Ok(meta)
+        Ok(metadata)
     }
 
     fn load_part(
         &self,
         part: usize,
         mut visit: impl FnMut(Entry<'_>),
-    ) -> Result<Tally, StateError> {
-        let mut tally = Tally::default();
+    ) -> Result<TableChecksum, StateError> {
+        let mut found = TableChecksum::default();
         self.read_part(part, |key, value| {
             let (entry, checksum) =
-                Entry::read(key, value).ok_or_else(|| damaged(&self.path, Defect::Entry))?;
-            tally.add(count(&entry), checksum);
+                Entry::decode(key, value).ok_or_else(|| damaged(&self.path, Defect::Entry))?;
+            found.add(count(&entry), checksum);
             visit(entry);
             Ok(())
         })?;
-        Ok(tally)
+        Ok(found)
     }
 
-    /// Hands out the bytes of the entries of one part, in order.
+    /// Passes the bytes of the entries of one part to `visit`, in order.
     pub(super) fn read_part(
         &self,
         part: usize,
@@ -214,11 +214,11 @@ impl Store {
         Ok(())
     }
 
-    pub(super) fn read_meta(&self) -> Result<Option<Meta>, StateError> {
+    pub(super) fn read_metadata(&self) -> Result<Option<Metadata>, StateError> {
         let unread = |error: redb::Error| refused(&self.path, "read", error);
         let transaction = self.database.begin_read();
         let transaction = transaction.map_err(|error| unread(error.into()))?;
-        let table = match transaction.open_table(META) {
+        let table = match transaction.open_table(METADATA) {
             Ok(table) => table,
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
             Err(error) => return Err(unread(error.into())),
@@ -226,10 +226,10 @@ impl Store {
         let Some(bytes) = table.get(()).map_err(|error| unread(error.into()))? else {
             return Ok(None);
         };
-        match Meta::read(bytes.value()) {
-            Ok(meta) => Ok(Some(meta)),
-            Err(Unread::Defect) => Err(damaged(&self.path, Defect::Meta)),
-            Err(Unread::Version(found)) => Err(StateError::Version {
+        match Metadata::decode(bytes.value()) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(DecodeError::Damaged) => Err(damaged(&self.path, Defect::Metadata)),
+            Err(DecodeError::Version(found)) => Err(StateError::Version {
                 path: self.path.clone(),
                 found,
             }),
@@ -247,12 +247,12 @@ impl Store {
     }
 }
 
-/// Its keys.
+/// The number of its keys.
 fn count(entry: &Entry<'_>) -> u64 {
     entry.keys().count() as u64
 }
 
-/// An entry that is to be replaced is not what was written.
+/// The error for an entry that was changed since it was written and is to be replaced.
 fn changed() -> redb::Error {
     redb::Error::Corrupted(Defect::Entry.to_string())
 }
@@ -264,7 +264,7 @@ fn damaged(path: &Path, defect: Defect) -> StateError {
     }
 }
 
-/// An error of the store below: damage, or the system's.
+/// Separates damage from the other errors of redb.
 fn refused(path: &Path, action: &'static str, error: redb::Error) -> StateError {
     match error {
         redb::Error::Corrupted(what) => damaged(path, Defect::Pages(what)),
@@ -275,7 +275,7 @@ fn refused(path: &Path, action: &'static str, error: redb::Error) -> StateError 
     }
 }
 
-/// The store below may panic over bytes that it has not written: that is damage too.
+/// redb may panic while it reads bytes that it has not written; that is reported as damage.
 pub(super) fn guarded<T>(
     path: &Path,
     work: impl FnOnce() -> Result<T, StateError>,
@@ -292,7 +292,7 @@ pub(super) fn guarded<T>(
 mod tests {
     use redb::backends::FileBackend;
 
-    use super::super::entry::Keys;
+    use super::super::entry::EntryKeys;
     use super::*;
 
     fn open(file: &std::fs::File) -> Store {
@@ -309,10 +309,10 @@ mod tests {
     }
 
     #[test]
-    fn a_state_of_version_1_is_read_and_goes_on_as_the_present_one() {
+    fn a_state_of_version_1_is_read_and_continued_in_the_current_version() {
         let one = |token_id| Entry {
             holder_id: "h",
-            keys: Keys::One {
+            keys: EntryKeys::One {
                 token_id,
                 claims: b"claims",
             },
@@ -320,18 +320,18 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let mut store = open(&file);
         store.write(["a", "b"].map(one), Some(7)).unwrap();
-        // Its meta had no number of keys.
-        let Tally { entries, sum, .. } = store.meta.tally;
-        let mut meta = 1_u32.to_le_bytes().to_vec();
-        meta.extend(
+        // The metadata of version 1 has no number of keys.
+        let TableChecksum { entries, sum, .. } = store.metadata.checksum;
+        let mut metadata = 1_u32.to_le_bytes().to_vec();
+        metadata.extend(
             [7, entries, sum]
                 .iter()
                 .flat_map(|field| field.to_le_bytes()),
         );
-        meta.extend(crc32c::crc32c(&meta).to_le_bytes());
+        metadata.extend(crc32c::crc32c(&metadata).to_le_bytes());
         let transaction = store.database.begin_write().unwrap();
-        let mut table = transaction.open_table(META).unwrap();
-        table.insert((), meta.as_slice()).unwrap();
+        let mut table = transaction.open_table(METADATA).unwrap();
+        table.insert((), metadata.as_slice()).unwrap();
         drop(table);
         transaction.commit().unwrap();
         drop(store);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poh_holdmetrics_rust::core::encoding::push_key;
-use poh_holdmetrics_rust::state::{self, Entry, Keys, StateError, StorageBackend, Store};
+use poh_holdmetrics_rust::state::{self, Entry, EntryKeys, StateError, StorageBackend, Store};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
@@ -120,7 +120,7 @@ fn open(memory: &Memory) -> Result<Store, StateError> {
 fn apart(known: &Known) -> impl Iterator<Item = Entry<'_>> {
     known.iter().map(|((holder_id, token_id), claims)| Entry {
         holder_id,
-        keys: Keys::One { token_id, claims },
+        keys: EntryKeys::One { token_id, claims },
     })
 }
 
@@ -136,7 +136,7 @@ fn together(known: &Known) -> BTreeMap<&str, Vec<u8>> {
 fn several<'a>(together: &'a BTreeMap<&str, Vec<u8>>) -> impl Iterator<Item = Entry<'a>> {
     together.iter().map(|(holder_id, keys)| Entry {
         holder_id,
-        keys: Keys::Several(keys),
+        keys: EntryKeys::Several(keys),
     })
 }
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use poh_holdmetrics_rust::core::encoding;
-use poh_holdmetrics_rust::journal::{Frame, Journal, JournalError, JournalOptions, Opened, Vfs};
+use poh_holdmetrics_rust::journal::{
+    EventFrame, Journal, JournalError, JournalOptions, OpenedJournal, Vfs,
+};
 
 pub(crate) fn folder() -> PathBuf {
     PathBuf::from("/data/journal")
@@ -20,7 +22,7 @@ pub(crate) fn holders(bytes: &[u8]) -> Vec<String> {
 pub(crate) fn open(
     vfs: &(impl Vfs + Clone + 'static),
     options: JournalOptions,
-) -> Result<Opened, JournalError> {
+) -> Result<OpenedJournal, JournalError> {
     Journal::open(Arc::new(vfs.clone()), &folder(), options)
 }
 
@@ -33,7 +35,7 @@ pub(crate) fn replayed(journal: &Journal, from: u64) -> Vec<(u64, String)> {
     events
 }
 
-pub(crate) fn numbered(frame: &Frame<'_>, events: &mut Vec<(u64, String)>) {
+pub(crate) fn numbered(frame: &EventFrame<'_>, events: &mut Vec<(u64, String)>) {
     let all = holders(frame.payload);
     assert_eq!(all.len(), frame.count as usize);
     events.extend((frame.first..).zip(all));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::contents::replayed;
 use crate::journal_writer::{batch, options, submit, writer};
 use poh_holdmetrics_rust::core::{Draft, EventBatch, Micros, Wad, encoding};
-use poh_holdmetrics_rust::journal::{Frame, Journal, JournalError, RealVfs, read_readable};
+use poh_holdmetrics_rust::journal::{EventFrame, Journal, JournalError, RealVfs, read_damaged};
 use poh_holdmetrics_rust::output::write_event;
 use tempfile::TempDir;
 
@@ -136,16 +136,16 @@ fn a_journal_of_version_1_opens_and_holds_what_it_held() {
 
     let copy = copied_fixture();
     let opened = Journal::open(Arc::new(RealVfs), copy.path(), options()).expect("it is whole");
-    assert!(opened.recovered.was_closed && opened.recovered.segments > 2);
+    assert!(opened.report.was_closed && opened.report.segments > 2);
     assert_eq!(replayed(&opened.journal, 1).len(), expected.lines().count());
     let mut text = Vec::new();
-    let visit = |frame: Frame<'_>| {
+    let visit = |frame: EventFrame<'_>| {
         for event in encoding::events(frame.payload) {
             write_event(&event.expect("whole events"), &mut text).expect("memory takes it");
         }
         Ok::<_, JournalError>(())
     };
-    read_readable(&RealVfs, copy.path(), 0, visit).expect("it is whole");
+    read_damaged(&RealVfs, copy.path(), 0, visit).expect("it is whole");
     assert_eq!(String::from_utf8(text).expect("JSON is text"), expected);
 }
 

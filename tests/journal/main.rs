@@ -10,7 +10,6 @@ mod journal_writer;
 mod contents;
 mod disk;
 mod format;
-mod queue_schedules;
 mod recovery;
 mod salvage;
 mod writer;

@@ -12,9 +12,9 @@ fn what_was_closed_comes_back_whole() {
     let (vfs, acknowledged) = disk(true);
     assert!(segments(&vfs.paths(), &folder()).len() > 1);
     let opened = open(&vfs, options()).unwrap();
-    assert!(opened.recovered.was_closed);
-    assert_eq!(opened.recovered.torn, None);
-    assert_eq!(opened.recovered.events, acknowledged.len() as u64);
+    assert!(opened.report.was_closed);
+    assert_eq!(opened.report.torn, None);
+    assert_eq!(opened.report.events, acknowledged.len() as u64);
     assert_eq!(holders_of(&opened.journal), acknowledged);
 }
 
@@ -34,23 +34,23 @@ fn replay_begins_with_the_frame_that_holds_the_event() {
 fn covered_segments_are_removed_and_the_rest_opens() {
     let (vfs, acknowledged) = disk(true);
     let opened = open(&vfs, options()).unwrap();
-    let before = opened.journal.figures();
+    let before = opened.journal.size();
     assert_eq!(opened.journal.delete_covered(0).unwrap(), 0);
     let removed = opened
         .journal
         .delete_covered(acknowledged.len() as u64)
         .unwrap();
     assert_eq!(removed, before.segments - 1);
-    let after = opened.journal.figures();
+    let after = opened.journal.size();
     assert_eq!(after.segments, 1);
     assert_eq!(after.last_sequence, before.last_sequence);
     drop(opened);
     let again = open(&vfs.crash(&mut |_| 0), options()).unwrap();
     assert_eq!(
-        again.journal.figures().last_sequence,
+        again.journal.size().last_sequence,
         acknowledged.len() as u64
     );
-    assert_eq!(again.journal.figures().first_sequence, after.first_sequence);
+    assert_eq!(again.journal.size().first_sequence, after.first_sequence);
 }
 
 proptest! {
@@ -134,7 +134,7 @@ fn d2_a_crash_while_a_torn_tail_is_cut_is_no_damage() {
         let torn = vfs.crash(&mut keep(subset));
         let is_torn = open(&torn.image(), options())
             .unwrap()
-            .recovered
+            .report
             .torn
             .is_some();
         torn_tails += u32::from(is_torn);
@@ -209,7 +209,7 @@ fn d4_a_zeroed_sector_is_cut_at_the_tail_and_refused_in_the_middle() {
     each_zeroed_sector(&vfs, |path, sector, image| match open(image, options()) {
         Ok(opened) => {
             assert_eq!(path, last, "only the last frame can be torn");
-            let (segment, bytes) = opened.recovered.torn.expect("the cut is reported");
+            let (segment, bytes) = opened.report.torn.expect("the cut is reported");
             assert_eq!(
                 path.file_stem().unwrap().to_str().unwrap(),
                 format!("{segment:020}")

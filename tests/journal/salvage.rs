@@ -7,18 +7,18 @@ use crate::disk::{cut, disk, each_zeroed_sector, opened_holders};
 use crate::faulty::FaultyVfs;
 use crate::journal_writer::{batch, options, submit, writer};
 use poh_holdmetrics_rust::journal::{
-    Defect, Frame, JournalError, Lost, Vfs, read_readable, salvage,
+    Defect, EventFrame, JournalError, LostEvents, Vfs, read_damaged, salvage,
 };
 
 /// Salvages, and checks that what is left is all but the lost ranges, under its own numbers.
-fn salvaged(vfs: &FaultyVfs, acknowledged: &[String]) -> Vec<Lost> {
+fn salvaged(vfs: &FaultyVfs, acknowledged: &[String]) -> Vec<LostEvents> {
     let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
     let mut readable = Vec::new();
-    let visit = |frame: Frame<'_>| {
+    let visit = |frame: EventFrame<'_>| {
         numbered(&frame, &mut readable);
         Ok::<_, JournalError>(())
     };
-    read_readable(vfs, &folder(), 0, visit).unwrap();
+    read_damaged(vfs, &folder(), 0, visit).unwrap();
     let before: Vec<_> = segments(&vfs.paths(), &folder())
         .iter()
         .map(|path| vfs.bytes(path))
@@ -44,7 +44,7 @@ fn salvaged(vfs: &FaultyVfs, acknowledged: &[String]) -> Vec<Lost> {
     let (writer, outcomes) = writer(opened);
     let next = submit(&writer, &outcomes, 0, batch(9_999, 1, 0)).unwrap();
     assert!(next > kept.last().map_or(0, |(number, _)| *number));
-    done.readable.lost
+    done.report.lost
 }
 
 #[test]
@@ -77,15 +77,15 @@ fn d4_what_is_damaged_is_salvaged_on_both_sides() {
 }
 
 /// Salvages a closed journal after `harm` to its first segment; what is lost of it, by number.
-fn lost_of_the_first_segment(harm: impl Fn(&mut Vec<u8>)) -> (Lost, Vec<Defect>) {
+fn lost_of_the_first_segment(harm: impl Fn(&mut Vec<u8>)) -> (LostEvents, Vec<Defect>) {
     let (vfs, acknowledged) = disk(true);
     let path = &segments(&vfs.paths(), &folder())[0];
     vfs.change(path, harm);
-    let readable = read_readable(&vfs, &folder(), 0, |_| Ok::<_, JournalError>(())).unwrap();
+    let readable = read_damaged(&vfs, &folder(), 0, |_| Ok::<_, JournalError>(())).unwrap();
     let lost = salvaged(&vfs, &acknowledged);
     assert_eq!((lost.len(), &readable.lost), (1, &lost));
     let opened = open(&vfs, options()).unwrap();
-    assert_eq!(opened.journal.figures().first_sequence, 1);
+    assert_eq!(opened.journal.size().first_sequence, 1);
     let defects = readable.damages.into_iter().map(|damage| damage.defect);
     (lost[0], defects.collect())
 }
@@ -114,8 +114,8 @@ fn a_journal_with_a_cut_segment_is_salvaged_up_to_the_cut_and_behind_it() {
         let is_last = path == all.last().unwrap();
         for length in (0..vfs.bytes(path).len()).step_by(256) {
             let image = cut(&vfs, path, length);
-            let visit = |_: Frame<'_>| Ok::<_, JournalError>(());
-            let readable = read_readable(&image, &folder(), 0, visit).unwrap();
+            let visit = |_: EventFrame<'_>| Ok::<_, JournalError>(());
+            let readable = read_damaged(&image, &folder(), 0, visit).unwrap();
             let told = readable.damages.iter().any(|damage| {
                 damage.offset == length as u64
                     && matches!(damage.defect, Defect::SegmentLength { .. })
@@ -186,7 +186,7 @@ fn a_salvage_without_room_removes_its_copy_and_says_how_much_it_needs() {
         vfs.set_room(Some(room));
         let error = salvage(&shared, &folder(), &options(), 0).unwrap_err();
         assert!(
-            matches!(error, JournalError::NoRoom { bytes, .. } if bytes == needed),
+            matches!(error, JournalError::NoSpace { bytes, .. } if bytes == needed),
             "{error}"
         );
         assert_eq!(vfs.paths(), before);
@@ -205,7 +205,7 @@ fn a_salvage_never_gives_a_number_again_that_the_state_has_seen() {
     let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
     let seen = acknowledged.len() as u64;
     let done = salvage(&shared, &folder(), &options(), seen).unwrap();
-    assert_eq!(done.readable.lost.last().unwrap().last, None);
+    assert_eq!(done.report.lost.last().unwrap().last, None);
     let opened = open(&vfs, options()).unwrap();
     assert_eq!(opened.journal.last_sequence(), seen);
     let (writer, outcomes) = writer(opened);

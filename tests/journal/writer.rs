@@ -8,8 +8,8 @@ use crate::faulty::FaultyVfs;
 use crate::journal_writer::{Outcome, batch, options, submit, writer};
 use poh_holdmetrics_rust::core::Micros;
 use poh_holdmetrics_rust::journal::{
-    Committed, Condition, FolderLock, JournalError, JournalOptions, Refused, Sink, Submission,
-    Writer,
+    CommitHandler, CommittedFrame, FolderLock, JournalError, JournalOptions, Submission,
+    WriteError, Writer, WriterCondition,
 };
 
 #[test]
@@ -32,14 +32,14 @@ struct Gated {
     told: std::sync::mpsc::Sender<Vec<u64>>,
 }
 
-impl Sink<u64> for Gated {
-    fn committed(&mut self, frame: Committed<u64>) {
+impl CommitHandler<u64> for Gated {
+    fn committed(&mut self, frame: CommittedFrame<u64>) {
         let tags = frame.submissions.iter().map(|one| one.tag).collect();
         self.told.send(tags).expect("the test listens");
         self.go.recv().expect("the test lets it go");
     }
 
-    fn refused(&mut self, _: Vec<Submission<u64>>, reason: &Refused) {
+    fn failed(&mut self, _: Vec<Submission<u64>>, reason: &WriteError) {
         panic!("nothing is refused here: {reason}");
     }
 }
@@ -54,7 +54,7 @@ fn what_waits_during_a_write_is_one_frame_in_order_and_within_bounds() {
     let opened = open(&vfs, options).unwrap();
     let (let_go, go) = sync_channel(16);
     let (told, frames) = std::sync::mpsc::channel();
-    let writer = Writer::start(opened.appender, Gated { go, told }, 4 << 20).unwrap();
+    let writer = Writer::start(opened.appender, Gated { go, told }).unwrap();
     let next = || {
         frames
             .recv_timeout(Duration::from_secs(30))
@@ -80,29 +80,15 @@ fn what_waits_during_a_write_is_one_frame_in_order_and_within_bounds() {
 }
 
 #[test]
-fn a_full_queue_says_so_and_gives_the_batch_back() {
+fn a_closed_writer_returns_the_batch() {
     let vfs = FaultyVfs::default();
-    let opened = open(&vfs, options()).unwrap();
-    let (let_go, go) = sync_channel(16);
-    let (told, frames) = std::sync::mpsc::channel();
-    let writer = Writer::start(opened.appender, Gated { go, told }, 1_000).unwrap();
-    writer.submit(batch(0, 1, 0), 0).unwrap();
-    frames.recv_timeout(Duration::from_secs(30)).unwrap();
-    writer.submit(batch(1, 1, 900), 1).unwrap();
-    assert!(writer.queue_bytes() > 900);
-    let (reason, back) = writer.submit(batch(2, 1, 100), 2).unwrap_err();
+    let (writer, _outcomes) = writer(open(&vfs, options()).unwrap());
+    writer.close();
+    let (reason, back) = writer.submit(batch(3, 1, 0), 3).unwrap_err();
     assert_eq!(
         (reason, back.tag, back.batch),
-        (Refused::QueueFull, 2, batch(2, 1, 100))
+        (WriteError::Closed, 3, batch(3, 1, 0))
     );
-    let_go.send(()).unwrap();
-    frames.recv_timeout(Duration::from_secs(30)).unwrap();
-    writer.submit(batch(2, 1, 100), 2).unwrap();
-    let_go.send(()).unwrap();
-    let_go.send(()).unwrap();
-    writer.close();
-    let (reason, _) = writer.submit(batch(3, 1, 0), 3).unwrap_err();
-    assert_eq!(reason, Refused::Closed);
 }
 
 #[test]
@@ -124,15 +110,18 @@ fn d5_a_failed_sync_poisons_for_good() {
                 Err(reason) => break reason,
             }
         };
-        let Refused::Poisoned(reason) = reason else {
+        let WriteError::Poisoned(reason) = reason else {
             panic!("{reason:?}");
         };
         assert!(reason.contains("cannot be"), "{reason}");
-        assert_eq!(writer.condition(), Condition::Poisoned(reason.clone()));
+        assert_eq!(
+            writer.condition(),
+            WriterCondition::Poisoned(reason.clone())
+        );
         // The next syncs would do, and are not tried.
         for more in 0..3 {
             let (refused, _) = writer.submit(batch(more, 1, 0), more).unwrap_err();
-            assert_eq!(refused, Refused::Poisoned(reason.clone()));
+            assert_eq!(refused, WriteError::Poisoned(reason.clone()));
         }
         let before = vfs.syncs();
         writer.close();
@@ -156,7 +145,7 @@ fn d5_all_that_waits_is_told_why() {
     for number in 0..200 {
         match writer.submit(batch(number, 1, 200), number) {
             Ok(()) => taken += 1,
-            Err((Refused::Poisoned(_), _)) => {}
+            Err((WriteError::Poisoned(_), _)) => {}
             Err((other, _)) => panic!("{other}"),
         }
     }
@@ -165,7 +154,7 @@ fn d5_all_that_waits_is_told_why() {
     assert_eq!(told.len(), taken);
     assert!(
         told.iter()
-            .all(|(_, outcome)| matches!(outcome, Outcome::Refused(Refused::Poisoned(_))))
+            .all(|(_, outcome)| matches!(outcome, Outcome::Refused(WriteError::Poisoned(_))))
     );
 }
 
@@ -189,9 +178,9 @@ fn d6_a_full_disk_refuses_and_writing_goes_on_when_there_is_room() {
                     accepted.push(number);
                     assert_eq!(first, accepted.len() as u64, "no number is used up");
                 }
-                Err(Refused::DiskFull) => {
+                Err(WriteError::DiskFull) => {
                     is_full = true;
-                    assert_eq!(writer.condition(), Condition::DiskFull);
+                    assert_eq!(writer.condition(), WriterCondition::DiskFull);
                     assert_eq!(replayed(&journal, 1).len(), accepted.len(), "reads go on");
                     if number > 6 {
                         vfs.set_room(None);
@@ -201,7 +190,7 @@ fn d6_a_full_disk_refuses_and_writing_goes_on_when_there_is_room() {
             }
         }
         assert!(is_full && accepted.len() > 3, "room {room}: {accepted:?}");
-        assert_eq!(writer.condition(), Condition::Writing);
+        assert_eq!(writer.condition(), WriterCondition::Writing);
         writer.close();
         let leftovers: Vec<_> = vfs
             .paths()
@@ -237,12 +226,12 @@ fn d6_a_full_disk_is_not_tried_again_at_once() {
     vfs.set_room(Some(0));
     assert_eq!(
         submit(&writer, &outcomes, 0, batch(0, 1, 0)),
-        Err(Refused::DiskFull)
+        Err(WriteError::DiskFull)
     );
     vfs.set_room(None);
     assert_eq!(
         submit(&writer, &outcomes, 1, batch(1, 1, 0)),
-        Err(Refused::DiskFull)
+        Err(WriteError::DiskFull)
     );
 }
 
@@ -257,8 +246,8 @@ fn where_too_many_files_are_open_nothing_is_taken_and_writing_goes_on_when_one_c
     }
     assert!(accepted > 0, "the segment that is open has room");
     let again = submit(&writer, &outcomes, accepted, batch(accepted, 1, 500));
-    assert_eq!(again, Err(Refused::NoDescriptors));
-    assert_eq!(writer.condition(), Condition::Writing);
+    assert_eq!(again, Err(WriteError::NoDescriptors));
+    assert_eq!(writer.condition(), WriterCondition::Writing);
     vfs.set_opening(true);
     let first = submit(&writer, &outcomes, accepted, batch(accepted, 1, 500)).unwrap();
     assert_eq!(first, accepted + 1, "no number is used up");
@@ -271,7 +260,7 @@ fn where_too_many_files_are_open_nothing_is_taken_and_writing_goes_on_when_one_c
 fn the_next_segment_is_made_ahead_on_its_own_thread() {
     let vfs = FaultyVfs::default();
     let options = JournalOptions {
-        allocates_ahead: true,
+        preallocates: true,
         ..options()
     };
     let opened = open(&vfs, options.clone()).unwrap();
@@ -307,24 +296,24 @@ fn a_batch_larger_than_a_segment_gets_one_of_its_own() {
 /// Fails as no sink should.
 struct Panicking;
 
-impl Sink<u64> for Panicking {
-    fn committed(&mut self, _: Committed<u64>) {
+impl CommitHandler<u64> for Panicking {
+    fn committed(&mut self, _: CommittedFrame<u64>) {
         panic!("a sink that breaks its promise");
     }
 
-    fn refused(&mut self, _: Vec<Submission<u64>>, _: &Refused) {}
+    fn failed(&mut self, _: Vec<Submission<u64>>, _: &WriteError) {}
 }
 
 #[test]
 fn a_panic_on_the_writer_s_thread_poisons() {
     let vfs = FaultyVfs::default();
     let opened = open(&vfs, options()).unwrap();
-    let writer = Writer::start(opened.appender, Panicking, 1 << 20).unwrap();
+    let writer = Writer::start(opened.appender, Panicking).unwrap();
     writer.submit(batch(0, 1, 0), 0).unwrap();
     writer.close();
-    assert!(matches!(writer.condition(), Condition::Poisoned(_)));
+    assert!(matches!(writer.condition(), WriterCondition::Poisoned(_)));
     let (refused, _) = writer.submit(batch(1, 1, 0), 1).unwrap_err();
-    assert!(matches!(refused, Refused::Poisoned(_)));
+    assert!(matches!(refused, WriteError::Poisoned(_)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use poh_holdmetrics_rust::journal::{Access, Locking, Vfs, VfsFile, VfsFolder};
+use poh_holdmetrics_rust::journal::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
 
 pub(crate) const SECTOR: usize = 512;
 
@@ -237,13 +237,13 @@ impl Vfs for FaultyVfs {
         }))
     }
 
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, holder: &str) -> io::Result<LockOutcome> {
         let mut disk = self.running()?;
         if let Some(other) = disk.locked.get(path) {
-            return Ok(Locking::HeldBy(other.clone()));
+            return Ok(LockOutcome::HeldBy(other.clone()));
         }
         disk.locked.insert(path.to_owned(), holder.to_owned());
-        Ok(Locking::Held(Box::new(Lock {
+        Ok(LockOutcome::Acquired(Box::new(Lock {
             vfs: self.clone(),
             path: path.to_owned(),
         })))

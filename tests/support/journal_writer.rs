@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use poh_holdmetrics_rust::core::{Draft, EventBatch, Micros};
 use poh_holdmetrics_rust::journal::{
-    Committed, JournalOptions, Opened, Refused, Sink, Submission, Writer,
+    CommitHandler, CommittedFrame, JournalOptions, OpenedJournal, Submission, WriteError, Writer,
 };
 
 /// Small segments, made when they are needed, so that a run makes the same calls every time.
 pub(crate) fn options() -> JournalOptions {
     JournalOptions {
         segment_bytes: 8 * 512,
-        allocates_ahead: false,
+        preallocates: false,
         retry_after: Duration::ZERO,
         ..JournalOptions::default()
     }
@@ -39,14 +39,14 @@ pub(crate) fn batch(number: u64, count: u64, padding: usize) -> EventBatch {
 pub(crate) enum Outcome {
     /// With the number of the first event.
     Committed(u64),
-    Refused(Refused),
+    Refused(WriteError),
 }
 
 /// Tells a channel of each submission's end.
 pub(crate) struct Teller(Sender<(u64, Outcome)>);
 
-impl Sink<u64> for Teller {
-    fn committed(&mut self, frame: Committed<u64>) {
+impl CommitHandler<u64> for Teller {
+    fn committed(&mut self, frame: CommittedFrame<u64>) {
         let mut first = frame.first;
         for Submission { batch, tag } in frame.submissions {
             // A test that has seen enough may be gone.
@@ -55,7 +55,7 @@ impl Sink<u64> for Teller {
         }
     }
 
-    fn refused(&mut self, submissions: Vec<Submission<u64>>, reason: &Refused) {
+    fn failed(&mut self, submissions: Vec<Submission<u64>>, reason: &WriteError) {
         for submission in submissions {
             let _ = self
                 .0
@@ -65,9 +65,9 @@ impl Sink<u64> for Teller {
 }
 
 /// A writer over what was opened, and the ends of what is submitted to it.
-pub(crate) fn writer(opened: Opened) -> (Writer<u64>, Receiver<(u64, Outcome)>) {
+pub(crate) fn writer(opened: OpenedJournal) -> (Writer<u64>, Receiver<(u64, Outcome)>) {
     let (sender, receiver) = channel();
-    let writer = Writer::start(opened.appender, Teller(sender), 1 << 24).expect("a thread");
+    let writer = Writer::start(opened.appender, Teller(sender)).expect("a thread");
     (writer, receiver)
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn submit(
     outcomes: &Receiver<(u64, Outcome)>,
     tag: u64,
     batch: EventBatch,
-) -> Result<u64, Refused> {
+) -> Result<u64, WriteError> {
     writer.submit(batch, tag).map_err(|(reason, _)| reason)?;
     let (told, outcome) = outcomes
         .recv_timeout(Duration::from_secs(30))

@@ -10,12 +10,12 @@ use anyhow::{Context, bail};
 use super::packing::Packing;
 use super::place::Place;
 use super::report::losses;
+use super::state_copy::{StateCopy, StateCopyError};
 use crate::cli::exit::Exit;
 use crate::cli::progress::CountingBar;
 use crate::core::{Event, encoding};
-use crate::engine::OpenError;
 use crate::error_line::error_line;
-use crate::journal::{RealVfs, read_readable, survey};
+use crate::journal::{RealVfs, read_damaged, survey};
 use crate::output::{Destination, write_event};
 use crate::state::{Salvaged, StateError, Store};
 
@@ -30,28 +30,30 @@ pub(super) fn run(place: &Place, output: &Path) -> anyhow::Result<()> {
         Ok(state) => state,
         Err(error) => {
             trouble.push(error_line(&error));
-            let salvaged = place.damaged_state()?;
-            salvaged.map(|(store, salvaged)| {
+            let salvaged = StateCopy::salvage(&place.data)?;
+            salvaged.map(|(copy, salvaged)| {
                 trouble.push(what_is_left(&salvaged));
-                (store, 0)
+                (copy, 0)
             })
         }
     };
     // Events up to the first need not be in the journal, and those up to the other are not written.
-    let (covered, written) = state.as_ref().map_or((0, 0), |(store, written)| {
-        (store.contents().applied_sequence, *written)
+    let (covered, written) = state.as_ref().map_or((0, 0), |(copy, written)| {
+        (copy.store().contents().applied_sequence, *written)
     });
-    let keys = state.as_ref().map_or(0, |(store, _)| store.contents().keys);
+    let keys = state
+        .as_ref()
+        .map_or(0, |(copy, _)| copy.store().contents().keys);
     let cannot_write = || Exit::output(Some(output));
     let destination = Destination::file(output).map_err(cannot_write())?;
     let mut out = Packing::new(output, destination).map_err(cannot_write())?;
     let bar = CountingBar::new(events + keys);
-    if let Some((store, _)) = &state {
-        let (written, read) = write_state(store, &bar, &mut out);
+    if let Some((copy, _)) = &state {
+        let (written, read) = write_state(copy.store(), &bar, &mut out);
         written.map_err(cannot_write())?;
         read?;
     }
-    let readable = read_readable(&RealVfs, &place.journal, covered, |frame| {
+    let readable = read_damaged(&RealVfs, &place.journal, covered, |frame| {
         bar.advance(frame.count.into());
         if frame.first + u64::from(frame.count) <= written + 1 {
             return Ok(());
@@ -108,12 +110,12 @@ fn refuse_the_store(place: &Place, output: &Path) -> anyhow::Result<()> {
 }
 
 /// The state, and the number of the last event that it covers.
-fn whole_state(place: &Place) -> Result<Option<(Store, u64)>, OpenError> {
-    let Some(store) = place.state()? else {
+fn whole_state(place: &Place) -> Result<Option<(StateCopy, u64)>, StateCopyError> {
+    let Some(copy) = StateCopy::open(&place.data)? else {
         return Ok(None);
     };
-    let contents = store.verify()?;
-    Ok(Some((store, contents.applied_sequence)))
+    let contents = copy.store().verify()?;
+    Ok(Some((copy, contents.applied_sequence)))
 }
 
 fn what_is_left(salvaged: &Salvaged) -> String {

@@ -2,12 +2,14 @@
 //!
 //! Nothing here starts a service, and only `salvage` changes what is stored. All but `inspect` keep
 //! others out of the folder while they work; on a file system for reading alone nobody needs to.
-//! Read [`place`] (where), [`report`] (what is shown), [`export`] (what is copied).
+//! Read [`place`] (where), [`report`] (what is shown), [`export`] (what is copied), [`state_copy`] (how
+//! the state is read).
 
 mod export;
 mod packing;
 mod place;
 mod report;
+mod state_copy;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +17,11 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use self::place::{DataFolder, Place};
+use self::state_copy::StateCopy;
 use crate::journal::{
     Damage, JournalError, JournalOptions, RealVfs, SegmentState, Survey, Vfs, salvage, survey,
 };
-use crate::state::{Contents, Store};
+use crate::state::Contents;
 
 /// The arguments of `journal`.
 #[derive(Debug, Args)]
@@ -103,8 +106,8 @@ fn check(place: &Place, found: &Survey) -> anyhow::Result<Option<Contents>> {
     if let Some(damage) = found.damages.first() {
         return Err(damaged(&place.journal, damage).into());
     }
-    let state = place.state()?;
-    let state = state.as_ref().map(Store::verify).transpose()?;
+    let copy = StateCopy::open(&place.data)?;
+    let state = copy.map(|copy| copy.store().verify()).transpose()?;
     place.check_order(found, state.map_or(0, |state| state.applied_sequence))?;
     Ok(state)
 }
@@ -119,7 +122,8 @@ fn repair(shown: &Shown) -> anyhow::Result<()> {
         return report::print_nothing_to_do(&place.journal, shown.json);
     }
     // No number is given again that the state has seen, so it must be readable.
-    let state = place.state()?.as_ref().map(Store::contents);
+    let copy = StateCopy::open(&place.data)?;
+    let state = copy.map(|copy| copy.store().contents());
     let applied = state.map_or(0, |state| state.applied_sequence);
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let done = salvage(&vfs, &place.journal, &JournalOptions::default(), applied)?;

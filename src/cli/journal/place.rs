@@ -8,9 +8,8 @@ use clap::Args;
 use crate::cli::exit::Exit;
 use crate::cli::{clock, settings};
 use crate::config::{self, FlagValue};
-use crate::engine::{OpenError, view_damaged_state, view_state};
+use crate::engine::{JOURNAL_FOLDER, OpenError, STATE_FILE};
 use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
-use crate::state::{Salvaged, Store};
 
 /// The folder of a service.
 #[derive(Debug, Args)]
@@ -42,8 +41,8 @@ impl DataFolder {
         let file = settings::file(self.config.as_deref());
         let loaded = config::load(file.as_deref(), std::env::vars_os(), &flags)?;
         let data = loaded.config.store.data_dir;
-        let journal = data.join("journal");
-        if !journal.is_dir() && !data.join("state.redb").is_file() {
+        let journal = data.join(JOURNAL_FOLDER);
+        if !journal.is_dir() && !data.join(STATE_FILE).is_file() {
             return Err(Exit::usage(format!(
                 "{}: there is no journal: give --data-dir the folder that `serve` uses",
                 journal.display()
@@ -64,16 +63,6 @@ impl Place {
             }
             taken => taken.map(Some),
         }
-    }
-
-    /// The state; `None` where none was written yet.
-    pub(super) fn state(&self) -> Result<Option<Store>, OpenError> {
-        view_state(&RealVfs, &self.data)
-    }
-
-    /// What is readable of a damaged state.
-    pub(super) fn damaged_state(&self) -> Result<Option<(Store, Salvaged)>, OpenError> {
-        view_damaged_state(&RealVfs, &self.data)
     }
 
     /// Whether the journal goes on where a state ends that covers the events up to `applied`.

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::{shown, state_word};
 use crate::cli::exit::Exit;
 use crate::error_line::error_line;
-use crate::journal::{Lost, Readable, Salvaged, SegmentState, SegmentSurvey, Survey};
+use crate::journal::{
+    LostEvents, ReadReport, SalvagedJournal, SegmentState, SegmentSurvey, Survey,
+};
 use crate::state::Contents;
 
 const PROMISE: &str = "a string takes every write";
@@ -108,12 +110,12 @@ pub(super) fn print_nothing_to_do(folder: &Path, is_json: bool) -> anyhow::Resul
 
 /// What a salvage kept and lost.
 pub(super) fn print_salvaged(
-    done: &Salvaged,
+    done: &SalvagedJournal,
     folder: &Path,
     applied: u64,
     is_json: bool,
 ) -> anyhow::Result<()> {
-    let readable = &done.readable;
+    let readable = &done.report;
     if is_json {
         return print_json(&json!({
             "folder": shown(folder),
@@ -143,7 +145,7 @@ pub(super) fn print_salvaged(
 }
 
 /// Which events are lost, in one line.
-pub(super) fn losses(readable: &Readable) -> String {
+pub(super) fn losses(readable: &ReadReport) -> String {
     if readable.lost.is_empty() {
         return "no event is lost".to_owned();
     }
@@ -151,7 +153,7 @@ pub(super) fn losses(readable: &Readable) -> String {
     format!("lost: {}", ranges.join(", "))
 }
 
-fn lost_range(events: &Lost) -> String {
+fn lost_range(events: &LostEvents) -> String {
     match events.last {
         Some(last) if last == events.first => format!("event {last}"),
         Some(last) => format!("events {} to {last}", events.first),
@@ -249,7 +251,7 @@ fn damages<'a>(all: impl Iterator<Item = &'a crate::journal::Damage>) -> Vec<Val
     all.map(one).collect()
 }
 
-fn lost_json(lost: &Lost) -> Value {
+fn lost_json(lost: &LostEvents) -> Value {
     json!({"first_sequence": lost.first, "last_sequence": lost.last})
 }
 

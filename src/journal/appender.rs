@@ -75,7 +75,7 @@ impl AppendError {
     pub(super) fn into_journal_error(self, path: &Path, action: &'static str) -> JournalError {
         let source = match self {
             Self::Failed(error) => return error,
-            Self::DiskFull => io::ErrorFrameKind::StorageFull.into(),
+            Self::DiskFull => io::ErrorKind::StorageFull.into(),
             Self::NoDescriptors => io::Error::other(WriteError::NoDescriptors),
         };
         JournalError::io(path, action)(source)

@@ -131,7 +131,7 @@ pub(super) fn open_segment(
         match opened.file.read_at(&mut sector, offset) {
             Ok(()) => {}
             // The file is too short; the rest of the sector counts as zero.
-            Err(error) if error.kind() == io::ErrorFrameKind::UnexpectedEof => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(error) => return Err(JournalError::io(path, "read")(error)),
         }
         match SegmentHeader::parse(&sector) {

@@ -276,7 +276,7 @@ fn refused(path: &Path, action: &'static str, error: redb::Error) -> StateError 
 }
 
 /// redb may panic while it reads bytes that it has not written; that is reported as damage.
-pub(super) fn guarded<T>(
+pub(super) fn catch_damage<T>(
     path: &Path,
     work: impl FnOnce() -> Result<T, StateError>,
 ) -> Result<T, StateError> {

@@ -161,10 +161,7 @@ fn a_last_segment_that_was_cut_between_two_frames_is_named_and_salvaged() {
     let whole = fs::read(&path).unwrap();
     // Both copies of the header, and no frame.
     fs::write(&path, &whole[..1_024]).unwrap();
-    let defect = format!(
-        "the file has 1024 bytes, and its header says {}",
-        whole.len()
-    );
+    let defect = format!("the file has 1024 bytes, its header says {}", whole.len());
 
     let verdict = journal("verify", &data, &["--json"]);
     assert_eq!(verdict.code, 1);

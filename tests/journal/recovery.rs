@@ -274,7 +274,7 @@ fn a_segment_that_was_cut_anywhere_is_refused_with_both_lengths() {
                 let sentence = error.to_string();
                 assert!(sentence.starts_with(path.to_str().unwrap()), "{sentence}");
                 assert!(sentence.contains("--salvage"), "{sentence}");
-                let lengths = format!("has {found} bytes, and its header says {expected}");
+                let lengths = format!("has {found} bytes, its header says {expected}");
                 assert_eq!(sentence.contains(&lengths), length >= 512, "{sentence}");
             }
         }

@@ -29,7 +29,7 @@ fn salvaged(vfs: &FaultyVfs, acknowledged: &[String]) -> Vec<LostEvents> {
     assert!(before == after, "the damaged journal is kept as it was");
 
     let is_lost = |number: u64| {
-        done.readable
+        done.report
             .lost
             .iter()
             .any(|lost| lost.first <= number && lost.last.is_none_or(|last| number <= last))
@@ -64,7 +64,7 @@ fn d4_what_is_damaged_is_salvaged_on_both_sides() {
                 path.display()
             );
         } else {
-            let lost_events = |lost: &Lost| lost.last.map(|last| last - lost.first + 1);
+            let lost_events = |lost: &LostEvents| lost.last.map(|last| last - lost.first + 1);
             let count: Option<u64> = lost.iter().map(lost_events).sum();
             assert!(
                 count.is_some_and(|count| (1..=4).contains(&count)),

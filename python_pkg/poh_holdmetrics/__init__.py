@@ -18,7 +18,7 @@ from poh_holdmetrics.version import __version__
 
 if TYPE_CHECKING:
     from poh_holdmetrics.calculator import ExactScore, calculate_score, merge_overlaps, score_exact
-    from poh_holdmetrics.data_models import HoldEvent, HoldStat
+    from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
     from poh_holdmetrics.errors import HoldMetricsError, Refused
     from poh_holdmetrics.pipeline import Pipeline
     from poh_holdmetrics.scheduler import AsyncScheduler
@@ -34,6 +34,7 @@ __all__ = [
     "HoldStat",
     "Pipeline",
     "Refused",
+    "Transfer",
     "__version__",
     "calculate_score",
     "merge_overlaps",
@@ -50,6 +51,7 @@ _HOMES = {
     "HoldStat": "data_models",
     "Pipeline": "pipeline",
     "Refused": "errors",
+    "Transfer": "data_models",
     "calculate_score": "calculator",
     "merge_overlaps": "calculator",
     "score_exact": "calculator",

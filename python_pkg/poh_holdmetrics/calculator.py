@@ -1,7 +1,7 @@
 """Scores of a list of events, in one call: `calculate_score`, `score_exact`, `merge_overlaps`.
 
-Native code does the work where `native` finds some; the pure-Python result is the same to the last digit.
-Keeps no state between calls; for a stream of events see `tracker`.
+Native code computes them if `native` finds any that knows all kinds of events given; else pure Python does,
+with the same result to the last digit. Keeps no state between calls; for a stream of events see `tracker`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from poh_holdmetrics import native, wads
-from poh_holdmetrics.data_models import HoldEvent
+from poh_holdmetrics.data_models import HoldEvent, Transfer, expanded
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.windows import Window
@@ -28,28 +28,31 @@ class ExactScore(NamedTuple):
 
 
 def calculate_score(
-    events: Iterable[HoldEvent],
+    events: Iterable[HoldEvent | Transfer],
     as_of: Instant | None = None,
     from_: Instant | None = None,
     *,
     closed_only: bool | None = None,
 ) -> float:
-    """The score of all events together in weight-seconds, as the nearest double.
+    """The score of all events together over [from_, as_of) in weight-seconds, as the nearest double.
 
-    Without `as_of` closed holds alone count, up to the end of time. Raises `Refused` naming a bad argument.
+    Without `as_of` only closed time counts, up to the end of time. `from_` is named `from` in messages.
+    Raises `Refused` naming a bad argument.
 
         >>> hold = HoldEvent(token_id="GOLD", holder_id="ada", start=0, end=10_000, weight=2)
         >>> calculate_score([hold, hold])
         20.0
     """
-    namespace = native.namespace()
+    window = Window.of(as_of, from_, closed_only=closed_only)
+    holds = expanded(events)
+    namespace = _namespace_for(holds)
     if namespace is not None:
-        return namespace.calculate_score(list(events), *Window.of(as_of, from_, closed_only=closed_only))
-    return score_exact(events, as_of, from_, closed_only=closed_only).weighted_score
+        return namespace.calculate_score(holds, *window)
+    return _score_purely(holds, window).weighted_score
 
 
 def score_exact(
-    events: Iterable[HoldEvent],
+    events: Iterable[HoldEvent | Transfer],
     as_of: Instant | None = None,
     from_: Instant | None = None,
     *,
@@ -57,23 +60,21 @@ def score_exact(
 ) -> ExactScore:
     """The same sum, exact; arguments and errors as for `calculate_score`."""
     window = Window.of(as_of, from_, closed_only=closed_only)
-    namespace = native.namespace()
+    holds = expanded(events)
+    namespace = _namespace_for(holds)
     if namespace is not None:
-        return ExactScore(*namespace.score_exact(list(events), *window))
-    totals = _aggregated(events).snapshot(*window).totals.values()
-    wad_us = sum(total.wad_us for total in totals)
-    return ExactScore(
-        sum(total.held_us for total in totals), wads.score_text(wad_us), wads.score_float(wad_us)
-    )
+        return ExactScore(*namespace.score_exact(holds, *window))
+    return _score_purely(holds, window)
 
 
-def merge_overlaps(events: Iterable[HoldEvent]) -> list[HoldEvent]:
+def merge_overlaps(events: Iterable[HoldEvent | Transfer]) -> list[HoldEvent]:
     """The effective holds: per key disjoint, at the largest weight in force, equal neighbours joined.
 
-    Sorted by token_id, holder_id and start. A hold that nothing has ended yet comes back as a start mark.
+    Sorted by token_id, holder_id and start. A hold that nothing has ended yet is returned as a start mark.
     """
-    namespace = native.namespace()
-    segments = _aggregated(events).segments() if namespace is None else namespace.merge_overlaps(list(events))
+    holds = expanded(events)
+    namespace = _namespace_for(holds)
+    segments = _aggregated(holds).segments() if namespace is None else namespace.merge_overlaps(holds)
     return [
         HoldEvent.from_record(
             Record(token_id, holder_id, start_us, end_us, wad, event_id=None, revision=0, retract=False)
@@ -82,7 +83,20 @@ def merge_overlaps(events: Iterable[HoldEvent]) -> list[HoldEvent]:
     ]
 
 
-def _aggregated(events: Iterable[HoldEvent]) -> Aggregator:
+def _namespace_for(holds: list[HoldEvent]) -> native.Namespace | None:
+    namespace = native.namespace()
+    return namespace if native.is_computable(namespace, holds) else None
+
+
+def _score_purely(holds: list[HoldEvent], window: Window) -> ExactScore:
+    totals = _aggregated(holds).snapshot(*window).totals.values()
+    wad_us = sum(total.wad_us for total in totals)
+    return ExactScore(
+        sum(total.held_us for total in totals), wads.score_text(wad_us), wads.score_float(wad_us)
+    )
+
+
+def _aggregated(holds: list[HoldEvent]) -> Aggregator:
     aggregator = Aggregator()
-    aggregator.record_events(events)
+    aggregator.record_events(holds)
     return aggregator

@@ -149,8 +149,8 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
     if arguments.limit is not None and arguments.limit < 0:
         raise InputError("--limit", f"expected 0 or more, not {arguments.limit}")
     window = Window(
-        _now_us() if arguments.as_of is None else instants.us_from_cell("--as-of", arguments.as_of),
-        None if arguments.from_ is None else instants.us_from_cell("--from", arguments.from_),
+        _now_us() if arguments.as_of is None else instants.us_from_argument("--as-of", arguments.as_of),
+        None if arguments.from_ is None else instants.us_from_argument("--from", arguments.from_),
         settings.closed_only,
     )
     namespace = None if settings.engine == "python" else native.namespace()
@@ -188,6 +188,7 @@ def _json(scores: ScoredFiles) -> dict[str, object]:
         "closed_only": window.closed_only,
         "read": scores.read,
         "accepted": scores.accepted,
+        "deficits": scores.deficits,
         "rejected": [
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],

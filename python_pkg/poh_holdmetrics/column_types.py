@@ -51,4 +51,7 @@ class RecordBatch(Protocol):
         event_id: OptionalTextColumn | None = None,
         revision: Int64Column | None = None,
         retract: FlagColumn | None = None,
+        at_us: Int64Column | None = None,
+        delta: DecimalColumn | None = None,
+        seq: Int64Column | None = None,
     ) -> int: ...

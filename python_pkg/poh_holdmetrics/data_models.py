@@ -1,52 +1,79 @@
-"""The two values of the package: `HoldEvent`, one message about a hold, and `HoldStat`, one holder's result.
+"""The values of the package: `HoldEvent` and `Transfer` are messages, `HoldStat` is one holder's result.
 
-Frozen Pydantic models. A `HoldEvent` that exists is valid and exact: times are UTC to the microsecond,
-the weight is a decimal in steps of 1e-18. Scores nothing; see `calculator` and `tracker`.
+Frozen Pydantic models. An event that exists is valid and exact: times are UTC to the microsecond, decimals
+are in steps of 1e-18. Scores nothing; see `calculator` and `tracker`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from poh_holdmetrics import instants, validation, wads
+from poh_holdmetrics import field_parsers, instants, validation, wads
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.validation import Record
 
+#: The weight of an event without one. A weight that was given is another object, even where it is 1.
+_ONE = Decimal(1)
 
-def _start(value: object) -> datetime | None:
-    return None if value is None else instants.datetime_from_us(instants.us_from_instant("start", value))
 
-
-def _end(value: object) -> datetime | None:
-    return None if value is None else instants.datetime_from_us(instants.us_from_instant("end", value))
+def _optional_time(field: str) -> Callable[[object], datetime | None]:
+    return lambda value: (
+        None if value is None else instants.datetime_from_us(instants.us_from_instant(field, value))
+    )
 
 
 def _weight(value: object) -> Decimal:
     return _ONE if value is None else wads.decimal_from_wad(wads.wad_from_value("weight", value))
 
 
+def _delta(value: object) -> Decimal | None:
+    if value is None:
+        return None
+    return wads.decimal_from_wad(wads.wad_from_value("delta", value, signed=True))
+
+
+def _amount(value: object) -> Decimal | None:
+    return None if value is None else wads.decimal_from_wad(wads.wad_from_value("amount", value))
+
+
 def _event_id(value: object) -> str | None:
     return None if value is None else validation.checked_event_id(value)
 
 
-_ONE = Decimal(1)
 _TokenId = Annotated[str, BeforeValidator(lambda value: validation.checked_id("token_id", value))]
 _HolderId = Annotated[str, BeforeValidator(lambda value: validation.checked_id("holder_id", value))]
-_Revision = Annotated[int, BeforeValidator(validation.checked_revision)]
-_Retract = Annotated[bool, BeforeValidator(validation.checked_retract)]
+_FromId = Annotated[str | None, BeforeValidator(lambda value: validation.checked_party("from_id", value))]
+_ToId = Annotated[str | None, BeforeValidator(lambda value: validation.checked_party("to_id", value))]
+_EventId = Annotated[str | None, BeforeValidator(_event_id)]
+_Revision = Annotated[int, BeforeValidator(lambda value: field_parsers.checked_integer("revision", value))]
+_Retract = Annotated[bool, BeforeValidator(lambda value: field_parsers.checked_flag("retract", value))]
+_Seq = Annotated[int, BeforeValidator(lambda value: field_parsers.checked_integer("seq", value))]
+_At = Annotated[datetime | None, BeforeValidator(_optional_time("at"))]
 
 
 class HoldEvent(BaseModel):
-    """One hold event; both times make a closed hold, `start` alone a start mark, `end` alone a stop mark.
+    """One hold event: a closed hold, a mark, or a change of balance.
 
-    `start` and `end` take an aware datetime, RFC 3339 text or integer milliseconds and are kept as UTC
-    datetimes, floored to the microsecond. `weight` takes a Decimal, int, float (read as the shortest decimal
-    that prints back to it) or text and is kept as a Decimal of at most 18 places, rounded half to even.
-    `event_id` with a larger `revision` corrects, with `retract` withdraws, the fact of that id.
+    `start` and `end` make a closed hold, `start` alone is a start mark, `end` alone a stop mark; `seq` orders
+    marks of one instant. `at` and `delta` make a change of balance, which needs an `event_id`.
+
+    Times take an aware datetime, text (`2025-07-21T00:00:00Z`) or milliseconds and are kept as UTC datetimes,
+    floored to the microsecond. `weight` and `delta` take a Decimal, int, float (read as the shortest decimal
+    that prints back to it) or text and are kept as a Decimal of at most 18 places, rounded half to even.
+    `event_id` with a larger `revision` corrects the fact of that id; with `retract` it withdraws it.
 
     Raises `pydantic.ValidationError`, whose messages begin with the name of the field.
     """
@@ -55,19 +82,35 @@ class HoldEvent(BaseModel):
 
     token_id: _TokenId
     holder_id: _HolderId
-    start: Annotated[datetime | None, BeforeValidator(_start)] = None
-    end: Annotated[datetime | None, BeforeValidator(_end)] = None
+    start: Annotated[datetime | None, BeforeValidator(_optional_time("start"))] = None
+    end: Annotated[datetime | None, BeforeValidator(_optional_time("end"))] = None
     weight: Annotated[Decimal, BeforeValidator(_weight)] = _ONE
-    event_id: Annotated[str | None, BeforeValidator(_event_id)] = None
+    event_id: _EventId = None
     revision: _Revision = 0
     retract: _Retract = False
+    at: _At = None
+    delta: Annotated[Decimal | None, BeforeValidator(_delta)] = None
+    seq: _Seq = 0
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         start, end = self.start, self.end
-        if start is None or end is None or end < start or self.revision or self.retract:
-            validation.check_together(self.record())
+        is_plain = start is not None and end is not None and end >= start
+        if not is_plain or self.revision or self.retract or self.is_change:
+            validation.check_together(self.record(), has_weight=self.weight is not _ONE)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_weight_of_a_change(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        fields: dict[str, object] = serialize(self)
+        if self.is_change:
+            fields.pop("weight", None)
+        return fields
+
+    @property
+    def is_change(self) -> bool:
+        """Whether this is a change of balance."""
+        return self.at is not None or self.delta is not None
 
     @property
     def start_us(self) -> int | None:
@@ -95,11 +138,14 @@ class HoldEvent(BaseModel):
             self.event_id,
             self.revision,
             self.retract,
+            None if self.at is None else instants.us_from_datetime("at", self.at),
+            None if self.delta is None else wads.wad_from_decimal(self.delta),
+            self.seq,
         )
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
-        """The model of a record, without checking again what its door has checked."""
+        """The model of a record, which is not checked again."""
         return cls.model_construct(
             token_id=record.token_id,
             holder_id=record.holder_id,
@@ -109,7 +155,67 @@ class HoldEvent(BaseModel):
             event_id=record.event_id,
             revision=record.revision,
             retract=record.retract,
+            at=None if record.at_us is None else instants.datetime_from_us(record.at_us),
+            delta=None if record.delta is None else wads.decimal_from_wad(record.delta),
+            seq=record.seq,
         )
+
+
+class Transfer(BaseModel):
+    """`amount` of a token from one holder to another at an instant: a change of balance for each of them.
+
+    A party that is None, empty or the null address (`0x` and 40 zeros) is no holder: a mint has no `from_id`,
+    a burn no `to_id`. A transfer to oneself is a change of 0. `event_id`, `revision` and `retract` are those
+    of both changes; a retraction names the parties and needs neither `at` nor `amount`.
+
+    Values and errors are those of `HoldEvent`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token_id: _TokenId
+    from_id: _FromId = None
+    to_id: _ToId = None
+    at: _At = None
+    amount: Annotated[Decimal | None, BeforeValidator(_amount)] = None
+    event_id: _EventId = None
+    revision: _Revision = 0
+    retract: _Retract = False
+    seq: _Seq = 0
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        self.records()
+        return self
+
+    def records(self) -> tuple[Record, ...]:
+        """The changes as plain integers and text, one for each party that is a holder."""
+        return validation.transfer_records(
+            self.token_id,
+            self.from_id,
+            self.to_id,
+            self.event_id,
+            self.revision,
+            self.retract,
+            None if self.at is None else instants.us_from_datetime("at", self.at),
+            None if self.amount is None else wads.wad_from_decimal(self.amount),
+            self.seq,
+        )
+
+    def changes(self) -> list[HoldEvent]:
+        """The changes as events."""
+        return [HoldEvent.from_record(record) for record in self.records()]
+
+
+def expanded(events: Iterable[HoldEvent | Transfer]) -> list[HoldEvent]:
+    """All events, each transfer as its changes."""
+    found: list[HoldEvent] = []
+    for event in events:
+        if isinstance(event, Transfer):
+            found += event.changes()
+        else:
+            found.append(event)
+    return found
 
 
 class HoldStat(BaseModel):
@@ -117,7 +223,7 @@ class HoldStat(BaseModel):
 
     `held_us` and `score` (weight-seconds as decimal text) are exact; `total_seconds` is `held_us` floored to
     seconds and `weighted_score` the double nearest to `score`. `rank` is the place among all holders, equal
-    scores sharing one; None where no order was asked for.
+    scores sharing one; None if no order was asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

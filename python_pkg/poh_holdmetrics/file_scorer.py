@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
-from poh_holdmetrics import wads
+from poh_holdmetrics import native, wads
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
-    from poh_holdmetrics import native
     from poh_holdmetrics.validation import Record
     from poh_holdmetrics.windows import Window
 
@@ -46,6 +45,7 @@ class ScoredFiles:
     rejected: list[tuple[str, int, str]]
     rows: list[native.Row]
     holders: int
+    deficits: int
 
 
 def score_files(
@@ -68,7 +68,7 @@ def score_files(
         reader = RowReader(pure.add)
     else:
         engine = namespace.Aggregator()
-        reader = RowReader(_recorder(engine))
+        reader = RowReader(_recorder(engine, knows_changes=native.computes_changes(namespace)))
     for file in files:
         for _ in _batches_read(reader, file, input_format):
             if stop_at_refusal and reader.rejected:
@@ -82,14 +82,32 @@ def score_files(
         rejected=reader.rejected,
         rows=snapshot.rows(limit),
         holders=len(snapshot),
+        deficits=native.deficits_of(snapshot),
     )
 
 
-def _recorder(engine: native.Aggregator) -> Callable[[Record], None]:
+def _recorder(engine: native.Aggregator, *, knows_changes: bool) -> Callable[[Record], None]:
     def record_natively(record: Record) -> None:
-        token_id, holder_id, start_us, end_us, wad, event_id, revision, retract = record
+        token_id, holder_id, start_us, end_us, wad, event_id, revision, retract, at_us, delta, seq = record
         weight = wads.decimal_from_wad(wad)
-        engine.record(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
+        if at_us is None and not seq:
+            engine.record(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
+            return
+        if not knows_changes:
+            raise InputError("at, delta, seq", "not computed by the native code in use; add --engine python")
+        engine.record(
+            token_id,
+            holder_id,
+            start_us,
+            end_us,
+            weight if at_us is None else None,
+            event_id,
+            revision,
+            retract,
+            at_us,
+            None if delta is None else wads.decimal_from_wad(delta),
+            seq,
+        )
 
     return record_natively
 
@@ -124,11 +142,12 @@ def _csv_row_batches(reader: RowReader, file: str, text: TextIO) -> Iterator[Non
     header = next(table, None)
     if header is None:
         raise InputError(file, "no header line; name the columns token_id,holder_id,start,end,weight")
-    for name in ("token_id", "holder_id"):
-        if name not in header:
-            raise InputError(file, f"no column {name} in the header")
-    if not {"start", "end", "retract"} & set(header):
-        raise InputError(file, "no column start or end in the header")
+    if "token_id" not in header:
+        raise InputError(file, "no column token_id in the header")
+    if not {"holder_id", "from_id", "to_id"} & set(header):
+        raise InputError(file, "no column holder_id in the header, nor from_id and to_id")
+    if not {"start", "end", "at", "retract"} & set(header):
+        raise InputError(file, "no column start, end or at in the header")
     rows: list[list[str]] = []
     lines: list[int] = []
     before = table.line_num

@@ -1,101 +1,150 @@
-"""Instants: integer microseconds since 1970-01-01T00:00:00Z, and the one grammar that reads them.
+"""Instants: integer microseconds since 1970-01-01T00:00:00Z, and the one parser that reads them.
 
-Text is RFC 3339 with an offset: `YYYY-MM-DD(T|t|space)HH:MM:SS[.digits](Z|z|+HH:MM|-HH:MM)`; digits
-beyond the microsecond are floored, a leap second is no time. Numbers are milliseconds. Years 0001 to 9999.
-Reads no clock. Weights are in `wads`, whole events in `records`.
+Text is a date, a time and an offset as RFC 3339 and common databases write them, or the digits of a count of
+milliseconds; numbers are milliseconds. Digits beyond the microsecond are floored, a leap second is refused.
+Years 0001 to 9999. Reads no clock. Weights are in `wads`, whole events in `validation`.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import SupportsIndex
 
 from poh_holdmetrics.errors import Refused
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROS_PER_SECOND = 1_000_000
-#: 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z: the first and the last instant there is.
+#: 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z: the first and the last valid instant.
 MIN_US = -62_135_596_800_000_000
 MAX_US = 253_402_300_799_999_999
 
-#: What the public functions take for an instant: an aware datetime, RFC 3339 text, or milliseconds.
+#: What the public functions take for an instant: an aware datetime, text, or milliseconds.
 Instant = datetime | str | int
 
-_NOT_A_TIME = "not a time (write 2025-07-21T00:00:00Z, or milliseconds since 1970)"
+_EXAMPLE = "write 2025-07-21T00:00:00Z, or milliseconds since 1970"
+_NOT_A_TIME = f"not a time ({_EXAMPLE})"
+_DATE_ALONE = "not a time (a date alone; add the time and the offset, like T00:00:00Z)"
+_LEAP_SECOND = "not a time (a leap second; write the second before or after it)"
+_HOUR_24 = "not a time (hour 24; write 00:00 of the next day)"
+_FRACTION = "not a time (a count of milliseconds has no fraction)"
 _NO_OFFSET = "no UTC offset (end it with Z or an offset like +02:00)"
 _OUT_OF_RANGE = "out of range (years 0001 to 9999, UTC)"
 
-_RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?"
-    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d)|(?P<bare>$))",
+_TEXT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
+    r"(?P<offset> ?(?:[Zz]|UTC|([+-])(\d\d)(?::?(\d\d))?))?)?",
     re.ASCII,
 )
-_INTEGER = re.compile(r"-?\d+", re.ASCII)
+_DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?)(\d+))?", re.ASCII)
 #: More significant digits than any instant in milliseconds has.
 _DIGITS_MAX = 18
+_HOURS, _MINUTES, _LEAP = 24, 60, 60
 
 
 def us_from_instant(field: str, value: object) -> int:
-    """Microseconds of an aware datetime, of RFC 3339 text or of integer milliseconds.
+    """Microseconds of an aware datetime, of text, or of a whole number of milliseconds.
 
-    Raises `Refused` that begins with `field`; a boolean and a float are no times.
+    Raises `Refused` that begins with `field`; a boolean is not a time.
     """
     if isinstance(value, datetime):
         return us_from_datetime(field, value)
     if isinstance(value, str):
         return us_from_text(field, value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return us_from_ms(field, value)
+    if isinstance(value, float):
+        return us_from_number(field, float.__repr__(value))
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return us_from_ms(field, value.__index__())
     raise Refused(field, _NOT_A_TIME)
 
 
+def us_from_argument(field: str, value: object) -> int:
+    """The same for an argument of a call or a command line, where a date alone is its midnight in UTC."""
+    if isinstance(value, str) and (found := _TEXT.fullmatch(value.strip(" \t"))) and found[4] is None:
+        return us_from_text(field, f"{found[0]}T00:00Z")
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return us_from_datetime(field, datetime(value.year, value.month, value.day, tzinfo=UTC))
+    return us_from_instant(field, value)
+
+
 def us_from_datetime(field: str, value: datetime) -> int:
-    """Microseconds of an aware datetime; a naive one is refused rather than guessed at."""
-    if value.utcoffset() is None:
+    """Microseconds of an aware datetime; a naive one is refused, no offset is assumed."""
+    try:
+        offset = value.utcoffset()
+    except ValueError:  # what pandas calls NaT is a datetime that has no value
+        raise Refused(field, _NOT_A_TIME) from None
+    if offset is None:
         raise Refused(field, _NO_OFFSET)
     since = value - EPOCH
     return us_in_range(field, (since.days * 86_400 + since.seconds) * MICROS_PER_SECOND + since.microseconds)
 
 
 def us_from_text(field: str, text: str) -> int:
-    """Microseconds of RFC 3339 text; digits alone are no time here (see `us_from_cell`)."""
-    found = _RFC3339.fullmatch(text)
+    """Microseconds of a date, time and offset, or of milliseconds in digits; blanks around are ignored."""
+    text = text.strip(" \t")
+    found = _TEXT.fullmatch(text)
     if found is None:
+        if _DIGITS.fullmatch(text):
+            return us_from_number(field, text)
         raise Refused(field, _NOT_A_TIME)
-    year, month, day, hour, minute, second, digits, sign, ahead_hours, ahead_minutes, bare = found.groups()
+    year, month, day, hour, minute, second, digits, offset, sign, ahead_hours, ahead_minutes = found.groups()
+    if hour is None:
+        raise Refused(field, _DATE_ALONE)
+    if int(hour) == _HOURS:
+        raise Refused(field, _HOUR_24)
+    if second is not None and int(second) == _LEAP:
+        raise Refused(field, _LEAP_SECOND)
     number = int(year)
     try:
         # Year 0000 is a leap year as 2000 is: its days are checked before it is out of range.
-        at = datetime(number or 2000, int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        at = datetime(
+            number or 2000, int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC
+        )
     except ValueError:
         raise Refused(field, _NOT_A_TIME) from None
-    if bare is not None:
+    if offset is None:
         raise Refused(field, _NO_OFFSET)
+    ahead_seconds = 0
+    if sign is not None:
+        hours, minutes = int(ahead_hours), int(ahead_minutes or 0)
+        if hours >= _HOURS or minutes >= _MINUTES:
+            raise Refused(field, _NOT_A_TIME)
+        ahead_seconds = (hours * 3600 + minutes * 60) * (1 if sign == "+" else -1)
     if not number:
         raise Refused(field, _OUT_OF_RANGE)
     since = at - EPOCH
-    seconds = since.days * 86_400 + since.seconds
-    if sign is not None:
-        ahead = int(ahead_hours) * 3600 + int(ahead_minutes) * 60
-        seconds += -ahead if sign == "+" else ahead
+    seconds = since.days * 86_400 + since.seconds - ahead_seconds
     micros = int(digits[:6].ljust(6, "0")) if digits else 0
     return us_in_range(field, seconds * MICROS_PER_SECOND + micros)
 
 
 def us_from_cell(field: str, text: str) -> int:
-    """Microseconds of a CSV cell or a command line's word: digits are milliseconds, the rest is RFC 3339."""
-    if _INTEGER.fullmatch(text):
-        return us_from_digits(field, text)
-    return us_from_text(field, text)
+    """Microseconds of a CSV cell, where nothing tells a number from text."""
+    return us_from_number(field, text) if _NUMBER.fullmatch(text) else us_from_text(field, text)
 
 
-def us_from_digits(field: str, text: str) -> int:
-    """Microseconds of milliseconds in decimal digits, with an optional minus, of any length."""
-    digits = text.removeprefix("-").lstrip("0") or "0"
-    # Python reads no more than 4300 digits; far fewer are already outside every year.
-    if len(digits) > _DIGITS_MAX:
+def us_from_number(field: str, text: str) -> int:
+    """Microseconds of a number of milliseconds as written, of any length: `1.753056e12` is a whole number."""
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise Refused(field, _NOT_A_TIME)
+    sign, whole, places, exponent_sign, exponent = found.groups()
+    digits = (whole + (places or "")).lstrip("0")
+    significant = digits.rstrip("0")
+    if not significant:
+        return 0
+    # Python reads no more than 4300 digits; with far fewer an exponent decides alone.
+    exponent = (exponent or "").lstrip("0")[:_DIGITS_MAX]
+    power = int(exponent or 0) * (-1 if exponent_sign == "-" else 1)
+    zeros = len(digits) - len(significant) - len(places or "") + power
+    if zeros < 0:
+        raise Refused(field, _FRACTION)
+    if len(significant) + zeros > _DIGITS_MAX:
         raise Refused(field, _OUT_OF_RANGE)
-    return us_from_ms(field, -int(digits) if text.startswith("-") else int(digits))
+    milliseconds = int(significant) * 10**zeros
+    return us_from_ms(field, -milliseconds if sign == "-" else milliseconds)
 
 
 def us_from_ms(field: str, milliseconds: int) -> int:
@@ -104,7 +153,7 @@ def us_from_ms(field: str, milliseconds: int) -> int:
 
 
 def us_in_range(field: str, us: int) -> int:
-    """`us` itself, where it is an instant of the years 0001 to 9999."""
+    """`us` itself if it is an instant of the years 0001 to 9999."""
     if MIN_US <= us <= MAX_US:
         return us
     raise Refused(field, _OUT_OF_RANGE)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
-from poh_holdmetrics.errors import NativeError
+from poh_holdmetrics.errors import InputError, NativeError
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         RecordBatch,
         TextColumn,
     )
-    from poh_holdmetrics.pure.aggregator import Recorded
+    from poh_holdmetrics.pure.aggregator import Deficit, Recorded
 
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
@@ -53,6 +53,8 @@ class Snapshot(Protocol):
     def from_us(self) -> int | None: ...  # noqa: D102
     @property
     def closed_only(self) -> bool: ...  # noqa: D102
+    @property
+    def deficits(self) -> int: ...  # noqa: D102
     def __len__(self) -> int: ...
     def rows(self, n: int | None = None) -> list[Row]: ...  # noqa: D102
 
@@ -72,10 +74,13 @@ class Aggregator(Protocol):
         holder_id: str,
         start_us: int | None = None,
         end_us: int | None = None,
-        weight: str | float | Decimal = "1",
+        weight: str | float | Decimal | None = None,
         event_id: str | None = None,
         revision: int = 0,
         retract: bool = False,  # noqa: FBT001, FBT002
+        at_us: int | None = None,
+        delta: str | float | Decimal | None = None,
+        seq: int = 0,
     ) -> None: ...
     def record_events(self, events: Iterable[Recorded]) -> int: ...  # noqa: D102
     @property
@@ -101,6 +106,18 @@ class Aggregator(Protocol):
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> Row | None: ...
+    def deficits(self, as_of_us: int) -> list[Deficit]: ...  # noqa: D102
+
+
+class Sequenced(Protocol):
+    """The fields of an event that some native code does not know."""
+
+    @property
+    def at(self) -> object | None: ...  # noqa: D102
+    @property
+    def delta(self) -> object | None: ...  # noqa: D102
+    @property
+    def seq(self) -> int: ...  # noqa: D102
 
 
 class Namespace(Protocol):
@@ -142,6 +159,9 @@ class Namespace(Protocol):
         event_id: OptionalTextColumn | None = None,
         revision: Int64Column | None = None,
         retract: FlagColumn | None = None,
+        at_us: Int64Column | None = None,
+        delta: DecimalColumn | None = None,
+        seq: Int64Column | None = None,
         *,
         as_of_us: int,
         from_us: int | None = None,
@@ -172,6 +192,35 @@ def namespace() -> Namespace | None:
             return _extension()
         case "none":
             return None
+
+
+def computes_changes(namespace: Namespace) -> bool:
+    """Whether this native code knows changes of balance and `seq`; the engine that does has `deficits`."""
+    return hasattr(namespace.Aggregator, "deficits")
+
+
+def is_computable(namespace: Namespace | None, events: Iterable[Sequenced]) -> bool:
+    """Whether this native code knows the kinds of all `events`; pure Python (None) knows every kind.
+
+    Native code that does not know a field ignores it, and would give a wrong score.
+    """
+    if namespace is None or computes_changes(namespace):
+        return True
+    return not any(event.at is not None or event.delta is not None or event.seq for event in events)
+
+
+def deficits_of(snapshot: Snapshot) -> int:
+    """The snapshot's count of keys in deficit: 0 if it comes from code that refuses changes of balance."""
+    return getattr(snapshot, "deficits", 0)
+
+
+def unknown_to_native(fields: str) -> InputError:
+    """The error for fields that the native code in use does not know."""
+    return InputError(
+        fields,
+        f"not computed by the native code in use ({source()}); "
+        f"set {DISABLE_VARIABLE}=1 to compute changes of balance and seq in pure Python",
+    )
 
 
 def inside_host() -> bool:

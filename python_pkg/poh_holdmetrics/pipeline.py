@@ -1,4 +1,4 @@
-"""Decorators that join an operator's functions into one road: sources, transforms, sinks.
+"""Decorators that register an operator's functions on a pipeline: sources, transforms, sinks.
 
     pipeline = Pipeline()
 
@@ -13,8 +13,8 @@
     pipeline.sink(tracker.record_batch)
     report = await pipeline.run()
 
-Items go one after another and in batches of a bounded size, so nothing queues up. Runs once and in one task;
-for work that repeats, hand `pipeline.run` to `scheduler`.
+Items are handled one after another and delivered in batches of a bounded size, so nothing queues up. A run
+reads each source once, in one task; for work that repeats, give `pipeline.run` to `scheduler`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from poh_holdmetrics.data_models import HoldEvent
+from poh_holdmetrics.data_models import HoldEvent, Transfer, expanded
 from poh_holdmetrics.errors import InputError, Refused
 
 Source = Callable[[], Iterable[Any] | AsyncIterable[Any]]
@@ -36,26 +36,26 @@ _SourceT = TypeVar("_SourceT", bound=Source)
 _TransformT = TypeVar("_TransformT", bound=Transform)
 _SinkT = TypeVar("_SinkT", bound=Sink)
 
-#: Refusals kept word for word in a report; more are only counted.
+#: Refusals listed in a report; more are only counted.
 _REASONS_MAX = 100
 
 
 @dataclass(kw_only=True, slots=True)
 class Report:
-    """What a run has done."""
+    """The counts and refusals of a run."""
 
     items: int = 0
-    """Items that the sources gave."""
+    """Items produced by the sources."""
     events: int = 0
-    """Events that went to the sinks."""
+    """Events delivered to the sinks, each transfer as its changes."""
     refused: int = 0
-    """Items that a transform or the event's own checks refused."""
+    """Items refused by a transform or by the checks of an event."""
     reasons: list[str] = field(default_factory=list)
-    """The first of the refusals, as `item 3: weight: negative`."""
+    """The first refusals, such as `item 3: weight: negative`."""
 
 
 class Pipeline:
-    """Functions in the order in which they were given; every item passes every transform."""
+    """Functions in the order of their registration; every item passes every transform."""
 
     def __init__(self) -> None:
         self._sources: list[Source] = []
@@ -63,32 +63,35 @@ class Pipeline:
         self._sinks: list[Sink] = []
 
     def source(self, produce: _SourceT) -> _SourceT:
-        """Add a function that gives items, as an iterable or an asynchronous one."""
+        """Register a function that returns items, as an iterable or an asynchronous one."""
         self._sources.append(produce)
         return produce
 
     def transform(self, change: _TransformT) -> _TransformT:
-        """Add a function from one item to another, to a list of items, or to None, which drops it."""
+        """Register a function from one item to another, to a list of items, or to None, which drops the item.
+
+        The last transform returns `HoldEvent` or `Transfer`.
+        """
         self._transforms.append(change)
         return change
 
     def sink(self, consume: _SinkT) -> _SinkT:
-        """Add an asynchronous function that takes a list of events; every sink gets every batch."""
+        """Register an asynchronous function of a list of events; every sink is called with every batch."""
         self._sinks.append(consume)
         return consume
 
     async def run(
         self, *, batch_events_max: int = 1000, on_error: Literal["fail", "skip"] = "fail"
     ) -> Report:
-        """Bring all items from the sources to the sinks.
+        """Deliver all items of the sources to the sinks.
 
-        At a refused item `fail` raises `InputError` naming it, after whole batches before it went to the
-        sinks; `skip` counts it and goes on. Any other exception of a function ends the run as it is.
+        At a refused item, `fail` raises `InputError` naming it, when the whole batches before it have been
+        delivered; `skip` counts it and continues. Any other exception of a function ends the run unchanged.
         """
         if not self._sources or not self._sinks:
-            raise InputError("pipeline", "a source and a sink are needed")
+            raise InputError("pipeline", "no source or no sink; register at least one of each")
         if batch_events_max < 1:
-            raise InputError("batch_events_max", f"1 or more is wanted, not {batch_events_max}")
+            raise InputError("batch_events_max", f"expected 1 or more, not {batch_events_max}")
         report = Report()
         batch: list[HoldEvent] = []
         async for item in self._items():
@@ -124,9 +127,11 @@ class Pipeline:
         for transform in self._transforms:
             items = [changed for each in items for changed in _listed(transform(each))]
         for each in items:
-            if not isinstance(each, HoldEvent):
-                raise TypeError(f"the last transform gave {type(each).__name__}, where HoldEvent is wanted")
-        return items
+            if not isinstance(each, HoldEvent | Transfer):
+                raise TypeError(
+                    f"the last transform returned {type(each).__name__}, expected HoldEvent or Transfer"
+                )
+        return expanded(items)
 
     async def _deliver(self, batch: list[HoldEvent], report: Report) -> None:
         for sink in self._sinks:
@@ -144,6 +149,6 @@ def _reason(refusal: Refused | ValidationError) -> str:
     if isinstance(refusal, Refused):
         return str(refusal)
     first = refusal.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    field_name = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    return message if not place or message.startswith(place) else f"{place}: {message.lower()}"
+    return message if not field_name or message.startswith(field_name) else f"{field_name}: {message.lower()}"

@@ -11,12 +11,16 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
 
-from poh_holdmetrics import validation
+from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.validation import Number, Record
+from poh_holdmetrics.field_parsers import Number
+from poh_holdmetrics.validation import Record
 
-#: The columns of a CSV file and the fields of a JSON line, in the order of `record_from_fields`.
-FIELDS = ("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract")
+#: The columns of a CSV file and the fields of a JSON line, in the order of `records_from_fields`.
+FIELDS = (
+    *("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract"),
+    *("at", "delta", "seq", "from_id", "to_id", "amount"),
+)
 #: What JSON counts as blank; a line of nothing else is skipped.
 _BLANK = b" \t\r\n"
 
@@ -30,7 +34,7 @@ class RowReader:
     """Reads all rows that it is given, hands on the accepted ones and lists the refused ones.
 
     `read` counts rows read, `accepted` those handed on; `rejected` lists (file, line, reason) in the order
-    of reading. A refused row changes nothing else.
+    of reading. A refused row changes nothing else; a row that states a transfer is one row of two records.
     """
 
     def __init__(self, accept: Callable[[Record], None]) -> None:
@@ -44,7 +48,7 @@ class RowReader:
         """Read raw lines without their newline; blank ones are skipped and not counted as read."""
         for number, line in _numbered(lines, numbers):
             if not is_blank(line):
-                self._take(record_from_json, line, file, number)
+                self._take(records_from_json, line, file, number)
 
     def feed_csv(
         self, rows: Sequence[Sequence[str]], header: Sequence[str], file: str, numbers: Numbers
@@ -52,25 +56,28 @@ class RowReader:
         """Read rows of cells under `header`; a row without cells is one that could not be split."""
         columns = CsvColumns(header)
         for number, row in _numbered(rows, numbers):
-            self._take(columns.record, row, file, number)
+            self._take(columns.records, row, file, number)
 
     def feed_values(self, rows: Sequence[Sequence[object]], file: str, numbers: Numbers) -> None:
         """Read rows of columns.
 
-        A row is (token_id, holder_id, start_us, end_us, weight_text, event_id, revision, retract), None
-        where absent, times in microseconds.
+        A row has the values of `FIELDS` in their order, times in microseconds and decimals as text, None
+        where absent; it may end after `retract`.
         """
         for number, row in _numbered(rows, numbers):
-            self._take(record_from_values, row, file, number)
+            self._take(records_from_values, row, file, number)
 
-    def _take(self, record_from: Callable[[_Row], Record], row: _Row, file: str, line: int) -> None:
+    def _take(
+        self, records_from: Callable[[_Row], tuple[Record, ...]], row: _Row, file: str, line: int
+    ) -> None:
         self.read += 1
         try:
-            record = record_from(row)
+            records = records_from(row)
         except Refused as refused:
             self.rejected.append((file, line, str(refused)))
             return
-        self._accept(record)
+        for record in records:
+            self._accept(record)
         self.accepted += 1
 
 
@@ -83,14 +90,14 @@ class CsvColumns:
         self._columns = tuple(index.get(name) for name in FIELDS)
         self._width = len(header)
 
-    def record(self, row: Sequence[str]) -> Record:
-        """The record of one row; an empty cell is an absent field."""
+    def records(self, row: Sequence[str]) -> tuple[Record, ...]:
+        """The records of one row; an empty cell is an absent field."""
         if not row:
             raise Refused("", "not CSV")
         if len(row) != self._width:
             raise Refused("", f"row has {len(row)} cells, the header has {self._width}")
         cells = (None if column is None else row[column] or None for column in self._columns)
-        return validation.record_from_fields(validation.CSV, *cells)
+        return validation.records_from_fields(field_parsers.CSV, *cells)
 
 
 def is_blank(line: bytes) -> bool:
@@ -98,20 +105,20 @@ def is_blank(line: bytes) -> bool:
     return not line.strip(_BLANK)
 
 
-def record_from_json(line: bytes) -> Record:
-    """The record of one JSON object in UTF-8. Of a key given twice the last counts; null is absent."""
+def records_from_json(line: bytes) -> tuple[Record, ...]:
+    """The records of one JSON object in UTF-8. Of a key given twice the last counts; null is absent."""
     try:
         fields = _DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise Refused("", "not JSON") from None
     if not isinstance(fields, dict):
         raise Refused("", "not an object")
-    return validation.record_from_fields(validation.JSON, *map(fields.get, FIELDS))
+    return validation.records_from_fields(field_parsers.JSON, *map(fields.get, FIELDS))
 
 
-def record_from_values(row: Sequence[object]) -> Record:
-    """The record of a row of columns: times in integer microseconds, the weight as decimal text."""
-    return validation.record_from_fields(validation.MICROS, *row)
+def records_from_values(row: Sequence[object]) -> tuple[Record, ...]:
+    """The records of a row of columns: times in integer microseconds, decimals as text."""
+    return validation.records_from_fields(field_parsers.MICROS, *row)
 
 
 def _no_constant(name: str) -> NoReturn:

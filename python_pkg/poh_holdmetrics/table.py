@@ -54,8 +54,10 @@ def _grouped(score: str) -> str:
 def _summary(scores: ScoredFiles) -> str:
     window = scores.window
     since = "" if window.from_us is None else f" from {instants.text_from_us(window.from_us)}"
+    deficits = f"; {scores.deficits:,} balances fell below 0" if scores.deficits else ""
     closed = ", closed holds only" if window.closed_only else ""
     return (
         f"{scores.holders:,} holders, {scores.accepted:,} of {scores.read:,} events accepted, "
-        f"{len(scores.rejected):,} refused;{since} as of {instants.text_from_us(window.as_of_us)}{closed}"
+        f"{len(scores.rejected):,} refused;{since} as of {instants.text_from_us(window.as_of_us)}"
+        f"{closed}{deficits}"
     )

@@ -1,7 +1,7 @@
-"""Hold events as they come, and leaderboards of them at any moment, from many asyncio tasks at once.
+"""Hold events as they arrive, and leaderboards of them at any time, from many asyncio tasks at once.
 
-`AsyncTracker` keeps its facts in a native aggregator where `native` finds one, else in the pure-Python twin;
-the answers are the same. Keeps nothing on disk (see `storage`) and runs nothing by itself (see `scheduler`).
+`AsyncTracker` keeps its facts in a native aggregator if `native` finds one, else in the pure-Python one; the
+answers are the same. Keeps nothing on disk (see `storage`) and runs nothing by itself (see `scheduler`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from poh_holdmetrics import instants, native
-from poh_holdmetrics.data_models import HoldEvent, HoldStat
+from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer, expanded
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.instants import Instant
-from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.instants import Instant, us_from_argument
+from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
@@ -36,8 +36,15 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _limit(limit: int | None, n: int | None) -> int | None:
+    found = n if limit is None else limit
+    if found is not None and found < 0:
+        raise Refused("limit", f"expected 0 or more, not {found}")
+    return found
+
+
 class HoldSnapshot:
-    """The scores at one moment; events recorded later do not change it.
+    """The scores at one time; events recorded later do not change it.
 
     Iterates over `HoldStat` in leaderboard order and makes each when it is reached; `rows` are plain tuples
     and cheaper. `columns` is the engine's own snapshot: a native one has `__arrow_c_stream__`, so that
@@ -53,22 +60,27 @@ class HoldSnapshot:
     def __iter__(self) -> Iterator[HoldStat]:
         return map(HoldStat.from_row, self.columns.rows())
 
-    def rows(self, n: int | None = None) -> list[native.Row]:
-        """(rank, holder_id, held_us, score, weighted_score) of all holders or of the first `n`."""
-        return self.columns.rows(n)
+    def rows(self, limit: int | None = None, *, n: int | None = None) -> list[native.Row]:
+        """(rank, holder_id, held_us, score, weighted_score) of all holders or of the first `limit`."""
+        return self.columns.rows(_limit(limit, n))
 
-    def top(self, n: int) -> list[HoldStat]:
-        """The first `n` of the leaderboard."""
-        return [HoldStat.from_row(row) for row in self.columns.rows(n)]
+    def top(self, limit: int | None = None, *, n: int | None = None) -> list[HoldStat]:
+        """The first `limit` of the leaderboard, or all. `n` is an alias of `limit`."""
+        return [HoldStat.from_row(row) for row in self.rows(limit, n=n)]
+
+    @property
+    def deficits(self) -> int:
+        """Keys whose balance is below 0 at some instant before `as_of`; listed by `AsyncTracker.deficits`."""
+        return native.deficits_of(self.columns)
 
     @property
     def as_of(self) -> datetime:
-        """The end of the window, exclusive; the end of time where none was asked for."""
+        """The end of the window, exclusive; the end of time if none was given."""
         return instants.datetime_from_us(self.columns.as_of_us)
 
     @property
     def from_(self) -> datetime | None:
-        """The start of the window; None is the beginning of time."""
+        """The start of the window; None means the beginning of time."""
         return None if self.columns.from_us is None else instants.datetime_from_us(self.columns.from_us)
 
     @property
@@ -80,16 +92,18 @@ class HoldSnapshot:
 class AsyncTracker:
     """Takes events in, answers with scores; one tracker serves all tasks of an event loop.
 
-    Recording never waits: an event is in, whole, when the call returns, and a batch is taken in whole or not
-    at all. Queries see every event recorded before them. A native query runs in a worker thread, so that the
-    loop goes on; the pure-Python one occupies the loop while it sums.
+    An event is recorded when the call returns, a batch is recorded whole or not at all, and queries see every
+    event recorded before them. A native query runs in a worker thread, so that the loop continues; the
+    pure-Python one occupies the loop while it sums. The recording methods never wait: they are coroutines so
+    that an engine behind I/O can take their place, and so that they are called as queries are.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
         """`clock` is asked for the time of a start or stop that is recorded without one."""
-        namespace = native.namespace()
-        self._engine: native.Aggregator = Aggregator() if namespace is None else namespace.Aggregator()
-        self._is_native = namespace is not None
+        self._namespace = native.namespace()
+        self._engine: native.Aggregator = (
+            Aggregator() if self._namespace is None else self._namespace.Aggregator()
+        )
         self._clock = clock
 
     @property
@@ -99,16 +113,22 @@ class AsyncTracker:
 
     @property
     def holders(self) -> int:
-        """Holders with any accepted event."""
+        """Holders with at least one accepted event."""
         return self._engine.holders
 
-    async def record(self, event: HoldEvent) -> None:
-        """Record one event."""
-        self._engine.record_events([event])
+    async def record(self, event: HoldEvent | Transfer) -> None:
+        """Record one event or transfer.
 
-    async def record_batch(self, events: Iterable[HoldEvent]) -> int:
-        """Record many events; returns how many."""
-        return self._engine.record_events(list(events))
+        Raises `InputError` if the native code in use does not know changes of balance or `seq`.
+        """
+        await self.record_batch([event])
+
+    async def record_batch(self, events: Iterable[HoldEvent | Transfer]) -> int:
+        """Record many events, all or none; returns how many, each transfer counting as its changes."""
+        holds = expanded(events)
+        if not native.is_computable(self._namespace, holds):
+            raise native.unknown_to_native("at, delta, seq")
+        return self._engine.record_events(holds)
 
     async def record_columns(
         self,
@@ -120,16 +140,23 @@ class AsyncTracker:
         event_id: OptionalTextColumn | None = None,
         revision: Int64Column | None = None,
         retract: FlagColumn | None = None,
+        at_us: Int64Column | None = None,
+        delta: DecimalColumn | None = None,
+        seq: Int64Column | None = None,
     ) -> int:
         """Record columns, all rows or none; returns how many.
 
-        `token_id` and `holder_id` are lists of text, `start_us` and `end_us` int64 buffers of microseconds
-        (-2**63 if absent). Native code also takes Arrow columns, or one Arrow table alone as `token_id`.
-        Raises `ValueError` naming the column, or the row as `row 17: ...`.
+        `token_id` and `holder_id` are lists of text; `start_us`, `end_us` and `at_us` are int64 buffers of
+        microseconds (-2**63 if absent). Native code also takes Arrow columns, or one Arrow table alone as
+        `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`.
         """
-        return self._engine.record_batch(
-            token_id, holder_id, start_us, end_us, weight, event_id, revision, retract
-        )
+        holds = (token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
+        changes = (at_us, delta, seq)
+        if all(column is None for column in changes):
+            return self._engine.record_batch(*holds)
+        if self._namespace is not None and not native.computes_changes(self._namespace):
+            raise native.unknown_to_native("at_us, delta, seq")
+        return self._engine.record_batch(*holds, *changes)
 
     async def record_start(
         self,
@@ -140,6 +167,7 @@ class AsyncTracker:
         weight: Decimal | float | str = 1,
         event_id: str | None = None,
         revision: int = 0,
+        seq: int = 0,
     ) -> HoldEvent:
         """Record a start mark: from `at` (default: now) on, the holder holds the token at `weight`."""
         return await self._mark(
@@ -149,6 +177,7 @@ class AsyncTracker:
             weight=weight,
             event_id=event_id,
             revision=revision,
+            seq=seq,
         )
 
     async def record_stop(
@@ -159,6 +188,7 @@ class AsyncTracker:
         *,
         event_id: str | None = None,
         revision: int = 0,
+        seq: int = 0,
     ) -> HoldEvent:
         """Record a stop mark: from `at` (default: now) on, the holder no longer holds the token."""
         return await self._mark(
@@ -167,6 +197,7 @@ class AsyncTracker:
             end=self._clock() if at is None else at,
             event_id=event_id,
             revision=revision,
+            seq=seq,
         )
 
     async def snapshot(
@@ -178,25 +209,37 @@ class AsyncTracker:
     ) -> HoldSnapshot:
         """The scores of all holders over [from_, as_of).
 
-        Without `as_of` closed holds alone count, as published. Raises `Refused` naming a bad argument.
+        Without `as_of` only closed time counts, up to the end of time. `from_` is named `from` in messages.
+        Raises `Refused` naming a bad argument.
         """
         window = Window.of(as_of, from_, closed_only=closed_only)
         return HoldSnapshot(await self._asked(partial(self._engine.snapshot, *window)))
 
     async def leaderboard(
         self,
-        n: int,
+        limit: int | None = None,
         as_of: Instant | None = None,
         from_: Instant | None = None,
         *,
         closed_only: bool | None = None,
+        n: int | None = None,
     ) -> list[HoldStat]:
-        """The first `n` holders by score; arguments as for `snapshot`."""
-        if n < 0:
-            raise Refused("n", f"0 or more is wanted, not {n}")
+        """The first `limit` holders by score, or all; other arguments as for `snapshot`.
+
+        `n` is an alias of `limit`.
+        """
+        limit = _limit(limit, n)
         window = Window.of(as_of, from_, closed_only=closed_only)
-        rows = await self._asked(partial(self._engine.leaderboard, n, *window))
+        if limit is None:
+            return list(await self.snapshot(as_of, from_, closed_only=closed_only))
+        rows = await self._asked(partial(self._engine.leaderboard, limit, *window))
         return [HoldStat.from_row(row) for row in rows]
+
+    async def deficits(self, as_of: Instant) -> list[Deficit]:
+        """The keys whose balance is below 0 at some instant before `as_of`: something is missing there."""
+        if self._namespace is not None and not native.computes_changes(self._namespace):
+            return []  # it has refused every change
+        return await self._asked(partial(self._engine.deficits, us_from_argument("as_of", as_of)))
 
     async def holder(
         self,
@@ -206,7 +249,7 @@ class AsyncTracker:
         *,
         closed_only: bool | None = None,
     ) -> HoldStat | None:
-        """One holder with its true rank, or None where it has no event; arguments as for `snapshot`."""
+        """One holder with its true rank, or None if it has no event; arguments as for `snapshot`."""
         window = Window.of(as_of, from_, closed_only=closed_only)
         row = await self._asked(partial(self._engine.holder, holder_id, *window))
         return None if row is None else HoldStat.from_row(row)
@@ -216,6 +259,6 @@ class AsyncTracker:
         await self.record(event)
         return event
 
-    async def _asked(self, question: Callable[[], _Answer]) -> _Answer:
+    async def _asked(self, query: Callable[[], _Answer]) -> _Answer:
         # The native engine locks for itself and lets other threads run; the pure one does neither.
-        return await asyncio.to_thread(question) if self._is_native else question()
+        return await asyncio.to_thread(query) if self._namespace is not None else query()

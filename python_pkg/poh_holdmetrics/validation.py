@@ -1,39 +1,32 @@
 """One accepted event as plain integers and text, and the checks that every event passes.
 
-`FieldParsers` says how times, weights and flags are written where an event comes from; the checks and their
-order are the same for every source. Builds no model and keeps no state: models are in `data_models`, lines
-of files in `row_reader`, facts in `pure.facts`.
+The checks and their order are the same for every source; how a source writes its fields is in
+`field_parsers`. A transfer becomes the changes of its two parties here. Builds no model and keeps no state:
+models are in `data_models`, lines of files in `row_reader`, facts in `pure.facts`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
-from poh_holdmetrics import instants, wads
+from poh_holdmetrics import wads
 from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.field_parsers import DIGITS, FieldParsers, Number
 
-REVISION_MAX = 2**63 - 1
+#: As a party of a transfer it is no holder: tokens are minted from it and burned to it.
+NULL_ADDRESS = "0x" + "0" * 40
 
 _ID_MISSING = "missing or empty"
 _ID_NOT_TEXT = "not text"
 _EVENT_ID = "empty or not text"
-_REVISION = "not an integer from 0 to 2^63-1"
-_RETRACT = "not true or false"
-_DIGITS = re.compile(r"-?\d+", re.ASCII)
-_REVISION_DIGITS_MAX = 19
-
-
-class Number(str):
-    """A number of a JSON document as it was written, so that no digit is lost."""
-
-    __slots__ = ()
 
 
 class Record(NamedTuple):
-    """One accepted event: times in microseconds or None, the weight in steps of 1e-18."""
+    """One accepted event: times in microseconds or None, weight and delta in steps of 1e-18.
+
+    A hold has `start_us`, `end_us` or both; a change of balance has `at_us` and `delta`; a retraction may
+    have none of these.
+    """
 
     token_id: str
     holder_id: str
@@ -43,19 +36,12 @@ class Record(NamedTuple):
     event_id: str | None
     revision: int
     retract: bool
+    at_us: int | None = None
+    delta: int | None = None
+    seq: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FieldParsers:
-    """How one source writes what is not text; each function takes a value that is present."""
-
-    time: Callable[[str, object], int]
-    weight: Callable[[str, object], int]
-    revision: Callable[[object], int]
-    retract: Callable[[object], bool]
-
-
-def record_from_fields(
+def records_from_fields(
     parsers: FieldParsers,
     token_id: object,
     holder_id: object,
@@ -65,43 +51,151 @@ def record_from_fields(
     event_id: object = None,
     revision: object = None,
     retract: object = None,
-) -> Record:
-    """The record of one event, its fields read by `parsers`; None means that the field is absent.
+    at: object = None,
+    delta: object = None,
+    seq: object = None,
+    from_id: object = None,
+    to_id: object = None,
+    amount: object = None,
+) -> tuple[Record, ...]:
+    """The record of a hold or a change, or the records of a transfer; None means that a field is absent.
 
-    Raises `Refused` at the first invalid field, in the order of the arguments, then at fields that
-    contradict each other.
+    Raises `Refused` at the first invalid field, then at fields that are missing or contradict each other.
     """
-    record = Record(
+    if from_id is None and to_id is None and amount is None:
+        record = Record(
+            checked_id("token_id", token_id),
+            checked_id("holder_id", holder_id),
+            None if start is None else parsers.time("start", start),
+            None if end is None else parsers.time("end", end),
+            wads.WAD if weight is None else wads.wad_from_value("weight", weight),
+            None if event_id is None else checked_event_id(event_id),
+            0 if revision is None else parsers.integer("revision", revision),
+            False if retract is None else parsers.flag("retract", retract),
+            None if at is None else parsers.time("at", at),
+            None if delta is None else wads.wad_from_value("delta", delta, signed=True),
+            0 if seq is None else parsers.integer("seq", seq),
+        )
+        check_together(record, has_weight=weight is not None)
+        return (record,)
+    for field, value, instead in (
+        ("holder_id", holder_id, "names from_id and to_id"),
+        ("delta", delta, "has an amount"),
+        ("start", start, "has at and amount"),
+        ("end", end, "has at and amount"),
+        ("weight", weight, "has at and amount"),
+    ):
+        if value is not None:
+            raise Refused(field, f"given for a transfer (a transfer {instead} instead)")
+    return transfer_records(
         checked_id("token_id", token_id),
-        checked_id("holder_id", holder_id),
-        None if start is None else parsers.time("start", start),
-        None if end is None else parsers.time("end", end),
-        wads.WAD if weight is None else parsers.weight("weight", weight),
+        checked_party("from_id", from_id),
+        checked_party("to_id", to_id),
         None if event_id is None else checked_event_id(event_id),
-        0 if revision is None else parsers.revision(revision),
-        False if retract is None else parsers.retract(retract),
+        0 if revision is None else parsers.integer("revision", revision),
+        False if retract is None else parsers.flag("retract", retract),
+        None if at is None else parsers.time("at", at),
+        None if amount is None else wads.wad_from_value("amount", amount),
+        0 if seq is None else parsers.integer("seq", seq),
     )
-    check_together(record)
-    return record
 
 
-def check_together(record: Record) -> None:
-    """Raise `Refused` if fields that are valid each alone contradict each other."""
-    _, _, start_us, end_us, _, event_id, revision, retract = record
-    if event_id is None and (revision or retract):
+def transfer_records(
+    token_id: str,
+    from_id: str | None,
+    to_id: str | None,
+    event_id: str | None,
+    revision: int,
+    retract: bool,  # noqa: FBT001 - a field among fields
+    at_us: int | None,
+    amount: int | None,
+    seq: int,
+) -> tuple[Record, ...]:
+    """The changes of the parties that are holders, each under the transfer's `event_id`.
+
+    A transfer to oneself is one change of 0. Raises `Refused` if a field is missing.
+    """
+    if from_id is None and to_id is None:
+        raise Refused("from_id, to_id", "no holder in either (a transfer has a sender, a receiver, or both)")
+    if event_id is None:
+        raise Refused("event_id", "missing (a transfer needs one)")
+    if not retract:
+        _check_present("a transfer", at=at_us, amount=amount)
+    sides = {} if from_id is None else {from_id: -(amount or 0)}
+    if to_id is not None:
+        sides[to_id] = sides.get(to_id, 0) + (amount or 0)
+    return tuple(
+        Record(
+            token_id,
+            holder_id,
+            None,
+            None,
+            wads.WAD,
+            event_id,
+            revision,
+            retract,
+            at_us,
+            None if amount is None else delta,
+            seq,
+        )
+        for holder_id, delta in sides.items()
+    )
+
+
+def check_together(record: Record, *, has_weight: bool) -> None:
+    """Raise `Refused` if fields that are valid each alone are missing or contradict each other."""
+    start_us, end_us = record.start_us, record.end_us
+    if record.at_us is not None or record.delta is not None:
+        _check_change(record, has_weight=has_weight)
+    elif record.event_id is None and (record.revision or record.retract):
         raise Refused("", "revision or retract without event_id (an event is corrected by its event_id)")
-    if start_us is None and end_us is None:
-        if not retract:
+    elif start_us is None and end_us is None:
+        if not record.retract:
             raise Refused("start, end", "neither is given (an event has a start, an end, or both)")
     elif start_us is not None and end_us is not None and end_us < start_us:
         raise Refused("end", "before start")
 
 
+def _check_change(record: Record, *, has_weight: bool) -> None:
+    for field, is_given in (
+        ("start", record.start_us is not None),
+        ("end", record.end_us is not None),
+        ("weight", has_weight),
+    ):
+        if is_given:
+            raise Refused(field, "given for a change of balance (a change has at and delta instead)")
+    if record.event_id is None:
+        raise Refused("event_id", "missing (a change of balance needs one)")
+    if not record.retract:
+        _check_present("a change of balance", at=record.at_us, delta=record.delta)
+
+
+def _check_present(what: str, **fields: int | None) -> None:
+    for field, value in fields.items():
+        if value is None:
+            raise Refused(field, f"missing ({what} needs one)")
+
+
 def checked_id(field: str, value: object) -> str:
-    """A `token_id` or `holder_id`: non-empty text that can be written as UTF-8."""
-    if isinstance(value, str) and value and not isinstance(value, Number):
-        return _encodable(field, value, _ID_NOT_TEXT)
-    raise Refused(field, _ID_MISSING if value is None or value == "" else _ID_NOT_TEXT)
+    """A `token_id` or `holder_id`: non-empty text that can be written as UTF-8, or an integer's digits."""
+    if isinstance(value, str):
+        if isinstance(value, Number):
+            if DIGITS.fullmatch(value):
+                return str(value)
+        elif value:
+            return _encodable(field, value, _ID_NOT_TEXT)
+        else:
+            raise Refused(field, _ID_MISSING)
+    elif isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return str(value.__index__())
+    raise Refused(field, _ID_MISSING if value is None else _ID_NOT_TEXT)
+
+
+def checked_party(field: str, value: object) -> str | None:
+    """A `from_id` or `to_id`; None if it is absent, empty or the null address, which is no holder."""
+    if value is None or value in ("", NULL_ADDRESS):
+        return None
+    return checked_id(field, value)
 
 
 def checked_event_id(value: object) -> str:
@@ -109,20 +203,6 @@ def checked_event_id(value: object) -> str:
     if isinstance(value, str) and value and not isinstance(value, Number):
         return _encodable("event_id", value, _EVENT_ID)
     raise Refused("event_id", _EVENT_ID)
-
-
-def checked_revision(value: object) -> int:
-    """A `revision` given as an integer; a boolean is refused."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= REVISION_MAX:
-        return value
-    raise Refused("revision", _REVISION)
-
-
-def checked_retract(value: object) -> bool:
-    """A `retract` given as a boolean."""
-    if isinstance(value, bool):
-        return value
-    raise Refused("retract", _RETRACT)
 
 
 def _encodable(field: str, text: str, reason: str) -> str:
@@ -135,63 +215,3 @@ def _encodable(field: str, text: str, reason: str) -> str:
             field, f"{reason} (it holds half of a surrogate pair, which UTF-8 cannot write)"
         ) from None
     return text
-
-
-def _json_time(field: str, value: object) -> int:
-    if isinstance(value, Number):
-        if _DIGITS.fullmatch(value):
-            return instants.us_from_digits(field, value)
-    elif isinstance(value, str):
-        return instants.us_from_text(field, value)
-    return instants.us_from_instant(field, None)
-
-
-def _json_weight(field: str, value: object) -> int:
-    return wads.wad_from_value(field, value if isinstance(value, str) else None)
-
-
-def _json_revision(value: object) -> int:
-    return _revision_from_digits(value if isinstance(value, Number) else "")
-
-
-def _csv_time(field: str, value: object) -> int:
-    return instants.us_from_cell(field, str(value))
-
-
-def _csv_weight(field: str, value: object) -> int:
-    return wads.wad_from_text(field, str(value))
-
-
-def _csv_revision(value: object) -> int:
-    return _revision_from_digits(str(value))
-
-
-def _csv_retract(value: object) -> bool:
-    word = str(value).lower()
-    if word in ("true", "false"):
-        return word == "true"
-    raise Refused("retract", _RETRACT)
-
-
-def _revision_from_digits(text: str) -> int:
-    if _DIGITS.fullmatch(text):
-        significant = text.removeprefix("-").lstrip("0") or "0"
-        if len(significant) <= _REVISION_DIGITS_MAX:
-            return checked_revision(-int(significant) if text.startswith("-") else int(significant))
-    raise Refused("revision", _REVISION)
-
-
-def _micros_time(field: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return instants.us_in_range(field, value)
-    return instants.us_from_instant(field, None)
-
-
-#: JSON whose numbers were all read as `Number`; digits in quotes are not a time.
-JSON = FieldParsers(time=_json_time, weight=_json_weight, revision=_json_revision, retract=checked_retract)
-#: Cells of text; digits are milliseconds.
-CSV = FieldParsers(time=_csv_time, weight=_csv_weight, revision=_csv_revision, retract=_csv_retract)
-#: Columns: times are integer microseconds.
-MICROS = FieldParsers(
-    time=_micros_time, weight=wads.wad_from_value, revision=checked_revision, retract=checked_retract
-)

@@ -1,4 +1,4 @@
-"""Weights: integer steps of 1e-18 (a wad), read exactly from decimals, and scores written back as text.
+"""Weights and deltas: integer steps of 1e-18 (a wad), read exactly from decimals, and scores as text.
 
 A binary double is read as the shortest decimal that prints back to it; more than 18 decimal places are
 rounded half to even. No float takes part in any sum: `score_float` is the last step and rounds once.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal
+from typing import SupportsIndex
 
 from poh_holdmetrics.errors import Refused
 
@@ -30,45 +31,59 @@ _EXPONENT_DIGITS_MAX = 15
 _EXACT = Context(prec=60)
 
 _NOT_A_NUMBER = "not a number (write a decimal like 1.5)"
-_WANTED_FINITE = "not finite (a weight is a decimal of 0 or more)"
-_NEGATIVE = "negative (a weight is 0 or more)"
-_UNDER = "under 1e-18 (the smallest step of a weight)"
-_TOO_LARGE = "too large (a weight is below 2^128 steps of 1e-18)"
+_NOT_FINITE_NUMBER = "not finite (write a decimal like 1.5)"
+_NEGATIVE = "negative (write 0 or more)"
+_UNDER = "under 1e-18 (the smallest step)"
+_TOO_LARGE = "too large (the largest is 2^128 - 1 steps of 1e-18)"
 
 
-def wad_from_value(field: str, value: object) -> int:
-    """Steps of a str, int, float or Decimal; a boolean is no number.
+def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
+    """Steps of a str, int, float or Decimal, also negative if `signed`; a boolean is not a number.
 
     Raises `Refused` that begins with `field`.
     """
     if isinstance(value, str):
-        return wad_from_text(field, value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value < 0:
-            raise Refused(field, _NEGATIVE)
-        return _bounded(field, value * WAD)
+        return wad_from_text(field, value, signed=signed)
     if isinstance(value, float):
         # The plain float behind a subclass (NumPy's prints its own name).
-        return wad_from_text(field, float.__repr__(value))
+        return wad_from_text(field, float.__repr__(value), signed=signed)
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise Refused(field, _WANTED_FINITE)
-        return wad_from_text(field, str(value))
+            raise Refused(field, _NOT_FINITE_NUMBER)
+        return wad_from_text(field, str(value), signed=signed)
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        number = value.__index__()
+        if number < 0 and not signed:
+            raise Refused(field, _NEGATIVE)
+        return _bounded(field, number * WAD)
     raise Refused(field, _NOT_A_NUMBER)
 
 
-def wad_from_text(field: str, text: str) -> int:
+def wad_from_text(field: str, text: str, *, signed: bool = False) -> int:
     """Steps of a decimal as written; digits and exponents of any length are read in linear time."""
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise Refused(field, _WANTED_FINITE if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER)
-    sign, whole, after, alone, exponent_sign, exponent_digits = found.groups()
+        raise Refused(field, _NOT_FINITE_NUMBER if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER)
+    sign, *parts = found.groups()
+    if sign != "-":
+        return _magnitude(field, *parts)
+    if not signed and ((found[2] or "") + (found[3] or found[4] or "")).strip("0"):
+        raise Refused(field, _NEGATIVE)
+    return -_magnitude(field, *parts)
+
+
+def _magnitude(
+    field: str,
+    whole: str | None,
+    after: str | None,
+    alone: str | None,
+    exponent_sign: str | None,
+    exponent_digits: str | None,
+) -> int:
     places = after or alone or ""
     digits = ((whole or "") + places).lstrip("0")
     if not digits:
         return 0
-    if sign == "-":
-        raise Refused(field, _NEGATIVE)
     exponent = _exponent(exponent_sign, exponent_digits)
     tens = len(digits) - len(places) + exponent - 1
     if tens > _TENS_MAX:
@@ -88,13 +103,14 @@ def wad_from_text(field: str, text: str) -> int:
 
 
 def decimal_from_wad(wad: int) -> Decimal:
-    """The weight as a Decimal without trailing zeros and without an exponent."""
-    whole, part = divmod(wad, WAD)
-    return Decimal(whole) if part == 0 else Decimal(f"{whole}.{part:018d}".rstrip("0"))
+    """The weight or change as a Decimal without trailing zeros and without an exponent."""
+    whole, part = divmod(abs(wad), WAD)
+    size = Decimal(whole) if part == 0 else Decimal(f"{whole}.{part:018d}".rstrip("0"))
+    return size if wad >= 0 else -size
 
 
 def wad_from_decimal(weight: Decimal) -> int:
-    """Steps of a Decimal that `decimal_from_wad` made; unchecked, for values that passed a door before."""
+    """Steps of a Decimal that `decimal_from_wad` made; not checked again."""
     return int(_EXACT.scaleb(weight, _PLACES))
 
 
@@ -118,6 +134,6 @@ def _exponent(sign: str | None, digits: str | None) -> int:
 
 
 def _bounded(field: str, wad: int) -> int:
-    if wad >= WAD_END:
+    if abs(wad) >= WAD_END:
         raise Refused(field, _TOO_LARGE)
     return wad

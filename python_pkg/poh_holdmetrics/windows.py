@@ -1,6 +1,7 @@
-"""The window a question is about, as the engines take it: as_of, from and closed_only.
+"""The window of a query, as the engines take it: as_of, from and closed_only.
 
-Turns what a caller may leave out into the published defaults. Reads no clock.
+Fills in the published defaults. An argument that Python cannot call `from` is named `from_` here and `from`
+in messages, files and on the command line. Reads no clock.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.instants import MAX_US, us_from_instant
+from poh_holdmetrics.instants import MAX_US, us_from_argument
 
 if TYPE_CHECKING:
     from poh_holdmetrics.instants import Instant
 
 
 class Window(NamedTuple):
-    """[from_us, as_of_us), in the order of the engines' arguments; `from_us` None is the first instant."""
+    """[from_us, as_of_us), as the engines take it; `from_us` None means the beginning of time."""
 
     as_of_us: int
     from_us: int | None
@@ -27,9 +28,9 @@ class Window(NamedTuple):
 
         Raises `Refused` that begins with `as_of`, `from` or `closed_only`.
         """
-        from_us = None if from_ is None else us_from_instant("from", from_)
+        from_us = None if from_ is None else us_from_argument("from", from_)
         if as_of is None:
             if closed_only is False:
-                raise Refused("closed_only", "False needs an as_of, up to which open holds count")
+                raise Refused("closed_only", "False needs an as_of, the time up to which open holds count")
             return cls(MAX_US, from_us, closed_only=True)
-        return cls(us_from_instant("as_of", as_of), from_us, closed_only=bool(closed_only))
+        return cls(us_from_argument("as_of", as_of), from_us, closed_only=bool(closed_only))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Raw(NamedTuple):
-    """An event as integers; times in microseconds, weight in wads."""
+    """An event as integers; times in microseconds, weight and delta in wads."""
 
     token_id: str
     holder_id: str
@@ -22,39 +22,61 @@ class Raw(NamedTuple):
     event_id: str | None = None
     revision: int = 0
     retract: bool = False
+    at: int | None = None
+    delta: int | None = None
+    seq: int = 0
 
 
 def facts_in_force(events: Sequence[Raw]) -> list[Raw]:
     def claim(event: Raw) -> tuple[object, ...]:
-        start = (0, 0) if event.start is None else (1, event.start)
-        end = (0, 0) if event.end is None else (1, event.end)
-        return (event.revision, event.retract, start, end, event.weight)
+        fields = (event.start, event.end, event.weight, event.at, event.delta, event.seq)
+        return (event.revision, event.retract, *((0, 0) if x is None else (1, x) for x in fields))
 
     ids = {event.event_id for event in events if event.event_id is not None}
     winners = [max((e for e in events if e.event_id == each), key=claim) for each in ids]
     return [e for e in events if e.event_id is None] + [e for e in winners if not e.retract]
 
 
+def balance(facts: Sequence[Raw], t: int) -> int:
+    return sum(e.delta for e in facts if e.delta is not None and e.at is not None and e.at <= t)
+
+
 def effective(facts: Sequence[Raw], t: int, *, closed_only: bool) -> int | None:
-    """The weight at `t`, None where nothing is held."""
+    """The weight at `t`, None if nothing is held."""
     covering = [e.weight for e in facts if e.start is not None and e.end is not None and e.start <= t < e.end]
-    mark_times = [e.start if e.end is None else e.end for e in facts if e.start is None or e.end is None]
-    before = [at for at in mark_times if at is not None and at <= t]
-    if before and not (closed_only and max(before) == max(at for at in mark_times if at is not None)):
-        latest = max(before)
-        starts = [e.weight for e in facts if e.end is None and e.start == latest]
-        if not any(e.start is None and e.end == latest for e in facts):
-            covering.append(max(starts))
+    marks = [e for e in facts if e.at is None and (e.start is None or e.end is None)]
+    mark_times = {e: e.start if e.end is None else e.end for e in marks}
+    before = [at for at in mark_times.values() if at is not None and at <= t]
+    if before and not (
+        closed_only and max(before) == max(at for at in mark_times.values() if at is not None)
+    ):
+        there = [e for e in marks if mark_times[e] == max(before)]
+        deciding = [e for e in there if e.seq == max(e.seq for e in there)]
+        if not any(e.start is None for e in deciding):
+            covering.append(max(e.weight for e in deciding))
+    changes = [e.at for e in facts if e.at is not None]
+    if changes and not (closed_only and t >= max(changes)) and balance(facts, t) > 0:
+        covering.append(balance(facts, t))
     return max(covering, default=None)
+
+
+def deficits(events: Sequence[Raw], as_of: int) -> list[tuple[str, str]]:
+    """The keys whose balance is below 0 at some instant before `as_of`."""
+    found = []
+    for key in {(e.token_id, e.holder_id) for e in events}:
+        facts = facts_in_force([e for e in events if (e.token_id, e.holder_id) == key])
+        if any(balance(facts, e.at) < 0 for e in facts if e.at is not None and e.at < as_of):
+            found.append(key)
+    return sorted(found)
 
 
 def key_score(
     events: Sequence[Raw], as_of: int, from_: int | None, *, closed_only: bool
 ) -> tuple[int, Fraction]:
     facts = facts_in_force(events)
-    low = min([t for e in events for t in (e.start, e.end) if t is not None], default=0)
+    low = min([t for e in events for t in (e.start, e.end, e.at) if t is not None], default=0)
     begin = low if from_ is None else from_
-    cuts = sorted({t for e in facts for t in (e.start, e.end) if t is not None} | {begin, as_of})
+    cuts = sorted({t for e in facts for t in (e.start, e.end, e.at) if t is not None} | {begin, as_of})
     held, score = 0, Fraction(0)
     for since, until in pairwise(cuts):
         if begin <= since and until <= as_of:

@@ -56,6 +56,7 @@ def test_several_files_are_one_set_as_json(capsys: pytest.CaptureFixture[str], s
         "closed_only": False,
         "read": 5,
         "accepted": 3,
+        "deficits": 0,
         "holders": [
             dict(zip(names, row, strict=True))
             for row in (
@@ -115,11 +116,11 @@ def test_standard_input_and_gzip_are_read(
         (["latin.csv"], "latin.csv: not UTF-8 text (byte 0xe9)"),
         (["quote.csv"], "quote.csv: not CSV"),
         (["empty.csv"], "empty.csv: no header line"),
-        (["short.csv"], "short.csv: no column holder_id in the header"),
-        (["timeless.csv"], "timeless.csv: no column start or end in the header"),
+        (["short.csv"], "short.csv: no column holder_id in the header, nor from_id and to_id"),
+        (["timeless.csv"], "timeless.csv: no column start, end or at in the header"),
         (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score"),
         (["good.jsonl", "--as-of", "noon"], "--as-of: not a time"),
-        (["good.jsonl", "--from", "2025-01-01"], "--from: not a time"),
+        (["good.jsonl", "--from", "2025-01-01T00:00"], "--from: no UTC offset"),
         (["good.jsonl", "--top", "-1"], "--limit: expected 0 or more, not -1"),
         (["good.jsonl", "--format", "xml"], "python -m poh_holdmetrics: argument --format: invalid choice"),
         (["good.jsonl", "--tap", "1"], "python -m poh_holdmetrics: unrecognized arguments: --tap 1"),

@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {"data_models", "config", "windows"},
     {
         "pure.aggregator",
+        "pure.balance",
         "pure.columns",
         "pure.curve",
         "pure.envelope",
@@ -33,6 +34,7 @@ LAYERS: list[set[str]] = [
     },
     {
         "column_types",
+        "field_parsers",
         "instants",
         "protocols.hold_pb2",
         "protocols.hold_pb2_grpc",

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from poh_holdmetrics import AsyncTracker, HoldEvent, Pipeline
+from poh_holdmetrics import AsyncTracker, HoldEvent, Pipeline, Transfer
 from poh_holdmetrics.errors import InputError, Refused
 
 
@@ -96,15 +97,34 @@ def test_an_asynchronous_source_feeds_a_tracker() -> None:
     assert asyncio.run(story()) == (2, "2")
 
 
+def test_a_transfer_reaches_the_sinks_as_its_changes() -> None:
+    pipeline = Pipeline()
+    batches: list[list[HoldEvent]] = []
+
+    @pipeline.sink
+    async def keep(batch: list[HoldEvent]) -> None:
+        batches.append(batch)
+
+    @pipeline.source
+    def moves() -> Iterator[Transfer]:
+        yield Transfer.model_validate(
+            {"token_id": "T", "from_id": "a", "to_id": "b", "at": 0, "amount": 1, "event_id": "1"}
+        )
+
+    report = asyncio.run(pipeline.run())
+    assert [(event.holder_id, event.delta) for event in batches[0]] == [("a", Decimal(-1)), ("b", Decimal(1))]
+    assert (report.items, report.events) == (1, 2)
+
+
 def test_what_is_no_event_does_not_reach_a_sink() -> None:
     pipeline = Pipeline()
     batches = sales_to_marks(pipeline, SALES[:1])
     pipeline.transform(lambda event: event.holder_id)
-    with pytest.raises(TypeError, match="the last transform gave str, where HoldEvent is wanted"):
+    with pytest.raises(TypeError, match="the last transform returned str, expected HoldEvent or Transfer"):
         asyncio.run(pipeline.run(on_error="skip"))
     assert batches == []
 
 
 def test_a_pipeline_without_an_end_is_refused() -> None:
-    with pytest.raises(InputError, match="a source and a sink are needed"):
+    with pytest.raises(InputError, match="no source or no sink"):
         asyncio.run(Pipeline().run())

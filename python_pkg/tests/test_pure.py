@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import naive
 from naive import Raw
-from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure import envelope as envelope_module
+from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
 from poh_holdmetrics.pure.envelope import envelope
-from strategies import BASE_US, EVENTS, INSTANTS, record
+from poh_holdmetrics.validation import transfer_records
+from strategies import BASE_US, EVENTS, INSTANTS, raws, record
 
 END_US = BASE_US + 20_000_000
 
@@ -32,7 +37,11 @@ def test_the_leaderboard_is_that_of_the_naive_twin(
     events: list[Raw], as_of: int, from_: int | None, closed_only: bool
 ) -> None:
     expected = naive.leaderboard(events, as_of, from_, closed_only=closed_only)
-    assert rows(aggregated(events), as_of, from_, closed_only) == expected
+    aggregator = aggregated(events)
+    assert rows(aggregator, as_of, from_, closed_only) == expected
+    deficits = naive.deficits(events, as_of)
+    assert [each[:2] for each in aggregator.deficits(as_of)] == deficits
+    assert aggregator.snapshot(as_of, from_, closed_only).deficits == len(deficits)
 
 
 @given(EVENTS, st.randoms(use_true_random=False))
@@ -103,14 +112,84 @@ def test_the_envelope_is_the_maximum_at_every_instant(segments: list[tuple[int, 
         assert here == ([] if expected is None else [expected])
 
 
-def test_a_long_hold_under_many_short_ones_takes_no_quadratic_time() -> None:
-    # 200,000 nested and stacked holds: a sweep that looks at all running holds would take minutes.
-    count = 100_000
-    nested = [(i, 4 * count - i, i) for i in range(count)]
-    stacked = [(2 * i, 2 * i + 1, 2 * count) for i in range(count)]
-    found = envelope(nested + stacked)
-    assert found[0][0] == 0
-    assert found[-1][1] == 4 * count
+@given(EVENTS, raws(), INSTANTS)
+def test_what_is_retracted_is_as_if_it_never_was(events: list[Raw], extra: Raw, as_of: int) -> None:
+    first = extra._replace(event_id="extra", revision=0, retract=False)
+    retraction = Raw(first.token_id, first.holder_id, None, None, event_id="extra", revision=1, retract=True)
+    # The holder stays listed, with what the other events earn.
+    without = aggregated([*events, retraction])
+    assert rows(aggregated([first, *events, retraction]), as_of) == rows(without, as_of)
+    assert rows(aggregated([retraction, *events, first]), as_of) == rows(without, as_of)
+    expected = {holder: found for _, holder, *found in rows(aggregated(events), as_of)}
+    assert {h: found for _, h, *found in rows(without, as_of)} == {extra.holder_id: [0, 0], **expected}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), INSTANTS, st.integers(0, 10**19)),
+        max_size=12,
+    )
+)
+def test_transfers_conserve_the_sum(moves: list[tuple[str, str, int, int]]) -> None:
+    supply = sum(amount for *_, amount in moves) + 1
+    mints = [(None, holder, BASE_US, supply) for holder in "abc"]
+    aggregator = Aggregator()
+    for number, (sender, receiver, at_us, amount) in enumerate([*mints, *moves]):
+        for change in transfer_records("T", sender, receiver, str(number), 0, False, at_us, amount, 0):
+            aggregator.add(change)
+    snapshot = aggregator.snapshot(END_US)
+    assert snapshot.deficits == 0
+    scores = [Fraction(score) for _, _, _, score, _ in snapshot.rows()]
+    assert sum(scores) == Fraction(3 * supply * (END_US - BASE_US), 10**24)
+
+
+def test_a_deficit_names_its_instant_its_balance_and_the_changes_behind_it() -> None:
+    changes = [
+        *(("1", 0, 5), ("2", 1, -6), ("3", 1, -2), ("4", 1, 1), ("5", 2, -9)),
+    ]
+    events = [
+        Raw("T", "h", None, None, event_id=event_id, at=BASE_US + at, delta=delta)
+        for event_id, at, delta in changes
+    ]
+    aggregator = aggregated([*events, Raw("T", "g", None, None, event_id="6", at=BASE_US, delta=1)])
+    assert aggregator.deficits(BASE_US + 1) == []
+    assert aggregator.deficits(END_US) == [Deficit("T", "h", BASE_US + 1, -2, ["2", "3"])]
+
+
+COUNT = 3_000
+PATTERNS = {
+    "nested": [(i, 4 * COUNT - i, i) for i in range(COUNT)],
+    "nested, lighter inside": [(i, 4 * COUNT - i, COUNT - i) for i in range(COUNT)],
+    "staircase": [(i, i + COUNT, i) for i in range(COUNT)],
+    "shared end": [(i, 4 * COUNT, i) for i in range(COUNT)],
+    "one long under many short": [(0, 4 * COUNT, 1), *((2 * i, 2 * i + 1, 2) for i in range(COUNT))],
+    "shuffled": [((i * 7919) % COUNT, COUNT + (i * 104_729) % COUNT, (i * 31) % 97) for i in range(COUNT)],
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_segment_enters_the_heap_a_bounded_number_of_times(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The story: a sweep that looks at every running hold is quadratic for nested holds of rising weight.
+    operations = 0
+
+    def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            nonlocal operations
+            operations += 1
+            return operation(*arguments)
+
+        return run
+
+    for name in ("heappush", "heappop"):
+        monkeypatch.setattr(envelope_module, name, counted(getattr(envelope_module, name)))
+    segments = PATTERNS[pattern]
+    found = envelope(segments)
+    assert operations <= 4 * len(segments)
+    assert len(found) <= 2 * len(segments)
+    assert found[0][0] == min(start for start, _, _ in segments)
+    assert found[-1][1] == max(end for _, end, _ in segments)
 
 
 def test_a_holder_whose_only_fact_is_withdrawn_is_listed_with_nothing() -> None:

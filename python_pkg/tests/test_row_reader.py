@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from poh_holdmetrics import row_reader, validation
+from poh_holdmetrics import row_reader
 from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.field_parsers import INTEGER_MAX
 from poh_holdmetrics.pure.row_scorer import RowScorer
 from poh_holdmetrics.validation import Record
 
@@ -13,26 +14,35 @@ GOOD: dict[str, object] = {"token_id": "T", "holder_id": "h", "start": 1000, "en
 NO_CORRECTION = "revision or retract without event_id"
 
 
+def the_record(records: tuple[Record, ...]) -> Record:
+    (record,) = records
+    return record
+
+
 def refusal(fields: object) -> str:
     with pytest.raises(Refused) as caught:
-        row_reader.record_from_json(fields if isinstance(fields, bytes) else json.dumps(fields).encode())
+        row_reader.records_from_json(fields if isinstance(fields, bytes) else json.dumps(fields).encode())
     return str(caught.value)
 
 
 def test_a_full_line_is_read_whole() -> None:
     line = b"""{"token_id":"T","holder_id":"h","start":"1970-01-01T00:00:01Z","end":2000,"weight":0.1,
         "event_id":"a","revision":3,"retract":false,"colour":"red"}"""
-    assert row_reader.record_from_json(line) == Record("T", "h", 1_000_000, 2_000_000, 10**17, "a", 3, False)
+    assert the_record(row_reader.records_from_json(line)) == Record(
+        "T", "h", 1_000_000, 2_000_000, 10**17, "a", 3, False
+    )
 
 
 def test_null_is_absent_and_the_last_of_two_keys_counts() -> None:
     line = b'{"token_id":"x","token_id":"T","holder_id":"h","start":1,"end":null,"weight":null}'
-    assert row_reader.record_from_json(line) == Record("T", "h", 1000, None, 10**18, None, 0, False)
+    assert the_record(row_reader.records_from_json(line)) == Record(
+        "T", "h", 1000, None, 10**18, None, 0, False
+    )
 
 
 def test_a_number_keeps_every_digit_it_was_written_with() -> None:
     line = b'{"token_id":"T","holder_id":"h","start":1,"weight":12345678901234567890.123456789012345678}'
-    assert row_reader.record_from_json(line).wad == 12345678901234567890123456789012345678
+    assert the_record(row_reader.records_from_json(line)).wad == 12345678901234567890123456789012345678
 
 
 @pytest.mark.parametrize(
@@ -40,13 +50,15 @@ def test_a_number_keeps_every_digit_it_was_written_with() -> None:
     [
         ({"token_id": None}, "token_id: missing or empty"),
         ({"token_id": ""}, "token_id: missing or empty"),
-        ({"holder_id": 5}, "holder_id: not text"),
+        ({"holder_id": 5.5}, "holder_id: not text"),
+        ({"holder_id": True}, "holder_id: not text"),
         ({"holder_id": "\ud800"}, "holder_id: not text"),
         ({"token_id": "", "holder_id": "", "start": "x"}, "token_id"),
         ({"start": "x", "weight": -1}, "start: not a time"),
-        ({"start": 1.0}, "start: not a time"),
+        ({"start": 1.5}, "start: not a time (a count of milliseconds has no fraction)"),
         ({"start": True}, "start: not a time"),
-        ({"start": "1000"}, "start: not a time"),
+        ({"start": "1000.0"}, "start: not a time"),
+        ({"start": "2025-07-21"}, "start: not a time (a date alone;"),
         ({"start": 10**400}, "start: out of range"),
         ({"end": {}}, "end: not a time"),
         ({"weight": True}, "weight: not a number"),
@@ -92,20 +104,19 @@ def test_what_is_no_object_is_refused_as_a_whole(line: bytes, words: str) -> Non
 
 def test_what_states_nothing_needs_no_event_id() -> None:
     line = json.dumps({**GOOD, "revision": 0, "retract": False}).encode()
-    assert row_reader.record_from_json(line).event_id is None
+    assert the_record(row_reader.records_from_json(line)).event_id is None
 
 
 def test_a_retraction_needs_no_times() -> None:
     line = b'{"token_id":"T","holder_id":"h","event_id":"a","revision":9223372036854775807,"retract":true}'
-    assert row_reader.record_from_json(line).revision == validation.REVISION_MAX
+    assert the_record(row_reader.records_from_json(line)).revision == INTEGER_MAX
 
 
 def test_csv_columns_come_in_any_order_and_empty_cells_are_absent() -> None:
     columns = row_reader.CsvColumns(["weight", "end", "holder_id", "token_id", "note", "retract", "event_id"])
-    assert columns.record(["", "1500", "h", "T", "x", "", ""]) == Record(
-        "T", "h", None, 1_500_000, 10**18, None, 0, False
-    )
-    assert columns.record(["2", "1970-01-01T00:00:01Z", "h", "T", "x", "true", "a"]).retract
+    found = the_record(columns.records(["", "1500", "h", "T", "x", "", ""]))
+    assert found == Record("T", "h", None, 1_500_000, 10**18, None, 0, False)
+    assert the_record(columns.records(["2", "1970-01-01T00:00:01Z", "h", "T", "x", "true", "a"])).retract
 
 
 @pytest.mark.parametrize(
@@ -124,7 +135,7 @@ def test_csv_columns_come_in_any_order_and_empty_cells_are_absent() -> None:
 def test_a_bad_cell_is_named(row: list[str], words: str) -> None:
     columns = row_reader.CsvColumns(["token_id", "holder_id", "start", "event_id", "revision", "retract"])
     with pytest.raises(Refused, match=f"^{words}"):
-        columns.record(row)
+        columns.records(row)
 
 
 def test_the_row_scorer_counts_lines_and_lists_refusals() -> None:
@@ -152,4 +163,4 @@ def test_the_row_scorer_counts_lines_and_lists_refusals() -> None:
 
 def test_column_times_are_microseconds_in_range() -> None:
     with pytest.raises(Refused, match=r"^start: out of range"):
-        row_reader.record_from_values(("T", "h", 2**62, None, None, None, None, None))
+        row_reader.records_from_values(("T", "h", 2**62, None, None, None, None, None))

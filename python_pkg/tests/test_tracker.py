@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from array import array
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
-from poh_holdmetrics import AsyncTracker, HoldEvent, HoldStat, Refused
+from poh_holdmetrics import AsyncTracker, HoldEvent, HoldStat, Refused, Transfer, native, score_exact
+from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pure.columns import ABSENT_US
 
 NOW = datetime(2025, 7, 21, tzinfo=UTC)
@@ -174,10 +176,71 @@ def test_a_bad_call_is_refused_and_changes_nothing(source: str) -> None:
         tracker = AsyncTracker()
         with pytest.raises(ValidationError, match="weight: negative"):
             await tracker.record_start("T", "ada", 0, weight=-1)
-        with pytest.raises(Refused, match=r"^n: 0 or more is wanted"):
+        with pytest.raises(Refused, match=r"^limit: expected 0 or more, not -1"):
             await tracker.leaderboard(-1)
         with pytest.raises(Refused, match=r"^as_of: not a time"):
             await tracker.snapshot(as_of="noon")
         return tracker
 
     assert asyncio.run(story()).events == 0
+
+
+TRANSFERS = [
+    Transfer.model_validate({"token_id": "T", "to_id": "ada", "at": 0, "amount": 5, "event_id": "1"}),
+    Transfer.model_validate(
+        {"token_id": "T", "from_id": "ada", "to_id": "bob", "at": 10_000, "amount": 2, "event_id": "2"}
+    ),
+    Transfer.model_validate(
+        {"token_id": "T", "from_id": "eve", "to_id": "bob", "at": 15_000, "amount": 1, "event_id": "3"}
+    ),
+]
+
+
+@pytest.mark.usefixtures("without_native")
+def test_transfers_become_balances_and_deficits() -> None:
+    async def story() -> None:
+        tracker = AsyncTracker()
+        assert await tracker.record_batch(TRANSFERS) == 5
+        await tracker.record_start("T", "cyd", 0, weight=9, seq=1)
+        await tracker.record_stop("T", "cyd", 0, seq=2)
+        snapshot = await tracker.snapshot(as_of=20_000)
+        assert [(s.holder_id, s.score) for s in snapshot] == [
+            ("ada", "80"),
+            ("bob", "25"),
+            ("cyd", "0"),
+            ("eve", "0"),
+        ]
+        assert snapshot.deficits == 1
+        (deficit,) = await tracker.deficits(20_000)
+        assert (deficit.holder_id, deficit.at_us, deficit.event_ids) == ("eve", 15_000_000, ["3"])
+        assert await tracker.leaderboard(n=1, as_of=20_000) == snapshot.top(n=1) == snapshot.top(1)
+        assert await tracker.leaderboard(as_of=20_000) == snapshot.top() == list(snapshot)
+        assert snapshot.rows(n=1) == snapshot.rows(1)
+
+    asyncio.run(story())
+
+
+class OldAggregator:
+    """Native code from before changes of balance: any call would be a wrong score."""
+
+    events = 0
+
+
+def test_native_code_that_does_not_know_changes_never_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = SimpleNamespace(Aggregator=OldAggregator)
+    monkeypatch.setattr(native, "namespace", lambda: old)
+    mark = HoldEvent.model_validate({"token_id": "T", "holder_id": "h", "start": 0, "seq": 1})
+
+    async def story() -> None:
+        tracker = AsyncTracker()
+        for event in (TRANSFERS[0], TRANSFERS[0].changes()[0], mark):
+            with pytest.raises(InputError, match=r"^at, delta, seq: not computed by .*POH_DISABLE_RUST=1"):
+                await tracker.record(event)
+        times = array("q", [0])
+        with pytest.raises(InputError, match=r"^at_us, delta, seq: not computed"):
+            await tracker.record_columns(["T"], ["h"], event_id=["1"], at_us=times, delta=array("d", [1]))
+        assert await tracker.deficits("2025-07-21") == []
+
+    asyncio.run(story())
+    # A list is scored at once, so pure Python can take the place of native code.
+    assert score_exact(TRANSFERS, as_of=20_000).score == "105"

@@ -1,17 +1,19 @@
 """The pure-Python twin of the native `Aggregator`: the same verbs, the same exact answers.
 
-Holds facts by holder and token; each query sums them anew over its window. For one thread, or one event
-loop: it locks nothing. Columns are read in `columns`, single sums in `envelope`.
+Holds facts by holder and token; each query sums them anew over its window. Adding an event takes constant
+time, a query O(n log n) for n events of one key, in every pattern (see `envelope`). For one thread, or one
+event loop: it locks nothing. Columns are read in `columns`, single sums in `envelope`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from poh_holdmetrics import validation
+from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.instants import MIN_US
+from poh_holdmetrics.pure.balance import first_deficit
 from poh_holdmetrics.pure.columns import records_from_columns
 from poh_holdmetrics.pure.curve import OPEN_US
 from poh_holdmetrics.pure.envelope import effective_segments, integral
@@ -30,6 +32,16 @@ if TYPE_CHECKING:
 
 #: token_id, holder_id, start_us, end_us (None: still open at the end), weight in wads.
 HeldSegment = tuple[str, str, int, int | None, int]
+
+
+class Deficit(NamedTuple):
+    """A key whose balance fell below 0: when first, to what (in wads), and the changes that took it there."""
+
+    token_id: str
+    holder_id: str
+    at_us: int
+    balance: int
+    event_ids: list[str]
 
 
 class Recorded(Protocol):
@@ -53,6 +65,11 @@ class Snapshot:
 
     def __len__(self) -> int:
         return len(self.totals)
+
+    @property
+    def deficits(self) -> int:
+        """Keys whose balance is below 0 at some instant before `as_of_us`."""
+        return sum(total.deficits for total in self.totals.values())
 
     def rows(self, n: int | None = None) -> list[Row]:
         """All rows, or the first `n`, in leaderboard order."""
@@ -85,7 +102,7 @@ class Aggregator:
         return self._keys
 
     def add(self, record: Record) -> None:
-        """Take in a record that passed its door."""
+        """Add an accepted record."""
         self._facts(record.token_id, record.holder_id).add(record)
         self._events += 1
 
@@ -95,20 +112,24 @@ class Aggregator:
         holder_id: str,
         start_us: int | None = None,
         end_us: int | None = None,
-        weight: str | float | Decimal = "1",
+        weight: str | float | Decimal | None = None,
         event_id: str | None = None,
         revision: int = 0,
         retract: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+        at_us: int | None = None,
+        delta: str | float | Decimal | None = None,
+        seq: int = 0,
     ) -> None:
-        """Take in one event; raises `Refused` and changes nothing where it is not one."""
-        self.add(
-            validation.record_from_fields(
-                validation.MICROS, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract
-            )
-        )
+        """Record one event; raises `Refused` and changes nothing if it is invalid."""
+        for record in validation.records_from_fields(
+            field_parsers.MICROS,
+            *(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract),
+            *(at_us, delta, seq),
+        ):
+            self.add(record)
 
     def record_events(self, events: Iterable[Recorded]) -> int:
-        """Take in `HoldEvent` models, all or none; returns how many."""
+        """Record `HoldEvent` models, all or none; returns how many."""
         return self._add_all([event.record() for event in events])
 
     def record_batch(
@@ -121,14 +142,20 @@ class Aggregator:
         event_id: OptionalTextColumn | None = None,
         revision: Int64Column | None = None,
         retract: FlagColumn | None = None,
+        at_us: Int64Column | None = None,
+        delta: DecimalColumn | None = None,
+        seq: Int64Column | None = None,
     ) -> int:
-        """Take in columns, all rows or none; returns how many. Shapes and errors: `columns`."""
+        """Record columns, all rows or none; returns how many. Shapes and errors: `columns`."""
         return self._add_all(
-            records_from_columns(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
+            records_from_columns(
+                *(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract),
+                *(at_us, delta, seq),
+            )
         )
 
     def merge(self, other: Aggregator) -> None:
-        """Unite with another aggregator's facts, as sets unite; the other stays as it is."""
+        """Unite with another aggregator's facts, as sets are united; the other stays as it is."""
         for holder_id, tokens in other._holders.items():
             for token_id, facts in tokens.items():
                 self._facts(token_id, holder_id).merge(facts)
@@ -169,14 +196,28 @@ class Aggregator:
             return None
         return row_of_holder(self.snapshot(as_of_us, from_us, closed_only).totals, holder_id)
 
+    def deficits(self, as_of_us: int) -> list[Deficit]:
+        """The keys whose balance is below 0 at some instant before `as_of_us`, by token and holder."""
+        found = []
+        for token_id, holder_id in self._sorted_keys():
+            facts = self._holders[holder_id][token_id]
+            first = first_deficit(facts.in_force().changes, as_of_us)
+            if first is not None:
+                at_us, balance = first
+                debits = [event_id for event_id, delta in facts.changes_at(at_us).items() if delta < 0]
+                found.append(Deficit(token_id, holder_id, at_us, balance, sorted(debits)))
+        return found
+
     def segments(self) -> Iterator[HeldSegment]:
         """The effective segments of every key, sorted by token, holder and start."""
-        keys = sorted(
-            (token_id, holder_id) for holder_id, tokens in self._holders.items() for token_id in tokens
-        )
-        for token_id, holder_id in keys:
+        for token_id, holder_id in self._sorted_keys():
             for start_us, end_us, wad in effective_segments(self._holders[holder_id][token_id]):
                 yield token_id, holder_id, start_us, None if end_us == OPEN_US else end_us, wad
+
+    def _sorted_keys(self) -> list[tuple[str, str]]:
+        return sorted(
+            (token_id, holder_id) for holder_id, tokens in self._holders.items() for token_id in tokens
+        )
 
     def _add_all(self, batch: list[Record]) -> int:
         for record in batch:
@@ -198,9 +239,10 @@ class Aggregator:
         tokens: dict[str, KeyFacts], as_of_us: int, from_us: int | None, *, closed_only: bool
     ) -> Total:
         since_us = MIN_US if from_us is None else from_us
-        held_us = wad_us = 0
+        held_us = wad_us = deficits = 0
         for facts in tokens.values():
-            key_us, key_wad_us = integral(facts, since_us, as_of_us, closed_only=closed_only)
-            held_us += key_us
-            wad_us += key_wad_us
-        return Total(held_us, wad_us)
+            key = integral(facts, since_us, as_of_us, closed_only=closed_only)
+            held_us += key.held_us
+            wad_us += key.wad_us
+            deficits += key.deficits
+        return Total(held_us, wad_us, deficits)

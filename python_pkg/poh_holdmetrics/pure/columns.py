@@ -1,4 +1,4 @@
-"""Columns to records: int64 buffers of microseconds, lists of text, weights as doubles or exact values.
+"""Columns to records: int64 buffers of microseconds, lists of text, decimals as doubles or exact values.
 
 The batch is refused whole: a column of the wrong format or length by its name, a bad row by its number.
 Only native code reads Arrow columns; they are refused here. The types are in `column_types`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING
 
-from poh_holdmetrics import validation
+from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import InputError, Refused
 from poh_holdmetrics.validation import Record
 
@@ -40,6 +40,9 @@ def records_from_columns(
     event_id: OptionalTextColumn | None = None,
     revision: Int64Column | None = None,
     retract: FlagColumn | None = None,
+    at_us: Int64Column | None = None,
+    delta: DecimalColumn | None = None,
+    seq: Int64Column | None = None,
 ) -> list[Record]:
     """One record a row. Raises `InputError` naming the column, or naming the row as `row 17: ...`."""
     rows = len(_texts("token_id", token_id, None))
@@ -49,17 +52,20 @@ def records_from_columns(
         _texts("holder_id", holder_id, rows),
         none if start_us is None else _times("start_us", start_us, rows),
         none if end_us is None else _times("end_us", end_us, rows),
-        none if weight is None else _weights(weight, rows),
+        none if weight is None else _decimals("weight", weight, rows),
         none if event_id is None else _texts("event_id", event_id, rows),
         none if revision is None else _numbers("revision", revision, _INT64, "int64", rows),
         none
         if retract is None
         else [bool(x) for x in _numbers("retract", retract, _FLAG, "bool or uint8", rows)],
+        none if at_us is None else _times("at_us", at_us, rows),
+        none if delta is None else _decimals("delta", delta, rows),
+        none if seq is None else _numbers("seq", seq, _INT64, "int64", rows),
     )
-    batch = []
+    batch: list[Record] = []
     for row, values in enumerate(zip(*columns, strict=True)):
         try:
-            batch.append(validation.record_from_fields(validation.MICROS, *values))
+            batch += validation.records_from_fields(field_parsers.MICROS, *values)
         except Refused as refused:
             raise InputError(f"row {row}", str(refused)) from refused
     return batch
@@ -78,11 +84,11 @@ def _times(name: str, column: object, rows: int) -> Sequence[object]:
     return [None if us == ABSENT_US else us for us in _numbers(name, column, _INT64, "int64", rows)]
 
 
-def _weights(column: object, rows: int) -> Sequence[object]:
+def _decimals(name: str, column: object, rows: int) -> Sequence[object]:
     if isinstance(column, list):
-        _check_length("weight", column, rows)
+        _check_length(name, column, rows)
         return column
-    return _numbers("weight", column, _DOUBLE, "float64", rows)
+    return _numbers(name, column, _DOUBLE, "float64", rows)
 
 
 def _numbers(

@@ -1,26 +1,40 @@
 """What is known of one key: the facts in force, whatever the order and number of arrivals.
 
-Anonymous events are reduced at once to what can matter (the largest weight of equal spans, the verdict of
-marks at one instant), because nothing can withdraw them. Events with an `event_id` are kept by id, the one
-in force only. Scores nothing; see `curve` and `envelope`.
+Events without `event_id` are reduced at once to what can matter (the largest weight of equal spans, the
+deciding mark of an instant), because nothing can withdraw them. Of the events that share an `event_id` the
+one in force is kept. Scores nothing; see `curve`, `balance` and `envelope`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
+from poh_holdmetrics import wads
 from poh_holdmetrics.validation import Record
 
-#: The verdict of a mark: the weight from there on, or STOP where nothing is held.
-STOP = -1
+#: The level that a stop mark sets. It is above every weight, so that a stop wins over starts of its instant.
+STOP = wads.WAD_END
 
-#: Closed holds as {(start_us, end_us): wad} and marks as {at_us: wad or STOP}.
-Closed = Mapping[tuple[int, int], int]
-Marks = Mapping[int, int]
+#: Closed holds as {(start_us, end_us): wad}.
+Closed: TypeAlias = Mapping[tuple[int, int], int]
+#: The deciding mark of each instant as {at_us: (seq, level)}; the level is a weight in wads, or STOP.
+Marks: TypeAlias = Mapping[int, tuple[int, int]]
+#: Changes of balance as {at_us: sum of their deltas}.
+Changes: TypeAlias = Mapping[int, int]
 
-#: What decides between events of one id, compared as a tuple: revision, retract, start, end, weight.
-#: An absent time is an empty tuple, which is smaller than every present one.
-_Claim = tuple[int, bool, tuple[int, ...], tuple[int, ...], int]
+#: What decides between events of one id, compared as a tuple: revision, retract, start, end, weight, at,
+#: delta, seq. An absent value is an empty tuple, which is smaller than every present one.
+_Present: TypeAlias = tuple[int, ...]
+_Claim: TypeAlias = tuple[int, bool, _Present, _Present, int, _Present, _Present, int]
+
+
+class InForce(NamedTuple):
+    """The facts of a key that count; read them, do not change them."""
+
+    closed: Closed
+    marks: Marks
+    changes: Changes
 
 
 class KeyFacts:
@@ -30,35 +44,48 @@ class KeyFacts:
 
     def __init__(self) -> None:
         self._closed: dict[tuple[int, int], int] = {}
-        self._marks: dict[int, int] = {}
+        self._marks: dict[int, tuple[int, int]] = {}
         self._claims: dict[str, _Claim] | None = None
 
     def add(self, record: Record) -> None:
-        """Take in an accepted record of this key."""
-        _, _, start_us, end_us, wad, event_id, revision, retract = record
+        """Add an accepted record of this key, in constant time."""
+        _, _, start_us, end_us, wad, event_id, revision, retract, at_us, delta, seq = record
         if event_id is None:
-            _put(self._closed, self._marks, start_us, end_us, wad)
+            _put_hold(self._closed, self._marks, start_us, end_us, wad, seq)
         else:
-            self._claim(event_id, (revision, retract, _present(start_us), _present(end_us), wad))
+            times = _present(start_us), _present(end_us)
+            self._claim(event_id, (revision, retract, *times, wad, _present(at_us), _present(delta), seq))
 
     def merge(self, other: KeyFacts) -> None:
         """Unite with another partial state of the same key, which stays as it is."""
         for (start_us, end_us), wad in other._closed.items():
             _put_closed(self._closed, start_us, end_us, wad)
-        for at_us, verdict in other._marks.items():
-            _put_mark(self._marks, at_us, verdict)
+        for at_us, mark in other._marks.items():
+            _put_mark(self._marks, at_us, mark)
         for event_id, claim in (other._claims or {}).items():
             self._claim(event_id, claim)
 
-    def in_force(self) -> tuple[Closed, Marks]:
-        """The closed holds and the marks that count; read them, do not change them."""
+    def in_force(self) -> InForce:
+        """The closed holds, marks and changes that count, in time linear in the facts."""
         if self._claims is None:
-            return self._closed, self._marks
-        closed, marks = dict(self._closed), dict(self._marks)
-        for _, retract, start, end, wad in self._claims.values():
-            if not retract:
-                _put(closed, marks, start[0] if start else None, end[0] if end else None, wad)
-        return closed, marks
+            return InForce(self._closed, self._marks, {})
+        closed, marks, changes = dict(self._closed), dict(self._marks), dict[int, int]()
+        for _, retract, start, end, wad, at, delta, seq in self._claims.values():
+            if retract:
+                continue
+            if at:
+                changes[at[0]] = changes.get(at[0], 0) + delta[0]
+            else:
+                _put_hold(closed, marks, start[0] if start else None, end[0] if end else None, wad, seq)
+        return InForce(closed, marks, changes)
+
+    def changes_at(self, at_us: int) -> dict[str, int]:
+        """The deltas in force at one instant, by `event_id`."""
+        return {
+            event_id: delta[0]
+            for event_id, (_, retract, _, _, _, at, delta, _) in (self._claims or {}).items()
+            if not retract and at == (at_us,)
+        }
 
     def _claim(self, event_id: str, claim: _Claim) -> None:
         if self._claims is None:
@@ -68,33 +95,34 @@ class KeyFacts:
             self._claims[event_id] = claim
 
 
-def _present(us: int | None) -> tuple[int, ...]:
-    return () if us is None else (us,)
+def _present(value: int | None) -> _Present:
+    return () if value is None else (value,)
 
 
-def _put(
+def _put_hold(
     closed: dict[tuple[int, int], int],
-    marks: dict[int, int],
+    marks: dict[int, tuple[int, int]],
     start_us: int | None,
     end_us: int | None,
     wad: int,
+    seq: int,
 ) -> None:
     if start_us is None:
         if end_us is not None:
-            _put_mark(marks, end_us, STOP)
+            _put_mark(marks, end_us, (seq, STOP))
     elif end_us is None:
-        _put_mark(marks, start_us, wad)
+        _put_mark(marks, start_us, (seq, wad))
     elif start_us < end_us:
         _put_closed(closed, start_us, end_us, wad)
 
 
 def _put_closed(closed: dict[tuple[int, int], int], start_us: int, end_us: int, wad: int) -> None:
     span = (start_us, end_us)
-    if closed.get(span, STOP) < wad:
+    if closed.get(span, -1) < wad:
         closed[span] = wad
 
 
-def _put_mark(marks: dict[int, int], at_us: int, verdict: int) -> None:
+def _put_mark(marks: dict[int, tuple[int, int]], at_us: int, mark: tuple[int, int]) -> None:
     held = marks.get(at_us)
-    if held is None or (held != STOP and (verdict == STOP or verdict > held)):
-        marks[at_us] = verdict
+    if held is None or mark > held:
+        marks[at_us] = mark

@@ -12,10 +12,11 @@ from poh_holdmetrics import wads
 
 
 class Total(NamedTuple):
-    """A holder's sum over its keys: microseconds held, and wad-microseconds of score."""
+    """A sum over keys: microseconds held, wad-microseconds of score, and the keys in deficit."""
 
     held_us: int
     wad_us: int
+    deficits: int = 0
 
 
 #: rank, holder_id, held_us, score (exact decimal text in weight-seconds), weighted_score (nearest double).
@@ -28,15 +29,15 @@ def rows_from_totals(totals: Mapping[str, Total], n: int | None = None) -> list[
     rows: list[Row] = []
     rank = 0
     above: int | None = None
-    for place, (holder_id, total) in enumerate(order[:n], start=1):
+    for position, (holder_id, total) in enumerate(order[:n], start=1):
         if total.wad_us != above:
-            rank, above = place, total.wad_us
+            rank, above = position, total.wad_us
         rows.append(_row(rank, holder_id, total))
     return rows
 
 
 def row_of_holder(totals: Mapping[str, Total], holder_id: str) -> Row | None:
-    """One holder's line with its true rank; None where the holder has no event."""
+    """One holder's line with its true rank; None if the holder has no event."""
     own = totals.get(holder_id)
     if own is None:
         return None

@@ -1,0 +1,103 @@
+"""How times, integers and flags are written in JSON, in CSV and in columns.
+
+Decimals need no parser of their own: `wads` reads each of their forms. The checks of a whole event are in
+`validation`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import SupportsIndex
+
+from poh_holdmetrics import instants
+from poh_holdmetrics.errors import Refused
+
+#: The largest `revision` and `seq`.
+INTEGER_MAX = 2**63 - 1
+DIGITS = re.compile(r"-?\d+", re.ASCII)
+
+_INTEGER = "not an integer from 0 to 2^63-1"
+_FLAG = "not true or false"
+_INTEGER_DIGITS_MAX = 19
+
+
+class Number(str):
+    """A number of a JSON document as it was written, so that no digit is lost."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FieldParsers:
+    """How one source writes times, integers and flags; each function takes a field and a present value."""
+
+    time: Callable[[str, object], int]
+    integer: Callable[[str, object], int]
+    flag: Callable[[str, object], bool]
+
+
+def checked_integer(field: str, value: object) -> int:
+    """A `revision` or `seq` given as an integer; a boolean is refused."""
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        number = value.__index__()
+        if 0 <= number <= INTEGER_MAX:
+            return number
+    raise Refused(field, _INTEGER)
+
+
+def checked_flag(field: str, value: object) -> bool:
+    """A `retract` given as a boolean."""
+    if isinstance(value, bool):
+        return value
+    raise Refused(field, _FLAG)
+
+
+def _json_time(field: str, value: object) -> int:
+    if isinstance(value, Number):
+        return instants.us_from_number(field, value)
+    return instants.us_from_instant(field, value if isinstance(value, str) else None)
+
+
+def _json_integer(field: str, value: object) -> int:
+    return _integer_from_digits(field, value if isinstance(value, Number) else "")
+
+
+def _csv_time(field: str, value: object) -> int:
+    return instants.us_from_cell(field, str(value))
+
+
+def _csv_integer(field: str, value: object) -> int:
+    return _integer_from_digits(field, str(value))
+
+
+def _csv_flag(field: str, value: object) -> bool:
+    word = str(value).lower()
+    if word in ("true", "false"):
+        return word == "true"
+    raise Refused(field, _FLAG)
+
+
+def _integer_from_digits(field: str, text: str) -> int:
+    if DIGITS.fullmatch(text):
+        significant = text.removeprefix("-").lstrip("0") or "0"
+        if len(significant) <= _INTEGER_DIGITS_MAX:
+            return checked_integer(field, -int(significant) if text.startswith("-") else int(significant))
+    raise Refused(field, _INTEGER)
+
+
+def _micros_time(field: str, value: object) -> int:
+    if type(value) is int:  # most values, without the slower question below
+        return instants.us_in_range(field, value)
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return instants.us_in_range(field, value.__index__())
+    return instants.us_from_instant(field, None)
+
+
+#: JSON whose numbers were all read as `Number`.
+JSON = FieldParsers(time=_json_time, integer=_json_integer, flag=checked_flag)
+#: Cells of text.
+CSV = FieldParsers(time=_csv_time, integer=_csv_integer, flag=_csv_flag)
+#: Columns: times are integer microseconds.
+MICROS = FieldParsers(time=_micros_time, integer=checked_integer, flag=checked_flag)

@@ -47,7 +47,7 @@ pub(super) async fn readyz(State(house): State<House>) -> Result<&'static str, P
     path = "/metrics",
     tag = "operation",
     responses((status = 200, description = "In the text format of Prometheus.", body = String, content_type = "text/plain")),
-    security(("api_key" = ["admin"]))
+    security(("api_key" = ["metrics"]))
 )]
 pub(super) async fn metrics(State(house): State<House>) -> Result<Response, Problem> {
     let metrics = house.metrics.clone();

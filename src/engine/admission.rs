@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::applier::{self, Numbered};
-use super::options::Options;
 use super::progress::Progress;
 use super::receipt::{Pending, Ticket};
 use super::submit_error::SubmitError;
@@ -44,16 +43,20 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// The way in of an engine with these options.
-    pub(super) fn new(progress: Arc<Progress>, road: Road, options: &Options) -> Self {
-        let bounds = (*QUEUE_BYTES.start(), *QUEUE_BYTES.end());
-        let bytes_max = options.store.queue_bytes_max.clamp(bounds.0, bounds.1);
+    /// At most `queue_bytes_max` bytes wait; after a full disk, callers are told to come back after `retry_after`.
+    pub(super) fn new(
+        progress: Arc<Progress>,
+        road: Road,
+        queue_bytes_max: usize,
+        retry_after: Duration,
+    ) -> Self {
+        let bytes_max = queue_bytes_max.clamp(*QUEUE_BYTES.start(), *QUEUE_BYTES.end());
         Self {
             progress,
             road,
             room: Arc::new(Semaphore::new(bytes_max)),
             bytes_max,
-            retry_after: options.retry_after,
+            retry_after,
         }
     }
 

@@ -50,18 +50,21 @@ impl Engine {
     /// Opens what is stored, or an empty store. Blocks until all of it is loaded.
     pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         if options.store.ephemeral {
-            return Self::in_memory(&options, clock);
+            return Self::in_memory(options, clock);
         }
         let recovered = recover(&options, &*clock)?;
-        Self::over_journal(&options, clock, recovered)
+        Self::over_journal(options, clock, recovered)
     }
 
-    fn in_memory(options: &Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let progress = Arc::new(Progress::new(
-            HoldAggregator::new(),
-            0,
-            Arc::clone(&options.metrics),
-        ));
+    fn in_memory(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let Options {
+            store,
+            intake,
+            retry_after,
+            metrics,
+            ..
+        } = options;
+        let progress = Arc::new(Progress::new(HoldAggregator::new(), 0, metrics));
         let terms = Terms {
             durability: Durability::Buffered,
             state_lag_bytes_max: u64::MAX,
@@ -72,8 +75,13 @@ impl Engine {
             batches: applier.batches,
         })));
         Ok(Self {
-            admission: Admission::new(Arc::clone(&progress), road, options),
-            gate: Gate::new(&options.intake),
+            admission: Admission::new(
+                Arc::clone(&progress),
+                road,
+                store.queue_bytes_max,
+                retry_after,
+            ),
+            gate: Gate::new(&intake),
             clock,
             progress,
             threads: Mutex::new(Some(Threads {
@@ -86,22 +94,29 @@ impl Engine {
     }
 
     fn over_journal(
-        options: &Options,
+        options: Options,
         clock: Arc<dyn Clock>,
         recovered: super::recovery::Recovered,
     ) -> Result<Self, OpenError> {
+        let Options {
+            store,
+            intake,
+            retry_after,
+            metrics,
+            ..
+        } = options;
         let progress = Arc::new(Progress::new(
             recovered.aggregator,
             recovered.journal.last_sequence(),
-            Arc::clone(&options.metrics),
+            metrics,
         ));
         if recovered.replayed_bytes > 0 {
-            let many = options.store.state_lag_bytes_max;
+            let many = store.state_lag_bytes_max;
             progress.backlog.add(recovered.replayed_bytes, many);
         }
         let terms = Terms {
             durability: Durability::Durable,
-            state_lag_bytes_max: options.store.state_lag_bytes_max,
+            state_lag_bytes_max: store.state_lag_bytes_max,
         };
         let covered = Arc::new(AtomicU64::new(recovered.covered));
         let applier = Applier::start(Arc::clone(&progress), terms).map_err(OpenError::Thread)?;
@@ -109,7 +124,7 @@ impl Engine {
             is_disk_full: false,
             progress: Arc::clone(&progress),
             batches: applier.batches,
-            retry_after: options.retry_after,
+            retry_after,
         };
         let writer = Writer::start(recovered.appender, outcomes);
         let road = Road::Journal(writer.map_err(OpenError::Thread)?);
@@ -118,13 +133,18 @@ impl Engine {
             journal: Arc::clone(&recovered.journal),
             keeper: recovered.keeper,
             covered: Arc::clone(&covered),
-            lag_bytes_max: options.store.state_lag_bytes_max,
-            lag_max: options.store.state_lag_max,
+            lag_bytes_max: store.state_lag_bytes_max,
+            lag_max: store.state_lag_max,
         };
         let flusher = flusher.start().map_err(OpenError::Thread)?;
         Ok(Self {
-            admission: Admission::new(Arc::clone(&progress), road, options),
-            gate: Gate::new(&options.intake),
+            admission: Admission::new(
+                Arc::clone(&progress),
+                road,
+                store.queue_bytes_max,
+                retry_after,
+            ),
+            gate: Gate::new(&intake),
             clock,
             progress,
             threads: Mutex::new(Some(Threads {

@@ -20,6 +20,7 @@ pub mod config;
 pub mod core;
 pub mod engine;
 mod error_line;
+mod excerpt;
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub mod host;
 pub mod input;

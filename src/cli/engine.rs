@@ -1,7 +1,5 @@
 //! The two ways to an answer: the native scorer, and the pure-Python package for audits.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use rayon::ThreadPoolBuilder;
 
@@ -48,18 +46,18 @@ impl Engine {
 
 fn score(question: &Question<'_>) -> anyhow::Result<Answer> {
     let scorer = BatchScorer::new();
-    let harvest = input::read(question.sources, question.options, || scorer.lane())?;
+    let outcome = input::read(question.sources, question.options, || scorer.lane())?;
     let pool = ThreadPoolBuilder::new()
         .num_threads(question.options.threads.get())
         .build()
         .context("no threads to score with")?;
-    let lanes = harvest.sinks;
+    let lanes = outcome.sinks;
     let snapshot = pool.install(|| scorer.finish(lanes, &question.window, question.top));
-    let report = harvest.report;
-    let refused = report.rejected.into_iter().map(|rejected| RefusedLine {
-        file: Arc::clone(&rejected.file),
-        line: rejected.line,
-        reason: rejected.reason.to_string(),
+    let report = outcome.report;
+    let refused = report.refused.into_iter().map(|refusal| RefusedLine {
+        file: refusal.file,
+        line: refusal.line,
+        reason: refusal.reason.to_string(),
     });
     Ok(Answer {
         read: report.read,

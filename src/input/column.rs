@@ -1,6 +1,6 @@
-//! What columns of every kind need: conversions without loss, and nulls.
+//! What columns of every type need: conversions without loss, and nulls.
 //!
-//! Each kind has its own file: [`super::ids`], [`super::times`], [`super::weights`].
+//! Each field has its own file: [`super::id_column`], [`super::time_column`], [`super::weight_column`].
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -12,7 +12,7 @@ use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
-/// A column of any integers; those past 2^63-1 become `too_large`.
+/// A column of integers of any width; those above 2^63-1 become `too_large`.
 pub(super) fn integers(column: &ArrayRef, too_large: i64) -> ScalarBuffer<i64> {
     if *column.data_type() == DataType::UInt64 {
         let values = column.as_primitive::<UInt64Type>().values();
@@ -24,7 +24,7 @@ pub(super) fn integers(column: &ArrayRef, too_large: i64) -> ScalarBuffer<i64> {
     signed(column).values().clone()
 }
 
-/// A column of integers of which every one fits into 64 bits with a sign: of any type but `UInt64`.
+/// A column of integers of any type but `UInt64`, all of which fit into 64 bits with a sign.
 pub(super) fn signed(column: &ArrayRef) -> Int64Array {
     match column.data_type() {
         DataType::Int8 => widened::<Int8Type>(column),
@@ -34,7 +34,7 @@ pub(super) fn signed(column: &ArrayRef) -> Int64Array {
         DataType::UInt8 => widened::<UInt8Type>(column),
         DataType::UInt16 => widened::<UInt16Type>(column),
         DataType::UInt32 => widened::<UInt32Type>(column),
-        other => unreachable!("the layout admits no column of {other} here"),
+        other => unreachable!("the mapping admits no column of {other} here"),
     }
 }
 
@@ -42,10 +42,12 @@ fn widened<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &ArrayRef) -> Int64
     column.as_primitive::<T>().unary::<_, Int64Type>(Into::into)
 }
 
-/// The column itself, a dictionary before it resolved.
+/// The column without its dictionary encoding.
 pub(super) fn plain(column: &ArrayRef) -> ArrayRef {
     match column.as_any_dictionary_opt() {
-        Some(coded) => take(coded.values(), coded.keys(), None).expect("every key has a value"),
+        Some(dictionary) => {
+            take(dictionary.values(), dictionary.keys(), None).expect("every key has a value")
+        }
         None => column.clone(),
     }
 }

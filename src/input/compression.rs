@@ -1,9 +1,9 @@
-//! gzip and zstd, told by their first bytes or by the name, unpacked on the way.
+//! gzip and zstd, detected by the first bytes or by the extension, and decompressed as a stream.
 
 use std::io::{self, Read};
 use std::path::Path;
 
-/// How the bytes of a file are packed.
+/// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
@@ -12,8 +12,8 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    /// By the first bytes; by the extension where they say nothing, so that a damaged file is
-    /// reported as one instead of being read as text.
+    /// By the first bytes, else by the extension, so that a damaged file is reported as damaged
+    /// instead of being read as text.
     pub(super) fn detect(head: &[u8], path: Option<&Path>) -> Self {
         if head.starts_with(&[0x1f, 0x8b]) {
             return Self::Gzip;
@@ -28,7 +28,7 @@ impl Compression {
         }
     }
 
-    /// "gzip" or "zstd"; `None` for what is not packed.
+    /// "gzip" or "zstd"; `None` if the file is not compressed.
     pub(super) const fn name(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -37,12 +37,15 @@ impl Compression {
         }
     }
 
-    /// The unpacked bytes; several members or frames in a row are read as one.
-    pub(super) fn unpack(self, packed: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    /// The decompressed bytes; several members or frames in a row are read as one.
+    pub(super) fn decompress(
+        self,
+        compressed: Box<dyn Read + Send>,
+    ) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
-            Self::None => packed,
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
+            Self::None => compressed,
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(compressed)),
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(compressed)?),
         })
     }
 }

@@ -4,13 +4,14 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use super::Rejected;
+use super::LineRefusal;
+use crate::excerpt::literal;
 
-/// What ends the reading of a whole set.
+/// What ends the reading of all sources.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// The file is not there, or may not be read.
+    /// The file does not exist or cannot be opened.
     #[error("{file}: cannot be opened")]
     Open {
         /// Its name.
@@ -18,16 +19,16 @@ pub enum InputError {
         /// What the system says.
         source: io::Error,
     },
-    /// A folder stands where a file is wanted.
+    /// The path names a folder.
     #[error("{file}: is a folder; name the files in it")]
     Folder {
         /// Its name.
         file: Arc<str>,
     },
-    /// `-` is named more than once.
-    #[error("-: standard input is named twice, but it can be read only once")]
+    /// `-` is given more than once.
+    #[error("-: standard input is given twice, but it can be read only once")]
     StdinTwice,
-    /// The bytes cannot be had.
+    /// The file cannot be read to its end.
     #[error("{file}: reading stopped")]
     Read {
         /// The file's name.
@@ -35,7 +36,7 @@ pub enum InputError {
         /// What the system says.
         source: io::Error,
     },
-    /// A gzip or zstd stream that ends early or is no such stream.
+    /// A gzip or zstd stream that ends early or is not valid.
     #[error("{file}: truncated or damaged {packing} data")]
     Unpack {
         /// The file's name.
@@ -45,7 +46,7 @@ pub enum InputError {
         /// What the decoder says.
         source: io::Error,
     },
-    /// A Parquet or Arrow file that ends early or breaks its own format.
+    /// A Parquet or Arrow file that ends early or is not valid.
     #[error("{file}: truncated or damaged {format} data")]
     Damaged {
         /// The file's name.
@@ -55,20 +56,22 @@ pub enum InputError {
         /// What the decoder says.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Columns are wanted, but the bytes are neither Parquet nor Arrow IPC.
+    /// The file should be columnar, but is neither Parquet nor Arrow IPC.
     #[error("{file}: neither Parquet nor Arrow data; is the file complete?")]
     NoColumns {
         /// The file's name.
         file: Arc<str>,
     },
-    /// Neither the name nor the content tells what the file holds.
+    /// Neither the extension nor the first bytes fit a known format.
     #[error("{file}: unknown format; name it with --input-format jsonl, csv or parquet")]
     UnknownFormat {
         /// The file's name.
         file: Arc<str>,
     },
     /// A CSV file without a first line.
-    #[error("{file}: no header line; name the columns token_id,holder_id,start,end,weight")]
+    #[error(
+        "{file}: no header line; the first line must name the columns token_id,holder_id,start,end,weight"
+    )]
     NoHeader {
         /// The file's name.
         file: Arc<str>,
@@ -81,17 +84,17 @@ pub enum InputError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A column that every event needs is absent.
+    /// A required column is absent.
     #[error("{file}: no column {column}; the columns are {}", listed(columns))]
     MissingColumn {
         /// The file's name.
         file: Arc<str>,
         /// The column, or the columns of which one is needed.
         column: &'static str,
-        /// The columns that are there.
+        /// The columns of the file.
         columns: Vec<String>,
     },
-    /// Two columns say the same thing.
+    /// Two columns hold the same field.
     #[error("{file}: columns {first} and {second} are both there; keep one of them")]
     TwoColumns {
         /// The file's name.
@@ -101,7 +104,7 @@ pub enum InputError {
         /// The other.
         second: String,
     },
-    /// A column of a type that its field cannot be read from.
+    /// A column has a type that its field cannot be read from.
     #[error("{file}: column {column} has type {found}, but {expected} is needed")]
     ColumnType {
         /// The file's name.
@@ -115,13 +118,14 @@ pub enum InputError {
     },
     /// The first refused line, where refusals end the run.
     #[error("{0}")]
-    Refused(Rejected),
+    Refused(LineRefusal),
 }
 
 fn listed(columns: &[String]) -> String {
     if columns.is_empty() {
         "none".to_owned()
     } else {
-        columns.join(", ")
+        let names: Vec<_> = columns.iter().map(|name| literal(name)).collect();
+        names.join(", ")
     }
 }

@@ -1,6 +1,6 @@
-//! The bytes of a file at any place, from many threads at once.
+//! The bytes of a file at any offset, from many threads at once.
 //!
-//! Threads share one handle and no cursor: `File::try_clone` shares the place that is read next, so
+//! Threads share one handle and no cursor: clones made by `File::try_clone` share one offset, so
 //! two readers over clones would read each other's bytes. Knows no file format.
 
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::Progress;
 /// A page header is a few hundred bytes; what it describes is read separately.
 const HEADER_BYTES: usize = 1_024;
 
-/// A file on disk, or one that was taken into memory. Clones are cheap.
+/// A file on disk, or one that was read into memory. Clones are cheap.
 #[derive(Clone)]
 pub(super) enum FileBytes {
     InPlace {
@@ -41,7 +41,7 @@ impl FileBytes {
         Self::InMemory(bytes.into())
     }
 
-    /// Reads on from `at`.
+    /// A reader that begins at offset `at`.
     pub(super) fn cursor(&self, at: u64) -> ByteCursor {
         ByteCursor {
             bytes: self.clone(),
@@ -49,7 +49,7 @@ impl FileBytes {
         }
     }
 
-    /// Fills as much of `buffer` as one call of the system gives.
+    /// Fills as much of `buffer` as one system call returns.
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         match self {
             Self::InPlace { file, progress, .. } => {
@@ -72,7 +72,7 @@ fn read_file_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 
 #[cfg(windows)]
 fn read_file_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    // It moves the handle's own cursor, which nobody uses.
+    // This moves the handle's own offset, which is not used.
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
@@ -118,7 +118,7 @@ impl ChunkReader for FileBytes {
     }
 }
 
-/// A place in a file, for readers that want one.
+/// A reader with an offset of its own.
 pub(super) struct ByteCursor {
     bytes: FileBytes,
     at: u64,

@@ -1,8 +1,8 @@
-//! What a file holds: told by its name, else by its first bytes.
+//! The format of a file: detected by its name, else by its first bytes.
 
 use std::path::Path;
 
-/// The form of the input.
+/// The format of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum InputFormat {
     /// By the file's extension, else by its first bytes.
@@ -17,7 +17,7 @@ pub enum InputFormat {
 }
 
 impl InputFormat {
-    /// By the extension, one of `.gz` and `.zst` behind it left aside; `None` where it says nothing.
+    /// By the extension before `.gz` or `.zst`, if there is one; `None` if it is unknown.
     pub(super) fn from_name(path: &Path) -> Option<Self> {
         let inner = match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "gz" | "zst" => Path::new(path.file_stem()?),
@@ -31,9 +31,9 @@ impl InputFormat {
         }
     }
 
-    /// By the first unpacked bytes; `None` where they are of no known form.
+    /// By the first decompressed bytes; `None` if they fit no known format.
     pub(super) fn from_head(head: &[u8]) -> Option<Self> {
-        if Columns::from_head(head).is_some() {
+        if ColumnarFormat::from_head(head).is_some() {
             return Some(Self::Parquet);
         }
         let text = head.strip_prefix(BOM).unwrap_or(head);
@@ -46,18 +46,18 @@ impl InputFormat {
     }
 }
 
-/// What some tools put before UTF-8 text.
+/// The byte order mark that some tools write before UTF-8 text.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The two families of columnar files, and the two forms of the second.
+/// Parquet, and the two forms of Arrow IPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Columns {
+pub(super) enum ColumnarFormat {
     Parquet,
     ArrowFile,
     ArrowStream,
 }
 
-impl Columns {
+impl ColumnarFormat {
     pub(super) fn from_head(head: &[u8]) -> Option<Self> {
         if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
             Some(Self::Parquet)
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_tells_the_form_behind_its_packing() {
+    fn the_extension_names_the_format_also_of_compressed_files() {
         for (name, format) in [
             ("a.jsonl", Some(InputFormat::Jsonl)),
             ("a.b.NDJSON.gz", Some(InputFormat::Jsonl)),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_tell_what_the_name_does_not() {
+    fn the_first_bytes_name_the_format_if_the_extension_does_not() {
         for (head, format) in [
             (&b" \n{\"token_id\""[..], Some(InputFormat::Jsonl)),
             (b"", Some(InputFormat::Jsonl)),

@@ -1,7 +1,7 @@
 //! A line of JSON into the fields of an event, as they are written.
 //!
-//! Numbers are kept as text until their own reader takes them, so that no digit is lost to a
-//! double. Of a key given twice the last counts, unknown keys are ignored, null is absent.
+//! Numbers stay text until they are parsed as a time or a weight, so that no digit is lost to a
+//! double. The last of duplicate keys counts, unknown keys are ignored, null means absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,41 +9,44 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::written::{WrittenEvent, present, revision, time};
-use super::{JsonFault, Reason};
+use super::parsed::{ParsedEvent, present, revision, time};
+use super::{JsonError, RefusalReason};
 use crate::core::{Field, Micros, Refusal, TimeError, Wad, WeightError};
+use crate::excerpt::literal;
 
-/// Whether a line holds nothing: skipped, and not counted as read.
+/// Whether a line is blank: it is skipped and not counted as read.
 #[must_use]
 pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| is_space(*byte))
 }
 
-/// The fields of one line, or of one JSON object anywhere; they are not yet checked together.
-pub fn event_from_line(line: &[u8]) -> Result<WrittenEvent<'_>, Reason> {
-    let text =
-        str::from_utf8(line).map_err(|error| Reason::NotJson(JsonFault::not_utf8(line, error)))?;
+/// The fields of one line, or of any other JSON object; they are not yet checked together.
+pub fn event_from_line(line: &[u8]) -> Result<ParsedEvent<'_>, RefusalReason> {
+    let text = str::from_utf8(line)
+        .map_err(|error| RefusalReason::NotJson(JsonError::not_utf8(line, error)))?;
     let first = text.bytes().find(|byte| !is_space(*byte));
     if first != Some(b'{') {
         return Err(match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Reason::NotAnObject,
+            Ok(_) => RefusalReason::NotAnObject {
+                found: literal(text.trim()),
+            },
             Err(error) => not_json(&error),
         });
     }
     let fields = serde_json::from_str::<Fields<'_>>(text).map_err(|error| not_json(&error))?;
-    Ok(fields.event()?)
+    fields.event().map_err(|refusal| fields.explained(refusal))
 }
 
-/// What JSON allows between its parts.
+/// White space as JSON defines it.
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-fn not_json(error: &serde_json::Error) -> Reason {
-    Reason::NotJson(JsonFault::from(error))
+fn not_json(error: &serde_json::Error) -> RefusalReason {
+    RefusalReason::NotJson(JsonError::from(error))
 }
 
-/// The value of each field as it stands in the line; `None` where the key is absent or null.
+/// The raw JSON of each field; `None` if the key is absent or null.
 #[derive(Default)]
 struct Fields<'a> {
     token_id: Option<&'a str>,
@@ -71,9 +74,9 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Each field by its own form, in the order in which they are judged.
-    fn event(&self) -> Result<WrittenEvent<'a>, Refusal> {
-        Ok(WrittenEvent {
+    /// Parses each field, in the order in which they are checked.
+    fn event(&self) -> Result<ParsedEvent<'a>, Refusal> {
+        Ok(ParsedEvent {
             token_id: id(Field::TokenId, self.token_id)?,
             holder_id: id(Field::HolderId, self.holder_id)?,
             start: self
@@ -93,7 +96,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The text of a JSON string; `None` for any other value, and for text that has no UTF-8 form.
+/// The text of a JSON string; `None` for any other value, and for text that is not valid Unicode.
 fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
@@ -132,6 +135,25 @@ fn weight(raw: &str) -> Result<Wad, WeightError> {
     }
 }
 
+impl Fields<'_> {
+    /// A refusal with the raw JSON of its field.
+    #[cold]
+    fn explained(&self, refusal: Refusal) -> RefusalReason {
+        let raw = match refusal.field() {
+            "token_id" => self.token_id,
+            "holder_id" => self.holder_id,
+            "start" => self.start,
+            "end" => self.end,
+            "weight" => self.weight,
+            "event_id" => self.event_id,
+            "revision" => self.revision,
+            "retract" => self.retract,
+            _ => None,
+        };
+        RefusalReason::with_found(refusal, raw.map(literal))
+    }
+}
+
 impl<'de> serde::Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(line: D) -> Result<Self, D::Error> {
         line.deserialize_map(FieldsVisitor)
@@ -164,8 +186,8 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-/// Finds the place of a key's value. Keys are taken as bytes: one that has no UTF-8 form is only
-/// one more key that is unknown.
+/// Finds the slot of a key's value. Keys are read as bytes: one that is not valid Unicode is just
+/// another unknown key.
 struct Slot<'f, 'a>(&'f mut Fields<'a>);
 
 impl<'de, 'f, 'a> DeserializeSeed<'de> for Slot<'f, 'a> {
@@ -194,7 +216,7 @@ mod tests {
 
     fn reason(line: &str) -> String {
         let read = event_from_line(line.as_bytes());
-        read.map(|event| event.check().map(|_| ()).map_err(Reason::from))
+        read.map(|event| event.check().map(|_| ()).map_err(RefusalReason::from))
             .and_then(|checked| checked)
             .unwrap_err()
             .to_string()
@@ -261,15 +283,19 @@ mod tests {
         ] {
             let found = reason(&with(field));
             assert!(found.starts_with(expected), "{field}: {found}");
+            let value = field.rsplit_once(':').unwrap().1;
+            let is_shown = found.ends_with(&format!("; found {value}"));
+            let has_value = !["null", "1", "-1"].contains(&value);
+            assert_eq!(is_shown, has_value, "{field}: {found}");
         }
     }
 
     #[test]
-    fn what_is_no_object_is_told_from_what_is_no_json() {
+    fn values_other_than_objects_are_told_from_broken_json() {
         for (line, expected) in [
-            ("[1, 2]", "not an object"),
-            ("null", "not an object"),
-            ("\"\\ud800\"", "not an object"),
+            ("[1, 2]", "not an object; found [1, 2]"),
+            ("null", "not an object; found null"),
+            ("\"\\ud800\"", "not an object; found \"\\ud800\""),
             (
                 "{\"token_id\":",
                 "not JSON: EOF while parsing a value at column 12",

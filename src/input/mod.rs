@@ -1,53 +1,55 @@
-//! Readers of files: JSON lines, CSV, Parquet and Arrow, packed or not, into checked events.
+//! Readers of files: JSON lines, CSV, Parquet and Arrow, compressed or not, into checked events.
 //!
-//! [`read`] deals whole files to threads and fills one [`EventSink`] a thread; [`read_in_order`] hands
-//! rows on with their places, for a sender; [`raw`] hands them on unchecked, for a second
-//! implementation to judge. Nothing is scored or
-//! printed here. Read in this order: `source` and `format` (what is opened), `content` (how),
-//! `text` (blocks of lines), `jsonl`, `csv`, `parquet`, `ipc` (one form each), `layout` and `rows`
-//! (columns), [`read`] (threads).
+//! [`read`] reads whole files on several threads and fills one [`EventSink`] per thread;
+//! [`read_in_order`] passes on each row with its line, for a sender; [`raw`] passes rows on unchecked, for a
+//! second implementation. Nothing is scored or printed here. Read in this order: `source` and `format`
+//! (what is opened), `opened_source` (how), `blocks` (lines), `jsonl`, `csv`, `parquet`, `arrow_ipc` (one
+//! format each), `column_mapping` and `batch_rows` (columns), `chunks` (all of them in order), `worker` and
+//! [`read`] (threads).
 
+mod arrow_ipc;
+mod arrow_table;
+mod batch_rows;
+mod blocks;
+mod chunk;
+mod chunks;
 mod column;
+mod column_mapping;
 mod compression;
-mod content;
 mod csv;
-mod deal;
-mod decoder;
+mod decode;
 mod error;
 mod file_bytes;
 mod format;
-mod holds;
-mod ids;
-mod intake;
-mod ipc;
-mod json_fault;
+mod hold_columns;
+mod id_column;
+mod json_error;
 mod jsonl;
-mod layout;
+mod opened_source;
 mod ordered;
 mod parquet;
+mod parsed;
 mod progress;
 pub mod raw;
 mod read;
-mod reject;
-mod rows;
+mod refusal;
 mod source;
-mod table;
-mod text;
-mod times;
-mod weights;
-mod written;
+mod text_column;
+mod time_column;
+mod weight_column;
+mod worker;
 
+pub use arrow_table::ArrowTable;
 pub use error::InputError;
 pub use format::InputFormat;
-pub use json_fault::JsonFault;
+pub use json_error::JsonError;
 pub use jsonl::{event_from_line, is_blank};
-pub use ordered::{Row, read_in_order};
+pub use ordered::{SourceRow, read_in_order};
+pub use parsed::ParsedEvent;
 pub use progress::Progress;
-pub use read::{Harvest, ReadOptions, Report, read};
-pub use reject::{OnError, Reason, Rejected};
+pub use read::{ReadOptions, ReadOutcome, ReadReport, read};
+pub use refusal::{LineRefusal, OnError, RefusalReason};
 pub use source::Source;
-pub use table::Table;
-pub use written::WrittenEvent;
 
 #[cfg(doc)]
 use crate::core::EventSink;

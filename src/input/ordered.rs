@@ -1,45 +1,44 @@
-//! The same sources, checked, on one thread in the order of files and lines: for who sends them on.
+//! All sources, checked, on one thread in the order of files and lines: for a sender.
 //!
-//! Unlike [`super::read`] it hands on each row with its place, so that a sender can say what was
-//! acknowledged and go on from there.
+//! Unlike [`super::read`] it passes on where each row stands, so that a sender can report what was
+//! acknowledged and continue from there.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::batch_rows::BatchRows;
+use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_jsonl};
+use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
-use super::deal::{Job, Work, deal};
-use super::rows::{Rows, Scratch};
-use super::source::check_all;
-use super::text::lines;
-use super::{InputError, InputFormat, Progress, Reason, Source, jsonl};
+use super::{InputError, InputFormat, Progress, RefusalReason, Source};
 use crate::core::Event;
 
-/// One line or row.
-pub struct Row<'a> {
+/// One line or row, and where it stands.
+pub struct SourceRow<'a> {
+    /// The file's index among the sources.
+    pub file_index: usize,
     /// The file's name as it was given.
     pub file: &'a Arc<str>,
     /// The line, from 1, a CSV header included; in columns the row, from 1.
     pub line: u64,
     /// What it states, or why it is refused.
-    pub event: Result<Event<'a>, Reason>,
+    pub event: Result<Event<'a>, RefusalReason>,
 }
 
-/// Hands on all rows of `sources` in order; ends early where `take` breaks.
+/// Passes all rows of `sources` to `take`, in order; ends early if `take` breaks.
 ///
 /// # Errors
-/// Where a source cannot be read to its end.
+/// If a source cannot be read to its end.
 pub fn read_in_order(
     sources: &[Source],
     format: InputFormat,
     progress: &Arc<Progress>,
-    mut take: impl FnMut(Row<'_>) -> ControlFlow<()>,
+    mut take: impl FnMut(SourceRow<'_>) -> ControlFlow<()>,
 ) -> Result<(), InputError> {
-    check_all(sources)?;
-    progress.expect(sources.iter().map(Source::size).sum());
     let mut splitter = RowSplitter::default();
     let mut read = Ok(ControlFlow::Continue(()));
-    deal(sources, format, progress, |job| {
-        read = rows(job, &mut splitter, &mut take);
+    for_each_chunk(sources, format, progress, |chunk| {
+        read = visit(chunk, &mut splitter, &mut take);
         match read {
             Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
             Ok(ControlFlow::Break(())) | Err(_) => ControlFlow::Break(()),
@@ -48,55 +47,36 @@ pub fn read_in_order(
     read.map(|_| ())
 }
 
-type Take<'a> = &'a mut dyn FnMut(Row<'_>) -> ControlFlow<()>;
-
-fn rows(
-    job: Job,
+fn visit(
+    chunk: Chunk,
     splitter: &mut RowSplitter,
-    take: Take<'_>,
+    take: &mut dyn FnMut(SourceRow<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, InputError> {
-    let file = &job.file;
-    match job.work {
-        Work::Jsonl(block) => {
-            for (line, bytes) in lines(&block).filter(|(_, bytes)| !jsonl::is_blank(bytes)) {
-                let written = jsonl::event_from_line(bytes);
-                let event = written
-                    .as_ref()
-                    .map_err(Clone::clone)
-                    .and_then(|written| written.check().map_err(Reason::from));
-                if take(Row { file, line, event }).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        }
-        Work::Csv(header, block) => Ok(splitter.rows(&block, |row| {
-            let written = row.cells.and_then(|cells| header.event(cells));
-            let event = written
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|written| written.check().map_err(Reason::from));
-            let line = row.line;
-            take(Row { file, line, event })
-        })),
-        Work::Parquet(slice) => slice.read(|layout, first_row, batch| {
-            columns(file, &Rows::new(layout, batch), first_row, take)
+    let (file_index, file) = (chunk.file_index, &chunk.file);
+    let mut take = |line, event: Result<Event<'_>, RefusalReason>| {
+        take(SourceRow {
+            file_index,
+            file,
+            line,
+            event,
+        })
+    };
+    match chunk.content {
+        ChunkContent::Jsonl(block) => Ok(visit_jsonl(&block, take)),
+        ChunkContent::Csv(header, block) => Ok(visit_csv(&header, &block, splitter, take)),
+        ChunkContent::Parquet(slice) => slice.read(|mapping, first_row, batch| {
+            visit_batch(&BatchRows::new(mapping, batch), first_row, &mut take)
         }),
-        Work::Batch {
-            layout,
+        ChunkContent::Batch {
+            mapping,
             first_row,
             batch,
-        } => Ok(columns(file, &Rows::new(&layout, &batch), first_row, take)),
+        } => Ok(visit_batch(
+            &BatchRows::new(&mapping, &batch),
+            first_row,
+            take,
+        )),
     }
-}
-
-fn columns(file: &Arc<str>, rows: &Rows, first_row: u64, take: Take<'_>) -> ControlFlow<()> {
-    let mut scratch = Scratch::default();
-    for (line, row) in (first_row..).zip(0..rows.len()) {
-        let event = rows.event(row, &mut scratch).map_err(Reason::from);
-        take(Row { file, line, event })?;
-    }
-    ControlFlow::Continue(())
 }
 
 #[cfg(test)]
@@ -104,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_in_order_with_their_places_until_somebody_has_enough() {
+    fn rows_come_in_order_with_their_lines_until_the_taker_breaks() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -120,11 +100,11 @@ mod tests {
         ];
         let mut found = Vec::new();
         let read = read_in_order(&sources, InputFormat::Auto, &Arc::default(), |row| {
-            let told = match row.event {
+            let text = match row.event {
                 Ok(event) => event.holder_id.to_owned(),
                 Err(reason) => reason.to_string(),
             };
-            found.push((row.line, told));
+            found.push((row.file_index, row.line, text));
             if found.len() == 4 {
                 ControlFlow::Break(())
             } else {
@@ -133,11 +113,12 @@ mod tests {
         });
         read.unwrap();
         let expected = [
-            (1, "a"),
-            (3, "token_id: missing or empty"),
-            (2, "b"),
-            (3, "holder_id: missing or empty"),
+            (0, 1, "a"),
+            (0, 3, "token_id: missing or empty"),
+            (1, 2, "b"),
+            (1, 3, "holder_id: missing or empty"),
         ];
-        assert_eq!(found, expected.map(|(line, told)| (line, told.to_owned())));
+        let expected = expected.map(|(file, line, text)| (file, line, text.to_owned()));
+        assert_eq!(found, expected);
     }
 }

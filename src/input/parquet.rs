@@ -1,7 +1,7 @@
-//! A Parquet file as slices of its row groups, each decoded by whoever takes it.
+//! A Parquet file as slices of its row groups, each decoded by the thread that reads it.
 //!
-//! Only the needed columns are read. Text is asked for as views, so that it is not copied out of
-//! the pages that hold it.
+//! Only the mapped columns are read. Text is requested as views, so that it is not copied out of
+//! its pages.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,95 +14,93 @@ use parquet::arrow::arrow_reader::{
 };
 
 use super::InputError;
-use super::deal::{Take, Work};
-use super::decoder::decoded;
+use super::column_mapping::ColumnMapping;
+use super::decode::decode;
 use super::file_bytes::FileBytes;
-use super::layout::Layout;
 
-/// Rows that one thread decodes at a time: what makes large row groups and small files parallel.
+/// Rows that one thread decodes at a time, so that one large row group is read in parallel.
 const SLICE_ROWS: u64 = 1 << 18;
-/// Rows of a batch: what they hold stays in a core's cache while it is read.
+/// Rows of a batch, few enough that its values stay in a core's cache while they are read.
 const BATCH_ROWS: usize = 8_192;
 
 const FORMAT: &str = "Parquet";
 
 /// An opened file.
-struct ParquetFile {
+pub(super) struct ParquetFile {
     name: Arc<str>,
     bytes: FileBytes,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
-    layout: Layout,
+    mapping: ColumnMapping,
 }
 
 /// Some rows of one row group.
 pub(super) struct ParquetSlice {
     file: Arc<ParquetFile>,
     row_group: usize,
-    /// Rows of the group that lie before.
+    /// Rows of the group before this slice.
     skipped: usize,
     rows: usize,
     /// The number of the first row in the file, from 1.
     pub(super) first_row: u64,
 }
 
-/// Deals the slices of the file in the order of its rows.
-pub(super) fn deal(file: &Arc<str>, bytes: FileBytes, take: Take<'_>) -> Result<(), InputError> {
-    let opened = ParquetFile::open(file, bytes)?;
-    let opened = Arc::new(opened);
-    let mut first_row = 1;
-    for (row_group, group) in opened.metadata.metadata().row_groups().iter().enumerate() {
-        let rows_of_group = u64::try_from(group.num_rows()).unwrap_or(0);
-        let mut skipped = 0;
-        while skipped < rows_of_group {
-            let rows = SLICE_ROWS.min(rows_of_group - skipped);
-            let slice = ParquetSlice {
-                file: Arc::clone(&opened),
-                row_group,
-                skipped: size(skipped),
-                rows: size(rows),
-                first_row,
-            };
-            if take(Work::Parquet(slice)).is_break() {
-                return Ok(());
-            }
-            skipped += rows;
-            first_row += rows;
-        }
-    }
-    Ok(())
-}
-
 impl ParquetFile {
-    fn open(file: &Arc<str>, bytes: FileBytes) -> Result<Self, InputError> {
-        let found = decoded(file, FORMAT, || {
+    pub(super) fn open(file: &Arc<str>, bytes: FileBytes) -> Result<Self, InputError> {
+        let found = decode(file, FORMAT, || {
             ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())
         })?;
         let options = ArrowReaderOptions::new().with_schema(Arc::new(as_views(found.schema())));
-        // A file whose own Arrow schema does not convert is read as it says.
+        // A file whose own Arrow schema cannot be converted is read with that schema.
         let metadata =
             ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options).unwrap_or(found);
-        let layout = Layout::new(file, metadata.schema())?;
-        let columns = layout.projection.iter().copied();
+        let mapping = ColumnMapping::new(file, metadata.schema())?;
+        let columns = mapping.projection.iter().copied();
         Ok(Self {
             name: Arc::clone(file),
             bytes,
             mask: ProjectionMask::roots(metadata.parquet_schema(), columns),
             metadata,
-            layout,
+            mapping,
         })
+    }
+
+    /// The slices of the file in the order of its rows.
+    pub(super) fn slices(self) -> impl Iterator<Item = ParquetSlice> {
+        let groups = self.metadata.metadata().row_groups().iter();
+        let groups: Vec<u64> = groups
+            .map(|group| u64::try_from(group.num_rows()).unwrap_or(0))
+            .collect();
+        let file = Arc::new(self);
+        let mut first_row = 1;
+        groups
+            .into_iter()
+            .enumerate()
+            .flat_map(move |(row_group, group_rows)| {
+                let group_first_row = first_row;
+                first_row += group_rows;
+                let file = Arc::clone(&file);
+                let starts = (0..group_rows).step_by(size(SLICE_ROWS));
+                starts.map(move |skipped| ParquetSlice {
+                    file: Arc::clone(&file),
+                    row_group,
+                    skipped: size(skipped),
+                    rows: size(SLICE_ROWS.min(group_rows - skipped)),
+                    first_row: group_first_row + skipped,
+                })
+            })
     }
 }
 
 impl ParquetSlice {
-    /// Decodes batch by batch and gives `take` each one with the number of its first row.
+    /// Decodes batch by batch and passes each batch to `take` with the number of its first row.
     pub(super) fn read<B>(
         &self,
-        mut take: impl FnMut(&Layout, u64, &RecordBatch) -> ControlFlow<B>,
+        mut take: impl FnMut(&ColumnMapping, u64, &RecordBatch) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, InputError> {
         let file = &self.file;
         let (bytes, metadata) = (file.bytes.clone(), file.metadata.clone());
-        let mut reader = decoded(&file.name, FORMAT, || {
+        let mut reader = decode(&file.name, FORMAT, || {
             ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
                 .with_projection(file.mask.clone())
                 .with_row_groups(vec![self.row_group])
@@ -112,8 +110,8 @@ impl ParquetSlice {
                 .build()
         })?;
         let mut first_row = self.first_row;
-        while let Some(batch) = decoded(&file.name, FORMAT, || reader.next().transpose())? {
-            if let ControlFlow::Break(reason) = take(&file.layout, first_row, &batch) {
+        while let Some(batch) = decode(&file.name, FORMAT, || reader.next().transpose())? {
+            if let ControlFlow::Break(reason) = take(&file.mapping, first_row, &batch) {
                 return Ok(ControlFlow::Break(reason));
             }
             first_row += batch.num_rows() as u64;
@@ -122,7 +120,7 @@ impl ParquetSlice {
     }
 }
 
-/// The same columns, text as views.
+/// The schema with text columns as views.
 fn as_views(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         let kind = match field.data_type() {

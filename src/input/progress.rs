@@ -1,8 +1,8 @@
-//! How far a reading is, for whoever wants to show it.
+//! How much has been read, for a progress bar.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of the set and bytes already read; packed bytes where the file is packed.
+/// Bytes of all sources and bytes already read; of compressed files the compressed bytes.
 #[derive(Debug, Default)]
 pub struct Progress {
     done: AtomicU64,
@@ -16,7 +16,7 @@ impl Progress {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Bytes of all files; 0 until they were looked at. Standard input counts nothing.
+    /// Bytes of all files; 0 before reading begins. Standard input counts as 0.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)

@@ -1,16 +1,17 @@
-//! The same sources, rows as they stand: for a second implementation that judges them itself.
+//! All sources, rows as they stand, unchecked: for a second implementation that checks them itself.
 //!
-//! Checks only what no row can be had without (packing, format, header, column types). One thread,
+//! Checks only what is needed to find the rows (compression, format, header, column types). One thread,
 //! in the order of files and lines.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::batch_rows::BatchRows;
+pub use super::batch_rows::RawValues;
+use super::blocks::{Block, lines};
+use super::chunk::{Chunk, ChunkContent};
+use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
-use super::deal::{Job, Work, deal};
-use super::rows::Rows;
-use super::source::check_all;
-use super::text::{Block, lines};
 use super::{InputError, InputFormat, Progress, Source, jsonl};
 
 /// Some rows of one file, each with its line or row number, from 1.
@@ -29,7 +30,7 @@ pub enum RawBatch {
         file: Arc<str>,
         /// The names of the columns.
         header: Vec<String>,
-        /// Line numbers and cells, in any number; none where the row is no CSV or no UTF-8.
+        /// Line numbers and cells, in any number; no cells if the row is not CSV or not UTF-8.
         rows: Vec<(u64, Vec<String>)>,
     },
     /// Rows of columns.
@@ -41,42 +42,19 @@ pub enum RawBatch {
     },
 }
 
-/// What a row of columns states; `None` is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RawValues {
-    /// Empty where the column holds bytes that are no UTF-8.
-    pub token_id: Option<String>,
-    /// Empty where the column holds bytes that are no UTF-8.
-    pub holder_id: Option<String>,
-    /// Microseconds since 1970, in range or not; what does not fit is saturated.
-    pub start_us: Option<i64>,
-    /// Microseconds since 1970, in range or not; what does not fit is saturated.
-    pub end_us: Option<i64>,
-    /// Decimal text: of a binary number the shortest that reads back.
-    pub weight: Option<String>,
-    /// Empty where the column holds bytes that are no UTF-8.
-    pub event_id: Option<String>,
-    /// Negative where it is out of range.
-    pub revision: Option<i64>,
-    /// As it stands.
-    pub retract: Option<bool>,
-}
-
-/// Hands on all rows of `sources` in order; ends early where `take` breaks, and gives back its word.
+/// Passes all rows of `sources` to `take`, in order; ends early if `take` breaks, and returns its value.
 ///
 /// # Errors
-/// Where a source cannot be read to its end.
+/// If a source cannot be read to its end.
 pub fn read<B>(
     sources: &[Source],
     format: InputFormat,
     progress: &Arc<Progress>,
     mut take: impl FnMut(RawBatch) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B>, InputError> {
-    check_all(sources)?;
-    progress.expect(sources.iter().map(Source::size).sum());
     let mut end = Ok(ControlFlow::Continue(()));
-    deal(sources, format, progress, |job| {
-        end = batches(job, &mut take);
+    for_each_chunk(sources, format, progress, |chunk| {
+        end = pass_on(chunk, &mut take);
         match end {
             Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),
@@ -85,34 +63,35 @@ pub fn read<B>(
     end
 }
 
-fn batches<B>(
-    job: Job,
+fn pass_on<B>(
+    chunk: Chunk,
     take: &mut impl FnMut(RawBatch) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B>, InputError> {
-    let file = job.file;
-    let values = |rows: &Rows, first_row: u64| RawBatch::Values {
+    let file = chunk.file;
+    let values = |rows: &BatchRows, first_row: u64| RawBatch::Values {
         file: Arc::clone(&file),
         rows: (first_row..)
             .zip((0..rows.len()).map(|row| rows.values(row)))
             .collect(),
     };
-    match job.work {
-        Work::Jsonl(block) => Ok(take(RawBatch::JsonLines {
+    match chunk.content {
+        ChunkContent::Jsonl(block) => Ok(take(RawBatch::JsonLines {
             lines: json_lines(&block),
             file,
         })),
-        Work::Csv(header, block) => Ok(take(RawBatch::CsvRows {
+        ChunkContent::Csv(header, block) => Ok(take(RawBatch::CsvRows {
             rows: csv_rows(&block),
             header: header.names.clone(),
             file,
         })),
-        Work::Parquet(slice) => slice
-            .read(|layout, first_row, batch| take(values(&Rows::new(layout, batch), first_row))),
-        Work::Batch {
-            layout,
+        ChunkContent::Parquet(slice) => slice.read(|mapping, first_row, batch| {
+            take(values(&BatchRows::new(mapping, batch), first_row))
+        }),
+        ChunkContent::Batch {
+            mapping,
             first_row,
             batch,
-        } => Ok(take(values(&Rows::new(&layout, &batch), first_row))),
+        } => Ok(take(values(&BatchRows::new(&mapping, &batch), first_row))),
     }
 }
 
@@ -161,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_json_are_handed_on_as_they_stand() {
+    fn lines_of_json_are_passed_on_unchanged() {
         let batches = all("a.jsonl", b"{}\n \n\xff\r\n[\n");
         let [RawBatch::JsonLines { lines, file }] = &batches[..] else {
             panic!("one batch of lines: {batches:?}");
@@ -173,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_csv_are_split_and_those_that_cannot_be_have_no_cells() {
+    fn rows_of_csv_are_split_and_unreadable_ones_have_no_cells() {
         let batches = all(
             "a.csv",
             b"token_id,holder_id,end\n\"a\nb\",,1\nx\n\xff,b,c\n",
@@ -190,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_where_the_taker_has_enough() {
+    fn reading_ends_if_the_taker_breaks() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         std::fs::write(&path, "{}\n").unwrap();

@@ -1,8 +1,8 @@
 //! All sources into sinks, on several threads.
 //!
-//! The calling thread deals pieces in order, workers read them. Where refusals end the run, the one
-//! that is reported is the first in the order of files and lines, whichever thread met which first:
-//! every piece dealt before a failure is read before the failure is reported.
+//! The calling thread makes chunks in order, workers read them. If refusals end the run, the one
+//! that is reported is the first in the order of files and lines, whichever thread met its refusal first:
+//! every chunk made before a failure is read before the failure is reported.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -10,82 +10,79 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::deal::{Job, deal};
-use super::intake::{Failure, Intake};
-use super::source::check_all;
-use super::{InputError, InputFormat, OnError, Progress, Rejected, Source};
+use super::chunk::Chunk;
+use super::chunks::for_each_chunk;
+use super::worker::{Worker, WorkerError};
+use super::{InputError, InputFormat, LineRefusal, OnError, Progress, Source};
 use crate::core::EventSink;
 
 /// How a set is read.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// The form of every source.
+    /// The format of every source.
     pub format: InputFormat,
     /// What a refused line does.
     pub on_error: OnError,
     /// Threads that parse.
     pub threads: NonZeroUsize,
-    /// Told of every byte that is read.
+    /// Counts the bytes that are read.
     pub progress: Arc<Progress>,
 }
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Lines or rows, blank lines left aside.
+pub struct ReadReport {
+    /// Lines or rows, without blank lines.
     pub read: u64,
-    /// Of these, events that a sink has taken.
+    /// How many of them are events that a sink has accepted.
     pub accepted: u64,
     /// The others, in the order of files and lines.
-    pub rejected: Vec<Rejected>,
+    pub refused: Vec<LineRefusal>,
 }
 
 /// The filled sinks and the report.
 #[derive(Debug)]
-pub struct Harvest<S> {
-    /// One for each thread, in no order that means anything.
+pub struct ReadOutcome<S> {
+    /// One per thread, in no particular order.
     pub sinks: Vec<S>,
     /// What was read.
-    pub report: Report,
+    pub report: ReadReport,
 }
 
 /// Reads all `sources` as one set; `sink` makes an empty sink for each thread.
 ///
 /// # Errors
-/// Where a source cannot be read to its end, and at the first refused line with [`OnError::Fail`].
-/// What the sinks have taken is then dropped with them.
+/// If a source cannot be read to its end, and at the first refused line with [`OnError::Fail`].
+/// The sinks are then dropped.
 ///
 /// # Panics
-/// Where a sink panics.
+/// If a sink panics.
 pub fn read<S: EventSink + Send>(
     sources: &[Source],
     options: &ReadOptions,
     mut sink: impl FnMut() -> S,
-) -> Result<Harvest<S>, InputError> {
-    check_all(sources)?;
-    let progress = &options.progress;
-    progress.expect(sources.iter().map(Source::size).sum());
+) -> Result<ReadOutcome<S>, InputError> {
     let failures = Failures::default();
     let threads = options.threads.get();
     let (sender, receiver) = sync_channel(2 * threads);
-    // The workers alone own the receiver: where all of them are gone, dealing ends, too.
+    // Only the workers own the receiver: once all of them are gone, no more chunks are made.
     let receiver = Arc::new(Mutex::new(receiver));
-    let mut harvest = Harvest {
+    let mut outcome = ReadOutcome {
         sinks: Vec::with_capacity(threads),
-        report: Report::default(),
+        report: ReadReport::default(),
     };
-    let dealt = thread::scope(|scope| {
+    let cut = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
-                let intake = Intake::new(sink(), options.on_error);
-                let jobs = Arc::clone(&receiver);
+                let worker = Worker::new(sink(), options.on_error);
+                let chunks = Arc::clone(&receiver);
                 let failures = &failures;
-                scope.spawn(move || work(intake, &jobs, failures))
+                scope.spawn(move || work(worker, &chunks, failures))
             })
             .collect();
         drop(receiver);
-        let dealt = deal(sources, options.format, progress, |job| {
-            if failures.is_before(&job) || sender.send(job).is_err() {
+        let cut = for_each_chunk(sources, options.format, &options.progress, |chunk| {
+            if failures.is_before(&chunk) || sender.send(chunk).is_err() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -93,43 +90,43 @@ pub fn read<S: EventSink + Send>(
         });
         drop(sender);
         for worker in workers {
-            let intake = worker
+            let worker = worker
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            harvest.take(intake);
+            outcome.take(worker);
         }
-        dealt
+        cut
     });
-    // A piece lies before the place where dealing stopped, so its failure is the earlier one.
+    // Every chunk lies before the position at which cutting stopped, so its failure is the earlier one.
     if let Some(failure) = failures.into_first() {
         return Err(failure.error);
     }
-    dealt?;
-    harvest.report.rejected.sort_by_key(Rejected::position);
-    Ok(harvest)
+    cut?;
+    outcome.report.refused.sort_by_key(LineRefusal::position);
+    Ok(outcome)
 }
 
-impl<S> Harvest<S> {
-    fn take(&mut self, intake: Intake<S>) {
-        self.sinks.push(intake.sink);
-        self.report.read += intake.read;
-        self.report.accepted += intake.read - intake.rejected.len() as u64;
-        self.report.rejected.extend(intake.rejected);
+impl<S> ReadOutcome<S> {
+    fn take(&mut self, worker: Worker<S>) {
+        self.sinks.push(worker.sink);
+        self.report.read += worker.read;
+        self.report.accepted += worker.read - worker.refused.len() as u64;
+        self.report.refused.extend(worker.refused);
     }
 }
 
 fn work<S: EventSink>(
-    mut intake: Intake<S>,
-    jobs: &Mutex<Receiver<Job>>,
+    mut worker: Worker<S>,
+    chunks: &Mutex<Receiver<Chunk>>,
     failures: &Failures,
-) -> Intake<S> {
+) -> Worker<S> {
     loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else {
-            return intake;
+        let next = chunks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(chunk) = next else {
+            return worker;
         };
-        if !failures.is_before(&job)
-            && let Err(failure) = intake.read(job)
+        if !failures.is_before(&chunk)
+            && let Err(failure) = worker.read(chunk)
         {
             failures.add(failure);
         }
@@ -138,18 +135,18 @@ fn work<S: EventSink>(
 
 /// The first failure so far, in the order of files and lines.
 #[derive(Default)]
-struct Failures(Mutex<Option<Failure>>);
+struct Failures(Mutex<Option<WorkerError>>);
 
 impl Failures {
-    /// Whether reading `job` could not change which failure is the first.
-    fn is_before(&self, job: &Job) -> bool {
+    /// Whether the first failure lies before `chunk`, so that reading it would change nothing.
+    fn is_before(&self, chunk: &Chunk) -> bool {
         let first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         first
             .as_ref()
-            .is_some_and(|failure| failure.position < (job.place, job.work.first_line()))
+            .is_some_and(|failure| failure.position < chunk.position())
     }
 
-    fn add(&self, failure: Failure) {
+    fn add(&self, failure: WorkerError) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if first
             .as_ref()
@@ -159,7 +156,7 @@ impl Failures {
         }
     }
 
-    fn into_first(self) -> Option<Failure> {
+    fn into_first(self) -> Option<WorkerError> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

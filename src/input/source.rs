@@ -1,4 +1,4 @@
-//! Where events come from, by name. Opens nothing; see `content`.
+//! Where events come from, by name. Opens nothing; see [`super::opened_source`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The name that messages and refusals give: the path as it was written, or `-`.
+    /// The name in messages and refusals: the path as it was given, or `-`.
     #[must_use]
     pub fn name(&self) -> Arc<str> {
         match self {
@@ -24,7 +24,7 @@ impl Source {
         }
     }
 
-    /// The size in bytes where it is known before reading.
+    /// The size in bytes; 0 if it is not known before reading.
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Stdin => 0,
@@ -43,8 +43,8 @@ impl From<PathBuf> for Source {
     }
 }
 
-/// Refuses a set that cannot be read to its end, before hours are spent on its beginning.
-pub(super) fn check_all(sources: &[Source]) -> Result<(), InputError> {
+/// Checks that every source can be opened, before hours are spent on the first ones.
+pub(super) fn check_sources(sources: &[Source]) -> Result<(), InputError> {
     let from_stdin = sources.iter().filter(|source| **source == Source::Stdin);
     if from_stdin.count() > 1 {
         return Err(InputError::StdinTwice);

@@ -195,7 +195,7 @@ fn a_set_that_cannot_be_read_is_told_in_one_sentence() {
     assert!(
         run(["score", "-", "-"])
             .error(2)
-            .starts_with("-: standard input is named twice")
+            .starts_with("-: standard input is given twice")
     );
 }
 

@@ -23,7 +23,7 @@ const SLICE_ROWS: usize = 1 << 16;
 
 /// A table that was handed over, its columns found.
 pub(super) struct Table {
-    columns: input::Table,
+    columns: input::ArrowTable,
     /// In order, each with the number of its first row.
     slices: Vec<(usize, RecordBatch)>,
 }
@@ -43,7 +43,7 @@ impl Table {
                 imported.kind
             )));
         };
-        let columns = input::Table::new(NAME, &Schema::new(fields)).map_err(refused)?;
+        let columns = input::ArrowTable::new(NAME, &Schema::new(fields)).map_err(refused)?;
         let mut slices = Vec::new();
         let mut rows = 0;
         for chunk in &imported.chunks {

@@ -1,18 +1,19 @@
-//! The header line, and the fields of an event by its columns.
+//! The header line of a CSV file, and the fields of an event by its columns.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::row::{Cells, RowSplitter};
 use crate::core::{Field, Micros, Refusal, Wad};
+use crate::excerpt::quoted;
+use crate::input::blocks::Block;
 use crate::input::format::BOM;
-use crate::input::text::Block;
-use crate::input::written::{WrittenEvent, present, revision, time};
-use crate::input::{InputError, Reason};
+use crate::input::parsed::{ParsedEvent, present, revision, time};
+use crate::input::{InputError, RefusalReason};
 
-/// Which column holds which field.
+/// The column of each field.
 #[derive(Debug)]
-pub(in crate::input) struct Header {
+pub(in crate::input) struct CsvHeader {
     pub(in crate::input) names: Vec<String>,
     token_id: usize,
     holder_id: usize,
@@ -24,8 +25,8 @@ pub(in crate::input) struct Header {
     retract: Option<usize>,
 }
 
-impl Header {
-    /// Takes the first row off the first block of a file.
+impl CsvHeader {
+    /// Removes the first row from the first block of a file and reads it.
     pub(in crate::input) fn take_from(
         file: &Arc<str>,
         block: &mut Block,
@@ -48,15 +49,15 @@ impl Header {
     }
 
     fn new(file: &Arc<str>, names: Vec<String>) -> Result<Self, InputError> {
-        let place = |name: &str| names.iter().rposition(|known| known == name);
+        let column = |name: &str| names.iter().rposition(|known| known == name);
         let missing = |column| InputError::MissingColumn {
             file: Arc::clone(file),
             column,
             columns: names.clone(),
         };
-        let token_id = place("token_id").ok_or_else(|| missing("token_id"))?;
-        let holder_id = place("holder_id").ok_or_else(|| missing("holder_id"))?;
-        let (start, end, retract) = (place("start"), place("end"), place("retract"));
+        let token_id = column("token_id").ok_or_else(|| missing("token_id"))?;
+        let holder_id = column("holder_id").ok_or_else(|| missing("holder_id"))?;
+        let (start, end, retract) = (column("start"), column("end"), column("retract"));
         if start.or(end).or(retract).is_none() {
             return Err(missing("start or end"));
         }
@@ -65,22 +66,34 @@ impl Header {
             holder_id,
             start,
             end,
-            weight: place("weight"),
-            event_id: place("event_id"),
-            revision: place("revision"),
+            weight: column("weight"),
+            event_id: column("event_id"),
+            revision: column("revision"),
             retract,
             names,
         })
     }
 
-    /// The fields of a row, each by its own form, in the order in which they are judged.
-    pub(in crate::input) fn event<'a>(&self, cells: Cells<'a>) -> Result<WrittenEvent<'a>, Reason> {
+    /// The fields of a row; a refusal quotes the cell that it is about.
+    pub(in crate::input) fn event<'a>(
+        &self,
+        cells: Cells<'a>,
+    ) -> Result<ParsedEvent<'a>, RefusalReason> {
         if cells.len() != self.names.len() {
-            return Err(Reason::Cells {
+            return Err(RefusalReason::Cells {
                 found: cells.len(),
                 expected: self.names.len(),
             });
         }
+        self.fields(cells).map_err(|refusal| {
+            let column = self.names.iter().rposition(|name| name == refusal.field());
+            let cell = column.map(|column| quoted(&cells.get(column)));
+            RefusalReason::with_found(refusal, cell)
+        })
+    }
+
+    /// Parses each field, in the order in which they are checked.
+    fn fields<'a>(&self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
         let cell = |column: Option<usize>| {
             column
                 .map(|column| cells.get(column))
@@ -91,13 +104,13 @@ impl Header {
             text.map(|text| time(field, Micros::parse(&text)))
                 .transpose()
         };
-        Ok(WrittenEvent {
+        Ok(ParsedEvent {
             token_id: present(Field::TokenId, cells.get(self.token_id))?,
             holder_id: present(Field::HolderId, cells.get(self.holder_id))?,
             start: instant(Field::Start, self.start)?,
             end: instant(Field::End, self.end)?,
             weight: cell(self.weight)
-                .map(|text| Wad::parse(&text).map_err(Refusal::from))
+                .map(|text| Wad::parse(&text))
                 .transpose()?,
             event_id: cell(self.event_id),
             revision: cell(self.revision).map_or(Ok(0), |text| revision(&text))?,
@@ -105,7 +118,7 @@ impl Header {
                 None => false,
                 Some(word) if word.eq_ignore_ascii_case("false") => false,
                 Some(word) if word.eq_ignore_ascii_case("true") => true,
-                Some(_) => return Err(Refusal::Retract.into()),
+                Some(_) => return Err(Refusal::Retract),
             },
         })
     }

@@ -1,26 +1,26 @@
 //! Rows of CSV into the fields of an event: RFC 4180, commas, quotes doubled inside quotes.
 //!
-//! Cutting and splitting must see the same quotes, because a line end inside quotes ends no row;
-//! the tests here hold them against each other. An empty cell is an absent field; of a column
-//! named twice the last counts.
+//! [`RowEnds`] and [`RowSplitter`] must agree on quotes, because a line break inside quotes does not
+//! end a row; the tests here compare them. An empty cell is an absent field; of two columns with one
+//! name the last counts.
 
-mod cutter;
 mod header;
 mod row;
+mod row_ends;
 
-pub(super) use cutter::RowCutter;
-pub(super) use header::Header;
+pub(super) use header::CsvHeader;
 pub(super) use row::RowSplitter;
+pub(super) use row_ends::RowEnds;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::input::Reason;
-    use crate::input::text::{Block, Cutter};
+    use crate::input::RefusalReason;
+    use crate::input::blocks::{Block, RecordEnds};
 
-    type Rows = Vec<(u64, Result<Vec<String>, Reason>)>;
+    type Rows = Vec<(u64, Result<Vec<String>, RefusalReason>)>;
 
     fn rows(block: &Block) -> Rows {
         let mut rows = Vec::new();
@@ -42,9 +42,9 @@ mod tests {
         })
     }
 
-    /// The same, read `step` bytes at a time and cut where the cutter says.
+    /// The same, read `step` bytes at a time and cut at the ends of rows.
     fn in_steps(text: &str, step: usize) -> Rows {
-        let (mut found, mut cutter) = (Vec::new(), RowCutter::default());
+        let (mut found, mut ends) = (Vec::new(), RowEnds::default());
         let (mut bytes, mut line) = (Vec::new(), 1);
         let mut take = |bytes: Vec<u8>| {
             let block = Block {
@@ -57,7 +57,7 @@ mod tests {
         for piece in text.as_bytes().chunks(step) {
             let seen = bytes.len();
             bytes.extend_from_slice(piece);
-            if let Some(end) = cutter.cut(&bytes, seen) {
+            if let Some(end) = ends.last_end(&bytes, seen) {
                 let rest = bytes.split_off(end);
                 take(std::mem::replace(&mut bytes, rest));
             }
@@ -80,19 +80,22 @@ mod tests {
             [
                 row(1, &["a", "b,\n\"c\"", ""]),
                 row(4, &["", "d\"e"]),
-                (5, Err(Reason::NotCsv("text after a closing quote"))),
+                (5, Err(RefusalReason::NotCsv("text after a closing quote"))),
                 row(6, &["last", "q"]),
             ]
         );
         assert_eq!(
             whole("a\nb,\"c\nd\n")[1],
-            (2, Err(Reason::NotCsv("a quoted cell has no closing quote")))
+            (
+                2,
+                Err(RefusalReason::NotCsv("a quoted cell has no closing quote"))
+            )
         );
     }
 
     proptest! {
         #[test]
-        fn where_the_bytes_are_cut_changes_no_row(
+        fn the_cuts_change_no_row(
             text in proptest::collection::vec(prop_oneof![
                 3 => Just('"'), 2 => Just(','), 2 => Just('\n'), 1 => Just('\r'), 3 => Just('a')
             ], 0..60),
@@ -103,7 +106,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_csv_writer_writes_is_read_back(
+        fn the_output_of_a_csv_writer_is_read_back(
             table in proptest::collection::vec(
                 proptest::collection::vec("[a\",\n\r é]{0,5}", 3), 1..6
             ),

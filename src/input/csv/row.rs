@@ -1,12 +1,12 @@
-//! Rows into cells, without a copy where a cell holds no doubled quotes.
+//! Rows of CSV into cells, without a copy unless a cell has doubled quotes.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use crate::input::Reason;
-use crate::input::text::Block;
+use crate::input::RefusalReason;
+use crate::input::blocks::Block;
 
-/// One cell of a row, as places in the row.
+/// One cell, as a range of the row.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     start: usize,
@@ -14,16 +14,16 @@ struct Cell {
     has_doubled_quotes: bool,
 }
 
-/// Splits rows into cells; keeps its buffer from row to row.
+/// Splits rows into cells; reuses its buffer from row to row.
 #[derive(Default)]
 pub(in crate::input) struct RowSplitter {
     cells: Vec<Cell>,
 }
 
-/// One row, split; or the reason why it cannot be.
-pub(in crate::input) struct Row<'a> {
+/// One row: its cells, or why it cannot be split.
+pub(in crate::input) struct CsvRow<'a> {
     pub(in crate::input) line: u64,
-    pub(in crate::input) cells: Result<Cells<'a>, Reason>,
+    pub(in crate::input) cells: Result<Cells<'a>, RefusalReason>,
 }
 
 /// The cells of a row.
@@ -34,11 +34,11 @@ pub(in crate::input) struct Cells<'a> {
 }
 
 impl RowSplitter {
-    /// Hands on each row of `block`; empty lines are skipped. Ends early where `take` says so.
+    /// Passes each row of `block` to `take`; empty lines are skipped. Ends early if `take` breaks.
     pub(in crate::input) fn rows<B>(
         &mut self,
         block: &Block,
-        mut take: impl FnMut(Row<'_>) -> ControlFlow<B>,
+        mut take: impl FnMut(CsvRow<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let mut line = block.first_line;
         let mut rest = block.bytes.as_slice();
@@ -46,7 +46,7 @@ impl RowSplitter {
             let (length, cells) = self.first_row(rest);
             let (row, after) = rest.split_at(length);
             if !matches!(row, b"\n" | b"\r\n" | b"\r") {
-                take(Row { line, cells })?;
+                take(CsvRow { line, cells })?;
             }
             line += memchr::memchr_iter(b'\n', row).count() as u64;
             rest = after;
@@ -54,24 +54,24 @@ impl RowSplitter {
         ControlFlow::Continue(())
     }
 
-    /// The length of the first row of `bytes` with its line end, and its cells.
+    /// The length of the first row of `bytes` with its line break, and its cells.
     pub(in crate::input) fn first_row<'a>(
         &'a mut self,
         bytes: &'a [u8],
-    ) -> (usize, Result<Cells<'a>, Reason>) {
+    ) -> (usize, Result<Cells<'a>, RefusalReason>) {
         let (length, shape) = self.split(bytes);
         let cells = shape.and_then(|()| {
             let text = str::from_utf8(&bytes[..length]);
             Ok(Cells {
-                text: text.map_err(|_| Reason::NotCsv("not UTF-8 text"))?,
+                text: text.map_err(|_| RefusalReason::NotCsv("not UTF-8 text"))?,
                 cells: &self.cells,
             })
         });
         (length, cells)
     }
 
-    /// The length of the first row with its line end, its cells left in `self.cells`.
-    fn split(&mut self, bytes: &[u8]) -> (usize, Result<(), Reason>) {
+    /// The length of the first row with its line break; its cells are left in `self.cells`.
+    fn split(&mut self, bytes: &[u8]) -> (usize, Result<(), RefusalReason>) {
         self.cells.clear();
         let mut shape = Ok(());
         let mut at = 0;
@@ -82,14 +82,14 @@ impl RowSplitter {
                 Some(unquoted(bytes, at))
             };
             let Some((cell, after)) = found else {
-                let reason = Reason::NotCsv("a quoted cell has no closing quote");
+                let reason = RefusalReason::NotCsv("a quoted cell has no closing quote");
                 return (bytes.len(), Err(reason));
             };
             self.cells.push(cell);
             let mut end = after;
             if !matches!(bytes.get(end), None | Some(b',' | b'\n')) && bytes[end..] != *b"\r" {
                 if !bytes[end..].starts_with(b"\r\n") {
-                    shape = Err(Reason::NotCsv("text after a closing quote"));
+                    shape = Err(RefusalReason::NotCsv("text after a closing quote"));
                 }
                 end = unquoted(bytes, end).1;
             }
@@ -102,7 +102,7 @@ impl RowSplitter {
     }
 }
 
-/// The cell that begins with the quote at `at`, and where it ends; `None` where it has no end.
+/// The cell that begins with the quote at `at`, and its end; `None` if the quote is never closed.
 fn quoted(bytes: &[u8], at: usize) -> Option<(Cell, usize)> {
     let mut cell = Cell {
         start: at + 1,
@@ -119,7 +119,7 @@ fn quoted(bytes: &[u8], at: usize) -> Option<(Cell, usize)> {
     }
 }
 
-/// The cell from `at` to the next comma or line end, and where that stands.
+/// The cell from `at` to the next comma or line break, and the index of that.
 fn unquoted(bytes: &[u8], at: usize) -> (Cell, usize) {
     let length = memchr::memchr2(b',', b'\n', &bytes[at..]);
     let after = length.map_or(bytes.len(), |length| at + length);

@@ -19,7 +19,7 @@ use super::ingest::{Ingest, NoEvent, Place, Taken};
 use super::lines::{Line, Lines};
 use super::problem::Problem;
 use super::unpack::unpacked;
-use crate::input::{JsonFault, Reason, is_blank};
+use crate::input::{JsonError, RefusalReason, is_blank};
 use crate::net::house::House;
 
 /// What is told to who sends something else as JSON.
@@ -90,7 +90,7 @@ async fn json(house: &House, body: Body) -> Result<Taken, Problem> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let mut ingest = Ingest::new(house);
     if first == Some(&b'[') {
-        let not_json = |error| no_events(&Reason::NotJson(JsonFault::from(&error)));
+        let not_json = |error| no_events(&RefusalReason::NotJson(JsonError::from(&error)));
         let events: Vec<&RawValue> = serde_json::from_slice(&body).map_err(not_json)?;
         let events_max = house.limits.batch_events_max;
         if events.len() > events_max {

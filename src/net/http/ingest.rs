@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::problem::Problem;
 use crate::core::{EventBatch, Micros};
 use crate::engine::{Durability, Engine, Pending, Receipt, SubmitError};
-use crate::input::{Reason, event_from_line};
+use crate::input::event_from_line;
 use crate::net::house::House;
 use crate::telemetry::metrics::Metrics;
 
@@ -137,14 +137,16 @@ impl Ingest {
                 }
                 Err(rejection) => no_event(rejection.field(), rejection.to_string()),
             },
-            Err(Reason::Refused(refusal)) => no_event(refusal.field(), refusal.to_string()),
-            Err(reason) => {
-                self.metrics.refused("json", 1);
-                return Err(NoEvent {
-                    field: None,
-                    reason: reason.to_string(),
-                });
-            }
+            Err(reason) => match reason.field() {
+                Some(field) => no_event(field, reason.to_string()),
+                None => {
+                    self.metrics.refused("json", 1);
+                    return Err(NoEvent {
+                        field: None,
+                        reason: reason.to_string(),
+                    });
+                }
+            },
         };
         let (field, reason) = taken;
         Err(NoEvent {

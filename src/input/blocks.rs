@@ -1,12 +1,12 @@
-//! Cuts a stream of text into blocks that end where a line or a row ends.
+//! Cuts a stream of text into blocks that end at the end of a line or row.
 //!
-//! One thread cuts, others parse; the number of a block's first line goes with it, so every line
+//! One thread cuts, others parse; each block carries the number of its first line, so every line
 //! number is exact. Parses nothing: see [`super::jsonl`] and [`super::csv`].
 
 use super::InputError;
-use super::content::Stream;
+use super::opened_source::ByteStream;
 
-/// Bytes that are read at once: small enough that two threads share a small file.
+/// Bytes that are read at once: few enough that small files are shared by two threads.
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// Whole lines or rows.
@@ -17,47 +17,47 @@ pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
 }
 
-/// Finds the ends of records; sees every byte of the stream once, in order.
-pub(super) trait Cutter {
-    /// The end of the last whole record in `bytes`, of which those before `seen` were seen before.
-    fn cut(&mut self, bytes: &[u8], seen: usize) -> Option<usize>;
+/// Finds the ends of records; is given every byte of the stream once, in order.
+pub(super) trait RecordEnds {
+    /// The end of the last whole record in `bytes`, of which the first `seen` were given before.
+    fn last_end(&mut self, bytes: &[u8], seen: usize) -> Option<usize>;
 }
 
-/// Every line end ends a record.
-pub(super) struct LineCutter;
+/// Every line break ends a record.
+pub(super) struct LineEnds;
 
-impl Cutter for LineCutter {
-    fn cut(&mut self, bytes: &[u8], seen: usize) -> Option<usize> {
-        memchr::memrchr(b'\n', &bytes[seen..]).map(|place| seen + place + 1)
+impl RecordEnds for LineEnds {
+    fn last_end(&mut self, bytes: &[u8], seen: usize) -> Option<usize> {
+        memchr::memrchr(b'\n', &bytes[seen..]).map(|index| seen + index + 1)
     }
 }
 
 /// A stream in blocks.
-pub(super) struct Blocks<C> {
-    stream: Stream,
-    cutter: C,
-    /// What follows the last cut.
+pub(super) struct Blocks<E> {
+    stream: ByteStream,
+    ends: E,
+    /// What follows the last end.
     rest: Vec<u8>,
     line: u64,
 }
 
-impl<C: Cutter> Blocks<C> {
-    pub(super) fn new(stream: Stream, cutter: C) -> Self {
+impl<E: RecordEnds> Blocks<E> {
+    pub(super) fn new(stream: ByteStream, ends: E) -> Self {
         Self {
             stream,
-            cutter,
+            ends,
             rest: Vec::new(),
             line: 1,
         }
     }
 
-    /// The next block; `None` at the end. The last one need not end with a line end.
+    /// The next block; `None` at the end. The last one may lack its line break.
     pub(super) fn next_block(&mut self) -> Result<Option<Block>, InputError> {
         let mut bytes = std::mem::take(&mut self.rest);
         loop {
             let seen = bytes.len();
             let is_end = self.stream.append(&mut bytes, BLOCK_BYTES)? < BLOCK_BYTES;
-            if let Some(end) = self.cutter.cut(&bytes, seen) {
+            if let Some(end) = self.ends.last_end(&bytes, seen) {
                 self.rest = bytes.split_off(end);
                 return Ok(Some(self.block(bytes)));
             }
@@ -74,7 +74,7 @@ impl<C: Cutter> Blocks<C> {
     }
 }
 
-/// The lines of a block with their numbers, without their ends.
+/// The lines of a block with their numbers, without line breaks.
 pub(super) fn lines(block: &Block) -> impl Iterator<Item = (u64, &[u8])> {
     let mut rest = Some(block.bytes.strip_suffix(b"\n").unwrap_or(&block.bytes));
     let lines = std::iter::from_fn(move || {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_numbered_and_the_last_needs_no_end() {
+    fn lines_are_numbered_and_the_last_may_lack_its_break() {
         for (bytes, expected) in [
             (&b"a\nb"[..], vec![(7, &b"a"[..]), (8, b"b")]),
             (b"a\n\nb\n", vec![(7, b"a"), (8, b""), (9, b"b")]),

@@ -1,14 +1,14 @@
-//! Where a stream of CSV may be cut: after a line end outside quotes.
+//! Where a stream of CSV may be cut: after a line break outside quotes.
 
-use crate::input::text::Cutter;
+use crate::input::blocks::RecordEnds;
 
-/// Cuts after a line end that stands outside quotes.
+/// Finds line breaks outside quotes.
 #[derive(Default)]
-pub(in crate::input) struct RowCutter {
+pub(in crate::input) struct RowEnds {
     state: Quotes,
 }
 
-/// Where in a row the bytes seen so far end.
+/// Where in a row the bytes given so far end.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Quotes {
     #[default]
@@ -18,17 +18,17 @@ enum Quotes {
     Closing,
 }
 
-impl Cutter for RowCutter {
-    fn cut(&mut self, bytes: &[u8], seen: usize) -> Option<usize> {
+impl RecordEnds for RowEnds {
+    fn last_end(&mut self, bytes: &[u8], seen: usize) -> Option<usize> {
         let mut last = None;
         let mut at = seen;
         while at < bytes.len() {
             match self.state {
                 Quotes::Outside => {
-                    let quote = memchr::memchr(b'"', &bytes[at..]).map(|place| at + place);
+                    let quote = memchr::memchr(b'"', &bytes[at..]).map(|index| at + index);
                     let end = quote.unwrap_or(bytes.len());
-                    if let Some(place) = memchr::memrchr(b'\n', &bytes[at..end]) {
-                        last = Some(at + place + 1);
+                    if let Some(index) = memchr::memrchr(b'\n', &bytes[at..end]) {
+                        last = Some(at + index + 1);
                     }
                     if quote.is_some() && begins_cell(bytes, end) {
                         self.state = Quotes::Inside;
@@ -36,9 +36,9 @@ impl Cutter for RowCutter {
                     at = end + 1;
                 }
                 Quotes::Inside => match memchr::memchr(b'"', &bytes[at..]) {
-                    Some(place) => {
+                    Some(index) => {
                         self.state = Quotes::Closing;
-                        at += place + 1;
+                        at += index + 1;
                     }
                     None => at = bytes.len(),
                 },
@@ -53,7 +53,7 @@ impl Cutter for RowCutter {
     }
 }
 
-/// A quote anywhere else is a character like any other.
+/// Whether the quote at `quote` opens a quoted cell; anywhere else it is an ordinary character.
 fn begins_cell(bytes: &[u8], quote: usize) -> bool {
     match &bytes[..quote] {
         [.., before] => matches!(before, b',' | b'\n'),

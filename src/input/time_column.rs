@@ -1,4 +1,4 @@
-//! Columns of instants and of revisions, brought to 64-bit integers once a batch.
+//! Columns of times and of revisions, brought to 64-bit integers once per batch.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -12,7 +12,7 @@ use arrow_schema::{DataType, TimeUnit};
 use super::column::{integers, is_null, plain};
 use crate::core::{Micros, TimeError};
 
-/// What the integers of a time column count.
+/// The unit of the integers of a time column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Seconds,
@@ -21,15 +21,15 @@ pub(super) enum Unit {
     Nanos,
 }
 
-/// A column of instants.
-pub(super) struct Times {
+/// A column of times.
+pub(super) struct TimeColumn {
     values: ScalarBuffer<i64>,
     nulls: Option<NullBuffer>,
     unit: Unit,
 }
 
-impl Times {
-    /// `unit` is what bare integers count.
+impl TimeColumn {
+    /// `unit` is that of plain integers.
     pub(super) fn new(column: &ArrayRef, unit: Unit) -> Self {
         let column = plain(column);
         let (values, unit) = match column.data_type() {
@@ -61,7 +61,7 @@ impl Times {
                     .clone(),
                 Unit::Nanos,
             ),
-            // A count past 2^63 is as far out of range as the largest that fits.
+            // A count above 2^63 is out of range, as the largest that fits is.
             _ => (integers(&column, i64::MAX), unit),
         };
         Self {
@@ -80,7 +80,7 @@ impl Times {
         Micros::new(self.micros(row)).map(Some)
     }
 
-    /// The same in microseconds, whether in range or not; what does not fit is saturated.
+    /// The same in microseconds, in range or not, saturated at the bounds of the type.
     #[inline]
     pub(super) fn micros(&self, row: usize) -> i64 {
         let value = self.values[row];
@@ -92,29 +92,29 @@ impl Times {
         }
     }
 
-    /// Whether `row` states no time.
+    /// Whether the time in `row` is null.
     pub(super) fn is_absent(&self, row: usize) -> bool {
         is_null(self.nulls.as_ref(), row)
     }
 }
 
 /// A column of revisions.
-pub(super) struct Revisions {
+pub(super) struct RevisionColumn {
     values: ScalarBuffer<i64>,
     nulls: Option<NullBuffer>,
 }
 
-impl Revisions {
+impl RevisionColumn {
     pub(super) fn new(column: &ArrayRef) -> Self {
         let column = plain(column);
         Self {
-            // A revision past 2^63-1 is refused, as a negative one is.
+            // A revision above 2^63-1 is refused, as a negative one is.
             values: integers(&column, -1),
             nulls: column.nulls().cloned(),
         }
     }
 
-    /// The revision in `row`; negative where it is out of range.
+    /// The revision in `row`; negative if it is out of range.
     #[inline]
     pub(super) fn get(&self, row: usize) -> Option<i64> {
         (!is_null(self.nulls.as_ref(), row)).then(|| self.values[row])
@@ -132,18 +132,18 @@ mod tests {
     #[test]
     fn nanoseconds_before_1970_are_floored() {
         let column: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![-1, 1_999]));
-        let times = Times::new(&column, Unit::Millis);
+        let times = TimeColumn::new(&column, Unit::Millis);
         assert_eq!(times.get(0).unwrap().map(Micros::get), Some(-1));
         assert_eq!(times.get(1).unwrap().map(Micros::get), Some(1));
     }
 
     #[test]
-    fn counts_that_fit_no_instant_are_out_of_range() {
+    fn counts_that_do_not_fit_are_out_of_range() {
         let column: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
         assert_eq!(
-            Times::new(&column, Unit::Millis).get(0),
+            TimeColumn::new(&column, Unit::Millis).get(0),
             Err(TimeError::OutOfRange)
         );
-        assert_eq!(Revisions::new(&column).get(0), Some(-1));
+        assert_eq!(RevisionColumn::new(&column).get(0), Some(-1));
     }
 }

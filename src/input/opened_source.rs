@@ -1,5 +1,5 @@
-//! Opens a source and finds out what it holds. Parses nothing: streams go to [`super::text`],
-//! columns to [`super::parquet`] and [`super::ipc`].
+//! Opens a source and detects its compression and format. Parses nothing: streams go to
+//! [`super::blocks`], columns to [`super::parquet`] and [`super::arrow_ipc`].
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -8,30 +8,30 @@ use std::sync::Arc;
 
 use super::compression::Compression;
 use super::file_bytes::FileBytes;
-use super::format::Columns;
+use super::format::ColumnarFormat;
 use super::{InputError, InputFormat, Progress, Source};
 
-/// Enough of a file to tell its packing and its form.
+/// Enough of a file to detect its compression and its format.
 const HEAD_BYTES: u64 = 4_096;
 
-/// An opened source.
-pub(super) enum Content {
-    Jsonl(Stream),
-    Csv(Stream),
+/// An opened source of a known format.
+pub(super) enum OpenedSource {
+    Jsonl(ByteStream),
+    Csv(ByteStream),
     Parquet(FileBytes),
     ArrowFile(FileBytes),
-    ArrowStream(Stream),
+    ArrowStream(ByteStream),
 }
 
-/// Unpacked bytes in order, with the file's name for the errors.
-pub(super) struct Stream {
+/// Decompressed bytes in order, with the file's name for errors.
+pub(super) struct ByteStream {
     name: Arc<str>,
-    packing: Compression,
+    compression: Compression,
     reader: Box<dyn Read + Send>,
 }
 
-impl Content {
-    /// Opens `source` and looks at its first bytes.
+impl OpenedSource {
+    /// Opens `source` and reads its first bytes.
     pub(super) fn open(
         source: &Source,
         format: InputFormat,
@@ -48,9 +48,9 @@ impl Content {
                 (Some(path.as_path()), Some(opened))
             }
         };
-        let mut stream = Stream::new(name, file.as_ref(), progress)?;
+        let mut stream = ByteStream::new(name, file.as_ref(), progress)?;
         let head = stream.peek()?;
-        stream.unpack(Compression::detect(&head, path))?;
+        stream.decompress(Compression::detect(&head, path))?;
         let head = stream.peek()?;
         let format = match format {
             InputFormat::Auto => stream.guess(&head, path)?,
@@ -64,7 +64,7 @@ impl Content {
     }
 }
 
-impl Stream {
+impl ByteStream {
     fn new(
         name: Arc<str>,
         file: Option<&File>,
@@ -82,7 +82,7 @@ impl Stream {
         };
         Ok(Self {
             name,
-            packing: Compression::None,
+            compression: Compression::None,
             reader,
         })
     }
@@ -106,7 +106,7 @@ impl Stream {
 
     fn error(&self, source: io::Error) -> InputError {
         let file = Arc::clone(&self.name);
-        match self.packing.name() {
+        match self.compression.name() {
             Some(packing) => InputError::Unpack {
                 file,
                 packing,
@@ -116,7 +116,7 @@ impl Stream {
         }
     }
 
-    /// The next bytes, which stay to be read.
+    /// The next bytes, which remain to be read.
     fn peek(&mut self) -> Result<Vec<u8>, InputError> {
         let mut head = Vec::new();
         let read = (&mut self.reader).take(HEAD_BYTES).read_to_end(&mut head);
@@ -126,10 +126,12 @@ impl Stream {
         Ok(head)
     }
 
-    fn unpack(&mut self, packing: Compression) -> Result<(), InputError> {
-        let packed = std::mem::replace(&mut self.reader, Box::new(io::empty()));
-        self.packing = packing;
-        self.reader = packing.unpack(packed).map_err(|cause| self.error(cause))?;
+    fn decompress(&mut self, compression: Compression) -> Result<(), InputError> {
+        let compressed = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.compression = compression;
+        self.reader = compression
+            .decompress(compressed)
+            .map_err(|cause| self.error(cause))?;
         Ok(())
     }
 
@@ -141,21 +143,21 @@ impl Stream {
             })
     }
 
-    /// Columnar files are read out of order, so what is packed or piped is taken into memory first.
+    /// Columnar files are read out of order, so compressed or piped ones are read into memory first.
     fn columns(
         mut self,
         head: &[u8],
         file: Option<File>,
         progress: &Arc<Progress>,
-    ) -> Result<Content, InputError> {
-        let Some(form) = Columns::from_head(head) else {
+    ) -> Result<OpenedSource, InputError> {
+        let Some(form) = ColumnarFormat::from_head(head) else {
             return Err(InputError::NoColumns { file: self.name });
         };
-        if form == Columns::ArrowStream {
-            return Ok(Content::ArrowStream(self));
+        if form == ColumnarFormat::ArrowStream {
+            return Ok(OpenedSource::ArrowStream(self));
         }
         let in_place = file.filter(|file| {
-            self.packing == Compression::None
+            self.compression == Compression::None
                 && file
                     .metadata()
                     .is_ok_and(|found| found.file_type().is_file())
@@ -169,19 +171,21 @@ impl Stream {
         };
         let bytes = bytes.map_err(|cause| self.error(cause))?;
         Ok(match form {
-            Columns::Parquet => Content::Parquet(bytes),
-            Columns::ArrowFile | Columns::ArrowStream => Content::ArrowFile(bytes),
+            ColumnarFormat::Parquet => OpenedSource::Parquet(bytes),
+            ColumnarFormat::ArrowFile | ColumnarFormat::ArrowStream => {
+                OpenedSource::ArrowFile(bytes)
+            }
         })
     }
 }
 
-impl Read for Stream {
+impl Read for ByteStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader.read(buffer)
     }
 }
 
-/// Tells the progress of what passes through.
+/// Counts what is read.
 struct Counted {
     inner: File,
     progress: Arc<Progress>,

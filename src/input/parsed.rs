@@ -1,15 +1,15 @@
-//! An event whose fields stood in a line of text, each read by itself.
+//! An event whose fields were parsed one by one from a line of text.
 //!
-//! The step between a form of text (`jsonl`, `csv`) and the checks that all doors share.
+//! The step between a text format (`jsonl`, `csv`) and the checks that all sources share.
 
 use std::borrow::Cow;
 
 use crate::core::event::REVISION_MAX;
 use crate::core::{Draft, Event, Field, Micros, Refusal, TimeError, Wad};
 
-/// The fields as they were written, borrowed from the line where it holds them unescaped.
+/// The parsed fields; texts are borrowed from the line if they stand there unescaped.
 #[derive(Debug)]
-pub struct WrittenEvent<'a> {
+pub struct ParsedEvent<'a> {
     pub(super) token_id: Cow<'a, str>,
     pub(super) holder_id: Cow<'a, str>,
     pub(super) start: Option<Micros>,
@@ -20,14 +20,14 @@ pub struct WrittenEvent<'a> {
     pub(super) retract: bool,
 }
 
-impl WrittenEvent<'_> {
-    /// The event, or what its fields say against each other.
+impl ParsedEvent<'_> {
+    /// The event, or why its fields contradict each other.
     #[inline]
     pub(super) fn check(&self) -> Result<Event<'_>, Refusal> {
         self.draft().check()
     }
 
-    /// The fields, for who checks more than files are checked for.
+    /// The fields, for callers that check more than files are checked for.
     #[inline]
     #[must_use]
     pub fn draft(&self) -> Draft<'_> {
@@ -44,7 +44,7 @@ impl WrittenEvent<'_> {
     }
 }
 
-/// An id that is there and not empty, so that its refusal comes before those of later fields.
+/// Refuses an empty id here, so that its refusal comes before those of later fields.
 pub(super) fn present(field: Field, id: Cow<'_, str>) -> Result<Cow<'_, str>, Refusal> {
     if id.is_empty() {
         Err(Refusal::MissingId(field))
@@ -53,7 +53,7 @@ pub(super) fn present(field: Field, id: Cow<'_, str>) -> Result<Cow<'_, str>, Re
     }
 }
 
-/// A `revision` written in digits, a sign before a zero and zeros before digits included.
+/// Parses a `revision`: digits, with leading zeros and a minus before zero allowed.
 pub(super) fn revision(text: &str) -> Result<u64, Refusal> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -71,7 +71,7 @@ pub(super) fn revision(text: &str) -> Result<u64, Refusal> {
     }
 }
 
-/// Names the field of a time that is none.
+/// Names the field whose time is invalid.
 pub(super) fn time(field: Field, read: Result<Micros, TimeError>) -> Result<Micros, Refusal> {
     read.map_err(|error| Refusal::Time(field, error))
 }

@@ -1,7 +1,7 @@
 //! Calls into the decoders of other crates, whose errors and panics become errors that name the file.
 //!
-//! A decoder that meets damage which it did not foresee panics; that, too, is a damaged file and no
-//! end of the process. What it printed about the panic stays above the error.
+//! A decoder may panic on damage that it does not check for; that is a damaged file, too, and must not end
+//! the process. What it printed about the panic stays above the error.
 
 use std::any::Any;
 use std::error::Error;
@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 use super::InputError;
 
-/// What `decode` gives, or that `file` is no sound `format`.
-pub(super) fn decoded<T, E: Error + Send + Sync + 'static>(
+/// The result of `call`, or an error that `file` is not valid `format`.
+pub(super) fn decode<T, E: Error + Send + Sync + 'static>(
     file: &Arc<str>,
     format: &'static str,
-    decode: impl FnOnce() -> Result<T, E>,
+    call: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, InputError> {
-    // After a panic the decoder is not called again, so nobody sees what state it was left in.
-    let source = match catch_unwind(AssertUnwindSafe(decode)) {
+    // After a panic the decoder is not called again, so its state does not matter.
+    let source = match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(error)) => error.into(),
-        Err(panic) => words(&*panic).into(),
+        Err(panic) => message(&*panic).into(),
     };
     Err(InputError::Damaged {
         file: Arc::clone(file),
@@ -29,10 +29,10 @@ pub(super) fn decoded<T, E: Error + Send + Sync + 'static>(
     })
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
+fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "the decoder gave up".to_owned())
+        .unwrap_or_else(|| "the decoder panicked".to_owned())
 }
 
 #[cfg(test)]
@@ -44,8 +44,8 @@ mod tests {
 
     #[test]
     fn an_error_and_a_panic_are_one_sentence_each() {
-        let sentence = |decode: fn() -> io::Result<()>| {
-            error_line(&decoded(&"f".into(), "Arrow", decode).unwrap_err())
+        let sentence = |call: fn() -> io::Result<()>| {
+            error_line(&decode(&"f".into(), "Arrow", call).unwrap_err())
         };
         let error = sentence(|| Err(io::Error::other("bad\nand more")));
         assert_eq!(error, "f: truncated or damaged Arrow data: bad and more");

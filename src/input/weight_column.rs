@@ -1,4 +1,4 @@
-//! A column of weights, of any kind of number: read exactly, without an allocation a row.
+//! A column of weights, of any numeric type or text: read exactly, without an allocation per row.
 
 use std::io::Write;
 
@@ -12,11 +12,11 @@ use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 
 use super::column::{is_null, plain, signed};
-use super::ids::TextColumn;
+use super::text_column::TextColumn;
 use crate::core::{Wad, WeightError};
 
 /// A column of weights.
-pub(super) struct Weights {
+pub(super) struct WeightColumn {
     values: Values,
     nulls: Option<NullBuffer>,
 }
@@ -31,7 +31,7 @@ enum Values {
     Text(TextColumn),
 }
 
-impl Weights {
+impl WeightColumn {
     pub(super) fn can_read(values: &DataType) -> bool {
         TextColumn::can_read(values)
             || values.is_integer()
@@ -82,7 +82,7 @@ impl Weights {
         }
     }
 
-    /// The weight in `row`; `None` where it states none.
+    /// The weight in `row`; `None` if it is null.
     #[inline]
     pub(super) fn get(&self, row: usize) -> Result<Option<Wad>, WeightError> {
         if is_null(self.nulls.as_ref(), row) {
@@ -107,7 +107,7 @@ impl Weights {
         weight.map(Some)
     }
 
-    /// All weights in order, or `None` where a row states none or a wrong one.
+    /// All weights in order, or `None` if a weight is null or invalid.
     pub(super) fn read_all(&self, rows: usize, into: &mut Vec<Wad>) -> Option<()> {
         into.clear();
         into.reserve(rows);
@@ -126,7 +126,12 @@ impl Weights {
         Some(())
     }
 
-    /// The weight in `row` as decimal text; `None` where it states none.
+    /// Whether the weights are written as text.
+    pub(super) const fn is_text(&self) -> bool {
+        matches!(self.values, Values::Text(_))
+    }
+
+    /// The weight in `row` as decimal text; `None` if it is null.
     pub(super) fn text(&self, row: usize) -> Option<String> {
         if is_null(self.nulls.as_ref(), row) {
             return None;
@@ -139,11 +144,11 @@ impl Weights {
         }
     }
 
-    /// Gives `take` the decimal text of a number: for a binary one the shortest that reads back.
+    /// Passes the decimal text of a number to `take`; for a binary number the shortest that reads back.
     fn with_text<T>(&self, row: usize, take: impl FnOnce(&str) -> T) -> T {
         // 77 digits, a sign, an exponent.
-        let mut room = [0; 96];
-        let mut rest = &mut room[..];
+        let mut buffer = [0; 96];
+        let mut rest = &mut buffer[..];
         let written = match &self.values {
             Values::Doubles(values) => write!(rest, "{:e}", values[row]),
             Values::Singles(values) => write!(rest, "{:e}", values[row]),
@@ -157,10 +162,10 @@ impl Weights {
             }
             Values::Text(_) => Ok(()),
         };
-        written.expect("a number is shorter than the room for it");
+        written.expect("a number is shorter than the buffer");
         let left = rest.len();
-        let length = room.len() - left;
-        take(str::from_utf8(&room[..length]).expect("a number is ASCII"))
+        let length = buffer.len() - left;
+        take(str::from_utf8(&buffer[..length]).expect("a number is ASCII"))
     }
 }
 
@@ -193,7 +198,7 @@ mod tests {
 
     fn read(column: impl Array + 'static) -> Vec<String> {
         let column: ArrayRef = Arc::new(column);
-        let weights = Weights::new(&column);
+        let weights = WeightColumn::new(&column);
         let rows = 0..column.len();
         rows.map(|row| match weights.get(row) {
             Ok(Some(weight)) => {
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_number_is_read_exactly() {
+    fn every_numeric_type_is_read_exactly() {
         assert_eq!(
             read(Float64Array::from(vec![Some(0.1), None])),
             ["0.1", "absent"]

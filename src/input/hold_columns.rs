@@ -1,29 +1,29 @@
-//! The common batch of columns: closed holds without names, with nothing absent or to be refused.
+//! The fast path for common batches: closed holds without event ids, all values present and valid.
 //!
-//! Its columns are judged and converted one after the other, each in a loop of its own, and go to
-//! the sink together. Any other batch is left to [`super::rows`], which alone says why a row is
-//! refused; so this file only has to know which batches are common, never what is wrong with one.
+//! The columns are checked and converted one after the other, each in a loop of its own, and go to
+//! the sink together. Any other batch is left to [`super::batch_rows`], which alone says why a row is
+//! refused; this file only has to recognise common batches, never to explain what is wrong with one.
 
 use arrow_array::StringViewArray;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::rows::Rows;
-use super::times::Times;
+use super::batch_rows::BatchRows;
+use super::time_column::TimeColumn;
 use crate::core::{ClosedHold, EventSink, Micros, Wad};
 
-/// Room for the columns of one batch; used again by the next one.
+/// Buffers for the columns of one batch, reused by the next.
 #[derive(Default)]
 pub(super) struct HoldColumns {
-    token_places: HashMap<u128, usize, RandomState>,
+    token_indices: HashMap<u128, usize, RandomState>,
     tokens: Vec<usize>,
     spans: Vec<(Micros, Micros)>,
     weights: Vec<Wad>,
 }
 
 impl HoldColumns {
-    /// Gives all `rows` to `sink`, or `false` and none of them.
-    pub(super) fn feed(&mut self, rows: &Rows, sink: &mut impl EventSink) -> bool {
+    /// Passes all `rows` to `sink` and returns `true`, or none of them and returns `false`.
+    pub(super) fn feed(&mut self, rows: &BatchRows, sink: &mut impl EventSink) -> bool {
         let Some((token_ids, holder_ids)) = self.read(rows) else {
             return false;
         };
@@ -38,8 +38,8 @@ impl HoldColumns {
         true
     }
 
-    /// The ids of the tokens, each once, and the holders; the other columns go to their room.
-    fn read<'r>(&mut self, rows: &'r Rows) -> Option<(Vec<&'r str>, &'r StringViewArray)> {
+    /// The ids of the tokens, each once, and of the holders; the other columns go to their buffers.
+    fn read<'r>(&mut self, rows: &'r BatchRows) -> Option<(Vec<&'r str>, &'r StringViewArray)> {
         if rows.has_corrections() {
             return None;
         }
@@ -59,7 +59,7 @@ impl HoldColumns {
         Some((self.read_tokens(rows.token_id.views()?)?, holder_ids))
     }
 
-    fn read_spans(&mut self, start: &Times, end: &Times, rows: usize) -> Option<()> {
+    fn read_spans(&mut self, start: &TimeColumn, end: &TimeColumn, rows: usize) -> Option<()> {
         self.spans.clear();
         self.spans.reserve(rows);
         for row in 0..rows {
@@ -72,17 +72,17 @@ impl HoldColumns {
         Some(())
     }
 
-    /// Views into one column that are equal show equal texts, so each text is looked at once.
+    /// Equal views into one column show equal texts, so each text is checked once.
     fn read_tokens<'r>(&mut self, ids: &'r StringViewArray) -> Option<Vec<&'r str>> {
         let mut texts = Vec::new();
-        self.token_places.clear();
+        self.token_indices.clear();
         self.tokens.clear();
         for (row, view) in ids.views().iter().enumerate() {
-            let place = *self.token_places.entry(*view).or_insert_with(|| {
+            let index = *self.token_indices.entry(*view).or_insert_with(|| {
                 texts.push(ids.value(row));
                 texts.len() - 1
             });
-            self.tokens.push(place);
+            self.tokens.push(index);
         }
         texts.iter().all(|text| !text.is_empty()).then_some(texts)
     }
@@ -95,8 +95,8 @@ mod tests {
     use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
     use arrow_schema::{Field, Schema};
 
-    use super::super::layout::Layout;
-    use super::super::rows::Scratch;
+    use super::super::batch_rows::RowBuffers;
+    use super::super::column_mapping::ColumnMapping;
     use super::*;
     use crate::core::{Claim, Event, Fact};
 
@@ -129,15 +129,15 @@ mod tests {
         ]
     }
 
-    /// What came of the batch: nothing where it was left to the rows.
+    /// The events of the batch; `None` if it was left to the rows.
     fn fed(columns: Vec<(&'static str, ArrayRef)>) -> Option<Facts> {
         let fields = columns
             .iter()
             .map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let layout = Layout::new(&"f".into(), &schema).unwrap();
+        let mapping = ColumnMapping::new(&"f".into(), &schema).unwrap();
         let arrays = columns.into_iter().map(|(_, column)| column).collect();
-        let rows = Rows::new(&layout, &RecordBatch::try_new(schema, arrays).unwrap());
+        let rows = BatchRows::new(&mapping, &RecordBatch::try_new(schema, arrays).unwrap());
         let mut facts = Facts::default();
         if !HoldColumns::default().feed(&rows, &mut facts) {
             assert_eq!(facts, Facts::default());
@@ -145,7 +145,7 @@ mod tests {
         }
         let mut one_by_one = Facts::default();
         for row in 0..rows.len() {
-            one_by_one.accept(&rows.event(row, &mut Scratch::default()).unwrap());
+            one_by_one.accept(&rows.event(row, &mut RowBuffers::default()).unwrap());
         }
         assert_eq!(facts, one_by_one);
         Some(facts)

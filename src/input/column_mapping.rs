@@ -1,53 +1,54 @@
-//! Which columns of a columnar file hold which field, found and checked once before any row.
+//! Which column of a columnar file holds which field, found and checked once before any row.
 //!
-//! Reads no values; see [`super::rows`].
+//! Reads no values; see [`super::batch_rows`].
 
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 
 use super::InputError;
-use super::ids::{Ids, TextColumn};
-use super::times::Unit;
-use super::weights::Weights;
+use super::id_column::IdColumn;
+use super::text_column::TextColumn;
+use super::time_column::Unit;
+use super::weight_column::WeightColumn;
 
-/// A file's columns by field, as places in batches that hold the needed columns alone.
+/// A file's columns by field, as indices into batches of the projected columns only.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct ColumnMapping {
     pub(super) token_id: usize,
     pub(super) holder_id: usize,
-    pub(super) start: Option<TimeColumn>,
-    pub(super) end: Option<TimeColumn>,
+    pub(super) start: Option<MappedTime>,
+    pub(super) end: Option<MappedTime>,
     pub(super) weight: Option<usize>,
     pub(super) event_id: Option<usize>,
     pub(super) revision: Option<usize>,
     pub(super) retract: Option<usize>,
-    /// The needed columns as places in the file, ascending.
+    /// The mapped columns as indices into the file's columns, ascending.
     pub(super) projection: Vec<usize>,
 }
 
 /// A column of instants.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimeColumn {
+pub(super) struct MappedTime {
     pub(super) column: usize,
-    /// What integers count; a timestamp says it by its type.
+    /// The unit of integers; a timestamp has its own.
     pub(super) unit: Unit,
 }
 
-impl Layout {
+impl ColumnMapping {
     /// # Errors
-    /// Where a needed column is absent, one is there twice, or one has a type that cannot be read.
+    /// If a required column is absent, a column is there twice, or a column has a type that cannot be read.
     pub(super) fn new(file: &Arc<str>, schema: &Schema) -> Result<Self, InputError> {
         let mut finder = Finder {
             file,
             schema,
             projection: Vec::new(),
         };
-        let token_id = finder.needed("token_id", Ids::can_read, IDS)?;
-        let holder_id = finder.needed("holder_id", Ids::can_read, IDS)?;
+        let token_id = finder.required("token_id", IdColumn::can_read, IDS)?;
+        let holder_id = finder.required("holder_id", IdColumn::can_read, IDS)?;
         let start = finder.time("start", "start_us")?;
         let end = finder.time("end", "end_us")?;
-        let weight = finder.find("weight", Weights::can_read, WEIGHTS)?;
+        let weight = finder.find("weight", WeightColumn::can_read, WEIGHTS)?;
         let event_id = finder.find("event_id", TextColumn::can_read, "text")?;
         let revision = finder.find("revision", is_integer, "an integer")?;
         let retract = finder.find("retract", is_boolean, "a boolean")?;
@@ -56,24 +57,24 @@ impl Layout {
         }
         let mut projection = finder.projection;
         projection.sort_unstable();
-        let place = |column: usize| {
+        let index = |column: usize| {
             projection
                 .binary_search(&column)
                 .expect("every column found is in the projection")
         };
-        let time_place = |time: TimeColumn| TimeColumn {
-            column: place(time.column),
+        let mapped_time = |time: MappedTime| MappedTime {
+            column: index(time.column),
             unit: time.unit,
         };
         Ok(Self {
-            token_id: place(token_id),
-            holder_id: place(holder_id),
-            start: start.map(time_place),
-            end: end.map(time_place),
-            weight: weight.map(place),
-            event_id: event_id.map(place),
-            revision: revision.map(place),
-            retract: retract.map(place),
+            token_id: index(token_id),
+            holder_id: index(holder_id),
+            start: start.map(mapped_time),
+            end: end.map(mapped_time),
+            weight: weight.map(index),
+            event_id: event_id.map(index),
+            revision: revision.map(index),
+            retract: retract.map(index),
             projection,
         })
     }
@@ -98,7 +99,7 @@ impl Finder<'_> {
         }
     }
 
-    fn needed(
+    fn required(
         &mut self,
         name: &'static str,
         can_read: fn(&DataType) -> bool,
@@ -108,7 +109,7 @@ impl Finder<'_> {
             .ok_or_else(|| self.missing(name))
     }
 
-    /// The column `name`, its type one that `can_read` accepts, bare or behind a dictionary.
+    /// The column `name`, of a type that `can_read` accepts, plain or dictionary-encoded.
     fn find(
         &mut self,
         name: &str,
@@ -116,14 +117,14 @@ impl Finder<'_> {
         expected: &'static str,
     ) -> Result<Option<usize>, InputError> {
         let fields = self.schema.fields();
-        let mut places = (0..fields.len()).filter(|place| fields[*place].name() == name);
-        let Some(place) = places.next() else {
+        let mut columns = (0..fields.len()).filter(|column| fields[*column].name() == name);
+        let Some(column) = columns.next() else {
             return Ok(None);
         };
-        if places.next().is_some() {
+        if columns.next().is_some() {
             return Err(self.two(name, name));
         }
-        let found = fields[place].data_type();
+        let found = fields[column].data_type();
         let values = match found {
             DataType::Dictionary(_, values) => values,
             plain => plain,
@@ -136,21 +137,21 @@ impl Finder<'_> {
                 expected,
             });
         }
-        self.projection.push(place);
-        Ok(Some(place))
+        self.projection.push(column);
+        Ok(Some(column))
     }
 
-    /// The instants of one field, in one of its two columns.
-    fn time(&mut self, name: &str, name_us: &str) -> Result<Option<TimeColumn>, InputError> {
+    /// The times of one field, in one of its two columns.
+    fn time(&mut self, name: &str, name_us: &str) -> Result<Option<MappedTime>, InputError> {
         let instants = self.find(name, is_time, "a timestamp or integer milliseconds")?;
         let micros = self.find(name_us, is_integer, "integer microseconds")?;
         match (instants, micros) {
             (Some(_), Some(_)) => Err(self.two(name, name_us)),
-            (Some(column), None) => Ok(Some(TimeColumn {
+            (Some(column), None) => Ok(Some(MappedTime {
                 column,
                 unit: Unit::Millis,
             })),
-            (None, Some(column)) => Ok(Some(TimeColumn {
+            (None, Some(column)) => Ok(Some(MappedTime {
                 column,
                 unit: Unit::Micros,
             })),
@@ -185,17 +186,17 @@ mod tests {
 
     use super::*;
 
-    fn layout(columns: &[(&str, DataType)]) -> Result<Layout, String> {
+    fn mapping(columns: &[(&str, DataType)]) -> Result<ColumnMapping, String> {
         let fields = columns
             .iter()
             .map(|(name, kind)| Field::new(*name, kind.clone(), true));
         let schema = Schema::new(fields.collect::<Vec<_>>());
-        Layout::new(&"f".into(), &schema).map_err(|error| error.to_string())
+        ColumnMapping::new(&"f".into(), &schema).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn places_count_the_needed_columns_alone() {
-        let found = layout(&[
+    fn indices_count_the_projected_columns_only() {
+        let found = mapping(&[
             ("other", DataType::Date32),
             ("weight", DataType::Float64),
             ("end_us", DataType::Int64),
@@ -211,7 +212,7 @@ mod tests {
         assert!(found.start.is_none());
         assert!(matches!(
             found.end,
-            Some(TimeColumn {
+            Some(MappedTime {
                 column: 1,
                 unit: Unit::Micros
             })
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_by_name_and_type() {
+    fn unreadable_columns_are_refused_by_name_and_type() {
         let text = || DataType::Utf8;
         let time = || DataType::Timestamp(TimeUnit::Nanosecond, None);
         for (columns, expected) in [
@@ -257,7 +258,7 @@ mod tests {
                 "f: column start has type Date32, but a timestamp or integer milliseconds is needed",
             ),
         ] {
-            assert_eq!(layout(&columns).unwrap_err(), expected);
+            assert_eq!(mapping(&columns).unwrap_err(), expected);
         }
     }
 }

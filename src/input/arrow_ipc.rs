@@ -1,0 +1,62 @@
+//! Arrow IPC, as a file or as a stream: record batches as they were written, with the mapped columns only.
+
+use std::io::BufReader;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::ArrowError;
+
+use super::InputError;
+use super::column_mapping::ColumnMapping;
+use super::decode::decode;
+use super::file_bytes::FileBytes;
+use super::opened_source::ByteStream;
+
+const FORMAT: &str = "Arrow";
+
+/// The batches of one source.
+pub(super) struct ArrowBatches<'a> {
+    pub(super) mapping: ColumnMapping,
+    /// Decoded as they are asked for.
+    pub(super) batches: Box<dyn Iterator<Item = Result<RecordBatch, InputError>> + 'a>,
+}
+
+impl<'a> ArrowBatches<'a> {
+    pub(super) fn of_file(file: &Arc<str>, bytes: &'a FileBytes) -> Result<Self, InputError> {
+        let open = |projection| {
+            decode(file, FORMAT, || {
+                FileReader::try_new(BufReader::new(bytes.cursor(0)), projection)
+            })
+        };
+        let mapping = ColumnMapping::new(file, &open(None)?.schema())?;
+        let reader = open(Some(mapping.projection.clone()))?;
+        Ok(Self::new(file, mapping, reader))
+    }
+
+    pub(super) fn of_stream(stream: ByteStream) -> Result<Self, InputError> {
+        let file = Arc::clone(stream.name());
+        let reader = decode(&file, FORMAT, || {
+            StreamReader::try_new(BufReader::new(stream), None)
+        })?;
+        let mapping = ColumnMapping::new(&file, &reader.schema())?;
+        let projection = mapping.projection.clone();
+        let batches = reader.map(move |batch| batch?.project(&projection));
+        Ok(Self::new(&file, mapping, batches))
+    }
+
+    fn new(
+        file: &Arc<str>,
+        mapping: ColumnMapping,
+        mut batches: impl Iterator<Item = Result<RecordBatch, ArrowError>> + 'a,
+    ) -> Self {
+        let file = Arc::clone(file);
+        let decoded = std::iter::from_fn(move || {
+            decode(&file, FORMAT, || batches.next().transpose()).transpose()
+        });
+        Self {
+            mapping,
+            batches: Box::new(decoded),
+        }
+    }
+}

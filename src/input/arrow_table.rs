@@ -1,0 +1,54 @@
+//! Record batches from another library: their rows as events, one at a time.
+//!
+//! The columns are mapped and checked as those of a Parquet file are; no file is read.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
+
+use super::InputError;
+use super::batch_rows::{BatchRows, RowBuffers};
+use super::column_mapping::ColumnMapping;
+use crate::core::{Event, Refusal};
+
+/// The mapped columns of a table; its batches may come in any order and on any thread.
+#[derive(Debug)]
+pub struct ArrowTable {
+    mapping: ColumnMapping,
+}
+
+impl ArrowTable {
+    /// Maps the columns of `schema`; messages call the table `name`.
+    ///
+    /// # Errors
+    /// If a required column is absent, a column is there twice, or a column has a type that cannot be read.
+    pub fn new(name: &str, schema: &Schema) -> Result<Self, InputError> {
+        let mapping = ColumnMapping::new(&Arc::from(name), schema)?;
+        Ok(Self { mapping })
+    }
+
+    /// Visits the rows of a batch of this schema in order, up to the first that is refused.
+    ///
+    /// # Errors
+    /// The index of that row in the batch, from 0, and why it is refused.
+    ///
+    /// # Panics
+    /// If the batch has another schema.
+    pub fn visit(
+        &self,
+        batch: &RecordBatch,
+        mut visit: impl FnMut(&Event<'_>),
+    ) -> Result<(), (usize, Refusal)> {
+        let batch = batch
+            .project(&self.mapping.projection)
+            .expect("the mapping names columns of this table");
+        let rows = BatchRows::new(&self.mapping, &batch);
+        let mut buffers = RowBuffers::default();
+        for row in 0..rows.len() {
+            let event = rows.event(row, &mut buffers);
+            visit(&event.map_err(|refusal| (row, refusal))?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! A part of one source, as it is passed to the thread that reads it.
+//!
+//! Text arrives in blocks of whole lines, columns in batches or slices of row groups. [`super::chunks`] makes
+//! them; the functions below turn their rows into events, one at a time.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use super::batch_rows::{BatchRows, RowBuffers};
+use super::blocks::{Block, lines};
+use super::column_mapping::ColumnMapping;
+use super::csv::{CsvHeader, RowSplitter};
+use super::parquet::ParquetSlice;
+use super::{RefusalReason, jsonl};
+use crate::core::Event;
+
+/// A part of one source.
+pub(super) struct Chunk {
+    /// The file's name.
+    pub(super) file: Arc<str>,
+    /// The file's index in the set.
+    pub(super) file_index: usize,
+    pub(super) content: ChunkContent,
+}
+
+/// What a chunk holds.
+pub(super) enum ChunkContent {
+    Jsonl(Block),
+    Csv(Arc<CsvHeader>, Block),
+    Parquet(ParquetSlice),
+    Batch {
+        mapping: Arc<ColumnMapping>,
+        /// The number of the first row, from 1.
+        first_row: u64,
+        batch: RecordBatch,
+    },
+}
+
+impl Chunk {
+    /// Sorts by file, as the files were given, then by line or row.
+    pub(super) fn position(&self) -> (usize, u64) {
+        let first = match &self.content {
+            ChunkContent::Jsonl(block) | ChunkContent::Csv(_, block) => block.first_line,
+            ChunkContent::Parquet(slice) => slice.first_row,
+            ChunkContent::Batch { first_row, .. } => *first_row,
+        };
+        (self.file_index, first)
+    }
+}
+
+/// Visits each line of a block of JSON with its number; blank lines are skipped.
+pub(super) fn visit_jsonl<B>(
+    block: &Block,
+    mut visit: impl FnMut(u64, Result<Event<'_>, RefusalReason>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    for (line, bytes) in lines(block) {
+        if jsonl::is_blank(bytes) {
+            continue;
+        }
+        match jsonl::event_from_line(bytes) {
+            Ok(event) => visit(line, event.check().map_err(RefusalReason::from))?,
+            Err(reason) => visit(line, Err(reason))?,
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Visits each row of a block of CSV with the number of its first line; empty lines are skipped.
+pub(super) fn visit_csv<B>(
+    header: &CsvHeader,
+    block: &Block,
+    splitter: &mut RowSplitter,
+    mut visit: impl FnMut(u64, Result<Event<'_>, RefusalReason>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    splitter.rows(block, |row| {
+        match row.cells.and_then(|cells| header.event(cells)) {
+            Ok(event) => visit(row.line, event.check().map_err(RefusalReason::from)),
+            Err(reason) => visit(row.line, Err(reason)),
+        }
+    })
+}
+
+/// Visits each row of a batch with its number. A row costs no allocation, and nothing is looked up twice.
+#[inline]
+pub(super) fn visit_batch<B>(
+    rows: &BatchRows,
+    first_row: u64,
+    mut visit: impl FnMut(u64, Result<Event<'_>, RefusalReason>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let mut buffers = RowBuffers::default();
+    for row in 0..rows.len() {
+        let event = rows.event(row, &mut buffers);
+        let event = event.map_err(|refusal| rows.explained(row, refusal));
+        visit(first_row + row as u64, event)?;
+    }
+    ControlFlow::Continue(())
+}

@@ -1,0 +1,108 @@
+//! Refused lines: where they stand, why, and whether they end the run.
+//!
+//! The core says what is wrong with a field; here the offending text is added, which it does not have.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::JsonError;
+use crate::core::Refusal;
+
+/// What a refused line does to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// The first refused line ends the run; nothing is written.
+    #[default]
+    Fail,
+    /// Refused lines are counted and listed; the others count.
+    Skip,
+}
+
+/// Why a line is refused; the text begins with the offending field, if there is one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefusalReason {
+    /// The line is not JSON.
+    #[error("not JSON: {0}")]
+    NotJson(JsonError),
+    /// The line is JSON, but not an object.
+    #[error("not an object; found {found}")]
+    NotAnObject {
+        /// The line, as messages show it.
+        found: String,
+    },
+    /// The row violates RFC 4180.
+    #[error("not CSV: {0}")]
+    NotCsv(&'static str),
+    /// The row has more or fewer cells than the header.
+    #[error("row has {found} cells, the header has {expected}")]
+    Cells {
+        /// Cells of the row.
+        found: usize,
+        /// Cells of the header.
+        expected: usize,
+    },
+    /// The fields do not make an event.
+    #[error("{refusal}{}", found.as_deref().map(|found| format!("; found {found}")).unwrap_or_default())]
+    Refused {
+        /// What is wrong.
+        refusal: Refusal,
+        /// The value of the field, as messages show it; `None` if it is absent or says nothing.
+        found: Option<Box<str>>,
+    },
+}
+
+impl RefusalReason {
+    /// The offending field, if there is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal.field()),
+            Self::NotJson(_) | Self::NotAnObject { .. } | Self::NotCsv(_) | Self::Cells { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Adds the value of the offending field, which `found` shows.
+    pub(super) fn with_found(refusal: Refusal, found: Option<String>) -> Self {
+        let is_missing = matches!(refusal, Refusal::MissingId(_));
+        let found = found.filter(|_| !is_missing);
+        Self::Refused {
+            refusal,
+            found: found.map(Into::into),
+        }
+    }
+}
+
+impl From<Refusal> for RefusalReason {
+    fn from(refusal: Refusal) -> Self {
+        Self::with_found(refusal, None)
+    }
+}
+
+/// A refused line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRefusal {
+    /// The file's name as it was given.
+    pub file: Arc<str>,
+    /// The line, from 1, a CSV header included; in columns the row, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: RefusalReason,
+    /// The file's index in the set.
+    pub(super) file_index: usize,
+}
+
+impl LineRefusal {
+    /// Sorts by file, as the files were given, then by line.
+    #[must_use]
+    pub(super) fn position(&self) -> (usize, u64) {
+        (self.file_index, self.line)
+    }
+}
+
+impl fmt::Display for LineRefusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: line {}: {}", self.file, self.line, self.reason)
+    }
+}

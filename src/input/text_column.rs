@@ -1,0 +1,156 @@
+//! Columns of texts, brought to a few Arrow types once per batch.
+//!
+//! Rows are then read without matching on Arrow types and without an allocation.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{
+    Array, ArrayRef, BinaryViewArray, LargeStringArray, StringArray, StringViewArray,
+};
+use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
+
+use super::column::is_null;
+
+/// The bytes of a text column are not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotText;
+
+/// Texts without a dictionary, each at its row.
+enum Texts {
+    Utf8(StringArray),
+    LargeUtf8(LargeStringArray),
+    View(StringViewArray),
+    /// As some writers store text; checked row by row.
+    Binary(BinaryViewArray),
+}
+
+impl Texts {
+    fn new(column: &ArrayRef) -> Self {
+        match column.data_type() {
+            DataType::Utf8 => Self::Utf8(column.as_string().clone()),
+            DataType::LargeUtf8 => Self::LargeUtf8(column.as_string().clone()),
+            DataType::Utf8View => Self::View(column.as_string_view().clone()),
+            DataType::Binary => Self::Binary(column.as_binary::<i32>().into()),
+            DataType::LargeBinary => Self::Binary(column.as_binary::<i64>().into()),
+            _ => Self::Binary(column.as_binary_view().clone()),
+        }
+    }
+
+    #[inline]
+    fn get(&self, row: usize) -> Result<Option<&str>, NotText> {
+        Ok(match self {
+            Self::Utf8(texts) => texts.is_valid(row).then(|| texts.value(row)),
+            Self::LargeUtf8(texts) => texts.is_valid(row).then(|| texts.value(row)),
+            Self::View(texts) => texts.is_valid(row).then(|| texts.value(row)),
+            Self::Binary(bytes) if bytes.is_valid(row) => {
+                Some(str::from_utf8(bytes.value(row)).map_err(|_| NotText)?)
+            }
+            Self::Binary(_) => None,
+        })
+    }
+}
+
+/// A column of text, plain or dictionary-encoded.
+pub(super) struct TextColumn(Encoding);
+
+enum Encoding {
+    Plain(Texts),
+    Dictionary {
+        keys: Vec<usize>,
+        nulls: Option<NullBuffer>,
+        values: Texts,
+    },
+}
+
+impl TextColumn {
+    pub(super) const fn can_read(values: &DataType) -> bool {
+        matches!(
+            values,
+            DataType::Utf8
+                | DataType::LargeUtf8
+                | DataType::Utf8View
+                | DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView
+        )
+    }
+
+    pub(super) fn new(column: &ArrayRef) -> Self {
+        Self(match column.as_any_dictionary_opt() {
+            Some(dictionary) => Encoding::Dictionary {
+                // Without values every row is null, and `normalized_keys` would panic.
+                keys: if dictionary.values().is_empty() {
+                    Vec::new()
+                } else {
+                    dictionary.normalized_keys()
+                },
+                nulls: dictionary.keys().nulls().cloned(),
+                values: Texts::new(dictionary.values()),
+            },
+            None => Encoding::Plain(Texts::new(column)),
+        })
+    }
+
+    /// The texts as an array, if all are present and in the type that Parquet is read as.
+    pub(super) fn views(&self) -> Option<&StringViewArray> {
+        match &self.0 {
+            Encoding::Plain(Texts::View(texts)) if texts.null_count() == 0 => Some(texts),
+            Encoding::Plain(_) | Encoding::Dictionary { .. } => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> Result<Option<&str>, NotText> {
+        match &self.0 {
+            Encoding::Plain(texts) => texts.get(row),
+            Encoding::Dictionary {
+                keys,
+                nulls,
+                values,
+            } => {
+                if is_null(nulls.as_ref(), row) {
+                    Ok(None)
+                } else {
+                    values.get(keys[row])
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::types::Int8Type;
+    use arrow_array::{DictionaryArray, Int8Array};
+
+    use super::*;
+
+    #[test]
+    fn a_dictionary_without_values_is_null_in_every_row() {
+        let keys = Int8Array::from(vec![None, None]);
+        let values = StringArray::from(Vec::<&str>::new());
+        let dictionary = DictionaryArray::<Int8Type>::try_new(keys, Arc::new(values)).unwrap();
+        let column = TextColumn::new(&(Arc::new(dictionary) as ArrayRef));
+        assert_eq!(column.get(1), Ok(None));
+    }
+
+    #[test]
+    fn keys_are_resolved_by_their_dictionary() {
+        let keys = Int8Array::from(vec![Some(1), None, Some(0), Some(2)]);
+        let values = StringArray::from(vec![Some("a"), Some("b"), None]);
+        let dictionary = DictionaryArray::<Int8Type>::try_new(keys, Arc::new(values)).unwrap();
+        let column = TextColumn::new(&(Arc::new(dictionary) as ArrayRef));
+        let read: Vec<_> = (0..4).map(|row| column.get(row).unwrap()).collect();
+        assert_eq!(read, [Some("b"), None, Some("a"), None]);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_an_error() {
+        let column: ArrayRef = Arc::new(BinaryViewArray::from(vec![&b"a"[..], b"\xff"]));
+        let texts = TextColumn::new(&column);
+        assert_eq!(texts.get(0), Ok(Some("a")));
+        assert_eq!(texts.get(1), Err(NotText));
+    }
+}

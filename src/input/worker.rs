@@ -1,0 +1,131 @@
+//! What one thread makes of the chunks that it takes: events for its sink, refusals, counts.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::batch_rows::BatchRows;
+use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_jsonl};
+use super::csv::RowSplitter;
+use super::hold_columns::HoldColumns;
+use super::{InputError, LineRefusal, OnError, RefusalReason};
+use crate::core::{Event, EventSink};
+
+/// Why a chunk was not read to its end.
+#[derive(Debug)]
+pub(super) struct WorkerError {
+    /// The file's index in the set, and the line.
+    pub(super) position: (usize, u64),
+    pub(super) error: InputError,
+}
+
+/// One thread's sink, counts and refusals.
+pub(super) struct Worker<S> {
+    pub(super) sink: S,
+    pub(super) read: u64,
+    pub(super) refused: Vec<LineRefusal>,
+    on_error: OnError,
+    splitter: RowSplitter,
+    holds: HoldColumns,
+}
+
+/// The file whose rows are being read.
+struct Origin {
+    file: Arc<str>,
+    file_index: usize,
+}
+
+impl<S: EventSink> Worker<S> {
+    pub(super) fn new(sink: S, on_error: OnError) -> Self {
+        Self {
+            sink,
+            read: 0,
+            refused: Vec::new(),
+            on_error,
+            splitter: RowSplitter::default(),
+            holds: HoldColumns::default(),
+        }
+    }
+
+    /// Reads one chunk; `Err` at its first refusal if refusals end the run.
+    pub(super) fn read(&mut self, chunk: Chunk) -> Result<(), WorkerError> {
+        let position = chunk.position();
+        let origin = Origin {
+            file: chunk.file,
+            file_index: chunk.file_index,
+        };
+        let outcome = match chunk.content {
+            ChunkContent::Jsonl(block) => {
+                visit_jsonl(&block, |line, event| self.take(&origin, line, event))
+            }
+            ChunkContent::Csv(header, block) => {
+                let mut splitter = std::mem::take(&mut self.splitter);
+                let outcome = visit_csv(&header, &block, &mut splitter, |line, event| {
+                    self.take(&origin, line, event)
+                });
+                self.splitter = splitter;
+                outcome
+            }
+            ChunkContent::Parquet(slice) => {
+                let outcome = slice.read(|mapping, first_row, batch| {
+                    self.read_batch(&origin, &BatchRows::new(mapping, batch), first_row)
+                });
+                outcome.map_err(|error| WorkerError { position, error })?
+            }
+            ChunkContent::Batch {
+                mapping,
+                first_row,
+                batch,
+            } => self.read_batch(&origin, &BatchRows::new(&mapping, &batch), first_row),
+        };
+        match outcome {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(error) => Err(error),
+        }
+    }
+
+    fn read_batch(
+        &mut self,
+        origin: &Origin,
+        rows: &BatchRows,
+        first_row: u64,
+    ) -> ControlFlow<WorkerError> {
+        if self.holds.feed(rows, &mut self.sink) {
+            self.read += rows.len() as u64;
+            return ControlFlow::Continue(());
+        }
+        visit_batch(rows, first_row, |row, event| self.take(origin, row, event))
+    }
+
+    #[inline]
+    fn take(
+        &mut self,
+        origin: &Origin,
+        line: u64,
+        event: Result<Event<'_>, RefusalReason>,
+    ) -> ControlFlow<WorkerError> {
+        self.read += 1;
+        let reason = match event {
+            Ok(event) => {
+                self.sink.accept(&event);
+                return ControlFlow::Continue(());
+            }
+            Err(reason) => reason,
+        };
+        let refusal = LineRefusal {
+            file: Arc::clone(&origin.file),
+            line,
+            reason,
+            file_index: origin.file_index,
+        };
+        match self.on_error {
+            OnError::Skip => {
+                self.refused.push(refusal);
+                ControlFlow::Continue(())
+            }
+            OnError::Fail => ControlFlow::Break(WorkerError {
+                position: refusal.position(),
+                error: InputError::Refused(refusal),
+            }),
+        }
+    }
+}

@@ -8,21 +8,26 @@ Exit codes: 0 done, 2 for a bad argument, file or event, 130 on Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import csv
 import difflib
 import json
 import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NoReturn, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from poh_holdmetrics import instants, native
+from poh_holdmetrics import instants, native, wads
 from poh_holdmetrics.config import Settings, load_configuration
 from poh_holdmetrics.errors import HoldMetricsError, InputError
 from poh_holdmetrics.file_scorer import ScoredFiles, score_files
 from poh_holdmetrics.table import table_from_scores
 from poh_holdmetrics.version import __version__
 from poh_holdmetrics.windows import Window
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.pure.aggregator import Deficit
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -136,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=["auto", "native", "python"],
         help="[default: auto, native if there is native code]",
     )
+    score.add_argument(
+        "--deficits",
+        metavar="FILE",
+        help="write each balance that fell below 0 to FILE: .csv, else JSON lines",
+    )
     score.add_argument("--config", metavar="FILE", help="settings in TOML or YAML")
     return parser
 
@@ -166,6 +176,8 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         stop_at_refusal=settings.on_error == "fail",
         limit=arguments.limit,
     )
+    if arguments.deficits is not None:
+        _write_deficits(Path(arguments.deficits), scores.deficits)
     if settings.format == "json":
         json.dump(_json(scores), out, ensure_ascii=False, indent=1)
         out.write("\n")
@@ -173,6 +185,29 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         out.write(table_from_scores(scores))
     out.flush()
     return 0
+
+
+def _write_deficits(path: Path, deficits: Sequence[Deficit]) -> None:
+    rows = [
+        {
+            "token_id": deficit.token_id,
+            "holder_id": deficit.holder_id,
+            "at": instants.text_from_us(deficit.at_us),
+            "balance": str(wads.decimal_from_wad(deficit.balance)),
+            "event_ids": deficit.event_ids,
+        }
+        for deficit in deficits
+    ]
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            if path.suffix == ".csv":
+                table = csv.DictWriter(file, ["token_id", "holder_id", "at", "balance", "event_ids"])
+                table.writeheader()
+                table.writerows({**row, "event_ids": " ".join(row["event_ids"])} for row in rows)
+            else:
+                file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    except OSError as error:
+        raise InputError(str(path), error.strerror or str(error)) from error
 
 
 def _now_us() -> int:
@@ -188,7 +223,7 @@ def _json(scores: ScoredFiles) -> dict[str, object]:
         "closed_only": window.closed_only,
         "read": scores.read,
         "accepted": scores.accepted,
-        "deficits": scores.deficits,
+        "deficits": len(scores.deficits),
         "rejected": [
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],

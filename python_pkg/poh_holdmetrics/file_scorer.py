@@ -23,6 +23,7 @@ from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
+    from poh_holdmetrics.pure.aggregator import Deficit
     from poh_holdmetrics.validation import Record
     from poh_holdmetrics.windows import Window
 
@@ -45,7 +46,7 @@ class ScoredFiles:
     rejected: list[tuple[str, int, str]]
     rows: list[native.Row]
     holders: int
-    deficits: int
+    deficits: list[Deficit]
 
 
 def score_files(
@@ -82,7 +83,7 @@ def score_files(
         rejected=reader.rejected,
         rows=snapshot.rows(limit),
         holders=len(snapshot),
-        deficits=native.deficits_of(snapshot),
+        deficits=engine.deficits(window.as_of_us) if native.deficits_of(snapshot) else [],
     )
 
 

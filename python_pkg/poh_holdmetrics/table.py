@@ -54,7 +54,8 @@ def _grouped(score: str) -> str:
 def _summary(scores: ScoredFiles) -> str:
     window = scores.window
     since = "" if window.from_us is None else f" from {instants.text_from_us(window.from_us)}"
-    deficits = f"; {scores.deficits:,} balances fell below 0" if scores.deficits else ""
+    count = len(scores.deficits)
+    deficits = f"; {count:,} balance{'s' if count > 1 else ''} fell below 0" if count else ""
     closed = ", closed holds only" if window.closed_only else ""
     return (
         f"{scores.holders:,} holders, {scores.accepted:,} of {scores.read:,} events accepted, "

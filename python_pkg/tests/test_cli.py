@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -188,3 +189,36 @@ def test_every_command_of_the_binary_is_known() -> None:
         pytest.skip("the source of the binary is not beside the package")
     found = re.findall(r"^    ([A-Z][a-z]+)\((?:\w+::)+\w+\),$", source.read_text("utf-8"), re.MULTILINE)
     assert {name.lower() for name in found} == {*COMMANDS, *BINARY_COMMANDS}
+
+
+CHANGES = [
+    '{"token_id":"T","to_id":"ada","at":0,"amount":5,"event_id":"1"}',
+    '{"token_id":"T","from_id":"ada","to_id":"bob","at":1000,"amount":"5.5","event_id":"2"}',
+]
+DEFICIT = {
+    "token_id": "T", "holder_id": "ada", "at": "1970-01-01T00:00:01Z", "balance": "-0.5", "event_ids": ["2"]
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("without_native")
+def test_deficits_are_counted_and_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("changes.jsonl").write_text("\n".join(CHANGES), encoding="utf-8")
+    for name in ("d.jsonl", "d.csv"):
+        code, out, _ = run(capsys, "changes.jsonl", "--as-of", "1970-01-02", "--deficits", name)
+        assert code == 0
+        assert out.splitlines()[-1].endswith("as of 1970-01-02T00:00:00Z; 1 balance fell below 0")
+    assert json.loads(Path("d.jsonl").read_text("utf-8")) == DEFICIT
+    with Path("d.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.DictReader(file)) == [{**DEFICIT, "event_ids": "2"}]
+    code, _, error = run(capsys, "changes.jsonl", "--deficits", "no-such-folder/d.csv")
+    assert (code, error) == (2, "error: no-such-folder/d.csv: No such file or directory\n")
+
+
+def test_a_csv_of_transfers_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text(
+        "event_id,at,token_id,from_id,to_id,amount\n1,0,T,,ada,5\n2,1970-01-01 00:00:10 UTC,T,ada,bob,2\n",
+        encoding="utf-8",
+    )
+    code, out, _ = run(capsys, "t.csv", "--as-of", "20000", "--format", "json", "--engine", "python")
+    assert code == 0
+    assert [holder["score"] for holder in json.loads(out)["holders"]] == ["80", "20"]

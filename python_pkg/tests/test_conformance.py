@@ -94,6 +94,23 @@ OWN = {
     "a stop wins over a start at one instant": _own(
         [_H + '"start":1000}', _H + '"end":1000}'], 20_000, [[1, "h", 0, "0", 0.0]]
     ),
+    "named marks of one instant are ordered by seq": _own(
+        [
+            _H + '"event_id":"a","start":0,"seq":2,"weight":1}',
+            _H + '"event_id":"b","end":0,"seq":1}',
+            _H + '"event_id":"c","start":0,"weight":9}',
+        ],
+        20_000,
+        [[1, "h", 20_000_000, "20", 20.0]],
+    ),
+    "a transfer is a change of both balances": _own(
+        [
+            '{"token_id":"T","to_id":"h","at":0,"amount":3,"event_id":"a"}',
+            '{"token_id":"T","from_id":"h","to_id":"g","at":10000,"amount":1,"event_id":"b"}',
+        ],
+        20_000,
+        [[1, "h", 20_000_000, "50", 50.0], [2, "g", 10_000_000, "10", 10.0]],
+    ),
     "a window cuts an open hold": _own(
         [_H + '"start":0,"weight":0.1}'], 20_000, [[1, "h", 5_000_000, "0.5", 0.5]], 15_000
     ),

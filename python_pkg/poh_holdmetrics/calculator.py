@@ -1,4 +1,4 @@
-"""Scores of a list of events, in one call: `calculate_score`, `score_exact`, `merge_overlaps`.
+"""Scores of a list of events in one call: `calculate_score`, `score_exact`, `merge_overlaps`.
 
 Native code computes them if `native` finds any that knows all kinds of events given; else pure Python does,
 with the same result to the last digit. Keeps no state between calls; for a stream of events see `tracker`.

@@ -25,7 +25,7 @@ from poh_holdmetrics import field_parsers, instants, validation, wads
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.validation import Record
 
-#: The weight of an event without one. A weight that was given is another object, even where it is 1.
+#: The weight of an event without one. A weight that was given is another object, even if it is 1.
 _ONE = Decimal(1)
 
 
@@ -223,7 +223,7 @@ class HoldStat(BaseModel):
 
     `held_us` and `score` (weight-seconds as decimal text) are exact; `total_seconds` is `held_us` floored to
     seconds and `weighted_score` the double nearest to `score`. `rank` is the place among all holders, equal
-    scores sharing one; None if no order was asked for.
+    scores sharing one; None if no order was computed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

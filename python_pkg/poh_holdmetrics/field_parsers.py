@@ -88,7 +88,7 @@ def _integer_from_digits(field: str, text: str) -> int:
 
 
 def _micros_time(field: str, value: object) -> int:
-    if type(value) is int:  # most values, without the slower question below
+    if type(value) is int:  # most values, without the slower check below
         return instants.us_in_range(field, value)
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         return instants.us_in_range(field, value.__index__())

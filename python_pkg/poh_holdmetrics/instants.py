@@ -61,7 +61,7 @@ def us_from_instant(field: str, value: object) -> int:
 
 
 def us_from_argument(field: str, value: object) -> int:
-    """The same for an argument of a call or a command line, where a date alone is its midnight in UTC."""
+    """The same for an argument of a call or a command line, in which a date alone is its midnight in UTC."""
     if isinstance(value, str) and (found := _TEXT.fullmatch(value.strip(" \t"))) and found[4] is None:
         return us_from_text(field, f"{found[0]}T00:00Z")
     if isinstance(value, date) and not isinstance(value, datetime):
@@ -121,7 +121,7 @@ def us_from_text(field: str, text: str) -> int:
 
 
 def us_from_cell(field: str, text: str) -> int:
-    """Microseconds of a CSV cell, where nothing tells a number from text."""
+    """Microseconds of a CSV cell, which may be a number or text."""
     return us_from_number(field, text) if _NUMBER.fullmatch(text) else us_from_text(field, text)
 
 

@@ -1,9 +1,9 @@
-"""The one place that knows where native code may come from.
+"""The only module that knows that native code exists, and what it can compute.
 
-Looked for in this order: callables that a Rust host registered as `_holdmetrics_host`; else the extension
-module `poh_holdmetrics_rust`; else none, and everything runs in pure Python. `POH_DISABLE_RUST=1` forces
-none. Inside a host the extension is never imported: two copies of the native code in one process would each
-keep their own state. Imports nothing heavy and looks nothing up before it is asked.
+The sources, in this order: callables that a Rust host registered as `_holdmetrics_host`, the extension module
+`poh_holdmetrics_rust`, or none, and everything runs in pure Python. `POH_DISABLE_RUST=1` forces none. Inside
+a host the extension is never imported: two copies of the native code in one process would each have their own
+state. Imports nothing heavy, and nothing native before the first call.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
 DISABLE_VARIABLE = "POH_DISABLE_RUST"
-#: The version of the namespace below that this package speaks.
+#: The version of the namespace below that this package needs.
 API = 1
 
 Source = Literal["host", "extension", "none"]
@@ -60,7 +60,7 @@ class Snapshot(Protocol):
 
 
 class Aggregator(Protocol):
-    """Facts of many keys; the pure-Python twin has the same verbs."""
+    """Facts of many keys; the pure-Python aggregator has the same methods."""
 
     @property
     def events(self) -> int: ...  # noqa: D102
@@ -121,7 +121,7 @@ class Sequenced(Protocol):
 
 
 class Namespace(Protocol):
-    """What the host and the extension both offer, filled by the same Rust code."""
+    """The callables of the host and of the extension, registered by the same Rust code."""
 
     __version__: str
     API: int
@@ -170,9 +170,9 @@ class Namespace(Protocol):
 
 
 def source() -> Source:
-    """Where native code comes from now: `host`, `extension` or `none`.
+    """The source of native code in use: `host`, `extension` or `none`.
 
-    Raises `NativeError` where native code is there but cannot be used.
+    Raises `NativeError` if native code was found and cannot be used.
     """
     if inside_host():
         forbid_extension()
@@ -184,7 +184,7 @@ def source() -> Source:
 
 
 def namespace() -> Namespace | None:
-    """The native callables, or None where everything runs in pure Python; raises as `source` does."""
+    """The native callables, or None if everything runs in pure Python; raises as `source` does."""
     match source():
         case "host":
             return _checked(sys.modules[HOST_MODULE])
@@ -224,18 +224,18 @@ def unknown_to_native(fields: str) -> InputError:
 
 
 def inside_host() -> bool:
-    """Whether this interpreter runs inside the Rust host, native code forced off or not."""
+    """Whether this interpreter runs inside the Rust host, even if native code is forced off."""
     return HOST_MODULE in sys.modules
 
 
 def forbid_extension() -> None:
-    """Make `import poh_holdmetrics_rust` a clear error in this process; asked again, it changes nothing."""
+    """Make `import poh_holdmetrics_rust` raise `NativeError` in this process; calling it again is harmless."""
     if not any(isinstance(finder, _NoExtension) for finder in sys.meta_path):
         sys.meta_path.insert(0, _NoExtension())
 
 
 class _NoExtension(importlib.abc.MetaPathFinder):
-    """Refuses the extension module by name and finds nothing else."""
+    """Raises for the extension module and finds nothing else."""
 
     def find_spec(
         self,
@@ -246,7 +246,7 @@ class _NoExtension(importlib.abc.MetaPathFinder):
         if fullname == EXTENSION_MODULE:
             raise NativeError(
                 EXTENSION_MODULE,
-                "not importable inside main_holdmetrics, which carries the native code already; "
+                "not importable inside main_holdmetrics, which already contains the native code; "
                 "use poh_holdmetrics.native.namespace()",
             )
         return None
@@ -270,7 +270,7 @@ def _checked(module: ModuleType) -> Namespace:
     if found != API:
         raise NativeError(
             module.__name__,
-            f"speaks API {found}, this package speaks {API}; install both of one version, or {_CURE}",
+            f"has API {found}, this package needs {API}; install both in one version, or {_CURE}",
         )
     return cast("Namespace", module)
 

@@ -62,7 +62,7 @@ class RowReader:
         """Read rows of columns.
 
         A row has the values of `FIELDS` in their order, times in microseconds and decimals as text, None
-        where absent; it may end after `retract`.
+        if absent; it may end after `retract`.
         """
         for number, row in _numbered(rows, numbers):
             self._take(records_from_values, row, file, number)

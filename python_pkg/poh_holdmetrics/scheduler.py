@@ -1,8 +1,9 @@
-"""Jobs at fixed intervals beside the rest of an asyncio program, until it is told to stop.
+"""Jobs at fixed intervals in an asyncio program, until it is stopped.
 
-`AsyncScheduler` starts each job at its beat, counted from the start and never from the end of the last run,
-so that nothing drifts. A job that fails is logged and counted and stops no other. Keeps nothing over a
-restart and knows no calendar. The clock is an argument (`clock`), so that tests never sleep.
+`AsyncScheduler` starts each job at its due times, counted from the start of the scheduler and not from the
+end of the last run, so that they do not drift. A job that fails is logged and counted and does not stop the
+others. Keeps nothing over a restart and knows no calendar. The clock is an argument (`clock`), so that tests
+never sleep.
 """
 
 from __future__ import annotations
@@ -31,42 +32,42 @@ Work = Callable[[], Awaitable[object]]
 
 
 class Overlap(Enum):
-    """What happens at a beat while the job's last run is still going."""
+    """What happens at a due time while the last run of the job has not ended."""
 
     SKIP = "skip"
-    """Leave the beat out and count it."""
+    """Skip this run and count it."""
     QUEUE = "queue"
-    """Run once more when the last run ends; further beats until then are left out and counted."""
+    """Run once more when the last run ends; skip and count further due times until then."""
     ALLOW = "allow"
-    """Run beside it."""
+    """Run concurrently."""
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Job:
-    """One job and its figures, which the scheduler alone changes."""
+    """One job and its counters, which only the scheduler changes."""
 
     name: str
     interval_seconds: float
     work: Work
     overlap: Overlap
     runs: int = 0
-    """Runs begun."""
+    """Runs started."""
     failures: int = 0
     """Runs that ended in an exception."""
     skipped: int = 0
-    """Beats left out because a run was still going."""
+    """Due times skipped because a run had not ended."""
     missed: int = 0
-    """Beats that passed unseen, because the loop was blocked or the machine asleep."""
+    """Due times that passed while the loop was blocked or the machine suspended."""
     running: int = 0
-    """Runs going on now."""
+    """Runs in progress."""
     is_queued: bool = False
-    """Whether one more run follows the present one."""
+    """Whether one more run follows the current one."""
     last_error: Exception | None = None
-    """What the last failed run raised."""
+    """The exception of the last failed run."""
 
 
 class AsyncScheduler:
-    """Runs jobs until `stop`, Ctrl-C or SIGTERM; then waits a bounded time for those that still run.
+    """Runs jobs until `stop`, Ctrl-C or SIGTERM; then waits a bounded time for running jobs to end.
 
     scheduler = AsyncScheduler()
     scheduler.every(60, publish_leaderboard)
@@ -77,16 +78,16 @@ class AsyncScheduler:
     def __init__(
         self, *, clock: Clock | None = None, drain_seconds: float = 5.0, handle_signals: bool = True
     ) -> None:
-        """`drain_seconds` bounds the wait for running jobs at the end; then they are cancelled."""
+        """`drain_seconds` is the longest wait for running jobs when stopping; then they are cancelled."""
         self._clock = LoopClock() if clock is None else clock
         self._drain_seconds = drain_seconds
         self._handle_signals = handle_signals
         self._jobs: list[Job] = []
         self._group: asyncio.TaskGroup | None = None
-        self._drivers: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.Task[None]] = set()
         self._runs: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._cancel_now = asyncio.Event()
 
     @classmethod
     def configured(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
@@ -97,7 +98,7 @@ class AsyncScheduler:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs, in the order in which they were given."""
+        """The jobs, in the order of their registration."""
         return tuple(self._jobs)
 
     def every(
@@ -108,66 +109,66 @@ class AsyncScheduler:
         name: str | None = None,
         overlap: Overlap | str = Overlap.SKIP,
     ) -> Job:
-        """Call `coro` (a function that returns an awaitable) once an `interval` in seconds.
+        """Call `coro` (a function that returns an awaitable) every `interval` seconds.
 
-        The first beat is one interval after the start, or after this call where the scheduler runs already.
-        Raises `InputError` for an interval that is not positive or a policy that is none.
+        The first run is due one interval after the start, or after this call if the scheduler already runs.
+        Raises `InputError` for an interval that is not positive or an unknown `overlap`.
         """
         seconds = interval.total_seconds() if isinstance(interval, timedelta) else float(interval)
         if not (math.isfinite(seconds) and seconds > 0):
-            raise InputError("interval", f"a number of seconds above 0 is wanted, not {interval!r}")
+            raise InputError("interval", f"expected a number of seconds above 0, not {interval!r:.40}")
         try:
             policy = Overlap(overlap)
         except ValueError:
             known = ", ".join(each.value for each in Overlap)
-            raise InputError("overlap", f"{overlap!r} is none of {known}") from None
+            raise InputError("overlap", f"unknown policy {overlap!r:.40}; known are {known}") from None
         label = name or str(getattr(coro, "__name__", type(coro).__name__))
         job = Job(name=label, interval_seconds=seconds, work=coro, overlap=policy)
         self._jobs.append(job)
         if self._group is not None:
-            self._drive(self._group, job)
+            self._start_timer(self._group, job)
         return job
 
     def stop(self) -> None:
-        """Begin no more runs and end when the present ones have; asked again, cancel those at once."""
+        """Start no more runs and end when the current ones have; a second call cancels those at once."""
         if self._stop.is_set():
-            self._hurry.set()
+            self._cancel_now.set()
         self._stop.set()
 
     async def run_forever(self) -> None:
-        """Run the jobs until told to stop. Where it is cancelled, it drains first and then passes that on."""
+        """Run the jobs until stopped. If cancelled, it drains first and then raises the cancellation."""
         if self._group is not None:
-            raise RuntimeError("this scheduler runs already")
-        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
+            raise RuntimeError("this scheduler already runs")
+        self._stop, self._cancel_now = asyncio.Event(), asyncio.Event()
         with self._signals():
             try:
                 async with asyncio.TaskGroup() as group:
                     self._group = group
                     for job in self._jobs:
-                        self._drive(group, job)
+                        self._start_timer(group, job)
                     try:
                         await self._stop.wait()
                     finally:
                         self._stop.set()
-                        for driver in self._drivers:
-                            driver.cancel()
-                        await self._drained()
+                        for timer in self._timers:
+                            timer.cancel()
+                        await self._drain()
             finally:
                 self._group = None
 
-    def _drive(self, group: asyncio.TaskGroup, job: Job) -> None:
-        driver = group.create_task(self._beats(group, job), name=f"beat of {job.name}")
-        self._drivers.add(driver)
-        driver.add_done_callback(self._drivers.discard)
+    def _start_timer(self, group: asyncio.TaskGroup, job: Job) -> None:
+        timer = group.create_task(self._keep_time(group, job), name=f"timer of {job.name}")
+        self._timers.add(timer)
+        timer.add_done_callback(self._timers.discard)
 
-    async def _beats(self, group: asyncio.TaskGroup, job: Job) -> None:
+    async def _keep_time(self, group: asyncio.TaskGroup, job: Job) -> None:
         origin = self._clock.now()
-        beat = 1
+        due = 1
         while True:
-            await self._clock.sleep_until(origin + beat * job.interval_seconds)
-            passed = max(beat, math.floor((self._clock.now() - origin) / job.interval_seconds))
-            job.missed += passed - beat
-            beat = passed + 1
+            await self._clock.sleep_until(origin + due * job.interval_seconds)
+            passed = max(due, math.floor((self._clock.now() - origin) / job.interval_seconds))
+            job.missed += passed - due
+            due = passed + 1
             self._start(group, job)
 
     def _start(self, group: asyncio.TaskGroup, job: Job) -> None:
@@ -203,19 +204,19 @@ class AsyncScheduler:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            # The job let a cancellation of its own escape; nobody cancelled this run.
+            # The job itself raised a cancellation; this run was not cancelled.
             _failed(job, RuntimeError(f"job {job.name} was cancelled from within"), cancelled)
         except Exception as error:  # noqa: BLE001 - a job may raise anything, and stops no other
             _failed(job, error, error)
 
-    async def _drained(self) -> None:
-        """Wait for the present runs, at most `drain_seconds` or until asked to hurry; then cancel them."""
+    async def _drain(self) -> None:
+        """Wait for the current runs, at most `drain_seconds` or until a second `stop`; then cancel them."""
         if not self._runs:
             return
         _log.info("Waiting for %d runs to end, at most %g s.", len(self._runs), self._drain_seconds)
         limits = {
             asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + self._drain_seconds)),
-            asyncio.ensure_future(self._hurry.wait()),
+            asyncio.ensure_future(self._cancel_now.wait()),
         }
         try:
             while self._runs and not any(limit.done() for limit in limits):
@@ -227,9 +228,9 @@ class AsyncScheduler:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Let Ctrl-C and SIGTERM stop the scheduler, where this loop may handle signals.
+        """Let Ctrl-C and SIGTERM stop the scheduler, if this loop may handle signals.
 
-        Elsewhere (Windows, a thread, a host that keeps its signals) Ctrl-C arrives as a cancellation of
+        If not (Windows, a thread, a host that handles them itself), Ctrl-C arrives as a cancellation of
         `asyncio.run`, which drains as well.
         """
         loop = asyncio.get_running_loop()
@@ -252,11 +253,11 @@ class AsyncScheduler:
 
 
 async def collect_garbage() -> None:
-    """A job for `every`: free reference cycles at a chosen beat instead of in the middle of a request.
+    """A job for `every`: free reference cycles at fixed intervals instead of in the middle of a request.
 
-    With `gc.disable()` after start-up this job alone decides when the collector runs, which matters to
-    programs that hold millions of objects. It occupies the loop while it does. It takes away no facts: those
-    are needed for later corrections.
+    With `gc.disable()` after start-up only this job runs the collector, which matters to programs that hold
+    millions of objects. It occupies the loop meanwhile, and removes no facts, which later corrections need.
+    It is a coroutine although it awaits nothing, because that is what `every` calls.
     """
     unreachable = gc.collect()
     _log.debug("Collected %d unreachable objects.", unreachable)

@@ -94,12 +94,12 @@ class AsyncTracker:
 
     An event is recorded when the call returns, a batch is recorded whole or not at all, and queries see every
     event recorded before them. A native query runs in a worker thread, so that the loop continues; the
-    pure-Python one occupies the loop while it sums. The recording methods never wait: they are coroutines so
-    that an engine behind I/O can take their place, and so that they are called as queries are.
+    pure-Python one occupies the loop while it sums. The recording methods are coroutines although they never
+    wait, so that an engine behind I/O can be put in their place without a change to callers.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
-        """`clock` is asked for the time of a start or stop that is recorded without one."""
+        """`clock` returns the time of a start or stop that is recorded without one."""
         self._namespace = native.namespace()
         self._engine: native.Aggregator = (
             Aggregator() if self._namespace is None else self._namespace.Aggregator()
@@ -124,7 +124,10 @@ class AsyncTracker:
         await self.record_batch([event])
 
     async def record_batch(self, events: Iterable[HoldEvent | Transfer]) -> int:
-        """Record many events, all or none; returns how many, each transfer counting as its changes."""
+        """Record many events, all or none; returns how many, each transfer counting as its changes.
+
+        A coroutine although it never waits; see the class.
+        """
         holds = expanded(events)
         if not native.is_computable(self._namespace, holds):
             raise native.unknown_to_native("at, delta, seq")
@@ -148,7 +151,8 @@ class AsyncTracker:
 
         `token_id` and `holder_id` are lists of text; `start_us`, `end_us` and `at_us` are int64 buffers of
         microseconds (-2**63 if absent). Native code also takes Arrow columns, or one Arrow table alone as
-        `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`.
+        `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`. A coroutine although
+        it never waits; see the class.
         """
         holds = (token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
         changes = (at_us, delta, seq)

@@ -1,8 +1,8 @@
-"""What the tests share: the native sources of this process, and small makers of events.
+"""What the tests share: the native sources of this process.
 
-Three sources of native code exist; a process has `none` and at most one other. Tests that ask for `source`
-run once for each that is there. `test_native` reports the absent ones by name, and fails where
-POH_EXPECT_NATIVE names another source than the one that is there.
+Three sources of native code exist; a process has `none` and at most one other. Tests with the fixture
+`source` run once for each that is present. `test_native` reports the absent ones by name, and fails if
+POH_EXPECT_NATIVE names another source than the present one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ REPOSITORY = HERE.parents[1]
 SHARED = REPOSITORY.parent / "shared"
 PACKAGE = HERE.parent / "poh_holdmetrics"
 
-# A busy machine is no failure of a property.
+# A slow machine must not fail a property.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
-# What the process offers before any test changes its environment.
+# The source before any test changes the environment.
 PRESENT = native.source()
 SOURCES = ["none"] if PRESENT == "none" else ["none", PRESENT]
 
@@ -46,7 +46,7 @@ def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.fixture
 def without_native(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pure Python alone."""
+    """Pure Python only."""
     monkeypatch.setenv(native.DISABLE_VARIABLE, "1")
 
 

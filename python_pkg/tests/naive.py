@@ -1,6 +1,6 @@
 """The definition of a score, followed word by word: slow, short, and sharing no code with the package.
 
-It cuts time at every instant that any event names and asks, for each piece, what is held there.
+It cuts time at every instant that an event names and finds, for each piece, what is held then.
 """
 
 from __future__ import annotations

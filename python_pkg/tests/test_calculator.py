@@ -1,4 +1,4 @@
-"""The calculator from every native source, against the naive twin."""
+"""The calculator with every native source, against the naive implementation."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_standard_input_and_gzip_are_read(
         (["good.jsonl", "--config", "bad.toml"], "bad.toml: formt: unknown setting; did you mean format?"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_printed(
+def test_an_error_is_one_sentence_and_nothing_else_is_printed(
     capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     Path("cut.jsonl.gz").write_bytes(gzip.compress("\n".join(LINES * 100).encode())[:-20])
@@ -145,7 +145,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_printed(
 
 
 @pytest.mark.usefixtures("without_native")
-def test_native_is_not_promised_where_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+def test_native_without_native_code_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert native.source() == "none"
     code, _, error = run(capsys, "good.jsonl", "--engine", "native")
     assert code == 2
@@ -176,7 +176,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         ("frobnicate", "'frobnicate': unknown command; known are score"),
     ],
 )
-def test_another_command_is_refused_with_a_way_out(
+def test_an_unknown_command_is_refused_with_the_cure(
     capsys: pytest.CaptureFixture[str], command: str, words: str
 ) -> None:
     assert main([command, "--data-dir", "x"]) == 2

@@ -1,7 +1,7 @@
-"""The shared cases of the score's definition, through every native source and every way in.
+"""The shared cases of the score's definition, with every native source and every kind of input.
 
-Read from $POH_CONFORMANCE, else from the folder `shared` beside the repository. The few cases below are
-carried here, so that a machine without that folder tests the same road.
+Read from $POH_CONFORMANCE, else from the folder `shared` next to the repository. The few cases in this file
+run the same tests on a machine without that folder.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def test_the_leaderboard_counts_open_holds_up_to_as_of(
     del source
     script = REPOSITORY / "examples" / "leaderboard.py"
     if not script.is_file():
-        pytest.skip("the examples are not beside the package")
+        pytest.skip("the examples were not found next to the package")
     file = tmp_path / "events.jsonl"
     file.write_text('{"token_id":"T","holder_id":"ada","start":0,"weight":0.5}\n', encoding="utf-8")
     for arguments, score in (([], None), (["1970-01-01T00:00:20Z"], 10)):

@@ -155,7 +155,7 @@ def test_values_of_other_libraries_are_read_or_refused_by_field() -> None:
 
 
 @pytest.mark.parametrize("value", [True, 1.5, None, b"2025-07-21T00:00:00Z", [0]])
-def test_a_value_that_is_no_time_is_refused(value: object) -> None:
+def test_a_value_of_another_type_is_refused(value: object) -> None:
     with pytest.raises(Refused, match=r"^end: not a time"):
         instants.us_from_instant("end", value)
 

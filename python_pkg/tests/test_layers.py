@@ -140,3 +140,31 @@ def test_native_code_is_named_in_native_alone() -> None:
 def test_every_module_says_what_it_is_for() -> None:
     for name, tree in MODULES.items():
         assert ast.get_docstring(tree), name
+
+
+def idle_coroutines(tree: ast.AST) -> list[ast.AsyncFunctionDef]:
+    """Functions declared `async` that await nothing, without those of a Protocol."""
+    protocols = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and any(getattr(base, "id", "") == "Protocol" for base in node.bases)
+    ]
+    declared = {id(each) for protocol in protocols for each in ast.walk(protocol)}
+    waits = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AsyncFunctionDef)
+        and id(node) not in declared
+        and not any(isinstance(each, waits) for each in ast.walk(node))
+    ]
+
+
+def test_a_coroutine_that_never_awaits_says_why() -> None:
+    found = [(name, each) for name, tree in MODULES.items() for each in idle_coroutines(tree)]
+    assert found
+    silent = [
+        f"{name}.{each.name}" for name, each in found if "coroutine" not in (ast.get_docstring(each) or "")
+    ]
+    assert not silent

@@ -1,4 +1,4 @@
-"""Where native code comes from, with modules made for the test in place of the real ones."""
+"""The choice of native code, with modules made for the test in place of the real ones."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def test_the_variable_forces_none(nothing_native: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nothing_native")
 def test_without_any_there_is_none() -> None:
-    # An entry of None in sys.modules is how Python itself spells "not there".
+    # An entry of None in sys.modules makes the import fail.
     assert (native.source(), native.namespace()) == ("none", None)
 
 
 def test_another_api_is_refused(nothing_native: pytest.MonkeyPatch) -> None:
     nothing_native.setitem(sys.modules, native.HOST_MODULE, module(native.HOST_MODULE, API=2))
-    with pytest.raises(NativeError, match=r"_holdmetrics_host: speaks API 2, this package speaks 1"):
+    with pytest.raises(NativeError, match=r"_holdmetrics_host: has API 2, this package needs 1"):
         native.namespace()
 
 

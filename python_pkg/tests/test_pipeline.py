@@ -12,7 +12,7 @@ from poh_holdmetrics.errors import InputError, Refused
 
 
 def sales_to_marks(pipeline: Pipeline, items: list[dict[str, Any]]) -> list[list[HoldEvent]]:
-    """A pipeline of one source, two transforms and one sink; returns where the batches arrive."""
+    """Register one source, two transforms and one sink; returns the list that the batches go to."""
     batches: list[list[HoldEvent]] = []
 
     @pipeline.source
@@ -67,7 +67,7 @@ def test_a_refused_item_ends_the_run_or_is_counted() -> None:
     assert [len(batch) for batch in batches] == [4]
 
 
-def test_a_refusal_by_the_operators_own_word_is_reported() -> None:
+def test_a_refusal_by_a_transform_is_reported() -> None:
     pipeline = Pipeline()
     sales_to_marks(pipeline, SALES[:1])
 
@@ -87,14 +87,14 @@ def test_an_asynchronous_source_feeds_a_tracker() -> None:
         for end in (1000, 2000):
             yield HoldEvent.model_validate({"token_id": "T", "holder_id": "h", "start": 0, "end": end})
 
-    async def story() -> tuple[int, str]:
+    async def scenario() -> tuple[int, str]:
         tracker = AsyncTracker()
         pipeline.sink(tracker.record_batch)
         await pipeline.run()
         (stat,) = await tracker.leaderboard(5)
         return tracker.events, stat.score
 
-    assert asyncio.run(story()) == (2, "2")
+    assert asyncio.run(scenario()) == (2, "2")
 
 
 def test_a_transfer_reaches_the_sinks_as_its_changes() -> None:
@@ -116,7 +116,7 @@ def test_a_transfer_reaches_the_sinks_as_its_changes() -> None:
     assert (report.items, report.events) == (1, 2)
 
 
-def test_what_is_no_event_does_not_reach_a_sink() -> None:
+def test_another_type_does_not_reach_a_sink() -> None:
     pipeline = Pipeline()
     batches = sales_to_marks(pipeline, SALES[:1])
     pipeline.transform(lambda event: event.holder_id)
@@ -125,6 +125,6 @@ def test_what_is_no_event_does_not_reach_a_sink() -> None:
     assert batches == []
 
 
-def test_a_pipeline_without_an_end_is_refused() -> None:
+def test_a_pipeline_without_a_sink_is_refused() -> None:
     with pytest.raises(InputError, match="no source or no sink"):
         asyncio.run(Pipeline().run())

@@ -1,7 +1,7 @@
 """The generated modules are what the contract generates.
 
-With ``HOLDMETRICS_REGENERATE=1`` they are written anew instead of compared. The contract lies beside the
-package, so a copy of the package alone has nothing to compare with.
+With ``HOLDMETRICS_REGENERATE=1`` they are written instead of compared. The contract is next to the package in
+the repository; a copy of the package alone has nothing to compare with.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed (extra d
 
 CONTRACT = PACKAGE.parent.parent / "proto" / "poh" / "hold.proto"
 COMMITTED = PACKAGE / "protocols"
-#: Where the contract is laid for the generator, so that modules import each other by their full names.
-PLACE = Path("poh_holdmetrics") / "protocols" / "hold.proto"
+#: The path of the contract for the generator, by which modules import each other by their full names.
+IMPORT_PATH = Path("poh_holdmetrics") / "protocols" / "hold.proto"
 MODULES = ["hold_pb2.py", "hold_pb2.pyi", "hold_pb2_grpc.py"]
 
 
 def generate(folder: Path) -> dict[str, str]:
-    source = folder / "source" / PLACE
+    source = folder / "source" / IMPORT_PATH
     source.parent.mkdir(parents=True)
     shutil.copy(CONTRACT, source)
     made = folder / "made"
@@ -41,10 +41,10 @@ def generate(folder: Path) -> dict[str, str]:
         check=True,
         timeout=60,
     )
-    return {name: (made / PLACE.parent / name).read_text("utf-8") for name in MODULES}
+    return {name: (made / IMPORT_PATH.parent / name).read_text("utf-8") for name in MODULES}
 
 
-@pytest.mark.skipif(not CONTRACT.is_file(), reason="the contract is not beside the package")
+@pytest.mark.skipif(not CONTRACT.is_file(), reason="the contract was not found next to the package")
 @pytest.mark.parametrize("name", MODULES)
 def test_the_committed_module_is_what_the_contract_generates(name: str, tmp_path: Path) -> None:
     generated = generate(tmp_path)[name]

@@ -33,7 +33,7 @@ def test_a_full_line_is_read_whole() -> None:
     )
 
 
-def test_null_is_absent_and_the_last_of_two_keys_counts() -> None:
+def test_null_is_absent_and_the_last_of_equal_keys_counts() -> None:
     line = b'{"token_id":"x","token_id":"T","holder_id":"h","start":1,"end":null,"weight":null}'
     assert the_record(row_reader.records_from_json(line)) == Record(
         "T", "h", 1000, None, 10**18, None, 0, False
@@ -98,11 +98,11 @@ def test_a_bad_field_is_named_first(changes: dict[str, object], words: str) -> N
         (b"[" * 100_000, "not JSON"),
     ],
 )
-def test_what_is_no_object_is_refused_as_a_whole(line: bytes, words: str) -> None:
+def test_a_line_that_is_not_an_object_is_refused(line: bytes, words: str) -> None:
     assert refusal(line) == words
 
 
-def test_what_states_nothing_needs_no_event_id() -> None:
+def test_revision_0_and_retract_false_need_no_event_id() -> None:
     line = json.dumps({**GOOD, "revision": 0, "retract": False}).encode()
     assert the_record(row_reader.records_from_json(line)).event_id is None
 

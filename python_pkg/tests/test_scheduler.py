@@ -20,7 +20,7 @@ from poh_holdmetrics.scheduler import AsyncScheduler, Overlap, collect_garbage
 
 
 class HandClock:
-    """Stands still until `move`, then wakes who waits, in order of time."""
+    """A clock that moves only when told to, and wakes the sleepers in order of time."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -36,7 +36,7 @@ class HandClock:
             await sleeper
 
     async def move(self, seconds: float) -> None:
-        """Pass time, letting every sleeper on the way act at its own moment."""
+        """Pass time, waking every sleeper on the way at its own time."""
         await settle()
         end = self.seconds + seconds
         while due := self._due(end):
@@ -47,7 +47,7 @@ class HandClock:
         self.seconds = end
 
     async def leap(self, seconds: float) -> None:
-        """Pass time at once, as when the machine was asleep."""
+        """Pass time at once, as if the machine had been suspended."""
         await settle()
         self.seconds += seconds
         while due := self._due(self.seconds):
@@ -55,7 +55,7 @@ class HandClock:
         await settle()
 
     def _due(self, until: float) -> tuple[float, asyncio.Future[None]] | None:
-        """The next of the sleepers that wait still."""
+        """The next sleeper to wake."""
         self._sleepers = [each for each in self._sleepers if not each[1].done()]
         return min(
             (each for each in self._sleepers if each[0] <= until), key=lambda each: each[0], default=None
@@ -68,16 +68,16 @@ async def settle() -> None:
 
 
 def play(
-    story: Callable[[AsyncScheduler, HandClock], Awaitable[None]], *, drain_seconds: float = 5.0
+    scenario: Callable[[AsyncScheduler, HandClock], Awaitable[None]], *, drain_seconds: float = 5.0
 ) -> AsyncScheduler:
-    """Run `story` beside a scheduler that is stopped, and must end, when the story does."""
+    """Run `scenario` concurrently with a scheduler, which is then stopped and must end."""
 
     async def run() -> AsyncScheduler:
         clock = HandClock()
         scheduler = AsyncScheduler(clock=clock, drain_seconds=drain_seconds, handle_signals=False)
         running = asyncio.create_task(scheduler.run_forever())
         await settle()
-        await story(scheduler, clock)
+        await scenario(scheduler, clock)
         scheduler.stop()
         await asyncio.wait_for(running, timeout=10)
         return scheduler
@@ -85,10 +85,10 @@ def play(
     return asyncio.run(run())
 
 
-def test_a_job_runs_at_every_beat_and_does_not_drift() -> None:
+def test_a_job_runs_at_every_due_time_and_does_not_drift() -> None:
     at: list[float] = []
 
-    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
         async def work() -> None:
             await clock.sleep_until(clock.now() + 0.03)
             at.append(clock.now() - 1000)
@@ -96,48 +96,50 @@ def test_a_job_runs_at_every_beat_and_does_not_drift() -> None:
         scheduler.every(timedelta(milliseconds=100), work)
         await clock.move(1000.05)
 
-    scheduler = play(story)
+    scheduler = play(scenario)
     (job,) = scheduler.jobs
     assert (job.name, job.runs, job.skipped, job.missed) == ("work", 10_000, 0, 0)
     assert at[-1] == pytest.approx(1000.03, abs=1e-6)
 
 
-def test_beats_missed_in_a_sleep_are_counted_and_not_made_up_for() -> None:
-    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+def test_due_times_missed_in_a_suspension_are_counted_and_not_caught_up() -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
         job = scheduler.every(10, collect_garbage)
         await clock.leap(45)
         assert (job.runs, job.missed) == (1, 3)
         await clock.move(6)
         assert (job.runs, job.missed) == (2, 3)
 
-    play(story)
+    play(scenario)
 
 
 @pytest.mark.parametrize(
     ("overlap", "runs", "skipped", "at_once"), [("skip", 1, 4, 1), ("queue", 1, 3, 1), ("allow", 5, 0, 5)]
 )
 def test_the_overlap_policy_holds(overlap: str, runs: int, skipped: int, at_once: int) -> None:
-    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
         gate = asyncio.Event()
         job = scheduler.every(1, gate.wait, overlap=overlap)
         await clock.move(5.5)
         assert (job.runs, job.skipped, job.running) == (runs, skipped, at_once)
         gate.set()
         await settle()
-        # One that was queued runs now, the others are gone.
+        # A queued run starts now, the others were skipped.
         assert (job.runs, job.running) == (runs + (overlap == "queue"), 0)
 
-    play(story)
+    play(scenario)
 
 
-def test_a_job_that_fails_is_logged_and_counted_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_job_is_logged_and_counted_and_does_not_stop_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def bad() -> None:
         raise OSError("disk is gone")
 
     async def cancelled() -> None:
         raise asyncio.CancelledError
 
-    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
         jobs = [scheduler.every(1, work) for work in (bad, cancelled, collect_garbage)]
         await clock.move(3.5)
         assert [(job.runs, job.failures) for job in jobs] == [(3, 3), (3, 3), (3, 0)]
@@ -145,15 +147,15 @@ def test_a_job_that_fails_is_logged_and_counted_and_stops_no_other(caplog: pytes
         assert "cancelled from within" in str(jobs[1].last_error)
 
     with caplog.at_level(logging.ERROR):
-        play(story)
+        play(scenario)
     assert "Job bad failed, 3 times so far." in caplog.text
     assert "disk is gone" in caplog.text
 
 
-def test_stopping_waits_for_what_still_runs_and_begins_nothing_new() -> None:
+def test_stopping_waits_for_running_jobs_and_starts_no_more() -> None:
     done: list[str] = []
 
-    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
         gate = asyncio.Event()
 
         async def work() -> None:
@@ -170,14 +172,14 @@ def test_stopping_waits_for_what_still_runs_and_begins_nothing_new() -> None:
         await settle()
         assert (done, job.runs, job.running) == (["whole"], 1, 0)
 
-    play(story)
+    play(scenario)
 
 
 @pytest.mark.parametrize("how", ["time", "second stop"])
-def test_the_wait_has_an_end(how: str) -> None:
+def test_the_wait_is_bounded(how: str) -> None:
     ended: list[str] = []
 
-    async def story(scheduler: AsyncScheduler, clock: HandClock) -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
         async def work() -> None:
             try:
                 await asyncio.Event().wait()
@@ -196,11 +198,11 @@ def test_the_wait_has_an_end(how: str) -> None:
             await settle()
         assert ended == ["cancelled"]
 
-    play(story)
+    play(scenario)
 
 
-def test_a_cancelled_scheduler_drains_and_passes_the_cancellation_on() -> None:
-    async def story() -> list[str]:
+def test_a_cancelled_scheduler_drains_and_then_raises_the_cancellation() -> None:
+    async def scenario() -> list[str]:
         clock, gate, done = HandClock(), asyncio.Event(), list[str]()
 
         async def work() -> None:
@@ -219,38 +221,38 @@ def test_a_cancelled_scheduler_drains_and_passes_the_cancellation_on() -> None:
             await running
         return done
 
-    assert asyncio.run(story()) == ["whole"]
+    assert asyncio.run(scenario()) == ["whole"]
 
 
-def test_a_scheduler_runs_once_at_a_time_and_may_run_again() -> None:
-    async def story() -> None:
+def test_a_scheduler_cannot_run_twice_at_once_but_can_run_again() -> None:
+    async def scenario() -> None:
         clock = HandClock()
         scheduler = AsyncScheduler(clock=clock, handle_signals=False)
         job = scheduler.every(1, collect_garbage)
         for round_number in (1, 2):
             running = asyncio.create_task(scheduler.run_forever())
             await clock.move(1.5)
-            with pytest.raises(RuntimeError, match="runs already"):
+            with pytest.raises(RuntimeError, match="already runs"):
                 await scheduler.run_forever()
             scheduler.stop()
             await running
             assert job.runs == round_number
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), timedelta(0)])
-def test_an_interval_that_is_none_is_refused(interval: float | timedelta) -> None:
-    with pytest.raises(InputError, match="interval: a number of seconds above 0"):
+def test_an_invalid_interval_is_refused(interval: float | timedelta) -> None:
+    with pytest.raises(InputError, match="interval: expected a number of seconds above 0"):
         AsyncScheduler().every(interval, collect_garbage)
 
 
-def test_a_policy_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match="'drop' is none of skip, queue, allow"):
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown policy 'drop'; known are skip, queue, allow"):
         AsyncScheduler().every(1, collect_garbage, overlap="drop")
 
 
-def test_settings_bring_the_garbage_job() -> None:
+def test_the_settings_configure_the_garbage_job() -> None:
     scheduler = AsyncScheduler.configured(Settings(gc_interval_seconds=7))
     assert [(job.name, job.interval_seconds) for job in scheduler.jobs] == [("collect_garbage", 7)]
 
@@ -264,14 +266,14 @@ async def main():
     scheduler = AsyncScheduler()
     scheduler.every(0.01, kick)
     await scheduler.run_forever()
-    print("stopped whole")
+    print("stopped")
 asyncio.run(main())
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal handlers in its event loop")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_stops_the_scheduler_in_good_order(python: str, name: str) -> None:
+def test_a_signal_stops_the_scheduler_cleanly(python: str, name: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     done = subprocess.run(
         [python, "-c", _PROGRAM, name],
@@ -281,11 +283,11 @@ def test_a_signal_stops_the_scheduler_in_good_order(python: str, name: str) -> N
         env=environment,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "stopped whole\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
 
 
-def test_where_signals_cannot_be_handled_it_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> int:
+def test_without_signal_handlers_it_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> int:
         def refuse(*_: object) -> None:
             raise NotImplementedError
 
@@ -300,5 +302,5 @@ def test_where_signals_cannot_be_handled_it_runs_all_the_same(monkeypatch: pytes
         return job.runs
 
     before = signal.getsignal(signal.SIGTERM)
-    assert asyncio.run(story()) == 1
+    assert asyncio.run(scenario()) == 1
     assert signal.getsignal(signal.SIGTERM) is before

@@ -1,4 +1,4 @@
-"""The contract of `storage.port`, run on every store there is."""
+"""The contract of `storage.port`, tested on every store."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ async def scanned(store: EventStore) -> list[HoldEvent]:
     return [event async for event in store.scan()]
 
 
-def test_what_is_kept_comes_back_in_order_repetitions_included(make: Make) -> None:
-    async def story() -> None:
+def test_events_are_returned_in_order_repetitions_included(make: Make) -> None:
+    async def scenario() -> None:
         store = make(10)
         assert await store.append(EVENTS[:2]) == 2
         assert await store.append(EVENTS[1:4]) == 5
@@ -35,34 +35,34 @@ def test_what_is_kept_comes_back_in_order_repetitions_included(make: Make) -> No
         assert await store.count() == 5
         await store.aclose()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_full_store_takes_all_or_nothing(make: Make) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         store = make(4)
         await store.append(EVENTS[:3])
-        with pytest.raises(StoreFull, match="store holds 3 of at most 4 events: no room for 2 more"):
+        with pytest.raises(StoreFull, match="store holds 3 of at most 4 events; 2 more do not fit"):
             await store.append(EVENTS[3:])
         assert await scanned(store) == EVENTS[:3]
         assert await store.append(EVENTS[3:4]) == 4
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_scan_is_of_the_moment_it_was_asked_for(make: Make) -> None:
-    async def story() -> None:
+def test_a_scan_returns_the_events_of_its_start(make: Make) -> None:
+    async def scenario() -> None:
         store = make(10)
         await store.append(EVENTS[:2])
         scan = store.scan()
         await store.append(EVENTS[2:])
         assert [event async for event in scan] == EVENTS[:2]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_closed_memory_store_is_empty_and_its_scan_goes_on() -> None:
-    async def story() -> None:
+def test_a_closed_memory_store_is_empty_and_its_scan_continues() -> None:
+    async def scenario() -> None:
         store = MemoryStore()
         await store.append(EVENTS)
         scan = store.scan()
@@ -71,9 +71,9 @@ def test_a_closed_memory_store_is_empty_and_its_scan_goes_on() -> None:
         assert [event async for event in scan] == EVENTS[1:]
         assert await store.count() == 0
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_store_without_room_for_any_is_refused() -> None:
-    with pytest.raises(InputError, match="events_max: 1 or more is wanted, not 0"):
+def test_a_bound_of_zero_is_refused() -> None:
+    with pytest.raises(InputError, match="events_max: expected 1 or more, not 0"):
         MemoryStore(events_max=0)

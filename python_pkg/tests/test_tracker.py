@@ -1,4 +1,4 @@
-"""The tracker from every native source: the same verbs, the same answers."""
+"""The tracker with every native source: the same methods, the same answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def hold(holder_id: str, start: int, end: int, weight: object = 1) -> HoldEvent:
 def test_marks_and_holds_become_a_leaderboard(source: str) -> None:
     del source
 
-    async def story() -> None:
+    async def scenario() -> None:
         tracker = AsyncTracker()
         await tracker.record_start("T", "ada", NOW_MS, weight="0.5")
         stop = await tracker.record_stop("T", "ada", NOW_MS + 60_000)
@@ -50,26 +50,26 @@ def test_marks_and_holds_become_a_leaderboard(source: str) -> None:
         assert (snapshot.from_, snapshot.closed_only) == (None, False)
         assert snapshot.as_of == datetime(2025, 7, 21, 0, 0, 30, tzinfo=UTC)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_without_as_of_closed_holds_alone_count(source: str) -> None:
     del source
 
-    async def story() -> list[HoldStat]:
+    async def scenario() -> list[HoldStat]:
         tracker = AsyncTracker()
         await tracker.record(hold("ada", 0, 10_000))
         await tracker.record_start("T", "ada", 20_000)
         return list(await tracker.snapshot())
 
-    (stat,) = asyncio.run(story())
+    (stat,) = asyncio.run(scenario())
     assert (stat.score, stat.held_us, stat.weighted_score) == ("10", 10_000_000, 10.0)
 
 
 def test_a_correction_and_a_retraction_take_effect(source: str) -> None:
     del source
 
-    async def story() -> tuple[str, str]:
+    async def scenario() -> tuple[str, str]:
         tracker = AsyncTracker()
         await tracker.record_start("T", "ada", 10_000, event_id="log-1", revision=1)
         await tracker.record_start("T", "ada", 0, event_id="log-1")
@@ -84,24 +84,24 @@ def test_a_correction_and_a_retraction_take_effect(source: str) -> None:
         assert after is not None
         return before.score, after.score
 
-    assert asyncio.run(story()) == ("5", "0")
+    assert asyncio.run(scenario()) == ("5", "0")
 
 
 def test_a_mark_without_a_time_is_now(source: str) -> None:
     del source
 
-    async def story() -> tuple[HoldEvent, HoldEvent]:
+    async def scenario() -> tuple[HoldEvent, HoldEvent]:
         tracker = AsyncTracker(clock=lambda: NOW)
         return await tracker.record_start("T", "ada"), await tracker.record_stop("T", "ada")
 
-    start, stop = asyncio.run(story())
+    start, stop = asyncio.run(scenario())
     assert (start.start, stop.end) == (NOW, NOW)
 
 
-def test_many_tasks_record_and_ask_at_once(source: str) -> None:
+def test_many_tasks_record_and_query_at_once(source: str) -> None:
     del source
 
-    async def story() -> tuple[int, HoldStat]:
+    async def scenario() -> tuple[int, HoldStat]:
         tracker = AsyncTracker()
 
         async def write(part: int) -> None:
@@ -117,15 +117,15 @@ def test_many_tasks_record_and_ask_at_once(source: str) -> None:
         (stat,) = await tracker.leaderboard(1)
         return tracker.events, stat
 
-    events, stat = asyncio.run(story())
+    events, stat = asyncio.run(scenario())
     assert events == 1000
     assert stat.score == "1000"
 
 
-def test_columns_are_taken_whole_or_not_at_all(source: str) -> None:
+def test_columns_are_recorded_whole_or_not_at_all(source: str) -> None:
     del source
 
-    async def story() -> None:
+    async def scenario() -> None:
         tracker = AsyncTracker()
         starts, ends = array("q", [0, 5_000_000]), array("q", [10_000_000, ABSENT_US])
         taken = await tracker.record_columns(["T", "T"], ["ada", "bob"], starts, ends, array("d", [0.1, 2]))
@@ -144,13 +144,13 @@ def test_columns_are_taken_whole_or_not_at_all(source: str) -> None:
             await tracker.record_columns(["T"], ["ada"], memoryview(starts)[::2][:0], array("q", [1]))
         assert (tracker.events, tracker.holders) == (2, 2)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_every_optional_column_is_read(source: str) -> None:
     del source
 
-    async def story() -> str:
+    async def scenario() -> str:
         tracker = AsyncTracker()
         await tracker.record_columns(
             token_id=["T"] * 3,
@@ -166,13 +166,13 @@ def test_every_optional_column_is_read(source: str) -> None:
         assert stat is not None
         return stat.score
 
-    assert asyncio.run(story()) == "1"
+    assert asyncio.run(scenario()) == "1"
 
 
 def test_a_bad_call_is_refused_and_changes_nothing(source: str) -> None:
     del source
 
-    async def story() -> AsyncTracker:
+    async def scenario() -> AsyncTracker:
         tracker = AsyncTracker()
         with pytest.raises(ValidationError, match="weight: negative"):
             await tracker.record_start("T", "ada", 0, weight=-1)
@@ -182,7 +182,7 @@ def test_a_bad_call_is_refused_and_changes_nothing(source: str) -> None:
             await tracker.snapshot(as_of="noon")
         return tracker
 
-    assert asyncio.run(story()).events == 0
+    assert asyncio.run(scenario()).events == 0
 
 
 TRANSFERS = [
@@ -198,7 +198,7 @@ TRANSFERS = [
 
 @pytest.mark.usefixtures("without_native")
 def test_transfers_become_balances_and_deficits() -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         tracker = AsyncTracker()
         assert await tracker.record_batch(TRANSFERS) == 5
         await tracker.record_start("T", "cyd", 0, weight=9, seq=1)
@@ -217,7 +217,7 @@ def test_transfers_become_balances_and_deficits() -> None:
         assert await tracker.leaderboard(as_of=20_000) == snapshot.top() == list(snapshot)
         assert snapshot.rows(n=1) == snapshot.rows(1)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 class OldAggregator:
@@ -231,7 +231,7 @@ def test_native_code_that_does_not_know_changes_never_gets_one(monkeypatch: pyte
     monkeypatch.setattr(native, "namespace", lambda: old)
     mark = HoldEvent.model_validate({"token_id": "T", "holder_id": "h", "start": 0, "seq": 1})
 
-    async def story() -> None:
+    async def scenario() -> None:
         tracker = AsyncTracker()
         for event in (TRANSFERS[0], TRANSFERS[0].changes()[0], mark):
             with pytest.raises(InputError, match=r"^at, delta, seq: not computed by .*POH_DISABLE_RUST=1"):
@@ -241,6 +241,6 @@ def test_native_code_that_does_not_know_changes_never_gets_one(monkeypatch: pyte
             await tracker.record_columns(["T"], ["h"], event_id=["1"], at_us=times, delta=array("d", [1]))
         assert await tracker.deficits("2025-07-21") == []
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     # A list is scored at once, so pure Python can take the place of native code.
     assert score_exact(TRANSFERS, as_of=20_000).score == "105"

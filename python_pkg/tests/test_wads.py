@@ -78,7 +78,7 @@ def test_a_weight_is_read_as_the_decimal_that_is_written(value: object, wad: int
         (1e300, "too large"),
     ],
 )
-def test_what_is_no_weight_is_refused_with_its_reason(value: object, words: str) -> None:
+def test_an_invalid_weight_is_refused_with_its_reason(value: object, words: str) -> None:
     with pytest.raises(Refused, match=f"^weight: {words}"):
         wads.wad_from_value("weight", value)
 

@@ -1,6 +1,6 @@
-"""The pure-Python twin of the native `Aggregator`: the same verbs, the same exact answers.
+"""The pure-Python counterpart of the native `Aggregator`: the same methods, the same exact answers.
 
-Holds facts by holder and token; each query sums them anew over its window. Adding an event takes constant
+Holds facts by holder and token; each query sums them again over its window. Adding an event takes constant
 time, a query O(n log n) for n events of one key, in every pattern (see `envelope`). For one thread, or one
 event loop: it locks nothing. Columns are read in `columns`, single sums in `envelope`.
 """
@@ -45,7 +45,7 @@ class Deficit(NamedTuple):
 
 
 class Recorded(Protocol):
-    """What is asked of an event model: its checked values as a record. `HoldEvent` is one."""
+    """An event model, such as `HoldEvent`: it returns its checked values as a record."""
 
     def record(self) -> Record: ...  # noqa: D102
 
@@ -93,12 +93,12 @@ class Aggregator:
 
     @property
     def holders(self) -> int:
-        """Holders with any accepted event."""
+        """Holders with at least one accepted event."""
         return len(self._holders)
 
     @property
     def keys(self) -> int:
-        """Pairs of token and holder with any accepted event."""
+        """Pairs of token and holder with at least one accepted event."""
         return self._keys
 
     def add(self, record: Record) -> None:
@@ -191,7 +191,7 @@ class Aggregator:
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
     ) -> Row | None:
-        """One holder's row with its true rank; None where it has no event."""
+        """One holder's row with its true rank; None if it has no event."""
         if holder_id not in self._holders:
             return None
         return row_of_holder(self.snapshot(as_of_us, from_us, closed_only).totals, holder_id)

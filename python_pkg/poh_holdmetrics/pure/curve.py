@@ -1,7 +1,7 @@
 """The curve that marks draw: from each mark to the next, the key is held at its weight or not at all.
 
-Takes the deciding mark of each instant (`facts`); where closed holds and the balance exceed the curve is
-decided in `envelope`.
+Takes the deciding mark of each instant (`facts`); `envelope` decides when closed holds or the
+balance exceed the curve.
 """
 
 from __future__ import annotations

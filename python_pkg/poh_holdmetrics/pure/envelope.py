@@ -39,7 +39,7 @@ def integral(facts: KeyFacts, from_us: int, as_of_us: int, *, closed_only: bool 
 
 
 def envelope(segments: list[Segment]) -> list[Segment]:
-    """The maximum over `segments` (any order, overlaps welcome, none empty), as disjoint segments."""
+    """The maximum over `segments` (in any order, overlapping or not, none empty), as disjoint segments."""
     pending = sorted(segments, reverse=True)
     running: list[tuple[int, int]] = []  # (-wad, end_us) of what a heavier segment covers for now
     found: list[Segment] = []
@@ -55,7 +55,7 @@ def envelope(segments: list[Segment]) -> list[Segment]:
                     else:
                         heappush(running, (-other_wad, other_end_us))
             if pending and pending[-1][0] < end_us:
-                # A heavier one begins before this one ends; what is left of this one may come back.
+                # A heavier one begins before this one ends; the rest of this one may be in force later.
                 next_start_us, next_end_us, next_wad = pending.pop()
                 if end_us > next_end_us:
                     heappush(running, (-wad, end_us))

@@ -1,7 +1,7 @@
 """Rows of files scored in pure Python alone: what `main_holdmetrics score --engine python` runs.
 
-The Rust host gives it raw lines or split rows and takes counts, refusals and the leaderboard back, so that
-two implementations can be compared. Opens no file and prints nothing; rows are read in `row_reader`.
+The Rust host passes raw lines or split rows and reads the counts, refusals and leaderboard, so that two
+implementations can be compared. Opens no file and prints nothing; rows are read in `row_reader`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Where events are kept so that scores can be made again: `port` says what a store does, `memory` is one."""
+"""Stores of events, from which scores can be computed again: `port` is the contract, `memory` a store."""

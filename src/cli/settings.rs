@@ -1,8 +1,8 @@
-//! The flags that choose settings, shared by `serve` and `config`.
+//! The flags that choose settings, shared by `serve`, `config` and `journal`.
 //!
 //! Which flags there are, with their help and defaults, is written in the table of [`crate::config`].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
@@ -10,25 +10,29 @@ use crate::config::{self, Flag, FlagValue, Loaded};
 
 /// Id of the argument that names the file.
 const CONFIG: &str = "config";
+/// The variable that names it.
+const CONFIG_VARIABLE: &str = "HOLDMETRICS_CONFIG";
+/// The setting of the data folder.
+const DATA_FOLDER: &str = "store.data_dir";
 
-/// A file of settings, and the flags that override it.
+/// A file of settings, and all flags that override it.
 #[derive(Debug)]
 pub(super) struct SettingArguments {
     config: Option<PathBuf>,
     flags: Vec<FlagValue>,
 }
 
-/// The file that `flag` names, else the one of the environment, where an empty variable counts as unset.
-pub(super) fn file(flag: Option<&Path>) -> Option<PathBuf> {
-    let variable = || std::env::var_os("HOLDMETRICS_CONFIG").filter(|name| !name.is_empty());
-    flag.map(Path::to_owned)
-        .or_else(|| variable().map(PathBuf::from))
-}
+/// A file of settings, and the flag of the data folder alone.
+#[derive(Debug)]
+pub(super) struct FolderArguments(SettingArguments);
 
 impl SettingArguments {
     /// The settings of this process: defaults, file, environment, flags.
     pub(super) fn load(&self) -> anyhow::Result<Loaded> {
-        let file = file(self.config.as_deref());
+        // An empty variable counts as unset.
+        let variable = || std::env::var_os(CONFIG_VARIABLE).filter(|name| !name.is_empty());
+        let file = self.config.clone();
+        let file = file.or_else(|| variable().map(PathBuf::from));
         Ok(config::load(
             file.as_deref(),
             std::env::vars_os(),
@@ -37,16 +41,29 @@ impl SettingArguments {
     }
 }
 
+impl FolderArguments {
+    /// The data folder that `serve` would use with the same arguments.
+    pub(super) fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.0.load()?.config.store.data_dir)
+    }
+}
+
 impl Args for SettingArguments {
     fn augment_args(command: Command) -> Command {
-        let file = Arg::new(CONFIG)
-            .long("config")
-            .value_name("FILE")
-            .value_parser(value_parser!(PathBuf))
-            .help(
-                "Settings in TOML or YAML; without this and `HOLDMETRICS_CONFIG`, no file is read",
-            );
-        command.arg(file).args(config::flags().map(argument))
+        command
+            .arg(file_argument())
+            .args(config::flags().map(argument))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl Args for FolderArguments {
+    fn augment_args(command: Command) -> Command {
+        let flags = config::flags().filter(|flag| flag.setting == DATA_FOLDER);
+        command.arg(file_argument()).args(flags.map(argument))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -57,14 +74,10 @@ impl Args for SettingArguments {
 impl FromArgMatches for SettingArguments {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let value = |flag: Flag| {
-            let text = match flag.value_name {
-                Some(_) => matches.get_one::<String>(flag.setting).cloned(),
-                None => matches.get_flag(flag.setting).then(|| "true".to_owned()),
-            };
-            text.map(|text| FlagValue {
+            Some(FlagValue {
                 setting: flag.setting,
                 flag: flag.name,
-                text,
+                text: text(matches, &flag)?,
             })
         };
         Ok(Self {
@@ -77,6 +90,36 @@ impl FromArgMatches for SettingArguments {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+impl FromArgMatches for FolderArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        SettingArguments::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+/// The value of a flag; `None` if it is not given, or the subcommand does not have it.
+fn text(matches: &ArgMatches, flag: &Flag) -> Option<String> {
+    if flag.value_name.is_some() {
+        let text = matches.try_get_one::<String>(flag.setting).ok()?;
+        return text.cloned();
+    }
+    let is_on = matches.try_get_one::<bool>(flag.setting).ok()??;
+    is_on.then(|| "true".to_owned())
+}
+
+fn file_argument() -> Arg {
+    Arg::new(CONFIG)
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help(format!(
+            "Settings in TOML or YAML; without this and `{CONFIG_VARIABLE}`, no file is read"
+        ))
 }
 
 /// The argument for one flag; its id is the name of the setting.

@@ -1,5 +1,7 @@
 //! `config check` and `config print`: layers, refusals, and the printed default.
 
+use std::fmt::Write as _;
+
 use crate::support::{Answer, Folder, command};
 use poh_holdmetrics_rust::config::{
     ADDRESSES, Config, SETTINGS, flags, variables as variables_of_settings,
@@ -365,8 +367,11 @@ fn the_page_of_the_settings_lists_all_of_them() {
         let flag = flag.map_or_else(String::new, |flag| format!("`--{}`", flag.name));
         let help = help.trim_end_matches('.');
         let expected = expected.replace('|', "\\|");
-        page +=
-            &format!("| `{name}` | {default} | {expected} | `{variable}` | {flag} | {help} |\n");
+        writeln!(
+            page,
+            "| `{name}` | {default} | {expected} | `{variable}` | {flag} | {help} |"
+        )
+        .expect("a string takes any text");
     }
     crate::golden::compare("../../docs/settings.md", &page);
 }

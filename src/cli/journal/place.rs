@@ -5,21 +5,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::clock;
 use crate::cli::exit::Exit;
-use crate::cli::{clock, settings};
-use crate::config::{self, FlagValue};
+use crate::cli::settings::FolderArguments;
 use crate::engine::{JOURNAL_FOLDER, OpenError, STATE_FILE};
 use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
 
 /// The folder of a service.
 #[derive(Debug, Args)]
 pub(super) struct DataFolder {
-    /// Settings in TOML or YAML that name the folder; without this, those of `HOLDMETRICS_CONFIG`
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder of journal and state [default: ./data]
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<String>,
+    #[command(flatten)]
+    settings: FolderArguments,
 }
 
 /// Where journal and state lie.
@@ -32,15 +28,7 @@ impl DataFolder {
     /// The folder that `serve` would use with the same settings; there must be a journal
     /// or a state.
     pub(super) fn find(&self) -> anyhow::Result<Place> {
-        let flag = self.data_dir.clone().map(|text| FlagValue {
-            setting: "store.data_dir",
-            flag: "data-dir",
-            text,
-        });
-        let flags: Vec<_> = flag.into_iter().collect();
-        let file = settings::file(self.config.as_deref());
-        let loaded = config::load(file.as_deref(), std::env::vars_os(), &flags)?;
-        let data = loaded.config.store.data_dir;
+        let data = self.settings.data_dir()?;
         let journal = data.join(JOURNAL_FOLDER);
         if !journal.is_dir() && !data.join(STATE_FILE).is_file() {
             return Err(Exit::usage(format!(

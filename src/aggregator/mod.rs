@@ -19,4 +19,4 @@ mod shard;
 pub use batch::{BatchScorer, Lane};
 pub use changes::{ChangedHolder, Restoring};
 pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
-pub use questions::{HolderView, KeySegments, Question, RankedHolder, Ranking};
+pub use questions::{HolderView, KeySegments, Question, Ranking};

@@ -14,7 +14,7 @@ use super::ids::IdNumber;
 use super::order::{self, Leaders};
 use super::shard::{Holder, Shard};
 use crate::core::key::{PARTS, part_of};
-use crate::core::{HolderScore, Segment, Snapshot, Totals, Window};
+use crate::core::{HolderScore, RankedHolder, Segment, Snapshot, Totals, Window};
 
 /// What a reader asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +23,6 @@ pub struct Question {
     pub window: Window,
     /// This token alone; `None` for all.
     pub token_id: Option<Box<str>>,
-}
-
-/// A holder with its rank: 1 + the number of holders with a strictly larger score.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RankedHolder {
-    /// 1, 1, 3 where two share the lead.
-    pub rank: u64,
-    /// Id and sums.
-    pub holder: HolderScore,
 }
 
 /// Holders in leaderboard order, from a place on.

@@ -3,11 +3,9 @@
 use prost::Message as _;
 use prost_types::Timestamp;
 
-use crate::core::{Claim, Event, Fact, Micros, Wad};
+use crate::core::columns::ABSENT;
+use crate::core::{Draft, Event, Micros, Wad};
 use crate::net::pb::{HoldBatch, HoldMsg};
-
-/// What stands for an absent time in a column.
-const ABSENT: i64 = i64::MIN;
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -21,39 +19,10 @@ pub struct Batch {
     bytes: usize,
 }
 
-/// The parts of an event that both forms have.
-struct Parts<'a> {
-    start: Option<Micros>,
-    end: Option<Micros>,
-    weight: Option<Wad>,
-    event_id: Option<&'a str>,
-    revision: u64,
-    is_retraction: bool,
-}
-
-impl<'a> Parts<'a> {
-    fn of(event: &Event<'a>) -> Self {
-        let (event_id, revision, fact) = match event.claim {
-            Claim::Plain(fact) => (None, 0, Some(fact)),
-            Claim::Named { event_id, standing } => {
-                (Some(event_id), standing.revision, standing.fact)
-            }
-        };
-        let (start, end, weight) = match fact {
-            Some(Fact::Closed { start, end, weight }) => (Some(start), Some(end), Some(weight)),
-            Some(Fact::Start { at, weight }) => (Some(at), None, Some(weight)),
-            Some(Fact::Stop { at }) => (None, Some(at), None),
-            None => (None, None, None),
-        };
-        Self {
-            start,
-            end,
-            weight: weight.filter(|weight| *weight != Wad::ONE),
-            event_id,
-            revision,
-            is_retraction: fact.is_none(),
-        }
-    }
+/// The weight of an event as text; `None` for 1, which is not sent.
+fn weight_text(draft: &Draft<'_>) -> Option<String> {
+    let weight = draft.weight.filter(|weight| *weight != Wad::ONE)?;
+    Some(weight.to_string())
 }
 
 impl Message {
@@ -66,17 +35,17 @@ impl Message {
 
 impl From<&Event<'_>> for Message {
     fn from(event: &Event<'_>) -> Self {
-        let parts = Parts::of(event);
+        let draft = Draft::from(event);
         Self(HoldMsg {
             token_id: event.token_id.to_owned(),
             holder_id: event.holder_id.to_owned(),
-            start: parts.start.map(timestamp),
-            end: parts.end.map(timestamp),
+            start: draft.start.map(timestamp),
+            end: draft.end.map(timestamp),
             weight: None,
-            event_id: parts.event_id.map(str::to_owned),
-            revision: parts.revision,
-            retract: parts.is_retraction,
-            weight_text: parts.weight.map(|weight| weight.to_string()),
+            event_id: draft.event_id.map(str::to_owned),
+            revision: draft.revision,
+            retract: draft.retract,
+            weight_text: weight_text(&draft),
         })
     }
 }
@@ -84,31 +53,31 @@ impl From<&Event<'_>> for Message {
 impl Batch {
     /// Adds one event.
     pub fn push(&mut self, event: &Event<'_>) {
-        let parts = Parts::of(event);
+        let draft = Draft::from(event);
         let rows = self.rows;
         let columns = &mut self.columns;
         columns.token_id.push(event.token_id.to_owned());
         columns.holder_id.push(event.holder_id.to_owned());
         let micros = |time: Option<Micros>| time.map_or(ABSENT, Micros::get);
-        columns.start_us.push(micros(parts.start));
-        columns.end_us.push(micros(parts.end));
-        if let Some(weight) = parts.weight {
+        columns.start_us.push(micros(draft.start));
+        columns.end_us.push(micros(draft.end));
+        if let Some(weight) = weight_text(&draft) {
             // The rows before weighed 1, which was left out.
             columns.weight_text.resize(rows, "1".to_owned());
-            columns.weight_text.push(weight.to_string());
+            columns.weight_text.push(weight);
         } else if !columns.weight_text.is_empty() {
             columns.weight_text.push("1".to_owned());
         }
         extend(
             &mut columns.event_id,
             rows,
-            parts.event_id.unwrap_or_default().to_owned(),
+            draft.event_id.unwrap_or_default().to_owned(),
         );
-        extend(&mut columns.revision, rows, parts.revision);
-        extend(&mut columns.retract, rows, parts.is_retraction);
+        extend(&mut columns.revision, rows, draft.revision);
+        extend(&mut columns.retract, rows, draft.retract);
         self.rows += 1;
         self.bytes +=
-            event.token_id.len() + event.holder_id.len() + parts.event_id.map_or(0, str::len) + 32;
+            event.token_id.len() + event.holder_id.len() + draft.event_id.map_or(0, str::len) + 32;
     }
 
     /// How many events.
@@ -157,7 +126,6 @@ fn timestamp(at: Micros) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Draft;
 
     fn at(micros: i64) -> Option<Micros> {
         Micros::new(micros).ok()

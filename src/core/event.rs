@@ -203,6 +203,34 @@ pub struct Draft<'a> {
     pub retract: bool,
 }
 
+impl<'a> From<&Event<'a>> for Draft<'a> {
+    /// The fields that make this event; a weight is given even if it is 1.
+    fn from(event: &Event<'a>) -> Self {
+        let (event_id, revision, fact) = match event.claim {
+            Claim::Plain(fact) => (None, 0, Some(fact)),
+            Claim::Named { event_id, standing } => {
+                (Some(event_id), standing.revision, standing.fact)
+            }
+        };
+        let (start, end, weight) = match fact {
+            Some(Fact::Closed { start, end, weight }) => (Some(start), Some(end), Some(weight)),
+            Some(Fact::Start { at, weight }) => (Some(at), None, Some(weight)),
+            Some(Fact::Stop { at }) => (None, Some(at), None),
+            None => (None, None, None),
+        };
+        Self {
+            token_id: event.token_id,
+            holder_id: event.holder_id,
+            start,
+            end,
+            weight,
+            event_id,
+            revision,
+            retract: fact.is_none(),
+        }
+    }
+}
+
 /// The largest `revision`, 2^63-1.
 pub const REVISION_MAX: u64 = i64::MAX as u64;
 
@@ -341,6 +369,36 @@ mod tests {
         for (draft, reason) in cases {
             let refusal = draft.check().unwrap_err().to_string();
             assert!(refusal.starts_with(reason), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_fields_of_an_event_make_the_same_event_again() {
+        let named = Draft {
+            event_id: Some("a"),
+            revision: 7,
+            ..draft()
+        };
+        let drafts = [
+            draft(),
+            Draft {
+                end: None,
+                weight: Some(Wad::from_steps(3)),
+                ..draft()
+            },
+            Draft {
+                start: None,
+                ..draft()
+            },
+            named,
+            Draft {
+                retract: true,
+                ..named
+            },
+        ];
+        for draft in drafts {
+            let event = draft.check().unwrap();
+            assert_eq!(Draft::from(&event).check(), Ok(event));
         }
     }
 

@@ -24,13 +24,13 @@ impl HolderScore {
     }
 }
 
-/// A holder with its rank: 1 + the number of holders with a strictly larger score.
+/// A holder, owned or borrowed, with its rank: 1 + the number of holders with a strictly larger score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ranked<'a> {
-    /// 1, 1, 3 where two share the lead.
+pub struct RankedHolder<H = HolderScore> {
+    /// 1, 1, 3 if the first two have the same score.
     pub rank: u64,
     /// The holder.
-    pub holder: &'a HolderScore,
+    pub holder: H,
 }
 
 /// The answer to one question: holders in leaderboard order.
@@ -77,14 +77,14 @@ impl Snapshot {
 
     /// The listed holders with their ranks, in leaderboard order.
     #[must_use]
-    pub fn ranked(&self) -> impl ExactSizeIterator<Item = Ranked<'_>> {
+    pub fn ranked(&self) -> impl ExactSizeIterator<Item = RankedHolder<&HolderScore>> {
         let mut tie = (0, 0);
         self.holders.iter().enumerate().map(move |(index, holder)| {
             let first = self.holders[tie.0].totals.score;
             if index == 0 || holder.totals.score != first {
                 tie = (index, index as u64 + 1);
             }
-            Ranked {
+            RankedHolder {
                 rank: tie.1,
                 holder,
             }

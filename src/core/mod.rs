@@ -24,7 +24,7 @@ pub use columns::{EventColumns, Weights};
 pub use encoding::{EncodingError, EventBatch};
 pub use event::{Claim, Draft, Event, Fact, Field, Refusal, Standing};
 pub use key::KeyFacts;
-pub use leaderboard::{HolderScore, Ranked, Snapshot};
+pub use leaderboard::{HolderScore, RankedHolder, Snapshot};
 pub use score::{Score, Totals};
 pub use sink::{ClosedHold, EventSink};
 pub use time::{Micros, TimeError};

@@ -1,6 +1,7 @@
 //! Questions to the engine, and what it answers.
 
-pub use crate::aggregator::{KeySegments, Question, RankedHolder};
+pub use crate::aggregator::{KeySegments, Question};
+pub use crate::core::RankedHolder;
 
 /// Where a page ended; the next one begins behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]

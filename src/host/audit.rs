@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyList};
 use super::interpreter::Interpreter;
 use crate::core::{Micros, Window};
 use crate::input::raw::{RawBatch, RawValues};
-use crate::output::{Leaderboard, RefusedLine, Row};
+use crate::output::{HolderRow, Leaderboard, RefusedLine};
 
 /// Why there is no second opinion.
 #[derive(Debug, thiserror::Error)]
@@ -149,17 +149,17 @@ impl Leaderboard for AuditedLeaderboard {
         self.known
     }
 
-    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
+    fn rows(&self) -> Box<dyn Iterator<Item = HolderRow<'_>> + '_> {
         Box::new(
-            self.rows
-                .iter()
-                .map(|(rank, holder_id, held_us, score, weighted_score)| Row {
+            self.rows.iter().map(
+                |(rank, holder_id, held_us, score, weighted_score)| HolderRow {
                     rank: *rank,
-                    holder_id,
+                    holder_id: holder_id.into(),
                     held_us: *held_us,
                     score: score.into(),
                     weighted_score: *weighted_score,
-                }),
+                },
+            ),
         )
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
     for row in report.leaderboard.rows() {
         rows.serialize((
             row.rank,
-            row.holder_id,
+            &*row.holder_id,
             row.held_us,
             &*row.score,
             row.weighted_score,

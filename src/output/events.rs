@@ -6,10 +6,10 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use crate::core::{Claim, Event, Fact, Micros, Wad};
+use crate::core::{Draft, Event, Micros, Wad};
 
 /// One object; what is absent has no key.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 struct JsonEvent<'a> {
     token_id: &'a str,
     holder_id: &'a str,
@@ -41,29 +41,17 @@ impl<T: Display> Serialize for Text<T> {
 /// # Errors
 /// Where `out` cannot be written to.
 pub fn write_event(event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
-    let mut line = JsonEvent {
-        token_id: event.token_id,
-        holder_id: event.holder_id,
-        ..JsonEvent::default()
+    let draft = Draft::from(event);
+    let line = JsonEvent {
+        token_id: draft.token_id,
+        holder_id: draft.holder_id,
+        start: draft.start.map(Text),
+        end: draft.end.map(Text),
+        weight: draft.weight.map(Text),
+        event_id: draft.event_id,
+        revision: draft.event_id.is_some().then_some(draft.revision),
+        retract: draft.retract.then_some(true),
     };
-    let fact = match event.claim {
-        Claim::Plain(fact) => Some(fact),
-        Claim::Named { event_id, standing } => {
-            line.event_id = Some(event_id);
-            line.revision = Some(standing.revision);
-            line.retract = standing.fact.is_none().then_some(true);
-            standing.fact
-        }
-    };
-    let (start, end, weight) = match fact {
-        Some(Fact::Closed { start, end, weight }) => (Some(start), Some(end), Some(weight)),
-        Some(Fact::Start { at, weight }) => (Some(at), None, Some(weight)),
-        Some(Fact::Stop { at }) => (None, Some(at), None),
-        None => (None, None, None),
-    };
-    line.start = start.map(Text);
-    line.end = end.map(Text);
-    line.weight = weight.map(Text);
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")
 }
@@ -71,7 +59,7 @@ pub fn write_event(event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Standing;
+    use crate::core::{Claim, Fact, Standing};
 
     fn line(claim: Claim<'_>) -> String {
         let mut out = Vec::new();

@@ -4,16 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::{RefusedLine, Row, ScoreReport};
-
-#[derive(Serialize)]
-struct JsonRow<'a> {
-    rank: u64,
-    holder_id: &'a str,
-    held_us: u128,
-    score: &'a str,
-    weighted_score: f64,
-}
+use super::{RefusedLine, ScoreReport};
 
 #[derive(Serialize)]
 struct JsonRefusal<'a> {
@@ -41,7 +32,7 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
     })?;
     out.write_all(b",\n\"holders\": ")?;
     write_list(&mut out, report.leaderboard.rows(), |out, row| {
-        serde_json::to_writer(out, &JsonRow::from(&row))
+        serde_json::to_writer(out, &row)
     })?;
     out.write_all(b"\n}\n")?;
     out.flush()
@@ -68,18 +59,6 @@ fn write_list<W: Write, T>(
         out.write_all(b"[]")
     } else {
         out.write_all(b"\n]")
-    }
-}
-
-impl<'a> From<&'a Row<'a>> for JsonRow<'a> {
-    fn from(row: &'a Row<'a>) -> Self {
-        Self {
-            rank: row.rank,
-            holder_id: row.holder_id,
-            held_us: row.held_us,
-            score: &row.score,
-            weighted_score: row.weighted_score,
-        }
     }
 }
 

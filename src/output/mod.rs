@@ -18,7 +18,7 @@ use std::io::{self, Write};
 pub use destination::Destination;
 pub use events::write_event;
 pub use refusals::{RefusalFormat, write_refusals};
-pub use report::{Leaderboard, RefusedLine, Row, ScoreReport};
+pub use report::{HolderRow, Leaderboard, RefusedLine, ScoreReport};
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -11,7 +11,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
-use super::{Row, ScoreReport};
+use super::{HolderRow, ScoreReport};
 
 /// Rows of a batch on their way into the file.
 const BATCH_ROWS: usize = 1 << 16;
@@ -86,9 +86,9 @@ impl Columns {
         }
     }
 
-    fn push(&mut self, row: &Row<'_>) -> io::Result<()> {
+    fn push(&mut self, row: &HolderRow<'_>) -> io::Result<()> {
         self.rank.append_value(row.rank);
-        self.holder_id.append_value(row.holder_id);
+        self.holder_id.append_value(&row.holder_id);
         self.held_us
             .append_value(i128::try_from(row.held_us).map_err(io::Error::other)?);
         self.score.append_value(&row.score);

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::core::{Snapshot, Window};
+use serde::Serialize;
+
+use crate::core::{HolderScore, RankedHolder, Snapshot, Window};
 
 /// A refused line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,19 +18,32 @@ pub struct RefusedLine {
     pub reason: String,
 }
 
-/// One holder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row<'a> {
-    /// 1 + the number of holders with a larger score.
+/// One holder of a leaderboard, with the fields of every output format.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HolderRow<'a> {
+    /// 1 + the number of holders with a strictly larger score.
     pub rank: u64,
     /// Not empty.
-    pub holder_id: &'a str,
+    pub holder_id: Cow<'a, str>,
     /// Held time in microseconds.
     pub held_us: u128,
     /// Weight-seconds as an exact decimal.
     pub score: Cow<'a, str>,
     /// The double nearest to the score.
     pub weighted_score: f64,
+}
+
+impl<'a> From<RankedHolder<&'a HolderScore>> for HolderRow<'a> {
+    fn from(ranked: RankedHolder<&'a HolderScore>) -> Self {
+        let HolderScore { holder_id, totals } = ranked.holder;
+        Self {
+            rank: ranked.rank,
+            holder_id: Cow::Borrowed(holder_id),
+            held_us: totals.held_us,
+            score: totals.score.to_string().into(),
+            weighted_score: totals.score.nearest_double(),
+        }
+    }
 }
 
 /// Holders in leaderboard order, whoever scored them.
@@ -40,7 +55,7 @@ pub trait Leaderboard {
     fn known(&self) -> usize;
 
     /// The listed holders, best first.
-    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_>;
+    fn rows(&self) -> Box<dyn Iterator<Item = HolderRow<'_>> + '_>;
 }
 
 impl Leaderboard for Snapshot {
@@ -52,17 +67,8 @@ impl Leaderboard for Snapshot {
         Snapshot::known(self)
     }
 
-    fn rows(&self) -> Box<dyn Iterator<Item = Row<'_>> + '_> {
-        Box::new(self.ranked().map(|ranked| {
-            let totals = &ranked.holder.totals;
-            Row {
-                rank: ranked.rank,
-                holder_id: &ranked.holder.holder_id,
-                held_us: totals.held_us,
-                score: totals.score.to_string().into(),
-                weighted_score: totals.score.nearest_double(),
-            }
-        }))
+    fn rows(&self) -> Box<dyn Iterator<Item = HolderRow<'_>> + '_> {
+        Box::new(self.ranked().map(HolderRow::from))
     }
 }
 

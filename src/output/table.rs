@@ -31,7 +31,7 @@ pub(super) fn write(
     for row in rows {
         table.add_row([
             number(grouped(&row.rank.to_string())).fg(Color::DarkGrey),
-            Cell::new(printable(row.holder_id)),
+            Cell::new(printable(&row.holder_id)),
             number(duration(row.held_us)),
             number(aligned(&row.score, places)).add_attribute(Attribute::Bold),
         ]);

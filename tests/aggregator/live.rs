@@ -143,7 +143,7 @@ proptest! {
         let question = question(window, None);
         let mut rows = Vec::new();
         loop {
-            let after = rows.last().map(|row: &poh_holdmetrics_rust::aggregator::RankedHolder| row.holder.clone());
+            let after = rows.last().map(|row: &poh_holdmetrics_rust::core::RankedHolder| row.holder.clone());
             let page = aggregator.ranking(&question, after.as_ref(), size);
             prop_assert_eq!(page.known, snapshot.known());
             rows.extend(page.rows);

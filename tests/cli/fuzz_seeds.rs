@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use poh_holdmetrics_rust::core::{Claim, Event, EventBatch, EventSink, Fact, Micros, encoding};
+use poh_holdmetrics_rust::core::{Draft, Event, EventBatch, EventSink, Micros, encoding};
 use poh_holdmetrics_rust::input::{InputFormat, OnError, Progress, ReadOptions, Source, read};
 use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
 use prost::Message;
@@ -42,45 +42,6 @@ fn events_of(path: PathBuf) -> EventBatch {
     sinks.pop().expect("one thread").0
 }
 
-/// The fields of an event, each as it would be sent.
-#[derive(Default)]
-struct Fields<'a> {
-    start: Option<Micros>,
-    end: Option<Micros>,
-    weight: Option<String>,
-    event_id: Option<&'a str>,
-    revision: u64,
-    retract: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn of(event: &Event<'a>) -> Self {
-        let mut fields = Self::default();
-        let fact = match event.claim {
-            Claim::Plain(fact) => Some(fact),
-            Claim::Named { event_id, standing } => {
-                fields.event_id = Some(event_id);
-                fields.revision = standing.revision;
-                fields.retract = standing.fact.is_none();
-                standing.fact
-            }
-        };
-        match fact {
-            Some(Fact::Closed { start, end, weight }) => {
-                (fields.start, fields.end) = (Some(start), Some(end));
-                fields.weight = Some(weight.to_string());
-            }
-            Some(Fact::Start { at, weight }) => {
-                fields.start = Some(at);
-                fields.weight = Some(weight.to_string());
-            }
-            Some(Fact::Stop { at }) => fields.end = Some(at),
-            None => {}
-        }
-        fields
-    }
-}
-
 fn timestamp(at: Micros) -> Timestamp {
     Timestamp {
         seconds: at.get().div_euclid(1_000_000),
@@ -89,13 +50,13 @@ fn timestamp(at: Micros) -> Timestamp {
 }
 
 fn message(event: &Event<'_>) -> HoldMsg {
-    let fields = Fields::of(event);
+    let fields = Draft::from(event);
     HoldMsg {
         token_id: event.token_id.to_owned(),
         holder_id: event.holder_id.to_owned(),
         start: fields.start.map(timestamp),
         end: fields.end.map(timestamp),
-        weight_text: fields.weight,
+        weight_text: fields.weight.map(|weight| weight.to_string()),
         event_id: fields.event_id.map(str::to_owned),
         revision: fields.revision,
         retract: fields.retract,
@@ -106,15 +67,17 @@ fn message(event: &Event<'_>) -> HoldMsg {
 fn columns(events: &[Event<'_>]) -> HoldBatch {
     let mut batch = HoldBatch::default();
     for event in events {
-        let fields = Fields::of(event);
+        let fields = Draft::from(event);
         let micros = |time: Option<Micros>| time.map_or(i64::MIN, Micros::get);
         batch.token_id.push(event.token_id.to_owned());
         batch.holder_id.push(event.holder_id.to_owned());
         batch.start_us.push(micros(fields.start));
         batch.end_us.push(micros(fields.end));
-        batch
-            .weight_text
-            .push(fields.weight.unwrap_or_else(|| "1".to_owned()));
+        batch.weight_text.push(
+            fields
+                .weight
+                .map_or_else(|| "1".to_owned(), |weight| weight.to_string()),
+        );
         batch
             .event_id
             .push(fields.event_id.unwrap_or_default().to_owned());
@@ -129,7 +92,7 @@ fn csv(events: &[Event<'_>]) -> String {
     let quoted = |id: &str| format!("\"{}\"", id.replace('"', "\"\""));
     let time = |time: Option<Micros>| time.map(|time| time.to_string()).unwrap_or_default();
     for event in events {
-        let fields = Fields::of(event);
+        let fields = Draft::from(event);
         writeln!(
             text,
             "{},{},{},{},{},{},{},{}",

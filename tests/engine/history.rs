@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{all_time, batch, ephemeral, instant, open, options, question};
-use poh_holdmetrics_rust::aggregator::RankedHolder;
+use poh_holdmetrics_rust::core::RankedHolder;
 use poh_holdmetrics_rust::core::{Draft, Event, Wad};
 use poh_holdmetrics_rust::engine::{Engine, Options};
 

@@ -13,7 +13,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::core::{Ranked, Snapshot};
+use crate::core::{HolderScore, RankedHolder, Snapshot};
 use crate::host::errors::refused;
 
 /// Rows of one batch: no column of texts comes near the 2 GiB that one may hold.
@@ -50,7 +50,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-fn batch(rows: &[Ranked<'_>]) -> Result<RecordBatch, ArrowError> {
+fn batch(rows: &[RankedHolder<&HolderScore>]) -> Result<RecordBatch, ArrowError> {
     let totals = || rows.iter().map(|row| row.holder.totals);
     let rank: UInt64Array = rows.iter().map(|row| row.rank).collect();
     let holder_id = StringArray::from_iter_values(rows.iter().map(|row| &*row.holder.holder_id));

@@ -10,7 +10,7 @@ use pyo3::types::{PyCapsule, PyList, PyTuple};
 
 use super::{arrow_out, values};
 use crate::core;
-use crate::core::{HolderScore, Ranked};
+use crate::core::{HolderScore, RankedHolder};
 use crate::host::errors::guarded;
 use crate::host::workers::detached;
 
@@ -100,7 +100,7 @@ pub(super) fn rows<'py>(
     let rows = snapshot
         .ranked()
         .take(count)
-        .map(|Ranked { rank, holder }| row(py, rank, holder))
+        .map(|RankedHolder { rank, holder }| row(py, rank, holder))
         .collect::<PyResult<Vec<_>>>()?;
     PyList::new(py, rows)
 }

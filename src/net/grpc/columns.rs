@@ -3,11 +3,9 @@
 //! A batch whose columns do not fit together is refused whole; a row that makes no event is refused alone.
 
 use super::event::{Judge, WireRefusal};
+use crate::core::columns::ABSENT;
 use crate::core::{Draft, EventBatch, Field, Micros, Refusal, Wad};
 use crate::net::pb::HoldBatch;
-
-/// An absent time.
-const ABSENT: i64 = i64::MIN;
 
 /// Why a batch is refused whole; the text begins with the column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -100,7 +100,10 @@ fn csv(events: &[Event<'_>]) -> String {
             quoted(event.holder_id),
             time(fields.start),
             time(fields.end),
-            fields.weight.unwrap_or_default(),
+            fields
+                .weight
+                .map(|weight| weight.to_string())
+                .unwrap_or_default(),
             fields.event_id.map(quoted).unwrap_or_default(),
             fields.revision,
             fields.retract,

@@ -15,8 +15,8 @@ say "Generate hold events"
 say "A script inside the process: main_holdmetrics run examples/leaderboard.py holds.jsonl"
 "$BINARY" run examples/leaderboard.py "$demo/holds.jsonl"
 
-say "The same from the command line: main_holdmetrics score holds.jsonl --closed-only --top 5"
-"$BINARY" score "$demo/holds.jsonl" --closed-only --top 5
+say "The same from the command line: main_holdmetrics score holds.jsonl --closed-only --limit 5"
+"$BINARY" score "$demo/holds.jsonl" --closed-only --limit 5
 
 say "The service: main_holdmetrics serve --data-dir target/demo/data"
 folder=$(mktemp -d)

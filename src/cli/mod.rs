@@ -36,6 +36,10 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 the run failed; 2 bad arguments 
     130 interrupted.\n\
     LOG_LEVEL (error, warn, info, debug, trace) chooses what is logged to standard error.";
 
+/// Shown under the help texts of `run` and `serve`.
+const TWO_STATES: &str = "run and serve are two processes with two states: a script shares nothing with a \
+    service and reaches it as any client does, over gRPC or HTTP.";
+
 /// Exact hold scores: how much was held for how long.
 #[derive(Debug, Parser)]
 #[command(name = "main_holdmetrics", version, after_help = EXIT_CODES)]
@@ -50,7 +54,7 @@ enum Command {
     #[command(after_help = EXIT_CODES)]
     Score(score::Arguments),
     /// Run the service: gRPC and HTTP in front of a durable store
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = format!("{TWO_STATES}\n\n{EXIT_CODES}"))]
     Serve(serve::Arguments),
     /// Stream files of hold events to a server
     #[command(after_help = EXIT_CODES)]
@@ -68,7 +72,8 @@ enum Command {
     /// Write seeded synthetic hold events
     #[command(after_help = EXIT_CODES)]
     Generate(generate::Arguments),
-    /// Run an operator's Python script inside this process
+    /// Run a Python script inside this process
+    #[command(after_help = TWO_STATES)]
     Run(run::Arguments),
     /// The embedded Python interpreter, with the options of `python`
     Python(python::Arguments),

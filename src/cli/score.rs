@@ -29,12 +29,13 @@ pub(super) struct Arguments {
     input_format: InputFormat,
     #[command(flatten)]
     window: WindowArguments,
-    /// Only the first N holders
-    #[arg(long, value_name = "N")]
-    top: Option<usize>,
-    /// The form of the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: OutputFormat,
+    /// List the first N holders only
+    #[arg(long, visible_alias = "top", value_name = "N")]
+    limit: Option<usize>,
+    /// The format of the scores [default: by the extension of --output, which is .csv, .json or
+    /// .parquet, else table]
+    #[arg(long, value_enum)]
+    format: Option<OutputFormat>,
     /// Write to FILE, which is replaced when all of it is written; - is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -55,7 +56,7 @@ pub(super) struct Arguments {
 /// Reads everything, scores it, and only then writes.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let rejects = arguments.rejects()?;
-    arguments.check_output()?;
+    let format = arguments.format()?;
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
     let (window, is_as_of_now) = arguments.window.window();
     let options = ReadOptions {
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sources: &sources,
         options: &options,
         window,
-        top: arguments.top,
+        top: arguments.limit,
     });
     drop(bar);
     let answer = answer?;
@@ -84,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         refused: &answer.refused,
         leaderboard: &*answer.leaderboard,
     };
-    arguments.write(&report)
+    arguments.write(&report, format)
 }
 
 impl Arguments {
@@ -105,29 +106,44 @@ impl Arguments {
         Ok(Some((path, format)))
     }
 
-    fn check_output(&self) -> anyhow::Result<()> {
-        if self.format == OutputFormat::Parquet && self.is_on_terminal() {
+    /// In which format the scores are written.
+    fn format(&self) -> anyhow::Result<OutputFormat> {
+        let path = self.output.as_deref();
+        if self.format.is_none()
+            && let Some(path) = path.filter(|path| RefusalFormat::from_name(path).is_some())
+            && OutputFormat::from_name(path).is_none()
+        {
+            // A table in a file of this name would surprise every program that reads it.
+            return Err(Exit::usage(format!(
+                "--output {}: scores are not written as JSONL; end the name in .json, .csv or .parquet, \
+                 or say --format",
+                path.display()
+            )));
+        }
+        let by_name = || path.and_then(OutputFormat::from_name);
+        let format = self.format.or_else(by_name).unwrap_or_default();
+        if format == OutputFormat::Parquet && self.is_on_terminal() {
             return Err(Exit::usage(
-                "--format parquet: a terminal shows no Parquet; add --output FILE",
+                "--format parquet: binary data cannot be shown on a terminal; add --output FILE",
             ));
         }
-        Ok(())
+        Ok(format)
     }
 
     fn is_on_terminal(&self) -> bool {
         self.output.is_none() && io::stdout().is_terminal()
     }
 
-    fn write(&self, report: &ScoreReport<'_>) -> anyhow::Result<()> {
+    fn write(&self, report: &ScoreReport<'_>, format: OutputFormat) -> anyhow::Result<()> {
         let has_colours = self.is_on_terminal() && std::env::var_os("NO_COLOR").is_none();
         let path = self.output.as_deref();
         let written = path.map_or_else(|| Ok(Destination::stdout()), Destination::file);
         let written = written.and_then(|mut out| {
-            write_scores(report, self.format, has_colours, &mut out)?;
+            write_scores(report, format, has_colours, &mut out)?;
             out.finish()
         });
         written.map_err(Exit::output(path))?;
-        if matches!(self.format, OutputFormat::Csv | OutputFormat::Parquet) && report.is_as_of_now {
+        if matches!(format, OutputFormat::Csv | OutputFormat::Parquet) && report.is_as_of_now {
             // These forms hold no room for it that every reader looks into.
             eprintln!("as of {} (now)", report.window.as_of);
         }

@@ -1,5 +1,6 @@
 //! The arguments that say which server is meant, shared by `send` and `load`.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -9,46 +10,42 @@ use hyper::Uri;
 use super::exit::Exit;
 use crate::client::Target;
 
-/// A server and what it is shown.
+/// Where `serve` listens by default.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:60051";
+/// Characters of an offending text that a message shows.
+const SHOWN_MAX: usize = 40;
+
+/// A server, and what it is sent to prove who calls.
 #[derive(Debug, Args)]
 pub(super) struct TargetArguments {
-    /// Where the server is; https needs --ca [default: the default of serve]
+    /// Address of the server; a server on this machine without TLS needs no http:// [default:
+    /// where serve listens by default]
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
-    /// Who has signed the server's certificate, PEM
+    /// Certificate authorities in PEM, one of which signed the server's certificate [default: those
+    /// of the system]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// A file that holds the API key alone
+    /// File that holds the API key and nothing else
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
 }
 
 impl TargetArguments {
-    /// The server that is meant, its gRPC address by default.
+    /// The server, by default the gRPC address of `serve`.
     pub(super) fn target(&self) -> anyhow::Result<Target> {
-        let url = self.server.clone();
-        let url = url.unwrap_or_else(|| "http://127.0.0.1:60051".into());
-        let parsed = url.parse::<Uri>().ok();
-        let parsed = parsed.filter(|parsed| parsed.host().is_some_and(|host| !host.is_empty()));
-        let is_tls = match parsed.as_ref().and_then(Uri::scheme_str) {
-            Some("http") => false,
-            Some("https") => true,
-            _ => {
-                return Err(Exit::usage(format!(
-                    "--server: {url:?} is no URL as in http://127.0.0.1:60051"
-                )));
-            }
-        };
-        if is_tls != self.ca.is_some() {
-            return Err(Exit::usage(
-                "--server, --ca: https and the certificate of who signed the server's belong together",
-            ));
-        }
-        Ok(Target {
-            url,
+        let target = Target {
+            url: url(self.server.as_deref().unwrap_or(DEFAULT_SERVER))?,
             authority: read(self.ca.as_deref(), "--ca")?,
             key: self.key()?,
-        })
+        };
+        if target.authority.is_some() && !target.has_tls() {
+            return Err(Exit::usage(format!(
+                "--ca: {} is an address without TLS; begin --server with https://",
+                target.url
+            )));
+        }
+        Ok(target)
     }
 
     /// The API key, if any.
@@ -64,6 +61,42 @@ impl TargetArguments {
     }
 }
 
+/// The URL of an address, which may lack `http://` if it is one of this machine.
+fn url(address: &str) -> anyhow::Result<String> {
+    let invalid = || {
+        let shown: String = address.chars().take(SHOWN_MAX).collect();
+        Exit::usage(format!(
+            "--server: {shown:?} is not an address as in https://holdmetrics.example.org:60051"
+        ))
+    };
+    let host = |url: &Uri| {
+        url.host()
+            .filter(|host| !host.is_empty())
+            .map(str::to_owned)
+    };
+    if address.contains("://") {
+        let parsed: Uri = address.parse().map_err(|_| invalid())?;
+        let is_known = matches!(parsed.scheme_str(), Some("http" | "https"));
+        host(&parsed).filter(|_| is_known).ok_or_else(invalid)?;
+        return Ok(address.to_owned());
+    }
+    let url = format!("http://{address}");
+    let host = url
+        .parse()
+        .ok()
+        .as_ref()
+        .and_then(host)
+        .ok_or_else(invalid)?;
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    if host == "localhost" || ip.is_ok_and(|ip| ip.to_canonical().is_loopback()) {
+        return Ok(url);
+    }
+    Err(Exit::usage(format!(
+        "--server: {address:?} is not on this machine: say https://{address}, or http://{address} if \
+         the server has no TLS"
+    )))
+}
+
 fn read(path: Option<&Path>, flag: &str) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(path) = path else {
         return Ok(None);
@@ -71,4 +104,49 @@ fn read(path: Option<&Path>, flag: &str) -> anyhow::Result<Option<Vec<u8>>> {
     std::fs::read(path)
         .map(Some)
         .with_context(|| Exit::Usage(format!("{flag} {}: cannot be read", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_needs_no_scheme() {
+        for (address, expected) in [
+            ("127.0.0.1:60051", "http://127.0.0.1:60051"),
+            ("localhost:1", "http://localhost:1"),
+            ("[::1]:1", "http://[::1]:1"),
+            ("http://example.org", "http://example.org"),
+            ("https://10.0.0.1:1", "https://10.0.0.1:1"),
+        ] {
+            assert_eq!(url(address).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn other_addresses_say_whether_they_have_tls() {
+        let refused = |address: &str| url(address).unwrap_err().to_string();
+        for address in ["example.org:60051", "10.0.0.1", "0.0.0.0:1"] {
+            let said = refused(address);
+            assert!(
+                said.contains(&format!("say https://{address}, or")),
+                "{said}"
+            );
+        }
+        for address in [
+            "",
+            ":80",
+            "a b",
+            "ftp://127.0.0.1",
+            "http://",
+            "https:///x",
+            "/x",
+        ] {
+            let said = refused(address);
+            assert!(
+                said.contains(&format!("{address:?} is not an address")),
+                "{said}"
+            );
+        }
+    }
 }

@@ -5,13 +5,16 @@
 
 mod ack;
 mod batch;
+mod tls;
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
+use tokio_rustls::rustls;
 use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -36,10 +39,19 @@ const WINDOW_BYTES: u32 = 1 << 20;
 pub struct Target {
     /// As in `http://127.0.0.1:60051` or `https://example.org:60051`.
     pub url: String,
-    /// Who has signed the server's certificate, PEM; needed for `https`.
+    /// Certificates in PEM, one of which signed that of an `https` server; `None` means the root
+    /// certificates of the system.
     pub authority: Option<Vec<u8>>,
     /// The API key.
     pub key: Option<String>,
+}
+
+impl Target {
+    /// Whether the connection is encrypted.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.url.starts_with("https:")
+    }
 }
 
 /// Why a call failed.
@@ -60,6 +72,30 @@ pub enum ClientError {
         url: String,
         /// What the system says.
         source: io::Error,
+    },
+    /// The server expects TLS, and the address begins with `http:`.
+    #[error("{url}: the server speaks TLS: use https://{}", after_scheme(url))]
+    NeedsTls {
+        /// The server.
+        url: String,
+    },
+    /// The server does not speak TLS, and the address begins with `https:`.
+    #[error(
+        "{url}: the server does not speak TLS: use http://{}",
+        after_scheme(url)
+    )]
+    NoTls {
+        /// The server.
+        url: String,
+    },
+    /// The certificate of the server is not signed by a known authority, has expired or is for
+    /// another name.
+    #[error("{url}: the certificate of the server is not trusted")]
+    Untrusted {
+        /// The server.
+        url: String,
+        /// What is wrong with it.
+        source: rustls::Error,
     },
     /// Something answers there that speaks no gRPC.
     #[error(
@@ -96,7 +132,11 @@ impl ClientError {
     #[must_use]
     pub fn retry(&self) -> Option<Option<Duration>> {
         match self {
-            Self::Target { .. } | Self::NotGrpc => None,
+            Self::Target { .. }
+            | Self::NeedsTls { .. }
+            | Self::NoTls { .. }
+            | Self::Untrusted { .. }
+            | Self::NotGrpc => None,
             Self::Connect { .. } => Some(None),
             Self::Call { status } => match status.code() {
                 Code::Unavailable | Code::Aborted | Code::Cancelled | Code::DeadlineExceeded => {
@@ -131,6 +171,7 @@ pub type Acks = BoxStream<'static, Result<Ack, ClientError>>;
 pub struct Client {
     calls: HoldMetricsClient<Channel>,
     key: Option<MetadataValue<Ascii>>,
+    url: Arc<str>,
 }
 
 impl Client {
@@ -148,9 +189,16 @@ impl Client {
             .http2_keep_alive_interval(PING_EVERY)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES);
-        if let Some(authority) = &target.authority {
-            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
-            endpoint = endpoint.tls_config(tls).map_err(unusable("certificate"))?;
+        if target.has_tls() {
+            let trusted = match &target.authority {
+                Some(authority) => {
+                    ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority))
+                }
+                None => ClientTlsConfig::new().trust_anchors(tls::system_roots()?),
+            };
+            endpoint = endpoint
+                .tls_config(trusted)
+                .map_err(unusable("certificate"))?;
         }
         let key = target
             .key
@@ -163,20 +211,31 @@ impl Client {
                 source: error.into(),
             })?;
         let channel = endpoint.connect().await;
-        let channel = channel.map_err(|error| ClientError::Connect {
-            url: target.url.clone(),
-            source: innermost(&error),
+        let channel = channel.map_err(|error| {
+            let url = target.url.clone();
+            match tls::refusal(&error) {
+                Some(rustls::Error::InvalidMessage(_)) => ClientError::NoTls { url },
+                Some(source) => ClientError::Untrusted { url, source },
+                None => ClientError::Connect {
+                    url,
+                    source: innermost(&error),
+                },
+            }
         })?;
         Ok(Self {
             calls: HoldMetricsClient::new(channel),
             key,
+            url: target.url.as_str().into(),
         })
     }
 
     /// Sends one event and waits for its acknowledgement. A refused event is an acknowledgement, too.
     pub async fn record(&mut self, message: Message) -> Result<Ack, ClientError> {
         let request = self.request(message.0);
-        Ok(self.calls.record(request).await?.into_inner().into())
+        match self.calls.record(request).await {
+            Ok(ack) => Ok(ack.into_inner().into()),
+            Err(status) => Err(self.failed(status).await),
+        }
     }
 
     /// Sends events as they come; one acknowledgement covers up to `ack_every` of them.
@@ -189,7 +248,10 @@ impl Client {
         request
             .metadata_mut()
             .insert("ack-every", MetadataValue::from(ack_every));
-        Ok(acks(self.calls.broadcast(request).await?.into_inner()))
+        match self.calls.broadcast(request).await {
+            Ok(stream) => Ok(acks(stream.into_inner())),
+            Err(status) => Err(self.failed(status).await),
+        }
     }
 
     /// Sends batches as they come; one acknowledgement covers one of them.
@@ -198,9 +260,24 @@ impl Client {
         batches: impl Stream<Item = Batch> + Send + 'static,
     ) -> Result<Acks, ClientError> {
         let request = self.request(batches.map(Batch::into_wire));
-        Ok(acks(
-            self.calls.broadcast_batch(request).await?.into_inner(),
-        ))
+        match self.calls.broadcast_batch(request).await {
+            Ok(stream) => Ok(acks(stream.into_inner())),
+            Err(status) => Err(self.failed(status).await),
+        }
+    }
+
+    /// Why a call failed. A TLS server closes a connection without TLS before it answers, which looks
+    /// like a server that has just ended; so it is asked.
+    async fn failed(&self, status: Status) -> ClientError {
+        if is_transport(&status)
+            && let Some(authority) = self.url.strip_prefix("http://")
+            && tls::is_spoken_at(authority).await
+        {
+            return ClientError::NeedsTls {
+                url: self.url.to_string(),
+            };
+        }
+        status.into()
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -210,6 +287,10 @@ impl Client {
         }
         request
     }
+}
+
+fn after_scheme(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
 }
 
 fn acks(stream: tonic::Streaming<pb::HoldAck>) -> Acks {

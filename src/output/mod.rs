@@ -14,6 +14,7 @@ mod report;
 mod table;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 pub use destination::Destination;
 pub use events::write_event;
@@ -32,6 +33,19 @@ pub enum OutputFormat {
     Csv,
     /// One row per holder; `held_us` as decimal, the question in the file's metadata.
     Parquet,
+}
+
+impl OutputFormat {
+    /// By the extension of a file; `None` if it is not one of a format.
+    #[must_use]
+    pub fn from_name(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "json" => Some(Self::Json),
+            "csv" => Some(Self::Csv),
+            "parquet" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
 }
 
 /// Writes `report` to `out`, the table with colours where `has_colours`.

@@ -46,6 +46,8 @@ fn the_help_texts_are_those_that_were_reviewed() {
         ("help_send.txt", &["send", "--help"]),
         ("help_load.txt", &["load", "--help"]),
         ("help_keys.txt", &["keys", "new", "--help"]),
+        ("help_run.txt", &["run", "--help"]),
+        ("help_score.txt", &["score", "--help"]),
     ] {
         crate::golden::compare(name, &with_variables(arguments, &[]).text());
     }

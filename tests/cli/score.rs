@@ -127,7 +127,7 @@ fn top_lists_the_first_holders_alone() {
     let folder = Folder::new();
     let path = folder.file("a.jsonl", EVENTS);
     assert_eq!(
-        holders(&score(&path, &["--top", "1"]).json()),
+        holders(&score(&path, &["--limit", "1"]).json()),
         expected_holders()[..1]
     );
     assert_eq!(holders(&score(&path, &["--top", "0"]).json()), []);
@@ -144,6 +144,35 @@ fn top_lists_the_first_holders_alone() {
         table.contains("\n2 holders (1 shown), 4 of 4 events accepted;"),
         "{table}"
     );
+}
+
+#[test]
+fn the_format_follows_the_extension_unless_it_is_named() {
+    let folder = Folder::new();
+    let path = folder.file("a.jsonl", EVENTS);
+    let path = path.to_str().unwrap();
+    let written = |name: &str, more: &[&str]| {
+        let output = folder.path(name);
+        let arguments = ["score", path, "--as-of", AS_OF, "--output"];
+        let arguments = arguments.into_iter().chain([output.to_str().unwrap()]);
+        run(arguments.chain(more.iter().copied())).text();
+        std::fs::read(output).unwrap()
+    };
+    for (name, beginning) in [
+        ("a.csv", "rank,holder_id,"),
+        ("a.JSON", "{\n\"as_of\""),
+        ("a.parquet", "PAR1"),
+        ("a.txt", " rank  holder"),
+        ("a", " rank  holder"),
+    ] {
+        let bytes = written(name, &[]);
+        assert!(bytes.starts_with(beginning.as_bytes()), "{name}");
+    }
+    let named = written("b.csv", &["--format", "json"]);
+    assert!(named.starts_with(b"{"));
+    let refused = run(["score", path, "--output", "never.jsonl"]);
+    let sentence = "--output never.jsonl: scores are not written as JSONL; ";
+    assert!(refused.error(2).starts_with(sentence), "{}", refused.stderr);
 }
 
 #[test]

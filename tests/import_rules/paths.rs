@@ -105,8 +105,8 @@ pub(crate) fn names_in<'a>(words: &'a [Word], module: &str) -> Vec<(usize, &'a s
     let mut named = Vec::new();
     for (at, word) in words.iter().enumerate() {
         if word.text == module && words.get(at + 1).is_some_and(|next| next.text == "::") {
-            let names = names_after(&words[at + 2..]);
-            named.extend(names.iter().map(|name| (name.line, name.text.as_str())));
+            let inside = names_after(&words[at + 2..]);
+            named.extend(inside.iter().map(|name| (name.line, name.text.as_str())));
         }
     }
     named

@@ -355,7 +355,8 @@ fn what_is_no_address_is_refused_by_its_flag() {
         assert_eq!(
             said(&refused),
             format!(
-                "error: --server: \"http://{address}\" is no URL as in http://127.0.0.1:60051\n"
+                "error: --server: \"http://{address}\" is not an address as in \
+                 https://holdmetrics.example.org:60051\n"
             )
         );
     }
@@ -375,4 +376,5 @@ fn a_server_that_is_away_is_given_up_with_its_address_after_all_of_the_patience(
         said.contains(&format!(": http://{address}: nobody answers: ")),
         "{said}"
     );
+    assert!(said.contains("0 rows are done: run it again, "), "{said}");
 }

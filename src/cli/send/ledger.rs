@@ -20,6 +20,17 @@ use crate::output::{Destination, RefusalFormat, RefusedLine, write_refusals};
 /// The place is saved at most this often, and at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Everything was sent.
+    Complete,
+    /// A signal or the connection ended it; the same run may do better later.
+    Broken,
+    /// The input, the arguments or the server's refusal ended it, and would again.
+    Failed,
+}
+
 /// What a run leaves for the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,21 +171,21 @@ impl Ledger {
     }
 
     /// One line for people.
-    pub(super) fn summary(&self, is_complete: bool, is_saved: bool) -> String {
+    pub(super) fn summary(&self, end: End, is_saved: bool) -> String {
         let durable = if self.is_durable {
             ""
         } else {
             " in memory alone"
         };
-        let done = if is_complete {
-            String::new()
-        } else {
-            let next = match &self.resume {
-                Some(_) if is_saved => "run it again to go on from there",
-                Some(_) | None => "run it again, repeated events change nothing",
-            };
-            format!("; {} rows are done: {next}", self.place.rows)
+        let next = match (end, &self.resume) {
+            (End::Complete, _) => None,
+            (End::Failed, _) => Some(""),
+            (End::Broken, Some(_)) if is_saved => Some(": run it again to go on from there"),
+            (End::Broken, _) => Some(": run it again, repeated events change nothing"),
         };
+        let done = next.map_or_else(String::new, |next| {
+            format!("; {} rows are done{next}", self.place.rows)
+        });
         let before = if self.began_at == 0 {
             String::new()
         } else {

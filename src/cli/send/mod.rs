@@ -21,10 +21,12 @@ use clap::{Args, value_parser};
 use tokio::sync::mpsc;
 
 use self::delivery::Delivery;
-use self::ledger::Ledger;
+use self::ledger::{End, Ledger};
 use self::reader::Reader;
+use super::exit::Exit;
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
+use crate::client::ClientError;
 use crate::input::{InputFormat, Progress, Source};
 
 /// Batches that were read and not yet taken up.
@@ -97,11 +99,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     drop(bar);
     let saved = ledger.save();
-    let is_complete = delivered.is_ok() && read.is_ok();
-    eprintln!("{}", ledger.summary(is_complete, saved.is_ok()));
+    let end = match (&delivered, &read) {
+        (Ok(()), Ok(())) => End::Complete,
+        (Err(error), _) if may_pass_later(error) => End::Broken,
+        (Ok(()) | Err(_), _) => End::Failed,
+    };
+    eprintln!("{}", ledger.summary(end, saved.is_ok()));
     // In the order in which they happened: the first one is the cause.
     delivered?;
     read?;
     saved?;
     ledger.verdict()
+}
+
+/// Whether the same run may succeed at another time.
+fn may_pass_later(error: &anyhow::Error) -> bool {
+    let call = error.downcast_ref().and_then(ClientError::retry);
+    call.is_some() || matches!(error.downcast_ref(), Some(Exit::Interrupted))
 }

@@ -33,7 +33,7 @@ pub(super) async fn posts(
     answer_wait: Duration,
     counts: &mut Counts,
 ) -> Result<(), LoadError> {
-    if target.authority.is_some() {
+    if target.has_tls() {
         return Err(LoadError::HttpOverTls);
     }
     let client = Client::builder(TokioExecutor::new())

@@ -229,7 +229,7 @@ def inside_host() -> bool:
 
 
 def forbid_extension() -> None:
-    """Make `import poh_holdmetrics_rust` raise `NativeError` in this process; calling it again is harmless."""
+    """Make `import poh_holdmetrics_rust` raise `NativeError` in this process; can be repeated."""
     if not any(isinstance(finder, _NoExtension) for finder in sys.meta_path):
         sys.meta_path.insert(0, _NoExtension())
 

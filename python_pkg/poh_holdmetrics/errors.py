@@ -12,6 +12,9 @@ Catches nothing and logs nothing; the functions that raise each class say so.
 
 from __future__ import annotations
 
+#: Characters of an offending value that a message shows.
+_EXCERPT_CHARACTERS_MAX = 40
+
 
 class HoldMetricsError(Exception):
     """The base class of every exception that this package raises on purpose."""
@@ -20,9 +23,13 @@ class HoldMetricsError(Exception):
 class Refused(HoldMetricsError, ValueError):  # noqa: N818 - a refusal is an answer, not a failure
     """An event is refused. `field` names the invalid field, and the text begins with it."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        """`reason` says what is wrong with `field`; an empty `field` means the event as a whole."""
-        super().__init__(f"{field}: {reason}" if field else reason)
+    def __init__(self, field: str, reason: str, found: object = None) -> None:
+        """`reason` says what is wrong with `field`, `found` is its value.
+
+        An empty `field` means the event as a whole; `found` None means that there is no value to show.
+        """
+        shown = "" if found is None else f"; found {excerpt(found)}"
+        super().__init__(f"{field}: {reason}{shown}" if field else f"{reason}{shown}")
         self.field = field
 
 
@@ -61,3 +68,27 @@ class NativeError(HoldMetricsError, ImportError):
         """`module` is the name of the module that was found."""
         super().__init__(f"{module}: {problem}")
         self.module = module
+
+
+def excerpt(value: object) -> str:
+    """A value as messages show it: escaped, at most 40 characters, `...` for the rest; text is quoted."""
+    # A number of a JSON document is a subclass of str, and shown as it was written.
+    is_text = type(value) is str
+    text = _written(value)
+    escaped = "".join(map(_escaped, text[:_EXCERPT_CHARACTERS_MAX]))
+    if is_text:
+        escaped = '"' + escaped.replace('"', '\\"') + '"'
+    return escaped if len(text) <= _EXCERPT_CHARACTERS_MAX else f"{escaped}..."
+
+
+def _written(value: object) -> str:
+    if isinstance(value, str):
+        return str(value)
+    try:
+        return repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return hex(value) if isinstance(value, int) else type(value).__name__
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()

@@ -44,24 +44,28 @@ def checked_integer(field: str, value: object) -> int:
         number = value.__index__()
         if 0 <= number <= INTEGER_MAX:
             return number
-    raise Refused(field, _INTEGER)
+    raise Refused(field, _INTEGER, value)
 
 
 def checked_flag(field: str, value: object) -> bool:
     """A `retract` given as a boolean."""
     if isinstance(value, bool):
         return value
-    raise Refused(field, _FLAG)
+    raise Refused(field, _FLAG, value)
 
 
 def _json_time(field: str, value: object) -> int:
     if isinstance(value, Number):
         return instants.us_from_number(field, value)
-    return instants.us_from_instant(field, value if isinstance(value, str) else None)
+    if isinstance(value, str):
+        return instants.us_from_text(field, value)
+    raise Refused(field, instants.NOT_A_TIME, value)
 
 
 def _json_integer(field: str, value: object) -> int:
-    return _integer_from_digits(field, value if isinstance(value, Number) else "")
+    if isinstance(value, Number):
+        return _integer_from_digits(field, value)
+    raise Refused(field, _INTEGER, value)
 
 
 def _csv_time(field: str, value: object) -> int:
@@ -76,7 +80,7 @@ def _csv_flag(field: str, value: object) -> bool:
     word = str(value).lower()
     if word in ("true", "false"):
         return word == "true"
-    raise Refused(field, _FLAG)
+    raise Refused(field, _FLAG, value)
 
 
 def _integer_from_digits(field: str, text: str) -> int:
@@ -84,15 +88,15 @@ def _integer_from_digits(field: str, text: str) -> int:
         significant = text.removeprefix("-").lstrip("0") or "0"
         if len(significant) <= _INTEGER_DIGITS_MAX:
             return checked_integer(field, -int(significant) if text.startswith("-") else int(significant))
-    raise Refused(field, _INTEGER)
+    raise Refused(field, _INTEGER, text)
 
 
 def _micros_time(field: str, value: object) -> int:
     if type(value) is int:  # most values, without the slower check below
-        return instants.us_in_range(field, value)
+        return instants.us_in_range(field, value, value)
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        return instants.us_in_range(field, value.__index__())
-    return instants.us_from_instant(field, None)
+        return instants.us_in_range(field, value.__index__(), value)
+    raise Refused(field, instants.NOT_A_TIME, value)
 
 
 #: JSON whose numbers were all read as `Number`.

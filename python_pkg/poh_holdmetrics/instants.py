@@ -23,7 +23,7 @@ MAX_US = 253_402_300_799_999_999
 Instant = datetime | str | int
 
 _EXAMPLE = "write 2025-07-21T00:00:00Z, or milliseconds since 1970"
-_NOT_A_TIME = f"not a time ({_EXAMPLE})"
+NOT_A_TIME = f"not a time ({_EXAMPLE})"
 _DATE_ALONE = "not a time (a date alone; add the time and the offset, like T00:00:00Z)"
 _LEAP_SECOND = "not a time (a leap second; write the second before or after it)"
 _HOUR_24 = "not a time (hour 24; write 00:00 of the next day)"
@@ -57,7 +57,7 @@ def us_from_instant(field: str, value: object) -> int:
         return us_from_number(field, float.__repr__(value))
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         return us_from_ms(field, value.__index__())
-    raise Refused(field, _NOT_A_TIME)
+    raise Refused(field, NOT_A_TIME, value)
 
 
 def us_from_argument(field: str, value: object) -> int:
@@ -74,11 +74,12 @@ def us_from_datetime(field: str, value: datetime) -> int:
     try:
         offset = value.utcoffset()
     except ValueError:  # what pandas calls NaT is a datetime that has no value
-        raise Refused(field, _NOT_A_TIME) from None
+        raise Refused(field, NOT_A_TIME, str(value)) from None
     if offset is None:
-        raise Refused(field, _NO_OFFSET)
+        raise Refused(field, _NO_OFFSET, str(value))
     since = value - EPOCH
-    return us_in_range(field, (since.days * 86_400 + since.seconds) * MICROS_PER_SECOND + since.microseconds)
+    us = (since.days * 86_400 + since.seconds) * MICROS_PER_SECOND + since.microseconds
+    return us_in_range(field, us, str(value))
 
 
 def us_from_text(field: str, text: str) -> int:
@@ -88,14 +89,14 @@ def us_from_text(field: str, text: str) -> int:
     if found is None:
         if _DIGITS.fullmatch(text):
             return us_from_number(field, text)
-        raise Refused(field, _NOT_A_TIME)
+        raise Refused(field, NOT_A_TIME, text)
     year, month, day, hour, minute, second, digits, offset, sign, ahead_hours, ahead_minutes = found.groups()
     if hour is None:
-        raise Refused(field, _DATE_ALONE)
+        raise Refused(field, _DATE_ALONE, text)
     if int(hour) == _HOURS:
-        raise Refused(field, _HOUR_24)
+        raise Refused(field, _HOUR_24, text)
     if second is not None and int(second) == _LEAP:
-        raise Refused(field, _LEAP_SECOND)
+        raise Refused(field, _LEAP_SECOND, text)
     number = int(year)
     try:
         # Year 0000 is a leap year as 2000 is: its days are checked before it is out of range.
@@ -103,21 +104,21 @@ def us_from_text(field: str, text: str) -> int:
             number or 2000, int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC
         )
     except ValueError:
-        raise Refused(field, _NOT_A_TIME) from None
+        raise Refused(field, NOT_A_TIME, text) from None
     if offset is None:
-        raise Refused(field, _NO_OFFSET)
+        raise Refused(field, _NO_OFFSET, text)
     ahead_seconds = 0
     if sign is not None:
         hours, minutes = int(ahead_hours), int(ahead_minutes or 0)
         if hours >= _HOURS or minutes >= _MINUTES:
-            raise Refused(field, _NOT_A_TIME)
+            raise Refused(field, NOT_A_TIME, text)
         ahead_seconds = (hours * 3600 + minutes * 60) * (1 if sign == "+" else -1)
     if not number:
-        raise Refused(field, _OUT_OF_RANGE)
+        raise Refused(field, _OUT_OF_RANGE, text)
     since = at - EPOCH
     seconds = since.days * 86_400 + since.seconds - ahead_seconds
     micros = int(digits[:6].ljust(6, "0")) if digits else 0
-    return us_in_range(field, seconds * MICROS_PER_SECOND + micros)
+    return us_in_range(field, seconds * MICROS_PER_SECOND + micros, text)
 
 
 def us_from_cell(field: str, text: str) -> int:
@@ -129,7 +130,7 @@ def us_from_number(field: str, text: str) -> int:
     """Microseconds of a number of milliseconds as written, of any length: `1.753056e12` is a whole number."""
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise Refused(field, _NOT_A_TIME)
+        raise Refused(field, NOT_A_TIME, text)
     sign, whole, places, exponent_sign, exponent = found.groups()
     digits = (whole + (places or "")).lstrip("0")
     significant = digits.rstrip("0")
@@ -140,23 +141,23 @@ def us_from_number(field: str, text: str) -> int:
     power = int(exponent or 0) * (-1 if exponent_sign == "-" else 1)
     zeros = len(digits) - len(significant) - len(places or "") + power
     if zeros < 0:
-        raise Refused(field, _FRACTION)
+        raise Refused(field, _FRACTION, text)
     if len(significant) + zeros > _DIGITS_MAX:
-        raise Refused(field, _OUT_OF_RANGE)
+        raise Refused(field, _OUT_OF_RANGE, text)
     milliseconds = int(significant) * 10**zeros
     return us_from_ms(field, -milliseconds if sign == "-" else milliseconds)
 
 
 def us_from_ms(field: str, milliseconds: int) -> int:
     """Microseconds of integer milliseconds."""
-    return us_in_range(field, milliseconds * 1000)
+    return us_in_range(field, milliseconds * 1000, milliseconds)
 
 
-def us_in_range(field: str, us: int) -> int:
-    """`us` itself if it is an instant of the years 0001 to 9999."""
+def us_in_range(field: str, us: int, found: object) -> int:
+    """`us` itself if it is an instant of the years 0001 to 9999; a refusal shows `found`."""
     if MIN_US <= us <= MAX_US:
         return us
-    raise Refused(field, _OUT_OF_RANGE)
+    raise Refused(field, _OUT_OF_RANGE, found)
 
 
 def datetime_from_us(us: int) -> datetime:

@@ -112,7 +112,7 @@ def records_from_json(line: bytes) -> tuple[Record, ...]:
     except (ValueError, RecursionError):
         raise Refused("", "not JSON") from None
     if not isinstance(fields, dict):
-        raise Refused("", "not an object")
+        raise Refused("", "not an object", Number(line.decode()))
     return validation.records_from_fields(field_parsers.JSON, *map(fields.get, FIELDS))
 
 

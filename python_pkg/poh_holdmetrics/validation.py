@@ -188,7 +188,9 @@ def checked_id(field: str, value: object) -> str:
             raise Refused(field, _ID_MISSING)
     elif isinstance(value, SupportsIndex) and not isinstance(value, bool):
         return str(value.__index__())
-    raise Refused(field, _ID_MISSING if value is None else _ID_NOT_TEXT)
+    if value is None:
+        raise Refused(field, _ID_MISSING)
+    raise Refused(field, _ID_NOT_TEXT, value)
 
 
 def checked_party(field: str, value: object) -> str | None:
@@ -202,7 +204,7 @@ def checked_event_id(value: object) -> str:
     """An `event_id`: non-empty text that can be written as UTF-8."""
     if isinstance(value, str) and value and not isinstance(value, Number):
         return _encodable("event_id", value, _EVENT_ID)
-    raise Refused("event_id", _EVENT_ID)
+    raise Refused("event_id", _EVENT_ID, value)
 
 
 def _encodable(field: str, text: str, reason: str) -> str:
@@ -212,6 +214,6 @@ def _encodable(field: str, text: str, reason: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise Refused(
-            field, f"{reason} (it holds half of a surrogate pair, which UTF-8 cannot write)"
+            field, f"{reason} (it has half of a surrogate pair, which UTF-8 cannot encode)", text
         ) from None
     return text

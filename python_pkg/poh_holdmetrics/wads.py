@@ -49,31 +49,32 @@ def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
         return wad_from_text(field, float.__repr__(value), signed=signed)
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise Refused(field, _NOT_FINITE_NUMBER)
+            raise Refused(field, _NOT_FINITE_NUMBER, value)
         return wad_from_text(field, str(value), signed=signed)
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         number = value.__index__()
         if number < 0 and not signed:
-            raise Refused(field, _NEGATIVE)
-        return _bounded(field, number * WAD)
-    raise Refused(field, _NOT_A_NUMBER)
+            raise Refused(field, _NEGATIVE, value)
+        return _bounded(field, number * WAD, value)
+    raise Refused(field, _NOT_A_NUMBER, value)
 
 
 def wad_from_text(field: str, text: str, *, signed: bool = False) -> int:
     """Steps of a decimal as written; digits and exponents of any length are read in linear time."""
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise Refused(field, _NOT_FINITE_NUMBER if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER)
+        raise Refused(field, _NOT_FINITE_NUMBER if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER, text)
     sign, *parts = found.groups()
     if sign != "-":
-        return _magnitude(field, *parts)
+        return _magnitude(field, text, *parts)
     if not signed and ((found[2] or "") + (found[3] or found[4] or "")).strip("0"):
-        raise Refused(field, _NEGATIVE)
-    return -_magnitude(field, *parts)
+        raise Refused(field, _NEGATIVE, text)
+    return -_magnitude(field, text, *parts)
 
 
 def _magnitude(
     field: str,
+    text: str,
     whole: str | None,
     after: str | None,
     alone: str | None,
@@ -87,19 +88,19 @@ def _magnitude(
     exponent = _exponent(exponent_sign, exponent_digits)
     tens = len(digits) - len(places) + exponent - 1
     if tens > _TENS_MAX:
-        raise Refused(field, _TOO_LARGE)
+        raise Refused(field, _TOO_LARGE, text)
     if tens < _TENS_MIN:
-        raise Refused(field, _UNDER)
+        raise Refused(field, _UNDER, text)
     kept = tens + 1 + _PLACES
     if kept >= len(digits):
-        return _bounded(field, int(digits) * 10 ** (kept - len(digits)))
+        return _bounded(field, int(digits) * 10 ** (kept - len(digits)), text)
     wad = int(digits[:kept] or "0")
     dropped = digits[kept:].rstrip("0")
     if dropped > "5" or (dropped == "5" and wad % 2):
         wad += 1
     if wad == 0:
-        raise Refused(field, _UNDER)
-    return _bounded(field, wad)
+        raise Refused(field, _UNDER, text)
+    return _bounded(field, wad, text)
 
 
 def decimal_from_wad(wad: int) -> Decimal:
@@ -133,7 +134,7 @@ def _exponent(sign: str | None, digits: str | None) -> int:
     return -size if sign == "-" else size
 
 
-def _bounded(field: str, wad: int) -> int:
+def _bounded(field: str, wad: int, found: object) -> int:
     if abs(wad) >= WAD_END:
-        raise Refused(field, _TOO_LARGE)
+        raise Refused(field, _TOO_LARGE, found)
     return wad

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from naive import Raw
 from poh_holdmetrics import HoldEvent, HoldStat, Transfer
+from poh_holdmetrics.errors import excerpt
 from poh_holdmetrics.validation import Record
 from strategies import raws
 
@@ -172,3 +173,18 @@ def test_a_stat_that_contradicts_itself_cannot_be_built() -> None:
     for wrong in ({"total_seconds": 2}, {"weighted_score": 0.25}, {"score": "0.50"}, {"rank": 0}):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             HoldStat.model_validate({**fields, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('a\n\x1b"é\ud800', r'"a\n\x1b\"é\ud800"'),
+        ("x" * 40, '"' + "x" * 40 + '"'),
+        ("x" * 41, '"' + "x" * 40 + '"...'),
+        (-1.5, "-1.5"),
+        ([1, "a"], "[1, 'a']"),
+        pytest.param(10**5000, hex(10**5000)[:40] + "...", id="5001 digits"),
+    ],
+)
+def test_a_value_is_shown_escaped_and_cut(value: object, shown: str) -> None:
+    assert excerpt(value) == shown

@@ -11,6 +11,7 @@ from poh_holdmetrics.pure.row_scorer import RowScorer
 from poh_holdmetrics.validation import Record
 
 GOOD: dict[str, object] = {"token_id": "T", "holder_id": "h", "start": 1000, "end": 2000}
+NOT_A_TIME = "start: not a time (write 2025-07-21T00:00:00Z, or milliseconds since 1970)"
 NO_CORRECTION = "revision or retract without event_id"
 
 
@@ -50,11 +51,13 @@ def test_a_number_keeps_every_digit_it_was_written_with() -> None:
     [
         ({"token_id": None}, "token_id: missing or empty"),
         ({"token_id": ""}, "token_id: missing or empty"),
-        ({"holder_id": 5.5}, "holder_id: not text"),
+        ({"holder_id": 5.5}, "holder_id: not text; found 5.5"),
         ({"holder_id": True}, "holder_id: not text"),
         ({"holder_id": "\ud800"}, "holder_id: not text"),
         ({"token_id": "", "holder_id": "", "start": "x"}, "token_id"),
-        ({"start": "x", "weight": -1}, "start: not a time"),
+        ({"start": "x", "weight": -1}, f'{NOT_A_TIME}; found "x"'),
+        ({"start": "x\n" + "y" * 99}, f'{NOT_A_TIME}; found "x\\n{"y" * 38}"...'),
+        ({"start": [1]}, f"{NOT_A_TIME}; found ['1']"),
         ({"start": 1.5}, "start: not a time (a count of milliseconds has no fraction)"),
         ({"start": True}, "start: not a time"),
         ({"start": "1000.0"}, "start: not a time"),
@@ -64,7 +67,7 @@ def test_a_number_keeps_every_digit_it_was_written_with() -> None:
         ({"weight": True}, "weight: not a number"),
         ({"weight": []}, "weight: not a number"),
         ({"weight": ""}, "weight: not a number"),
-        ({"weight": -1}, "weight: negative"),
+        ({"weight": -1}, "weight: negative (write 0 or more); found -1"),
         ({"event_id": ""}, "event_id: empty or not text"),
         ({"event_id": 7}, "event_id: empty or not text"),
         ({"event_id": "\udfff"}, "event_id: empty or not text"),
@@ -88,8 +91,8 @@ def test_a_bad_field_is_named_first(changes: dict[str, object], words: str) -> N
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"[1, 2]", "not an object"),
-        (b'"text"', "not an object"),
+        (b"[1, 2]", "not an object; found [1, 2]"),
+        (b'"te\\u00e9xt"', 'not an object; found "te\\u00e9xt"'),
         (b"{", "not JSON"),
         (b"{} {}", "not JSON"),
         (b'{"weight": NaN}', "not JSON"),
@@ -151,7 +154,7 @@ def test_the_row_scorer_counts_lines_and_lists_refusals() -> None:
     assert (scorer.read, scorer.accepted) == (6, 2)
     assert [(file, line, reason.split(" (")[0]) for file, line, reason in scorer.rejected] == [
         ("a.jsonl", 3, "not JSON"),
-        ("a.jsonl", 5, "not an object"),
+        ("a.jsonl", 5, "not an object; found []"),
         ("b.csv", 7, "end: not a time"),
         ("c.parquet", 2, "weight: negative"),
     ]

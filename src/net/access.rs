@@ -1,8 +1,8 @@
-//! Who may call what, and how often: one judgement for both protocols.
+//! Decides who may call what, and how often, for both protocols.
 //!
-//! Without a file of keys every caller may do everything, and is counted by its address. With one, callers
-//! without a key have the scopes of the setting `keys.anonymous`. Refusals are written by `grpc::status` and
-//! `http::problem`.
+//! Without a file of keys every caller may do everything, and calls count by their address. With one, callers
+//! without a key have the scopes of the setting `keys.anonymous`. `grpc::status` and `http::problem` make
+//! responses of refusals.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,49 +20,49 @@ use crate::config::Scope;
 /// What a call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Nothing: what anyone may know.
+    /// No key.
     Nothing,
-    /// A key, whatever it may do.
+    /// A key of any scope.
     AnyKey,
     /// A key of this scope.
     Key(Scope),
 }
 
-/// Why a call is not let in.
+/// Why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Denied {
-    /// Who calls is not known.
+    /// It has no API key.
     #[error("authorization: no API key; send the header `authorization: Bearer KEY`")]
     NoKey,
-    /// The key is none of ours.
-    #[error("authorization: the API key is not known")]
+    /// The file has no such key.
+    #[error("authorization: unknown API key")]
     UnknownKey,
-    /// The key may do other things.
+    /// The key has other scopes.
     #[error("authorization: the API key {name:?} lacks the scope {scope}")]
     MissingScope {
         /// Of the key.
         name: Arc<str>,
-        /// What would be needed.
+        /// The one that the call needs.
         scope: Scope,
     },
-    /// The caller was here too often.
-    #[error("too many calls: at most {per_second} a second are allowed")]
+    /// The caller exceeds its rate.
+    #[error("too many calls: the limit is {per_second} per second")]
     TooOften {
-        /// The bound.
+        /// The limit.
         per_second: u32,
         /// When to try again.
         retry_after: Duration,
     },
 }
 
-/// Who is counted.
+/// By what calls are counted.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Caller {
     Key(Arc<str>),
     Address(IpAddr),
 }
 
-/// Judges calls.
+/// Admits and refuses calls.
 #[derive(Clone)]
 pub(super) struct Access {
     keys: Option<Arc<KeyRing>>,
@@ -93,7 +93,7 @@ impl Access {
         }
     }
 
-    /// Whether a call with these headers from `address` may be made.
+    /// Admits a call with these headers from `address`, or says why not.
     pub(super) fn admit(
         &self,
         need: Need,
@@ -133,7 +133,7 @@ impl Access {
         includes(&self.anonymous, scope)
     }
 
-    /// Forgets callers that have not been seen lately.
+    /// Forgets callers without recent calls.
     pub(super) fn forget_callers(&self) {
         if let Some(rate) = &self.rate {
             rate.limiter.retain_recent();
@@ -158,7 +158,7 @@ fn includes(scopes: &[Scope], needed: Scope) -> bool {
     scopes.iter().any(|scope| scope.includes(needed))
 }
 
-/// The key of `authorization: Bearer KEY`; the word is read in any case.
+/// The key of `authorization: Bearer KEY`; the case of the word does not matter.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = text.split_once(' ')?;
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_stands_behind_the_word_bearer() {
+    fn a_key_follows_the_word_bearer() {
         let read = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, text.parse().unwrap());

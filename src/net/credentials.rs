@@ -1,7 +1,7 @@
-//! Certificates and API keys, read from their files: all that can be wrong before a socket is bound.
+//! Certificates and API keys, loaded from their files.
 //!
-//! Read before the store is opened, so that a wrong path costs no replay, and by `config check`; read again
-//! while the server runs. What they let in is judged in `access`; see `certificates` and `key_ring` for each.
+//! Loaded before the store is opened, so that an invalid file is refused before the replay, and by
+//! `config check`; reloaded while the server runs. See `certificates` and `key_ring` for each of them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::tls::TlsError;
 use crate::telemetry::metrics::Metrics;
 
-/// Why the files cannot be used, in one sentence that names the file.
+/// Why certificates or keys are invalid; the text names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// The certificates.
@@ -25,7 +25,7 @@ pub enum CredentialsError {
     Keys(#[from] KeyFileError),
 }
 
-/// What the server shows and asks for; either may be absent. All clones are one.
+/// The certificates and the API keys of a server, if it has them. Clones share them.
 #[derive(Clone)]
 pub struct Credentials {
     pub(super) certificates: Option<Arc<Certificates>>,
@@ -33,10 +33,10 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Reads the files that `settings` name; `metrics` count when they are read again.
+    /// Loads the files that `settings` name; `metrics` count reloads.
     ///
     /// # Errors
-    /// Where certificates or keys cannot be used.
+    /// If a file is unreadable or invalid.
     pub fn read(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, CredentialsError> {
         let certificates = match &settings.tls {
             None => None,
@@ -49,11 +49,10 @@ impl Credentials {
         Ok(Self { certificates, keys })
     }
 
-    /// Reads all files again, because someone asks for it. What is wrong with one is logged, and what was in
-    /// force stays.
+    /// Reloads all files. An invalid one is logged, and what it held before stays in use.
     pub fn reload(&self) {
         if self.certificates.is_none() && self.keys.is_none() {
-            info!("There are no certificates and no API keys to read again.");
+            info!("There are no certificates and no API keys to reload.");
         }
         if let Some(certificates) = &self.certificates {
             certificates.reload();
@@ -63,7 +62,7 @@ impl Credentials {
         }
     }
 
-    /// Reads the files again that have changed.
+    /// Reloads the files that have changed.
     pub(super) fn reload_if_changed(&self) {
         if let Some(certificates) = &self.certificates {
             certificates.reload_if_changed();

@@ -1,7 +1,7 @@
-//! API keys as they stand in their file: names, scopes and hashes.
+//! The file of API keys: names, scopes and hashes.
 //!
-//! The file never holds a key itself, only its SHA-256; a key is long and random, so a plain hash is enough.
-//! Which keys are in force at a moment is known to `key_ring`; what one opens is decided in `access`.
+//! The file never contains a key, only its SHA-256; a key is long and random, so a plain hash is enough.
+//! `key_ring` holds the keys in use and reloads them, `access` decides what a key may do.
 
 use std::fmt;
 use std::io;
@@ -25,7 +25,7 @@ impl KeyHash {
         Self(Sha256::digest(key.as_bytes()).into())
     }
 
-    /// Whether both are the same, in a time that does not tell how much of them is.
+    /// Whether both are the same, compared in constant time.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -58,16 +58,16 @@ impl fmt::Debug for KeyHash {
 /// One key of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Whose it is; not empty, and no other key has it.
+    /// The name of its owner; not empty, and unique in the file.
     pub name: Arc<str>,
     /// At least one.
     pub scopes: Vec<Scope>,
-    /// Of the key.
+    /// The hash of the key.
     pub hash: KeyHash,
 }
 
 impl ApiKey {
-    /// Its entry in the file.
+    /// The entry of this key for the file.
     ///
     /// # Panics
     /// Never: an entry is plain text.
@@ -79,7 +79,7 @@ impl ApiKey {
             sha256: self.hash.to_string(),
         };
         let file = KeyFile { key: vec![entry] };
-        toml::to_string(&file).expect("text, and lists of words")
+        toml::to_string(&file).expect("texts and lists of texts are valid TOML")
     }
 }
 
@@ -98,7 +98,7 @@ struct FileEntry {
     sha256: String,
 }
 
-/// Why a file of keys cannot be used; each text names the file.
+/// Why a file of keys is invalid; each text names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It cannot be read.
@@ -109,7 +109,7 @@ pub enum KeyFileError {
         /// What the system says.
         source: io::Error,
     },
-    /// It is not TOML of the right form.
+    /// It is not TOML, or has other fields than it should.
     #[error("{file}: line {line}: {reason}", file = file.display())]
     Form {
         /// Its path.
@@ -119,7 +119,7 @@ pub enum KeyFileError {
         /// What is wrong.
         reason: String,
     },
-    /// An entry is wrong.
+    /// An entry is invalid.
     #[error("{file}: key {name:?}: {reason}", file = file.display())]
     Entry {
         /// Its path.
@@ -129,15 +129,15 @@ pub enum KeyFileError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// It would let nobody in.
-    #[error("{file}: holds no [[key]]; make one with `keys new`", file = file.display())]
+    /// It has no key, so every call would be refused.
+    #[error("{file}: contains no [[key]]; make one with `keys new`", file = file.display())]
     Empty {
         /// Its path.
         file: PathBuf,
     },
 }
 
-/// The keys of `text`, which stands in `file`.
+/// The keys in `text`, which is the content of `file`.
 pub fn read_keys(file: &Path, text: &str) -> Result<Vec<ApiKey>, KeyFileError> {
     let parsed: KeyFile = toml::from_str(text).map_err(|error| KeyFileError::Form {
         file: file.to_owned(),
@@ -164,7 +164,7 @@ pub fn read_keys(file: &Path, text: &str) -> Result<Vec<ApiKey>, KeyFileError> {
         let hash = KeyHash::read(&entry.sha256)
             .ok_or_else(|| refused("sha256 is not 64 hexadecimal digits"))?;
         if keys.iter().any(|key| *key.name == *entry.name) {
-            return Err(refused("the name is there twice"));
+            return Err(refused("the name is used twice"));
         }
         if keys.iter().any(|key| key.hash == hash) {
             return Err(refused("another name has the same sha256"));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_are_written_are_read_back() {
+    fn written_entries_read_back() {
         let keys = [key("a \"quoted\" one"), key("b")];
         let text: String = keys.iter().map(ApiKey::entry).collect();
         assert_eq!(read_keys(Path::new("f"), &text).unwrap(), keys);
@@ -210,13 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_says_where_and_why() {
+    fn an_invalid_file_is_refused_with_place_and_reason() {
         let entry = key("a").entry();
         for (text, expected) in [
-            (String::new(), "keys.toml: holds no [[key]]"),
+            (String::new(), "keys.toml: contains no [[key]]"),
             (
                 format!("{entry}{entry}"),
-                "keys.toml: key \"a\": the name is there twice",
+                "keys.toml: key \"a\": the name is used twice",
             ),
             (
                 format!("{entry}{}", entry.replace("\"a\"", "\"b\"")),

@@ -265,7 +265,7 @@ fn check_reads_the_files_that_the_settings_name() {
         ),
         (
             &["check", "--api-keys", no_keys],
-            format!("{no_keys}: holds no [[key]]"),
+            format!("{no_keys}: contains no [[key]]"),
         ),
         (
             &[

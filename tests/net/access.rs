@@ -1,4 +1,4 @@
-//! Who may do what, and how often: keys, scopes, rates. `docs/security.md` names these tests.
+//! API keys, scopes and rates. `docs/security.md` names these tests.
 
 use std::fs;
 use std::num::NonZeroU32;
@@ -333,7 +333,7 @@ async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert_eq!(
         status.message(),
-        "too many calls: at most 5 a second are allowed"
+        "too many calls: the limit is 5 per second"
     );
     let retry = status.get_details_retry_info().expect("a RetryInfo");
     assert!(retry.retry_delay.unwrap() <= Duration::from_secs(1));

@@ -12,7 +12,7 @@ pub enum Rejection {
     #[error(transparent)]
     Invalid(#[from] Refusal),
     /// An id is too long.
-    #[error("{field}: {bytes} bytes, and an id may have {bytes_max}")]
+    #[error("{field}: {bytes} bytes, the maximum is {bytes_max}")]
     IdTooLong {
         /// Which id.
         field: &'static str,
@@ -23,7 +23,7 @@ pub enum Rejection {
     },
     /// It starts too far ahead of the clock.
     #[error(
-        "start: {ahead_seconds} s ahead of the server's clock, and {ahead_seconds_max} s are allowed"
+        "start: {ahead_seconds} s ahead of the server's clock, the maximum is {ahead_seconds_max} s"
     )]
     TooFarAhead {
         /// How far, rounded up.

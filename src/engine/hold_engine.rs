@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::receipt::Pending;
 use super::recovery::recover;
 use super::submit_error::{Condition, SubmitError};
+use super::validator::Validator;
 use crate::aggregator::HoldAggregator;
 use crate::core::{EventBatch, Micros};
 use crate::journal::{self, FolderLock, Journal, Writer};
@@ -165,10 +166,10 @@ impl Engine {
         self.clock.now()
     }
 
-    /// What comes in.
+    /// Validates events by the bounds of this engine and its clock as it is now.
     #[must_use]
-    pub fn gate(&self) -> &Gate {
-        &self.gate
+    pub fn validator(&self) -> Validator<'_> {
+        Validator::new(&self.gate, self.now(), &self.progress.metrics)
     }
 
     /// What an acknowledgement will say.

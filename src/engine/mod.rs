@@ -21,6 +21,8 @@ mod round;
 mod state_file;
 mod state_keeper;
 mod submit_error;
+mod upload_window;
+mod validator;
 
 pub use answer::{Cursor, HolderAnswer, KeySegments, Page, Question, RankedHolder};
 pub use clock::{Clock, SystemClock};
@@ -32,3 +34,5 @@ pub use receipt::{Pending, Receipt};
 pub use recovery::JOURNAL_FOLDER;
 pub use state_keeper::{STATE_FILE, STATE_FILE_SALVAGED};
 pub use submit_error::{Condition, SubmitError};
+pub use upload_window::{Acked, OpenBatch, UploadWindow};
+pub use validator::Validator;

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, header};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::addresses::network;
+use super::address_limit::network;
 use super::key_ring::KeyRing;
 use crate::config::Limits;
 use crate::config::Scope;

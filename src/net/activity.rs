@@ -1,7 +1,7 @@
-//! What a connection waits for, and how long it may: for its caller it waits in bounds, for us it does not.
+//! What a connection is waiting for, and for how much longer: only waits for the client have a limit.
 //!
-//! Told by `watched` what its bytes do, and by [`Call`] and [`Held`] what its calls do. Closes nothing; see
-//! `connection`.
+//! `observed_io` reports what happens to its bytes, [`OpenCall`] and [`TrackedBody`] what happens to its calls.
+//! Closes nothing; see `connection`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::config::Limits;
 
-/// What the caller is waited for.
+/// What the client must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// To ask for the first time.
+    /// Send its first request.
     First,
-    /// To finish the headers that it has begun to send.
-    Head,
-    /// To take the bytes that were written.
-    Taking,
-    /// To ask again, or to take more of the answers that it asked for.
+    /// Finish the headers that it has begun to send.
+    Headers,
+    /// Read the bytes that were written.
+    Reading,
+    /// Send another request, or read more of its responses.
     Idle,
 }
 
@@ -33,19 +33,19 @@ pub(super) struct Activity {
     opened: Instant,
     is_http1: AtomicBool,
     has_begun: AtomicBool,
-    /// Calls from their headers to the last byte of their answer.
+    /// Calls from their headers to the last byte of their response.
     open: AtomicUsize,
-    /// Those of them that wait for us, and not for the caller to take what there is.
+    /// Open calls that wait for the server, not for the client to read.
     busy: AtomicUsize,
-    /// When the last call ended, or began to wait for the caller.
+    /// When the last call ended, or began to wait for the client.
     quiet_since: Moment,
     /// When headers began to arrive.
-    head_since: Moment,
-    /// When the socket took no more bytes.
+    headers_since: Moment,
+    /// When the send buffer of the socket became full.
     full_since: Moment,
 }
 
-/// Milliseconds after a connection was opened, from 1; 0 is never.
+/// Milliseconds since the connection was opened, plus 1; 0 means never.
 #[derive(Default)]
 struct Moment(AtomicU64);
 
@@ -76,19 +76,19 @@ impl Activity {
             open: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             quiet_since: Moment::default(),
-            head_since: Moment::default(),
+            headers_since: Moment::default(),
             full_since: Moment::default(),
         }
     }
 
-    /// What the caller is waited for, and how much longer; `None` while a call waits for us.
+    /// What the client must do, and how much time is left; `None` while a call waits for the server.
     pub(super) fn wait(&self, limits: &Limits) -> Option<(Wait, Duration)> {
         let (wait, since, allowed) = if !self.has_begun.load(Ordering::Relaxed) {
             (Wait::First, Duration::ZERO, limits.header_wait_max)
         } else if let Some(since) = self.full_since.get() {
-            (Wait::Taking, since, limits.idle_wait_max)
-        } else if let Some(since) = self.head_since.get() {
-            (Wait::Head, since, limits.header_wait_max)
+            (Wait::Reading, since, limits.idle_wait_max)
+        } else if let Some(since) = self.headers_since.get() {
+            (Wait::Headers, since, limits.header_wait_max)
         } else if self.busy.load(Ordering::Acquire) > 0 {
             return None;
         } else {
@@ -99,19 +99,19 @@ impl Activity {
         Some((wait, left))
     }
 
-    /// Bytes have arrived. Between two calls of HTTP/1 they are headers; HTTP/2 also says other things.
-    pub(super) fn arrived(&self) {
+    /// Bytes have arrived. Between two calls of HTTP/1 they are headers; in HTTP/2 they may be control frames.
+    pub(super) fn received(&self) {
         if self.is_http1.load(Ordering::Relaxed)
             && self.open.load(Ordering::Relaxed) == 0
-            && self.head_since.get().is_none()
+            && self.headers_since.get().is_none()
         {
-            self.head_since.set(self.opened);
+            self.headers_since.set(self.opened);
         }
     }
 
-    /// The socket takes bytes, or it takes none until the caller has.
-    pub(super) fn takes(&self, is_taking: bool) {
-        match (is_taking, self.full_since.get()) {
+    /// A write has completed, or it waits because the send buffer is full.
+    pub(super) fn wrote(&self, is_complete: bool) {
+        match (is_complete, self.full_since.get()) {
             (true, Some(_)) => self.full_since.clear(),
             (false, None) => self.full_since.set(self.opened),
             (true, None) | (false, Some(_)) => {}
@@ -119,17 +119,17 @@ impl Activity {
     }
 }
 
-/// An open call: from its headers to the last byte of its answer.
-pub(super) struct Call {
+/// An open call, from its headers to the last byte of its response.
+pub(super) struct OpenCall {
     activity: Arc<Activity>,
     is_busy: bool,
 }
 
-impl Call {
+impl OpenCall {
     pub(super) fn begin(activity: Arc<Activity>, version: Version) -> Self {
         let is_http1 = version < Version::HTTP_2;
         activity.is_http1.store(is_http1, Ordering::Relaxed);
-        activity.head_since.clear();
+        activity.headers_since.clear();
         activity.open.fetch_add(1, Ordering::Relaxed);
         activity.busy.fetch_add(1, Ordering::AcqRel);
         activity.has_begun.store(true, Ordering::Relaxed);
@@ -139,47 +139,47 @@ impl Call {
         }
     }
 
-    /// From now on the caller is waited for.
-    fn rest(&mut self) {
+    /// From now on the call waits for the client.
+    fn wait_for_client(&mut self) {
         if std::mem::take(&mut self.is_busy) {
             self.activity.quiet_since.set(self.activity.opened);
             self.activity.busy.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
-    /// From now on the caller waits for us.
-    fn resume(&mut self) {
+    /// From now on the call waits for the server.
+    fn wait_for_server(&mut self) {
         if !std::mem::replace(&mut self.is_busy, true) {
             self.activity.busy.fetch_add(1, Ordering::AcqRel);
         }
     }
 }
 
-impl Drop for Call {
+impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.rest();
+        self.wait_for_client();
         self.activity.quiet_since.set(self.activity.opened);
         self.activity.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// The body of an answer, which keeps its call open.
+/// The body of a response, which keeps its call open.
 ///
-/// It is asked for more only where there is room for more. So whenever it has just given something, its call
-/// waits for the caller, whatever the protocol.
-pub(super) struct Held<B> {
+/// It is polled only if there is room to send more. So once it has returned a frame its call waits for the
+/// client, in both protocols.
+pub(super) struct TrackedBody<B> {
     body: B,
-    call: Call,
+    call: OpenCall,
 }
 
-impl<B> Held<B> {
-    pub(super) fn new(body: B, mut call: Call) -> Self {
-        call.rest();
+impl<B> TrackedBody<B> {
+    pub(super) fn new(body: B, mut call: OpenCall) -> Self {
+        call.wait_for_client();
         Self { body, call }
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Held<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for TrackedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -188,10 +188,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Held<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        this.call.resume();
+        this.call.wait_for_server();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if polled.is_ready() {
-            this.call.rest();
+            this.call.wait_for_client();
         }
         polled
     }
@@ -218,47 +218,47 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_timed_from_their_first_byte_where_only_headers_can_come() {
+    fn headers_are_timed_from_their_first_byte_if_only_headers_can_come() {
         for (version, then) in [
-            (Version::HTTP_11, Wait::Head),
+            (Version::HTTP_11, Wait::Headers),
             (Version::HTTP_2, Wait::Idle),
         ] {
             let activity = Arc::new(Activity::new());
-            activity.arrived();
+            activity.received();
             assert_eq!(wait(&activity), Some(Wait::First));
-            let call = Call::begin(Arc::clone(&activity), version);
-            activity.arrived();
+            let call = OpenCall::begin(Arc::clone(&activity), version);
+            activity.received();
             assert_eq!(wait(&activity), None, "that was the body of the request");
             drop(call);
             assert_eq!(wait(&activity), Some(Wait::Idle));
-            activity.arrived();
+            activity.received();
             assert_eq!(wait(&activity), Some(then));
-            let _next = Call::begin(Arc::clone(&activity), version);
+            let _next = OpenCall::begin(Arc::clone(&activity), version);
             assert_eq!(wait(&activity), None);
         }
     }
 
     #[test]
-    fn a_call_waits_for_its_caller_once_it_has_given_something() {
+    fn a_call_waits_for_its_client_once_it_has_returned_a_frame() {
         let activity = Arc::new(Activity::new());
-        let call = Call::begin(Arc::clone(&activity), Version::HTTP_2);
-        let mut held = Held::new(Full::new(Bytes::from_static(b"x")), call);
+        let call = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
+        let mut body = TrackedBody::new(Full::new(Bytes::from_static(b"x")), call);
         assert_eq!(wait(&activity), Some(Wait::Idle));
-        let other = Call::begin(Arc::clone(&activity), Version::HTTP_2);
-        assert_eq!(wait(&activity), None, "the other one waits for us");
+        let other = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
+        assert_eq!(wait(&activity), None, "the other one waits for the server");
         drop(other);
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut held).poll_frame(&mut cx).is_ready());
+        assert!(Pin::new(&mut body).poll_frame(&mut cx).is_ready());
         assert_eq!(wait(&activity), Some(Wait::Idle));
     }
 
     #[test]
-    fn a_full_socket_is_waited_for_whatever_the_calls_do() {
+    fn a_full_send_buffer_counts_as_waiting_whatever_the_calls_do() {
         let activity = Arc::new(Activity::new());
-        let _call = Call::begin(Arc::clone(&activity), Version::HTTP_11);
-        activity.takes(false);
-        assert_eq!(wait(&activity), Some(Wait::Taking));
-        activity.takes(true);
+        let _call = OpenCall::begin(Arc::clone(&activity), Version::HTTP_11);
+        activity.wrote(false);
+        assert_eq!(wait(&activity), Some(Wait::Reading));
+        activity.wrote(true);
         assert_eq!(wait(&activity), None);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
-use super::in_force::InForce;
+use super::reloadable::Reloadable;
 use super::tls::{ServerSide, TlsError, server_side};
 use crate::config::TlsFiles;
 use crate::error_line::error_line;
@@ -18,7 +18,7 @@ use crate::telemetry::metrics::Metrics;
 /// The certificates in force, and the files that they come from.
 pub(super) struct Certificates {
     chain: PathBuf,
-    server_side: InForce<ServerSide, TlsError>,
+    server_side: Reloadable<ServerSide, TlsError>,
     metrics: Arc<Metrics>,
 }
 
@@ -34,7 +34,7 @@ impl Certificates {
         let files = files.cloned().collect();
         let server_side = {
             let settings = settings.clone();
-            InForce::open(files, move || server_side(&settings))?
+            Reloadable::open(files, move || server_side(&settings))?
         };
         metrics
             .certificate_expiry

@@ -1,8 +1,8 @@
-//! One connection from its first byte to its last: handshake, requests, idleness, graceful end.
+//! One connection: TLS handshake, requests, idle timeouts, graceful shutdown.
 //!
-//! Every wait for a caller is bounded here: the handshake, the headers, the next call, the taking of answers.
-//! `activity` says what is waited for. What a request means is decided by the service that is handed in; see
-//! `grpc` and `http`.
+//! Every wait for the client has a limit: the handshake, the headers, the next call, the reading of responses.
+//! `activity` tells what the connection is waiting for. Requests are handled by the service that is passed in;
+//! see `grpc` and `http`.
 
 use std::future::Future;
 use std::io;
@@ -23,46 +23,46 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::activity::{Activity, Call, Held, Wait};
+use super::activity::{Activity, OpenCall, TrackedBody, Wait};
 use super::certificates::Certificates;
-use super::watched::Watched;
+use super::observed_io::ObservedIo;
 use crate::config::Limits;
 use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
 
-/// Bytes of one call, and of all calls of a connection, that may be on their way unread.
+/// HTTP/2 flow control: unread bytes of one call, and of all calls of a connection.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
-/// The least that hyper reads HTTP/1 headers into.
+/// The smallest buffer that hyper accepts for HTTP/1 headers.
 const HEADER_BUFFER_BYTES_MIN: usize = 8 << 10;
-/// More header lines than that are refused, whatever their length.
+/// A request may have this many header lines, whatever their length.
 const HEADERS_MAX: usize = 100;
-/// An idle connection that was told of its end has so long to take leave.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long an idle connection may take to close after it was asked to.
+const IDLE_CLOSE_MAX: Duration = Duration::from_secs(1);
 
-/// Who is on the other end; every request carries it as an extension.
+/// The address of the client; an extension of every request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// How connections of one address are spoken with.
+/// How the connections of one listener are served.
 #[derive(Clone)]
-pub(super) struct Manner {
-    /// `None` in the clear.
+pub(super) struct Mode {
+    /// `None` serves without TLS.
     pub(super) certificates: Option<Arc<Certificates>>,
-    /// Whether HTTP/1 is refused, as gRPC asks.
+    /// Refuses HTTP/1, which gRPC does not use.
     pub(super) is_http2_only: bool,
-    /// The bounds.
+    /// Limits and timeouts.
     pub(super) limits: Arc<Limits>,
     /// Counts connections.
     pub(super) metrics: Arc<Metrics>,
-    /// Ends open connections gracefully.
+    /// Shuts open connections down gracefully.
     pub(super) stop: CancellationToken,
-    /// Ends them at once.
+    /// Closes them at once.
     pub(super) halt: CancellationToken,
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve<S, B>(stream: TcpStream, peer: SocketAddr, manner: Manner, service: S)
+pub(super) async fn serve<S, B>(stream: TcpStream, peer: SocketAddr, mode: Mode, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -70,28 +70,28 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let _open = Open::begin(&manner.metrics);
-    // Small answers leave at once; a failure only costs speed.
+    let _open = OpenConnection::count(&mode.metrics);
+    // Small responses are sent at once; a failure only costs speed.
     let _ = stream.set_nodelay(true);
-    let Some(certificates) = &manner.certificates else {
-        return exchange(stream, peer, &manner, service).await;
+    let Some(certificates) = &mode.certificates else {
+        return exchange(stream, peer, &mode, service).await;
     };
-    let tls = certificates.acceptor(manner.is_http2_only);
-    let handshake = tokio::time::timeout(manner.limits.handshake_wait_max, tls.accept(stream));
-    let shaken = tokio::select! {
-        shaken = handshake => shaken,
-        () = manner.stop.cancelled() => return,
+    let tls = certificates.acceptor(mode.is_http2_only);
+    let handshake = tokio::time::timeout(mode.limits.handshake_wait_max, tls.accept(stream));
+    let accepted = tokio::select! {
+        accepted = handshake => accepted,
+        () = mode.stop.cancelled() => return,
     };
-    match shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-        Ok(stream) => exchange(stream, peer, &manner, service).await,
+    match accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(stream) => exchange(stream, peer, &mode, service).await,
         Err(error) => {
-            manner.metrics.connection_refused("handshake");
+            mode.metrics.connection_refused("handshake");
             debug!(%peer, error = %error_line(&error), "A TLS handshake failed.");
         }
     }
 }
 
-async fn exchange<I, S, B>(stream: I, peer: SocketAddr, manner: &Manner, service: S)
+async fn exchange<I, S, B>(stream: I, peer: SocketAddr, mode: &Mode, service: S)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
@@ -100,71 +100,71 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let limits = &manner.limits;
+    let limits = &mode.limits;
     let activity = Arc::new(Activity::new());
     let service = {
         let activity = Arc::clone(&activity);
         service_fn(move |mut request: Request<Incoming>| {
-            let call = Call::begin(Arc::clone(&activity), request.version());
+            let call = OpenCall::begin(Arc::clone(&activity), request.version());
             request.extensions_mut().insert(Peer(peer));
-            let answer = service.call(request);
+            let response = service.call(request);
             async move {
-                let answer = answer.await?;
-                Ok::<_, S::Error>(answer.map(|body| Held::new(body, call)))
+                let response = response.await?;
+                Ok::<_, S::Error>(response.map(|body| TrackedBody::new(body, call)))
             }
         })
     };
-    let builder = builder(manner);
-    let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let builder = builder(mode);
+    let stream = TokioIo::new(ObservedIo::new(stream, Arc::clone(&activity)));
     let mut connection = pin!(builder.serve_connection(stream, service));
-    // Whatever begins to be waited for meanwhile may last longer than this.
-    let look_again = limits.idle_wait_max.min(limits.header_wait_max);
-    let mut is_ending = false;
+    // A wait that begins after this look lasts at least as long.
+    let poll_after = limits.idle_wait_max.min(limits.header_wait_max);
+    let mut is_closing = false;
     loop {
-        let rest = match activity.wait(limits) {
-            Some((_, left)) if left.is_zero() => FAREWELL,
-            Some((_, left)) => left.min(look_again),
-            None => look_again,
+        let pause = match activity.wait(limits) {
+            Some((_, left)) if left.is_zero() => IDLE_CLOSE_MAX,
+            Some((_, left)) => left.min(poll_after),
+            None => poll_after,
         };
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    debug!(%peer, error = %error_line(&*error), "A connection broke.");
+                    debug!(%peer, error = %error_line(&*error), "A connection failed.");
                 }
                 return;
             }
-            () = manner.halt.cancelled() => return,
-            () = manner.stop.cancelled(), if !is_ending => {
-                is_ending = true;
+            () = mode.halt.cancelled() => return,
+            () = mode.stop.cancelled(), if !is_closing => {
+                is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = tokio::time::sleep(rest) => {
+            () = tokio::time::sleep(pause) => {
                 let Some((wait, _)) = activity.wait(limits).filter(|(_, left)| left.is_zero())
                 else {
                     continue;
                 };
                 match wait {
-                    Wait::Idle if !is_ending => {
-                        is_ending = true;
+                    Wait::Idle if !is_closing => {
+                        is_closing = true;
                         connection.as_mut().graceful_shutdown();
                         continue;
                     }
-                    Wait::First => manner.metrics.connection_refused("silent"),
-                    Wait::Head | Wait::Taking | Wait::Idle => {}
+                    Wait::First => mode.metrics.connection_refused("silent"),
+                    Wait::Headers | Wait::Reading | Wait::Idle => {}
                 }
-                debug!(%peer, ?wait, "A connection was closed: its caller was waited for too long.");
+                debug!(%peer, ?wait, "Closed a connection: its client took too long.");
                 return;
             }
         }
     }
 }
 
-fn builder(manner: &Manner) -> Builder<TokioExecutor> {
-    let limits = &manner.limits;
+fn builder(mode: &Mode) -> Builder<TokioExecutor> {
+    let limits = &mode.limits;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        // It would also run between two requests; headers are timed by `activity`.
+        // Hyper's timeout would also run between two requests; `activity` times headers alone.
         .header_read_timeout(None)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BUFFER_BYTES_MIN.max(limits.header_bytes_max as usize));
@@ -177,28 +177,28 @@ fn builder(manner: &Manner) -> Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_wait_max);
-    if manner.is_http2_only {
+    if mode.is_http2_only {
         builder.http2_only()
     } else {
         builder
     }
 }
 
-/// A connection that is counted as open.
-struct Open(IntGauge);
+/// Counts a connection as open until it is dropped.
+struct OpenConnection(IntGauge);
 
-impl Open {
-    fn begin(metrics: &Metrics) -> Self {
+impl OpenConnection {
+    fn count(metrics: &Metrics) -> Self {
         metrics.connections.inc();
         Self(metrics.connections.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-/// A future that is sent to another thread and owns what it needs.
-pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A boxed future that owns its data and may move between threads.
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::in_force::InForce;
 use super::keys::{ApiKey, KeyFileError, KeyHash, read_keys};
+use super::reloadable::Reloadable;
 use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
 
 /// The keys in force, and the file that they come from.
 pub(super) struct KeyRing {
     file: PathBuf,
-    keys: InForce<Vec<ApiKey>, KeyFileError>,
+    keys: Reloadable<Vec<ApiKey>, KeyFileError>,
     metrics: Arc<Metrics>,
 }
 
@@ -26,7 +26,7 @@ impl KeyRing {
         let file = file.to_owned();
         let keys = {
             let file = file.clone();
-            InForce::open(vec![file.clone()], move || load(&file))?
+            Reloadable::open(vec![file.clone()], move || load(&file))?
         };
         Ok(Self {
             file,

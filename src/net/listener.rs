@@ -1,7 +1,7 @@
-//! The one accept loop: a connection, a permit, a task; for gRPC and HTTP alike.
+//! The accept loop of gRPC and HTTP: each accepted connection takes a permit and gets a task.
 //!
-//! Where all permits are taken, one connection waits here and further ones in the system's queue; where an
-//! address has all that it may have, its next one is closed. Reads no byte itself; see `connection`.
+//! If no permit is left, one connection waits here and the others in the backlog of the system. If an address
+//! has reached its limit, its next connection is closed. Reads no bytes; see `connection`.
 
 use std::io;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::addresses::Addresses;
-use super::connection::{Manner, serve};
+use super::address_limit::AddressLimit;
+use super::connection::{Mode, serve};
 use crate::error_line::error_line;
 
-/// How long the loop rests where the system has no descriptor left for one more connection.
-const REST: Duration = Duration::from_millis(100);
+/// The pause before the next attempt if the system has no descriptor left for a connection.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until the manner's stop signal; what it accepted goes on in `tasks`.
+/// Accepts until the stop signal of `mode`; accepted connections run on in `tasks`.
 pub(super) async fn accept<S, B>(
     socket: TcpListener,
     permits: Arc<Semaphore>,
-    addresses: Arc<Addresses>,
+    addresses: Arc<AddressLimit>,
     tasks: TaskTracker,
-    manner: Manner,
+    mode: Mode,
     service: S,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -42,36 +42,36 @@ pub(super) async fn accept<S, B>(
         loop {
             match socket.accept().await {
                 Ok((stream, peer)) => {
-                    // Closed rather than kept waiting: those of other addresses stand behind it.
-                    let Some(place) = addresses.enter(peer.ip()) else {
-                        manner.metrics.connection_refused("address");
-                        debug!(%peer, "A connection was closed: its address has all that it may have.");
+                    // Closed rather than kept waiting: connections of other addresses are queued behind it.
+                    let Some(address_permit) = addresses.acquire(peer.ip()) else {
+                        mode.metrics.connection_refused("address");
+                        debug!(%peer, "Closed a connection: its address has reached its limit.");
                         continue;
                     };
-                    // After the connection, or a listener without callers would keep a permit for itself.
+                    // After accepting, or an idle listener would hold a permit.
                     let permit = Arc::clone(&permits).acquire_owned().await;
                     let permit = permit.expect("the semaphore is never closed");
-                    let served = serve(stream, peer, manner.clone(), service.clone());
+                    let served = serve(stream, peer, mode.clone(), service.clone());
                     tasks.spawn(async move {
                         served.await;
-                        drop((permit, place));
+                        drop((permit, address_permit));
                     });
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    warn!(error = %error_line(&error), "No connection can be accepted; trying again.");
-                    tokio::time::sleep(REST).await;
+                    warn!(error = %error_line(&error), "Cannot accept connections; trying again.");
+                    tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
         }
     };
     tokio::select! {
         () = accepting => {}
-        () = manner.stop.cancelled() => {}
+        () = mode.stop.cancelled() => {}
     }
 }
 
-/// A caller that went away before it was accepted says nothing about the next one.
+/// A client that disconnected before it was accepted does not affect the next one.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,136 +1,96 @@
-//! Where a page ended, as text that a caller sends back: the window, the filter, and the last row.
+//! Where a page ended, as text that the caller sends back: the window, the filter, and the last row.
 //!
-//! The server remembers nothing. A checksum tells a token that was damaged or made up from one of ours; it
-//! keeps no secret, a token opens nothing that its caller may not ask for anyway.
+//! The server remembers nothing. A checksum detects tokens that were damaged or edited; it is not a secret,
+//! because a token grants nothing that its caller may not ask for anyway.
 
-use std::fmt::Write as _;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ruint::aliases::U256;
+use serde::{Deserialize, Serialize};
 
 use crate::core::{HolderScore, Micros, Score, Totals, Window};
 use crate::engine::{Cursor, Question, RankedHolder};
 
-const VERSION: u8 = 1;
-const HAS_FROM: u8 = 1;
-const CLOSED_ONLY: u8 = 2;
-const HAS_TOKEN: u8 = 4;
-
-/// Why a text is no token for this question.
+/// Why a text is not a page token of this question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PageTokenError {
-    /// It was not given out by this version of the server.
-    #[error("page_token: not one that this server gave out; begin with the first page")]
+    /// This version of the server did not issue it.
+    #[error("page_token: not issued by this server; request the first page again")]
     Unknown,
-    /// The question is not that of the page before.
+    /// The question differs from that of the page before.
     #[error(
-        "page_token: it belongs to another question; keep window and filters, or begin with the first page"
+        "page_token: belongs to another question; keep window and filters, or request the first page again"
     )]
     OtherQuestion,
 }
 
-/// The token of the page that begins behind `cursor`.
+/// What a token holds. Instants and the held time are in microseconds, the score in its smallest steps.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    as_of: i64,
+    from: Option<i64>,
+    closed_only: bool,
+    token_id: Option<Box<str>>,
+    listed: u64,
+    rank: u64,
+    holder_id: Box<str>,
+    held_us: u128,
+    score: String,
+}
+
+/// The token of the page that begins after `cursor`.
 pub(super) fn page_token(question: &Question, cursor: &Cursor) -> String {
-    let window = &question.window;
-    let mut bytes = vec![VERSION];
-    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-    bytes.push(
-        flag(window.from.is_some(), HAS_FROM)
-            | flag(window.closed_only, CLOSED_ONLY)
-            | flag(question.token_id.is_some(), HAS_TOKEN),
-    );
-    let from = window.from.unwrap_or(Micros::MIN);
-    bytes.extend(window.as_of.get().to_le_bytes());
-    bytes.extend(from.get().to_le_bytes());
-    bytes.extend(cursor.listed.to_le_bytes());
-    bytes.extend(cursor.last.rank.to_le_bytes());
     let totals = &cursor.last.holder.totals;
-    bytes.extend(totals.held_us.to_le_bytes());
-    bytes.extend(totals.score.steps().to_le_bytes::<32>());
-    for text in [
-        question.token_id.as_deref().unwrap_or(""),
-        &cursor.last.holder.holder_id,
-    ] {
-        let length = u32::try_from(text.len()).expect("an id of some bytes");
-        bytes.extend(length.to_le_bytes());
-        bytes.extend(text.as_bytes());
-    }
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("a string takes all");
-    }
-    text
+    let token = Token {
+        as_of: question.window.as_of.get(),
+        from: question.window.from.map(Micros::get),
+        closed_only: question.window.closed_only,
+        token_id: question.token_id.clone(),
+        listed: cursor.listed,
+        rank: cursor.last.rank,
+        holder_id: cursor.last.holder.holder_id.clone(),
+        held_us: totals.held_us,
+        score: totals.score.steps().to_string(),
+    };
+    let body = serde_json::to_vec(&token).expect("text and numbers");
+    let mut bytes = crc32c::crc32c(&body).to_le_bytes().to_vec();
+    bytes.extend(body);
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The question that a token is pinned to, and where its page begins.
+/// The question that a token belongs to, and where its page begins.
 pub(super) fn read_page_token(text: &str) -> Result<(Question, Cursor), PageTokenError> {
-    bytes_from_hex(text)
-        .and_then(|bytes| {
-            let (body, checksum) = bytes.split_last_chunk::<4>()?;
-            let is_ours = crc32c::crc32c(body).to_le_bytes() == *checksum;
-            is_ours.then(|| read(&mut Reader(body)))?
-        })
-        .ok_or(PageTokenError::Unknown)
+    read(text).ok_or(PageTokenError::Unknown)
 }
 
-fn read(reader: &mut Reader<'_>) -> Option<(Question, Cursor)> {
-    let [version, flags] = reader.take()?;
-    if version != VERSION {
+fn read(text: &str) -> Option<(Question, Cursor)> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (checksum, body) = bytes.split_first_chunk::<4>()?;
+    if crc32c::crc32c(body).to_le_bytes() != *checksum {
         return None;
     }
-    let instant = |bytes| Micros::new(i64::from_le_bytes(bytes)).ok();
-    let as_of = instant(reader.take()?)?;
-    let from = instant(reader.take()?)?;
-    let listed = u64::from_le_bytes(reader.take()?);
-    let rank = u64::from_le_bytes(reader.take()?);
-    let held_us = u128::from_le_bytes(reader.take()?);
-    let score = Score::from_steps(U256::from_le_bytes(reader.take::<32>()?));
-    let token_id = reader.text()?;
-    let holder_id = reader.text()?;
+    let token: Token = serde_json::from_slice(body).ok()?;
     let question = Question {
         window: Window {
-            from: (flags & HAS_FROM != 0).then_some(from),
-            as_of,
-            closed_only: flags & CLOSED_ONLY != 0,
+            from: token.from.map(Micros::new).transpose().ok()?,
+            as_of: Micros::new(token.as_of).ok()?,
+            closed_only: token.closed_only,
         },
-        token_id: (flags & HAS_TOKEN != 0).then(|| token_id.into()),
+        token_id: token.token_id,
     };
     let last = RankedHolder {
-        rank,
+        rank: token.rank,
         holder: HolderScore {
-            holder_id: holder_id.into(),
-            totals: Totals { held_us, score },
+            holder_id: token.holder_id,
+            totals: Totals {
+                held_us: token.held_us,
+                score: Score::from_steps(token.score.parse::<U256>().ok()?),
+            },
         },
     };
+    let listed = token.listed;
     Some((question, Cursor { last, listed }))
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let length = usize::try_from(u32::from_le_bytes(self.take()?)).ok()?;
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        str::from_utf8(taken).ok()
-    }
-}
-
-fn bytes_from_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
-        return None;
-    };
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    pairs
-        .iter()
-        .map(|[high, low]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok())
-        .collect()
 }
 
 #[cfg(test)]
@@ -138,7 +98,7 @@ mod tests {
     use super::*;
     use crate::core::Wad;
 
-    fn place() -> (Question, Cursor) {
+    fn page_end() -> (Question, Cursor) {
         let question = Question {
             window: Window {
                 from: Some(Micros::new(-7).unwrap()),
@@ -150,7 +110,7 @@ mod tests {
         let last = RankedHolder {
             rank: 3,
             holder: HolderScore {
-                holder_id: "hölder".into(),
+                holder_id: "\"hölder\"".into(),
                 totals: Totals::of(Wad::from_steps(u128::MAX), 1 << 58),
             },
         };
@@ -158,29 +118,34 @@ mod tests {
     }
 
     #[test]
-    fn a_token_carries_its_place() {
-        let (question, cursor) = place();
+    fn a_token_that_is_read_gives_back_question_and_cursor() {
+        let (question, cursor) = page_end();
         let token = page_token(&question, &cursor);
         assert_eq!(read_page_token(&token), Ok((question, cursor)));
     }
 
     #[test]
-    fn every_changed_or_cut_token_is_refused() {
-        let (question, cursor) = place();
+    fn a_token_needs_no_escape_in_a_query() {
+        let (question, cursor) = page_end();
         let token = page_token(&question, &cursor);
-        for place in 0..token.len() {
-            let other = if token.as_bytes()[place] == b'0' {
-                "1"
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        assert!(token.bytes().all(is_plain), "{token}");
+    }
+
+    #[test]
+    fn every_changed_or_cut_token_is_refused() {
+        let (question, cursor) = page_end();
+        let token = page_token(&question, &cursor);
+        for at in 0..token.len() {
+            let other = if token.as_bytes()[at] == b'A' {
+                "B"
             } else {
-                "0"
+                "A"
             };
             let mut changed = token.clone();
-            changed.replace_range(place..=place, other);
+            changed.replace_range(at..=at, other);
             assert_eq!(read_page_token(&changed), Err(PageTokenError::Unknown));
-            assert_eq!(
-                read_page_token(&token[..place]),
-                Err(PageTokenError::Unknown)
-            );
+            assert_eq!(read_page_token(&token[..at]), Err(PageTokenError::Unknown));
         }
         assert_eq!(read_page_token("xé"), Err(PageTokenError::Unknown));
     }

@@ -1,7 +1,6 @@
-//! Questions to the engine from tasks: computed on threads that may block, few at a time.
+//! Asks the engine from async tasks: on threads that may block, and only a few questions at once.
 //!
-//! Shared by both protocols. What a request may ask is read in `grpc` and `http`; the answers are the
-//! engine's own.
+//! Shared by both protocols. Requests are converted in `grpc` and `http`; the answers are the engine's own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,32 +10,32 @@ use tokio::sync::Semaphore;
 use crate::engine::{Cursor, Engine, HolderAnswer, Page, Question};
 use crate::telemetry::metrics::Metrics;
 
-/// Questions that are computed at once; each uses all processors already.
-const AT_ONCE_MAX: usize = 4;
+/// Questions that are computed at once; each one uses all processors.
+const CONCURRENT_MAX: usize = 4;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unanswered {
-    /// Others were first for too long.
-    #[error("too many questions at once: try again")]
+    /// The wait for a turn was too long.
+    #[error("too many queries at once; try again")]
     Busy,
-    /// The computation broke; a defect of ours, which the log has.
-    #[error("the answer could not be computed")]
+    /// The computation panicked; the log has the reason.
+    #[error("internal error: see the log of the server")]
     Broken,
 }
 
-/// Why nothing can be said of a holder.
+/// Why a holder has no report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NeverSeen {
+pub(super) enum UnknownHolder {
     /// No event names it.
-    #[error("this holder was never seen")]
-    AtAll,
-    /// Events name it, but none of them with the token that was asked for.
-    #[error("this holder was never seen with this token")]
-    WithThisToken,
+    #[error("unknown holder: no event names it")]
+    NoEvent,
+    /// Events name it, but none with the token of the question.
+    #[error("this holder has no event with this token")]
+    NoEventWithToken,
 }
 
-/// Asks an engine.
+/// Asks an engine, a limited number of questions at once.
 #[derive(Clone)]
 pub(super) struct Questions {
     engine: Arc<Engine>,
@@ -46,17 +45,17 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Questions to `engine` that wait at most `wait_max` for their turn.
+    /// Asks `engine`; a question waits at most `wait_max` for its turn.
     pub(super) fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, wait_max: Duration) -> Self {
         Self {
             engine,
             metrics,
-            permits: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
             wait_max,
         }
     }
 
-    /// `size` holders, the first ones or those behind `after`.
+    /// `size` holders, from the first one or from the one after `after`.
     pub(super) async fn page(
         &self,
         question: Question,
@@ -69,7 +68,7 @@ impl Questions {
         .await
     }
 
-    /// One holder; `None` where it was never seen.
+    /// One holder; `None` if no event names it.
     pub(super) async fn holder(
         &self,
         holder_id: String,
@@ -79,12 +78,12 @@ impl Questions {
             .await
     }
 
-    /// One holder, or how little of it was seen.
+    /// One holder, or why it is unknown.
     pub(super) async fn known_holder(
         &self,
         holder_id: String,
         question: Question,
-    ) -> Result<Result<HolderAnswer, NeverSeen>, Unanswered> {
+    ) -> Result<Result<HolderAnswer, UnknownHolder>, Unanswered> {
         self.ask("holder", move |engine| {
             engine.holder(&holder_id, &question).ok_or_else(|| {
                 let of_any_token = Question {
@@ -93,9 +92,9 @@ impl Questions {
                 };
                 let is_filtered = question.token_id.is_some();
                 if is_filtered && engine.holder(&holder_id, &of_any_token).is_some() {
-                    NeverSeen::WithThisToken
+                    UnknownHolder::NoEventWithToken
                 } else {
-                    NeverSeen::AtAll
+                    UnknownHolder::NoEvent
                 }
             })
         })
@@ -113,7 +112,7 @@ impl Questions {
             .map_err(|_| Unanswered::Busy)?
             .expect("the semaphore is never closed");
         let (engine, metrics) = (Arc::clone(&self.engine), Arc::clone(&self.metrics));
-        // The permit goes with the computation: a caller who goes away does not make room by that.
+        // The computation holds the permit: it goes on even if the caller disconnects.
         tokio::task::spawn_blocking(move || {
             let began = Instant::now();
             let answer = compute(&engine);
@@ -133,7 +132,7 @@ mod tests {
     use crate::engine::{Options, SystemClock};
 
     #[tokio::test]
-    async fn questions_beyond_those_that_are_computed_wait_for_a_bounded_time() {
+    async fn a_question_waits_for_its_turn_for_a_limited_time() {
         let options = Options::in_memory();
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::new(SystemClock)).unwrap();
@@ -145,7 +144,7 @@ mod tests {
             };
             questions.holder("a".to_owned(), question)
         };
-        let all = u32::try_from(AT_ONCE_MAX).unwrap();
+        let all = u32::try_from(CONCURRENT_MAX).unwrap();
         let computing = Arc::clone(&questions.permits).acquire_many_owned(all).await;
         assert_eq!(ask().await, Err(Unanswered::Busy));
         drop(computing);

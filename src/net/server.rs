@@ -1,6 +1,6 @@
-//! Both protocols over one accept loop, from the first connection to the last answer.
+//! Serves both protocols, from the first connection to the last response.
 //!
-//! What can be wrong is read before, see [`super::credentials`]; [`Server::run`] serves until the stop signal
+//! Files are read and checked before, see [`super::credentials`]. [`Server::run`] serves until the stop signal
 //! and then waits, at most [`Settings::drain_wait_max`], for open calls to end.
 
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::access::Access;
-use super::addresses::Addresses;
-use super::connection::Manner;
+use super::address_limit::AddressLimit;
+use super::connection::Mode;
+use super::context::ServerContext;
 use super::credentials::Credentials;
-use super::house::House;
 use super::listener::accept;
 use super::questions::Questions;
 use super::request_id::RequestIds;
@@ -27,10 +27,10 @@ use super::{grpc, http};
 use crate::engine::{Condition, Engine};
 use crate::telemetry::metrics::Metrics;
 
-/// How often changed files are looked for, and callers forgotten.
+/// How often changed files are looked for and idle callers are dropped from the rate limiter.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Bound sockets; a protocol without one is not served.
+/// Bound sockets; a protocol without a socket is not served.
 #[derive(Debug, Default)]
 pub struct Listeners {
     /// For gRPC.
@@ -48,7 +48,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `engine` as `settings` say, with the `credentials` that were read from them.
+    /// A server of `engine` with the `credentials` that were read as `settings` say.
     #[must_use]
     pub fn new(
         engine: Arc<Engine>,
@@ -64,11 +64,11 @@ impl Server {
         }
     }
 
-    /// Serves until `stop`, then ends: accepts nothing more, reads no further events, acknowledges those that
-    /// were read, and returns once every connection is closed or the drain time is over.
+    /// Serves until `stop`. Then it accepts no connections and reads no events any more, acknowledges the events
+    /// that were read, and returns when every connection is closed or the drain time is over.
     pub async fn run(self, listeners: Listeners, stop: CancellationToken) {
         let limits = Arc::new(self.settings.limits);
-        let house = House {
+        let context = ServerContext {
             engine: Arc::clone(&self.engine),
             metrics: Arc::clone(&self.metrics),
             questions: Questions::new(
@@ -86,11 +86,11 @@ impl Server {
             cors_origins: self.settings.cors_origins.into(),
             stop: stop.clone(),
         };
-        let (door, health) = grpc::door(&house);
-        let router = http::router(&house);
+        let (dispatcher, health) = grpc::dispatcher(&context);
+        let router = http::router(&context);
 
         let halt = CancellationToken::new();
-        let manner = |is_http2_only: bool| Manner {
+        let mode = |is_http2_only: bool| Mode {
             certificates: self.credentials.certificates.clone(),
             is_http2_only,
             limits: Arc::clone(&limits),
@@ -99,29 +99,29 @@ impl Server {
             halt: halt.clone(),
         };
         let permits = Arc::new(Semaphore::new(limits.connections_max));
-        let addresses = Arc::new(Addresses::new(limits.connections_per_address_max));
+        let addresses = Arc::new(AddressLimit::new(limits.connections_per_address_max));
         let tasks = TaskTracker::new();
         if let Some(socket) = listeners.grpc {
-            let manner = manner(true);
+            let mode = mode(true);
             let (permits, addresses) = (Arc::clone(&permits), Arc::clone(&addresses));
-            let accepting = accept(socket, permits, addresses, tasks.clone(), manner, door);
+            let accepting = accept(socket, permits, addresses, tasks.clone(), mode, dispatcher);
             tasks.spawn(accepting);
         }
         if let Some(socket) = listeners.http {
-            let manner = manner(false);
+            let mode = mode(false);
             let service = TowerToHyperService::new(router);
             let tracker = tasks.clone();
-            let accepting = accept::<_, Body>(socket, permits, addresses, tracker, manner, service);
+            let accepting = accept::<_, Body>(socket, permits, addresses, tracker, mode, service);
             tasks.spawn(accepting);
         }
         tasks.close();
 
-        attend(&house, &self.credentials, &health).await;
+        maintain(&context, &self.credentials, &health).await;
         let drained = tokio::time::timeout(self.settings.drain_wait_max, tasks.wait()).await;
         if drained.is_err() {
             warn!(
                 connections = tasks.len(),
-                "Closing connections that did not end in time."
+                "Closing connections that did not end within the drain time."
             );
             halt.cancel();
             tasks.wait().await;
@@ -129,32 +129,32 @@ impl Server {
     }
 }
 
-/// Looks after files, callers and the reported health until the stop signal.
-async fn attend(house: &House, credentials: &Credentials, health: &grpc::Health) {
+/// Reloads changed files and updates the reported health until the stop signal.
+async fn maintain(context: &ServerContext, credentials: &Credentials, health: &grpc::Health) {
     let mut ticks = tokio::time::interval(REFRESH);
-    let mut told = None;
+    let mut reported = None;
     loop {
-        let takes_events = match house.engine.condition() {
+        let takes_events = match context.engine.condition() {
             Condition::Ready | Condition::DiskFull => true,
             Condition::Poisoned(_) | Condition::Closing => false,
         };
-        // Those who watch the health are told of changes alone.
-        if told.replace(takes_events) != Some(takes_events) {
+        // Only a change is reported: each report is sent to every watcher.
+        if reported.replace(takes_events) != Some(takes_events) {
             health.set_serving(takes_events).await;
         }
         tokio::select! {
-            () = house.stop.cancelled() => break,
-            _ = house.engine.poisoned(), if takes_events => continue,
+            () = context.stop.cancelled() => break,
+            _ = context.engine.poisoned(), if takes_events => continue,
             _ = ticks.tick() => {}
         }
-        let (access, credentials) = (house.access.clone(), credentials.clone());
-        // Files are read where waiting for a disk holds nobody up.
+        let (access, credentials) = (context.access.clone(), credentials.clone());
+        // File reads block, so they run outside of the runtime's workers.
         let refreshed = tokio::task::spawn_blocking(move || {
             access.forget_callers();
             credentials.reload_if_changed();
         })
         .await;
-        refreshed.unwrap_or_else(|error| warn!(%error, "Looking for changed files failed."));
+        refreshed.unwrap_or_else(|error| warn!(%error, "Cannot look for changed files."));
     }
     health.set_serving(false).await;
 }

@@ -75,7 +75,7 @@ async fn d6_with_a_full_disk_callers_are_told_when_to_come_back() {
     assert_eq!(service.get("/holders/a").await.status, 200);
     assert_eq!(
         service.get("/readyz").await.text(),
-        "reads alone: the disk is full\n"
+        "read-only: the disk is full\n"
     );
 
     vfs.set_room(None);

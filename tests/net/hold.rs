@@ -37,17 +37,17 @@ async fn one_event_is_taken_or_refused_by_its_field() {
         (
             r#"{"token_id":"T","holder_id":"h","start":1735689900001}"#,
             json!("start"),
-            "start: 301 s ahead of the server's clock, and 300 s are allowed",
+            "start: 301 s ahead of the server's clock, the maximum is 300 s",
         ),
         (
             "5",
             json!(null),
-            "the body is not an object; give an event as an object, or several as an array of objects",
+            "the body is not an object; send one event as an object, or several as an array of objects",
         ),
         (
             "",
             json!(null),
-            "the body is empty; give an event as an object, or several as an array of objects",
+            "the body is empty; send one event as an object, or several as an array of objects",
         ),
         (
             "{",
@@ -215,7 +215,7 @@ async fn bodies_are_unpacked_within_bounds() {
     assert_eq!(taken["accepted"], 1);
     assert_eq!(
         taken["refused"][0]["reason"],
-        "longer than the 200 bytes that a line may have"
+        "a line may have at most 200 bytes"
     );
     let counted = "holdmetrics_events_refused_total{reason=\"line\"}";
     assert_eq!(service.metrics_line(counted).as_deref(), Some("1"));

@@ -45,12 +45,12 @@ async fn a_refused_event_names_its_field_and_changes_nothing() {
         (
             hold(&long, "h", 0, 1),
             "token_id",
-            "token_id: 257 bytes, and an id may have 256",
+            "token_id: 257 bytes, the maximum is 256",
         ),
         (
             hold("T", "h", NOW_SECONDS + 301, NOW_SECONDS + 302),
             "start",
-            "start: 301 s ahead of the server's clock, and 300 s are allowed",
+            "start: 301 s ahead of the server's clock, the maximum is 300 s",
         ),
     ] {
         let status = within(client.record(event)).await.unwrap_err();
@@ -185,7 +185,7 @@ async fn a_batch_is_acknowledged_once_with_its_refused_rows() {
     assert_eq!(acks[1].refused[0].row, None);
     assert_eq!(
         acks[1].refused[0].reason,
-        "start_us: 2 values in a batch of 3 rows: give none, one, or one a row"
+        "start_us: 2 values in a batch of 3 rows; send none, one, or one per row"
     );
     let refused = "holdmetrics_events_refused_total{reason=\"start_us\"}";
     assert_eq!(service.metrics_line(refused).as_deref(), Some("3"));
@@ -199,7 +199,7 @@ const NO_TEXT: &[u8] = &[0xFF];
 
 fn check_unreadable(status: &Status) {
     assert_eq!(status.code(), Code::InvalidArgument);
-    let beginning = "message: it cannot be read as the contract says (";
+    let beginning = "message: not valid for hold.proto (";
     assert!(status.message().starts_with(beginning), "{status}");
     let details = status.get_details_bad_request().expect("a BadRequest");
     assert_eq!(details.field_violations[0].field, "message");

@@ -71,7 +71,7 @@ async fn large_messages_and_batches_are_refused() {
         .unwrap();
     assert_eq!(
         ack.refused[0].reason,
-        "token_id: a batch of 4 rows, and it may have 3: send several"
+        "token_id: 4 rows in a batch, the maximum is 3; send several batches"
     );
 
     let events = json!([0, 0, 0, 0]).to_string();
@@ -80,7 +80,7 @@ async fn large_messages_and_batches_are_refused() {
         problem["detail"]
             .as_str()
             .unwrap()
-            .starts_with("4 events at once, and at most 3")
+            .starts_with("4 events in an array, the maximum is 3")
     );
     let body = vec![b' '; 2_001];
     service.post("application/json", body).await.problem(413);

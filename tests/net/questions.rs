@@ -117,7 +117,7 @@ async fn pages_are_pinned_to_their_instant_and_add_up() {
     assert!(
         status
             .message()
-            .starts_with("page_token: it belongs to another question")
+            .starts_with("page_token: belongs to another question")
     );
     for (request, field) in [
         (
@@ -208,12 +208,12 @@ async fn a_holder_is_explained_or_not_found() {
         (Some(at(100)), None, "1")
     );
     for (holder_id, token_id, reason) in [
-        ("z", "", "holder_id: this holder was never seen"),
-        ("z", "T", "holder_id: this holder was never seen"),
+        ("z", "", "holder_id: unknown holder: no event names it"),
+        ("z", "T", "holder_id: unknown holder: no event names it"),
         (
             "d",
             "U",
-            "holder_id: this holder was never seen with this token",
+            "holder_id: this holder has no event with this token",
         ),
     ] {
         let request = GetHolderRequest {

@@ -67,12 +67,12 @@ impl Service {
     /// Of an engine that works as `options` say.
     pub(crate) async fn on(settings: Settings, options: Options) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW_SECONDS * 1_000_000)));
+        let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::clone(&clock) as Arc<dyn Clock>);
         let engine = Arc::new(engine.expect("nothing is stored"));
         let bind = || TcpListener::bind("127.0.0.1:0");
         let (grpc, http) = (bind().await.unwrap(), bind().await.unwrap());
         let (grpc_address, http_address) = (grpc.local_addr().unwrap(), http.local_addr().unwrap());
-        let metrics = Arc::new(Metrics::new("0", ""));
         let credentials = Credentials::read(&settings, &metrics).expect("usable settings");
         let server = Server::new(
             Arc::clone(&engine),

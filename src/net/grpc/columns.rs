@@ -1,37 +1,36 @@
-//! A batch of columns into events, row by row.
+//! Converts the rows of a batch in columns into drafts of events.
 //!
-//! A batch whose columns do not fit together is refused whole; a row that makes no event is refused alone.
+//! A batch whose columns do not match is refused as a whole; an invalid row is refused by itself.
 
-use super::event::{Judge, WireRefusal};
 use crate::core::columns::ABSENT;
-use crate::core::{Draft, EventBatch, Field, Micros, Refusal, Wad};
+use crate::core::{Draft, Field, Micros, Refusal, Wad};
 use crate::net::pb::HoldBatch;
 
-/// Why a batch is refused whole; the text begins with the column.
+/// Why a batch is refused as a whole; the text begins with the column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::net) enum BatchRefusal {
-    /// A column does not fit to the others.
-    #[error("{column}: {values} values in a batch of {rows} rows: give none, one, or one a row")]
+    /// The length of a column does not match the others.
+    #[error("{column}: {values} values in a batch of {rows} rows; send none, one, or one per row")]
     Length {
-        /// Its name.
+        /// The name of the column.
         column: &'static str,
-        /// Its values.
+        /// The number of its values.
         values: usize,
-        /// Values of the longest column.
+        /// The length of the longest column.
         rows: usize,
     },
-    /// More rows than are taken at once.
-    #[error("token_id: a batch of {rows} rows, and it may have {rows_max}: send several")]
+    /// More rows than a batch may have.
+    #[error("token_id: {rows} rows in a batch, the maximum is {rows_max}; send several batches")]
     TooLong {
-        /// Values of the longest column.
+        /// The length of the longest column.
         rows: usize,
-        /// The bound.
+        /// The maximum.
         rows_max: usize,
     },
     /// Two columns of weights.
-    #[error("weight_text: weight is given too; keep one of the two")]
+    #[error("weight_text: weight is given too; send one of the two")]
     TwoWeights {
-        /// Values of the longest column.
+        /// The length of the longest column.
         rows: usize,
     },
 }
@@ -46,7 +45,7 @@ impl BatchRefusal {
         }
     }
 
-    /// Events that are refused by it.
+    /// How many events it refuses.
     pub(in crate::net) const fn rows(&self) -> usize {
         match self {
             Self::Length { rows, .. } | Self::TooLong { rows, .. } | Self::TwoWeights { rows } => {
@@ -56,7 +55,7 @@ impl BatchRefusal {
     }
 }
 
-/// The columns of a batch that fit together.
+/// A batch whose columns match.
 pub(in crate::net) struct Rows<'a> {
     batch: &'a HoldBatch,
     count: usize,
@@ -100,18 +99,8 @@ impl<'a> Rows<'a> {
         self.count
     }
 
-    /// Adds the event of one row to `events`.
-    pub(in crate::net) fn take(
-        &self,
-        row: usize,
-        judge: &Judge<'_>,
-        events: &mut EventBatch,
-    ) -> Result<(), WireRefusal> {
-        events.push(&judge.event(self.draft(row)?)?);
-        Ok(())
-    }
-
-    fn draft(&self, row: usize) -> Result<Draft<'a>, Refusal> {
+    /// The fields of one row; a missing id is reported before an invalid time.
+    pub(in crate::net) fn draft(&self, row: usize) -> Result<Draft<'a>, Refusal> {
         let batch = self.batch;
         let (token_id, holder_id) = (text(&batch.token_id, row), text(&batch.holder_id, row));
         for (field, id) in [(Field::TokenId, token_id), (Field::HolderId, holder_id)] {
@@ -137,7 +126,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The value of a row; one value alone is that of every row.
+/// The value of a row; the only value of a column holds for every row.
 #[inline]
 fn value<T>(column: &[T], row: usize) -> Option<&T> {
     match column {
@@ -175,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_holds_for_all_rows_and_the_smallest_time_is_none() {
+    fn one_value_holds_for_all_rows_and_the_smallest_time_means_absent() {
         let batch = batch();
         let rows = Rows::new(&batch, 2).unwrap();
         assert_eq!(rows.count(), 2);
@@ -190,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_do_not_fit_refuse_the_batch() {
+    fn columns_that_do_not_match_refuse_the_batch() {
         let cases: [(HoldBatch, usize, &str); 3] = [
             (
                 HoldBatch {
@@ -200,7 +189,7 @@ mod tests {
                 9,
                 "holder_id: 2 values in a batch of 3 rows",
             ),
-            (batch(), 1, "token_id: a batch of 2 rows, and it may have 1"),
+            (batch(), 1, "token_id: 2 rows in a batch, the maximum is 1"),
             (
                 HoldBatch {
                     weight_text: vec!["1".to_owned()],

@@ -1,6 +1,6 @@
-//! How long a caller waits: the header `grpc-timeout`, and what ends a call that takes longer.
+//! Deadlines: reads the header `grpc-timeout`, and ends a call at its deadline.
 //!
-//! The deadline is that of the whole call, its stream of answers included.
+//! The deadline is that of the whole call, its stream of responses included.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,14 +14,14 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 
+use super::call_metrics::CallMetrics;
 use super::status::closing;
-use super::tally::Tally;
 
 const TIMEOUT: &str = "grpc-timeout";
-/// The protocol allows so many digits.
+/// The protocol allows at most this many digits.
 const DIGITS_MAX: usize = 8;
 
-/// How long the caller waits; `None` where it says nothing or nothing that can be read.
+/// How long the caller waits; `None` if the header is missing or invalid.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -43,38 +43,40 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
-/// What is said where the time is over.
-pub(super) fn exceeded() -> Status {
-    Status::deadline_exceeded("the time for this call is over; what was sent may have been taken")
+/// The status of a call that reached its deadline.
+fn exceeded() -> Status {
+    Status::deadline_exceeded(
+        "deadline exceeded: events that were sent may be stored; it is safe to send them again",
+    )
 }
 
-/// A body of answers that ends at a deadline, or where the server stops.
-pub(in crate::net) struct Bounded<B> {
-    /// `None` once it has ended.
+/// The body of a response, which ends at a deadline or when the server stops.
+pub(in crate::net) struct DeadlineBody<B> {
+    /// `None` after its end.
     body: Option<B>,
-    tally: Tally,
+    call_metrics: CallMetrics,
     deadline: Option<Pin<Box<Sleep>>>,
     stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
-impl<B> Bounded<B> {
-    /// `body` until `deadline`; with `stop`, until that too.
+impl<B> DeadlineBody<B> {
+    /// Ends `body` at `deadline`, or when `stop` is ready.
     pub(super) fn new(
         body: B,
-        tally: Tally,
+        call_metrics: CallMetrics,
         deadline: Option<Instant>,
         stop: Option<WaitForCancellationFutureOwned>,
     ) -> Self {
         Self {
             body: Some(body),
-            tally,
+            call_metrics,
             deadline: deadline.map(|at| Box::pin(tokio::time::sleep_until(at))),
             stop: stop.map(Box::pin),
         }
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Bounded<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for DeadlineBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -90,7 +92,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Bounded<B> {
             if let Some(Ok(frame)) = &frame
                 && let Some(trailers) = frame.trailers_ref()
             {
-                this.tally.see(trailers);
+                this.call_metrics.observe(trailers);
             }
             return Poll::Ready(frame);
         }
@@ -106,9 +108,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Bounded<B> {
         };
         this.body = None;
         let mut trailers = HeaderMap::new();
-        let is_told = status.add_header(&mut trailers).is_ok();
-        this.tally.see(&trailers);
-        Poll::Ready(is_told.then(|| Ok(Frame::trailers(trailers))))
+        let is_written = status.add_header(&mut trailers).is_ok();
+        this.call_metrics.observe(&trailers);
+        Poll::Ready(is_written.then(|| Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -120,7 +122,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Bounded<B> {
     }
 }
 
-/// The answer of `call`, or that the deadline came first.
+/// The response of `call`, or the status of a call whose deadline came first.
 pub(super) async fn within<B: Default>(
     deadline: Option<Instant>,
     call: impl Future<Output = Response<B>>,

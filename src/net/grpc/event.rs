@@ -1,25 +1,24 @@
-//! A message of the wire into the fields of an event.
+//! Converts a message into the draft of an event, and instants into timestamps and back.
 //!
-//! Converts only; whether the fields make an event is for the engine's gate to say. Batches are in `columns`.
+//! Whether the draft is a valid event is decided by the engine's validator. Batches are in `columns`.
 
 use prost_types::Timestamp;
 
-use crate::core::{Draft, Event, EventBatch, Field, Micros, Refusal, TimeError, Wad};
-use crate::engine::{Engine, Gate, Rejection};
+use crate::core::{Draft, Field, Micros, Refusal, TimeError, Wad};
+use crate::engine::Rejection;
 use crate::net::pb::HoldMsg;
-use crate::telemetry::metrics::Metrics;
 
-/// Why a message is no event; the text begins with the field.
+/// Why a message is refused; the text begins with the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::net) enum WireRefusal {
-    /// The gate refuses it.
+    /// It is not a valid event.
     #[error(transparent)]
-    Gate(#[from] Rejection),
-    /// A timestamp breaks its own rules.
-    #[error("{0}: nanos lie outside 0 to 999999999")]
+    Event(#[from] Rejection),
+    /// A timestamp is not normalised.
+    #[error("{0}: nanos must be from 0 to 999999999")]
     Nanos(Field),
     /// Two weights are given.
-    #[error("weight_text: weight is given too; keep one of the two")]
+    #[error("weight_text: weight is given too; send one of the two")]
     TwoWeights,
 }
 
@@ -27,7 +26,7 @@ impl WireRefusal {
     /// The field to blame, as it is named everywhere.
     pub(in crate::net) const fn field(&self) -> &'static str {
         match self {
-            Self::Gate(rejection) => rejection.field(),
+            Self::Event(rejection) => rejection.field(),
             Self::Nanos(field) => field.name(),
             Self::TwoWeights => "weight_text",
         }
@@ -36,49 +35,13 @@ impl WireRefusal {
 
 impl From<Refusal> for WireRefusal {
     fn from(refusal: Refusal) -> Self {
-        Self::Gate(refusal.into())
+        Self::Event(refusal.into())
     }
 }
 
-/// What events are judged by: the gate, and the clock as it stood when the judging began.
-#[derive(Clone, Copy)]
-pub(in crate::net) struct Judge<'e> {
-    gate: &'e Gate,
-    now: Micros,
-    metrics: &'e Metrics,
-}
-
-impl<'e> Judge<'e> {
-    pub(in crate::net) fn new(engine: &'e Engine, metrics: &'e Metrics) -> Self {
-        Self {
-            gate: engine.gate(),
-            now: engine.now(),
-            metrics,
-        }
-    }
-
-    /// Counts refused events under the field to blame.
-    pub(in crate::net) fn count_refused(&self, field: &'static str, events: u64) {
-        self.metrics.refused(field, events);
-    }
-
-    pub(in crate::net) fn event<'a>(&self, draft: Draft<'a>) -> Result<Event<'a>, Rejection> {
-        self.gate.check(draft, self.now)
-    }
-
-    /// Adds the event of `message` to `events`.
-    pub(in crate::net) fn take(
-        &self,
-        message: &HoldMsg,
-        events: &mut EventBatch,
-    ) -> Result<(), WireRefusal> {
-        events.push(&self.event(draft_from_wire(message)?)?);
-        Ok(())
-    }
-}
-
-/// The fields as they were sent; an id that is missing is told before a time that is wrong.
-fn draft_from_wire(message: &HoldMsg) -> Result<Draft<'_>, WireRefusal> {
+/// The fields of the message; a missing id is reported before an invalid time.
+#[inline]
+pub(super) fn draft_from_wire(message: &HoldMsg) -> Result<Draft<'_>, WireRefusal> {
     for (field, id) in [
         (Field::TokenId, &message.token_id),
         (Field::HolderId, &message.holder_id),
@@ -151,8 +114,8 @@ mod tests {
 
     #[test]
     fn finer_digits_are_floored_also_before_1970() {
-        let draft_of = message();
-        let draft = draft_from_wire(&draft_of).unwrap();
+        let message = message();
+        let draft = draft_from_wire(&message).unwrap();
         assert_eq!(draft.start.map(Micros::get), Some(-1));
         assert_eq!(
             wire_from_instant(Micros::new(-1).unwrap()),
@@ -183,7 +146,7 @@ mod tests {
                     ..message()
                 },
                 "start",
-                "start: nanos lie outside",
+                "start: nanos must be from",
             ),
             (
                 HoldMsg {

@@ -1,18 +1,16 @@
-//! The conversions of the wire, opened to the fuzz targets alone.
+//! The conversions of messages, public for the fuzz targets only.
 
 use std::sync::Arc;
 
 use super::columns::Rows;
-use super::event::Judge;
+use super::event::{WireRefusal, draft_from_wire};
 use crate::core::EventBatch;
-use crate::engine::{Engine, Options, SystemClock};
+use crate::engine::{Engine, Options, Rejection, SystemClock};
 use crate::net::pb::{HoldBatch, HoldMsg};
-use crate::telemetry::metrics::Metrics;
 
-/// What converts needs an engine's gate and clock.
+/// Converts messages with the validator of an engine.
 pub struct Conversion {
     engine: Engine,
-    metrics: Arc<Metrics>,
 }
 
 impl Default for Conversion {
@@ -22,38 +20,42 @@ impl Default for Conversion {
 }
 
 impl Conversion {
-    /// With the gate of the service and the clock of the machine.
+    /// With the default bounds and the system's clock.
     ///
     /// # Panics
-    /// Where the machine gives no thread.
+    /// If no thread can be started.
     #[must_use]
     pub fn new() -> Self {
         let options = Options::in_memory();
-        let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::new(SystemClock)).expect("threads for an engine");
-        Self { engine, metrics }
+        Self { engine }
     }
 
-    /// The event of one message; none where it is refused.
+    /// The event of one message; empty if it is refused.
     #[must_use]
     pub fn message(&self, message: &HoldMsg) -> EventBatch {
         let mut events = EventBatch::default();
-        let judge = Judge::new(&self.engine, &self.metrics);
-        if let Err(refusal) = judge.take(message, &mut events) {
+        let validator = self.engine.validator();
+        let accepted: Result<(), WireRefusal> =
+            draft_from_wire(message).and_then(|draft| Ok(validator.accept(draft, &mut events)?));
+        if let Err(refusal) = accepted {
             assert!(refusal.to_string().contains(refusal.field()), "{refusal}");
         }
         events
     }
 
-    /// The events of a batch's rows, without those that are refused.
+    /// The valid events of a batch.
     #[must_use]
     pub fn batch(&self, batch: &HoldBatch) -> EventBatch {
         let mut events = EventBatch::default();
-        let judge = Judge::new(&self.engine, &self.metrics);
+        let validator = self.engine.validator();
         match Rows::new(batch, 10_000) {
             Ok(rows) => {
                 for row in 0..rows.count() {
-                    if let Err(refusal) = rows.take(row, &judge, &mut events) {
+                    let draft = rows.draft(row).map_err(Rejection::from);
+                    if let Err(refusal) =
+                        draft.and_then(|draft| validator.accept(draft, &mut events))
+                    {
                         assert!(refusal.to_string().contains(refusal.field()), "{refusal}");
                     }
                 }

@@ -1,21 +1,22 @@
 //! gRPC: the contract of `proto/poh/hold.proto`, with health checking and server reflection.
 //!
-//! Read in this order: [`door`] (who may call what, until when), [`service`] (the calls), [`event`] and
-//! [`columns`] (what comes in), [`intake`] and [`group`] (streams of it), [`answer`] and [`watch`] (what goes out),
-//! [`status`] (what goes wrong).
+//! Read in this order: [`dispatcher`] (authorization, deadlines, metrics), [`service`] (the calls), [`decoder`],
+//! [`event`] and [`columns`] (events in), [`ack_stream`] and [`ack_group`] (acknowledgements), [`response`] and
+//! [`watch`] (scores out), [`status`] (errors).
 
-mod answer;
+mod ack_group;
+mod ack_stream;
+mod call_metrics;
 mod columns;
 mod deadline;
-mod door;
+mod decoder;
+mod dispatcher;
 mod event;
 #[cfg(fuzzing)]
 mod fuzzing;
-mod group;
-mod intake;
+mod response;
 mod service;
 mod status;
-mod tally;
 mod watch;
 
 use std::sync::Arc;
@@ -24,52 +25,60 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
-pub(super) use door::Door;
+pub(super) use dispatcher::Dispatcher;
 #[cfg(fuzzing)]
 pub use fuzzing::Conversion;
 
-use super::house::House;
+use super::context::ServerContext;
 use super::pb::DESCRIPTORS;
 use service::HoldService;
 
-/// The name that health is asked under, besides the empty one.
+/// The name of our service in health checks, besides the empty one.
 const SERVICE: &str = "poh.HoldMetrics";
 
-/// The door of gRPC, and who tells the health that it reports.
-pub(super) fn door(house: &House) -> (Door, Health) {
+/// The dispatcher of all gRPC calls, and the handle that sets the reported health.
+pub(super) fn dispatcher(context: &ServerContext) -> (Dispatcher, Health) {
     let (reporter, health) = health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            // The details of a failure, so that callers who know the contract from here alone can show them.
+            // The error details, so that clients that know the contract from reflection alone can decode them.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let others = Routes::new(health)
-        .add_service(reflection().build_v1().expect("our own descriptors"))
-        .add_service(reflection().build_v1alpha().expect("our own descriptors"));
+        .add_service(
+            reflection()
+                .build_v1()
+                .expect("generated descriptors are valid"),
+        )
+        .add_service(
+            reflection()
+                .build_v1alpha()
+                .expect("generated descriptors are valid"),
+        );
     let service = HoldService {
-        engine: Arc::clone(&house.engine),
-        metrics: Arc::clone(&house.metrics),
-        questions: house.questions.clone(),
-        batch_events_max: house.limits.batch_events_max,
-        stop: house.stop.clone(),
+        engine: Arc::clone(&context.engine),
+        questions: context.questions.clone(),
+        batch_events_max: context.limits.batch_events_max,
+        stop: context.stop.clone(),
     };
-    let door = Door::new(
+    let dispatcher = Dispatcher::new(
         service,
         others,
-        house.access.clone(),
-        Arc::clone(&house.request_ids),
-        &house.limits,
+        context.access.clone(),
+        Arc::clone(&context.metrics),
+        Arc::clone(&context.request_ids),
+        &context.limits,
     );
-    (door, Health(reporter))
+    (dispatcher, Health(reporter))
 }
 
-/// What health checking reports.
+/// Sets what health checking reports.
 pub(super) struct Health(HealthReporter);
 
 impl Health {
-    /// Says whether events are taken.
+    /// Reports whether events are accepted.
     pub(super) async fn set_serving(&self, is_serving: bool) {
         let status = if is_serving {
             ServingStatus::Serving

@@ -1,7 +1,7 @@
 //! The service `poh.HoldMetrics`, call by call.
 //!
-//! Each call reads its request, asks the engine, and writes the answer; who may call is decided before, in
-//! `door`.
+//! Each call converts its request, asks the engine, and converts the response. Callers are authorized before, in
+//! `dispatcher`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::answer::{
+use super::ack_group::wire_from_durability;
+use super::ack_stream::AckStream;
+use super::event::draft_from_wire;
+use super::response::{
     count_from_wire, holders, report_from_answer, stat_from_holder, window_from_wire,
     wire_from_holder, wire_from_window,
 };
-use super::event::Judge;
-use super::group::wire_from_durability;
-use super::intake::Intake;
-use super::status::{bad_field, not_taken};
+use super::status::{bad_field, not_taken, unanswered};
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{EventBatch, Micros, Window};
 use crate::engine::{Cursor, Engine, Page, Question};
@@ -29,44 +29,45 @@ use crate::net::pb::{
     GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg,
     HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot, WatchRequest,
 };
-use crate::net::questions::{Questions, Unanswered};
-use crate::telemetry::metrics::Metrics;
+use crate::net::questions::Questions;
 
 const ACK_EVERY: &str = "ack-every";
 const ACK_EVERY_MAX: u32 = 65_536;
-/// Holders of `Stats` that are computed at once.
-const STATS_PIECE: usize = 50_000;
-/// A usual event, encoded.
+/// `Stats` computes this many holders at once.
+const STATS_PAGE_SIZE: usize = 50_000;
+/// The size of a typical encoded event.
 const EVENT_BYTES: usize = 128;
 
 /// Answers the calls.
 #[derive(Clone)]
 pub(super) struct HoldService {
     pub(super) engine: Arc<Engine>,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) questions: Questions,
     pub(super) batch_events_max: usize,
     pub(super) stop: CancellationToken,
 }
 
-/// Where `Stats` stands.
-enum Piece {
-    Read(Page),
-    Behind(Cursor),
-    None,
+/// What `Stats` sends next.
+enum NextPage {
+    /// A page that was computed already.
+    Ready(Page),
+    /// The page after this cursor.
+    After(Cursor),
+    /// Nothing more.
+    End,
 }
 
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl HoldMetrics for HoldService {
     async fn record(&self, request: Request<HoldMsg>) -> Result<Response<HoldAck>, Status> {
         let mut events = EventBatch::with_capacity(EVENT_BYTES);
-        let judge = Judge::new(&self.engine, &self.metrics);
-        judge
-            .take(request.get_ref(), &mut events)
+        let validator = self.engine.validator();
+        draft_from_wire(request.get_ref())
+            .and_then(|draft| Ok(validator.accept(draft, &mut events)?))
             .map_err(|refusal| {
-                judge.count_refused(refusal.field(), 1);
+                validator.count_refused(refusal.field(), 1);
                 bad_field(refusal.field(), &refusal)
             })?;
         let pending = self.engine.admit(events).await;
@@ -83,26 +84,26 @@ impl HoldMetrics for HoldService {
         }))
     }
 
-    type BroadcastStream = Intake<Streaming<HoldMsg>>;
+    type BroadcastStream = AckStream<Streaming<HoldMsg>>;
 
     async fn broadcast(
         &self,
         request: Request<Streaming<HoldMsg>>,
     ) -> Result<Response<Self::BroadcastStream>, Status> {
         let ack_every = ack_every(request.metadata())?;
-        Ok(Response::new(self.intake(request.into_inner(), ack_every)))
+        Ok(Response::new(self.acks(request.into_inner(), ack_every)))
     }
 
-    type BroadcastBatchStream = Intake<Streaming<HoldBatch>>;
+    type BroadcastBatchStream = AckStream<Streaming<HoldBatch>>;
 
     async fn broadcast_batch(
         &self,
         request: Request<Streaming<HoldBatch>>,
     ) -> Result<Response<Self::BroadcastBatchStream>, Status> {
-        Ok(Response::new(self.intake(request.into_inner(), 1)))
+        Ok(Response::new(self.acks(request.into_inner(), 1)))
     }
 
-    type StatsStream = Answers<HoldStat>;
+    type StatsStream = ResponseStream<HoldStat>;
 
     async fn stats(&self, _: Request<()>) -> Result<Response<Self::StatsStream>, Status> {
         let question = Question {
@@ -112,29 +113,29 @@ impl HoldMetrics for HoldService {
             },
             token_id: None,
         };
-        let first = self.page(question.clone(), None, STATS_PIECE).await?;
+        let first = self.page(question.clone(), None, STATS_PAGE_SIZE).await?;
         let updated_at = self.engine.now();
         if first.holders.is_empty() {
-            let nothing = futures_util::stream::iter([Ok(HoldStat::default())]);
-            return Ok(Response::new(Box::pin(nothing)));
+            let default = futures_util::stream::iter([Ok(HoldStat::default())]);
+            return Ok(Response::new(Box::pin(default)));
         }
         let service = self.clone();
-        let pieces = unfold(Piece::Read(first), move |piece| {
+        let pages = unfold(NextPage::Ready(first), move |next| {
             let (service, question) = (service.clone(), question.clone());
             async move {
-                let page = match piece {
-                    Piece::Read(page) => Ok(page),
-                    Piece::Behind(cursor) => {
-                        service.page(question, Some(cursor), STATS_PIECE).await
+                let page = match next {
+                    NextPage::Ready(page) => Ok(page),
+                    NextPage::After(cursor) => {
+                        service.page(question, Some(cursor), STATS_PAGE_SIZE).await
                     }
-                    Piece::None => return None,
+                    NextPage::End => return None,
                 };
                 let next = page.as_ref().ok().and_then(|page| page.next.clone());
-                Some((page, next.map_or(Piece::None, Piece::Behind)))
+                Some((page, next.map_or(NextPage::End, NextPage::After)))
             }
         });
-        let stats = pieces.flat_map(move |piece: Result<Page, Status>| {
-            let rows = match piece {
+        let stats = pages.flat_map(move |page: Result<Page, Status>| {
+            let rows = match page {
                 Ok(page) => page.holders.into_iter().map(Ok).collect(),
                 Err(error) => vec![Err(error)],
             };
@@ -150,7 +151,7 @@ impl HoldMetrics for HoldService {
     ) -> Result<Response<Snapshot>, Status> {
         let request = request.into_inner();
         let size = count_from_wire("page_size", request.page_size, 1_000, 10_000)?;
-        let (question, after) = self.place(&request)?;
+        let (question, after) = self.page_start(&request)?;
         if !request.holder_id.is_empty() {
             let answer = self
                 .questions
@@ -218,11 +219,11 @@ impl HoldMetrics for HoldService {
             .known_holder(request.holder_id, question)
             .await
             .map_err(unanswered)?;
-        let answer = found.map_err(|unseen| Status::not_found(format!("holder_id: {unseen}")))?;
+        let answer = found.map_err(|unknown| Status::not_found(format!("holder_id: {unknown}")))?;
         Ok(Response::new(report_from_answer(&answer, &window)))
     }
 
-    type WatchStream = Answers<LeaderboardChange>;
+    type WatchStream = ResponseStream<LeaderboardChange>;
 
     async fn watch(
         &self,
@@ -243,10 +244,9 @@ impl HoldMetrics for HoldService {
 }
 
 impl HoldService {
-    fn intake<M>(&self, source: Streaming<M>, ack_every: u32) -> Intake<Streaming<M>> {
-        Intake::new(
+    fn acks<M>(&self, source: Streaming<M>, ack_every: u32) -> AckStream<Streaming<M>> {
+        AckStream::new(
             Arc::clone(&self.engine),
-            Arc::clone(&self.metrics),
             source,
             self.batch_events_max,
             ack_every,
@@ -266,8 +266,11 @@ impl HoldService {
             .map_err(unanswered)
     }
 
-    /// What a page is asked of, and behind whom it begins.
-    fn place(&self, request: &GetSnapshotRequest) -> Result<(Question, Option<Cursor>), Status> {
+    /// The question of a page, and the cursor after which it begins.
+    fn page_start(
+        &self,
+        request: &GetSnapshotRequest,
+    ) -> Result<(Question, Option<Cursor>), Status> {
         if request.page_token.is_empty() {
             let question = Question {
                 window: window_from_wire(request.window.as_ref(), self.engine.now())?,
@@ -290,7 +293,7 @@ impl HoldService {
     }
 }
 
-/// An empty text filters nothing.
+/// The filter of a request; an empty text means none.
 fn filter(token_id: String) -> Option<Box<str>> {
     (!token_id.is_empty()).then(|| token_id.into())
 }
@@ -303,32 +306,10 @@ fn ack_every(metadata: &MetadataMap) -> Result<u32, Status> {
         .ok()
         .and_then(|text| text.parse().ok())
         .filter(|every| (1..=ACK_EVERY_MAX).contains(every))
-        .ok_or_else(|| bad_field(ACK_EVERY, &"ack-every: not an integer from 1 to 65536"))
-}
-
-/// Why a question has no answer.
-pub(super) fn unanswered(reason: Unanswered) -> Status {
-    match reason {
-        Unanswered::Busy => {
-            super::status::try_later(&reason, std::time::Duration::from_secs(1), "BUSY")
-        }
-        Unanswered::Broken => super::status::defect(&reason),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tonic::Code;
-    use tonic_types::StatusExt as _;
-
-    use super::*;
-
-    #[test]
-    fn too_many_questions_are_told_when_to_come_back() {
-        let status = unanswered(Unanswered::Busy);
-        assert_eq!(status.code(), Code::ResourceExhausted);
-        assert!(status.get_details_retry_info().is_some());
-        assert_eq!(status.get_details_error_info().unwrap().reason, "BUSY");
-        assert_eq!(unanswered(Unanswered::Broken).code(), Code::Internal);
-    }
+        .ok_or_else(|| {
+            bad_field(
+                ACK_EVERY,
+                &format!("{ACK_EVERY}: must be an integer from 1 to {ACK_EVERY_MAX}"),
+            )
+        })
 }

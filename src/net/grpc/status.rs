@@ -1,6 +1,6 @@
-//! What goes wrong, as a gRPC status with the details of `google.rpc`.
+//! Errors as a gRPC status with the details of `google.rpc`.
 //!
-//! The codes are those that `proto/poh/hold.proto` lists. Texts are those of the errors themselves.
+//! `proto/poh/hold.proto` lists the codes. The texts are those of the errors themselves.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,21 +11,22 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::config::Scope;
 use crate::engine::SubmitError;
 use crate::net::access::Denied;
+use crate::net::questions::Unanswered;
 
-/// Who gives the reasons in `google.rpc.ErrorInfo`.
+/// The domain of the reasons in `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "holdmetrics";
 
-/// A field of a request is wrong.
+/// A field of a request is invalid.
 pub(in crate::net) fn bad_field(field: &str, reason: &dyn std::fmt::Display) -> Status {
     let reason = reason.to_string();
     let details = ErrorDetails::with_bad_request_violation(field, &reason);
     Status::with_error_details(Code::InvalidArgument, reason, details)
 }
 
-/// A message that could not be read, as the contract tells it.
+/// The status of a message that cannot be decoded.
 ///
-/// `tonic` blames the server for bytes that do not decode. Its other statuses stay: that of a
-/// message that is too large, and that of one that is packed in an unknown way.
+/// `tonic` reports it as an internal error of the server. Its other statuses stay, such as those of a message
+/// that is too large or compressed in an unknown way.
 pub(in crate::net) fn unreadable(status: Status) -> Status {
     if status.code() != Code::Internal {
         return status;
@@ -33,17 +34,17 @@ pub(in crate::net) fn unreadable(status: Status) -> Status {
     let text = status.message();
     bad_field(
         "message",
-        &format!("message: it cannot be read as the contract says ({text})"),
+        &format!("message: not valid for hold.proto ({text})"),
     )
 }
 
-/// A defect of ours. Its details tell it from what `tonic` says of messages; see [`unreadable`].
+/// A defect of the server. Its details distinguish it from the statuses of `tonic`; see [`unreadable`].
 pub(in crate::net) fn defect(text: &dyn std::fmt::Display) -> Status {
     let details = ErrorDetails::with_error_info("DEFECT", DOMAIN, HashMap::new());
     Status::with_error_details(Code::Internal, text.to_string(), details)
 }
 
-/// Events were not taken.
+/// Events were not accepted.
 pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
     match error {
         SubmitError::DiskFull { retry_after } => try_later(error, *retry_after, "DISK_FULL"),
@@ -59,12 +60,12 @@ pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
     }
 }
 
-/// The server is on its way out.
+/// The server is shutting down.
 pub(in crate::net) fn closing() -> Status {
     unavailable(&SubmitError::Closing, "SHUTTING_DOWN")
 }
 
-/// There is a time after which the same call may pass.
+/// The same call may succeed after `after`.
 pub(in crate::net) fn try_later(
     text: &dyn std::fmt::Display,
     after: Duration,
@@ -75,7 +76,7 @@ pub(in crate::net) fn try_later(
     Status::with_error_details(Code::ResourceExhausted, text.to_string(), details)
 }
 
-/// The caller may not do this, or not now.
+/// The caller may not make this call, or not now.
 pub(in crate::net) fn denied(denied: &Denied) -> Status {
     match denied {
         Denied::NoKey => not_allowed(Code::Unauthenticated, denied, "NO_API_KEY", None),
@@ -99,6 +100,14 @@ fn not_allowed(code: Code, text: &Denied, reason: &str, scope: Option<Scope>) ->
     Status::with_error_details(code, text.to_string(), details)
 }
 
+/// A question could not be answered.
+pub(in crate::net) fn unanswered(reason: Unanswered) -> Status {
+    match reason {
+        Unanswered::Busy => try_later(&reason, Duration::from_secs(1), "BUSY"),
+        Unanswered::Broken => defect(&reason),
+    }
+}
+
 fn unavailable(text: &dyn std::fmt::Display, reason: &str) -> Status {
     let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     Status::with_error_details(Code::Unavailable, text.to_string(), details)
@@ -109,12 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_do_not_decode_are_blamed_on_the_message_and_all_else_stays() {
+    fn undecodable_bytes_are_blamed_on_the_message_and_other_statuses_stay() {
         let status = unreadable(Status::internal("failed to decode Protobuf message"));
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(
             status.message(),
-            "message: it cannot be read as the contract says (failed to decode Protobuf message)"
+            "message: not valid for hold.proto (failed to decode Protobuf message)"
         );
         let details = status.get_details_bad_request().expect("a BadRequest");
         assert_eq!(details.field_violations[0].field, "message");
@@ -125,5 +134,14 @@ mod tests {
         ] {
             assert_eq!(unreadable(Status::new(code, "")).code(), code);
         }
+    }
+
+    #[test]
+    fn a_busy_server_says_when_to_ask_again() {
+        let status = unanswered(Unanswered::Busy);
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.get_details_retry_info().is_some());
+        assert_eq!(status.get_details_error_info().unwrap().reason, "BUSY");
+        assert_eq!(unanswered(Unanswered::Broken).code(), Code::Internal);
     }
 }

@@ -1,7 +1,7 @@
 //! The leaderboard, and from then on what changes in it.
 //!
-//! Asks again at the interval that the caller chose; where only events could have changed the answer and
-//! none came, it does not even ask.
+//! It asks the engine again at the interval of the request, unless only events can change the answer and none
+//! was applied since.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +13,9 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::answer::wire_from_holder;
 use super::event::wire_from_instant;
-use super::service::unanswered;
-use super::status::{bad_field, closing};
+use super::response::wire_from_holder;
+use super::status::{bad_field, closing, unanswered};
 use crate::core::{Score, Window};
 use crate::engine::{Engine, Page, Question};
 use crate::net::pb::{LeaderboardChange, WatchRequest};
@@ -34,10 +33,10 @@ pub(super) fn interval_from_wire(request: &WatchRequest) -> Result<Duration, Sta
     Duration::try_from(interval)
         .ok()
         .filter(|interval| (INTERVAL_MIN..=INTERVAL_MAX).contains(interval))
-        .ok_or_else(|| bad_field("interval", &"interval: not within 100 ms to 1 h"))
+        .ok_or_else(|| bad_field("interval", &"interval: must be from 100 ms to 1 h"))
 }
 
-/// One caller who watches.
+/// The request of one watcher, and what it needs to be answered.
 pub(super) struct Watch {
     pub(super) engine: Arc<Engine>,
     pub(super) questions: Questions,
@@ -47,20 +46,20 @@ pub(super) struct Watch {
     pub(super) closed_only: bool,
 }
 
-/// What a caller was last told of a holder.
-type Told = HashMap<Box<str>, (u64, u128, Score)>;
+/// Rank, held time and score of each holder that was listed.
+type Rows = HashMap<Box<str>, (u64, u128, Score)>;
 
 struct State {
     watch: Watch,
     ticks: Interval,
-    /// `None` before the first answer.
-    told: Option<Told>,
+    /// As last sent; `None` before the first message.
+    sent: Option<Rows>,
     sequence: u64,
-    is_over: bool,
+    has_ended: bool,
 }
 
 impl Watch {
-    /// The changes, until the caller goes or the server stops.
+    /// The changes, until the caller disconnects or the server stops.
     pub(super) fn changes(
         self,
         interval: Duration,
@@ -70,16 +69,16 @@ impl Watch {
         let state = State {
             watch: self,
             ticks,
-            told: None,
+            sent: None,
             sequence: 0,
-            is_over: false,
+            has_ended: false,
         };
         unfold(state, |mut state| async move {
-            if state.is_over {
+            if state.has_ended {
                 return None;
             }
             let change = state.next().await;
-            state.is_over = change.is_err();
+            state.has_ended = change.is_err();
             Some((change, state))
         })
     }
@@ -92,7 +91,7 @@ impl State {
                 _ = self.ticks.tick() => {}
                 () = self.watch.stop.cancelled() => return Err(closing()),
             }
-            let is_known = self.told.is_some() && self.sequence == self.watch.engine.sequence();
+            let is_known = self.sent.is_some() && self.sequence == self.watch.engine.sequence();
             if is_known && self.watch.closed_only {
                 continue;
             }
@@ -116,19 +115,19 @@ impl State {
                 sequence: page.sequence,
                 ..self.difference(&page)
             };
-            let is_first = self.told.is_none();
-            self.told = Some(told(&page));
+            let is_first = self.sent.is_none();
+            self.sent = Some(rows(&page));
             if is_first || !change.changed.is_empty() || !change.left.is_empty() {
                 return Ok(change);
             }
         }
     }
 
-    /// Rows that differ from what the caller was told, and ids that are no longer listed.
+    /// The rows that differ from those last sent, and the ids that are no longer listed.
     fn difference(&self, page: &Page) -> LeaderboardChange {
-        let nothing = Told::new();
-        let before = self.told.as_ref().unwrap_or(&nothing);
-        let now = told(page);
+        let none = Rows::new();
+        let before = self.sent.as_ref().unwrap_or(&none);
+        let now = rows(page);
         let mut left: Vec<String> = before
             .keys()
             .filter(|id| !now.contains_key(*id))
@@ -148,13 +147,13 @@ impl State {
     }
 }
 
-fn told(page: &Page) -> Told {
+fn rows(page: &Page) -> Rows {
     page.holders
         .iter()
         .map(|row| {
             let totals = &row.holder.totals;
-            let told = (row.rank, totals.held_us, totals.score);
-            (row.holder.holder_id.clone(), told)
+            let values = (row.rank, totals.held_us, totals.score);
+            (row.holder.holder_id.clone(), values)
         })
         .collect()
 }

@@ -1,7 +1,7 @@
-//! `POST /hold`: one event, an array of them, or a stream of lines.
+//! `POST /hold`: one event, an array of events, or a stream of lines.
 //!
-//! A stream is read as fast as its events become durable and no faster: at most a few batches are on their
-//! way, the line that is being read, and one chunk. What an event is, `input` says, as for files.
+//! A stream is read no faster than its events become durable: a request holds the batches in flight, one chunk
+//! of its body, and the line that is being read. Events are decoded by `input`, as those of files.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -15,203 +15,209 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::value::RawValue;
 
-use super::ingest::{Ingest, NoEvent, Place, Taken};
-use super::lines::{Line, Lines};
+use super::content_encoding::decoded;
+use super::lines::{Line, LineSplitter};
 use super::problem::Problem;
-use super::unpack::unpacked;
+use super::upload::{EventError, Position, Upload, UploadResult};
+use crate::engine::{SubmitError, Validator};
 use crate::input::{JsonError, RefusalReason, is_blank};
-use crate::net::house::House;
+use crate::net::context::ServerContext;
 
-/// What is told to who sends something else as JSON.
-const WANTED: &str = "give an event as an object, or several as an array of objects";
+/// The cure for a body of another form.
+const EXPECTED: &str = "send one event as an object, or several as an array of objects";
 
-/// The form of a body.
+/// The format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum Format {
     /// One object, or an array of them.
     Json,
-    /// An object a line.
+    /// One object per line.
     Lines,
 }
 
-/// Takes events
+/// Stores events
 #[utoipa::path(
     post,
     path = "/hold",
     tag = "events",
     request_body(
-        description = "One event, an array of events, or one event a line. The body may be packed with gzip or with zstd (a window of at most 8 MiB).",
+        description = "One event, an array of events, or one event per line. The body may be compressed with gzip or zstd (a window of at most 8 MiB).",
         content(
             (super::openapi::HoldEvents = "application/json"),
             (String = "application/x-ndjson"),
         )
     ),
     responses(
-        (status = 200, description = "All accepted events are durable; refused ones are listed.", body = Taken),
+        (status = 200, description = "All accepted events are durable; refused ones are listed.", body = UploadResult),
     ),
     security(("api_key" = ["write"]))
 )]
 pub(super) async fn hold(
-    State(house): State<House>,
+    State(context): State<ServerContext>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let form = form(&headers)?;
-    let body = unpacked(&headers, body)?;
-    let taken = match form {
-        Form::Json => json(&house, body).await,
-        Form::Lines => lines(&house, body).await,
+    let format = format(&headers)?;
+    let body = decoded(&headers, body)?;
+    let result = match format {
+        Format::Json => json(&context, body).await,
+        Format::Lines => lines(&context, body).await,
     }?;
-    Ok(Json(taken).into_response())
+    Ok(Json(result).into_response())
 }
 
-fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+fn format(headers: &HeaderMap) -> Result<Format, Problem> {
     let text = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
     let media_type = text.split(';').next().unwrap_or("").trim();
     match media_type.to_ascii_lowercase().as_str() {
-        "application/json" => Ok(Form::Json),
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Form::Lines),
+        "application/json" => Ok(Format::Json),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Format::Lines),
         _ => Err(Problem::of_field(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "content-type",
-            "content-type: give application/json for an event or an array, application/x-ndjson for lines",
+            "content-type: must be application/json for an event or an array, or application/x-ndjson for lines",
         )),
     }
 }
 
-async fn json(house: &House, body: Body) -> Result<Taken, Problem> {
-    let body = whole(house, body).await?;
+async fn json(context: &ServerContext, body: Body) -> Result<UploadResult, Problem> {
+    let body = whole(context, body).await?;
     if is_blank(&body) {
-        return Err(no_events(&format!("empty; {WANTED}")));
+        return Err(not_events(&format!("empty; {EXPECTED}")));
     }
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let mut ingest = Ingest::new(house);
+    let mut upload = Upload::new(context);
+    let validator = context.engine.validator();
     if first == Some(&b'[') {
-        let not_json = |error| no_events(&RefusalReason::NotJson(JsonError::from(&error)));
+        let not_json = |error| not_events(&RefusalReason::NotJson(JsonError::from(&error)));
         let events: Vec<&RawValue> = serde_json::from_slice(&body).map_err(not_json)?;
-        let events_max = house.limits.batch_events_max;
+        let events_max = context.limits.batch_events_max;
         if events.len() > events_max {
             return Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!(
-                    "{} events at once, and at most {events_max} are taken: send several arrays, or lines",
+                    "{} events in an array, the maximum is {events_max}; send several arrays, or lines",
                     events.len()
                 ),
             ));
         }
         for (index, event) in (0..).zip(events) {
-            ingest.take_at(Place::Index(index), event.get().as_bytes());
-            ingest.send_if_full().await?;
+            upload.add_at(Position::Index(index), &validator, event.get().as_bytes());
+            upload.send_if_full().await?;
         }
     } else {
-        let refused = |NoEvent { field, reason }| match field {
+        let refused = |EventError { field, reason }| match field {
             Some(field) => Problem::field(field, &reason),
-            None if first == Some(&b'{') => no_events(&reason),
-            None => no_events(&format!("{reason}; {WANTED}")),
+            None if first == Some(&b'{') => not_events(&reason),
+            None => not_events(&format!("{reason}; {EXPECTED}")),
         };
-        ingest.take(&body).map_err(refused)?;
+        upload.add(&validator, &body).map_err(refused)?;
     }
-    ingest
+    upload
         .finish()
         .await
         .map_err(|(problem, accepted)| problem.after(accepted, 0))
 }
 
-fn no_events(reason: &dyn Display) -> Problem {
+fn not_events(reason: &dyn Display) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, format!("the body is {reason}"))
 }
 
-/// The whole body, unpacked, within bounds.
-async fn whole(house: &House, body: Body) -> Result<Bytes, Problem> {
-    let bytes_max = house.limits.message_bytes_max;
+/// The whole decoded body, which is limited.
+async fn whole(context: &ServerContext, body: Body) -> Result<Bytes, Problem> {
+    let bytes_max = context.limits.message_bytes_max;
     let collected = http_body_util::Limited::new(body, bytes_max).collect();
-    let collected = tokio::time::timeout(house.limits.request_wait_max, collected).await;
+    let collected = tokio::time::timeout(context.limits.request_wait_max, collected).await;
     match collected {
         Err(_) => Err(too_slow()),
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body has more than {bytes_max} bytes: send several, or lines"),
+            format!("the body has more than {bytes_max} bytes; send several, or lines"),
         )),
         Ok(Err(error)) => Err(unreadable(&*error)),
     }
 }
 
-async fn lines(house: &House, body: Body) -> Result<Taken, Problem> {
-    let mut ingest = Ingest::new(house);
-    let mut lines = Lines::new(house.limits.line_bytes_max);
-    match read_lines(house, body, &mut ingest, &mut lines).await {
+async fn lines(context: &ServerContext, body: Body) -> Result<UploadResult, Problem> {
+    let mut upload = Upload::new(context);
+    let mut lines = LineSplitter::new(context.limits.line_bytes_max);
+    match read_lines(context, body, &mut upload, &mut lines).await {
         Ok(()) => {
             let line = lines.number();
-            ingest
+            upload
                 .finish()
                 .await
                 .map_err(|(problem, accepted)| problem.after(accepted, line))
         }
         Err(problem) => {
-            let accepted = ingest.abandon().await;
+            let accepted = upload.abandon().await;
             Err(problem.after(accepted, lines.number()))
         }
     }
 }
 
 async fn read_lines(
-    house: &House,
+    context: &ServerContext,
     mut body: Body,
-    ingest: &mut Ingest,
-    lines: &mut Lines,
+    upload: &mut Upload,
+    lines: &mut LineSplitter,
 ) -> Result<(), Problem> {
-    let limits = &house.limits;
+    let limits = &context.limits;
     let mut bytes_left = limits.stream_bytes_max;
-    while let Some(chunk) = next_chunk(house, &mut body, limits.idle_wait_max).await? {
+    while let Some(chunk) = next_chunk(context, &mut body, limits.idle_wait_max).await? {
         bytes_left = bytes_left.checked_sub(chunk.len() as u64).ok_or_else(|| {
             Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!(
-                    "the body has more than {} bytes: send several",
+                    "the body has more than {} bytes; send several",
                     limits.stream_bytes_max
                 ),
             )
         })?;
-        ingest.look_at_the_clock();
+        // A stream may last: each chunk is validated by the clock at its arrival.
+        let validator = context.engine.validator();
         let mut left = &*chunk;
-        while let Some(((), after)) = lines.next(left, |number, line| take(ingest, number, &line)) {
+        while let Some(((), after)) =
+            lines.next(left, |number, line| add(upload, &validator, number, &line))
+        {
             left = after;
-            ingest.send_if_full().await?;
+            upload.send_if_full().await?;
         }
     }
-    lines.last(|number, line| take(ingest, number, &line));
+    let validator = context.engine.validator();
+    lines.last(|number, line| add(upload, &validator, number, &line));
     Ok(())
 }
 
-fn take(ingest: &mut Ingest, number: u64, line: &Line<'_>) {
+fn add(upload: &mut Upload, validator: &Validator<'_>, number: u64, line: &Line<'_>) {
     match line {
         Line::Whole(line) if is_blank(line) => {}
-        Line::Whole(line) => ingest.take_at(Place::Line(number), line),
-        Line::TooLong => ingest.refuse_long_line(number),
+        Line::Whole(line) => upload.add_at(Position::Line(number), validator, line),
+        Line::TooLong => upload.refuse_long_line(number, validator),
     }
 }
 
 /// The next bytes of the body; `None` at its end.
 async fn next_chunk(
-    house: &House,
+    context: &ServerContext,
     body: &mut Body,
     wait_max: Duration,
 ) -> Result<Option<Bytes>, Problem> {
     loop {
         let frame = tokio::select! {
             frame = tokio::time::timeout(wait_max, body.frame()) => frame.map_err(|_| too_slow())?,
-            () = house.stop.cancelled() => {
-                return Err(Problem::from(&crate::engine::SubmitError::Closing));
+            () = context.stop.cancelled() => {
+                return Err(Problem::from(&SubmitError::Closing));
             }
         };
         match frame {
             None => return Ok(None),
             Some(Err(error)) => return Err(unreadable(&error)),
-            // Trailers hold no events.
+            // Trailers contain no events.
             Some(Ok(frame)) => {
                 if let Ok(chunk) = frame.into_data() {
                     return Ok(Some(chunk));
@@ -224,7 +230,7 @@ async fn next_chunk(
 fn too_slow() -> Problem {
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
-        "the body came too slowly; what was sent may have been taken",
+        "the body arrived too slowly; events that were sent may be stored, send them again",
     )
 }
 

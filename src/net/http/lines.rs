@@ -1,39 +1,39 @@
-//! Lines out of chunks of bytes that break anywhere, none of them kept once it is longer than allowed.
+//! Splits chunks of bytes, which may end anywhere, into lines of limited length.
 
-/// A line, or that it was too long.
+/// A line, or the fact that it was too long.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Without its end.
+    /// Without its line feed.
     Whole(&'a [u8]),
-    /// More bytes than are allowed; they were dropped.
+    /// More bytes than allowed; they were dropped.
     TooLong,
 }
 
-/// Cuts chunks into lines.
-pub(super) struct Lines {
+/// Splits chunks into lines.
+pub(super) struct LineSplitter {
     line_bytes_max: usize,
-    /// The beginning of the line that the next chunk goes on with.
-    rest: Vec<u8>,
+    /// The beginning of a line that the next chunk continues.
+    partial: Vec<u8>,
     is_too_long: bool,
     number: u64,
 }
 
-impl Lines {
+impl LineSplitter {
     pub(super) fn new(line_bytes_max: usize) -> Self {
         Self {
             line_bytes_max,
-            rest: Vec::new(),
+            partial: Vec::new(),
             is_too_long: false,
             number: 0,
         }
     }
 
-    /// Number of the last line that was handed on, from 1.
+    /// Number of the last line, from 1.
     pub(super) const fn number(&self) -> u64 {
         self.number
     }
 
-    /// Hands `each` the next line that ends in `chunk`, with its number; what is left of the chunk.
+    /// Calls `each` with the next line that ends in `chunk` and its number; returns the rest of the chunk.
     pub(super) fn next<'c, T>(
         &mut self,
         chunk: &'c [u8],
@@ -44,38 +44,38 @@ impl Lines {
             return None;
         };
         let (line, left) = (&chunk[..end], &chunk[end + 1..]);
-        if !self.is_too_long && self.rest.is_empty() && line.len() <= self.line_bytes_max {
+        if !self.is_too_long && self.partial.is_empty() && line.len() <= self.line_bytes_max {
             self.number += 1;
             return Some((each(self.number, Line::Whole(line)), left));
         }
         self.keep(line);
-        Some((self.hand_on(each), left))
+        Some((self.complete(each), left))
     }
 
-    /// Hands `each` what stands behind the last line end, if anything.
+    /// Calls `each` with what follows the last line feed, if anything.
     pub(super) fn last<T>(&mut self, each: impl FnOnce(u64, Line<'_>) -> T) -> Option<T> {
-        let is_there = self.is_too_long || !self.rest.is_empty();
-        is_there.then(|| self.hand_on(each))
+        let is_there = self.is_too_long || !self.partial.is_empty();
+        is_there.then(|| self.complete(each))
     }
 
-    fn hand_on<T>(&mut self, each: impl FnOnce(u64, Line<'_>) -> T) -> T {
+    fn complete<T>(&mut self, each: impl FnOnce(u64, Line<'_>) -> T) -> T {
         self.number += 1;
-        let handed = if self.is_too_long {
+        let result = if self.is_too_long {
             each(self.number, Line::TooLong)
         } else {
-            each(self.number, Line::Whole(&self.rest))
+            each(self.number, Line::Whole(&self.partial))
         };
-        self.rest.clear();
+        self.partial.clear();
         self.is_too_long = false;
-        handed
+        result
     }
 
     fn keep(&mut self, part: &[u8]) {
-        if self.is_too_long || self.rest.len() + part.len() > self.line_bytes_max {
+        if self.is_too_long || self.partial.len() + part.len() > self.line_bytes_max {
             self.is_too_long = true;
-            self.rest.clear();
+            self.partial.clear();
         } else {
-            self.rest.extend_from_slice(part);
+            self.partial.extend_from_slice(part);
         }
     }
 }
@@ -88,7 +88,7 @@ mod tests {
 
     /// All lines of `chunks`; `None` for those that are too long.
     fn cut(line_bytes_max: usize, chunks: &[&[u8]]) -> Vec<(u64, Option<Vec<u8>>)> {
-        let mut lines = Lines::new(line_bytes_max);
+        let mut lines = LineSplitter::new(line_bytes_max);
         let own = |number, line: Line<'_>| match line {
             Line::Whole(line) => (number, Some(line.to_vec())),
             Line::TooLong => (number, None),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_told_and_the_next_one_is_read() {
+    fn a_line_that_is_too_long_is_reported_and_the_next_one_is_read() {
         let long = cut(3, &[b"ab\nabc", b"d", b"e\nxyz\n", b"1234"]);
         let expected = [
             (1, Some(b"ab".to_vec())),
@@ -120,10 +120,10 @@ mod tests {
     proptest! {
         #[test]
         fn chunks_may_break_anywhere(text in "[a\n]{0,40}", breaks in prop::collection::vec(0_usize..40, 0..6)) {
-            let mut places: Vec<usize> = breaks.into_iter().filter(|place| *place <= text.len()).collect();
-            places.extend([0, text.len()]);
-            places.sort_unstable();
-            let chunks: Vec<&[u8]> = places.windows(2).map(|pair| &text.as_bytes()[pair[0]..pair[1]]).collect();
+            let mut cuts: Vec<usize> = breaks.into_iter().filter(|cut| *cut <= text.len()).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &text.as_bytes()[pair[0]..pair[1]]).collect();
             prop_assert_eq!(cut(9, &chunks), cut(9, &[text.as_bytes()]));
             let whole = cut(100, &chunks);
             let mut expected: Vec<_> = text.split('\n').map(|line| Some(line.as_bytes().to_vec())).collect();

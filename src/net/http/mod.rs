@@ -1,30 +1,30 @@
-//! HTTP: the same questions and answers as JSON, for people, browsers and monitors.
+//! HTTP: the same service as gRPC in JSON, for scripts, browsers and monitoring.
 //!
-//! Read in this order: [`entrance`], [`accept`] and [`rest`] (what every request passes), [`hold`], [`unpack`],
-//! [`lines`] and [`ingest`] (events in), [`ask`], [`query`], [`answer`] and [`cached`] (answers out), [`status`]
-//! (monitors), [`problem`] (failures), [`openapi`] (the contract).
+//! Read in this order: [`middleware`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
+//! [`lines`] and [`upload`] (events in), [`queries`], [`parameters`], [`response`] and [`etag`] (scores out),
+//! [`status`] (monitoring), [`problem`] (errors), [`openapi`] (the contract).
 
-mod accept;
-mod answer;
-mod ask;
-mod cached;
-mod entrance;
+mod content_encoding;
+mod etag;
 mod hold;
-mod ingest;
 mod lines;
+mod middleware;
 mod openapi;
+mod parameters;
 mod problem;
-mod query;
-mod rest;
+mod queries;
+mod response;
 mod status;
-mod unpack;
+mod unread_body;
+mod upload;
 
 use std::any::Any;
 
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::{Json, Router};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -34,57 +34,53 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::house::House;
+use super::context::ServerContext;
 use problem::Problem;
 
-/// Where the contract lies.
+/// The path of the contract.
 const DOCUMENT: &str = "/openapi.json";
 
-/// All routes, with all that surrounds them.
-pub(super) fn router(house: &House) -> Router {
+/// All routes with their middleware.
+pub(super) fn router(context: &ServerContext) -> Router {
     let (routes, mut document) = OpenApiRouter::with_openapi(openapi::Document::head())
-        .routes(routes!(hold::hold))
-        .routes(routes!(ask::stats))
-        .routes(routes!(ask::leaderboard))
-        .routes(routes!(ask::holder))
+        .routes(routes!(queries::stats))
+        .routes(routes!(queries::leaderboard))
+        .routes(routes!(queries::holder))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .routes(routes!(status::metrics))
+        .layer(CompressionLayer::new())
+        // Not compressed: the layer answers 406 after the handler has run, when events are stored already.
+        .routes(routes!(hold::hold))
         .split_for_parts();
     openapi::complete(&mut document);
-    let docs = SwaggerUi::new("/docs").config(Config::from(DOCUMENT));
-    routes
+    let docs = Router::from(SwaggerUi::new("/docs").config(Config::from(DOCUMENT)))
         .route(DOCUMENT, get(async move || Json(document)))
+        .layer(CompressionLayer::new());
+    routes
         .merge(docs)
         .fallback(async || StatusCode::NOT_FOUND)
-        .with_state(house.clone())
+        .with_state(context.clone())
         .layer(
             ServiceBuilder::new()
-                .layer(middleware::from_fn_with_state(
-                    house.clone(),
-                    entrance::attend,
-                ))
+                .layer(from_fn_with_state(context.clone(), middleware::observe))
                 .layer(CatchPanicLayer::custom(defect))
-                .option_layer(cors(&house.cors_origins))
-                .layer(middleware::from_fn_with_state(
-                    house.clone(),
-                    entrance::guard,
-                ))
-                .layer(CompressionLayer::new()),
+                .option_layer(cors(&context.cors_origins))
+                .layer(from_fn_with_state(context.clone(), middleware::authorize)),
         )
 }
 
-/// A panic is a defect of ours: it ends one request, and the log tells of it.
+/// A panic ends one request and is logged.
 fn defect(_: Box<dyn Any + Send>) -> Response {
     error!("An HTTP handler panicked: this is a defect of the server.");
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
-        "a defect of the server; its log says more",
+        "internal error: see the log of the server",
     )
     .into_response()
 }
 
-/// Nothing where no origin is configured; browsers then refuse to show answers to other pages.
+/// `None` if no origin is configured; browsers then hide responses from pages of other origins.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: generated from the handlers, and completed with what holds for all of them.
+//! The `OpenAPI` document: generated from the handlers, and completed with the errors that all routes share.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde::Deserialize;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoParams, Modify, OpenApi as _, ToSchema};
+use utoipa::{Modify, OpenApi as _, ToSchema};
 
 use super::problem::{PROBLEM_JSON, Problem};
 
-/// What is said of the whole.
+/// The head of the document.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Hold metrics",
-        description = "Exact hold scores: how much was held for how long. Every failure is a problem document (RFC 9457). Sending an event again changes nothing.",
+        description = "Exact hold scores: how much was held for how long. Every error is a problem document (RFC 9457). Sending an event again changes nothing.",
     ),
     tags(
         (name = "events", description = "Events in"),
-        (name = "questions", description = "Answers out"),
-        (name = "operation", description = "For monitors"),
+        (name = "questions", description = "Scores out"),
+        (name = "operation", description = "For monitoring"),
     ),
     components(schemas(Problem)),
     modifiers(&Keys),
@@ -38,53 +38,10 @@ impl Modify for Keys {
 }
 
 impl Document {
-    /// The head of the document, to which the routes are added.
+    /// The document without its routes.
     pub(super) fn head() -> OpenApi {
         Self::openapi()
     }
-}
-
-/// Which time counts.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes parameters that are read one by one")]
-pub(super) struct WindowParameters {
-    /// The first instant that no longer counts, as RFC 3339 text or in milliseconds since 1970; now where it is
-    /// absent.
-    #[param(value_type = Option<Time>)]
-    as_of: Option<String>,
-    /// The first instant that counts; the beginning of time where it is absent.
-    #[param(value_type = Option<Time>)]
-    from: Option<String>,
-    /// Leaves out what follows a key's last mark.
-    closed_only: Option<bool>,
-}
-
-/// A filter.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes a parameter that is read by name")]
-pub(super) struct TokenParameter {
-    /// This token alone.
-    #[param(min_length = 1)]
-    token: Option<String>,
-}
-
-/// Where a page begins.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes parameters that are read one by one")]
-pub(super) struct PageParameters {
-    /// This holder alone.
-    #[param(min_length = 1)]
-    holder: Option<String>,
-    /// Holders a page; 1,000 where it is absent.
-    #[param(minimum = 1, maximum = 10_000)]
-    page_size: Option<u32>,
-    /// `next_page_token` of the page before. It carries the window and the filter, which are left out or are the
-    /// same.
-    #[param(min_length = 1, pattern = "^([0-9a-f]{2})+$")]
-    page_token: Option<String>,
 }
 
 /// A time of an event: RFC 3339 text with an offset, or milliseconds since 1970.
@@ -146,12 +103,12 @@ pub(super) struct HoldEvent {
     start: Option<Time>,
     /// Until when, exclusive.
     end: Option<Time>,
-    /// How much; 1 where it is absent.
+    /// How much; 1 if absent.
     weight: Option<Weight>,
     /// Makes the event correctable; its scope is the pair of `token_id` and `holder_id`.
     #[schema(min_length = 1, max_length = 256)]
     event_id: Option<String>,
-    /// Of the events that share an `event_id` the one with the largest revision is in force.
+    /// Of the events that share an `event_id`, the one with the largest revision counts.
     #[schema(minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     revision: Option<u64>,
     /// Withdraws the fact of this `event_id`.
@@ -171,7 +128,7 @@ pub(super) enum HoldEvents {
     Several(Vec<HoldEvent>),
 }
 
-/// Adds the failures that every route may answer with to those that it names itself.
+/// Adds the errors that several routes share to those that each route declares.
 pub(super) fn complete(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let needs_key = [&item.get, &item.post]
@@ -180,46 +137,46 @@ pub(super) fn complete(document: &mut OpenApi) {
             .any(|operation| operation.security.is_some());
         let takes_body = item.post.is_some();
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-            let mut failures = BTreeMap::from([
+            let mut errors = BTreeMap::from([
                 (500, "A defect of the server."),
                 (
                     503,
-                    "Not now: shutting down, busy, failed, or the disk is full.",
+                    "Not available: shutting down, busy, failed, or the disk is full.",
                 ),
             ]);
             if needs_key {
-                failures.extend([
-                    (400, "A field, a parameter or a header is wrong."),
-                    (401, "No API key, or one that is not known."),
+                errors.extend([
+                    (400, "A field, a parameter or a header is invalid."),
+                    (401, "No API key, or an unknown one."),
                     (403, "The API key lacks the scope."),
                     (
                         429,
-                        "Too many calls; the header retry-after says when to try again.",
+                        "Too many requests; the header retry-after says when to try again.",
                     ),
                 ]);
             }
             if takes_body {
-                failures.extend([
-                    (408, "The body came too slowly."),
+                errors.extend([
+                    (408, "The body arrived too slowly."),
                     (413, "The body is too large."),
                     (
                         415,
-                        "The body is of another media type, or packed in another way.",
+                        "The media type or the encoding of the body is not supported.",
                     ),
                 ]);
-            } else if needs_key && path != "/metrics" {
-                failures.insert(406, "The answer is JSON, which is not accepted.");
+            } else {
+                errors.insert(406, "The header accept-encoding allows no encoding.");
             }
             if path.starts_with("/holders") {
-                failures.insert(404, "This holder was never seen, or never with this token.");
+                errors.insert(404, "No event names this holder, or none with this token.");
             }
-            add(operation, failures);
+            add(operation, errors);
         }
     }
 }
 
-fn add(operation: &mut Operation, failures: BTreeMap<u16, &str>) {
-    for (status, description) in failures {
+fn add(operation: &mut Operation, errors: BTreeMap<u16, &str>) {
+    for (status, description) in errors {
         operation
             .responses
             .responses

@@ -1,7 +1,7 @@
-//! What goes wrong, as RFC 9457 problem documents that name the field.
+//! Errors as problem documents (RFC 9457) that name the invalid field.
 //!
-//! Every answer of status 400 and above is one, whoever found the fault: a handler, the router, or a layer
-//! around them (see `entrance`).
+//! Every response with status 400 or above is one, whether a handler, the router or a layer found the error; see
+//! `middleware`.
 
 use std::time::Duration;
 
@@ -21,33 +21,33 @@ pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 /// What went wrong (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
-    /// Always `about:blank`: the status says what kind of problem it is.
+    /// Always `about:blank`: the status is the kind of problem.
     #[serde(rename = "type")]
     kind: Kind,
-    /// The status in words.
+    /// The name of the status.
     #[schema(example = "Bad Request")]
     title: &'static str,
-    /// The status of the answer.
+    /// The status of the response.
     #[schema(example = 400)]
     status: u16,
-    /// One sentence that says what is wrong and what helps.
+    /// One sentence: what is wrong and how to correct it.
     #[schema(example = "end: before start")]
     detail: String,
-    /// The field, parameter or header to blame.
+    /// The invalid field, parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "end")]
     field: Option<Box<str>>,
-    /// Events of a streamed request that are durable although it failed.
+    /// Events of a failed streamed request that are stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted: Option<u64>,
-    /// The last line of a streamed request that was read, from 1.
+    /// The last line of a failed streamed request that was read, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// No kind of its own.
+/// The only kind.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 enum Kind {
     #[serde(rename = "about:blank")]
@@ -55,7 +55,7 @@ enum Kind {
 }
 
 impl Problem {
-    /// A problem of this status, in one sentence.
+    /// A problem with this status.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: Kind::Blank,
@@ -69,12 +69,12 @@ impl Problem {
         }
     }
 
-    /// A field or a parameter is wrong.
+    /// A field or a parameter is invalid.
     pub(super) fn field(field: &str, detail: &dyn std::fmt::Display) -> Self {
         Self::of_field(StatusCode::BAD_REQUEST, field, detail.to_string())
     }
 
-    /// A problem of this status with a field, parameter or header to blame.
+    /// A problem with this status and an invalid field, parameter or header.
     pub(super) fn of_field(status: StatusCode, field: &str, detail: impl Into<String>) -> Self {
         Self {
             field: Some(field.into()),
@@ -82,19 +82,19 @@ impl Problem {
         }
     }
 
-    /// The same, with another header of the answer.
+    /// Adds a header to the response.
     pub(super) fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The same call may pass after this time, rounded up to seconds.
+    /// The same request may succeed after this time, rounded up to seconds.
     pub(super) fn retry(self, after: Duration) -> Self {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         self.with_header(header::RETRY_AFTER, seconds)
     }
 
-    /// How far a streamed request came before it failed.
+    /// How far a streamed request got before it failed.
     pub(super) fn after(self, accepted: u64, line: u64) -> Self {
         Self {
             accepted: Some(accepted),

@@ -1,4 +1,4 @@
-//! `GET /healthz`, `/readyz` and `/metrics`: for monitors.
+//! `GET /healthz`, `/readyz` and `/metrics`: for monitoring.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -6,42 +6,42 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use crate::engine::Condition;
-use crate::net::house::House;
+use crate::net::context::ServerContext;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
-/// Whether the process answers
+/// Whether the process responds
 #[utoipa::path(
     get,
     path = "/healthz",
     tag = "operation",
-    responses((status = 200, description = "It answers.", body = String, content_type = "text/plain"))
+    responses((status = 200, description = "It responds.", body = String, content_type = "text/plain"))
 )]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the service takes part
+/// Whether the service is ready
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "operation",
-    responses((status = 200, description = "It answers questions, and takes events unless its disk is full.",
+    responses((status = 200, description = "It answers queries, and accepts events unless its disk is full.",
         body = String, content_type = "text/plain"))
 )]
-pub(super) async fn readyz(State(house): State<House>) -> Result<&'static str, Problem> {
+pub(super) async fn readyz(State(context): State<ServerContext>) -> Result<&'static str, Problem> {
     let not_ready = |reason: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason);
-    if house.stop.is_cancelled() {
+    if context.stop.is_cancelled() {
         return Err(not_ready("the server is shutting down"));
     }
-    match house.engine.condition() {
+    match context.engine.condition() {
         Condition::Ready => Ok("ready\n"),
-        Condition::DiskFull => Ok("reads alone: the disk is full\n"),
+        Condition::DiskFull => Ok("read-only: the disk is full\n"),
         Condition::Poisoned(reason) => Err(not_ready(&format!("the journal failed ({reason})"))),
         Condition::Closing => Err(not_ready("the server is shutting down")),
     }
 }
 
-/// Figures for Prometheus
+/// Metrics for Prometheus
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -49,9 +49,9 @@ pub(super) async fn readyz(State(house): State<House>) -> Result<&'static str, P
     responses((status = 200, description = "In the text format of Prometheus.", body = String, content_type = "text/plain")),
     security(("api_key" = ["metrics"]))
 )]
-pub(super) async fn metrics(State(house): State<House>) -> Result<Response, Problem> {
-    let metrics = house.metrics.clone();
-    // The figures of the process are read from files of the system.
+pub(super) async fn metrics(State(context): State<ServerContext>) -> Result<Response, Problem> {
+    let metrics = context.metrics.clone();
+    // The metrics of the process are read from /proc, which blocks.
     let page = tokio::task::spawn_blocking(move || metrics.render()).await;
     let page =
         page.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;

@@ -1,6 +1,6 @@
-//! A socket that tells what its bytes do: that some have arrived, that it takes no more.
+//! A socket that reports to `activity` when bytes arrive and when its send buffer is full.
 //!
-//! Reads, writes and times nothing by itself; see `activity`.
+//! Adds no buffer and no timeout of its own.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,25 +11,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 
-/// A socket, encrypted or not.
-pub(super) struct Watched<I> {
+/// A socket, encrypted or not, whose reads and writes are reported.
+pub(super) struct ObservedIo<I> {
     io: I,
     activity: Arc<Activity>,
 }
 
-impl<I> Watched<I> {
-    /// Tells `activity` of `io`.
+impl<I> ObservedIo<I> {
+    /// Reports the reads and writes of `io` to `activity`.
     pub(super) const fn new(io: I, activity: Arc<Activity>) -> Self {
         Self { io, activity }
     }
 
     fn written<T>(&self, polled: Poll<T>) -> Poll<T> {
-        self.activity.takes(polled.is_ready());
+        self.activity.wrote(polled.is_ready());
         polled
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for ObservedIo<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -38,13 +38,13 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.activity.arrived();
+            self.activity.received();
         }
         polled
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for ObservedIo<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

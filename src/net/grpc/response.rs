@@ -1,4 +1,4 @@
-//! Answers of the engine as messages of the wire, and the windows that were asked about.
+//! Converts answers of the engine into messages, and the windows and limits of requests back.
 
 use prost_types::Timestamp;
 use tonic::Status;
@@ -10,7 +10,7 @@ use crate::engine::{HolderAnswer, Page, RankedHolder};
 use crate::net::pb;
 use crate::net::report::Listed;
 
-/// The window of a question; absent ends are filled in.
+/// The window of a request; an absent `as_of` is now.
 pub(super) fn window_from_wire(window: Option<&pb::Window>, now: Micros) -> Result<Window, Status> {
     let Some(window) = window else {
         return Ok(Window::until(now));
@@ -24,7 +24,7 @@ pub(super) fn window_from_wire(window: Option<&pb::Window>, now: Micros) -> Resu
 
 fn instant(field: &str, time: Option<&Timestamp>) -> Result<Option<Micros>, Status> {
     let Some(time) = time else { return Ok(None) };
-    // The reader of times names the fields of an event; the rest of its text holds here too.
+    // The conversion names a field of an event; the rest of its text holds here too.
     instant_from_wire(Field::Start, time)
         .map(Some)
         .map_err(|refusal| bad_field(field, &reason_without_field(field, refusal)))
@@ -36,19 +36,19 @@ fn reason_without_field(field: &str, refusal: WireRefusal) -> String {
     format!("{field}: {reason}")
 }
 
-/// How many rows: `none` where 0 was asked for, and no more than `most`.
+/// How many rows: `default` for 0; more than `max` is refused.
 pub(super) fn count_from_wire(
     field: &str,
     count: u32,
-    none: u32,
-    most: u32,
+    default: u32,
+    max: u32,
 ) -> Result<usize, Status> {
     match count {
-        0 => Ok(none as usize),
-        count if count <= most => Ok(count as usize),
+        0 => Ok(default as usize),
+        count if count <= max => Ok(count as usize),
         count => Err(bad_field(
             field,
-            &format!("{field}: {count}, and the most is {most}"),
+            &format!("{field}: must be at most {max}, not {count}"),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! What every call of both protocols has at hand.
+//! What the handlers of both protocols share.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::config::Limits;
 use crate::engine::Engine;
 use crate::telemetry::metrics::Metrics;
 
-/// Shared by all connections.
+/// Shared by all connections; cloning it is cheap.
 #[derive(Clone)]
-pub(super) struct House {
+pub(super) struct ServerContext {
     pub(super) engine: Arc<Engine>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) questions: Questions,
@@ -21,6 +21,6 @@ pub(super) struct House {
     pub(super) request_ids: Arc<RequestIds>,
     pub(super) limits: Arc<Limits>,
     pub(super) cors_origins: Arc<[String]>,
-    /// Fires when the server begins to end.
+    /// Cancelled when the server begins to shut down.
     pub(super) stop: CancellationToken,
 }

@@ -1,5 +1,5 @@
-//! What every HTTP request passes on its way in and out: a name, a span, figures, keys, and the promise that
-//! each failure is a problem document.
+//! The middleware of every HTTP request: request id, span, metrics and authorization. It also turns every error
+//! response into a problem document.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -10,31 +10,30 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::{Instrument as _, info_span};
 
-use super::accept::allow_unpacked;
 use super::problem::{PROBLEM_JSON, Problem};
-use super::rest::lend;
-use crate::config::Scope;
+use super::unread_body::track;
 use crate::net::access::Need;
 use crate::net::connection::Peer;
-use crate::net::house::House;
+use crate::net::context::ServerContext;
+use crate::config::Scope;
 use crate::net::request_id::{REQUEST_ID, text};
 use crate::telemetry::call::{self, Outcome};
 
-/// Routes that the router does not know are counted under this name.
+/// The name under which requests to unknown routes are counted.
 const UNKNOWN_ROUTE: &str = "unknown";
-/// Scripts and styles of the page at `/docs` are our own; it marks up with inline styles and images.
+/// The page at `/docs` loads its scripts from this server; it uses inline styles and images.
 const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
-/// Nothing else is a page.
+/// Other responses are not pages.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Outermost: names the request, counts it, and makes failures problems.
-pub(super) async fn attend(
-    State(house): State<House>,
-    mut request: Request,
+/// Outermost: sets the request id, measures the request, and turns errors into problem documents.
+pub(super) async fn observe(
+    State(context): State<ServerContext>,
+    request: Request,
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let id = house.request_ids.of(request.headers());
+    let id = context.request_ids.of(request.headers());
     let route = route(&request).to_owned();
     let method = method_name(request.method());
     let peer = peer(&request);
@@ -49,12 +48,11 @@ pub(super) async fn attend(
     );
     call::join_trace(&span, |name| request.headers().get(name)?.to_str().ok());
     let own = span.clone();
-    allow_unpacked(request.headers_mut());
-    let (request, rest) = lend(request);
-    let answered = async {
+    let (request, unread) = track(request);
+    let respond = async {
         let mut response = problem_of(next.run(request).await);
-        if is_failure(response.status()) {
-            rest.throw_away().await;
+        if is_error(response.status()) {
+            unread.discard().await;
         }
         let policy = if route.starts_with("/docs") {
             DOCS_POLICY
@@ -73,23 +71,23 @@ pub(super) async fn attend(
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         let (status, took) = (response.status().as_u16(), began.elapsed());
-        house.metrics.http_ended(method, &route, status, took);
+        context.metrics.http_ended(method, &route, status, took);
         call::mark_code(&own, "http.response.status_code", status.into());
         call::ended(&own, outcome(status), status, took);
         response
     };
-    answered.instrument(span).await
+    respond.instrument(span).await
 }
 
-/// Inside of CORS, whose questions come without a key: who may ask, and how often.
-pub(super) async fn guard(
-    State(house): State<House>,
+/// Inside of CORS, whose preflight requests carry no key: checks the key, its scope and the rate.
+pub(super) async fn authorize(
+    State(context): State<ServerContext>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let need = need(route(&request));
     let address = peer(&request).ip();
-    house.access.admit(need, request.headers(), address)?;
+    context.access.admit(need, request.headers(), address)?;
     Ok(next.run(request).await)
 }
 
@@ -97,11 +95,11 @@ fn peer(request: &Request) -> SocketAddr {
     let Peer(peer) = *request
         .extensions()
         .get::<Peer>()
-        .expect("every connection says who its peer is");
+        .expect("every connection adds its peer to its requests");
     peer
 }
 
-/// Whose fault an answer is, as the log has it.
+/// How the log classifies a status.
 fn outcome(status: u16) -> Outcome {
     match status {
         500.. => Outcome::Fault,
@@ -110,11 +108,11 @@ fn outcome(status: u16) -> Outcome {
     }
 }
 
-/// What a request for a route needs; whatever is not listed needs a key.
+/// What a request to a route needs; routes that are not listed need a key.
 pub(super) fn need(route: &str) -> Need {
     match route {
         "/hold" => Need::Key(Scope::Write),
-        "/stats" | "/leaderboard" | "/holders/{id}" => Need::Key(Scope::Read),
+        "/stats" | "/leaderboard" | "/holders/{holder_id}" => Need::Key(Scope::Read),
         "/metrics" => Need::Key(Scope::Metrics),
         "/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs/" | "/docs/{*rest}" => {
             Need::Nothing
@@ -130,7 +128,7 @@ fn route(request: &Request) -> &str {
         .map_or(UNKNOWN_ROUTE, MatchedPath::as_str)
 }
 
-/// Metrics keep a series for each method, so those that a caller makes up share one.
+/// Metrics have a series for each method, so all methods that are not listed share one.
 fn method_name(method: &axum::http::Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -141,18 +139,18 @@ fn method_name(method: &axum::http::Method) -> &'static str {
     }
 }
 
-fn is_failure(status: StatusCode) -> bool {
+fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// The same answer, as a problem where it is a failure and none yet.
+/// The response, as a problem document if it is an error and not one already.
 fn problem_of(response: Response) -> Response {
     let status = response.status();
     let is_problem = response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes() == PROBLEM_JSON.as_bytes());
-    if !is_failure(status) || is_problem {
+    if !is_error(status) || is_problem {
         return response;
     }
     let mut problem = Problem::new(status, sentence(status));
@@ -162,14 +160,17 @@ fn problem_of(response: Response) -> Response {
     problem.into_response()
 }
 
-/// What is said of a failure that was found outside of our handlers.
+/// The sentence for an error that axum or a layer has found.
 fn sentence(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::NOT_FOUND => "there is nothing at this path; /docs lists what there is",
+        StatusCode::NOT_FOUND => "no such path; /docs lists all paths",
         StatusCode::METHOD_NOT_ALLOWED => {
-            "this path does not take this method; see the header allow"
+            "method not allowed; the header allow lists the methods of this path"
         }
-        StatusCode::INTERNAL_SERVER_ERROR => "a defect of the server; its log says more",
+        StatusCode::NOT_ACCEPTABLE => {
+            "accept-encoding: allows no encoding; allow gzip, zstd or identity"
+        }
+        StatusCode::INTERNAL_SERVER_ERROR => "internal error: see the log of the server",
         _ => "the request cannot be served",
     }
 }

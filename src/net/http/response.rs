@@ -1,9 +1,9 @@
-//! Answers of the engine as JSON, with the fields of `score --format json`.
+//! Converts answers of the engine into JSON, with the fields of `score --format json`.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::cached::Counting;
+use super::etag::Sequenced;
 use crate::core::Window;
 use crate::engine::{HolderAnswer, Page, RankedHolder};
 use crate::net::report::Listed;
@@ -17,6 +17,9 @@ pub(super) struct HolderRow {
     /// Held time in microseconds.
     #[schema(value_type = u64)]
     held_us: u128,
+    /// `held_us` in whole seconds.
+    #[schema(value_type = u64)]
+    total_seconds: u128,
     /// The exact score in weight-seconds, a decimal without trailing zeros.
     #[schema(example = "13034832719")]
     score: String,
@@ -31,28 +34,29 @@ impl From<&RankedHolder> for HolderRow {
             rank: row.rank,
             holder_id: row.holder.holder_id.to_string(),
             held_us: totals.held_us,
+            total_seconds: totals.total_seconds(),
             score: totals.score.to_string(),
             weighted_score: totals.score.nearest_double(),
         }
     }
 }
 
-/// What was asked, as it was applied.
+/// The window as it was applied.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Question {
-    /// The first instant that no longer counts.
+pub(super) struct AppliedWindow {
+    /// The first instant that does not count.
     #[schema(format = DateTime)]
     as_of: String,
     /// The first instant that counts; null for the beginning of time.
     #[schema(format = DateTime)]
     from: Option<String>,
-    /// Whether what follows a key's last mark was left out.
+    /// Whether the time after a key's last mark was left out.
     closed_only: bool,
-    /// The events that are counted: all up to this one.
+    /// Sequence number of the last event that is counted; all before it are counted too.
     sequence: u64,
 }
 
-impl Question {
+impl AppliedWindow {
     pub(super) fn new(window: &Window, sequence: u64) -> Self {
         Self {
             as_of: window.as_of.to_string(),
@@ -67,29 +71,29 @@ impl Question {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Listing {
     #[serde(flatten)]
-    question: Question,
-    /// Holders that are known.
+    window: AppliedWindow,
+    /// The number of known holders.
     holders_total: u64,
     holders: Vec<HolderRow>,
-    /// Send it as `page_token` for the next page; null on the last one, and in a leaderboard.
+    /// The `page_token` of the next page; null on the last page, and in a leaderboard.
     next_page_token: Option<String>,
 }
 
 impl Listing {
-    /// A page; `next` is the token of the page behind it.
+    /// A page; `next` is the token of the next one.
     pub(super) fn page(window: &Window, page: &Page, next: Option<String>) -> Self {
         Self {
-            question: Question::new(window, page.sequence),
+            window: AppliedWindow::new(window, page.sequence),
             holders_total: page.known as u64,
             holders: page.holders.iter().map(HolderRow::from).collect(),
             next_page_token: next,
         }
     }
 
-    /// One holder, or none.
+    /// One holder, or an empty list.
     pub(super) fn one(window: &Window, answer: Option<&HolderAnswer>, sequence: u64) -> Self {
         Self {
-            question: Question::new(window, answer.map_or(sequence, |answer| answer.sequence)),
+            window: AppliedWindow::new(window, answer.map_or(sequence, |answer| answer.sequence)),
             holders_total: u64::from(answer.is_some()),
             holders: answer
                 .iter()
@@ -100,9 +104,9 @@ impl Listing {
     }
 }
 
-impl Counting for Listing {
-    fn sequence(&mut self) -> &mut u64 {
-        &mut self.question.sequence
+impl Sequenced for Listing {
+    fn sequence_mut(&mut self) -> &mut u64 {
+        &mut self.window.sequence
     }
 }
 
@@ -110,15 +114,15 @@ impl Counting for Listing {
 #[derive(Serialize, ToSchema)]
 pub(super) struct HolderReport {
     #[serde(flatten)]
-    question: Question,
+    window: AppliedWindow,
     #[serde(flatten)]
     holder: HolderRow,
     /// By `token_id`; over all of time, whatever the window.
     keys: Vec<Key>,
-    /// Segments that are not listed: those behind the first 20,000, and those of tokens that are left out. Ask for
+    /// Segments that are not listed: those after the first 20,000, and those of tokens that are left out. Ask for
     /// one token to see them.
     segments_left_out: u64,
-    /// Tokens that are not listed, for want of room in one answer.
+    /// Tokens that are not listed because the answer is full.
     keys_left_out: u64,
 }
 
@@ -130,7 +134,7 @@ struct Key {
     segments: Vec<Segment>,
 }
 
-/// A stretch of time with one effective weight.
+/// A span of time with one effective weight.
 #[derive(Serialize, ToSchema)]
 struct Segment {
     #[schema(format = DateTime)]
@@ -147,7 +151,7 @@ impl HolderReport {
         let listed = Listed::of(&answer.keys);
         let keys = listed.keys.into_iter();
         Self {
-            question: Question::new(window, answer.sequence),
+            window: AppliedWindow::new(window, answer.sequence),
             holder: HolderRow::from(&answer.holder),
             keys: keys
                 .map(|(token_id, segments)| Key {
@@ -161,9 +165,9 @@ impl HolderReport {
     }
 }
 
-impl Counting for HolderReport {
-    fn sequence(&mut self) -> &mut u64 {
-        &mut self.question.sequence
+impl Sequenced for HolderReport {
+    fn sequence_mut(&mut self) -> &mut u64 {
+        &mut self.window.sequence
     }
 }
 

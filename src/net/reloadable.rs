@@ -1,7 +1,7 @@
-//! A value that is read from files, and read again when they change: the API keys, the certificates.
+//! A value that is read from files and reloaded when they change: the API keys, the certificates.
 //!
-//! Files that cannot be used leave the value that was in force. Tells nobody and has no clock: who holds the
-//! value logs and counts, and `server` says when to look. See `key_ring` and `certificates`.
+//! If the new files are invalid, the old value stays in use. This module neither logs nor counts nor polls:
+//! `key_ring` and `certificates` log and count, `server` polls.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -12,76 +12,76 @@ use arc_swap::{ArcSwap, Guard};
 
 type Read<T, E> = Box<dyn Fn() -> Result<T, E> + Send + Sync>;
 
-/// What was last read well, and how to read it.
-pub(super) struct InForce<T, E> {
+/// The last valid value, and how to read it again.
+pub(super) struct Reloadable<T, E> {
     files: Vec<PathBuf>,
     read: Read<T, E>,
     value: ArcSwap<T>,
-    seen: Mutex<Seen>,
+    observed: Mutex<Observed>,
 }
 
-/// How the files looked.
-struct Seen {
-    /// Before they were last read, well or not.
+/// The stamps of the files.
+struct Observed {
+    /// Taken before the last read, successful or not.
     when_read: Stamps,
-    /// When somebody last looked.
+    /// Taken at the last poll.
     last: Stamps,
 }
 
 type Stamps = Vec<Option<Stamp>>;
 
-/// Changes where the content of a file does.
+/// Length, modification time and identity: differs if the content of a file has changed.
 type Stamp = (u64, Option<SystemTime>, u64);
 
-impl<T, E> InForce<T, E> {
-    /// What `read` makes of `files`.
+impl<T, E> Reloadable<T, E> {
+    /// Calls `read`, which reads `files`.
     pub(super) fn open(
         files: Vec<PathBuf>,
         read: impl Fn() -> Result<T, E> + Send + Sync + 'static,
     ) -> Result<Self, E> {
-        let seen = stamps(&files);
+        let observed = stamps(&files);
         Ok(Self {
             value: ArcSwap::from_pointee(read()?),
             read: Box::new(read),
-            seen: Mutex::new(Seen {
-                last: seen.clone(),
-                when_read: seen,
+            observed: Mutex::new(Observed {
+                last: observed.clone(),
+                when_read: observed,
             }),
             files,
         })
     }
 
-    /// The value, at this moment.
+    /// The current value.
     pub(super) fn get(&self) -> Guard<Arc<T>> {
         self.value.load()
     }
 
-    /// Reads the files again. Where that fails, the value stays.
+    /// Reads the files again. If that fails, the value stays.
     pub(super) fn reload(&self) -> Result<Arc<T>, E> {
-        self.renew(&mut self.seen())
+        self.replace(&mut self.observed())
     }
 
-    /// Reads the files again where one of them has changed and all look as they did at the look before:
-    /// who renews several is given the time to finish. `None` where they were not read.
+    /// Reads the files again if one of them has changed since they were read and none since the last poll:
+    /// an operator who replaces several files has time to finish. `None` if they were not read.
     pub(super) fn reload_if_changed(&self) -> Option<Result<Arc<T>, E>> {
-        let mut seen = self.seen();
+        let mut observed = self.observed();
         let now = stamps(&self.files);
-        let is_due = now == seen.last && now != seen.when_read;
-        seen.last = now;
-        is_due.then(|| self.renew(&mut seen))
+        let is_due = now == observed.last && now != observed.when_read;
+        observed.last = now;
+        is_due.then(|| self.replace(&mut observed))
     }
 
-    fn renew(&self, seen: &mut Seen) -> Result<Arc<T>, E> {
-        // Before the content, so that a change in between is seen as one.
-        seen.when_read = stamps(&self.files);
+    fn replace(&self, observed: &mut Observed) -> Result<Arc<T>, E> {
+        // Before the content, so that a change in between is detected at the next poll.
+        observed.when_read = stamps(&self.files);
         let value = Arc::new((self.read)()?);
         self.value.store(Arc::clone(&value));
         Ok(value)
     }
 
-    /// Held for a whole reading: of two at once, the one that read older files must not come last.
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locked for a whole read: of two concurrent reads, the one of the older files must not finish last.
+    fn observed(&self) -> MutexGuard<'_, Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,7 +98,7 @@ fn stamp(file: &Path) -> Option<Stamp> {
     ))
 }
 
-/// A file that is renamed into place differs by this, even within one tick of the clock.
+/// Differs for a file that was renamed into place, even within one tick of the file system's clock.
 #[cfg(unix)]
 fn identity(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(metadata)
@@ -113,8 +113,8 @@ fn identity(_: &Metadata) -> u64 {
 mod tests {
     use super::*;
 
-    /// Two numbers of one digit each, in two files; a pair whose sum is not 9 is none.
-    fn open(folder: &Path) -> InForce<[u8; 2], [u8; 2]> {
+    /// Two digits in two files; a pair is valid if its sum is 9.
+    fn open(folder: &Path) -> Reloadable<[u8; 2], [u8; 2]> {
         let files = vec![folder.join("a"), folder.join("b")];
         let read = {
             let files = files.clone();
@@ -130,7 +130,7 @@ mod tests {
                 }
             }
         };
-        InForce::open(files, read).expect("a pair")
+        Reloadable::open(files, read).expect("a valid pair")
     }
 
     fn put(folder: &Path, name: &str, content: &str) {
@@ -139,34 +139,30 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_read_once_it_is_over_and_only_what_can_be_used_is_taken_over() {
+    fn a_change_is_read_when_it_is_complete_and_invalid_files_are_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         put(folder, "a", "1");
         put(folder, "b", "8");
-        let in_force = open(folder);
-        let look = || {
-            in_force
-                .reload_if_changed()
-                .map(|read| read.map(|new| *new))
-        };
-        assert_eq!(look(), None);
+        let value = open(folder);
+        let poll = || value.reload_if_changed().map(|read| read.map(|new| *new));
+        assert_eq!(poll(), None);
 
-        // Half of a new pair, and nothing more comes.
+        // Half of a new pair, and the other half is missing.
         put(folder, "a", "2");
-        assert_eq!([look(), look(), look()], [None, Some(Err([2, 8])), None]);
-        assert_eq!(**in_force.get(), [1, 8]);
+        assert_eq!([poll(), poll(), poll()], [None, Some(Err([2, 8])), None]);
+        assert_eq!(**value.get(), [1, 8]);
         fs::remove_file(folder.join("b")).unwrap();
-        assert_eq!([look(), look(), look()], [None, Some(Err([2, 0])), None]);
+        assert_eq!([poll(), poll(), poll()], [None, Some(Err([2, 0])), None]);
 
-        // Halves with a look in between.
+        // Both halves, with a poll in between.
         put(folder, "a", "3");
-        assert_eq!(look(), None);
+        assert_eq!(poll(), None);
         put(folder, "b", "6");
-        assert_eq!([look(), look(), look()], [None, Some(Ok([3, 6])), None]);
-        assert_eq!(**in_force.get(), [3, 6]);
-        // Who asks for it has it read whatever the files look like.
-        assert!(in_force.reload().is_ok());
+        assert_eq!([poll(), poll(), poll()], [None, Some(Ok([3, 6])), None]);
+        assert_eq!(**value.get(), [3, 6]);
+        // An explicit reload does not look at the stamps.
+        assert!(value.reload().is_ok());
     }
 
     #[test]
@@ -175,7 +171,7 @@ mod tests {
         let file = folder.path().join("a");
         fs::write(&file, "half").unwrap();
         let writer = file.clone();
-        let in_force = InForce::open(vec![file.clone()], move || {
+        let value = Reloadable::open(vec![file.clone()], move || {
             let text = fs::read_to_string(&writer).unwrap();
             if text == "half, again" {
                 fs::write(&writer, "whole at last").unwrap();
@@ -185,9 +181,9 @@ mod tests {
         })
         .unwrap();
         fs::write(&file, "half, again").unwrap();
-        assert_eq!(in_force.reload(), Err("half, again".to_owned()));
-        assert!(in_force.reload_if_changed().is_none());
-        assert!(in_force.reload_if_changed().unwrap().is_ok());
-        assert_eq!(**in_force.get(), "whole at last");
+        assert_eq!(value.reload(), Err("half, again".to_owned()));
+        assert!(value.reload_if_changed().is_none());
+        assert!(value.reload_if_changed().unwrap().is_ok());
+        assert_eq!(**value.get(), "whole at last");
     }
 }

@@ -1,4 +1,4 @@
-//! Counts a gRPC call once it has ended, however that was.
+//! Measures a gRPC call: counts, times and logs it when it has ended, in whatever way.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,18 +13,18 @@ use crate::telemetry::metrics::Metrics;
 
 const STATUS: &str = "grpc-status";
 
-/// A call that is being answered; counted when it is dropped.
-pub(super) struct Tally {
+/// A call in progress; counted when it is dropped.
+pub(super) struct CallMetrics {
     metrics: Arc<Metrics>,
     method: &'static str,
     is_stream: bool,
     since: Instant,
-    /// `None` until the caller is told; a call that ends without was cancelled.
+    /// `None` until the status was sent; a call that ends without one was cancelled.
     code: Option<Code>,
     span: Span,
 }
 
-impl Tally {
+impl CallMetrics {
     pub(super) fn begin(
         metrics: Arc<Metrics>,
         method: &'static str,
@@ -44,15 +44,15 @@ impl Tally {
         }
     }
 
-    /// Headers or trailers of the answer, which may hold its status.
-    pub(super) fn see(&mut self, headers: &HeaderMap) {
+    /// Looks for the status in the headers or trailers of the response.
+    pub(super) fn observe(&mut self, headers: &HeaderMap) {
         if let Some(status) = headers.get(STATUS) {
             self.code = Some(Code::from_bytes(status.as_bytes()));
         }
     }
 }
 
-impl Drop for Tally {
+impl Drop for CallMetrics {
     fn drop(&mut self) {
         if self.is_stream {
             self.metrics.streams.dec();
@@ -69,7 +69,7 @@ impl Drop for Tally {
     }
 }
 
-/// Whose fault a code is, as the log has it. A call that does not exist is its caller's.
+/// How the log classifies a status code. A call to an unknown method is an error of its caller.
 const fn outcome(code: Code) -> Outcome {
     match code {
         Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss => Outcome::Fault,

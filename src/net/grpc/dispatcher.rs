@@ -1,7 +1,7 @@
-//! Where gRPC calls come in: which call it is, who may make it, and until when.
+//! Dispatches gRPC calls: authorizes them, sets their deadline, and measures them.
 //!
-//! Dispatches by path without a router, so that one event alone costs little. The calls are in `service`;
-//! health checking and reflection come from `tonic`.
+//! It matches paths without a router, so that a call with a single event costs little. The calls are in
+//! `service`; health checking and reflection come from `tonic`.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -22,29 +22,29 @@ use tonic::{Code, Status};
 use tower::Service as _;
 use tracing::{Instrument as _, error, info_span};
 
-use super::deadline::{Bounded, timeout, within};
+use super::call_metrics::CallMetrics;
+use super::deadline::{DeadlineBody, timeout, within};
 use super::service::HoldService;
 use super::status::{defect, denied, unreadable};
-use super::tally::Tally;
 use crate::config::Limits;
-use crate::config::Scope;
 use crate::net::access::{Access, Need};
-use crate::net::connection::{Boxed, Peer};
+use crate::net::connection::{BoxFuture, Peer};
+use crate::config::Scope;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
 use crate::telemetry::call::join_trace;
 use crate::telemetry::metrics::Metrics;
 
-/// Paths of our own service begin so.
-const OURS: &str = "/poh.HoldMetrics/";
+/// The prefix of the paths of `poh.HoldMetrics`.
+const SERVICE_PREFIX: &str = "/poh.HoldMetrics/";
 
-/// Takes every gRPC call.
+/// Handles every gRPC call.
 #[derive(Clone)]
-pub(in crate::net) struct Door {
-    /// Calls whose answers are short: they are never packed.
-    plain: HoldMetricsServer<HoldService>,
-    /// Calls whose answers may be long: packed where the caller takes that.
-    packed: HoldMetricsServer<HoldService>,
+pub(in crate::net) struct Dispatcher {
+    /// Writes: their responses are short and never compressed.
+    uncompressed: HoldMetricsServer<HoldService>,
+    /// Reads: their responses may be long and are compressed if the caller accepts that.
+    compressed: HoldMetricsServer<HoldService>,
     /// Health checking and reflection.
     others: Routes,
     access: Access,
@@ -55,26 +55,27 @@ pub(in crate::net) struct Door {
     stop: CancellationToken,
 }
 
-impl Door {
+impl Dispatcher {
     pub(super) fn new(
         service: HoldService,
         others: Routes,
         access: Access,
+        metrics: Arc<Metrics>,
         request_ids: Arc<RequestIds>,
         limits: &Limits,
     ) -> Self {
-        let (stop, metrics) = (service.stop.clone(), Arc::clone(&service.metrics));
-        let plain = HoldMetricsServer::new(service)
+        let stop = service.stop.clone();
+        let uncompressed = HoldMetricsServer::new(service)
             .max_decoding_message_size(limits.message_bytes_max)
             .accept_compressed(CompressionEncoding::Gzip)
             .accept_compressed(CompressionEncoding::Zstd);
-        let packed = plain
+        let compressed = uncompressed
             .clone()
             .send_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Zstd);
         Self {
-            plain,
-            packed,
+            uncompressed,
+            compressed,
             others: others.prepare(),
             access,
             metrics,
@@ -85,44 +86,44 @@ impl Door {
         }
     }
 
-    /// The answer to a call that is let in.
-    fn answer(&self, call: Call, request: Request<Incoming>) -> Boxed<Response<Body>> {
-        let answer = match call.kind {
-            Kind::Read => self.packed.clone().call(request),
-            Kind::Write => self.plain.clone().call(request),
-            Kind::Open | Kind::Inspect => Box::pin(self.others.clone().call(request)),
+    /// The response to an authorized call.
+    fn respond(&self, call: Call, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
+        let response = match call.kind {
+            Kind::Read => self.compressed.clone().call(request),
+            Kind::Write => self.uncompressed.clone().call(request),
+            Kind::Health | Kind::Reflection => Box::pin(self.others.clone().call(request)),
         };
         Box::pin(async move {
-            let answer = AssertUnwindSafe(answer).catch_unwind().await;
-            answer.map_or_else(
+            let response = AssertUnwindSafe(response).catch_unwind().await;
+            response.map_or_else(
                 |_| {
                     error!("A gRPC call panicked: this is a defect of the server.");
-                    defect(&"a defect of the server; its log says more").into_http()
+                    defect(&"internal error: see the log of the server").into_http()
                 },
-                |answer| blamed(answer.unwrap_or_else(|never| match never {})),
+                |response| blame_message(response.unwrap_or_else(|never| match never {})),
             )
         })
     }
 
     fn deadline(&self, call: Call, request: &Request<Incoming>) -> Option<Instant> {
-        let asked = timeout(request.headers());
-        let bound = match call.kind {
+        let requested = timeout(request.headers());
+        let limit = match call.kind {
             Kind::Write | Kind::Read => (!call.is_stream).then_some(self.unary_wait_max),
-            // Whoever may watch the health may do so without a key; without an end, until no connection is left.
-            Kind::Open | Kind::Inspect => Some(self.others_wait_max),
+            // Health needs no key: without a limit, watchers could hold every connection open.
+            Kind::Health | Kind::Reflection => Some(self.others_wait_max),
         };
-        let wait = match (asked, bound) {
-            (Some(asked), Some(bound)) => asked.min(bound),
-            (asked, bound) => asked.or(bound)?,
+        let wait = match (requested, limit) {
+            (Some(requested), Some(limit)) => requested.min(limit),
+            (requested, limit) => requested.or(limit)?,
         };
         Instant::now().checked_add(wait)
     }
 }
 
-impl Service<Request<Incoming>> for Door {
-    type Response = Response<Bounded<Body>>;
+impl Service<Request<Incoming>> for Dispatcher {
+    type Response = Response<DeadlineBody<Body>>;
     type Error = Infallible;
-    type Future = Boxed<Result<Self::Response, Infallible>>;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let call = Call::of_path(request.uri().path());
@@ -130,7 +131,7 @@ impl Service<Request<Incoming>> for Door {
         let Peer(peer) = *request
             .extensions()
             .get::<Peer>()
-            .expect("every connection says who its peer is");
+            .expect("every connection adds its peer to its requests");
         let span = info_span!(
             "grpc",
             otel.name = %call,
@@ -140,47 +141,47 @@ impl Service<Request<Incoming>> for Door {
             %peer
         );
         join_trace(&span, |name| request.headers().get(name)?.to_str().ok());
-        let mut tally = Tally::begin(
+        let mut call_metrics = CallMetrics::begin(
             Arc::clone(&self.metrics),
             call.method,
             call.is_stream,
             span.clone(),
         );
         let deadline = self.deadline(call, &request);
-        let answer = match self.access.admit(call.need(), request.headers(), peer.ip()) {
-            Ok(()) => self.answer(call, request),
+        let response = match self.access.admit(call.need(), request.headers(), peer.ip()) {
+            Ok(()) => self.respond(call, request),
             Err(reason) => {
                 let refused = denied(&reason).into_http();
                 Box::pin(std::future::ready(refused))
             }
         };
-        // Streams of ours end by themselves when the server stops; those of others are ended.
-        let is_ours = matches!(call.kind, Kind::Read | Kind::Write);
-        let stop = (!is_ours).then(|| self.stop.clone().cancelled_owned());
-        let answered = async move {
-            let mut response = within(deadline, answer).await;
-            tally.see(response.headers());
+        // The streams of `HoldService` end by themselves when the server stops, those of `tonic` do not.
+        let ends_itself = matches!(call.kind, Kind::Read | Kind::Write);
+        let stop = (!ends_itself).then(|| self.stop.clone().cancelled_owned());
+        let responded = async move {
+            let mut response = within(deadline, response).await;
+            call_metrics.observe(response.headers());
             response.headers_mut().insert(REQUEST_ID, id);
-            Ok(response.map(|body| Bounded::new(body, tally, deadline, stop)))
+            Ok(response.map(|body| DeadlineBody::new(body, call_metrics, deadline, stop)))
         };
-        Box::pin(answered.instrument(span))
+        Box::pin(responded.instrument(span))
     }
 }
 
-/// A call whose message could not be read fails before the service sees it, with a status of `tonic`'s own.
-fn blamed(answer: Response<Body>) -> Response<Body> {
-    match Status::from_header_map(answer.headers()) {
+/// If a message cannot be decoded, `tonic` fails the call with a status of its own before `HoldService` sees it.
+fn blame_message(response: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(response.headers()) {
         Some(status) if status.code() == Code::Internal && status.details().is_empty() => {
             unreadable(status).into_http()
         }
-        Some(_) | None => answer,
+        Some(_) | None => response,
     }
 }
 
-/// What is asked for, as far as the door must know.
+/// Which call it is, as far as dispatching depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Call {
-    /// As metrics and logs name it.
+    /// Its name in metrics and logs.
     method: &'static str,
     kind: Kind,
     is_stream: bool,
@@ -190,20 +191,20 @@ struct Call {
 enum Kind {
     /// Sends events.
     Write,
-    /// Asks questions.
+    /// Asks for scores.
     Read,
     /// Asks for the contract.
-    Inspect,
-    /// Asks for the health.
-    Open,
+    Reflection,
+    /// Asks for the health of the server.
+    Health,
 }
 
-/// As spans are named: service and method for our own, as in `poh.HoldMetrics/Record`.
+/// The name of its span: service and method if it is one of ours, as in `poh.HoldMetrics/Record`.
 impl fmt::Display for Call {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Write | Kind::Read => write!(out, "{}{}", &OURS[1..], self.method),
-            Kind::Inspect | Kind::Open => out.write_str(self.method),
+            Kind::Write | Kind::Read => write!(out, "{}{}", &SERVICE_PREFIX[1..], self.method),
+            Kind::Reflection | Kind::Health => out.write_str(self.method),
         }
     }
 }
@@ -215,7 +216,7 @@ impl Call {
             kind,
             is_stream,
         };
-        if let Some(name) = path.strip_prefix(OURS) {
+        if let Some(name) = path.strip_prefix(SERVICE_PREFIX) {
             return match name {
                 "Record" => call("Record", Kind::Write, false),
                 "Broadcast" => call("Broadcast", Kind::Write, true),
@@ -225,25 +226,25 @@ impl Call {
                 "GetLeaderboard" => call("GetLeaderboard", Kind::Read, false),
                 "GetHolder" => call("GetHolder", Kind::Read, false),
                 "Watch" => call("Watch", Kind::Read, true),
-                // The service itself says that it knows no such call.
+                // `HoldMetricsServer` answers UNIMPLEMENTED.
                 _ => call("unknown", Kind::Read, false),
             };
         }
         if path.starts_with("/grpc.health.v1.Health/") {
-            return call("Health", Kind::Open, true);
+            return call("Health", Kind::Health, true);
         }
         if path.starts_with("/grpc.reflection.v1") {
-            return call("Reflection", Kind::Inspect, true);
+            return call("Reflection", Kind::Reflection, true);
         }
-        call("unknown", Kind::Inspect, false)
+        call("unknown", Kind::Reflection, false)
     }
 
     const fn need(self) -> Need {
         match self.kind {
             Kind::Write => Need::Key(Scope::Write),
             Kind::Read => Need::Key(Scope::Read),
-            Kind::Inspect => Need::AnyKey,
-            Kind::Open => Need::Nothing,
+            Kind::Reflection => Need::AnyKey,
+            Kind::Health => Need::Nothing,
         }
     }
 }

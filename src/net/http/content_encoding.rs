@@ -1,7 +1,7 @@
-//! Bodies that are packed with gzip or zstd, unpacked as they come.
+//! Decompresses request bodies in gzip or zstd while they arrive.
 //!
-//! A body is read to its end: several members or frames in a row are one, and whatever else follows them
-//! is an error. How much may come out is bounded by whoever reads it; see `hold`.
+//! A body is read to its end: several members or frames in a row are concatenated, and anything else that
+//! follows is an error. The reader limits the decompressed size; see `hold`.
 
 use std::io;
 
@@ -15,41 +15,41 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::problem::Problem;
 
-/// A zstd frame may look back so far: 8 MiB, what RFC 9659 asks of every reader. Each body that is being
-/// read holds a window of its own.
+/// The largest window of a zstd frame: 8 MiB, which RFC 9659 requires of every decoder. Each body that is
+/// being read allocates its own.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
-/// Unpacked bytes that are handed on at once.
+/// Decompressed bytes per chunk.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// How a body is packed.
+/// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packing {
-    None,
+enum Encoding {
+    Identity,
     Gzip,
     Zstd,
 }
 
-/// The body as it was before it was packed; refused where it is packed in a way that is not read.
-pub(super) fn unpacked(headers: &HeaderMap, body: Body) -> Result<Body, Problem> {
-    let packing = packing(headers).ok_or_else(|| {
+/// The decompressed body; refused if its encoding is not supported.
+pub(super) fn decoded(headers: &HeaderMap, body: Body) -> Result<Body, Problem> {
+    let encoding = encoding(headers).ok_or_else(|| {
         Problem::of_field(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "content-encoding",
-            "content-encoding: give gzip, zstd or identity, and one of them alone",
+            "content-encoding: must be one of gzip, zstd and identity, and given once",
         )
         .with_header(
             header::ACCEPT_ENCODING,
             HeaderValue::from_static("gzip, zstd"),
         )
     })?;
-    Ok(match packing {
-        Packing::None => body,
-        Packing::Gzip => {
+    Ok(match encoding {
+        Encoding::Identity => body,
+        Encoding::Gzip => {
             let mut plain = GzipDecoder::new(reader(body));
             plain.multiple_members(true);
             stream(plain, "truncated or damaged gzip data")
         }
-        Packing::Zstd => {
+        Encoding::Zstd => {
             let window = DParameter::window_log_max(ZSTD_WINDOW_LOG_MAX);
             let mut plain = ZstdDecoder::with_params(reader(body), &[window]);
             plain.multiple_members(true);
@@ -59,7 +59,7 @@ pub(super) fn unpacked(headers: &HeaderMap, body: Body) -> Result<Body, Problem>
     })
 }
 
-/// A body again, whose errors begin with `fault`.
+/// A body whose errors begin with `fault`.
 fn stream(plain: impl AsyncRead + Send + 'static, fault: &'static str) -> Body {
     let chunks = ReaderStream::with_capacity(plain, CHUNK_BYTES);
     Body::from_stream(chunks.map_err(move |cause| io::Error::other(format!("{fault} ({cause})"))))
@@ -69,19 +69,19 @@ fn reader(body: Body) -> impl AsyncBufRead + Send + 'static {
     StreamReader::new(body.into_data_stream().map_err(io::Error::other))
 }
 
-/// What `Content-Encoding` says; `None` where it says something that is not read.
-fn packing(headers: &HeaderMap) -> Option<Packing> {
+/// The value of `Content-Encoding`; `None` if it is not supported.
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     let mut lines = headers.get_all(header::CONTENT_ENCODING).iter();
     let Some(line) = lines.next() else {
-        return Some(Packing::None);
+        return Some(Encoding::Identity);
     };
     if lines.next().is_some() {
         return None;
     }
     match line.to_str().ok()?.trim().to_ascii_lowercase().as_str() {
-        "identity" => Some(Packing::None),
-        "gzip" | "x-gzip" => Some(Packing::Gzip),
-        "zstd" => Some(Packing::Zstd),
+        "identity" => Some(Encoding::Identity),
+        "gzip" | "x-gzip" => Some(Encoding::Gzip),
+        "zstd" => Some(Encoding::Zstd),
         _ => None,
     }
 }
@@ -91,13 +91,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_coding_is_read_whatever_its_case_and_several_are_refused() {
+    fn one_encoding_is_accepted_in_any_case_and_several_are_refused() {
         for (lines, expected) in [
-            (&[][..], Some(Packing::None)),
-            (&["identity"], Some(Packing::None)),
-            (&["GZip"], Some(Packing::Gzip)),
-            (&["x-gzip"], Some(Packing::Gzip)),
-            (&[" ZSTD "], Some(Packing::Zstd)),
+            (&[][..], Some(Encoding::Identity)),
+            (&["identity"], Some(Encoding::Identity)),
+            (&["GZip"], Some(Encoding::Gzip)),
+            (&["x-gzip"], Some(Encoding::Gzip)),
+            (&[" ZSTD "], Some(Encoding::Zstd)),
             (&["br"], None),
             (&[""], None),
             (&["gzip, zstd"], None),
@@ -108,7 +108,7 @@ mod tests {
             for line in lines {
                 headers.append(header::CONTENT_ENCODING, line.parse().unwrap());
             }
-            assert_eq!(packing(&headers), expected, "{lines:?}");
+            assert_eq!(encoding(&headers), expected, "{lines:?}");
         }
     }
 }

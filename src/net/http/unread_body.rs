@@ -1,7 +1,7 @@
-//! What a refused caller still sends: read and thrown away before the refusal, where it is little.
+//! Reads and discards the rest of a refused request's body before the response is sent, if it is short.
 //!
-//! Over HTTP/2 an answer that comes before the end of its request resets the stream, and some clients then
-//! report the reset instead of the answer; over HTTP/1 it costs the connection.
+//! In HTTP/2 a response before the end of its request resets the stream, and some clients then report the reset
+//! instead of the response; in HTTP/1 it costs the connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,35 +15,35 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
-/// A longer rest is not worth reading: its caller is refused at once.
+/// A longer rest is not read: its caller is refused at once.
 const BYTES_MAX: u64 = 64 << 10;
-/// No refusal waits longer for the rest.
+/// A response waits at most this long for the rest.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Where a body comes back to that was not read to its end.
-pub(super) struct Rest(Option<oneshot::Receiver<Body>>);
+/// Receives the body of a request if it was dropped before its end.
+pub(super) struct UnreadBody(Option<oneshot::Receiver<Body>>);
 
-/// The same request, and the rest of its body once it is dropped.
-pub(super) fn lend(request: Request) -> (Request, Rest) {
-    // Who asks whether to send at all is told so by the refusal; reading would ask for the body.
+/// The same request, and the handle that receives the unread part of its body.
+pub(super) fn track(request: Request) -> (Request, UnreadBody) {
+    // With `expect` the client has not sent the body yet, and reading would ask for it.
     if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
-        return (request, Rest(None));
+        return (request, UnreadBody(None));
     }
-    let (owner, rest) = oneshot::channel();
-    let lent = |body| {
-        Body::new(Lent {
+    let (owner, unread) = oneshot::channel();
+    let tracked = |body| {
+        Body::new(TrackedRequestBody {
             body,
             owner: Some(owner),
         })
     };
-    (request.map(lent), Rest(Some(rest)))
+    (request.map(tracked), UnreadBody(Some(unread)))
 }
 
-impl Rest {
-    /// Reads what is left, if that is little and comes soon.
-    pub(super) async fn throw_away(self) {
-        let rest = self.0.and_then(|mut rest| rest.try_recv().ok());
-        let Some(mut body) = rest.filter(|body| body.size_hint().lower() <= BYTES_MAX) else {
+impl UnreadBody {
+    /// Reads the rest to its end if it is short and arrives soon.
+    pub(super) async fn discard(self) {
+        let unread = self.0.and_then(|mut unread| unread.try_recv().ok());
+        let Some(mut body) = unread.filter(|body| body.size_hint().lower() <= BYTES_MAX) else {
             return;
         };
         let reading = async {
@@ -56,18 +56,18 @@ impl Rest {
                 left = fewer;
             }
         };
-        // What does not come in time is left unread; the refusal stands either way.
+        // After the timeout the rest stays unread; the response is the same.
         let _ = tokio::time::timeout(WAIT_MAX, reading).await;
     }
 }
 
-/// A body that goes back to its owner where it is dropped before its end.
-struct Lent {
+/// A body that is sent to its owner when it is dropped.
+struct TrackedRequestBody {
     body: Body,
     owner: Option<oneshot::Sender<Body>>,
 }
 
-impl HttpBody for Lent {
+impl HttpBody for TrackedRequestBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -87,10 +87,10 @@ impl HttpBody for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for TrackedRequestBody {
     fn drop(&mut self) {
         if let Some(owner) = self.owner.take() {
-            // Nobody waits for it where the answer has gone already.
+            // Fails if the response was sent already.
             let _ = owner.send(std::mem::take(&mut self.body));
         }
     }
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_small_rest_is_read_to_its_end_and_a_long_one_is_left() {
+    async fn a_short_rest_is_read_to_its_end_and_a_long_one_is_not() {
         let most = usize::try_from(BYTES_MAX).unwrap() / CHUNK_BYTES;
         for (count, expected) in [(1, 1), (most, most), (1_000_000, most + 1)] {
             let (body, read) = chunks(count);
-            let (request, rest) = lend(Request::new(body));
+            let (request, unread) = track(Request::new(body));
             drop(request);
-            rest.throw_away().await;
+            unread.discard().await;
             assert_eq!(read.load(Ordering::Relaxed), expected);
         }
     }
@@ -132,31 +132,31 @@ mod tests {
     #[tokio::test]
     async fn the_rest_begins_where_the_reader_stopped() {
         let (body, read) = chunks(3);
-        let (mut request, rest) = lend(Request::new(body));
+        let (mut request, unread) = track(Request::new(body));
         request.body_mut().frame().await.unwrap().unwrap();
         assert_eq!(read.load(Ordering::Relaxed), 1);
         drop(request);
-        rest.throw_away().await;
+        unread.discard().await;
         assert_eq!(read.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test]
-    async fn a_rest_that_does_not_come_holds_no_refusal_up() {
+    async fn a_rest_that_does_not_arrive_does_not_block_the_response() {
         let never = futures_util::stream::pending::<Result<Bytes, Infallible>>();
-        let (request, rest) = lend(Request::new(Body::from_stream(never)));
+        let (request, unread) = track(Request::new(Body::from_stream(never)));
         drop(request);
-        rest.throw_away().await;
+        unread.discard().await;
     }
 
     #[tokio::test]
-    async fn a_caller_who_asks_first_is_not_asked_for_its_body() {
+    async fn the_body_of_a_client_that_expects_a_go_ahead_is_not_read() {
         let (body, read) = chunks(1);
         let mut request = Request::new(body);
         let expectation = "100-continue".parse().unwrap();
         request.headers_mut().insert(header::EXPECT, expectation);
-        let (request, rest) = lend(request);
+        let (request, unread) = track(request);
         drop(request);
-        rest.throw_away().await;
+        unread.discard().await;
         assert_eq!(read.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,0 +1,273 @@
+//! The batches of one upload: the one that is being filled, and those in flight to the journal.
+//!
+//! gRPC polls it from a stream of acknowledgements, HTTP awaits it from a handler; both are limited alike. It
+//! knows no wire format: the caller validates events into the open batch, and a tag of its choice comes back
+//! with each acknowledgement.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::hold_engine::Engine;
+use super::receipt::{Pending, Receipt};
+use super::submit_error::SubmitError;
+use crate::core::EventBatch;
+
+/// A batch is full with this many events, refused ones included, ...
+const BATCH_EVENTS_MAX: u64 = 4_096;
+/// ... or with this many bytes.
+const BATCH_BYTES_MAX: usize = 512 << 10;
+/// Batches of one upload that are in flight at once.
+const IN_FLIGHT_MAX: usize = 8;
+
+/// The batch that is being filled.
+#[derive(Debug, Default)]
+pub struct OpenBatch<T> {
+    /// The valid events.
+    pub events: EventBatch,
+    /// Events that were read for it, valid or not.
+    pub rows: u64,
+    /// Comes back with the acknowledgement.
+    pub tag: T,
+}
+
+/// A batch that is durable and applied.
+#[derive(Debug)]
+pub struct Acked<T> {
+    /// The tag of the batch.
+    pub tag: T,
+    /// `None` for a batch without valid events.
+    pub receipt: Option<Receipt>,
+}
+
+type Admission = Pin<Box<dyn Future<Output = Result<Pending, SubmitError>> + Send>>;
+
+/// `pending` is `None` for a batch without valid events.
+struct InFlight<T> {
+    tag: T,
+    pending: Option<Pending>,
+}
+
+/// The batches of one upload, in order.
+pub struct UploadWindow<T> {
+    engine: Arc<Engine>,
+    open: Option<OpenBatch<T>>,
+    /// Bytes of the batch before: the capacity of the next one.
+    batch_bytes: usize,
+    /// A batch that waits for room in the queue of the engine.
+    admission: Option<(Admission, T)>,
+    in_flight: VecDeque<InFlight<T>>,
+}
+
+impl<T> UploadWindow<T> {
+    /// An empty window of `engine`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            open: None,
+            batch_bytes: 0,
+            admission: None,
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    /// The open batch; begins one if there is none.
+    pub fn open_batch(&mut self) -> &mut OpenBatch<T>
+    where
+        T: Default,
+    {
+        self.open.get_or_insert_with(|| OpenBatch {
+            events: EventBatch::with_capacity(self.batch_bytes),
+            rows: 0,
+            tag: T::default(),
+        })
+    }
+
+    /// Whether the open batch must be sent before more is added to it.
+    #[must_use]
+    pub fn is_batch_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|batch| {
+            batch.rows >= BATCH_EVENTS_MAX || batch.events.bytes().len() >= BATCH_BYTES_MAX
+        })
+    }
+
+    /// Whether as many batches are in flight as may be: the next one waits for an acknowledgement.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.in_flight.len() >= IN_FLIGHT_MAX
+    }
+
+    /// Whether nothing waits to be sent or acknowledged.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.open.is_none() && self.admission.is_none() && self.in_flight.is_empty()
+    }
+
+    /// Sends the open batch. Ready with `None` if there is none; pending while the queue of the engine is full,
+    /// and while the window is, which only [`Self::poll_acked`] changes.
+    ///
+    /// # Errors
+    /// If the engine refuses the batch. It is dropped, and so is one that was opened since; those in flight
+    /// are still acknowledged.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), SubmitError>>> {
+        if self.admission.is_none() {
+            if self.open.is_some() && self.is_full() {
+                return Poll::Pending;
+            }
+            let Some(OpenBatch { events, tag, .. }) = self.open.take() else {
+                return Poll::Ready(None);
+            };
+            if events.is_empty() {
+                self.in_flight.push_back(InFlight { tag, pending: None });
+                return Poll::Ready(Some(Ok(())));
+            }
+            self.batch_bytes = events.bytes().len();
+            let engine = Arc::clone(&self.engine);
+            let admission = Box::pin(async move { engine.admit(events).await });
+            self.admission = Some((admission, tag));
+        }
+        let (admission, _) = self.admission.as_mut().expect("it was just made");
+        let admitted = ready!(admission.as_mut().poll(cx));
+        let (_, tag) = self.admission.take().expect("it was just polled");
+        Poll::Ready(Some(match admitted {
+            Ok(pending) => {
+                let pending = Some(pending);
+                self.in_flight.push_back(InFlight { tag, pending });
+                Ok(())
+            }
+            Err(error) => {
+                self.open = None;
+                Err(error)
+            }
+        }))
+    }
+
+    /// The acknowledgement of the oldest batch in flight; ready with `None` if there is none.
+    ///
+    /// # Errors
+    /// If that batch was refused, or if it is unknown whether it is durable.
+    pub fn poll_acked(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Acked<T>, SubmitError>>> {
+        let Some(oldest) = self.in_flight.front_mut() else {
+            return Poll::Ready(None);
+        };
+        let receipt = match &mut oldest.pending {
+            None => Ok(None),
+            Some(pending) => ready!(Pin::new(pending).poll(cx)).map(Some),
+        };
+        let InFlight { tag, .. } = self.in_flight.pop_front().expect("it was just polled");
+        Poll::Ready(Some(receipt.map(|receipt| Acked { tag, receipt })))
+    }
+
+    /// Drops the open batch and all acknowledgements. What was sent may be durable or not.
+    pub fn abandon(&mut self) {
+        self.open = None;
+        self.admission = None;
+        self.in_flight.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+    use crate::core::{Draft, Micros};
+    use crate::engine::{Options, SystemClock};
+
+    fn engine() -> Arc<Engine> {
+        let options = Options::in_memory();
+        Arc::new(Engine::open(options, Arc::new(SystemClock)).unwrap())
+    }
+
+    /// Adds one event with the tag `tag`, a valid one if `is_valid`.
+    fn add(window: &mut UploadWindow<u64>, engine: &Engine, tag: u64, is_valid: bool) {
+        let draft = Draft {
+            token_id: "T",
+            holder_id: if is_valid { "h" } else { "" },
+            start: Some(Micros::new(0).unwrap()),
+            ..Draft::default()
+        };
+        let batch = window.open_batch();
+        let accepted = engine.validator().accept(draft, &mut batch.events);
+        assert_eq!(accepted.is_ok(), is_valid);
+        batch.rows += 1;
+        batch.tag = tag;
+    }
+
+    async fn send(window: &mut UploadWindow<u64>) {
+        poll_fn(|cx| window.poll_send(cx)).await.unwrap().unwrap();
+    }
+
+    async fn acked(window: &mut UploadWindow<u64>) -> Option<(u64, Option<u64>)> {
+        let acked = poll_fn(|cx| window.poll_acked(cx)).await?.unwrap();
+        Some((acked.tag, acked.receipt.map(|receipt| receipt.last)))
+    }
+
+    #[tokio::test]
+    async fn batches_are_acknowledged_in_order_also_those_without_valid_events() {
+        let engine = engine();
+        let mut window = UploadWindow::new(Arc::clone(&engine));
+        assert!(window.is_idle());
+        for (tag, is_valid) in [(1, true), (2, false), (3, true)] {
+            add(&mut window, &engine, tag, is_valid);
+            assert!(!window.is_idle());
+            send(&mut window).await;
+        }
+        for expected in [(1, Some(1)), (2, None), (3, Some(2))] {
+            assert_eq!(acked(&mut window).await, Some(expected));
+        }
+        assert_eq!(acked(&mut window).await, None);
+        assert!(window.is_idle());
+    }
+
+    #[tokio::test]
+    async fn a_full_window_sends_nothing_until_a_batch_is_acknowledged() {
+        let engine = engine();
+        let mut window = UploadWindow::new(Arc::clone(&engine));
+        for tag in 0..IN_FLIGHT_MAX as u64 {
+            assert!(!window.is_full());
+            add(&mut window, &engine, tag, true);
+            send(&mut window).await;
+        }
+        assert!(window.is_full());
+        add(&mut window, &engine, 99, true);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(window.poll_send(&mut cx).is_pending());
+        acked(&mut window).await.unwrap();
+        send(&mut window).await;
+        assert!(window.is_full());
+    }
+
+    #[test]
+    fn refused_events_fill_a_batch_too() {
+        let engine = engine();
+        let mut window = UploadWindow::new(Arc::clone(&engine));
+        for _ in 1..BATCH_EVENTS_MAX {
+            add(&mut window, &engine, 0, false);
+        }
+        assert!(!window.is_batch_full());
+        add(&mut window, &engine, 0, false);
+        assert!(window.is_batch_full());
+    }
+
+    #[tokio::test]
+    async fn a_refused_batch_is_dropped_and_those_in_flight_are_still_acknowledged() {
+        let engine = engine();
+        let mut window = UploadWindow::new(Arc::clone(&engine));
+        add(&mut window, &engine, 1, true);
+        send(&mut window).await;
+        engine.close();
+        add(&mut window, &engine, 2, true);
+        let refused = poll_fn(|cx| window.poll_send(cx)).await.unwrap();
+        assert_eq!(refused, Err(SubmitError::Closing));
+        assert_eq!(acked(&mut window).await, Some((1, Some(1))));
+        assert!(window.is_idle());
+    }
+}

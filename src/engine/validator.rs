@@ -1,0 +1,34 @@
+//! Validates events as they arrive and adds the valid ones to a batch, for every protocol.
+//!
+//! It reads the clock once, when it is made, so that a batch of events costs one reading. Knows no wire format:
+//! gRPC and HTTP make the drafts, see `net`.
+
+use super::gate::{Gate, Rejection};
+use crate::core::{Draft, EventBatch, Micros};
+use crate::telemetry::metrics::Metrics;
+
+/// The bounds of an engine at one moment, and where refused events are counted.
+#[derive(Clone, Copy)]
+pub struct Validator<'e> {
+    gate: &'e Gate,
+    now: Micros,
+    metrics: &'e Metrics,
+}
+
+impl<'e> Validator<'e> {
+    pub(super) const fn new(gate: &'e Gate, now: Micros, metrics: &'e Metrics) -> Self {
+        Self { gate, now, metrics }
+    }
+
+    /// Adds the event of `draft` to `events`, or says why it is refused.
+    #[inline]
+    pub fn accept(&self, draft: Draft<'_>, events: &mut EventBatch) -> Result<(), Rejection> {
+        events.push(&self.gate.check(draft, self.now)?);
+        Ok(())
+    }
+
+    /// Counts refused events under the field to blame.
+    pub fn count_refused(&self, field: &'static str, events: u64) {
+        self.metrics.refused(field, events);
+    }
+}

@@ -1,0 +1,306 @@
+//! The query parameters of each route: read by axum's `Query`, and documented from the same structs.
+//!
+//! Unknown and repeated parameters are refused. Older names of a parameter stay valid as aliases. The routes
+//! are in `queries`.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use super::openapi::Time;
+use super::problem::Problem;
+use crate::core::{Micros, Window};
+
+const LIMIT_MAX: usize = 10_000;
+/// Refusals quote at most this many characters of a value.
+const QUOTED_MAX: usize = 40;
+
+/// The parameters of `GET /leaderboard`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LeaderboardParameters {
+    /// Holders that are listed; 100 if absent. `n` and `top` are accepted too.
+    #[serde(alias = "n", alias = "top")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    pub(super) limit: Option<Limit>,
+    /// The first instant that does not count, as RFC 3339 text or in milliseconds since 1970; now if absent.
+    #[param(value_type = Option<Time>)]
+    pub(super) as_of: Option<Instant>,
+    /// The first instant that counts; the beginning of time if absent.
+    #[param(value_type = Option<Time>)]
+    pub(super) from: Option<Instant>,
+    /// Leaves out the time after a key's last mark.
+    pub(super) closed_only: Option<bool>,
+    /// Counts this token only. `token` is accepted too.
+    #[serde(alias = "token")]
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) token_id: Option<Text>,
+}
+
+/// The parameters of `GET /stats`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StatsParameters {
+    /// Holders per page; 1,000 if absent. `page_size` is accepted too.
+    #[serde(alias = "page_size")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    pub(super) limit: Option<Limit>,
+    /// `next_page_token` of the page before. It contains the window and the token filter, which are left out or
+    /// stay the same.
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
+    pub(super) page_token: Option<Text>,
+    /// The first instant that does not count, as RFC 3339 text or in milliseconds since 1970; now if absent.
+    #[param(value_type = Option<Time>)]
+    pub(super) as_of: Option<Instant>,
+    /// The first instant that counts; the beginning of time if absent.
+    #[param(value_type = Option<Time>)]
+    pub(super) from: Option<Instant>,
+    /// Leaves out the time after a key's last mark.
+    pub(super) closed_only: Option<bool>,
+    /// Counts this token only. `token` is accepted too.
+    #[serde(alias = "token")]
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) token_id: Option<Text>,
+    /// Lists this holder only. `holder` is accepted too.
+    #[serde(alias = "holder")]
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) holder_id: Option<Text>,
+}
+
+/// The parameters of `GET /holders/{holder_id}`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HolderParameters {
+    /// The first instant that does not count, as RFC 3339 text or in milliseconds since 1970; now if absent.
+    #[param(value_type = Option<Time>)]
+    pub(super) as_of: Option<Instant>,
+    /// The first instant that counts; the beginning of time if absent.
+    #[param(value_type = Option<Time>)]
+    pub(super) from: Option<Instant>,
+    /// Leaves out the time after a key's last mark.
+    pub(super) closed_only: Option<bool>,
+    /// Counts this token only. `token` is accepted too.
+    #[serde(alias = "token")]
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) token_id: Option<Text>,
+}
+
+/// The window that a request asks for.
+pub(super) fn window(
+    from: Option<Instant>,
+    as_of: Option<Instant>,
+    closed_only: Option<bool>,
+    now: Micros,
+) -> Window {
+    Window {
+        from: from.map(|Instant(from)| from),
+        as_of: as_of.map_or(now, |Instant(as_of)| as_of),
+        closed_only: closed_only.unwrap_or(false),
+    }
+}
+
+impl StatsParameters {
+    /// Whether the parameters that are given agree with the window and the token of a page token.
+    pub(super) fn agree_with(&self, window: &Window, token_id: Option<&str>) -> bool {
+        self.as_of.is_none_or(|as_of| as_of.0 == window.as_of)
+            && self.from.is_none_or(|from| Some(from.0) == window.from)
+            && self
+                .closed_only
+                .is_none_or(|closed_only| closed_only == window.closed_only)
+            && self
+                .token_id
+                .as_ref()
+                .is_none_or(|given| token_id == Some(&*given.0))
+    }
+}
+
+/// How many holders are listed: 1 to 10,000.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Limit(pub(super) usize);
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // `parse` also accepts a sign.
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse()
+            .ok()
+            .filter(|limit| is_digits && (1..=LIMIT_MAX).contains(limit))
+            .map(Self)
+            .ok_or_else(|| {
+                let value = quoted(&text);
+                format!("must be an integer from 1 to {LIMIT_MAX}, not {value}")
+            })
+    }
+}
+
+/// An instant, as RFC 3339 text or in milliseconds since 1970.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Instant(Micros);
+
+impl TryFrom<String> for Instant {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Micros::parse(&text).map(Self).map_err(|error| {
+            let hint = if is_time_without_plus(&text) {
+                "; a plus sign means a space in a query, write %2B instead"
+            } else {
+                ""
+            };
+            format!("{error}{hint}")
+        })
+    }
+}
+
+/// Whether a text would be a time if its last space were a plus sign.
+fn is_time_without_plus(text: &str) -> bool {
+    text.rsplit_once(' ')
+        .is_some_and(|(time, offset)| Micros::parse(&format!("{time}+{offset}")).is_ok())
+}
+
+/// A text that is not empty.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Text(pub(super) String);
+
+impl TryFrom<String> for Text {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err("empty; leave the parameter out or give it a value");
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The query parameters of a request; a [`Problem`] that names the parameter if they are invalid.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        require_utf8(parts.uri.query().unwrap_or_default())?;
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(invalid(&rejection)),
+        }
+    }
+}
+
+/// `Query` would replace bytes that are not UTF-8, and so ask about another holder or token.
+fn require_utf8(query: &str) -> Result<(), Problem> {
+    let is_utf8 = |pair: &&str| percent_decode_str(pair).decode_utf8().is_ok();
+    let Some(pair) = query.split('&').find(|pair| !is_utf8(pair)) else {
+        return Ok(());
+    };
+    let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    Err(Problem::field(&name, &format!("{name}: not UTF-8 text")))
+}
+
+/// The parameter to blame, in the words of serde: `PATH: REASON`, where an unknown parameter is its own path, or
+/// a repeated one without a path.
+fn invalid(rejection: &QueryRejection) -> Problem {
+    let text = std::error::Error::source(rejection).map_or_else(String::new, ToString::to_string);
+    if let Some(name) = text
+        .strip_prefix("duplicate field `")
+        .and_then(|rest| rest.strip_suffix('`'))
+    {
+        return Problem::field(name, &format!("{name}: given more than once"));
+    }
+    if let Some((name, rest)) = text.split_once(": unknown field `")
+        && let Some(known) = rest
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix("`, "))
+    {
+        let known = known.replace('`', "");
+        return Problem::field(
+            name,
+            &format!("{}: unknown parameter; {known}", quoted(name)),
+        );
+    }
+    let (name, _) = text.split_once(": ").unwrap_or((&text, ""));
+    Problem::field(name, &text)
+}
+
+/// The beginning of a text in quotes, with control characters escaped.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<LeaderboardParameters, String> {
+        let (mut parts, ()) = axum::http::Request::builder()
+            .uri(format!("/leaderboard?{query}"))
+            .body(())
+            .unwrap()
+            .into_parts();
+        let read = Parameters::from_request_parts(&mut parts, &());
+        let read = futures_util::FutureExt::now_or_never(read).expect("it waits for nothing");
+        read.map(|Parameters(parameters)| parameters)
+            .map_err(|problem| serde_json::to_value(&problem).unwrap()["detail"].to_string())
+    }
+
+    #[test]
+    fn older_names_of_a_parameter_are_aliases() {
+        for query in ["limit=7&token_id=T", "n=7&token=T", "top=7&token_id=T"] {
+            let parameters = read(query).unwrap();
+            assert_eq!(parameters.limit.unwrap().0, 7, "{query}");
+            assert_eq!(parameters.token_id.unwrap().0, "T", "{query}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_parameter_and_quotes_its_beginning() {
+        let long = "9".repeat(1_000);
+        for (query, expected) in [
+            (
+                format!("n={long}"),
+                format!(
+                    "n: must be an integer from 1 to 10000, not \\\"{}\\\"...",
+                    &long[..40]
+                ),
+            ),
+            (
+                "limit=1&n=2".to_owned(),
+                "limit: given more than once".to_owned(),
+            ),
+            (
+                "colour=red".to_owned(),
+                "\\\"colour\\\": unknown parameter; expected one of limit, ".to_owned(),
+            ),
+            (
+                "a%3A%20b=1".to_owned(),
+                "\\\"a: b\\\": unknown parameter; ".to_owned(),
+            ),
+            (
+                "token_id=".to_owned(),
+                "token_id: empty; leave the parameter out".to_owned(),
+            ),
+            ("as_of=yesterday".to_owned(), "as_of: ".to_owned()),
+            ("closed_only=1".to_owned(), "closed_only: ".to_owned()),
+        ] {
+            let found = read(&query).err().expect("refused");
+            assert!(found.starts_with(&format!("\"{expected}")), "{found}");
+        }
+    }
+}

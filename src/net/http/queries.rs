@@ -1,0 +1,174 @@
+//! `GET /stats`, `/leaderboard` and `/holders/{holder_id}`.
+//!
+//! Parameters are read in `parameters`, answers are converted in `response`.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::etag::json_with_etag;
+use super::parameters::{
+    HolderParameters, LeaderboardParameters, Limit, Parameters, StatsParameters, Text, window,
+};
+use super::problem::Problem;
+use super::response::{HolderReport, Listing};
+use crate::engine::{Cursor, Question};
+use crate::net::context::ServerContext;
+use crate::net::page_token::{PageTokenError, page_token, read_page_token};
+
+const PAGE_LIMIT: Limit = Limit(1_000);
+const LEADERBOARD_LIMIT: Limit = Limit(100);
+
+/// All holders, page by page
+#[utoipa::path(
+    get,
+    path = "/stats",
+    tag = "questions",
+    params(StatsParameters),
+    responses(
+        (status = 200, description = "One page, in leaderboard order.", body = Listing,
+            headers(("etag" = String, description = "Identifies this answer. It stays the same if only `sequence` has changed."))),
+        (status = 304, description = "The answer that If-None-Match names is still current."),
+    ),
+    security(("api_key" = ["read"]))
+)]
+pub(super) async fn stats(
+    State(context): State<ServerContext>,
+    headers: HeaderMap,
+    Parameters(parameters): Parameters<StatsParameters>,
+) -> Result<Response, Problem> {
+    let (question, after) = page_start(&parameters, &context)?;
+    let window = question.window;
+    if let Some(Text(holder_id)) = parameters.holder_id {
+        let answer = context.questions.holder(holder_id, question).await?;
+        let sequence = context.engine.sequence();
+        let listing = Listing::one(&window, answer.as_ref(), sequence);
+        return Ok(json_with_etag(&headers, listing));
+    }
+    let Limit(limit) = parameters.limit.unwrap_or(PAGE_LIMIT);
+    let page = context
+        .questions
+        .page(question.clone(), after, limit)
+        .await?;
+    let next = page
+        .next
+        .as_ref()
+        .map(|cursor| page_token(&question, cursor));
+    Ok(json_with_etag(
+        &headers,
+        Listing::page(&window, &page, next),
+    ))
+}
+
+/// The question of a page, and the cursor after which it begins.
+fn page_start(
+    parameters: &StatsParameters,
+    context: &ServerContext,
+) -> Result<(Question, Option<Cursor>), Problem> {
+    let Some(Text(token)) = &parameters.page_token else {
+        let question = Question {
+            window: window(
+                parameters.from,
+                parameters.as_of,
+                parameters.closed_only,
+                context.engine.now(),
+            ),
+            token_id: parameters.token_id.as_ref().map(|id| id.0.as_str().into()),
+        };
+        return Ok((question, None));
+    };
+    let refused = |error: PageTokenError| Problem::field("page_token", &error);
+    let (question, cursor) = read_page_token(token).map_err(refused)?;
+    let is_same = parameters.holder_id.is_none()
+        && parameters.agree_with(&question.window, question.token_id.as_deref());
+    if !is_same {
+        return Err(refused(PageTokenError::OtherQuestion));
+    }
+    Ok((question, Some(cursor)))
+}
+
+/// The first holders
+#[utoipa::path(
+    get,
+    path = "/leaderboard",
+    tag = "questions",
+    params(LeaderboardParameters),
+    responses(
+        (status = 200, description = "The first holders, largest score first.", body = Listing,
+            headers(("etag" = String, description = "Identifies this answer. It stays the same if only `sequence` has changed."))),
+        (status = 304, description = "The answer that If-None-Match names is still current."),
+    ),
+    security(("api_key" = ["read"]))
+)]
+pub(super) async fn leaderboard(
+    State(context): State<ServerContext>,
+    headers: HeaderMap,
+    Parameters(parameters): Parameters<LeaderboardParameters>,
+) -> Result<Response, Problem> {
+    let LeaderboardParameters {
+        limit,
+        as_of,
+        from,
+        closed_only,
+        token_id,
+    } = parameters;
+    let window = window(from, as_of, closed_only, context.engine.now());
+    let question = Question {
+        window,
+        token_id: token_id.map(|Text(id)| id.into()),
+    };
+    let Limit(limit) = limit.unwrap_or(LEADERBOARD_LIMIT);
+    let page = context.questions.page(question, None, limit).await?;
+    Ok(json_with_etag(
+        &headers,
+        Listing::page(&window, &page, None),
+    ))
+}
+
+/// One holder, explained
+#[utoipa::path(
+    get,
+    path = "/holders/{holder_id}",
+    tag = "questions",
+    params(
+        ("holder_id" = String, Path, min_length = 1, description = "Percent-encoded."),
+        HolderParameters,
+    ),
+    responses(
+        (status = 200, description = "Score, rank, and the segments of time that make it up.", body = HolderReport,
+            headers(("etag" = String, description = "Identifies this answer. It stays the same if only `sequence` has changed."))),
+        (status = 304, description = "The answer that If-None-Match names is still current."),
+    ),
+    security(("api_key" = ["read"]))
+)]
+pub(super) async fn holder(
+    State(context): State<ServerContext>,
+    holder_id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    Parameters(parameters): Parameters<HolderParameters>,
+) -> Result<Response, Problem> {
+    // The route has one parameter, of any text: only its decoding can fail.
+    let Path(holder_id) =
+        holder_id.map_err(|_| Problem::field("holder_id", &"holder_id: not UTF-8 text"))?;
+    let HolderParameters {
+        as_of,
+        from,
+        closed_only,
+        token_id,
+    } = parameters;
+    let window = window(from, as_of, closed_only, context.engine.now());
+    let question = Question {
+        window,
+        token_id: token_id.map(|Text(id)| id.into()),
+    };
+    let found = context.questions.known_holder(holder_id, question).await?;
+    let answer = found.map_err(|unknown| {
+        let detail = format!("holder_id: {unknown}");
+        Problem::of_field(StatusCode::NOT_FOUND, "holder_id", detail)
+    })?;
+    Ok(json_with_etag(
+        &headers,
+        HolderReport::new(&window, &answer),
+    ))
+}

@@ -1,0 +1,234 @@
+//! The events of one request: validated one by one, sent in batches, acknowledged together at the end.
+//!
+//! Reads neither bodies nor headers; see `hold`.
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use crate::engine::{self, Engine, Receipt, SubmitError, UploadWindow, Validator};
+use crate::input::event_from_line;
+use crate::net::context::ServerContext;
+
+/// Why an event was refused; it has changed nothing.
+#[derive(Debug, Serialize, ToSchema)]
+struct RefusedEvent {
+    /// Index in the array, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    /// Line of the stream, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    /// The invalid field; null if it is not a JSON object.
+    field: Option<&'static str>,
+    /// One line that begins with the field.
+    #[schema(example = "end: before start")]
+    reason: String,
+}
+
+/// What became of the events of a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UploadResult {
+    /// Events that are stored as `durability` says.
+    accepted: u64,
+    /// Events that were refused, listed or not.
+    refused_total: u64,
+    /// The refused events; at most the first 1,000.
+    refused: Vec<RefusedEvent>,
+    /// Sequence number of the last accepted event; 0 if there is none.
+    sequence: u64,
+    /// What an accepted event survives.
+    durability: Durability,
+}
+
+/// What an accepted event survives.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Durability {
+    /// A crash of the process, and a loss of power.
+    Durable,
+    /// Nothing: the server keeps events in memory only.
+    Buffered,
+}
+
+impl From<engine::Durability> for Durability {
+    fn from(durability: engine::Durability) -> Self {
+        match durability {
+            engine::Durability::Durable => Self::Durable,
+            engine::Durability::Buffered => Self::Buffered,
+        }
+    }
+}
+
+/// Where an event is in its request.
+#[derive(Clone, Copy)]
+pub(super) enum Position {
+    /// In an array, from 0.
+    Index(u64),
+    /// In a stream, from 1.
+    Line(u64),
+}
+
+/// Why a text is not a valid event.
+pub(super) struct EventError {
+    /// The invalid field; `None` if the text is not a JSON object.
+    pub(super) field: Option<&'static str>,
+    /// One line.
+    pub(super) reason: String,
+}
+
+/// Takes the events of one request.
+pub(super) struct Upload {
+    engine: Arc<Engine>,
+    window: UploadWindow<()>,
+    wait_max: Duration,
+    refused_listed_max: usize,
+    line_bytes_max: usize,
+    /// Events that are acknowledged.
+    accepted: u64,
+    sequence: u64,
+    refused_total: u64,
+    refused: Vec<RefusedEvent>,
+}
+
+impl Upload {
+    pub(super) fn new(context: &ServerContext) -> Self {
+        Self {
+            engine: Arc::clone(&context.engine),
+            window: UploadWindow::new(Arc::clone(&context.engine)),
+            wait_max: context.limits.request_wait_max,
+            refused_listed_max: context.limits.refused_listed_max,
+            line_bytes_max: context.limits.line_bytes_max,
+            accepted: 0,
+            sequence: 0,
+            refused_total: 0,
+            refused: Vec::new(),
+        }
+    }
+
+    /// Adds the event of one JSON object, or says why it is refused.
+    pub(super) fn add(&mut self, validator: &Validator<'_>, text: &[u8]) -> Result<(), EventError> {
+        let batch = self.window.open_batch();
+        batch.rows += 1;
+        let (field, reason) = match event_from_line(text) {
+            Ok(written) => match validator.accept(written.draft(), &mut batch.events) {
+                Ok(()) => return Ok(()),
+                Err(rejection) => (Some(rejection.field()), rejection.to_string()),
+            },
+            Err(reason) => (reason.field(), reason.to_string()),
+        };
+        validator.count_refused(field.unwrap_or("json"), 1);
+        Err(EventError { field, reason })
+    }
+
+    /// Adds one of several events; lists it if it is refused.
+    pub(super) fn add_at(&mut self, position: Position, validator: &Validator<'_>, text: &[u8]) {
+        if let Err(error) = self.add(validator, text) {
+            self.refuse(position, error);
+        }
+    }
+
+    /// Refuses a line that is too long to be read.
+    pub(super) fn refuse_long_line(&mut self, number: u64, validator: &Validator<'_>) {
+        validator.count_refused("line", 1);
+        let bytes_max = self.line_bytes_max;
+        let error = EventError {
+            field: None,
+            reason: format!("a line may have at most {bytes_max} bytes"),
+        };
+        self.refuse(Position::Line(number), error);
+    }
+
+    fn refuse(&mut self, position: Position, error: EventError) {
+        self.refused_total += 1;
+        if self.refused.len() >= self.refused_listed_max {
+            return;
+        }
+        let (index, line) = match position {
+            Position::Index(index) => (Some(index), None),
+            Position::Line(line) => (None, Some(line)),
+        };
+        self.refused.push(RefusedEvent {
+            index,
+            line,
+            field: error.field,
+            reason: error.reason,
+        });
+    }
+
+    /// Sends the open batch if it is full.
+    pub(super) async fn send_if_full(&mut self) -> Result<(), Problem> {
+        if self.window.is_batch_full() {
+            self.send().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the rest and waits until all is acknowledged. An error comes with the number of accepted events.
+    pub(super) async fn finish(mut self) -> Result<UploadResult, (Problem, u64)> {
+        if let Err(problem) = self.send_all().await {
+            return Err((problem, self.accepted));
+        }
+        Ok(UploadResult {
+            accepted: self.accepted,
+            refused_total: self.refused_total,
+            refused: self.refused,
+            sequence: self.sequence,
+            durability: self.engine.durability().into(),
+        })
+    }
+
+    /// Drops the open batch and waits for those in flight; how many events are acknowledged.
+    pub(super) async fn abandon(mut self) -> u64 {
+        while let Ok(true) = self.await_ack().await {}
+        self.accepted
+    }
+
+    async fn send_all(&mut self) -> Result<(), Problem> {
+        self.send().await?;
+        while self.await_ack().await? {}
+        Ok(())
+    }
+
+    /// Sends the open batch, if there is one, when the window has room for it.
+    async fn send(&mut self) -> Result<(), Problem> {
+        while self.window.is_full() {
+            self.await_ack().await?;
+        }
+        let sent = poll_fn(|cx| self.window.poll_send(cx));
+        in_time(self.wait_max, async { sent.await.transpose() }).await?;
+        Ok(())
+    }
+
+    /// Waits for the oldest batch in flight; whether there was one.
+    async fn await_ack(&mut self) -> Result<bool, Problem> {
+        let acked = poll_fn(|cx| self.window.poll_acked(cx));
+        let Some(acked) = in_time(self.wait_max, async { acked.await.transpose() }).await? else {
+            return Ok(false);
+        };
+        if let Some(Receipt { first, last, .. }) = acked.receipt {
+            self.accepted += last - first + 1;
+            self.sequence = last;
+        }
+        Ok(true)
+    }
+}
+
+async fn in_time<T>(
+    wait_max: Duration,
+    step: impl Future<Output = Result<T, SubmitError>>,
+) -> Result<T, Problem> {
+    match tokio::time::timeout(wait_max, step).await {
+        Ok(done) => done.map_err(|error| Problem::from(&error)),
+        Err(_) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not acknowledged in time: events that were sent may be stored; send them again",
+        )
+        .retry(Duration::from_secs(1))),
+    }
+}

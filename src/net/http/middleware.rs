@@ -12,10 +12,10 @@ use tracing::{Instrument as _, info_span};
 
 use super::problem::{PROBLEM_JSON, Problem};
 use super::unread_body::track;
+use crate::config::Scope;
 use crate::net::access::Need;
 use crate::net::connection::Peer;
 use crate::net::context::ServerContext;
-use crate::config::Scope;
 use crate::net::request_id::{REQUEST_ID, text};
 use crate::telemetry::call::{self, Outcome};
 

@@ -42,7 +42,7 @@ async fn one_event_is_taken_or_refused_by_its_field() {
         (
             "5",
             json!(null),
-            "the body is not an object; send one event as an object, or several as an array of objects",
+            "the body is not an object; found 5; send one event as an object, or several as an array of objects",
         ),
         (
             "",
@@ -79,7 +79,7 @@ async fn an_array_tells_which_of_its_events_are_refused() {
         taken["refused"],
         json!([
             {"index": 1, "field": "token_id", "reason": "token_id: missing or empty"},
-            {"index": 2, "field": null, "reason": "not an object"},
+            {"index": 2, "field": null, "reason": "not an object; found 7"},
         ])
     );
     let problem = service.post(JSON, "[{]").await.problem(400);

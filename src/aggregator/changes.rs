@@ -95,9 +95,8 @@ impl Restoring<'_> {
         }
         let mut facts = KeyFacts::default();
         for claim in claims {
-            let _ = facts.record(claim);
+            facts.record(claim);
         }
-        facts.settle();
         self.keys
             .push((self.aggregator.tokens.number(token_id), facts));
     }
@@ -109,7 +108,6 @@ impl Restoring<'_> {
         let mut shard = self.aggregator.shard_mut(part_of(&self.holder_id));
         let keys = self.keys.drain(..);
         shard.change(&self.holder_id, |holder| holder.restore(keys));
-        shard.settle(&self.holder_id);
     }
 }
 

@@ -87,9 +87,6 @@ impl HoldAggregator {
         let token = self.tokens.number(event.token_id);
         let mut shard = self.shard_mut(part_of(event.holder_id));
         let done = shard.change(event.holder_id, |holder| holder.record(token, event.claim));
-        if done.is_due {
-            shard.settle(event.holder_id);
-        }
         drop(shard);
         self.events.fetch_add(1, Ordering::Relaxed);
         done.is_change
@@ -149,7 +146,6 @@ impl HoldAggregator {
                     for (token, facts) in keys {
                         ours.change(&holder_id, |holder| holder.merge(token, facts));
                     }
-                    ours.settle(&holder_id);
                 }
             }
         }
@@ -234,17 +230,9 @@ impl HoldAggregator {
         let places = || numbers.iter().copied().zip(tokens.iter().copied());
         shard.touch(places());
         let mut repeated = 0;
-        let mut due = Numbers::new();
         for (event, (number, token)) in events().zip(places()) {
             let done = shard.change_at(number, |holder| holder.record(token, event.claim));
             repeated += u64::from(!done.is_change);
-            if done.is_due {
-                due.push(number);
-            }
-        }
-        // A reorganisation corrects many facts of one key: they are rebuilt once, not each time.
-        for number in due {
-            shard.settle_at(number);
         }
         repeated
     }

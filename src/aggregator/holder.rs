@@ -1,11 +1,8 @@
 //! All keys of one holder, with their sum kept at hand.
 
-use std::borrow::Cow;
-
 use super::ceiling::Ceiling;
 use super::ids::IdNumber;
 use super::keys::{HeldKey, Keys};
-use crate::core::key::Recorded;
 use crate::core::window::length;
 use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
 
@@ -13,7 +10,7 @@ use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
 #[derive(Clone)]
 pub(super) struct HolderState {
     keys: Keys,
-    /// Sum over the settled keys of what each earns before `horizon`, open ones included.
+    /// Sum over the keys of what each earns before `horizon`, open ones included.
     totals: Totals,
     /// What each microsecond past `horizon` adds; its held time counts the open keys.
     rate: Totals,
@@ -21,8 +18,6 @@ pub(super) struct HolderState {
     beginning: Micros,
     /// No key changes after; a correction may leave it too late, never too early.
     horizon: Micros,
-    /// Keys that a correction made stale, not in the sums.
-    stale: Vec<IdNumber>,
     /// Some key is marked as changed.
     pub(super) is_changed: bool,
 }
@@ -31,8 +26,6 @@ pub(super) struct HolderState {
 #[derive(Clone, Copy)]
 pub(super) struct HolderChange {
     pub(super) is_change: bool,
-    /// [`HolderState::settle`] is due.
-    pub(super) is_due: bool,
     pub(super) new_keys: usize,
 }
 
@@ -44,7 +37,6 @@ impl Default for HolderState {
             rate: Totals::ZERO,
             beginning: Micros::MAX,
             horizon: Micros::MIN,
-            stale: Vec::new(),
             is_changed: false,
         }
     }
@@ -70,7 +62,6 @@ impl HolderState {
         self.keys.make_room(keys.len());
         let mut all = HolderChange {
             is_change: false,
-            is_due: false,
             new_keys: 0,
         };
         for (token, facts) in keys {
@@ -78,10 +69,7 @@ impl HolderState {
                 if key.knows_nothing() {
                     // It was built outside of the lock; to record it again would only take time.
                     *key = facts;
-                    return Recorded {
-                        is_change: true,
-                        is_stale: false,
-                    };
+                    return true;
                 }
                 key.merge(&facts)
             });
@@ -89,35 +77,13 @@ impl HolderState {
                 self.mark(token, false);
             }
             all.is_change |= done.is_change;
-            all.is_due |= done.is_due;
             all.new_keys += done.new_keys;
         }
         self.is_changed = was_changed;
         all
     }
 
-    /// Rebuilds what corrections made stale.
-    pub(super) fn settle(&mut self) {
-        for token in std::mem::take(&mut self.stale) {
-            if let Some(key) = self.keys.get_mut(token) {
-                key.facts.settle();
-                let sums = Sums::of(&key.facts);
-                self.add(&sums);
-            }
-        }
-    }
-
-    /// This state, or a settled copy where a correction is half way in.
-    pub(super) fn settled(&self) -> Cow<'_, Self> {
-        if self.stale.is_empty() {
-            return Cow::Borrowed(self);
-        }
-        let mut settled = self.clone();
-        settled.settle();
-        Cow::Owned(settled)
-    }
-
-    /// The sums over `window`; the state must be settled.
+    /// The sums over `window`.
     pub(super) fn score(&self, window: &Window) -> Totals {
         let holds_all = self.horizon <= window.as_of && window.start() <= self.beginning;
         if holds_all && self.rate == Totals::ZERO {
@@ -134,19 +100,15 @@ impl HolderState {
             .sum()
     }
 
-    /// The sums of one key over `window`; `None` where there is no such key. The state must be settled.
+    /// The sums of one key over `window`; `None` where there is no such key.
     pub(super) fn score_of(&self, token: IdNumber, window: &Window) -> Option<Totals> {
         Some(self.keys.get(token)?.facts.score(window))
     }
 
-    /// What no window can exceed; nothing is known of a state that is not settled.
+    /// What no window can exceed.
     pub(super) fn ceiling(&self) -> Ceiling {
         Ceiling {
-            score: if self.stale.is_empty() {
-                self.totals.score.ceiling()
-            } else {
-                f64::INFINITY
-            },
+            score: self.totals.score.ceiling(),
             rate: self.rate.score.ceiling(),
             horizon: self.horizon,
         }
@@ -187,30 +149,22 @@ impl HolderState {
     fn change(
         &mut self,
         token: IdNumber,
-        change: impl FnOnce(&mut KeyFacts) -> Recorded,
+        change: impl FnOnce(&mut KeyFacts) -> bool,
     ) -> HolderChange {
-        let was_stale = self.stale.contains(&token);
         let (key, is_new_key) = self.keys.entry(token);
-        let before = (!was_stale).then(|| Sums::of(&key.facts));
-        let recorded = change(&mut key.facts);
+        let before = Sums::of(&key.facts);
+        let is_known_more = change(&mut key.facts);
         // An event that earns nothing still makes its key known.
-        let is_change = recorded.is_change || is_new_key;
+        let is_change = is_known_more || is_new_key;
         key.is_changed |= is_change;
         self.is_changed |= is_change;
-        let after = (!recorded.is_stale).then(|| Sums::of(&key.facts));
-        if recorded.is_change {
-            if let Some(before) = before {
-                self.take_away(&before);
-            }
-            match after {
-                Some(after) => self.add(&after),
-                None if !was_stale => self.stale.push(token),
-                None => {}
-            }
+        if is_known_more {
+            let after = Sums::of(&key.facts);
+            self.take_away(&before);
+            self.add(&after);
         }
         HolderChange {
             is_change,
-            is_due: !self.stale.is_empty(),
             new_keys: usize::from(is_new_key),
         }
     }

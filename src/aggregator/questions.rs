@@ -73,7 +73,7 @@ impl HoldAggregator {
                 let shard = self.shard(part);
                 let score = |holder: &Holder| HolderScore {
                     holder_id: holder.id.clone(),
-                    totals: holder.state.settled().score(window),
+                    totals: holder.state.score(window),
                 };
                 shard.holders().iter().map(score).collect()
             })
@@ -144,9 +144,9 @@ impl HoldAggregator {
         let (totals, keys) = {
             let shard = self.shard(part_of(holder_id));
             let holder = shard.get(holder_id)?;
-            let state = holder.state.settled();
-            let totals = score(&state, tokens, &question.window)?;
-            (totals, self.segments_of(holder_id, &state, tokens))
+            let state = &holder.state;
+            let totals = score(state, tokens, &question.window)?;
+            (totals, self.segments_of(holder_id, state, tokens))
         };
         Some(HolderView {
             row: RankedHolder {
@@ -167,7 +167,6 @@ impl HoldAggregator {
             .shard(part_of(holder_id))
             .get(holder_id)?
             .state
-            .settled()
             .score(window);
         Some((
             1 + self.ahead_of(holder_id, totals, Tokens::All, window),
@@ -184,7 +183,7 @@ impl HoldAggregator {
         let mut keys = Vec::new();
         for part in 0..PARTS {
             for holder in self.shard(part).holders() {
-                keys.extend(self.segments_of(&holder.id, &holder.state.settled(), Tokens::All));
+                keys.extend(self.segments_of(&holder.id, &holder.state, Tokens::All));
             }
         }
         keys.sort_unstable_by(|a, b| (&a.token_id, &a.holder_id).cmp(&(&b.token_id, &b.holder_id)));
@@ -218,7 +217,7 @@ impl HoldAggregator {
         let mut known = 0;
         let mut visit = |shard: &Shard| {
             shard.visit_from(floor, window.as_of, |holder| {
-                let totals = holder.state.settled().score(window);
+                let totals = holder.state.score(window);
                 leaders.offer(totals, || Cow::Borrowed(&*holder.id));
                 leaders
                     .entry_floor()
@@ -251,7 +250,7 @@ impl HoldAggregator {
                 let shard = self.shard(part);
                 let known_to_need = f64::from_bits(floor.load(Ordering::Relaxed));
                 let needed = shard.visit_from(known_to_need, window.as_of, |holder| {
-                    let totals = holder.state.settled().score(window);
+                    let totals = holder.state.score(window);
                     leaders.offer(totals, || Cow::Borrowed(&*holder.id));
                     let floor = leaders.entry_floor();
                     floor.map_or(known_to_need, |floor| floor.max(known_to_need))
@@ -313,8 +312,8 @@ impl HoldAggregator {
 /// The sums of a holder, of one token or all; `None` where it never held that one.
 fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Option<Totals> {
     match tokens {
-        Tokens::All => Some(state.settled().score(window)),
-        Tokens::One(token) => state.settled().score_of(token, window),
+        Tokens::All => Some(state.score(window)),
+        Tokens::One(token) => state.score_of(token, window),
     }
 }
 

@@ -1,15 +1,19 @@
 //! All that is known of one key: its plain facts, and its named ones with their standing.
 //!
-//! A plain fact can never be withdrawn, so it lives in a [`Timeline`] alone. A named one is kept,
-//! because a later event may correct it; the timeline of both together is a view that a correction
-//! makes stale and [`KeyFacts::settle`] rebuilds. A key that knows one closed hold, as most do, is
-//! that hold and no more: 24 bytes. A few that do not overlap lie side by side; their sums are made
-//! when they are asked for, which is quicker than to look elsewhere for them.
+//! A plain fact can never be withdrawn, so what a larger one covers leaves no trace. A named one is kept,
+//! because a later event may correct it. A key that knows one closed hold, as most do, is that hold and no
+//! more: 24 bytes. A few that do not overlap lie side by side; their sums are made when they are asked for,
+//! which is quicker than to look elsewhere for them. Up to [`SMALL_MAX`] facts of any kind lie in sorted
+//! vectors, see [`super::timeline`]; a key that knows more is a [`super::large`] one.
 
 use hashbrown::HashMap;
 
+use super::large::LargeKey;
 use super::lone::{self, FEW, Lone};
 use super::{Claim, Fact, Micros, Segment, Standing, Timeline, Totals, Wad, Window};
+
+/// Stretches, marks and named events up to which a correction may make a timeline anew.
+const SMALL_MAX: usize = 64;
 
 /// Into how many parts all holders are divided, by [`part_of`].
 pub const PARTS: usize = 256;
@@ -33,11 +37,13 @@ enum Known {
     Lone(Lone),
     /// Two to [`FEW`], apart from each other, in order of time.
     Few(Box<[Lone]>),
-    Many(Box<Many>),
+    Small(Box<Small>),
+    /// More than [`SMALL_MAX`] were known at some time.
+    Large(Box<LargeKey>),
 }
 
 #[derive(Clone, Debug, Default)]
-struct Many {
+struct Small {
     plain: Timeline,
     /// Apart, because few keys have any: what all have lies together in memory.
     named: Option<Box<Named>>,
@@ -48,55 +54,26 @@ struct Named {
     standings: HashMap<Box<str>, Standing>,
     /// Plain facts and the named ones in force.
     view: Timeline,
-    is_stale: bool,
-}
-
-/// What adding something to a key did to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a stale key must be settled before it is asked"]
-pub struct Recorded {
-    /// Something is known that was not known before.
-    pub is_change: bool,
-    /// A fact was withdrawn or replaced: call [`KeyFacts::settle`] before asking.
-    pub is_stale: bool,
 }
 
 impl KeyFacts {
-    /// Adds a claim.
-    pub fn record(&mut self, claim: Claim<'_>) -> Recorded {
+    /// Adds a claim; returns whether something is known that was not known before.
+    pub fn record(&mut self, claim: Claim<'_>) -> bool {
         match claim {
-            Claim::Plain(fact) => self.record_plain(fact),
-            Claim::Named { event_id, standing } => self.record_named(event_id, standing),
+            Claim::Plain(Fact::Closed { start, end, .. }) if start >= end => false,
+            Claim::Plain(fact) => match Lone::of(fact).and_then(|hold| self.0.join(hold)) {
+                Some(is_change) => is_change,
+                None => self.record_in_full(claim),
+            },
+            Claim::Named { .. } => self.record_in_full(claim),
         }
     }
 
-    /// Adds all that `other` knows.
-    pub fn merge(&mut self, other: &Self) -> Recorded {
-        let mut all = Recorded {
-            is_change: false,
-            is_stale: self.is_stale(),
-        };
-        other.claims(|claim| {
-            let recorded = self.record(claim);
-            all.is_change |= recorded.is_change;
-            all.is_stale = recorded.is_stale;
-        });
-        all
-    }
-
-    /// Rebuilds the timeline from what is in force, in time linear in the facts (times a logarithm).
-    pub fn settle(&mut self) {
-        let Known::Many(many) = &mut self.0 else {
-            return;
-        };
-        if let Some(named) = many.named.as_mut().filter(|named| named.is_stale) {
-            named.view = many.plain.clone();
-            let standings = named.standings.values();
-            for fact in standings.filter_map(|standing| standing.fact) {
-                named.view.record(fact);
-            }
-            named.is_stale = false;
-        }
+    /// Adds all that `other` knows; returns whether that is a change.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        let mut is_change = false;
+        other.claims(|claim| is_change |= self.record(claim));
+        is_change
     }
 
     /// Whether no event has left anything here.
@@ -105,11 +82,12 @@ impl KeyFacts {
         matches!(self.0, Known::Nothing)
     }
 
-    /// Where the last stretch of its plain holds begins; `None` where there is none.
+    /// Something about its latest facts; whoever reads it ahead of a change waits for their memory here.
     #[must_use]
-    pub fn last_stretch(&self) -> Option<Micros> {
+    pub fn touch(&self) -> Option<Micros> {
         match &self.0 {
-            Known::Many(many) => many.plain.last_stretch(),
+            Known::Small(small) => small.plain.last_stretch(),
+            Known::Large(large) => large.horizon(),
             few => few.holds().last().map(Lone::start),
         }
     }
@@ -127,40 +105,37 @@ impl KeyFacts {
                 let holds = self.0.holds().iter();
                 holds.for_each(|hold| visit(Claim::Plain(hold.fact())));
             }
-            Known::Many(many) => {
-                many.plain.facts().map(Claim::Plain).for_each(&mut visit);
-                for (event_id, standing) in many.named.iter().flat_map(|named| &named.standings) {
+            Known::Small(small) => {
+                small.plain.facts().map(Claim::Plain).for_each(&mut visit);
+                for (event_id, standing) in small.named.iter().flat_map(|named| &named.standings) {
                     visit(Claim::Named {
                         event_id,
                         standing: *standing,
                     });
                 }
             }
+            Known::Large(large) => large.claims(visit),
         }
     }
 
-    /// How many claims [`Self::claims`] hands out.
+    /// How many claims [`Self::claims`] hands out, or more than `enough` where they are more than that.
     #[must_use]
-    pub fn claim_count(&self) -> usize {
+    pub fn claim_count(&self, enough: usize) -> usize {
         match &self.0 {
             Known::Nothing | Known::Lone(_) => 1,
             Known::Few(holds) => holds.len(),
-            Known::Many(many) => {
-                let named = many.named.as_ref();
-                many.plain.fact_count() + named.map_or(0, |named| named.standings.len())
-            }
+            Known::Small(small) => small.fact_count(),
+            Known::Large(large) => large.claim_count(enough),
         }
     }
 
     /// The first instant at which anything is known; `None` where nothing is.
-    ///
-    /// # Panics
-    /// Where the key is stale, as all questions do.
     #[must_use]
     pub fn beginning(&self) -> Option<Micros> {
         match self.view() {
             View::Apart(holds) => holds.first().map(Lone::start),
             View::Timeline(timeline) => timeline.beginning(),
+            View::Large(large) => large.beginning(),
         }
     }
 
@@ -170,6 +145,7 @@ impl KeyFacts {
         match self.view() {
             View::Apart(holds) => holds.last().map(Lone::end),
             View::Timeline(timeline) => timeline.horizon(),
+            View::Large(large) => large.horizon(),
         }
     }
 
@@ -178,9 +154,10 @@ impl KeyFacts {
     pub fn rate(&self) -> Totals {
         let open = match self.view() {
             View::Apart(_) => None,
-            View::Timeline(timeline) => timeline.open(),
+            View::Timeline(timeline) => timeline.open().map(|(_, weight)| weight),
+            View::Large(large) => large.open(),
         };
-        open.map_or(Totals::ZERO, |(_, weight)| Totals::of(weight, 1))
+        open.map_or(Totals::ZERO, |weight| Totals::of(weight, 1))
     }
 
     /// Totals of everything before [`Self::horizon`].
@@ -192,6 +169,7 @@ impl KeyFacts {
                 holds.iter().map(each).sum()
             }
             View::Timeline(timeline) => timeline.totals(),
+            View::Large(large) => large.totals(),
         }
     }
 
@@ -207,6 +185,7 @@ impl KeyFacts {
                 holds.iter().map(each).sum()
             }
             View::Timeline(timeline) => timeline.score(window),
+            View::Large(large) => large.score(window),
         }
     }
 
@@ -223,55 +202,68 @@ impl KeyFacts {
                 holds.iter().map(each).collect()
             }
             View::Timeline(timeline) => timeline.segments(),
+            View::Large(large) => large.segments(),
         }
     }
 
     fn view(&self) -> View<'_> {
         match &self.0 {
-            Known::Many(many) => View::Timeline(many.named.as_ref().map_or(&many.plain, |named| {
-                assert!(!named.is_stale, "a stale key is settled before it is asked");
-                &named.view
-            })),
+            Known::Small(small) => View::Timeline(
+                small
+                    .named
+                    .as_ref()
+                    .map_or(&small.plain, |named| &named.view),
+            ),
+            Known::Large(large) => View::Large(large),
             few => View::Apart(few.holds()),
         }
     }
 
-    fn is_stale(&self) -> bool {
-        match &self.0 {
-            Known::Nothing | Known::Lone(_) | Known::Few(_) => false,
-            Known::Many(many) => many.named.as_ref().is_some_and(|named| named.is_stale),
+    /// Adds a claim that needs more than holds that are apart.
+    fn record_in_full(&mut self, claim: Claim<'_>) -> bool {
+        if matches!(self.0, Known::Nothing | Known::Lone(_) | Known::Few(_)) {
+            let mut small = Box::<Small>::default();
+            for hold in self.0.holds() {
+                small.plain.record(hold.fact());
+            }
+            self.0 = Known::Small(small);
         }
-    }
-
-    fn record_plain(&mut self, fact: Fact) -> Recorded {
-        if matches!(fact, Fact::Closed { start, end, .. } if start >= end) {
-            return Recorded {
-                is_change: false,
-                is_stale: self.is_stale(),
-            };
-        }
-        if let Some(is_change) = Lone::of(fact).and_then(|hold| self.0.join(hold)) {
-            return Recorded::settled(is_change);
-        }
-        let many = self.many();
-        let is_change = many.plain.record(fact);
-        let mut is_stale = false;
-        if let Some(named) = &mut many.named {
-            is_stale = named.is_stale;
-            if !is_stale {
-                named.view.record(fact);
+        match &mut self.0 {
+            Known::Large(large) => large.record(claim),
+            Known::Small(small) => {
+                let is_change = small.record(claim);
+                if small.fact_count() > SMALL_MAX {
+                    let mut large = Box::<LargeKey>::default();
+                    self.claims(|claim| {
+                        large.record(claim);
+                    });
+                    self.0 = Known::Large(large);
+                }
+                is_change
+            }
+            Known::Nothing | Known::Lone(_) | Known::Few(_) => {
+                unreachable!("a small key was made just now")
             }
         }
-        Recorded {
-            is_change,
-            is_stale,
+    }
+}
+
+impl Small {
+    fn record(&mut self, claim: Claim<'_>) -> bool {
+        match claim {
+            Claim::Plain(fact) => {
+                if let Some(named) = &mut self.named {
+                    named.view.record(fact);
+                }
+                self.plain.record(fact)
+            }
+            Claim::Named { event_id, standing } => self.record_named(event_id, standing),
         }
     }
 
-    fn record_named(&mut self, event_id: &str, standing: Standing) -> Recorded {
-        let many = self.many();
-        let plain = &many.plain;
-        let named = many.named.get_or_insert_with(|| {
+    fn record_named(&mut self, event_id: &str, standing: Standing) -> bool {
+        let plain = &self.plain;
+        let named = self.named.get_or_insert_with(|| {
             Box::new(Named {
                 view: plain.clone(),
                 ..Named::default()
@@ -279,44 +271,33 @@ impl KeyFacts {
         });
         let replaced = match named.standings.get_mut(event_id) {
             Some(known) if standing.prevails_over(known) => std::mem::replace(known, standing).fact,
-            Some(_) => {
-                return Recorded {
-                    is_change: false,
-                    is_stale: named.is_stale,
-                };
-            }
+            Some(_) => return false,
             None => {
                 named.standings.insert(event_id.into(), standing);
                 None
             }
         };
         match (replaced, standing.fact) {
-            (Some(old), new) if new != Some(old) => named.is_stale = true,
-            (None, Some(fact)) if !named.is_stale => {
+            (Some(old), new) if new != Some(old) => named.make_view(plain),
+            (None, Some(fact)) => {
                 named.view.record(fact);
             }
-            _ => {}
+            (Some(_) | None, _) => {}
         }
-        Recorded {
-            is_change: true,
-            is_stale: named.is_stale,
-        }
+        true
     }
 
-    /// The form that can know everything.
-    fn many(&mut self) -> &mut Many {
-        if !matches!(self.0, Known::Many(_)) {
-            let mut many = Box::<Many>::default();
-            for hold in self.0.holds() {
-                many.plain.record(hold.fact());
-            }
-            self.0 = Known::Many(many);
-        }
-        match &mut self.0 {
-            Known::Many(many) => many,
-            Known::Nothing | Known::Lone(_) | Known::Few(_) => {
-                unreachable!("it was made just now")
-            }
+    fn fact_count(&self) -> usize {
+        let named = self.named.as_ref();
+        self.plain.fact_count() + named.map_or(0, |named| named.standings.len())
+    }
+}
+
+impl Named {
+    fn make_view(&mut self, plain: &Timeline) {
+        self.view = plain.clone();
+        for fact in self.standings.values().filter_map(|standing| standing.fact) {
+            self.view.record(fact);
         }
     }
 }
@@ -325,7 +306,7 @@ impl Known {
     /// All that is known, where that is no more than holds that are apart.
     fn holds(&self) -> &[Lone] {
         match self {
-            Self::Nothing | Self::Many(_) => &[],
+            Self::Nothing | Self::Small(_) | Self::Large(_) => &[],
             Self::Lone(hold) => std::slice::from_ref(hold),
             Self::Few(holds) => holds,
         }
@@ -333,7 +314,7 @@ impl Known {
 
     /// Takes one hold more and says whether that is a change; `None` where a timeline is needed for it.
     fn join(&mut self, hold: Lone) -> Option<bool> {
-        if matches!(self, Self::Many(_)) {
+        if matches!(self, Self::Small(_) | Self::Large(_)) {
             return None;
         }
         let holds = self.holds();
@@ -352,15 +333,7 @@ impl Known {
 enum View<'a> {
     Apart(&'a [Lone]),
     Timeline(&'a Timeline),
-}
-
-impl Recorded {
-    const fn settled(is_change: bool) -> Self {
-        Self {
-            is_change,
-            is_stale: false,
-        }
-    }
+    Large(&'a LargeKey),
 }
 
 #[cfg(test)]
@@ -395,29 +368,29 @@ mod tests {
             let (mut key, mut timeline) = (KeyFacts::default(), Timeline::default());
             for fact in &facts {
                 let recorded = key.record(Claim::Plain(*fact));
-                prop_assert_eq!(recorded, Recorded::settled(timeline.record(*fact)));
+                prop_assert_eq!(recorded, timeline.record(*fact));
             }
             // Another order, and in two halves.
             let (mut reversed, mut half) = (KeyFacts::default(), KeyFacts::default());
             let (first, second) = facts.split_at(cut.min(facts.len()));
             for fact in second.iter().rev() {
-                let _ = reversed.record(Claim::Plain(*fact));
+                reversed.record(Claim::Plain(*fact));
             }
             for fact in first {
-                let _ = half.record(Claim::Plain(*fact));
+                half.record(Claim::Plain(*fact));
             }
-            let _ = reversed.merge(&half);
+            reversed.merge(&half);
             let window = Window { from: from.map(instant), as_of: instant(as_of), closed_only: false };
             for key in [&key, &reversed] {
                 prop_assert_eq!(key.beginning(), timeline.beginning());
-                prop_assert_eq!(key.last_stretch(), timeline.last_stretch());
+                prop_assert_eq!(key.touch(), timeline.last_stretch());
                 prop_assert_eq!(key.horizon(), timeline.horizon());
                 prop_assert_eq!(key.totals(), timeline.totals());
                 prop_assert_eq!(key.score(&window), timeline.score(&window));
                 prop_assert_eq!(key.segments(), timeline.segments());
                 let mut claimed = Vec::new();
                 key.claims(|claim| if let Claim::Plain(fact) = claim { claimed.push(fact); });
-                prop_assert_eq!(key.claim_count(), claimed.len());
+                prop_assert_eq!(key.claim_count(usize::MAX), claimed.len());
                 if !facts.is_empty() {
                     prop_assert_eq!(claimed, timeline.facts().collect::<Vec<_>>());
                 }

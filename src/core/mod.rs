@@ -10,6 +10,7 @@ pub mod columns;
 pub mod encoding;
 pub mod event;
 pub mod key;
+mod large;
 pub mod leaderboard;
 mod lone;
 pub mod score;

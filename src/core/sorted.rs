@@ -1,53 +1,32 @@
-//! A map ordered by instant, small where it is small.
-//!
-//! Most keys know one or two facts, a few know a million: up to [`FEW`] entries lie in one vector,
-//! more in a B-tree, so that a late event costs a logarithm and a lone one costs one allocation.
-
-use std::collections::BTreeMap;
-use std::ops::Bound;
+//! A map ordered by instant, for few entries: one vector.
 
 use super::Micros;
 
-/// Entries up to which a vector is used; above, shifting it costs more than a tree.
-const FEW: usize = 64;
-
 /// Values by instant, in order of time.
 #[derive(Clone, Debug)]
-pub(super) enum SortedMap<V> {
-    Few(Vec<(Micros, V)>),
-    Many(BTreeMap<Micros, V>),
-}
+pub(super) struct SortedMap<V>(Vec<(Micros, V)>);
 
 impl<V> Default for SortedMap<V> {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self(Vec::new())
     }
 }
 
 impl<V: Copy> SortedMap<V> {
     pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Few(entries) => entries.len(),
-            Self::Many(entries) => entries.len(),
-        }
+        self.0.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.is_empty()
     }
 
     pub(super) fn first(&self) -> Option<(Micros, V)> {
-        match self {
-            Self::Few(entries) => entries.first().copied(),
-            Self::Many(entries) => entries.first_key_value().map(|(at, value)| (*at, *value)),
-        }
+        self.0.first().copied()
     }
 
     pub(super) fn last(&self) -> Option<(Micros, V)> {
-        match self {
-            Self::Few(entries) => entries.last().copied(),
-            Self::Many(entries) => entries.last_key_value().map(|(at, value)| (*at, *value)),
-        }
+        self.0.last().copied()
     }
 
     pub(super) fn get(&self, at: Micros) -> Option<V> {
@@ -58,30 +37,13 @@ impl<V: Copy> SortedMap<V> {
 
     /// The last entry at or before `at`.
     pub(super) fn last_until(&self, at: Micros) -> Option<(Micros, V)> {
-        self.last_within(Bound::Included(at))
+        let count = self.0.partition_point(|(key, _)| *key <= at);
+        self.0[..count].last().copied()
     }
 
     /// The last entry before `at`.
     pub(super) fn last_before(&self, at: Micros) -> Option<(Micros, V)> {
-        self.last_within(Bound::Excluded(at))
-    }
-
-    #[inline]
-    fn last_within(&self, end: Bound<Micros>) -> Option<(Micros, V)> {
-        match self {
-            Self::Few(entries) => {
-                let count = match end {
-                    Bound::Included(at) => entries.partition_point(|(key, _)| *key <= at),
-                    Bound::Excluded(at) => entries.partition_point(|(key, _)| *key < at),
-                    Bound::Unbounded => entries.len(),
-                };
-                entries[..count].last().copied()
-            }
-            Self::Many(entries) => {
-                let last = entries.range((Bound::Unbounded, end)).next_back();
-                last.map(|(key, value)| (*key, *value))
-            }
-        }
+        self.0[..self.place(at)].last().copied()
     }
 
     /// The first entry after `at`.
@@ -91,67 +53,39 @@ impl<V: Copy> SortedMap<V> {
 
     /// The entries after `at`, in order.
     pub(super) fn after(&self, at: Micros) -> impl Iterator<Item = (Micros, V)> {
-        self.entries_from(Bound::Excluded(at))
+        let skipped = self.0.partition_point(|(key, _)| *key <= at);
+        self.0[skipped..].iter().copied()
     }
 
     /// The entries at `at` and after it, in order.
     pub(super) fn starting_at(&self, at: Micros) -> impl Iterator<Item = (Micros, V)> {
-        self.entries_from(Bound::Included(at))
+        self.0[self.place(at)..].iter().copied()
     }
 
     /// All entries, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Micros, V)> {
-        self.entries_from(Bound::Unbounded)
-    }
-
-    fn entries_from(&self, bound: Bound<Micros>) -> impl Iterator<Item = (Micros, V)> {
-        let (few, many) = match self {
-            Self::Few(entries) => {
-                let skipped = match bound {
-                    Bound::Excluded(at) => entries.partition_point(|(key, _)| *key <= at),
-                    Bound::Included(at) => entries.partition_point(|(key, _)| *key < at),
-                    Bound::Unbounded => 0,
-                };
-                (&entries[skipped..], None)
-            }
-            Self::Many(entries) => (&[] as &[_], Some(entries.range((bound, Bound::Unbounded)))),
-        };
-        few.iter().copied().chain(
-            many.into_iter()
-                .flatten()
-                .map(|(key, value)| (*key, *value)),
-        )
+        self.0.iter().copied()
     }
 
     pub(super) fn insert(&mut self, at: Micros, value: V) {
-        match self {
-            Self::Few(entries) => {
-                let place = entries.partition_point(|(key, _)| *key < at);
-                if let Some(entry) = entries.get_mut(place).filter(|(key, _)| *key == at) {
-                    entry.1 = value;
-                    return;
-                }
-                if entries.is_empty() {
-                    // Most keys never see a second entry: no room is kept for one.
-                    entries.reserve_exact(1);
-                }
-                entries.insert(place, (at, value));
-                if entries.len() > FEW {
-                    *self = Self::Many(std::mem::take(entries).into_iter().collect());
-                }
-            }
-            Self::Many(entries) => {
-                entries.insert(at, value);
-            }
+        let place = self.place(at);
+        if let Some(entry) = self.0.get_mut(place).filter(|(key, _)| *key == at) {
+            entry.1 = value;
+            return;
         }
+        if self.0.is_empty() {
+            // Most keys never see a second entry: no room is kept for one.
+            self.0.reserve_exact(1);
+        }
+        self.0.insert(place, (at, value));
     }
 
     pub(super) fn remove(&mut self, at: Micros) {
-        match self {
-            Self::Few(entries) => entries.retain(|(key, _)| *key != at),
-            Self::Many(entries) => {
-                entries.remove(&at);
-            }
-        }
+        self.0.retain(|(key, _)| *key != at);
+    }
+
+    /// Where an entry at `at` is, or would be.
+    fn place(&self, at: Micros) -> usize {
+        self.0.partition_point(|(key, _)| *key < at)
     }
 }

@@ -302,7 +302,7 @@ impl Timeline {
     }
 }
 
-fn push_joined(segments: &mut Vec<Segment>, next: Segment) {
+pub(super) fn push_joined(segments: &mut Vec<Segment>, next: Segment) {
     match segments.last_mut() {
         Some(last) if last.end == Some(next.start) && last.weight == next.weight => {
             last.end = next.end;

@@ -36,7 +36,7 @@ impl Round {
         let mut small = Vec::new();
         let mut is_small_changed = false;
         holder.take(|token_id, facts, was_changed| {
-            let is_small = has_few && facts.claim_count() <= SMALL;
+            let is_small = has_few && facts.claim_count(SMALL) <= SMALL;
             if !is_small && !was_changed {
                 return;
             }

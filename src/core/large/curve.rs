@@ -1,0 +1,501 @@
+//! A level for every instant, as stretches in order, with its integral over any window.
+//!
+//! Holds lift it, and what is withdrawn lets it down again; why a level is what it is, it does not know.
+//! A lift that reaches over many stretches does not walk them: a branch knows its lowest level, the next
+//! one above and for how long the lowest lasts, so a lift to something between the two changes one number
+//! there (the segment tree beats of Ji, "A simple introduction to segment tree beats", 2016). It walks on
+//! where levels meet and become one, and each of those was made by an earlier change.
+//! `docs/decisions/large-keys.md` has the bound.
+
+use super::level::Level;
+use super::tree::{Branch, Kind, Node};
+use crate::core::weight::NarrowWad;
+use crate::core::window::length;
+use crate::core::{Micros, Totals, Wad};
+
+/// A level for every instant.
+#[derive(Clone)]
+pub(super) struct Curve {
+    root: Branch<Stretches>,
+}
+
+struct Stretches;
+
+/// From `start` until the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
+    /// Twice the instant, and one more where something is held.
+    start_and_held: i64,
+    weight: NarrowWad,
+}
+
+impl Stretch {
+    fn new(start: Micros, level: Level) -> Self {
+        let weight = level.weight();
+        Self {
+            start_and_held: start.get() << 1 | i64::from(weight.is_some()),
+            weight: weight.unwrap_or_default().into(),
+        }
+    }
+
+    fn start(&self) -> Micros {
+        Micros::new(self.start_and_held >> 1).expect("it was an instant")
+    }
+
+    fn level(&self) -> Level {
+        if self.start_and_held & 1 == 0 {
+            Level::NOTHING
+        } else {
+            Level::held(self.weight.into())
+        }
+    }
+}
+
+/// What lies in `[start, end)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Summary {
+    start: Micros,
+    end: Micros,
+    /// The lowest level; what is lower below this branch is to be read as this.
+    low: Level,
+    /// How long the level is the lowest.
+    low_micros: u64,
+    /// The lowest one of the others.
+    next: Level,
+    high: Level,
+    totals: Totals,
+}
+
+impl Summary {
+    fn empty(start: Micros, end: Micros) -> Self {
+        Self {
+            start,
+            end,
+            low: Level::ABOVE,
+            low_micros: 0,
+            next: Level::ABOVE,
+            high: Level::NOTHING,
+            totals: Totals::ZERO,
+        }
+    }
+
+    fn add(&mut self, level: Level, micros: u64) {
+        self.add_low(level, micros);
+        self.high = self.high.max(level);
+        self.totals += level.totals(micros);
+    }
+
+    fn add_branch(&mut self, other: &Self) {
+        self.add_low(other.low, other.low_micros);
+        if other.next < self.next {
+            self.next = other.next;
+        }
+        self.high = self.high.max(other.high);
+        self.totals += other.totals;
+    }
+
+    fn add_low(&mut self, level: Level, micros: u64) {
+        if level < self.low {
+            self.next = self.low;
+            (self.low, self.low_micros) = (level, micros);
+        } else if level == self.low {
+            self.low_micros += micros;
+        } else if level < self.next {
+            self.next = level;
+        }
+    }
+
+    /// Lifts the lowest to `level`, which is below the others.
+    fn lift_lowest(&mut self, level: Level) {
+        self.totals += level.gain(self.low, self.low_micros);
+        if self.high == self.low {
+            self.high = level;
+        }
+        self.low = level;
+    }
+
+    fn lies_in(&self, start: Micros, end: Micros) -> bool {
+        start <= self.start && self.end <= end
+    }
+
+    fn is_apart_from(&self, start: Micros, end: Micros) -> bool {
+        self.end <= start || end <= self.start
+    }
+}
+
+impl Kind for Stretches {
+    type Item = Stretch;
+    type Summary = Summary;
+
+    fn of_items(items: &[Stretch], next: Option<&Stretch>, whole: &Summary) -> Summary {
+        let start = items.first().map_or(whole.start, Stretch::start);
+        let end = next.map_or(whole.end, Stretch::start);
+        let mut summary = Summary::empty(start, end);
+        for (stretch, until) in with_ends(items, end) {
+            summary.add(stretch.level(), length(stretch.start(), until));
+        }
+        summary
+    }
+
+    fn of_branches(branches: &[Branch<Self>]) -> Summary {
+        let ends = |branch: &Branch<Self>| (branch.summary.start, branch.summary.end);
+        let start = branches.first().map_or(Micros::MIN, |first| ends(first).0);
+        let end = branches.last().map_or(Micros::MAX, |last| ends(last).1);
+        let mut summary = Summary::empty(start, end);
+        for branch in branches {
+            summary.add_branch(&branch.summary);
+        }
+        summary
+    }
+
+    fn push_down(branch: &mut Branch<Self>) {
+        let low = branch.summary.low;
+        match &mut branch.node {
+            Node::Block(items) => {
+                let mut is_lifted = false;
+                for stretch in items.iter_mut().filter(|stretch| stretch.level() < low) {
+                    *stretch = Stretch::new(stretch.start(), low);
+                    is_lifted = true;
+                }
+                if is_lifted {
+                    items.dedup_by(|second, first| second.level() == first.level());
+                }
+            }
+            Node::Branches(branches) => {
+                for summary in branches.iter_mut().map(|branch| &mut branch.summary) {
+                    if summary.low < low {
+                        summary.lift_lowest(low);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a change does to the level of each instant.
+#[derive(Clone, Copy)]
+enum Change {
+    AtLeast(Level),
+    Exactly(Level),
+}
+
+impl Change {
+    fn of(self, level: Level) -> Level {
+        match self {
+            Self::AtLeast(least) => level.max(least),
+            Self::Exactly(level) => level,
+        }
+    }
+}
+
+impl Default for Curve {
+    fn default() -> Self {
+        Self {
+            root: uniform(Micros::MIN, Micros::MAX, Level::NOTHING),
+        }
+    }
+}
+
+impl Curve {
+    /// Lifts to `level` what is lower in `[start, end)`; returns whether that was anything.
+    pub(super) fn raise(&mut self, start: Micros, end: Micros, level: Level) -> bool {
+        let before = self.root.summary.totals;
+        self.change(start, end, Change::AtLeast(level));
+        self.root.summary.totals != before
+    }
+
+    /// Makes it `level` in `[start, end)`.
+    pub(super) fn assign(&mut self, start: Micros, end: Micros, level: Level) {
+        self.change(start, end, Change::Exactly(level));
+    }
+
+    /// Totals over `[start, end)`.
+    pub(super) fn totals(&self, start: Micros, end: Micros) -> Totals {
+        let mut totals = Totals::ZERO;
+        add_totals(&self.root, (start, end), Level::NOTHING, &mut totals);
+        totals
+    }
+
+    /// The level at `at`, and an instant up to which it stays so.
+    pub(super) fn at(&self, at: Micros) -> (Level, Micros) {
+        let (mut branch, mut floor) = (&self.root, Level::NOTHING);
+        loop {
+            step();
+            floor = floor.max(branch.summary.low);
+            match &branch.node {
+                Node::Branches(branches) => {
+                    let after = branches.partition_point(|branch| branch.summary.start <= at);
+                    branch = &branches[after - 1];
+                }
+                Node::Block(items) => {
+                    let after = items.partition_point(|stretch| stretch.start() <= at);
+                    let level = items[after - 1].level().max(floor);
+                    let rest = items[after..].iter();
+                    let mut others = rest.skip_while(|stretch| stretch.level().max(floor) == level);
+                    return (level, others.next().map_or(branch.summary.end, Stretch::start));
+                }
+            }
+        }
+    }
+
+    /// The first stretch, or a part of it, in `[start, end)` that is no higher than `level`.
+    pub(super) fn first_at_most(
+        &self,
+        level: Level,
+        start: Micros,
+        end: Micros,
+    ) -> Option<(Micros, Micros)> {
+        if start >= end {
+            return None;
+        }
+        let (from, until) = first_at_most(&self.root, level, (start, end), Level::NOTHING)?;
+        Some((from.max(start), until.min(end)))
+    }
+
+    /// Where the first held stretch begins.
+    pub(super) fn first_held(&self) -> Option<Micros> {
+        first_held(&self.root)
+    }
+
+    /// Where the last held stretch ends.
+    pub(super) fn last_held(&self) -> Option<Micros> {
+        last_held(&self.root)
+    }
+
+    /// Calls `visit` with the maximal held stretches in `[start, end)`, in order.
+    pub(super) fn held(&self, start: Micros, end: Micros, mut visit: impl FnMut(Micros, Micros, Wad)) {
+        let mut last: Option<(Micros, Micros, Wad)> = None;
+        each(&self.root, (start, end), Level::NOTHING, &mut |from, until, level: Level| {
+            let Some(weight) = level.weight() else {
+                return;
+            };
+            match &mut last {
+                Some((_, end, of)) if *end == from && *of == weight => *end = until,
+                _ => {
+                    if let Some((from, until, weight)) = last.replace((from, until, weight)) {
+                        visit(from, until, weight);
+                    }
+                }
+            }
+        });
+        if let Some((from, until, weight)) = last {
+            visit(from, until, weight);
+        }
+    }
+
+    fn change(&mut self, start: Micros, end: Micros, change: Change) {
+        if start < end {
+            apply(&mut self.root, start, end, change);
+            self.root.settle_root();
+        }
+    }
+}
+
+fn uniform(start: Micros, end: Micros, level: Level) -> Branch<Stretches> {
+    let mut summary = Summary::empty(start, end);
+    summary.add(level, length(start, end));
+    Branch {
+        summary,
+        node: Node::Block(vec![Stretch::new(start, level)]),
+    }
+}
+
+fn apply(branch: &mut Branch<Stretches>, start: Micros, end: Micros, change: Change) {
+    step();
+    let summary = &mut branch.summary;
+    let is_whole = summary.lies_in(start, end);
+    match change {
+        Change::AtLeast(least) if least <= summary.low => return,
+        Change::AtLeast(least) if is_whole && least < summary.next && least < summary.high => {
+            summary.lift_lowest(least);
+            return;
+        }
+        Change::AtLeast(level) if is_whole && level >= summary.high => {
+            *branch = uniform(summary.start, summary.end, level);
+            return;
+        }
+        Change::Exactly(level) if is_whole => {
+            *branch = uniform(summary.start, summary.end, level);
+            return;
+        }
+        Change::AtLeast(_) | Change::Exactly(_) => {}
+    }
+    Stretches::push_down(branch);
+    let whole = branch.summary;
+    match &mut branch.node {
+        Node::Block(items) => {
+            apply_to_block(items, (start.max(whole.start), end.min(whole.end)), whole.end, change);
+            branch.summary = Stretches::of_items(items, None, &whole);
+        }
+        Node::Branches(branches) => {
+            let first = branches.partition_point(|branch| branch.summary.end <= start);
+            let touched = branches[first..].iter_mut();
+            for branch in touched.take_while(|branch| branch.summary.start < end) {
+                apply(branch, start, end, change);
+            }
+            branch.settle_branches();
+        }
+    }
+}
+
+fn apply_to_block(
+    items: &mut Vec<Stretch>,
+    (start, end): (Micros, Micros),
+    block_end: Micros,
+    change: Change,
+) {
+    cut(items, start);
+    if end < block_end {
+        cut(items, end);
+    }
+    let first = items.partition_point(|stretch| stretch.start() < start);
+    let touched = items[first..].iter_mut();
+    for stretch in touched.take_while(|stretch| stretch.start() < end) {
+        *stretch = Stretch::new(stretch.start(), change.of(stretch.level()));
+    }
+    items.dedup_by(|second, first| second.level() == first.level());
+}
+
+/// Lets a stretch begin at `at`, which lies in the block.
+fn cut(items: &mut Vec<Stretch>, at: Micros) {
+    let after = items.partition_point(|stretch| stretch.start() <= at);
+    let covering = items[after - 1];
+    if covering.start() < at {
+        items.insert(after, Stretch::new(at, covering.level()));
+    }
+}
+
+fn add_totals(
+    branch: &Branch<Stretches>,
+    (start, end): (Micros, Micros),
+    floor: Level,
+    totals: &mut Totals,
+) {
+    step();
+    let mut summary = branch.summary;
+    if summary.is_apart_from(start, end) {
+        return;
+    }
+    if floor > summary.low {
+        summary.lift_lowest(floor);
+    }
+    if summary.lies_in(start, end) {
+        *totals += summary.totals;
+        return;
+    }
+    match &branch.node {
+        Node::Branches(branches) => {
+            let first = branches.partition_point(|branch| branch.summary.end <= start);
+            let touched = branches[first..].iter();
+            for branch in touched.take_while(|branch| branch.summary.start < end) {
+                add_totals(branch, (start, end), summary.low, totals);
+            }
+        }
+        Node::Block(items) => {
+            for (stretch, until) in with_ends(items, summary.end) {
+                let micros = length(stretch.start().max(start), until.min(end));
+                *totals += stretch.level().max(summary.low).totals(micros);
+            }
+        }
+    }
+}
+
+fn first_at_most(
+    branch: &Branch<Stretches>,
+    level: Level,
+    (start, end): (Micros, Micros),
+    floor: Level,
+) -> Option<(Micros, Micros)> {
+    step();
+    let floor = floor.max(branch.summary.low);
+    if floor > level || branch.summary.is_apart_from(start, end) {
+        return None;
+    }
+    match &branch.node {
+        Node::Branches(branches) => {
+            let first = branches.partition_point(|branch| branch.summary.end <= start);
+            let rest = branches[first..].iter();
+            let mut touched = rest.take_while(|branch| branch.summary.start < end);
+            touched.find_map(|branch| first_at_most(branch, level, (start, end), floor))
+        }
+        Node::Block(items) => {
+            let is_low = |stretch: &Stretch| stretch.level().max(floor) <= level;
+            let mut stretches = with_ends(items, branch.summary.end)
+                .skip_while(|(_, until)| *until <= start)
+                .skip_while(|(stretch, _)| !is_low(stretch));
+            let (stretch, until) = stretches.next().filter(|(stretch, _)| stretch.start() < end)?;
+            let more = stretches.take_while(|(stretch, _)| is_low(stretch));
+            Some((stretch.start(), more.last().map_or(until, |(_, until)| until)))
+        }
+    }
+}
+
+fn first_held(branch: &Branch<Stretches>) -> Option<Micros> {
+    if branch.summary.totals.held_us == 0 {
+        return None;
+    }
+    if branch.summary.low > Level::NOTHING {
+        return Some(branch.summary.start);
+    }
+    match &branch.node {
+        Node::Branches(branches) => branches.iter().find_map(first_held),
+        Node::Block(items) => {
+            let mut held = items.iter().filter(|stretch| stretch.level() > Level::NOTHING);
+            held.next().map(Stretch::start)
+        }
+    }
+}
+
+fn last_held(branch: &Branch<Stretches>) -> Option<Micros> {
+    if branch.summary.totals.held_us == 0 {
+        return None;
+    }
+    if branch.summary.low > Level::NOTHING {
+        return Some(branch.summary.end);
+    }
+    match &branch.node {
+        Node::Branches(branches) => branches.iter().rev().find_map(last_held),
+        Node::Block(items) => {
+            let held = with_ends(items, branch.summary.end);
+            let held = held.filter(|(stretch, _)| stretch.level() > Level::NOTHING);
+            held.last().map(|(_, until)| until)
+        }
+    }
+}
+
+fn each(
+    branch: &Branch<Stretches>,
+    (start, end): (Micros, Micros),
+    floor: Level,
+    visit: &mut impl FnMut(Micros, Micros, Level),
+) {
+    let floor = floor.max(branch.summary.low);
+    match &branch.node {
+        Node::Branches(branches) => {
+            let first = branches.partition_point(|branch| branch.summary.end <= start);
+            let touched = branches[first..].iter();
+            for branch in touched.take_while(|branch| branch.summary.start < end) {
+                each(branch, (start, end), floor, visit);
+            }
+        }
+        Node::Block(items) => {
+            for (stretch, until) in with_ends(items, branch.summary.end) {
+                let (from, until) = (stretch.start().max(start), until.min(end));
+                if from < until {
+                    visit(from, until, stretch.level().max(floor));
+                }
+            }
+        }
+    }
+}
+
+/// Stretches beside each other, each with its end.
+fn with_ends(items: &[Stretch], end: Micros) -> impl DoubleEndedIterator<Item = (&Stretch, Micros)> {
+    let ends = (0..items.len()).map(move |place| items.get(place + 1).map_or(end, Stretch::start));
+    items.iter().zip(ends)
+}
+
+fn step() {
+    #[cfg(test)]
+    super::tree::steps::count();
+}

@@ -1,0 +1,328 @@
+//! A key that knows many facts: every fact costs about a logarithm of how many there are.
+//!
+//! Nothing is made anew as a whole. The effective weight is a [`Curve`] that a new fact lifts; where a
+//! named fact is withdrawn, only the stretches are looked at that it alone held up, and each falls to what
+//! the other facts say there. Small keys are kept in less memory, see [`super::key`].
+
+mod cover;
+mod curve;
+mod level;
+mod marks;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::fmt;
+
+use hashbrown::HashMap;
+
+use self::cover::Cover;
+use self::curve::Curve;
+use self::level::Level;
+use self::marks::{Marks, Turn};
+use super::timeline::{Mark, push_joined};
+use super::{Claim, Fact, Micros, Segment, Standing, Totals, Wad, Window};
+
+/// All that is known of a large key.
+#[derive(Clone, Default)]
+pub(super) struct LargeKey {
+    /// The largest weight of the plain closed holds; they stay.
+    plain: Curve,
+    marks: Marks,
+    standings: HashMap<Box<str>, Standing>,
+    /// Named closed holds in force.
+    cover: Cover,
+    /// How often a hold of `cover` is in force beyond once.
+    repeats: HashMap<Hold, u32>,
+    /// Plain and named closed holds together; `None` while none has a name.
+    holds: Option<Box<Curve>>,
+    /// Closed holds and marks together; `None` while there are no marks. It is open to the end of time
+    /// where the last mark is.
+    effective: Option<Box<Curve>>,
+    outline: Outline,
+}
+
+type Hold = (Micros, Micros, Wad);
+
+/// What is asked for with every event.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outline {
+    beginning: Option<Micros>,
+    horizon: Option<Micros>,
+    totals: Totals,
+}
+
+impl fmt::Debug for LargeKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = out.debug_struct("LargeKey");
+        out.field("outline", &self.outline).finish_non_exhaustive()
+    }
+}
+
+impl LargeKey {
+    /// Adds a claim; returns whether that is a change.
+    pub(super) fn record(&mut self, claim: Claim<'_>) -> bool {
+        let is_change = match claim {
+            Claim::Plain(fact) => self.add_plain(fact),
+            Claim::Named { event_id, standing } => self.record_named(event_id, standing),
+        };
+        if is_change {
+            self.outline = self.outlined();
+        }
+        is_change
+    }
+
+    /// The first instant at which anything is known.
+    pub(super) fn beginning(&self) -> Option<Micros> {
+        self.outline.beginning
+    }
+
+    /// The last instant at which anything changes.
+    pub(super) fn horizon(&self) -> Option<Micros> {
+        self.outline.horizon
+    }
+
+    /// Totals of everything before the horizon.
+    pub(super) fn totals(&self) -> Totals {
+        self.outline.totals
+    }
+
+    /// The weight that is still held past the horizon.
+    pub(super) fn open(&self) -> Option<Wad> {
+        self.marks.last().and_then(|(_, level)| level.weight())
+    }
+
+    /// Totals over `window`.
+    pub(super) fn score(&self, window: &Window) -> Totals {
+        let (start, end) = (window.start(), window.as_of);
+        match self.marks.last() {
+            Some((last, _)) if window.closed_only && last < end => {
+                let mut totals = self.effective().totals(start, last);
+                totals += self.holds().totals(start.max(last), end);
+                totals
+            }
+            Some(_) | None => self.effective().totals(start, end),
+        }
+    }
+
+    /// The effective weight as maximal stretches, in order of time.
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let (Some(beginning), Some(horizon)) = (self.beginning(), self.horizon()) else {
+            return segments;
+        };
+        self.effective().held(beginning, horizon, |start, end, weight| {
+            let end = Some(end);
+            push_joined(&mut segments, Segment { start, end, weight });
+        });
+        if let Some(weight) = self.open() {
+            let (start, end) = (horizon, None);
+            push_joined(&mut segments, Segment { start, end, weight });
+        }
+        segments
+    }
+
+    /// Hands out the fewest claims that make a key equal to this one.
+    pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
+        self.plain.held(Micros::MIN, Micros::MAX, |start, end, weight| {
+            visit(Claim::Plain(Fact::Closed { start, end, weight }));
+        });
+        for (at, mark) in self.marks.plain() {
+            visit(Claim::Plain(match mark {
+                Mark::On(weight) => Fact::Start { at, weight },
+                Mark::Off => Fact::Stop { at },
+            }));
+        }
+        for (event_id, standing) in &self.standings {
+            let standing = *standing;
+            visit(Claim::Named { event_id, standing });
+        }
+    }
+
+    /// How many claims [`Self::claims`] hands out, or more than `enough` where they are more than that.
+    pub(super) fn claim_count(&self, enough: usize) -> usize {
+        let mut count = self.standings.len() + self.marks.plain().len();
+        if count <= enough {
+            self.plain.held(Micros::MIN, Micros::MAX, |_, _, _| count += 1);
+        }
+        count
+    }
+
+    fn holds(&self) -> &Curve {
+        self.holds.as_deref().unwrap_or(&self.plain)
+    }
+
+    fn effective(&self) -> &Curve {
+        self.effective.as_deref().unwrap_or_else(|| self.holds())
+    }
+
+    fn outlined(&self) -> Outline {
+        let holds = self.holds();
+        let last_mark = self.marks.last().map(|(at, _)| at);
+        let beginnings = holds.first_held().into_iter().chain(self.marks.first());
+        let horizon = holds.last_held().max(last_mark);
+        Outline {
+            beginning: beginnings.min(),
+            horizon,
+            totals: horizon.map_or(Totals::ZERO, |horizon| {
+                self.effective().totals(Micros::MIN, horizon)
+            }),
+        }
+    }
+
+    fn add_plain(&mut self, fact: Fact) -> bool {
+        let turn = match fact {
+            Fact::Closed { start, end, weight } => {
+                return self.add_plain_hold(start, end, Level::held(weight));
+            }
+            Fact::Start { at, weight } => self.marks.add_plain(at, Mark::On(weight)),
+            Fact::Stop { at } => self.marks.add_plain(at, Mark::Off),
+        };
+        if let Some(turn) = turn {
+            self.follow(turn);
+        }
+        turn.is_some()
+    }
+
+    fn add_plain_hold(&mut self, start: Micros, end: Micros, level: Level) -> bool {
+        let is_change = self.plain.raise(start, end, level);
+        if is_change {
+            for curve in [&mut self.holds, &mut self.effective].into_iter().flatten() {
+                curve.raise(start, end, level);
+            }
+        }
+        is_change
+    }
+
+    fn record_named(&mut self, event_id: &str, standing: Standing) -> bool {
+        let replaced = match self.standings.get_mut(event_id) {
+            Some(known) if standing.prevails_over(known) => std::mem::replace(known, standing).fact,
+            Some(_) => return false,
+            None => {
+                self.standings.insert(event_id.into(), standing);
+                None
+            }
+        };
+        if replaced != standing.fact {
+            // First what is new: what is then withdrawn falls no deeper than that.
+            if let Some(fact) = standing.fact {
+                self.add_named(fact);
+            }
+            if let Some(fact) = replaced {
+                self.withdraw(fact);
+            }
+        }
+        true
+    }
+
+    fn add_named(&mut self, fact: Fact) {
+        match fact {
+            Fact::Closed { start, end, weight } if start < end => {
+                self.add_named_hold(start, end, weight);
+            }
+            Fact::Closed { .. } => {}
+            Fact::Start { at, weight } => {
+                let turn = self.marks.add_named(at, Mark::On(weight));
+                self.follow(turn);
+            }
+            Fact::Stop { at } => {
+                let turn = self.marks.add_named(at, Mark::Off);
+                self.follow(turn);
+            }
+        }
+    }
+
+    fn add_named_hold(&mut self, start: Micros, end: Micros, weight: Wad) {
+        if !self.cover.insert(start, end, weight) {
+            *self.repeats.entry((start, end, weight)).or_default() += 1;
+            return;
+        }
+        let holds = self.holds.get_or_insert_with(|| Box::new(self.plain.clone()));
+        holds.raise(start, end, Level::held(weight));
+        if let Some(effective) = &mut self.effective {
+            effective.raise(start, end, Level::held(weight));
+        }
+    }
+
+    fn withdraw(&mut self, fact: Fact) {
+        match fact {
+            Fact::Closed { start, end, weight } if start < end => {
+                self.withdraw_hold(start, end, weight);
+            }
+            Fact::Closed { .. } => {}
+            Fact::Start { at, weight } => {
+                let turn = self.marks.withdraw(at, Mark::On(weight));
+                self.follow(turn);
+            }
+            Fact::Stop { at } => {
+                let turn = self.marks.withdraw(at, Mark::Off);
+                self.follow(turn);
+            }
+        }
+    }
+
+    fn withdraw_hold(&mut self, start: Micros, end: Micros, weight: Wad) {
+        if let Some(count) = self.repeats.get_mut(&(start, end, weight)) {
+            *count -= 1;
+            if *count == 0 {
+                self.repeats.remove(&(start, end, weight));
+            }
+            return;
+        }
+        self.cover.remove(start, end, weight);
+        let Some(holds) = self.holds.as_deref_mut() else {
+            return;
+        };
+        let level = Level::held(weight);
+        let others = |at: Micros, end: Micros| {
+            strongest([self.plain.at(at), self.cover.at(at, end)])
+        };
+        lower(holds, (start, end), level, others);
+        if let Some(effective) = &mut self.effective {
+            let others = |at: Micros, _| strongest([self.marks.at(at), holds.at(at)]);
+            lower(effective, (start, end), level, others);
+        }
+    }
+
+    /// Takes what a mark made of its curve into the effective weight.
+    fn follow(&mut self, turn: Turn) {
+        let Turn {
+            start,
+            end,
+            before,
+            after,
+        } = turn;
+        let holds = self.holds.as_deref().unwrap_or(&self.plain);
+        let effective = self.effective.get_or_insert_with(|| Box::new(holds.clone()));
+        if after >= before {
+            effective.raise(start, end, after);
+        } else {
+            let others = |at: Micros, _| strongest([self.marks.at(at), holds.at(at)]);
+            lower(effective, (start, end), before, others);
+        }
+    }
+}
+
+/// The largest of several levels, and where the first of them may become another one.
+fn strongest(levels: [(Level, Micros); 2]) -> (Level, Micros) {
+    let [(level, until), (other, other_until)] = levels;
+    (level.max(other), until.min(other_until))
+}
+
+/// Lets `curve` fall within `[start, end)` where only what was at `level` has held it up: nothing is lower
+/// there. `others` says what holds from an instant on, and up to which instant, given the end.
+fn lower(
+    curve: &mut Curve,
+    (start, end): (Micros, Micros),
+    level: Level,
+    others: impl Fn(Micros, Micros) -> (Level, Micros),
+) {
+    let mut cursor = start;
+    while let Some((from, until)) = curve.first_at_most(level, cursor, end) {
+        let (other, other_until) = others(from, until);
+        cursor = other_until.min(until);
+        if other < level {
+            curve.assign(from, cursor, other);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Items in order in blocks, under a tree of summaries.
+//!
+//! A B+-tree without its strictness: branches beside each other may differ in depth, because a change may
+//! replace a whole branch by one block. Depth only grows where the root is split, so it stays a logarithm
+//! of all the changes that were made. What a summary says, and how a change walks, is up to
+//! [`super::curve`] and [`super::cover`]; here blocks are split and joined.
+
+/// Items of a block.
+const ITEMS_MAX: usize = 64;
+/// Branches of a node.
+const BRANCHES_MAX: usize = 16;
+
+/// What a tree holds, and what a branch says of it.
+pub(super) trait Kind: Sized {
+    type Item: Copy;
+    type Summary: Copy;
+
+    /// Of a block that was a part of what `whole` summarises, from `items` on up to `next`.
+    fn of_items(items: &[Self::Item], next: Option<&Self::Item>, whole: &Self::Summary) -> Self::Summary;
+
+    /// Of branches beside each other, at least one.
+    fn of_branches(branches: &[Branch<Self>]) -> Self::Summary;
+
+    /// Hands on to what lies below `branch` what only its summary says so far.
+    fn push_down(_branch: &mut Branch<Self>) {}
+}
+
+/// A part of a tree with its summary.
+pub(super) struct Branch<K: Kind> {
+    pub(super) summary: K::Summary,
+    pub(super) node: Node<K>,
+}
+
+pub(super) enum Node<K: Kind> {
+    Block(Vec<K::Item>),
+    /// Two or more.
+    Branches(Vec<Branch<K>>),
+}
+
+// Derived, these would ask for a `Kind` that can be cloned.
+impl<K: Kind> Clone for Branch<K> {
+    fn clone(&self) -> Self {
+        Self {
+            summary: self.summary,
+            node: self.node.clone(),
+        }
+    }
+}
+
+impl<K: Kind> Clone for Node<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Block(items) => Self::Block(items.clone()),
+            Self::Branches(branches) => Self::Branches(branches.clone()),
+        }
+    }
+}
+
+impl<K: Kind> Node<K> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Block(items) => items.len(),
+            Self::Branches(branches) => branches.len(),
+        }
+    }
+
+    fn len_max(&self) -> usize {
+        match self {
+            Self::Block(_) => ITEMS_MAX,
+            Self::Branches(_) => BRANCHES_MAX,
+        }
+    }
+}
+
+impl<K: Kind> Branch<K> {
+    /// Makes the summary of branches anew once some of them have changed, and evens out their sizes.
+    pub(super) fn settle_branches(&mut self) {
+        let Node::Branches(branches) = &mut self.node else {
+            return;
+        };
+        even_out(branches);
+        if branches.len() == 1 {
+            *self = branches.pop().expect("there is one");
+        } else {
+            self.summary = K::of_branches(branches);
+        }
+    }
+
+    /// Grows the tree where its root has become too large; call it on the root after each change.
+    pub(super) fn settle_root(&mut self) {
+        while self.node.len() > self.node.len_max() {
+            let right = self.split();
+            let left = std::mem::replace(
+                self,
+                Self {
+                    summary: right.summary,
+                    node: Node::Branches(Vec::new()),
+                },
+            );
+            self.node = Node::Branches(vec![left, right]);
+            self.settle_branches();
+        }
+    }
+
+    /// Keeps the first half and returns the second.
+    fn split(&mut self) -> Self {
+        K::push_down(self);
+        let whole = self.summary;
+        match &mut self.node {
+            Node::Block(items) => {
+                let mut right = Vec::with_capacity(ITEMS_MAX + 2);
+                right.extend(items.drain(items.len() / 2..));
+                self.summary = K::of_items(items, right.first(), &whole);
+                Self {
+                    summary: K::of_items(&right, None, &whole),
+                    node: Node::Block(right),
+                }
+            }
+            Node::Branches(branches) => {
+                let mut right = Vec::with_capacity(BRANCHES_MAX + 2);
+                right.extend(branches.drain(branches.len() / 2..));
+                self.summary = K::of_branches(branches);
+                Self {
+                    summary: K::of_branches(&right),
+                    node: Node::Branches(right),
+                }
+            }
+        }
+    }
+}
+
+/// Splits what is too large, joins neighbours that are small, and drops what is empty.
+fn even_out<K: Kind>(branches: &mut Vec<Branch<K>>) {
+    let mut place = 0;
+    while place < branches.len() {
+        if branches[place].node.len() > branches[place].node.len_max() {
+            let right = branches[place].split();
+            branches.insert(place + 1, right);
+        } else if branches[place].node.len() == 0 && branches.len() > 1 {
+            branches.remove(place);
+        } else if place > 0 && are_small(&branches[place - 1], &branches[place]) {
+            let right = branches.remove(place);
+            join(&mut branches[place - 1], right);
+        } else {
+            place += 1;
+        }
+    }
+}
+
+fn are_small<K: Kind>(left: &Branch<K>, right: &Branch<K>) -> bool {
+    let is_one_kind = matches!(left.node, Node::Block(_)) == matches!(right.node, Node::Block(_));
+    is_one_kind && left.node.len() + right.node.len() <= left.node.len_max() / 2
+}
+
+/// Adds `right`, which is of the same kind, to the end of `left`.
+fn join<K: Kind>(left: &mut Branch<K>, mut right: Branch<K>) {
+    K::push_down(left);
+    K::push_down(&mut right);
+    match (&mut left.node, right.node) {
+        (Node::Block(items), Node::Block(more)) => {
+            items.extend_from_slice(&more);
+            left.summary = K::of_items(items, None, &right.summary);
+        }
+        (Node::Branches(branches), Node::Branches(more)) => {
+            branches.extend(more);
+            left.summary = K::of_branches(branches);
+        }
+        (Node::Block(_) | Node::Branches(_), _) => unreachable!("they are of one kind"),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod steps {
+    //! Counts branches that are looked at, so that a test can bound them without a clock.
+
+    use std::cell::Cell;
+
+    thread_local!(static TAKEN: Cell<u64> = const { Cell::new(0) });
+
+    /// Counts one.
+    pub(in super::super) fn count() {
+        TAKEN.set(TAKEN.get() + 1);
+    }
+
+    /// How many this thread has taken since it was last asked.
+    pub(in super::super) fn take() -> u64 {
+        TAKEN.replace(0)
+    }
+}

@@ -250,7 +250,7 @@ fn a_batch_with_one_bad_row_changes_nothing_and_names_it() {
 }
 
 #[test]
-fn a_reorganisation_of_a_crowded_key_is_settled_once_for_many_corrections() {
+fn a_reorganisation_of_a_crowded_key_leaves_what_was_not_orphaned() {
     let ids: Vec<String> = (0..5_000).map(|index| format!("log-{index}")).collect();
     let event = |index: usize, retract| {
         poh_holdmetrics_rust::core::Draft {

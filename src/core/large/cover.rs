@@ -80,7 +80,11 @@ impl Kind for Entries {
         Summary {
             first: items.first().map_or((0, 0, Wad::ZERO), Entry::order),
             last_at: items.last().map_or(0, |last| last.at),
-            strongest: items.iter().map(Entry::strength).max().unwrap_or(Strength::NONE),
+            strongest: items
+                .iter()
+                .map(Entry::strength)
+                .max()
+                .unwrap_or(Strength::NONE),
         }
     }
 
@@ -274,7 +278,10 @@ fn find_strongest(branch: &Branch<Entries>, (first, last): (u64, u64), strongest
     }
     match &branch.node {
         Node::Block(items) => {
-            for item in items.iter().filter(|item| (first..=last).contains(&item.at)) {
+            for item in items
+                .iter()
+                .filter(|item| (first..=last).contains(&item.at))
+            {
                 *strongest = (*strongest).max(item.strength());
             }
         }

@@ -232,7 +232,10 @@ impl Curve {
                     let level = items[after - 1].level().max(floor);
                     let rest = items[after..].iter();
                     let mut others = rest.skip_while(|stretch| stretch.level().max(floor) == level);
-                    return (level, others.next().map_or(branch.summary.end, Stretch::start));
+                    return (
+                        level,
+                        others.next().map_or(branch.summary.end, Stretch::start),
+                    );
                 }
             }
         }
@@ -263,21 +266,31 @@ impl Curve {
     }
 
     /// Calls `visit` with the maximal held stretches in `[start, end)`, in order.
-    pub(super) fn held(&self, start: Micros, end: Micros, mut visit: impl FnMut(Micros, Micros, Wad)) {
+    pub(super) fn held(
+        &self,
+        start: Micros,
+        end: Micros,
+        mut visit: impl FnMut(Micros, Micros, Wad),
+    ) {
         let mut last: Option<(Micros, Micros, Wad)> = None;
-        each(&self.root, (start, end), Level::NOTHING, &mut |from, until, level: Level| {
-            let Some(weight) = level.weight() else {
-                return;
-            };
-            match &mut last {
-                Some((_, end, of)) if *end == from && *of == weight => *end = until,
-                _ => {
-                    if let Some((from, until, weight)) = last.replace((from, until, weight)) {
-                        visit(from, until, weight);
+        each(
+            &self.root,
+            (start, end),
+            Level::NOTHING,
+            &mut |from, until, level: Level| {
+                let Some(weight) = level.weight() else {
+                    return;
+                };
+                match &mut last {
+                    Some((_, end, of)) if *end == from && *of == weight => *end = until,
+                    _ => {
+                        if let Some((from, until, weight)) = last.replace((from, until, weight)) {
+                            visit(from, until, weight);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
         if let Some((from, until, weight)) = last {
             visit(from, until, weight);
         }
@@ -324,7 +337,12 @@ fn apply(branch: &mut Branch<Stretches>, start: Micros, end: Micros, change: Cha
     let whole = branch.summary;
     match &mut branch.node {
         Node::Block(items) => {
-            apply_to_block(items, (start.max(whole.start), end.min(whole.end)), whole.end, change);
+            apply_to_block(
+                items,
+                (start.max(whole.start), end.min(whole.end)),
+                whole.end,
+                change,
+            );
             branch.summary = Stretches::of_items(items, None, &whole);
         }
         Node::Branches(branches) => {
@@ -423,9 +441,14 @@ fn first_at_most(
             let mut stretches = with_ends(items, branch.summary.end)
                 .skip_while(|(_, until)| *until <= start)
                 .skip_while(|(stretch, _)| !is_low(stretch));
-            let (stretch, until) = stretches.next().filter(|(stretch, _)| stretch.start() < end)?;
+            let (stretch, until) = stretches
+                .next()
+                .filter(|(stretch, _)| stretch.start() < end)?;
             let more = stretches.take_while(|(stretch, _)| is_low(stretch));
-            Some((stretch.start(), more.last().map_or(until, |(_, until)| until)))
+            Some((
+                stretch.start(),
+                more.last().map_or(until, |(_, until)| until),
+            ))
         }
     }
 }
@@ -440,7 +463,9 @@ fn first_held(branch: &Branch<Stretches>) -> Option<Micros> {
     match &branch.node {
         Node::Branches(branches) => branches.iter().find_map(first_held),
         Node::Block(items) => {
-            let mut held = items.iter().filter(|stretch| stretch.level() > Level::NOTHING);
+            let mut held = items
+                .iter()
+                .filter(|stretch| stretch.level() > Level::NOTHING);
             held.next().map(Stretch::start)
         }
     }
@@ -490,7 +515,10 @@ fn each(
 }
 
 /// Stretches beside each other, each with its end.
-fn with_ends(items: &[Stretch], end: Micros) -> impl DoubleEndedIterator<Item = (&Stretch, Micros)> {
+fn with_ends(
+    items: &[Stretch],
+    end: Micros,
+) -> impl DoubleEndedIterator<Item = (&Stretch, Micros)> {
     let ends = (0..items.len()).map(move |place| items.get(place + 1).map_or(end, Stretch::start));
     items.iter().zip(ends)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::level::Level;
-use crate::core::timeline::Mark;
 use crate::core::Micros;
+use crate::core::timeline::Mark;
 
 /// Marks by instant; the strongest of each sets the curve until the next one.
 #[derive(Clone, Default)]

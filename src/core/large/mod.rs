@@ -111,10 +111,11 @@ impl LargeKey {
         let (Some(beginning), Some(horizon)) = (self.beginning(), self.horizon()) else {
             return segments;
         };
-        self.effective().held(beginning, horizon, |start, end, weight| {
-            let end = Some(end);
-            push_joined(&mut segments, Segment { start, end, weight });
-        });
+        self.effective()
+            .held(beginning, horizon, |start, end, weight| {
+                let end = Some(end);
+                push_joined(&mut segments, Segment { start, end, weight });
+            });
         if let Some(weight) = self.open() {
             let (start, end) = (horizon, None);
             push_joined(&mut segments, Segment { start, end, weight });
@@ -124,9 +125,10 @@ impl LargeKey {
 
     /// Hands out the fewest claims that make a key equal to this one.
     pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
-        self.plain.held(Micros::MIN, Micros::MAX, |start, end, weight| {
-            visit(Claim::Plain(Fact::Closed { start, end, weight }));
-        });
+        self.plain
+            .held(Micros::MIN, Micros::MAX, |start, end, weight| {
+                visit(Claim::Plain(Fact::Closed { start, end, weight }));
+            });
         for (at, mark) in self.marks.plain() {
             visit(Claim::Plain(match mark {
                 Mark::On(weight) => Fact::Start { at, weight },
@@ -143,7 +145,8 @@ impl LargeKey {
     pub(super) fn claim_count(&self, enough: usize) -> usize {
         let mut count = self.standings.len() + self.marks.plain().len();
         if count <= enough {
-            self.plain.held(Micros::MIN, Micros::MAX, |_, _, _| count += 1);
+            self.plain
+                .held(Micros::MIN, Micros::MAX, |_, _, _| count += 1);
         }
         count
     }
@@ -237,7 +240,9 @@ impl LargeKey {
             *self.repeats.entry((start, end, weight)).or_default() += 1;
             return;
         }
-        let holds = self.holds.get_or_insert_with(|| Box::new(self.plain.clone()));
+        let holds = self
+            .holds
+            .get_or_insert_with(|| Box::new(self.plain.clone()));
         holds.raise(start, end, Level::held(weight));
         if let Some(effective) = &mut self.effective {
             effective.raise(start, end, Level::held(weight));
@@ -274,9 +279,8 @@ impl LargeKey {
             return;
         };
         let level = Level::held(weight);
-        let others = |at: Micros, end: Micros| {
-            strongest([self.plain.at(at), self.cover.at(at, end)])
-        };
+        let others =
+            |at: Micros, end: Micros| strongest([self.plain.at(at), self.cover.at(at, end)]);
         lower(holds, (start, end), level, others);
         if let Some(effective) = &mut self.effective {
             let others = |at: Micros, _| strongest([self.marks.at(at), holds.at(at)]);
@@ -293,7 +297,9 @@ impl LargeKey {
             after,
         } = turn;
         let holds = self.holds.as_deref().unwrap_or(&self.plain);
-        let effective = self.effective.get_or_insert_with(|| Box::new(holds.clone()));
+        let effective = self
+            .effective
+            .get_or_insert_with(|| Box::new(holds.clone()));
         if after >= before {
             effective.raise(start, end, after);
         } else {

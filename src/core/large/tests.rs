@@ -9,8 +9,8 @@ use super::*;
 use crate::core::Timeline;
 
 const NAMES: [&str; 24] = [
-    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t",
-    "u", "v", "w", "x",
+    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",
+    "t", "u", "v", "w", "x",
 ];
 
 fn at(micros: i64) -> Micros {
@@ -82,7 +82,9 @@ fn claims() -> impl Strategy<Value = Vec<Claim<'static>>> {
         let is_mark = |fact: &Fact| !matches!(fact, Fact::Closed { .. });
         claims.retain(|claim| match claim {
             Claim::Plain(fact) => has_marks || !is_mark(fact),
-            Claim::Named { standing, .. } => has_marks || !standing.fact.as_ref().is_some_and(is_mark),
+            Claim::Named { standing, .. } => {
+                has_marks || !standing.fact.as_ref().is_some_and(is_mark)
+            }
         });
         claims
     })
@@ -94,8 +96,13 @@ fn patterns(count: i64) -> Vec<(&'static str, Vec<Fact>)> {
         let mut facts = facts.to_vec();
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
         for place in (1..facts.len()).rev() {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            facts.swap(place, usize::try_from(random >> 33).expect("31 bits") % (place + 1));
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            facts.swap(
+                place,
+                usize::try_from(random >> 33).expect("31 bits") % (place + 1),
+            );
         }
         facts
     };
@@ -106,7 +113,10 @@ fn patterns(count: i64) -> Vec<(&'static str, Vec<Fact>)> {
     let marks: Vec<_> = (0..count)
         .map(|i| match i % 3 {
             0 => Fact::Stop { at: at(i) },
-            rest => Fact::Start { at: at(i), weight: Wad::from_steps(rest.unsigned_abs().into()) },
+            rest => Fact::Start {
+                at: at(i),
+                weight: Wad::from_steps(rest.unsigned_abs().into()),
+            },
         })
         .collect();
     let teeth = (0..count / 2).map(|i| hold(4 * i, 4 * i + 1, i * 7_919 % count));
@@ -119,7 +129,10 @@ fn patterns(count: i64) -> Vec<(&'static str, Vec<Fact>)> {
         ("staircase, shuffled", shuffled(&staircase)),
         ("staircase", staircase),
         ("shared end, late ones last", shared_end.clone()),
-        ("shared end, late ones first", shared_end.into_iter().rev().collect()),
+        (
+            "shared end, late ones first",
+            shared_end.into_iter().rev().collect(),
+        ),
         ("disjoint, shuffled", shuffled(&disjoint)),
         ("marks, shuffled", shuffled(&marks)),
         ("marks", marks),
@@ -174,7 +187,10 @@ fn steps_per_event(facts: &[Fact], is_named: bool) -> (u64, u64) {
     for (fact, event_id) in facts.iter().zip(&names) {
         let fact = *fact;
         key.record(if is_named {
-            let standing = Standing { revision: 0, fact: Some(fact) };
+            let standing = Standing {
+                revision: 0,
+                fact: Some(fact),
+            };
             Claim::Named { event_id, standing }
         } else {
             Claim::Plain(fact)
@@ -183,7 +199,10 @@ fn steps_per_event(facts: &[Fact], is_named: bool) -> (u64, u64) {
     let added = steps::take();
     for index in (0..facts.len()).step_by(3).filter(|_| is_named) {
         let event_id = &names[index * 7_919 % facts.len()];
-        let standing = Standing { revision: 1, fact: None };
+        let standing = Standing {
+            revision: 1,
+            fact: None,
+        };
         key.record(Claim::Named { event_id, standing });
     }
     let withdrawn = steps::take() * 3;
@@ -198,7 +217,10 @@ fn no_pattern_costs_more_than_a_few_steps_times_a_logarithm() {
             for is_named in [false, true] {
                 let (added, withdrawn) = steps_per_event(&facts, is_named);
                 assert!(added <= 8, "{name}, {count} facts: {added}");
-                assert!(withdrawn <= 24, "{name}, {count} facts, corrected: {withdrawn}");
+                assert!(
+                    withdrawn <= 24,
+                    "{name}, {count} facts, corrected: {withdrawn}"
+                );
             }
         }
     }

@@ -16,7 +16,11 @@ pub(super) trait Kind: Sized {
     type Summary: Copy;
 
     /// Of a block that was a part of what `whole` summarises, from `items` on up to `next`.
-    fn of_items(items: &[Self::Item], next: Option<&Self::Item>, whole: &Self::Summary) -> Self::Summary;
+    fn of_items(
+        items: &[Self::Item],
+        next: Option<&Self::Item>,
+        whole: &Self::Summary,
+    ) -> Self::Summary;
 
     /// Of branches beside each other, at least one.
     fn of_branches(branches: &[Branch<Self>]) -> Self::Summary;

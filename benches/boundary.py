@@ -1,11 +1,11 @@
-"""What crossing between Python and the native code costs, one line a measurement.
+"""The cost of calls between Python and native code, one line per measurement.
 
     main_holdmetrics run benches/boundary.py [--json]
 
-Prints nanoseconds a call and a row of each registered callable, the crossing of a batch of 10,000 rows
-without its scoring, a list of 100,000 models and its columns beside the pure-Python fallback, and what
-booting the interpreter adds to the process. Each figure is the fastest of several repeats: the machine's
-other work only ever adds. Runs under plain `python` with the extension too; there nothing is booted.
+Prints nanoseconds per call and per row of each registered callable, the crossing of a batch of 10,000 rows
+without its scoring, a list of 100,000 models and its columns compared with pure Python, and what starting the
+interpreter adds to the process. Each figure is the fastest of several repeats, because other work of the
+machine only adds time. Also runs under plain `python` with the extension, without measuring that start.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BOOTS = 15
 
 
 class Figures:
-    """Lines as they are measured."""
+    """Prints and keeps figures as they are measured."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ class Figures:
 
 
 def fastest(run: Callable[[], object], *, calls: int = 1, repeats: int = REPEATS) -> float:
-    """Nanoseconds of the fastest repeat, by call."""
+    """Nanoseconds per call of the fastest repeat."""
     best = float("inf")
     for _ in range(repeats):
         begin = perf_counter_ns()
@@ -103,7 +103,7 @@ class Columns:
 
 
 def single_calls(figures: Figures, ns: Any) -> None:
-    """Calls that carry one event or one answer."""
+    """Calls with one event or one answer."""
     calls = 20_000
     aggregator = ns.Aggregator()
     aggregator.record("token", "holder", 0, 1)
@@ -129,7 +129,7 @@ def single_calls(figures: Figures, ns: Any) -> None:
 
 
 def batches(figures: Figures, ns: Any) -> None:
-    """Calls that carry many rows."""
+    """Calls with many rows."""
     columns = Columns(BATCH, 1)
     models = columns.models()
 
@@ -156,8 +156,8 @@ def batches(figures: Figures, ns: Any) -> None:
     by_row("Snapshot.rows", snapshot.rows, len(snapshot))
     by_row("Snapshot.__arrow_c_stream__", snapshot.__arrow_c_stream__, len(snapshot))
 
-    # Refused for its last column's length after all are read and before the first row is: what is left is
-    # the crossing. Raising costs well under a microsecond.
+    # Refused for the length of its last column after all columns are read and before the first row is: what
+    # remains is the crossing. Raising costs well under a microsecond.
     short = array("q", [0])
 
     def cross(given: tuple[Any, ...]) -> Callable[[], None]:
@@ -178,8 +178,8 @@ def batches(figures: Figures, ns: Any) -> None:
         figures.add("crossing, Arrow strings", float("nan"), "us", "pyarrow is not installed")
 
 
-def beside_the_fallback(figures: Figures, ns: Any) -> None:
-    """The same work natively and in pure Python, results compared."""
+def compared_with_pure_python(figures: Figures, ns: Any) -> None:
+    """The same work natively and in pure Python; the results must be equal."""
     columns = Columns(MODELS, 2)
     models = columns.models()
 
@@ -194,26 +194,26 @@ def beside_the_fallback(figures: Figures, ns: Any) -> None:
         return aggregator.snapshot(AS_OF, None, False).rows()  # noqa: FBT003
 
     if not pure_models() == pure_columns() == ns.aggregate(models, AS_OF).rows():
-        raise AssertionError("native code and fallback disagree")
+        raise AssertionError("native code and pure Python disagree")
     slow_models = fastest(pure_models, repeats=2) / 1e6
     slow_columns = fastest(pure_columns, repeats=2) / 1e6
-    figures.add(f"{MODELS:,} models, fallback", slow_models, "ms")
-    figures.add(f"{MODELS:,} rows of columns, fallback", slow_columns, "ms")
+    figures.add(f"{MODELS:,} models, pure Python", slow_models, "ms")
+    figures.add(f"{MODELS:,} rows of columns, pure Python", slow_columns, "ms")
 
-    def beside(what: str, run: Callable[[], object], slow: float, least: int) -> None:
+    def compared(what: str, run: Callable[[], object], slow: float, least: int) -> None:
         taken = fastest(run) / 1e6
         figures.add(what, taken, "ms", f"{slow / taken:,.1f} times as fast; to reach: {least}")
 
-    beside(f"{MODELS:,} models, native", lambda: ns.aggregate(models, AS_OF), slow_models, 10)
+    compared(f"{MODELS:,} models, native", lambda: ns.aggregate(models, AS_OF), slow_models, 10)
     columns_of = {"lists of str": columns.all(), "Arrow strings": columns.arrow()}
     for what, given in columns_of.items():
         if given is not None:
             score = lambda given=given: ns.score_columns(*given, as_of_us=AS_OF)  # noqa: E731
-            beside(f"{MODELS:,} rows of columns, native, {what}", score, slow_columns, 50)
+            compared(f"{MODELS:,} rows of columns, native, {what}", score, slow_columns, 50)
 
 
 def boot(figures: Figures) -> None:
-    """What the interpreter adds to the process, beside a process that only prints its version."""
+    """What the interpreter adds to the process, compared with one that only prints its version."""
 
     def run(*words: str) -> float:
         return fastest(
@@ -236,16 +236,14 @@ def main() -> None:
     as_json = parser.parse_args().json
     ns = native.namespace()
     if ns is None:
-        sys.exit(
-            "there is no native code to measure: run this with main_holdmetrics, or install the extension"
-        )
+        sys.exit("no native code found: run this with main_holdmetrics, or install the extension")
     figures = Figures()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     if not as_json:
         print(f"native code from the {native.source()}; {machine}\n")
     single_calls(figures, ns)
     batches(figures, ns)
-    beside_the_fallback(figures, ns)
+    compared_with_pure_python(figures, ns)
     if native.source() == "host":
         boot(figures)
     if as_json:

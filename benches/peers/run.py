@@ -1,9 +1,9 @@
-"""Compares `main_holdmetrics score` with what else a user could pick; see ../README.md.
+"""Compares `main_holdmetrics score` with the tools that a user could choose instead; see ../README.md.
 
     benches/peers/.venv/bin/python benches/peers/run.py --sizes 1M,10M --rounds 5
 
-Generates the inputs once, lets every contender answer in fresh processes in turns, fails where the answers
-differ, writes the table into docs/benchmarks.md and every sample into the cache.
+Generates the inputs once, runs every contender in fresh processes in turns, fails if the answers differ,
+writes the table into docs/benchmarks.md and every sample into the cache.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import places, report, workloads
+from harness import paths, report, workloads
 from harness.agreement import Disagreement
 from harness.contenders import Setting, binary_version, contenders
 from harness.contest import Contest, Rules, hold
 from harness.machine import Machine
 from harness.process import Limits
 
-#: Of the machine's memory, what one contender may take.
+#: The share of the machine's memory that one contender may use.
 MEMORY_SHARE = 0.8
 
 
 def arguments() -> argparse.Namespace:
-    """The command line, with what --quick stands for filled in."""
+    """The command line, with the defaults of --quick filled in."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--binary", type=Path, help="main_holdmetrics [default: target/release]")
     parser.add_argument("--sizes", help="events, as in 1M,10M,50M [default: 1M,10M]")
@@ -40,40 +40,42 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the generated events [default: 1]")
     parser.add_argument("--seconds-max", type=float, default=900, help="per process [default: 900]")
     parser.add_argument("--memory-max-gb", type=float, help="per process [default: 80 %% of the machine's]")
-    parser.add_argument("--cache", type=Path, default=places.cache_folder(), help="[default: %(default)s]")
-    parser.add_argument("--output", type=Path, default=places.CHECKOUT / "docs" / "benchmarks.md")
+    parser.add_argument("--cache", type=Path, default=paths.cache_folder(), help="[default: %(default)s]")
+    parser.add_argument("--output", type=Path, default=paths.CHECKOUT / "docs" / "benchmarks.md")
     parser.add_argument(
         "--quick", action="store_true", help="100K events, one round, prints and writes nothing"
     )
-    asked = parser.parse_args()
-    defaults = ("100K", 1, 1) if asked.quick else ("1M,10M", 5, 3)
-    asked.sizes = asked.sizes or defaults[0]
-    asked.rounds = defaults[1] if asked.rounds is None else asked.rounds
-    asked.warm = defaults[2] if asked.warm is None else asked.warm
+    options = parser.parse_args()
+    defaults = ("100K", 1, 1) if options.quick else ("1M,10M", 5, 3)
+    options.sizes = options.sizes or defaults[0]
+    options.rounds = defaults[1] if options.rounds is None else options.rounds
+    options.warm = defaults[2] if options.warm is None else options.warm
     for name, least in (("rounds", 1), ("warm", 0), ("threads", 1), ("top", 1)):
-        if getattr(asked, name) < least:
-            parser.error(f"--{name}: {getattr(asked, name)} is less than {least}")
-    return asked
+        if getattr(options, name) < least:
+            parser.error(f"--{name}: {getattr(options, name)} is less than {least}")
+    return options
 
 
-def compete(asked: argparse.Namespace) -> list[Contest]:
-    """Hold every contest asked for."""
-    taking_part = contenders(asked.contenders)
-    names = [name.strip() for name in asked.workloads.split(",")]
+def compete(options: argparse.Namespace) -> list[Contest]:
+    """Run every contest of the command line."""
+    participants = contenders(options.contenders)
+    names = [name.strip() for name in options.workloads.split(",")]
     for name in names:
         if name not in workloads.SHAPES:
-            raise places.Unusable(f"--workloads: {name!r} is none of {', '.join(workloads.SHAPES)}")
-    sizes = [workloads.size_from_text(text) for text in asked.sizes.split(",")]
-    python = places.venv_python()
+            raise paths.Unusable(
+                f"--workloads: unknown workload {name!r}; known are {', '.join(workloads.SHAPES)}"
+            )
+    sizes = [workloads.size_from_text(text) for text in options.sizes.split(",")]
+    python = paths.venv_python()
     memory = os.sysconf("SC_PAGESIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE
-    if asked.memory_max_gb:
-        memory = asked.memory_max_gb * 1e9
+    if options.memory_max_gb:
+        memory = options.memory_max_gb * 1e9
     with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
         rules = Rules(
-            setting=Setting(binary=asked.binary, python=python, threads=asked.threads, top=asked.top),
-            limits=Limits(seconds_max=asked.seconds_max, memory_bytes_max=int(memory)),
-            rounds=asked.rounds,
-            warm_repeats=asked.warm,
+            setting=Setting(binary=options.binary, python=python, threads=options.threads, top=options.top),
+            limits=Limits(seconds_max=options.seconds_max, memory_bytes_max=int(memory)),
+            rounds=options.rounds,
+            warm_repeats=options.warm,
             scratch=Path(scratch),
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
@@ -83,46 +85,46 @@ def compete(asked: argparse.Namespace) -> list[Contest]:
                 workload = workloads.workload(
                     name,
                     events,
-                    seed=asked.seed,
-                    cache=asked.cache,
-                    binary=lambda: places.binary(asked.binary),
+                    seed=options.seed,
+                    cache=options.cache,
+                    binary=lambda: paths.binary(options.binary),
                     python=python,
                 )
-                contests.append(hold(workload, taking_part, rules))
+                contests.append(hold(workload, participants, rules))
         return contests
 
 
-def versions(asked: argparse.Namespace, contests: list[Contest]) -> dict[str, str]:
-    """What was compared, by name; ours first."""
+def versions(options: argparse.Namespace, contests: list[Contest]) -> dict[str, str]:
+    """The versions of what was compared, by name; ours first."""
     found: dict[str, str] = {}
     for record in (record for contest in contests for record in contest.records):
         if record.contender.worker is None:
-            found["main_holdmetrics"] = binary_version(places.binary(asked.binary))
+            found["main_holdmetrics"] = binary_version(paths.binary(options.binary))
         found |= record.versions
     return found
 
 
 def main() -> int:
-    """Exit codes: 0 done; 1 contenders disagree; 2 something needed is not there."""
-    asked = arguments()
+    """Exit codes: 0 done; 1 contenders disagree; 2 something needed is missing."""
+    options = arguments()
     machine = Machine.here()
     try:
-        contests = compete(asked)
-        # Paths of this machine say nothing to a reader.
+        contests = compete(options)
+        # Paths of this machine mean nothing to a reader.
         command = shlex.join(["python", "benches/peers/run.py", *_without_paths(sys.argv[1:])])
-        found = versions(asked, contests)
+        found = versions(options, contests)
         text = report.markdown(
-            contests, machine=machine, versions=found, command=command, rounds=asked.rounds
+            contests, machine=machine, versions=found, command=command, rounds=options.rounds
         )
-        if asked.quick:
+        if options.quick:
             print(text)
             return 0
-        samples = asked.cache / f"samples-{machine.date.replace(' ', '-').replace(':', '')}.json"
+        samples = options.cache / f"samples-{machine.date.replace(' ', '-').replace(':', '')}.json"
         about = {"machine": machine.as_dict(), "versions": found, "command": command}
         report.write_samples(samples, contests, **about)
-        report.write_between_markers(asked.output, "peers", text)
-        print(f"{asked.output} has the table, {samples} every sample")
-    except places.Unusable as error:
+        report.write_between_markers(options.output, "peers", text)
+        print(f"{options.output} has the table, {samples} every sample")
+    except paths.Unusable as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Disagreement as error:

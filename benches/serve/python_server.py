@@ -1,7 +1,7 @@
-"""What a user writes first: a grpc.aio server that keeps a dict.
+"""A first version of a server, as a user would write it: grpc.aio and a dict.
 
-It converts each message and remembers it in memory; it keeps nothing on disk, corrects nothing and merges
-nothing. The stubs are made from proto/poh/hold.proto at the start, into a temporary folder.
+Converts each message and keeps it in memory; writes nothing to disk, corrects nothing and merges nothing. The
+stubs are generated from proto/poh/hold.proto at the start, into a temporary folder.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Holds:
         self.count += 1
 
     def take_batch(self, batch: Any) -> int:
-        """Keep the rows of a batch; how many there were."""
+        """Keep the rows of a batch; returns how many."""
         rows = zip(batch.token_id, batch.holder_id, batch.start_us, batch.end_us, strict=True)
         for token_id, holder_id, start, end in rows:
             self.holds[token_id, holder_id].append((start, end, 1.0))

@@ -1,9 +1,10 @@
-"""The service beside servers that throw everything away, a Python server, and the disk's fdatasync floor.
+"""Compares the service with servers that discard everything, a Python server, and the fdatasync floor.
 
 Every round runs each contender once at each workload, in turns, client and server on the same cores; the
 table has medians. Before each run of ours the floor is measured in the folder of the journal: the time of
-one append of 4 KiB with fdatasync. Beside the acknowledgements at half load stand what the disk alone would
-make a message wait, and how long the machine takes its cores away from programs that need them. Figures mean something only on a machine that does nothing else.
+one append of 4 KiB with fdatasync. For the acknowledgements at half load the table also has the wait that the
+disk alone causes, and the longest time that a core is not available to programs. Figures are valid only on a
+machine that does nothing else.
 
     python benches/serve/run.py --binary BINARY --bare BARE_SERVER
     python benches/serve/run.py ... --quick      # one short round, prints, writes nothing
@@ -36,7 +37,7 @@ DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- serve:begin -->", "<!-- serve:end -->"
 READY_SECONDS_MAX = 60.0
 FLOOR_SECONDS = 0.3
-# As often as the service syncs at half load.
+# The rate of syncs of the service at half load.
 SYNCS_A_SECOND = 2_000
 SEGMENT_BYTES = 64 << 20
 # A hundred holders take more than this.
@@ -80,7 +81,7 @@ WORKLOADS = (
 
 @contextlib.contextmanager
 def served(command: list[str]) -> Iterator[tuple[int, str, str]]:
-    """A server in a process of its own: its number and its two addresses."""
+    """A server in a process of its own: its process id and its two addresses."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()))  # type: ignore[union-attr]
@@ -91,7 +92,7 @@ def served(command: list[str]) -> Iterator[tuple[int, str, str]]:
             process.kill()
             sys.exit(f"{command[0]} did not start: {process.communicate()[1][-500:]}")
         grpc_address, _, http_address = lines[0].removeprefix("listening: grpc=").strip().partition(" http=")
-        # Its log is read away, or it would stop at a full pipe.
+        # Its log is read, or it would block on a full pipe.
         threading.Thread(target=process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
         yield process.pid, grpc_address, http_address
     finally:
@@ -133,10 +134,10 @@ def floor_ms(folder: Path) -> float:
 
 
 def disk_wait_ms(folder: Path, seconds: float) -> float:
-    """The 99th percentile of what a message waits that comes at any moment, with the disk and nothing else.
+    """The 99th percentile of the wait of a message that arrives at any time, caused by the disk alone.
 
-    It waits for the first sync that begins after it came, as an acknowledgement does; the file is full of
-    synced zeros, as a segment of the journal is.
+    A message waits for the first sync that begins after its arrival, as an acknowledgement does; the file is
+    full of synced zeros, as a segment of the journal is.
     """
     path, block, zeros = folder / "floor", b"x" * 4096, bytes(1 << 20)
     file = os.open(path, os.O_CREAT | os.O_WRONLY)
@@ -160,7 +161,7 @@ def disk_wait_ms(folder: Path, seconds: float) -> float:
 
 
 def spin_ms(seconds: float) -> float:
-    """The longest time that a program which only reads the clock does not get to read it."""
+    """The longest gap between two readings of the clock by a program that does nothing else."""
     longest, last = 0.0, time.perf_counter()
     until = last + seconds
     while last < until:
@@ -170,7 +171,7 @@ def spin_ms(seconds: float) -> float:
 
 
 def pause_ms(seconds: float) -> float:
-    """The longest pause of any core while all of them are wanted and nothing else runs."""
+    """The longest pause of any core while all cores are busy with this alone."""
     cores = os.cpu_count() or 1
     with concurrent.futures.ProcessPoolExecutor(cores) as pool:
         return max(pool.map(spin_ms, [seconds] * cores))
@@ -209,7 +210,7 @@ def compare(
 
 
 def at_half_load(options: argparse.Namespace, folder: Path, saturating: float) -> list[Figures]:
-    """Acknowledgements while events come at half the rate that saturates, in turns with disk and cores alone."""
+    """Acknowledgements at half the saturating rate, in turns with the disk and the cores alone."""
     rate = max(1, int(saturating / 2))
     more = ("--rate", str(rate), "--duration", str(options.seconds))
     samples = []
@@ -232,7 +233,7 @@ def peak_mb(pid: int) -> float:
 
 
 def leaders_at(options: argparse.Namespace, grpc_address: str, *more: str) -> Figures:
-    """The time of `GetLeaderboard` for the top 100, asked by one caller over and over while events come."""
+    """The time of `GetLeaderboard` for the top 100, called in a loop by one caller while events arrive."""
     times: list[float] = []
     stop = threading.Event()
 
@@ -247,13 +248,13 @@ def leaders_at(options: argparse.Namespace, grpc_address: str, *more: str) -> Fi
                 times.append(time.perf_counter() - began)
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask)
+        caller = pool.submit(ask)
         sent = load(options.binary, WORKLOADS[0], grpc_address, "", *more)
         stop.set()
-        asked.result()
+        caller.result()
     times.sort()
     at = lambda part: times[min(len(times) - 1, int(part * len(times)))] * 1000  # noqa: E731
-    return {"p50": at(0.5), "p99": at(0.99), "asked": len(times), "rate": sent["rate"]}
+    return {"p50": at(0.5), "p99": at(0.99), "answers": len(times), "rate": sent["rate"]}
 
 
 def large(options: argparse.Namespace, folder: Path, saturating: float) -> tuple[float, Figures, Figures]:
@@ -291,7 +292,7 @@ def table(options: argparse.Namespace, folder: Path) -> str:
 
     def leaders(figures: Figures) -> str:
         return (
-            f"{figures['p99']:.2f} ms (p50 {figures['p50']:.2f} ms, {figures['asked']:,.0f} answers, "
+            f"{figures['p99']:.2f} ms (p50 {figures['p50']:.2f} ms, {figures['answers']:,.0f} answers, "
             f"{figures['rate']:,.0f} events/s)"
         )
 
@@ -344,12 +345,12 @@ def table(options: argparse.Namespace, folder: Path) -> str:
 
 
 def write(text: str) -> None:
-    """Put the table between its marker lines."""
+    """Write the table between its marker lines."""
     document = DOCUMENT.read_text(encoding="utf-8")
     before, found, rest = document.partition(BEGIN)
     _, also_found, after = rest.partition(END)
     if not found or not also_found:
-        sys.exit(f"{DOCUMENT}: there are no lines {BEGIN} and {END}")
+        sys.exit(f"{DOCUMENT}: the marker lines {BEGIN} and {END} are missing")
     DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
@@ -362,7 +363,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="of one run")
     parser.add_argument("--events", type=int, default=10_000_000, help="of the large store")
     parser.add_argument("--holders", type=int, default=1_000_000, help="of the large store")
-    parser.add_argument("--folder", type=Path, help="where the journal lies [default: a temporary folder]")
+    parser.add_argument("--folder", type=Path, help="of the journal [default: a temporary folder]")
     parser.add_argument("--quick", action="store_true", help="one short round; writes nothing")
     options = parser.parse_args()
     options.load_before = os.getloadavg()[0]

@@ -1,7 +1,7 @@
-"""Whether the contenders say the same. A table of speeds is worth nothing where they do not.
+"""Whether the contenders give the same scores. Without that, a table of speeds is worth nothing.
 
 All holders are compared by the program `comparison` in an untimed pass; the top list of every timed run is
-then held against the list of that pass, so that what was timed is what was compared.
+then compared with the list of that pass, so that the timed results are the compared ones.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import subprocess
 from pathlib import Path
 
 from harness.contenders import TopRow
-from harness.places import Unusable
+from harness.paths import Unusable
 
 #: A sum of up to 10^7 doubles of one sign strays by less than this; a wrong hold shows far above it.
 TOLERANCE = 1e-10
 
 
 class Disagreement(Exception):
-    """Two contenders give different scores; the text names who, on what, and the first holder."""
+    """Two contenders give different scores; the text names both, the workload and the first such holder."""
 
 
 def compare(reference: Path, other: Path, *, python: Path, top: int) -> tuple[int, str | None, list[TopRow]]:
@@ -34,7 +34,7 @@ def compare(reference: Path, other: Path, *, python: Path, top: int) -> tuple[in
 
 
 def top_problem(expected: list[TopRow], found: list[TopRow]) -> str | None:
-    """Why a top list is not the expected one, or None. Holders of scores that tie within tolerance may swap."""
+    """How a top list differs from the expected one, or None. Holders that tie within tolerance may swap."""
     if len(expected) != len(found):
         return f"the top list has {len(found)} rows, not {len(expected)}"
     held = {holder: held_us for holder, held_us, _ in expected}
@@ -42,7 +42,7 @@ def top_problem(expected: list[TopRow], found: list[TopRow]) -> str | None:
         zip(expected, found, strict=True), start=1
     ):
         if abs(score - other) > TOLERANCE * max(score, other):
-            return f"rank {rank}: {holder} with score {other!r}, where {wanted} with {score!r} was expected"
+            return f"rank {rank}: {holder} with score {other!r}, expected {wanted} with {score!r}"
         # The last rank may be shared with a holder past the end of the list.
         if held.get(holder, held_us) != held_us:
             return f"rank {rank}: {holder} with held_us {held_us}, not {held[holder]}"

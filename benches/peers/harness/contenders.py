@@ -1,7 +1,7 @@
-"""Who takes part: for each contender the command that answers a question, and how its answer is read.
+"""The contenders: for each the command that runs a query, and how its answer is read.
 
-Ours is the released binary as a user calls it; the others are programs in `workers/` that speak `protocol`.
-Knows commands only; `process` runs them and `contest` decides when.
+Ours is the released binary as a user calls it; the others are programs in `workers/` that follow `protocol`.
+Builds commands only; `process` runs them and `contest` decides when.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import places
+from harness import paths
 from harness.workloads import Workload
 
 #: holder id, held microseconds, score as a double.
@@ -21,7 +21,7 @@ TopRow = tuple[str, int, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a contender printed. `seconds` are its own figures for the work inside its process."""
+    """The output of a contender. `seconds` are its own measurements of the work inside its process."""
 
     top: list[TopRow]
     seconds: list[float]
@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is the same for all questions of a run."""
+    """The options shared by all queries of a run."""
 
     binary: Path | None
     python: Path
@@ -46,32 +46,45 @@ class Contender:
     title: str
     is_exact: bool
     worker: str | None = None
-    #: Larger inputs are not asked of it; the table says so.
+    #: It is not run on larger inputs; the table says so.
     events_max: int | None = None
-    #: Whether repetitions inside one process are measured as well.
+    #: Whether repetitions in one process are measured as well.
     is_warmed: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
     def command(
-        self, setting: Setting, asked: Workload, *, repeat: int = 1, scores: Path | None = None
+        self, setting: Setting, workload: Workload, *, repeat: int = 1, scores: Path | None = None
     ) -> list[str]:
-        """The command that answers the question once, or, for workers, `repeat` times.
+        """The command that runs the query once, or, for workers, `repeat` times.
 
         With `scores` it writes all holders there; our binary then prints no top list.
         """
         if self.worker is None:
-            command = [str(places.binary(setting.binary)), "score", str(asked.path), "--as-of", asked.as_of]
+            command = [
+                str(paths.binary(setting.binary)),
+                "score",
+                str(workload.path),
+                "--as-of",
+                workload.as_of,
+            ]
             command += ["--threads", str(setting.threads)]
             if scores:
                 return [*command, "--format", "parquet", "--output", str(scores)]
             return [*command, "--top", str(setting.top), "--format", "json"]
-        command = [str(setting.python), str(places.WORKERS / self.worker), str(asked.path)]
-        command += ["--workload", asked.name, "--as-of-us", str(asked.as_of_us), "--top", str(setting.top)]
+        command = [str(setting.python), str(paths.WORKERS / self.worker), str(workload.path)]
+        command += [
+            "--workload",
+            workload.name,
+            "--as-of-us",
+            str(workload.as_of_us),
+            "--top",
+            str(setting.top),
+        ]
         command += ["--threads", str(setting.threads), "--repeat", str(repeat)]
         return [*command, "--scores", str(scores)] if scores else command
 
     def answer(self, output: str) -> Answer:
-        """Read what `command` printed; raises `Unusable` where it is not an answer."""
+        """Read the output of `command`; raises `Unusable` if it is not an answer."""
         try:
             found = json.loads(output)
             if self.worker is None:
@@ -80,7 +93,7 @@ class Contender:
             rows = [(holder, held, score) for holder, held, score in found["top"]]
             return Answer(top=rows, seconds=found["seconds"], versions=found["versions"])
         except (ValueError, KeyError, TypeError) as error:
-            raise places.Unusable(f"{self.name} printed no answer that can be read: {error!r}") from error
+            raise paths.Unusable(f"{self.name} printed no answer that can be read: {error!r}") from error
 
 
 CONTENDERS = (
@@ -94,7 +107,7 @@ CONTENDERS = (
         is_exact=True,
         worker="python_worker.py",
         events_max=1_000_000,
-        environment={"POH_DISABLE_RUST": "1", "PYTHONPATH": str(places.PYTHON_PACKAGE)},
+        environment={"POH_DISABLE_RUST": "1", "PYTHONPATH": str(paths.PYTHON_PACKAGE)},
     ),
 )
 
@@ -105,17 +118,17 @@ def contenders(names: str | None) -> list[Contender]:
     wanted = list(known) if names is None else [name.strip() for name in names.split(",")]
     for name in wanted:
         if name not in known:
-            raise places.Unusable(f"--contenders: {name!r} is none of {', '.join(known)}")
+            raise paths.Unusable(f"--contenders: unknown contender {name!r}; known are {', '.join(known)}")
     return [contender for contender in CONTENDERS if contender.name in wanted]
 
 
 def binary_version(binary: Path) -> str:
-    """What our binary says of its own version, and the commit of the checkout, from git."""
-    said = subprocess.run([str(binary), "--version"], check=False, capture_output=True, text=True).stdout
-    version = re.sub(r"^\S+\s+", "", said.strip()) or "unknown"
-    asked = ["git", "-C", str(places.CHECKOUT), "rev-parse", "--short", "HEAD"]
+    """The version that our binary prints, and the commit of the checkout, from git."""
+    printed = subprocess.run([str(binary), "--version"], check=False, capture_output=True, text=True).stdout
+    version = re.sub(r"^\S+\s+", "", printed.strip()) or "unknown"
+    command = ["git", "-C", str(paths.CHECKOUT), "rev-parse", "--short", "HEAD"]
     try:
-        commit = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip()
+        commit = subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
     except OSError:
         commit = ""
     return f"{version} (checkout at {commit})" if commit else version

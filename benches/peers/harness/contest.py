@@ -1,8 +1,8 @@
 """One workload, all contenders: first that they agree, then rounds of fresh processes, then warm repeats.
 
-The untimed pass also brings the file into the page cache, so that nobody pays for the disk. A contender that
-fails, disagrees with the clock or the memory allowed is left out of what follows, and the record says why; one
-that gives a different answer ends the whole run.
+The untimed pass also reads the file into the page cache, so that no contender waits for the disk. A contender
+that fails or exceeds the time or memory allowed is left out afterwards, and its record says why; a different
+answer ends the whole run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.workloads import Workload, size_text
 
 @dataclass(kw_only=True)
 class Record:
-    """What one contender did on one workload. Lists hold one entry per sample."""
+    """The samples of one contender on one workload."""
 
     contender: Contender
     #: Wall and CPU seconds and peak bytes of whole fresh processes.
@@ -46,7 +46,7 @@ class Contest:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How a contest is held. `say` gets a line of progress."""
+    """The options of a contest. `say` is called with each line of progress."""
 
     setting: Setting
     limits: process.Limits
@@ -57,13 +57,13 @@ class Rules:
 
 
 def hold(workload: Workload, contenders: Sequence[Contender], rules: Rules) -> Contest:
-    """Measure `contenders` on `workload`; raises `Disagreement` where answers differ."""
+    """Measure `contenders` on `workload`; raises `Disagreement` if answers differ."""
     load = load_average()
     records = [Record(contender=contender) for contender in contenders]
     for record in records:
         most = record.contender.events_max
         if most is not None and workload.events > most:
-            record.failure = f"not asked beyond {size_text(most)} events"
+            record.failure = f"not run beyond {size_text(most)} events"
     expected = _agreed_top(workload, records, rules)
     for turn in range(1, rules.rounds + 1):
         for record in _standing(records):
@@ -78,7 +78,7 @@ def hold(workload: Workload, contenders: Sequence[Contender], rules: Rules) -> C
         if record.contender.is_warmed and rules.warm_repeats:
             kept = len(record.seconds)
             answer = _ask(workload, record, rules, expected, repeat=rules.warm_repeats + 1)
-            # This process did other work than the fresh ones: its totals are not theirs.
+            # This process did more work than the fresh ones: its totals are not comparable.
             del record.seconds[kept:], record.cpu_seconds[kept:], record.peak_bytes[kept:]
             if answer:
                 record.warm_seconds += answer.seconds[1:]
@@ -94,7 +94,7 @@ def _agreed_top(workload: Workload, records: list[Record], rules: Rules) -> list
     reference: Path | None = None
     top: list[TopRow] = []
     files: list[Path] = []
-    # An exact contender is the better judge.
+    # The reference is an exact contender.
     for record in sorted(_standing(records), key=lambda record: not record.contender.is_exact):
         name = record.contender.name
         scores = rules.scratch / f"scores-{workload.path.stem}-{name}.parquet"
@@ -120,7 +120,7 @@ def _agreed_top(workload: Workload, records: list[Record], rules: Rules) -> list
 def _ask(
     workload: Workload, record: Record, rules: Rules, expected: list[TopRow], *, repeat: int
 ) -> Answer | None:
-    """One fresh process; None, with the failure on record, where it gave no answer."""
+    """One fresh process; None if it gave no answer, with the failure in the record."""
     contender = record.contender
     command = contender.command(rules.setting, workload, repeat=repeat)
     ran = process.run(command, rules.limits, contender.environment)

@@ -1,4 +1,4 @@
-"""Program: prints what a Parquet input holds, as JSON: rows, holders, the span of its times.
+"""Program: prints facts of a Parquet input as JSON: rows, holders, the span of its times.
 
 Runs inside the virtual environment, apart from the harness, so that pyarrow's memory stays out of the figures.
 """

@@ -1,4 +1,4 @@
-"""What the figures were measured on: processor, cores, memory, system, date. Reads, never measures."""
+"""The machine that the figures were measured on: processor, cores, memory, system, date."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        """Read off the machine it runs on, with the time in UTC."""
+        """The facts of this machine, and the time in UTC."""
         return cls(
             processor=_processor(),
             cores=os.cpu_count() or 1,
@@ -43,7 +43,7 @@ class Machine:
 
 
 def load_average() -> float:
-    """Processes that wanted to run during the last minute; above the cores in use, figures are not to trust."""
+    """Runnable processes during the last minute; above the number of cores, figures cannot be trusted."""
     return os.getloadavg()[0]
 
 

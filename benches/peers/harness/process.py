@@ -1,8 +1,8 @@
-"""Runs one program to its end in a fresh process and says what it cost: wall time, CPU time, peak memory.
+"""Runs one program in a fresh process and measures wall time, CPU time and peak memory.
 
-Ends a program that takes too long or too much memory, and says so instead of raising. POSIX only (`wait4`).
-The kernel counts the memory of the process that spawns into the peak of the one that is spawned, so the
-harness must stay smaller than anything it measures: it imports nothing but the standard library.
+Kills a program that exceeds the time or memory allowed, and reports that instead of raising. POSIX only
+(`wait4`). The kernel counts the memory of the parent into the peak of the child that it spawns, so the
+harness must stay smaller than anything it measures: it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WATCH_SECONDS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a program may take before it is ended."""
+    """The time and memory after which a program is killed."""
 
     seconds_max: float
     memory_bytes_max: int
@@ -34,7 +34,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One finished process. `failure` is None when it ended well, else one clause that says how it did not."""
+    """One finished process. `failure` is None if it succeeded, else one clause that says how it failed."""
 
     seconds: float
     cpu_seconds: float
@@ -82,7 +82,7 @@ def _failure(code: int, errors: str) -> str | None:
     if code == 0:
         return None
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    last = lines[-1][:300] if lines else "it said nothing"
+    last = lines[-1][:300] if lines else "no output"
     how = f"ended by signal {-code}" if code < 0 else f"exit {code}"
     return f"{how}: {last}"
 
@@ -93,7 +93,7 @@ def _end(pid: int) -> None:
 
 
 class _Watch(threading.Thread):
-    """Ends one process group when it passes a limit; `verdict` then says which."""
+    """Kills one process group when it exceeds a limit; `verdict` then says which."""
 
     def __init__(self, pid: int, limits: Limits) -> None:
         super().__init__(daemon=True)
@@ -106,21 +106,21 @@ class _Watch(threading.Thread):
         deadline = time.monotonic() + self._limits.seconds_max
         while not self._stopped.wait(_WATCH_SECONDS):
             if time.monotonic() > deadline:
-                self.verdict = f"ended after {self._limits.seconds_max:g} s, the time allowed"
+                self.verdict = f"killed after {self._limits.seconds_max:g} s, the time allowed"
             elif _resident_bytes(self._pid) > self._limits.memory_bytes_max:
-                self.verdict = f"ended at {self._limits.memory_bytes_max / 1e9:.2f} GB, the memory allowed"
+                self.verdict = f"killed at {self._limits.memory_bytes_max / 1e9:.2f} GB, the memory allowed"
             if self.verdict:
                 _end(self._pid)
                 return
 
     def stop(self) -> None:
-        """No more ending from here on; returns when the watch has ended."""
+        """Stop watching; returns when the thread has ended."""
         self._stopped.set()
         self.join()
 
 
 def _resident_bytes(pid: int) -> int:
-    """Resident memory now; 0 where the system does not tell through /proc, which lifts the limit."""
+    """Resident memory now; 0 if /proc does not tell, so that there is no limit."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):

@@ -1,7 +1,7 @@
-"""The table in `docs/benchmarks.md` and the raw samples behind it. Formats; judges nothing but ratios.
+"""The table in `docs/benchmarks.md` and the file of raw samples.
 
-The table lies between two marker lines, so that the prose around it stays; a file without the markers gets
-them at its end.
+The table is written between two marker lines, so that the text around it stays; if the file has no markers,
+they are appended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from statistics import median
 from harness.agreement import TOLERANCE
 from harness.contest import Contest, Record
 from harness.machine import Machine
-from harness.places import Unusable
+from harness.paths import Unusable
 from harness.workloads import TITLES, size_text
 
 OURS = "holdmetrics"
@@ -51,11 +51,11 @@ def markdown(
 
 
 def write_between_markers(path: Path, name: str, text: str) -> None:
-    """Put `text` between the markers `name` of `path`, which is made where it does not exist."""
+    """Write `text` between the markers `name` of `path`, which is created if it does not exist."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     old = path.read_text(encoding="utf-8") if path.exists() else "# Benchmarks\n"
     if old.count(begin) != old.count(end) or old.count(begin) > 1:
-        raise Unusable(f"{path}: the markers {begin} and {end} are not there once each: repair them by hand")
+        raise Unusable(f"{path}: the markers {begin} and {end} must occur once each: repair them by hand")
     if begin not in old:
         old = f"{old.rstrip()}\n\n{begin}\n{end}\n"
     head, rest = old.split(begin)
@@ -67,8 +67,8 @@ def write_between_markers(path: Path, name: str, text: str) -> None:
 
 
 def write_samples(path: Path, contests: Sequence[Contest], **about: object) -> None:
-    """Every single sample as JSON, with what it was measured on."""
-    told = [
+    """Every sample as JSON, with the machine and the versions."""
+    measured = [
         {
             "workload": contest.workload.label,
             "file": contest.workload.path.name,
@@ -79,7 +79,7 @@ def write_samples(path: Path, contests: Sequence[Contest], **about: object) -> N
         }
         for contest in contests
     ]
-    path.write_text(json.dumps({**about, "contests": told}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({**about, "contests": measured}, indent=1) + "\n", encoding="utf-8")
 
 
 def _section(contest: Contest) -> list[str]:
@@ -119,7 +119,7 @@ def _row(record: Record, ours: Record | None) -> str:
 
 
 def _scaling(contests: Sequence[Contest]) -> list[str]:
-    """Our cost per event by size, where a workload was measured in several."""
+    """Our cost per event by size, for workloads measured in several sizes."""
     lines: list[str] = []
     for name in dict.fromkeys(contest.workload.name for contest in contests):
         costs = [
@@ -130,8 +130,8 @@ def _scaling(contests: Sequence[Contest]) -> list[str]:
         ]
         if len(costs) > 1:
             least = min(costs)[1]
-            told = (f"{size_text(events)} {cost:.0f} ({cost / least:.2f})" for events, cost in sorted(costs))
-            lines.append(f"- {name}: {', '.join(told)}")
+            parts = (f"{size_text(events)} {cost:.0f} ({cost / least:.2f})" for events, cost in sorted(costs))
+            lines.append(f"- {name}: {', '.join(parts)}")
     if not lines:
         return []
     head = "Our nanoseconds per event, whole process, and the ratio to the smallest size:"

@@ -1,7 +1,7 @@
 """The inputs: three shapes of hold events in several sizes, generated once and kept in the cache.
 
 `main_holdmetrics generate` writes them (seeded, so that every machine measures the same events); a file that
-is already in the cache is taken as it is. What each file holds is read by `facts` and kept beside it.
+is already in the cache is used as it is. Facts of each file are read by `facts` and cached next to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness.places import Unusable
+from harness.paths import Unusable
 
 TOKENS = 8
 EVENTS_PER_HOLDER = 10
@@ -32,13 +32,13 @@ _SCALES = {"": 1, "K": 1_000, "M": 1_000_000}
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """One input file and the question asked of it."""
+    """One input file and the query to run on it."""
 
     name: str
     events: int
     path: Path
     holders: int
-    #: The instant asked for: it cuts holds off.
+    #: The as_of of the query: it cuts holds off.
     as_of_us: int
     #: The first whole second at which every hold has ended.
     past_us: int
@@ -59,12 +59,12 @@ def size_from_text(text: str) -> int:
     """`250K`, `10M` or plain digits as a count; raises `Unusable` otherwise."""
     found = re.fullmatch(r"(\d+)([KM]?)", text.strip().upper())
     if not found or int(found[1]) == 0:
-        raise Unusable(f"--sizes: {text!r} is not a size such as 100K, 1M or 10M")
+        raise Unusable(f"--sizes: invalid size {text!r}; write 100K, 1M or 10M")
     return int(found[1]) * _SCALES[found[2]]
 
 
 def size_text(events: int) -> str:
-    """The shortest way to write a count of events."""
+    """A count of events, written as short as possible."""
     for suffix, scale in (("M", 1_000_000), ("K", 1_000)):
         if events % scale == 0:
             return f"{events // scale}{suffix}"
@@ -74,9 +74,9 @@ def size_text(events: int) -> str:
 def workload(
     name: str, events: int, *, seed: int, cache: Path, binary: Callable[[], Path], python: Path
 ) -> Workload:
-    """The workload with its file in the cache; generates the file where it is not there yet.
+    """The workload with its file in the cache; generates the file if it is missing.
 
-    `binary` is asked for the generator only when a file must be made. Raises `Unusable` where that fails.
+    `binary` is called for the generator only if a file must be generated. Raises `Unusable` if that fails.
     """
     shape = SHAPES[name]
     cache.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def workload(
         _generate(shape, events, seed, path, binary())
     found = _facts(path, python)
     if found["events"] != events:
-        raise Unusable(f"{path} holds {found['events']} events, not {events}: delete it and run again")
+        raise Unusable(f"{path} has {found['events']} events, not {events}: delete it and run again")
     span_us = found["end_us_max"] - found["start_us_min"]
     as_of_us = found["start_us_min"] + int(span_us * AS_OF_SHARE)
     return Workload(

@@ -7,22 +7,22 @@ import json
 from pathlib import Path
 
 import chdb
-from protocol import answer, question
+from protocol import answer, parsed_query
 
 FORMS = {"W1": "chdb_equal.sql", "W2": "chdb_mixed.sql", "W3": "chdb_nested.sql"}
 RANKED = "SELECT * FROM ({scores}) ORDER BY score DESC, holder_id LIMIT {top}"
 
 
 def main() -> None:
-    asked = question()
-    form = Path(__file__).with_name("sql") / FORMS[asked.workload]
-    scores = form.read_text(encoding="utf-8").replace("{file}", asked.file)
-    scores = scores.replace("{as_of_us}", str(asked.as_of_us))
+    query = parsed_query()
+    form = Path(__file__).with_name("sql") / FORMS[query.workload]
+    scores = form.read_text(encoding="utf-8").replace("{file}", query.file)
+    scores = scores.replace("{as_of_us}", str(query.as_of_us))
     connection = chdb.connect(":memory:")
-    connection.query(f"SET max_threads = {asked.threads}")
+    connection.query(f"SET max_threads = {query.threads}")
 
     def top() -> list[tuple[str, int, float]]:
-        ranked = RANKED.format(scores=scores, top=asked.top)
+        ranked = RANKED.format(scores=scores, top=query.top)
         return [tuple(row) for row in json.loads(str(connection.query(ranked, "JSONCompact")))["data"]]
 
     def write_scores(path: str) -> None:
@@ -36,7 +36,7 @@ def main() -> None:
 
     engine = str(connection.query("SELECT version()", "TSV")).strip()
     versions = {"chdb": f"{chdb.__version__} (ClickHouse {engine})"}
-    answer(asked, versions=versions, top=top, write_scores=write_scores)
+    answer(query, versions=versions, top=top, write_scores=write_scores)
 
 
 if __name__ == "__main__":

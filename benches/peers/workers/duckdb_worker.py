@@ -1,7 +1,7 @@
 """DuckDB as a contender: one SQL statement per workload, read from `sql/`.
 
-The form for deep islands needs a step per level of its blocks, so it first asks how many there can be;
-that question counts towards its time.
+The form for deep islands needs a step per level of its blocks, so it first queries how many there can be;
+that query counts towards its time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-from protocol import Question, answer, question
+from protocol import Query, answer, parsed_query
 
 FORMS = {"W1": "duckdb_equal.sql", "W2": "duckdb_mixed.sql", "W3": "duckdb_nested.sql"}
 LARGEST_KEY = "SELECT max(n) FROM (SELECT count(*) AS n FROM '{file}' GROUP BY hash(token_id, holder_id))"
@@ -36,32 +36,32 @@ def level_steps(events_of_largest_key: int) -> str:
     return "\n".join(steps)
 
 
-def scores_sql(connection: duckdb.DuckDBPyConnection, asked: Question) -> str:
+def scores_sql(connection: duckdb.DuckDBPyConnection, query: Query) -> str:
     """The statement that scores all holders of the file."""
-    form = (Path(__file__).with_name("sql") / FORMS[asked.workload]).read_text(encoding="utf-8")
+    form = (Path(__file__).with_name("sql") / FORMS[query.workload]).read_text(encoding="utf-8")
     if "{levels}" in form:
-        (largest,) = connection.execute(LARGEST_KEY.format(file=asked.file)).fetchall()[0]
+        (largest,) = connection.execute(LARGEST_KEY.format(file=query.file)).fetchall()[0]
         form = form.replace("{levels}", level_steps(largest or 1))
-    return form.replace("{file}", asked.file).replace("{as_of_us}", str(asked.as_of_us))
+    return form.replace("{file}", query.file).replace("{as_of_us}", str(query.as_of_us))
 
 
 def main() -> None:
-    asked = question()
+    query = parsed_query()
     connection = duckdb.connect()
-    connection.execute(f"SET threads = {asked.threads}")
+    connection.execute(f"SET threads = {query.threads}")
     connection.execute("SET preserve_insertion_order = false")
 
     def top() -> list[tuple[str, int, float]]:
-        scores = scores_sql(connection, asked)
-        ranked = f"SELECT * FROM ({scores}) ORDER BY score DESC, holder_id LIMIT {asked.top}"
+        scores = scores_sql(connection, query)
+        ranked = f"SELECT * FROM ({scores}) ORDER BY score DESC, holder_id LIMIT {query.top}"
         return connection.execute(ranked).fetchall()
 
     def write_scores(path: str) -> None:
-        scores = scores_sql(connection, asked)
+        scores = scores_sql(connection, query)
         whole = f"SELECT holder_id, held_us::BIGINT AS held_us, score FROM ({scores})"
         connection.execute(f"COPY ({whole}) TO '{path}' (FORMAT parquet)")
 
-    answer(asked, versions={"duckdb": duckdb.__version__}, top=top, write_scores=write_scores)
+    answer(query, versions={"duckdb": duckdb.__version__}, top=top, write_scores=write_scores)
 
 
 if __name__ == "__main__":

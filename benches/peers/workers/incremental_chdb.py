@@ -1,7 +1,7 @@
 """chdb, batch by batch: an AggregatingMergeTree of interval states, merged for every top list.
 
 A state cannot be cut off afterwards, so it answers only for an instant at which all holds have ended, which is
-the one asked for; ours answers for any. One weight per token only.
+the one queried; ours answers for any. One weight per token only.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ GROUP BY holder_id ORDER BY score DESC, holder_id LIMIT {top}
 """
 
 
-def batches(asked: Feed, folder: Path) -> Iterable[Path]:
-    table = pq.read_table(asked.file).slice(0, asked.events)
-    for first in range(0, asked.events, asked.batch):
+def batches(options: Feed, folder: Path) -> Iterable[Path]:
+    table = pq.read_table(options.file).slice(0, options.events)
+    for first in range(0, options.events, options.batch):
         path = folder / f"batch-{first}.parquet"
-        pq.write_table(table.slice(first, asked.batch), path)
+        pq.write_table(table.slice(first, options.batch), path)
         yield path
 
 
 def main() -> None:
-    asked = feed()
+    options = feed()
     with tempfile.TemporaryDirectory() as folder, session.Session() as engine:
-        # A session knows no database of its own to begin with.
+        # A new session has no database.
         engine.query("CREATE DATABASE bench")
         engine.query("USE bench")
         engine.query(TABLE)
-        engine.query(f"SET max_threads = {asked.threads}")
+        engine.query(f"SET max_threads = {options.threads}")
 
         def take(path: Path) -> list[tuple[str, int, float]]:
             engine.query(INSERT.format(file=path))
-            leaders = json.loads(str(engine.query(LEADERS.format(top=asked.top), "JSONCompact")))
+            leaders = json.loads(str(engine.query(LEADERS.format(top=options.top), "JSONCompact")))
             return [tuple(row) for row in leaders["data"]]
 
-        answer(batches(asked, Path(folder)), versions={"chdb": chdb.__version__}, take=take)
+        answer(batches(options, Path(folder)), versions={"chdb": chdb.__version__}, take=take)
 
 
 if __name__ == "__main__":

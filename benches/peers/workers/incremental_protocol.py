@@ -1,6 +1,6 @@
-"""What the incremental workers take and print: one file, fed in batches, the top list asked after each.
+"""The arguments and the output of the incremental workers: a file in batches, a top list after each.
 
-Prints one JSON object: versions, where native code came from (ours only), the seconds from the first batch to
+Prints one JSON object: versions, the source of native code (ours only), the seconds from the first batch to
 the last top list, and that list as [holder_id, held_us, score]. Cutting the file into batches is not timed.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """What the harness asks. Times are microseconds since the epoch; the first `events` rows are fed."""
+    """The arguments. Times are microseconds since the epoch; the first `events` rows are fed."""
 
     file: str
     as_of_us: int
@@ -28,7 +28,7 @@ class Feed:
 
 
 def feed() -> Feed:
-    """The question on the command line."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--as-of-us", type=int, required=True)
@@ -47,7 +47,7 @@ def answer(
     take: Callable[[Any], Sequence[tuple[str, Any, Any]]],
     native_source: str | None = None,
 ) -> None:
-    """Time `take`, which takes in one batch and returns the top list, over all batches; print the answer."""
+    """Time `take`, which records one batch and returns the top list, over all batches; print the answer."""
     ready = list(batches)
     rows: Sequence[tuple[str, Any, Any]] = []
     began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 Keys and holders travel as 64-bit hashes (chance of any collision in 50M events: 1 in 10,000); the names are
 joined on at the end. After a sort by key and start, one running maximum over `key x 2^63 + end`, 128 bits
-wide, tells what is already covered without a window per key.
+wide, shows what is already covered without a window per key.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import sys
 
-from protocol import answer, question
+from protocol import answer, parsed_query
 
-ASKED = question() if __name__ == "__main__" else sys.exit("polars_worker is a program")
+QUERY = parsed_query() if __name__ == "__main__" else sys.exit("polars_worker is a program")
 # Read once, when polars is imported.
-os.environ["POLARS_MAX_THREADS"] = str(ASKED.threads)
+os.environ["POLARS_MAX_THREADS"] = str(QUERY.threads)
 
 import polars as pl  # noqa: E402
 
@@ -101,7 +101,7 @@ def nested(file: str, as_of_us: int) -> pl.LazyFrame:
 
     A hold covers the points from its start's place to its end's; that run is the union of two blocks of
     2^level points, one from its start, one up to its end. Level by level, from the top, a block hands the
-    largest weight seen to its two halves. Holds never leave their key, so no key needs to be told apart.
+    largest weight seen to its two halves. Holds never leave their key, so keys need not be told apart.
     """
     holds = sorted_events(file, as_of_us).drop("reach", "is_first").with_row_index("hold").collect().lazy()
     span = pl.when("is_end").then(col("place") - col("place").shift(1))
@@ -142,17 +142,17 @@ def nested(file: str, as_of_us: int) -> pl.LazyFrame:
 
 
 def main() -> None:
-    form = {"W1": equal, "W2": mixed, "W3": nested}[ASKED.workload]
+    form = {"W1": equal, "W2": mixed, "W3": nested}[QUERY.workload]
 
     def top() -> list[tuple[str, int, float]]:
-        scores = form(ASKED.file, ASKED.as_of_us)
-        ranked = scores.sort(["score", "holder_id"], descending=[True, False]).head(ASKED.top)
+        scores = form(QUERY.file, QUERY.as_of_us)
+        ranked = scores.sort(["score", "holder_id"], descending=[True, False]).head(QUERY.top)
         return ranked.collect(engine="in-memory").rows()
 
     def write_scores(path: str) -> None:
-        form(ASKED.file, ASKED.as_of_us).collect(engine="in-memory").write_parquet(path)
+        form(QUERY.file, QUERY.as_of_us).collect(engine="in-memory").write_parquet(path)
 
-    answer(ASKED, versions={"polars": pl.__version__}, top=top, write_scores=write_scores)
+    answer(QUERY, versions={"polars": pl.__version__}, top=top, write_scores=write_scores)
 
 
 main()

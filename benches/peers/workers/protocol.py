@@ -1,7 +1,7 @@
-"""What every worker program takes and prints, so that the harness can treat all contenders alike.
+"""The arguments and the output of every worker program, so that the harness treats all contenders alike.
 
 A worker scores one Parquet file `--repeat` times and prints one JSON object: the versions of what it used,
-the seconds of each repetition (from reading the file to the top list in hand), and the top list as
+the seconds of each repetition (from reading the file to having the top list), and the top list as
 [holder_id, held_us, score]. With `--scores` it also writes all holders to Parquet, outside the timing.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """What the harness asks. Times are microseconds since the epoch."""
+class Query:
+    """The arguments. Times are microseconds since the epoch."""
 
     workload: str
     file: str
@@ -28,8 +28,8 @@ class Question:
     scores: str | None
 
 
-def question() -> Question:
-    """The question on the command line."""
+def parsed_query() -> Query:
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--workload", required=True, choices=["W1", "W2", "W3"])
@@ -38,24 +38,24 @@ def question() -> Question:
     parser.add_argument("--top", type=int, default=100)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--scores")
-    return Question(**vars(parser.parse_args()))
+    return Query(**vars(parser.parse_args()))
 
 
 def answer(
-    asked: Question,
+    query: Query,
     *,
     versions: dict[str, str],
     top: Callable[[], Iterable[tuple[str, Any, Any]]],
     write_scores: Callable[[str], None],
 ) -> None:
-    """Time `top` as often as asked, write the scores where asked, print the answer."""
+    """Time `top` `repeat` times, write the scores if wanted, print the answer."""
     seconds = []
     rows: list[tuple[str, Any, Any]] = []
-    for _ in range(asked.repeat):
+    for _ in range(query.repeat):
         began = time.perf_counter()
         rows = list(top())
         seconds.append(time.perf_counter() - began)
-    if asked.scores:
-        write_scores(asked.scores)
+    if query.scores:
+        write_scores(query.scores)
     listed = [[holder, int(held), float(score)] for holder, held, score in rows]
     print(json.dumps({"versions": versions, "seconds": seconds, "top": listed}))

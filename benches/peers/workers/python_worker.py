@@ -9,19 +9,19 @@ os.environ["POH_DISABLE_RUST"] = "1"
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from protocol import answer, question
+from protocol import answer, parsed_query
 
 from poh_holdmetrics import native
 from poh_holdmetrics.pure.aggregator import Aggregator
 
 
 def main() -> None:
-    asked = question()
+    query = parsed_query()
     if native.source() != "none":
         raise SystemExit(f"native code is in use ({native.source()}), the fallback was to be measured")
 
     def rows(count: int | None) -> list[tuple[int, str, int, str, float]]:
-        table = pq.read_table(asked.file)
+        table = pq.read_table(query.file)
         start, end = (table[name].cast("int64").combine_chunks().to_numpy() for name in ("start", "end"))
         aggregator = Aggregator()
         aggregator.record_batch(
@@ -31,10 +31,10 @@ def main() -> None:
             end,
             table["weight"].combine_chunks().to_numpy(),
         )
-        return aggregator.snapshot(asked.as_of_us).rows(count)
+        return aggregator.snapshot(query.as_of_us).rows(count)
 
     def top() -> list[tuple[str, int, float]]:
-        return [(holder, held, score) for _, holder, held, _, score in rows(asked.top)]
+        return [(holder, held, score) for _, holder, held, _, score in rows(query.top)]
 
     def write_scores(path: str) -> None:
         listed = rows(None)
@@ -46,7 +46,7 @@ def main() -> None:
         pq.write_table(pa.table(columns), path)
 
     versions = {"Python": platform.python_version(), "pyarrow": pa.__version__}
-    answer(asked, versions=versions, top=top, write_scores=write_scores)
+    answer(query, versions=versions, top=top, write_scores=write_scores)
 
 
 if __name__ == "__main__":

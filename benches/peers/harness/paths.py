@@ -1,6 +1,6 @@
-"""Where things lie: the checkout, the virtual environment of the benchmark, the cache, the binary.
+"""The paths of the checkout, of the benchmark's virtual environment, of the cache and of the binary.
 
-Looks up and checks; makes and downloads nothing (`make bench` makes the virtual environment).
+Looks up and checks; creates and downloads nothing (`make bench` creates the virtual environment).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ VENV = PEERS / ".venv"
 
 
 class Unusable(Exception):
-    """Something that the run needs is not there; the text is one sentence with the cure in it."""
+    """Something that the run needs is missing; the text is one sentence that names the cure."""
 
 
 def cache_folder() -> Path:
-    """The default home of generated inputs and raw samples, outside the checkout."""
+    """The default folder of generated inputs and raw samples, outside the checkout."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "holdmetrics" / "peers"
 
 
 def binary(given: Path | None) -> Path:
-    """The `main_holdmetrics` to measure; raises `Unusable` where it is not built."""
+    """The `main_holdmetrics` to measure; raises `Unusable` if it is not built."""
     path = (given or CHECKOUT / "target" / "release" / "main_holdmetrics").resolve()
     if not path.is_file():
         raise Unusable(f"no binary at {path}: build it with `make build`, or name it with --binary")
@@ -34,11 +34,11 @@ def binary(given: Path | None) -> Path:
 
 
 def venv_python() -> Path:
-    """The interpreter that runs the workers; raises `Unusable` where there is none."""
+    """The interpreter that runs the workers; raises `Unusable` if there is none."""
     path = VENV / "bin" / "python"
     if not path.is_file():
         raise Unusable(
-            f"no Python at {path}: `make bench` makes it, or `python3.12 -m venv {VENV}` and "
+            f"no Python at {path}: `make bench` creates it, or `python3.12 -m venv {VENV}` and "
             f"`{path} -m pip install -r {PEERS / 'requirements.txt'}`"
         )
     return path

@@ -186,13 +186,14 @@ fn is_section(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.section() == name)
 }
 
-/// Whether two edits lead from a variable with our prefix to this one. What Kubernetes sets for a service
-/// ends in `_PORT`, `_SERVICE_HOST` and the like, so it is never that near.
+/// Whether two edits lead from a variable with our prefix to this one. Of the variables that Kubernetes sets
+/// for a service, only `_PORT` may be that near: a service `holdmetrics-rpc` gives `HOLDMETRICS_RPC_PORT`.
 fn is_typo(variable: &str) -> bool {
     let Some(name) = variable.strip_prefix(PREFIX) else {
         return false;
     };
     name.len() >= TYPO_LENGTH_MIN
+        && !name.ends_with("_PORT")
         && variables().any(|known| {
             let known = known.strip_prefix(PREFIX);
             known.is_some_and(|known| osa_distance(name, known) <= 2)

@@ -299,6 +299,7 @@ fn variables_that_are_not_ours_are_left_alone() {
         ("HOLDMETRICS_SERVICE_PORT", "8000"),
         ("HOLDMETRICS_SERVICE_PORT_HTTP", "8000"),
         ("HOLDMETRICS_GATE_SERVICE_HOST", "10.0.0.1"),
+        ("HOLDMETRICS_RPC_PORT", "tcp://10.0.0.1:8000"),
         ("HOLDMETRICS_CACHE", "/somewhere"),
         ("HOLDMETRICS_CONFIG", ""),
         ("HTTP_PORT", ""),

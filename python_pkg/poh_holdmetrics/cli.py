@@ -216,7 +216,6 @@ def _now_us() -> int:
 
 def _json(scores: ScoredFiles) -> dict[str, object]:
     window = scores.window
-    names = ("rank", "holder_id", "held_us", "score", "weighted_score")
     return {
         "as_of": instants.text_from_us(window.as_of_us),
         "from": None if window.from_us is None else instants.text_from_us(window.from_us),
@@ -227,5 +226,17 @@ def _json(scores: ScoredFiles) -> dict[str, object]:
         "rejected": [
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],
-        "holders": [dict(zip(names, row, strict=True)) for row in scores.rows],
+        "holders": [_holder(row) for row in scores.rows],
+    }
+
+
+def _holder(row: native.Row) -> dict[str, object]:
+    rank, holder_id, held_us, score, weighted_score = row
+    return {
+        "rank": rank,
+        "holder_id": holder_id,
+        "held_us": held_us,
+        "score": score,
+        "weighted_score": weighted_score,
+        "total_seconds": held_us // instants.MICROS_PER_SECOND,
     }

@@ -50,7 +50,7 @@ def test_several_files_are_one_set_as_json(capsys: pytest.CaptureFixture[str], s
         ("events.jsonl", 4, "weight: negative"),
         ("events.csv", 5, "start: not a time"),
     ]
-    names = ("rank", "holder_id", "held_us", "score", "weighted_score")
+    names = ("rank", "holder_id", "held_us", "score", "weighted_score", "total_seconds")
     assert found == {
         "as_of": "1970-01-01T00:00:20Z",
         "from": "1970-01-01T00:00:01Z",
@@ -61,9 +61,9 @@ def test_several_files_are_one_set_as_json(capsys: pytest.CaptureFixture[str], s
         "holders": [
             dict(zip(names, row, strict=True))
             for row in (
-                (1, "bob", 19_000_000, "23455.5", 23455.5),
-                (2, "ada", 9_000_000, "18", 18.0),
-                (3, "cyd\nline", 4_000_000, "4", 4.0),
+                (1, "bob", 19_000_000, "23455.5", 23455.5, 19),
+                (2, "ada", 9_000_000, "18", 18.0, 9),
+                (3, "cyd\nline", 4_000_000, "4", 4.0, 4),
             )
         ],
     }

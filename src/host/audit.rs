@@ -151,15 +151,11 @@ impl Leaderboard for AuditedLeaderboard {
 
     fn rows(&self) -> Box<dyn Iterator<Item = HolderRow<'_>> + '_> {
         Box::new(
-            self.rows.iter().map(
-                |(rank, holder_id, held_us, score, weighted_score)| HolderRow {
-                    rank: *rank,
-                    holder_id: holder_id.into(),
-                    held_us: *held_us,
-                    score: score.into(),
-                    weighted_score: *weighted_score,
-                },
-            ),
+            self.rows
+                .iter()
+                .map(|(rank, holder_id, held_us, score, weighted_score)| {
+                    HolderRow::new(*rank, holder_id, *held_us, score, *weighted_score)
+                }),
         )
     }
 }

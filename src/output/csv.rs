@@ -7,7 +7,14 @@ use super::{RefusedLine, ScoreReport};
 /// The holders.
 pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut rows = ::csv::Writer::from_writer(out);
-    rows.write_record(["rank", "holder_id", "held_us", "score", "weighted_score"])?;
+    rows.write_record([
+        "rank",
+        "holder_id",
+        "held_us",
+        "score",
+        "weighted_score",
+        "total_seconds",
+    ])?;
     for row in report.leaderboard.rows() {
         rows.serialize((
             row.rank,
@@ -15,6 +22,7 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
             row.held_us,
             &*row.score,
             row.weighted_score,
+            row.total_seconds,
         ))?;
     }
     rows.flush()

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow_array::builder::{Decimal128Builder, Float64Builder, StringBuilder, UInt64Builder};
+use arrow_array::builder::{
+    Decimal128Builder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder,
+};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -50,6 +52,7 @@ fn schema() -> Schema {
         Field::new("held_us", DataType::Decimal128(HELD_US_PRECISION, 0), false),
         Field::new("score", DataType::Utf8, false),
         Field::new("weighted_score", DataType::Float64, false),
+        Field::new("total_seconds", DataType::Int64, false),
     ])
 }
 
@@ -72,6 +75,7 @@ struct Columns {
     held_us: Decimal128Builder,
     score: StringBuilder,
     weighted_score: Float64Builder,
+    total_seconds: Int64Builder,
 }
 
 impl Columns {
@@ -83,6 +87,7 @@ impl Columns {
                 .with_data_type(DataType::Decimal128(HELD_US_PRECISION, 0)),
             score: StringBuilder::new(),
             weighted_score: Float64Builder::new(),
+            total_seconds: Int64Builder::new(),
         }
     }
 
@@ -93,6 +98,8 @@ impl Columns {
             .append_value(i128::try_from(row.held_us).map_err(io::Error::other)?);
         self.score.append_value(&row.score);
         self.weighted_score.append_value(row.weighted_score);
+        self.total_seconds
+            .append_value(i64::try_from(row.total_seconds).map_err(io::Error::other)?);
         Ok(())
     }
 
@@ -103,6 +110,7 @@ impl Columns {
             Arc::new(self.held_us.finish()),
             Arc::new(self.score.finish()),
             Arc::new(self.weighted_score.finish()),
+            Arc::new(self.total_seconds.finish()),
         ]
     }
 }

@@ -31,18 +31,40 @@ pub struct HolderRow<'a> {
     pub score: Cow<'a, str>,
     /// The double nearest to the score.
     pub weighted_score: f64,
+    /// `held_us` in whole seconds.
+    pub total_seconds: u128,
+}
+
+impl<'a> HolderRow<'a> {
+    /// A row with the seconds of `held_us`.
+    pub fn new(
+        rank: u64,
+        holder_id: impl Into<Cow<'a, str>>,
+        held_us: u128,
+        score: impl Into<Cow<'a, str>>,
+        weighted_score: f64,
+    ) -> Self {
+        Self {
+            rank,
+            holder_id: holder_id.into(),
+            held_us,
+            score: score.into(),
+            weighted_score,
+            total_seconds: held_us / 1_000_000,
+        }
+    }
 }
 
 impl<'a> From<RankedHolder<&'a HolderScore>> for HolderRow<'a> {
     fn from(ranked: RankedHolder<&'a HolderScore>) -> Self {
         let HolderScore { holder_id, totals } = ranked.holder;
-        Self {
-            rank: ranked.rank,
-            holder_id: Cow::Borrowed(holder_id),
-            held_us: totals.held_us,
-            score: totals.score.to_string().into(),
-            weighted_score: totals.score.nearest_double(),
-        }
+        Self::new(
+            ranked.rank,
+            &**holder_id,
+            totals.held_us,
+            totals.score.to_string(),
+            totals.score.nearest_double(),
+        )
     }
 }
 

@@ -204,9 +204,9 @@ fn csv_quotes_what_must_be_quoted() {
     .text();
     assert_eq!(
         csv,
-        "rank,holder_id,held_us,score,weighted_score\n\
-         1,a,20000000,50,50.0\n\
-         1,\"b, \"\"c\"\"\",100000000,50,50.0\n"
+        "rank,holder_id,held_us,score,weighted_score,total_seconds\n\
+         1,a,20000000,50,50.0,20\n\
+         1,\"b, \"\"c\"\"\",100000000,50,50.0,100\n"
     );
 }
 

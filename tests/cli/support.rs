@@ -99,10 +99,12 @@ pub(crate) const AS_OF: &str = "1753056100000";
 pub(crate) fn holders(report: &Value) -> Vec<(u64, String, u64, String)> {
     let rows = report["holders"].as_array().expect("a list");
     let row = |row: &Value| {
+        let held_us = row["held_us"].as_u64().expect("a length");
+        assert_eq!(row["total_seconds"].as_u64(), Some(held_us / 1_000_000));
         (
             row["rank"].as_u64().expect("a rank"),
             row["holder_id"].as_str().expect("an id").to_owned(),
-            row["held_us"].as_u64().expect("a length"),
+            held_us,
             row["score"].as_str().expect("a score").to_owned(),
         )
     };

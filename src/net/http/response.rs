@@ -17,14 +17,14 @@ pub(super) struct HolderRow {
     /// Held time in microseconds.
     #[schema(value_type = u64)]
     held_us: u128,
-    /// `held_us` in whole seconds.
-    #[schema(value_type = u64)]
-    total_seconds: u128,
     /// The exact score in weight-seconds, a decimal without trailing zeros.
     #[schema(example = "13034832719")]
     score: String,
     /// The double nearest to score.
     weighted_score: f64,
+    /// `held_us` in whole seconds.
+    #[schema(value_type = u64)]
+    total_seconds: u128,
 }
 
 impl From<&RankedHolder> for HolderRow {
@@ -34,9 +34,9 @@ impl From<&RankedHolder> for HolderRow {
             rank: row.rank,
             holder_id: row.holder.holder_id.to_string(),
             held_us: totals.held_us,
-            total_seconds: totals.total_seconds(),
             score: totals.score.to_string(),
             weighted_score: totals.score.nearest_double(),
+            total_seconds: totals.total_seconds(),
         }
     }
 }

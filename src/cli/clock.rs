@@ -1,10 +1,10 @@
-//! The one place that asks what time it is.
+//! The only reader of the system clock in the command line.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::core::Micros;
 
-/// The current instant; the nearest countable one where the system's clock is far off.
+/// The current instant, clamped to the range of [`Micros`].
 pub(super) fn now() -> Micros {
     let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),

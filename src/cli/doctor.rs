@@ -1,7 +1,7 @@
-//! `doctor`: what is at work in this program on this machine, and what is wrong.
+//! `doctor`: shows what this program uses on this machine, and what is wrong with it.
 //!
-//! Looks and reports; changes nothing but for one file that it creates and removes in each folder
-//! that should be writable. Works without Python inside, and says so.
+//! Changes nothing, except that it creates and removes a file in each folder that should be writable.
+//! Also works in a build without Python.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,12 +16,12 @@ use crate::error_line::error_line;
 /// The arguments of `doctor`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
 
-/// Everything that is found.
+/// All findings.
 #[derive(Debug, Serialize)]
 struct Diagnosis {
     /// Whether there are no problems.
@@ -30,7 +30,7 @@ struct Diagnosis {
     features: Vec<&'static str>,
     executable: String,
     log_level: String,
-    /// None where there is no Python inside.
+    /// `None` in a build without Python.
     python: Option<PythonReport>,
     folders: Vec<FolderReport>,
     /// Each a sentence with its cure.
@@ -41,26 +41,26 @@ struct Diagnosis {
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(
     not(feature = "py-embed"),
-    allow(dead_code, reason = "there is none to report on")
+    allow(dead_code, reason = "a build without Python constructs none")
 )]
 struct PythonReport {
-    /// What the program was built for.
+    /// The version that the program was built for.
     built_for: String,
-    /// What the loaded library is.
+    /// The version of the loaded library.
     library: String,
     home: Option<String>,
     venv: Option<String>,
     site_packages: Option<String>,
-    /// Where `poh_holdmetrics` was imported from.
+    /// The file that `poh_holdmetrics` was imported from.
     package: Option<String>,
-    /// Where that package gets native code from.
+    /// The source of that package's native code.
     native_source: Option<String>,
     search_path: Vec<String>,
-    /// Names and versions; null where a package is not installed.
+    /// Names and versions; null if a package is not installed.
     packages: std::collections::BTreeMap<String, Option<String>>,
 }
 
-/// A folder that is written to.
+/// A folder that the program writes to.
 #[derive(Debug, Serialize)]
 struct FolderReport {
     used_for: &'static str,
@@ -68,7 +68,7 @@ struct FolderReport {
     writable: bool,
 }
 
-/// Prints the diagnosis; fails where something is wrong.
+/// Prints the diagnosis; fails if there are problems.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     let mut failure = None;
@@ -104,11 +104,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         (Some(failure), _) => Err(failure),
         (None, []) => Ok(()),
         (None, [problem]) => bail!("doctor: {problem}"),
-        (None, problems) => bail!("doctor: {} things are wrong", problems.len()),
+        (None, problems) => bail!("doctor: found {} problems", problems.len()),
     }
 }
 
-/// Boots the interpreter and asks it; adds to `problems` what is wrong inside.
+/// Boots the interpreter and inspects it; adds what is wrong to `problems`.
 #[cfg(feature = "py-embed")]
 fn inspect_python(problems: &mut Vec<String>) -> anyhow::Result<Option<PythonReport>> {
     use crate::host::inspection::inspect;
@@ -146,16 +146,16 @@ fn inspect_python(problems: &mut Vec<String>) -> anyhow::Result<Option<PythonRep
         Err(error) if found.package.is_ok() => problems.push(format!(
             "poh_holdmetrics cannot say where native code comes from ({error}): {cure}"
         )),
-        // Switched off on purpose, or said already: the package itself cannot be imported.
+        // Switched off on purpose, or reported above: the package itself cannot be imported.
         Ok(_) | Err(_) => {}
     }
     match &found.trial_score {
         Ok(score) if score == "10" => {}
         Ok(score) => problems.push(format!(
-            "a trial of ten seconds scored {score} instead of 10"
+            "a test hold of ten seconds scored {score} instead of 10"
         )),
         Err(error) => problems.push(format!(
-            "a trial of the registered callables failed ({error})"
+            "a test call of the registered callables failed: {error}"
         )),
     }
     Ok(Some(PythonReport {
@@ -171,17 +171,17 @@ fn inspect_python(problems: &mut Vec<String>) -> anyhow::Result<Option<PythonRep
     }))
 }
 
-/// There is none.
+/// Always `None`: this build has no interpreter.
 #[cfg(not(feature = "py-embed"))]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "the twin with Python inside can fail"
+    reason = "the same function can fail in a build with Python"
 )]
 fn inspect_python(_problems: &mut Vec<String>) -> anyhow::Result<Option<PythonReport>> {
     Ok(None)
 }
 
-/// The folders that are written to; only the temporary one cannot be done without.
+/// The folders that the program writes to. Only the temporary folder is always needed.
 fn folders(problems: &mut Vec<String>) -> Vec<FolderReport> {
     let temporary = std::env::temp_dir();
     if !is_writable(&temporary) {
@@ -193,7 +193,7 @@ fn folders(problems: &mut Vec<String>) -> Vec<FolderReport> {
     let working = std::env::current_dir().unwrap_or_default();
     [
         ("temporary files", temporary),
-        ("answers without a path", working),
+        ("output with relative paths", working),
     ]
     .map(|(used_for, folder)| FolderReport {
         used_for,

@@ -1,7 +1,7 @@
-//! How a run ends: with which exit code, and with what on standard error.
+//! How a run ends: the exit code, and the line on standard error.
 //!
-//! Subcommands pass errors on with `anyhow` and add the context. What ends with another code than 1
-//! is either one of [`Exit`] or one of the library's errors that [`code_of`] lists.
+//! Subcommands pass errors on with `anyhow` and add context. An error ends the run with 1 unless it is
+//! or contains an [`Exit`] or one of the library's errors that [`code_of`] lists.
 
 use std::error::Error;
 use std::io;
@@ -22,8 +22,8 @@ const NOT_WRITTEN: u8 = 74;
 const NO_PYTHON: u8 = 78;
 const INTERRUPTED: u8 = 130;
 
-/// What a subcommand itself finds wrong, where that changes the exit code. Also used as the context
-/// of an error that would otherwise end with 1.
+/// An error of the command line itself that does not end with 1. As the context of another error, it
+/// changes the exit code of that one.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Exit {
     /// The arguments contradict each other, or name what cannot be used.
@@ -51,7 +51,7 @@ pub(super) enum Exit {
         "this program was built without Python inside: build it with --features py-embed, or {instead}"
     )]
     NoPython {
-        /// What one can do with this build.
+        /// What the user can do with this build.
         instead: String,
     },
     /// A signal ended the run.
@@ -77,7 +77,7 @@ impl Exit {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Refused(_) => BAD_INPUT,
-            // The reader of our output has closed it because it has enough, as in `... | head`.
+            // The reader has closed the pipe because it has enough, as in `... | head`.
             Self::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output { .. } | Self::JournalFailed(_) => NOT_WRITTEN,
             #[cfg(not(feature = "py-embed"))]

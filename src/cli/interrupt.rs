@@ -1,10 +1,10 @@
-//! What ends `send` and `load` early and in order: Ctrl-C, and where there is one, SIGTERM.
+//! The signals that end `send` and `load` early: Ctrl-C, and SIGTERM on Unix.
 //!
-//! Both mean the same and end with 130, after what was done is written down. The service has more
-//! signals of its own; see `serve`.
+//! Both end the run with 130 after its progress is saved. `serve` handles more signals itself; see its
+//! `signals`.
 
-/// Resolves once somebody wants this process to end; never where no signal can be caught, for then
-/// the system ends it.
+/// Resolves at the first SIGINT or SIGTERM; never if no handler can be installed, because then the
+/// system ends the process.
 #[cfg(unix)]
 pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +19,7 @@ pub(super) async fn interrupted() {
     }
 }
 
-/// Resolves once somebody presses Ctrl-C.
+/// Resolves at Ctrl-C.
 #[cfg(not(unix))]
 pub(super) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {

@@ -1,6 +1,6 @@
-//! `keys new`: makes an API key, shows it once and stores its hash.
+//! `keys new`: creates an API key, prints it once and stores its hash.
 //!
-//! What a key opens is decided in [`crate::net`]; a running service reads a changed file by itself.
+//! What a key allows is decided in [`crate::net`]; a running service reads a changed file by itself.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -16,7 +16,7 @@ use super::exit::Exit;
 use crate::config::Scope;
 use crate::net::keys::{ApiKey, KeyHash, read_keys};
 
-/// What a key begins with, so that one that has leaked is recognised.
+/// Prefix of every key, so that secret scanners recognise a leaked one.
 const PREFIX: &str = "holdmetrics_";
 
 /// The arguments of `keys`.
@@ -28,25 +28,27 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Make a key: it is printed once, and its hash goes to the file
+    /// Create a key, print it once and append its hash to the file
     New {
-        /// Whose it is
+        /// Name of its owner
         #[arg(long, value_name = "NAME")]
         name: String,
         /// What it may do: read, write, metrics or admin; several are separated by commas
         #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true, value_parser = scope)]
         scope: Vec<Scope>,
-        /// The file of keys, made where there is none [default: the entry is printed, too]
+        /// File of API keys, created if it does not exist [default: the entry is printed after the key]
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
 }
 
-/// Makes one key.
+/// Creates one key.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Verb::New { name, scope, file } = &arguments.verb;
     if name.trim().is_empty() {
-        return Err(Exit::usage("--name: say whose key it is"));
+        return Err(Exit::usage(
+            "--name: the name is empty; name the owner of the key",
+        ));
     }
     let key = random_key()?;
     let mut scopes = scope.clone();
@@ -80,7 +82,7 @@ fn random_key() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     SysRng
         .try_fill_bytes(&mut bytes)
-        .context("the system gives no random numbers")?;
+        .context("the system has no random numbers")?;
     let mut key = PREFIX.to_owned();
     for byte in bytes {
         write!(key, "{byte:02x}").expect("memory takes it");
@@ -88,8 +90,8 @@ fn random_key() -> anyhow::Result<String> {
     Ok(key)
 }
 
-/// Adds `entry` to the file at `path` once both together make sense. In place, so that the file keeps
-/// its owner and mode; a service that meets half of it keeps the keys that it has.
+/// Appends `entry` to the file at `path` if the whole is then a valid file of keys. The file is not
+/// replaced, so it keeps its owner and mode; a service that reads half an entry keeps its old keys.
 fn append(path: &Path, entry: &str) -> anyhow::Result<()> {
     let before = match fs::read_to_string(path) {
         Ok(text) => text,

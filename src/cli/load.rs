@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("no threads to send with")?;
+        .context("the threads of the client cannot be started")?;
     let report = runtime.block_on(load::run(&target, &arguments.options(), interrupted()))?;
     print(&report, arguments.json).map_err(Exit::output(None))?;
     if report.is_complete {

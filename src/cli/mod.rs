@@ -1,13 +1,12 @@
-//! The command line: one file for each subcommand; here the concrete parts are chosen.
+//! The command line: one file per subcommand, each of which chooses the concrete parts it needs.
 //!
-//! Nothing is computed here. Errors of the library get their context here; [`exit`] says with which
-//! exit code a run ends and prints why.
+//! Nothing is computed here. Errors of the library get their context here; [`exit`] maps them to exit
+//! codes and prints them.
 
 mod choices;
 mod clock;
 mod config;
 mod doctor;
-mod engine;
 mod exit;
 mod generate;
 mod interrupt;
@@ -18,6 +17,7 @@ mod progress;
 mod python;
 mod run;
 mod score;
+mod scorer;
 mod send;
 mod serve;
 mod settings;
@@ -59,15 +59,15 @@ enum Command {
     /// Stream files of hold events to a server
     #[command(after_help = EXIT_CODES)]
     Send(send::Arguments),
-    /// Put load on a server and measure how it answers
+    /// Send load to a server and measure throughput and latency
     #[command(after_help = EXIT_CODES)]
     Load(load::Arguments),
-    /// Make API keys for the service
+    /// Create API keys for the service
     #[command(after_help = EXIT_CODES)]
     Keys(keys::Arguments),
     /// Check or print the settings of the service
     Config(config::Arguments),
-    /// Look into the journal of a service, check it, copy its events, repair it
+    /// Inspect, verify, export or salvage the journal of a service
     Journal(journal::Arguments),
     /// Write seeded synthetic hold events
     #[command(after_help = EXIT_CODES)]
@@ -75,14 +75,15 @@ enum Command {
     /// Run a Python script inside this process
     #[command(after_help = TWO_STATES)]
     Run(run::Arguments),
-    /// The embedded Python interpreter, with the options of `python`
+    /// Run the embedded Python interpreter, with the options of `python`
     Python(python::Arguments),
-    /// Say which Python, paths and features are at work, and what is wrong
+    /// Show which Python, paths and features are used, and what is wrong with them
     Doctor(doctor::Arguments),
 }
 
 impl CommandLine {
-    /// What this process was asked to do; ends it with help or an explanation where that is all.
+    /// Parses the arguments of this process; prints help or the error of the parser and exits where
+    /// they ask for that.
     #[must_use]
     pub fn of_this_process() -> Self {
         let words: Vec<_> = std::env::args_os().skip(1).collect();
@@ -99,7 +100,7 @@ impl CommandLine {
     /// # Errors
     /// What went wrong, for [`report`].
     pub fn run(self) -> anyhow::Result<()> {
-        // The service sets up its log by its own settings.
+        // `serve` starts the log with its own settings.
         if !matches!(self.command, Command::Serve(_)) {
             telemetry::start()?;
         }

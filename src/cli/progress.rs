@@ -1,4 +1,4 @@
-//! A bar on standard error for runs that a person waits for; nothing of it in a pipe.
+//! Progress bars on standard error for long runs; none if standard error is not a terminal.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::input::Progress;
 
 /// A run that ends sooner shows no bar.
-const PATIENCE: Duration = Duration::from_millis(500);
+const SHOW_AFTER: Duration = Duration::from_millis(500);
 const REFRESH: Duration = Duration::from_millis(100);
 const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}";
 const BYTES_OF_UNKNOWN: &str = "{spinner} {elapsed} {msg}";
 const COUNT: &str = "{wide_bar} {human_pos}/{human_len} {per_sec} {eta} left";
 
-/// Shows how far a reading is, until it is dropped.
+/// Shows how much of the input has been read, until it is dropped.
 pub(super) struct ReadingBar {
     watcher: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl ReadingBar {
-    /// Starts to watch, where somebody looks at standard error; `after` is what goes on when all is
-    /// read.
+    /// Starts the bar if standard error is a terminal; `after` names the work that follows the
+    /// reading.
     pub(super) fn watch(progress: &Arc<Progress>, after: &'static str) -> Self {
         if !io::stderr().is_terminal() {
             return Self { watcher: None };
@@ -32,7 +32,7 @@ impl ReadingBar {
         let (stop, stopped) = channel();
         let progress = Arc::clone(progress);
         let watcher = thread::spawn(move || {
-            if stopped.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+            if stopped.recv_timeout(SHOW_AFTER) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
             let total = progress.total();
@@ -60,13 +60,13 @@ impl Drop for ReadingBar {
     fn drop(&mut self) {
         if let Some((stop, watcher)) = self.watcher.take() {
             drop(stop);
-            // A bar that failed to draw is no reason to fail the run.
+            // A bar that cannot be drawn must not fail the run.
             let _ = watcher.join();
         }
     }
 }
 
-/// Shows how many of a known number of things are made, until it is dropped.
+/// Shows how many of a known number of items are done, until it is dropped.
 pub(super) struct CountingBar {
     bar: ProgressBar,
     started: Instant,
@@ -82,10 +82,10 @@ impl CountingBar {
         }
     }
 
-    /// So many more are made.
+    /// Adds `count` items that are done.
     pub(super) fn advance(&self, count: u64) {
         self.bar.inc(count);
-        let is_long = self.started.elapsed() > PATIENCE;
+        let is_long = self.started.elapsed() > SHOW_AFTER;
         if is_long && self.bar.is_hidden() && io::stderr().is_terminal() {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
@@ -99,5 +99,5 @@ impl Drop for CountingBar {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates of this file are well formed")
+    ProgressStyle::with_template(template).expect("the templates of this file are valid")
 }

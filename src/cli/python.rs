@@ -1,4 +1,4 @@
-//! `python`: the embedded interpreter as an operator's tool, and how every subcommand boots it.
+//! `python`: the embedded interpreter on the command line, and how every subcommand boots it.
 //!
 //! Only the arguments and the choice of parts; see [`crate::host`].
 
@@ -10,7 +10,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// -c CODE, -m MODULE, a file, or - for standard input, before their own arguments; options of
-    /// python (-B -b -O -q -u -v -W -X) come first; a prompt where nothing is given on a terminal
+    /// python (-B -b -O -q -u -v -W -X) come first; an interactive prompt if there is none of these on a
+    /// terminal
     #[arg(
         value_name = "WORDS",
         trailing_var_arg = true,
@@ -20,8 +21,8 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments where the program was started as an interpreter, which is what
-    /// `sys.executable` names: children of `multiprocessing` know no subcommands.
+    /// The arguments if the program was started as an interpreter: `sys.executable` names it, and
+    /// the child processes of `multiprocessing` do not use subcommands.
     #[cfg(feature = "py-embed")]
     pub(super) fn of_a_child(words: &[OsString]) -> Option<Self> {
         crate::host::invocation::is_meant_for_python(words).then(|| Self {
@@ -29,14 +30,14 @@ impl Arguments {
         })
     }
 
-    /// Without an interpreter inside nobody starts the program as one.
+    /// Without an embedded interpreter the program is never started as one.
     #[cfg(not(feature = "py-embed"))]
     pub(super) fn of_a_child(_words: &[OsString]) -> Option<Self> {
         None
     }
 }
 
-/// Runs what is asked for and ends the process with its exit code.
+/// Runs the program and ends the process with its exit code.
 #[cfg(feature = "py-embed")]
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     use std::io::IsTerminal;
@@ -57,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     interpreter.exit(code)
 }
 
-/// Without an interpreter inside there is nothing to run.
+/// Always fails: this build has no interpreter.
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn run(_arguments: &Arguments) -> anyhow::Result<()> {
     Err(absent("use `python`"))
@@ -81,7 +82,7 @@ pub(super) fn boot(
     Ok((interpreter, runtime))
 }
 
-/// There is no interpreter inside; `instead` is what one can do.
+/// The error of a build without an interpreter; `instead` is what the user can do.
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn absent(instead: impl Into<String>) -> anyhow::Error {
     super::exit::Exit::NoPython {

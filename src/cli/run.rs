@@ -1,6 +1,6 @@
-//! `run`: an operator's script inside this process.
+//! `run`: a Python script inside this process.
 //!
-//! Only the arguments; what a script finds is in [`crate::host::scripts`].
+//! Only the arguments; the environment of a script is set up in [`crate::host::scripts`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use clap::Args;
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A script; `poh_holdmetrics` is importable in it, and computes natively
+    /// Script; it can import `poh_holdmetrics`, which then uses the native code of this program
     #[arg(value_name = "SCRIPT.py")]
     script: PathBuf,
-    /// What the script finds in sys.argv
+    /// Arguments of the script, as sys.argv
     #[arg(
         value_name = "ARGS",
         trailing_var_arg = true,
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     interpreter.exit(code)
 }
 
-/// Without an interpreter inside there is nothing to run it with.
+/// Always fails: this build has no interpreter.
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { script, arguments } = arguments;

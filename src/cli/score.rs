@@ -1,4 +1,4 @@
-//! `score`: files of hold events into a leaderboard.
+//! `score`: computes a leaderboard from files of hold events.
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -8,9 +8,9 @@ use std::thread;
 
 use clap::Args;
 
-use super::engine::{Engine, Question};
 use super::exit::Exit;
 use super::progress::ReadingBar;
+use super::scorer::{ScoreRequest, Scorer};
 use super::window::WindowArguments;
 use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
 use crate::output::{
@@ -21,10 +21,11 @@ use crate::output::{
 /// The arguments of `score`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; - is standard input; all are one set
+    /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; - is standard input; several files
+    /// count as one
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the files hold
+    /// Format of the files
     #[arg(long, value_enum, default_value_t)]
     input_format: InputFormat,
     #[command(flatten)]
@@ -32,28 +33,28 @@ pub(super) struct Arguments {
     /// List the first N holders only
     #[arg(long, visible_alias = "top", value_name = "N")]
     limit: Option<usize>,
-    /// The format of the scores [default: by the extension of --output, which is .csv, .json or
+    /// Format of the scores [default: by the extension of --output, which is .csv, .json or
     /// .parquet, else table]
     #[arg(long, value_enum)]
     format: Option<OutputFormat>,
-    /// Write to FILE, which is replaced when all of it is written; - is standard output
+    /// Write to FILE, which is replaced once the output is complete; - is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What a refused line does
+    /// What to do at a refused line
     #[arg(long, value_enum, default_value_t)]
     on_error: OnError,
-    /// List the refused lines in FILE, JSONL or CSV by its extension; needs --on-error skip
+    /// List the refused lines in FILE, as JSONL or CSV by its extension; needs --on-error skip
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// What computes the scores
+    /// Implementation that computes the scores
     #[arg(long, value_enum, default_value_t)]
-    engine: Engine,
-    /// Threads that read and score [default: one for each core]
+    engine: Scorer,
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
 
-/// Reads everything, scores it, and only then writes.
+/// Reads and scores everything before it writes anything.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let rejects = arguments.rejects()?;
     let format = arguments.format()?;
@@ -66,30 +67,30 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         progress: Arc::new(Progress::default()),
     };
     let bar = ReadingBar::watch(&options.progress, "scoring");
-    let answer = arguments.engine.answer(&Question {
+    let scored = arguments.engine.run(&ScoreRequest {
         sources: &sources,
         options: &options,
         window,
         top: arguments.limit,
     });
     drop(bar);
-    let answer = answer?;
+    let scored = scored?;
     if let Some((path, format)) = rejects {
-        write_rejects(path, format, &answer.refused)?;
+        write_rejects(path, format, &scored.refused)?;
     }
     let report = ScoreReport {
         window,
         is_as_of_now,
-        read: answer.read,
-        accepted: answer.accepted,
-        refused: &answer.refused,
-        leaderboard: &*answer.leaderboard,
+        read: scored.read,
+        accepted: scored.accepted,
+        refused: &scored.refused,
+        leaderboard: &*scored.leaderboard,
     };
     arguments.write(&report, format)
 }
 
 impl Arguments {
-    /// Where refused lines go, and in which form.
+    /// Where refused lines are listed, and in which format.
     fn rejects(&self) -> anyhow::Result<Option<(&Path, RefusalFormat)>> {
         let Some(path) = self.rejects.as_deref() else {
             return Ok(None);
@@ -106,7 +107,7 @@ impl Arguments {
         Ok(Some((path, format)))
     }
 
-    /// In which format the scores are written.
+    /// The format in which the scores are written.
     fn format(&self) -> anyhow::Result<OutputFormat> {
         let path = self.output.as_deref();
         if self.format.is_none()
@@ -144,7 +145,7 @@ impl Arguments {
         });
         written.map_err(Exit::output(path))?;
         if matches!(format, OutputFormat::Csv | OutputFormat::Parquet) && report.is_as_of_now {
-            // These forms hold no room for it that every reader looks into.
+            // CSV and Parquet have no field for it that every reader shows.
             eprintln!("as of {} (now)", report.window.as_of);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The arguments that say which stretch of time counts.
+//! The arguments that choose the time window of a score.
 
 use clap::Args;
 
@@ -8,19 +8,19 @@ use crate::core::{Micros, TimeError, Window};
 /// `--as-of`, `--from`, `--closed-only`.
 #[derive(Debug, Args)]
 pub(super) struct WindowArguments {
-    /// First instant that no longer counts: RFC 3339 or integer milliseconds [default: now]
+    /// End of the window, exclusive: RFC 3339 or integer milliseconds [default: now]
     #[arg(long, value_name = "T", value_parser = instant, allow_negative_numbers = true)]
     as_of: Option<Micros>,
-    /// First instant that counts: RFC 3339 or milliseconds [default: the beginning of time]
+    /// Start of the window: RFC 3339 or integer milliseconds [default: unlimited]
     #[arg(long, value_name = "T", value_parser = instant, allow_negative_numbers = true)]
     from: Option<Micros>,
-    /// Leave out what follows a key's last mark
+    /// Leave out open holds: the time after a key's last mark
     #[arg(long)]
     closed_only: bool,
 }
 
 impl WindowArguments {
-    /// The window, and whether its end was read from the clock.
+    /// The window, and whether its end is the current time.
     pub(super) fn window(&self) -> (Window, bool) {
         let window = Window {
             from: self.from,

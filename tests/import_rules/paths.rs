@@ -100,11 +100,16 @@ pub(crate) fn lines_naming(words: &[Word], path: &str) -> Vec<usize> {
     }
 }
 
-/// What is named directly inside a module or crate, with the line: `fs` and `io` of `std::{fs, io}`.
+/// What is named directly inside a module of ours or a crate, with the line: `fs` and `io` of
+/// `std::{fs, io}`. A module of the same name in another crate, as in `tokio::net`, does not count.
 pub(crate) fn names_in<'a>(words: &'a [Word], module: &str) -> Vec<(usize, &'a str)> {
     let mut named = Vec::new();
     for (at, word) in words.iter().enumerate() {
-        if word.text == module && words.get(at + 1).is_some_and(|next| next.text == "::") {
+        let is_inside_another = at >= 2
+            && words[at - 1].text == "::"
+            && !["crate", "super", OWN_NAME].contains(&words[at - 2].text.as_str());
+        let is_module = word.text == module && !is_inside_another;
+        if is_module && words.get(at + 1).is_some_and(|next| next.text == "::") {
             let inside = names_after(&words[at + 2..]);
             named.extend(inside.iter().map(|name| (name.line, name.text.as_str())));
         }

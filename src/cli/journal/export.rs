@@ -1,16 +1,16 @@
-//! What a state knows and all events of a journal as lines of JSON, also those behind damage.
+//! `journal export`: the events of state and journal as lines of JSON, also those after damage.
 //!
-//! An event may come twice, once out of each; that changes no answer.
+//! An event that is in both is written twice, which changes no score.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::packing::Packing;
-use super::place::Place;
+use super::compressor::Compressor;
 use super::report::losses;
 use super::state_copy::{StateCopy, StateCopyError};
+use super::store_paths::StorePaths;
 use crate::cli::exit::Exit;
 use crate::cli::progress::CountingBar;
 use crate::core::{Event, encoding};
@@ -19,25 +19,25 @@ use crate::journal::{RealVfs, read_damaged, survey};
 use crate::output::{Destination, write_event};
 use crate::state::{Salvaged, StateError, Store};
 
-/// Writes them to `output`; fails after that where some cannot be read, and says which.
-pub(super) fn run(place: &Place, output: &Path) -> anyhow::Result<()> {
-    refuse_the_store(place, output)?;
-    let found = survey(&RealVfs, &place.journal, |_| ())?;
+/// Writes everything readable to `output`, then fails if something could not be read, and says what.
+pub(super) fn run(paths: &StorePaths, output: &Path) -> anyhow::Result<()> {
+    refuse_the_store(paths, output)?;
+    let found = survey(&RealVfs, &paths.journal, |_| ())?;
     let events: u64 = found.segments.iter().map(|segment| segment.events).sum();
-    // A state that is damaged is no reason to keep the events back, nor what is left of it.
-    let mut trouble = Vec::new();
-    let state = match whole_state(place) {
+    // A damaged state must not prevent the export of the journal, nor of the readable part of the state.
+    let mut problems = Vec::new();
+    let state = match whole_state(paths) {
         Ok(state) => state,
         Err(error) => {
-            trouble.push(error_line(&error));
-            let salvaged = StateCopy::salvage(&place.data)?;
+            problems.push(error_line(&error));
+            let salvaged = StateCopy::salvage(&paths.data)?;
             salvaged.map(|(copy, salvaged)| {
-                trouble.push(what_is_left(&salvaged));
+                problems.push(salvaged_keys(&salvaged));
                 (copy, 0)
             })
         }
     };
-    // Events up to the first need not be in the journal, and those up to the other are not written.
+    // Events up to `covered` may be missing in the journal; those up to `written` come from the state.
     let (covered, written) = state.as_ref().map_or((0, 0), |(copy, written)| {
         (copy.store().contents().applied_sequence, *written)
     });
@@ -46,14 +46,14 @@ pub(super) fn run(place: &Place, output: &Path) -> anyhow::Result<()> {
         .map_or(0, |(copy, _)| copy.store().contents().keys);
     let cannot_write = || Exit::output(Some(output));
     let destination = Destination::file(output).map_err(cannot_write())?;
-    let mut out = Packing::new(output, destination).map_err(cannot_write())?;
+    let mut out = Compressor::new(output, destination).map_err(cannot_write())?;
     let bar = CountingBar::new(events + keys);
     if let Some((copy, _)) = &state {
         let (written, read) = write_state(copy.store(), &bar, &mut out);
         written.map_err(cannot_write())?;
         read?;
     }
-    let readable = read_damaged(&RealVfs, &place.journal, covered, |frame| {
+    let readable = read_damaged(&RealVfs, &paths.journal, covered, |frame| {
         bar.advance(frame.count.into());
         if frame.first + u64::from(frame.count) <= written + 1 {
             return Ok(());
@@ -68,41 +68,41 @@ pub(super) fn run(place: &Place, output: &Path) -> anyhow::Result<()> {
     drop(bar);
     let destination = out.finish().map_err(cannot_write())?;
     destination.finish().map_err(cannot_write())?;
-    let journal = place.journal.display();
+    let journal = paths.journal.display();
     if let Some(damage) = readable.damages.first() {
         let losses = losses(&readable);
-        trouble.push(format!(
+        problems.push(format!(
             "{journal}: the journal is damaged ({damage}); {losses}"
         ));
     } else if !readable.lost.is_empty() {
-        trouble.push(format!("{journal}: {}", losses(&readable)));
-    } else if let Err(error) = place.check_order(&found, covered) {
-        trouble.push(error_line(&error));
+        problems.push(format!("{journal}: {}", losses(&readable)));
+    } else if let Err(error) = paths.check_order(&found, covered) {
+        problems.push(error_line(&error));
     }
-    if trouble.is_empty() {
+    if problems.is_empty() {
         return Ok(());
     }
     bail!(
-        "what can be read is written, and something cannot: {}",
-        trouble.join("; ")
+        "everything readable is written, but something is not readable: {}",
+        problems.join("; ")
     )
 }
 
-/// A file of the store must not become its own copy.
-fn refuse_the_store(place: &Place, output: &Path) -> anyhow::Result<()> {
+/// The export must not overwrite a file of the store.
+fn refuse_the_store(paths: &StorePaths, output: &Path) -> anyhow::Result<()> {
     if output == Path::new("-") {
         return Ok(());
     }
     let folder = output.parent().filter(|above| *above != Path::new(""));
     let folder = folder.unwrap_or(Path::new("."));
-    // A link leads to the file that would be replaced.
+    // A link is followed, because its target would be replaced.
     let target = output.canonicalize().or_else(|_| folder.canonicalize());
-    let data = place.data.canonicalize();
+    let data = paths.data.canonicalize();
     if let (Ok(target), Ok(data)) = (target, data)
         && target.starts_with(data)
     {
         return Err(Exit::usage(format!(
-            "{}: lies in the folder of the store: give --output a file elsewhere",
+            "{}: is in the folder of the store: give --output a file elsewhere",
             output.display()
         )));
     }
@@ -110,15 +110,15 @@ fn refuse_the_store(place: &Place, output: &Path) -> anyhow::Result<()> {
 }
 
 /// The state, and the number of the last event that it covers.
-fn whole_state(place: &Place) -> Result<Option<(StateCopy, u64)>, StateCopyError> {
-    let Some(copy) = StateCopy::open(&place.data)? else {
+fn whole_state(paths: &StorePaths) -> Result<Option<(StateCopy, u64)>, StateCopyError> {
+    let Some(copy) = StateCopy::open(&paths.data)? else {
         return Ok(None);
     };
     let contents = copy.store().verify()?;
     Ok(Some((copy, contents.applied_sequence)))
 }
 
-fn what_is_left(salvaged: &Salvaged) -> String {
+fn salvaged_keys(salvaged: &Salvaged) -> String {
     let kept = salvaged.kept;
     match salvaged.lost {
         Some(lost) => format!("{kept} of its keys are written, and {lost} are lost"),
@@ -126,7 +126,7 @@ fn what_is_left(salvaged: &Salvaged) -> String {
     }
 }
 
-/// Writes what the state knows, one line for each claim; how the writing went, and the reading.
+/// Writes the claims of the state, one per line. Returns the results of writing and of reading.
 fn write_state(
     store: &Store,
     bar: &CountingBar,

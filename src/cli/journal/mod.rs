@@ -1,23 +1,23 @@
-//! `journal`: for people who want to see what is on disk, or who are in trouble.
+//! `journal`: shows, verifies, exports and salvages what a service has stored.
 //!
-//! Nothing here starts a service, and only `salvage` changes what is stored. All but `inspect` keep
-//! others out of the folder while they work; on a file system for reading alone nobody needs to.
-//! Read [`place`] (where), [`report`] (what is shown), [`export`] (what is copied), [`state_copy`] (how
-//! the state is read).
+//! Nothing here starts a service, and only `salvage` changes what is stored. All subcommands but
+//! `inspect` lock the folder while they run, unless the file system is read-only. Read [`store_paths`]
+//! (the folders), [`report`] (the output), [`export`] (what is copied), [`state_copy`] (how the state is
+//! read).
 
+mod compressor;
 mod export;
-mod packing;
-mod place;
 mod report;
 mod state_copy;
+mod store_paths;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use self::place::{DataFolder, Place};
 use self::state_copy::StateCopy;
+use self::store_paths::{DataFolder, StorePaths};
 use crate::journal::{
     Damage, JournalError, JournalOptions, RealVfs, SegmentState, Survey, Vfs, salvage, survey,
 };
@@ -32,21 +32,20 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Show the segments: numbers of their events, sizes, and how each ends
+    /// Show the segments: the numbers of their events, their sizes and their state
     Inspect(Shown),
-    /// Read everything; exit code 1 and the place where something is damaged
+    /// Read everything; if something is damaged, say where and exit with 1
     Verify(Shown),
-    /// Write what the state knows and all events of the journal as lines of JSON, which `score`
-    /// and `send` read
+    /// Write all events of state and journal as lines of JSON, which `score` and `send` read
     Export {
         #[command(flatten)]
         folder: DataFolder,
-        /// Where to write; `-` is standard output, and a name that ends with .gz or .zst is packed
+        /// Write to FILE, compressed if the name ends in .gz or .zst; - is standard output
         #[arg(long, short, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
-    /// Make a whole journal of what a damaged one still holds, and say what is lost; a damaged state
-    /// or a missing journal is for `serve --salvage`
+    /// Rebuild a damaged journal from its readable part, and say what is lost; for a damaged state or
+    /// a missing journal use `serve --salvage`
     Salvage(Shown),
 }
 
@@ -54,80 +53,80 @@ enum Verb {
 struct Shown {
     #[command(flatten)]
     folder: DataFolder,
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
 
-/// Does what was asked for.
+/// Runs the chosen verb.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.verb {
         Verb::Inspect(shown) => inspect(shown),
         Verb::Verify(shown) => verify(shown),
         Verb::Export { folder, output } => {
-            let place = folder.find()?;
-            let _lock = place.lock()?;
-            export::run(&place, output)
+            let paths = folder.find()?;
+            let _lock = paths.lock()?;
+            export::run(&paths, output)
         }
-        Verb::Salvage(shown) => repair(shown),
+        Verb::Salvage(shown) => salvage_journal(shown),
     }
 }
 
-/// What is there, whoever uses it.
+/// Shows the segments, also while a service uses the folder.
 fn inspect(shown: &Shown) -> anyhow::Result<()> {
-    let place = shown.folder.find()?;
-    let lock = place.lock();
+    let paths = shown.folder.find()?;
+    let lock = paths.lock();
     let in_use_by = match &lock {
         Err(JournalError::Locked { holder, .. }) => Some(holder.as_str()),
-        // Where nothing can be written, looking is still possible.
+        // A folder that cannot be locked can still be read.
         Ok(_) | Err(_) => None,
     };
-    let found = survey(&RealVfs, &place.journal, |_| ())?;
-    report::print_survey(&found, &place.journal, in_use_by, shown.json)
+    let found = survey(&RealVfs, &paths.journal, |_| ())?;
+    report::print_survey(&found, &paths.journal, in_use_by, shown.json)
 }
 
 fn verify(shown: &Shown) -> anyhow::Result<()> {
-    let place = shown.folder.find()?;
-    let _lock = place.lock()?;
-    let found = survey(&RealVfs, &place.journal, |_| ())?;
-    match check(&place, &found) {
-        Ok(state) => report::print_verdict(&found, state, &place.data, shown.json),
+    let paths = shown.folder.find()?;
+    let _lock = paths.lock()?;
+    let found = survey(&RealVfs, &paths.journal, |_| ())?;
+    match check(&paths, &found) {
+        Ok(state) => report::print_verdict(&found, state, &paths.data, shown.json),
         Err(error) => {
             if shown.json {
-                report::print_fault(&found, &place.data, &error)?;
+                report::print_fault(&found, &paths.data, &error)?;
             }
             Err(error)
         }
     }
 }
 
-/// What the state holds, where it, the journal and their order are whole.
-fn check(place: &Place, found: &Survey) -> anyhow::Result<Option<Contents>> {
+/// The contents of the state if journal and state are undamaged and belong together.
+fn check(paths: &StorePaths, found: &Survey) -> anyhow::Result<Option<Contents>> {
     if let Some(damage) = found.damages.first() {
-        return Err(damaged(&place.journal, damage).into());
+        return Err(damaged(&paths.journal, damage).into());
     }
-    let copy = StateCopy::open(&place.data)?;
+    let copy = StateCopy::open(&paths.data)?;
     let state = copy.map(|copy| copy.store().verify()).transpose()?;
-    place.check_order(found, state.map_or(0, |state| state.applied_sequence))?;
+    paths.check_order(found, state.map_or(0, |state| state.applied_sequence))?;
     Ok(state)
 }
 
-fn repair(shown: &Shown) -> anyhow::Result<()> {
-    let place = shown.folder.find()?;
-    let _lock = place.lock()?;
-    let found = survey(&RealVfs, &place.journal, |_| ())?;
+fn salvage_journal(shown: &Shown) -> anyhow::Result<()> {
+    let paths = shown.folder.find()?;
+    let _lock = paths.lock()?;
+    let found = survey(&RealVfs, &paths.journal, |_| ())?;
     if found.damages.is_empty() {
-        // What else may be wrong is not the journal's own; the sentence names `serve --salvage`.
-        check(&place, &found)?;
-        return report::print_nothing_to_do(&place.journal, shown.json);
+        // A damaged state, or one that does not fit, is not repaired here; its error names the cure.
+        check(&paths, &found)?;
+        return report::print_nothing_to_do(&paths.journal, shown.json);
     }
-    // No number is given again that the state has seen, so it must be readable.
-    let copy = StateCopy::open(&place.data)?;
+    // Numbers that the state covers must not be given again, so it must be readable.
+    let copy = StateCopy::open(&paths.data)?;
     let state = copy.map(|copy| copy.store().contents());
     let applied = state.map_or(0, |state| state.applied_sequence);
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
-    let done = salvage(&vfs, &place.journal, &JournalOptions::default(), applied)?;
-    report::print_salvaged(&done, &place.journal, applied, shown.json)
+    let done = salvage(&vfs, &paths.journal, &JournalOptions::default(), applied)?;
+    report::print_salvaged(&done, &paths.journal, applied, shown.json)
 }
 
 fn damaged(folder: &Path, damage: &Damage) -> JournalError {
@@ -137,7 +136,7 @@ fn damaged(folder: &Path, damage: &Damage) -> JournalError {
     }
 }
 
-/// How a segment ends, in one word.
+/// The state of a segment in one word.
 const fn state_word(state: &SegmentState) -> &'static str {
     match state {
         SegmentState::Whole => "whole",
@@ -146,7 +145,7 @@ const fn state_word(state: &SegmentState) -> &'static str {
     }
 }
 
-/// A folder as people write it.
+/// A path as text.
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }

@@ -1,4 +1,4 @@
-//! What the journal's subcommands say, as text or as one JSON object.
+//! The output of the subcommands of `journal`, as text or as one JSON object.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -20,7 +20,7 @@ const HEADINGS: [&str; 8] = [
     "segment", "first", "last", "frames", "events", "bytes", "used", "state",
 ];
 
-/// The table of segments, and what is wrong.
+/// Prints the table of segments and the damages.
 pub(super) fn print_survey(
     found: &Survey,
     folder: &Path,
@@ -50,7 +50,7 @@ pub(super) fn print_survey(
     print(&text)
 }
 
-/// That everything is whole.
+/// Prints that everything is undamaged.
 pub(super) fn print_verdict(
     found: &Survey,
     state: Option<Contents>,
@@ -83,7 +83,7 @@ pub(super) fn print_verdict(
     print(&text)
 }
 
-/// That something is not whole; for a program, which does not read the sentence on standard error.
+/// Prints as JSON what is damaged, for programs that do not read standard error.
 pub(super) fn print_fault(
     found: &Survey,
     folder: &Path,
@@ -100,7 +100,7 @@ pub(super) fn print_fault(
     }))
 }
 
-/// That there is no damage.
+/// Prints that there is no damage to repair.
 pub(super) fn print_nothing_to_do(folder: &Path, is_json: bool) -> anyhow::Result<()> {
     if is_json {
         return print_json(&json!({"folder": shown(folder), "whole": true, "moved_to": null}));
@@ -108,7 +108,7 @@ pub(super) fn print_nothing_to_do(folder: &Path, is_json: bool) -> anyhow::Resul
     print(&format!("{}: whole, nothing was changed\n", shown(folder)))
 }
 
-/// What a salvage kept and lost.
+/// Prints what a salvage kept and lost.
 pub(super) fn print_salvaged(
     done: &SalvagedJournal,
     folder: &Path,
@@ -133,11 +133,11 @@ pub(super) fn print_salvaged(
     }
     writeln!(text, "{}", losses(readable)).expect(PROMISE);
     if applied > 0 && !readable.lost.is_empty() {
-        writeln!(text, "the state still knows the events up to {applied}").expect(PROMISE);
+        writeln!(text, "the state still covers the events up to {applied}").expect(PROMISE);
     }
     writeln!(
         text,
-        "the damaged journal lies in {}",
+        "the damaged journal is kept in {}",
         shown(&done.moved_to)
     )
     .expect(PROMISE);
@@ -221,7 +221,7 @@ fn sum(found: &Survey, figure: fn(&SegmentSurvey) -> u64) -> u64 {
     found.segments.iter().map(figure).sum()
 }
 
-/// None where it has no events.
+/// `None` if it has no events.
 fn last_sequence(segment: &SegmentSurvey) -> Option<u64> {
     (segment.next > segment.first).then(|| segment.next - 1)
 }

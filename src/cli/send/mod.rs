@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the files hold
+    /// Format of the files
     #[arg(long, value_enum, default_value_t)]
     input_format: InputFormat,
     #[command(flatten)]
@@ -46,13 +46,14 @@ pub(super) struct Arguments {
     /// Remember in FILE what is acknowledged, and go on from there
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// List refused lines in FILE, which ends in .jsonl; without it they fail the run at its end
+    /// List the refused lines in FILE, which ends in .jsonl; without this, refused lines fail the run
+    /// at its end
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// Lines a batch; of more than 1024 a server would not list every refusal
+    /// Lines per batch; a server may not list all refusals of a larger one than 1024
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u64).range(1..=1_024))]
     batch: u64,
-    /// Give up after so many seconds without a word from the server
+    /// Give up after this many seconds without an answer from the server
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
     patience: u64,
 }
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no threads to send with")?;
+        .context("the threads of the client cannot be started")?;
     let mut delivery = Delivery::new(
         target,
         receiver,

@@ -1,13 +1,12 @@
-//! `serve`: the long-running service; here its concrete parts are chosen and put together.
+//! `serve`: the long-running service; its concrete parts are chosen and connected here.
 //!
-//! Order of the start: settings, log, certificates and keys, engine (which replays), sockets, one line
-//! with the bound addresses on standard output, a word to systemd. `shutdown` ends it in the reverse
-//! order within nine seconds.
-//! Nothing is served here; see [`crate::net`] and [`crate::engine`].
+//! Order of the start: settings, log, certificates and keys, engine (which replays the journal), sockets,
+//! one line with the bound addresses on standard output, a notification of systemd. `shutdown` stops them
+//! in reverse order within nine seconds. The serving is done in [`crate::net`] and [`crate::engine`].
 
-mod descriptors;
 mod network;
 mod notify;
+mod open_files;
 mod shutdown;
 mod signals;
 
@@ -19,12 +18,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use self::notify::Notifier;
-use self::shutdown::Ending;
+use self::shutdown::Shutdown;
 use self::signals::Signals;
 use super::exit::Exit;
 use super::settings::SettingArguments;
@@ -33,7 +32,7 @@ use crate::engine::{Engine, Options, SystemClock};
 use crate::net::{Listeners, Server, Settings};
 use crate::telemetry::{self, LineForm, Metrics, Otlp};
 
-/// What is compiled in, for `holdmetrics_build_info`.
+/// The compiled features, for the metric `holdmetrics_build_info`.
 const FEATURES: &str = if cfg!(feature = "py-embed") {
     "py-embed"
 } else {
@@ -45,12 +44,12 @@ const FEATURES: &str = if cfg!(feature = "py-embed") {
 pub(super) struct Arguments {
     #[command(flatten)]
     settings: SettingArguments,
-    /// Open a damaged store with what is readable, and say what is lost
+    /// Open a damaged store with its readable part, and say what is lost
     #[arg(long)]
     salvage: bool,
 }
 
-/// Refuses what a start would refuse before it opens the store; starts nothing.
+/// Checks everything that a start checks before it opens the store; starts nothing.
 pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     let settings = Settings::new(config)?;
     network::check_addresses(config, &settings)?;
@@ -68,25 +67,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .enable_all()
         .thread_name("serve")
         .build()
-        .context("no threads to serve with")?;
+        .context("the threads of the server cannot be started")?;
     let result = runtime.block_on(serve(&loaded.config, arguments.salvage));
-    end(runtime);
+    // Tasks that still run are abandoned: everything acknowledged is on disk.
+    runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-/// Leaves tasks that still run behind: all that was acknowledged is on disk.
-fn end(runtime: Runtime) {
-    runtime.shutdown_timeout(Duration::from_millis(200));
-}
-
 async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
-    // First of all, so that no signal finds the process unprepared.
+    // First, so that a signal during the start is handled.
     let mut signals = Signals::register()?;
     let notifier = Notifier::from_environment();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), FEATURES));
     let otlp = start_telemetry(config, &metrics)?;
     let mut settings = Settings::new(config)?;
-    settings.limits.connections_max = descriptors::connections_max(settings.limits.connections_max);
+    settings.limits.connections_max = open_files::connections_max(settings.limits.connections_max);
     network::check_addresses(config, &settings)?;
     let credentials = network::credentials(&settings, &metrics)?;
     network::warn_of_open_addresses(config, &settings);
@@ -95,7 +90,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
         opened = open(config, is_salvaging, &metrics) => opened?,
         () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
     };
-    let read_anew = credentials.clone();
+    let reloaded = credentials.clone();
     let server = Server::new(
         Arc::clone(&engine),
         settings,
@@ -105,28 +100,28 @@ async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
     let listeners = bind(config).await?;
 
     let stop = CancellationToken::new();
-    let ending = Ending::new(stop.clone(), Arc::clone(&engine), otlp);
+    let shutdown = Shutdown::new(stop.clone(), Arc::clone(&engine), otlp);
     announce(&listeners, config)?;
     let mut serving = tokio::spawn(server.run(listeners, stop));
     notifier.ready();
     let reason = tokio::select! {
-        () = signals.ended(|| read_anew.reload()) => {
+        () = signals.ended(|| reloaded.reload()) => {
             info!("Stopping on a signal.");
             None
         }
-        reason = engine.poisoned() => Some(ending.poisoned(reason, &mut signals).await),
-        // It runs until it is told to stop: what ends before has panicked.
-        ended = &mut serving => bail!("the servers ended ({ended:?})"),
+        reason = engine.poisoned() => Some(shutdown.poisoned(reason, &mut signals).await),
+        // They run until `stop` is cancelled, so they can end before only by a panic.
+        ended = &mut serving => bail!("the servers ended unexpectedly ({ended:?})"),
     };
     notifier.stopping();
-    ending.finish(serving, signals).await?;
+    shutdown.finish(serving, signals).await?;
     match reason {
         None => Ok(()),
         Some(reason) => Err(Exit::JournalFailed(reason.to_string()).into()),
     }
 }
 
-/// The log, and exports where a receiver is named.
+/// Starts the log, and the export to an OTLP receiver if the settings name one.
 fn start_telemetry(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Otlp>> {
     let exports =
         config.otlp.endpoint.as_deref().map(|endpoint| {
@@ -142,7 +137,7 @@ fn start_telemetry(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Op
     Ok(otlp)
 }
 
-/// Opens what is stored, off the threads that serve.
+/// Opens the store on a thread that may block.
 async fn open(
     config: &Config,
     is_salvaging: bool,
@@ -157,8 +152,8 @@ async fn open(
     let opened = tokio::task::spawn_blocking(|| Engine::open(options, Arc::new(SystemClock)));
     let engine = opened.await.context("the store cannot be opened")??;
     let engine = Arc::new(engine);
-    let looked_at = Arc::clone(&engine);
-    metrics.look_up(move || looked_at.figures());
+    let observed = Arc::clone(&engine);
+    metrics.look_up(move || observed.figures());
     info!(
         sequence = engine.sequence(),
         seconds = began.elapsed().as_secs_f64(),
@@ -179,7 +174,7 @@ async fn bind(config: &Config) -> anyhow::Result<Listeners> {
     })
 }
 
-/// One line on standard output that says where to call; with port 0 it is the only way to know.
+/// Prints the bound addresses on standard output; with port 0 there is no other way to know them.
 fn announce(listeners: &Listeners, config: &Config) -> anyhow::Result<()> {
     let address = |listener: &Option<TcpListener>| {
         let bound = listener.as_ref().map(TcpListener::local_addr);
@@ -194,7 +189,7 @@ fn announce(listeners: &Listeners, config: &Config) -> anyhow::Result<()> {
         .map_err(Exit::output(None))?;
     if config.store.ephemeral {
         info!(
-            "Keeping all in memory: acknowledgements say BUFFERED, and nothing outlives this process."
+            "Keeping everything in memory: acknowledgements say BUFFERED, and nothing outlives this process."
         );
     }
     Ok(())

@@ -1,35 +1,38 @@
-//! What systemd is told where it asks for it: that the service is ready, and that it stops.
+//! Notifies systemd that the service is ready, and that it stops.
 //!
-//! One datagram to the socket that `NOTIFY_SOCKET` names, as `sd_notify(3)` describes. Without that
-//! variable, and where there is no systemd, it does nothing. A message that is lost is no failure of
-//! the service: systemd itself gives up on a start of which it hears nothing.
+//! Sends a datagram to the socket that `NOTIFY_SOCKET` names, as `sd_notify(3)` describes. Does nothing
+//! without that variable or outside Linux. A lost message does not fail the service: systemd itself times
+//! out a start that is not confirmed.
 
-/// Says how far the service is.
+#[cfg(target_os = "linux")]
+use crate::error_line::error_line;
+
+/// Sends the notifications.
 #[cfg(target_os = "linux")]
 pub(super) struct Notifier(Option<linux::Socket>);
 
 #[cfg(target_os = "linux")]
 impl Notifier {
-    /// Reads where to; the first of all, before anything else may change.
+    /// Reads `NOTIFY_SOCKET`.
     pub(super) fn from_environment() -> Self {
         Self(std::env::var_os("NOTIFY_SOCKET").and_then(|name| linux::Socket::named(&name)))
     }
 
-    /// It listens and takes calls.
+    /// The service accepts calls.
     pub(super) fn ready(&self) {
-        self.tell("READY=1");
+        self.send("READY=1");
     }
 
-    /// It has begun to end.
+    /// The service has begun to stop.
     pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1");
+        self.send("STOPPING=1");
     }
 
-    fn tell(&self, state: &str) {
+    fn send(&self, state: &str) {
         if let Some(socket) = &self.0
             && let Err(error) = socket.send(state)
         {
-            tracing::warn!(%error, state, "systemd could not be told.");
+            tracing::warn!(error = %error_line(&error), state, "systemd could not be notified.");
         }
     }
 }
@@ -42,14 +45,14 @@ mod linux {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-    /// Where messages go.
+    /// A datagram socket, and the address of systemd.
     pub(super) struct Socket {
         socket: UnixDatagram,
         address: SocketAddr,
     }
 
     impl Socket {
-        /// A path, or an abstract name behind an `@`; `None` for what is neither.
+        /// A path, or an abstract name after an `@`; `None` for anything else.
         pub(super) fn named(name: &OsStr) -> Option<Self> {
             let address = match name.as_bytes() {
                 [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
@@ -102,7 +105,7 @@ mod linux {
     }
 }
 
-/// There is no systemd.
+/// Outside Linux there is no systemd.
 #[cfg(not(target_os = "linux"))]
 pub(super) struct Notifier;
 

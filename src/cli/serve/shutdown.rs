@@ -1,7 +1,7 @@
-//! The end of the service: in order, within nine seconds, and at once on a second signal.
+//! The shutdown of the service: in order, within nine seconds, and at once on a second signal.
 //!
-//! Whatever is cut short, nothing acknowledged is lost: it was on disk before its acknowledgement
-//! left. What is not finished here (the state) costs the next start time, no data.
+//! A shutdown that is cut short loses nothing acknowledged, which was on disk before its acknowledgement
+//! was sent. A state that is not fully written costs time at the next start, no data.
 
 use std::process;
 use std::sync::Arc;
@@ -17,51 +17,51 @@ use super::signals::Signals;
 use crate::engine::Engine;
 use crate::telemetry::Otlp;
 
-/// From the signal to the end, one second less than `docker stop` waits.
-const END_WITHIN: Duration = Duration::from_secs(9);
-/// Of that, what is kept for the last spans and figures.
+/// Time for the whole shutdown: one second less than `docker stop` waits.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(9);
+/// The part of it that is reserved for the last spans and metrics.
 const TELEMETRY_WAIT_MAX: Duration = Duration::from_secs(1);
-/// Reads go on and `/readyz` fails for this long after the journal has failed, so that whoever
-/// sends traffic here sees it before the process ends.
+/// How long reads are still served and `/readyz` fails after the journal has failed, so that load
+/// balancers notice before the process ends.
 const POISONED_WAIT: Duration = Duration::from_secs(2);
-/// Ended by a second signal, as a shell counts SIGINT.
+/// Exit code after a second signal: 128 + SIGINT, as in a shell.
 const INTERRUPTED: i32 = 130;
 
-/// What is to be ended.
-pub(super) struct Ending {
+/// The parts that are shut down.
+pub(super) struct Shutdown {
     stop: CancellationToken,
     engine: Arc<Engine>,
     otlp: Option<Otlp>,
 }
 
-impl Ending {
+impl Shutdown {
     pub(super) fn new(stop: CancellationToken, engine: Arc<Engine>, otlp: Option<Otlp>) -> Self {
         Self { stop, engine, otlp }
     }
 
-    /// Leaves time to see what the engine has logged; a signal shortens that.
+    /// Waits a moment after the journal has failed; a signal ends the wait.
     pub(super) async fn poisoned(&self, reason: Arc<str>, signals: &mut Signals) -> Arc<str> {
-        info!(wait = ?POISONED_WAIT, "Ending, because the journal failed.");
+        info!(wait = ?POISONED_WAIT, "Stopping, because the journal failed.");
         let _ = timeout(POISONED_WAIT, signals.ended(|| ())).await;
         reason
     }
 
-    /// Stops accepting, waits for acknowledgements under way, writes the state, sends telemetry.
+    /// Stops accepting calls, waits for the open ones, writes the state, sends telemetry.
     pub(super) async fn finish(
         self,
         serving: JoinHandle<()>,
         mut signals: Signals,
     ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + END_WITHIN;
+        let deadline = Instant::now() + SHUTDOWN_MAX;
         tokio::spawn(async move {
             signals.ended(|| ()).await;
-            eprintln!("a second signal: ending at once; all that was acknowledged is on disk");
+            eprintln!("a second signal: stopping at once; everything acknowledged is on disk");
             process::exit(INTERRUPTED);
         });
         self.stop.cancel();
         let engine = self.engine;
         let closed = async {
-            // Whoever serves ends by itself, and closes what does not.
+            // The servers drain their connections and close those that do not end in time.
             let served = serving.await;
             let closed = tokio::task::spawn_blocking(move || engine.close()).await;
             served.and(closed)
@@ -69,11 +69,13 @@ impl Ending {
         let is_closed = match timeout_at(deadline - TELEMETRY_WAIT_MAX, closed).await {
             Ok(Ok(())) => true,
             Ok(Err(panic)) => {
-                error!(%panic, "A part of the service broke while it ended.");
+                error!(%panic, "A task of the service panicked during the shutdown.");
                 false
             }
             Err(_) => {
-                warn!("Not all of the state was written in time: the next start replays more.");
+                warn!(
+                    "The state was not fully written in time: the next start replays more of the journal."
+                );
                 true
             }
         };
@@ -81,7 +83,7 @@ impl Ending {
             otlp.finish(TELEMETRY_WAIT_MAX).await;
         }
         if !is_closed {
-            bail!("the service did not end cleanly");
+            bail!("the service did not stop cleanly");
         }
         info!("Stopped.");
         Ok(())

@@ -1,7 +1,7 @@
-//! Signals that end the service, and the one that reads certificates and keys anew.
+//! The signals that stop the service, and SIGHUP, which reloads certificates and keys.
 //!
-//! Who ends a group of processes often reaches each of them twice (`timeout`, a shell's job control):
-//! a repeat within a moment is the same wish, and must not cut the end short.
+//! `timeout` and the job control of shells often deliver a signal twice, to the process and to its group:
+//! a repeat within a moment counts as the same signal, so that it does not cut the shutdown short.
 
 #[cfg(unix)]
 use std::time::Duration;
@@ -13,34 +13,34 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(unix)]
 use tokio::time::Instant;
 
-/// Signals closer to each other than this are one.
+/// Signals closer together than this count as one.
 #[cfg(unix)]
 const REPEAT_WITHIN: Duration = Duration::from_millis(250);
 
-/// Caught from [`Signals::register`] on; none is lost between two waits.
+/// Handled from [`Signals::register`] on; none is lost between two waits.
 #[cfg(unix)]
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
-    /// When the last wish to end was told.
-    told: Option<Instant>,
+    /// When the last signal to stop was reported.
+    reported: Option<Instant>,
 }
 
 #[cfg(unix)]
 impl Signals {
-    /// Takes SIGINT, SIGTERM and SIGHUP away from their default.
+    /// Replaces the default action of SIGINT, SIGTERM and SIGHUP.
     pub(super) fn register() -> anyhow::Result<Self> {
         let caught = |kind| signal(kind).context("a signal cannot be handled");
         Ok(Self {
             interrupt: caught(SignalKind::interrupt())?,
             terminate: caught(SignalKind::terminate())?,
             hang_up: caught(SignalKind::hangup())?,
-            told: None,
+            reported: None,
         })
     }
 
-    /// Resolves at the next signal that asks to end and is no repeat; SIGHUP calls `reload` meanwhile.
+    /// Resolves at the next SIGINT or SIGTERM that is not a repeat; calls `reload` at each SIGHUP before.
     pub(super) async fn ended(&mut self, reload: impl Fn()) {
         loop {
             tokio::select! {
@@ -51,15 +51,18 @@ impl Signals {
                     continue;
                 }
             }
-            if self.told.is_none_or(|told| told.elapsed() >= REPEAT_WITHIN) {
-                self.told = Some(Instant::now());
+            if self
+                .reported
+                .is_none_or(|reported| reported.elapsed() >= REPEAT_WITHIN)
+            {
+                self.reported = Some(Instant::now());
                 return;
             }
         }
     }
 }
 
-/// Ctrl-C alone.
+/// Only Ctrl-C.
 #[cfg(not(unix))]
 pub(super) struct Signals;
 
@@ -71,7 +74,7 @@ impl Signals {
 
     pub(super) async fn ended(&mut self, _reload: impl Fn()) {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Nothing can be caught: the system ends the process.
+            // No handler can be installed: the system ends the process.
             std::future::pending().await
         }
     }

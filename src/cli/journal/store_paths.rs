@@ -1,4 +1,4 @@
-//! Where the data of a service lies, and whether its two parts belong together.
+//! The folders of a service's data, their lock, and whether journal and state belong together.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ pub(super) struct DataFolder {
     settings: FolderArguments,
 }
 
-/// Where journal and state lie.
-pub(super) struct Place {
+/// The folders of a store.
+pub(super) struct StorePaths {
     pub(super) data: PathBuf,
     pub(super) journal: PathBuf,
 }
 
 impl DataFolder {
-    /// The folder that `serve` would use with the same settings; there must be a journal
-    /// or a state.
-    pub(super) fn find(&self) -> anyhow::Result<Place> {
+    /// The folder that `serve` would use with the same settings. Fails if it contains neither a journal
+    /// nor a state.
+    pub(super) fn find(&self) -> anyhow::Result<StorePaths> {
         let data = self.settings.data_dir()?;
         let journal = data.join(JOURNAL_FOLDER);
         if !journal.is_dir() && !data.join(STATE_FILE).is_file() {
@@ -36,12 +36,12 @@ impl DataFolder {
                 journal.display()
             )));
         }
-        Ok(Place { data, journal })
+        Ok(StorePaths { data, journal })
     }
 }
 
-impl Place {
-    /// Keeps a server out; `None` where nothing can be written, so that no server can work there.
+impl StorePaths {
+    /// Locks the folder against servers; `None` on a read-only file system, where no server can run.
     pub(super) fn lock(&self) -> Result<Option<FolderLock>, JournalError> {
         match FolderLock::take(&RealVfs, &self.data, clock::now()) {
             Err(JournalError::Io { source, .. })
@@ -53,7 +53,7 @@ impl Place {
         }
     }
 
-    /// Whether the journal goes on where a state ends that covers the events up to `applied`.
+    /// Fails unless the journal continues a state that covers the events up to `applied`.
     pub(super) fn check_order(&self, found: &Survey, applied: u64) -> Result<(), OpenError> {
         let folder = self.data.clone();
         let (Some(first), Some(last)) = (found.segments.first(), found.segments.last()) else {

@@ -1,4 +1,5 @@
-//! The two ways to an answer: the native scorer, and the pure-Python package for audits.
+//! The two implementations behind `score --engine`: the native scorer, and the pure-Python package to
+//! audit it with.
 
 use anyhow::Context;
 use rayon::ThreadPoolBuilder;
@@ -8,58 +9,58 @@ use crate::core::Window;
 use crate::input::{self, ReadOptions, Source};
 use crate::output::{Leaderboard, RefusedLine};
 
-/// What computes the scores.
+/// The implementation that computes the scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(super) enum Engine {
-    /// Compiled, on all threads
+pub(super) enum Scorer {
+    /// The native scorer, on all threads
     #[default]
     Native,
-    /// The pure-Python package inside the embedded interpreter, to audit the other
+    /// The pure-Python package in the embedded interpreter, to audit the native scorer
     Python,
 }
 
-/// The counts and the holders.
-pub(super) struct Answer {
+/// The leaderboard, and what became of the lines that were read.
+pub(super) struct Scored {
     pub(super) read: u64,
     pub(super) accepted: u64,
     pub(super) refused: Vec<RefusedLine>,
     pub(super) leaderboard: Box<dyn Leaderboard>,
 }
 
-/// One question about one set of files.
-pub(super) struct Question<'a> {
+/// What is read and scored.
+pub(super) struct ScoreRequest<'a> {
     pub(super) sources: &'a [Source],
     pub(super) options: &'a ReadOptions,
     pub(super) window: Window,
     pub(super) top: Option<usize>,
 }
 
-impl Engine {
+impl Scorer {
     /// Reads and scores.
-    pub(super) fn answer(self, question: &Question<'_>) -> anyhow::Result<Answer> {
+    pub(super) fn run(self, request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         match self {
-            Self::Native => score(question),
-            Self::Python => audit(question),
+            Self::Native => score(request),
+            Self::Python => audit(request),
         }
     }
 }
 
-fn score(question: &Question<'_>) -> anyhow::Result<Answer> {
+fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     let scorer = BatchScorer::new();
-    let outcome = input::read(question.sources, question.options, || scorer.lane())?;
+    let outcome = input::read(request.sources, request.options, || scorer.lane())?;
     let pool = ThreadPoolBuilder::new()
-        .num_threads(question.options.threads.get())
+        .num_threads(request.options.threads.get())
         .build()
-        .context("no threads to score with")?;
+        .context("the threads of the scorer cannot be started")?;
     let lanes = outcome.sinks;
-    let snapshot = pool.install(|| scorer.finish(lanes, &question.window, question.top));
+    let snapshot = pool.install(|| scorer.finish(lanes, &request.window, request.top));
     let report = outcome.report;
     let refused = report.refused.into_iter().map(|refusal| RefusedLine {
         file: refusal.file,
         line: refusal.line,
         reason: refusal.reason.to_string(),
     });
-    Ok(Answer {
+    Ok(Scored {
         read: report.read,
         accepted: report.accepted,
         refused: refused.collect(),
@@ -69,7 +70,7 @@ fn score(question: &Question<'_>) -> anyhow::Result<Answer> {
 
 /// Computes the same with the pure-Python package, which shares no code with the native scorer.
 #[cfg(feature = "py-embed")]
-fn audit(question: &Question<'_>) -> anyhow::Result<Answer> {
+fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     use std::ops::ControlFlow;
 
     use crate::cli::exit::Exit;
@@ -79,10 +80,10 @@ fn audit(question: &Question<'_>) -> anyhow::Result<Answer> {
 
     let (interpreter, _) = super::python::boot(&Settings::default())?;
     let audit = Audit::new(&interpreter)?;
-    let ends_at_first = question.options.on_error == OnError::Fail;
-    let options = question.options;
+    let ends_at_first = request.options.on_error == OnError::Fail;
+    let options = request.options;
     let end = raw::read(
-        question.sources,
+        request.sources,
         options.format,
         &options.progress,
         |batch| {
@@ -105,8 +106,8 @@ fn audit(question: &Question<'_>) -> anyhow::Result<Answer> {
         return Err(error);
     }
     let Counts { read, accepted } = audit.counts()?;
-    let leaderboard = audit.leaderboard(&question.window, question.top);
-    Ok(Answer {
+    let leaderboard = audit.leaderboard(&request.window, request.top);
+    Ok(Scored {
         read,
         accepted,
         refused: audit.refused()?,
@@ -114,9 +115,9 @@ fn audit(question: &Question<'_>) -> anyhow::Result<Answer> {
     })
 }
 
-/// Without an interpreter inside there is nothing to audit with.
+/// Always fails: this build has no interpreter.
 #[cfg(not(feature = "py-embed"))]
-fn audit(_question: &Question<'_>) -> anyhow::Result<Answer> {
+fn audit(_question: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     Err(super::python::absent(
         "run `python -m poh_holdmetrics score --engine python`",
     ))

@@ -1,14 +1,15 @@
-//! How many files the process may have open: as many as the system grants, and connections within that.
+//! The limit of open files: raised as far as the system allows, and kept above the limit of connections.
 //!
-//! Every connection is an open file, and so are the segments of the journal. Callers without a key must
+//! Connections and the segments of the journal are open files. Callers, who need no key to connect, must
 //! not be able to take the last one from the store.
 
 use tracing::warn;
 
-/// Kept for the store, the sockets that listen, and telemetry.
+/// Open files that are reserved for the store, the listening sockets and telemetry.
 const RESERVE: usize = 64;
 
-/// Raises the limit as far as the system allows, and gives how many of `chosen` connections fit below it.
+/// Raises the limit of open files as far as the system allows, and returns how many of `chosen`
+/// connections fit below it.
 pub(super) fn connections_max(chosen: usize) -> usize {
     let Some(open_files_max) = raised() else {
         return chosen;
@@ -30,7 +31,7 @@ fn fitting(chosen: usize, open_files_max: usize) -> usize {
     chosen.min(open_files_max.saturating_sub(RESERVE).max(1))
 }
 
-/// The limit that holds now; `None` where there is none.
+/// Raises the limit to the maximum and returns it; `None` means no limit.
 #[cfg(unix)]
 fn raised() -> Option<usize> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -42,7 +43,7 @@ fn raised() -> Option<usize> {
     };
     let granted = match setrlimit(Resource::Nofile, wanted) {
         Ok(()) => maximum,
-        // macOS grants less than it names; what held before still does.
+        // macOS grants less than its maximum; the limit is then unchanged.
         Err(_) => current,
     };
     granted.map(|files| usize::try_from(files).unwrap_or(usize::MAX))

@@ -1,19 +1,19 @@
-//! What is written into a file whose name says how it is packed.
+//! A writer that compresses as the extension of the file's name says.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use flate2::write::GzEncoder;
 
-/// A way into `W`; what is written is whole only after [`Packing::finish`].
-pub(super) enum Packing<W: Write> {
+/// Writes to `W`; the output is complete only after [`Compressor::finish`].
+pub(super) enum Compressor<W: Write> {
     Plain(BufWriter<W>),
     Gzip(BufWriter<GzEncoder<W>>),
     Zstd(BufWriter<zstd::Encoder<'static, W>>),
 }
 
-impl<W: Write> Packing<W> {
-    /// As the end of the name of `path` says.
+impl<W: Write> Compressor<W> {
+    /// Gzip for `.gz`, zstd for `.zst`, else uncompressed.
     pub(super) fn new(path: &Path, out: W) -> io::Result<Self> {
         let ending = path.extension().unwrap_or_default();
         Ok(if ending.eq_ignore_ascii_case("gz") {
@@ -27,7 +27,7 @@ impl<W: Write> Packing<W> {
         })
     }
 
-    /// Writes what is left, and gives back where all went.
+    /// Writes what is buffered, and returns the inner writer.
     pub(super) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(out) => inner(out),
@@ -41,7 +41,7 @@ fn inner<W: Write>(out: BufWriter<W>) -> io::Result<W> {
     out.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
-impl<W: Write> Write for Packing<W> {
+impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(out) => out.write(bytes),

@@ -1,6 +1,5 @@
 //! Events as they are sent: one alone, or many in columns.
 
-use prost::Message as _;
 use prost_types::Timestamp;
 
 use crate::core::columns::ABSENT;
@@ -23,14 +22,6 @@ pub struct Batch {
 fn weight_text(draft: &Draft<'_>) -> Option<String> {
     let weight = draft.weight.filter(|weight| *weight != Wad::ONE)?;
     Some(weight.to_string())
-}
-
-impl Message {
-    /// As it travels.
-    #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
-        self.0.encode_to_vec()
-    }
 }
 
 impl From<&Event<'_>> for Message {

@@ -96,23 +96,20 @@ async fn a_run_goes_on_where_the_last_one_stopped() {
     let arguments = ["send", text(&file), "--resume", text(&place)];
     let first = run(&service, &arguments);
     assert_eq!(said(&first), "5 events acknowledged, 0 lines refused\n");
-    std::fs::write(&file, (1..=7).map(line).collect::<String>()).expect("a longer file");
     let second = run(&service, &arguments);
     assert_eq!(
         said(&second),
+        "0 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    );
+    let other = folder.path().join("other.jsonl");
+    std::fs::write(&other, (6..=7).map(line).collect::<String>()).expect("a second file");
+    let both = ["send", text(&file), text(&other), "--resume", text(&place)];
+    let third = run(&service, &both);
+    assert_eq!(
+        said(&third),
         "2 events acknowledged, 0 lines refused; 5 rows were done before\n"
     );
     assert_eq!(scores(&service).await.len(), 7);
-
-    let other = folder.path().join("other.jsonl");
-    std::fs::write(&other, line(1)).expect("a file");
-    let refused = run(&service, &["send", text(&other), "--resume", text(&place)]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(
-        said(&refused).contains("it belongs to"),
-        "{}",
-        said(&refused)
-    );
 }
 
 /// Line `number` of a file of good events.
@@ -127,7 +124,7 @@ fn nobody() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_sent() {
+async fn a_changed_file_is_sent_from_its_beginning() {
     let folder = tempdir().expect("a folder");
     let service = Service::start(&folder.path().join("data"), &[]);
     let file = folder.path().join("day.jsonl");
@@ -135,37 +132,32 @@ async fn a_file_that_was_replaced_is_not_taken_for_the_one_that_was_sent() {
     let arguments = ["send", text(&file), "--resume", text(&place)];
     std::fs::write(&file, (1..=5).map(line).collect::<String>()).expect("a file");
     assert!(run(&service, &arguments).status.success());
-    let kept = std::fs::read_to_string(&place).expect("a place");
-    // As long as what was sent, longer, shorter, and empty.
-    for (first, count) in [(6, 5), (2, 9), (1, 4), (1, 0)] {
+    // Longer, shorter, and of the same length at another time.
+    for (first, count, holders) in [(2, 7, 8), (1, 4, 8), (6, 4, 9)] {
         let rows: String = (first..first + count).map(line).collect();
         std::fs::write(&file, rows).expect("another file");
-        let refused = run(&service, &arguments);
-        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        let sent = run(&service, &arguments);
+        assert!(sent.status.success(), "{}", said(&sent));
         let expected = format!(
-            "error: --resume {place}: {} no longer begins with the 5 rows that were done before; \
-             remove {place} to send all of it\n",
+            "{} has changed since it was sent: sending it from its beginning\n\
+             {count} events acknowledged, 0 lines refused\n",
             text(&file),
-            place = text(&place),
         );
-        assert!(said(&refused).ends_with(&expected), "{}", said(&refused));
-        let after = std::fs::read_to_string(&place).expect("a place");
-        assert_eq!(after, kept);
+        assert_eq!(said(&sent), expected);
+        assert_eq!(scores(&service).await.len(), holders);
     }
-    // What the rows say counts, not how the file is packed.
-    let rows: String = (1..=7).map(line).collect();
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut packed, rows.as_bytes()).expect("memory");
-    std::fs::write(&file, packed.finish().expect("memory")).expect("a file");
-    let longer = run(&service, &arguments);
-    assert_eq!(
-        said(&longer),
-        "2 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    std::fs::write(&place, "{\"rows\":5}").expect("a file of another kind");
+    let refused = run(&service, &arguments);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    let expected = format!(
+        "error: --resume {}: not a file of send --resume; remove it to send all files from the beginning: ",
+        text(&place)
     );
+    assert!(said(&refused).starts_with(&expected), "{}", said(&refused));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_follows_the_place_in_a_list_of_refused_lines_is_written_once() {
+async fn refused_lines_behind_the_checkpoint_are_written_again() {
     let folder = tempdir().expect("a folder");
     let service = Service::start(&folder.path().join("data"), &[]);
     let path = |name| folder.path().join(name);
@@ -182,14 +174,16 @@ async fn what_follows_the_place_in_a_list_of_refused_lines_is_written_once() {
     assert!(run(&service, &arguments).status.success());
     let listed = std::fs::read_to_string(&rejects).expect("a list");
     assert_eq!(listed.lines().count(), 3);
-    // A run that was killed had written a line whose place it had not saved yet.
+    // A run that was killed had listed a line before its checkpoint covered it.
     std::fs::write(&rejects, format!("{listed}{{\"file\":\"a.jsonl\"}}\n")).expect("a list");
-    std::fs::write(&file, format!("{LINES}nonsense\n")).expect("a longer file");
+    let more = path("b.jsonl");
+    std::fs::write(&more, "nonsense\n").expect("a second file");
+    let arguments = [&arguments[..], &[text(&more)]].concat();
     assert!(run(&service, &arguments).status.success());
     let after = std::fs::read_to_string(&rejects).expect("a list");
     assert!(after.starts_with(&listed), "{after}");
     assert_eq!(after.lines().count(), 4, "{after}");
-    assert!(after.contains("\"line\":8"), "{after}");
+    assert!(after.contains("b.jsonl"), "{after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,7 +213,7 @@ async fn a_signal_ends_a_sender_with_its_place_saved() {
         let ended = sender.wait_with_output().expect("it ends");
         assert_eq!(ended.status.code(), Some(130), "{}", said(&ended));
         assert!(
-            said(&ended).contains("run it again to go on from there\nerror: interrupted\n"),
+            said(&ended).contains("run it again to continue from there\nerror: interrupted\n"),
             "{}",
             said(&ended)
         );
@@ -244,7 +238,7 @@ fn a_file_that_is_read_is_never_written() {
             let refused = run_at(&address, &["send", text(&file), flag, text(name)]);
             assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
             let expected = format!(
-                "error: {flag} {}: that is the input {} and would be overwritten; name another file\n",
+                "error: {flag} {}: this is the input {}, which would be overwritten; name another file\n",
                 text(name),
                 text(&file)
             );

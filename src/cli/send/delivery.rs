@@ -1,4 +1,4 @@
-//! Parcels to the server: some in flight, all kept until acknowledged, tried again after a break.
+//! Batches to the server: some in flight, each kept until it is acknowledged, sent again after a break.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,55 +9,57 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::ledger::Ledger;
-use super::reader::Parcel;
+use super::reader::RowBatch;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::interrupted;
 use crate::client::{Ack, Batch, Client, ClientError, Target};
 
-/// Parcels that wait for their acknowledgement.
+/// Batches that may wait for their acknowledgement.
 const IN_FLIGHT_MAX: usize = 32;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// What the last try has at least, however little patience is left.
+/// The last attempt gets at least this long, however little patience is left.
 const LAST_TRY_WAIT: Duration = Duration::from_secs(1);
 
 /// One run of `send`.
 pub(super) struct Delivery<'a> {
     target: Target,
-    parcels: Receiver<Parcel>,
+    batches: Receiver<RowBatch>,
     is_read: bool,
     /// In order; the front is acknowledged next.
-    kept: VecDeque<Parcel>,
+    unacknowledged: VecDeque<RowBatch>,
     ledger: &'a mut Ledger,
     patience: Duration,
-    heard: Instant,
+    last_heard: Instant,
 }
 
-/// Why a stream is over.
+/// Why a stream ended.
 enum Break {
+    /// A call failed; another attempt may succeed.
     Call(ClientError),
+    /// Something failed on our side.
     Final(anyhow::Error),
 }
 
 impl<'a> Delivery<'a> {
     pub(super) fn new(
         target: Target,
-        parcels: Receiver<Parcel>,
+        batches: Receiver<RowBatch>,
         ledger: &'a mut Ledger,
         patience: Duration,
     ) -> Self {
         Self {
             target,
-            parcels,
+            batches,
             is_read: false,
-            kept: VecDeque::new(),
+            unacknowledged: VecDeque::new(),
             ledger,
             patience,
-            heard: Instant::now(),
+            last_heard: Instant::now(),
         }
     }
 
-    /// Sends until all is acknowledged, a signal ends it, or the server is away too long.
+    /// Sends until everything is acknowledged, a signal ends it, or the server is away too long.
     pub(super) async fn run(&mut self) -> anyhow::Result<()> {
         tokio::select! {
             delivered = self.deliver() => delivered,
@@ -66,23 +68,23 @@ impl<'a> Delivery<'a> {
     }
 
     async fn deliver(&mut self) -> anyhow::Result<()> {
-        // Nobody asks a server for nothing: files that cannot be read are told by themselves.
-        self.take_parcel().await;
+        // Connect only once there is something to send: files that cannot be read are reported first.
+        self.take_batch().await;
         let mut pause = FIRST_PAUSE;
         loop {
-            let before = self.heard;
+            let before = self.last_heard;
             let error = match self.stream().await {
                 Ok(()) => return Ok(()),
                 Err(Break::Final(error)) => return Err(error),
                 Err(Break::Call(error)) => error,
             };
-            if self.heard > before {
+            if self.last_heard > before {
                 pause = FIRST_PAUSE;
             }
-            let Some(wanted) = error.retry() else {
+            let Some(retry_delay) = error.retry() else {
                 return Err(error.into());
             };
-            let silent = self.heard.elapsed();
+            let silent = self.last_heard.elapsed();
             let Some(left) = self
                 .patience
                 .checked_sub(silent)
@@ -91,9 +93,9 @@ impl<'a> Delivery<'a> {
                 let given_up = format!("gave up after {} s", silent.as_secs());
                 return Err(anyhow::Error::from(error).context(given_up));
             };
-            // Shorter where patience ends before, so that the last try is at its end.
+            // Not longer than patience lasts, so that the last attempt is made at its end.
             sleep(
-                wanted
+                retry_delay
                     .unwrap_or(pause)
                     .clamp(pause, LONGEST_PAUSE)
                     .min(left),
@@ -103,14 +105,14 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// One stream: what is kept again, then what comes, until all is acknowledged.
+    /// One stream: first what is unacknowledged, then what is read, until everything is acknowledged.
     async fn stream(&mut self) -> Result<(), Break> {
         let mut sent = 0;
         self.settle_empty(&mut sent)?;
-        if self.is_read && self.kept.is_empty() {
+        if self.is_read && self.unacknowledged.is_empty() {
             return Ok(());
         }
-        let silent_until = (self.heard + self.patience).max(Instant::now() + LAST_TRY_WAIT);
+        let silent_until = (self.last_heard + self.patience).max(Instant::now() + LAST_TRY_WAIT);
         let (out, outgoing) = mpsc::channel::<Batch>(1);
         let opened = timeout_at(silent_until, async {
             let mut client = Client::connect(&self.target).await?;
@@ -124,7 +126,7 @@ impl<'a> Delivery<'a> {
         let mut acks = std::pin::pin!(acks);
         loop {
             self.settle_empty(&mut sent)?;
-            if self.is_read && self.kept.is_empty() {
+            if self.is_read && self.unacknowledged.is_empty() {
                 return Ok(());
             }
             let silent_until = Instant::now() + self.patience;
@@ -132,60 +134,59 @@ impl<'a> Delivery<'a> {
                 biased;
                 ack = next(&mut acks, silent_until), if sent > 0 => {
                     let ack = ack.map_err(Break::Call)?;
-                    self.heard = Instant::now();
-                    let parcel = self.kept.pop_front().expect("one was sent for each ack");
+                    self.last_heard = Instant::now();
+                    let batch = self.unacknowledged.pop_front().expect("a batch was sent for each acknowledgement");
                     sent -= 1;
-                    self.ledger.settle(parcel, Some(ack)).map_err(Break::Final)?;
+                    self.ledger.settle(batch, Some(ack)).map_err(Break::Final)?;
                 }
-                slot = out.reserve(), if sent < self.kept.len() => match slot {
+                slot = out.reserve(), if sent < self.unacknowledged.len() => match slot {
                     Ok(slot) => {
-                        slot.send(self.kept[sent].batch.clone());
+                        slot.send(self.unacknowledged[sent].events.clone());
                         sent += 1;
                     }
-                    // The server ended the stream; why stands in the next item.
+                    // The server ended the stream; the next item says why.
                     Err(_) => {
                         next(&mut acks, silent_until).await.map_err(Break::Call)?;
                     }
                 },
-                () = self.take_parcel(), if !self.is_read && sent == self.kept.len()
+                () = self.take_batch(), if !self.is_read && sent == self.unacknowledged.len()
                     && sent < IN_FLIGHT_MAX => {}
             }
         }
     }
 
-    /// Waits for what is read next.
-    async fn take_parcel(&mut self) {
-        match self.parcels.recv().await {
-            Some(parcel) => {
-                if self.kept.is_empty() {
-                    // Until now the server had nothing to answer.
-                    self.heard = Instant::now();
+    /// Waits for the next batch.
+    async fn take_batch(&mut self) {
+        match self.batches.recv().await {
+            Some(batch) => {
+                if self.unacknowledged.is_empty() {
+                    // Until now there was nothing to acknowledge.
+                    self.last_heard = Instant::now();
                 }
-                self.kept.push_back(parcel);
+                self.unacknowledged.push_back(batch);
             }
             None => self.is_read = true,
         }
     }
 
-    /// What is wrong with a server that takes connections and says nothing.
+    /// The server accepts connections but does not answer.
     fn silence(&self) -> ClientError {
         ClientError::ended(&format!("the server at {} is silent", self.target.url))
     }
 
-    /// Parcels that hold nothing but refused lines are not sent; they are done with once all before
-    /// them are.
+    /// Batches without events are not sent; they are done once all batches before them are.
     fn settle_empty(&mut self, sent: &mut usize) -> Result<(), Break> {
         while self
-            .kept
+            .unacknowledged
             .get(*sent)
-            .is_some_and(|parcel| parcel.batch.is_empty())
+            .is_some_and(|batch| batch.events.is_empty())
         {
             *sent += 1;
         }
-        while *sent > 0 && self.kept[0].batch.is_empty() {
-            let parcel = self.kept.pop_front().expect("it was looked at");
+        while *sent > 0 && self.unacknowledged[0].events.is_empty() {
+            let batch = self.unacknowledged.pop_front().expect("it is not empty");
             *sent -= 1;
-            self.ledger.settle(parcel, None).map_err(Break::Final)?;
+            self.ledger.settle(batch, None).map_err(Break::Final)?;
         }
         Ok(())
     }

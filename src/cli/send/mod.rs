@@ -1,14 +1,12 @@
-//! `send`: files of hold events to a server, resumable, refused lines aside.
+//! `send`: files of hold events to a server, resumable, with a list of refused lines.
 //!
 //! `reader` makes batches on a thread of its own, `delivery` keeps them until they are acknowledged
-//! and tries again where the server is away, `ledger` remembers the place. To send an event twice
-//! changes nothing, so a place that was saved too early would be the only mistake: it is saved
-//! after the acknowledgement. What belongs to the rows of a place stands in it, too: their
-//! [`fingerprint`], and how far the list of refused lines was.
+//! and tries again if the server is away, `ledger` counts and records what is done, `checkpoint` is the
+//! file of `--resume`.
 
-mod apart;
+mod checkpoint;
 mod delivery;
-mod fingerprint;
+mod distinct_files;
 mod ledger;
 mod reader;
 
@@ -29,7 +27,7 @@ use super::target::TargetArguments;
 use crate::client::ClientError;
 use crate::input::{InputFormat, Progress, Source};
 
-/// Batches that were read and not yet taken up.
+/// Batches that are read before they can be sent.
 const READ_AHEAD: usize = 4;
 
 /// The arguments of `send`.
@@ -43,14 +41,14 @@ pub(super) struct Arguments {
     input_format: InputFormat,
     #[command(flatten)]
     target: TargetArguments,
-    /// Remember in FILE what is acknowledged, and go on from there
+    /// Record in FILE what is acknowledged, and continue from there
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// List the refused lines in FILE, which ends in .jsonl; without this, refused lines fail the run
     /// at its end
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// Lines per batch; a server may not list all refusals of a larger one than 1024
+    /// Lines per batch; a server lists at most 1024 refusals of one
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u64).range(1..=1_024))]
     batch: u64,
     /// Give up after this many seconds without an answer from the server
@@ -58,15 +56,18 @@ pub(super) struct Arguments {
     patience: u64,
 }
 
-/// Sends everything, then says what became of it.
+/// Sends everything, then prints a summary.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.target.target()?;
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
-    let mut ledger = Ledger::open(
+    let (mut ledger, beginning) = Ledger::open(
         arguments.resume.as_deref(),
         arguments.rejects.as_deref(),
         &sources,
     )?;
+    for file in &beginning.changed {
+        eprintln!("{file} has changed since it was sent: sending it from its beginning");
+    }
     let progress = Arc::new(Progress::default());
     let bar = ReadingBar::watch(&progress, "waiting for the server");
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
@@ -74,8 +75,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sources,
         format: arguments.input_format,
         progress,
-        events_max: usize::try_from(arguments.batch).expect("at most 1,024"),
-        begun: ledger.begun(),
+        rows_max: usize::try_from(arguments.batch).expect("at most 1,024"),
+        skipped: beginning.skipped,
     };
     let reader = std::thread::spawn(move || reader.run(&sender));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -89,8 +90,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Duration::from_secs(arguments.patience),
     );
     let delivered = runtime.block_on(delivery.run());
-    // What is left in the channel is dropped with it, which ends the reader. Where it waits for
-    // standard input at this moment, it ends with the process.
+    // This drops the receiver, which ends the reader; one that waits for standard input ends with the
+    // process.
     drop(delivery);
     let read = match &delivered {
         Ok(()) => reader
@@ -106,7 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         (Ok(()) | Err(_), _) => End::Failed,
     };
     eprintln!("{}", ledger.summary(end, saved.is_ok()));
-    // In the order in which they happened: the first one is the cause.
+    // In the order in which they happened, so that the first error is the cause.
     delivered?;
     read?;
     saved?;

@@ -1,5 +1,5 @@
-//! Whether the files of a run are different ones, whatever they are called: what is written must
-//! never be what is read. Opens nothing.
+//! Checks that the files of a run are different ones, whatever their names: an input must never be
+//! overwritten. Opens nothing.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::Exit;
 use crate::input::Source;
 
-/// What two names of one file have in common.
+/// What identifies a file, whatever its name.
 #[derive(PartialEq, Eq)]
 enum Identity {
-    /// Device and number: links by any name end here.
+    /// Device and inode number: the same for all links.
     #[cfg(unix)]
     Node(u64, u64),
-    /// A file that is not there yet, or cannot be told by number, by its full path.
+    /// The full path, for a file that does not exist yet or has no number.
     Path(PathBuf),
 }
 
-/// Refuses where `resume` or `rejects` is one of `sources`, or both are the same.
+/// Refuses `resume` or `rejects` if it is one of `sources`, or if both are the same.
 pub(super) fn check(
     sources: &[Source],
     resume: Option<&Path>,
@@ -34,7 +34,7 @@ pub(super) fn check(
             .find(|source| identity(path_of(source)).as_ref() == Some(file));
         if let Some(source) = read {
             return Err(Exit::usage(format!(
-                "{flag} {}: that is the input {} and would be overwritten; name another file",
+                "{flag} {}: this is the input {}, which would be overwritten; name another file",
                 path.display(),
                 source.name()
             )));
@@ -53,13 +53,13 @@ pub(super) fn check(
 
 fn path_of(source: &Source) -> &Path {
     match source {
-        // Where standard input is a file, this name leads to it.
+        // If standard input is a file, this name leads to it.
         Source::Stdin => Path::new("/dev/stdin"),
         Source::Path(path) => path,
     }
 }
 
-/// `None` for what holds nothing that could be lost, such as a terminal or `/dev/null`.
+/// `None` if nothing can be overwritten, as with a terminal or `/dev/null`.
 fn identity(path: &Path) -> Option<Identity> {
     match path.metadata() {
         Ok(found) if !found.is_file() => None,

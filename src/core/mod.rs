@@ -7,6 +7,7 @@
 //! [`encoding`] is how events lie in files of our own.
 
 pub mod columns;
+mod double;
 pub mod encoding;
 pub mod event;
 pub mod key;

@@ -150,8 +150,13 @@ impl WeightColumn {
         let mut buffer = [0; 96];
         let mut rest = &mut buffer[..];
         let written = match &self.values {
-            Values::Doubles(values) => write!(rest, "{:e}", values[row]),
-            Values::Singles(values) => write!(rest, "{:e}", values[row]),
+            // Not by the standard library, which takes the larger one of two equally near decimals.
+            Values::Doubles(values) => {
+                rest.write_all(zmij::Buffer::new().format(values[row]).as_bytes())
+            }
+            Values::Singles(values) => {
+                rest.write_all(zmij::Buffer::new().format(values[row]).as_bytes())
+            }
             Values::Signed(values) => write!(rest, "{}", values[row]),
             Values::Unsigned(values) => write!(rest, "{}", values[row]),
             Values::Decimals(values, scale) => {
@@ -215,8 +220,12 @@ mod tests {
     #[test]
     fn every_numeric_type_is_read_exactly() {
         assert_eq!(
-            read(Float64Array::from(vec![Some(0.1), None])),
-            ["0.1", "absent"]
+            read(Float64Array::from(vec![
+                Some(0.1),
+                None,
+                Some(1_166_563_246_683_183.25)
+            ])),
+            ["0.1", "absent", "1166563246683183.2"]
         );
         assert_eq!(
             read(Float32Array::from(vec![0.1, f32::NAN])),

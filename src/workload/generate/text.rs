@@ -33,7 +33,7 @@ pub(super) fn csv_row(generator: &Generator, event: &SyntheticEvent, out: &mut V
     }
     out.push(b',');
     if let Some(weight) = event.weight {
-        write!(out, "{weight}").expect(INFALLIBLE);
+        write_weight(weight, out);
     }
     if generator.has_corrections() {
         let event_id = event.event_id.map(event_id).unwrap_or_default();
@@ -60,7 +60,8 @@ pub(super) fn json_line(generator: &Generator, event: &SyntheticEvent, out: &mut
         }
     }
     if let Some(weight) = event.weight {
-        write!(out, ",\"weight\":{weight}").expect(INFALLIBLE);
+        out.extend_from_slice(b",\"weight\":");
+        write_weight(weight, out);
     }
     if let Some(named) = event.event_id {
         let (event_id, revision) = (event_id(named), event.revision);
@@ -75,6 +76,13 @@ pub(super) fn json_line(generator: &Generator, event: &SyntheticEvent, out: &mut
 /// The id of a named event of a group.
 pub(super) fn event_id((group, fact): (u64, u64)) -> String {
     format!("event-{group}-{fact}")
+}
+
+/// The shortest decimal that prints back to the double, as readers of Parquet take it.
+fn write_weight(weight: f64, out: &mut Vec<u8>) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(weight);
+    out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
 }
 
 /// Milliseconds, or the text of an instant that lies between two of them.

@@ -9,11 +9,8 @@ use hyper::Uri;
 
 use super::exit::Exit;
 use crate::client::Target;
-
-/// Where `serve` listens by default.
-const DEFAULT_SERVER: &str = "http://127.0.0.1:60051";
-/// Characters of an offending text that a message shows.
-const SHOWN_MAX: usize = 40;
+use crate::config;
+use crate::excerpt::quoted;
 
 /// A server, and what it is sent to prove who calls.
 #[derive(Debug, Args)]
@@ -34,8 +31,10 @@ pub(super) struct TargetArguments {
 impl TargetArguments {
     /// The server, by default the gRPC address of `serve`.
     pub(super) fn target(&self) -> anyhow::Result<Target> {
+        let default = || config::Grpc::default().address().to_string();
+        let server = self.server.clone().unwrap_or_else(default);
         let target = Target {
-            url: url(self.server.as_deref().unwrap_or(DEFAULT_SERVER))?,
+            url: url(&server)?,
             authority: read(self.ca.as_deref(), "--ca")?,
             key: self.key()?,
         };
@@ -64,9 +63,9 @@ impl TargetArguments {
 /// The URL of an address, which may lack `http://` if it is one of this machine.
 fn url(address: &str) -> anyhow::Result<String> {
     let invalid = || {
-        let shown: String = address.chars().take(SHOWN_MAX).collect();
         Exit::usage(format!(
-            "--server: {shown:?} is not an address as in https://holdmetrics.example.org:60051"
+            "--server: {} is not an address as in https://holdmetrics.example.org:60051",
+            quoted(address)
         ))
     };
     let host = |url: &Uri| {

@@ -1,14 +1,11 @@
 //! Why a configuration is refused; each text names the place and the cure.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use super::origin::Origin;
-
-/// Characters of an offending text that a message shows.
-const SHOWN_MAX: usize = 40;
+use crate::excerpt::{literal, quoted};
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +32,7 @@ pub enum ConfigError {
         detail: String,
     },
     /// A file names a setting that does not exist.
-    #[error("{origin}: unknown setting {}{}", shown(name), Suggestion(nearest.as_deref()))]
+    #[error("{origin}: unknown setting {}{}", literal(name), Suggestion(nearest.as_deref()))]
     UnknownSetting {
         /// Where it is.
         origin: Origin,
@@ -53,7 +50,7 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// A value is invalid or out of bounds.
-    #[error("{origin}: {name}: \"{}\" is not {expected}", shown(text))]
+    #[error("{origin}: {name}: {} is not {expected}", quoted(text))]
     Value {
         /// Where it is.
         origin: Origin,
@@ -88,36 +85,5 @@ impl fmt::Display for Suggestion<'_> {
             Some(name) => write!(out, "; did you mean {name}?"),
             None => out.write_str("; `main_holdmetrics config print` lists all settings"),
         }
-    }
-}
-
-/// The beginning of `text`, with control characters and quotes escaped.
-fn shown(text: &str) -> Cow<'_, str> {
-    let is_plain = |letter: char| !letter.is_control() && !matches!(letter, '"' | '\\');
-    if text.chars().count() <= SHOWN_MAX && text.chars().all(is_plain) {
-        return text.into();
-    }
-    let mut shown: String = text
-        .chars()
-        .take(SHOWN_MAX)
-        .flat_map(char::escape_debug)
-        .collect();
-    if text.chars().nth(SHOWN_MAX).is_some() {
-        shown.push_str("...");
-    }
-    shown.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_offending_text_is_escaped_and_cut() {
-        assert_eq!(shown("a port"), "a port");
-        assert_eq!(shown("a\n\"b\""), "a\\n\\\"b\\\"");
-        let long = "ä".repeat(41);
-        assert_eq!(shown(&long), format!("{}...", "ä".repeat(40)));
-        assert_eq!(shown(&long[..80]), "ä".repeat(40));
     }
 }

@@ -1,6 +1,6 @@
-//! The API keys in force: read from their file, and read again when it changes.
+//! The API keys in use: loaded from their file, and reloaded when it changes.
 //!
-//! A new file that cannot be read leaves the old keys in force. See `keys` for what the file holds.
+//! After an invalid change of the file the old keys stay in use. See `keys` for what the file contains.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::reloadable::Reloadable;
 use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
 
-/// The keys in force, and the file that they come from.
+/// The keys in use, and their file.
 pub(super) struct KeyRing {
     file: PathBuf,
     keys: Reloadable<Vec<ApiKey>, KeyFileError>,
@@ -21,7 +21,7 @@ pub(super) struct KeyRing {
 }
 
 impl KeyRing {
-    /// The keys of `file`.
+    /// Loads the keys of `file`.
     pub(super) fn open(file: &Path, metrics: Arc<Metrics>) -> Result<Self, KeyFileError> {
         let file = file.to_owned();
         let keys = {
@@ -35,19 +35,19 @@ impl KeyRing {
         })
     }
 
-    /// Reads the file again. Where that fails, the keys that were in force stay.
+    /// Reloads the file. If it is invalid, the old keys stay in use.
     pub(super) fn reload(&self) {
-        self.tell(self.keys.reload());
+        self.report(self.keys.reload());
     }
 
-    /// Reads the file again where it has changed; what is wrong with it is logged once.
+    /// Reloads the file if it has changed. An invalid file is logged once.
     pub(super) fn reload_if_changed(&self) {
         if let Some(read) = self.keys.reload_if_changed() {
-            self.tell(read);
+            self.report(read);
         }
     }
 
-    /// The key that was presented. Looks at all of them, whichever it is.
+    /// The key that a caller sent. Compares it with all keys, so that the time does not depend on the match.
     pub(super) fn find(&self, presented: &str) -> Option<ApiKey> {
         let hash = KeyHash::of(presented);
         let keys = self.keys.get();
@@ -60,7 +60,7 @@ impl KeyRing {
         found.cloned()
     }
 
-    fn tell(&self, read: Result<Arc<Vec<ApiKey>>, KeyFileError>) {
+    fn report(&self, read: Result<Arc<Vec<ApiKey>>, KeyFileError>) {
         self.metrics.keys_reloaded(read.is_ok());
         match read {
             Ok(keys) => {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_presented_key_is_found_by_its_hash_alone() {
+    fn a_key_is_found_by_its_hash_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.toml");
         fs::write(&file, key("a").entry() + &key("b").entry()).unwrap();

@@ -14,10 +14,9 @@ use utoipa::IntoParams;
 use super::openapi::Time;
 use super::problem::Problem;
 use crate::core::{Micros, Window};
+use crate::excerpt::quoted;
 
 const LIMIT_MAX: usize = 10_000;
-/// Refusals quote at most this many characters of a value.
-const QUOTED_MAX: usize = 40;
 
 /// The parameters of `GET /leaderboard`.
 #[derive(Deserialize, IntoParams)]
@@ -234,14 +233,6 @@ fn invalid(rejection: &QueryRejection) -> Problem {
     }
     let (name, _) = text.split_once(": ").unwrap_or((&text, ""));
     Problem::field(name, &text)
-}
-
-/// The beginning of a text in quotes, with control characters escaped.
-fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED_MAX) {
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-        None => format!("{text:?}"),
-    }
 }
 
 #[cfg(test)]

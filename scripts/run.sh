@@ -40,7 +40,7 @@ if command -v curl >/dev/null; then
     say "POST /hold $event"
     ask -H 'content-type: application/json' --data "$event" "http://$http/hold"
     say "GET /leaderboard"
-    ask "http://$http/leaderboard?n=1"
+    ask "http://$http/leaderboard?limit=1"
     echo
 else
     say "curl is not installed: sent with main_holdmetrics send instead"

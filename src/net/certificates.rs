@@ -1,7 +1,7 @@
-//! The certificates in force: one chain, its key and the authorities of clients, for both protocols.
+//! The certificates in use: one chain, its key and the client authorities, for both protocols.
 //!
-//! Read from their files, and read again when one of them changes; files that cannot be used leave the old ones
-//! in force. A connection keeps those that it began with. See `tls` for what the files hold.
+//! Reloaded when one of their files changes; if the new files are invalid, the old certificates stay in use. A
+//! connection keeps the certificates of its handshake. The files are read in `tls`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::reloadable::Reloadable;
-use super::tls::{ServerSide, TlsError, server_side};
+use super::tls::{Acceptors, TlsError, acceptors};
 use crate::config::TlsFiles;
 use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
 
-/// The certificates in force, and the files that they come from.
+/// The certificates in use and their files.
 pub(super) struct Certificates {
     chain: PathBuf,
-    server_side: Reloadable<ServerSide, TlsError>,
+    acceptors: Reloadable<Acceptors, TlsError>,
     metrics: Arc<Metrics>,
 }
 
 impl Certificates {
-    /// Those that `settings` name.
+    /// Reads the files that `settings` name.
     pub(super) fn open(settings: &TlsFiles, metrics: Arc<Metrics>) -> Result<Self, TlsError> {
         let TlsFiles {
             certificate,
@@ -32,52 +32,54 @@ impl Certificates {
         } = settings;
         let files = [certificate, key].into_iter().chain(client_ca);
         let files = files.cloned().collect();
-        let server_side = {
+        let acceptors = {
             let settings = settings.clone();
-            Reloadable::open(files, move || server_side(&settings))?
+            Reloadable::open(files, move || acceptors(&settings))?
         };
         metrics
             .certificate_expiry
-            .set(server_side.get().expiry_seconds);
+            .set(acceptors.get().expiry_seconds);
         Ok(Self {
             chain: certificate.clone(),
-            server_side,
+            acceptors,
             metrics,
         })
     }
 
-    /// For one handshake: that of gRPC, or that of HTTP, which speaks HTTP/1.1 too.
+    /// For a handshake: gRPC offers HTTP/2 only, HTTP offers HTTP/1.1 too.
     pub(super) fn acceptor(&self, is_http2_only: bool) -> TlsAcceptor {
-        let server_side = self.server_side.get();
+        let acceptors = self.acceptors.get();
         if is_http2_only {
-            server_side.grpc.clone()
+            acceptors.grpc.clone()
         } else {
-            server_side.http.clone()
+            acceptors.http.clone()
         }
     }
 
-    /// Reads the files again. Where that fails, the certificates that were in force stay.
+    /// Reloads the files. If that fails, the certificates stay.
     pub(super) fn reload(&self) {
-        self.tell(self.server_side.reload());
+        self.report(self.acceptors.reload());
     }
 
-    /// Reads the files again where one of them has changed; what is wrong with them is logged once.
+    /// Reloads the files if one of them has changed; an error is logged once.
     pub(super) fn reload_if_changed(&self) {
-        if let Some(read) = self.server_side.reload_if_changed() {
-            self.tell(read);
+        if let Some(read) = self.acceptors.reload_if_changed() {
+            self.report(read);
         }
     }
 
-    fn tell(&self, read: Result<Arc<ServerSide>, TlsError>) {
+    fn report(&self, read: Result<Arc<Acceptors>, TlsError>) {
         self.metrics.certificates_reloaded(read.is_ok());
         match read {
-            Ok(server_side) => {
+            Ok(acceptors) => {
                 self.metrics
                     .certificate_expiry
-                    .set(server_side.expiry_seconds);
-                info!(file = %self.chain.display(), "Read the certificates again.");
+                    .set(acceptors.expiry_seconds);
+                info!(file = %self.chain.display(), "Reloaded the certificates.");
             }
-            Err(error) => warn!(error = %error_line(&error), "The certificates stay as they were."),
+            Err(error) => {
+                warn!(error = %error_line(&error), "Cannot reload the certificates; the old ones stay in use.")
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::questions::Questions;
+use super::query_pool::QueryPool;
 use super::request_id::RequestIds;
 use crate::config::Limits;
 use crate::engine::Engine;
@@ -16,7 +16,7 @@ use crate::telemetry::metrics::Metrics;
 pub(super) struct ServerContext {
     pub(super) engine: Arc<Engine>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) questions: Questions,
+    pub(super) queries: QueryPool,
     pub(super) access: Access,
     pub(super) request_ids: Arc<RequestIds>,
     pub(super) limits: Arc<Limits>,

@@ -64,9 +64,9 @@ impl KeyRing {
         self.metrics.keys_reloaded(read.is_ok());
         match read {
             Ok(keys) => {
-                info!(keys = keys.len(), file = %self.file.display(), "Read the API keys again.");
+                info!(keys = keys.len(), file = %self.file.display(), "Reloaded the API keys.");
             }
-            Err(error) => warn!(error = %error_line(&error), "The API keys stay as they were."),
+            Err(error) => warn!(error = %error_line(&error), "Cannot reload the API keys; the old ones stay in use."),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::connection::Mode;
 use super::context::ServerContext;
 use super::credentials::Credentials;
 use super::listener::accept;
-use super::questions::Questions;
+use super::query_pool::QueryPool;
 use super::request_id::RequestIds;
 use super::settings::Settings;
 use super::{grpc, http};
@@ -71,7 +71,7 @@ impl Server {
         let context = ServerContext {
             engine: Arc::clone(&self.engine),
             metrics: Arc::clone(&self.metrics),
-            questions: Questions::new(
+            queries: QueryPool::new(
                 Arc::clone(&self.engine),
                 Arc::clone(&self.metrics),
                 limits.request_wait_max,

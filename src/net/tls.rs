@@ -1,6 +1,6 @@
-//! Certificates from PEM files into what a handshake needs, for both sides.
+//! Reads certificates from PEM files and configures TLS with them.
 //!
-//! TLS 1.2 and 1.3 with the suites of `ring`. Holds no socket; see `connection`.
+//! TLS 1.2 and 1.3 with the suites of `ring`. Handshakes are in `connection`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -29,13 +29,13 @@ pub enum TlsError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// A PEM file without a certificate.
-    #[error("{file}: holds no certificate", file = file.display())]
+    #[error("{file}: contains no certificate", file = file.display())]
     Empty {
         /// Its path.
         file: PathBuf,
     },
-    /// The key is not that of the certificate, or either is of no use.
-    #[error("{certificate}, {key}: not a certificate and its key",
+    /// The key does not belong to the certificate, or one of them is invalid.
+    #[error("{certificate}, {key}: not a certificate and its private key",
         certificate = certificate.display(), key = key.display())]
     Pair {
         /// Path of the chain.
@@ -45,16 +45,16 @@ pub enum TlsError {
         /// What rustls says.
         source: rustls::Error,
     },
-    /// An authority is of no use.
-    #[error("{file}: not the certificate of an authority", file = file.display())]
+    /// The certificate of an authority is invalid.
+    #[error("{file}: not a valid certificate of an authority", file = file.display())]
     Authority {
         /// Its path.
         file: PathBuf,
         /// What rustls says.
         source: rustls::Error,
     },
-    /// No verifier can be made of the authorities.
-    #[error("{file}: cannot verify clients", file = file.display())]
+    /// The authorities cannot verify clients.
+    #[error("{file}: cannot be used to verify clients", file = file.display())]
     Verifier {
         /// Path of the authorities.
         file: PathBuf,
@@ -76,19 +76,19 @@ impl TlsError {
     }
 }
 
-/// What a server shows and asks for. Both protocols share all of it but what they offer (ALPN).
-pub(super) struct ServerSide {
-    /// HTTP/2 alone.
+/// The TLS configuration of a server. The protocols differ only in the versions of HTTP that they offer (ALPN).
+pub(super) struct Acceptors {
+    /// Offers HTTP/2 only.
     pub(super) grpc: TlsAcceptor,
-    /// HTTP/2 and HTTP/1.1.
+    /// Offers HTTP/2 and HTTP/1.1.
     pub(super) http: TlsAcceptor,
-    /// When the server's own certificate expires, in seconds since 1970; 0 where that cannot be read.
+    /// When the server's own certificate expires, in seconds since 1970; 0 if that cannot be read.
     pub(super) expiry_seconds: i64,
 }
 
-/// The server's side, from its files. It remembers sessions of its own alone: one that an older side began would
-/// let in a caller whose authority is no longer one.
-pub(super) fn server_side(settings: &TlsFiles) -> Result<ServerSide, TlsError> {
+/// Reads the files. Sessions are resumed only with the acceptors that began them: otherwise a client could connect
+/// whose authority was removed since.
+pub(super) fn acceptors(settings: &TlsFiles) -> Result<Acceptors, TlsError> {
     let provider = provider();
     let chain = certificates(&settings.certificate)?;
     let expiry_seconds = expiry_seconds(&chain[0], &provider);
@@ -127,15 +127,15 @@ pub(super) fn server_side(settings: &TlsFiles) -> Result<ServerSide, TlsError> {
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     };
-    Ok(ServerSide {
+    Ok(Acceptors {
         grpc: offering(&[b"h2"]),
         http: offering(&[b"h2", b"http/1.1"]),
         expiry_seconds,
     })
 }
 
-/// At the end of all time every certificate has expired, and the verifier, which looks at times before
-/// anything else, says since when.
+/// Verifies the certificate at the end of time: the verifier checks times first, and its error says when the
+/// certificate expired.
 fn expiry_seconds(certificate: &CertificateDer<'_>, provider: &CryptoProvider) -> i64 {
     let verified = ParsedCertificate::try_from(certificate).and_then(|certificate| {
         verify_server_cert_signed_by_trust_anchor(

@@ -162,7 +162,7 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
     assert!(tls(|tls, file| tls.client_ca = Some(file.to_owned())).starts_with(&named));
     let swapped = tls(|tls, _| tls.certificate = tls.key.clone());
     assert!(
-        swapped.ends_with("server.key: holds no certificate"),
+        swapped.ends_with("server.key: contains no certificate"),
         "{swapped}"
     );
     let keys = refusal(Settings {

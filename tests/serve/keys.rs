@@ -119,7 +119,7 @@ async fn sighup_reads_the_keys_again() {
     service.signal("TERM");
     let ended = service.wait(Duration::from_secs(9));
     assert!(
-        ended.stderr.contains("Read the API keys again."),
+        ended.stderr.contains("Reloaded the API keys."),
         "{}",
         ended.stderr
     );

@@ -56,11 +56,11 @@ async fn sighup_reads_the_certificates_again_and_what_is_wrong_is_logged_once() 
         let lines = ended.stderr.lines();
         lines.filter(|line| line.contains(sentence)).collect()
     };
-    assert_eq!(said("Read the certificates again.").len(), 1);
-    let [line] = said("The certificates stay as they were.")[..] else {
+    assert_eq!(said("Reloaded the certificates.").len(), 1);
+    let [line] = said("Cannot reload the certificates; the old ones stay in use.")[..] else {
         panic!("{}", ended.stderr);
     };
-    let expected = format!("{certificate}, {key}: not a certificate and its key: ");
+    let expected = format!("{certificate}, {key}: not a certificate and its private key: ");
     assert!(line.contains("WARN") && line.contains(&expected), "{line}");
 }
 

@@ -59,7 +59,7 @@ pub(super) fn dispatcher(context: &ServerContext) -> (Dispatcher, Health) {
         );
     let service = HoldService {
         engine: Arc::clone(&context.engine),
-        questions: context.questions.clone(),
+        queries: context.queries.clone(),
         batch_events_max: context.limits.batch_events_max,
         stop: context.stop.clone(),
     };

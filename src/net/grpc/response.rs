@@ -8,7 +8,7 @@ use super::status::bad_field;
 use crate::core::{Field, Micros, Segment, Window};
 use crate::engine::{HolderAnswer, Page, RankedHolder};
 use crate::net::pb;
-use crate::net::report::Listed;
+use crate::net::report_limit::ListedKeys;
 
 /// The window of a request; an absent `as_of` is now.
 pub(super) fn window_from_wire(window: Option<&pb::Window>, now: Micros) -> Result<Window, Status> {
@@ -91,7 +91,7 @@ pub(super) fn holders(page: &Page) -> Vec<pb::HolderScore> {
 }
 
 pub(super) fn report_from_answer(answer: &HolderAnswer, window: &Window) -> pb::HolderReport {
-    let listed = Listed::of(&answer.keys);
+    let listed = ListedKeys::of(&answer.keys);
     let keys = listed.keys.into_iter();
     pb::HolderReport {
         window: Some(wire_from_window(window)),

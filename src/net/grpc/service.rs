@@ -19,7 +19,7 @@ use super::response::{
     count_from_wire, holders, report_from_answer, stat_from_holder, window_from_wire,
     wire_from_holder, wire_from_window,
 };
-use super::status::{bad_field, not_taken, unanswered};
+use super::status::{bad_field, not_taken, query_failed};
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{EventBatch, Micros, Window};
 use crate::engine::{Cursor, Engine, Page, Question};
@@ -29,7 +29,7 @@ use crate::net::pb::{
     GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg,
     HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot, WatchRequest,
 };
-use crate::net::questions::Questions;
+use crate::net::query_pool::QueryPool;
 
 const ACK_EVERY: &str = "ack-every";
 const ACK_EVERY_MAX: u32 = 65_536;
@@ -42,7 +42,7 @@ const EVENT_BYTES: usize = 128;
 #[derive(Clone)]
 pub(super) struct HoldService {
     pub(super) engine: Arc<Engine>,
-    pub(super) questions: Questions,
+    pub(super) queries: QueryPool,
     pub(super) batch_events_max: usize,
     pub(super) stop: CancellationToken,
 }
@@ -154,10 +154,10 @@ impl HoldMetrics for HoldService {
         let (question, after) = self.page_start(&request)?;
         if !request.holder_id.is_empty() {
             let answer = self
-                .questions
+                .queries
                 .holder(request.holder_id, question.clone())
                 .await
-                .map_err(unanswered)?;
+                .map_err(query_failed)?;
             return Ok(Response::new(Snapshot {
                 window: Some(wire_from_window(&question.window)),
                 holders: answer
@@ -215,10 +215,10 @@ impl HoldMetrics for HoldService {
         };
         let window = question.window;
         let found = self
-            .questions
+            .queries
             .known_holder(request.holder_id, question)
             .await
-            .map_err(unanswered)?;
+            .map_err(query_failed)?;
         let answer = found.map_err(|unknown| Status::not_found(format!("holder_id: {unknown}")))?;
         Ok(Response::new(report_from_answer(&answer, &window)))
     }
@@ -233,7 +233,7 @@ impl HoldMetrics for HoldService {
         let interval = interval_from_wire(&request)?;
         let watch = Watch {
             engine: Arc::clone(&self.engine),
-            questions: self.questions.clone(),
+            queries: self.queries.clone(),
             stop: self.stop.clone(),
             rows: count_from_wire("n", request.n, 10, 1_000)?,
             closed_only: request.closed_only,
@@ -260,10 +260,10 @@ impl HoldService {
         after: Option<Cursor>,
         size: usize,
     ) -> Result<Page, Status> {
-        self.questions
+        self.queries
             .page(question, after, size)
             .await
-            .map_err(unanswered)
+            .map_err(query_failed)
     }
 
     /// The question of a page, and the cursor after which it begins.

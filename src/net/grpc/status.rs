@@ -11,7 +11,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::config::Scope;
 use crate::engine::SubmitError;
 use crate::net::access::Denied;
-use crate::net::questions::Unanswered;
+use crate::net::query_pool::QueryError;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
 const DOMAIN: &str = "holdmetrics";
@@ -100,11 +100,11 @@ fn not_allowed(code: Code, text: &Denied, reason: &str, scope: Option<Scope>) ->
     Status::with_error_details(code, text.to_string(), details)
 }
 
-/// A question could not be answered.
-pub(in crate::net) fn unanswered(reason: Unanswered) -> Status {
+/// A query could not be answered.
+pub(in crate::net) fn query_failed(reason: QueryError) -> Status {
     match reason {
-        Unanswered::Busy => try_later(&reason, Duration::from_secs(1), "BUSY"),
-        Unanswered::Broken => defect(&reason),
+        QueryError::Busy => try_later(&reason, Duration::from_secs(1), "BUSY"),
+        QueryError::Broken => defect(&reason),
     }
 }
 
@@ -138,10 +138,10 @@ mod tests {
 
     #[test]
     fn a_busy_server_says_when_to_ask_again() {
-        let status = unanswered(Unanswered::Busy);
+        let status = query_failed(QueryError::Busy);
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert!(status.get_details_retry_info().is_some());
         assert_eq!(status.get_details_error_info().unwrap().reason, "BUSY");
-        assert_eq!(unanswered(Unanswered::Broken).code(), Code::Internal);
+        assert_eq!(query_failed(QueryError::Broken).code(), Code::Internal);
     }
 }

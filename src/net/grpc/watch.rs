@@ -15,11 +15,11 @@ use tonic::Status;
 
 use super::event::wire_from_instant;
 use super::response::wire_from_holder;
-use super::status::{bad_field, closing, unanswered};
+use super::status::{bad_field, closing, query_failed};
 use crate::core::{Score, Window};
 use crate::engine::{Engine, Page, Question};
 use crate::net::pb::{LeaderboardChange, WatchRequest};
-use crate::net::questions::Questions;
+use crate::net::query_pool::QueryPool;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ pub(super) fn interval_from_wire(request: &WatchRequest) -> Result<Duration, Sta
 /// The request of one watcher, and what it needs to be answered.
 pub(super) struct Watch {
     pub(super) engine: Arc<Engine>,
-    pub(super) questions: Questions,
+    pub(super) queries: QueryPool,
     pub(super) stop: CancellationToken,
     pub(super) token_id: Option<Box<str>>,
     pub(super) rows: usize,
@@ -105,10 +105,10 @@ impl State {
             };
             let page = self
                 .watch
-                .questions
+                .queries
                 .page(question, None, self.watch.rows)
                 .await
-                .map_err(unanswered)?;
+                .map_err(query_failed)?;
             self.sequence = page.sequence;
             let change = LeaderboardChange {
                 as_of: Some(wire_from_instant(as_of)),

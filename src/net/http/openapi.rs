@@ -19,7 +19,7 @@ use super::problem::{PROBLEM_JSON, Problem};
     ),
     tags(
         (name = "events", description = "Events in"),
-        (name = "questions", description = "Scores out"),
+        (name = "queries", description = "Scores out"),
         (name = "operation", description = "For monitoring"),
     ),
     components(schemas(Problem)),
@@ -47,7 +47,7 @@ impl Document {
 /// A time of an event: RFC 3339 text with an offset, or milliseconds since 1970.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) enum Time {
     /// With an offset.
     #[schema(title = "text", format = DateTime)]
@@ -60,13 +60,13 @@ pub(super) enum Time {
 /// Milliseconds since 1970, in the years 0001 to 9999.
 #[derive(Deserialize, ToSchema)]
 #[schema(minimum = -62_135_596_800_000_i64, maximum = 253_402_300_799_999_i64)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) struct Milliseconds(i64);
 
 /// A weight of an event: a decimal, as a number or as text; 0, or from 1e-18 to under 2^128 steps of 1e-18.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) enum Weight {
     /// Read digit by digit, never as a double.
     #[schema(title = "number")]
@@ -79,19 +79,19 @@ pub(super) enum Weight {
 /// A weight as a number.
 #[derive(Deserialize, ToSchema)]
 #[schema(minimum = 0)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) struct WeightNumber(f64);
 
 /// A weight as text; only zero may have a minus sign.
 #[derive(Deserialize, ToSchema)]
 #[schema(pattern = "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?$")]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) struct WeightText(String);
 
 /// A hold event: a closed hold (start and end), a start mark (start alone), a stop mark (end alone), or a
 /// retraction (`event_id` and `retract`).
 #[derive(Deserialize, ToSchema)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) struct HoldEvent {
     /// What is held; at most 256 bytes.
     #[schema(min_length = 1, max_length = 256)]
@@ -118,7 +118,7 @@ pub(super) struct HoldEvent {
 /// One event, or several.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "describes what is read elsewhere")]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) enum HoldEvents {
     /// One.
     #[schema(title = "one")]

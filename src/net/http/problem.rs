@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::engine::SubmitError;
 use crate::net::access::Denied;
-use crate::net::questions::Unanswered;
+use crate::net::query_pool::QueryError;
 
 /// The media type of a problem.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -146,14 +146,14 @@ impl From<Denied> for Problem {
     }
 }
 
-impl From<Unanswered> for Problem {
-    fn from(reason: Unanswered) -> Self {
+impl From<QueryError> for Problem {
+    fn from(reason: QueryError) -> Self {
         let text = reason.to_string();
         match reason {
-            Unanswered::Busy => {
+            QueryError::Busy => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(Duration::from_secs(1))
             }
-            Unanswered::Broken => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
+            QueryError::Broken => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }
 }

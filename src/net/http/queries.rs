@@ -24,7 +24,7 @@ const LEADERBOARD_LIMIT: Limit = Limit(100);
 #[utoipa::path(
     get,
     path = "/stats",
-    tag = "questions",
+    tag = "queries",
     params(StatsParameters),
     responses(
         (status = 200, description = "One page, in leaderboard order.", body = Listing,
@@ -41,16 +41,13 @@ pub(super) async fn stats(
     let (question, after) = page_start(&parameters, &context)?;
     let window = question.window;
     if let Some(Text(holder_id)) = parameters.holder_id {
-        let answer = context.questions.holder(holder_id, question).await?;
+        let answer = context.queries.holder(holder_id, question).await?;
         let sequence = context.engine.sequence();
         let listing = Listing::one(&window, answer.as_ref(), sequence);
         return Ok(json_with_etag(&headers, listing));
     }
     let Limit(limit) = parameters.limit.unwrap_or(PAGE_LIMIT);
-    let page = context
-        .questions
-        .page(question.clone(), after, limit)
-        .await?;
+    let page = context.queries.page(question.clone(), after, limit).await?;
     let next = page
         .next
         .as_ref()
@@ -92,7 +89,7 @@ fn page_start(
 #[utoipa::path(
     get,
     path = "/leaderboard",
-    tag = "questions",
+    tag = "queries",
     params(LeaderboardParameters),
     responses(
         (status = 200, description = "The first holders, largest score first.", body = Listing,
@@ -119,7 +116,7 @@ pub(super) async fn leaderboard(
         token_id: token_id.map(|Text(id)| id.into()),
     };
     let Limit(limit) = limit.unwrap_or(LEADERBOARD_LIMIT);
-    let page = context.questions.page(question, None, limit).await?;
+    let page = context.queries.page(question, None, limit).await?;
     Ok(json_with_etag(
         &headers,
         Listing::page(&window, &page, None),
@@ -130,7 +127,7 @@ pub(super) async fn leaderboard(
 #[utoipa::path(
     get,
     path = "/holders/{holder_id}",
-    tag = "questions",
+    tag = "queries",
     params(
         ("holder_id" = String, Path, min_length = 1, description = "Percent-encoded."),
         HolderParameters,
@@ -162,7 +159,7 @@ pub(super) async fn holder(
         window,
         token_id: token_id.map(|Text(id)| id.into()),
     };
-    let found = context.questions.known_holder(holder_id, question).await?;
+    let found = context.queries.known_holder(holder_id, question).await?;
     let answer = found.map_err(|unknown| {
         let detail = format!("holder_id: {unknown}");
         Problem::of_field(StatusCode::NOT_FOUND, "holder_id", detail)

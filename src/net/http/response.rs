@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::etag::Sequenced;
 use crate::core::Window;
 use crate::engine::{HolderAnswer, Page, RankedHolder};
-use crate::net::report::Listed;
+use crate::net::report_limit::ListedKeys;
 
 /// One holder over the window.
 #[derive(Serialize, ToSchema)]
@@ -148,7 +148,7 @@ struct Segment {
 
 impl HolderReport {
     pub(super) fn new(window: &Window, answer: &HolderAnswer) -> Self {
-        let listed = Listed::of(&answer.keys);
+        let listed = ListedKeys::of(&answer.keys);
         let keys = listed.keys.into_iter();
         Self {
             window: AppliedWindow::new(window, answer.sequence),

@@ -1,29 +1,29 @@
-//! What one report of a holder lists: its tokens and segments, up to what every client takes in one message.
+//! Limits how many tokens and segments the report of one holder lists, so that every client accepts its size.
 //!
-//! One bound for both protocols, so that they leave out the same. How it is written is theirs to say.
+//! Both protocols use it, so they list the same. `grpc` and `http` convert what is listed.
 
 use crate::core::Segment;
 use crate::engine::KeySegments;
 
-/// Segments that one report lists.
+/// A report lists at most this many segments.
 const SEGMENTS_MAX: usize = 20_000;
-/// Bytes of the tokens that one report lists. With all its segments a report stays below the 4 MiB that gRPC
-/// clients take by default: the largest segment takes 83 bytes there.
+/// A report lists tokens of at most this many bytes. With all its segments it stays below 4 MiB, the default
+/// maximum of gRPC clients: a segment takes at most 83 bytes there.
 const TOKEN_BYTES_MAX: usize = 1 << 20;
-/// What a token takes in a report besides its name.
+/// The overhead of a token in a report.
 const TOKEN_BYTES: usize = 16;
 
-/// The part of a holder's tokens and segments that is listed, and how much is not.
-pub(super) struct Listed<'a> {
+/// The tokens and segments of a holder that are listed, and how many are not.
+pub(super) struct ListedKeys<'a> {
     /// By `token_id`.
     pub(super) keys: Vec<(&'a str, &'a [Segment])>,
     pub(super) keys_left_out: u64,
-    /// Those of tokens that are left out too.
+    /// Includes the segments of tokens that are left out.
     pub(super) segments_left_out: u64,
 }
 
-impl<'a> Listed<'a> {
-    /// The first of `keys`, and of their segments. The last one that is listed may lack some of its own.
+impl<'a> ListedKeys<'a> {
+    /// Lists `keys` in order until a limit is reached; of the last one perhaps only the first segments.
     pub(super) fn of(keys: &'a [KeySegments]) -> Self {
         let mut segments_left = SEGMENTS_MAX;
         let mut bytes_left = TOKEN_BYTES_MAX;
@@ -34,8 +34,8 @@ impl<'a> Listed<'a> {
         };
         for key in keys {
             let bytes = TOKEN_BYTES + key.token_id.len();
-            let is_behind = listed.keys_left_out > 0;
-            if is_behind || segments_left == 0 || bytes > bytes_left {
+            let is_full = listed.keys_left_out > 0;
+            if is_full || segments_left == 0 || bytes > bytes_left {
                 listed.keys_left_out += 1;
                 listed.segments_left_out += key.segments.len() as u64;
                 continue;
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_left_out_and_counted() {
+    fn keys_and_segments_beyond_the_limits_are_counted() {
         for (count, id_bytes, segments, keys_listed, segments_listed) in [
             (3, 5, 2, 3, 6),
             (30_000, 5, 1, 20_000, 20_000),
@@ -80,7 +80,7 @@ mod tests {
             (2, 5, 20_000, 1, 20_000),
         ] {
             let keys = keys(count, id_bytes, segments);
-            let listed = Listed::of(&keys);
+            let listed = ListedKeys::of(&keys);
             assert_eq!(listed.keys.len(), keys_listed);
             let shown: usize = listed.keys.iter().map(|(_, shown)| shown.len()).sum();
             assert_eq!(shown, segments_listed);

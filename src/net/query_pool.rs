@@ -1,4 +1,4 @@
-//! Asks the engine from async tasks: on threads that may block, and only a few questions at once.
+//! Asks the engine from async tasks: on threads that may block, and only a few queries at once.
 //!
 //! Shared by both protocols. Requests are converted in `grpc` and `http`; the answers are the engine's own.
 
@@ -10,12 +10,12 @@ use tokio::sync::Semaphore;
 use crate::engine::{Cursor, Engine, HolderAnswer, Page, Question};
 use crate::telemetry::metrics::Metrics;
 
-/// Questions that are computed at once; each one uses all processors.
+/// Queries that are computed at once; each one uses all processors.
 const CONCURRENT_MAX: usize = 4;
 
-/// Why there is no answer.
+/// Why a query has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unanswered {
+pub(super) enum QueryError {
     /// The wait for a turn was too long.
     #[error("too many queries at once; try again")]
     Busy,
@@ -35,17 +35,17 @@ pub(super) enum UnknownHolder {
     NoEventWithToken,
 }
 
-/// Asks an engine, a limited number of questions at once.
+/// Asks an engine, a limited number of queries at once.
 #[derive(Clone)]
-pub(super) struct Questions {
+pub(super) struct QueryPool {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     permits: Arc<Semaphore>,
     wait_max: Duration,
 }
 
-impl Questions {
-    /// Asks `engine`; a question waits at most `wait_max` for its turn.
+impl QueryPool {
+    /// Asks `engine`; a query waits at most `wait_max` for its turn.
     pub(super) fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, wait_max: Duration) -> Self {
         Self {
             engine,
@@ -61,7 +61,7 @@ impl Questions {
         question: Question,
         after: Option<Cursor>,
         size: usize,
-    ) -> Result<Page, Unanswered> {
+    ) -> Result<Page, QueryError> {
         self.ask("page", move |engine| {
             engine.page(&question, after.as_ref(), size)
         })
@@ -73,7 +73,7 @@ impl Questions {
         &self,
         holder_id: String,
         question: Question,
-    ) -> Result<Option<HolderAnswer>, Unanswered> {
+    ) -> Result<Option<HolderAnswer>, QueryError> {
         self.ask("holder", move |engine| engine.holder(&holder_id, &question))
             .await
     }
@@ -83,7 +83,7 @@ impl Questions {
         &self,
         holder_id: String,
         question: Question,
-    ) -> Result<Result<HolderAnswer, UnknownHolder>, Unanswered> {
+    ) -> Result<Result<HolderAnswer, UnknownHolder>, QueryError> {
         self.ask("holder", move |engine| {
             engine.holder(&holder_id, &question).ok_or_else(|| {
                 let of_any_token = Question {
@@ -105,11 +105,11 @@ impl Questions {
         &self,
         name: &'static str,
         compute: impl FnOnce(&Engine) -> T + Send + 'static,
-    ) -> Result<T, Unanswered> {
+    ) -> Result<T, QueryError> {
         let permit = Arc::clone(&self.permits).acquire_owned();
         let permit = tokio::time::timeout(self.wait_max, permit)
             .await
-            .map_err(|_| Unanswered::Busy)?
+            .map_err(|_| QueryError::Busy)?
             .expect("the semaphore is never closed");
         let (engine, metrics) = (Arc::clone(&self.engine), Arc::clone(&self.metrics));
         // The computation holds the permit: it goes on even if the caller disconnects.
@@ -121,7 +121,7 @@ impl Questions {
             answer
         })
         .await
-        .map_err(|_| Unanswered::Broken)
+        .map_err(|_| QueryError::Broken)
     }
 }
 
@@ -132,21 +132,21 @@ mod tests {
     use crate::engine::{Options, SystemClock};
 
     #[tokio::test]
-    async fn a_question_waits_for_its_turn_for_a_limited_time() {
+    async fn a_query_waits_for_its_turn_for_a_limited_time() {
         let options = Options::in_memory();
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::new(SystemClock)).unwrap();
-        let questions = Questions::new(Arc::new(engine), metrics, Duration::from_millis(1));
+        let pool = QueryPool::new(Arc::new(engine), metrics, Duration::from_millis(1));
         let ask = || {
             let question = Question {
                 window: Window::until(Micros::MAX),
                 token_id: None,
             };
-            questions.holder("a".to_owned(), question)
+            pool.holder("a".to_owned(), question)
         };
         let all = u32::try_from(CONCURRENT_MAX).unwrap();
-        let computing = Arc::clone(&questions.permits).acquire_many_owned(all).await;
-        assert_eq!(ask().await, Err(Unanswered::Busy));
+        let computing = Arc::clone(&pool.permits).acquire_many_owned(all).await;
+        assert_eq!(ask().await, Err(QueryError::Busy));
         drop(computing);
         assert_eq!(ask().await, Ok(None));
     }

@@ -66,7 +66,9 @@ impl KeyRing {
             Ok(keys) => {
                 info!(keys = keys.len(), file = %self.file.display(), "Reloaded the API keys.");
             }
-            Err(error) => warn!(error = %error_line(&error), "Cannot reload the API keys; the old ones stay in use."),
+            Err(error) => {
+                warn!(error = %error_line(&error), "Cannot reload the API keys; the old ones stay in use.")
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ fn open(folder: &Path, what: &str) -> Engine {
 
 fn close(engine: Engine, what: &str) {
     let started = Instant::now();
-    let lag = engine.figures().state_lag_events;
+    let lag = engine.gauges().state_lag_events;
     drop(engine);
     println!(
         "close, {what} ({lag} events): {:.3} s",
@@ -219,7 +219,7 @@ fn questions(engine: &Engine, events: u64, holders: u64) {
 
 fn until_covered(engine: &Engine) {
     let started = Instant::now();
-    while engine.figures().state_lag_events > 0 && started.elapsed() < Duration::from_secs(300) {
+    while engine.gauges().state_lag_events > 0 && started.elapsed() < Duration::from_secs(300) {
         thread::sleep(Duration::from_millis(50));
     }
     println!(

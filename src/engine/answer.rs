@@ -1,9 +1,9 @@
-//! Questions to the engine, and what it answers.
+//! Queries to the engine, and its answers.
 
 pub use crate::aggregator::{KeySegments, Question};
 pub use crate::core::RankedHolder;
 
-/// Where a page ended; the next one begins behind it.
+/// Where a page ended; the next one begins after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The last holder listed, with its rank.
@@ -12,26 +12,26 @@ pub struct Cursor {
     pub listed: u64,
 }
 
-/// Holders in leaderboard order: the first ones, or those behind a cursor.
+/// A page of the leaderboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// In leaderboard order.
     pub holders: Vec<RankedHolder>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
-    /// How many holders are known, the filter of the question applied.
+    /// Number of holders that match the query.
     pub known: usize,
-    /// At least all events up to this number are counted.
+    /// The answer includes at least all events up to this number.
     pub sequence: u64,
 }
 
-/// One holder, explained.
+/// One holder, with the segments that make up its score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HolderAnswer {
-    /// Rank and sums over the window.
+    /// Rank, and sums over the window.
     pub holder: RankedHolder,
-    /// By `token_id`; over all of time.
+    /// By `token_id`; over all time, not only the window.
     pub keys: Vec<KeySegments>,
-    /// At least all events up to this number are counted.
+    /// The answer includes at least all events up to this number.
     pub sequence: u64,
 }

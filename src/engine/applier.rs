@@ -1,7 +1,7 @@
-//! The thread that applies what is durable, in the order of its numbers, and acknowledges it.
+//! The thread that applies durable events in the order of their numbers and acknowledges them.
 //!
-//! It decodes the very bytes that were written, as a new start would. Applying never fails: what
-//! does not decode is a broken promise of ours, and poisons.
+//! It decodes the bytes that were written, as a restart would. Applying never fails; bytes that cannot
+//! be decoded are a bug, and poison the engine.
 
 use std::io;
 use std::sync::Arc;
@@ -11,31 +11,33 @@ use std::thread::{self, JoinHandle};
 use tracing::{info, warn};
 
 use super::options::Durability;
-use super::progress::{Alarm, Progress};
-use super::receipt::{Receipt, Ticket};
+use super::progress::{PoisonOnPanic, Progress};
+use super::receipt::{AckSender, Receipt};
 use super::submit_error::SubmitError;
 use crate::core::{Event, encoding};
 use crate::journal::{CommitHandler, CommittedFrame, Submission, WriteError};
 
-/// Batches whose numbers are given and whose bytes are as durable as they will be.
-pub(super) struct Numbered {
+/// Batches that have numbers and, if the engine has a journal, are durable.
+pub(super) struct SequencedBatches {
+    /// Number of the first event.
     pub(super) first: u64,
-    pub(super) submissions: Vec<Submission<Ticket>>,
-    /// Bytes of the journal that hold them.
+    pub(super) submissions: Vec<Submission<AckSender>>,
+    /// Their bytes in the journal.
     pub(super) journal_bytes: u64,
 }
 
-/// The applier as its owner sees it.
+/// The handle of the thread.
 pub(super) struct Applier {
-    /// Ends once all senders of batches are gone.
+    /// Ends once all clones of `batches` are dropped.
     pub(super) thread: JoinHandle<()>,
-    /// The way in. What waits there is bounded by the permits that its tickets hold.
-    pub(super) batches: Sender<Numbered>,
+    /// What is waiting in this channel is bounded by the permits in the submissions.
+    pub(super) batches: Sender<SequencedBatches>,
 }
 
-/// What every acknowledgement of an engine has in common.
+/// What the applier needs to know of the options.
 #[derive(Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct ApplierOptions {
+    /// Part of every acknowledgement.
     pub(super) durability: Durability,
     /// See [`crate::config::Store::state_lag_bytes_max`].
     pub(super) state_lag_bytes_max: u64,
@@ -43,21 +45,21 @@ pub(super) struct Terms {
 
 impl Applier {
     /// Starts the thread.
-    pub(super) fn start(progress: Arc<Progress>, terms: Terms) -> io::Result<Self> {
+    pub(super) fn start(progress: Arc<Progress>, options: ApplierOptions) -> io::Result<Self> {
         let (batches, waiting) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("applier".into())
-            .spawn(move || run(&progress, terms, &waiting))?;
+            .spawn(move || run(&progress, options, &waiting))?;
         Ok(Self { thread, batches })
     }
 }
 
-fn run(progress: &Arc<Progress>, terms: Terms, waiting: &Receiver<Numbered>) {
-    let _alarm = Alarm {
+fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<SequencedBatches>) {
+    let _guard = PoisonOnPanic {
         progress: Arc::clone(progress),
         name: "the applier",
     };
-    for Numbered {
+    for SequencedBatches {
         first,
         submissions,
         journal_bytes,
@@ -67,7 +69,7 @@ fn run(progress: &Arc<Progress>, terms: Terms, waiting: &Receiver<Numbered>) {
             .iter()
             .map(|submission| submission.batch.count());
         let count: u64 = counts.map(u64::from).sum();
-        // Growing would copy most events once, into fresh memory.
+        // Allocated once, because growing would copy most events into fresh memory.
         let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
         for submission in &submissions {
             decode(submission.batch.bytes(), &mut events);
@@ -76,7 +78,7 @@ fn run(progress: &Arc<Progress>, terms: Terms, waiting: &Receiver<Numbered>) {
         drop(events);
         progress
             .backlog
-            .add(journal_bytes, terms.state_lag_bytes_max);
+            .add(journal_bytes, options.state_lag_bytes_max);
         progress.advance(first + count - 1);
         progress.metrics.events_accepted.inc_by(count);
         progress.metrics.events_duplicate.inc_by(repeated);
@@ -85,7 +87,7 @@ fn run(progress: &Arc<Progress>, terms: Terms, waiting: &Receiver<Numbered>) {
             let receipt = Receipt {
                 first: next,
                 last: next + u64::from(batch.count()) - 1,
-                durability: terms.durability,
+                durability: options.durability,
             };
             next = receipt.last + 1;
             let ack_latency = &progress.metrics.ack_latency;
@@ -95,47 +97,48 @@ fn run(progress: &Arc<Progress>, terms: Terms, waiting: &Receiver<Numbered>) {
     }
 }
 
-/// Adds the events in `bytes` to `events`.
+/// Decodes the events in `bytes` and appends them to `events`.
 ///
 /// # Panics
-/// Where they are none: their checksum was right, so we have written them so.
+/// If `bytes` are not encoded events: their checksum was right, so this program wrote them.
 pub(super) fn decode<'a>(bytes: &'a [u8], events: &mut Vec<Event<'a>>) {
     events.extend(
-        encoding::events(bytes).map(|event| event.expect("what was written decodes to events")),
+        encoding::events(bytes)
+            .map(|event| event.expect("bytes with the right checksum are events")),
     );
 }
 
-/// What the journal's writer hands its outcomes to.
-pub(super) struct Outcomes {
+/// Passes the results of the journal's writer on: to the applier or to the sender of the batch.
+pub(super) struct JournalResults {
     pub(super) progress: Arc<Progress>,
-    pub(super) batches: Sender<Numbered>,
+    pub(super) batches: Sender<SequencedBatches>,
     pub(super) retry_after: std::time::Duration,
-    /// The last write met a full disk. It is logged when that changes, not for each batch.
+    /// Whether the last write failed because the disk is full. Logged when it changes, not for each batch.
     pub(super) is_disk_full: bool,
 }
 
-impl CommitHandler<Ticket> for Outcomes {
-    fn committed(&mut self, frame: CommittedFrame<Ticket>) {
+impl CommitHandler<AckSender> for JournalResults {
+    fn committed(&mut self, frame: CommittedFrame<AckSender>) {
         if std::mem::take(&mut self.is_disk_full) {
-            info!("There is room on the disk again: events are taken.");
+            info!("The disk has space again; events are accepted.");
         }
         let metrics = &self.progress.metrics;
         metrics.journal_fsync.observe(frame.sync.as_secs_f64());
         metrics.journal_appended_bytes.inc_by(frame.bytes);
-        // Fails only where the applier has panicked, which has poisoned; the tickets say so.
-        let _ = self.batches.send(Numbered {
+        // Fails only if the applier has panicked, which poisons the engine and fails the submissions.
+        let _ = self.batches.send(SequencedBatches {
             first: frame.first,
             submissions: frame.submissions,
             journal_bytes: frame.bytes,
         });
     }
 
-    fn failed(&mut self, submissions: Vec<Submission<Ticket>>, reason: &WriteError) {
+    fn failed(&mut self, submissions: Vec<Submission<AckSender>>, reason: &WriteError) {
         if let WriteError::Poisoned(reason) = reason {
             self.progress.poison(reason);
         }
         if *reason == WriteError::DiskFull && !std::mem::replace(&mut self.is_disk_full, true) {
-            warn!("The disk is full: events are refused until there is room for a segment.");
+            warn!("The disk is full; events are refused until there is space for a segment.");
         }
         for submission in submissions {
             let error = refusal(&self.progress, reason, self.retry_after);
@@ -144,7 +147,7 @@ impl CommitHandler<Ticket> for Outcomes {
     }
 }
 
-impl Drop for Outcomes {
+impl Drop for JournalResults {
     fn drop(&mut self) {
         if thread::panicking() {
             self.progress
@@ -196,7 +199,7 @@ mod tests {
     fn a_full_disk_is_logged_once_when_it_begins_and_once_when_it_ends() {
         let metrics = Arc::new(Metrics::new("", ""));
         let (batches, _waiting) = mpsc::channel();
-        let mut outcomes = Outcomes {
+        let mut results = JournalResults {
             progress: Arc::new(Progress::new(HoldAggregator::new(), 0, metrics)),
             batches,
             retry_after: Duration::ZERO,
@@ -213,10 +216,10 @@ mod tests {
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
         tracing::subscriber::with_default(subscriber.finish(), || {
             for _ in 0..2 {
-                outcomes.committed(committed());
-                outcomes.failed(Vec::new(), &WriteError::DiskFull);
-                outcomes.failed(Vec::new(), &WriteError::DiskFull);
-                outcomes.committed(committed());
+                results.committed(committed());
+                results.failed(Vec::new(), &WriteError::DiskFull);
+                results.failed(Vec::new(), &WriteError::DiskFull);
+                results.committed(committed());
             }
         });
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -1,12 +1,12 @@
-//! What time it is, as a value that a test may choose.
+//! The clock of an engine, as a trait, so that a test can choose the time.
 
 use std::time::SystemTime;
 
 use crate::core::Micros;
 
-/// Tells the time.
+/// A clock.
 pub trait Clock: Send + Sync {
-    /// Now, in UTC.
+    /// The current time, in UTC.
     fn now(&self) -> Micros;
 }
 
@@ -16,7 +16,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     /// # Panics
-    /// Where the machine's clock is set before 1970 or past the year 9999.
+    /// If the machine's clock is before 1970 or after the year 9999.
     fn now(&self) -> Micros {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let micros = since_1970.expect("a clock after 1970").as_micros();

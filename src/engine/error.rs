@@ -1,4 +1,4 @@
-//! Why an engine cannot be opened; each text names the place, and the cause is its source.
+//! Why an engine cannot be opened.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,60 +15,60 @@ pub enum OpenError {
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A file beside them.
+    /// The file of the state.
     #[error("{}: cannot be {action}", path.display())]
     Io {
-        /// Which file.
+        /// The file or folder.
         path: PathBuf,
-        /// What was tried.
+        /// The failed operation, as a past participle.
         action: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Events are in neither of them.
+    /// Events are in neither journal nor state.
     #[error(
-        "{}: the journal begins with event {first}, and the state covers the events up to {applied} \
-         alone: put back the missing files, or start once with `serve --salvage`, which goes on without \
-         these events; nothing was changed",
+        "{}: the journal begins with event {first}, but the state only covers the events up to \
+         {applied}: restore the missing files, or start once with `serve --salvage`, which continues \
+         without these events; nothing was changed",
         folder.display()
     )]
     Gap {
-        /// Of journal and state.
+        /// The data folder.
         folder: PathBuf,
         /// Number of the first event of the journal.
         first: u64,
         /// Number of the last event that the state covers.
         applied: u64,
     },
-    /// A store has always a segment that it writes to, so one without was not left by a crash.
+    /// There is a state but no segment. A crash never leaves this, because the last segment is kept.
     #[error(
-        "{}: the state covers the events up to {applied}, and there is no journal: put back the \
-         journal that belongs to the state, or start once with `serve --salvage`, which goes on \
+        "{}: the state covers the events up to {applied}, but there is no journal: restore the \
+         journal that belongs to the state, or start once with `serve --salvage`, which continues \
          with the state alone; nothing was changed",
         folder.display()
     )]
     Missing {
-        /// Of the state.
+        /// The data folder.
         folder: PathBuf,
         /// Number of the last event that the state covers.
         applied: u64,
     },
     /// The journal is older than the state.
     #[error(
-        "{}: the state covers the events up to {applied}, and the journal ends with event {last}: \
-         put back the journal that belongs to the state, or start once with `serve --salvage`, which goes \
-         on from the state; nothing was changed",
+        "{}: the state covers the events up to {applied}, but the journal ends with event {last}: \
+         restore the journal that belongs to the state, or start once with `serve --salvage`, which \
+         continues from the state; nothing was changed",
         folder.display()
     )]
     Behind {
-        /// Of journal and state.
+        /// The data folder.
         folder: PathBuf,
         /// Number of the last event of the journal.
         last: u64,
         /// Number of the last event that the state covers.
         applied: u64,
     },
-    /// The system gives no thread.
+    /// A thread cannot be started.
     #[error("a thread of the engine cannot be started")]
     Thread(#[source] io::Error),
 }

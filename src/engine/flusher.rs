@@ -1,7 +1,8 @@
-//! The thread that writes the state behind, and then removes the segments that it covers.
+//! The thread that writes the state in the background, and then removes the journal segments that it
+//! covers.
 //!
-//! A failure only lets the state lag: the journal keeps what it does not cover, and the next attempt
-//! begins with the same keys.
+//! After a failure the state only lags behind: the journal keeps the events that it does not cover, and
+//! the next attempt writes the same keys.
 
 use std::io;
 use std::sync::Arc;
@@ -11,27 +12,27 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, error, warn};
 
+use super::entry_batch::EntryBatch;
 use super::error::OpenError;
-use super::progress::{Alarm, Lag, Progress};
-use super::round::Round;
-use super::state_keeper::StateKeeper;
+use super::progress::{Lag, PoisonOnPanic, Progress};
+use super::state_file::StateFile;
 use crate::core::key::PARTS;
 use crate::error_line::error_line;
 use crate::journal::Journal;
 
-/// Bytes of entries that go into one transaction.
-const ROUND_BYTES: usize = 32 << 20;
-/// Holders that are copied under one lock.
+/// Bytes of entries in one transaction.
+const TRANSACTION_BYTES: usize = 32 << 20;
+/// Holders that are copied while a lock is held.
 const HOLDERS_AT_ONCE: usize = 64;
-/// At the end a larger backlog stays in the journal: a new start replays it sooner than this thread
-/// could write it before the process must be gone.
+/// When the engine is closed, a larger lag stays in the journal: a restart replays it faster than this
+/// thread could write it before the process must end.
 const LAST_BYTES_MAX: u64 = 16 << 20;
 
-/// Writes the state of one engine.
+/// Writes the state of an engine.
 pub(super) struct Flusher {
     pub(super) progress: Arc<Progress>,
     pub(super) journal: Arc<Journal>,
-    pub(super) keeper: StateKeeper,
+    pub(super) state: StateFile,
     /// Number of the last event that the state covers.
     pub(super) covered: Arc<AtomicU64>,
     /// See [`crate::config::Store::state_lag_bytes_max`].
@@ -41,9 +42,10 @@ pub(super) struct Flusher {
 }
 
 /// Why the state was not written.
-enum Unwritten {
+enum FlushError {
     /// The engine is being closed.
     Closing,
+    /// The write failed.
     Failed(OpenError),
 }
 
@@ -56,11 +58,12 @@ impl Flusher {
     }
 
     fn run(mut self) {
-        let _alarm = Alarm {
+        let _guard = PoisonOnPanic {
             progress: Arc::clone(&self.progress),
-            name: "the writer of the state",
+            name: "the flusher",
         };
-        let look_again = (self.lag_max / 4).clamp(Duration::from_millis(5), Duration::from_secs(1));
+        let check_again_after =
+            (self.lag_max / 4).clamp(Duration::from_millis(5), Duration::from_secs(1));
         let mut not_before = Instant::now();
         loop {
             let is_due = |lag: &Lag| {
@@ -70,7 +73,7 @@ impl Flusher {
             let lag = self
                 .progress
                 .backlog
-                .wait(look_again, |lag| lag.since.is_some() && is_due(lag));
+                .wait(check_again_after, |lag| lag.since.is_some() && is_due(lag));
             if lag.is_over {
                 break;
             }
@@ -85,11 +88,11 @@ impl Flusher {
         }
     }
 
-    /// Covers all that is applied by now.
+    /// Writes everything that is applied so far.
     fn flush(&mut self, is_last: bool) -> Result<(), ()> {
         let started = Instant::now();
         let taken = self.progress.backlog.take();
-        // Before any key is looked at: what the entries know beyond it does no harm.
+        // Read before any key is copied. The entries may contain later events, which does no harm.
         let sequence = self.progress.sequence();
         let metrics = Arc::clone(&self.progress.metrics);
         match self.write(sequence, is_last) {
@@ -98,56 +101,60 @@ impl Flusher {
                 metrics.state_flush.observe(started.elapsed().as_secs_f64());
                 debug!(sequence, entries, "Wrote the state.");
             }
-            Err(Unwritten::Closing) => {
+            Err(FlushError::Closing) => {
                 self.progress.backlog.put_back(taken);
                 return Err(());
             }
-            Err(Unwritten::Failed(error)) => {
+            Err(FlushError::Failed(error)) => {
                 self.progress.backlog.put_back(taken);
                 metrics.state_flush_failures.inc();
-                error!(error = %error_line(&error), "The state was not written; the journal keeps what it lacks.");
+                error!(error = %error_line(&error), "The state was not written; the journal keeps the events that it does not cover.");
                 return Err(());
             }
         }
         if let Err(error) = self.journal.delete_covered(sequence) {
-            warn!(error = %error_line(&error), "Segments that the state covers were not removed.");
+            warn!(error = %error_line(&error), "Journal segments that the state covers were not removed.");
         }
         Ok(())
     }
 
-    fn write(&mut self, sequence: u64, is_last: bool) -> Result<u64, Unwritten> {
-        let mut round = Round::default();
+    fn write(&mut self, sequence: u64, is_last: bool) -> Result<u64, FlushError> {
+        let mut batch = EntryBatch::default();
         let mut entries = 0;
         for part in 0..PARTS {
             let mut is_all = false;
             while !is_all {
                 let aggregator = &self.progress.aggregator;
                 is_all =
-                    aggregator.take_changed(part, HOLDERS_AT_ONCE, |holder| round.push(holder));
-                if round.bytes() >= ROUND_BYTES {
-                    entries += self.write_round(&mut round, None)?;
+                    aggregator.take_changed(part, HOLDERS_AT_ONCE, |holder| batch.push(holder));
+                if batch.bytes() >= TRANSACTION_BYTES {
+                    entries += self.write_batch(&mut batch, None)?;
                     if !is_last && self.progress.backlog.lag().is_over {
-                        return Err(Unwritten::Closing);
+                        return Err(FlushError::Closing);
                     }
                 }
             }
         }
-        Ok(entries + self.write_round(&mut round, Some(sequence))?)
+        Ok(entries + self.write_batch(&mut batch, Some(sequence))?)
     }
 
-    fn write_round(&mut self, round: &mut Round, applied: Option<u64>) -> Result<u64, Unwritten> {
-        let written = self.keeper.write(round.entries(), applied);
+    fn write_batch(
+        &mut self,
+        batch: &mut EntryBatch,
+        applied: Option<u64>,
+    ) -> Result<u64, FlushError> {
+        let written = self.state.write(batch.entries(), applied);
         if let Err(error) = written {
             let aggregator = &self.progress.aggregator;
-            for entry in round.entries() {
+            for entry in batch.entries() {
                 for (token_id, _) in entry.keys() {
                     aggregator.mark_changed(entry.holder_id, token_id);
                 }
             }
-            return Err(Unwritten::Failed(error));
+            return Err(FlushError::Failed(error));
         }
-        let entries = round.len();
-        round.clear();
+        let entries = batch.len();
+        batch.clear();
         Ok(entries)
     }
 }

@@ -1,14 +1,15 @@
-//! Events in, acknowledged once they are durable and applied; answers out at any moment.
+//! The engine: accepts events, acknowledges them once they are durable and applied, and answers queries
+//! at any time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::admission::{Admission, Memory, Road};
 use super::answer::{Cursor, HolderAnswer, Page, Question};
-use super::applier::{Applier, Outcomes, Terms};
+use super::applier::{Applier, ApplierOptions, JournalResults};
 use super::clock::Clock;
 use super::error::OpenError;
+use super::event_queue::{BatchSink, EventQueue, MemorySink};
 use super::flusher::Flusher;
 use super::gate::Gate;
 use super::options::{Durability, Options};
@@ -20,15 +21,15 @@ use super::validator::Validator;
 use crate::aggregator::HoldAggregator;
 use crate::core::{EventBatch, Micros};
 use crate::journal::{self, FolderLock, Journal, Writer};
-use crate::telemetry::metrics::Figures;
+use crate::telemetry::metrics::EngineGauges;
 
-/// The service without a wire: shared by reference among all who serve it. Dropped, it is closed.
+/// The service without a network protocol, shared by reference. Closed when it is dropped.
 pub struct Engine {
     gate: Gate,
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
-    admission: Admission,
-    /// Applier, and writer of the state where there is one.
+    queue: EventQueue,
+    /// `None` once closed.
     threads: Mutex<Option<Threads>>,
     stored: Option<Stored>,
 }
@@ -36,11 +37,11 @@ pub struct Engine {
 struct Threads {
     applier: JoinHandle<()>,
     flusher: Option<JoinHandle<()>>,
-    /// Given back when all others are gone.
+    /// Released after the threads have ended.
     _lock: Option<FolderLock>,
 }
 
-/// What an engine with a folder has more.
+/// What only an engine with a data folder has.
 struct Stored {
     journal: Arc<Journal>,
     /// Number of the last event that the state covers.
@@ -48,7 +49,7 @@ struct Stored {
 }
 
 impl Engine {
-    /// Opens what is stored, or an empty store. Blocks until all of it is loaded.
+    /// Opens the store, or creates an empty one. Blocks until everything is loaded.
     pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         if options.store.ephemeral {
             return Self::in_memory(options, clock);
@@ -66,19 +67,20 @@ impl Engine {
             ..
         } = options;
         let progress = Arc::new(Progress::new(HoldAggregator::new(), 0, metrics));
-        let terms = Terms {
+        let applier_options = ApplierOptions {
             durability: Durability::Buffered,
             state_lag_bytes_max: u64::MAX,
         };
-        let applier = Applier::start(Arc::clone(&progress), terms).map_err(OpenError::Thread)?;
-        let road = Road::Memory(Mutex::new(Some(Memory {
+        let applier =
+            Applier::start(Arc::clone(&progress), applier_options).map_err(OpenError::Thread)?;
+        let sink = BatchSink::Memory(Mutex::new(Some(MemorySink {
             next: 1,
             batches: applier.batches,
         })));
         Ok(Self {
-            admission: Admission::new(
+            queue: EventQueue::new(
                 Arc::clone(&progress),
-                road,
+                sink,
                 store.queue_bytes_max,
                 retry_after,
             ),
@@ -112,36 +114,37 @@ impl Engine {
             metrics,
         ));
         if recovered.replayed_bytes > 0 {
-            let many = store.state_lag_bytes_max;
-            progress.backlog.add(recovered.replayed_bytes, many);
+            let bytes_max = store.state_lag_bytes_max;
+            progress.backlog.add(recovered.replayed_bytes, bytes_max);
         }
-        let terms = Terms {
+        let applier_options = ApplierOptions {
             durability: Durability::Durable,
             state_lag_bytes_max: store.state_lag_bytes_max,
         };
         let covered = Arc::new(AtomicU64::new(recovered.covered));
-        let applier = Applier::start(Arc::clone(&progress), terms).map_err(OpenError::Thread)?;
-        let outcomes = Outcomes {
+        let applier =
+            Applier::start(Arc::clone(&progress), applier_options).map_err(OpenError::Thread)?;
+        let results = JournalResults {
             is_disk_full: false,
             progress: Arc::clone(&progress),
             batches: applier.batches,
             retry_after,
         };
-        let writer = Writer::start(recovered.appender, outcomes);
-        let road = Road::Journal(writer.map_err(OpenError::Thread)?);
+        let writer = Writer::start(recovered.appender, results);
+        let sink = BatchSink::Journal(writer.map_err(OpenError::Thread)?);
         let flusher = Flusher {
             progress: Arc::clone(&progress),
             journal: Arc::clone(&recovered.journal),
-            keeper: recovered.keeper,
+            state: recovered.state,
             covered: Arc::clone(&covered),
             lag_bytes_max: store.state_lag_bytes_max,
             lag_max: store.state_lag_max,
         };
         let flusher = flusher.start().map_err(OpenError::Thread)?;
         Ok(Self {
-            admission: Admission::new(
+            queue: EventQueue::new(
                 Arc::clone(&progress),
-                road,
+                sink,
                 store.queue_bytes_max,
                 retry_after,
             ),
@@ -160,7 +163,7 @@ impl Engine {
         })
     }
 
-    /// Now, by the clock that bounds the future.
+    /// The current time of the clock that limits starts in the future.
     #[must_use]
     pub fn now(&self) -> Micros {
         self.clock.now()
@@ -172,7 +175,7 @@ impl Engine {
         Validator::new(&self.gate, self.now(), &self.progress.metrics)
     }
 
-    /// What an acknowledgement will say.
+    /// The durability that acknowledgements will have.
     #[must_use]
     pub fn durability(&self) -> Durability {
         match self.stored {
@@ -181,14 +184,14 @@ impl Engine {
         }
     }
 
-    /// Puts a batch, which must not be empty, in the queue; waits while that is full. Batches are
-    /// numbered in the order in which they are admitted. Dropped before it is ready, it has sent
-    /// nothing.
+    /// Puts a batch, which must not be empty, in the queue; waits while the queue is full. Batches get
+    /// their numbers in the order in which they enter the queue. If the future is dropped before it is
+    /// ready, nothing is sent.
     pub async fn admit(&self, batch: EventBatch) -> Result<Pending, SubmitError> {
-        self.admission.admit(batch).await
+        self.queue.submit(batch).await
     }
 
-    /// Whether events are taken.
+    /// Whether events are accepted.
     #[must_use]
     pub fn condition(&self) -> Condition {
         if let Some(reason) = self.progress.poisoned() {
@@ -197,17 +200,17 @@ impl Engine {
         if self.progress.is_closing() {
             return Condition::Closing;
         }
-        match self.admission.road() {
-            Road::Journal(writer) => match writer.condition() {
+        match self.queue.sink() {
+            BatchSink::Journal(writer) => match writer.condition() {
                 journal::WriterCondition::Writing => Condition::Ready,
                 journal::WriterCondition::DiskFull => Condition::DiskFull,
                 journal::WriterCondition::Poisoned(reason) => Condition::Poisoned(reason),
             },
-            Road::Memory(_) => Condition::Ready,
+            BatchSink::Memory(_) => Condition::Ready,
         }
     }
 
-    /// Resolves with the reason once the journal has failed for good; never where it does not.
+    /// Resolves with the reason once the engine has failed; never otherwise.
     pub async fn poisoned(&self) -> Arc<str> {
         let mut poisoning = self.progress.poisoning();
         loop {
@@ -215,20 +218,20 @@ impl Engine {
                 return Arc::clone(reason);
             }
             if poisoning.changed().await.is_err() {
-                // The engine itself holds the other end.
+                // Does not happen, because the engine owns the sender.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// All events up to this number are counted in every answer from now on.
+    /// Number of the last applied event; all answers from now on include it.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.progress.sequence()
     }
 
-    /// `size` holders in leaderboard order, the first ones or those behind `after`. Computes on
-    /// several threads and blocks while it does.
+    /// `size` holders in leaderboard order, from the first or after a cursor. Blocks and computes on
+    /// several threads.
     #[must_use]
     pub fn page(&self, question: &Question, after: Option<&Cursor>, size: usize) -> Page {
         let sequence = self.sequence();
@@ -254,7 +257,7 @@ impl Engine {
         }
     }
 
-    /// One holder with all that makes up its score; `None` where it was never seen. Blocks.
+    /// One holder with the segments that make up its score; `None` if it is unknown. Blocks.
     #[must_use]
     pub fn holder(&self, holder_id: &str, question: &Question) -> Option<HolderAnswer> {
         let sequence = self.sequence();
@@ -266,12 +269,12 @@ impl Engine {
         })
     }
 
-    /// What is looked up at each scrape of the metrics.
+    /// The gauges that are read at each scrape of the metrics.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn gauges(&self) -> EngineGauges {
         let known = self.progress.aggregator.figures();
-        let (queue_bytes, queue_bytes_max) = self.admission.queue_bytes();
-        let mut figures = Figures {
+        let (queue_bytes, queue_bytes_max) = self.queue.bytes();
+        let mut gauges = EngineGauges {
             sequence: self.sequence(),
             holders: known.holders as u64,
             keys: known.keys as u64,
@@ -279,34 +282,34 @@ impl Engine {
             queue_bytes: queue_bytes as u64,
             queue_bytes_max: queue_bytes_max as u64,
             condition: self.condition().name(),
-            ..Figures::default()
+            ..EngineGauges::default()
         };
         if let Some(stored) = &self.stored {
             let journal = stored.journal.size();
-            figures.segments = journal.segments;
-            figures.journal_bytes = journal.bytes;
+            gauges.segments = journal.segments;
+            gauges.journal_bytes = journal.bytes;
             let covered = stored.covered.load(Ordering::Acquire);
-            figures.state_lag_events = figures.sequence.saturating_sub(covered);
-            figures.state_lag_seconds = self.progress.backlog.lag().age().as_secs_f64();
+            gauges.state_lag_events = gauges.sequence.saturating_sub(covered);
+            gauges.state_lag_seconds = self.progress.backlog.lag().age().as_secs_f64();
         }
-        figures
+        gauges
     }
 
-    /// Takes nothing more, waits until all that was admitted is acknowledged, writes the state and
-    /// gives the folder free. Blocks; a second call waits for the first.
+    /// Stops accepting events, waits until everything in the queue is acknowledged, flushes the state
+    /// and releases the lock of the folder. Blocks; a second call waits for the first.
     pub fn close(&self) {
         self.progress.begin_closing();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(threads) = threads.take() else {
             return;
         };
-        self.admission.close();
-        if let Road::Journal(writer) = self.admission.road()
+        self.queue.close();
+        if let BatchSink::Journal(writer) = self.queue.sink()
             && let journal::WriterCondition::Poisoned(reason) = writer.condition()
         {
             self.progress.poison(&reason);
         }
-        // A panic in one of them has poisoned, which is how it is told.
+        // If a thread has panicked, the engine is poisoned.
         let _ = threads.applier.join();
         self.progress.backlog.finish();
         if let Some(flusher) = threads.flusher {

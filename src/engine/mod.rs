@@ -1,15 +1,16 @@
-//! The one place that orders: validate, append, apply, acknowledge.
+//! The engine: validates events, appends them to the journal, applies them, acknowledges them, and
+//! answers queries.
 //!
-//! [`Gate`] says what may come in, [`Engine`] takes it and answers questions. It knows no network and
-//! no Python; who serves, serves this. Read in this order: `hold_engine` (the whole), `admission`
-//! (the way in), `applier` (what is durable is applied and acknowledged), `recovery` (a start),
-//! `flusher` (the state behind it).
+//! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
+//! `gate` (validation), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
+//! state, in the background), `recovery` (loading a folder).
 
-mod admission;
 mod answer;
 mod applier;
 mod clock;
+mod entry_batch;
 mod error;
+mod event_queue;
 mod flusher;
 mod gate;
 mod hold_engine;
@@ -17,12 +18,11 @@ mod options;
 mod progress;
 mod receipt;
 mod recovery;
-mod round;
 mod state_file;
-mod state_keeper;
 mod submit_error;
 mod upload_window;
 mod validator;
+mod vfs_backend;
 
 pub use answer::{Cursor, HolderAnswer, KeySegments, Page, Question, RankedHolder};
 pub use clock::{Clock, SystemClock};
@@ -32,7 +32,7 @@ pub use hold_engine::Engine;
 pub use options::{Durability, Options};
 pub use receipt::{Pending, Receipt};
 pub use recovery::JOURNAL_FOLDER;
-pub use state_keeper::{STATE_FILE, STATE_FILE_SALVAGED};
+pub use state_file::{STATE_FILE, STATE_FILE_SALVAGED};
 pub use submit_error::{Condition, SubmitError};
 pub use upload_window::{Acked, OpenBatch, UploadWindow};
 pub use validator::Validator;

@@ -1,4 +1,5 @@
-//! What the threads of an engine share: the aggregator, how far it is, and whether anything failed.
+//! What the threads of an engine share: the aggregator, the number of the last applied event, whether
+//! the engine failed, and how far the state lags behind.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `aggregator` knows all events up to `sequence`; nothing is wrong.
+    /// `aggregator` contains all events up to `sequence`.
     pub(super) fn new(aggregator: HoldAggregator, sequence: u64, metrics: Arc<Metrics>) -> Self {
         Self {
             aggregator,
@@ -34,17 +35,17 @@ impl Progress {
         }
     }
 
-    /// Number of the last event that is applied.
+    /// Number of the last applied event.
     pub(super) fn sequence(&self) -> u64 {
         self.sequence.load(Ordering::Acquire)
     }
 
-    /// All events up to this number are applied.
+    /// Records that all events up to this number are applied.
     pub(super) fn advance(&self, sequence: u64) {
         self.sequence.store(sequence, Ordering::Release);
     }
 
-    /// Nothing is acknowledged any more. The first reason stays.
+    /// Stops all acknowledgements, for this reason unless there is an earlier one.
     pub(super) fn poison(&self, reason: &Arc<str>) {
         let is_first = self.poison.send_if_modified(|known| {
             let is_first = known.is_none();
@@ -54,31 +55,31 @@ impl Progress {
             is_first
         });
         if is_first {
-            error!(%reason, "The journal failed; nothing more is taken until a new start.");
+            error!(%reason, "The journal failed; no more events are accepted until a restart.");
         }
     }
 
-    /// Why nothing is acknowledged any more.
+    /// Why the engine failed, if it did.
     pub(super) fn poisoned(&self) -> Option<Arc<str>> {
         self.poison.borrow().clone()
     }
 
-    /// Changes once something fails for good.
+    /// Changes once the engine fails.
     pub(super) fn poisoning(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.poison.subscribe()
     }
 
-    /// Takes nothing more.
+    /// Stops accepting events.
     pub(super) fn begin_closing(&self) {
         self.is_closing.store(true, Ordering::SeqCst);
     }
 
-    /// Whether nothing more is taken.
+    /// Whether [`Self::begin_closing`] was called.
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::SeqCst)
     }
 
-    /// Why events are refused by an engine that works no longer.
+    /// The error for events that arrive after a failure or while the engine is closed.
     pub(super) fn refusal(&self) -> SubmitError {
         self.poisoned()
             .map_or(SubmitError::Closing, |reason| SubmitError::Poisoned {
@@ -87,14 +88,14 @@ impl Progress {
     }
 }
 
-/// Poisons the engine where the thread that holds it panics, so that nobody waits for that thread.
-pub(super) struct Alarm {
+/// Poisons the engine if the thread that owns it panics, so that nobody waits for that thread.
+pub(super) struct PoisonOnPanic {
     pub(super) progress: Arc<Progress>,
-    /// Which thread, as in "the applier".
+    /// The thread, as in "the applier".
     pub(super) name: &'static str,
 }
 
-impl Drop for Alarm {
+impl Drop for PoisonOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.progress
@@ -103,48 +104,48 @@ impl Drop for Alarm {
     }
 }
 
-/// What the state does not cover yet, and the bell that wakes who writes it.
+/// How far the state lags behind, with a condition variable that wakes the flusher.
 #[derive(Default)]
 pub(super) struct Backlog {
     lag: Mutex<Lag>,
-    bell: Condvar,
+    changed: Condvar,
 }
 
-/// What the state does not cover yet.
+/// The applied events that the state does not cover yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lag {
-    /// Bytes of the journal.
+    /// Their bytes in the journal.
     pub(super) bytes: u64,
-    /// When the oldest of it was applied.
+    /// When the oldest one was applied.
     pub(super) since: Option<Instant>,
-    /// No more will come.
+    /// Whether the engine is being closed, so that no more will come.
     pub(super) is_over: bool,
 }
 
 impl Lag {
-    /// How old the oldest of it is.
+    /// Time since the oldest one was applied.
     pub(super) fn age(&self) -> Duration {
         self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
 impl Backlog {
-    /// Adds applied bytes; wakes the writer of the state where they are many.
-    pub(super) fn add(&self, bytes: u64, many: u64) {
+    /// Adds applied bytes; wakes the flusher once there are `bytes_max`.
+    pub(super) fn add(&self, bytes: u64, bytes_max: u64) {
         let mut lag = self.lock();
         lag.bytes += bytes;
         lag.since.get_or_insert_with(Instant::now);
-        if lag.bytes >= many {
-            self.bell.notify_all();
+        if lag.bytes >= bytes_max {
+            self.changed.notify_all();
         }
     }
 
-    /// What is not covered now.
+    /// The current lag.
     pub(super) fn lag(&self) -> Lag {
         *self.lock()
     }
 
-    /// Begins to cover all that is applied so far; gives back what that was.
+    /// Resets the lag, because the flusher begins to cover everything applied so far; returns what it was.
     pub(super) fn take(&self) -> Lag {
         let mut lag = self.lock();
         let taken = *lag;
@@ -152,24 +153,24 @@ impl Backlog {
         taken
     }
 
-    /// Puts back what was taken and could not be covered.
+    /// Restores a lag that was taken, after the flusher failed to cover it.
     pub(super) fn put_back(&self, taken: Lag) {
         let mut lag = self.lock();
         lag.bytes += taken.bytes;
         lag.since = taken.since.or(lag.since);
     }
 
-    /// Says that no more will come.
+    /// Ends the waiting of the flusher for good.
     pub(super) fn finish(&self) {
         self.lock().is_over = true;
-        self.bell.notify_all();
+        self.changed.notify_all();
     }
 
-    /// Waits until `is_due` or the end, looking again after `wait` at the latest.
+    /// Blocks until `is_due` or [`Self::finish`]; evaluates `is_due` again after `wait` at the latest.
     pub(super) fn wait(&self, wait: Duration, is_due: impl Fn(&Lag) -> bool) -> Lag {
         let mut lag = self.lock();
         while !lag.is_over && !is_due(&lag) {
-            let waited = self.bell.wait_timeout(lag, wait);
+            let waited = self.changed.wait_timeout(lag, wait);
             lag = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         *lag

@@ -12,53 +12,53 @@ use super::options::Durability;
 use super::progress::Progress;
 use super::submit_error::SubmitError;
 
-/// What an acknowledgement says.
+/// The acknowledgement of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Number of the first event, counted from 1 over the life of the store.
     pub first: u64,
     /// Number of the last event.
     pub last: u64,
-    /// What outlives what.
+    /// What the events survive.
     pub durability: Durability,
 }
 
-/// What goes with a batch through journal and applier, and is handed in at the end.
-pub(super) struct Ticket {
-    waiter: oneshot::Sender<Result<Receipt, SubmitError>>,
-    admitted: Instant,
-    /// Its room in the queue, free again when the ticket is gone.
-    _room: OwnedSemaphorePermit,
+/// Sends the acknowledgement of a batch. It travels with the batch through journal and applier.
+pub(super) struct AckSender {
+    sender: oneshot::Sender<Result<Receipt, SubmitError>>,
+    submitted: Instant,
+    /// The bytes of the batch in the queue, released on drop.
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Ticket {
-    /// A ticket, and the future of whoever waits for it.
-    pub(super) fn new(room: OwnedSemaphorePermit, progress: Arc<Progress>) -> (Self, Pending) {
-        let (waiter, outcome) = oneshot::channel();
-        let ticket = Self {
-            waiter,
-            admitted: Instant::now(),
-            _room: room,
+impl AckSender {
+    /// Both ends of an acknowledgement.
+    pub(super) fn new(permit: OwnedSemaphorePermit, progress: Arc<Progress>) -> (Self, Pending) {
+        let (sender, receiver) = oneshot::channel();
+        let ack = Self {
+            sender,
+            submitted: Instant::now(),
+            _permit: permit,
         };
-        (ticket, Pending { outcome, progress })
+        (ack, Pending { receiver, progress })
     }
 
-    /// How long ago it was admitted.
+    /// How long ago the batch got its permits.
     pub(super) fn age(&self) -> Duration {
-        self.admitted.elapsed()
+        self.submitted.elapsed()
     }
 
-    /// Wakes who waits.
+    /// Completes the [`Pending`].
     pub(super) fn complete(self, outcome: Result<Receipt, SubmitError>) {
-        // Who waited may have gone; the events are taken all the same.
-        let _ = self.waiter.send(outcome);
+        // Fails if the pending was dropped; the outcome is the same without it.
+        let _ = self.sender.send(outcome);
     }
 }
 
-/// A batch on its way; resolves once it is durable and applied. Dropping it takes nothing back.
-#[must_use = "an acknowledgement is what a sender waits for"]
+/// A submitted batch; resolves once it is durable and applied. Dropping it does not cancel the batch.
+#[must_use = "a batch is accepted only once this resolves"]
 pub struct Pending {
-    outcome: oneshot::Receiver<Result<Receipt, SubmitError>>,
+    receiver: oneshot::Receiver<Result<Receipt, SubmitError>>,
     progress: Arc<Progress>,
 }
 
@@ -66,8 +66,8 @@ impl Future for Pending {
     type Output = Result<Receipt, SubmitError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = ready!(Pin::new(&mut self.outcome).poll(context));
-        // A ticket that nobody handed in was lost in a thread that has panicked.
+        let outcome = ready!(Pin::new(&mut self.receiver).poll(context));
+        // The sender is dropped without a result only if a thread of the engine has panicked.
         Poll::Ready(outcome.unwrap_or_else(|_| Err(self.progress.refusal())))
     }
 }

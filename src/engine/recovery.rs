@@ -1,8 +1,9 @@
-//! From a folder to an engine's memory: the lock, the state, and the rest of the journal.
+//! Loads a data folder into memory: takes its lock, loads the state, and replays the rest of the
+//! journal.
 //!
-//! Facts are sets, so the state may already know events that are replayed, and frames may be applied
-//! on several threads in any order. What is damaged is refused, or salvaged where that is asked for;
-//! what is lost then is logged as an error, so that no level of the log hides it.
+//! Facts are sets, so the state may already contain events that are replayed, and several threads may
+//! apply frames in any order. Damage is an error, or is salvaged if the options say so; what is lost
+//! then is logged as an error.
 
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -16,7 +17,7 @@ use super::applier::decode;
 use super::clock::Clock;
 use super::error::OpenError;
 use super::options::Options;
-use super::state_keeper::StateKeeper;
+use super::state_file::StateFile;
 use crate::aggregator::HoldAggregator;
 use crate::core::encoding::claims;
 use crate::journal::{
@@ -26,29 +27,29 @@ use crate::state::{Entry, StateError};
 
 /// The folder of the journal, in the data folder.
 pub const JOURNAL_FOLDER: &str = "journal";
-/// Threads that replay; more of them meet at the disk and at the locks.
+/// Most threads that replay; the disk and the locks limit more of them.
 const WORKERS_MAX: usize = 8;
 
-/// What was in a folder.
+/// What was loaded from a folder.
 pub(super) struct Recovered {
-    /// Keeps other processes out.
+    /// The lock of the folder.
     pub(super) lock: FolderLock,
     pub(super) aggregator: HoldAggregator,
     pub(super) journal: Arc<Journal>,
     pub(super) appender: Appender,
-    pub(super) keeper: StateKeeper,
-    /// Events that the state covers.
+    pub(super) state: StateFile,
+    /// Number of the last event that the state covers.
     pub(super) covered: u64,
     /// Bytes that were replayed.
     pub(super) replayed_bytes: u64,
 }
 
-/// What the state gave.
+/// What was loaded from the state.
 struct Loaded {
     aggregator: HoldAggregator,
-    keeper: StateKeeper,
+    state: StateFile,
     applied: u64,
-    /// Entries are missing; the journal may still have their events.
+    /// Whether entries are missing, whose events may still be in the journal.
     is_incomplete: bool,
 }
 
@@ -69,7 +70,7 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     if let Some((segment, bytes)) = opened.report.torn {
         warn!(
             segment,
-            bytes, "Cut off the last write, which was not finished, or was damaged later."
+            bytes, "Cut off the last write, which was not finished or was damaged later."
         );
     }
     info!(
@@ -85,7 +86,7 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
         aggregator: loaded.aggregator,
         journal: opened.journal,
         appender: opened.appender,
-        keeper: loaded.keeper,
+        state: loaded.state,
         covered: loaded.applied,
         replayed_bytes: replayed.bytes,
     })
@@ -94,7 +95,7 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
 fn load_state(folder: &Path, options: &Options) -> Result<Loaded, OpenError> {
     match load(folder, options, false) {
         Err(OpenError::State(StateError::Damaged { .. })) if options.salvages => {
-            let salvaged = StateKeeper::salvage(&options.vfs, folder)?;
+            let salvaged = StateFile::salvage(&options.vfs, folder)?;
             load(folder, options, salvaged.lost != Some(0))
         }
         loaded => loaded,
@@ -102,10 +103,10 @@ fn load_state(folder: &Path, options: &Options) -> Result<Loaded, OpenError> {
 }
 
 fn load(folder: &Path, options: &Options, is_incomplete: bool) -> Result<Loaded, OpenError> {
-    let keeper = StateKeeper::open(Arc::clone(&options.vfs), folder)?;
+    let state = StateFile::open(Arc::clone(&options.vfs), folder)?;
     let aggregator = HoldAggregator::new();
     let mut applied = 0;
-    if let Some(store) = keeper.store() {
+    if let Some(store) = state.store() {
         store.load(|| {
             let mut restoring = aggregator.restoring();
             move |entry: Entry<'_>| {
@@ -120,13 +121,13 @@ fn load(folder: &Path, options: &Options, is_incomplete: bool) -> Result<Loaded,
     }
     Ok(Loaded {
         aggregator,
-        keeper,
+        state,
         applied,
         is_incomplete,
     })
 }
 
-/// Opens the journal as the continuation of a state that covers the events up to `applied`.
+/// Opens the journal after a state that covers the events up to `applied`.
 fn open_journal(
     folder: &Path,
     options: &Options,
@@ -160,7 +161,7 @@ fn open_journal(
         warn!(
             kept_events = salvaged.report.events,
             moved_to = %salvaged.moved_to.display(),
-            "Kept what is readable of the journal and moved the damaged one aside."
+            "Salvaged the readable part of the journal and renamed the damaged one."
         );
         Ok(())
     };
@@ -194,7 +195,7 @@ fn open_journal(
             }
         });
     }
-    // What is missing between the two is noted in the journal, so that the next start goes on as well.
+    // The events that are in neither are noted in the journal, so that the next start succeeds too.
     drop(opened);
     salvage()?;
     Ok(open()?)
@@ -207,7 +208,7 @@ struct Replayed {
     bytes: u64,
 }
 
-/// Applies all events from number `from` on.
+/// Applies all events of the journal from number `from` on.
 fn replay(
     journal: &Journal,
     from: u64,
@@ -236,7 +237,7 @@ fn replay(
         let read = journal.replay(from, |frame: EventFrame<'_>| {
             replayed.events += u64::from(frame.count);
             replayed.bytes += frame.payload.len() as u64;
-            // Fails only where every worker has panicked, which the end of the scope passes on.
+            // Fails only if every worker has panicked, which the end of the scope propagates.
             let _ = frames.send(frame.payload.to_vec());
         });
         drop(frames);

@@ -3,27 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why events were not taken.
+/// Why events were not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// No room on the disk; it may come back.
+    /// The disk is full; a later attempt may succeed.
     #[error(
-        "the disk of the journal is full: free some space; nothing was taken, send again later"
+        "the disk of the journal is full: free some space; nothing was accepted, send again later"
     )]
     DiskFull {
-        /// When to try again.
+        /// After how long to try again.
         retry_after: Duration,
     },
-    /// The journal needs a new file and the system opens none; it may again.
+    /// The journal needs a new file and too many files are open; a later attempt may succeed.
     #[error(
-        "too many files are open for the journal to go on: raise the limit of open files (ulimit -n) or lower limits.connections_max; nothing was taken, send again later"
+        "too many files are open, and the journal needs another one: raise the limit of open files (ulimit -n) or lower limits.connections_max; nothing was accepted, send again later"
     )]
     NoDescriptors {
-        /// When to try again.
+        /// After how long to try again.
         retry_after: Duration,
     },
-    /// The journal failed in a way that leaves open what is on disk; the process must start anew.
-    #[error("the journal failed and takes nothing more ({reason}): restart the server")]
+    /// The journal failed, and what is on disk is unknown; the process must be restarted.
+    #[error("the journal failed and accepts nothing more ({reason}): restart the server")]
     Poisoned {
         /// What failed.
         reason: Arc<str>,
@@ -31,33 +31,33 @@ pub enum SubmitError {
     /// The engine is being closed.
     #[error("the server is shutting down")]
     Closing,
-    /// More bytes than the queue can ever hold.
+    /// The batch is larger than the queue.
     #[error(
-        "{bytes} bytes of events at once, and at most {bytes_max} may wait: send fewer at a time"
+        "a batch of {bytes} bytes exceeds the queue of {bytes_max} bytes: send fewer events at a time"
     )]
     TooLarge {
-        /// Of the batch.
+        /// Size of the batch.
         bytes: usize,
-        /// Of the queue.
+        /// Size of the queue.
         bytes_max: usize,
     },
 }
 
-/// Whether an engine takes events.
+/// Whether an engine accepts events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Reads and writes.
+    /// Events and queries are served.
     Ready,
-    /// Reads alone until there is space.
+    /// Only queries are served, until there is space on the disk.
     DiskFull,
-    /// Reads alone; only a new start helps.
+    /// Only queries are served, until the process is restarted.
     Poisoned(Arc<str>),
-    /// Takes nothing more.
+    /// The engine is being closed.
     Closing,
 }
 
 impl Condition {
-    /// One word, as metrics and readiness checks show it.
+    /// The name in metrics and readiness checks.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
-//! How one call stands in traces and in the log, whichever protocol it came by.
+//! Traces and logs one request, of any protocol.
 //!
-//! A call joins the trace of its caller, and its end is logged at a level that says whose fault a failure
-//! is. A flood of failing calls is no flood of lines: beyond a few a second they are logged as details.
+//! A request joins the trace of its caller. Its end is logged at a level that tells failures of the
+//! server from those of the caller. At most a few such lines per second are logged; the rest are logged
+//! at debug level.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,27 +14,27 @@ use opentelemetry::trace::Status;
 use tracing::{Span, Value, debug, info, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// What the caller says of its trace, as W3C has it.
+/// The headers of the W3C trace context.
 const TRACE_PARENT: &str = "traceparent";
 const TRACE_STATE: &str = "tracestate";
-/// Lines of one kind in one second.
+/// Lines of one kind per second.
 const LINES_MAX: u64 = 10;
 
-/// How a call ended, as far as the log must know.
+/// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server did not do what it should.
+    /// The server failed.
     Fault,
-    /// The time that the caller gave was over: an error of the trace, and no news for the log.
+    /// The deadline of the caller passed: an error in the trace, but not in the log.
     Late,
-    /// The caller was not let in.
+    /// The caller was not authorized.
     Denied,
-    /// It was answered, or the caller is to blame.
+    /// It was answered, or the request was invalid.
     Answered,
 }
 
-/// Makes `span` a part of the trace that the caller names in its headers. Without an export nothing
-/// is joined, and after the first event in a span it is too late.
+/// Makes `span` a child of the trace in the headers of the caller. Must be called before the first event
+/// in the span; does nothing if traces are not exported.
 pub fn join_trace<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
     let Some(parent) = header(TRACE_PARENT) else {
         return;
@@ -41,16 +42,17 @@ pub fn join_trace<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
     let state = header(TRACE_STATE);
     let caller =
         global::get_text_map_propagator(|format| format.extract(&Caller { parent, state }));
-    // Without an export there is no layer to tell.
+    // Fails if there is no layer that exports traces.
     let _ = span.set_parent(caller);
 }
 
-/// Tells the trace alone: `code` under the `name` that the conventions of its protocol give it.
+/// Sets the status `code` of the span, under the attribute `name` that the conventions of the protocol
+/// define.
 pub fn mark_code(span: &Span, name: &'static str, code: i64) {
     span.set_attribute(name, code);
 }
 
-/// Logs the end of a call, and marks its span where the server did not answer as it should.
+/// Logs the end of a request, and sets the status of its span if the server failed.
 pub fn ended(span: &Span, outcome: Outcome, code: impl Value, took: Duration) {
     static FAULTS: Throttle = Throttle::new();
     static DENIALS: Throttle = Throttle::new();
@@ -60,24 +62,24 @@ pub fn ended(span: &Span, outcome: Outcome, code: impl Value, took: Duration) {
     }
     match outcome {
         Outcome::Fault if FAULTS.admits(now_seconds()) => {
-            warn!(parent: span, code, took_us, "A call failed on the side of the server.");
+            warn!(parent: span, code, took_us, "A request failed because of the server.");
         }
         Outcome::Denied if DENIALS.admits(now_seconds()) => {
-            info!(parent: span, code, took_us, "A caller was not let in.");
+            info!(parent: span, code, took_us, "A caller was not authorized.");
         }
         Outcome::Fault | Outcome::Late | Outcome::Denied | Outcome::Answered => {
-            debug!(parent: span, code, took_us, "A call ended.");
+            debug!(parent: span, code, took_us, "A request ended.");
         }
     }
 }
 
-/// Since the first call; any clock that does not go back will do.
+/// Seconds since the first call, from a monotonic clock.
 fn now_seconds() -> u64 {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     BEGAN.elapsed().as_secs()
 }
 
-/// Lets a few lines a second through. The second stands in the upper half, the lines in the lower.
+/// Admits a few lines per second. The upper half is the second, the lower half counts the lines.
 struct Throttle(AtomicU64);
 
 impl Throttle {
@@ -97,7 +99,7 @@ impl Throttle {
     }
 }
 
-/// What a caller says of its trace.
+/// The trace context of a caller.
 struct Caller<'h> {
     parent: &'h str,
     state: Option<&'h str>,

@@ -1,7 +1,7 @@
-//! Events of `tracing` as lines on standard error, for people or for machines.
+//! Writes `tracing` events as lines to standard error, as text or JSON, filtered by level.
 //!
-//! A level chooses how much. Answers and error sentences are not its business; those belong to the
-//! command line. Where spans go besides is in [`super::otlp`].
+//! Results and error messages of the command line are not logged, see `cli`. [`super::otlp`] exports
+//! spans.
 
 use std::io::{self, IsTerminal};
 
@@ -13,50 +13,49 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use super::otlp::SpanLayer;
 
-/// The variable that subcommands without settings read.
+/// The environment variable for subcommands without settings.
 pub const LEVEL_VARIABLE: &str = "LOG_LEVEL";
 const DEFAULT_LEVEL: &str = "info";
 
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "LOG_LEVEL: {text:?} is no level: give error, warn, info, debug or trace, or targets as in \
+    "LOG_LEVEL: unknown level {text:?}: use error, warn, info, debug or trace, or levels by target as in \
      \"info,poh_holdmetrics_rust::host=debug\""
 )]
 pub struct LevelError {
     text: String,
 }
 
-/// How a line looks.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LineForm {
-    /// For people: time, level, sentence, fields.
+    /// Time, level, message, fields.
     #[default]
     Text,
-    /// For machines: one JSON object a line, fields and spans inside.
+    /// One JSON object per line, with fields and spans.
     Json,
 }
 
-/// Sends events to standard error from now on, as much as `LOG_LEVEL` says; a subscriber that is
-/// already there is left alone.
+/// Starts the log with the level of `LOG_LEVEL`, unless the process has a subscriber already.
 ///
 /// # Errors
-/// Where `LOG_LEVEL` is set to something that is no level.
+/// If `LOG_LEVEL` is not a valid level.
 pub fn start() -> Result<(), LevelError> {
     let level = std::env::var(LEVEL_VARIABLE).unwrap_or_default();
     start_as(&level, LineForm::Text, None)
 }
 
-/// Sends events of `level` to standard error, and spans to `spans`.
+/// Starts the log with this level, and sends spans to `spans`.
 ///
 /// # Errors
-/// Where `level` is no level.
+/// If `level` is not a valid level.
 pub fn start_as(level: &str, form: LineForm, spans: Option<SpanLayer>) -> Result<(), LevelError> {
     let filter = filter(level)?;
     let subscriber = Registry::default()
         .with(spans)
         .with(lines(form).with_filter(filter));
-    // A second start in one process, as in tests, finds the first subscriber at work.
+    // Fails if there is a subscriber already, as in tests that start several times.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
 }
@@ -74,7 +73,7 @@ where
     }
 }
 
-/// Levels as `tracing` names them, and as Python's `logging` does.
+/// Parses the level names of `tracing` and of Python's `logging`.
 fn filter(text: &str) -> Result<EnvFilter, LevelError> {
     let level = match text.to_ascii_lowercase().as_str() {
         "" => DEFAULT_LEVEL,
@@ -86,7 +85,7 @@ fn filter(text: &str) -> Result<EnvFilter, LevelError> {
     let unknown = || LevelError {
         text: text.to_owned(),
     };
-    // A word alone that is no level would be taken for a target, and all others be silenced.
+    // `EnvFilter` would take an unknown word for a target and silence all others.
     if level.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         level.parse::<LevelFilter>().map_err(|_| unknown())?;
     }
@@ -98,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_of_both_languages_are_understood() {
+    fn levels_of_rust_and_python_are_accepted() {
         for (text, level) in [
             ("", "info"),
             ("DEBUG", "debug"),
@@ -115,7 +114,7 @@ mod tests {
         for text in ["loud", "info,=", "a=loud"] {
             let error = filter(text).unwrap_err().to_string();
             assert!(
-                error.starts_with(&format!("LOG_LEVEL: {text:?} is no level")),
+                error.starts_with(&format!("LOG_LEVEL: unknown level {text:?}: use")),
                 "{error}"
             );
         }

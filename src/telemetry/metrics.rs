@@ -1,8 +1,8 @@
-//! Every figure that the service tells Prometheus: all names and help texts are in this file.
+//! All metrics of the service, with their names and help texts.
 //!
-//! One struct of typed handles, shared as `Arc<Metrics>`. Who does the work counts it; figures that
-//! are only looked up (holders, lag, segments) are read at each scrape from one [`Figures`] source.
-//! It knows none of the rooms that use it. What to watch and why is in `docs/operations.md`.
+//! One struct of typed handles, shared as `Arc<Metrics>`. The code that does the work counts it; gauges
+//! of the engine (holders, lag, segments) are read from [`EngineGauges`] at each scrape.
+//! `docs/operations.md` describes what to watch.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-pub use super::maker::Family;
-use super::maker::Maker;
+pub use super::registrar::Family;
+use super::registrar::Registrar;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
-/// The conditions of an engine, of which one is 1.
+/// The conditions of an engine; the gauge of the current one is 1.
 const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
-/// What an event can be refused for: its fields, a line that is no JSON, one that is too long.
+/// Why an event can be refused: one of its fields, a line that is not JSON, a line that is too long.
 const REFUSAL_REASONS: [&str; 11] = [
     "token_id",
     "holder_id",
@@ -34,79 +34,79 @@ const REFUSAL_REASONS: [&str; 11] = [
     "json",
     "line",
 ];
-/// What a connection can be closed for before its first request.
+/// Why a connection can be closed before its first request.
 const CONNECTION_REASONS: [&str; 3] = ["address", "handshake", "silent"];
-/// How reading certificates or keys again can end.
+/// Results of reloading certificates or keys.
 const RELOAD_RESULTS: [&str; 2] = ["ok", "failed"];
 
-/// What is looked up at each scrape instead of being counted.
+/// The gauges of an engine, read at each scrape.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Figures {
-    /// Number of the last event that is applied.
+pub struct EngineGauges {
+    /// Number of the last applied event.
     pub sequence: u64,
-    /// Holders known.
+    /// Number of holders.
     pub holders: u64,
-    /// Pairs of token and holder known.
+    /// Number of pairs of token and holder.
     pub keys: u64,
-    /// Keys whose last mark is a start.
+    /// Number of keys whose last mark is a start.
     pub open_holds: u64,
-    /// Bytes of events that wait to be written.
+    /// Bytes of events that are not acknowledged yet.
     pub queue_bytes: u64,
-    /// The bound of the former.
+    /// The maximum of `queue_bytes`.
     pub queue_bytes_max: u64,
-    /// Files of the journal.
+    /// Number of segments of the journal.
     pub segments: u64,
-    /// Bytes that they take.
+    /// Size of all segments.
     pub journal_bytes: u64,
-    /// Events that are in the journal but not yet in the state.
+    /// Number of events that the state does not cover yet.
     pub state_lag_events: u64,
-    /// Age of the oldest of these, in seconds.
+    /// Age of the oldest one, in seconds.
     pub state_lag_seconds: f64,
     /// "ready", "`disk_full`", "poisoned" or "closing".
     pub condition: &'static str,
 }
 
-type Source = Box<dyn Fn() -> Figures + Send + Sync>;
+type Source = Box<dyn Fn() -> EngineGauges + Send + Sync>;
 
-/// All handles. Counters only grow; a batch is counted by one addition, not by one an event.
+/// All metrics. A batch is counted with one addition, not with one per event.
 pub struct Metrics {
     registry: Registry,
     catalogue: Vec<Family>,
     source: OnceLock<Source>,
-    /// Events accepted: durable and applied.
+    /// Accepted events: durable and applied.
     pub events_accepted: IntCounter,
-    /// Of these, events that changed nothing.
+    /// Accepted events that changed nothing.
     pub events_duplicate: IntCounter,
     events_refused: IntCounterVec,
-    /// From the admission of a batch until its acknowledgement, in seconds.
+    /// From the submission of a batch to its acknowledgement, in seconds.
     pub ack_latency: Histogram,
-    /// One `fdatasync` of the journal, in seconds.
+    /// Duration of one `fdatasync` of the journal, in seconds.
     pub journal_fsync: Histogram,
-    /// Bytes appended to the journal, frame heads included.
+    /// Bytes appended to the journal, including frame headers.
     pub journal_appended_bytes: IntCounter,
-    /// One transaction of the state, in seconds.
+    /// Duration of one flush of the state, in seconds.
     pub state_flush: Histogram,
-    /// Transactions of the state that failed and will be tried again.
+    /// Flushes of the state that failed and will be repeated.
     pub state_flush_failures: IntCounter,
     question: HistogramVec,
     grpc_requests: IntCounterVec,
     grpc_request: HistogramVec,
     http_requests: IntCounterVec,
     http_request: HistogramVec,
-    /// Connections that are open.
+    /// Open connections.
     pub connections: IntGauge,
     connections_refused: IntCounterVec,
-    /// Streaming gRPC calls that are open.
+    /// Open streaming gRPC calls.
     pub streams: IntGauge,
     key_reloads: IntCounterVec,
     certificate_reloads: IntCounterVec,
     /// When the certificate in use expires, in seconds since 1970.
     pub certificate_expiry: IntGauge,
-    looked_up: LookedUp,
+    gauges: GaugeHandles,
 }
 
-/// The gauges behind [`Figures`].
-struct LookedUp {
+/// The gauges behind [`EngineGauges`].
+struct GaugeHandles {
     sequence: IntGauge,
     holders: IntGauge,
     keys: IntGauge,
@@ -121,122 +121,122 @@ struct LookedUp {
 }
 
 impl Metrics {
-    /// All at zero. `features` are those of the build, for `holdmetrics_build_info`.
+    /// All metrics, at zero. `features` are those of the build, for `holdmetrics_build_info`.
     #[must_use]
     pub fn new(version: &str, features: &str) -> Self {
-        let mut maker = Maker::default();
-        let build_info = maker.gauges(
+        let mut registrar = Registrar::default();
+        let build_info = registrar.gauges(
             "holdmetrics_build_info",
             &["version", "features"],
-            "Always 1; says which build is running.",
+            "Always 1; its labels name the build.",
         );
         build_info.with_label_values(&[version, features]).set(1);
-        let looked_up = LookedUp::new(&mut maker);
+        let gauges = GaugeHandles::new(&mut registrar);
         Self {
-            events_accepted: maker.counter(
+            events_accepted: registrar.counter(
                 "holdmetrics_events_accepted_total",
                 "Events acknowledged: durable (unless the service is ephemeral) and applied.",
             ),
-            events_duplicate: maker.counter(
+            events_duplicate: registrar.counter(
                 "holdmetrics_events_duplicate_total",
-                "Accepted events that changed nothing, because all that they say was known.",
+                "Accepted events that changed nothing, because what they state was already known.",
             ),
-            events_refused: maker.counters_of(
+            events_refused: registrar.counters_of(
                 "holdmetrics_events_refused_total",
                 (&["reason"], &REFUSAL_REASONS),
-                "Events refused, by the field to blame or by what the message was not.",
+                "Events refused, by the field that is invalid, or json or line if there was no event.",
             ),
-            ack_latency: maker.histogram(
+            ack_latency: registrar.histogram(
                 "holdmetrics_ack_latency_seconds",
-                "From the admission of events to their acknowledgement.",
+                "From the submission of events to their acknowledgement.",
             ),
-            journal_fsync: maker.histogram(
+            journal_fsync: registrar.histogram(
                 "holdmetrics_journal_fsync_seconds",
                 "Duration of one fdatasync of the journal, which covers a whole frame of events.",
             ),
-            journal_appended_bytes: maker.counter(
+            journal_appended_bytes: registrar.counter(
                 "holdmetrics_journal_appended_bytes_total",
                 "Bytes appended to the journal.",
             ),
-            state_flush: maker.histogram(
+            state_flush: registrar.histogram(
                 "holdmetrics_state_flush_seconds",
                 "Duration of one write of changed keys to the state.",
             ),
-            state_flush_failures: maker.counter(
+            state_flush_failures: registrar.counter(
                 "holdmetrics_state_flush_failures_total",
-                "Writes of the state that failed; the journal keeps all until one succeeds.",
+                "Writes of the state that failed; the journal keeps all events until one succeeds.",
             ),
-            question: maker.histograms(
+            question: registrar.histograms(
                 "holdmetrics_question_seconds",
                 &["question"],
-                "Time to compute one answer: a snapshot page, a leaderboard, a holder.",
+                "Duration of computing one answer: a snapshot page, a leaderboard, a holder.",
             ),
-            grpc_requests: maker.counters(
+            grpc_requests: registrar.counters(
                 "holdmetrics_grpc_requests_total",
                 &["method", "code"],
                 "gRPC calls ended, by method and status code.",
             ),
-            grpc_request: maker.histograms(
+            grpc_request: registrar.histograms(
                 "holdmetrics_grpc_request_seconds",
                 &["method"],
                 "Duration of gRPC calls, streams included, by method.",
             ),
-            http_requests: maker.counters(
+            http_requests: registrar.counters(
                 "holdmetrics_http_requests_total",
                 &["method", "route", "code"],
                 "HTTP requests answered, by method, route and status code.",
             ),
-            http_request: maker.histograms(
+            http_request: registrar.histograms(
                 "holdmetrics_http_request_seconds",
                 &["route"],
                 "Duration of HTTP requests, by route.",
             ),
-            connections: maker.gauge("holdmetrics_connections", "Connections that are open."),
-            connections_refused: maker.counters_of(
+            connections: registrar.gauge("holdmetrics_connections", "Open connections."),
+            connections_refused: registrar.counters_of(
                 "holdmetrics_connections_refused_total",
                 (&["reason"], &CONNECTION_REASONS),
                 "Connections closed before a request, by reason.",
             ),
-            streams: maker.gauge(
+            streams: registrar.gauge(
                 "holdmetrics_grpc_streams",
-                "Streaming gRPC calls that are open.",
+                "Open streaming gRPC calls.",
             ),
-            key_reloads: maker.counters_of(
+            key_reloads: registrar.counters_of(
                 "holdmetrics_key_reloads_total",
                 (&["result"], &RELOAD_RESULTS),
-                "Times the file of API keys was read again, by result: ok or failed.",
+                "Reloads of the file of API keys, by result: ok or failed.",
             ),
-            certificate_reloads: maker.counters_of(
+            certificate_reloads: registrar.counters_of(
                 "holdmetrics_certificate_reloads_total",
                 (&["result"], &RELOAD_RESULTS),
-                "Times the files of certificates were read again, by result: ok or failed.",
+                "Reloads of the certificates, by result: ok or failed.",
             ),
-            certificate_expiry: maker.gauge(
+            certificate_expiry: registrar.gauge(
                 "holdmetrics_certificate_expiry_timestamp_seconds",
                 "When the certificate in use expires, in seconds since 1970; 0 without TLS.",
             ),
-            looked_up,
+            gauges,
             source: OnceLock::new(),
-            catalogue: maker.catalogue,
-            registry: maker.registry,
+            catalogue: registrar.catalogue,
+            registry: registrar.registry,
         }
     }
 
-    /// Events were refused; `reason` is a field's name or a few fixed words, never text of a sender.
+    /// Counts refused events; `reason` is a field or one of a few fixed words, never text of a sender.
     pub fn refused(&self, reason: &'static str, events: u64) {
         self.events_refused
             .with_label_values(&[reason])
             .inc_by(events);
     }
 
-    /// One question was answered; `question` is one of a few fixed words.
+    /// Records the duration of a query; `question` is one of a few fixed words.
     pub fn answered(&self, question: &'static str, took: Duration) {
         self.question
             .with_label_values(&[question])
             .observe(took.as_secs_f64());
     }
 
-    /// A gRPC call ended. `method` is a name of the contract, `code` is written as in `NOT_FOUND`.
+    /// Counts a gRPC call. `method` is a name of the contract, `code` is as in `NOT_FOUND`.
     pub fn grpc_ended(&self, method: &'static str, code: &'static str, took: Duration) {
         self.grpc_requests.with_label_values(&[method, code]).inc();
         self.grpc_request
@@ -244,7 +244,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// An HTTP request was answered. `route` is a pattern of the router, never the path as sent.
+    /// Counts an HTTP request. `route` is a pattern of the router, never the path that was sent.
     pub fn http_ended(&self, method: &str, route: &str, status: u16, took: Duration) {
         let code = status.to_string();
         self.http_requests
@@ -255,32 +255,32 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// A connection was closed before it could ask anything; `reason` is one of a few fixed words.
+    /// Counts a connection that was closed before a request; `reason` is one of a few fixed words.
     pub fn connection_refused(&self, reason: &'static str) {
         self.connections_refused.with_label_values(&[reason]).inc();
     }
 
-    /// The file of API keys was read again.
+    /// Counts a reload of the file of API keys.
     pub fn keys_reloaded(&self, is_ok: bool) {
         reloaded(&self.key_reloads, is_ok);
     }
 
-    /// The files of certificates were read again.
+    /// Counts a reload of the certificates.
     pub fn certificates_reloaded(&self, is_ok: bool) {
         reloaded(&self.certificate_reloads, is_ok);
     }
 
-    /// Where [`Figures`] come from at each scrape. The first source stays.
-    pub fn look_up(&self, source: impl Fn() -> Figures + Send + Sync + 'static) {
-        // A second engine in one process, as in tests, has metrics of its own.
+    /// Sets the source of [`EngineGauges`] that is called at each scrape, unless there is one already.
+    pub fn read_gauges_from(&self, source: impl Fn() -> EngineGauges + Send + Sync + 'static) {
+        // Fails if there is a source already; every engine has metrics of its own.
         let _ = self.source.set(Box::new(source));
     }
 
-    /// All families with a value, those of the process included; figures are looked up first.
+    /// All families with a value, including those of the process; reads the gauges of the engine first.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
         if let Some(source) = self.source.get() {
-            self.looked_up.set(&source());
+            self.gauges.set(&source());
         }
         self.registry.gather()
     }
@@ -298,8 +298,7 @@ impl Metrics {
         page
     }
 
-    /// Every metric of this file, with or without a value so far; those of the process are not
-    /// among them.
+    /// Every metric of this file, with or without a value; without those of the process.
     #[must_use]
     pub fn catalogue(&self) -> &[Family] {
         &self.catalogue
@@ -311,68 +310,68 @@ fn reloaded(reloads: &IntCounterVec, is_ok: bool) {
     reloads.with_label_values(&[result]).inc();
 }
 
-impl LookedUp {
-    fn new(maker: &mut Maker) -> Self {
+impl GaugeHandles {
+    fn new(registrar: &mut Registrar) -> Self {
         Self {
-            sequence: maker.gauge(
+            sequence: registrar.gauge(
                 "holdmetrics_sequence",
-                "Number of the last event that is applied, counted over the life of the store.",
+                "Number of the last applied event, counted over the life of the store.",
             ),
-            holders: maker.gauge("holdmetrics_holders", "Holders that are known."),
-            keys: maker.gauge(
-                "holdmetrics_keys",
-                "Pairs of token and holder that are known.",
-            ),
-            open_holds: maker.gauge(
+            holders: registrar.gauge("holdmetrics_holders", "Number of holders."),
+            keys: registrar.gauge("holdmetrics_keys", "Number of pairs of token and holder."),
+            open_holds: registrar.gauge(
                 "holdmetrics_open_holds",
-                "Keys that are held until further notice: their last mark is a start.",
+                "Pairs of token and holder with an open hold: their last mark is a start.",
             ),
-            queue_bytes: maker.gauge(
+            queue_bytes: registrar.gauge(
                 "holdmetrics_queue_bytes",
-                "Bytes of events that wait to be written to the journal.",
+                "Bytes of events in the queue, which are not acknowledged yet.",
             ),
-            queue_limit_bytes: maker.gauge(
+            queue_limit_bytes: registrar.gauge(
                 "holdmetrics_queue_limit_bytes",
-                "Bytes that may wait; where all are taken, senders wait.",
+                "Size of the queue in bytes; senders wait while it is full.",
             ),
-            segments: maker.gauge("holdmetrics_journal_segments", "Files of the journal."),
-            journal_bytes: maker.gauge(
+            segments: registrar.gauge(
+                "holdmetrics_journal_segments",
+                "Number of segments of the journal.",
+            ),
+            journal_bytes: registrar.gauge(
                 "holdmetrics_journal_bytes",
-                "Bytes that the files of the journal take, room allocated ahead included.",
+                "Size of all segments of the journal, including preallocated space.",
             ),
-            state_lag_events: maker.gauge(
+            state_lag_events: registrar.gauge(
                 "holdmetrics_state_lag_events",
                 "Events in the journal that the state does not cover yet; a restart replays them.",
             ),
-            state_lag_seconds: maker.gauge_of_seconds(
+            state_lag_seconds: registrar.gauge_of_seconds(
                 "holdmetrics_state_lag_seconds",
                 "Age of the oldest event that the state does not cover yet.",
             ),
-            condition: maker.gauges(
+            condition: registrar.gauges(
                 "holdmetrics_condition",
                 &["condition"],
-                "1 at the condition of the engine: ready, disk_full, poisoned or closing.",
+                "1 for the current condition of the engine: ready, disk_full, poisoned or closing.",
             ),
         }
     }
 
-    fn set(&self, figures: &Figures) {
+    fn set(&self, values: &EngineGauges) {
         let set =
             |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        set(&self.sequence, figures.sequence);
-        set(&self.holders, figures.holders);
-        set(&self.keys, figures.keys);
-        set(&self.open_holds, figures.open_holds);
-        set(&self.queue_bytes, figures.queue_bytes);
-        set(&self.queue_limit_bytes, figures.queue_bytes_max);
-        set(&self.segments, figures.segments);
-        set(&self.journal_bytes, figures.journal_bytes);
-        set(&self.state_lag_events, figures.state_lag_events);
-        self.state_lag_seconds.set(figures.state_lag_seconds);
+        set(&self.sequence, values.sequence);
+        set(&self.holders, values.holders);
+        set(&self.keys, values.keys);
+        set(&self.open_holds, values.open_holds);
+        set(&self.queue_bytes, values.queue_bytes);
+        set(&self.queue_limit_bytes, values.queue_bytes_max);
+        set(&self.segments, values.segments);
+        set(&self.journal_bytes, values.journal_bytes);
+        set(&self.state_lag_events, values.state_lag_events);
+        self.state_lag_seconds.set(values.state_lag_seconds);
         for condition in CONDITIONS {
             self.condition
                 .with_label_values(&[condition])
-                .set(i64::from(condition == figures.condition));
+                .set(i64::from(condition == values.condition));
         }
     }
 }

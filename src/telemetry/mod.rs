@@ -1,15 +1,15 @@
-//! What the process says about itself while it works: log lines, figures, spans.
+//! Telemetry: logs, metrics and traces.
 //!
-//! [`log`] writes events of `tracing` to standard error, [`metrics`] holds every figure that
-//! Prometheus reads, [`otlp`] sends figures and spans to a receiver where one is named, [`call`] says
-//! how one call stands in all that. It knows none of the rooms that it is told about.
+//! [`log`] writes `tracing` events to standard error, [`metrics`] defines all metrics that Prometheus
+//! reads, [`otlp`] exports metrics and spans to a collector if one is configured, [`call`] logs and
+//! traces a single request. It imports no other module of the crate but the helper for error texts.
 
 pub mod call;
 pub mod log;
-mod maker;
 pub mod metrics;
 pub mod otlp;
+mod registrar;
 
 pub use log::{LEVEL_VARIABLE, LevelError, LineForm, start, start_as};
-pub use metrics::{Figures, Metrics};
+pub use metrics::{EngineGauges, Metrics};
 pub use otlp::{Otlp, OtlpError};

@@ -253,7 +253,7 @@ fn a_bad_log_level_is_told() {
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        text.starts_with("error: LOG_LEVEL: \"loud\" is no level"),
+        text.starts_with("error: LOG_LEVEL: unknown level \"loud\""),
         "{text}"
     );
 }

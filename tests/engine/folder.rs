@@ -178,8 +178,8 @@ fn the_state_follows_and_covered_segments_go() {
         submit(&engine, distinct_batch("h", number * 20, 20)).expect("acknowledged");
     }
     // 8,000 events are over 200 KiB: without a state they would fill 25 segments or more.
-    until(|| engine.figures().segments < 15);
-    let figures = engine.figures();
+    until(|| engine.gauges().segments < 15);
+    let figures = engine.gauges();
     assert!(figures.state_lag_events < 8_000, "{figures:?}");
     assert_eq!(
         (figures.sequence, figures.holders, figures.keys),
@@ -194,8 +194,8 @@ fn a_state_that_is_old_enough_is_written_without_more_events() {
     options.store.state_lag_max = Duration::from_millis(20);
     let engine = open(options).expect("an empty store");
     submit(&engine, distinct_batch("h", 0, 3)).expect("acknowledged");
-    until(|| engine.figures().state_lag_events == 0);
-    assert!(engine.figures().state_lag_seconds.abs() < f64::EPSILON);
+    until(|| engine.gauges().state_lag_events == 0);
+    assert!(engine.gauges().state_lag_seconds.abs() < f64::EPSILON);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn a_full_queue_makes_a_sender_wait_and_a_batch_that_never_fits_is_told() {
         let receipt = last.expect("300 batches").await.expect("acknowledged");
         assert_eq!(receipt.last, 12_000);
     });
-    until(|| engine.figures().queue_bytes == 0);
+    until(|| engine.gauges().queue_bytes == 0);
 }
 
 #[test]

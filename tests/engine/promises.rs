@@ -151,7 +151,7 @@ fn small_store() -> (FaultyVfs, u64, BTreeMap<String, (u128, u128)>) {
     // An orderly end writes the state.
     drop(engine);
     let engine = open(&vfs).expect("closed in order");
-    assert_eq!(engine.figures().state_lag_events, 0);
+    assert_eq!(engine.gauges().state_lag_events, 0);
     // These stay in the journal alone: the machine loses power, and the state is not written again.
     for number in 6..8 {
         submit(&engine, distinct_batch("bob", number * 20, 15)).expect("acknowledged");
@@ -376,9 +376,9 @@ fn d6_a_full_disk_makes_the_state_lag_and_no_more() {
     vfs.set_room(Some(0));
     until(|| metrics.state_flush_failures.get() >= 2);
     assert_eq!(held(&engine, "h"), 50, "reads go on");
-    assert_eq!(engine.figures().state_lag_events, 50);
+    assert_eq!(engine.gauges().state_lag_events, 50);
     vfs.set_room(None);
-    until(|| engine.figures().state_lag_events == 0);
+    until(|| engine.gauges().state_lag_events == 0);
     drop(engine);
     let engine = open(&vfs).expect("closed in order");
     assert_eq!((engine.sequence(), held(&engine, "h")), (50, 50));

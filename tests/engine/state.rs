@@ -54,7 +54,7 @@ proptest! {
         let mut done = 0;
         for size in sizes.into_iter().chain([sent.len()]) {
             let engine = open(&vfs);
-            prop_assert_eq!(engine.figures().state_lag_events, 0, "the state alone is asked");
+            prop_assert_eq!(engine.gauges().state_lag_events, 0, "the state alone is asked");
             prop_assert_eq!(scores(&engine, window), naive::scores(&sent[..done], &window));
             let end = sent.len().min(done + size);
             if done < end {

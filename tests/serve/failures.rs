@@ -128,13 +128,13 @@ async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart
     assert!(
         ended
             .stderr
-            .contains("error: the journal failed and takes nothing more ("),
+            .contains("error: the journal failed and accepts nothing more ("),
         "{}",
         ended.stderr
     );
     assert!(
         ended.stderr.lines().any(
-            |line| line.contains("A call failed on the side of the server.")
+            |line| line.contains("A request failed because of the server.")
                 && line.contains("/readyz")
         ),
         "{}",

@@ -292,7 +292,7 @@ async fn the_log_tells_who_was_not_let_in_and_writes_numbers_as_numbers() {
     };
     let replayed = said("Loaded the state and replayed the journal.");
     assert!(replayed[0]["milliseconds"].is_u64(), "{replayed:?}");
-    let refused = said("A caller was not let in.");
+    let refused = said("A caller was not authorized.");
     assert_eq!(refused.len(), 2, "{}", ended.stderr);
     assert_eq!(
         (&refused[0]["level"], &refused[0]["code"]),

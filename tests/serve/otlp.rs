@@ -335,7 +335,7 @@ fn variables_that_ask_for_what_is_not_spoken_end_the_start() {
             .env(name, text);
         let sentence = refusal(serve, 2);
         assert!(
-            sentence.starts_with(&format!("{name}: {text:?} is not spoken")),
+            sentence.starts_with(&format!("{name}: {text:?} is not supported")),
             "{sentence}"
         );
         // Without a receiver nothing is sent, and the variable is not ours to judge.

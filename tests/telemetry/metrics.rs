@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use poh_holdmetrics_rust::telemetry::{Figures, Metrics};
+use poh_holdmetrics_rust::telemetry::{EngineGauges, Metrics};
 
 /// Metrics with a value in every family.
 fn busy() -> Metrics {
@@ -24,12 +24,12 @@ fn busy() -> Metrics {
     metrics.connection_refused("handshake");
     metrics.keys_reloaded(true);
     metrics.certificates_reloaded(false);
-    metrics.look_up(|| Figures {
+    metrics.read_gauges_from(|| EngineGauges {
         sequence: 7,
         holders: 3,
         state_lag_seconds: 1.5,
         condition: "disk_full",
-        ..Figures::default()
+        ..EngineGauges::default()
     });
     metrics
 }

@@ -153,7 +153,7 @@ async fn open(
     let engine = opened.await.context("the store cannot be opened")??;
     let engine = Arc::new(engine);
     let observed = Arc::clone(&engine);
-    metrics.look_up(move || observed.figures());
+    metrics.read_gauges_from(move || observed.gauges());
     info!(
         sequence = engine.sequence(),
         seconds = began.elapsed().as_secs_f64(),

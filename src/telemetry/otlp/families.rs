@@ -1,6 +1,6 @@
-//! Families of Prometheus as metrics of OTLP: the same names, labels and values.
+//! Converts Prometheus metric families to OTLP metrics with the same names, labels and values.
 //!
-//! Counters and histograms are cumulative since the start of the process, as Prometheus has them.
+//! Counters and histograms are cumulative since the start of the process, as in Prometheus.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,14 +15,14 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prometheus::proto::{LabelPair, Metric as Sample, MetricFamily, MetricType};
 
-/// What every request says about its sender.
-pub(super) struct Envelope {
+/// Builds export requests from what is the same in all of them.
+pub(super) struct RequestBuilder {
     attributes: Vec<KeyValue>,
     started_ns: u64,
 }
 
-impl Envelope {
-    /// `started` is when counting began.
+impl RequestBuilder {
+    /// `started` is the time at which the counters were 0.
     pub(super) fn new(attributes: Vec<KeyValue>, started: SystemTime) -> Self {
         Self {
             attributes,
@@ -30,13 +30,13 @@ impl Envelope {
         }
     }
 
-    /// All `families` as they stand at `now`.
+    /// A request with the values of `families` at `now`.
     pub(super) fn request(
         &self,
         families: &[MetricFamily],
         now: SystemTime,
     ) -> ExportMetricsServiceRequest {
-        let moment = Moment {
+        let interval = Interval {
             started_ns: self.started_ns,
             now_ns: nanoseconds(now),
         };
@@ -48,7 +48,7 @@ impl Envelope {
             }),
             metrics: families
                 .iter()
-                .filter_map(|family| moment.metric(family))
+                .filter_map(|family| interval.metric(family))
                 .collect(),
             ..ScopeMetrics::default()
         };
@@ -65,13 +65,14 @@ impl Envelope {
     }
 }
 
-struct Moment {
+/// From the start of counting to the time of an export.
+struct Interval {
     started_ns: u64,
     now_ns: u64,
 }
 
-impl Moment {
-    /// `None` for a kind that this project does not use.
+impl Interval {
+    /// `None` for a type of metric that this project does not use.
     fn metric(&self, family: &MetricFamily) -> Option<Metric> {
         let samples = family.get_metric();
         let numbers = |value: fn(&Sample) -> f64| -> Vec<NumberDataPoint> {
@@ -123,7 +124,7 @@ impl Moment {
                 .iter()
                 .filter(|bucket| bucket.upper_bound().is_finite())
         };
-        // Prometheus counts all up to a bound, OTLP those between two, with the rest at the end.
+        // Prometheus counts the values up to a bound; OTLP those between two bounds, with a last bucket for the rest.
         let mut bucket_counts = Vec::new();
         let mut below = 0;
         for upto in bounded()
@@ -159,7 +160,7 @@ fn attributes(labels: &[LabelPair]) -> Vec<KeyValue> {
     labels.iter().map(attribute).collect()
 }
 
-/// The unit that a name ends in, as OTLP writes it.
+/// The OTLP unit for the suffix of a name.
 fn unit(name: &str) -> &'static str {
     let name = name.strip_suffix("_total").unwrap_or(name);
     if name.ends_with("_seconds") {
@@ -194,8 +195,8 @@ mod tests {
         metrics.refused("end", 3);
         metrics.ack_latency.observe(0.002);
         metrics.ack_latency.observe(60.0);
-        let envelope = Envelope::new(Vec::new(), UNIX_EPOCH);
-        let mut request = envelope.request(&metrics.gather(), SystemTime::now());
+        let builder = RequestBuilder::new(Vec::new(), UNIX_EPOCH);
+        let mut request = builder.request(&metrics.gather(), SystemTime::now());
         let found = request.resource_metrics.remove(0).scope_metrics.remove(0);
         let data = |name: &str| {
             let metric = found.metrics.iter().find(|metric| metric.name == name);

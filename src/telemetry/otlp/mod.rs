@@ -1,9 +1,9 @@
-//! Spans and figures to an OTLP receiver (a collector) over gRPC.
+//! Exports spans and metrics to an OTLP collector over gRPC.
 //!
-//! Spans are those of this crate, sent in the background by the SDK; a receiver that is away costs
-//! them, never a call. Figures are the very families that Prometheus reads, see `families`. The
-//! service's name and further attributes come from `OTEL_SERVICE_NAME` and
-//! `OTEL_RESOURCE_ATTRIBUTES`, as the standard says; see `variables` for the others.
+//! The SDK sends the spans of this crate in the background; if the collector is unavailable, spans are
+//! lost, but requests are not affected. The metrics are those that Prometheus reads, see `families`.
+//! Service name and resource attributes come from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, as
+//! the OpenTelemetry specification says; see `variables` for the other variables.
 
 mod families;
 mod variables;
@@ -34,78 +34,81 @@ use tracing_subscriber::{Layer, Registry};
 use super::Metrics;
 use crate::error_line::error_line;
 
-/// The layer that hands spans over.
+/// The layer that exports spans.
 pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 const SERVICE_NAME: &str = "holdmetrics";
-/// One export, connecting included.
+/// Timeout of an export, including the connection.
 const EXPORT_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Why nothing can be sent.
+/// Why telemetry cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
-    /// The endpoint is no address.
-    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {endpoint:?} is no address of a receiver")]
+    /// The endpoint is not a valid URL.
+    #[error(
+        "OTEL_EXPORTER_OTLP_ENDPOINT: {endpoint:?} is not the address of a collector, as in http://127.0.0.1:4317"
+    )]
     Endpoint {
-        /// As it was given.
+        /// The endpoint.
         endpoint: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         source: tonic::transport::Error,
     },
-    /// A variable asks for what this exporter cannot do.
+    /// A variable has a value that this exporter does not support.
     #[error(
-        "{name}: {text:?} is not spoken: unset it or say {spoken:?}, and run a collector beside the service"
+        "{name}: {text:?} is not supported: unset it or set it to {supported:?}, and use a collector to \
+         convert"
     )]
-    Unspoken {
-        /// Of the variable.
+    Unsupported {
+        /// The variable.
         name: String,
-        /// What it says.
+        /// Its value.
         text: String,
-        /// What it may say.
-        spoken: &'static str,
+        /// The only supported value.
+        supported: &'static str,
     },
-    /// A header that is to go with exports is none.
-    #[error("{name}: entry {place} is not a header as in name=value")]
+    /// A header for the exports is malformed.
+    #[error("{name}: entry {position} is not a header as in name=value")]
     Header {
-        /// Of the variable.
+        /// The variable.
         name: String,
-        /// From 1.
-        place: usize,
+        /// Position of the entry, from 1.
+        position: usize,
     },
-    /// A variable of the standard makes no sense.
-    #[error("the exporter of traces cannot be set up")]
+    /// The exporter of spans rejects a variable.
+    #[error("the exporter of traces cannot be started")]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// Exports until it is finished.
+/// The running export of spans and metrics.
 pub struct Otlp {
     spans: SdkTracerProvider,
-    figures: JoinHandle<()>,
+    metrics: JoinHandle<()>,
     stop: CancellationToken,
 }
 
 impl Otlp {
-    /// Refuses variables of the standard that ask for what this exporter cannot do; sends nothing.
+    /// Checks that this exporter supports the values of the OTLP variables. Sends nothing.
     ///
     /// # Errors
-    /// At the first of them.
+    /// The first value that is not supported.
     pub fn check_variables() -> Result<(), OtlpError> {
-        variables::check(&variables::of_the_process)?;
-        variables::headers_of_figures(&variables::of_the_process).map(drop)
+        variables::check(&variables::from_environment)?;
+        variables::metric_headers(&variables::from_environment).map(drop)
     }
 
-    /// Sends to `endpoint` from now on: spans as they end, the figures of `metrics` at every
-    /// `metrics_interval`. Connects when there is something to send. Needs a tokio runtime around it.
+    /// Starts the export to `endpoint`: spans as they end, `metrics` at every `metrics_interval`. Connects
+    /// with the first export. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// Where `endpoint`, or a variable of the standard, makes no sense.
+    /// If `endpoint` or an OTLP variable is invalid.
     pub fn start(
         endpoint: &str,
         metrics_interval: Duration,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, SpanLayer), OtlpError> {
-        variables::check(&variables::of_the_process)?;
-        let headers = variables::headers_of_figures(&variables::of_the_process)?;
+        variables::check(&variables::from_environment)?;
+        let headers = variables::metric_headers(&variables::from_environment)?;
         let channel = Endpoint::from_shared(endpoint.to_owned())
             .map_err(|source| OtlpError::Endpoint {
                 endpoint: endpoint.to_owned(),
@@ -123,19 +126,19 @@ impl Otlp {
             .with_resource(resource.clone())
             .with_batch_exporter(exporter)
             .build();
-        // The transport of the exporter makes spans, too, and must not be traced by itself.
+        // The transport of the exporter creates spans too, which must not be exported.
         let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::INFO);
         let layer = tracing_opentelemetry::layer()
             .with_tracer(spans.tracer(SERVICE_NAME))
             .with_filter(ours)
             .boxed();
-        // From now on, calls join the traces of their callers.
+        // Requests join the traces of their callers from now on.
         global::set_text_map_propagator(TraceContextPropagator::new());
         let stop = CancellationToken::new();
-        let figures = tokio::spawn(export_figures(
+        let metrics_export = tokio::spawn(export_metrics(
             channel,
             headers,
-            families::Envelope::new(
+            families::RequestBuilder::new(
                 ResourceAttributesWithSchema::from(&resource).attributes.0,
                 SystemTime::now(),
             ),
@@ -145,30 +148,32 @@ impl Otlp {
         ));
         let exports = Self {
             spans,
-            figures,
+            metrics: metrics_export,
             stop,
         };
         Ok((exports, layer))
     }
 
-    /// Sends what is left, the last figures included, and ends; gives up after `wait_max`.
+    /// Exports what is left, including the last metrics, and ends; gives up after `wait_max`.
     pub async fn finish(self, wait_max: Duration) {
         self.stop.cancel();
         let spans = tokio::task::spawn_blocking(move || self.spans.shutdown_with_timeout(wait_max));
-        let all = async { tokio::join!(spans, self.figures) };
+        let all = async { tokio::join!(spans, self.metrics) };
         match timeout(wait_max, all).await {
             Ok((Ok(Ok(())), _)) => {}
             Ok((Ok(Err(error)), _)) => {
-                warn!(error = %error_line(&error), "The last spans could not be sent.");
+                warn!(error = %error_line(&error), "The last spans could not be exported.");
             }
-            Ok((Err(_), _)) | Err(_) => warn!("The last spans and figures were given up."),
+            Ok((Err(_), _)) | Err(_) => {
+                warn!("The last spans and metrics were not exported in time.")
+            }
         }
     }
 }
 
 fn resource() -> Resource {
     let mut builder = Resource::builder();
-    // The builder has read the variables; what is set here would prevail over them.
+    // The builder has read the variables; values that are set here would override them.
     let attributes = env::var("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
     if env::var_os("OTEL_SERVICE_NAME").is_none() && !attributes.contains("service.name=") {
         builder = builder.with_service_name(SERVICE_NAME);
@@ -180,34 +185,34 @@ fn resource() -> Resource {
     builder.build()
 }
 
-async fn export_figures(
+async fn export_metrics(
     channel: Channel,
     headers: MetadataMap,
-    envelope: families::Envelope,
-    every: Duration,
+    builder: families::RequestBuilder,
+    interval: Duration,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
     let mut client = MetricsServiceClient::new(channel);
-    let mut ticks = interval_at(Instant::now() + every, every);
+    let mut ticks = interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_away = false;
+    let mut is_unavailable = false;
     loop {
         let is_last = tokio::select! {
             () = stop.cancelled() => true,
             _ = ticks.tick() => false,
         };
-        let mut request = Request::new(envelope.request(&metrics.gather(), SystemTime::now()));
+        let mut request = Request::new(builder.request(&metrics.gather(), SystemTime::now()));
         request.metadata_mut().clone_from(&headers);
-        // Said once when it begins and once when it ends, however long a receiver is away.
+        // Logged when the collector becomes unavailable and when it is available again.
         match client.export(request).await {
-            Ok(_) if is_away => {
-                is_away = false;
-                info!("The receiver of figures is back.");
+            Ok(_) if is_unavailable => {
+                is_unavailable = false;
+                info!("The collector of metrics is available again.");
             }
-            Err(status) if !is_away => {
-                is_away = true;
-                warn!(error = %status.message(), "The receiver of figures cannot be reached.");
+            Err(status) if !is_unavailable => {
+                is_unavailable = true;
+                warn!(error = %status.message(), "The collector of metrics is unavailable.");
             }
             Ok(_) | Err(_) => {}
         }

@@ -1,30 +1,33 @@
-//! Variables of the OTLP standard that the exporters leave to us: read, or refused where they ask for
-//! what is not spoken.
+//! The OTLP environment variables that the exporters do not read themselves.
 //!
-//! A word that is passed over in silence would leave a receiver waiting for what never comes.
+//! A value that is not supported is an error: if it were ignored, a collector would wait in vain.
 
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 
 use super::OtlpError;
 
-/// The value of a variable; an empty one counts as not set.
+/// Returns the value of a variable; `None` if it is empty.
 type Lookup<'v> = &'v dyn Fn(&str) -> Option<String>;
 
 const PREFIX: &str = "OTEL_EXPORTER_OTLP_";
 
-/// Those of this process.
-pub(super) fn of_the_process(name: &str) -> Option<String> {
+/// The variables of this process.
+pub(super) fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
-/// Refuses protocols and packings that are not spoken.
+/// Checks the variables for protocol and compression.
 pub(super) fn check(variable: Lookup<'_>) -> Result<(), OtlpError> {
-    for (what, spoken) in [("PROTOCOL", "grpc"), ("COMPRESSION", "none")] {
+    for (what, supported) in [("PROTOCOL", "grpc"), ("COMPRESSION", "none")] {
         for signal in ["", "TRACES_", "METRICS_"] {
             let name = format!("{PREFIX}{signal}{what}");
             match variable(&name) {
-                Some(text) if text != spoken => {
-                    return Err(OtlpError::Unspoken { name, text, spoken });
+                Some(text) if text != supported => {
+                    return Err(OtlpError::Unsupported {
+                        name,
+                        text,
+                        supported,
+                    });
                 }
                 Some(_) | None => {}
             }
@@ -33,8 +36,8 @@ pub(super) fn check(variable: Lookup<'_>) -> Result<(), OtlpError> {
     Ok(())
 }
 
-/// What goes with every export of figures, such as a token of the receiver.
-pub(super) fn headers_of_figures(variable: Lookup<'_>) -> Result<MetadataMap, OtlpError> {
+/// The headers of every export of metrics, such as a token for the collector.
+pub(super) fn metric_headers(variable: Lookup<'_>) -> Result<MetadataMap, OtlpError> {
     let mut headers = MetadataMap::new();
     let named = ["METRICS_HEADERS", "HEADERS"].map(|what| format!("{PREFIX}{what}"));
     let Some((name, text)) = named
@@ -44,18 +47,18 @@ pub(super) fn headers_of_figures(variable: Lookup<'_>) -> Result<MetadataMap, Ot
         return Ok(headers);
     };
     let entries = text.split(',').map(str::trim);
-    for (place, entry) in entries.enumerate().filter(|(_, entry)| !entry.is_empty()) {
+    for (index, entry) in entries.enumerate().filter(|(_, entry)| !entry.is_empty()) {
         let Some((key, value)) = header(entry) else {
-            // The text may be a secret, and is not repeated.
-            let place = place + 1;
-            return Err(OtlpError::Header { name, place });
+            // The text is not repeated, because it may be a secret.
+            let position = index + 1;
+            return Err(OtlpError::Header { name, position });
         };
         headers.insert(key, value);
     }
     Ok(headers)
 }
 
-/// One `name=value`, the value with `%` before what is written in hexadecimal digits.
+/// Parses `name=value`, with a percent-encoded value.
 fn header(entry: &str) -> Option<(AsciiMetadataKey, AsciiMetadataValue)> {
     let (key, value) = entry.split_once('=')?;
     let key = key.trim().to_ascii_lowercase().parse().ok()?;
@@ -87,8 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_spoken_is_refused_by_name() {
-        for (name, text, is_spoken) in [
+    fn an_unsupported_value_is_refused_with_its_variable() {
+        for (name, text, is_supported) in [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", true),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "none", true),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", false),
@@ -96,10 +99,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip", false),
         ] {
             let found = check(&with(name, text)).map_err(|error| error.to_string());
-            assert_eq!(found.is_ok(), is_spoken, "{found:?}");
+            assert_eq!(found.is_ok(), is_supported, "{found:?}");
             if let Err(sentence) = found {
                 assert!(
-                    sentence.starts_with(&format!("{name}: {text:?} is not spoken")),
+                    sentence.starts_with(&format!("{name}: {text:?} is not supported")),
                     "{sentence}"
                 );
             }
@@ -107,24 +110,24 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_figures_are_read_as_those_of_traces() {
+    fn metric_headers_are_read_as_those_of_traces() {
         let given = with(
             "OTEL_EXPORTER_OTLP_HEADERS",
             "Authorization=Bearer%20a=b, x-y=1,",
         );
-        let headers = headers_of_figures(&given).unwrap();
+        let headers = metric_headers(&given).unwrap();
         assert_eq!(headers.get("authorization").unwrap(), "Bearer a=b");
         assert_eq!(headers.get("x-y").unwrap(), "1");
-        assert!(headers_of_figures(&|_| None).unwrap().is_empty());
+        assert!(metric_headers(&|_| None).unwrap().is_empty());
     }
 
     #[test]
-    fn a_header_that_is_none_is_named_by_its_place_alone() {
+    fn a_malformed_header_is_named_by_its_position_only() {
         for text in ["a=1,secret", "a=1,a b=secret", "a=1,b=secret%2"] {
             let given = move |name: &str| {
                 (name == "OTEL_EXPORTER_OTLP_METRICS_HEADERS").then(|| text.to_owned())
             };
-            let sentence = headers_of_figures(&given).unwrap_err().to_string();
+            let sentence = metric_headers(&given).unwrap_err().to_string();
             assert!(
                 sentence.starts_with("OTEL_EXPORTER_OTLP_METRICS_HEADERS: entry 2 "),
                 "{sentence}"

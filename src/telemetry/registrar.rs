@@ -1,4 +1,4 @@
-//! Makes metrics, registers them, and remembers what each is called. Their names stand in
+//! Creates and registers metrics, and lists their names, types and labels. The names are defined in
 //! [`super::metrics`].
 
 use prometheus::core::Collector;
@@ -7,16 +7,16 @@ use prometheus::{
     IntGaugeVec, Opts, Registry,
 };
 
-/// From a memory's pace to a patient client's.
+/// Bucket bounds of durations, from a memory access to the timeout of a client.
 const SECONDS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
 
-/// One metric: what stands in its `# HELP` and `# TYPE` lines.
+/// One metric: the content of its `# HELP` and `# TYPE` lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
-    /// As Prometheus knows it.
+    /// Its name in Prometheus.
     pub name: &'static str,
     /// "counter", "gauge" or "histogram".
     pub kind: &'static str,
@@ -26,13 +26,13 @@ pub struct Family {
     pub help: &'static str,
 }
 
-/// Registers metrics and remembers what they are called.
-pub(super) struct Maker {
+/// Creates and registers metrics.
+pub(super) struct Registrar {
     pub(super) registry: Registry,
     pub(super) catalogue: Vec<Family>,
 }
 
-impl Default for Maker {
+impl Default for Registrar {
     fn default() -> Self {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
@@ -48,7 +48,7 @@ impl Default for Maker {
     }
 }
 
-impl Maker {
+impl Registrar {
     pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> IntCounter {
         let made = IntCounter::new(name, help);
         self.add(made, name, "counter", &[], help)
@@ -64,8 +64,8 @@ impl Maker {
         self.add(made, name, "counter", labels, help)
     }
 
-    /// Counters whose label has these values alone. Each stands at 0 from the start, so that the first
-    /// count is an increase.
+    /// Counters for exactly these values of a label. Each is 0 from the start, so that the first count
+    /// is visible as an increase.
     pub(super) fn counters_of(
         &mut self,
         name: &'static str,

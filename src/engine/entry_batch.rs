@@ -1,19 +1,20 @@
-//! Keys on their way to the state: copied out of the aggregator, so that no lock waits for a disk.
+//! Changed keys to be written to the state: copied from the aggregator, so that no lock is held during
+//! a disk write.
 //!
-//! The small keys of a holder who has few go into one entry, all of them whenever one has changed,
-//! because it takes the place of the last one. Other keys have an entry of their own: a holder of a
-//! million, or a key of a million facts, is not written again for one that is new.
+//! The small keys of a holder with few keys share one entry, which is written as a whole if one of them
+//! has changed. Other keys have an entry of their own, so that a holder with a million keys, or a key
+//! with a million facts, is not written again because of one new fact.
 
 use crate::aggregator::ChangedHolder;
 use crate::core::encoding::{push_claim, push_key};
 use crate::state::{Entry, EntryKeys};
 
-/// Claims up to which a key is small.
+/// A key with at most so many claims is small.
 const SMALL: usize = 4;
 
 /// Entries that are written in one transaction.
 #[derive(Default)]
-pub(super) struct Round {
+pub(super) struct EntryBatch {
     ids: String,
     values: Vec<u8>,
     /// Where the ids and the value of each entry end.
@@ -24,13 +25,13 @@ pub(super) struct Round {
 
 struct Ends {
     holder_id: usize,
-    /// There is none where it ends with the `holder_id`.
+    /// Equal to `holder_id` in an entry without a `token_id`.
     token_id: usize,
     value: usize,
 }
 
-impl Round {
-    /// Copies what changed of a holder.
+impl EntryBatch {
+    /// Copies the changed keys of a holder.
     pub(super) fn push(&mut self, holder: ChangedHolder<'_>) {
         let (holder_id, has_few) = (holder.holder_id, holder.has_few_keys());
         let mut small = Vec::new();
@@ -56,12 +57,12 @@ impl Round {
         }
     }
 
-    /// How many entries.
+    /// Number of entries.
     pub(super) fn len(&self) -> u64 {
         self.ends.len() as u64
     }
 
-    /// Bytes that they take.
+    /// Their size in memory.
     pub(super) fn bytes(&self) -> usize {
         self.ids.len() + self.values.len() + self.ends.len() * size_of::<Ends>()
     }
@@ -88,14 +89,14 @@ impl Round {
         })
     }
 
-    /// Forgets them and keeps the room.
+    /// Removes all entries and keeps the allocations.
     pub(super) fn clear(&mut self) {
         self.ids.clear();
         self.values.clear();
         self.ends.clear();
     }
 
-    /// Ends an entry whose value was added.
+    /// Ends an entry whose value was appended.
     fn end(&mut self, holder_id: &str, token_id: &str) {
         self.ids.push_str(holder_id);
         let holder_id = self.ids.len();

@@ -1,0 +1,128 @@
+//! Backpressure: a batch waits for permits for its bytes, and is then sent to the journal, or to the
+//! applier if the engine is in memory only.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::applier::{self, SequencedBatches};
+use super::progress::Progress;
+use super::receipt::{AckSender, Pending};
+use super::submit_error::SubmitError;
+use crate::core::EventBatch;
+use crate::journal::{Submission, Writer};
+
+/// Bytes of the queue that a batch takes in addition to its events.
+const BATCH_BYTES: usize = 64;
+/// Smallest and largest size of the queue.
+const QUEUE_BYTES: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 30;
+
+/// Where batches are sent.
+pub(super) enum BatchSink {
+    /// To the journal, and from there to the applier.
+    Journal(Writer<AckSender>),
+    /// To the applier; `None` once closed.
+    Memory(Mutex<Option<MemorySink>>),
+}
+
+/// The sink of an engine without a journal.
+pub(super) struct MemorySink {
+    /// Number of the next event.
+    pub(super) next: u64,
+    pub(super) batches: Sender<SequencedBatches>,
+}
+
+/// The queue of batches, bounded in bytes. A permit for a byte is held until the batch is
+/// acknowledged.
+pub(super) struct EventQueue {
+    progress: Arc<Progress>,
+    sink: BatchSink,
+    permits: Arc<Semaphore>,
+    bytes_max: usize,
+    retry_after: Duration,
+}
+
+impl EventQueue {
+    /// At most `queue_bytes_max` bytes wait; after a full disk, callers are told to come back after `retry_after`.
+    pub(super) fn new(
+        progress: Arc<Progress>,
+        sink: BatchSink,
+        queue_bytes_max: usize,
+        retry_after: Duration,
+    ) -> Self {
+        let bytes_max = queue_bytes_max.clamp(*QUEUE_BYTES.start(), *QUEUE_BYTES.end());
+        Self {
+            progress,
+            sink,
+            permits: Arc::new(Semaphore::new(bytes_max)),
+            bytes_max,
+            retry_after,
+        }
+    }
+
+    /// Waits for permits and sends a batch. If the future is dropped before it is ready, nothing is sent.
+    pub(super) async fn submit(&self, batch: EventBatch) -> Result<Pending, SubmitError> {
+        let bytes = batch.bytes().len().saturating_add(BATCH_BYTES);
+        if bytes > self.bytes_max {
+            return Err(SubmitError::TooLarge {
+                bytes,
+                bytes_max: self.bytes_max,
+            });
+        }
+        if self.progress.is_closing() || self.progress.poisoned().is_some() {
+            return Err(self.progress.refusal());
+        }
+        let permits = u32::try_from(bytes).expect("at most 1 GiB");
+        let permit = Arc::clone(&self.permits).acquire_many_owned(permits).await;
+        let permit = permit.map_err(|_closed| self.progress.refusal())?;
+        // No await from here on: batches get their numbers in the order in which they got permits.
+        let (ack, pending) = AckSender::new(permit, Arc::clone(&self.progress));
+        match &self.sink {
+            BatchSink::Journal(writer) => {
+                writer.submit(batch, ack).map_err(|(reason, _)| {
+                    applier::refusal(&self.progress, &reason, self.retry_after)
+                })?;
+            }
+            BatchSink::Memory(memory) => {
+                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                let memory = memory.as_mut().ok_or_else(|| self.progress.refusal())?;
+                let count = u64::from(batch.count());
+                let sent = memory.batches.send(SequencedBatches {
+                    first: memory.next,
+                    submissions: vec![Submission { batch, tag: ack }],
+                    journal_bytes: 0,
+                });
+                sent.map_err(|_| self.progress.refusal())?;
+                memory.next += count;
+            }
+        }
+        Ok(pending)
+    }
+
+    /// Accepts nothing more; returns once everything submitted was sent to the applier, which then
+    /// ends. Blocks.
+    pub(super) fn close(&self) {
+        self.permits.close();
+        match &self.sink {
+            BatchSink::Journal(writer) => writer.close(),
+            BatchSink::Memory(memory) => {
+                drop(memory.lock().unwrap_or_else(PoisonError::into_inner).take());
+            }
+        }
+    }
+
+    /// Where batches are sent.
+    pub(super) fn sink(&self) -> &BatchSink {
+        &self.sink
+    }
+
+    /// Bytes that are not acknowledged yet, and the maximum.
+    pub(super) fn bytes(&self) -> (usize, usize) {
+        (
+            self.bytes_max - self.permits.available_permits().min(self.bytes_max),
+            self.bytes_max,
+        )
+    }
+}

@@ -141,7 +141,7 @@ fn fill(engine: &Engine, events: u64, holders: u64) {
             let count = BATCH.min(events - first);
             let events = batch(first, count, holders);
             first += count;
-            pendings.push_back((Instant::now(), engine.admit(events).await.expect("room")));
+            pendings.push_back((Instant::now(), engine.submit(events).await.expect("room")));
             if pendings.len() == PENDING_MAX {
                 receive(&mut pendings, &mut latencies).await;
             }
@@ -161,9 +161,9 @@ async fn receive(
     pendings: &mut VecDeque<(Instant, poh_holdmetrics_rust::engine::Pending)>,
     latencies: &mut Vec<Duration>,
 ) {
-    let (admitted, pending) = pendings.pop_front().expect("one is there");
+    let (submitted, pending) = pendings.pop_front().expect("one is there");
     pending.await.expect("acknowledged");
-    latencies.push(admitted.elapsed());
+    latencies.push(submitted.elapsed());
 }
 
 /// Leaderboards while events come in at 500,000 a second, half of what is asked of the service.
@@ -186,7 +186,7 @@ fn questions(engine: &Engine, events: u64, holders: u64) {
                     }
                     let again = batch(sent % events, BATCH, holders);
                     sent += BATCH;
-                    let pending = engine.admit(again).await.expect("room");
+                    let pending = engine.submit(again).await.expect("room");
                     if sent % (8 * BATCH) == 0 {
                         pending.await.expect("acknowledged");
                     }

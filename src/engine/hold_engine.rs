@@ -9,9 +9,9 @@ use super::answer::{Cursor, HolderAnswer, Page, Question};
 use super::applier::{Applier, ApplierOptions, JournalResults};
 use super::clock::Clock;
 use super::error::OpenError;
+use super::event_limits::EventLimits;
 use super::event_queue::{BatchSink, EventQueue, MemorySink};
 use super::flusher::Flusher;
-use super::gate::Gate;
 use super::options::{Durability, Options};
 use super::progress::Progress;
 use super::receipt::Pending;
@@ -25,7 +25,7 @@ use crate::telemetry::metrics::EngineGauges;
 
 /// The service without a network protocol, shared by reference. Closed when it is dropped.
 pub struct Engine {
-    gate: Gate,
+    limits: EventLimits,
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     queue: EventQueue,
@@ -84,7 +84,7 @@ impl Engine {
                 store.queue_bytes_max,
                 retry_after,
             ),
-            gate: Gate::new(&intake),
+            limits: EventLimits::new(&intake),
             clock,
             progress,
             threads: Mutex::new(Some(Threads {
@@ -148,7 +148,7 @@ impl Engine {
                 store.queue_bytes_max,
                 retry_after,
             ),
-            gate: Gate::new(&intake),
+            limits: EventLimits::new(&intake),
             clock,
             progress,
             threads: Mutex::new(Some(Threads {
@@ -172,7 +172,7 @@ impl Engine {
     /// Validates events by the bounds of this engine and its clock as it is now.
     #[must_use]
     pub fn validator(&self) -> Validator<'_> {
-        Validator::new(&self.gate, self.now(), &self.progress.metrics)
+        Validator::new(&self.limits, self.now(), &self.progress.metrics)
     }
 
     /// The durability that acknowledgements will have.
@@ -187,7 +187,7 @@ impl Engine {
     /// Puts a batch, which must not be empty, in the queue; waits while the queue is full. Batches get
     /// their numbers in the order in which they enter the queue. If the future is dropped before it is
     /// ready, nothing is sent.
-    pub async fn admit(&self, batch: EventBatch) -> Result<Pending, SubmitError> {
+    pub async fn submit(&self, batch: EventBatch) -> Result<Pending, SubmitError> {
         self.queue.submit(batch).await
     }
 

@@ -2,7 +2,8 @@
 //! answers queries.
 //!
 //! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
-//! `gate` (validation), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
+//! `validator` (validation), `upload_window`
+//! (the batches of one upload), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
 //! state, in the background), `recovery` (loading a folder).
 
 mod answer;
@@ -10,9 +11,9 @@ mod applier;
 mod clock;
 mod entry_batch;
 mod error;
+mod event_limits;
 mod event_queue;
 mod flusher;
-mod gate;
 mod hold_engine;
 mod options;
 mod progress;
@@ -27,7 +28,7 @@ mod vfs_backend;
 pub use answer::{Cursor, HolderAnswer, KeySegments, Page, Question, RankedHolder};
 pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
-pub use gate::{Gate, Rejection};
+pub use event_limits::{EventLimits, Rejection};
 pub use hold_engine::Engine;
 pub use options::{Durability, Options};
 pub use receipt::{Pending, Receipt};

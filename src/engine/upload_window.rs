@@ -42,7 +42,7 @@ pub struct Acked<T> {
     pub receipt: Option<Receipt>,
 }
 
-type Admission = Pin<Box<dyn Future<Output = Result<Pending, SubmitError>> + Send>>;
+type Submission = Pin<Box<dyn Future<Output = Result<Pending, SubmitError>> + Send>>;
 
 /// `pending` is `None` for a batch without valid events.
 struct InFlight<T> {
@@ -57,7 +57,7 @@ pub struct UploadWindow<T> {
     /// Bytes of the batch before: the capacity of the next one.
     batch_bytes: usize,
     /// A batch that waits for room in the queue of the engine.
-    admission: Option<(Admission, T)>,
+    submission: Option<(Submission, T)>,
     in_flight: VecDeque<InFlight<T>>,
 }
 
@@ -69,7 +69,7 @@ impl<T> UploadWindow<T> {
             engine,
             open: None,
             batch_bytes: 0,
-            admission: None,
+            submission: None,
             in_flight: VecDeque::new(),
         }
     }
@@ -103,7 +103,7 @@ impl<T> UploadWindow<T> {
     /// Whether nothing waits to be sent or acknowledged.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.open.is_none() && self.admission.is_none() && self.in_flight.is_empty()
+        self.open.is_none() && self.submission.is_none() && self.in_flight.is_empty()
     }
 
     /// Sends the open batch. Ready with `None` if there is none; pending while the queue of the engine is full,
@@ -113,7 +113,7 @@ impl<T> UploadWindow<T> {
     /// If the engine refuses the batch. It is dropped, and so is one that was opened since; those in flight
     /// are still acknowledged.
     pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), SubmitError>>> {
-        if self.admission.is_none() {
+        if self.submission.is_none() {
             if self.open.is_some() && self.is_full() {
                 return Poll::Pending;
             }
@@ -126,13 +126,13 @@ impl<T> UploadWindow<T> {
             }
             self.batch_bytes = events.bytes().len();
             let engine = Arc::clone(&self.engine);
-            let admission = Box::pin(async move { engine.admit(events).await });
-            self.admission = Some((admission, tag));
+            let submission = Box::pin(async move { engine.submit(events).await });
+            self.submission = Some((submission, tag));
         }
-        let (admission, _) = self.admission.as_mut().expect("it was just made");
-        let admitted = ready!(admission.as_mut().poll(cx));
-        let (_, tag) = self.admission.take().expect("it was just polled");
-        Poll::Ready(Some(match admitted {
+        let (submission, _) = self.submission.as_mut().expect("it was just made");
+        let submitted = ready!(submission.as_mut().poll(cx));
+        let (_, tag) = self.submission.take().expect("it was just polled");
+        Poll::Ready(Some(match submitted {
             Ok(pending) => {
                 let pending = Some(pending);
                 self.in_flight.push_back(InFlight { tag, pending });
@@ -167,7 +167,7 @@ impl<T> UploadWindow<T> {
     /// Drops the open batch and all acknowledgements. What was sent may be durable or not.
     pub fn abandon(&mut self) {
         self.open = None;
-        self.admission = None;
+        self.submission = None;
         self.in_flight.clear();
     }
 }

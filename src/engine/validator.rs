@@ -3,27 +3,31 @@
 //! It reads the clock once, when it is made, so that a batch of events costs one reading. Knows no wire format:
 //! gRPC and HTTP make the drafts, see `net`.
 
-use super::gate::{Gate, Rejection};
+use super::event_limits::{EventLimits, Rejection};
 use crate::core::{Draft, EventBatch, Micros};
 use crate::telemetry::metrics::Metrics;
 
 /// The bounds of an engine at one moment, and where refused events are counted.
 #[derive(Clone, Copy)]
 pub struct Validator<'e> {
-    gate: &'e Gate,
+    limits: &'e EventLimits,
     now: Micros,
     metrics: &'e Metrics,
 }
 
 impl<'e> Validator<'e> {
-    pub(super) const fn new(gate: &'e Gate, now: Micros, metrics: &'e Metrics) -> Self {
-        Self { gate, now, metrics }
+    pub(super) const fn new(limits: &'e EventLimits, now: Micros, metrics: &'e Metrics) -> Self {
+        Self {
+            limits,
+            now,
+            metrics,
+        }
     }
 
     /// Adds the event of `draft` to `events`, or says why it is refused.
     #[inline]
     pub fn accept(&self, draft: Draft<'_>, events: &mut EventBatch) -> Result<(), Rejection> {
-        events.push(&self.gate.check(draft, self.now)?);
+        events.push(&self.limits.check(draft, self.now)?);
         Ok(())
     }
 

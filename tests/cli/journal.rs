@@ -202,7 +202,7 @@ fn served(folder: &Folder) -> PathBuf {
     runtime.block_on(async {
         for number in 0..9 {
             let pending = engine
-                .admit(batch(number, 2, 200))
+                .submit(batch(number, 2, 200))
                 .await
                 .expect("it is open");
             pending.await.expect("a disk with room");

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    admit, all_time, distinct, distinct_batch, ephemeral, held, open, options, question, submit,
+    all_time, distinct, distinct_batch, enqueue, ephemeral, held, open, options, question, submit,
     until, wait,
 };
 use poh_holdmetrics_rust::core::{EventBatch, Micros, Window};
@@ -19,7 +19,7 @@ fn events_are_numbered_from_one_in_the_order_of_their_admission() {
         (0, Durability::Durable)
     );
     let pendings: Vec<_> = (0..20)
-        .map(|number| admit(&engine, distinct_batch("h", number * 10, 3)).expect("room"))
+        .map(|number| enqueue(&engine, distinct_batch("h", number * 10, 3)).expect("room"))
         .collect();
     for (first, pending) in (1..).step_by(3).zip(pendings) {
         let receipt = wait(pending).expect("acknowledged");
@@ -241,14 +241,14 @@ fn a_full_queue_makes_a_sender_wait_and_a_batch_that_never_fits_is_told() {
         bytes,
         bytes_max: 4 << 10,
     };
-    assert_eq!(admit(&engine, large).err(), Some(expected));
+    assert_eq!(enqueue(&engine, large).err(), Some(expected));
     // A hundred times what fits at once gets through, because senders wait for room.
     wait(async {
         let mut last = None;
         for number in 0..300 {
             last = Some(
                 engine
-                    .admit(distinct_batch("h", number * 40, 40))
+                    .submit(distinct_batch("h", number * 40, 40))
                     .await
                     .expect("room"),
             );
@@ -260,15 +260,15 @@ fn a_full_queue_makes_a_sender_wait_and_a_batch_that_never_fits_is_told() {
 }
 
 #[test]
-fn close_acknowledges_what_was_admitted_and_refuses_the_rest() {
+fn close_acknowledges_what_is_in_the_queue_and_refuses_the_rest() {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = open(options(folder.path())).expect("an empty store");
     let pendings: Vec<_> = (0..200)
-        .map(|number| admit(&engine, distinct_batch("h", number * 10, 10)).expect("room"))
+        .map(|number| enqueue(&engine, distinct_batch("h", number * 10, 10)).expect("room"))
         .collect();
     engine.close();
     for pending in pendings {
-        wait(pending).expect("admitted before the end, so acknowledged");
+        wait(pending).expect("submitted before the end, so acknowledged");
     }
     assert_eq!(
         submit(&engine, distinct_batch("h", 0, 1)),

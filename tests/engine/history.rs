@@ -76,7 +76,7 @@ impl Writer {
             let events = batch((next..next + count).map(|number| self.event(number)));
             next += count;
             self.sent.store(next - 1, Ordering::SeqCst);
-            pendings.push_back((next - 1, engine.admit(events).await.expect("room")));
+            pendings.push_back((next - 1, engine.submit(events).await.expect("room")));
             if pendings.len() == PENDING_MAX {
                 self.receive(&mut pendings).await;
             }

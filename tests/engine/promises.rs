@@ -47,7 +47,7 @@ fn send(engine: &Engine, sent: &[Sent], size: usize, at_once: usize) -> u64 {
         let receipts = wait(async {
             let mut pendings = Vec::new();
             for batch in batches {
-                match engine.admit(batch.clone()).await {
+                match engine.submit(batch.clone()).await {
                     Ok(pending) => pendings.push(pending),
                     Err(_) => break,
                 }

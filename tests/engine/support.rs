@@ -56,14 +56,14 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     })
 }
 
-/// Admits a batch and waits for its receipt.
+/// Submits a batch and waits for its receipt.
 pub(crate) fn submit(engine: &Engine, batch: EventBatch) -> Result<Receipt, SubmitError> {
-    wait(async { engine.admit(batch).await?.await })
+    wait(async { engine.submit(batch).await?.await })
 }
 
-/// Admits a batch and waits no longer.
-pub(crate) fn admit(engine: &Engine, batch: EventBatch) -> Result<Pending, SubmitError> {
-    wait(engine.admit(batch))
+/// Submits a batch and does not wait for its receipt.
+pub(crate) fn enqueue(engine: &Engine, batch: EventBatch) -> Result<Pending, SubmitError> {
+    wait(engine.submit(batch))
 }
 
 pub(crate) fn batch<'a>(events: impl IntoIterator<Item = Event<'a>>) -> EventBatch {

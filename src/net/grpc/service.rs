@@ -70,7 +70,7 @@ impl HoldMetrics for HoldService {
                 validator.count_refused(refusal.field(), 1);
                 bad_field(refusal.field(), &refusal)
             })?;
-        let pending = self.engine.admit(events).await;
+        let pending = self.engine.submit(events).await;
         let receipt = match pending {
             Ok(pending) => pending.await,
             Err(error) => Err(error),

@@ -1,40 +1,40 @@
-//! What a service lets in beyond what makes a valid event: bounds on ids and on the future.
+//! The limits of a service on valid events: the length of ids, and how far in the future a start may be.
 //!
-//! Checked once, before an event is appended. What is already in the journal passes unasked.
+//! They are checked once, before an event is appended, and not when the journal is replayed.
 
 use crate::config::Intake;
 use crate::core::{Claim, Draft, Event, Fact, Field, Micros, Refusal};
 
-/// Why an event is refused at the gate; the text begins with the field.
+/// Why an event is refused; the text begins with the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// It is no event.
+    /// It is not a valid event.
     #[error(transparent)]
     Invalid(#[from] Refusal),
     /// An id is too long.
     #[error("{field}: {bytes} bytes, the maximum is {bytes_max}")]
     IdTooLong {
-        /// Which id.
+        /// The field of the id.
         field: &'static str,
-        /// Its length.
+        /// Its length in bytes.
         bytes: usize,
-        /// The bound.
+        /// The limit.
         bytes_max: usize,
     },
-    /// It starts too far ahead of the clock.
+    /// It starts too far in the future.
     #[error(
         "start: {ahead_seconds} s ahead of the server's clock, the maximum is {ahead_seconds_max} s"
     )]
     TooFarAhead {
-        /// How far, rounded up.
+        /// How far after the current time, rounded up.
         ahead_seconds: u64,
-        /// The bound.
+        /// The limit.
         ahead_seconds_max: u64,
     },
 }
 
 impl Rejection {
-    /// The field to blame, as it is named everywhere.
+    /// The name of the invalid field.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         match self {
@@ -45,17 +45,17 @@ impl Rejection {
     }
 }
 
-/// The bounds of what comes in.
+/// The limits of a service on events.
 #[derive(Clone, Copy, Debug)]
-pub struct Gate {
-    /// Longest `token_id`, `holder_id` or `event_id`.
+pub struct EventLimits {
+    /// Maximum length of `token_id`, `holder_id` and `event_id`, in bytes.
     pub id_bytes_max: usize,
-    /// How far a start may lie ahead of the clock.
+    /// How far after the current time a start may be, in microseconds.
     pub ahead_us_max: u64,
 }
 
-impl Gate {
-    /// The bounds that `intake` sets.
+impl EventLimits {
+    /// The limits in the settings.
     #[must_use]
     pub fn new(intake: &Intake) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Gate {
         }
     }
 
-    /// The event that `draft` makes at `now`, or why it is refused.
+    /// The event with the fields of `draft`, or why it is refused at the time `now`.
     pub fn check<'a>(&self, draft: Draft<'a>, now: Micros) -> Result<Event<'a>, Rejection> {
         let event = draft.check()?;
         self.id(Field::TokenId.name(), event.token_id)?;

@@ -45,7 +45,8 @@ pub(super) struct EventQueue {
 }
 
 impl EventQueue {
-    /// At most `queue_bytes_max` bytes wait; after a full disk, callers are told to come back after `retry_after`.
+    /// A queue of at most `queue_bytes_max` bytes. If the disk is full, errors tell the caller to try
+    /// again after `retry_after`.
     pub(super) fn new(
         progress: Arc<Progress>,
         sink: BatchSink,

@@ -149,7 +149,7 @@ fn open_journal(
         }
         error!(
             applied,
-            "There is no journal: went on with the state alone; what came after it is lost."
+            "There is no journal: continuing with the state alone; all events after it are lost."
         );
     }
     let open = || Journal::open(Arc::clone(&options.vfs), &path, journal_options.clone());

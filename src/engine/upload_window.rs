@@ -56,7 +56,7 @@ pub struct UploadWindow<T> {
     open: Option<OpenBatch<T>>,
     /// Bytes of the batch before: the capacity of the next one.
     batch_bytes: usize,
-    /// A batch that waits for room in the queue of the engine.
+    /// A batch that waits for space in the queue of the engine.
     submission: Option<(Submission, T)>,
     in_flight: VecDeque<InFlight<T>>,
 }

@@ -1,8 +1,8 @@
 //! Opens a copy of the state file, so that reading it never changes it.
 //!
-//! A database is written when it is opened: redb repairs what a crash left. The copy is in a temporary
-//! folder (`TMPDIR`), is made without moving the data where the file system can share blocks, and is
-//! removed when the value is dropped.
+//! redb writes to a database when it opens it, for example to repair it after a crash. The copy is in a
+//! temporary folder (`TMPDIR`) and is removed when the value is dropped. A file system that can share
+//! blocks between files copies no data.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -64,8 +64,8 @@ pub(super) enum StateCopyError {
     State(#[from] StateError),
     /// The copy does not fit on the disk of the temporary folder.
     #[error(
-        "{}: the state is read from a copy, and {} has no room for its {bytes} bytes: set TMPDIR to a \
-         folder with more room",
+        "{}: the state is read from a copy, and {} has no space for its {bytes} bytes: set TMPDIR to a \
+         folder with more space",
         path.display(),
         folder.display()
     )]
@@ -134,7 +134,7 @@ fn make_writable(copy: &Path) -> io::Result<()> {
     if permissions.readonly() {
         #[expect(
             clippy::permissions_set_readonly_false,
-            reason = "nobody else may enter the temporary folder"
+            reason = "only this user has access to the temporary folder"
         )]
         permissions.set_readonly(false);
         fs::set_permissions(copy, permissions)?;
@@ -173,7 +173,7 @@ mod tests {
         let error = copy_error(path.clone(), "/small".into(), full);
         let text = error.to_string();
         assert!(
-            text.contains("/small has no room for its 5000 bytes"),
+            text.contains("/small has no space for its 5000 bytes"),
             "{text}"
         );
         assert!(text.contains("set TMPDIR"), "{text}");

@@ -33,6 +33,17 @@ pub struct RankedHolder<H = HolderScore> {
     pub holder: H,
 }
 
+impl RankedHolder {
+    /// The same, with the holder borrowed.
+    #[must_use]
+    pub const fn as_ref(&self) -> RankedHolder<&HolderScore> {
+        RankedHolder {
+            rank: self.rank,
+            holder: &self.holder,
+        }
+    }
+}
+
 /// The answer to one question: holders in leaderboard order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {

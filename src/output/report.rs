@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::core::{HolderScore, RankedHolder, Snapshot, Window};
 
@@ -18,20 +19,24 @@ pub struct RefusedLine {
     pub reason: String,
 }
 
-/// One holder of a leaderboard, with the fields of every output format.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// One holder of a leaderboard, with the fields of every output format and of the answers over HTTP.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct HolderRow<'a> {
     /// 1 + the number of holders with a strictly larger score.
     pub rank: u64,
     /// Not empty.
+    #[schema(value_type = String)]
     pub holder_id: Cow<'a, str>,
     /// Held time in microseconds.
+    #[schema(value_type = u64)]
     pub held_us: u128,
-    /// Weight-seconds as an exact decimal.
+    /// The exact score in weight-seconds, a decimal without trailing zeros.
+    #[schema(value_type = String, example = "13034832719")]
     pub score: Cow<'a, str>,
     /// The double nearest to the score.
     pub weighted_score: f64,
     /// `held_us` in whole seconds.
+    #[schema(value_type = u64)]
     pub total_seconds: u128,
 }
 
@@ -51,6 +56,19 @@ impl<'a> HolderRow<'a> {
             score: score.into(),
             weighted_score,
             total_seconds: held_us / 1_000_000,
+        }
+    }
+
+    /// The same, with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> HolderRow<'static> {
+        HolderRow {
+            rank: self.rank,
+            holder_id: Cow::Owned(self.holder_id.into_owned()),
+            held_us: self.held_us,
+            score: Cow::Owned(self.score.into_owned()),
+            weighted_score: self.weighted_score,
+            total_seconds: self.total_seconds,
         }
     }
 }

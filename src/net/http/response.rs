@@ -7,38 +7,11 @@ use super::etag::Sequenced;
 use crate::core::Window;
 use crate::engine::{HolderAnswer, Page, RankedHolder};
 use crate::net::report_limit::ListedKeys;
+use crate::output::HolderRow;
 
-/// One holder over the window.
-#[derive(Serialize, ToSchema)]
-pub(super) struct HolderRow {
-    /// 1 + the number of holders with a strictly larger score.
-    rank: u64,
-    holder_id: String,
-    /// Held time in microseconds.
-    #[schema(value_type = u64)]
-    held_us: u128,
-    /// The exact score in weight-seconds, a decimal without trailing zeros.
-    #[schema(example = "13034832719")]
-    score: String,
-    /// The double nearest to score.
-    weighted_score: f64,
-    /// `held_us` in whole seconds.
-    #[schema(value_type = u64)]
-    total_seconds: u128,
-}
-
-impl From<&RankedHolder> for HolderRow {
-    fn from(row: &RankedHolder) -> Self {
-        let totals = &row.holder.totals;
-        Self {
-            rank: row.rank,
-            holder_id: row.holder.holder_id.to_string(),
-            held_us: totals.held_us,
-            score: totals.score.to_string(),
-            weighted_score: totals.score.nearest_double(),
-            total_seconds: totals.total_seconds(),
-        }
-    }
+/// The row of a holder, which outlives the answer of the engine.
+fn row(ranked: &RankedHolder) -> HolderRow<'static> {
+    HolderRow::from(ranked.as_ref()).into_owned()
 }
 
 /// The window as it was applied.
@@ -74,7 +47,7 @@ pub(super) struct Listing {
     window: AppliedWindow,
     /// The number of known holders.
     holders_total: u64,
-    holders: Vec<HolderRow>,
+    holders: Vec<HolderRow<'static>>,
     /// The `page_token` of the next page; null on the last page, and in a leaderboard.
     next_page_token: Option<String>,
 }
@@ -85,7 +58,7 @@ impl Listing {
         Self {
             window: AppliedWindow::new(window, page.sequence),
             holders_total: page.known as u64,
-            holders: page.holders.iter().map(HolderRow::from).collect(),
+            holders: page.holders.iter().map(row).collect(),
             next_page_token: next,
         }
     }
@@ -95,10 +68,7 @@ impl Listing {
         Self {
             window: AppliedWindow::new(window, answer.map_or(sequence, |answer| answer.sequence)),
             holders_total: u64::from(answer.is_some()),
-            holders: answer
-                .iter()
-                .map(|answer| HolderRow::from(&answer.holder))
-                .collect(),
+            holders: answer.iter().map(|answer| row(&answer.holder)).collect(),
             next_page_token: None,
         }
     }
@@ -116,7 +86,7 @@ pub(super) struct HolderReport {
     #[serde(flatten)]
     window: AppliedWindow,
     #[serde(flatten)]
-    holder: HolderRow,
+    holder: HolderRow<'static>,
     /// By `token_id`; over all of time, whatever the window.
     keys: Vec<Key>,
     /// Segments that are not listed: those after the first 20,000, and those of tokens that are left out. Ask for
@@ -152,7 +122,7 @@ impl HolderReport {
         let keys = listed.keys.into_iter();
         Self {
             window: AppliedWindow::new(window, answer.sequence),
-            holder: HolderRow::from(&answer.holder),
+            holder: row(&answer.holder),
             keys: keys
                 .map(|(token_id, segments)| Key {
                     token_id: token_id.to_owned(),

@@ -371,9 +371,13 @@ async fn d7_a_receiver_that_is_away_changes_no_acknowledgement() {
         let ended = service.wait(Duration::from_secs(9));
         assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
         assert!(ended.stderr.contains("Stopped."), "{}", ended.stderr);
-        let is_told = ["cannot be reached", "were given up", "could not be sent"]
-            .iter()
-            .any(|words| ended.stderr.contains(words));
+        let is_told = [
+            "is unavailable",
+            "not exported in time",
+            "could not be exported",
+        ]
+        .iter()
+        .any(|words| ended.stderr.contains(words));
         assert!(is_told, "{}", ended.stderr);
 
         let again = Service::start(folder.path(), &[]);

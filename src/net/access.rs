@@ -129,7 +129,7 @@ impl Access {
     }
 
     /// Whether callers without a key may do what needs `scope`.
-    fn is_open(&self, scope: Scope) -> bool {
+    pub(super) fn is_open(&self, scope: Scope) -> bool {
         includes(&self.anonymous, scope)
     }
 

@@ -239,6 +239,16 @@ async fn without_a_key_only_the_anonymous_scopes_are_open() {
         let answer = http(&service, method, path, "").await;
         assert_eq!(answer.status, status, "{method} {path}");
     }
+    let contract = http(&service, "GET", "/openapi.json", "").await.json();
+    let security = |path: &str, method: &str| &contract["paths"][path][method]["security"];
+    assert_eq!(
+        *security("/leaderboard", "get"),
+        serde_json::json!([{"api_key": ["read"]}, {}])
+    );
+    assert_eq!(
+        *security("/hold", "post"),
+        serde_json::json!([{"api_key": ["write"]}])
+    );
     service.end().await;
 }
 

@@ -34,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::access::Need;
 use super::context::ServerContext;
 use problem::Problem;
 
@@ -53,7 +54,10 @@ pub(super) fn router(context: &ServerContext) -> Router {
         // Not compressed: the layer answers 406 after the handler has run, when events are stored already.
         .routes(routes!(hold::hold))
         .split_for_parts();
-    openapi::complete(&mut document);
+    openapi::complete(&mut document, |path| match middleware::need(path) {
+        Need::Key(scope) => context.access.is_open(scope),
+        Need::AnyKey | Need::Nothing => false,
+    });
     let docs = Router::from(SwaggerUi::new("/docs").config(Config::from(DOCUMENT)))
         .route(DOCUMENT, get(async move || Json(document)))
         .layer(CompressionLayer::new());

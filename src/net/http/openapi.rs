@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _, ToSchema};
 
@@ -128,8 +128,9 @@ pub(super) enum HoldEvents {
     Several(Vec<HoldEvent>),
 }
 
-/// Adds the errors that several routes share to those that each route declares.
-pub(super) fn complete(document: &mut OpenApi) {
+/// Adds the errors that several routes share to those that each route declares, and makes the API key optional
+/// for paths that `is_open` accepts.
+pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&str) -> bool) {
     for (path, item) in &mut document.paths.paths {
         let needs_key = [&item.get, &item.post]
             .into_iter()
@@ -171,6 +172,10 @@ pub(super) fn complete(document: &mut OpenApi) {
                 errors.insert(404, "No event names this holder, or none with this token.");
             }
             add(operation, errors);
+            if let Some(security) = operation.security.as_mut().filter(|_| is_open(path)) {
+                // An empty requirement makes the others optional.
+                security.push(SecurityRequirement::default());
+            }
         }
     }
 }

@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_those_that_the_log_understands() {
+    fn levels_are_those_of_tracing_and_of_python() {
         for text in ["info", "OFF", "Warning", "info,poh_holdmetrics_rust=trace"] {
             assert_eq!(LogLevel.parse(text).as_deref(), Some(text));
         }
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_of_telemetry_is_reached_without_tls() {
+    fn the_url_of_a_telemetry_receiver_has_no_tls() {
         let url = "http://127.0.0.1:4317";
         assert_eq!(Url.parse(url), Some(Some(url.into())));
         assert_eq!(Url.parse(""), Some(None));

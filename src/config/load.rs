@@ -36,14 +36,14 @@ pub struct Loaded {
     origins: Vec<Origin>,
 }
 
-/// What a name stands for.
+/// What a name or a variable refers to.
 enum Named {
     Setting(usize),
     Address(&'static AddressSetting),
 }
 
 impl Named {
-    /// What the first setting or address that `is_it` accepts stands for.
+    /// The first setting that `is_setting` accepts, else the first address that `is_address` accepts.
     fn find(
         is_setting: impl Fn(&Setting) -> bool,
         is_address: impl Fn(&AddressSetting) -> bool,

@@ -1,4 +1,4 @@
-//! `config check` and `config print`: layers, refusals, and the printed default.
+//! `config check` and `config print`: layers, refusals, defaults; and the page of all settings.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use poh_holdmetrics_rust::config::{
     ADDRESSES, Config, SETTINGS, flags, variables as variables_of_settings,
 };
 
-/// What stands above the table of `docs/settings.md`.
+/// The text above the table of `docs/settings.md`.
 const SETTINGS_PAGE: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/golden/settings_head.md"

@@ -1,4 +1,4 @@
-//! What lies in `deploy/` names only metrics and settings that exist.
+//! The files in `deploy/` are valid and name only metrics and settings that exist.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

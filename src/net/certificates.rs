@@ -78,7 +78,7 @@ impl Certificates {
                 info!(file = %self.chain.display(), "Reloaded the certificates.");
             }
             Err(error) => {
-                warn!(error = %error_line(&error), "Cannot reload the certificates; the old ones stay in use.")
+                warn!(error = %error_line(&error), "Cannot reload the certificates; the old ones stay in use.");
             }
         }
     }

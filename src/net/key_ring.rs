@@ -67,7 +67,7 @@ impl KeyRing {
                 info!(keys = keys.len(), file = %self.file.display(), "Reloaded the API keys.");
             }
             Err(error) => {
-                warn!(error = %error_line(&error), "Cannot reload the API keys; the old ones stay in use.")
+                warn!(error = %error_line(&error), "Cannot reload the API keys; the old ones stay in use.");
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) enum Exit {
     },
     /// The journal failed while the service ran.
     #[error(
-        "the journal failed and accepts nothing more ({0}): all that was acknowledged is on disk; start again"
+        "the journal failed and accepts nothing more ({0}): everything acknowledged is on disk; start the service again"
     )]
     JournalFailed(String),
     /// The program was built without Python.

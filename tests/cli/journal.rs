@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::journal_writer::{batch, options, submit, writer};
-use crate::support::{Answer, EVENTS, Folder, expected_holders, holders, run, score};
+use crate::support::{Answer, EVENTS, Folder, command, expected_holders, holders, run, score};
 use poh_holdmetrics_rust::core::{EventBatch, Micros};
 use poh_holdmetrics_rust::engine::{Engine, Options, SystemClock};
 use poh_holdmetrics_rust::journal::{FolderLock, Journal, RealVfs};
@@ -365,6 +365,29 @@ fn who_looks_changes_nothing() {
         journal(verb, &data, &[]).text();
         assert!(contents(&data) == before, "{verb}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_state_is_read_from_a_copy_which_is_then_removed() {
+    let folder = Folder::new();
+    let data = served(&folder);
+    let temporary = folder.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let data_dir = data.to_str().expect("a path that is text");
+    let verify = |temporary: &Path| {
+        let mut verify = command(["journal", "verify", "--data-dir", data_dir]);
+        let output = verify.env("TMPDIR", temporary).output();
+        Answer::from(output.expect("the binary ends"))
+    };
+    assert!(verify(&temporary).text().contains("state: 18 keys"));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    let refused = verify(&folder.path("nowhere"));
+    let sentence = refused.error(1);
+    assert!(
+        sentence.contains("state.redb: cannot be copied to "),
+        "{sentence}"
+    );
 }
 
 #[test]

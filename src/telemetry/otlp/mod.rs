@@ -165,7 +165,7 @@ impl Otlp {
                 warn!(error = %error_line(&error), "The last spans could not be exported.");
             }
             Ok((Err(_), _)) | Err(_) => {
-                warn!("The last spans and metrics were not exported in time.")
+                warn!("The last spans and metrics were not exported in time.");
             }
         }
     }

@@ -96,7 +96,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Exact hold scores from files of hold events, without the binary.",
         epilog=f"The service, scripts, Parquet and Arrow need {BINARY}: {BINARY} --help.",
     )
-    parser.add_argument("--version", action="version", version=f"poh_holdmetrics {__version__}")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"poh_holdmetrics {__version__}",
+        help="print the version and exit",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     score = commands.add_parser(
         "score",
@@ -139,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--engine",
         choices=["auto", "native", "python"],
-        help="[default: auto, native if there is native code]",
+        help="what computes the scores [default: auto, native if there is native code]",
     )
     score.add_argument(
         "--deficits",

@@ -36,7 +36,11 @@ def _optional_time(field: str) -> Callable[[object], datetime | None]:
 
 
 def _weight(value: object) -> Decimal:
-    return _ONE if value is None else wads.decimal_from_wad(wads.wad_from_value("weight", value))
+    return (
+        _ONE
+        if value is None or value is _ONE
+        else wads.decimal_from_wad(wads.wad_from_value("weight", value))
+    )
 
 
 def _delta(value: object) -> Decimal | None:

@@ -275,6 +275,7 @@ def test_the_row_scorer_gives_the_expected_rows(case: Case) -> None:
     scorer.feed_jsonl(case.lines, "events.jsonl", 1)
     case.check_reading(scorer)
     assert scorer.rows(*case.window) == case.rows
+    assert len(scorer.deficits(case.window[0])) == case.deficits
 
 
 def test_the_row_scorer_gives_the_same_from_values(case: Case) -> None:

@@ -78,6 +78,7 @@ def test_a_change_is_read_exactly_and_survives_the_model() -> None:
     assert event.record() == change
     assert HoldEvent.model_validate(event.model_dump()) == event
     assert HoldEvent.model_validate_json(event.model_dump_json()) == event
+    assert HoldEvent.model_validate(dict(event)) == event
     assert "weight" not in event.model_dump()
     assert HoldEvent.from_record(change).model_dump() == event.model_dump()
 

@@ -1,6 +1,6 @@
 """A service in a process of its own, for clients that are not ours.
 
-``HOLDMETRICS_BINARY`` names the program; the tests need grpcio and the package beside this checkout.
+``HOLDMETRICS_BINARY`` names the program; the tests need grpcio and the package of this checkout.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ sys.path.insert(0, str(REPOSITORY / "python_pkg"))
 
 @dataclass(frozen=True)
 class Service:
-    """Where it listens, and the process that does."""
+    """The addresses and the process id of a service."""
 
     grpc: str
     http: str
@@ -30,7 +30,7 @@ class Service:
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    """An empty service that keeps all in memory."""
+    """An empty service that keeps its events in memory."""
     binary = os.environ["HOLDMETRICS_BINARY"]
     arguments = ["serve", "--ephemeral", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"]
     with subprocess.Popen([binary, *arguments], stdout=subprocess.PIPE, text=True) as process:

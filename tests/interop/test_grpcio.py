@@ -17,8 +17,8 @@ from conftest import Service
 from poh_holdmetrics.protocols import hold_pb2 as pb
 from poh_holdmetrics.protocols.hold_pb2_grpc import HoldMetricsStub
 
-#: No call takes longer, but for those that are to end by their deadline.
-PATIENCE = 20.0
+#: No call takes longer, except those that must end by their deadline.
+TIMEOUT_SECONDS = 20.0
 MICROS_ABSENT = -(2**63)
 
 
@@ -42,29 +42,29 @@ def window(as_of: int) -> pb.Window:
 
 
 def test_stats_of_an_empty_store_are_one_default(stub: HoldMetricsStub) -> None:
-    assert list(stub.Stats(Empty(), timeout=PATIENCE)) == [pb.HoldStat()]
+    assert list(stub.Stats(Empty(), timeout=TIMEOUT_SECONDS)) == [pb.HoldStat()]
 
 
 def test_single_events_are_recorded_or_refused(stub: HoldMetricsStub) -> None:
-    ack = stub.Record(hold("a", 0, 10, weight_text="0.1"), timeout=PATIENCE)
+    ack = stub.Record(hold("a", 0, 10, weight_text="0.1"), timeout=TIMEOUT_SECONDS)
     assert (ack.sequence, ack.accepted, ack.durability) == (1, 1, pb.BUFFERED)
     with pytest.raises(grpc.RpcError) as refused:
-        stub.Record(hold("a", 2, 1), timeout=PATIENCE)
+        stub.Record(hold("a", 2, 1), timeout=TIMEOUT_SECONDS)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.value.details() == "end: before start"
     assert any(key == "grpc-status-details-bin" for key, _ in refused.value.trailing_metadata())
-    [stat] = stub.Stats(Empty(), timeout=PATIENCE)
+    [stat] = stub.Stats(Empty(), timeout=TIMEOUT_SECONDS)
     assert (stat.holder_id, stat.total_seconds, stat.weighted_score) == ("a", 10, 1.0)
 
 
 def test_a_stream_is_acknowledged_in_order(stub: HoldMetricsStub, service: Service) -> None:
     events = [hold("a", 0, end) for end in range(1, 501)] + [hold("", 0, 1)]
-    acks = list(stub.Broadcast(iter(events), timeout=PATIENCE))
+    acks = list(stub.Broadcast(iter(events), timeout=TIMEOUT_SECONDS))
     assert [ack.index for ack in acks] == list(range(501))
     assert [ack.sequence for ack in acks] == [*range(1, 501), 0]
     assert acks[-1].refused[0].field == "holder_id"
 
-    # What arrives together may share an acknowledgement: the service sleeps until all of it was sent.
+    # Messages that arrive together may share an acknowledgement: the service is stopped until all are sent.
     all_sent = threading.Event()
 
     def sent() -> Iterator[pb.HoldMsg]:
@@ -73,8 +73,8 @@ def test_a_stream_is_acknowledged_in_order(stub: HoldMetricsStub, service: Servi
 
     os.kill(service.pid, signal.SIGSTOP)
     try:
-        answers = stub.Broadcast(sent(), timeout=PATIENCE, metadata=[("ack-every", "100")])
-        assert all_sent.wait(PATIENCE)
+        answers = stub.Broadcast(sent(), timeout=TIMEOUT_SECONDS, metadata=[("ack-every", "100")])
+        assert all_sent.wait(TIMEOUT_SECONDS)
     finally:
         os.kill(service.pid, signal.SIGCONT)
     coalesced = list(answers)
@@ -96,20 +96,22 @@ def test_batches_of_columns(stub: HoldMetricsStub) -> None:
         weight=[0.1],
         event_id=["", "e", ""],
     )
-    [first, second] = stub.BroadcastBatch(iter([batch, batch]), timeout=PATIENCE)
+    [first, second] = stub.BroadcastBatch(iter([batch, batch]), timeout=TIMEOUT_SECONDS)
     assert (first.sequence, first.accepted, first.refused_total) == (2, 2, 1)
     assert (second.index, second.sequence) == (1, 4)
     assert (first.refused[0].row, first.refused[0].field) == (2, "holder_id")
-    board = stub.GetLeaderboard(pb.GetLeaderboardRequest(window=window(20)), timeout=PATIENCE)
+    board = stub.GetLeaderboard(pb.GetLeaderboardRequest(window=window(20)), timeout=TIMEOUT_SECONDS)
     assert [(row.rank, row.holder_id, row.score) for row in board.holders] == [(1, "a", "1"), (2, "b", "0")]
 
 
 def test_questions(stub: HoldMetricsStub) -> None:
-    list(stub.Broadcast(iter([hold("a", 0, 10), hold("b", 0, None), hold("c", 0, 5)]), timeout=PATIENCE))
+    list(
+        stub.Broadcast(iter([hold("a", 0, 10), hold("b", 0, None), hold("c", 0, 5)]), timeout=TIMEOUT_SECONDS)
+    )
     seen = []
     request = pb.GetSnapshotRequest(window=window(100), page_size=1)
     while True:
-        page = stub.GetSnapshot(request, timeout=PATIENCE)
+        page = stub.GetSnapshot(request, timeout=TIMEOUT_SECONDS)
         assert page.window.as_of.seconds == 100
         seen += [row.holder_id for row in page.holders]
         if not page.next_page_token:
@@ -117,19 +119,19 @@ def test_questions(stub: HoldMetricsStub) -> None:
         request = pb.GetSnapshotRequest(page_size=1, page_token=page.next_page_token)
     assert seen == ["b", "a", "c"]
 
-    report = stub.GetHolder(pb.GetHolderRequest(holder_id="b", window=window(100)), timeout=PATIENCE)
+    report = stub.GetHolder(pb.GetHolderRequest(holder_id="b", window=window(100)), timeout=TIMEOUT_SECONDS)
     assert (report.holder.rank, report.holder.held_us) == (1, "100000000")
     assert not report.keys[0].segments[0].HasField("end")
     with pytest.raises(grpc.RpcError) as missing:
-        stub.GetHolder(pb.GetHolderRequest(holder_id="z"), timeout=PATIENCE)
+        stub.GetHolder(pb.GetHolderRequest(holder_id="z"), timeout=TIMEOUT_SECONDS)
     assert missing.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_watch_tells_changes_until_it_is_cancelled(stub: HoldMetricsStub) -> None:
+def test_a_watch_sends_changes_until_it_is_cancelled(stub: HoldMetricsStub) -> None:
     request = pb.WatchRequest(closed_only=True, interval=Duration(nanos=100_000_000))
-    changes = stub.Watch(request, timeout=PATIENCE)
+    changes = stub.Watch(request, timeout=TIMEOUT_SECONDS)
     assert not next(changes).changed
-    stub.Record(hold("a", 0, 10), timeout=PATIENCE)
+    stub.Record(hold("a", 0, 10), timeout=TIMEOUT_SECONDS)
     assert [row.holder_id for row in next(changes).changed] == ["a"]
     changes.cancel()
     with pytest.raises(grpc.RpcError) as ended:
@@ -142,7 +144,7 @@ def test_deadlines_end_streams(stub: HoldMetricsStub) -> None:
 
     def endless() -> Iterator[pb.HoldMsg]:
         yield hold("a", 0, 1)
-        done.wait(PATIENCE)
+        done.wait(TIMEOUT_SECONDS)
 
     acks = stub.Broadcast(endless(), timeout=0.5)
     assert next(acks).sequence == 1
@@ -157,19 +159,19 @@ def test_cancelled_streams_leave_the_service_as_it_was(stub: HoldMetricsStub) ->
 
     def endless() -> Iterator[pb.HoldMsg]:
         yield hold("a", 0, 1)
-        done.wait(PATIENCE)
+        done.wait(TIMEOUT_SECONDS)
 
     for _ in range(300):  # more than a connection may have open at once
-        acks = stub.Broadcast(endless(), timeout=PATIENCE)
+        acks = stub.Broadcast(endless(), timeout=TIMEOUT_SECONDS)
         next(acks)
         acks.cancel()
     done.set()
-    assert stub.Record(hold("a", 0, 1), timeout=PATIENCE).sequence == 301
+    assert stub.Record(hold("a", 0, 1), timeout=TIMEOUT_SECONDS).sequence == 301
 
 
-def test_packed_messages(service: Service) -> None:
+def test_compressed_messages(service: Service) -> None:
     with grpc.insecure_channel(service.grpc, compression=grpc.Compression.Gzip) as channel:
         stub = HoldMetricsStub(channel)
-        assert stub.Record(hold("a", 0, 1), timeout=PATIENCE).sequence == 1
-        board = stub.GetLeaderboard(pb.GetLeaderboardRequest(), timeout=PATIENCE)
+        assert stub.Record(hold("a", 0, 1), timeout=TIMEOUT_SECONDS).sequence == 1
+        board = stub.GetLeaderboard(pb.GetLeaderboardRequest(), timeout=TIMEOUT_SECONDS)
         assert board.holders[0].holder_id == "a"

@@ -1,4 +1,4 @@
-"""grpcurl, which knows the contract by server reflection alone.
+"""grpcurl, which reads the contract by server reflection.
 
 ``GRPCURL`` names the program; without it these tests are skipped.
 """
@@ -14,7 +14,7 @@ import pytest
 from conftest import Service
 
 GRPCURL = os.environ.get("GRPCURL", "")
-pytestmark = pytest.mark.skipif(not GRPCURL, reason="GRPCURL names no grpcurl")
+pytestmark = pytest.mark.skipif(not GRPCURL, reason="GRPCURL is not set")
 
 
 def grpcurl(service: Service, *words: str, message: str = "") -> subprocess.CompletedProcess[str]:
@@ -59,5 +59,5 @@ def test_a_refusal_names_its_field(service: Service) -> None:
     assert refused.returncode == 64 + 3, "INVALID_ARGUMENT"
     assert "holder_id: missing or empty" in refused.stderr
     assert "google.rpc.BadRequest" in refused.stderr
-    # The types of the details are told by reflection too.
+    # The types of the details come from reflection, too.
     assert '"field": "holder_id"' in refused.stderr

@@ -6,7 +6,7 @@ implementations can be compared. Opens no file and prints nothing; rows are read
 
 from __future__ import annotations
 
-from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
 from poh_holdmetrics.pure.ranking import Row
 from poh_holdmetrics.row_reader import RowReader
 
@@ -21,3 +21,7 @@ class RowScorer(RowReader):
     def rows(self, as_of_us: int, from_us: int | None = None, closed_only: bool = False) -> list[Row]:  # noqa: FBT001, FBT002 - called from Rust by position
         """All rows (rank, holder_id, held_us, score, weighted_score) in leaderboard order."""
         return self._aggregator.snapshot(as_of_us, from_us, closed_only).rows()
+
+    def deficits(self, as_of_us: int) -> list[Deficit]:
+        """The keys whose balance is below 0 at some instant before `as_of_us`."""
+        return self._aggregator.deficits(as_of_us)

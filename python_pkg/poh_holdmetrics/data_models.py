@@ -100,8 +100,8 @@ class HoldEvent(BaseModel):
     def _fields_agree(self) -> Self:
         start, end = self.start, self.end
         is_plain = start is not None and end is not None and end >= start
-        if not is_plain or self.revision or self.retract or self.is_change:
-            validation.check_together(self.record(), has_weight=self.weight is not _ONE)
+        if not is_plain or self.revision or self.retract or self.at is not None or self.delta is not None:
+            validation.check_together(self.record(), self.weight is not _ONE)
         return self
 
     @model_serializer(mode="wrap")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import SupportsIndex
 
 from poh_holdmetrics import instants
 from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.integers import integer_from
 
 #: The largest `revision` and `seq`.
 INTEGER_MAX = 2**63 - 1
@@ -40,11 +40,10 @@ class FieldParsers:
 
 def checked_integer(field: str, value: object) -> int:
     """A `revision` or `seq` given as an integer; a boolean is refused."""
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        number = value.__index__()
-        if 0 <= number <= INTEGER_MAX:
-            return number
-    raise Refused(field, _INTEGER, value)
+    number = integer_from(value)
+    if number is None or not 0 <= number <= INTEGER_MAX:
+        raise Refused(field, _INTEGER, value)
+    return number
 
 
 def checked_flag(field: str, value: object) -> bool:
@@ -92,11 +91,10 @@ def _integer_from_digits(field: str, text: str) -> int:
 
 
 def _micros_time(field: str, value: object) -> int:
-    if type(value) is int:  # most values, without the slower check below
-        return instants.us_in_range(field, value, value)
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        return instants.us_in_range(field, value.__index__(), value)
-    raise Refused(field, instants.NOT_A_TIME, value)
+    us = integer_from(value)
+    if us is None:
+        raise Refused(field, instants.NOT_A_TIME, value)
+    return instants.us_in_range(field, us, us)
 
 
 #: JSON whose numbers were all read as `Number`.

@@ -7,11 +7,12 @@ models are in `data_models`, lines of files in `row_reader`, facts in `pure.fact
 
 from __future__ import annotations
 
-from typing import NamedTuple, SupportsIndex
+from typing import NamedTuple
 
 from poh_holdmetrics import wads
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.field_parsers import DIGITS, FieldParsers, Number
+from poh_holdmetrics.integers import integer_from
 
 #: As a party of a transfer it is no holder: tokens are minted from it and burned to it.
 NULL_ADDRESS = "0x" + "0" * 40
@@ -76,7 +77,7 @@ def records_from_fields(
             None if delta is None else wads.wad_from_value("delta", delta, signed=True),
             0 if seq is None else parsers.integer("seq", seq),
         )
-        check_together(record, has_weight=weight is not None)
+        check_together(record, weight is not None)
         return (record,)
     for field, value, instead in (
         ("holder_id", holder_id, "names from_id and to_id"),
@@ -142,15 +143,15 @@ def transfer_records(
     )
 
 
-def check_together(record: Record, *, has_weight: bool) -> None:
+def check_together(record: Record, has_weight: bool) -> None:  # noqa: FBT001 - by position, which is faster
     """Raise `Refused` if fields that are valid each alone are missing or contradict each other."""
-    start_us, end_us = record.start_us, record.end_us
-    if record.at_us is not None or record.delta is not None:
+    _, _, start_us, end_us, _, event_id, revision, retract, at_us, delta, _ = record
+    if at_us is not None or delta is not None:
         _check_change(record, has_weight=has_weight)
-    elif record.event_id is None and (record.revision or record.retract):
+    elif event_id is None and (revision or retract):
         raise Refused("", "revision or retract without event_id (an event is corrected by its event_id)")
     elif start_us is None and end_us is None:
-        if not record.retract:
+        if not retract:
             raise Refused("start, end", "neither is given (an event has a start, an end, or both)")
     elif start_us is not None and end_us is not None and end_us < start_us:
         raise Refused("end", "before start")
@@ -178,18 +179,17 @@ def _check_present(what: str, **fields: int | None) -> None:
 
 def checked_id(field: str, value: object) -> str:
     """A `token_id` or `holder_id`: non-empty text that can be written as UTF-8, or an integer's digits."""
-    if isinstance(value, str):
-        if isinstance(value, Number):
-            if DIGITS.fullmatch(value):
-                return str(value)
-        elif value:
-            return _encodable(field, value, _ID_NOT_TEXT)
-        else:
-            raise Refused(field, _ID_MISSING)
-    elif isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        return str(value.__index__())
-    if value is None:
+    if value is None or value == "":
         raise Refused(field, _ID_MISSING)
+    if isinstance(value, Number):
+        if DIGITS.fullmatch(value):
+            return str(value)
+    elif isinstance(value, str):
+        return _encodable(field, value, _ID_NOT_TEXT)
+    else:
+        number = integer_from(value)
+        if number is not None:
+            return str(number)
     raise Refused(field, _ID_NOT_TEXT, value)
 
 

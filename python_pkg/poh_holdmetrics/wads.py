@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal
-from typing import SupportsIndex
 
 from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.integers import integer_from
 
 #: Steps in a weight of 1, and the bound that a weight stays below: 2^128 steps.
 WAD = 10**18
@@ -51,12 +51,12 @@ def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
         if not value.is_finite():
             raise Refused(field, _NOT_FINITE_NUMBER, value)
         return wad_from_text(field, str(value), signed=signed)
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        number = value.__index__()
-        if number < 0 and not signed:
-            raise Refused(field, _NEGATIVE, value)
-        return _bounded(field, number * WAD, value)
-    raise Refused(field, _NOT_A_NUMBER, value)
+    number = integer_from(value)
+    if number is None:
+        raise Refused(field, _NOT_A_NUMBER, value)
+    if number < 0 and not signed:
+        raise Refused(field, _NEGATIVE, value)
+    return _bounded(field, number * WAD, value)
 
 
 def wad_from_text(field: str, text: str, *, signed: bool = False) -> int:

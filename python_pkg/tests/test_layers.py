@@ -36,6 +36,7 @@ LAYERS: list[set[str]] = [
         "column_types",
         "field_parsers",
         "instants",
+        "integers",
         "protocols.hold_pb2",
         "protocols.hold_pb2_grpc",
         "row_reader",

@@ -201,7 +201,7 @@ class Aggregator:
         found = []
         for token_id, holder_id in self._sorted_keys():
             facts = self._holders[holder_id][token_id]
-            first = first_deficit(facts.in_force().changes, as_of_us)
+            first = first_deficit(facts.in_force()[2], as_of_us)
             if first is not None:
                 at_us, balance = first
                 debits = [event_id for event_id, delta in facts.changes_at(at_us).items() if delta < 0]
@@ -241,8 +241,8 @@ class Aggregator:
         since_us = MIN_US if from_us is None else from_us
         held_us = wad_us = deficits = 0
         for facts in tokens.values():
-            key = integral(facts, since_us, as_of_us, closed_only=closed_only)
-            held_us += key.held_us
-            wad_us += key.wad_us
-            deficits += key.deficits
+            key_us, key_wad_us, key_deficits = integral(facts, since_us, as_of_us, closed_only=closed_only)
+            held_us += key_us
+            wad_us += key_wad_us
+            deficits += key_deficits
         return Total(held_us, wad_us, deficits)

@@ -47,7 +47,7 @@ def records_from_columns(
     """One record a row. Raises `InputError` naming the column, or naming the row as `row 17: ...`."""
     rows = len(_texts("token_id", token_id, None))
     none: list[None] = [None] * rows
-    columns = (
+    columns: list[Sequence[object]] = [
         _texts("token_id", token_id, rows),
         _texts("holder_id", holder_id, rows),
         none if start_us is None else _times("start_us", start_us, rows),
@@ -58,10 +58,13 @@ def records_from_columns(
         none
         if retract is None
         else [bool(x) for x in _numbers("retract", retract, _FLAG, "bool or uint8", rows)],
-        none if at_us is None else _times("at_us", at_us, rows),
-        none if delta is None else _decimals("delta", delta, rows),
-        none if seq is None else _numbers("seq", seq, _INT64, "int64", rows),
-    )
+    ]
+    if any(column is not None for column in (at_us, delta, seq)):
+        columns += [
+            none if at_us is None else _times("at_us", at_us, rows),
+            none if delta is None else _decimals("delta", delta, rows),
+            none if seq is None else _numbers("seq", seq, _INT64, "int64", rows),
+        ]
     batch: list[Record] = []
     for row, values in enumerate(zip(*columns, strict=True)):
         try:

@@ -24,6 +24,7 @@ def effective_segments(facts: KeyFacts, *, closed_only: bool = False) -> list[Se
 def integral(facts: KeyFacts, from_us: int, as_of_us: int, *, closed_only: bool = False) -> Total:
     """Held microseconds, the sum in wad-microseconds over [from_us, as_of_us), and 1 if in deficit."""
     in_force = facts.in_force()
+    changes = in_force[2]
     held_us = total = 0
     clipped = []
     for start_us, end_us, wad in _segments(in_force, closed_only=closed_only):
@@ -34,7 +35,7 @@ def integral(facts: KeyFacts, from_us: int, as_of_us: int, *, closed_only: bool 
     for start_us, end_us, wad in clipped if len(clipped) < 2 else envelope(clipped):  # noqa: PLR2004
         held_us += end_us - start_us
         total += (end_us - start_us) * wad
-    is_deficit = bool(in_force.changes) and first_deficit(in_force.changes, as_of_us) is not None
+    is_deficit = bool(changes) and first_deficit(changes, as_of_us) is not None
     return Total(held_us, total, int(is_deficit))
 
 
@@ -74,9 +75,12 @@ def envelope(segments: list[Segment]) -> list[Segment]:
 
 
 def _segments(in_force: InForce, *, closed_only: bool) -> list[Segment]:
-    segments = [(start_us, end_us, wad) for (start_us, end_us), wad in in_force.closed.items()]
-    segments += segments_from_marks(in_force.marks, closed_only=closed_only)
-    segments += segments_from_changes(in_force.changes, closed_only=closed_only)
+    closed, marks, changes = in_force
+    segments = [(start_us, end_us, wad) for (start_us, end_us), wad in closed.items()]
+    if marks:
+        segments += segments_from_marks(marks, closed_only=closed_only)
+    if changes:
+        segments += segments_from_changes(changes, closed_only=closed_only)
     return segments
 
 

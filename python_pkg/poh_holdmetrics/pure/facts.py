@@ -8,7 +8,7 @@ one in force is kept. Scores nothing; see `curve`, `balance` and `envelope`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from poh_holdmetrics import wads
 from poh_holdmetrics.validation import Record
@@ -23,18 +23,13 @@ Marks: TypeAlias = Mapping[int, tuple[int, int]]
 #: Changes of balance as {at_us: sum of their deltas}.
 Changes: TypeAlias = Mapping[int, int]
 
+#: The facts of a key that count, to be read only.
+InForce: TypeAlias = tuple[Closed, Marks, Changes]
+
 #: What decides between events of one id, compared as a tuple: revision, retract, start, end, weight, at,
 #: delta, seq. An absent value is an empty tuple, which is smaller than every present one.
 _Present: TypeAlias = tuple[int, ...]
 _Claim: TypeAlias = tuple[int, bool, _Present, _Present, int, _Present, _Present, int]
-
-
-class InForce(NamedTuple):
-    """The facts of a key that count; read them, do not change them."""
-
-    closed: Closed
-    marks: Marks
-    changes: Changes
 
 
 class KeyFacts:
@@ -68,7 +63,7 @@ class KeyFacts:
     def in_force(self) -> InForce:
         """The closed holds, marks and changes that count, in time linear in the facts."""
         if self._claims is None:
-            return InForce(self._closed, self._marks, {})
+            return self._closed, self._marks, {}
         closed, marks, changes = dict(self._closed), dict(self._marks), dict[int, int]()
         for _, retract, start, end, wad, at, delta, seq in self._claims.values():
             if retract:
@@ -77,7 +72,7 @@ class KeyFacts:
                 changes[at[0]] = changes.get(at[0], 0) + delta[0]
             else:
                 _put_hold(closed, marks, start[0] if start else None, end[0] if end else None, wad, seq)
-        return InForce(closed, marks, changes)
+        return closed, marks, changes
 
     def changes_at(self, at_us: int) -> dict[str, int]:
         """The deltas in force at one instant, by `event_id`."""

@@ -1,28 +1,28 @@
-//! What a server says of events that were sent.
+//! Acknowledgements of events that were sent.
 
 use crate::net::pb;
 
-/// What is known of events up to a place in a stream.
+/// The outcome of the events up to a message of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ack {
-    /// Number of the last event that this covers; 0 where every one was refused.
+    /// Sequence number of the last event that this covers; 0 if all were refused.
     pub sequence: u64,
-    /// Place in the stream of the last message that this covers, from 0.
+    /// Index in the stream of the last message that this covers, from 0.
     pub index: u64,
-    /// Events accepted.
+    /// How many events were accepted.
     pub accepted: u64,
     /// Whether they are on disk.
     pub is_durable: bool,
-    /// Events refused.
+    /// The refused events.
     pub refused: Vec<RefusedRow>,
 }
 
 /// An event that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedRow {
-    /// Row of its batch, from 0; `None` where the whole batch is refused.
+    /// Row of its batch, from 0; `None` if the whole batch is refused.
     pub row: Option<usize>,
-    /// One line that begins with the field.
+    /// Why, in one line that begins with the field.
     pub reason: String,
 }
 

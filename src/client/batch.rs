@@ -1,4 +1,4 @@
-//! Events as they are sent: one alone, or many in columns.
+//! Events as they are sent: one per message, or many in columns.
 
 use prost_types::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::net::pb::{HoldBatch, HoldMsg};
 #[derive(Clone, Debug)]
 pub struct Message(pub(super) HoldMsg);
 
-/// Events side by side. A column that says nothing in any row is left out.
+/// Events in columns. A column with nothing but defaults is left out.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     columns: HoldBatch,
@@ -53,7 +53,7 @@ impl Batch {
         columns.start_us.push(micros(draft.start));
         columns.end_us.push(micros(draft.end));
         if let Some(weight) = weight_text(&draft) {
-            // The rows before weighed 1, which was left out.
+            // The rows before have weight 1, which was left out.
             columns.weight_text.resize(rows, "1".to_owned());
             columns.weight_text.push(weight);
         } else if !columns.weight_text.is_empty() {
@@ -71,7 +71,7 @@ impl Batch {
             event.token_id.len() + event.holder_id.len() + draft.event_id.map_or(0, str::len) + 32;
     }
 
-    /// How many events.
+    /// The number of events.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows
@@ -89,13 +89,13 @@ impl Batch {
         self.bytes
     }
 
-    /// One value stands for all rows only in a column of one: a batch of one row needs no care.
+    /// A column of one value holds for all rows, which is right for a batch of one row, too.
     pub(super) fn into_wire(self) -> HoldBatch {
         self.columns
     }
 }
 
-/// Adds a value to a column that is left out while it holds nothing but defaults.
+/// Adds a value to a column that is left out as long as it has nothing but defaults.
 fn extend<T: Clone + Default + PartialEq>(column: &mut Vec<T>, rows: usize, value: T) {
     if column.is_empty() {
         if value == T::default() {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_say_nothing_are_left_out() {
+    fn columns_of_defaults_are_left_out() {
         let mut batch = Batch::default();
         batch.push(&draft().check().unwrap());
         batch.push(&draft().check().unwrap());
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_begins_late_is_filled_up_for_the_rows_before() {
+    fn a_column_that_begins_late_is_filled_with_defaults() {
         let mut batch = Batch::default();
         batch.push(&draft().check().unwrap());
         let named = Draft {

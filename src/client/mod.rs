@@ -1,7 +1,7 @@
-//! A client of the contract: what `send`, `load` and tests speak to a server with.
+//! A client of the gRPC contract, used by `send`, `load` and tests.
 //!
-//! It hides the generated code, adds the API key, and sorts failures into those that a second try
-//! may cure and those that it will not. When to try again is the caller's choice.
+//! It hides the generated code, adds the API key, and tells errors that may pass from those that will not.
+//! Whether and when to retry is the caller's choice.
 
 mod ack;
 mod batch;
@@ -29,12 +29,12 @@ use crate::net::pb;
 use crate::net::pb::hold_metrics_client::HoldMetricsClient;
 
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
-/// A lost peer is noticed within twice this.
+/// A lost connection is noticed within twice this time.
 const PING_EVERY: Duration = Duration::from_secs(10);
-/// Bytes of acknowledgements that may be on their way.
+/// Bytes of acknowledgements that may be in flight.
 const WINDOW_BYTES: u32 = 1 << 20;
 
-/// Where a server is, and what it is shown.
+/// The address of a server, and the credentials for it.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
     /// As in `http://127.0.0.1:60051` or `https://example.org:60051`.
@@ -66,7 +66,7 @@ pub enum ClientError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Nothing answers there.
-    #[error("{url}: nobody answers")]
+    #[error("{url}: no server answers")]
     Connect {
         /// The server.
         url: String,
@@ -97,15 +97,13 @@ pub enum ClientError {
         /// What is wrong with it.
         source: rustls::Error,
     },
-    /// Something answers there that speaks no gRPC.
-    #[error(
-        "the server answers as HTTP does: name its gRPC address, which by default has port 60051"
-    )]
+    /// The server answered in HTTP without gRPC.
+    #[error("the server speaks HTTP, not gRPC; name its gRPC address, by default port 60051")]
     NotGrpc,
     /// The server answered with an error, or the connection broke.
     #[error("{}: {}", code_name(status.code()), status.message())]
     Call {
-        /// As it came.
+        /// The status that the server or the transport reported.
         status: Box<Status>,
     },
 }
@@ -122,13 +120,13 @@ impl From<Status> for ClientError {
 }
 
 impl ClientError {
-    /// A stream that ended without an error although more was wanted of it.
+    /// A stream ended without an error, but too early.
     #[must_use]
     pub fn ended(what: &str) -> Self {
         Status::unavailable(what).into()
     }
 
-    /// Whether the same call may succeed later, and after how long the server wants to see it.
+    /// `None` if the same call would fail again; else when to retry, if the server says so.
     #[must_use]
     pub fn retry(&self) -> Option<Option<Duration>> {
         match self {
@@ -146,7 +144,7 @@ impl ClientError {
                     let details = status.get_error_details();
                     Some(details.retry_info().and_then(|info| info.retry_delay))
                 }
-                // What tonic makes of a connection that breaks off.
+                // How tonic reports a broken connection.
                 Code::Unknown | Code::Internal if is_transport(status) => Some(None),
                 _ => None,
             },
@@ -154,7 +152,7 @@ impl ClientError {
     }
 }
 
-/// A gRPC server answers 200 always; what it says of a route that it has not is elsewhere.
+/// A gRPC server answers an unknown method with HTTP status 200; only other HTTP servers answer 404.
 fn is_plain_http(status: &Status) -> bool {
     status.message().ends_with("status: 404 Not Found")
 }
@@ -163,7 +161,7 @@ fn is_transport(status: &Status) -> bool {
     status.source().is_some()
 }
 
-/// What a server says of a stream of events, in order.
+/// The acknowledgements of a stream of events, in order.
 pub type Acks = BoxStream<'static, Result<Ack, ClientError>>;
 
 /// A connection to a server; calls may share a clone of it.
@@ -175,7 +173,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and waits at most five seconds for that.
+    /// Connects, for at most five seconds.
     pub async fn connect(target: &Target) -> Result<Self, ClientError> {
         let unusable = |what| {
             move |error: tonic::transport::Error| ClientError::Target {
@@ -229,7 +227,7 @@ impl Client {
         })
     }
 
-    /// Sends one event and waits for its acknowledgement. A refused event is an acknowledgement, too.
+    /// Sends one event and waits for its acknowledgement, which also reports a refusal.
     pub async fn record(&mut self, message: Message) -> Result<Ack, ClientError> {
         let request = self.request(message.0);
         match self.calls.record(request).await {
@@ -254,7 +252,7 @@ impl Client {
         }
     }
 
-    /// Sends batches as they come; one acknowledgement covers one of them.
+    /// Sends batches as they come; each has its own acknowledgement.
     pub async fn broadcast_batch(
         &mut self,
         batches: impl Stream<Item = Batch> + Send + 'static,
@@ -267,7 +265,7 @@ impl Client {
     }
 
     /// Why a call failed. A TLS server closes a connection without TLS before it answers, which looks
-    /// like a server that has just ended; so it is asked.
+    /// like a server that has just ended; a TLS handshake tells the two apart.
     async fn failed(&self, status: Status) -> ClientError {
         if is_transport(&status)
             && let Some(authority) = self.url.strip_prefix("http://")

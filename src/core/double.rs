@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn of_two_equally_near_decimals_the_even_one_is_taken() {
-        let value = 1_166_563_246_683_183.25;
+        let value = "1166563246683183.25".parse().unwrap();
         let weight = Wad::from_double(value).unwrap();
         assert_eq!(weight.to_string(), "1166563246683183.2");
         agrees(value);

@@ -1,4 +1,4 @@
-//! A second opinion: the pure-Python package scores what this program has read.
+//! An independent check: the pure-Python package scores what this program has read.
 //!
 //! Hands raw rows to `poh_holdmetrics.pure.row_scorer.RowScorer`, which reads, judges and scores them
 //! without any code of ours, and takes the leaderboard back. Opens no file; see [`crate::input::raw`].
@@ -14,13 +14,13 @@ use crate::core::{Micros, Window};
 use crate::input::raw::{RawBatch, RawValues};
 use crate::output::{HolderRow, Leaderboard, RefusedLine};
 
-/// Why there is no second opinion.
+/// Why the check failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// Somebody pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
-    /// The package raised what it should not.
+    /// The package raised an unexpected exception.
     #[error("the Python package failed")]
     Python(#[source] PyErr),
 }
@@ -35,18 +35,18 @@ impl From<PyErr> for AuditError {
     }
 }
 
-/// One set of rows in the hands of the Python package.
+/// The rows that are passed to the Python package, and its answer.
 pub struct Audit<'a> {
     interpreter: &'a Interpreter,
     audit: Py<PyAny>,
 }
 
-/// Lines read, and of these the ones accepted.
+/// Lines that were read, and how many of them were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Blank lines are none.
+    /// Without blank lines.
     pub read: u64,
-    /// Events that count.
+    /// Accepted events.
     pub accepted: u64,
 }
 
@@ -60,10 +60,10 @@ pub struct AuditedLeaderboard {
 type AuditedRow = (u64, String, u128, String, f64);
 
 impl<'a> Audit<'a> {
-    /// Nothing is read yet.
+    /// Without any rows.
     ///
     /// # Errors
-    /// Where the package cannot be imported.
+    /// If the package cannot be imported.
     pub fn new(interpreter: &'a Interpreter) -> Result<Self, AuditError> {
         let audit = interpreter.attach(|py| {
             let class = py
@@ -74,20 +74,20 @@ impl<'a> Audit<'a> {
         Ok(Self { interpreter, audit })
     }
 
-    /// Hands over some rows; a refused row is listed, not an error.
+    /// Passes rows to the package; a refused row is listed, not an error.
     ///
     /// # Errors
-    /// Where Python raises, or is interrupted.
+    /// If Python raises an exception or is interrupted.
     pub fn feed(&self, batch: &RawBatch) -> Result<(), AuditError> {
         Ok(self
             .interpreter
             .attach(|py| feed(self.audit.bind(py), batch))?)
     }
 
-    /// How much was handed over and accepted so far.
+    /// How many rows were passed and accepted so far.
     ///
     /// # Errors
-    /// Where Python raises, or is interrupted.
+    /// If Python raises an exception or is interrupted.
     pub fn counts(&self) -> Result<Counts, AuditError> {
         Ok(self.interpreter.attach(|py| {
             let audit = self.audit.bind(py);
@@ -101,7 +101,7 @@ impl<'a> Audit<'a> {
     /// The rows refused so far, in order.
     ///
     /// # Errors
-    /// Where Python raises, or is interrupted.
+    /// If Python raises an exception or is interrupted.
     pub fn refused(&self) -> Result<Vec<RefusedLine>, AuditError> {
         let refused: Vec<(String, u64, String)> = self
             .interpreter
@@ -117,7 +117,7 @@ impl<'a> Audit<'a> {
     /// The first `top` holders over `window`, or all.
     ///
     /// # Errors
-    /// Where Python raises, or is interrupted.
+    /// If Python raises an exception or is interrupted.
     pub fn leaderboard(
         &self,
         window: &Window,
@@ -186,7 +186,7 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
     Ok(())
 }
 
-/// The fields in the order that the package reads them in.
+/// The fields in the order in which the package reads them.
 fn fields(values: &RawValues) -> impl for<'py> IntoPyObject<'py> + use<'_> {
     (
         values.token_id.as_deref(),

@@ -1,7 +1,7 @@
-//! What Python sees when something goes wrong: refusals, bad arguments, and our own panics.
+//! Errors as Python sees them: refusals, bad arguments, and panics of our own code.
 //!
-//! A refusal is a `ValueError` whose text is the reason. A panic is a broken promise of this code:
-//! it is caught at the edge, logged, and raised as a `RuntimeError`, and the process goes on.
+//! A refusal is a `ValueError` whose text is the reason. A panic is a bug in this code: it is caught at the
+//! boundary, logged, and raised as a `RuntimeError`, and the process continues.
 
 use std::any::Any;
 use std::fmt::Display;
@@ -10,9 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::{PyErr, PyResult};
 
-/// A panic, caught at the edge.
+/// A panic, caught at the boundary to Python.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{callable} failed inside: {message}; please report this")]
+#[error("{callable} panicked: {message}; please report this as a bug")]
 pub struct Panicked {
     /// The callable that Python called.
     callable: &'static str,
@@ -40,8 +40,8 @@ pub(super) fn guarded<T>(
 
 /// The result of `body`, or how it panicked, which is logged.
 fn caught<T>(callable: &'static str, body: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // What a panic leaves half done is behind shared locks that hold no broken promise: each event
-    // is applied under one lock, and an answer is built anew for each question.
+    // A panic leaves no broken state behind: each event is applied under one lock, and an answer is built
+    // anew for each call.
     catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
         let message = message_of(payload.as_ref()).to_owned();
         tracing::error!(callable, message, "A native callable panicked.");
@@ -67,7 +67,7 @@ mod tests {
         let panicked = caught("snapshot", || [1, 2, 3][index]).unwrap_err();
         let text = panicked.to_string();
         assert!(
-            text.starts_with("snapshot failed inside: index out of bounds"),
+            text.starts_with("snapshot panicked: index out of bounds"),
             "{text}"
         );
         assert_eq!(caught("snapshot", || 5), Ok(5));
@@ -83,14 +83,17 @@ mod tests {
 
     #[cfg(feature = "py-embed")]
     #[test]
-    fn python_gets_a_runtime_error_and_goes_on() {
+    fn python_gets_a_runtime_error_and_continues() {
         use pyo3::Python;
 
         Python::attach(|py| {
             let error = guarded("snapshot", || -> PyResult<()> { panic!("broken") }).unwrap_err();
             assert!(error.is_instance_of::<PyRuntimeError>(py));
             let text = error.value(py).to_string();
-            assert_eq!(text, "snapshot failed inside: broken; please report this");
+            assert_eq!(
+                text,
+                "snapshot panicked: broken; please report this as a bug"
+            );
             assert_eq!(guarded("snapshot", || Ok(5)).unwrap(), 5);
             assert!(py.import("sys").is_ok());
         });

@@ -1,7 +1,7 @@
 //! Keeps the extension module out of this process.
 //!
-//! It is the same native code a second time, with types and state of its own: an aggregator of one
-//! would be none to the other. A finder in front of all others refuses its name and finds nothing.
+//! It would be a second copy of the same native code, with types and state of its own: an aggregator of one
+//! copy is not an aggregator to the other. A finder in front of all others refuses to import its name.
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -15,7 +15,7 @@ struct ExtensionGuard;
 
 #[pymethods]
 impl ExtensionGuard {
-    /// Refuses the extension, and leaves everything else to the next finder.
+    /// Refuses the extension; everything else is left to the next finder.
     #[expect(clippy::unused_self, reason = "the import system calls a method")]
     #[pyo3(signature = (fullname, path=None, target=None))]
     fn find_spec(
@@ -29,8 +29,8 @@ impl ExtensionGuard {
             return Ok(());
         }
         Err(PyImportError::new_err(format!(
-            "{EXTENSION_MODULE} cannot be imported inside main_holdmetrics, which carries the same \
-             native code: use poh_holdmetrics, which finds it"
+            "{EXTENSION_MODULE} cannot be imported inside main_holdmetrics, which contains the same \
+             native code: import poh_holdmetrics, which uses it"
         )))
     }
 }

@@ -1,6 +1,6 @@
-//! What the booted interpreter says of itself, for `doctor`.
+//! The state of the booted interpreter, for `doctor`.
 //!
-//! Asks and judges nothing; a question that fails is answered with its exception.
+//! Reports and judges nothing; if a query fails, its exception is the answer.
 
 use pyo3::prelude::*;
 use pyo3::types::PyAnyMethods;
@@ -10,24 +10,24 @@ use super::interpreter::{HOST_MODULE, Interpreter};
 /// Packages whose versions matter when something is wrong.
 const PACKAGES: [&str; 4] = ["poh-holdmetrics", "pydantic", "pydantic-core", "PyYAML"];
 
-/// Answers of the interpreter.
+/// What the interpreter reports.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// `sys.version`.
     pub version: String,
     /// `sys.path`.
     pub search_path: Vec<String>,
-    /// Names of packages and their installed versions; `None` where one is not installed.
+    /// Names of packages and their versions; `None` if a package is not installed.
     pub packages: Vec<(String, Option<String>)>,
-    /// Where the imported `poh_holdmetrics` lies, or why it cannot be imported.
+    /// The file of the imported `poh_holdmetrics`, or why it cannot be imported.
     pub package: Result<String, String>,
-    /// What `poh_holdmetrics.native.source()` says.
+    /// The result of `poh_holdmetrics.native.source()`.
     pub native_source: Result<String, String>,
     /// The score of ten seconds at weight 1 through the registered callables: `10`.
     pub trial_score: Result<String, String>,
 }
 
-/// Asks everything.
+/// Queries the interpreter.
 #[must_use]
 pub fn inspect(interpreter: &Interpreter) -> Inspection {
     interpreter.attach(|py| Inspection {

@@ -1,16 +1,16 @@
-//! What a folder holds of a Python: its standard modules, its installed packages, its version.
+//! What a folder contains of a Python installation: standard modules, installed packages, version.
 //!
-//! Looks at one folder and decides nothing; see [`super::runtime`] for which folder is taken.
+//! Inspects one folder and decides nothing; [`super::runtime`] chooses the folder.
 
 use std::path::{Path, PathBuf};
 
 /// `X.Y` of the Python that this program is linked against.
 pub const PYTHON: &str = env!("POH_BUILD_PYTHON");
 
-/// The folder of standard modules under `home`; `None` where there is none of our version.
+/// The folder of standard modules under `home`; `None` if there is none of our version.
 pub(super) fn stdlib(home: &Path) -> Option<PathBuf> {
     if home.as_os_str().is_empty() {
-        // A cross build knows no Python of its own; an empty path would mean the working folder.
+        // A cross build has no Python; an empty path would mean the working folder.
         return None;
     }
     let folders = if cfg!(windows) {
@@ -18,7 +18,7 @@ pub(super) fn stdlib(home: &Path) -> Option<PathBuf> {
     } else {
         vec![library(home, "lib", PYTHON), library(home, "lib64", PYTHON)]
     };
-    // Without these two the interpreter ends the process while it starts.
+    // Without these two, the interpreter ends the process during initialisation.
     folders
         .into_iter()
         .find(|folder| folder.join("os.py").is_file() && folder.join("encodings").is_dir())
@@ -34,7 +34,7 @@ pub(super) fn site_packages(home: &Path) -> Option<PathBuf> {
     Some(library.join("site-packages")).filter(|folder| folder.is_dir())
 }
 
-/// `X.Y` of a Python under `home` that is not ours.
+/// `X.Y` of a Python under `home` of another version than ours.
 pub(super) fn other_version(home: &Path) -> Option<String> {
     let entries = home.join("lib").read_dir().ok()?;
     let names = entries

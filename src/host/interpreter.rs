@@ -1,13 +1,13 @@
 //! The interpreter inside this process: booted once, never finalised.
 //!
-//! The thread that boots owns it; the command line boots on the main thread, so that Python's own
-//! handlers for signals are at work as under `python`: Ctrl-C is a `KeyboardInterrupt` in the
-//! script, and `asyncio.run` cancels its main task. Nothing else in the process handles signals
-//! then. The configuration is isolated: no `PYTHON*` variable and no user folder is obeyed, the
-//! paths come from [`super::runtime`] alone.
+//! The thread that boots it owns it; the command line boots it on the main thread, so that Python's own
+//! signal handlers work as under `python`: Ctrl-C raises `KeyboardInterrupt` in the script, and
+//! `asyncio.run` cancels its main task. Nothing else in the process handles signals then. The
+//! configuration is isolated: `PYTHON*` variables and the user's site folder are ignored, and all paths
+//! come from [`super::runtime`].
 //!
-//! Finalising is left out on purpose: with another thread attached it may crash. What it would have
-//! done for the user is done by hand in [`Interpreter::exit`].
+//! It is not finalised, because that may crash if another thread is attached. [`Interpreter::exit`] does
+//! what users expect of it: threads are joined, exit handlers run, streams are flushed.
 #![allow(unsafe_code, reason = "PyConfig is an interface of C")]
 
 use std::ffi::{CStr, OsStr, OsString};
@@ -21,20 +21,21 @@ use pyo3::{ffi, intern};
 use super::installation::PYTHON;
 use super::runtime::Runtime;
 use super::{guard, logging, native};
+use crate::excerpt::quoted;
 
-/// The module that the registered callables are in.
+/// The module of the registered callables.
 pub const HOST_MODULE: &str = "_holdmetrics_host";
-/// What `python` ends with where its output could not be written.
+/// The exit code of `python` if its output could not be written.
 const EXIT_FLUSH_FAILED: i32 = 120;
 
-/// What the options of `python` choose; the default is an interpreter without any.
+/// The options of `python`; the default is an interpreter without any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `-B` writes no `.pyc` files.
+    /// `-B`: do not write `.pyc` files.
     pub keeps_no_bytecode: bool,
-    /// `-u` writes standard output at once.
+    /// `-u`: do not buffer standard output.
     pub is_unbuffered: bool,
-    /// `-q` prints no banner.
+    /// `-q`: do not print a banner.
     pub is_quiet: bool,
     /// `-O`, `-OO`.
     pub optimization: i32,
@@ -48,30 +49,30 @@ pub struct Settings {
     pub extensions: Vec<OsString>,
 }
 
-/// Why the interpreter does not start.
+/// Why the interpreter did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    /// The library is of another version than the one that was built against.
+    /// The loaded library has another version than the one that this program was built with.
     #[error(
-        "the Python library that was loaded is {found}, but this program is built for Python \
-         {PYTHON}: put the library of that version where the program looks for it"
+        "the loaded Python library has version {found}, but this program is built for Python \
+         {PYTHON}: put the library of that version on the library path"
     )]
     WrongLibrary {
-        /// What the library says of itself.
+        /// The version that the library reports.
         found: String,
     },
-    /// A path or an argument that no C string can hold.
-    #[error("{0:?}: a path or an argument that holds a zero byte cannot be given to Python")]
+    /// A path or an argument contains a zero byte.
+    #[error("{}: a path or an argument with a zero byte cannot be passed to Python", quoted(&.0.to_string_lossy()))]
     ZeroByte(OsString),
     /// The interpreter refused its configuration.
     #[error("Python in {home} did not start: {message}")]
     Refused {
         /// The installation.
         home: String,
-        /// What the interpreter says.
+        /// The reason that the interpreter gives.
         message: String,
     },
-    /// Our own preparations failed.
+    /// Our preparation of the interpreter failed.
     #[error("Python in {home} did not start")]
     Prepare {
         /// The installation.
@@ -90,7 +91,7 @@ impl Interpreter {
     /// Boots the interpreter; `arguments` become `sys.orig_argv`. Call it once, on one thread.
     ///
     /// # Errors
-    /// What the interpreter refuses, in its words.
+    /// If the interpreter refuses its configuration, or cannot be prepared.
     pub fn boot(
         runtime: &Runtime,
         settings: &Settings,
@@ -117,18 +118,18 @@ impl Interpreter {
         Python::attach(work)
     }
 
-    /// Ends the process as `python` would: waits for threads, runs exit handlers, writes out.
+    /// Ends the process as `python` does: joins threads, runs exit handlers, flushes the streams.
     pub fn exit(self, code: i32) -> ! {
         self.attach(|py| {
             close(py);
             let code = if flush(py) { code } else { EXIT_FLUSH_FAILED };
-            // Still attached: a daemon thread of Python must not run while the process goes down.
+            // Still attached: a daemon thread of Python must not run while the process exits.
             std::process::exit(code)
         })
     }
 }
 
-/// What the loaded library calls itself, such as `3.12.1 (main, ...)`.
+/// The version of the loaded library, such as `3.12.1 (main, ...)`.
 #[must_use]
 pub fn library_version() -> String {
     // SAFETY: allowed before initialisation; the text is static.
@@ -145,7 +146,7 @@ fn start(runtime: &Runtime, settings: &Settings, arguments: &[OsString]) -> Resu
             return Ok(());
         }
         let message = if status.err_msg.is_null() {
-            "it gives no reason".to_owned()
+            "no reason was given".to_owned()
         } else {
             // SAFETY: a message is a static C string.
             unsafe { CStr::from_ptr(status.err_msg) }
@@ -162,7 +163,7 @@ fn start(runtime: &Runtime, settings: &Settings, arguments: &[OsString]) -> Resu
         ffi::PyPreConfig_InitIsolatedConfig(before.as_mut_ptr());
         before.assume_init()
     };
-    // Texts and file names are UTF-8 whatever the locale says, as in every Python from 3.15 on.
+    // Texts and file names are UTF-8 in every locale, as in Python 3.15 and later.
     before.utf8_mode = 1;
     // SAFETY: nothing of Python runs yet in this process; the configuration is filled.
     refused(unsafe { ffi::Py_PreInitialize(&raw const before) })?;
@@ -198,7 +199,7 @@ impl Config {
         }
     }
 
-    /// Sets everything; the statuses are still to be judged.
+    /// Sets all fields; the caller checks the statuses.
     fn fill(
         &mut self,
         runtime: &Runtime,
@@ -211,7 +212,7 @@ impl Config {
         unsafe {
             // As under `python`: Ctrl-C is a KeyboardInterrupt on the thread that boots.
             (*config).install_signal_handlers = 1;
-            // Packages are added by hand: `site` would look beside the executable.
+            // Packages are added explicitly: `site` would look in the folder of the executable.
             (*config).site_import = 0;
             (*config).write_bytecode = i32::from(!settings.keeps_no_bytecode);
             (*config).buffered_stdio = i32::from(!settings.is_unbuffered);
@@ -223,7 +224,7 @@ impl Config {
             for (field, value) in [
                 (&raw mut (*config).home, &runtime.home),
                 (&raw mut (*config).stdlib_dir, &runtime.stdlib),
-                // Children are started with this program, which reads their arguments as `python`.
+                // Child processes are started with this program, which then acts as `python`.
                 (&raw mut (*config).executable, &runtime.executable),
                 (&raw mut (*config).base_executable, &runtime.executable),
                 (&raw mut (*config).program_name, &runtime.executable),
@@ -251,7 +252,7 @@ impl Config {
     }
 }
 
-/// Calls `take` with `text` as wide characters, which it must copy.
+/// Calls `take` with `text` as wide characters; `take` must copy them.
 #[cfg(unix)]
 fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, BootError> {
     use std::os::unix::ffi::OsStrExt;
@@ -267,7 +268,7 @@ fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, 
     Ok(result)
 }
 
-/// Calls `take` with `text` as wide characters, which it must copy.
+/// Calls `take` with `text` as wide characters; `take` must copy them.
 #[cfg(windows)]
 fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, BootError> {
     use std::os::windows::ffi::OsStrExt;
@@ -280,7 +281,7 @@ fn with_wide<C, R>(text: &OsStr, take: impl FnOnce(*const C) -> R) -> Result<R, 
     Ok(take(wide.as_ptr().cast()))
 }
 
-/// What is there before the first line of a script runs.
+/// Prepares the interpreter before a script runs.
 fn prepare(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
     let sys = py.import("sys")?;
     let modules = sys.getattr(intern!(py, "modules"))?;
@@ -290,14 +291,14 @@ fn prepare(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
     guard::install(py)?;
     let site = py.import("site")?;
     if let Some(venv) = &runtime.venv {
-        // What tells `pip` and others that they work in a virtual environment.
+        // From this, `pip` and other tools know that they run in a virtual environment.
         for name in ["prefix", "exec_prefix"] {
             sys.setattr(name, venv.as_os_str())?;
         }
         site.setattr("PREFIXES", [venv.as_os_str()])?;
     }
     if let Some(folder) = &runtime.site_packages {
-        // Also runs its `.pth` files, on which editable installations rely.
+        // This also runs its `.pth` files, which editable installations need.
         site.call_method1("addsitedir", (folder.as_os_str(),))?;
     }
     for builtins in ["setquit", "setcopyright", "sethelper"] {
@@ -320,7 +321,7 @@ fn close(py: Python<'_>) {
     }
 }
 
-/// Writes out standard output and standard error; false where that fails.
+/// Flushes standard output and standard error; `false` if that fails.
 fn flush(py: Python<'_>) -> bool {
     let Ok(sys) = py.import("sys") else {
         return false;
@@ -346,7 +347,7 @@ fn flush(py: Python<'_>) -> bool {
     is_flushed
 }
 
-/// Puts `folder` in front of `sys.path`.
+/// Inserts `folder` at the front of `sys.path`.
 pub(super) fn prepend_path(py: Python<'_>, folder: &OsStr) -> PyResult<()> {
     let path = py.import("sys")?.getattr(intern!(py, "path"))?;
     path.cast_into::<PyList>()?.insert(0, folder)

@@ -1,8 +1,8 @@
-//! The words after `python`, read as that program reads them.
+//! The arguments of `python`, parsed as that program parses them.
 //!
-//! Python's own libraries start children as `sys.executable -c ...`, so the options that they pass
-//! on must be understood. Those that an isolated interpreter is bound to anyway (`-I`, `-E`, `-s`,
-//! `-S`, `-P`) are accepted and change nothing. Runs nothing; see [`super::scripts`].
+//! Python's own libraries start child processes as `sys.executable -c ...`, so the options that they pass
+//! must be accepted. Those that an isolated interpreter implies (`-I`, `-E`, `-s`, `-S`, `-P`) change
+//! nothing. Runs nothing; see [`super::scripts`].
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -10,18 +10,18 @@ use std::path::Path;
 use super::interpreter::Settings;
 use super::scripts::Program;
 
-/// What is asked of the interpreter.
+/// A parsed command line of `python`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
-    /// What the options choose.
+    /// The options.
     pub settings: Settings,
-    /// What is run; `None` where no program is named.
+    /// What is run; `None` if no program is named.
     pub program: Option<Program>,
     /// `sys.argv[1:]`.
     pub arguments: Vec<OsString>,
 }
 
-/// A word that `python` would not understand either, or not here.
+/// An argument that is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvocationError {
     /// No such option.
@@ -33,7 +33,7 @@ pub enum InvocationError {
         /// As it was written.
         option: String,
     },
-    /// An option at the end whose value is missing.
+    /// The value of the last option is missing.
     #[error("python: {option} needs a value")]
     NoValue {
         /// As it is written.
@@ -42,10 +42,10 @@ pub enum InvocationError {
 }
 
 impl Invocation {
-    /// Reads the words that follow `python`.
+    /// Parses the arguments that follow `python`.
     ///
     /// # Errors
-    /// Where an option is none, or lacks its value.
+    /// If an option is unknown or lacks its value.
     pub fn read(words: &[OsString]) -> Result<Self, InvocationError> {
         let mut invocation = Self::default();
         let mut words = words.iter();
@@ -66,7 +66,7 @@ impl Invocation {
         Ok(invocation)
     }
 
-    /// Reads one word of options, such as `-Bu` or `-Xutf8`; gives the program where it names one.
+    /// Parses one argument with options, such as `-Bu` or `-Xutf8`; returns the program if it names one.
     fn take_options<'a>(
         &mut self,
         word: &str,
@@ -109,8 +109,8 @@ impl Invocation {
     }
 }
 
-/// Whether the words after the program's own name are meant for an interpreter: `sys.executable` is
-/// this program, and whoever starts it as that knows no subcommand.
+/// Whether the arguments of this process are meant for `python`: `sys.executable` is this program, and
+/// code that starts it does not know our subcommands.
 #[must_use]
 pub fn is_meant_for_python(words: &[OsString]) -> bool {
     let Some(first) = words.first() else {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_program_is_its_own() {
+    fn arguments_after_the_program_are_passed_to_it() {
         let code = read(&["-c", "pass", "-c", "--x"]);
         assert_eq!(code.program, Some(Program::Code("pass".into())));
         assert_eq!(code.arguments, words(&["-c", "--x"]));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn options_may_stand_together_and_carry_values() {
+    fn options_may_be_combined_and_have_values() {
         let invocation = read(&["-I", "-BuOO", "-Xdev", "-W", "error", "-bb", "-c", "pass"]);
         let settings = invocation.settings;
         assert!(settings.keeps_no_bytecode && settings.is_unbuffered);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_refused_by_its_name() {
+    fn unknown_options_are_refused_by_name() {
         let text = |line: &[&str]| Invocation::read(&words(line)).unwrap_err().to_string();
         assert!(text(&["-z"]).starts_with("python: unknown option -z"));
         assert!(text(&["--verbose"]).starts_with("python: unknown option --verbose"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn children_are_told_from_users_of_the_command_line() {
+    fn child_processes_are_told_from_users_of_the_command_line() {
         assert!(is_meant_for_python(&words(&["-I", "-c", "pass"])));
         assert!(is_meant_for_python(&words(&["-"])));
         for line in [

@@ -1,23 +1,23 @@
 //! Python's `logging` into `tracing`: one log of the process, one format, one level.
 //!
-//! A handler on the root logger hands each record on with its logger's name, file and line.
-//! `LOG_LEVEL` decides, through the filter that is at work in `tracing`; `logging.basicConfig`
-//! finds a handler in place and changes nothing, as `logging` documents it. The handler comes with
-//! the first import of `logging`: importing it for everybody would double the time of a boot.
+//! A handler on the root logger passes on each record with its logger's name, file and line. `LOG_LEVEL`
+//! applies through the filter of `tracing`; `logging.basicConfig` finds a handler installed and changes
+//! nothing, as `logging` documents. The handler is added at the first import of `logging`, because
+//! importing it at every start would double the boot time.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
-/// The handler needs a class of Python's own; the rest of it is [`hand_on`].
+/// The handler must be a Python class; it calls [`log_record`].
 const HANDLER: &std::ffi::CStr = c"
 class TracingHandler(logging.Handler):
-    '''Hands each record to the log of the process.'''
+    '''Passes each record to the log of the process.'''
 
     def emit(self, record):
         try:
-            hand_on(record.levelno, record.name, record.pathname, record.lineno, self.format(record))
+            log_record(record.levelno, record.name, record.pathname, record.lineno, self.format(record))
         except Exception:
             self.handleError(record)
 ";
@@ -28,13 +28,13 @@ const INFO: i64 = 20;
 const WARNING: i64 = 30;
 const ERROR: i64 = 40;
 
-/// Watches for the first import of `logging`.
+/// Intercepts the first import of `logging`.
 #[pyclass(frozen)]
 struct LoggingFinder;
 
 #[pymethods]
 impl LoggingFinder {
-    /// The module as the path knows it, with a loader that adds the handler; steps aside for ever.
+    /// Finds the module on the path, with a loader that adds the handler; then removes itself.
     #[pyo3(signature = (fullname, path=None, target=None))]
     fn find_spec<'py>(
         slf: &Bound<'py, Self>,
@@ -82,14 +82,14 @@ impl LoggingLoader {
     fn exec_module(&self, py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
         let inner = self.inner.bind(py);
         inner.call_method1("exec_module", (module,))?;
-        // Nobody need know that we were here, least of all who asks for the module's source.
+        // Restored for code that inspects the module, such as its source.
         module.setattr("__loader__", inner)?;
         module.getattr("__spec__")?.setattr("loader", inner)?;
         add_handler(module)
     }
 }
 
-/// Hands on what the root logger gets, once `logging` is imported.
+/// Arranges that the handler is added when `logging` is imported.
 pub(super) fn install(py: Python<'_>) -> PyResult<()> {
     let finders = py.import("sys")?.getattr("meta_path")?;
     finders.cast_into::<PyList>()?.insert(0, LoggingFinder)
@@ -99,7 +99,7 @@ fn add_handler(logging: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = logging.py();
     let names = PyDict::new(py);
     names.set_item("logging", logging)?;
-    names.set_item("hand_on", wrap_pyfunction!(hand_on, py)?)?;
+    names.set_item("log_record", wrap_pyfunction!(log_record, py)?)?;
     py.run(HANDLER, Some(&names), None)?;
     let handler = names.as_any().get_item("TracingHandler")?.call0()?;
     let root = logging.call_method0("getLogger")?;
@@ -108,7 +108,7 @@ fn add_handler(logging: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-/// The lowest level that anybody listens to, as `logging` numbers it.
+/// The lowest level that is logged, as a number of `logging`.
 fn level_of(filter: LevelFilter) -> i64 {
     match filter.into_level() {
         None => ERROR + 20,
@@ -122,13 +122,13 @@ fn level_of(filter: LevelFilter) -> i64 {
 
 /// Logs one record; `file` and `line` are those of the call in Python.
 #[pyfunction]
-fn hand_on(py: Python<'_>, level: i64, logger: &str, file: &str, line: u64, message: &str) {
+fn log_record(py: Python<'_>, level: i64, logger: &str, file: &str, line: u64, message: &str) {
     macro_rules! log {
         ($level:expr) => {
             tracing::event!(target: "python", $level, logger, file, line, "{message}")
         };
     }
-    // Detached: whoever reads the log may be slow, and other threads of Python need not wait.
+    // Detached: writing the log may be slow, and other Python threads should not wait.
     py.detach(|| match level {
         ERROR.. => log!(Level::ERROR),
         WARNING.. => log!(Level::WARN),
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_filter_asks_for_the_level_that_it_passes() {
+    fn each_filter_maps_to_the_level_that_it_passes() {
         assert_eq!(level_of(LevelFilter::INFO), 20);
         assert_eq!(level_of(LevelFilter::WARN), 30);
         assert_eq!(level_of(LevelFilter::TRACE), 1);

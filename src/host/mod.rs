@@ -1,15 +1,15 @@
-//! The fence to CPython: everything that names `pyo3` or is `unsafe` lives in here.
+//! The boundary to CPython: everything that names `pyo3` or is `unsafe` is in this module.
 //!
 //! [`native`] are the callables that Python sees, the same in the embedded interpreter and in the
 //! extension module; [`errors`] and [`workers`] serve them. What follows exists only in the binary
 //! that carries an interpreter: [`runtime`] finds one among [`installation`]s, [`interpreter`] boots it, [`scripts`] runs
-//! an operator's code in it, [`logging`] hands its log records on, [`audit`] scores in pure Python.
-//! Code that is run in here is trusted like the binary itself.
+//! an operator's code in it, [`logging`] passes on its log records, [`audit`] scores in pure Python.
+//! Code that runs in the interpreter is trusted like the binary itself.
 
 #[cfg(Py_GIL_DISABLED)]
 compile_error!(
-    "choose a Python with the global interpreter lock: dictionaries of models are read on the \
-     strength of it"
+    "choose a Python with the global interpreter lock: dictionaries of models are read without \
+     another lock"
 );
 
 pub mod errors;

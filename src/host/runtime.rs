@@ -1,22 +1,22 @@
-//! Which Python runs inside: its standard library, its packages, and ours, found on disk.
+//! Which Python is embedded: its standard library, its packages, and ours, found on disk.
 //!
-//! Everything is checked here, before the interpreter starts: one that finds no standard library
-//! ends the process instead of reporting. Nothing is booted and no variable is read; the
-//! [`Surroundings`] are an argument. See [`super::interpreter`] for what is done with the answer.
+//! Everything is checked before the interpreter starts, because one without a standard library ends the
+//! process without an error. Nothing is booted and no variable is read; the [`Surroundings`] are an
+//! argument. [`super::interpreter`] boots what is found.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::installation::{PYTHON, other_version, site_packages, stdlib};
 
-/// Names the folder of a Python installation; it wins over everything else.
+/// Names the folder of a Python installation; takes precedence over everything else.
 pub const HOME_VARIABLE: &str = "POH_PYTHON_HOME";
-/// Names the folder that holds the package `poh_holdmetrics`.
+/// Names the folder that contains the package `poh_holdmetrics`.
 pub const PACKAGE_VARIABLE: &str = "POH_PYTHON_PKG";
 /// Set by an activated virtual environment.
 pub const VENV_VARIABLE: &str = "VIRTUAL_ENV";
 
-/// A Python that travels with the program, beside it.
+/// The folder of a bundled Python, next to the program.
 const BUNDLE: &str = "embed_runtime";
 const PACKAGE_FOLDER: &str = "python_pkg";
 const PACKAGE: &str = "poh_holdmetrics";
@@ -35,15 +35,15 @@ pub struct Surroundings {
     pub executable: PathBuf,
     /// The working folder.
     pub working_folder: PathBuf,
-    /// [`HOME_VARIABLE`], where it is set and not empty.
+    /// [`HOME_VARIABLE`], if it is set and not empty.
     pub home: Option<PathBuf>,
-    /// [`PACKAGE_VARIABLE`], where it is set and not empty.
+    /// [`PACKAGE_VARIABLE`], if it is set and not empty.
     pub package: Option<PathBuf>,
-    /// [`VENV_VARIABLE`], where it is set and not empty.
+    /// [`VENV_VARIABLE`], if it is set and not empty.
     pub venv: Option<PathBuf>,
-    /// The Python of the build, empty where it is not known; last choice.
+    /// The Python of the build, empty if it is not known; the last choice.
     pub build_home: PathBuf,
-    /// The checkout of the build; last choice.
+    /// The checkout of the build; the last choice.
     pub build_folder: PathBuf,
 }
 
@@ -56,63 +56,63 @@ pub struct Runtime {
     pub home: PathBuf,
     /// Its folder of standard modules.
     pub stdlib: PathBuf,
-    /// The virtual environment, where there is one.
+    /// The virtual environment, if there is one.
     pub venv: Option<PathBuf>,
-    /// The folder of installed packages, where there is one.
+    /// The folder of installed packages, if there is one.
     pub site_packages: Option<PathBuf>,
-    /// The folder that holds `poh_holdmetrics`.
+    /// The folder that contains `poh_holdmetrics`.
     pub package: PathBuf,
 }
 
-/// Why no Python can be booted; each names where it looked and what helps.
+/// Why no Python can be booted; each text names the folders and the cure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuntimeError {
-    /// There is none.
+    /// No installation was found.
     #[error(
         "no Python {PYTHON} was found in {looked}: install it there, or set {HOME_VARIABLE} to the \
          folder of an installation"
     )]
     NoPython {
-        /// Every folder that was looked at.
+        /// Every folder that was searched.
         looked: Folders,
     },
-    /// A named folder holds none.
-    #[error("{origin} names {home}, which holds no Python {PYTHON}: {cure}", home = home.display())]
+    /// A named folder is not an installation.
+    #[error("{origin} names {home}, which contains no Python {PYTHON}: {cure}", home = home.display())]
     NotAPython {
-        /// Who named the folder.
+        /// What named the folder.
         origin: &'static str,
         /// The folder.
         home: PathBuf,
-        /// What helps.
+        /// The cure.
         cure: &'static str,
     },
-    /// A named folder holds another version.
+    /// A named folder contains another version.
     #[error(
-        "{origin} names {home}, which holds Python {found}, but this program is built for Python \
+        "{origin} names {home}, which contains Python {found}, but this program is built for Python \
          {PYTHON}: {cure}", home = home.display()
     )]
     WrongVersion {
-        /// Who named the folder.
+        /// What named the folder.
         origin: &'static str,
         /// The folder.
         home: PathBuf,
-        /// `X.Y` of what is there.
+        /// `X.Y` of the version found.
         found: String,
-        /// What helps.
+        /// The cure.
         cure: &'static str,
     },
     /// The package that belongs to this program is missing.
     #[error(
-        "the Python package {PACKAGE} was not found in {looked}: put {PACKAGE_FOLDER} beside the \
-         program, or set {PACKAGE_VARIABLE} to the folder that holds it"
+        "the Python package {PACKAGE} was not found in {looked}: put {PACKAGE_FOLDER} next to the \
+         program, or set {PACKAGE_VARIABLE} to the folder that contains it"
     )]
     NoPackage {
-        /// Every folder that was looked at.
+        /// Every folder that was searched.
         looked: Folders,
     },
 }
 
-/// Folders in a sentence.
+/// Folders, displayed as part of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders(Vec<PathBuf>);
 
@@ -130,16 +130,16 @@ impl Surroundings {
     /// Those of this process.
     ///
     /// # Errors
-    /// Where the system does not say where this program lies.
+    /// If the system does not report the path of this program.
     pub fn of_this_process() -> std::io::Result<Self> {
         let variable = |name| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
-            // A script may change the working folder; what was meant at the start stays meant.
+            // A script may change the working folder; the path must keep its meaning.
             Some(std::path::absolute(&value).unwrap_or_else(|_| value.into()))
         };
         Ok(Self {
             executable: std::env::current_exe()?,
-            // A working folder that was deleted holds nothing of use.
+            // A deleted working folder contains nothing that is looked for.
             working_folder: std::env::current_dir().unwrap_or_default(),
             home: variable(HOME_VARIABLE),
             package: variable(PACKAGE_VARIABLE),
@@ -149,7 +149,7 @@ impl Surroundings {
         })
     }
 
-    /// The folders beside and above the program, and the one that it was built from.
+    /// The folders of and above the program, and the one that it was built in.
     fn own_folders(&self) -> impl Iterator<Item = &Path> {
         let above = self.executable.ancestors().skip(1).take(1 + FOLDERS_ABOVE);
         above.chain([self.build_folder.as_path()])
@@ -157,10 +157,10 @@ impl Surroundings {
 }
 
 impl Runtime {
-    /// Looks for a Python, its packages and ours.
+    /// Finds a Python, its packages and ours.
     ///
     /// # Errors
-    /// What is missing or of another version, where it was looked for, and what helps.
+    /// If something is missing or has another version.
     pub fn find(surroundings: &Surroundings) -> Result<Self, RuntimeError> {
         let (home, stdlib) = find_home(surroundings)?;
         let venv = find_venv(surroundings)?;
@@ -178,7 +178,7 @@ impl Runtime {
         })
     }
 
-    /// `sys.path` before anything is added to it, without the installed packages.
+    /// `sys.path` without the installed packages, which are added later.
     #[must_use]
     pub fn search_paths(&self) -> Vec<PathBuf> {
         let extensions = if cfg!(windows) {
@@ -187,7 +187,7 @@ impl Runtime {
             self.stdlib.join("lib-dynload")
         };
         let mut paths = vec![self.stdlib.clone(), extensions];
-        // Before the installed packages: ours must be of the version that this program was built with.
+        // Before the installed packages, so that ours has the version that this program was built with.
         if self.site_packages.as_ref() != Some(&self.package) {
             paths.push(self.package.clone());
         }
@@ -211,7 +211,7 @@ fn find_home(surroundings: &Surroundings) -> Result<(PathBuf, PathBuf), RuntimeE
         Some((
             "the program",
             bundle.clone(),
-            "replace that folder by the one that was released with this program, or remove it",
+            "replace that folder with the one that was released with this program, or remove it",
         ))
     } else {
         None
@@ -238,7 +238,7 @@ fn find_home(surroundings: &Surroundings) -> Result<(PathBuf, PathBuf), RuntimeE
 }
 
 fn find_venv(surroundings: &Surroundings) -> Result<Option<PathBuf>, RuntimeError> {
-    const CURE: &str = "make the virtual environment with that version, or deactivate it";
+    const CURE: &str = "create the virtual environment with that version, or deactivate it";
     if let Some(home) = &surroundings.venv {
         let (origin, home) = (VENV_VARIABLE, home.clone());
         return match (site_packages(&home), other_version(&home)) {
@@ -259,7 +259,7 @@ fn find_venv(surroundings: &Surroundings) -> Result<Option<PathBuf>, RuntimeErro
     let folders = surroundings
         .own_folders()
         .chain([surroundings.working_folder.as_path()]);
-    // One that nobody named may belong to another Python; then it is none of ours.
+    // One that was not named explicitly may belong to another Python; then it is ignored.
     Ok(folders
         .map(|folder| folder.join(VENV))
         .find(|venv| site_packages(venv).is_some()))
@@ -298,19 +298,19 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a program in `bin/`, and whatever a test adds.
-    struct Place {
+    /// A folder with a program in `bin/`, to which a test adds files.
+    struct TestFolder {
         folder: tempfile::TempDir,
     }
 
-    impl Place {
+    impl TestFolder {
         fn new() -> Self {
-            let place = Self {
+            let test = Self {
                 folder: tempfile::tempdir().unwrap(),
             };
-            place.add("build/python_pkg/poh_holdmetrics/__init__.py");
-            place.add("bin/main_holdmetrics");
-            place
+            test.add("build/python_pkg/poh_holdmetrics/__init__.py");
+            test.add("bin/main_holdmetrics");
+            test
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -344,67 +344,70 @@ mod tests {
     }
 
     #[test]
-    fn the_bundle_beside_the_program_wins_over_the_python_of_the_build() {
-        let place = Place::new();
-        place.add_python("built", PYTHON);
-        let found = Runtime::find(&place.surroundings()).unwrap();
-        assert_eq!(found.home, place.path("built"));
-        place.add_python("bin/embed_runtime", PYTHON);
-        let found = Runtime::find(&place.surroundings()).unwrap();
-        assert_eq!(found.home, place.path("bin/embed_runtime"));
-        place.add_python("named", PYTHON);
+    fn the_bundle_next_to_the_program_precedes_the_python_of_the_build() {
+        let test = TestFolder::new();
+        test.add_python("built", PYTHON);
+        let found = Runtime::find(&test.surroundings()).unwrap();
+        assert_eq!(found.home, test.path("built"));
+        test.add_python("bin/embed_runtime", PYTHON);
+        let found = Runtime::find(&test.surroundings()).unwrap();
+        assert_eq!(found.home, test.path("bin/embed_runtime"));
+        test.add_python("named", PYTHON);
         let named = Surroundings {
-            home: Some(place.path("named")),
-            ..place.surroundings()
+            home: Some(test.path("named")),
+            ..test.surroundings()
         };
-        assert_eq!(Runtime::find(&named).unwrap().home, place.path("named"));
+        assert_eq!(Runtime::find(&named).unwrap().home, test.path("named"));
     }
 
     #[test]
-    fn what_is_missing_is_said_with_the_folder_and_the_cure() {
-        let place = Place::new();
+    fn errors_name_the_folder_and_the_cure() {
+        let test = TestFolder::new();
         let text =
             |surroundings: &Surroundings| Runtime::find(surroundings).unwrap_err().to_string();
-        let none = text(&place.surroundings());
+        let none = text(&test.surroundings());
         assert!(
             none.contains("bin/embed_runtime or ") && none.contains(HOME_VARIABLE),
             "{none}"
         );
-        place.add_python("old", "3.6");
+        test.add_python("old", "3.6");
         let named = |home: &str| Surroundings {
-            home: Some(place.path(home)),
-            ..place.surroundings()
+            home: Some(test.path(home)),
+            ..test.surroundings()
         };
         let old = text(&named("old"));
-        assert!(old.contains("/old, which holds Python 3.6, but"), "{old}");
+        assert!(
+            old.contains("/old, which contains Python 3.6, but"),
+            "{old}"
+        );
         let empty = text(&named("work"));
-        assert!(empty.contains("/work, which holds no Python"), "{empty}");
-        place.add_python("built", PYTHON);
+        assert!(empty.contains("/work, which contains no Python"), "{empty}");
+        test.add_python("built", PYTHON);
         let no_package = Surroundings {
-            package: Some(place.path("work")),
-            ..place.surroundings()
+            package: Some(test.path("work")),
+            ..test.surroundings()
         };
         let no_package = text(&no_package);
         assert!(no_package.contains("/work: put python_pkg"), "{no_package}");
     }
 
     #[test]
-    fn a_virtual_environment_is_taken_where_it_fits() {
-        let place = Place::new();
-        place.add_python("built", PYTHON);
-        place.add_venv("work/.venv", "3.6");
-        let without = Runtime::find(&place.surroundings()).unwrap();
+    fn a_virtual_environment_of_our_version_is_used() {
+        let test = TestFolder::new();
+        test.add_python("built", PYTHON);
+        test.add_venv("work/.venv", "3.6");
+        let without = Runtime::find(&test.surroundings()).unwrap();
         assert_eq!((without.venv, without.site_packages), (None, None));
-        place.add_venv("work/.venv", PYTHON);
-        let with = Runtime::find(&place.surroundings()).unwrap();
-        assert_eq!(with.venv, Some(place.path("work/.venv")));
-        place.add_venv("build/.venv", PYTHON);
-        let with = Runtime::find(&place.surroundings()).unwrap();
-        assert_eq!(with.venv, Some(place.path("build/.venv")));
-        place.add_venv("active", "3.6");
+        test.add_venv("work/.venv", PYTHON);
+        let with = Runtime::find(&test.surroundings()).unwrap();
+        assert_eq!(with.venv, Some(test.path("work/.venv")));
+        test.add_venv("build/.venv", PYTHON);
+        let with = Runtime::find(&test.surroundings()).unwrap();
+        assert_eq!(with.venv, Some(test.path("build/.venv")));
+        test.add_venv("active", "3.6");
         let active = Surroundings {
-            venv: Some(place.path("active")),
-            ..place.surroundings()
+            venv: Some(test.path("active")),
+            ..test.surroundings()
         };
         let text = Runtime::find(&active).unwrap_err().to_string();
         assert!(
@@ -414,13 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn the_package_beside_the_program_comes_before_the_installed_ones() {
-        let place = Place::new();
-        place.add_python("built", PYTHON);
-        place.add_venv("build/.venv", PYTHON);
-        let found = Runtime::find(&place.surroundings()).unwrap();
+    fn the_package_next_to_the_program_precedes_installed_ones() {
+        let test = TestFolder::new();
+        test.add_python("built", PYTHON);
+        test.add_venv("build/.venv", PYTHON);
+        let found = Runtime::find(&test.surroundings()).unwrap();
         let paths = found.search_paths();
-        assert_eq!(paths.last(), Some(&place.path("build/python_pkg")));
+        assert_eq!(paths.last(), Some(&test.path("build/python_pkg")));
         assert_eq!(paths[0], found.stdlib);
     }
 }

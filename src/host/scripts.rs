@@ -1,4 +1,4 @@
-//! Operators' code in the embedded interpreter: files, modules, text, standard input, a prompt.
+//! Operators' code in the embedded interpreter: files, modules, code, standard input, a prompt.
 //!
 //! `sys.argv`, `sys.path[0]`, `__main__`, tracebacks and exit codes are those of `python`. The code
 //! is trusted: it can do what this process can. Boots nothing; see [`super::interpreter`].
@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyList, PyModule};
 use super::interpreter::{Interpreter, prepend_path};
 use super::runtime::Runtime;
 
-/// What is run.
+/// What is run as `__main__`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
     /// A file of source code, a folder or an archive with a `__main__`.
@@ -22,20 +22,20 @@ pub enum Program {
     Code(OsString),
     /// `-m`: a module by its name.
     Module(OsString),
-    /// `-`: what standard input says.
+    /// `-`: the code from standard input.
     Input,
-    /// A prompt.
+    /// An interactive prompt.
     Prompt,
 }
 
-/// What a missing file ends with, as under `python`.
+/// The exit code for a missing file, as under `python`.
 const EXIT_NO_FILE: i32 = 2;
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// What `poh_holdmetrics` itself cannot be imported without.
+/// The package without which `poh_holdmetrics` cannot be imported.
 const NEEDED_PACKAGE: &str = "pydantic";
 
-/// A package that a script inside could not do without.
+/// A required package is not installed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the Python package {NEEDED_PACKAGE} was not found in {looked}: install it with `{pip} install \
@@ -50,7 +50,7 @@ pub struct MissingPackage {
 /// Whether `poh_holdmetrics` can be imported.
 ///
 /// # Errors
-/// Names the folder where a package that it needs was looked for.
+/// If a package that it needs is missing; names the folder that was searched.
 pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<(), MissingPackage> {
     let search_path = interpreter.attach(search_path).unwrap_or_default();
     if search_path
@@ -67,13 +67,13 @@ pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<()
     })
 }
 
-/// `sys.path` as it stands, with what the installed packages have added.
+/// The current `sys.path`, with what the installed packages have added.
 fn search_path(py: Python<'_>) -> PyResult<Vec<PathBuf>> {
     py.import("sys")?.getattr("path")?.extract()
 }
 
 impl Program {
-    /// Runs the program as `__main__` with `sys.argv[1:]` set to `arguments`; gives the exit code.
+    /// Runs the program as `__main__` with `sys.argv[1:]` set to `arguments`; returns the exit code.
     #[must_use]
     pub fn run(&self, interpreter: &Interpreter, arguments: &[OsString]) -> i32 {
         interpreter.attach(|py| match self.run_main(py, arguments) {
@@ -124,7 +124,7 @@ impl Program {
 }
 
 fn run_file(py: Python<'_>, file: &Path) -> PyResult<()> {
-    // Absolute, so that a script that changes its working folder still finds itself.
+    // Absolute, so that it stays valid if the script changes its working folder.
     let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let source = match py
         .import("io")?
@@ -156,10 +156,10 @@ fn run_file(py: Python<'_>, file: &Path) -> PyResult<()> {
     run_source(py, source, path.as_os_str())
 }
 
-/// Compiles `source` and runs it in `__main__`, without a frame of our own in its tracebacks.
+/// Compiles `source` and runs it in `__main__`, without an extra frame in its tracebacks.
 fn run_source(py: Python<'_>, source: Bound<'_, PyAny>, name: &std::ffi::OsStr) -> PyResult<()> {
     let builtins = py.import("builtins")?;
-    // Not inherited: no future feature of other code may change the meaning of this one.
+    // Not inherited: future features of other code must not change the meaning of this code.
     let options = PyDict::new(py);
     options.set_item("dont_inherit", true)?;
     let code = builtins
@@ -177,7 +177,7 @@ fn run_module(py: Python<'_>, name: &std::ffi::OsStr, sets_argv: bool) -> PyResu
 }
 
 fn prompt(py: Python<'_>) -> PyResult<()> {
-    // Line editing, where this Python has it; the prompt works without.
+    // Line editing, if this Python has it; the prompt works without.
     let _ = py.import("readline");
     let names = main_module(py)?.dict();
     let options = PyDict::new(py);
@@ -198,7 +198,7 @@ fn main_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     py.import("__main__")
 }
 
-/// What `python` runs through the `__main__` in it.
+/// Whether `python` would run the `__main__` in it.
 fn is_container(path: &Path) -> bool {
     path.is_dir()
         || path
@@ -210,7 +210,7 @@ fn working_folder() -> OsString {
     std::env::current_dir().unwrap_or_default().into_os_string()
 }
 
-/// What the process ends with after `error`, which is shown unless it only asks to end.
+/// The exit code after `error`, which is printed unless it is a `SystemExit`.
 fn exit_code(py: Python<'_>, error: &PyErr) -> i32 {
     if error.is_instance_of::<PySystemExit>(py) {
         return requested_exit(py, error).unwrap_or(1);
@@ -223,7 +223,7 @@ fn exit_code(py: Python<'_>, error: &PyErr) -> i32 {
     }
 }
 
-/// `sys.exit(n)`; anything but a number is shown and ends with 1.
+/// The code of `sys.exit(n)`; anything but a number is printed, and the code is 1.
 fn requested_exit(py: Python<'_>, error: &PyErr) -> PyResult<i32> {
     let code = error.value(py).getattr("code")?;
     if code.is_none() {

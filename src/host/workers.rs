@@ -1,8 +1,8 @@
 //! The threads that heavy calls run on, detached from the interpreter.
 //!
-//! One pool a process, made at its first heavy call and made anew after a fork: a forked child
-//! inherits the memory of a pool but none of its threads, and would wait for them for ever.
-//! `RAYON_NUM_THREADS` sets their number; the default is one a core.
+//! One pool per process, created at its first heavy call and again after a fork: a forked child
+//! inherits the memory of a pool but none of its threads, and would wait for them forever.
+//! `RAYON_NUM_THREADS` sets their number; the default is one per core.
 #![allow(
     unsafe_code,
     reason = "one pointer to a leaked value is shared without a lock, which a fork could leave taken"
@@ -23,8 +23,8 @@ struct Workers {
 /// Null, or a value that is never freed.
 static CURRENT: AtomicPtr<Workers> = AtomicPtr::new(ptr::null_mut());
 
-/// Runs `work` on the workers while other Python threads run on; `RuntimeError` where no thread
-/// can be started.
+/// Runs `work` on the workers while other Python threads continue; `RuntimeError` if no thread can be
+/// started.
 pub(super) fn detached<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> PyResult<R> {
     py.detach(|| {
         let workers = workers().map_err(|error| {
@@ -45,7 +45,7 @@ fn workers() -> Result<&'static Workers, rayon::ThreadPoolBuildError> {
         .thread_name(|index| format!("holdmetrics-{index}"))
         .build()?;
     let ours: &'static mut Workers = Box::leak(Box::new(Workers { process, pool }));
-    // Two threads may get here at once: the pool that comes second serves its one call and idles.
+    // Two threads may get here at once: the pool that is replaced serves its one call and then idles.
     CURRENT.store(ptr::from_mut(ours), Ordering::Release);
     Ok(ours)
 }

@@ -223,7 +223,7 @@ mod tests {
             read(Float64Array::from(vec![
                 Some(0.1),
                 None,
-                Some(1_166_563_246_683_183.25)
+                "1166563246683183.25".parse().ok()
             ])),
             ["0.1", "absent", "1166563246683183.2"]
         );

@@ -1,4 +1,4 @@
-//! The holders as CSV: a header line, then one holder a row. The counts are not in it.
+//! The holders as CSV: a header line, then one holder per row. The counts are not written.
 
 use std::io::{self, Write};
 

@@ -1,5 +1,5 @@
-//! Where output goes. A file appears under its name only when all of it is on disk, so nobody ever
-//! reads half of one, and an error leaves what was there before.
+//! Where output goes. A file appears under its name only when all of it is on disk, so that no reader
+//! sees half of one, and an error leaves the previous file in place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Stdout, Write};
@@ -12,13 +12,13 @@ pub struct Destination(Kind);
 
 enum Kind {
     Stdout(Stdout),
-    /// Beside the file that it becomes.
+    /// A temporary file in the folder of the file that it becomes.
     Draft {
         file: File,
         draft: TempPath,
         path: PathBuf,
     },
-    /// What has a name but is no regular file, such as a pipe or `/dev/null`: never replaced.
+    /// Anything but a regular file, such as a pipe or `/dev/null`: written to, never replaced.
     InPlace(File),
 }
 
@@ -32,12 +32,12 @@ impl Destination {
     /// The file `path`; `-` is standard output.
     ///
     /// # Errors
-    /// Where nothing can be written beside `path`.
+    /// If nothing can be written in the folder of `path`.
     pub fn file(path: &Path) -> io::Result<Self> {
         if path == Path::new("-") {
             return Ok(Self::stdout());
         }
-        // A link is followed, so that it stays a link to what is replaced.
+        // A link is resolved, so that it stays a link and its target is replaced.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             return OpenOptions::new()
@@ -53,10 +53,10 @@ impl Destination {
         Ok(Self(Kind::Draft { file, draft, path }))
     }
 
-    /// Makes what was written the file; without it, nothing of it remains.
+    /// Puts the written file in its place; without this call it is deleted.
     ///
     /// # Errors
-    /// Where the last bytes do not reach the disk, or the file cannot be replaced.
+    /// If the last bytes do not reach the disk, or the file cannot be replaced.
     pub fn finish(self) -> io::Result<()> {
         match self.0 {
             Kind::Stdout(mut out) => out.flush(),
@@ -70,7 +70,7 @@ impl Destination {
     }
 }
 
-/// Readable by others as far as the user's mask allows, which temporary files are not by themselves.
+/// With the permissions of an ordinary file, which temporary files do not have by default.
 #[cfg(unix)]
 fn draft_in(folder: &Path) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! Events as lines of JSON, in the form in which they are read: what is written here and read again
-//! is the same event.
+//! Events as lines of JSON, in the format in which they are read: reading a written event gives the same
+//! event.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::core::{Draft, Event, Micros, Wad};
 
-/// One object; what is absent has no key.
+/// One object; an absent value has no key.
 #[derive(Serialize)]
 struct JsonEvent<'a> {
     token_id: &'a str,
@@ -27,7 +27,7 @@ struct JsonEvent<'a> {
     retract: Option<bool>,
 }
 
-/// As text, so that no reader makes a double of it.
+/// Written as text, so that no reader converts it to a double.
 struct Text<T>(T);
 
 impl<T: Display> Serialize for Text<T> {
@@ -39,7 +39,7 @@ impl<T: Display> Serialize for Text<T> {
 /// Writes one event as one line; times and weights are exact.
 ///
 /// # Errors
-/// Where `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn write_event(event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
     let draft = Draft::from(event);
     let line = JsonEvent {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_has_no_key() {
+    fn an_absent_value_has_no_key() {
         let at = Micros::new(1).unwrap();
         assert_eq!(
             line(Claim::Plain(Fact::Start {

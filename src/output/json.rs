@@ -1,4 +1,4 @@
-//! The report as one JSON object, written as it goes: millions of holders need no more memory.
+//! The report as one JSON object, written as a stream: millions of holders need no more memory.
 
 use std::io::{self, BufWriter, Write};
 
@@ -13,7 +13,7 @@ struct JsonRefusal<'a> {
     reason: &'a str,
 }
 
-/// One object with the fields of the published report, one line for each entry of its lists.
+/// One object with the fields of the published report, one line per entry of its lists.
 pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     let window = report.window;

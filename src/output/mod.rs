@@ -1,8 +1,8 @@
-//! Leaderboards as tables, JSON, CSV and Parquet, events as lines of JSON, onto standard output or
-//! into a file that is whole.
+//! Leaderboards as tables, JSON, CSV and Parquet, events as lines of JSON, to standard output or
+//! to a file that appears when it is complete.
 //!
-//! Nothing is scored or sorted here; rows are written in the order in which they come. Read
-//! `report` (what is written), one file for each form, `destination` (where it goes).
+//! Nothing is scored or sorted here; rows are written in the given order. Read `report` (what is written),
+//! one file per format, `destination` (where it goes).
 
 mod csv;
 mod destination;
@@ -21,7 +21,7 @@ pub use events::write_event;
 pub use refusals::{RefusalFormat, write_refusals};
 pub use report::{HolderRow, Leaderboard, RefusedLine, ScoreReport};
 
-/// The form of the output.
+/// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OutputFormat {
     /// For people: aligned columns, readable durations.
@@ -48,10 +48,10 @@ impl OutputFormat {
     }
 }
 
-/// Writes `report` to `out`, the table with colours where `has_colours`.
+/// Writes `report` to `out`; `has_colours` is for the table.
 ///
 /// # Errors
-/// Where `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn write_scores(
     report: &ScoreReport<'_>,
     format: OutputFormat,

@@ -15,9 +15,9 @@ use parquet::file::properties::WriterProperties;
 
 use super::{HolderRow, ScoreReport};
 
-/// Rows of a batch on their way into the file.
+/// Rows that are passed to the writer at a time.
 const BATCH_ROWS: usize = 1 << 16;
-/// Digits of `held_us`: more than all time of all keys needs.
+/// Digits of `held_us`: more than the time of all keys together needs.
 const HELD_US_PRECISION: u8 = 38;
 
 /// The holders.

@@ -1,21 +1,21 @@
-//! The refused lines of a run as a file of their own.
+//! The refused lines of a run, as a separate file.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::{RefusedLine, csv, json};
 
-/// The form of a list of refused lines.
+/// The format of a list of refused lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalFormat {
-    /// One object a line: `file`, `line`, `reason`.
+    /// One object per line: `file`, `line`, `reason`.
     Jsonl,
     /// The same as columns.
     Csv,
 }
 
 impl RefusalFormat {
-    /// By the extension; `None` for one that is neither JSONL's nor CSV's.
+    /// By the extension; `None` if it is neither that of JSONL nor of CSV.
     #[must_use]
     pub fn from_name(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
@@ -26,10 +26,10 @@ impl RefusalFormat {
     }
 }
 
-/// Writes every refused line, in their order.
+/// Writes all refused lines in order.
 ///
 /// # Errors
-/// Where `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn write_refusals(
     refused: &[RefusedLine],
     format: RefusalFormat,

@@ -13,9 +13,9 @@ use crate::core::{HolderScore, RankedHolder, Snapshot, Window};
 pub struct RefusedLine {
     /// The file's name as it was given.
     pub file: Arc<str>,
-    /// The line, from 1; in columns the row.
+    /// The line, from 1; in columnar files the row.
     pub line: u64,
-    /// Why, the field first.
+    /// Why; the text begins with the field.
     pub reason: String,
 }
 
@@ -86,12 +86,12 @@ impl<'a> From<RankedHolder<&'a HolderScore>> for HolderRow<'a> {
     }
 }
 
-/// Holders in leaderboard order, whoever scored them.
+/// Holders in leaderboard order, as either engine scored them.
 pub trait Leaderboard {
-    /// Holders that are listed.
+    /// How many holders are listed.
     fn listed(&self) -> usize;
 
-    /// Holders that have any accepted event.
+    /// How many holders have an accepted event.
     fn known(&self) -> usize;
 
     /// The listed holders, best first.
@@ -117,11 +117,11 @@ impl Leaderboard for Snapshot {
 pub struct ScoreReport<'a> {
     /// The question.
     pub window: Window,
-    /// Whether `as_of` was not asked for, but read from the clock.
+    /// Whether `as_of` was read from the clock instead of the arguments.
     pub is_as_of_now: bool,
     /// Lines or rows read.
     pub read: u64,
-    /// Of these, events that count.
+    /// How many of them are accepted events.
     pub accepted: u64,
     /// The others.
     pub refused: &'a [RefusedLine],

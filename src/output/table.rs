@@ -1,4 +1,4 @@
-//! The report for people: aligned columns, thousands apart, durations in words, then what counted.
+//! The report for people: aligned columns, grouped digits, durations in words, then the counts.
 
 use std::io::{self, BufWriter, Write};
 
@@ -7,11 +7,11 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, presets};
 use super::ScoreReport;
 
 const UNITS: [(&str, u128); 4] = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
-/// Largest units shown of a duration: days and hours, or hours and minutes.
+/// How many units a duration shows, the largest first: days and hours, or hours and minutes.
 const UNITS_SHOWN: usize = 2;
 const MICROS_PER_SECOND: u128 = 1_000_000;
 
-/// The holders under a header, then one line that says what was counted and up to when.
+/// The holders under a header, then one line with the counts and the window.
 pub(super) fn write(
     report: &ScoreReport<'_>,
     has_colours: bool,
@@ -58,7 +58,7 @@ fn number(text: String) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
-/// A holder's id is a stranger's text: what would move the cursor is shown escaped.
+/// A holder's id is untrusted text: control characters are escaped, so that it cannot move the cursor.
 fn printable(text: &str) -> String {
     let escape = |letter: char| {
         if letter.is_control() {
@@ -70,12 +70,12 @@ fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// The point of a decimal and what follows it, counted.
+/// The number of characters from the decimal point on; 0 without a point.
 fn places(decimal: &str) -> usize {
     decimal.find('.').map_or(0, |point| decimal.len() - point)
 }
 
-/// A decimal that ends where one with so many places would, so that points stand under points.
+/// A decimal padded on the right to `places_max`, so that the points are aligned.
 fn aligned(decimal: &str, places_max: usize) -> String {
     grouped(decimal) + &" ".repeat(places_max - places(decimal))
 }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn points_stand_under_points() {
+    fn decimal_points_are_aligned() {
         assert_eq!(aligned("1000", 3), "1,000   ");
         assert_eq!(aligned("2.5", 3), "2.5 ");
         assert_eq!(aligned("0.25", 3), "0.25");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_moves_no_cursor() {
+    fn control_characters_of_an_id_are_escaped() {
         assert_eq!(printable("a\u{1b}[2Jé"), "a\\u{1b}[2Jé");
     }
 }

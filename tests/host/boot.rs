@@ -22,18 +22,18 @@ fn a_python_that_is_not_there_is_said_in_one_sentence() {
     let place = Place::new();
     place.write("old/lib/python3.6/os.py", "");
     for (name, value, said) in [
-        ("POH_PYTHON_HOME", "absent", "holds no Python"),
+        ("POH_PYTHON_HOME", "absent", "contains no Python"),
         (
             "POH_PYTHON_HOME",
             "old",
-            "holds Python 3.6, but this program is built for Python",
+            "contains Python 3.6, but this program is built for Python",
         ),
         (
             "POH_PYTHON_PKG",
             "absent",
             "the Python package poh_holdmetrics was not found in",
         ),
-        ("VIRTUAL_ENV", "old", "holds Python 3.6, but"),
+        ("VIRTUAL_ENV", "old", "contains Python 3.6, but"),
     ] {
         let folder = place.path(value);
         for words in [
@@ -85,7 +85,7 @@ fn a_bundle_that_is_broken_is_not_passed_over() {
     assert!(
         ended
             .err
-            .contains("installed/embed_runtime, which holds no Python"),
+            .contains("installed/embed_runtime, which contains no Python"),
         "{ended:?}"
     );
 }

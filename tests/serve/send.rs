@@ -283,7 +283,7 @@ fn what_cannot_be_read_or_remembered_is_said_before_a_server_is_asked() {
             said.contains(&format!("error: {}: ", text(named))),
             "{said}"
         );
-        assert!(!said.contains("nobody answers"), "{said}");
+        assert!(!said.contains("no server answers"), "{said}");
     }
 }
 
@@ -316,7 +316,7 @@ async fn the_address_of_the_other_protocol_is_known_by_its_answer() {
     let service = Service::start(&folder.path().join("data"), &[]);
     let file = folder.path().join("events.jsonl");
     std::fs::write(&file, LINES).expect("a file");
-    let as_http = "the server answers as HTTP does: name its gRPC address";
+    let as_http = "the server speaks HTTP, not gRPC; name its gRPC address";
     let not_http = "the server does not answer in HTTP/1; name its HTTP address";
     for (address, arguments, sentence) in [
         (&service.http, &["send", text(&file)][..], as_http),
@@ -367,7 +367,7 @@ fn a_server_that_is_away_is_given_up_with_its_address_after_all_of_the_patience(
     let said = said(&output);
     assert!(said.contains("gave up after 2 s: "), "{said}");
     assert!(
-        said.contains(&format!(": http://{address}: nobody answers: ")),
+        said.contains(&format!(": http://{address}: no server answers: ")),
         "{said}"
     );
     assert!(said.contains("0 rows are done: run it again, "), "{said}");

@@ -1,6 +1,6 @@
-//! The live aggregator as Python holds it: a frozen class, shared among threads.
+//! The live aggregator as a Python class: frozen, shared among threads.
 //!
-//! It adds only conversion to [`HoldAggregator`], and that heavy calls run detached.
+//! It adds conversion to [`HoldAggregator`], and runs heavy calls detached.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
@@ -14,7 +14,7 @@ use crate::core::{Draft, Field, Refusal, Wad};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
-/// Facts of any number of keys; safe to use from any number of threads.
+/// The facts of any number of keys; safe to use from any number of threads.
 ///
 /// Times are integer microseconds since 1970. A refused event raises `ValueError` whose text names
 /// the field and the reason, and changes nothing.
@@ -83,7 +83,7 @@ impl Aggregator {
         })
     }
 
-    /// Adds all rows of the columns, or of an Arrow table that is given alone, or none of them;
+    /// Adds all rows of the columns, or of an Arrow table as the only argument, or none of them;
     /// returns how many.
     #[pyo3(signature = (
         token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
@@ -118,13 +118,13 @@ impl Aggregator {
             })?;
             let slices = columns.slices()?;
             let columns = slices.columns();
-            // Before the workers are called: they are not needed to count.
+            // Before the workers are called, which are not needed for this check.
             columns.rows().map_err(refused)?;
             detached(py, || self.inner.record_batch(&columns))?.map_err(refused)
         })
     }
 
-    /// Adds all that `other` knows, as if its events had been sent here.
+    /// Adds everything recorded in `other`, as if its events had been recorded here.
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         guarded("Aggregator.merge", || {
             let other = &other.get().inner;
@@ -165,7 +165,7 @@ impl Aggregator {
         })
     }
 
-    /// One holder's row with its rank among all, or None where it was never seen.
+    /// One holder's row with its rank among all, or None if it is unknown.
     #[pyo3(signature = (holder_id, as_of_us, from_us=None, closed_only=false))]
     fn holder<'py>(
         &self,

@@ -1,9 +1,8 @@
-//! Arrow data from any library, through the `PyCapsule` interface (`__arrow_c_array__` and
-//! `__arrow_c_stream__`), taken over without a copy.
+//! Arrow data from any library, imported through the `PyCapsule` interface (`__arrow_c_array__` and
+//! `__arrow_c_stream__`) without a copy.
 //!
-//! Producers are other people's C code: what they hand over is checked in full (lengths, offsets,
-//! UTF-8) before anything is read from it. What the columns mean is decided in [`super::texts`] and
-//! [`super::columns`].
+//! Producers are C code of other libraries: their data is checked in full (lengths, offsets, UTF-8) before
+//! anything is read from it. What the columns mean is decided in [`super::texts`] and [`super::columns`].
 #![allow(
     unsafe_code,
     reason = "the Arrow C data interface hands over raw structures"
@@ -21,20 +20,20 @@ use pyo3::types::{PyCapsule, PyTuple};
 
 /// The chunks of an Arrow column, all of one type.
 pub(super) struct ArrowColumn {
-    /// In order; there may be none.
+    /// In order; may be empty.
     pub(super) chunks: Vec<ArrayRef>,
     /// Their type.
     pub(super) kind: DataType,
 }
 
-/// Whether `value` offers an Arrow column, or with several fields a table.
+/// Whether `value` exports an Arrow column, or with several fields a table.
 pub(super) fn is_arrow(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = value.py();
     Ok(value.hasattr(intern!(py, "__arrow_c_array__"))?
         || value.hasattr(intern!(py, "__arrow_c_stream__"))?)
 }
 
-/// The chunks of the column that `value` offers; `ValueError` names `column`.
+/// The chunks of the column that `value` exports; `ValueError` names `column`.
 pub(super) fn import(column: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrowColumn> {
     let py = value.py();
     let imported = if let Some(method) = value.getattr_opt(intern!(py, "__arrow_c_array__"))? {
@@ -43,19 +42,19 @@ pub(super) fn import(column: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrowCo
         import_stream(&value.call_method0(intern!(py, "__arrow_c_stream__"))?)
     };
     let imported = imported.map_err(|error| {
-        let refusal = PyValueError::new_err(format!("{column}: no readable Arrow data"));
+        let refusal = PyValueError::new_err(format!("{column}: the Arrow data cannot be imported"));
         refusal.set_cause(py, Some(error));
         refusal
     })?;
     for chunk in &imported.chunks {
         check(chunk).map_err(|error| {
-            PyValueError::new_err(format!("{column}: broken Arrow data: {error}"))
+            PyValueError::new_err(format!("{column}: invalid Arrow data: {error}"))
         })?;
     }
     Ok(imported)
 }
 
-/// Whether everything in `chunk` is what its type promises.
+/// Checks that everything in `chunk` is valid for its type.
 fn check(chunk: &ArrayRef) -> Result<(), ArrowError> {
     let data = chunk.to_data();
     let is_simple = match chunk.data_type() {
@@ -64,21 +63,21 @@ fn check(chunk: &ArrayRef) -> Result<(), ArrowError> {
         _ => false,
     };
     if is_simple {
-        // Lengths and the outer offsets; what lies between them is known to be in order.
+        // Lengths and the outer offsets; everything between them has been checked.
         data.validate()
     } else {
         data.validate_full()
     }
 }
 
-/// Whether the offsets never step back and all that they span is ASCII, where every offset is the
-/// start of a character: what most columns of ids are, in a tenth of the time of the full check.
+/// Whether the offsets never decrease and all bytes between them are ASCII, so that every offset is the
+/// start of a character. True of most columns of ids, and ten times as fast as the full check.
 fn is_ascii_text<O: OffsetSizeTrait>(texts: &GenericStringArray<O>) -> bool {
     let offsets = texts.value_offsets();
     let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
         return false;
     };
-    // Counted to the end, without an early exit: the compiler compares many at once.
+    // Without an early exit, so that the compiler can vectorise the loop.
     let steps_back = offsets.windows(2).filter(|pair| pair[0] > pair[1]).count();
     let span = first.to_usize().zip(last.to_usize());
     let spanned = span.and_then(|(first, last)| texts.value_data().get(first..last));

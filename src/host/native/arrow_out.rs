@@ -16,7 +16,7 @@ use pyo3::types::PyCapsule;
 use crate::core::{HolderScore, RankedHolder, Snapshot};
 use crate::host::errors::refused;
 
-/// Rows of one batch: no column of texts comes near the 2 GiB that one may hold.
+/// Rows of one batch, few enough that no column of texts comes near its limit of 2 GiB.
 const BATCH_ROWS: usize = 1 << 18;
 /// Digits of a 128-bit decimal.
 const DECIMAL_DIGITS: u8 = 38;

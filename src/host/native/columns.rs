@@ -1,8 +1,8 @@
-//! Many events at once, as columns: lists, buffers and Arrow columns side by side.
+//! Many events at once, as columns: lists, buffers and Arrow columns in any combination.
 //!
-//! Numbers are copied out of their buffers, so that Python may change those while we are detached;
-//! texts stay where they are, see [`super::texts`]. A column of the wrong kind, format or shape is
-//! refused with its name before a row is read. Rows are checked by [`EventColumns`].
+//! Numbers are copied out of their buffers, because Python may change those while we are detached;
+//! texts stay where they are, see [`super::texts`]. A column of the wrong type, format or shape is
+//! refused by name before any row is read. Rows are checked by [`EventColumns`].
 
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_schema::DataType;
@@ -20,7 +20,7 @@ use crate::core::columns::ABSENT;
 use crate::core::{EventColumns, Refusal, Wad, Weights};
 use crate::host::errors::refused;
 
-/// The columns as they were given.
+/// The columns as they were passed.
 pub(super) struct ColumnArguments<'a, 'py> {
     pub(super) token_id: &'a Bound<'py, PyAny>,
     pub(super) holder_id: &'a Bound<'py, PyAny>,
@@ -32,7 +32,7 @@ pub(super) struct ColumnArguments<'a, 'py> {
     pub(super) retract: Option<&'a Bound<'py, PyAny>>,
 }
 
-/// The columns, held.
+/// The columns, copied or referenced.
 pub(super) struct Columns<'py> {
     token_id: Texts<'py>,
     holder_id: Texts<'py>,
@@ -50,7 +50,7 @@ enum WeightColumn {
     Wads(Vec<Wad>),
 }
 
-/// The columns as slices; what [`EventColumns`] looks at.
+/// The columns as slices, from which [`EventColumns`] is made.
 pub(super) struct ColumnSlices<'a> {
     token_id: Vec<&'a str>,
     holder_id: Vec<&'a str>,
@@ -63,9 +63,9 @@ pub(super) struct ColumnSlices<'a> {
 }
 
 impl<'py> Columns<'py> {
-    /// Takes hold of each column; `ValueError` names the one that is of no use.
+    /// Reads each column; `ValueError` names the one that cannot be used.
     pub(super) fn read(arguments: &ColumnArguments<'_, 'py>) -> PyResult<Self> {
-        // Weights may run Python code (a subclass of Decimal), so they are read before all else.
+        // Reading weights may run Python code (a subclass of Decimal), so it comes first.
         let weight = arguments.weight.map_or(Ok(WeightColumn::One), weights)?;
         let texts =
             |column, value: Option<_>| value.map(|value| Texts::read(column, value)).transpose();
@@ -83,7 +83,7 @@ impl<'py> Columns<'py> {
         })
     }
 
-    /// The columns as slices; `ValueError` where a text is none.
+    /// The columns as slices; `ValueError` if a value of a text column is not text.
     pub(super) fn slices(&mut self) -> PyResult<ColumnSlices<'_>> {
         let token_id = self.token_id.present()?;
         let rows = token_id.len();
@@ -163,7 +163,7 @@ fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
     buffer(column, "float64", value).map(WeightColumn::Doubles)
 }
 
-/// A column of truth values: a buffer of bool or of bytes 0 and 1, or a list of bool.
+/// A column of booleans: a buffer of bool or of bytes 0 and 1, or a list of bool.
 fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
     let refused_row = |row| {
         refused(BatchRefusal::Row {
@@ -190,9 +190,9 @@ fn is_buffer(value: &Bound<'_, PyAny>) -> bool {
     PyMemoryView::from(value).is_ok()
 }
 
-/// A type of number that a column may hold.
+/// A type of number that a column may have.
 trait Number: Element {
-    /// Its letters in the notation of `struct`, in native byte order.
+    /// Its format characters in the notation of `struct`, in native byte order.
     const FORMATS: &'static [u8];
     const LETTER: &'static str;
 }
@@ -207,7 +207,7 @@ impl Number for f64 {
     const LETTER: &'static str = "d";
 }
 
-/// Also truth values, one byte each.
+/// Also booleans, one byte each.
 impl Number for u8 {
     const FORMATS: &'static [u8] = b"B?";
     const LETTER: &'static str = "B";
@@ -215,7 +215,7 @@ impl Number for u8 {
 
 /// A copy of a one-dimensional, contiguous buffer of `T` in native byte order.
 fn buffer<T: Number>(column: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
-    // A memoryview fills in what some exporters leave out, such as the strides of ctypes.
+    // A memoryview adds what some exporters omit, such as the strides of ctypes.
     let Ok(view) = PyMemoryView::from(value) else {
         let kind = value.get_type().name()?;
         return Err(wrong_kind(column, needed, &kind.to_string()));
@@ -238,7 +238,7 @@ fn buffer<T: Number>(column: &str, needed: &str, value: &Bound<'_, PyAny>) -> Py
     if let Ok(typed) = untyped.as_typed::<T>() {
         return typed.to_vec(value.py());
     }
-    // The same bytes under another name, such as `<q` where `q` is known.
+    // The same type in another notation, such as `<q` for `q`.
     let bytes = view.call_method0("tobytes")?;
     let numbers = PyMemoryView::from(&bytes)?.call_method1("cast", (T::LETTER,))?;
     PyBuffer::<T>::get(&numbers)?.to_vec(value.py())

@@ -1,11 +1,11 @@
-//! A list of event models, read into memory of our own, [`super::owned`].
+//! A list of event models, copied into [`super::owned`].
 //!
 //! Reads `token_id`, `holder_id`, `start`, `end`, `weight`, `event_id`, `revision` and `retract` of
-//! each object: from its `__dict__` where they lie there in this order, as in a `HoldEvent`, else as
+//! each object: from its `__dict__` if they are there in this order, as in a `HoldEvent`, else as
 //! attributes.
 #![allow(
     unsafe_code,
-    reason = "walking an instance's dictionary by hand is a third of the cost of eight look-ups"
+    reason = "iterating over an instance's dictionary costs a third of eight look-ups"
 )]
 
 use std::ptr;
@@ -25,8 +25,8 @@ use crate::host::errors::refused;
 
 const FIELDS: usize = 8;
 
-/// Reads every object of `events`, a list or any iterable; the first that is no event refuses all
-/// of them with a `ValueError` such as `row 17: weight: negative`.
+/// Reads every object of `events`, a list or any iterable. The first one that is refused is a `ValueError`
+/// for all of them, such as `row 17: weight: negative`.
 pub(super) fn read(events: &Bound<'_, PyAny>) -> PyResult<OwnedEvents> {
     let mut reader = ModelReader::new(events.py())?;
     if let Ok(list) = events.cast::<PyList>() {
@@ -43,7 +43,7 @@ pub(super) fn read(events: &Bound<'_, PyAny>) -> PyResult<OwnedEvents> {
     Ok(owned)
 }
 
-/// Reads one model after the other.
+/// Reads models one after the other.
 struct ModelReader<'py> {
     names: [Bound<'py, PyString>; FIELDS],
     instants: InstantReader<'py>,
@@ -118,7 +118,7 @@ impl<'py> ModelReader<'py> {
         Ok(())
     }
 
-    /// The values of the fields, `None` where there is no such attribute.
+    /// The values of the fields; `None` if there is no such attribute.
     fn fields(&self, event: &Bound<'py, PyAny>) -> PyResult<[Option<Bound<'py, PyAny>>; FIELDS]> {
         let mut found = [const { None }; FIELDS];
         let dict = instance_dict(event);
@@ -139,7 +139,7 @@ impl<'py> ModelReader<'py> {
         Ok(found)
     }
 
-    /// Takes the leading entries of `dict` as long as they are the fields in their order.
+    /// Reads the first entries of `dict` as long as they are the fields in order.
     fn walk(&self, dict: &Bound<'py, PyDict>, found: &mut [Option<Bound<'py, PyAny>>; FIELDS]) {
         let mut position: ffi::Py_ssize_t = 0;
         let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
@@ -164,7 +164,7 @@ impl<'py> ModelReader<'py> {
     }
 }
 
-/// The dictionary of an instance; `None` where its class has none.
+/// The dictionary of an instance; `None` if its class has none.
 fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
     // SAFETY: `object` is a live object and we are attached; the result is a new reference, or null
     // with an exception set.

@@ -1,6 +1,6 @@
-//! The functions of the namespace: whole lists and columns in, answers out.
+//! The functions of the namespace: they take whole lists and columns and return answers.
 //!
-//! Those that take an aggregator are its methods under the published names.
+//! Functions that take an aggregator are its methods under published names.
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -91,7 +91,7 @@ pub(super) fn merge_overlaps<'py>(
     })
 }
 
-/// Scores columns, or an Arrow table that is given alone: all holders in leaderboard order.
+/// Scores columns, or an Arrow table as the only argument: all holders in leaderboard order.
 #[pyfunction]
 #[pyo3(signature = (
     token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,

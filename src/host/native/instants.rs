@@ -1,7 +1,7 @@
 //! `datetime` objects as microseconds since 1970.
 //!
-//! The fields are read directly where the zone is UTC, as it is in every `HoldEvent`; any other
-//! aware `datetime` is asked for its offset. A naive one is refused: it names no instant.
+//! If the zone is UTC, as in every `HoldEvent`, the fields are read directly; of any other aware
+//! `datetime` the offset is queried. A naive one is refused, because it is not an instant.
 
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -25,7 +25,7 @@ impl<'py> InstantReader<'py> {
         })
     }
 
-    /// The instant that `value`, an aware `datetime`, names; `None` for `None`.
+    /// The instant of `value`, an aware `datetime`; `None` for `None`.
     pub(super) fn read(
         &self,
         field: Field,
@@ -50,7 +50,7 @@ impl<'py> InstantReader<'py> {
     }
 }
 
-/// What the fields of `value` would be in UTC.
+/// The fields of `value` as if they were UTC.
 fn civil_micros(value: &Bound<'_, PyDateTime>) -> i64 {
     let days = days_since_1970(
         value.get_year().into(),
@@ -62,7 +62,7 @@ fn civil_micros(value: &Bound<'_, PyDateTime>) -> i64 {
     days * DAY + seconds * SECOND + i64::from(value.get_microsecond())
 }
 
-/// The offset from UTC; `None` where the zone names none.
+/// The offset from UTC; `None` if the zone has none.
 fn offset_micros(value: &Bound<'_, PyDateTime>) -> Option<i64> {
     let offset = value.call_method0("utcoffset").ok()?;
     let offset = offset.cast::<PyDelta>().ok()?;
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_agree_with_the_reader_of_text_on_every_day_that_counts() {
+    fn days_agree_with_the_parser_on_every_day_in_range() {
         let mut previous = Micros::MIN.get() / DAY - 1;
         for year in 1..=9999 {
             for month in 1..=12 {

@@ -1,13 +1,13 @@
-//! What was read from an object, remembered by the object's identity.
+//! A small cache of what was read from an object, by the object's identity.
 //!
 //! Lists of events repeat a few objects very often: the text of a token, a weight of one. Each
-//! slot keeps its object alive, so that an address cannot come to mean another one.
+//! slot keeps its object alive, so that its address cannot be reused for another one.
 
 use pyo3::prelude::*;
 
 const SLOTS: usize = 64;
 
-/// The last values that were read, one to a slot; an object has one slot only.
+/// The values that were read last, one per slot; the address of an object determines its slot.
 pub(super) struct Memo<'py, T> {
     slots: Vec<Option<(Bound<'py, PyAny>, T)>>,
 }
@@ -19,7 +19,7 @@ impl<'py, T: Copy> Memo<'py, T> {
         }
     }
 
-    /// What `read` gave for this very object, asked only where it is not remembered.
+    /// The result of `read` for this object; `read` is called only if it is not cached.
     #[inline]
     pub(super) fn get_or<E>(
         &mut self,
@@ -27,7 +27,7 @@ impl<'py, T: Copy> Memo<'py, T> {
         read: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         let address = object.as_ptr() as usize;
-        // Objects lie 16 bytes apart; neighbours and those of one pool must not share a slot.
+        // Objects are 16 bytes apart; neighbours and those of one pool should not share a slot.
         let slot = &mut self.slots[((address >> 4) ^ (address >> 11)) % SLOTS];
         match slot {
             Some((known, value)) if known.is(object) => Ok(*value),

@@ -1,9 +1,10 @@
 //! The callables and classes that Python sees as the native namespace.
 //!
-//! [`register`] fills the host's module and the extension module alike, so both are the same. Each
-//! callable converts, detaches, calls the core and maps its errors once; [`values`] convert one
+//! [`register`] fills both the host's module and the extension module, so that they are the same. Each
+//! callable converts, detaches, calls the core and maps its errors once; [`values`] converts one
 //! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
-//! [`arrow_out`] cross without a copy. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
+//! [`arrow_out`] exchange columns without a copy. Nothing is scored here; see [`crate::core`] and
+//! [`crate::aggregator`].
 
 mod aggregator;
 mod arrow_in;

@@ -1,10 +1,10 @@
-//! Events in memory of our own, their texts in one piece.
+//! Copies of events, their texts in one string.
 //!
-//! What is copied here can be scored detached, whatever Python does to its objects meanwhile.
+//! Copies can be scored detached, whatever Python does to its objects meanwhile.
 
 use crate::core::{Claim, Event, EventSink, Fact, Standing};
 
-/// Valid events, each taken over by [`EventSink::accept`].
+/// Valid events, copied by [`EventSink::accept`].
 #[derive(Default)]
 pub(super) struct OwnedEvents {
     text: String,
@@ -32,7 +32,7 @@ enum OwnedClaim {
 }
 
 impl OwnedEvents {
-    /// Nothing yet, with room for `rows`.
+    /// Empty, with capacity for `rows`.
     pub(super) fn with_capacity(rows: usize) -> Self {
         Self {
             text: String::new(),
@@ -47,7 +47,7 @@ impl OwnedEvents {
     /// The event in `row`.
     ///
     /// # Panics
-    /// Where there is no such row.
+    /// If there is no such row.
     #[inline]
     pub(super) fn event(&self, row: usize) -> Event<'_> {
         let row = self.rows[row];
@@ -64,12 +64,12 @@ impl OwnedEvents {
         }
     }
 
-    /// All events, in the order in which they came.
+    /// All events, in the order in which they were added.
     pub(super) fn events(&self) -> Vec<Event<'_>> {
         (0..self.len()).map(|row| self.event(row)).collect()
     }
 
-    /// Keeps a text that several events may share.
+    /// Adds a text that several events may share.
     pub(super) fn keep(&mut self, text: &str) -> Span {
         let start = self.text.len();
         self.text.push_str(text);
@@ -79,7 +79,7 @@ impl OwnedEvents {
         }
     }
 
-    /// Keeps an event whose token is kept already.
+    /// Adds an event whose token was added before.
     pub(super) fn push(&mut self, token_id: Span, event: &Event<'_>) {
         let holder_id = self.keep(event.holder_id);
         let claim = match event.claim {

@@ -1,13 +1,13 @@
-//! Many rows into one snapshot, without keeping an aggregator.
+//! Many rows into one snapshot, without an aggregator.
 //!
-//! The rows are dealt to the workers in stretches; the first row that is no event refuses all.
+//! The rows are divided among the workers; the first row that is refused refuses all.
 
 use rayon::prelude::*;
 
 use crate::aggregator::{BatchRefusal, BatchScorer};
 use crate::core::{Event, EventSink, Refusal, Snapshot, Totals, Window};
 
-/// Rows that are worth a thread of their own.
+/// Fewer rows are not worth another thread.
 const STRIDE_MIN: usize = 4_096;
 
 /// Scores `rows` events over `window`; runs on the workers that it is called on.
@@ -29,7 +29,7 @@ pub(super) fn score<'a>(
             Ok(lane)
         })
         .collect();
-    // Stretches are in order, so the first refusal is that of the first bad row.
+    // The parts are in order, so the first refusal is that of the first refused row.
     let lanes = lanes.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(scorer.finish(lanes, window, None))
 }

@@ -1,7 +1,7 @@
-//! The answer to one question, as Python holds it.
+//! A snapshot as a Python class.
 //!
-//! Rows become Python objects only when they are asked for; whole columns go to Arrow readers
-//! without that, see [`super::arrow_out`].
+//! Rows become Python objects only when they are requested; Arrow readers get whole columns instead,
+//! see [`super::arrow_out`].
 
 use std::sync::Arc;
 

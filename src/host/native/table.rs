@@ -1,6 +1,6 @@
-//! A whole Arrow table in place of columns: found by their names, typed as in a Parquet file.
+//! An Arrow table instead of columns: its columns are mapped by name and type as those of a Parquet file.
 //!
-//! Read in slices, so that one large chunk keeps every worker busy.
+//! Read in slices, so that one large chunk keeps all workers busy.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
@@ -16,12 +16,12 @@ use crate::core::{EventSink, Snapshot, Window};
 use crate::host::errors::refused;
 use crate::input;
 
-/// What messages call it.
+/// Its name in messages.
 const NAME: &str = "table";
 /// Rows of one slice.
 const SLICE_ROWS: usize = 1 << 16;
 
-/// A table that was handed over, its columns found.
+/// An imported table with mapped columns.
 pub(super) struct Table {
     columns: input::ArrowTable,
     /// In order, each with the number of its first row.
@@ -29,17 +29,17 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Takes over what `value` offers; `ValueError` where it is no table of hold events.
+    /// Imports the table that `value` exports; `ValueError` if it is not a table of hold events.
     pub(super) fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
         if !arrow_in::is_arrow(value)? {
             return Err(refused(
-                "holder_id: missing; give all columns, or an Arrow table alone",
+                "holder_id: missing; pass all columns, or an Arrow table as the only argument",
             ));
         }
         let imported = arrow_in::import(NAME, value)?;
         let DataType::Struct(fields) = imported.kind else {
             return Err(PyValueError::new_err(format!(
-                "{NAME}: a table with columns is needed, not a column of {}",
+                "{NAME}: expected a table with columns, found a column of {}",
                 imported.kind
             )));
         };
@@ -48,7 +48,9 @@ impl Table {
         let mut rows = 0;
         for chunk in &imported.chunks {
             if chunk.null_count() > 0 {
-                return Err(refused(format!("{NAME}: rows that are null as a whole")));
+                return Err(refused(format!(
+                    "{NAME}: a row is null as a whole; remove such rows"
+                )));
             }
             let batch = RecordBatch::from(chunk.as_struct());
             for first in (0..batch.num_rows()).step_by(SLICE_ROWS) {
@@ -84,7 +86,7 @@ impl Table {
                 Ok(lane)
             })
             .collect();
-        // Shares are in order, so the first refusal is that of the first bad row.
+        // Shares are in order, so the first refusal is that of the first refused row.
         let lanes = lanes.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(scorer.finish(lanes, window, None))
     }

@@ -1,9 +1,9 @@
 //! A column of texts: a list of `str`, or an Arrow column of strings.
 //!
-//! Nothing is copied: the texts stay where Python or Arrow keeps them, held for the whole call.
+//! Nothing is copied: references keep the texts of Python or Arrow alive for the whole call.
 #![allow(
     unsafe_code,
-    reason = "a text costs a nanosecond this way, and several where each step is checked again"
+    reason = "a text costs a nanosecond this way, and several if each step is checked again"
 )]
 
 use arrow_array::cast::AsArray;
@@ -15,7 +15,7 @@ use pyo3::types::{PyList, PyString};
 
 use super::arrow_in::{self, ArrowColumn};
 
-/// The objects that hold the texts of a column.
+/// The objects that own the texts of a column.
 pub(super) struct Texts<'py> {
     column: &'static str,
     held: Held<'py>,
@@ -28,7 +28,7 @@ enum Held<'py> {
 }
 
 impl<'py> Texts<'py> {
-    /// Takes hold of a column; `ValueError` where it is none.
+    /// References a column; `ValueError` if it is not one of texts.
     pub(super) fn read(column: &'static str, value: &Bound<'py, PyAny>) -> PyResult<Self> {
         if let Ok(list) = value.cast::<PyList>() {
             let held = Held::Listed(list.iter().collect());
@@ -37,13 +37,13 @@ impl<'py> Texts<'py> {
         if !arrow_in::is_arrow(value)? {
             let kind = value.get_type().name()?;
             return Err(PyValueError::new_err(format!(
-                "{column}: give a list of str or an Arrow column of strings, not {kind}"
+                "{column}: expected a list of str or an Arrow column of strings, found {kind}"
             )));
         }
         let ArrowColumn { chunks, kind } = arrow_in::import(column, value)?;
         if !is_text(&kind) {
             return Err(PyValueError::new_err(format!(
-                "{column}: an Arrow column of strings is needed, not of {kind}"
+                "{column}: expected an Arrow column of strings, found one of {kind}"
             )));
         }
         Ok(Self {
@@ -52,12 +52,12 @@ impl<'py> Texts<'py> {
         })
     }
 
-    /// The texts, an empty one where there is none.
+    /// The texts; an empty one for a null.
     pub(super) fn present(&self) -> PyResult<Vec<&str>> {
         self.gather(Option::unwrap_or_default)
     }
 
-    /// The texts, `None` where there is none.
+    /// The texts; `None` for a null.
     pub(super) fn optional(&self) -> PyResult<Vec<Option<&str>>> {
         self.gather(|text| text)
     }
@@ -85,7 +85,7 @@ impl<'py> Texts<'py> {
     }
 }
 
-/// An object of a list that is neither text nor `None`.
+/// An object of a list is neither text nor `None`.
 struct NotText;
 
 /// The text of an object of a list.
@@ -104,7 +104,7 @@ fn listed<'a>(object: &'a Bound<'_, PyAny>) -> Result<Option<&'a str>, NotText> 
     }
 }
 
-/// The characters of a text that Python keeps as ASCII, without a call into Python.
+/// The characters of a text that Python stores as ASCII, without a call into Python.
 #[cfg(not(any(Py_LIMITED_API, Py_3_14)))]
 #[inline]
 fn ascii<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
@@ -123,7 +123,7 @@ fn ascii<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
     }
 }
 
-/// Where the layout of `str` is not part of the interface, Python is called for each text.
+/// If the layout of `str` is not part of the interface, Python is called for each text.
 #[cfg(any(Py_LIMITED_API, Py_3_14))]
 const fn ascii<'a>(_text: &'a Bound<'_, PyString>) -> Option<&'a str> {
     None
@@ -154,7 +154,7 @@ fn gather_chunk<'a, T>(
     let mut values = Vec::with_capacity(dictionary.values().len());
     gather_plain(dictionary.values(), &mut values, |value| value);
     if values.is_empty() {
-        // All keys are null: there is nothing that they could point to.
+        // Without values, all keys are null.
         return texts.extend((0..chunk.len()).map(|_| take(None)));
     }
     let keys = dictionary.keys();
@@ -171,7 +171,7 @@ fn gather_plain<'a, T>(
         DataType::Utf8 => gather_array(&chunk.as_string::<i32>(), texts, take),
         DataType::LargeUtf8 => gather_array(&chunk.as_string::<i64>(), texts, take),
         DataType::Utf8View => gather_array(&chunk.as_string_view(), texts, take),
-        kind => unreachable!("a column of {kind} is refused when it is taken hold of"),
+        kind => unreachable!("a column of {kind} is refused when it is read"),
     }
 }
 

@@ -1,6 +1,6 @@
-//! One value of an event or of a question, from its Python object.
+//! One value of an event or of a window, from its Python object.
 //!
-//! Each refusal names the field as every other door does. Times of models are in
+//! Each refusal names the field as all other sources of events do. Times of models are in
 //! [`super::instants`], weights in [`super::weights`].
 
 use pyo3::exceptions::PyValueError;
@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyInt, PyString};
 
 use crate::core::{Field, Micros, Refusal, TimeError, Window};
 
-/// Text that is present; an empty one is refused later, with the other fields.
+/// Text; an empty one is refused later, with the other fields.
 pub(super) fn id<'a>(
     field: Field,
     value: Option<&'a Bound<'_, PyAny>>,
@@ -70,7 +70,7 @@ pub(super) fn micros(
         .map_err(|error| Refusal::Time(field, error))
 }
 
-/// The window of a question; `ValueError` names the argument.
+/// The window of a query; `ValueError` names the argument.
 pub(super) fn window(
     as_of_us: &Bound<'_, PyAny>,
     from_us: Option<&Bound<'_, PyAny>>,
@@ -91,7 +91,7 @@ pub(super) fn window(
     })
 }
 
-/// How many rows are asked for; `ValueError` where it is no count.
+/// How many rows are requested; `ValueError` if it is not a count.
 pub(super) fn count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
     if is_integer(value) {
         if let Ok(count) = value.extract() {
@@ -104,7 +104,7 @@ pub(super) fn count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
     Err(PyValueError::new_err("n: not an integer of 0 or more"))
 }
 
-/// An `int`, but no `bool`, which Python counts among them.
+/// Whether the value is an `int`, but not a `bool`, which is a subclass of `int`.
 pub(super) fn is_integer(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>()
 }

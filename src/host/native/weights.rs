@@ -1,7 +1,7 @@
 //! Weights from Python: text, `int`, `float` and `Decimal`, each exactly as it is written.
 //!
-//! A float is the shortest decimal that prints back to it. Anything else is no number here, `bool`
-//! included.
+//! A float is the shortest decimal that prints back to it. Anything else is refused as not a number, also
+//! `bool`.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,7 +11,7 @@ use super::memo::Memo;
 use super::values::is_integer;
 use crate::core::{Wad, WeightError};
 
-/// Reads weights and remembers the last ones by identity: most events share a few objects.
+/// Reads weights with a cache by identity, because most events share a few objects.
 pub(super) struct WeightReader<'py> {
     memo: Memo<'py, Wad>,
 }
@@ -71,11 +71,11 @@ fn decimal(value: &Bound<'_, PyAny>) -> Result<Wad, WeightError> {
     if !value.is_instance(kind).unwrap_or(false) {
         return Err(WeightError::NotANumber);
     }
-    // Decimal has no C interface; its text is exact and the cheapest that it offers.
+    // Decimal has no C interface; its text is exact, and the cheapest way to read it.
     let text = value.str().map_err(|_| WeightError::NotANumber)?;
     let text = text.to_str().map_err(|_| WeightError::NotANumber)?;
     if text.contains("NaN") {
-        // `sNaN` and `NaN123` are spellings of Decimal's own.
+        // Decimal also has `sNaN` and `NaN123`.
         return Err(WeightError::NotFinite);
     }
     Wad::parse(text)

@@ -51,9 +51,9 @@ def bad_formats():
             "retract: a contiguous one-dimensional buffer of bool", TEXTS, TEXTS, TIMES, LATER, retract=bad
         )
     for bad in ("ab", ("a", "b"), {"a", "b"}, b"ab", 5):
-        refused("token_id: give a list of str", bad, TEXTS, TIMES, LATER)
-        refused("holder_id: give a list of str", TEXTS, bad, TIMES, LATER)
-        refused("event_id: give a list of str", TEXTS, TEXTS, TIMES, LATER, event_id=bad)
+        refused("token_id: expected a list of str", bad, TEXTS, TIMES, LATER)
+        refused("holder_id: expected a list of str", TEXTS, bad, TIMES, LATER)
+        refused("event_id: expected a list of str", TEXTS, TEXTS, TIMES, LATER, event_id=bad)
     refused("holder_id: missing", TEXTS)
 
 
@@ -127,10 +127,10 @@ EMPTY = ctypes.create_string_buffer(256)
 
 def bad_arrow():
     for given in (None, 5, (1, 2), capsule(b"something_else"), capsule(b"arrow_array_stream")):
-        refused("token_id: no readable Arrow data", Liar(given), TEXTS, TIMES, LATER)
-        refused("table: no readable Arrow data", Liar(given))
+        refused("token_id: the Arrow data cannot be imported", Liar(given), TEXTS, TIMES, LATER)
+        refused("table: the Arrow data cannot be imported", Liar(given))
     for given in (None, (1,), (1, 2), (capsule(b"arrow_schema"), capsule(b"arrow_array"))):
-        refused("holder_id: no readable Arrow data", TEXTS, LiarAboutArrays(given), TIMES, LATER)
+        refused("holder_id: the Arrow data cannot be imported", TEXTS, LiarAboutArrays(given), TIMES, LATER)
 
 
 def an_export_of_another_table():
@@ -138,10 +138,10 @@ def an_export_of_another_table():
     aggregator.record("t", "h", 0, 5)
     snapshot = aggregator.snapshot(10)
     refused("table: ", snapshot)
-    refused("token_id: an Arrow column of strings is needed", snapshot, TEXTS, TIMES, LATER)
+    refused("token_id: expected an Arrow column of strings", snapshot, TEXTS, TIMES, LATER)
     used = snapshot.__arrow_c_stream__()
     refused("table: ", Liar(used))
-    refused("table: no readable Arrow data", Liar(used))
+    refused("table: the Arrow data cannot be imported", Liar(used))
 
 
 for check in (

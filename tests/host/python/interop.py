@@ -93,7 +93,7 @@ def with_pyarrow(pa):
         assert aggregator.events == 3
 
     refused(
-        "token_id: an Arrow column of strings is needed, not of Int64",
+        "token_id: expected an Arrow column of strings, found one of Int64",
         pa.array([1, 2, 3]),
         HOLDERS,
         START,
@@ -112,7 +112,7 @@ def with_pyarrow(pa):
     try:
         native.score_columns(broken, HOLDERS, START, END, as_of_us=1)
     except ValueError as error:
-        assert str(error).startswith("token_id: broken Arrow data"), error
+        assert str(error).startswith("token_id: invalid Arrow data"), error
     else:
         raise AssertionError("offsets that run backwards were accepted")
     invalid = pa.Array.from_buffers(
@@ -121,7 +121,7 @@ def with_pyarrow(pa):
     try:
         native.score_columns(invalid, HOLDERS, START, END, as_of_us=1)
     except ValueError as error:
-        assert str(error).startswith("token_id: broken Arrow data"), error
+        assert str(error).startswith("token_id: invalid Arrow data"), error
     else:
         raise AssertionError("bytes that are no UTF-8 were accepted")
 

@@ -68,7 +68,7 @@ impl TlsError {
         |error| Self::Pem {
             file: file.to_owned(),
             source: match error {
-                // Its words alone: the reader would put "I/O error" before them.
+                // The system's words only: the reader's error would add "I/O error".
                 pem::Error::Io(source) => source.into(),
                 other => other.into(),
             },

@@ -179,7 +179,7 @@ async fn every_call_needs_a_key_of_its_scope() {
 }
 
 #[tokio::test]
-async fn health_and_the_contract_are_open_and_all_else_is_closed() {
+async fn health_and_the_contract_need_no_key_and_all_else_does() {
     let folder = tempfile::tempdir().unwrap();
     let service = guarded(&folder).await;
     let mut health = HealthClient::new(service.channel().await);
@@ -192,7 +192,7 @@ async fn health_and_the_contract_are_open_and_all_else_is_closed() {
     http(&service, "GET", "/unknown", "").await.problem(401);
     http(&service, "GET", "/unknown", READER).await.problem(404);
 
-    // Whatever the contract lists as protected is protected, and nothing is left out by mistake.
+    // Every route that the contract lists as protected is protected.
     let document = http(&service, "GET", "/openapi.json", "").await.json();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
@@ -281,7 +281,7 @@ async fn callers_without_a_key_share_the_rate_of_their_address() {
 }
 
 #[tokio::test]
-async fn keys_are_read_again_without_a_restart() {
+async fn keys_are_reloaded_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let file = write_keys(&folder, &all_keys());
     let service = Service::with(Settings {
@@ -306,7 +306,7 @@ async fn keys_are_read_again_without_a_restart() {
     .await;
     assert!(ask(&mut client, READER).await.is_ok());
 
-    // ... and a good one is in force soon after.
+    // ... and a valid one is used soon after.
     write_keys(&folder, &[entry("other", "another-key", Scope::Read)]);
     within(async {
         while ask(&mut client, "another-key").await.is_err() {
@@ -320,7 +320,7 @@ async fn keys_are_read_again_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
+async fn a_caller_that_exceeds_its_rate_is_told_when_to_retry() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::with(Settings {
         keys: Keys {
@@ -347,7 +347,7 @@ async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
     );
     let retry = status.get_details_retry_info().expect("a RetryInfo");
     assert!(retry.retry_delay.unwrap() <= Duration::from_secs(1));
-    // Others have a share of their own, and so has health.
+    // Other callers have their own limit, and health has none.
     assert!(ask(&mut client, READER).await.is_ok());
     for _ in 0..20 {
         assert_eq!(http(&service, "GET", "/healthz", "").await.status, 200);
@@ -358,7 +358,7 @@ async fn a_caller_that_calls_too_often_is_told_when_to_come_back() {
     }
     answer.problem(429);
     assert_eq!(answer.header("retry-after"), "1");
-    // Who guesses keys is slowed down too.
+    // Guessed keys count against the limit of their address.
     let mut guesses = Vec::new();
     for _ in 0..20 {
         guesses.push(http(&service, "GET", "/stats", "guess").await.status);

@@ -1,4 +1,4 @@
-//! gRPC calls whatever they ask: health checking, reflection, deadlines, packing, and the end of either side.
+//! What all gRPC calls share: health checks, reflection, deadlines, compression, disconnects and shutdown.
 
 use std::time::Duration;
 
@@ -38,15 +38,15 @@ async fn health_is_reported_until_the_end() {
         .unwrap()
         .into_inner();
     within(watch.message()).await.unwrap();
-    // It is looked at every second, and told only where it changes.
+    // It is updated every second, and only a change is sent.
     let again = tokio::time::timeout(Duration::from_millis(1_500), watch.message()).await;
     assert!(again.is_err(), "{again:?}");
-    // The watch is open; the service ends it rather than waiting for its caller.
+    // The watch is still open: the service ends it and does not wait for its client.
     within(service.end()).await;
 }
 
 #[tokio::test]
-async fn the_contract_is_told_by_reflection() {
+async fn reflection_serves_the_contract() {
     let service = Service::start().await;
     let mut client = ServerReflectionClient::new(service.channel().await);
     let mut ask = async |request: MessageRequest| {
@@ -70,7 +70,7 @@ async fn the_contract_is_told_by_reflection() {
     ] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
-    // The details of failures are part of it.
+    // It contains the error details.
     for name in ["BadRequest", "RetryInfo", "ErrorInfo"] {
         let symbol = format!("google.rpc.{name}");
         let answer = ask(MessageRequest::FileContainingSymbol(symbol)).await;
@@ -90,7 +90,7 @@ async fn a_stream_ends_at_its_deadline() {
     let (sender, receiver) = mpsc::channel(1);
     sender.send(hold("T", "a", 0, 1)).await.unwrap();
     let mut request = Request::new(ReceiverStream::new(receiver));
-    // Set by hand, so that the client does not watch over it itself.
+    // Set as a header, so that the client itself sets no timeout.
     request
         .metadata_mut()
         .insert("grpc-timeout", "200m".parse().unwrap());
@@ -109,10 +109,10 @@ async fn a_stream_ends_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_caller_that_vanishes_frees_what_it_held() {
+async fn a_client_that_disappears_frees_its_resources() {
     let service = Service::start().await;
     let endpoint = service.endpoint();
-    // The caller lives in a runtime of its own, and vanishes with it in the middle of a stream.
+    // The client has a runtime of its own, which is dropped in the middle of a stream.
     let caller = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let open = runtime.block_on(async {
@@ -142,7 +142,7 @@ async fn a_caller_that_vanishes_frees_what_it_held() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_service_acknowledges_what_was_read() {
+async fn a_shutdown_acknowledges_the_events_that_were_read() {
     let service = Service::start().await;
     let mut client = service.client().await;
     let (sender, receiver) = mpsc::channel(1);
@@ -168,7 +168,7 @@ async fn the_end_of_the_service_acknowledges_what_was_read() {
 }
 
 #[tokio::test]
-async fn packed_messages_are_read_and_long_answers_packed() {
+async fn compressed_messages_are_read_and_long_responses_compressed() {
     use tonic::codec::CompressionEncoding::{Gzip, Zstd};
     let service = Service::start().await;
     for packing in [Gzip, Zstd] {
@@ -190,7 +190,7 @@ async fn packed_messages_are_read_and_long_answers_packed() {
 #[tokio::test]
 async fn a_unary_call_ends_at_its_deadline() {
     let service = Service::start().await;
-    // Spoken by hand: tonic's client would watch over the deadline itself.
+    // A request of its own: tonic's client would also set a timeout.
     let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
         .http2_only(true)
         .build_http();
@@ -210,7 +210,7 @@ async fn a_unary_call_ends_at_its_deadline() {
         answer.headers().get("grpc-status").cloned()
     };
     assert_eq!(status("10S").await, None);
-    // An answer within a nanosecond is possible, but not every time.
+    // A response within a nanosecond is possible, but not every time.
     let mut statuses = Vec::new();
     for _ in 0..20 {
         statuses.extend(status("1n").await);

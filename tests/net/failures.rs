@@ -1,4 +1,4 @@
-//! What callers are told when the disk is full or the journal has failed (D5, D6), on both protocols.
+//! The errors of both protocols if the disk is full (D6) or the journal has failed (D5).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn on_disk(vfs: &FaultyVfs) -> Service {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d6_with_a_full_disk_callers_are_told_when_to_come_back() {
+async fn d6_with_a_full_disk_callers_are_told_when_to_retry() {
     let vfs = FaultyVfs::default();
     let service = on_disk(&vfs).await;
     let mut client = service.client().await;
@@ -51,7 +51,7 @@ async fn d6_with_a_full_disk_callers_are_told_when_to_come_back() {
     assert_eq!(retry.retry_delay, Some(Duration::from_millis(1_500)));
     assert_eq!(status.get_details_error_info().unwrap().reason, "DISK_FULL");
 
-    // A stream ends with the same, and what it could not keep is not acknowledged.
+    // A stream ends with the same error, and events that were not stored are not acknowledged.
     let events = vec![hold("T", "a", 0, 20_000); 10];
     let answers = within(client.broadcast(tokio_stream::iter(events)))
         .await
@@ -68,7 +68,7 @@ async fn d6_with_a_full_disk_callers_are_told_when_to_come_back() {
         .await;
     assert_eq!(streamed.problem(503)["accepted"], 0);
 
-    // Reads go on.
+    // Queries are still answered.
     within(client.get_leaderboard(GetLeaderboardRequest::default()))
         .await
         .unwrap();
@@ -90,7 +90,7 @@ async fn d6_with_a_full_disk_callers_are_told_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d5_after_a_failed_fsync_callers_are_told_that_nothing_is_taken() {
+async fn d5_after_a_failed_fsync_events_are_refused_with_the_reason() {
     let vfs = FaultyVfs::default();
     let service = on_disk(&vfs).await;
     let mut client = service.client().await;
@@ -123,7 +123,7 @@ async fn d5_after_a_failed_fsync_callers_are_told_that_nothing_is_taken() {
         "{problem}"
     );
 
-    // Health says so too, and reads go on.
+    // Health reports it too, and queries are still answered.
     let mut health = HealthClient::new(service.channel().await);
     let mut watch = within(health.watch(HealthCheckRequest::default()))
         .await

@@ -1,4 +1,4 @@
-//! `POST /hold`, as a client that is not ours would use it: one event, arrays, lines, packed bodies.
+//! `POST /hold`, called by a plain HTTP client: one event, arrays, lines, compressed bodies.
 
 use crate::support::{HttpAnswer, Service, line, send, within};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
 
 #[tokio::test]
-async fn one_event_is_taken_or_refused_by_its_field() {
+async fn one_event_is_stored_or_refused_by_its_field() {
     let service = Service::start().await;
     let taken = service.post(JSON, line("a", 1)).await;
     assert_eq!(taken.status, 200);
@@ -69,7 +69,7 @@ async fn one_event_is_taken_or_refused_by_its_field() {
 }
 
 #[tokio::test]
-async fn an_array_tells_which_of_its_events_are_refused() {
+async fn refused_events_of_an_array_are_listed_by_index() {
     let service = Service::start().await;
     let body = format!("[{}, {{\"start\": 0}}, 7, {}]", line("a", 1), line("b", 1));
     let taken = service.post(JSON, body).await.json();
@@ -91,7 +91,7 @@ async fn an_array_tells_which_of_its_events_are_refused() {
 }
 
 #[tokio::test]
-async fn lines_may_be_split_anywhere_and_come_slowly() {
+async fn lines_may_be_split_anywhere_and_arrive_slowly() {
     let service = Service::start().await;
     let text = format!("{}\n\n  \n{{\"x\"\n{}", line("a", 1), line("ü", 2));
     let chunks: Vec<_> = text
@@ -124,7 +124,7 @@ async fn lines_may_be_split_anywhere_and_come_slowly() {
 }
 
 #[tokio::test]
-async fn many_lines_are_taken_in_many_batches() {
+async fn many_lines_are_stored_in_many_batches() {
     let service = Service::start().await;
     let text: String = (1..=30_000)
         .map(|seconds| line("a", seconds) + "\n")
@@ -168,7 +168,7 @@ async fn post(
 }
 
 #[tokio::test]
-async fn bodies_are_unpacked_within_bounds() {
+async fn decompressed_bodies_are_limited() {
     let service = Service::with(Settings {
         limits: Limits {
             message_bytes_max: 10_000,
@@ -190,7 +190,7 @@ async fn bodies_are_unpacked_within_bounds() {
         200
     );
 
-    // A few dozen bytes that unpack to a million.
+    // A few dozen bytes that decompress to a million.
     let bomb = vec![b' '; 1_000_000];
     let answer = post(&service, JSON, "gzip", gzip(&bomb)).await;
     answer.problem(413);
@@ -223,7 +223,7 @@ async fn bodies_are_unpacked_within_bounds() {
 }
 
 #[tokio::test]
-async fn a_packed_body_of_several_members_is_read_whole() {
+async fn all_members_of_a_compressed_body_are_read() {
     let service = Service::start().await;
     let rows = [line("a", 1) + "\n", line("b", 2) + "\n", line("c", 3)];
     for (packing, pack) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
@@ -253,7 +253,7 @@ async fn a_packed_body_of_several_members_is_read_whole() {
 }
 
 #[tokio::test]
-async fn what_follows_a_packed_body_and_is_no_member_is_refused() {
+async fn a_compressed_body_followed_by_other_bytes_is_refused() {
     let service = Service::start().await;
     let event = line("a", 1);
     for (packing, member) in [
@@ -277,7 +277,7 @@ async fn what_follows_a_packed_body_and_is_no_member_is_refused() {
 }
 
 #[tokio::test]
-async fn a_zstd_window_is_bounded() {
+async fn the_window_of_zstd_is_limited() {
     // One raw block behind a header that asks for a window of 2^log bytes (RFC 8878, 3.1.1).
     let frame = |log: u8, bytes: &[u8]| {
         let size = u32::try_from(bytes.len()).unwrap() << 3 | 1;
@@ -294,7 +294,7 @@ async fn a_zstd_window_is_bounded() {
 }
 
 #[tokio::test]
-async fn codings_go_by_their_names_and_one_at_a_time() {
+async fn a_body_has_one_known_encoding() {
     let service = Service::start().await;
     let event = line("a", 1);
     for packing in ["GZIP", "x-gzip"] {
@@ -321,7 +321,7 @@ async fn codings_go_by_their_names_and_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn the_media_type_says_how_a_body_is_read() {
+async fn the_media_type_decides_how_a_body_is_read() {
     let service = Service::start().await;
     for (media_type, lines) in [
         ("application/json; charset=utf-8", 1),
@@ -343,7 +343,7 @@ async fn the_media_type_says_how_a_body_is_read() {
 }
 
 #[tokio::test]
-async fn a_refused_call_leaves_its_connection_to_the_next_one() {
+async fn after_a_refused_request_its_connection_serves_the_next_one() {
     let service = Service::start().await;
     let body = "x".repeat(60_000);
     let calls = format!(

@@ -1,5 +1,4 @@
-//! The HTTP routes of questions and monitors, as a client that is not ours would use them; events are in
-//! `net_hold`.
+//! The HTTP routes of queries and monitoring, called by a plain HTTP client. Events are in `hold`.
 
 use crate::support::{HttpAnswer, Service, line, send};
 use http_body_util::{Empty, Full};
@@ -45,7 +44,7 @@ async fn a_leaderboard_has_the_fields_of_score() {
 }
 
 #[tokio::test]
-async fn pages_add_up_to_the_whole_and_stay_at_their_instant() {
+async fn pages_list_every_holder_once_at_one_instant() {
     let service = filled().await;
     let mut path = "/stats?limit=1".to_owned();
     let mut seen = Vec::new();
@@ -207,11 +206,11 @@ async fn an_answer_that_the_caller_has_is_not_sent_again() {
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(again.header("etag"), tag);
     assert_eq!(ask("\"other\"").await.status, 200);
-    // What the answer may depend on is told alike, whether or not it is sent.
+    // Both responses name the headers that the answer depends on.
     assert_eq!(again.header("vary"), first.header("vary"));
     assert!(first.header("vary").contains("accept-encoding"));
 
-    // An event that is known already moves the sequence and nothing else.
+    // A repeated event changes the sequence number and nothing else.
     service.post(JSON, line("a", 10)).await;
     let repeated = service.get(path).await;
     assert_ne!(repeated.json()["sequence"], first.json()["sequence"]);
@@ -226,7 +225,7 @@ async fn an_answer_that_the_caller_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn answers_are_packed_where_that_is_asked_for() {
+async fn answers_are_compressed_on_request() {
     let service = filled().await;
     let path = "/leaderboard?as_of=2024-01-01T00:00:00Z";
     let plain = service.get(path).await.body;
@@ -278,7 +277,7 @@ fn unpack_gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn monitors_are_answered_and_the_contract_is_served_offline() {
+async fn monitoring_is_answered_and_the_contract_is_served_offline() {
     let service = filled().await;
     assert_eq!(service.get("/healthz").await.text(), "ok\n");
     assert_eq!(service.get("/readyz").await.text(), "ready\n");
@@ -326,7 +325,7 @@ async fn the_contract_states_the_bounds_of_times_and_weights() {
     let document = service.get("/openapi.json").await.json();
     let schemas = &document["components"]["schemas"];
     let milliseconds = &schemas["Milliseconds"];
-    // What it allows is taken, and what lies beside it is refused.
+    // The bounds themselves are accepted, and the next values are refused.
     for (bound, beside) in [("minimum", -1), ("maximum", 1)] {
         let bound = milliseconds[bound].as_i64().unwrap();
         let ask = async |millis: i64| service.get(&format!("/stats?as_of={millis}")).await;
@@ -339,7 +338,7 @@ async fn the_contract_states_the_bounds_of_times_and_weights() {
 }
 
 #[tokio::test]
-async fn other_origins_are_let_in_only_where_they_are_configured() {
+async fn other_origins_are_allowed_only_if_configured() {
     let ask = async |service: &Service, method: &str| {
         let request = service
             .request(method, "/leaderboard")
@@ -373,7 +372,7 @@ async fn other_origins_are_let_in_only_where_they_are_configured() {
 }
 
 #[tokio::test]
-async fn a_request_keeps_the_name_that_its_caller_gave_it() {
+async fn a_request_keeps_the_id_of_its_caller() {
     let service = Service::start().await;
     let named = async |name: &str| {
         let request = service

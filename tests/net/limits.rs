@@ -1,5 +1,5 @@
-//! What bounds callers: sizes of messages, open connections and streams, and every wait. `docs/security.md`
-//! names these tests.
+//! Limits of callers: message sizes, open connections and streams, and timeouts. `docs/security.md` names these
+//! tests.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn large_messages_and_batches_are_refused() {
     };
     let status = within(client.record(large)).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange);
-    // What is small when packed is judged unpacked.
+    // The limit applies to the decompressed size.
     let bomb = HoldMsg {
         weight_text: Some("1".repeat(1 << 20)),
         ..hold("T", "a", 0, 1)
@@ -94,7 +94,7 @@ async fn large_messages_and_batches_are_refused() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_wait_for_their_turn() {
+async fn connections_beyond_the_limit_wait() {
     let service = Service::with(Settings {
         limits: Limits {
             connections_max: 1,
@@ -117,7 +117,7 @@ async fn connections_beyond_the_bound_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn an_address_has_a_bounded_number_of_connections() {
+async fn connections_of_one_address_are_limited() {
     let service = Service::with(Settings {
         limits: Limits {
             connections_per_address_max: 1,
@@ -127,7 +127,7 @@ async fn an_address_has_a_bounded_number_of_connections() {
     })
     .await;
     let first = answered(&service).await.expect("it is the first one");
-    // On the other address of the service too.
+    // The limit covers both listeners of the service.
     for address in [service.http, service.grpc] {
         let mut further = within(TcpStream::connect(address)).await.unwrap();
         let mut answer = Vec::new();
@@ -142,7 +142,7 @@ async fn an_address_has_a_bounded_number_of_connections() {
     service.end().await;
 }
 
-/// A connection whose first request was answered; `None` where it was closed before.
+/// A connection whose first request was answered; `None` if it was closed before.
 async fn answered(service: &Service) -> Option<TcpStream> {
     let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
     stream.write_all(HEALTHZ.as_bytes()).await.ok()?;
@@ -152,14 +152,14 @@ async fn answered(service: &Service) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Waits for the end of a connection, by a close or a reset; without a limit this would be for ever.
+/// Waits for the end of a connection, by a close or a reset.
 async fn ended(mut stream: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     let _ = within(stream.read_to_end(&mut all)).await;
     all
 }
 
-/// A service that is patient but for what `change` sets.
+/// A service with long timeouts except for those that `change` sets.
 async fn patient(change: impl FnOnce(&mut Limits)) -> Service {
     let hour = Duration::from_secs(3_600);
     let mut limits = Limits {
@@ -193,7 +193,7 @@ async fn silent_connections_are_closed() {
 }
 
 #[tokio::test]
-async fn headers_of_a_further_request_come_in_time() {
+async fn headers_of_a_further_request_have_a_timeout() {
     let service = patient(|limits| limits.header_wait_max = Duration::from_secs(1)).await;
     let mut stream = answered(&service).await.expect("an answer");
     stream
@@ -225,9 +225,9 @@ async fn closed(service: &Service) {
 }
 
 #[tokio::test]
-async fn a_caller_that_takes_nothing_of_its_answers_is_closed() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let service = patient(|limits| limits.idle_wait_max = Duration::from_millis(200)).await;
-    // In HTTP/1: more than the sockets hold, and it is not read.
+    // In HTTP/1: more than the socket buffers hold, and the client does not read it.
     let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n";
     stream
@@ -236,7 +236,7 @@ async fn a_caller_that_takes_nothing_of_its_answers_is_closed() {
         .unwrap();
     within(stream.readable()).await.unwrap();
     closed(&service).await;
-    // In HTTP/2: the window of the call is closed, and pings are answered.
+    // In HTTP/2: the window of the call is exhausted, and pings are answered.
     let client = Client::builder(TokioExecutor::new())
         .http2_only(true)
         .http2_initial_stream_window_size(0)
@@ -251,7 +251,7 @@ async fn a_caller_that_takes_nothing_of_its_answers_is_closed() {
 }
 
 #[tokio::test]
-async fn a_watch_of_the_health_ends_after_a_while() {
+async fn a_health_watch_has_a_time_limit() {
     let service = patient(|limits| limits.idle_wait_max = Duration::from_millis(200)).await;
     let mut health = HealthClient::new(service.channel().await);
     let watch = within(health.watch(HealthCheckRequest::default())).await;
@@ -263,7 +263,7 @@ async fn a_watch_of_the_health_ends_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_caller_that_gives_no_sign_of_life_is_closed() {
+async fn a_client_that_answers_no_ping_is_disconnected() {
     let service = patient(|limits| {
         limits.ping_interval = Duration::from_millis(50);
         limits.ping_wait_max = Duration::from_millis(50);
@@ -278,7 +278,7 @@ async fn a_caller_that_gives_no_sign_of_life_is_closed() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_given_up() {
+async fn a_body_that_does_not_arrive_times_out() {
     let short = Duration::from_millis(100);
     for (form, service) in [
         (
@@ -306,7 +306,7 @@ async fn a_body_that_does_not_come_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_request_has_a_bounded_number_of_header_lines() {
+async fn header_lines_of_a_request_are_limited() {
     let service = Service::start().await;
     for (lines, status) in [(50, 200), (101, 431)] {
         let mut request = service.request("GET", "/healthz");
@@ -320,7 +320,7 @@ async fn a_request_has_a_bounded_number_of_header_lines() {
 }
 
 #[tokio::test]
-async fn a_connection_has_a_bounded_number_of_streams() {
+async fn streams_of_a_connection_are_limited() {
     let service = Service::with(Settings {
         limits: Limits {
             streams_per_connection_max: 2,

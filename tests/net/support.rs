@@ -1,4 +1,4 @@
-//! A service on sockets of its own, and clients that speak with it.
+//! A service on its own sockets, and clients for it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// No step of a test takes longer.
+/// The time limit of each step of a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// 2025-01-01T00:00:00Z, when the test clock starts.
 pub(crate) const NOW_SECONDS: i64 = 1_735_689_600;
 
-/// A clock that stands still until it is moved.
+/// A clock that advances only when a test moves it.
 pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
@@ -64,7 +64,7 @@ impl Service {
         Self::on(settings, Options::in_memory()).await
     }
 
-    /// Of an engine that works as `options` say.
+    /// Starts a service with an engine of these options.
     pub(crate) async fn on(settings: Settings, options: Options) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW_SECONDS * 1_000_000)));
         let metrics = Arc::clone(&options.metrics);
@@ -116,7 +116,7 @@ impl Service {
     }
 }
 
-/// The output of `future`, which must come in time.
+/// The output of `future`; panics after the time limit.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
@@ -138,7 +138,7 @@ pub(crate) fn hold(token_id: &str, holder_id: &str, start: i64, end: i64) -> Hol
     }
 }
 
-/// `holder` holds a token of its own for so many seconds.
+/// An event as JSON: `holder` holds the token for `seconds`.
 pub(crate) fn line(holder: &str, seconds: u64) -> String {
     json!({"token_id": "T", "holder_id": holder, "start": 0, "end": seconds * 1_000}).to_string()
 }
@@ -166,7 +166,7 @@ impl HttpAnswer {
             .map_or("", |value| value.to_str().expect("plain text"))
     }
 
-    /// The problem document that it must be.
+    /// The problem document of a response that must have this status.
     pub(crate) fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), "application/problem+json");

@@ -1,4 +1,4 @@
-//! Certificates: what is spoken, who is let in, what is named at the start. `docs/security.md` names these tests.
+//! TLS, client certificates, invalid files and reloads. `docs/security.md` names these tests.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ async fn record(client: &mut HoldMetricsClient<Channel>) -> Result<(), String> {
         .map_err(|status| status.to_string())
 }
 
-/// Over a connection of its own.
+/// Sends a request over a new connection.
 async fn record_over_tls(service: &Service, tls: ClientTlsConfig) -> Result<(), String> {
     record(&mut client(service, tls).await?).await
 }
@@ -74,7 +74,7 @@ async fn healthz(service: &Service, client: &HttpsClient) -> std::io::Result<Str
 }
 
 #[tokio::test]
-async fn tls_is_spoken_on_both_protocols_and_nothing_else() {
+async fn with_tls_both_protocols_refuse_plain_connections() {
     let authority = Authority::new();
     let service = Service::with(settings(&authority, None)).await;
     record_over_tls(&service, trusting(&authority))
@@ -91,7 +91,7 @@ async fn tls_is_spoken_on_both_protocols_and_nothing_else() {
         .await
         .unwrap();
     assert!(status.starts_with("HTTP/1.1 200"), "{status}");
-    // In the clear there is no answer.
+    // Without TLS there is no response.
     let mut plain = within(TcpStream::connect(service.http)).await.unwrap();
     plain
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -104,7 +104,7 @@ async fn tls_is_spoken_on_both_protocols_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn with_client_certificates_only_their_owners_are_let_in() {
+async fn with_a_client_authority_a_client_needs_a_certificate() {
     let (authority, clients) = (Authority::new(), Authority::new());
     let service = Service::with(settings(&authority, Some(clients.path("ca.pem")))).await;
     let known = trusting(&authority).identity(identity(&clients));
@@ -126,7 +126,7 @@ async fn with_client_certificates_only_their_owners_are_let_in() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_ends_the_connection() {
+async fn a_handshake_has_a_timeout() {
     let authority = Authority::new();
     let mut settings = settings(&authority, None);
     settings.limits.handshake_wait_max = Duration::from_millis(100);
@@ -141,7 +141,7 @@ async fn a_handshake_that_does_not_come_ends_the_connection() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named_at_the_start() {
+fn invalid_files_are_named_at_the_start() {
     let authority = Authority::new();
     let missing = authority.path("missing.pem");
     let refusal = |settings: Settings| {
@@ -178,7 +178,7 @@ fn files_that_cannot_be_used_are_named_at_the_start() {
     );
 }
 
-/// Waits until the certificates were read again with this result so often.
+/// Waits until the certificates were reloaded `times` times with this result.
 async fn reloads(service: &Service, result: &str, times: u32) {
     let series = format!("holdmetrics_certificate_reloads_total{{result=\"{result}\"}}");
     within(async {
@@ -194,14 +194,14 @@ fn expiry(service: &Service) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
+async fn a_renewed_certificate_serves_new_connections_and_old_ones_continue() {
     let (old, new) = (Authority::new(), Authority::new());
     let service = Service::with(settings(&old, None)).await;
     let mut open = client(&service, trusting(&old)).await.unwrap();
     record(&mut open).await.unwrap();
     assert_eq!(expiry(&service).as_deref(), Some("4102444800"), "2100");
 
-    // The key first: whoever looks in between finds no pair.
+    // The key first: a reload in between finds a mismatched key.
     let (certificate, key) = new.issue_until(2040);
     old.put("server.key", &key);
     old.put("server.pem", &certificate);
@@ -221,7 +221,7 @@ async fn a_renewed_certificate_is_for_new_connections_and_old_ones_go_on() {
 }
 
 #[tokio::test]
-async fn files_that_are_no_pair_leave_the_old_certificate_in_use() {
+async fn a_mismatched_key_leaves_the_old_certificate_in_use() {
     let authority = Authority::new();
     let clients = Authority::new();
     let client_ca = clients.path("ca.pem");
@@ -271,7 +271,7 @@ async fn a_renewed_client_authority_decides_who_connects_from_then_on() {
     record_over_tls(&service, of_new()).await.unwrap();
     healthz(&service, &new_browser).await.unwrap();
     assert!(record_over_tls(&service, of_old()).await.is_err());
-    // It has a session of before, which must not spare it to show a certificate.
+    // It may resume its session, which must not replace the certificate.
     assert!(healthz(&service, &old_browser).await.is_err());
     record(&mut open).await.unwrap();
     service.end().await;

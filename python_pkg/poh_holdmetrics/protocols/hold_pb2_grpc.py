@@ -81,34 +81,34 @@ class HoldMetricsServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Record(self, request, context):
-        """Takes one event. OK means that it is as durable as the acknowledgement says; a refused event is answered
-        with INVALID_ARGUMENT, whose details name the field.
+        """Stores one event. OK means that it is as durable as the acknowledgement says; a refused event is answered
+        with INVALID_ARGUMENT, and the details name the field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Broadcast(self, request_iterator, context):
-        """Takes events as they come and acknowledges each, in order. A refused event is acknowledged as refused and
-        does not end the stream; a message that does not decode or is too large does, and all that was read before
-        it is still acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up
-        to N events: those that are durable at the same time. It waits for no others.
+        """Stores a stream of events and acknowledges them in order. A refused event is acknowledged as refused and does
+        not end the stream. A message that cannot be decoded or is too large ends it; the events before it are still
+        acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up to N events
+        that became durable at the same time; it never waits for more events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BroadcastBatch(self, request_iterator, context):
-        """Takes batches of events in columns; one acknowledgement a batch, in order. It ends as Broadcast does.
+        """Stores batches of events in columns, with one acknowledgement per batch, in order. It ends like Broadcast.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Stats(self, request, context):
-        """Every holder over its closed holds, in leaderboard order; one default HoldStat where nothing is known.
-        Read in pieces of 50,000: a holder whose score changes meanwhile may be told twice or not at all. To page
-        within one state, and to know that it was one, ask GetSnapshot.
+        """All holders over their closed holds, in leaderboard order; one default HoldStat if the store is empty.
+        Computed in pages of 50,000: a holder whose score changes meanwhile may be sent twice or not at all. Use
+        GetSnapshot to page, and to detect changes between pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,15 +129,15 @@ class HoldMetricsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetHolder(self, request, context):
-        """One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen, or
-        never held the token that was asked about.
+        """One holder: score, rank and the segments of time that make it up. NOT_FOUND if no event names it, or none
+        with the requested token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """The leaderboard, and from then on what changes in it, until the caller stops listening.
+        """The leaderboard, and from then on its changes, until the caller cancels.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,7 +1,6 @@
-//! Code generated from `proto/poh/hold.proto`, and nothing else. Only [`crate::net`] sees it, and tests that
-//! play a client.
+//! Code generated from `proto/poh/hold.proto`, and nothing else. Used by [`crate::net`], the client, and tests.
 //!
-//! `tests/net/generated.rs` compares it with the contract and writes it anew where that is asked for.
+//! `tests/net/generated.rs` compares it with the contract, or regenerates it on request.
 
 #[allow(
     missing_docs,

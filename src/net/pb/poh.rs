@@ -15,14 +15,14 @@ pub struct HoldMsg {
     /// Until when, exclusive; absent in a start mark.
     #[prost(message, optional, tag = "4")]
     pub end: ::core::option::Option<::prost_types::Timestamp>,
-    /// How much, read as the shortest decimal that prints back to this double. Absent means 1; a sender whose
-    /// code leaves out zeros sends weight_text "0".
+    /// How much, read as the shortest decimal that parses to this double. Absent means 1; a client that cannot
+    /// send an explicit 0 uses weight_text "0".
     #[prost(double, optional, tag = "5")]
     pub weight: ::core::option::Option<f64>,
     /// Makes the event correctable; its scope is the pair of token_id and holder_id.
     #[prost(string, optional, tag = "6")]
     pub event_id: ::core::option::Option<::prost::alloc::string::String>,
-    /// Of the events that share an event_id the one with the largest revision is in force.
+    /// Of the events that share an event_id, the one with the largest revision counts.
     #[prost(uint64, tag = "7")]
     pub revision: u64,
     /// Withdraws the fact of this event_id.
@@ -32,18 +32,18 @@ pub struct HoldMsg {
     #[prost(string, optional, tag = "9")]
     pub weight_text: ::core::option::Option<::prost::alloc::string::String>,
 }
-/// Events side by side. Each column has one value a row, or one value that holds for all rows, or none where
-/// the field is absent in every row. The longest column sets the number of rows.
+/// Events in columns. Each column has one value per row, or one value for all rows, or none if the field is absent
+/// in every row. The longest column determines the number of rows.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HoldBatch {
     #[prost(string, repeated, tag = "1")]
     pub token_id: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "2")]
     pub holder_id: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Microseconds since 1970; the smallest int64 stands for an absent time.
+    /// Microseconds since 1970; the smallest int64 means absent.
     #[prost(sfixed64, repeated, tag = "3")]
     pub start_us: ::prost::alloc::vec::Vec<i64>,
-    /// Microseconds since 1970; the smallest int64 stands for an absent time.
+    /// Microseconds since 1970; the smallest int64 means absent.
     #[prost(sfixed64, repeated, tag = "4")]
     pub end_us: ::prost::alloc::vec::Vec<i64>,
     #[prost(double, repeated, tag = "5")]
@@ -51,7 +51,7 @@ pub struct HoldBatch {
     /// Exact decimals; excludes weight.
     #[prost(string, repeated, tag = "6")]
     pub weight_text: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Empty text where a row has none.
+    /// Empty if a row has none.
     #[prost(string, repeated, tag = "7")]
     pub event_id: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(uint64, repeated, tag = "8")]
@@ -61,36 +61,36 @@ pub struct HoldBatch {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HoldAck {
-    /// Number of the last event that this covers, counted from 1 over the life of the store; 0 where every one
-    /// that it covers was refused.
+    /// Sequence number of the last event that this covers, counted from 1 over the life of the store; 0 if all were
+    /// refused.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
-    /// Of the accepted events; unspecified where there is none.
+    /// Of the accepted events; unspecified if there is none.
     #[prost(enumeration = "Durability", tag = "2")]
     pub durability: i32,
-    /// Place in the stream of the last message that this covers, from 0.
+    /// Index in the stream of the last message that this covers, from 0.
     #[prost(uint64, tag = "3")]
     pub index: u64,
     /// Events accepted among those that this covers.
     #[prost(uint64, tag = "4")]
     pub accepted: u64,
-    /// The refused ones, the first 1,024 of them; a batch of up to 1,024 rows has them all.
+    /// The refused events; at most the first 1,024. Of a batch of up to 1,024 rows all are listed.
     #[prost(message, repeated, tag = "5")]
     pub refused: ::prost::alloc::vec::Vec<Refusal>,
-    /// Events refused among those that this covers, listed or not; all rows of a batch that is refused as a whole.
+    /// Events refused among those that this covers, listed or not; all rows if a batch is refused as a whole.
     #[prost(uint64, tag = "6")]
     pub refused_total: u64,
 }
 /// Why an event was refused; it has changed nothing.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refusal {
-    /// Place of the message in the stream, from 0.
+    /// Index of the message in the stream, from 0.
     #[prost(uint64, tag = "1")]
     pub index: u64,
-    /// Row of the batch, from 0; absent for a single event, and where the batch is refused as a whole.
+    /// Row of the batch, from 0; absent for a single event, and if the batch is refused as a whole.
     #[prost(uint64, optional, tag = "2")]
     pub row: ::core::option::Option<u64>,
-    /// The field to blame.
+    /// The invalid field.
     #[prost(string, tag = "3")]
     pub field: ::prost::alloc::string::String,
     /// One line that begins with the field and says what is wrong.
@@ -102,7 +102,7 @@ pub struct Refusal {
 pub struct HoldStat {
     #[prost(string, tag = "1")]
     pub holder_id: ::prost::alloc::string::String,
-    /// Held time, floored to seconds.
+    /// Held time in seconds, rounded down.
     #[prost(int64, tag = "2")]
     pub total_seconds: i64,
     /// The double nearest to the exact score.
@@ -112,7 +112,7 @@ pub struct HoldStat {
     #[prost(message, optional, tag = "4")]
     pub updated_at: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// One holder over the window that was asked about.
+/// One holder over the requested window.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HolderScore {
     /// 1 + the number of holders with a strictly larger score.
@@ -120,7 +120,7 @@ pub struct HolderScore {
     pub rank: u64,
     #[prost(string, tag = "2")]
     pub holder_id: ::prost::alloc::string::String,
-    /// Held time in microseconds, an integer as text: it may pass 64 bits.
+    /// Held time in microseconds, an integer as text: it may exceed 64 bits.
     #[prost(string, tag = "3")]
     pub held_us: ::prost::alloc::string::String,
     /// The exact score in weight-seconds, a decimal without trailing zeros.
@@ -129,20 +129,20 @@ pub struct HolderScore {
     /// The double nearest to score.
     #[prost(double, tag = "5")]
     pub weighted_score: f64,
-    /// held_us in whole seconds.
+    /// held_us in seconds, rounded down.
     #[prost(int64, tag = "6")]
     pub total_seconds: i64,
 }
-/// What a question is about: the time within [from, as_of).
+/// The time that counts: [from, as_of).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Window {
-    /// The first instant that no longer counts; absent means now.
+    /// The first instant that does not count; absent means now.
     #[prost(message, optional, tag = "1")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
     /// The first instant that counts; absent means the beginning of time.
     #[prost(message, optional, tag = "2")]
     pub from: ::core::option::Option<::prost_types::Timestamp>,
-    /// Leaves out what follows a key's last mark.
+    /// Leaves out the time after a key's last mark.
     #[prost(bool, tag = "3")]
     pub closed_only: bool,
 }
@@ -150,16 +150,16 @@ pub struct Window {
 pub struct GetSnapshotRequest {
     #[prost(message, optional, tag = "1")]
     pub window: ::core::option::Option<Window>,
-    /// This token alone; empty means all.
+    /// This token only; empty means all.
     #[prost(string, tag = "2")]
     pub token_id: ::prost::alloc::string::String,
-    /// This holder alone; empty means all.
+    /// This holder only; empty means all.
     #[prost(string, tag = "3")]
     pub holder_id: ::prost::alloc::string::String,
-    /// Holders a page; 0 means 1,000, more than 10,000 is refused.
+    /// Holders per page; 0 means 1,000, more than 10,000 is refused.
     #[prost(uint32, tag = "4")]
     pub page_size: u32,
-    /// next_page_token of the page before. It carries the window, so a page never moves in time; the other
+    /// next_page_token of the page before. It contains the window, so that all pages have the same one; the other
     /// fields must be those of the first call.
     #[prost(string, tag = "5")]
     pub page_token: ::prost::alloc::string::String,
@@ -171,13 +171,14 @@ pub struct Snapshot {
     pub window: ::core::option::Option<Window>,
     #[prost(message, repeated, tag = "2")]
     pub holders: ::prost::alloc::vec::Vec<HolderScore>,
-    /// For the next call; empty on the last page.
+    /// For the next page; empty on the last one.
     #[prost(string, tag = "3")]
     pub next_page_token: ::prost::alloc::string::String,
-    /// Holders that are known.
+    /// The number of known holders.
     #[prost(uint64, tag = "4")]
     pub holders_total: u64,
-    /// The events that are counted: all up to this one. Two pages with one sequence are of one state.
+    /// Sequence number of the last event that is counted; all before it are counted too. Pages with the same number
+    /// are of the same state.
     #[prost(uint64, tag = "5")]
     pub sequence: u64,
 }
@@ -185,7 +186,7 @@ pub struct Snapshot {
 pub struct GetLeaderboardRequest {
     #[prost(message, optional, tag = "1")]
     pub window: ::core::option::Option<Window>,
-    /// This token alone; empty means all.
+    /// This token only; empty means all.
     #[prost(string, tag = "2")]
     pub token_id: ::prost::alloc::string::String,
     /// Holders listed; 0 means 100, more than 10,000 is refused.
@@ -199,10 +200,10 @@ pub struct Leaderboard {
     pub window: ::core::option::Option<Window>,
     #[prost(message, repeated, tag = "2")]
     pub holders: ::prost::alloc::vec::Vec<HolderScore>,
-    /// The events that are counted: all up to this one.
+    /// Sequence number of the last event that is counted; all before it are counted too.
     #[prost(uint64, tag = "3")]
     pub sequence: u64,
-    /// Holders that are known.
+    /// The number of known holders.
     #[prost(uint64, tag = "4")]
     pub holders_total: u64,
 }
@@ -212,7 +213,7 @@ pub struct GetHolderRequest {
     pub holder_id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub window: ::core::option::Option<Window>,
-    /// This token alone; empty means all.
+    /// This token only; empty means all.
     #[prost(string, tag = "3")]
     pub token_id: ::prost::alloc::string::String,
 }
@@ -226,14 +227,14 @@ pub struct HolderReport {
     /// By token_id; over all of time, whatever the window.
     #[prost(message, repeated, tag = "3")]
     pub keys: ::prost::alloc::vec::Vec<KeySegments>,
-    /// The events that are counted: all up to this one.
+    /// Sequence number of the last event that is counted; all before it are counted too.
     #[prost(uint64, tag = "4")]
     pub sequence: u64,
-    /// Segments that are not listed: those behind the first 20,000, and those of tokens that are left out. Ask for
+    /// Segments that are not listed: those after the first 20,000, and those of tokens that are left out. Ask for
     /// one token to see them.
     #[prost(uint64, tag = "5")]
     pub segments_left_out: u64,
-    /// Tokens that are not listed, for want of room in one message.
+    /// Tokens that are not listed because the message is full.
     #[prost(uint64, tag = "6")]
     pub keys_left_out: u64,
 }
@@ -246,7 +247,7 @@ pub struct KeySegments {
     #[prost(message, repeated, tag = "2")]
     pub segments: ::prost::alloc::vec::Vec<Segment>,
 }
-/// A stretch of time with one effective weight.
+/// A span of time with one effective weight.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Segment {
     #[prost(message, optional, tag = "1")]
@@ -260,43 +261,43 @@ pub struct Segment {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
-    /// This token alone; empty means all.
+    /// This token only; empty means all.
     #[prost(string, tag = "1")]
     pub token_id: ::prost::alloc::string::String,
     /// Holders listed; 0 means 10, more than 1,000 is refused.
     #[prost(uint32, tag = "2")]
     pub n: u32,
-    /// At least this long between two messages; absent means 1 s, from 100 ms to 1 h.
+    /// The minimum time between two messages, from 100 ms to 1 h; absent means 1 s.
     #[prost(message, optional, tag = "3")]
     pub interval: ::core::option::Option<::prost_types::Duration>,
-    /// Leaves out what follows a key's last mark, so that a leaderboard changes by events alone.
+    /// Leaves out the time after a key's last mark, so that only events change the leaderboard.
     #[prost(bool, tag = "4")]
     pub closed_only: bool,
 }
-/// What changed since the message before; the first one has all.
+/// The changes since the message before; the first message has all rows.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LeaderboardChange {
     /// The instant of the answer.
     #[prost(message, optional, tag = "1")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
-    /// Rows that are new or differ from before.
+    /// Rows that are new or have changed.
     #[prost(message, repeated, tag = "2")]
     pub changed: ::prost::alloc::vec::Vec<HolderScore>,
     /// Ids of holders that are no longer listed.
     #[prost(string, repeated, tag = "3")]
     pub left: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The events that are counted: all up to this one.
+    /// Sequence number of the last event that is counted; all before it are counted too.
     #[prost(uint64, tag = "4")]
     pub sequence: u64,
 }
-/// What an acknowledgement promises.
+/// What an acknowledged event survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Durability {
     Unspecified = 0,
-    /// On disk: it outlives the process and a loss of power.
+    /// A crash of the process and a loss of power: it is on disk.
     Durable = 1,
-    /// In memory only; the server was started so.
+    /// Nothing: the server keeps events in memory only.
     Buffered = 2,
 }
 impl Durability {
@@ -401,8 +402,8 @@ pub mod hold_metrics_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Takes one event. OK means that it is as durable as the acknowledgement says; a refused event is answered
-        /// with INVALID_ARGUMENT, whose details name the field.
+        /// Stores one event. OK means that it is as durable as the acknowledgement says; a refused event is answered
+        /// with INVALID_ARGUMENT, and the details name the field.
         pub async fn record(
             &mut self,
             request: impl tonic::IntoRequest<super::HoldMsg>,
@@ -421,10 +422,10 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "Record"));
             self.inner.unary(req, path, codec).await
         }
-        /// Takes events as they come and acknowledges each, in order. A refused event is acknowledged as refused and
-        /// does not end the stream; a message that does not decode or is too large does, and all that was read before
-        /// it is still acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up
-        /// to N events: those that are durable at the same time. It waits for no others.
+        /// Stores a stream of events and acknowledges them in order. A refused event is acknowledged as refused and does
+        /// not end the stream. A message that cannot be decoded or is too large ends it; the events before it are still
+        /// acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up to N events
+        /// that became durable at the same time; it never waits for more events.
         pub async fn broadcast(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::HoldMsg>,
@@ -448,7 +449,7 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "Broadcast"));
             self.inner.streaming(req, path, codec).await
         }
-        /// Takes batches of events in columns; one acknowledgement a batch, in order. It ends as Broadcast does.
+        /// Stores batches of events in columns, with one acknowledgement per batch, in order. It ends like Broadcast.
         pub async fn broadcast_batch(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::HoldBatch>,
@@ -473,9 +474,9 @@ pub mod hold_metrics_client {
                 .insert(GrpcMethod::new("poh.HoldMetrics", "BroadcastBatch"));
             self.inner.streaming(req, path, codec).await
         }
-        /// Every holder over its closed holds, in leaderboard order; one default HoldStat where nothing is known.
-        /// Read in pieces of 50,000: a holder whose score changes meanwhile may be told twice or not at all. To page
-        /// within one state, and to know that it was one, ask GetSnapshot.
+        /// All holders over their closed holds, in leaderboard order; one default HoldStat if the store is empty.
+        /// Computed in pages of 50,000: a holder whose score changes meanwhile may be sent twice or not at all. Use
+        /// GetSnapshot to page, and to detect changes between pages.
         pub async fn stats(
             &mut self,
             request: impl tonic::IntoRequest<()>,
@@ -541,8 +542,8 @@ pub mod hold_metrics_client {
                 .insert(GrpcMethod::new("poh.HoldMetrics", "GetLeaderboard"));
             self.inner.unary(req, path, codec).await
         }
-        /// One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen, or
-        /// never held the token that was asked about.
+        /// One holder: score, rank and the segments of time that make it up. NOT_FOUND if no event names it, or none
+        /// with the requested token.
         pub async fn get_holder(
             &mut self,
             request: impl tonic::IntoRequest<super::GetHolderRequest>,
@@ -563,7 +564,7 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "GetHolder"));
             self.inner.unary(req, path, codec).await
         }
-        /// The leaderboard, and from then on what changes in it, until the caller stops listening.
+        /// The leaderboard, and from then on its changes, until the caller cancels.
         pub async fn watch(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchRequest>,
@@ -600,8 +601,8 @@ pub mod hold_metrics_server {
     /// Generated trait containing gRPC methods that should be implemented for use with HoldMetricsServer.
     #[async_trait]
     pub trait HoldMetrics: std::marker::Send + std::marker::Sync + 'static {
-        /// Takes one event. OK means that it is as durable as the acknowledgement says; a refused event is answered
-        /// with INVALID_ARGUMENT, whose details name the field.
+        /// Stores one event. OK means that it is as durable as the acknowledgement says; a refused event is answered
+        /// with INVALID_ARGUMENT, and the details name the field.
         async fn record(
             &self,
             request: tonic::Request<super::HoldMsg>,
@@ -612,10 +613,10 @@ pub mod hold_metrics_server {
             >
             + std::marker::Send
             + 'static;
-        /// Takes events as they come and acknowledges each, in order. A refused event is acknowledged as refused and
-        /// does not end the stream; a message that does not decode or is too large does, and all that was read before
-        /// it is still acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up
-        /// to N events: those that are durable at the same time. It waits for no others.
+        /// Stores a stream of events and acknowledges them in order. A refused event is acknowledged as refused and does
+        /// not end the stream. A message that cannot be decoded or is too large ends it; the events before it are still
+        /// acknowledged. With the request metadata `ack-every: N` (1 to 65536) one acknowledgement covers up to N events
+        /// that became durable at the same time; it never waits for more events.
         async fn broadcast(
             &self,
             request: tonic::Request<tonic::Streaming<super::HoldMsg>>,
@@ -626,7 +627,7 @@ pub mod hold_metrics_server {
             >
             + std::marker::Send
             + 'static;
-        /// Takes batches of events in columns; one acknowledgement a batch, in order. It ends as Broadcast does.
+        /// Stores batches of events in columns, with one acknowledgement per batch, in order. It ends like Broadcast.
         async fn broadcast_batch(
             &self,
             request: tonic::Request<tonic::Streaming<super::HoldBatch>>,
@@ -640,9 +641,9 @@ pub mod hold_metrics_server {
             >
             + std::marker::Send
             + 'static;
-        /// Every holder over its closed holds, in leaderboard order; one default HoldStat where nothing is known.
-        /// Read in pieces of 50,000: a holder whose score changes meanwhile may be told twice or not at all. To page
-        /// within one state, and to know that it was one, ask GetSnapshot.
+        /// All holders over their closed holds, in leaderboard order; one default HoldStat if the store is empty.
+        /// Computed in pages of 50,000: a holder whose score changes meanwhile may be sent twice or not at all. Use
+        /// GetSnapshot to page, and to detect changes between pages.
         async fn stats(
             &self,
             request: tonic::Request<()>,
@@ -657,8 +658,8 @@ pub mod hold_metrics_server {
             &self,
             request: tonic::Request<super::GetLeaderboardRequest>,
         ) -> std::result::Result<tonic::Response<super::Leaderboard>, tonic::Status>;
-        /// One holder: score, rank and the stretches of time that make it up. NOT_FOUND where it was never seen, or
-        /// never held the token that was asked about.
+        /// One holder: score, rank and the segments of time that make it up. NOT_FOUND if no event names it, or none
+        /// with the requested token.
         async fn get_holder(
             &self,
             request: tonic::Request<super::GetHolderRequest>,
@@ -669,7 +670,7 @@ pub mod hold_metrics_server {
             >
             + std::marker::Send
             + 'static;
-        /// The leaderboard, and from then on what changes in it, until the caller stops listening.
+        /// The leaderboard, and from then on its changes, until the caller cancels.
         async fn watch(
             &self,
             request: tonic::Request<super::WatchRequest>,

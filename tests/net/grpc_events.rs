@@ -1,4 +1,4 @@
-//! Events over gRPC, as a client that is not ours would send them: alone, streamed, in columns.
+//! Events over gRPC, sent by a generated client: one by one, streamed, in columns.
 
 use crate::support::{NOW_SECONDS, Service, hold, within};
 use futures_util::StreamExt;
@@ -12,7 +12,7 @@ use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 
 #[tokio::test]
-async fn an_event_alone_is_acknowledged_with_its_number() {
+async fn a_single_event_is_acknowledged_with_its_number() {
     let service = Service::start().await;
     let mut client = service.client().await;
     for sequence in 1..=3 {
@@ -90,7 +90,7 @@ async fn one_bad_message_does_not_end_a_stream() {
 }
 
 #[tokio::test]
-async fn acknowledgements_are_coalesced_where_that_is_asked_for() {
+async fn acknowledgements_are_coalesced_on_request() {
     let service = Service::start().await;
     let mut client = service.client().await;
     let events: Vec<HoldMsg> = (0..1_000).map(|end| hold("T", "a", 0, end)).collect();
@@ -206,7 +206,7 @@ fn check_unreadable(status: &Status) {
 }
 
 #[tokio::test]
-async fn bytes_that_do_not_decode_are_refused_as_the_message() {
+async fn undecodable_bytes_are_refused_with_the_field_message() {
     let service = Service::start().await;
     let mut client = Grpc::new(service.channel().await);
     client.ready().await.unwrap();
@@ -217,7 +217,7 @@ async fn bytes_that_do_not_decode_are_refused_as_the_message() {
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_decode_ends_its_stream_and_what_came_before_is_acknowledged() {
+async fn an_undecodable_message_ends_its_stream_after_acknowledging_the_events_before_it() {
     let service = Service::start().await;
     let mut client = Grpc::new(service.channel().await);
     client.ready().await.unwrap();

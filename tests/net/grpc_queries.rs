@@ -1,4 +1,4 @@
-//! Questions over gRPC.
+//! Queries over gRPC.
 
 use crate::support::{NOW_SECONDS, Service, at, hold, within};
 use futures_util::StreamExt;
@@ -34,7 +34,7 @@ fn usual() -> Vec<HoldMsg> {
 }
 
 #[tokio::test]
-async fn stats_of_an_empty_store_are_one_default() {
+async fn stats_of_an_empty_store_are_one_default_message() {
     let service = Service::start().await;
     let mut client = service.client().await;
     let stats = within(client.stats(())).await.unwrap().into_inner();
@@ -72,7 +72,7 @@ async fn stats_list_every_holder_over_its_closed_holds() {
 }
 
 #[tokio::test]
-async fn pages_are_pinned_to_their_instant_and_add_up() {
+async fn pages_keep_their_instant_and_list_every_holder_once() {
     let service = Service::start().await;
     let mut client = service.client().await;
     fill(&mut client, usual()).await;
@@ -160,7 +160,7 @@ async fn pages_are_pinned_to_their_instant_and_add_up() {
 }
 
 #[tokio::test]
-async fn a_leaderboard_counts_its_window_and_its_token() {
+async fn a_leaderboard_counts_its_window_and_token_only() {
     let service = Service::start().await;
     let mut client = service.client().await;
     fill(&mut client, usual()).await;
@@ -229,7 +229,7 @@ async fn a_holder_is_explained_or_not_found() {
 }
 
 #[tokio::test]
-async fn a_holder_of_many_tokens_is_reported_within_what_a_client_takes() {
+async fn the_report_of_a_holder_with_many_tokens_fits_a_message() {
     let service = Service::start().await;
     let mut client = service.client().await;
     let events = (0..30_000).map(|token| hold(&format!("{token:0256}"), "a", 0, 1));
@@ -245,7 +245,7 @@ async fn a_holder_of_many_tokens_is_reported_within_what_a_client_takes() {
     assert!(report.keys_left_out > 0);
     assert_eq!(report.segments_left_out, report.keys_left_out);
     assert_eq!(report.keys.len() as u64 + report.keys_left_out, 30_000);
-    // Over HTTP the same is left out.
+    // HTTP leaves out the same.
     let twin = service.get("/holders/a").await.json();
     assert_eq!(twin["keys_left_out"], report.keys_left_out);
     assert_eq!(twin["segments_left_out"], report.segments_left_out);
@@ -254,7 +254,7 @@ async fn a_holder_of_many_tokens_is_reported_within_what_a_client_takes() {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_what_changes_and_nothing_else() {
+async fn a_watcher_receives_changes_only() {
     let service = Service::start().await;
     let mut client = service.client().await;
     fill(&mut client, usual()).await;
@@ -295,7 +295,7 @@ async fn a_watcher_is_told_what_changes_and_nothing_else() {
         status.message()
     );
 
-    // The stop ends the stream; without that the service would wait for its caller.
+    // The stop signal ends the stream; otherwise the service would wait for its client.
     service.stop.cancel();
     let status = within(changes.message()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);

@@ -37,6 +37,8 @@ def _utc_now() -> datetime:
 
 
 def _limit(limit: int | None, n: int | None) -> int | None:
+    if limit is not None and n is not None:
+        raise Refused("n", "an alias of limit, which is given as well; give one of them")
     found = n if limit is None else limit
     if found is not None and found < 0:
         raise Refused("limit", f"expected 0 or more, not {found}")

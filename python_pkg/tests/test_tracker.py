@@ -178,6 +178,8 @@ def test_a_bad_call_is_refused_and_changes_nothing(source: str) -> None:
             await tracker.record_start("T", "ada", 0, weight=-1)
         with pytest.raises(Refused, match=r"^limit: expected 0 or more, not -1"):
             await tracker.leaderboard(-1)
+        with pytest.raises(Refused, match=r"^n: an alias of limit"):
+            await tracker.leaderboard(1, n=2)
         with pytest.raises(Refused, match=r"^as_of: not a time"):
             await tracker.snapshot(as_of="noon")
         return tracker

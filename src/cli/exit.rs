@@ -20,7 +20,8 @@ const FAILED: u8 = 1;
 const BAD_INPUT: u8 = 2;
 const NOT_WRITTEN: u8 = 74;
 const NO_PYTHON: u8 = 78;
-const INTERRUPTED: u8 = 130;
+/// 128 + SIGINT, as in a shell.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// An error of the command line itself that does not end with 1. As the context of another error, it
 /// changes the exit code of that one.

@@ -60,9 +60,9 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     let started = Instant::now();
     let loaded = load_state(folder, options)?;
     let opened = open_journal(folder, options, loaded.applied)?;
-    let figures = opened.journal.size();
+    let size = opened.journal.size();
     let from = if loaded.is_incomplete {
-        figures.first_sequence
+        size.first_sequence
     } else {
         loaded.applied + 1
     };
@@ -76,8 +76,8 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     info!(
         covered_by_state = loaded.applied,
         replayed_events = replayed.events,
-        segments = figures.segments,
-        last_sequence = figures.last_sequence,
+        segments = size.segments,
+        last_sequence = size.last_sequence,
         milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "Loaded the state and replayed the journal."
     );
@@ -173,8 +173,8 @@ fn open_journal(
         opened => opened?,
     };
     let (first, last) = {
-        let figures = opened.journal.size();
-        (figures.first_sequence, figures.last_sequence)
+        let size = opened.journal.size();
+        (size.first_sequence, size.last_sequence)
     };
     if (first..=last + 1).contains(&(applied + 1)) {
         return Ok(opened);

@@ -7,7 +7,7 @@ use arrow_array::builder::{
     Decimal128Builder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DECIMAL128_MAX_PRECISION, DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
@@ -17,8 +17,6 @@ use super::{HolderRow, ScoreReport};
 
 /// Rows that are passed to the writer at a time.
 const BATCH_ROWS: usize = 1 << 16;
-/// Digits of `held_us`: more than the time of all keys together needs.
-const HELD_US_PRECISION: u8 = 38;
 
 /// The holders.
 pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
@@ -49,7 +47,11 @@ fn schema() -> Schema {
     Schema::new(vec![
         Field::new("rank", DataType::UInt64, false),
         Field::new("holder_id", DataType::Utf8, false),
-        Field::new("held_us", DataType::Decimal128(HELD_US_PRECISION, 0), false),
+        Field::new(
+            "held_us",
+            DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0),
+            false,
+        ),
         Field::new("score", DataType::Utf8, false),
         Field::new("weighted_score", DataType::Float64, false),
         Field::new("total_seconds", DataType::Int64, false),
@@ -84,7 +86,7 @@ impl Columns {
             rank: UInt64Builder::new(),
             holder_id: StringBuilder::new(),
             held_us: Decimal128Builder::new()
-                .with_data_type(DataType::Decimal128(HELD_US_PRECISION, 0)),
+                .with_data_type(DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0)),
             score: StringBuilder::new(),
             weighted_score: Float64Builder::new(),
             total_seconds: Int64Builder::new(),

@@ -1,4 +1,4 @@
-//! Traces and figures as a receiver of OTLP sees them: one of our own, built from the standard's proto.
+//! Traces and metrics as an OTLP collector receives them: one of the tests, built from the proto files of OTLP.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -300,7 +300,7 @@ async fn a_call_that_the_server_did_not_answer_in_time_is_an_error_and_a_refused
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn headers_of_the_standard_go_with_spans_and_figures() {
+async fn headers_from_the_environment_are_sent_with_spans_and_metrics() {
     let (receiver, address) = Receiver::start().await;
     let folder = tempdir().expect("a folder");
     let mut serve = command(folder.path(), &[]);
@@ -347,7 +347,7 @@ fn variables_that_ask_for_what_is_not_spoken_end_the_start() {
 
 /// An acknowledgement waits for the disk alone, never for who is sent spans and figures.
 #[tokio::test(flavor = "multi_thread")]
-async fn d7_a_receiver_that_is_away_changes_no_acknowledgement() {
+async fn d7_an_unavailable_collector_changes_no_acknowledgement() {
     let bind = || std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let dead = bind().local_addr().expect("bound");
     // The system accepts for it, and it never answers.

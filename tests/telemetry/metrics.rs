@@ -107,7 +107,7 @@ fn counters_of_a_closed_label_stand_at_zero_before_the_first_count() {
 }
 
 #[test]
-fn figures_are_looked_up_at_each_scrape() {
+fn gauges_are_read_at_each_scrape() {
     let page = page(&busy());
     has_lines(
         &page,
@@ -123,7 +123,7 @@ fn figures_are_looked_up_at_each_scrape() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_process_tells_its_own_figures() {
+fn the_metrics_of_the_process_are_included() {
     let page = page(&Metrics::new("", ""));
     for name in [
         "process_resident_memory_bytes",

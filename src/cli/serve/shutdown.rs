@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::signals::Signals;
+use crate::cli::exit::INTERRUPTED;
 use crate::engine::Engine;
 use crate::telemetry::Otlp;
 
@@ -24,8 +25,6 @@ const TELEMETRY_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long reads are still served and `/readyz` fails after the journal has failed, so that load
 /// balancers notice before the process ends.
 const POISONED_WAIT: Duration = Duration::from_secs(2);
-/// Exit code after a second signal: 128 + SIGINT, as in a shell.
-const INTERRUPTED: i32 = 130;
 
 /// The parts that are shut down.
 pub(super) struct Shutdown {
@@ -56,7 +55,7 @@ impl Shutdown {
         tokio::spawn(async move {
             signals.ended(|| ()).await;
             eprintln!("a second signal: stopping at once; everything acknowledged is on disk");
-            process::exit(INTERRUPTED);
+            process::exit(INTERRUPTED.into());
         });
         self.stop.cancel();
         let engine = self.engine;

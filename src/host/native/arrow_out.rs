@@ -9,7 +9,7 @@ use arrow_array::{
     ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, RecordBatchIterator,
     StringArray, UInt64Array,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DECIMAL128_MAX_PRECISION, DataType, Field, Schema, SchemaRef};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
@@ -18,8 +18,6 @@ use crate::host::errors::refused;
 
 /// Rows of one batch, few enough that no column of texts comes near its limit of 2 GiB.
 const BATCH_ROWS: usize = 1 << 18;
-/// Digits of a 128-bit decimal.
-const DECIMAL_DIGITS: u8 = 38;
 
 /// All rows of `snapshot` in batches, in leaderboard order.
 pub(super) fn batches(snapshot: &Snapshot) -> Result<Vec<RecordBatch>, ArrowError> {
@@ -43,7 +41,7 @@ fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         column("rank", DataType::UInt64),
         column("holder_id", DataType::Utf8),
-        column("held_us", DataType::Decimal128(DECIMAL_DIGITS, 0)),
+        column("held_us", DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0)),
         column("score", DataType::Utf8),
         column("weighted_score", DataType::Float64),
         column("total_seconds", DataType::Int64),
@@ -58,7 +56,8 @@ fn batch(rows: &[RankedHolder<&HolderScore>]) -> Result<RecordBatch, ArrowError>
         .map(|totals| i128::try_from(totals.held_us).ok())
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| overflow("held_us"))?;
-    let held_us = Decimal128Array::from(held_us).with_precision_and_scale(DECIMAL_DIGITS, 0)?;
+    let held_us =
+        Decimal128Array::from(held_us).with_precision_and_scale(DECIMAL128_MAX_PRECISION, 0)?;
     let score = StringArray::from_iter_values(totals().map(|totals| totals.score.to_string()));
     let weighted_score: Float64Array = totals()
         .map(|totals| totals.score.nearest_double())

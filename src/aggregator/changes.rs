@@ -94,9 +94,7 @@ impl Restoring<'_> {
             self.holder_id.push_str(holder_id);
         }
         let mut facts = KeyFacts::default();
-        for claim in claims {
-            facts.record(claim);
-        }
+        facts.record_all(claims);
         self.keys
             .push((self.aggregator.tokens.number(token_id), facts));
     }

@@ -11,8 +11,8 @@
 //! stretch in the view. Plain closed holds that another covers cost nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
@@ -186,25 +186,18 @@ impl HoldAggregator {
     /// A part of the holders, to be read. A writer that panicked is a broken promise of the process,
     /// which its owner ends; until then the others' holders are told as they are.
     pub(super) fn shard(&self, part: usize) -> RwLockReadGuard<'_, Shard> {
-        self.shards[part]
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shards[part].read()
     }
 
     /// A part of the holders, to be read, unless a writer has it at this moment.
     pub(super) fn shard_if_free(&self, part: usize) -> Option<RwLockReadGuard<'_, Shard>> {
-        match self.shards[part].try_read() {
-            Ok(shard) => Some(shard),
-            Err(TryLockError::Poisoned(shard)) => Some(shard.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        self.shards[part].try_read()
     }
 
-    /// A part of the holders, to be changed.
+    /// A part of the holders, to be changed. The lock is one that comes round to whoever waits: a writer
+    /// that takes it again and again for a large batch would otherwise keep readers out until its end.
     pub(super) fn shard_mut(&self, part: usize) -> RwLockWriteGuard<'_, Shard> {
-        self.shards[part]
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shards[part].write()
     }
 
     /// Copies of some holders of a part, from a number on.

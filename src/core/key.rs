@@ -59,6 +59,23 @@ struct Named {
 impl KeyFacts {
     /// Adds a claim; returns whether something is known that was not known before.
     pub fn record(&mut self, claim: Claim<'_>) -> bool {
+        let is_change = self.take(claim);
+        if is_change {
+            self.outline();
+        }
+        is_change
+    }
+
+    /// Adds many claims.
+    pub fn record_all<'c>(&mut self, claims: impl IntoIterator<Item = Claim<'c>>) {
+        for claim in claims {
+            self.take(claim);
+        }
+        self.outline();
+    }
+
+    /// Adds a claim without the outline of a large key.
+    fn take(&mut self, claim: Claim<'_>) -> bool {
         match claim {
             Claim::Plain(Fact::Closed { start, end, .. }) if start >= end => false,
             Claim::Plain(fact) => match Lone::of(fact).and_then(|hold| self.0.join(hold)) {
@@ -72,8 +89,16 @@ impl KeyFacts {
     /// Adds all that `other` knows; returns whether that is a change.
     pub fn merge(&mut self, other: &Self) -> bool {
         let mut is_change = false;
-        other.claims(|claim| is_change |= self.record(claim));
+        other.claims(|claim| is_change |= self.take(claim));
+        self.outline();
         is_change
+    }
+
+    /// Makes anew what a large key answers at once.
+    fn outline(&mut self) {
+        if let Known::Large(large) = &mut self.0 {
+            large.outline();
+        }
     }
 
     /// Whether no event has left anything here.
@@ -229,13 +254,13 @@ impl KeyFacts {
             self.0 = Known::Small(small);
         }
         match &mut self.0 {
-            Known::Large(large) => large.record(claim),
+            Known::Large(large) => large.take(claim),
             Known::Small(small) => {
                 let is_change = small.record(claim);
                 if small.fact_count() > SMALL_MAX {
                     let mut large = Box::<LargeKey>::default();
                     self.claims(|claim| {
-                        large.record(claim);
+                        large.take(claim);
                     });
                     self.0 = Known::Large(large);
                 }

@@ -66,10 +66,22 @@ struct Entries;
 
 #[derive(Clone, Copy)]
 struct Summary {
+    /// No entry comes before this one.
     first: (u64, u64, Wad),
-    /// Where the last one is.
+    /// No entry lies after this.
     last_at: u64,
     strongest: Strength,
+}
+
+impl Summary {
+    /// With one entry more, which may be the only one.
+    fn with(mut self, entry: &Entry, is_only: bool) -> Self {
+        let order = entry.order();
+        self.first = if is_only { order } else { self.first.min(order) };
+        self.last_at = if is_only { entry.at } else { self.last_at.max(entry.at) };
+        self.strongest = self.strongest.max(entry.strength());
+        self
+    }
 }
 
 impl Kind for Entries {
@@ -236,13 +248,17 @@ fn insert(branch: &mut Branch<Entries>, entry: Entry) -> bool {
                 return false;
             };
             items.insert(place, entry);
-            branch.summary = Entries::of_items(items, None, &branch.summary);
+            branch.summary = branch.summary.with(&entry, items.len() == 1);
             true
         }
         Node::Branches(branches) => {
             let place = place(branches, &entry);
             let is_new = insert(&mut branches[place], entry);
-            branch.settle_branches();
+            if branches[place].is_full() {
+                branch.settle_branches();
+            } else if is_new {
+                branch.summary = branch.summary.with(&entry, false);
+            }
             is_new
         }
     }
@@ -255,12 +271,16 @@ fn remove(branch: &mut Branch<Entries>, entry: Entry) {
             if let Ok(place) = items.binary_search_by_key(&entry.order(), Entry::order) {
                 items.remove(place);
             }
-            branch.summary = Entries::of_items(items, None, &branch.summary);
+            if entry.strength() == branch.summary.strongest {
+                branch.summary = Entries::of_items(items, None, &branch.summary);
+            }
         }
         Node::Branches(branches) => {
             let place = place(branches, &entry);
             remove(&mut branches[place], entry);
-            branch.settle_branches();
+            if entry.strength() == branch.summary.strongest || branches[place].is_sparse() {
+                branch.settle_branches();
+            }
         }
     }
 }
@@ -286,7 +306,9 @@ fn find_strongest(branch: &Branch<Entries>, (first, last): (u64, u64), strongest
             }
         }
         Node::Branches(branches) => {
-            for branch in branches {
+            let before = branches.partition_point(|branch| branch.summary.last_at < first);
+            let rest = branches[before..].iter();
+            for branch in rest.take_while(|branch| branch.summary.first.0 <= last) {
                 find_strongest(branch, (first, last), strongest);
             }
         }
@@ -308,8 +330,9 @@ fn find_above(branch: &Branch<Entries>, level: Level, (first, end): (u64, u64)) 
             found.map(|item| item.at)
         }
         Node::Branches(branches) => {
-            let mut branches = branches.iter();
-            branches.find_map(|branch| find_above(branch, level, (first, end)))
+            let before = branches.partition_point(|branch| branch.summary.last_at < first);
+            let mut rest = branches[before..].iter().take_while(|branch| branch.summary.first.0 < end);
+            rest.find_map(|branch| find_above(branch, level, (first, end)))
         }
     }
 }

@@ -58,6 +58,8 @@ struct Summary {
     end: Micros,
     /// The lowest level; what is lower below this branch is to be read as this.
     low: Level,
+    /// Something below is lower than that.
+    is_lifted: bool,
     /// How long the level is the lowest.
     low_micros: u64,
     /// The lowest one of the others.
@@ -72,6 +74,7 @@ impl Summary {
             start,
             end,
             low: Level::ABOVE,
+            is_lifted: false,
             low_micros: 0,
             next: Level::ABOVE,
             high: Level::NOTHING,
@@ -112,6 +115,7 @@ impl Summary {
             self.high = level;
         }
         self.low = level;
+        self.is_lifted = true;
     }
 
     fn lies_in(&self, start: Micros, end: Micros) -> bool {
@@ -149,17 +153,16 @@ impl Kind for Stretches {
     }
 
     fn push_down(branch: &mut Branch<Self>) {
+        if !std::mem::take(&mut branch.summary.is_lifted) {
+            return;
+        }
         let low = branch.summary.low;
         match &mut branch.node {
             Node::Block(items) => {
-                let mut is_lifted = false;
                 for stretch in items.iter_mut().filter(|stretch| stretch.level() < low) {
                     *stretch = Stretch::new(stretch.start(), low);
-                    is_lifted = true;
                 }
-                if is_lifted {
-                    items.dedup_by(|second, first| second.level() == first.level());
-                }
+                items.dedup_by(|second, first| second.level() == first.level());
             }
             Node::Branches(branches) => {
                 for summary in branches.iter_mut().map(|branch| &mut branch.summary) {
@@ -207,6 +210,11 @@ impl Curve {
     /// Makes it `level` in `[start, end)`.
     pub(super) fn assign(&mut self, start: Micros, end: Micros, level: Level) {
         self.change(start, end, Change::Exactly(level));
+    }
+
+    /// Totals over all of time.
+    pub(super) const fn all(&self) -> Totals {
+        self.root.summary.totals
     }
 
     /// Totals over `[start, end)`.

@@ -8,6 +8,7 @@ mod cover;
 mod curve;
 mod level;
 mod marks;
+mod standings;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -20,6 +21,7 @@ use self::cover::Cover;
 use self::curve::Curve;
 use self::level::Level;
 use self::marks::{Marks, Turn};
+use self::standings::Standings;
 use super::timeline::{Mark, push_joined};
 use super::{Claim, Fact, Micros, Segment, Standing, Totals, Wad, Window};
 
@@ -29,7 +31,7 @@ pub(super) struct LargeKey {
     /// The largest weight of the plain closed holds; they stay.
     plain: Curve,
     marks: Marks,
-    standings: HashMap<Box<str>, Standing>,
+    standings: Standings,
     /// Named closed holds in force.
     cover: Cover,
     /// How often a hold of `cover` is in force beyond once.
@@ -60,16 +62,29 @@ impl fmt::Debug for LargeKey {
 }
 
 impl LargeKey {
-    /// Adds a claim; returns whether that is a change.
-    pub(super) fn record(&mut self, claim: Claim<'_>) -> bool {
-        let is_change = match claim {
+    /// Adds a claim; returns whether that is a change. Before it is asked, [`Self::outline`] is due.
+    pub(super) fn take(&mut self, claim: Claim<'_>) -> bool {
+        match claim {
             Claim::Plain(fact) => self.add_plain(fact),
-            Claim::Named { event_id, standing } => self.record_named(event_id, standing),
-        };
-        if is_change {
-            self.outline = self.outlined();
+            Claim::Named { event_id, standing } => self.take_named(event_id, standing),
         }
-        is_change
+    }
+
+    /// Makes what is asked for with every event anew.
+    pub(super) fn outline(&mut self) {
+        let holds = self.holds();
+        let last_mark = self.marks.last().map(|(at, _)| at);
+        let beginnings = holds.first_held().into_iter().chain(self.marks.first());
+        let horizon = holds.last_held().max(last_mark);
+        let totals = match horizon.filter(|_| self.open().is_some()) {
+            Some(horizon) => self.effective().totals(Micros::MIN, horizon),
+            None => self.effective().all(),
+        };
+        self.outline = Outline {
+            beginning: beginnings.min(),
+            horizon,
+            totals,
+        };
     }
 
     /// The first instant at which anything is known.
@@ -135,8 +150,7 @@ impl LargeKey {
                 Mark::Off => Fact::Stop { at },
             }));
         }
-        for (event_id, standing) in &self.standings {
-            let standing = *standing;
+        for (event_id, standing) in self.standings.iter() {
             visit(Claim::Named { event_id, standing });
         }
     }
@@ -157,20 +171,6 @@ impl LargeKey {
 
     fn effective(&self) -> &Curve {
         self.effective.as_deref().unwrap_or_else(|| self.holds())
-    }
-
-    fn outlined(&self) -> Outline {
-        let holds = self.holds();
-        let last_mark = self.marks.last().map(|(at, _)| at);
-        let beginnings = holds.first_held().into_iter().chain(self.marks.first());
-        let horizon = holds.last_held().max(last_mark);
-        Outline {
-            beginning: beginnings.min(),
-            horizon,
-            totals: horizon.map_or(Totals::ZERO, |horizon| {
-                self.effective().totals(Micros::MIN, horizon)
-            }),
-        }
     }
 
     fn add_plain(&mut self, fact: Fact) -> bool {
@@ -197,14 +197,9 @@ impl LargeKey {
         is_change
     }
 
-    fn record_named(&mut self, event_id: &str, standing: Standing) -> bool {
-        let replaced = match self.standings.get_mut(event_id) {
-            Some(known) if standing.prevails_over(known) => std::mem::replace(known, standing).fact,
-            Some(_) => return false,
-            None => {
-                self.standings.insert(event_id.into(), standing);
-                None
-            }
+    fn take_named(&mut self, event_id: &str, standing: Standing) -> bool {
+        let Some(replaced) = self.standings.replace(event_id, standing) else {
+            return false;
         };
         if replaced != standing.fact {
             // First what is new: what is then withdrawn falls no deeper than that.

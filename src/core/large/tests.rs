@@ -150,7 +150,8 @@ proptest! {
         let mut key = LargeKey::default();
         let window = Window { from: from.map(at), as_of: at(as_of), closed_only };
         for (index, claim) in claims.iter().enumerate() {
-            key.record(*claim);
+            key.take(*claim);
+            key.outline();
             if index % 16 != 0 && index + 1 < claims.len() {
                 continue;
             }
@@ -167,10 +168,11 @@ proptest! {
         let mut count = 0;
         key.clone().claims(|claim| {
             count += 1;
-            copy.record(claim);
-            assert!(!key.record(claim), "it is known");
+            copy.take(claim);
+            assert!(!key.take(claim), "it is known");
         });
         prop_assert_eq!(key.claim_count(usize::MAX), count);
+        copy.outline();
         prop_assert_eq!(copy.score(&window), key.score(&window));
         prop_assert_eq!(copy.segments(), key.segments());
     }
@@ -186,7 +188,7 @@ fn steps_per_event(facts: &[Fact], is_named: bool) -> (u64, u64) {
     steps::take();
     for (fact, event_id) in facts.iter().zip(&names) {
         let fact = *fact;
-        key.record(if is_named {
+        key.take(if is_named {
             let standing = Standing {
                 revision: 0,
                 fact: Some(fact),
@@ -195,6 +197,7 @@ fn steps_per_event(facts: &[Fact], is_named: bool) -> (u64, u64) {
         } else {
             Claim::Plain(fact)
         });
+        key.outline();
     }
     let added = steps::take();
     for index in (0..facts.len()).step_by(3).filter(|_| is_named) {
@@ -203,7 +206,8 @@ fn steps_per_event(facts: &[Fact], is_named: bool) -> (u64, u64) {
             revision: 1,
             fact: None,
         };
-        key.record(Claim::Named { event_id, standing });
+        key.take(Claim::Named { event_id, standing });
+        key.outline();
     }
     let withdrawn = steps::take() * 3;
     assert!(key.totals() != Totals::ZERO);

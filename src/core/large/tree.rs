@@ -77,6 +77,16 @@ impl<K: Kind> Node<K> {
 }
 
 impl<K: Kind> Branch<K> {
+    /// Whether it must be split.
+    pub(super) fn is_full(&self) -> bool {
+        self.node.len() > self.node.len_max()
+    }
+
+    /// Whether it may be joined to one beside it.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.node.len() <= self.node.len_max() / 4
+    }
+
     /// Makes the summary of branches anew once some of them have changed, and evens out their sizes.
     pub(super) fn settle_branches(&mut self) {
         let Node::Branches(branches) = &mut self.node else {
@@ -92,7 +102,7 @@ impl<K: Kind> Branch<K> {
 
     /// Grows the tree where its root has become too large; call it on the root after each change.
     pub(super) fn settle_root(&mut self) {
-        while self.node.len() > self.node.len_max() {
+        while self.is_full() {
             let right = self.split();
             let left = std::mem::replace(
                 self,
@@ -137,7 +147,7 @@ impl<K: Kind> Branch<K> {
 fn even_out<K: Kind>(branches: &mut Vec<Branch<K>>) {
     let mut place = 0;
     while place < branches.len() {
-        if branches[place].node.len() > branches[place].node.len_max() {
+        if branches[place].is_full() {
             let right = branches[place].split();
             branches.insert(place + 1, right);
         } else if branches[place].node.len() == 0 && branches.len() > 1 {

@@ -85,9 +85,14 @@ impl HoldAggregator {
     /// Adds one event; returns whether it changed anything.
     pub fn record(&self, event: &Event<'_>) -> bool {
         let token = self.tokens.number(event.token_id);
-        let mut shard = self.shard_mut(part_of(event.holder_id));
-        let done = shard.change(event.holder_id, |holder| holder.record(token, event.claim));
+        let part = part_of(event.holder_id);
+        let mut shard = self.shard_mut(part);
+        let number = shard.number(event.holder_id);
+        let done = shard.change_at(number, |holder| holder.record(token, event.claim));
         drop(shard);
+        if !done.is_done {
+            self.proceed(part, number, token);
+        }
         self.events.fetch_add(1, Ordering::Relaxed);
         done.is_change
     }
@@ -200,6 +205,20 @@ impl HoldAggregator {
         self.shards[part].write()
     }
 
+    /// Goes on with a change until it is done, and lets go of the lock now and then: a withdrawal may
+    /// uncover a million stretches.
+    fn proceed(&self, part: usize, number: u32, token: IdNumber) {
+        loop {
+            let mut shard = self.shard_mut(part);
+            if shard
+                .change_at(number, |holder| holder.proceed(token))
+                .is_done
+            {
+                return;
+            }
+        }
+    }
+
     /// Copies of some holders of a part, from a number on.
     fn copies(&self, part: usize, from: usize) -> Vec<(Box<str>, HolderState)> {
         let shard = self.shard(part);
@@ -226,6 +245,11 @@ impl HoldAggregator {
         for (event, (number, token)) in events().zip(places()) {
             let done = shard.change_at(number, |holder| holder.record(token, event.claim));
             repeated += u64::from(!done.is_change);
+            if !done.is_done {
+                drop(shard);
+                self.proceed(run.part, number, token);
+                shard = self.shard_mut(run.part);
+            }
         }
         repeated
     }

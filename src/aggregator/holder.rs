@@ -3,6 +3,7 @@
 use super::ceiling::Ceiling;
 use super::ids::IdNumber;
 use super::keys::{HeldKey, Keys};
+use crate::core::key::Recorded;
 use crate::core::window::length;
 use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
 
@@ -26,6 +27,8 @@ pub(super) struct HolderState {
 #[derive(Clone, Copy)]
 pub(super) struct HolderChange {
     pub(super) is_change: bool,
+    /// Else [`HolderState::proceed`] is due.
+    pub(super) is_done: bool,
     pub(super) new_keys: usize,
 }
 
@@ -48,9 +51,20 @@ impl HolderState {
         self.change(token, |key| key.record(claim))
     }
 
+    /// Goes on with a change of a key that was not done; see [`KeyFacts::record`].
+    pub(super) fn proceed(&mut self, token: IdNumber) -> HolderChange {
+        self.change(token, |key| Recorded {
+            is_change: true,
+            is_done: key.proceed(),
+        })
+    }
+
     /// Adds all that `facts` know of one key.
     pub(super) fn merge(&mut self, token: IdNumber, facts: &KeyFacts) -> HolderChange {
-        self.change(token, |key| key.merge(facts))
+        self.change(token, |key| Recorded {
+            is_change: key.merge(facts),
+            is_done: true,
+        })
     }
 
     /// Adds keys as they were stored; that is no change to be stored again.
@@ -62,16 +76,22 @@ impl HolderState {
         self.keys.make_room(keys.len());
         let mut all = HolderChange {
             is_change: false,
+            is_done: true,
             new_keys: 0,
         };
         for (token, facts) in keys {
             let done = self.change(token, |key| {
-                if key.knows_nothing() {
-                    // It was built outside of the lock; to record it again would only take time.
+                // It was built outside of the lock; to record it again would only take time.
+                let is_change = if key.knows_nothing() {
                     *key = facts;
-                    return true;
+                    true
+                } else {
+                    key.merge(&facts)
+                };
+                Recorded {
+                    is_change,
+                    is_done: true,
                 }
-                key.merge(&facts)
             });
             if !was_changed {
                 self.mark(token, false);
@@ -149,22 +169,24 @@ impl HolderState {
     fn change(
         &mut self,
         token: IdNumber,
-        change: impl FnOnce(&mut KeyFacts) -> bool,
+        change: impl FnOnce(&mut KeyFacts) -> Recorded,
     ) -> HolderChange {
         let (key, is_new_key) = self.keys.entry(token);
         let before = Sums::of(&key.facts);
-        let is_known_more = change(&mut key.facts);
+        let recorded = change(&mut key.facts);
         // An event that earns nothing still makes its key known.
-        let is_change = is_known_more || is_new_key;
+        let is_change = recorded.is_change || is_new_key;
         key.is_changed |= is_change;
         self.is_changed |= is_change;
-        if is_known_more {
+        // A key that is not done answers as before, so its sums stay.
+        if recorded.is_change {
             let after = Sums::of(&key.facts);
             self.take_away(&before);
             self.add(&after);
         }
         HolderChange {
             is_change,
+            is_done: recorded.is_done,
             new_keys: usize::from(is_new_key),
         }
     }

@@ -25,6 +25,19 @@ pub fn part_of(holder_id: &str) -> usize {
     crc32c::crc32c(holder_id.as_bytes()) as usize % PARTS
 }
 
+/// Stretches of a large key that may fall at once when something is withdrawn.
+const PIECES_AT_ONCE: usize = 4_096;
+
+/// What adding a claim to a key did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a change that is not done must be proceeded with"]
+pub struct Recorded {
+    /// Something is known that was not known before.
+    pub is_change: bool,
+    /// [`KeyFacts::proceed`] has nothing to do.
+    pub is_done: bool,
+}
+
 /// The facts of one key; two that know the same set of events are in the same state.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFacts(Known);
@@ -57,13 +70,25 @@ struct Named {
 }
 
 impl KeyFacts {
-    /// Adds a claim; returns whether something is known that was not known before.
-    pub fn record(&mut self, claim: Claim<'_>) -> bool {
+    /// Adds a claim. Where that is not done at once, [`Self::proceed`] must be called until it is; until
+    /// then the key may answer as it did before.
+    pub fn record(&mut self, claim: Claim<'_>) -> Recorded {
         let is_change = self.take(claim);
-        if is_change {
-            self.outline();
+        // Sent again, an event is no change, and still not done where it is still under way.
+        let is_idle = !is_change && !self.is_under_way();
+        Recorded {
+            is_change,
+            is_done: is_idle || self.proceed(),
         }
-        is_change
+    }
+
+    /// Goes on with the changes that [`Self::record`] has begun, for a few milliseconds at most; returns
+    /// whether all are done.
+    pub fn proceed(&mut self) -> bool {
+        match &mut self.0 {
+            Known::Large(large) => large.proceed(PIECES_AT_ONCE),
+            Known::Nothing | Known::Lone(_) | Known::Few(_) | Known::Small(_) => true,
+        }
     }
 
     /// Adds many claims.
@@ -71,10 +96,10 @@ impl KeyFacts {
         for claim in claims {
             self.take(claim);
         }
-        self.outline();
+        self.finish();
     }
 
-    /// Adds a claim without the outline of a large key.
+    /// Adds a claim and leaves it to the caller to proceed.
     fn take(&mut self, claim: Claim<'_>) -> bool {
         match claim {
             Claim::Plain(Fact::Closed { start, end, .. }) if start >= end => false,
@@ -90,14 +115,18 @@ impl KeyFacts {
     pub fn merge(&mut self, other: &Self) -> bool {
         let mut is_change = false;
         other.claims(|claim| is_change |= self.take(claim));
-        self.outline();
+        self.finish();
         is_change
     }
 
-    /// Makes anew what a large key answers at once.
-    fn outline(&mut self) {
+    fn is_under_way(&self) -> bool {
+        matches!(&self.0, Known::Large(large) if large.is_under_way())
+    }
+
+    /// Proceeds until all is done.
+    fn finish(&mut self) {
         if let Known::Large(large) = &mut self.0 {
-            large.outline();
+            large.proceed(usize::MAX);
         }
     }
 
@@ -393,16 +422,16 @@ mod tests {
             let (mut key, mut timeline) = (KeyFacts::default(), Timeline::default());
             for fact in &facts {
                 let recorded = key.record(Claim::Plain(*fact));
-                prop_assert_eq!(recorded, timeline.record(*fact));
+                prop_assert_eq!(recorded, Recorded { is_change: timeline.record(*fact), is_done: true });
             }
             // Another order, and in two halves.
             let (mut reversed, mut half) = (KeyFacts::default(), KeyFacts::default());
             let (first, second) = facts.split_at(cut.min(facts.len()));
             for fact in second.iter().rev() {
-                reversed.record(Claim::Plain(*fact));
+                let _ = reversed.record(Claim::Plain(*fact));
             }
             for fact in first {
-                half.record(Claim::Plain(*fact));
+                let _ = half.record(Claim::Plain(*fact));
             }
             reversed.merge(&half);
             let window = Window { from: from.map(instant), as_of: instant(as_of), closed_only: false };

@@ -273,3 +273,42 @@ fn a_reorganisation_of_a_crowded_key_leaves_what_was_not_orphaned() {
     let snapshot = aggregator.snapshot(&Window::until(Micros::MAX));
     assert_eq!(snapshot.holders()[0].totals.held_us, 2_000 * 5);
 }
+
+#[test]
+fn a_withdrawal_that_uncovers_thousands_of_stretches_is_done_when_it_returns() {
+    let ids: Vec<String> = (0..6_000).map(|index| format!("log-{index}")).collect();
+    let event = |index: usize, retract| {
+        let first = 10 * i64::try_from(index).expect("small");
+        // The last one lies over all the others and hides them.
+        let is_last = index + 1 == ids.len();
+        poh_holdmetrics_rust::core::Draft {
+            token_id: "T",
+            holder_id: "h",
+            start: Some(naive::micros(if is_last { 0 } else { first })),
+            end: Some(naive::micros(first + 5)),
+            weight: Some(Wad::from_steps(if is_last { 9 } else { 2 })),
+            event_id: Some(&ids[index]),
+            retract,
+            ..Default::default()
+        }
+        .check()
+        .expect("valid")
+    };
+    let all: Vec<_> = (0..ids.len()).map(|index| event(index, false)).collect();
+    let last = event(ids.len() - 1, true);
+    let window = Window::until(Micros::MAX);
+    for comes_in_a_batch in [false, true] {
+        let aggregator = HoldAggregator::new();
+        aggregator.record_events(&all);
+        let covered = aggregator.snapshot(&window).holders()[0].totals;
+        assert_eq!(covered.held_us, 59_995);
+        if comes_in_a_batch {
+            aggregator.record_events(&[last]);
+        } else {
+            aggregator.record(&last);
+        }
+        let uncovered = aggregator.snapshot(&window).holders()[0].totals;
+        assert_eq!(uncovered.held_us, 5_999 * 5);
+        assert_eq!(uncovered.score.steps().to::<u128>(), 5_999 * 5 * 2);
+    }
+}

@@ -13,6 +13,8 @@ mod standings;
 mod tests;
 mod tree;
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 
 use hashbrown::HashMap;
@@ -41,7 +43,24 @@ pub(super) struct LargeKey {
     /// Closed holds and marks together; `None` while there are no marks. It is open to the end of time
     /// where the last mark is.
     effective: Option<Box<Curve>>,
+    /// Where the curves may still be too high after something was withdrawn; see [`Self::proceed`].
+    falls: VecDeque<Fall>,
     outline: Outline,
+}
+
+/// `[start, end)` of a curve, where what has held it up at `level` may be gone.
+#[derive(Clone, Copy)]
+struct Fall {
+    curve: FallingCurve,
+    start: Micros,
+    end: Micros,
+    level: Level,
+}
+
+#[derive(Clone, Copy)]
+enum FallingCurve {
+    Holds,
+    Effective,
 }
 
 type Hold = (Micros, Micros, Wad);
@@ -51,6 +70,8 @@ type Hold = (Micros, Micros, Wad);
 struct Outline {
     beginning: Option<Micros>,
     horizon: Option<Micros>,
+    /// The weight that is still held past the horizon.
+    open: Option<Wad>,
     totals: Totals,
 }
 
@@ -62,7 +83,8 @@ impl fmt::Debug for LargeKey {
 }
 
 impl LargeKey {
-    /// Adds a claim; returns whether that is a change. Before it is asked, [`Self::outline`] is due.
+    /// Adds a claim; returns whether that is a change. [`Self::proceed`] is due after it: until that has
+    /// said that it is done, the key answers as it did before, or as it will.
     pub(super) fn take(&mut self, claim: Claim<'_>) -> bool {
         match claim {
             Claim::Plain(fact) => self.add_plain(fact),
@@ -70,19 +92,64 @@ impl LargeKey {
         }
     }
 
+    /// Lets curves fall where something was withdrawn, over `pieces_max` pieces, and says whether that was
+    /// all of them. More may be added and withdrawn meanwhile.
+    pub(super) fn proceed(&mut self, mut pieces_max: usize) -> bool {
+        while let Some(fall) = self.falls.front_mut() {
+            let plain = &self.plain;
+            let is_done = match fall.curve {
+                FallingCurve::Holds => self.holds.as_deref_mut().is_none_or(|holds| {
+                    let cover = &self.cover;
+                    fall.proceed(holds, &mut pieces_max, |at, end| {
+                        strongest(plain.at(at), cover.at(at, end))
+                    })
+                }),
+                FallingCurve::Effective => self.effective.as_deref_mut().is_none_or(|effective| {
+                    let (marks, holds) = (&self.marks, self.holds.as_deref().unwrap_or(plain));
+                    fall.proceed(effective, &mut pieces_max, |at, _| {
+                        strongest(marks.at(at), holds.at(at))
+                    })
+                }),
+            };
+            if !is_done {
+                return false;
+            }
+            self.falls.pop_front();
+        }
+        self.outline();
+        true
+    }
+
+    /// Whether [`Self::proceed`] has something left to do.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.falls.is_empty()
+    }
+
+    /// This key, or a copy of it that is done with what was withdrawn.
+    fn finished(&self) -> Cow<'_, Self> {
+        if !self.is_under_way() {
+            return Cow::Borrowed(self);
+        }
+        let mut finished = self.clone();
+        finished.proceed(usize::MAX);
+        Cow::Owned(finished)
+    }
+
     /// Makes what is asked for with every event anew.
-    pub(super) fn outline(&mut self) {
+    fn outline(&mut self) {
         let holds = self.holds();
         let last_mark = self.marks.last().map(|(at, _)| at);
         let beginnings = holds.first_held().into_iter().chain(self.marks.first());
         let horizon = holds.last_held().max(last_mark);
-        let totals = match horizon.filter(|_| self.open().is_some()) {
+        let open = self.marks.last().and_then(|(_, level)| level.weight());
+        let totals = match horizon.filter(|_| open.is_some()) {
             Some(horizon) => self.effective().totals(Micros::MIN, horizon),
             None => self.effective().all(),
         };
         self.outline = Outline {
             beginning: beginnings.min(),
             horizon,
+            open,
             totals,
         };
     }
@@ -104,34 +171,36 @@ impl LargeKey {
 
     /// The weight that is still held past the horizon.
     pub(super) fn open(&self) -> Option<Wad> {
-        self.marks.last().and_then(|(_, level)| level.weight())
+        self.outline.open
     }
 
     /// Totals over `window`.
     pub(super) fn score(&self, window: &Window) -> Totals {
+        let key = self.finished();
         let (start, end) = (window.start(), window.as_of);
-        match self.marks.last() {
+        match key.marks.last() {
             Some((last, _)) if window.closed_only && last < end => {
-                let mut totals = self.effective().totals(start, last);
-                totals += self.holds().totals(start.max(last), end);
+                let mut totals = key.effective().totals(start, last);
+                totals += key.holds().totals(start.max(last), end);
                 totals
             }
-            Some(_) | None => self.effective().totals(start, end),
+            Some(_) | None => key.effective().totals(start, end),
         }
     }
 
     /// The effective weight as maximal stretches, in order of time.
     pub(super) fn segments(&self) -> Vec<Segment> {
+        let key = self.finished();
         let mut segments = Vec::new();
-        let (Some(beginning), Some(horizon)) = (self.beginning(), self.horizon()) else {
+        let (Some(beginning), Some(horizon)) = (key.beginning(), key.horizon()) else {
             return segments;
         };
-        self.effective()
+        key.effective()
             .held(beginning, horizon, |start, end, weight| {
                 let end = Some(end);
                 push_joined(&mut segments, Segment { start, end, weight });
             });
-        if let Some(weight) = self.open() {
+        if let Some(weight) = key.open() {
             let (start, end) = (horizon, None);
             push_joined(&mut segments, Segment { start, end, weight });
         }
@@ -270,16 +339,13 @@ impl LargeKey {
             return;
         }
         self.cover.remove(start, end, weight);
-        let Some(holds) = self.holds.as_deref_mut() else {
-            return;
-        };
-        let level = Level::held(weight);
-        let others =
-            |at: Micros, end: Micros| strongest([self.plain.at(at), self.cover.at(at, end)]);
-        lower(holds, (start, end), level, others);
-        if let Some(effective) = &mut self.effective {
-            let others = |at: Micros, _| strongest([self.marks.at(at), holds.at(at)]);
-            lower(effective, (start, end), level, others);
+        for curve in [FallingCurve::Holds, FallingCurve::Effective] {
+            self.falls.push_back(Fall {
+                curve,
+                start,
+                end,
+                level: Level::held(weight),
+            });
         }
     }
 
@@ -298,32 +364,46 @@ impl LargeKey {
         if after >= before {
             effective.raise(start, end, after);
         } else {
-            let others = |at: Micros, _| strongest([self.marks.at(at), holds.at(at)]);
-            lower(effective, (start, end), before, others);
+            self.falls.push_back(Fall {
+                curve: FallingCurve::Effective,
+                start,
+                end,
+                level: before,
+            });
         }
     }
 }
 
-/// The largest of several levels, and where the first of them may become another one.
-fn strongest(levels: [(Level, Micros); 2]) -> (Level, Micros) {
-    let [(level, until), (other, other_until)] = levels;
+impl Fall {
+    /// Lets `curve` fall over up to `pieces_max` pieces, which is counted down, to what `others` say: what
+    /// holds from an instant on, and up to which instant, given an end. Says whether that was all.
+    ///
+    /// Whatever is above the level of the fall is held up by others.
+    fn proceed(
+        &mut self,
+        curve: &mut Curve,
+        pieces_max: &mut usize,
+        others: impl Fn(Micros, Micros) -> (Level, Micros),
+    ) -> bool {
+        while let Some((from, until)) = curve.first_at_most(self.level, self.start, self.end) {
+            if *pieces_max == 0 {
+                return false;
+            }
+            *pieces_max -= 1;
+            let (other, other_until) = others(from, until);
+            self.start = other_until.min(until);
+            if other < self.level {
+                curve.assign(from, self.start, other);
+            }
+        }
+        true
+    }
+}
+
+/// The larger one of two levels, and where the first of them may become another one.
+fn strongest(
+    (level, until): (Level, Micros),
+    (other, other_until): (Level, Micros),
+) -> (Level, Micros) {
     (level.max(other), until.min(other_until))
-}
-
-/// Lets `curve` fall within `[start, end)` where only what was at `level` has held it up: nothing is lower
-/// there. `others` says what holds from an instant on, and up to which instant, given the end.
-fn lower(
-    curve: &mut Curve,
-    (start, end): (Micros, Micros),
-    level: Level,
-    others: impl Fn(Micros, Micros) -> (Level, Micros),
-) {
-    let mut cursor = start;
-    while let Some((from, until)) = curve.first_at_most(level, cursor, end) {
-        let (other, other_until) = others(from, until);
-        cursor = other_until.min(until);
-        if other < level {
-            curve.assign(from, cursor, other);
-        }
-    }
 }

@@ -8,7 +8,8 @@
 //! What it costs: about 350 bytes a holder, 40 bytes a key that knows one closed hold, 24 bytes more
 //! for each hold of up to eight that do not overlap, 200 bytes a key that knows more, 32 bytes for
 //! each further stretch of the envelope or mark, and for each named event its id, 80 bytes and the
-//! stretch in the view. Plain closed holds that another covers cost nothing.
+//! stretch in the view. A key of more than 64 facts takes twice that for a stretch, and some 100 bytes
+//! more for a named hold in force. Plain closed holds that another covers cost nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -77,8 +77,16 @@ impl Summary {
     /// With one entry more, which may be the only one.
     fn with(mut self, entry: &Entry, is_only: bool) -> Self {
         let order = entry.order();
-        self.first = if is_only { order } else { self.first.min(order) };
-        self.last_at = if is_only { entry.at } else { self.last_at.max(entry.at) };
+        self.first = if is_only {
+            order
+        } else {
+            self.first.min(order)
+        };
+        self.last_at = if is_only {
+            entry.at
+        } else {
+            self.last_at.max(entry.at)
+        };
         self.strongest = self.strongest.max(entry.strength());
         self
     }
@@ -331,7 +339,9 @@ fn find_above(branch: &Branch<Entries>, level: Level, (first, end): (u64, u64)) 
         }
         Node::Branches(branches) => {
             let before = branches.partition_point(|branch| branch.summary.last_at < first);
-            let mut rest = branches[before..].iter().take_while(|branch| branch.summary.first.0 < end);
+            let mut rest = branches[before..]
+                .iter()
+                .take_while(|branch| branch.summary.first.0 < end);
             rest.find_map(|branch| find_above(branch, level, (first, end)))
         }
     }

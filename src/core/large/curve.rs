@@ -490,8 +490,8 @@ fn last_held(branch: &Branch<Stretches>) -> Option<Micros> {
         Node::Branches(branches) => branches.iter().rev().find_map(last_held),
         Node::Block(items) => {
             let held = with_ends(items, branch.summary.end);
-            let held = held.filter(|(stretch, _)| stretch.level() > Level::NOTHING);
-            held.last().map(|(_, until)| until)
+            let mut held = held.filter(|(stretch, _)| stretch.level() > Level::NOTHING);
+            held.next_back().map(|(_, until)| until)
         }
     }
 }

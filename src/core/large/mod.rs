@@ -23,7 +23,7 @@ use self::cover::Cover;
 use self::curve::Curve;
 use self::level::Level;
 use self::marks::{Marks, Turn};
-use self::standings::Standings;
+use self::standings::{Replaced, Standings};
 use super::timeline::{Mark, push_joined};
 use super::{Claim, Fact, Micros, Segment, Standing, Totals, Wad, Window};
 
@@ -267,7 +267,7 @@ impl LargeKey {
     }
 
     fn take_named(&mut self, event_id: &str, standing: Standing) -> bool {
-        let Some(replaced) = self.standings.replace(event_id, standing) else {
+        let Some(Replaced(replaced)) = self.standings.replace(event_id, standing) else {
             return false;
         };
         if replaced != standing.fact {

@@ -16,28 +16,31 @@ pub(super) struct Standings {
     count: usize,
 }
 
+/// The fact that was in force under a name, and no longer is.
+pub(super) struct Replaced(pub(super) Option<Fact>);
+
 impl Standings {
     /// How many names are known.
     pub(super) const fn len(&self) -> usize {
         self.count
     }
 
-    /// Puts `standing` in the place of what was said under its name, and returns that fact; `None` where
+    /// Puts `standing` in the place of what was said under its name, and returns what that was; `None` where
     /// what was said prevails.
-    pub(super) fn replace(&mut self, event_id: &str, standing: Standing) -> Option<Option<Fact>> {
+    pub(super) fn replace(&mut self, event_id: &str, standing: Standing) -> Option<Replaced> {
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, HashMap::default);
         }
         let part = &mut self.parts[crc32c::crc32c(event_id.as_bytes()) as usize % PARTS];
         match part.get_mut(event_id) {
             Some(known) if standing.prevails_over(known) => {
-                Some(std::mem::replace(known, standing).fact)
+                Some(Replaced(std::mem::replace(known, standing).fact))
             }
             Some(_) => None,
             None => {
                 part.insert(event_id.into(), standing);
                 self.count += 1;
-                Some(None)
+                Some(Replaced(None))
             }
         }
     }

@@ -5,6 +5,8 @@
 //! of two, whose neighbours lie at unequal distances, nor what is out of range: for those it answers `None`,
 //! and the caller reads the decimal text.
 
+use std::hint::select_unpredictable;
+
 /// Powers of ten as far as they are needed: 10^35 is less than 2^117.
 const POWERS: [u128; 36] = {
     let mut powers = [1; 36];
@@ -49,14 +51,13 @@ pub(super) fn shortest_steps(value: f64) -> Option<u128> {
     let above_ten = u128::from(last_digit) * one + rest;
     let below_ten = 10 * one - above_ten;
     // Neither is ever equal to half of the last bit: ten to the `places` has too few factors of two.
-    let units = if above_ten < power / 2 {
-        units - last_digit
-    } else if below_ten < power / 2 {
-        units - last_digit + 10
-    } else {
-        let is_up = rest > one / 2 || (rest == one / 2 && units % 2 == 1);
-        units + u64::from(is_up)
-    };
+    let is_ten_below = above_ten < power / 2;
+    let is_ten_above = below_ten < power / 2;
+    let ten = units - last_digit + 10 * u64::from(is_ten_above);
+    let is_up = (rest > one / 2) | ((rest == one / 2) & (units % 2 == 1));
+    let nearest = units + u64::from(is_up);
+    // Which of the two it is depends on the digits, so a branch would be mispredicted often.
+    let units = select_unpredictable(is_ten_below | is_ten_above, ten, nearest);
     if places <= STEP_PLACES {
         return Some(u128::from(units) * POWERS[STEP_PLACES - places]);
     }

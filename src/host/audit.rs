@@ -1,6 +1,6 @@
 //! An independent check: the pure-Python package scores what this program has read.
 //!
-//! Hands raw rows to `poh_holdmetrics.pure.row_scorer.RowScorer`, which reads, judges and scores them
+//! Passes raw rows to `poh_holdmetrics.pure.row_scorer.RowScorer`, which reads, checks and scores them
 //! without any code of ours, and takes the leaderboard back. Opens no file; see [`crate::input::raw`].
 
 use std::sync::Arc;

@@ -305,12 +305,12 @@ mod tests {
 
     impl TestFolder {
         fn new() -> Self {
-            let test = Self {
+            let disk = Self {
                 folder: tempfile::tempdir().unwrap(),
             };
-            test.add("build/python_pkg/poh_holdmetrics/__init__.py");
-            test.add("bin/main_holdmetrics");
-            test
+            disk.add("build/python_pkg/poh_holdmetrics/__init__.py");
+            disk.add("bin/main_holdmetrics");
+            disk
         }
 
         fn path(&self, name: &str) -> PathBuf {
@@ -345,35 +345,35 @@ mod tests {
 
     #[test]
     fn the_bundle_next_to_the_program_precedes_the_python_of_the_build() {
-        let test = TestFolder::new();
-        test.add_python("built", PYTHON);
-        let found = Runtime::find(&test.surroundings()).unwrap();
-        assert_eq!(found.home, test.path("built"));
-        test.add_python("bin/embed_runtime", PYTHON);
-        let found = Runtime::find(&test.surroundings()).unwrap();
-        assert_eq!(found.home, test.path("bin/embed_runtime"));
-        test.add_python("named", PYTHON);
+        let disk = TestFolder::new();
+        disk.add_python("built", PYTHON);
+        let found = Runtime::find(&disk.surroundings()).unwrap();
+        assert_eq!(found.home, disk.path("built"));
+        disk.add_python("bin/embed_runtime", PYTHON);
+        let found = Runtime::find(&disk.surroundings()).unwrap();
+        assert_eq!(found.home, disk.path("bin/embed_runtime"));
+        disk.add_python("named", PYTHON);
         let named = Surroundings {
-            home: Some(test.path("named")),
-            ..test.surroundings()
+            home: Some(disk.path("named")),
+            ..disk.surroundings()
         };
-        assert_eq!(Runtime::find(&named).unwrap().home, test.path("named"));
+        assert_eq!(Runtime::find(&named).unwrap().home, disk.path("named"));
     }
 
     #[test]
     fn errors_name_the_folder_and_the_cure() {
-        let test = TestFolder::new();
+        let disk = TestFolder::new();
         let text =
             |surroundings: &Surroundings| Runtime::find(surroundings).unwrap_err().to_string();
-        let none = text(&test.surroundings());
+        let none = text(&disk.surroundings());
         assert!(
             none.contains("bin/embed_runtime or ") && none.contains(HOME_VARIABLE),
             "{none}"
         );
-        test.add_python("old", "3.6");
+        disk.add_python("old", "3.6");
         let named = |home: &str| Surroundings {
-            home: Some(test.path(home)),
-            ..test.surroundings()
+            home: Some(disk.path(home)),
+            ..disk.surroundings()
         };
         let old = text(&named("old"));
         assert!(
@@ -382,10 +382,10 @@ mod tests {
         );
         let empty = text(&named("work"));
         assert!(empty.contains("/work, which contains no Python"), "{empty}");
-        test.add_python("built", PYTHON);
+        disk.add_python("built", PYTHON);
         let no_package = Surroundings {
-            package: Some(test.path("work")),
-            ..test.surroundings()
+            package: Some(disk.path("work")),
+            ..disk.surroundings()
         };
         let no_package = text(&no_package);
         assert!(no_package.contains("/work: put python_pkg"), "{no_package}");
@@ -393,21 +393,21 @@ mod tests {
 
     #[test]
     fn a_virtual_environment_of_our_version_is_used() {
-        let test = TestFolder::new();
-        test.add_python("built", PYTHON);
-        test.add_venv("work/.venv", "3.6");
-        let without = Runtime::find(&test.surroundings()).unwrap();
+        let disk = TestFolder::new();
+        disk.add_python("built", PYTHON);
+        disk.add_venv("work/.venv", "3.6");
+        let without = Runtime::find(&disk.surroundings()).unwrap();
         assert_eq!((without.venv, without.site_packages), (None, None));
-        test.add_venv("work/.venv", PYTHON);
-        let with = Runtime::find(&test.surroundings()).unwrap();
-        assert_eq!(with.venv, Some(test.path("work/.venv")));
-        test.add_venv("build/.venv", PYTHON);
-        let with = Runtime::find(&test.surroundings()).unwrap();
-        assert_eq!(with.venv, Some(test.path("build/.venv")));
-        test.add_venv("active", "3.6");
+        disk.add_venv("work/.venv", PYTHON);
+        let with = Runtime::find(&disk.surroundings()).unwrap();
+        assert_eq!(with.venv, Some(disk.path("work/.venv")));
+        disk.add_venv("build/.venv", PYTHON);
+        let with = Runtime::find(&disk.surroundings()).unwrap();
+        assert_eq!(with.venv, Some(disk.path("build/.venv")));
+        disk.add_venv("active", "3.6");
         let active = Surroundings {
-            venv: Some(test.path("active")),
-            ..test.surroundings()
+            venv: Some(disk.path("active")),
+            ..disk.surroundings()
         };
         let text = Runtime::find(&active).unwrap_err().to_string();
         assert!(
@@ -418,12 +418,12 @@ mod tests {
 
     #[test]
     fn the_package_next_to_the_program_precedes_installed_ones() {
-        let test = TestFolder::new();
-        test.add_python("built", PYTHON);
-        test.add_venv("build/.venv", PYTHON);
-        let found = Runtime::find(&test.surroundings()).unwrap();
+        let disk = TestFolder::new();
+        disk.add_python("built", PYTHON);
+        disk.add_venv("build/.venv", PYTHON);
+        let found = Runtime::find(&disk.surroundings()).unwrap();
         let paths = found.search_paths();
-        assert_eq!(paths.last(), Some(&test.path("build/python_pkg")));
+        assert_eq!(paths.last(), Some(&disk.path("build/python_pkg")));
         assert_eq!(paths[0], found.stdlib);
     }
 }

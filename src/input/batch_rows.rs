@@ -46,7 +46,7 @@ pub struct RawValues {
     pub event_id: Option<String>,
     /// Negative if it is out of range.
     pub revision: Option<i64>,
-    /// As it stands.
+    /// Unchecked, like all values here.
     pub retract: Option<bool>,
 }
 

@@ -116,7 +116,7 @@ pub enum InputError {
         /// The types that can be read.
         expected: &'static str,
     },
-    /// The first refused line, where refusals end the run.
+    /// The first refused line, if refusals end the run.
     #[error("{0}")]
     Refused(LineRefusal),
 }

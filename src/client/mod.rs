@@ -5,10 +5,9 @@
 
 mod ack;
 mod batch;
+mod error;
 mod tls;
 
-use std::error::Error;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +16,15 @@ use futures_util::{Stream, StreamExt};
 use tokio_rustls::rustls;
 use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request, Status};
-use tonic_types::StatusExt;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
 
 pub use ack::{Ack, RefusedRow};
 pub use batch::{Batch, Message};
+pub use error::ClientError;
+pub(crate) use error::innermost;
 
-use crate::net::code_name::code_name;
+use self::error::is_transport;
 use crate::net::pb;
 use crate::net::pb::hold_metrics_client::HoldMetricsClient;
 
@@ -54,113 +54,6 @@ impl Target {
     }
 }
 
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The address, the certificate or the key cannot be used.
-    #[error("the {what} cannot be used")]
-    Target {
-        /// "address of the server", "certificate" or "API key".
-        what: &'static str,
-        /// What is wrong with it.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// Nothing answers there.
-    #[error("{url}: no server answers")]
-    Connect {
-        /// The server.
-        url: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The server expects TLS, and the address begins with `http:`.
-    #[error("{url}: the server speaks TLS: use https://{}", after_scheme(url))]
-    NeedsTls {
-        /// The server.
-        url: String,
-    },
-    /// The server does not speak TLS, and the address begins with `https:`.
-    #[error(
-        "{url}: the server does not speak TLS: use http://{}",
-        after_scheme(url)
-    )]
-    NoTls {
-        /// The server.
-        url: String,
-    },
-    /// The certificate of the server is not signed by a known authority, has expired or is for
-    /// another name.
-    #[error("{url}: the certificate of the server is not trusted")]
-    Untrusted {
-        /// The server.
-        url: String,
-        /// What is wrong with it.
-        source: rustls::Error,
-    },
-    /// The server answered in HTTP without gRPC.
-    #[error("the server speaks HTTP, not gRPC; name its gRPC address, by default port 60051")]
-    NotGrpc,
-    /// The server answered with an error, or the connection broke.
-    #[error("{}: {}", code_name(status.code()), status.message())]
-    Call {
-        /// The status that the server or the transport reported.
-        status: Box<Status>,
-    },
-}
-
-impl From<Status> for ClientError {
-    fn from(status: Status) -> Self {
-        if is_plain_http(&status) {
-            return Self::NotGrpc;
-        }
-        Self::Call {
-            status: Box::new(status),
-        }
-    }
-}
-
-impl ClientError {
-    /// A stream ended without an error, but too early.
-    #[must_use]
-    pub fn ended(what: &str) -> Self {
-        Status::unavailable(what).into()
-    }
-
-    /// `None` if the same call would fail again; else when to retry, if the server says so.
-    #[must_use]
-    pub fn retry(&self) -> Option<Option<Duration>> {
-        match self {
-            Self::Target { .. }
-            | Self::NeedsTls { .. }
-            | Self::NoTls { .. }
-            | Self::Untrusted { .. }
-            | Self::NotGrpc => None,
-            Self::Connect { .. } => Some(None),
-            Self::Call { status } => match status.code() {
-                Code::Unavailable | Code::Aborted | Code::Cancelled | Code::DeadlineExceeded => {
-                    Some(None)
-                }
-                Code::ResourceExhausted => {
-                    let details = status.get_error_details();
-                    Some(details.retry_info().and_then(|info| info.retry_delay))
-                }
-                // How tonic reports a broken connection.
-                Code::Unknown | Code::Internal if is_transport(status) => Some(None),
-                _ => None,
-            },
-        }
-    }
-}
-
-/// A gRPC server answers an unknown method with HTTP status 200; only other HTTP servers answer 404.
-fn is_plain_http(status: &Status) -> bool {
-    status.message().ends_with("status: 404 Not Found")
-}
-
-fn is_transport(status: &Status) -> bool {
-    status.source().is_some()
-}
-
 /// The acknowledgements of a stream of events, in order.
 pub type Acks = BoxStream<'static, Result<Ack, ClientError>>;
 
@@ -188,14 +81,12 @@ impl Client {
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(4 * WINDOW_BYTES);
         if target.has_tls() {
-            let trusted = match &target.authority {
-                Some(authority) => {
-                    ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority))
-                }
-                None => ClientTlsConfig::new().trust_anchors(tls::system_roots()?),
+            let roots = match &target.authority {
+                Some(authority) => tls::roots_in(authority)?,
+                None => tls::system_roots()?,
             };
             endpoint = endpoint
-                .tls_config(trusted)
+                .tls_config(ClientTlsConfig::new().trust_anchors(roots))
                 .map_err(unusable("certificate"))?;
         }
         let key = target
@@ -287,23 +178,6 @@ impl Client {
     }
 }
 
-fn after_scheme(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_, rest)| rest)
-}
-
 fn acks(stream: tonic::Streaming<pb::HoldAck>) -> Acks {
     stream.map(|ack| Ok(ack?.into())).boxed()
-}
-
-/// The innermost cause of a connection that failed: the others say "transport error" or the like.
-pub(crate) fn innermost(error: &(dyn Error + 'static)) -> io::Error {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let code = innermost.downcast_ref().and_then(io::Error::raw_os_error);
-    code.map_or_else(
-        || io::Error::other(innermost.to_string()),
-        io::Error::from_raw_os_error,
-    )
 }

@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{ServerName, TrustAnchor};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, TrustAnchor};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::ClientError;
@@ -33,6 +34,26 @@ pub(super) fn system_roots() -> Result<Vec<TrustAnchor<'static>>, ClientError> {
         what: "root certificates of this system",
         source: source.map_or_else(|| "there are none".into(), Into::into),
     })
+}
+
+/// The certificates in `pem`.
+pub(super) fn roots_in(pem: &[u8]) -> Result<Vec<TrustAnchor<'static>>, ClientError> {
+    let unusable = |source: Box<dyn Error + Send + Sync>| ClientError::Target {
+        what: "file of certificate authorities",
+        source,
+    };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|error| unusable(error.into()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(error.into()))?;
+    }
+    if roots.is_empty() {
+        return Err(unusable("it holds no certificate".into()));
+    }
+    Ok(roots.roots)
 }
 
 /// What rustls says of a connection that failed because of it.

@@ -96,10 +96,15 @@ fn send_trusts_the_roots_of_the_system_or_those_that_are_named() {
     ] {
         assert!(sent.status.success(), "{}", said(&sent));
     }
+    let key = authority.path("server.key");
+    let refused = send(&server, &trusted, &["--ca", key.to_str().expect("text")]);
+    let sentence =
+        "error: the file of certificate authorities cannot be used: it holds no certificate\n";
+    assert!(said(&refused).ends_with(sentence), "{}", said(&refused));
     let refused = send(&server, &other.path("ca.pem"), &[]);
     assert_eq!(refused.status.code(), Some(1));
     let said = said(&refused);
-    let reason = "the certificate of the server is not trusted: invalid peer certificate: ";
+    let reason = "the certificate of the server is not trusted, name its authority with --ca: ";
     assert!(
         said.contains(&format!("error: {server}: {reason}")),
         "{said}"

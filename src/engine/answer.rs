@@ -1,4 +1,6 @@
 //! Queries to the engine, and its answers.
+//!
+//! Values only: `hold_engine` computes them, `net` turns them into the formats of its protocols.
 
 pub use crate::aggregator::{KeySegments, Question};
 pub use crate::core::RankedHolder;

@@ -1,4 +1,6 @@
 //! The clock of an engine, as a trait, so that a test can choose the time.
+//!
+//! It limits starts in the future. Durations are measured with `std::time::Instant`.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,6 @@
 //! Why an engine cannot be opened.
+//!
+//! Each text names the folder or file. The cause is the `source` and not part of the text.
 
 use std::io;
 use std::path::PathBuf;

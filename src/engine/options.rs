@@ -1,4 +1,6 @@
-//! How an engine works: two sections of the settings, and what only its host decides.
+//! The options of an engine: two sections of the settings, and what only its host decides.
+//!
+//! `config` has the defaults and limits of the settings.
 
 use std::fmt;
 use std::path::PathBuf;

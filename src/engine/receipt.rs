@@ -1,4 +1,6 @@
 //! The acknowledgement of a batch, and the two ends of waiting for it.
+//!
+//! `submit_error` has the reasons why there is none.
 
 use std::future::Future;
 use std::pin::Pin;

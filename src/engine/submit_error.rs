@@ -1,4 +1,6 @@
-//! Why an engine does not accept events, for one batch and as a condition of the whole engine.
+//! Why an engine does not accept events: the error of a batch, and the condition of the whole engine.
+//!
+//! Events that are invalid are refused before they are submitted, see `event_limits`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! A file of a [`Vfs`] as the storage backend of a state.
+//!
+//! The state thus uses the same file system as the journal, also the one of the tests that loses power.
 
 use std::io;
 use std::path::Path;

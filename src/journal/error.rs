@@ -1,4 +1,6 @@
 //! What can be damaged in a journal, why a journal cannot be used, and why events are not written.
+//!
+//! The texts name the file and the cure. The cause is the `source` of an error and not part of its text.
 
 use std::io;
 use std::path::{Path, PathBuf};

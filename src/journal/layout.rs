@@ -1,4 +1,6 @@
 //! What the formats of segments and frames share: the size of a sector and little-endian integers.
+//!
+//! The formats themselves are in `segment` and `frame`.
 
 /// The unit that a disk writes whole or not at all, in bytes.
 pub(super) const SECTOR: u64 = SECTOR_BYTES as u64;

@@ -1,4 +1,6 @@
 //! The lock of a folder: only one process at a time uses it.
+//!
+//! The operating system holds it and releases it when the process ends; no file has to be removed.
 
 use std::path::Path;
 

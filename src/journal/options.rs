@@ -1,4 +1,6 @@
 //! The options of a journal.
+//!
+//! Sizes that users can set have their defaults in `config`; the others have theirs here.
 
 use std::time::Duration;
 

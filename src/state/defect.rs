@@ -1,4 +1,6 @@
 //! The kinds of damage that a check of the state can find.
+//!
+//! `error` adds the file and the cure.
 
 /// What is damaged in a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,6 @@
 //! Why a state cannot be opened, read or written.
+//!
+//! The texts name the file and the cure. The cause is the `source` of an error and not part of its text.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
 //! Copies what is readable of a damaged state into a new one.
+//!
+//! The caller renames the files, see `engine::state_file`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -12,6 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use super::otlp::SpanLayer;
+use crate::excerpt::quoted;
 
 /// The environment variable for subcommands without settings.
 pub const LEVEL_VARIABLE: &str = "LOG_LEVEL";
@@ -20,8 +21,9 @@ const DEFAULT_LEVEL: &str = "info";
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "LOG_LEVEL: unknown level {text:?}: use error, warn, info, debug or trace, or levels by target as in \
-     \"info,poh_holdmetrics_rust::host=debug\""
+    "LOG_LEVEL: unknown level {}: use error, warn, info, debug or trace, or levels by target as in \
+     \"info,poh_holdmetrics_rust::host=debug\"",
+    quoted(text)
 )]
 pub struct LevelError {
     text: String,

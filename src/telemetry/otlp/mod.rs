@@ -33,6 +33,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::Metrics;
 use crate::error_line::error_line;
+use crate::excerpt::quoted;
 
 /// The layer that exports spans.
 pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
@@ -46,7 +47,8 @@ const EXPORT_WAIT_MAX: Duration = Duration::from_secs(5);
 pub enum OtlpError {
     /// The endpoint is not a valid URL.
     #[error(
-        "OTEL_EXPORTER_OTLP_ENDPOINT: {endpoint:?} is not the address of a collector, as in http://127.0.0.1:4317"
+        "OTEL_EXPORTER_OTLP_ENDPOINT: {} is not the address of a collector, as in http://127.0.0.1:4317",
+        quoted(endpoint)
     )]
     Endpoint {
         /// The endpoint.
@@ -56,8 +58,8 @@ pub enum OtlpError {
     },
     /// A variable has a value that this exporter does not support.
     #[error(
-        "{name}: {text:?} is not supported: unset it or set it to {supported:?}, and use a collector to \
-         convert"
+        "{name}: {} is not supported: unset it or set it to {supported:?}, and use a collector to convert",
+        quoted(text)
     )]
     Unsupported {
         /// The variable.

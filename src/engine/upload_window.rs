@@ -113,7 +113,9 @@ impl<T> UploadWindow<T> {
     /// If the engine refuses the batch. It is dropped, and so is one that was opened since; those in flight
     /// are still acknowledged.
     pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), SubmitError>>> {
-        if self.submission.is_none() {
+        let (mut submission, tag) = if let Some(waiting) = self.submission.take() {
+            waiting
+        } else {
             if self.open.is_some() && self.is_full() {
                 return Poll::Pending;
             }
@@ -126,12 +128,13 @@ impl<T> UploadWindow<T> {
             }
             self.batch_bytes = events.bytes().len();
             let engine = Arc::clone(&self.engine);
-            let submission = Box::pin(async move { engine.submit(events).await });
+            let submission: Submission = Box::pin(async move { engine.submit(events).await });
+            (submission, tag)
+        };
+        let Poll::Ready(submitted) = submission.as_mut().poll(cx) else {
             self.submission = Some((submission, tag));
-        }
-        let (submission, _) = self.submission.as_mut().expect("it was just made");
-        let submitted = ready!(submission.as_mut().poll(cx));
-        let (_, tag) = self.submission.take().expect("it was just polled");
+            return Poll::Pending;
+        };
         Poll::Ready(Some(match submitted {
             Ok(pending) => {
                 let pending = Some(pending);
@@ -160,8 +163,8 @@ impl<T> UploadWindow<T> {
             None => Ok(None),
             Some(pending) => ready!(Pin::new(pending).poll(cx)).map(Some),
         };
-        let InFlight { tag, .. } = self.in_flight.pop_front().expect("it was just polled");
-        Poll::Ready(Some(receipt.map(|receipt| Acked { tag, receipt })))
+        let acked = |InFlight { tag, .. }| receipt.map(|receipt| Acked { tag, receipt });
+        Poll::Ready(self.in_flight.pop_front().map(acked))
     }
 
     /// Drops the open batch and all acknowledgements. What was sent may be durable or not.

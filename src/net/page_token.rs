@@ -27,7 +27,7 @@ pub(super) enum PageTokenError {
 /// What a token holds. Instants and the held time are in microseconds, the score in its smallest steps.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Token {
+struct PageEnd {
     as_of: i64,
     from: Option<i64>,
     closed_only: bool,
@@ -42,7 +42,7 @@ struct Token {
 /// The token of the page that begins after `cursor`.
 pub(super) fn page_token(question: &Question, cursor: &Cursor) -> String {
     let totals = &cursor.last.holder.totals;
-    let token = Token {
+    let end = PageEnd {
         as_of: question.window.as_of.get(),
         from: question.window.from.map(Micros::get),
         closed_only: question.window.closed_only,
@@ -53,7 +53,7 @@ pub(super) fn page_token(question: &Question, cursor: &Cursor) -> String {
         held_us: totals.held_us,
         score: totals.score.steps().to_string(),
     };
-    let body = serde_json::to_vec(&token).expect("text and numbers");
+    let body = serde_json::to_vec(&end).expect("text and numbers");
     let mut bytes = crc32c::crc32c(&body).to_le_bytes().to_vec();
     bytes.extend(body);
     URL_SAFE_NO_PAD.encode(bytes)
@@ -70,26 +70,26 @@ fn read(text: &str) -> Option<(Question, Cursor)> {
     if crc32c::crc32c(body).to_le_bytes() != *checksum {
         return None;
     }
-    let token: Token = serde_json::from_slice(body).ok()?;
+    let end: PageEnd = serde_json::from_slice(body).ok()?;
     let question = Question {
         window: Window {
-            from: token.from.map(Micros::new).transpose().ok()?,
-            as_of: Micros::new(token.as_of).ok()?,
-            closed_only: token.closed_only,
+            from: end.from.map(Micros::new).transpose().ok()?,
+            as_of: Micros::new(end.as_of).ok()?,
+            closed_only: end.closed_only,
         },
-        token_id: token.token_id,
+        token_id: end.token_id,
     };
     let last = RankedHolder {
-        rank: token.rank,
+        rank: end.rank,
         holder: HolderScore {
-            holder_id: token.holder_id,
+            holder_id: end.holder_id,
             totals: Totals {
-                held_us: token.held_us,
-                score: Score::from_steps(token.score.parse::<U256>().ok()?),
+                held_us: end.held_us,
+                score: Score::from_steps(end.score.parse::<U256>().ok()?),
             },
         },
     };
-    let listed = token.listed;
+    let listed = end.listed;
     Some((question, Cursor { last, listed }))
 }
 

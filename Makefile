@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run test soak fuzz bench bench-serve fmt lint audit protocols doctor clean
+.PHONY: help build run check test soak fuzz bench bench-serve fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,11 @@ build: ## build target/release/main_holdmetrics, with CPython inside
 
 run: ## build, make .venv, print a leaderboard of generated events, serve and post one event
 	@scripts/run.sh
+
+check: ## types, lints and the fast tests of Rust, about a minute after a change; see docs/development.md
+	@cargo fmt --all --check
+	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo test --locked --quiet --lib --test cli --test import_rules --test telemetry
 
 test: ## every test: Rust with and without Python, the extension, Python, lints, formats, import rules
 	@scripts/test.sh

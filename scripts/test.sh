@@ -2,8 +2,8 @@
 # make test: everything that says whether this checkout is right. All steps run, also after one failed;
 # the summary at the end names each, and each that could not run here with its reason.
 #
-# Every Rust step uses the release profile, so that the dependencies are compiled once and the arithmetic
-# runs as users run it; its overflow checks are on. Optional inputs lie beside the checkout, in ../shared.
+# Every Rust step uses the release profile, so that the dependencies are compiled once
+# (docs/decisions/one-profile.md). Optional inputs lie beside the checkout, in ../shared.
 source "$(dirname "$0")/common.sh"
 source scripts/lint.sh
 source scripts/interop.sh
@@ -61,12 +61,18 @@ can_mount() {
     rmdir "$folder"
     return $result
 }
-cargo_test() { cargo test --release --locked "$@"; }
-# With the interpreter inside: all that it touches, and the binary around it. The rooms that know nothing of
-# it are the same code as without, and are not linked and run a second time.
-cargo_test_embedded() {
-    cargo_test --features py-embed --lib --bins --test host --test cli
-    cargo_test --features py-embed --test serve lifecycle::
+# Our own crate unoptimised and with debug assertions, which compiles it in a fifth of the time, over the
+# dependencies of the shipped binary.
+cargo_test() {
+    local ours=profile.release.package.poh_holdmetrics_rust
+    cargo test --release --locked --config "$ours.opt-level=0" --config "$ours.codegen-units=16" \
+        --config "$ours.debug-assertions=true" "$@"
+}
+# As shipped, with the interpreter inside: what it affects, the command line, and both scorers against the
+# definition of a score.
+cargo_test_shipped() {
+    cargo test --release --locked --features py-embed --test host --test cli --test aggregator
+    cargo test --release --locked --features py-embed --test serve lifecycle::
 }
 
 use_python
@@ -74,7 +80,8 @@ make_test_venv
 lint_steps
 
 step "cargo test, no Python" cargo_test
-step "cargo test, py-embed" cargo_test_embedded
+step "cargo test, py-embed, unit tests" cargo_test --features py-embed --lib
+step "cargo test, py-embed, as shipped" cargo_test_shipped
 step "build the binary" build_binary
 step "doctor, from another folder" elsewhere
 # Before the extension is built: its settings of pyo3 would have the binary built once more.

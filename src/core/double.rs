@@ -54,7 +54,7 @@ pub(super) fn shortest_steps(value: f64) -> Option<u128> {
     let is_ten_below = above_ten < power / 2;
     let is_ten_above = below_ten < power / 2;
     let ten = units - last_digit + 10 * u64::from(is_ten_above);
-    let is_up = (rest > one / 2) | ((rest == one / 2) & (units % 2 == 1));
+    let is_up = rest + u128::from(units % 2) > one / 2;
     let nearest = units + u64::from(is_up);
     // Which of the two it is depends on the digits, so a branch would be mispredicted often.
     let units = select_unpredictable(is_ten_below | is_ten_above, ten, nearest);
@@ -85,12 +85,11 @@ fn product_parts(significand: u64, power: u128, scale: u64) -> (u64, u128) {
     }
 }
 
-/// Rounded half to even.
+/// Rounded half to even; the divisor is even.
 #[inline]
 fn rounded_quotient(dividend: u64, divisor: u64) -> u64 {
     let (quotient, rest) = (dividend / divisor, dividend % divisor);
-    let half = divisor / 2;
-    quotient + u64::from(rest > half || (rest == half && quotient % 2 == 1))
+    quotient + u64::from(rest + quotient % 2 > divisor / 2)
 }
 
 #[cfg(test)]

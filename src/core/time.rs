@@ -157,13 +157,18 @@ impl CivilTime {
 
     /// Seconds since 1970 of these fields read as UTC.
     fn seconds(&self) -> i64 {
-        let year = self.year - i64::from(self.month <= 2);
-        let era = year.div_euclid(400);
-        let year_of_era = year.rem_euclid(400);
-        let day_of_year = (153 * ((self.month + 9) % 12) + 2) / 5 + self.day - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        (era * 146_097 + day_of_era - 719_468) * DAY_SECONDS + self.second_of_day
+        days_since_1970(self.year, self.month, self.day) * DAY_SECONDS + self.second_of_day
     }
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar; years are counted from March, so that the
+/// leap day is the last of its year.
+pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 fn month_length(year: i64, month: i64) -> i64 {
@@ -246,6 +251,24 @@ mod tests {
 
     fn micros(text: &str) -> Result<i64, TimeError> {
         Micros::parse(text).map(Micros::get)
+    }
+
+    #[test]
+    fn every_date_is_one_day_after_the_one_before() {
+        let mut previous = Micros::MIN.get() / SECOND / DAY_SECONDS - 1;
+        for year in 1..=9999 {
+            for month in 1..=12 {
+                for day in 1..=month_length(year, month) {
+                    previous += 1;
+                    assert_eq!(
+                        days_since_1970(year, month, day),
+                        previous,
+                        "{year}-{month}-{day}"
+                    );
+                }
+            }
+        }
+        assert_eq!(previous, Micros::MAX.get() / SECOND / DAY_SECONDS);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use pyo3::types::{
     PyDateAccess, PyDateTime, PyDelta, PyDeltaAccess, PyTimeAccess, PyTzInfo, PyTzInfoAccess,
 };
 
+use crate::core::time::days_since_1970;
 use crate::core::{Field, Micros, Refusal, TimeError};
 
 const SECOND: i64 = 1_000_000;
@@ -71,39 +72,4 @@ fn offset_micros(value: &Bound<'_, PyDateTime>) -> Option<i64> {
             + i64::from(offset.get_seconds()) * SECOND
             + i64::from(offset.get_microseconds()),
     )
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar; years from March, so that the leap day
-/// is the last of its year (Howard Hinnant, `days_from_civil`).
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_agree_with_the_parser_on_every_day_in_range() {
-        let mut previous = Micros::MIN.get() / DAY - 1;
-        for year in 1..=9999 {
-            for month in 1..=12 {
-                for day in 1..=31 {
-                    let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
-                    let Ok(instant) = Micros::parse(&text) else {
-                        continue;
-                    };
-                    let days = days_since_1970(year, month, day);
-                    assert_eq!(days * DAY, instant.get(), "{text}");
-                    assert_eq!(days, previous + 1, "{text}");
-                    previous = days;
-                }
-            }
-        }
-        assert_eq!(previous, Micros::MAX.get() / DAY);
-    }
 }

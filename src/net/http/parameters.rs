@@ -34,7 +34,8 @@ pub(super) struct LeaderboardParameters {
     #[param(value_type = Option<Time>)]
     pub(super) from: Option<Instant>,
     /// Leaves out the time after a key's last mark.
-    pub(super) closed_only: Option<bool>,
+    #[param(value_type = Option<bool>)]
+    pub(super) closed_only: Option<Flag>,
     /// Counts this token only. `token` is accepted too.
     #[serde(alias = "token")]
     #[param(value_type = Option<String>, min_length = 1)]
@@ -61,7 +62,8 @@ pub(super) struct StatsParameters {
     #[param(value_type = Option<Time>)]
     pub(super) from: Option<Instant>,
     /// Leaves out the time after a key's last mark.
-    pub(super) closed_only: Option<bool>,
+    #[param(value_type = Option<bool>)]
+    pub(super) closed_only: Option<Flag>,
     /// Counts this token only. `token` is accepted too.
     #[serde(alias = "token")]
     #[param(value_type = Option<String>, min_length = 1)]
@@ -84,7 +86,8 @@ pub(super) struct HolderParameters {
     #[param(value_type = Option<Time>)]
     pub(super) from: Option<Instant>,
     /// Leaves out the time after a key's last mark.
-    pub(super) closed_only: Option<bool>,
+    #[param(value_type = Option<bool>)]
+    pub(super) closed_only: Option<Flag>,
     /// Counts this token only. `token` is accepted too.
     #[serde(alias = "token")]
     #[param(value_type = Option<String>, min_length = 1)]
@@ -95,13 +98,13 @@ pub(super) struct HolderParameters {
 pub(super) fn window(
     from: Option<Instant>,
     as_of: Option<Instant>,
-    closed_only: Option<bool>,
+    closed_only: Option<Flag>,
     now: Micros,
 ) -> Window {
     Window {
         from: from.map(|Instant(from)| from),
         as_of: as_of.map_or(now, |Instant(as_of)| as_of),
-        closed_only: closed_only.unwrap_or(false),
+        closed_only: closed_only.is_some_and(|Flag(closed_only)| closed_only),
     }
 }
 
@@ -112,7 +115,7 @@ impl StatsParameters {
             && self.from.is_none_or(|from| Some(from.0) == window.from)
             && self
                 .closed_only
-                .is_none_or(|closed_only| closed_only == window.closed_only)
+                .is_none_or(|Flag(closed_only)| closed_only == window.closed_only)
             && self
                 .token_id
                 .as_ref()
@@ -142,6 +145,21 @@ impl TryFrom<String> for Limit {
     }
 }
 
+/// `true` or `false`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Flag(bool);
+
+impl TryFrom<String> for Flag {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| format!("must be true or false, not {}", quoted(&text)))
+    }
+}
+
 /// An instant, as RFC 3339 text or in milliseconds since 1970.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
@@ -157,7 +175,7 @@ impl TryFrom<String> for Instant {
             } else {
                 ""
             };
-            format!("{error}{hint}")
+            format!("{error}{hint}; found {}", quoted(&text))
         })
     }
 }
@@ -287,8 +305,14 @@ mod tests {
                 "token_id=".to_owned(),
                 "token_id: empty; leave the parameter out".to_owned(),
             ),
-            ("as_of=yesterday".to_owned(), "as_of: ".to_owned()),
-            ("closed_only=1".to_owned(), "closed_only: ".to_owned()),
+            (
+                "as_of=yesterday".to_owned(),
+                "as_of: not a time: ".to_owned(),
+            ),
+            (
+                "closed_only=1".to_owned(),
+                "closed_only: must be true or false, not \\\"1\\\"".to_owned(),
+            ),
         ] {
             let found = read(&query).err().expect("refused");
             assert!(found.starts_with(&format!("\"{expected}")), "{found}");

@@ -88,7 +88,7 @@ pub(super) struct HolderReport {
     #[serde(flatten)]
     holder: HolderRow<'static>,
     /// By `token_id`; over all of time, whatever the window.
-    keys: Vec<Key>,
+    keys: Vec<KeySegments>,
     /// Segments that are not listed: those after the first 20,000, and those of tokens that are left out. Ask for
     /// one token to see them.
     segments_left_out: u64,
@@ -98,7 +98,7 @@ pub(super) struct HolderReport {
 
 /// The effective weight of one token of a holder over time.
 #[derive(Serialize, ToSchema)]
-struct Key {
+struct KeySegments {
     token_id: String,
     /// In order of time.
     segments: Vec<Segment>,
@@ -124,7 +124,7 @@ impl HolderReport {
             window: AppliedWindow::new(window, answer.sequence),
             holder: row(&answer.holder),
             keys: keys
-                .map(|(token_id, segments)| Key {
+                .map(|(token_id, segments)| KeySegments {
                     token_id: token_id.to_owned(),
                     segments: segments.iter().map(Segment::from).collect(),
                 })

@@ -27,6 +27,9 @@ use crate::core::{Event, EventColumns, Refusal};
 
 /// Events from which on several threads share a batch.
 const SHARED_FROM: usize = 4_096;
+/// A part with more than this share of a batch is recorded by the caller alone: several threads would wait
+/// for its lock, and the questions that those threads are for would wait behind them.
+const CROWDED_SHARE: usize = 8;
 /// Holders that a merge copies under one lock.
 const MERGE_HOLDERS: usize = 64;
 
@@ -120,8 +123,10 @@ impl HoldAggregator {
         let repeated = if events.len() < SHARED_FROM {
             runs.map(record).sum()
         } else {
-            let runs: Vec<_> = runs.collect();
-            runs.into_par_iter().map(record).sum()
+            let is_crowded = |run: &Run<'_>| parts.count(run.part) > events.len() / CROWDED_SHARE;
+            let (crowded, spread): (Vec<_>, Vec<_>) = runs.partition(is_crowded);
+            let repeated: u64 = spread.into_par_iter().map(record).sum();
+            repeated + crowded.into_iter().map(record).sum::<u64>()
         };
         self.events
             .fetch_add(events.len() as u64, Ordering::Relaxed);
@@ -303,6 +308,12 @@ impl Parts {
             *place += 1;
         }
         Self { order, ends }
+    }
+
+    /// How many events a part has.
+    fn count(&self, part: usize) -> usize {
+        let begin = part.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (self.ends[part] - begin) as usize
     }
 
     fn runs(&self) -> impl Iterator<Item = Run<'_>> {

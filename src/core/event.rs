@@ -171,6 +171,24 @@ pub enum Claim<'a> {
     },
 }
 
+impl Claim<'_> {
+    /// The first instant that it names; `None` for a retraction.
+    #[must_use]
+    pub const fn instant(&self) -> Option<Micros> {
+        let fact = match self {
+            Self::Plain(fact) => *fact,
+            Self::Named { standing, .. } => match standing.fact {
+                Some(fact) => fact,
+                None => return None,
+            },
+        };
+        match fact {
+            Fact::Closed { start, .. } => Some(start),
+            Fact::Start { at, .. } | Fact::Stop { at } => Some(at),
+        }
+    }
+}
+
 /// A valid hold event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {

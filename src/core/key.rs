@@ -91,9 +91,16 @@ impl KeyFacts {
         }
     }
 
-    /// Adds many claims.
+    /// Adds many claims. Those of a large key are added in order of time, several times as fast as in any
+    /// other: what is changed next is then in the core's cache.
     pub fn record_all<'c>(&mut self, claims: impl IntoIterator<Item = Claim<'c>>) {
-        for claim in claims {
+        let mut claims = claims.into_iter();
+        for claim in claims.by_ref().take(SMALL_MAX) {
+            self.take(claim);
+        }
+        let mut more: Vec<_> = claims.collect();
+        more.sort_unstable_by_key(Claim::instant);
+        for claim in more {
             self.take(claim);
         }
         self.finish();

@@ -349,5 +349,5 @@ fn find_above(branch: &Branch<Entries>, level: Level, (first, end): (u64, u64)) 
 
 fn step() {
     #[cfg(test)]
-    super::tree::steps::count();
+    super::tree::steps::count(1);
 }

@@ -345,6 +345,8 @@ fn apply(branch: &mut Branch<Stretches>, start: Micros, end: Micros, change: Cha
     let whole = branch.summary;
     match &mut branch.node {
         Node::Block(items) => {
+            #[cfg(test)]
+            super::tree::steps::count(items.len());
             apply_to_block(
                 items,
                 (start.max(whole.start), end.min(whole.end)),
@@ -533,5 +535,5 @@ fn with_ends(
 
 fn step() {
     #[cfg(test)]
-    super::tree::steps::count();
+    super::tree::steps::count(1);
 }

@@ -185,15 +185,16 @@ fn join<K: Kind>(left: &mut Branch<K>, mut right: Branch<K>) {
 
 #[cfg(test)]
 pub(super) mod steps {
-    //! Counts branches that are looked at, so that a test can bound them without a clock.
+    //! Counts branches that are looked at and stretches that are changed with their block, so that a test can
+    //! bound them without a clock.
 
     use std::cell::Cell;
 
     thread_local!(static TAKEN: Cell<u64> = const { Cell::new(0) });
 
-    /// Counts one.
-    pub(in super::super) fn count() {
-        TAKEN.set(TAKEN.get() + 1);
+    /// Counts so many.
+    pub(in super::super) fn count(steps: usize) {
+        TAKEN.set(TAKEN.get() + steps as u64);
     }
 
     /// How many this thread has taken since it was last asked.

@@ -22,7 +22,23 @@ mypy_strict() {
 has_stable_abi() { "$CHOSEN_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; }
 NO_STABLE_ABI="the extension needs Python 3.12 or newer, and the chosen one is older"
 
+# Phrases that readers of source, docs and messages stumble over, as Perl patterns; STYLE of the language is plain
+# technical English. "There is no", "is no longer" and "makes room" are.
+LANGUAGE='(?<!there )\b(is|are) none\b(?! of)|(that|which|who) (is|are|has|have) none\b'
+LANGUAGE+='|(?<![Tt]here )\b(is|are) no (?!longer|more|less|fewer|other|different|better|worse|need|reason|way)[a-z_`]+'
+LANGUAGE+='|\b(bounds|knows|needs|takes|asks|says) (it|them|him|her)? ?not\b'
+LANGUAGE+='|\bwho(ever)? (asks|calls|reads|writes|adds|looks|starts|runs|loads)\b|\b[Ww]hoever\b'
+LANGUAGE+='|\b(house|bell|doors?|roads?|entrance|clothes)\b'
+
+plain_language() {
+    if git grep -nIP "$LANGUAGE" -- src python_pkg tests benches examples scripts docs deploy proto README.md CHANGELOG.md ':!scripts/lint.sh'; then
+        echo "say these in plain words: if for conditions, the field's own terms, who does what" >&2
+        return 1
+    fi
+}
+
 lint_steps() {
+    step "plain language" plain_language
     step "rustfmt" cargo fmt --all --check
     step "ruff check" ruff check
     step "ruff format" ruff format --check

@@ -1,7 +1,7 @@
 //! The extension module `poh_holdmetrics_rust`, as `maturin` builds it.
 //!
-//! Only the door: what is in it is in [`crate::host::native`], which the embedding host fills its
-//! own module from. Never imported inside that host.
+//! Holds nothing itself: [`crate::host::native`] registers the callables, here and in the embedding host's
+//! own module. Never imported inside that host.
 
 use pyo3::prelude::*;
 

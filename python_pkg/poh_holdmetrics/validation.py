@@ -14,7 +14,7 @@ from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.field_parsers import DIGITS, FieldParsers, Number
 from poh_holdmetrics.integers import integer_from
 
-#: As a party of a transfer it is no holder: tokens are minted from it and burned to it.
+#: As a party of a transfer it does not count as a holder: tokens are minted from it and burned to it.
 NULL_ADDRESS = "0x" + "0" * 40
 
 _ID_MISSING = "missing or empty"
@@ -194,7 +194,7 @@ def checked_id(field: str, value: object) -> str:
 
 
 def checked_party(field: str, value: object) -> str | None:
-    """A `from_id` or `to_id`; None if it is absent, empty or the null address, which is no holder."""
+    """A `from_id` or `to_id`; None if it is absent, empty or the null address, which do not count as holders."""
     if value is None or value in ("", NULL_ADDRESS):
         return None
     return checked_id(field, value)

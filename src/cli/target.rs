@@ -12,7 +12,7 @@ use crate::client::Target;
 use crate::config;
 use crate::excerpt::quoted;
 
-/// A server, and what it is sent to prove who calls.
+/// A server, and the API key that is sent to it.
 #[derive(Debug, Args)]
 pub(super) struct TargetArguments {
     /// Address of the server; a server on this machine without TLS needs no http:// [default:

@@ -92,7 +92,7 @@ proptest! {
         prop_assert_eq!(back.snapshot(&window), aggregator.snapshot(&window));
         prop_assert_eq!(back.segments(), aggregator.segments());
         prop_assert_eq!(back.figures(), aggregator.figures());
-        prop_assert_eq!(take(&back, holders_max, &mut stored.clone()), 0, "what is stored is no change");
+        prop_assert_eq!(take(&back, holders_max, &mut stored.clone()), 0, "stored keys do not count as changed");
         // Nothing that a correction may need was lost: what comes later ends in the same state.
         for event in &later {
             prop_assert_eq!(back.record(&event.event()), aggregator.record(&event.event()));

@@ -33,7 +33,7 @@ pub(crate) fn run_with_input<S: AsRef<OsStr>>(
         .expect("the binary starts");
     let mut stdin = child.stdin.take().expect("it was piped");
     let output = std::thread::scope(|scope| {
-        // A run that ends before it has read everything closes its end, which is no failure here.
+        // A run that ends before it has read everything closes its end, which does not count as a failure here.
         scope.spawn(move || stdin.write_all(input));
         child.wait_with_output().expect("the binary ends")
     });

@@ -156,7 +156,7 @@ fn what_the_system_refuses_is_the_source_of_an_error_that_names_the_file() {
     for name in ["lock", "state.redb", "journal/00000000000000000001.log"] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(name);
-        // A folder is no file that can be opened for writing, or read.
+        // A folder cannot be opened for writing, or read as a file.
         std::fs::create_dir_all(&path).expect("made");
         let refusal = open(options(folder.path())).err().expect("refused");
         let cause = refusal.source().expect("what the system says");

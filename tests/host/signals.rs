@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::Place;
 
-/// Python itself leaves an ignored SIGINT ignored, and whoever runs the tests in the background may
+/// Python itself leaves an ignored SIGINT ignored, and a shell that runs the tests in the background may
 /// have it ignored; the tests are about the other case.
 const HEED: &str = "
 import signal

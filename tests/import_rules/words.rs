@@ -66,7 +66,7 @@ fn block_comment(rest: &[u8]) -> usize {
     rest.len()
 }
 
-/// The length of a text, raw text or character literal that begins here; a lifetime is none.
+/// The length of a text, raw text or character literal that begins here; lifetimes do not count.
 fn text_literal(rest: &[u8]) -> Option<usize> {
     let prefix = rest.iter().position(|byte| !b"bcr".contains(byte))?;
     let hashes = rest[prefix..].iter().position(|&byte| byte != b'#')?;

@@ -301,6 +301,6 @@ async fn the_log_tells_who_was_not_let_in_and_writes_numbers_as_numbers() {
     assert_eq!(refused[0]["span"]["route"], "/stats");
     assert!(refused[0]["took_us"].is_u64(), "{refused:?}");
     assert_eq!(refused[1]["code"], "UNAUTHENTICATED");
-    // What is answered is no news.
+    // A call that is answered normally is not logged.
     assert!(!ended.stderr.contains("/healthz"), "{}", ended.stderr);
 }

@@ -4,7 +4,7 @@
 //! [`BatchScorer`] takes whole files once and answers once, several times as fast. Neither reads
 //! files or knows a clock; both compute what [`crate::core`] defines.
 
-pub mod batch;
+pub(crate) mod batch;
 mod ceiling;
 mod changes;
 mod floors;

@@ -18,7 +18,7 @@ const TYPO_LENGTH_MIN: usize = 8;
 
 /// A setting that the command line chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlagValue {
+pub(crate) struct FlagValue {
     /// Name of the setting or address, as in `store.data_dir`.
     pub setting: &'static str,
     /// The flag without dashes, as in `data-dir`.
@@ -29,7 +29,7 @@ pub struct FlagValue {
 
 /// A checked configuration, and where each value came from.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The values.
     pub config: Config,
     /// Of each setting, in the order of the table.
@@ -72,7 +72,7 @@ impl Named {
 
 impl Loaded {
     /// Every setting with its value as text and its origin.
-    pub fn settings(&self) -> impl Iterator<Item = (&'static Setting, String, &Origin)> {
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static Setting, String, &Origin)> {
         SETTINGS
             .iter()
             .zip(&self.origins)
@@ -130,7 +130,7 @@ impl Loaded {
 ///
 /// # Panics
 /// If a flag names a setting that does not exist.
-pub fn load(
+pub(crate) fn load(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &[FlagValue],

@@ -22,9 +22,10 @@ pub use check::TlsFiles;
 pub use define::{AddressRow, Row};
 pub use error::ConfigError;
 pub use flags::{Flag, flags};
-pub use load::{FlagValue, Loaded, load, variables};
+pub use load::variables;
+pub(crate) use load::{FlagValue, Loaded, load};
 pub use origin::Origin;
-pub use report::{json, table};
+pub(crate) use report::{json, table};
 pub use settings::{
     ADDRESSES, AddressSetting, Config, Grpc, Http, Intake, Keys, Limits, Log, Otlp, SETTINGS,
     Server, Setting, Store, Tls,

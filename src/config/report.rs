@@ -9,7 +9,7 @@ use super::origin::Origin;
 
 /// One line per setting: name, value, origin.
 #[must_use]
-pub fn table(loaded: &Loaded) -> String {
+pub(crate) fn table(loaded: &Loaded) -> String {
     let rows: Vec<_> = loaded.settings().collect();
     let names = rows.iter().map(|(setting, _, _)| setting.name.len()).max();
     let values = rows.iter().map(|(_, text, _)| text.chars().count()).max();
@@ -25,7 +25,7 @@ pub fn table(loaded: &Loaded) -> String {
 
 /// One object: under each name its value, origin, variable, flag, what a value must be, and its meaning.
 #[must_use]
-pub fn json(loaded: &Loaded) -> Value {
+pub(crate) fn json(loaded: &Loaded) -> Value {
     let mut settings = Map::new();
     for (setting, text, origin) in loaded.settings() {
         let from = match origin {

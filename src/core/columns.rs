@@ -7,7 +7,7 @@ use super::event::REVISION_MAX;
 use super::{Draft, Event, Field, Micros, Refusal, Wad};
 
 /// The value of `start` and `end` columns that stands for an absent time.
-pub const ABSENT: i64 = i64::MIN;
+pub(crate) const ABSENT: i64 = i64::MIN;
 
 /// The weight of each row.
 #[derive(Clone, Copy, Debug)]

@@ -250,7 +250,7 @@ impl<'a> From<&Event<'a>> for Draft<'a> {
 }
 
 /// The largest `revision`, 2^63-1.
-pub const REVISION_MAX: u64 = i64::MAX as u64;
+pub(crate) const REVISION_MAX: u64 = i64::MAX as u64;
 
 impl<'a> Draft<'a> {
     /// The event, or the first reason why it is none.

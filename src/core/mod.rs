@@ -6,23 +6,23 @@
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`];
 //! [`encoding`] is how events lie in files of our own.
 
-pub mod columns;
+pub(crate) mod columns;
 mod double;
 pub mod encoding;
-pub mod event;
+pub(crate) mod event;
 pub mod key;
 mod large;
-pub mod leaderboard;
+pub(crate) mod leaderboard;
 mod lone;
-pub mod score;
-pub mod sink;
+pub(crate) mod score;
+pub(crate) mod sink;
 mod sorted;
-pub mod time;
-pub mod timeline;
-pub mod weight;
-pub mod window;
+pub(crate) mod time;
+pub(crate) mod timeline;
+pub(crate) mod weight;
+pub(crate) mod window;
 
-pub use columns::{EventColumns, Weights};
+pub use columns::{EventColumns, LengthMismatch, Weights};
 pub use encoding::{EncodingError, EventBatch};
 pub use event::{Claim, Draft, Event, Fact, Field, Refusal, Standing};
 pub use key::KeyFacts;

@@ -12,7 +12,7 @@ use ruint::aliases::U256;
 use super::Wad;
 
 /// More than what a few roundings of a double can add up to, relative to it.
-pub const DOUBLE_SLACK: f64 = 16.0 * f64::EPSILON;
+pub(crate) const DOUBLE_SLACK: f64 = 16.0 * f64::EPSILON;
 
 /// An exact score in steps of 1e-24 weight-seconds (1e-18 weight x 1 microsecond).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

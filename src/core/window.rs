@@ -41,6 +41,6 @@ impl Window {
 /// Microseconds from `start` to `end`; 0 where `end` is not after `start`.
 #[must_use]
 #[inline]
-pub fn length(start: Micros, end: Micros) -> u64 {
+pub(crate) fn length(start: Micros, end: Micros) -> u64 {
     u64::try_from(end.get() - start.get()).unwrap_or(0)
 }

@@ -26,7 +26,7 @@ use crate::journal::{
 use crate::state::{Entry, StateError};
 
 /// The folder of the journal, in the data folder.
-pub const JOURNAL_FOLDER: &str = "journal";
+pub(crate) const JOURNAL_FOLDER: &str = "journal";
 /// Most threads that replay; the disk and the locks limit more of them.
 const WORKERS_MAX: usize = 8;
 

@@ -14,11 +14,11 @@ use crate::journal::Vfs;
 use crate::state::{self, Entry, Salvaged, Store};
 
 /// The state file, in the data folder.
-pub const STATE_FILE: &str = "state.redb";
+pub(crate) const STATE_FILE: &str = "state.redb";
 /// A new file that is not complete yet.
 const NEW: &str = "state.redb.new";
 /// A complete salvaged state, shortly before it is renamed to [`STATE_FILE`].
-pub const STATE_FILE_SALVAGED: &str = "state.redb.salvaged";
+pub(crate) const STATE_FILE_SALVAGED: &str = "state.redb.salvaged";
 /// A damaged state after a salvage; a number follows.
 const DAMAGED: &str = "state.redb.damaged-";
 

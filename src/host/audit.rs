@@ -16,7 +16,7 @@ use crate::output::{HolderRow, Leaderboard, RefusedLine};
 
 /// Why the check failed.
 #[derive(Debug, thiserror::Error)]
-pub enum AuditError {
+pub(crate) enum AuditError {
     /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -36,14 +36,14 @@ impl From<PyErr> for AuditError {
 }
 
 /// The rows that are passed to the Python package, and its answer.
-pub struct Audit<'a> {
+pub(crate) struct Audit<'a> {
     interpreter: &'a Interpreter,
     audit: Py<PyAny>,
 }
 
 /// Lines that were read, and how many of them were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Without blank lines.
     pub read: u64,
     /// Accepted events.
@@ -52,7 +52,7 @@ pub struct Counts {
 
 /// The leaderboard as Python computed it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AuditedLeaderboard {
+pub(crate) struct AuditedLeaderboard {
     rows: Vec<AuditedRow>,
     known: usize,
 }
@@ -64,7 +64,7 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     /// If the package cannot be imported.
-    pub fn new(interpreter: &'a Interpreter) -> Result<Self, AuditError> {
+    pub(crate) fn new(interpreter: &'a Interpreter) -> Result<Self, AuditError> {
         let audit = interpreter.attach(|py| {
             let class = py
                 .import("poh_holdmetrics.pure.row_scorer")?
@@ -78,7 +78,7 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     /// If Python raises an exception or is interrupted.
-    pub fn feed(&self, batch: &RawBatch) -> Result<(), AuditError> {
+    pub(crate) fn feed(&self, batch: &RawBatch) -> Result<(), AuditError> {
         Ok(self
             .interpreter
             .attach(|py| feed(self.audit.bind(py), batch))?)
@@ -88,7 +88,7 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     /// If Python raises an exception or is interrupted.
-    pub fn counts(&self) -> Result<Counts, AuditError> {
+    pub(crate) fn counts(&self) -> Result<Counts, AuditError> {
         Ok(self.interpreter.attach(|py| {
             let audit = self.audit.bind(py);
             PyResult::Ok(Counts {
@@ -102,7 +102,7 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     /// If Python raises an exception or is interrupted.
-    pub fn refused(&self) -> Result<Vec<RefusedLine>, AuditError> {
+    pub(crate) fn refused(&self) -> Result<Vec<RefusedLine>, AuditError> {
         let refused: Vec<(String, u64, String)> = self
             .interpreter
             .attach(|py| self.audit.bind(py).getattr("rejected")?.extract())?;
@@ -118,7 +118,7 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     /// If Python raises an exception or is interrupted.
-    pub fn leaderboard(
+    pub(crate) fn leaderboard(
         &self,
         window: &Window,
         top: Option<usize>,

@@ -12,9 +12,7 @@ const PACKAGES: [&str; 4] = ["poh-holdmetrics", "pydantic", "pydantic-core", "Py
 
 /// What the interpreter reports.
 #[derive(Clone, Debug)]
-pub struct Inspection {
-    /// `sys.version`.
-    pub version: String,
+pub(crate) struct Inspection {
     /// `sys.path`.
     pub search_path: Vec<String>,
     /// Names of packages and their versions; `None` if a package is not installed.
@@ -29,9 +27,8 @@ pub struct Inspection {
 
 /// Queries the interpreter.
 #[must_use]
-pub fn inspect(interpreter: &Interpreter) -> Inspection {
+pub(crate) fn inspect(interpreter: &Interpreter) -> Inspection {
     interpreter.attach(|py| Inspection {
-        version: Python::version_str().to_owned(),
         search_path: ask(py, search_path).unwrap_or_default(),
         packages: PACKAGES
             .map(|name| (name.to_owned(), installed_version(py, name)))

@@ -24,13 +24,13 @@ use super::{guard, logging, native};
 use crate::excerpt::quoted;
 
 /// The module of the registered callables.
-pub const HOST_MODULE: &str = "_holdmetrics_host";
+pub(crate) const HOST_MODULE: &str = "_holdmetrics_host";
 /// The exit code of `python` if its output could not be written.
 const EXIT_FLUSH_FAILED: i32 = 120;
 
 /// The options of `python`; the default is an interpreter without any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// `-B`: do not write `.pyc` files.
     pub keeps_no_bytecode: bool,
     /// `-u`: do not buffer standard output.
@@ -51,7 +51,7 @@ pub struct Settings {
 
 /// Why the interpreter did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum BootError {
+pub(crate) enum BootError {
     /// The loaded library has another version than the one that this program was built with.
     #[error(
         "the loaded Python library has version {found}, but this program is built for Python \
@@ -83,7 +83,7 @@ pub enum BootError {
 }
 
 /// The running interpreter; bound to the thread that booted it.
-pub struct Interpreter {
+pub(crate) struct Interpreter {
     owner: PhantomData<*const ()>,
 }
 
@@ -92,7 +92,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// If the interpreter refuses its configuration, or cannot be prepared.
-    pub fn boot(
+    pub(crate) fn boot(
         runtime: &Runtime,
         settings: &Settings,
         arguments: &[OsString],
@@ -114,12 +114,12 @@ impl Interpreter {
     }
 
     /// Runs `work` with the interpreter.
-    pub fn attach<R>(&self, work: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
+    pub(crate) fn attach<R>(&self, work: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
         Python::attach(work)
     }
 
     /// Ends the process as `python` does: joins threads, runs exit handlers, flushes the streams.
-    pub fn exit(self, code: i32) -> ! {
+    pub(crate) fn exit(self, code: i32) -> ! {
         self.attach(|py| {
             close(py);
             let code = if flush(py) { code } else { EXIT_FLUSH_FAILED };
@@ -131,7 +131,7 @@ impl Interpreter {
 
 /// The version of the loaded library, such as `3.12.1 (main, ...)`.
 #[must_use]
-pub fn library_version() -> String {
+pub(crate) fn library_version() -> String {
     // SAFETY: allowed before initialisation; the text is static.
     unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }
         .to_string_lossy()

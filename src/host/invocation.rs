@@ -12,7 +12,7 @@ use super::scripts::Program;
 
 /// A parsed command line of `python`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Invocation {
+pub(crate) struct Invocation {
     /// The options.
     pub settings: Settings,
     /// What is run; `None` if no program is named.
@@ -23,7 +23,7 @@ pub struct Invocation {
 
 /// An argument that is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvocationError {
+pub(crate) enum InvocationError {
     /// No such option.
     #[error(
         "python: unknown option {option}: give -c CODE, -m MODULE, a file or -, before them \
@@ -46,7 +46,7 @@ impl Invocation {
     ///
     /// # Errors
     /// If an option is unknown or lacks its value.
-    pub fn read(words: &[OsString]) -> Result<Self, InvocationError> {
+    pub(crate) fn read(words: &[OsString]) -> Result<Self, InvocationError> {
         let mut invocation = Self::default();
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -112,7 +112,7 @@ impl Invocation {
 /// Whether the arguments of this process are meant for `python`: `sys.executable` is this program, and
 /// code that starts it does not know our subcommands.
 #[must_use]
-pub fn is_meant_for_python(words: &[OsString]) -> bool {
+pub(crate) fn is_meant_for_python(words: &[OsString]) -> bool {
     let Some(first) = words.first() else {
         return false;
     };

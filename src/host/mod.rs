@@ -12,25 +12,25 @@ compile_error!(
      another lock"
 );
 
-pub mod errors;
-pub mod native;
+pub(crate) mod errors;
+pub(crate) mod native;
 mod workers;
 
 #[cfg(feature = "py-embed")]
-pub mod audit;
+pub(crate) mod audit;
 #[cfg(feature = "py-embed")]
 mod guard;
 #[cfg(feature = "py-embed")]
-pub mod inspection;
+pub(crate) mod inspection;
 #[cfg(feature = "py-embed")]
 pub mod installation;
 #[cfg(feature = "py-embed")]
-pub mod interpreter;
+pub(crate) mod interpreter;
 #[cfg(feature = "py-embed")]
-pub mod invocation;
+pub(crate) mod invocation;
 #[cfg(feature = "py-embed")]
 mod logging;
 #[cfg(feature = "py-embed")]
-pub mod runtime;
+pub(crate) mod runtime;
 #[cfg(feature = "py-embed")]
-pub mod scripts;
+pub(crate) mod scripts;

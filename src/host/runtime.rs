@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use super::installation::{PYTHON, other_version, site_packages, stdlib};
 
 /// Names the folder of a Python installation; takes precedence over everything else.
-pub const HOME_VARIABLE: &str = "POH_PYTHON_HOME";
+pub(crate) const HOME_VARIABLE: &str = "POH_PYTHON_HOME";
 /// Names the folder that contains the package `poh_holdmetrics`.
-pub const PACKAGE_VARIABLE: &str = "POH_PYTHON_PKG";
+pub(crate) const PACKAGE_VARIABLE: &str = "POH_PYTHON_PKG";
 /// Set by an activated virtual environment.
-pub const VENV_VARIABLE: &str = "VIRTUAL_ENV";
+pub(crate) const VENV_VARIABLE: &str = "VIRTUAL_ENV";
 
 /// The folder of a bundled Python, next to the program.
 const BUNDLE: &str = "embed_runtime";
@@ -30,7 +30,7 @@ const FOLDERS_ABOVE: usize = 3;
 
 /// What the search depends on.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// This program.
     pub executable: PathBuf,
     /// The working folder.
@@ -49,7 +49,7 @@ pub struct Surroundings {
 
 /// A Python that can be booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Runtime {
+pub(crate) struct Runtime {
     /// This program; `sys.executable`.
     pub executable: PathBuf,
     /// The installation.
@@ -66,7 +66,7 @@ pub struct Runtime {
 
 /// Why no Python can be booted; each text names the folders and the cure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RuntimeError {
+pub(crate) enum RuntimeError {
     /// No installation was found.
     #[error(
         "no Python {PYTHON} was found in {looked}: install it there, or set {HOME_VARIABLE} to the \
@@ -114,7 +114,7 @@ pub enum RuntimeError {
 
 /// Folders, displayed as part of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folders(Vec<PathBuf>);
+pub(crate) struct Folders(Vec<PathBuf>);
 
 impl fmt::Display for Folders {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,7 +131,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// If the system does not report the path of this program.
-    pub fn of_this_process() -> std::io::Result<Self> {
+    pub(crate) fn of_this_process() -> std::io::Result<Self> {
         let variable = |name| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
             // A script may change the working folder; the path must keep its meaning.
@@ -161,7 +161,7 @@ impl Runtime {
     ///
     /// # Errors
     /// If something is missing or has another version.
-    pub fn find(surroundings: &Surroundings) -> Result<Self, RuntimeError> {
+    pub(crate) fn find(surroundings: &Surroundings) -> Result<Self, RuntimeError> {
         let (home, stdlib) = find_home(surroundings)?;
         let venv = find_venv(surroundings)?;
         let site_packages = match &venv {
@@ -180,7 +180,7 @@ impl Runtime {
 
     /// `sys.path` without the installed packages, which are added later.
     #[must_use]
-    pub fn search_paths(&self) -> Vec<PathBuf> {
+    pub(crate) fn search_paths(&self) -> Vec<PathBuf> {
         let extensions = if cfg!(windows) {
             self.home.join("DLLs")
         } else {

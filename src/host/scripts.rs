@@ -15,7 +15,7 @@ use super::runtime::Runtime;
 
 /// What is run as `__main__`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Program {
+pub(crate) enum Program {
     /// A file of source code, a folder or an archive with a `__main__`.
     File(PathBuf),
     /// `-c`: the code itself.
@@ -41,7 +41,7 @@ const NEEDED_PACKAGE: &str = "pydantic";
     "the Python package {NEEDED_PACKAGE} was not found in {looked}: install it with `{pip} install \
      {package}`"
 )]
-pub struct MissingPackage {
+pub(crate) struct MissingPackage {
     looked: String,
     pip: String,
     package: String,
@@ -51,7 +51,10 @@ pub struct MissingPackage {
 ///
 /// # Errors
 /// If a package that it needs is missing; names the folder that was searched.
-pub fn check_packages(interpreter: &Interpreter, runtime: &Runtime) -> Result<(), MissingPackage> {
+pub(crate) fn check_packages(
+    interpreter: &Interpreter,
+    runtime: &Runtime,
+) -> Result<(), MissingPackage> {
     let search_path = interpreter.attach(search_path).unwrap_or_default();
     if search_path
         .iter()
@@ -75,7 +78,7 @@ fn search_path(py: Python<'_>) -> PyResult<Vec<PathBuf>> {
 impl Program {
     /// Runs the program as `__main__` with `sys.argv[1:]` set to `arguments`; returns the exit code.
     #[must_use]
-    pub fn run(&self, interpreter: &Interpreter, arguments: &[OsString]) -> i32 {
+    pub(crate) fn run(&self, interpreter: &Interpreter, arguments: &[OsString]) -> i32 {
         interpreter.attach(|py| match self.run_main(py, arguments) {
             Ok(()) => 0,
             Err(error) => exit_code(py, &error),

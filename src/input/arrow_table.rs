@@ -14,7 +14,7 @@ use crate::core::{Event, Refusal};
 
 /// The mapped columns of a table; its batches may come in any order and on any thread.
 #[derive(Debug)]
-pub struct ArrowTable {
+pub(crate) struct ArrowTable {
     mapping: ColumnMapping,
 }
 
@@ -23,7 +23,7 @@ impl ArrowTable {
     ///
     /// # Errors
     /// If a required column is absent, a column is there twice, or a column has a type that cannot be read.
-    pub fn new(name: &str, schema: &Schema) -> Result<Self, InputError> {
+    pub(crate) fn new(name: &str, schema: &Schema) -> Result<Self, InputError> {
         let mapping = ColumnMapping::new(&Arc::from(name), schema)?;
         Ok(Self { mapping })
     }
@@ -35,7 +35,7 @@ impl ArrowTable {
     ///
     /// # Panics
     /// If the batch has another schema.
-    pub fn visit(
+    pub(crate) fn visit(
         &self,
         batch: &RecordBatch,
         mut visit: impl FnMut(&Event<'_>),

@@ -31,7 +31,7 @@ pub(super) struct BatchRows {
 
 /// The unchecked values of a row; `None` is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RawValues {
+pub(crate) struct RawValues {
     /// Empty if the column has bytes here that are not UTF-8.
     pub token_id: Option<String>,
     /// Empty if the column has bytes here that are not UTF-8.

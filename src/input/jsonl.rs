@@ -16,12 +16,12 @@ use crate::excerpt::literal;
 
 /// Whether a line is blank: it is skipped and not counted as read.
 #[must_use]
-pub fn is_blank(line: &[u8]) -> bool {
+pub(crate) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| is_space(*byte))
 }
 
 /// The fields of one line, or of any other JSON object; they are not yet checked together.
-pub fn event_from_line(line: &[u8]) -> Result<ParsedEvent<'_>, RefusalReason> {
+pub(crate) fn event_from_line(line: &[u8]) -> Result<ParsedEvent<'_>, RefusalReason> {
     let text = str::from_utf8(line)
         .map_err(|error| RefusalReason::NotJson(JsonError::not_utf8(line, error)))?;
     let first = text.bytes().find(|byte| !is_space(*byte));

@@ -8,6 +8,7 @@
 //! [`read`] (threads).
 
 mod arrow_ipc;
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
 mod arrow_table;
 mod batch_rows;
 mod blocks;
@@ -30,7 +31,8 @@ mod ordered;
 mod parquet;
 mod parsed;
 mod progress;
-pub mod raw;
+#[cfg(feature = "py-embed")]
+pub(crate) mod raw;
 mod read;
 mod refusal;
 mod source;
@@ -39,13 +41,13 @@ mod time_column;
 mod weight_column;
 mod worker;
 
-pub use arrow_table::ArrowTable;
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+pub(crate) use arrow_table::ArrowTable;
 pub use error::InputError;
 pub use format::InputFormat;
 pub use json_error::JsonError;
-pub use jsonl::{event_from_line, is_blank};
-pub use ordered::{SourceRow, read_in_order};
-pub use parsed::ParsedEvent;
+pub(crate) use jsonl::{event_from_line, is_blank};
+pub(crate) use ordered::{SourceRow, read_in_order};
 pub use progress::Progress;
 pub use read::{ReadOptions, ReadOutcome, ReadReport, read};
 pub use refusal::{LineRefusal, OnError, RefusalReason};

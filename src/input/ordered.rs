@@ -14,11 +14,9 @@ use super::{InputError, InputFormat, Progress, RefusalReason, Source};
 use crate::core::Event;
 
 /// One line or row, and where it stands.
-pub struct SourceRow<'a> {
+pub(crate) struct SourceRow<'a> {
     /// The file's index among the sources.
     pub file_index: usize,
-    /// The file's name as it was given.
-    pub file: &'a Arc<str>,
     /// The line, from 1, a CSV header included; in columns the row, from 1.
     pub line: u64,
     /// What it states, or why it is refused.
@@ -29,7 +27,7 @@ pub struct SourceRow<'a> {
 ///
 /// # Errors
 /// If a source cannot be read to its end.
-pub fn read_in_order(
+pub(crate) fn read_in_order(
     sources: &[Source],
     format: InputFormat,
     progress: &Arc<Progress>,
@@ -52,11 +50,10 @@ fn visit(
     splitter: &mut RowSplitter,
     take: &mut dyn FnMut(SourceRow<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, InputError> {
-    let (file_index, file) = (chunk.file_index, &chunk.file);
+    let file_index = chunk.file_index;
     let mut take = |line, event: Result<Event<'_>, RefusalReason>| {
         take(SourceRow {
             file_index,
-            file,
             line,
             event,
         })

@@ -9,7 +9,7 @@ use crate::core::{Draft, Event, Field, Micros, Refusal, TimeError, Wad};
 
 /// The parsed fields; texts are borrowed from the line if they stand there unescaped.
 #[derive(Debug)]
-pub struct ParsedEvent<'a> {
+pub(crate) struct ParsedEvent<'a> {
     pub(super) token_id: Cow<'a, str>,
     pub(super) holder_id: Cow<'a, str>,
     pub(super) start: Option<Micros>,
@@ -30,7 +30,7 @@ impl ParsedEvent<'_> {
     /// The fields, for callers that check more than files are checked for.
     #[inline]
     #[must_use]
-    pub fn draft(&self) -> Draft<'_> {
+    pub(crate) fn draft(&self) -> Draft<'_> {
         Draft {
             token_id: &self.token_id,
             holder_id: &self.holder_id,

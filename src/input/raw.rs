@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::batch_rows::BatchRows;
-pub use super::batch_rows::RawValues;
+pub(crate) use super::batch_rows::RawValues;
 use super::blocks::{Block, lines};
 use super::chunk::{Chunk, ChunkContent};
 use super::chunks::for_each_chunk;
@@ -16,7 +16,7 @@ use super::{InputError, InputFormat, Progress, Source, jsonl};
 
 /// Some rows of one file, each with its line or row number, from 1.
 #[derive(Clone, Debug, PartialEq)]
-pub enum RawBatch {
+pub(crate) enum RawBatch {
     /// Lines of JSON without their ends; blank ones are left out.
     JsonLines {
         /// The file's name.
@@ -46,7 +46,7 @@ pub enum RawBatch {
 ///
 /// # Errors
 /// If a source cannot be read to its end.
-pub fn read<B>(
+pub(crate) fn read<B>(
     sources: &[Source],
     format: InputFormat,
     progress: &Arc<Progress>,

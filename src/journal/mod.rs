@@ -34,6 +34,7 @@ pub use options::JournalOptions;
 pub use readable::{LostEvents, ReadReport, read_damaged};
 pub use real::RealVfs;
 pub use salvage::{SalvagedJournal, salvage};
-pub use survey::{EventFrame, SegmentState, SegmentSurvey, Survey, survey};
+pub use survey::EventFrame;
+pub(crate) use survey::{SegmentState, SegmentSurvey, Survey, survey};
 pub use vfs::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
 pub use writer::{CommitHandler, CommittedFrame, Submission, Writer, WriterCondition};

@@ -25,7 +25,7 @@ pub struct EventFrame<'a> {
 
 /// What a segment contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SegmentSurvey {
+pub(crate) struct SegmentSurvey {
     /// Counted from 1 over the life of the store.
     pub index: u64,
     /// Number of its first event.
@@ -50,7 +50,7 @@ pub struct SegmentSurvey {
 
 /// How a segment ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SegmentState {
+pub(crate) enum SegmentState {
     /// With a valid frame.
     Whole,
     /// With a write that was not finished, or was damaged later: the two cannot be distinguished.
@@ -64,7 +64,7 @@ pub enum SegmentState {
 
 /// What a journal contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
+pub(crate) struct Survey {
     /// By index.
     pub segments: Vec<SegmentSurvey>,
     /// All damage found, at most one per segment and per gap between segments.
@@ -73,7 +73,7 @@ pub struct Survey {
 
 /// Reads the journal in `folder` and passes its frames of events to `visit`, in order, up to the first
 /// damage in each segment.
-pub fn survey(
+pub(crate) fn survey(
     vfs: &dyn Vfs,
     folder: &Path,
     mut visit: impl FnMut(EventFrame<'_>),
@@ -152,7 +152,7 @@ pub(super) fn open_segment(
 impl Survey {
     /// The segment with an unfinished write, and the bytes of that write.
     #[must_use]
-    pub fn torn(&self) -> Option<(u64, u64)> {
+    pub(crate) fn torn(&self) -> Option<(u64, u64)> {
         self.segments.last().and_then(|last| match last.state {
             SegmentState::Torn { bytes } => Some((last.index, bytes)),
             SegmentState::Whole | SegmentState::Damaged(_) => None,

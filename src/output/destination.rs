@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
 /// Standard output, or a file that is being written.
-pub struct Destination(Kind);
+pub(crate) struct Destination(Kind);
 
 enum Kind {
     Stdout(Stdout),
@@ -25,7 +25,7 @@ enum Kind {
 impl Destination {
     /// Standard output.
     #[must_use]
-    pub fn stdout() -> Self {
+    pub(crate) fn stdout() -> Self {
         Self(Kind::Stdout(io::stdout()))
     }
 
@@ -33,7 +33,7 @@ impl Destination {
     ///
     /// # Errors
     /// If nothing can be written in the folder of `path`.
-    pub fn file(path: &Path) -> io::Result<Self> {
+    pub(crate) fn file(path: &Path) -> io::Result<Self> {
         if path == Path::new("-") {
             return Ok(Self::stdout());
         }
@@ -57,7 +57,7 @@ impl Destination {
     ///
     /// # Errors
     /// If the last bytes do not reach the disk, or the file cannot be replaced.
-    pub fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         match self.0 {
             Kind::Stdout(mut out) => out.flush(),
             Kind::InPlace(mut file) => file.flush(),

@@ -16,14 +16,14 @@ mod table;
 use std::io::{self, Write};
 use std::path::Path;
 
-pub use destination::Destination;
+pub(crate) use destination::Destination;
 pub use events::write_event;
-pub use refusals::{RefusalFormat, write_refusals};
-pub use report::{HolderRow, Leaderboard, RefusedLine, ScoreReport};
+pub(crate) use refusals::{RefusalFormat, write_refusals};
+pub(crate) use report::{HolderRow, Leaderboard, RefusedLine, ScoreReport};
 
 /// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// For people: aligned columns, readable durations.
     #[default]
     Table,
@@ -38,7 +38,7 @@ pub enum OutputFormat {
 impl OutputFormat {
     /// By the extension of a file; `None` if it is not one of a format.
     #[must_use]
-    pub fn from_name(path: &Path) -> Option<Self> {
+    pub(crate) fn from_name(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "json" => Some(Self::Json),
             "csv" => Some(Self::Csv),
@@ -52,7 +52,7 @@ impl OutputFormat {
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn write_scores(
+pub(crate) fn write_scores(
     report: &ScoreReport<'_>,
     format: OutputFormat,
     has_colours: bool,

@@ -7,7 +7,7 @@ use super::{RefusedLine, csv, json};
 
 /// The format of a list of refused lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalFormat {
+pub(crate) enum RefusalFormat {
     /// One object per line: `file`, `line`, `reason`.
     Jsonl,
     /// The same as columns.
@@ -17,7 +17,7 @@ pub enum RefusalFormat {
 impl RefusalFormat {
     /// By the extension; `None` if it is neither that of JSONL nor of CSV.
     #[must_use]
-    pub fn from_name(path: &Path) -> Option<Self> {
+    pub(crate) fn from_name(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
             "csv" => Some(Self::Csv),
@@ -30,7 +30,7 @@ impl RefusalFormat {
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn write_refusals(
+pub(crate) fn write_refusals(
     refused: &[RefusedLine],
     format: RefusalFormat,
     out: &mut impl Write,

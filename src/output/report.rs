@@ -10,7 +10,7 @@ use crate::core::{HolderScore, RankedHolder, Snapshot, Window};
 
 /// A refused line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedLine {
+pub(crate) struct RefusedLine {
     /// The file's name as it was given.
     pub file: Arc<str>,
     /// The line, from 1; in columnar files the row.
@@ -21,7 +21,7 @@ pub struct RefusedLine {
 
 /// One holder of a leaderboard, with the fields of every output format and of the answers over HTTP.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct HolderRow<'a> {
+pub(crate) struct HolderRow<'a> {
     /// 1 + the number of holders with a strictly larger score.
     pub rank: u64,
     /// Not empty.
@@ -42,7 +42,7 @@ pub struct HolderRow<'a> {
 
 impl<'a> HolderRow<'a> {
     /// A row with the seconds of `held_us`.
-    pub fn new(
+    pub(crate) fn new(
         rank: u64,
         holder_id: impl Into<Cow<'a, str>>,
         held_us: u128,
@@ -61,7 +61,7 @@ impl<'a> HolderRow<'a> {
 
     /// The same, with texts of its own.
     #[must_use]
-    pub fn into_owned(self) -> HolderRow<'static> {
+    pub(crate) fn into_owned(self) -> HolderRow<'static> {
         HolderRow {
             rank: self.rank,
             holder_id: Cow::Owned(self.holder_id.into_owned()),
@@ -87,7 +87,7 @@ impl<'a> From<RankedHolder<&'a HolderScore>> for HolderRow<'a> {
 }
 
 /// Holders in leaderboard order, as either engine scored them.
-pub trait Leaderboard {
+pub(crate) trait Leaderboard {
     /// How many holders are listed.
     fn listed(&self) -> usize;
 
@@ -114,7 +114,7 @@ impl Leaderboard for Snapshot {
 
 /// The answer to one question about one set of files.
 #[derive(Clone, Copy)]
-pub struct ScoreReport<'a> {
+pub(crate) struct ScoreReport<'a> {
     /// The question.
     pub window: Window,
     /// Whether `as_of` was read from the clock instead of the arguments.

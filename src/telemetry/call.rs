@@ -22,7 +22,7 @@ const LINES_MAX: u64 = 10;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The server failed.
     Fault,
     /// The deadline of the caller passed: an error in the trace, but not in the log.
@@ -35,7 +35,7 @@ pub enum Outcome {
 
 /// Makes `span` a child of the trace in the headers of the caller. Must be called before the first event
 /// in the span; does nothing if traces are not exported.
-pub fn join_trace<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
+pub(crate) fn join_trace<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
     let Some(parent) = header(TRACE_PARENT) else {
         return;
     };
@@ -48,12 +48,12 @@ pub fn join_trace<'h>(span: &Span, header: impl Fn(&str) -> Option<&'h str>) {
 
 /// Sets the status `code` of the span, under the attribute `name` that the conventions of the protocol
 /// define.
-pub fn mark_code(span: &Span, name: &'static str, code: i64) {
+pub(crate) fn mark_code(span: &Span, name: &'static str, code: i64) {
     span.set_attribute(name, code);
 }
 
 /// Logs the end of a request, and sets the status of its span if the server failed.
-pub fn ended(span: &Span, outcome: Outcome, code: impl Value, took: Duration) {
+pub(crate) fn ended(span: &Span, outcome: Outcome, code: impl Value, took: Duration) {
     static FAULTS: Throttle = Throttle::new();
     static DENIALS: Throttle = Throttle::new();
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

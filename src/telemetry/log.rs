@@ -15,7 +15,7 @@ use super::otlp::SpanLayer;
 use crate::excerpt::quoted;
 
 /// The environment variable for subcommands without settings.
-pub const LEVEL_VARIABLE: &str = "LOG_LEVEL";
+pub(crate) const LEVEL_VARIABLE: &str = "LOG_LEVEL";
 const DEFAULT_LEVEL: &str = "info";
 
 /// Why the log cannot be set up.
@@ -25,13 +25,13 @@ const DEFAULT_LEVEL: &str = "info";
      \"info,poh_holdmetrics_rust::host=debug\"",
     quoted(text)
 )]
-pub struct LevelError {
+pub(crate) struct LevelError {
     text: String,
 }
 
 /// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LineForm {
+pub(crate) enum LineForm {
     /// Time, level, message, fields.
     #[default]
     Text,
@@ -43,7 +43,7 @@ pub enum LineForm {
 ///
 /// # Errors
 /// If `LOG_LEVEL` is not a valid level.
-pub fn start() -> Result<(), LevelError> {
+pub(crate) fn start() -> Result<(), LevelError> {
     let level = std::env::var(LEVEL_VARIABLE).unwrap_or_default();
     start_as(&level, LineForm::Text, None)
 }
@@ -52,7 +52,11 @@ pub fn start() -> Result<(), LevelError> {
 ///
 /// # Errors
 /// If `level` is not a valid level.
-pub fn start_as(level: &str, form: LineForm, spans: Option<SpanLayer>) -> Result<(), LevelError> {
+pub(crate) fn start_as(
+    level: &str,
+    form: LineForm,
+    spans: Option<SpanLayer>,
+) -> Result<(), LevelError> {
     let filter = filter(level)?;
     let subscriber = Registry::default()
         .with(spans)

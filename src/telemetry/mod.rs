@@ -4,12 +4,12 @@
 //! reads, [`otlp`] exports metrics and spans to a collector if one is configured, [`call`] logs and
 //! traces a single request. It imports no other module of the crate but the helper for error texts.
 
-pub mod call;
-pub mod log;
+pub(crate) mod call;
+pub(crate) mod log;
 pub mod metrics;
-pub mod otlp;
+pub(crate) mod otlp;
 mod registrar;
 
-pub use log::{LEVEL_VARIABLE, LevelError, LineForm, start, start_as};
+pub(crate) use log::{LEVEL_VARIABLE, LevelError, LineForm, start, start_as};
 pub use metrics::{EngineGauges, Metrics};
-pub use otlp::{Otlp, OtlpError};
+pub(crate) use otlp::{Otlp, OtlpError};

@@ -3,5 +3,5 @@
 //! Both are pure functions of their options and a seed as far as the events go. Arguments, terminals and
 //! exit codes are the business of `cli`; the server is reached through [`crate::client`].
 
-pub mod generate;
-pub mod load;
+pub(crate) mod generate;
+pub(crate) mod load;

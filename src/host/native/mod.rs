@@ -29,7 +29,7 @@ use pyo3::wrap_pyfunction;
 const API: u32 = 1;
 
 /// Fills `module` with `__version__`, `API`, `Aggregator`, `Snapshot` and the functions.
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("API", API)?;
     module.add_class::<aggregator::Aggregator>()?;

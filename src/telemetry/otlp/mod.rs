@@ -36,7 +36,7 @@ use crate::error_line::error_line;
 use crate::excerpt::quoted;
 
 /// The layer that exports spans.
-pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+pub(crate) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 const SERVICE_NAME: &str = "holdmetrics";
 /// Timeout of an export, including the connection.
@@ -44,7 +44,7 @@ const EXPORT_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Why telemetry cannot be exported.
 #[derive(Debug, thiserror::Error)]
-pub enum OtlpError {
+pub(crate) enum OtlpError {
     /// The endpoint is not a valid URL.
     #[error(
         "OTEL_EXPORTER_OTLP_ENDPOINT: {} is not the address of a collector, as in http://127.0.0.1:4317",
@@ -83,7 +83,7 @@ pub enum OtlpError {
 }
 
 /// The running export of spans and metrics.
-pub struct Otlp {
+pub(crate) struct Otlp {
     spans: SdkTracerProvider,
     metrics: JoinHandle<()>,
     stop: CancellationToken,
@@ -94,7 +94,7 @@ impl Otlp {
     ///
     /// # Errors
     /// The first value that is not supported.
-    pub fn check_variables() -> Result<(), OtlpError> {
+    pub(crate) fn check_variables() -> Result<(), OtlpError> {
         variables::check(&variables::from_environment)?;
         variables::metric_headers(&variables::from_environment).map(drop)
     }
@@ -104,7 +104,7 @@ impl Otlp {
     ///
     /// # Errors
     /// If `endpoint` or an OTLP variable is invalid.
-    pub fn start(
+    pub(crate) fn start(
         endpoint: &str,
         metrics_interval: Duration,
         metrics: Arc<Metrics>,
@@ -157,7 +157,7 @@ impl Otlp {
     }
 
     /// Exports what is left, including the last metrics, and ends; gives up after `wait_max`.
-    pub async fn finish(self, wait_max: Duration) {
+    pub(crate) async fn finish(self, wait_max: Duration) {
         self.stop.cancel();
         let spans = tokio::task::spawn_blocking(move || self.spans.shutdown_with_timeout(wait_max));
         let all = async { tokio::join!(spans, self.metrics) };

@@ -12,7 +12,7 @@ use super::permutation::{Permutation, mix};
 
 /// What the events look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Closed holds, one weight per token; 30 % overlap another hold of their key.
     #[default]
     Equal,
@@ -26,7 +26,7 @@ pub enum Shape {
 
 /// One event, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SyntheticEvent {
+pub(crate) struct SyntheticEvent {
     pub(super) token: u64,
     /// A rank: 1 is drawn most often.
     pub(super) holder: u64,
@@ -55,7 +55,7 @@ const CHAIN_BLOCK: u64 = 512;
 const GROUP: u64 = 10;
 
 /// All events of one file.
-pub struct Generator {
+pub(crate) struct Generator {
     shape: Shape,
     seed: u64,
     events: u64,
@@ -72,7 +72,7 @@ impl Generator {
     /// # Panics
     /// If there are no holders.
     #[must_use]
-    pub fn new(shape: Shape, seed: u64, events: u64, holders: u64, tokens: u64) -> Self {
+    pub(crate) fn new(shape: Shape, seed: u64, events: u64, holders: u64, tokens: u64) -> Self {
         let zipf = Zipf::new(real(holders), 1.0).expect("at least one holder, a positive exponent");
         // For more holders than can be summed quickly, the logarithm and Euler's constant are close enough.
         let harmonic = if holders > 1 << 22 {
@@ -93,7 +93,7 @@ impl Generator {
 
     /// Their number.
     #[must_use]
-    pub fn events(&self) -> u64 {
+    pub(crate) fn events(&self) -> u64 {
         self.events
     }
 
@@ -104,7 +104,7 @@ impl Generator {
 
     /// The event in row `row` of the file.
     #[must_use]
-    pub fn event(&self, row: u64) -> SyntheticEvent {
+    pub(crate) fn event(&self, row: u64) -> SyntheticEvent {
         let number = self.order.of(row);
         match self.shape {
             Shape::Equal | Shape::Mixed => self.hold(number),

@@ -14,14 +14,14 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-pub use self::generator::{Generator, Shape, SyntheticEvent};
+pub(crate) use self::generator::{Generator, Shape, SyntheticEvent};
 
 /// Rows that one core makes at a time.
 const CHUNK_ROWS: u64 = 1 << 16;
 
 /// The format of a generated file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileFormat {
+pub(crate) enum FileFormat {
     /// One JSON object per line.
     Jsonl,
     /// A header line, then one event per row.
@@ -35,7 +35,7 @@ pub enum FileFormat {
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn write(
+pub(crate) fn write(
     generator: &Generator,
     format: FileFormat,
     out: &mut (impl Write + Send),

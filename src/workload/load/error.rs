@@ -10,7 +10,7 @@ use crate::client::ClientError;
 /// What ends a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LoadError {
+pub(crate) enum LoadError {
     /// A gRPC call failed.
     #[error(transparent)]
     Grpc(#[from] ClientError),

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use self::error::LoadError;
-pub use self::report::Report;
+pub(crate) use self::error::LoadError;
+pub(crate) use self::report::Report;
 
 use self::random_holds::RandomHolds;
 use self::schedule::{Counts, Schedule};
@@ -30,7 +30,7 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How events are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// One stream per connection, one event per message.
     #[default]
     GrpcStream,
@@ -45,7 +45,7 @@ pub enum Protocol {
 impl Protocol {
     /// As the command line and the report write it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::GrpcStream => "grpc-stream",
             Self::GrpcBatch => "grpc-batch",
@@ -57,7 +57,7 @@ impl Protocol {
 
 /// What is sent, and how fast.
 #[derive(Clone, Debug)]
-pub struct LoadOptions {
+pub(crate) struct LoadOptions {
     /// How events are sent.
     pub protocol: Protocol,
     /// Connections, each with one stream or one call at a time.
@@ -116,7 +116,7 @@ struct Sender {
 ///
 /// # Panics
 /// If a task of a connection panics.
-pub async fn run(
+pub(crate) async fn run(
     target: &Target,
     options: &LoadOptions,
     stop: impl Future<Output = ()>,

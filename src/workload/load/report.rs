@@ -10,7 +10,7 @@ use super::schedule::Counts;
 
 /// The figures of a run; displayed as a table for people, serialised as one JSON object.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     protocol: &'static str,
     connections: u32,
     events: u64,

@@ -205,8 +205,8 @@ impl HoldAggregator {
         self.shards[part].try_read()
     }
 
-    /// A part of the holders, to be changed. The lock is one that comes round to whoever waits: a writer
-    /// that takes it again and again for a large batch would otherwise keep readers out until its end.
+    /// A part of the holders, to be changed. The lock is fair: a writer that takes it again and again for a
+    /// large batch would otherwise keep readers out until the end of the batch.
     pub(super) fn shard_mut(&self, part: usize) -> RwLockWriteGuard<'_, Shard> {
         self.shards[part].write()
     }

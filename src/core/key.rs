@@ -70,7 +70,7 @@ struct Named {
 }
 
 impl KeyFacts {
-    /// Adds a claim. Where that is not done at once, [`Self::proceed`] must be called until it is; until
+    /// Adds a claim. If that is not done at once, [`Self::proceed`] must be called until it is; until
     /// then the key may answer as it did before.
     pub fn record(&mut self, claim: Claim<'_>) -> Recorded {
         let is_change = self.take(claim);
@@ -143,7 +143,8 @@ impl KeyFacts {
         matches!(self.0, Known::Nothing)
     }
 
-    /// Something about its latest facts; whoever reads it ahead of a change waits for their memory here.
+    /// An instant that lies with the facts that a change reads: reading many keys ahead of their changes
+    /// lets them wait for memory together.
     #[must_use]
     pub fn touch(&self) -> Option<Micros> {
         match &self.0 {

@@ -19,7 +19,7 @@ impl EventSink for Collected {
     }
 }
 
-/// The events that a file of these bytes holds; `None` where it cannot be read to its end.
+/// The events of a file with these bytes; `None` if it cannot be read to its end.
 #[must_use]
 pub fn events_of(bytes: &[u8], format: InputFormat) -> Option<EventBatch> {
     thread_local! {
@@ -37,12 +37,12 @@ pub fn events_of(bytes: &[u8], format: InputFormat) -> Option<EventBatch> {
             threads: NonZeroUsize::MIN,
             progress: Arc::new(Progress::default()),
         };
-        let harvest = read(&sources, &options, Collected::default).ok()?;
-        let [sink] = <[Collected; 1]>::try_from(harvest.sinks).ok()?;
-        assert_eq!(harvest.report.accepted, u64::from(sink.0.count()));
+        let outcome = read(&sources, &options, Collected::default).ok()?;
+        let [sink] = <[Collected; 1]>::try_from(outcome.sinks).ok()?;
+        assert_eq!(outcome.report.accepted, u64::from(sink.0.count()));
         assert_eq!(
-            harvest.report.read,
-            harvest.report.accepted + harvest.report.rejected.len() as u64
+            outcome.report.read,
+            outcome.report.accepted + outcome.report.refused.len() as u64
         );
         Some(sink.0)
     })

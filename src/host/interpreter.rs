@@ -114,6 +114,10 @@ impl Interpreter {
     }
 
     /// Runs `work` with the interpreter.
+    #[allow(
+        clippy::unused_self,
+        reason = "only a started interpreter can be attached to"
+    )]
     pub(crate) fn attach<R>(&self, work: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
         Python::attach(work)
     }

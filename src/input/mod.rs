@@ -1,7 +1,7 @@
 //! Readers of files: JSON lines, CSV, Parquet and Arrow, compressed or not, into checked events.
 //!
 //! [`read`] reads whole files on several threads and fills one [`EventSink`] per thread;
-//! [`read_in_order`] passes on each row with its line, for a sender; [`raw`] passes rows on unchecked, for a
+//! [`read_in_order`] passes on each row with its line, for a sender; `raw` passes rows on unchecked, for a
 //! second implementation. Nothing is scored or printed here. Read in this order: `source` and `format`
 //! (what is opened), `opened_source` (how), `blocks` (lines), `jsonl`, `csv`, `parquet`, `arrow_ipc` (one
 //! format each), `column_mapping` and `batch_rows` (columns), `chunks` (all of them in order), `worker` and

@@ -18,6 +18,5 @@ pub use entry::{Entry, EntryKeys};
 pub use error::StateError;
 pub use redb::StorageBackend;
 pub(crate) use redb::backends::FileBackend;
-pub use salvage::Salvaged;
-pub use salvage::salvage;
+pub use salvage::{Salvaged, salvage};
 pub use store::{Contents, Store};

@@ -25,7 +25,7 @@ NO_STABLE_ABI="the extension needs Python 3.12 or newer, and the chosen one is o
 # Phrases that readers of source, docs and messages stumble over, as Perl patterns; STYLE of the language is plain
 # technical English. "There is no", "is no longer" and "makes room" are.
 LANGUAGE='(?<!there )\b(is|are) none\b(?! of)|(that|which|who) (is|are|has|have) none\b'
-LANGUAGE+='|(?<![Tt]here )\b(is|are) no (?!longer|more|less|fewer|other|different|better|worse|need|reason|way)[a-z_`]+'
+LANGUAGE+='|(?<![Tt]here )\b(is|are) no (?!longer|more|less|fewer|other|different|better|worse|higher|lower|larger|smaller|need|reason|way)[a-z_`]+'
 LANGUAGE+='|\b(bounds|knows|needs|takes|asks|says) (it|them|him|her)? ?not\b'
 LANGUAGE+='|\bwho(ever)? (asks|calls|reads|writes|adds|looks|starts|runs|loads)\b|\b[Ww]hoever\b'
 LANGUAGE+='|\b(house|bell|doors?|roads?|entrance|clothes)\b'

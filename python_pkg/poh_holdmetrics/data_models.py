@@ -169,8 +169,8 @@ class Transfer(BaseModel):
     """`amount` of a token from one holder to another at an instant: a change of balance for each of them.
 
     A party that is None, empty or the null address (`0x` and 40 zeros) does not count as a holder: a mint
-    has no `from_id`, a burn no `to_id`. A transfer to oneself is a change of 0. `event_id`, `revision` and `retract` are those
-    of both changes; a retraction names the parties and needs neither `at` nor `amount`.
+    has no `from_id`, a burn no `to_id`. A transfer to oneself is a change of 0. `event_id`, `revision` and
+    `retract` are those of both changes; a retraction names the parties and needs neither `at` nor `amount`.
 
     Values and errors are those of `HoldEvent`.
     """

@@ -194,7 +194,7 @@ def checked_id(field: str, value: object) -> str:
 
 
 def checked_party(field: str, value: object) -> str | None:
-    """A `from_id` or `to_id`; None for one that does not count as a holder: absent, empty, the null address."""
+    """A `from_id` or `to_id`; None for one that is not a holder: absent, empty or the null address."""
     if value is None or value in ("", NULL_ADDRESS):
         return None
     return checked_id(field, value)

@@ -1,7 +1,7 @@
 //! Who may import whom: the rules of `docs/architecture.md`, held against the source of `src/`.
 //!
 //! Reads every file below `src/` and proves on planted source that a violation would be caught. It does
-//! not resolve re-exports or macros: a room that hands another room's type on is found where it imports
+//! not resolve re-exports or macros: a module that hands another module's type on is found where it imports
 //! it. The rules are in `rules`.
 
 mod paths;
@@ -65,7 +65,7 @@ fn planted(file: &str, source: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_forbidden_room_is_caught_by_every_spelling_of_its_path() {
+fn a_forbidden_module_is_caught_by_every_spelling_of_its_path() {
     let rule = ["input may not know aggregator"];
     assert_eq!(
         planted("input/csv.rs", "use crate::aggregator::HoldAggregator;"),
@@ -183,10 +183,10 @@ fn crates_of_the_command_line_are_caught_in_the_library() {
 }
 
 #[test]
-fn an_unknown_room_is_caught() {
+fn an_unknown_module_is_caught() {
     assert_eq!(
         planted("shed/mod.rs", ""),
-        ["the room shed is not in the rules; add it to them"]
+        ["the module shed is not in the rules; add it to them"]
     );
 }
 

@@ -1,4 +1,4 @@
-//! Which rooms and which outer paths a file names, by every spelling that Rust has for it.
+//! Which modules and which outer paths a file names, by every spelling that Rust has for it.
 //!
 //! Follows `crate::`, `super::`, the crate's own name and brace groups. Knows no rule; see `rules`.
 
@@ -32,8 +32,8 @@ fn names_after(words: &[Word]) -> Vec<&Word> {
     }
 }
 
-/// The room of a file: its first folder, or its own name at the top of `src/`.
-pub(crate) fn room_of(file: &str) -> &str {
+/// The module of a file: its first folder, or its own name at the top of `src/`.
+pub(crate) fn module_of(file: &str) -> &str {
     file.split('/')
         .next()
         .unwrap_or(file)
@@ -50,8 +50,8 @@ fn depth_of(file: &str) -> usize {
         )
 }
 
-/// The other rooms that a file names, with the line of each.
-pub(crate) fn rooms_named<'a>(file: &str, words: &'a [Word]) -> Vec<&'a Word> {
+/// The other modules that a file names, with the line of each.
+pub(crate) fn modules_named<'a>(file: &str, words: &'a [Word]) -> Vec<&'a Word> {
     let mut named = Vec::new();
     // The depths of braces at which an inline module was opened.
     let (mut braces, mut inline) = (0_usize, Vec::new());

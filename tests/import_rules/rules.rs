@@ -2,11 +2,11 @@
 //!
 //! They are those of `docs/architecture.md`; a new module is added here too.
 
-use crate::paths::{lines_naming, names_in, room_of, rooms_named};
+use crate::paths::{lines_naming, module_of, modules_named, names_in};
 use crate::words::words;
 
-/// A room of `src/`, and the rooms that it may know.
-const ROOMS: &[(&str, &[&str])] = &[
+/// A module of `src/`, and the modules that it may know.
+const MODULES: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("aggregator", &["core"]),
     ("journal", &["core", "config", "error_line"]),
@@ -50,10 +50,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("excerpt", &[]),
 ];
 
-/// Rooms that every other may know.
+/// Modules that every other may know.
 const SHARED: &[&str] = &["excerpt"];
 
-/// Rooms that choose the concrete parts, and so know every other.
+/// Modules that choose the concrete parts, and so know every other.
 const COMPOSITION: &[&str] = &["cli", "lib", "main_holdmetrics"];
 
 /// The parts of `net` that the client shares: the wire contract and the names of its status codes.
@@ -93,40 +93,40 @@ fn has_safety_line(source: &str, line: usize) -> bool {
 /// Every rule that a file breaks, one line each. `file` is its path below `src/`, with `/`.
 pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
     let words = words(source);
-    let room = room_of(file);
+    let module = module_of(file);
     let mut broken = Vec::new();
     let mut report = |line: usize, rule: String| broken.push(format!("src/{file}:{line}: {rule}"));
 
-    if !COMPOSITION.contains(&room) {
-        match ROOMS.iter().find(|(name, _)| *name == room) {
+    if !COMPOSITION.contains(&module) {
+        match MODULES.iter().find(|(name, _)| *name == module) {
             None => report(
                 1,
-                format!("the room {room} is not in the rules; add it to them"),
+                format!("the module {module} is not in the rules; add it to them"),
             ),
             Some((_, may_know)) => {
-                let is_room = |name: &str| {
-                    ROOMS.iter().any(|(known, _)| *known == name) || COMPOSITION.contains(&name)
+                let is_module_name = |name: &str| {
+                    MODULES.iter().any(|(known, _)| *known == name) || COMPOSITION.contains(&name)
                 };
-                for named in rooms_named(file, &words) {
-                    if named.text != room
-                        && is_room(&named.text)
+                for named in modules_named(file, &words) {
+                    if named.text != module
+                        && is_module_name(&named.text)
                         && !may_know.contains(&named.text.as_str())
                         && !SHARED.contains(&named.text.as_str())
                     {
-                        report(named.line, format!("{room} may not know {}", named.text));
+                        report(named.line, format!("{module} may not know {}", named.text));
                     }
                 }
             }
         }
     }
-    if room == "core" {
+    if module == "core" {
         for path in NOT_IN_CORE {
             for line in lines_naming(&words, path) {
                 report(line, format!("core is pure and may not name {path}"));
             }
         }
     }
-    if room != "host" && room != "bindings" {
+    if module != "host" && module != "bindings" {
         for line in lines_naming(&words, "pyo3") {
             report(
                 line,
@@ -134,7 +134,7 @@ pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
             );
         }
     }
-    if room != "net" && room != "client" {
+    if module != "net" && module != "client" {
         for line in lines_naming(&words, "net::pb") {
             report(
                 line,
@@ -142,7 +142,7 @@ pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
             );
         }
     }
-    if room == "client" {
+    if module == "client" {
         for (line, named) in names_in(&words, "net") {
             if !NET_FOR_CLIENT.contains(&named) {
                 report(line, format!("client may not know net::{named}"));
@@ -150,7 +150,7 @@ pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
         }
     }
     for (krate, may_name) in OF_THE_COMMAND_LINE {
-        if !may_name.contains(&room) {
+        if !may_name.contains(&module) {
             for line in lines_naming(&words, krate) {
                 report(
                     line,
@@ -160,7 +160,7 @@ pub(crate) fn violations(file: &str, source: &str) -> Vec<String> {
         }
     }
     for line in lines_naming(&words, "unsafe") {
-        if room != "host" {
+        if module != "host" {
             report(line, "unsafe stands only in host/".to_owned());
         } else if !has_safety_line(source, line) {
             report(line, "unsafe needs a `// SAFETY:` line above it".to_owned());

@@ -82,7 +82,7 @@ impl HolderState {
         for (token, facts) in keys {
             let done = self.change(token, |key| {
                 // It was built outside of the lock; to record it again would only take time.
-                let is_change = if key.knows_nothing() {
+                let is_change = if key.is_empty() {
                     *key = facts;
                     true
                 } else {

@@ -1,12 +1,12 @@
-//! Many events side by side, as slices that somebody else owns.
+//! Many events as columns: slices that the caller owns.
 //!
 //! The interface for bulk input from Python and from columnar files. It copies nothing and checks
-//! each row as a single event is checked; see [`super::event::Draft`].
+//! each row by the same rules as a single event; see [`super::event::Draft`].
 
 use super::event::REVISION_MAX;
 use super::{Draft, Event, Field, Micros, Refusal, Wad};
 
-/// The value of `start` and `end` columns that stands for an absent time.
+/// The value in the `start` and `end` columns that means an absent time.
 pub(crate) const ABSENT: i64 = i64::MIN;
 
 /// The weight of each row.
@@ -14,13 +14,13 @@ pub(crate) const ABSENT: i64 = i64::MIN;
 pub enum Weights<'a> {
     /// Every row weighs 1.
     One,
-    /// Binary doubles, read as their shortest decimal.
+    /// Binary doubles, each read as its shortest decimal.
     Doubles(&'a [f64]),
     /// Exact weights.
     Wads(&'a [Wad]),
 }
 
-/// Events in columns; every slice has one value a row.
+/// Events in columns; every slice has one value per row.
 #[derive(Clone, Copy, Debug)]
 pub struct EventColumns<'a> {
     /// Token ids.
@@ -33,15 +33,15 @@ pub struct EventColumns<'a> {
     pub end: &'a [i64],
     /// Weights.
     pub weight: Weights<'a>,
-    /// Names of correctable events; no column where no event has one.
+    /// Event ids of correctable events; `None` if no event has one.
     pub event_id: Option<&'a [Option<&'a str>]>,
-    /// Revisions; no column where all are 0.
+    /// Revisions; `None` if all are 0.
     pub revision: Option<&'a [i64]>,
-    /// Retractions; no column where there is none.
+    /// Retractions; `None` if there is no retraction.
     pub retract: Option<&'a [bool]>,
 }
 
-/// A column whose length is not that of `token_id`.
+/// A column whose length differs from that of `token_id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{column}: {found} rows, but token_id has {expected}")]
 pub struct LengthMismatch {
@@ -54,7 +54,7 @@ pub struct LengthMismatch {
 }
 
 impl<'a> EventColumns<'a> {
-    /// The number of rows, once every column is known to have that many.
+    /// The number of rows, after checking that every column has that many.
     pub fn rows(&self) -> Result<usize, LengthMismatch> {
         let expected = self.token_id.len();
         let weights = match self.weight {
@@ -82,13 +82,13 @@ impl<'a> EventColumns<'a> {
         Ok(expected)
     }
 
-    /// The event in `row`, or why it is refused.
+    /// The event in `row`, or the reason for its refusal.
     ///
     /// # Panics
-    /// Where a column is shorter than `row`; ask [`Self::rows`] first.
+    /// If a column is shorter than `row`; call [`Self::rows`] first.
     #[inline]
     pub fn event(&self, row: usize) -> Result<Event<'a>, Refusal> {
-        // In the order in which every road judges the fields of an event.
+        // The fields are checked in the same order for every input format.
         if self.token_id[row].is_empty() {
             return Err(Refusal::MissingId(Field::TokenId));
         }

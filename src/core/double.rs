@@ -1,13 +1,13 @@
-//! A double as the shortest decimal that prints back to it, in steps of 1e-18: what `repr` of Python and
-//! JSON print, rounded half to even at the 18th place.
+//! The shortest decimal that reads back as a given double, in steps of 1e-18: the decimal that Python's
+//! `repr` and JSON print, rounded half to even at the 18th place.
 //!
-//! Exact integer arithmetic without any text, for doubles from about 1e-18 to 2^52. It covers neither powers
-//! of two, whose neighbours lie at unequal distances, nor what is out of range: for those it answers `None`,
-//! and the caller reads the decimal text.
+//! Exact integer arithmetic without text, for doubles from about 1e-18 to 2^52. Not covered are powers of
+//! two, whose neighbours are at unequal distances, and doubles out of range: the result is then `None`, and
+//! the caller parses the decimal text instead.
 
 use std::hint::select_unpredictable;
 
-/// Powers of ten as far as they are needed: 10^35 is less than 2^117.
+/// Powers of ten, as far as they are needed: 10^35 is less than 2^117.
 const POWERS: [u128; 36] = {
     let mut powers = [1; 36];
     let mut exponent = 1;
@@ -21,22 +21,22 @@ const POWERS: [u128; 36] = {
 /// Decimal places of a step.
 const STEP_PLACES: usize = 18;
 const FRACTION_BITS: u32 = 52;
-/// What the biased exponent of a double exceeds the power of two of its last bit by.
+/// The biased exponent of a double minus the power of two of its last bit.
 const BIAS: u64 = 1075;
-/// Of smaller doubles, which are below 1e-18, the arithmetic would not fit.
+/// Smaller doubles, which are below 1e-18, would overflow the arithmetic.
 const SCALE_MAX: u64 = 113;
 
-/// The steps of a weight; `None` if the value is not covered or rounds to zero.
+/// The weight in steps; `None` if the value is not covered or rounds to zero.
 ///
 /// The double is `significand / 2^scale`. Its last bit is worth between 1 and 10 units of `1 / power`, so
-/// the decimals that print back to it lie within half of that on either side: at most one of them is a
-/// multiple of ten units, which is then the shortest; else it is the nearest whole number of units, the even
-/// one of two. This is the algorithm Schubfach (Raffaello Giulietti), with exact powers.
+/// the decimals that read back as it are within half of that on either side. At most one of them is a
+/// multiple of ten units, and that one is the shortest; otherwise the shortest is the nearest whole number of
+/// units, the even one in a tie. This is the algorithm Schubfach (Raffaello Giulietti), with exact powers.
 #[inline]
 pub(super) fn shortest_steps(value: f64) -> Option<u128> {
     let bits = value.to_bits();
     let fraction = bits & ((1 << FRACTION_BITS) - 1);
-    // The sign is the topmost bit: a negative value has no scale in range.
+    // The sign is the topmost bit, so a negative value has no scale in range.
     let scale = BIAS.checked_sub(bits >> FRACTION_BITS)?;
     if !(1..=SCALE_MAX).contains(&scale) || fraction == 0 {
         return None;
@@ -50,13 +50,13 @@ pub(super) fn shortest_steps(value: f64) -> Option<u128> {
     let last_digit = units % 10;
     let above_ten = u128::from(last_digit) * one + rest;
     let below_ten = 10 * one - above_ten;
-    // Neither is ever equal to half of the last bit: ten to the `places` has too few factors of two.
+    // Neither equals half of the last bit: ten to the `places` has too few factors of two.
     let is_ten_below = above_ten < power / 2;
     let is_ten_above = below_ten < power / 2;
     let ten = units - last_digit + 10 * u64::from(is_ten_above);
     let is_up = rest + u128::from(units % 2) > one / 2;
     let nearest = units + u64::from(is_up);
-    // Which of the two it is depends on the digits, so a branch would be mispredicted often.
+    // Which of the two is taken depends on the digits, so a branch would be mispredicted often.
     let units = select_unpredictable(is_ten_below | is_ten_above, ten, nearest);
     if places <= STEP_PLACES {
         return Some(u128::from(units) * POWERS[STEP_PLACES - places]);
@@ -65,7 +65,7 @@ pub(super) fn shortest_steps(value: f64) -> Option<u128> {
     (steps > 0).then_some(steps.into())
 }
 
-/// `significand * power / 2^scale` as a whole number, and the rest in units of `1 / 2^scale`.
+/// `significand * power / 2^scale` as a whole number, and the remainder in units of `1 / 2^scale`.
 #[inline]
 #[expect(
     clippy::cast_possible_truncation,
@@ -85,7 +85,7 @@ fn product_parts(significand: u64, power: u128, scale: u64) -> (u64, u128) {
     }
 }
 
-/// Rounded half to even; the divisor is even.
+/// Rounds half to even; the divisor is even.
 #[inline]
 fn rounded_quotient(dividend: u64, divisor: u64) -> u64 {
     let (quotient, rest) = (dividend / divisor, dividend % divisor);
@@ -98,13 +98,13 @@ mod tests {
 
     use crate::core::{Wad, WeightError};
 
-    /// The slow way: format, round to that many digits, half to even, and parse.
+    /// The slow way: format, round half to even to that many digits, and parse.
     fn by_text(value: f64) -> Result<Wad, WeightError> {
         let shortest = format!("{value:e}");
         let digits = shortest.bytes().take_while(|byte| *byte != b'e');
         let digits = digits.filter(u8::is_ascii_digit).count();
-        // Of two shortest decimals that are equally near, the formatter of the standard library takes the
-        // larger one, `repr` and JSON the even one.
+        // If two shortest decimals are equally near, the formatter of the standard library takes the larger
+        // one; `repr` and JSON take the even one.
         let rounded = format!("{value:.*e}", digits.saturating_sub(1));
         let prints_back = rounded.parse() == Ok(value);
         Wad::parse(if prints_back { &rounded } else { &shortest })

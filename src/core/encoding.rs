@@ -1,26 +1,26 @@
-//! Events as bytes: what the journal appends and the state keeps, in one form.
+//! Events as bytes: the one format that the journal appends and the state stores.
 //!
-//! `docs/journal-format.md` draws it. It holds no checksum (who stores bytes guards them) and
-//! refuses whatever makes no event, so that bytes from anywhere may be given to it.
+//! `docs/journal-format.md` describes it. The format has no checksum (the file formats around it have)
+//! and decoding refuses anything that is not a valid event, so bytes from any source may be decoded.
 
 use super::event::REVISION_MAX;
 use super::{Claim, Event, Fact, Micros, Standing, Wad};
 
-/// The head of a claim: which fact it states.
+/// The first byte of a claim: which fact it states.
 const FACT: u8 = 0b0000_0011;
 const WITHDRAWN: u8 = 0;
 const CLOSED: u8 = 1;
 const START: u8 = 2;
 const STOP: u8 = 3;
-/// The head of a claim: an `event_id` and a revision follow.
+/// Flag of the first byte: an `event_id` and a revision follow.
 const NAMED: u8 = 0b0000_0100;
-/// The head of a claim: the weight is 1 and left out.
+/// Flag of the first byte: the weight is 1 and left out.
 const ONE: u8 = 0b0000_1000;
 
-/// Why bytes are no events.
+/// Why bytes cannot be decoded as events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodingError {
-    /// They end within an event.
+    /// The bytes end in the middle of an event.
     #[error("ends within an event")]
     Truncated,
     /// An id is empty or not UTF-8.
@@ -29,7 +29,7 @@ pub enum EncodingError {
     /// An integer is longer than its type.
     #[error("an integer is too long")]
     Integer,
-    /// The head of a claim names no claim.
+    /// The first byte of a claim is unknown.
     #[error("head {0:#04x} of a claim is unknown")]
     Head(u8),
     /// A time, a revision or a pair of times is out of range.
@@ -37,7 +37,7 @@ pub enum EncodingError {
     Range,
 }
 
-/// Encoded events, ready to be appended as they are.
+/// Encoded events, ready to be appended without further conversion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventBatch {
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ pub struct EventBatch {
 }
 
 impl EventBatch {
-    /// No events, with room for `bytes` of them.
+    /// An empty batch with a capacity of `bytes` bytes.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl EventBatch {
     /// Adds one event.
     ///
     /// # Panics
-    /// At the 2^32nd event.
+    /// If the batch holds 2^32 - 1 events already.
     pub fn push(&mut self, event: &Event<'_>) {
         push_text(&mut self.bytes, event.token_id);
         push_text(&mut self.bytes, event.holder_id);
@@ -65,26 +65,26 @@ impl EventBatch {
         self.count = self.count.checked_add(1).expect("fewer than 2^32 events");
     }
 
-    /// How many events.
+    /// The number of events.
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether the batch has no events.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The events, one after the other.
+    /// The encoded events, one after the other.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// The events in `bytes`; after an error there are no more.
+/// The events in `bytes`; iteration ends after the first error.
 pub fn events(bytes: &[u8]) -> impl Iterator<Item = Result<Event<'_>, EncodingError>> {
     decoded(bytes, |reader| {
         Ok(Event {
@@ -95,7 +95,7 @@ pub fn events(bytes: &[u8]) -> impl Iterator<Item = Result<Event<'_>, EncodingEr
     })
 }
 
-/// The claims in `bytes`, as [`push_claim`] has written them; after an error there are no more.
+/// The claims in `bytes`, as written by [`push_claim`]; iteration ends after the first error.
 pub fn claims(bytes: &[u8]) -> impl Iterator<Item = Result<Claim<'_>, EncodingError>> {
     decoded(bytes, Reader::claim)
 }
@@ -138,13 +138,13 @@ pub fn push_claim(out: &mut Vec<u8>, claim: Claim<'_>) {
     }
 }
 
-/// The keys of one holder in `bytes`, as [`push_key`] has written them: each token with its claims.
-/// After an error there are no more.
+/// The keys of one holder in `bytes`, as written by [`push_key`]: each token with its claims.
+/// Iteration ends after the first error.
 pub fn keys(bytes: &[u8]) -> impl Iterator<Item = Result<(&str, &[u8]), EncodingError>> {
     decoded(bytes, |reader| Ok((reader.text()?, reader.bytes()?)))
 }
 
-/// Appends one key of a holder; `claims` are what [`push_claim`] has written.
+/// Appends one key of a holder; `claims` is the output of [`push_claim`].
 pub fn push_key(out: &mut Vec<u8>, token_id: &str, claims: &[u8]) {
     push_text(out, token_id);
     push_integer(out, claims.len() as u128);
@@ -156,7 +156,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+/// Seven bits per byte, the lowest first; the highest bit says that more bytes follow.
 fn push_integer(out: &mut Vec<u8>, mut value: u128) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);

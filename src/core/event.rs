@@ -1,25 +1,25 @@
-//! A hold event: what a sender states, what is refused, and the fact that remains.
+//! A hold event: what a sender states, why it may be refused, and the fact that results.
 //!
-//! A [`Draft`] is what a door (file, wire, column) has read; [`Draft::check`] is the only way to an
-//! [`Event`], so an invalid event cannot be built. It merges nothing; see [`super::key`].
+//! A [`Draft`] holds the fields that an input (file, request, column) has read; [`Draft::check`] is the
+//! only way to an [`Event`], so an invalid event cannot be built. Merging events is in [`super::key`].
 
 use super::{Micros, TimeError, Wad, WeightError};
 
-/// The fields of an event, as they are named everywhere.
+/// The fields of an event; every format uses these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// Which token is held.
+    /// The token that is held.
     TokenId,
-    /// Who holds it.
+    /// The holder.
     HolderId,
-    /// From when.
+    /// The start of the hold.
     Start,
-    /// Until when.
+    /// The end of the hold.
     End,
 }
 
 impl Field {
-    /// The name as it stands in every format.
+    /// The name, the same in every format.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,8 +37,8 @@ impl std::fmt::Display for Field {
     }
 }
 
-/// Why an event is refused; the text begins with the field and is whole: it goes into lists and
-/// answers, where nothing joins it with a source.
+/// Why an event is refused. The text begins with the field and is complete: it is shown in lists and
+/// answers that print no source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// An id is absent, null or empty.
@@ -47,28 +47,28 @@ pub enum Refusal {
     /// An id is not UTF-8 text.
     #[error("{0}: not text")]
     IdNotText(Field),
-    /// `start` or `end` is no instant.
+    /// `start` or `end` cannot be read as an instant.
     #[error("{0}: {1}")]
     Time(Field, TimeError),
-    /// `weight` is no weight.
+    /// `weight` cannot be read as a weight.
     #[error("weight: {0}")]
     Weight(WeightError),
-    /// `event_id` is given and empty, or not text.
+    /// `event_id` is given, but empty or not text.
     #[error("event_id: empty or not text")]
     EventId,
-    /// `revision` is out of range or no integer.
+    /// `revision` is out of range or not an integer.
     #[error("revision: not an integer from 0 to 2^63-1")]
     Revision,
-    /// `retract` is no boolean.
+    /// `retract` is not a boolean.
     #[error("retract: not true or false")]
     Retract,
-    /// Only a named event can be corrected or withdrawn.
+    /// Only an event with an `event_id` can be corrected or withdrawn.
     #[error("revision or retract without event_id: name the event that is corrected")]
     CorrectionWithoutId,
     /// Neither time is given, and the event does not retract.
     #[error("start, end: neither is given")]
     NoTime,
-    /// `end` lies before `start`.
+    /// `end` is before `start`.
     #[error("end: before start")]
     EndBeforeStart,
 }
@@ -80,7 +80,7 @@ impl From<WeightError> for Refusal {
 }
 
 impl Refusal {
-    /// The field to blame, as it is named everywhere.
+    /// The invalid field, by the name that every format uses.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         match self {
@@ -95,34 +95,34 @@ impl Refusal {
     }
 }
 
-/// What is said of one key, whatever the event that says it.
+/// What an event states about its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {
-    /// Held at `weight` over `[start, end)`; may be empty.
+    /// Held at `weight` over `[start, end)`, which may be empty.
     Closed {
-        /// First instant.
+        /// First instant of the hold.
         start: Micros,
-        /// First instant after it; not before `start`.
+        /// First instant after the hold; not before `start`.
         end: Micros,
-        /// How much.
+        /// The weight of the hold.
         weight: Wad,
     },
     /// Held at `weight` from `at` until the next mark.
     Start {
-        /// First instant.
+        /// The instant of the mark.
         at: Micros,
-        /// How much.
+        /// The weight from then on.
         weight: Wad,
     },
     /// Not held from `at` until the next mark.
     Stop {
-        /// First instant.
+        /// The instant of the mark.
         at: Micros,
     },
 }
 
 impl Fact {
-    /// `(start, end, weight)` as the event stated them; an absent time orders as smallest.
+    /// `(start, end, weight)` as the event stated them; an absent time sorts first.
     const fn stated(self) -> (Option<Micros>, Option<Micros>, Wad) {
         match self {
             Self::Closed { start, end, weight } => (Some(start), Some(end), weight),
@@ -132,17 +132,17 @@ impl Fact {
     }
 }
 
-/// What a named event says: its fact, or that the fact is withdrawn, at a revision.
+/// What a named event states: a fact or its withdrawal, at a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The larger revision is in force.
+    /// The claim with the larger revision is in force.
     pub revision: u64,
     /// `None` for a retraction.
     pub fact: Option<Fact>,
 }
 
 impl Standing {
-    /// Whether this one is in force where both name the same event.
+    /// Whether this standing is the one in force if both belong to the same event.
     #[must_use]
     pub fn prevails_over(&self, other: &Self) -> bool {
         self.precedence() > other.precedence()
@@ -157,22 +157,22 @@ impl Standing {
     }
 }
 
-/// A fact with the way in which it may be corrected.
+/// A fact, plain or correctable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim<'a> {
-    /// Its own identity: sent again, it changes nothing; it cannot be corrected.
+    /// The fact is its own identity: repeating it changes nothing, and it cannot be corrected.
     Plain(Fact),
-    /// Corrected by a prevailing event of the same key and `event_id`.
+    /// Replaced by a prevailing event of the same key and `event_id`.
     Named {
-        /// Not empty; its scope is the key.
+        /// Not empty; unique within the key.
         event_id: &'a str,
-        /// What this event says.
+        /// The fact or the withdrawal.
         standing: Standing,
     },
 }
 
 impl Claim<'_> {
-    /// The first instant that it names; `None` for a retraction.
+    /// The first instant that the fact names; `None` for a retraction.
     #[must_use]
     pub const fn instant(&self) -> Option<Micros> {
         let fact = match self {
@@ -196,33 +196,33 @@ pub struct Event<'a> {
     pub token_id: &'a str,
     /// Not empty.
     pub holder_id: &'a str,
-    /// What it says of the key `(token_id, holder_id)`.
+    /// The claim about the key `(token_id, holder_id)`.
     pub claim: Claim<'a>,
 }
 
-/// The fields of an event as a door has read them, each of its own type, not yet checked together.
+/// The fields of an event as they were read, each of its own type, not yet checked together.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Draft<'a> {
-    /// Empty where it was missing.
+    /// Empty if missing.
     pub token_id: &'a str,
-    /// Empty where it was missing.
+    /// Empty if missing.
     pub holder_id: &'a str,
-    /// `None` where it was missing.
+    /// `None` if missing.
     pub start: Option<Micros>,
-    /// `None` where it was missing.
+    /// `None` if missing.
     pub end: Option<Micros>,
-    /// `None` where it was missing, which means 1.
+    /// `None` if missing, which means 1.
     pub weight: Option<Wad>,
-    /// `None` where it was missing; an empty text is refused.
+    /// `None` if missing; an empty text is refused.
     pub event_id: Option<&'a str>,
-    /// 0 where it was missing.
+    /// 0 if missing.
     pub revision: u64,
-    /// `false` where it was missing.
+    /// `false` if missing.
     pub retract: bool,
 }
 
 impl<'a> From<&Event<'a>> for Draft<'a> {
-    /// The fields that make this event; a weight is given even if it is 1.
+    /// The fields that make this event; the weight is set even if it is 1.
     fn from(event: &Event<'a>) -> Self {
         let (event_id, revision, fact) = match event.claim {
             Claim::Plain(fact) => (None, 0, Some(fact)),
@@ -253,7 +253,7 @@ impl<'a> From<&Event<'a>> for Draft<'a> {
 pub(crate) const REVISION_MAX: u64 = i64::MAX as u64;
 
 impl<'a> Draft<'a> {
-    /// The event, or the first reason why it is none.
+    /// The event, or the first reason to refuse it.
     #[inline]
     pub fn check(self) -> Result<Event<'a>, Refusal> {
         if self.token_id.is_empty() {

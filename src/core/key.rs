@@ -1,10 +1,10 @@
-//! All that is known of one key: its plain facts, and its named ones with their standing.
+//! All facts of one key: the plain ones, and the named ones with the claim in force.
 //!
-//! A plain fact can never be withdrawn, so what a larger one covers leaves no trace. A named one is kept,
-//! because a later event may correct it. A key that knows one closed hold, as most do, is that hold and no
-//! more: 24 bytes. A few that do not overlap lie side by side; their sums are made when they are asked for,
-//! which is quicker than to look elsewhere for them. Up to [`SMALL_MAX`] facts of any kind lie in sorted
-//! vectors, see [`super::timeline`]; a key that knows more is a [`super::large`] one.
+//! A plain fact can never be withdrawn, so one that a larger one covers is dropped. A named one is kept,
+//! because a later event may correct it. Most keys have one closed hold and store nothing else: 24 bytes. A
+//! few holds that do not overlap are stored in one slice; their sums are computed on demand, which is faster
+//! than reading them from other memory. Up to [`SMALL_MAX`] facts of any kind are in sorted vectors, see
+//! [`super::timeline`]; a key with more facts is a [`super::large`] one.
 
 use hashbrown::HashMap;
 
@@ -12,69 +12,69 @@ use super::large::LargeKey;
 use super::lone::{self, FEW, Lone};
 use super::{Claim, Fact, Micros, Segment, Standing, Timeline, Totals, Wad, Window};
 
-/// Stretches, marks and named events up to which a correction may make a timeline anew.
+/// Stretches, marks and named events up to which a correction may rebuild the timeline.
 const SMALL_MAX: usize = 64;
 
-/// Into how many parts all holders are divided, by [`part_of`].
+/// The number of parts that all holders are divided into, by [`part_of`].
 pub const PARTS: usize = 256;
 
-/// The part of all holders that a holder belongs to, under [`PARTS`]. The same on every machine, so
-/// that what lies together in memory lies together on disk.
+/// The part that a holder belongs to, below [`PARTS`]. The same on every machine, so that holders that are
+/// neighbours in memory are neighbours on disk.
 #[must_use]
 pub fn part_of(holder_id: &str) -> usize {
     crc32c::crc32c(holder_id.as_bytes()) as usize % PARTS
 }
 
-/// Stretches of a large key that may fall at once when something is withdrawn.
+/// Stretches of a large key that may fall in one step after a withdrawal.
 const PIECES_AT_ONCE: usize = 4_096;
 
-/// What adding a claim to a key did.
+/// The result of adding a claim to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a change that is not done must be proceeded with"]
 pub struct Recorded {
-    /// Something is known that was not known before.
+    /// The claim changed the set of facts.
     pub is_change: bool,
-    /// [`KeyFacts::proceed`] has nothing to do.
+    /// [`KeyFacts::proceed`] has nothing left to do.
     pub is_done: bool,
 }
 
-/// The facts of one key; two that know the same set of events are in the same state.
+/// The facts of one key; the same set of events always gives the same state.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFacts(Known);
 
 #[derive(Clone, Debug, Default)]
 enum Known {
-    /// Events came that earn nothing.
+    /// No events, or only events that earn nothing.
     #[default]
     Nothing,
     Lone(Lone),
-    /// Two to [`FEW`], apart from each other, in order of time.
+    /// Two to [`FEW`] holds that do not touch, in order of time.
     Few(Box<[Lone]>),
     Small(Box<Small>),
-    /// More than [`SMALL_MAX`] were known at some time.
+    /// The key has had more than [`SMALL_MAX`] facts at some time.
     Large(Box<LargeKey>),
 }
 
 #[derive(Clone, Debug, Default)]
 struct Small {
     plain: Timeline,
-    /// Apart, because few keys have any: what all have lies together in memory.
+    /// Boxed, because few keys have any, and it would separate in memory what every key has.
     named: Option<Box<Named>>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Named {
     standings: HashMap<Box<str>, Standing>,
-    /// Plain facts and the named ones in force.
+    /// The plain facts and the named ones in force.
     view: Timeline,
 }
 
 impl KeyFacts {
-    /// Adds a claim. If that is not done at once, [`Self::proceed`] must be called until it is; until
-    /// then the key may answer as it did before.
+    /// Adds a claim. If the result is not done, [`Self::proceed`] must be called until it is; until then the
+    /// key may still answer as it did before.
     pub fn record(&mut self, claim: Claim<'_>) -> Recorded {
         let is_change = self.take(claim);
-        // Sent again, an event is no change, and still not done where it is still under way.
+        // A repeated event changes nothing, but the change that it repeats may still be in progress.
         let is_idle = !is_change && !self.is_under_way();
         Recorded {
             is_change,
@@ -82,7 +82,7 @@ impl KeyFacts {
         }
     }
 
-    /// Goes on with the changes that [`Self::record`] has begun, for a few milliseconds at most; returns
+    /// Continues the changes that [`Self::record`] has begun, for a few milliseconds at most; returns
     /// whether all are done.
     pub fn proceed(&mut self) -> bool {
         match &mut self.0 {
@@ -91,8 +91,8 @@ impl KeyFacts {
         }
     }
 
-    /// Adds many claims. Those of a large key are added in order of time, several times as fast as in any
-    /// other: what is changed next is then in the core's cache.
+    /// Adds many claims. Those of a large key are added in order of time, which is several times as fast as
+    /// any other order: the next facts to change are then in the core's cache.
     pub fn record_all<'c>(&mut self, claims: impl IntoIterator<Item = Claim<'c>>) {
         let mut claims = claims.into_iter();
         for claim in claims.by_ref().take(SMALL_MAX) {
@@ -106,7 +106,7 @@ impl KeyFacts {
         self.finish();
     }
 
-    /// Adds a claim and leaves it to the caller to proceed.
+    /// Adds a claim without calling [`Self::proceed`].
     fn take(&mut self, claim: Claim<'_>) -> bool {
         match claim {
             Claim::Plain(Fact::Closed { start, end, .. }) if start >= end => false,
@@ -118,7 +118,7 @@ impl KeyFacts {
         }
     }
 
-    /// Adds all that `other` knows; returns whether that is a change.
+    /// Adds all facts of `other`; returns whether that changed anything.
     pub fn merge(&mut self, other: &Self) -> bool {
         let mut is_change = false;
         other.claims(|claim| is_change |= self.take(claim));
@@ -130,21 +130,21 @@ impl KeyFacts {
         matches!(&self.0, Known::Large(large) if large.is_under_way())
     }
 
-    /// Proceeds until all is done.
+    /// Calls [`Self::proceed`] until all is done.
     fn finish(&mut self) {
         if let Known::Large(large) = &mut self.0 {
             large.proceed(usize::MAX);
         }
     }
 
-    /// Whether no event has left anything here.
+    /// Whether the key holds no facts.
     #[must_use]
-    pub const fn knows_nothing(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         matches!(self.0, Known::Nothing)
     }
 
-    /// An instant that lies with the facts that a change reads: reading many keys ahead of their changes
-    /// lets them wait for memory together.
+    /// Some instant stored near the facts that a change reads: reading many keys before changing them
+    /// lets the memory accesses overlap.
     #[must_use]
     pub fn touch(&self) -> Option<Micros> {
         match &self.0 {
@@ -154,7 +154,7 @@ impl KeyFacts {
         }
     }
 
-    /// Hands out the fewest claims that make a key equal to this one, at least one.
+    /// Yields the smallest set of claims that makes an equal key; at least one claim.
     pub fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
         let nothing = Claim::Plain(Fact::Closed {
             start: Micros::MIN,
@@ -180,7 +180,7 @@ impl KeyFacts {
         }
     }
 
-    /// How many claims [`Self::claims`] hands out, or more than `enough` where they are more than that.
+    /// The number of claims that [`Self::claims`] yields, or some number above `enough` if there are more.
     #[must_use]
     pub fn claim_count(&self, enough: usize) -> usize {
         match &self.0 {
@@ -191,7 +191,7 @@ impl KeyFacts {
         }
     }
 
-    /// The first instant at which anything is known; `None` where nothing is.
+    /// The first instant of any fact; `None` if there are no facts.
     #[must_use]
     pub fn beginning(&self) -> Option<Micros> {
         match self.view() {
@@ -201,7 +201,7 @@ impl KeyFacts {
         }
     }
 
-    /// The last instant at which anything changes; `None` where nothing is known.
+    /// The last instant at which the weight may change; `None` if there are no facts.
     #[must_use]
     pub fn horizon(&self) -> Option<Micros> {
         match self.view() {
@@ -211,7 +211,7 @@ impl KeyFacts {
         }
     }
 
-    /// What each microsecond past the horizon adds.
+    /// What each microsecond past the horizon adds to the totals.
     #[must_use]
     pub fn rate(&self) -> Totals {
         let open = match self.view() {
@@ -281,7 +281,7 @@ impl KeyFacts {
         }
     }
 
-    /// Adds a claim that needs more than holds that are apart.
+    /// Adds a claim that does not fit the form of separate holds.
     fn record_in_full(&mut self, claim: Claim<'_>) -> bool {
         if matches!(self.0, Known::Nothing | Known::Lone(_) | Known::Few(_)) {
             let mut small = Box::<Small>::default();
@@ -365,7 +365,7 @@ impl Named {
 }
 
 impl Known {
-    /// All that is known, where that is no more than holds that are apart.
+    /// All facts, if the key is in the form of separate holds.
     fn holds(&self) -> &[Lone] {
         match self {
             Self::Nothing | Self::Small(_) | Self::Large(_) => &[],
@@ -374,7 +374,7 @@ impl Known {
         }
     }
 
-    /// Takes one hold more and says whether that is a change; `None` where a timeline is needed for it.
+    /// Adds one hold and returns whether that changed anything; `None` if the key must become a timeline.
     fn join(&mut self, hold: Lone) -> Option<bool> {
         if matches!(self, Self::Small(_) | Self::Large(_)) {
             return None;
@@ -410,8 +410,8 @@ mod tests {
     }
 
     proptest! {
-        /// Holds that meet, touch and cover each other, up to more than lie side by side; one of the
-        /// weights does not fit into a hold of 24 bytes.
+        /// Holds that overlap, touch and cover each other, up to more than [`FEW`] of them; one of the weights
+        /// does not fit into a hold of 24 bytes.
         #[test]
         fn holds_side_by_side_answer_as_their_timeline_does(
             holds in proptest::collection::vec((0_i64..60, 1_i64..8, 0_usize..4), 0..14),
@@ -432,7 +432,7 @@ mod tests {
                 let recorded = key.record(Claim::Plain(*fact));
                 prop_assert_eq!(recorded, Recorded { is_change: timeline.record(*fact), is_done: true });
             }
-            // Another order, and in two halves.
+            // In another order, and in two halves.
             let (mut reversed, mut half) = (KeyFacts::default(), KeyFacts::default());
             let (first, second) = facts.split_at(cut.min(facts.len()));
             for fact in second.iter().rev() {

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use super::{Totals, Window};
 
-/// What one holder has over the window.
+/// The sums of one holder over the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HolderScore {
     /// Not empty.
@@ -49,12 +49,12 @@ impl RankedHolder {
 pub struct Snapshot {
     window: Window,
     holders: Vec<HolderScore>,
-    /// How many holders are known; more than are listed where only the first were asked for.
+    /// The number of known holders; more than are listed if only the first were requested.
     known: usize,
 }
 
 impl Snapshot {
-    /// `holders` are the first of `known` in leaderboard order; who sorts them, decides how.
+    /// `holders` are the first of `known` in leaderboard order; the caller sorts them.
     #[must_use]
     pub fn new(window: Window, holders: Vec<HolderScore>, known: usize) -> Self {
         debug_assert!(
@@ -68,19 +68,19 @@ impl Snapshot {
         }
     }
 
-    /// What was asked.
+    /// The window of the question.
     #[must_use]
     pub const fn window(&self) -> Window {
         self.window
     }
 
-    /// The holders that are listed, in leaderboard order.
+    /// The listed holders, in leaderboard order.
     #[must_use]
     pub fn holders(&self) -> &[HolderScore] {
         &self.holders
     }
 
-    /// How many holders have any accepted event.
+    /// The number of holders with any accepted event.
     #[must_use]
     pub const fn known(&self) -> usize {
         self.known

@@ -1,8 +1,8 @@
-//! One closed hold in 24 bytes: what most keys are, ten million times, and others a few times over.
+//! One closed hold in 24 bytes: all that most keys have, and the unit of keys with a few holds.
 //!
-//! Holds of 2,283 years or more, and weights of more than 16 digits or so, do not fit; they live in a
-//! timeline as any other. Nothing is rounded. Two bytes' worth of values are never used, so an enum
-//! around it needs no room of its own.
+//! Holds of 2,283 years or more, and weights of more than about 16 digits, do not fit; they are stored in
+//! a timeline. Nothing is rounded. Two bytes have values that are never used, so an enum around it needs no
+//! extra bytes.
 
 use std::cmp::Ordering;
 
@@ -11,17 +11,17 @@ use smallvec::SmallVec;
 use super::window::length;
 use super::{Fact, Micros, Wad};
 
-/// Holds of one key up to which they are kept as they are; more of them live in a timeline.
+/// Most holds of one key that are stored in this form; more of them make a timeline.
 pub(super) const FEW: usize = 8;
 
-/// Bytes of a length and of a weight's digits.
+/// The number of bytes of a length and of a weight's digits.
 const NARROW: usize = 7;
 const NARROW_MAX: u64 = (1 << (8 * NARROW)) - 1;
 
-/// Few holds and one more.
+/// The few holds and one more.
 pub(super) type Apart = SmallVec<[Lone; FEW + 1]>;
 
-/// One closed hold that is not empty.
+/// One closed hold, not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lone {
     start: Micros,
@@ -30,7 +30,7 @@ pub(super) struct Lone {
     unit: Unit,
 }
 
-/// What the digits of a weight count, in steps of 1e-18.
+/// The unit of a weight's digits, in steps of 1e-18.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     E0,
@@ -43,7 +43,7 @@ enum Unit {
 }
 
 impl Unit {
-    /// The likeliest first: six decimal places.
+    /// The likeliest unit first: six decimal places.
     const ALL: [Self; 7] = [
         Self::E12,
         Self::E9,
@@ -66,7 +66,7 @@ impl Unit {
         }
     }
 
-    /// How many of this unit `weight` is; `None` where that is no count, or too large a one.
+    /// `weight` in this unit; `None` if it is not a whole number of units, or too large.
     fn count(self, weight: Wad) -> Option<u64> {
         let (steps, unit) = (weight.steps(), self.steps());
         if let Ok(steps) = u64::try_from(steps) {
@@ -81,7 +81,7 @@ impl Unit {
 }
 
 impl Lone {
-    /// The hold that `fact` states; `None` where it is another kind of fact, empty, or does not fit.
+    /// The hold that `fact` states; `None` if it is another kind of fact, empty, or does not fit.
     pub(super) fn of(fact: Fact) -> Option<Self> {
         match fact {
             Fact::Closed { start, end, weight } if start < end => Self::new(start, end, weight),
@@ -105,13 +105,13 @@ impl Lone {
         self.start
     }
 
-    /// Microseconds.
+    /// The length in microseconds.
     pub(super) fn length(&self) -> u64 {
         wide(self.length)
     }
 
     /// # Panics
-    /// Never: the end was an instant.
+    /// Never: the end was a valid instant.
     pub(super) fn end(&self) -> Micros {
         let length = i64::try_from(self.length()).expect("under 2^56");
         Micros::new(self.start.get() + length).expect("the end was an instant")
@@ -129,7 +129,7 @@ impl Lone {
         }
     }
 
-    /// Whether nothing of either lies in the other, and they are no single hold either.
+    /// Whether the two neither overlap nor can be joined into a single hold.
     fn is_apart(&self, other: &Self) -> bool {
         let is_first = self.start <= other.start;
         let (first, second) = if is_first {
@@ -144,7 +144,7 @@ impl Lone {
         }
     }
 
-    /// The envelope of two that are not apart; `None` where that is not one hold.
+    /// The envelope of two holds that are not apart; `None` if it is more than one hold.
     fn join(self, other: Self) -> Option<Self> {
         if self.covers(&other) {
             return Some(self);
@@ -162,8 +162,8 @@ impl Lone {
     }
 }
 
-/// The envelope of `holds`, which are apart and in order of time, and one more: apart and in order again.
-/// `None` where some overlap at different weights, or one would not fit.
+/// The envelope of `holds`, which are apart and in order of time, and of one more; apart and in order.
+/// `None` if some overlap at different weights, or one would not fit.
 pub(super) fn joined(holds: &[Lone], other: Lone) -> Option<Apart> {
     let mut joined = other;
     let mut apart = Apart::new();
@@ -171,8 +171,7 @@ pub(super) fn joined(holds: &[Lone], other: Lone) -> Option<Apart> {
         if hold.is_apart(&joined) {
             apart.push(*hold);
         } else {
-            // It may reach further now, but only to holds that are still to come: those before were
-            // apart from this one.
+            // It may extend further now, but only to later holds: the earlier ones were apart from this one.
             joined = hold.join(joined)?;
         }
     }

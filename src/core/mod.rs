@@ -1,10 +1,10 @@
 //! What a score is, and nothing else: values in, values out.
 //!
-//! No file, network, clock, thread, log or interpreter is known here. Read in this order:
+//! This module uses no file, network, clock, thread, log or interpreter. Reading order:
 //! [`time`] and [`weight`] (the two quantities), [`event`] (what is sent and what is refused),
-//! [`columns`] (many events side by side), [`key`] (all that is known of one key), [`timeline`]
+//! [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`];
-//! [`encoding`] is how events lie in files of our own.
+//! [`encoding`] is the format of events in our own files.
 
 pub(crate) mod columns;
 mod double;

@@ -1,7 +1,7 @@
 //! The integral of weight over time, exact: 256-bit counts of 1e-18 weight x microseconds.
 //!
 //! A weight is under 2^128 and a time under 2^59, so 2^69 keys fit before a sum could overflow.
-//! Nothing here rounds but [`Score::nearest_double`], which is for show.
+//! Nothing here rounds except [`Score::nearest_double`], which is for display.
 
 use std::fmt;
 use std::iter::Sum;
@@ -11,7 +11,7 @@ use ruint::aliases::U256;
 
 use super::Wad;
 
-/// More than what a few roundings of a double can add up to, relative to it.
+/// More than the relative error that a few roundings of a double can add up to.
 pub(crate) const DOUBLE_SLACK: f64 = 16.0 * f64::EPSILON;
 
 /// An exact score in steps of 1e-24 weight-seconds (1e-18 weight x 1 microsecond).
@@ -19,7 +19,7 @@ pub(crate) const DOUBLE_SLACK: f64 = 16.0 * f64::EPSILON;
 pub struct Score(U256);
 
 impl Score {
-    /// No score.
+    /// A score of zero.
     pub const ZERO: Self = Self(U256::ZERO);
 
     /// `weight` held for `micros` microseconds.
@@ -44,10 +44,10 @@ impl Score {
     /// The double nearest to the score in weight-seconds, ties to even.
     ///
     /// # Panics
-    /// Never: the text of a score is a number.
+    /// Never: the text of a score is always a valid number.
     #[must_use]
     pub fn nearest_double(self) -> f64 {
-        // The standard library's reader of decimals rounds once, to nearest, ties to even.
+        // The decimal parser of the standard library rounds once, to nearest, ties to even.
         self.to_string()
             .parse()
             .expect("a score prints as a decimal number")
@@ -56,7 +56,7 @@ impl Score {
     /// `times` this score.
     ///
     /// # Panics
-    /// Where that does not fit into 256 bits: more than 2^69 keys would be needed.
+    /// If the product does not fit into 256 bits: more than 2^69 keys would be needed.
     #[must_use]
     #[inline]
     pub fn times(self, times: u64) -> Self {
@@ -67,14 +67,14 @@ impl Score {
         )
     }
 
-    /// A double of steps that is close and not below. Good for leaving out what cannot lead; no
-    /// score is made of it.
+    /// A double of steps, close to the score and not below it. Used to skip what cannot lead, never to
+    /// compute a score.
     #[must_use]
     pub fn ceiling(self) -> f64 {
         self.about() * (1.0 + DOUBLE_SLACK)
     }
 
-    /// A double of steps that is close and not above; see [`Self::ceiling`].
+    /// A double of steps, close to the score and not above it; see [`Self::ceiling`].
     #[must_use]
     pub fn floor(self) -> f64 {
         self.about() * (1.0 - DOUBLE_SLACK)
@@ -91,13 +91,13 @@ impl Score {
         ((highest as f64 * LIMB + high as f64) * LIMB + low as f64) * LIMB + lowest as f64
     }
 
-    /// From steps of 1e-24 weight-seconds.
+    /// A score of so many steps of 1e-24 weight-seconds.
     #[must_use]
     pub const fn from_steps(steps: U256) -> Self {
         Self(steps)
     }
 
-    /// Steps of 1e-24 weight-seconds.
+    /// The score in steps of 1e-24 weight-seconds.
     #[must_use]
     pub const fn steps(self) -> U256 {
         self.0
@@ -140,7 +140,7 @@ impl fmt::Display for Score {
     }
 }
 
-/// Held time and score together: what a key, a holder or a stretch of time adds up to.
+/// Held time and score: the totals of a key, a holder or a stretch of time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Totals {
     /// Held time in microseconds.
@@ -150,7 +150,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Nothing held.
+    /// Nothing held, no score.
     pub const ZERO: Self = Self {
         held_us: 0,
         score: Score::ZERO,

@@ -1,20 +1,19 @@
-//! What a reader of files fills: events one at a time, or the closed holds of many rows at once.
+//! The receiver of events read from files: one event at a time, or the closed holds of many rows at once.
 //!
-//! Nearly every row of a large file is a closed hold without a name. Rows of that kind may come
-//! together, so that a sink looks up each of their tokens once; they say nothing that single events
-//! would not.
+//! Nearly every row of a large file is a closed hold without an `event_id`. Such rows may be passed
+//! together, so that a sink looks up each of their tokens once; the result is the same as for single events.
 
 use super::{Claim, Event, Fact, Micros, Wad};
 
-/// Takes valid events. It never fails: what passed [`super::Draft::check`] is never refused.
+/// Takes valid events. It never fails: an event that passed [`super::Draft::check`] is never refused.
 pub trait EventSink {
     /// Takes one event.
     fn accept(&mut self, event: &Event<'_>);
 
-    /// Takes each of `holds` as the event that it stands for; none of `token_ids` is empty.
+    /// Takes each of `holds` as an event; none of `token_ids` is empty.
     ///
     /// # Panics
-    /// Where the token of a hold is no place in `token_ids`.
+    /// If the token of a hold is not an index of `token_ids`.
     fn accept_holds<'a>(
         &mut self,
         token_ids: &[&str],
@@ -30,7 +29,7 @@ pub trait EventSink {
     }
 }
 
-/// A closed hold without a name, its token a place in a list of ids.
+/// A closed hold without an `event_id`; its token is an index into a list of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedHold<'a> {
     token: usize,
@@ -41,7 +40,7 @@ pub struct ClosedHold<'a> {
 }
 
 impl<'a> ClosedHold<'a> {
-    /// `None` where `holder_id` is empty or `end` lies before `start`.
+    /// `None` if `holder_id` is empty or `end` is before `start`.
     #[must_use]
     #[inline]
     pub fn new(
@@ -59,7 +58,7 @@ impl<'a> ClosedHold<'a> {
         })
     }
 
-    /// The place of its token in the list that it came with.
+    /// The index of its token in the list that was passed with it.
     #[must_use]
     #[inline]
     pub const fn token(&self) -> usize {
@@ -73,7 +72,7 @@ impl<'a> ClosedHold<'a> {
         self.holder_id
     }
 
-    /// What it says of its key.
+    /// The fact that it states about its key.
     #[must_use]
     #[inline]
     pub const fn fact(&self) -> Fact {

@@ -74,7 +74,7 @@ impl<V: Copy> SortedMap<V> {
             return;
         }
         if self.0.is_empty() {
-            // Most keys never see a second entry: no room is kept for one.
+            // Most keys never get a second entry, so no capacity is reserved for one.
             self.0.reserve_exact(1);
         }
         self.0.insert(place, (at, value));
@@ -84,7 +84,7 @@ impl<V: Copy> SortedMap<V> {
         self.0.retain(|(key, _)| *key != at);
     }
 
-    /// Where an entry at `at` is, or would be.
+    /// The index of the entry at `at`, or where it would be inserted.
     fn place(&self, at: Micros) -> usize {
         self.0.partition_point(|(key, _)| *key < at)
     }

@@ -1,7 +1,7 @@
 //! An instant: UTC microseconds since 1970, in the years 0001 to 9999.
 //!
-//! Reads and prints RFC 3339. It knows no clock and no time zone database: an offset is part of
-//! the text or the text is refused. The calendar arithmetic is Howard Hinnant's
+//! Reads and prints RFC 3339. It uses no clock and no time zone database: the text must contain its
+//! offset, or it is refused. The calendar arithmetic is Howard Hinnant's
 //! `days_from_civil` and `civil_from_days` ("chrono-compatible low-level date algorithms").
 
 use std::fmt;
@@ -35,7 +35,7 @@ impl Micros {
     /// The last microsecond of the year 9999.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
-    /// From microseconds since 1970; `OutOfRange` outside the years 0001 to 9999.
+    /// From microseconds since 1970; `OutOfRange` if that is outside the years 0001 to 9999.
     pub const fn new(micros: i64) -> Result<Self, TimeError> {
         if micros < Self::MIN.0 || micros > Self::MAX.0 {
             return Err(TimeError::OutOfRange);
@@ -43,7 +43,7 @@ impl Micros {
         Ok(Self(micros))
     }
 
-    /// From milliseconds since 1970; `OutOfRange` outside the years 0001 to 9999.
+    /// From milliseconds since 1970; `OutOfRange` if that is outside the years 0001 to 9999.
     pub const fn from_millis(millis: i64) -> Result<Self, TimeError> {
         match millis.checked_mul(1_000) {
             Some(micros) => Self::new(micros),
@@ -77,8 +77,8 @@ impl Micros {
 
     /// Reads `YYYY-MM-DDThh:mm:ss[.digits](Z|±hh:mm)`; digits past the sixth are dropped.
     ///
-    /// A space or a lower-case `t` may stand for the `T`, a lower-case `z` for the `Z`. A leap
-    /// second (`:60`) names no UTC microsecond of its own and is refused.
+    /// A space or a lower-case `t` may replace the `T`, a lower-case `z` the `Z`. A leap second (`:60`) is
+    /// refused, because it has no UTC microsecond of its own.
     pub fn parse_rfc3339(text: &str) -> Result<Self, TimeError> {
         let bytes = text.as_bytes();
         let (Some(date_time), Some(rest)) = (bytes.first_chunk::<19>(), bytes.get(19..)) else {
@@ -155,7 +155,7 @@ impl CivilTime {
         })
     }
 
-    /// Seconds since 1970 of these fields read as UTC.
+    /// Seconds since 1970, if these fields are UTC.
     fn seconds(&self) -> i64 {
         days_since_1970(self.year, self.month, self.day) * DAY_SECONDS + self.second_of_day
     }
@@ -185,7 +185,7 @@ fn two_digits(tens: u8, ones: u8) -> Option<i64> {
         .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
-/// The fraction in microseconds and what follows it; `None` for a point without digits.
+/// The fraction in microseconds and the text after it; `None` for a point without digits.
 fn read_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(digits) = text.strip_prefix(b".") else {
         return Some((0, text));
@@ -203,7 +203,7 @@ fn read_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
 }
 
 impl fmt::Display for Micros {
-    /// RFC 3339 in UTC, with as many of six decimals as are needed.
+    /// RFC 3339 in UTC, with as many of six decimals as needed.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.div_euclid(SECOND);
         let fraction = self.0.rem_euclid(SECOND);

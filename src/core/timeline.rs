@@ -1,8 +1,8 @@
-//! The effective weight of one key over time, and its integral, kept up to date fact by fact.
+//! The effective weight of one key over time, and its integral, updated with each fact.
 //!
-//! Closed holds are kept as their upper envelope (disjoint segments at the largest weight), marks
-//! as the strongest mark of each instant; both are what the semantics can ever ask of them, so a
-//! fact that changes neither leaves no trace. A fact cannot be taken back here: see [`super::key`].
+//! Closed holds are stored as their upper envelope (disjoint segments at the largest weight), marks
+//! as the strongest mark of each instant. The semantics depend on nothing else, so a fact that changes
+//! neither is not stored. A fact cannot be withdrawn here: see [`super::key`].
 
 use smallvec::SmallVec;
 
@@ -11,12 +11,12 @@ use super::weight::NarrowWad;
 use super::window::length;
 use super::{Fact, Micros, Score, Totals, Wad, Window};
 
-/// What the marks of one instant set the curve to. The larger one wins.
+/// How the marks of one instant set the curve. The larger one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
     /// Held at this weight until the next mark.
     On(Wad),
-    /// Not held until the next mark; it wins over every start of its instant.
+    /// Not held until the next mark; it wins over every start at its instant.
     Off,
 }
 
@@ -40,7 +40,7 @@ impl Held {
     }
 }
 
-/// A maximal stretch of one effective weight.
+/// A maximal stretch of constant effective weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// First instant.
@@ -60,8 +60,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Adds a fact; returns whether that changed anything. Adding one again, or one that is
-    /// covered, does not.
+    /// Adds a fact; returns whether that changed anything. A repeated or covered fact changes nothing.
     pub fn record(&mut self, fact: Fact) -> bool {
         match fact {
             Fact::Closed { start, end, weight } if start < end => {
@@ -73,12 +72,12 @@ impl Timeline {
         }
     }
 
-    /// Where the last stretch of the envelope begins.
+    /// The start of the last stretch of the envelope.
     pub(super) fn last_stretch(&self) -> Option<Micros> {
         self.holds.last().map(|(start, _)| start)
     }
 
-    /// How many facts [`Self::facts`] hands out.
+    /// The number of facts that [`Self::facts`] yields.
     #[must_use]
     pub fn fact_count(&self) -> usize {
         self.holds.len() + self.marks.len()
@@ -98,7 +97,7 @@ impl Timeline {
         holds.chain(marks)
     }
 
-    /// The first instant at which anything is known; `None` where nothing is.
+    /// The first instant of any fact; `None` if there are no facts.
     #[must_use]
     pub fn beginning(&self) -> Option<Micros> {
         let hold = self.holds.first().map(|(start, _)| start);
@@ -106,7 +105,7 @@ impl Timeline {
         hold.into_iter().chain(mark).min()
     }
 
-    /// The last instant at which anything changes; `None` where nothing is known.
+    /// The last instant at which the weight may change; `None` if there are no facts.
     #[must_use]
     pub fn horizon(&self) -> Option<Micros> {
         let hold = self.holds.last().map(|(_, held)| held.end);
@@ -114,7 +113,7 @@ impl Timeline {
         hold.max(mark)
     }
 
-    /// The weight that is still held past the horizon, since its mark.
+    /// The weight still held past the horizon, since its mark.
     #[must_use]
     pub fn open(&self) -> Option<(Micros, Wad)> {
         match self.marks.last() {
@@ -129,7 +128,7 @@ impl Timeline {
         self.totals
     }
 
-    /// Totals over `window`: at once where it holds all that is known, by a walk where it cuts.
+    /// Totals over `window`: at once if it contains all facts, otherwise by a walk.
     #[must_use]
     pub fn score(&self, window: &Window) -> Totals {
         let (Some(beginning), Some(horizon)) = (self.beginning(), self.horizon()) else {
@@ -182,7 +181,7 @@ impl Timeline {
         segments
     }
 
-    /// How many stretches and marks are kept; each takes 48 bytes or less.
+    /// The number of stretches and marks; each takes 48 bytes or less.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.holds.len() + self.marks.len()
@@ -208,7 +207,7 @@ impl Timeline {
             return false;
         }
         self.extend_horizon(at);
-        // A mark speaks until the next one; past the last one the totals end at the horizon.
+        // A mark applies until the next one; past the last one, the totals end at the horizon.
         let next = self.marks.first_after(at).map(|(next, _)| next);
         let until = next.or(self.horizon()).unwrap_or(at);
         self.totals -= self.integrate(at, until, true);
@@ -235,7 +234,7 @@ impl Timeline {
         totals
     }
 
-    /// Calls `visit` with the stretches of effective weight within `[start, end)`, in order; without
+    /// Calls `visit` with the stretches of effective weight within `[start, end)`, in order. Without
     /// `open_counts` the curve ends at the last mark. Neighbours may have the same weight.
     fn walk(
         &self,
@@ -311,16 +310,16 @@ pub(super) fn push_joined(segments: &mut Vec<Segment>, next: Segment) {
     }
 }
 
-/// Lifts the envelope to at least `weight` over `[start, end)` and returns what that adds.
+/// Lifts the envelope to at least `weight` over `[start, end)` and returns what that adds to the totals.
 ///
-/// Segments stay disjoint, and touching ones of one weight are joined, so the envelope is the same
-/// whatever the order of the holds that made it.
+/// Segments stay disjoint, and touching segments of one weight are joined, so the envelope does not
+/// depend on the order of the holds.
 fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -> Totals {
     let covering = holds.last_until(start);
     if covering.is_some_and(|(_, held)| held.end >= end && held.weight() >= weight) {
         return Totals::ZERO;
     }
-    // One that ends at `start` is touched too, also where another begins there.
+    // A segment that ends at `start` is touched too, even if another one begins there.
     let before = holds.last_before(start);
     let before = before.filter(|(_, held)| held.end >= start);
     let after = holds
@@ -353,7 +352,7 @@ fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -
         push((*from).max(end), held.end, held.weight());
     }
     if cursor < end {
-        // Only where nothing reaches past `end`: such a segment has moved the cursor there.
+        // Only if nothing extends past `end`: such a segment has moved the cursor there.
         push(cursor, end, weight);
         gained += Totals::of(weight, length(cursor, end));
     }
@@ -361,10 +360,10 @@ fn raise(holds: &mut SortedMap<Held>, start: Micros, end: Micros, weight: Wad) -
     gained
 }
 
-/// Stretches of the envelope by their start; most holds meet few of them.
+/// Stretches of the envelope by their start; most holds overlap few of them.
 type Stretches = SmallVec<[(Micros, Held); 8]>;
 
-/// Puts `new` in the place of `old`, both in order of time; what stands in both is not touched.
+/// Replaces `old` by `new`, both in order of time; entries in both are left alone.
 fn replace(holds: &mut SortedMap<Held>, old: &[(Micros, Held)], new: &[(Micros, Held)]) {
     let mut kept = new.iter().copied().peekable();
     for (from, _) in old {

@@ -1,7 +1,7 @@
 //! A weight: a decimal >= 0 in steps of 1e-18, below 2^128 steps.
 //!
-//! Reads decimal text and binary doubles; both give the decimal that a person would read, so an
-//! event has one weight by every road. It does no arithmetic; see [`super::score`].
+//! Reads decimal text and binary doubles; both give the decimal that a person would read, so an event has
+//! the same weight in every input format. The arithmetic is in [`super::score`].
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct Wad(u128);
 /// Why a value is not a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeightError {
-    /// The text is no decimal number.
+    /// The text is not a decimal number.
     #[error("not a number: give a decimal such as 1.5 or \"2e-3\"")]
     NotANumber,
     /// NaN or an infinity.
@@ -23,7 +23,7 @@ pub enum WeightError {
     /// Below zero.
     #[error("negative")]
     Negative,
-    /// Above zero, but it would round to zero.
+    /// Above zero, but rounds to zero.
     #[error("under 1e-18, the smallest step")]
     TooSmall,
     /// 2^128 steps or more.
@@ -35,18 +35,18 @@ pub enum WeightError {
 const PLACES: i64 = 18;
 
 impl Wad {
-    /// The weight of an event that states none: 1.
+    /// The weight of an event that states no weight: 1.
     pub const ONE: Self = Self(1_000_000_000_000_000_000);
-    /// No weight; the key may still be held.
+    /// Weight zero; the key may still be held.
     pub const ZERO: Self = Self(0);
 
-    /// From steps of 1e-18.
+    /// A weight of so many steps of 1e-18.
     #[must_use]
     pub const fn from_steps(steps: u128) -> Self {
         Self(steps)
     }
 
-    /// Steps of 1e-18.
+    /// The weight in steps of 1e-18.
     #[must_use]
     pub const fn steps(self) -> u128 {
         self.0
@@ -70,7 +70,7 @@ impl Wad {
         decimal.to_wad()
     }
 
-    /// Reads the shortest decimal that prints back to `value`.
+    /// Reads the shortest decimal that reads back as `value`.
     #[inline]
     pub fn from_double(value: f64) -> Result<Self, WeightError> {
         Self::from_short_double(value)
@@ -100,7 +100,7 @@ impl Wad {
     #[inline]
     fn from_short_double(value: f64) -> Option<Self> {
         const MILLIONTHS: f64 = 1e6;
-        // The nearest integer, or one beside it; then the proof fails, and the general way is taken.
+        // The nearest integer, or a neighbour of it; the check then fails, and the general way is taken.
         #[expect(
             clippy::cast_possible_truncation,
             reason = "what does not fit is past the bound below"
@@ -136,7 +136,7 @@ impl From<NarrowWad> for Wad {
     }
 }
 
-/// A decimal as it is written: digits around a point, times a power of ten.
+/// A decimal as written: digits around a point, times a power of ten.
 struct Decimal<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
@@ -211,7 +211,7 @@ impl<'a> Decimal<'a> {
     }
 }
 
-/// What was cut off, as far as half-to-even rounding asks.
+/// The digits that were cut off, as far as rounding half to even needs them.
 #[derive(Default)]
 struct Rounding {
     first: Option<u8>,
@@ -236,7 +236,7 @@ impl Rounding {
     }
 }
 
-/// Whether a minus stands before it, and what follows the sign.
+/// Whether there is a minus sign, and the text after the sign.
 fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     match text {
         [sign @ (b'-' | b'+'), rest @ ..] => (*sign == b'-', rest),
@@ -248,7 +248,7 @@ fn split_digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }
 
-/// A power of ten; one past any weight's range is as good as a larger one, so it saturates.
+/// A power of ten. It saturates: beyond any weight's range, larger powers make no difference.
 fn read_exponent(text: &[u8]) -> Option<i64> {
     let (negative, digits) = split_sign(text);
     let (digits, rest) = split_digits(digits);
@@ -262,7 +262,7 @@ fn read_exponent(text: &[u8]) -> Option<i64> {
 }
 
 impl fmt::Display for Wad {
-    /// The exact decimal without trailing zeros.
+    /// As an exact decimal without trailing zeros.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, fraction) = (self.0 / Self::ONE.0, self.0 % Self::ONE.0);
         write!(out, "{whole}")?;

@@ -1,15 +1,15 @@
-//! The stretch of time that a question is about.
+//! The time window of a question.
 
 use super::Micros;
 
-/// `[from, as_of)`, and whether what is still open counts.
+/// `[from, as_of)`, and whether open holds count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// First instant that counts; `None` for the beginning of time.
     pub from: Option<Micros>,
     /// First instant that no longer counts.
     pub as_of: Micros,
-    /// Leaves out what follows a key's last mark.
+    /// Leaves out what comes after a key's last mark.
     pub closed_only: bool,
 }
 
@@ -38,7 +38,7 @@ impl Window {
     }
 }
 
-/// Microseconds from `start` to `end`; 0 where `end` is not after `start`.
+/// Microseconds from `start` to `end`; 0 if `end` is not after `start`.
 #[must_use]
 #[inline]
 pub(crate) fn length(start: Micros, end: Micros) -> u64 {

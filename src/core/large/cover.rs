@@ -1,11 +1,10 @@
-//! Closed holds that may be withdrawn again, found by the instants that they cover.
+//! Closed holds that may be withdrawn, searchable by the instants that they cover.
 //!
 //! An interval tree (Edelsbrunner, 1980) whose shape is fixed by time itself: a hold belongs to the
-//! smallest aligned power of two of microseconds that holds all of it. It then covers the middle of that,
-//! so whether it covers an instant of the first half is a question of its start alone, and of the second
-//! half of its end alone. For each power of two there is one tree in order of start and one in order of
-//! end, with the strongest hold of every branch. Equal holds are one; who counts them is
-//! [`super::LargeKey`].
+//! smallest aligned power of two of microseconds that contains it. It then covers the middle of that range,
+//! so whether it covers an instant of the first half depends on its start alone, and of the second half on
+//! its end alone. For each power of two there is one tree ordered by start and one ordered by end, with the
+//! strongest hold of every branch. Equal holds are stored once; [`super::LargeKey`] counts them.
 
 use super::level::Level;
 use super::tree::{Branch, Kind, Node};
@@ -15,7 +14,7 @@ use crate::core::{Micros, Wad};
 /// Closed holds, each once.
 #[derive(Clone, Default)]
 pub(super) struct Cover {
-    /// By the power of two; as many as are needed.
+    /// By the power of two; grows on demand.
     sizes: Vec<Size>,
 }
 
@@ -26,7 +25,7 @@ struct Size {
     by_last: Tree,
 }
 
-/// A closed hold that is not empty, with the edge first by which it is ordered: its first or its last
+/// A closed hold that is not empty. `at` is the edge that it is ordered by: its first or its last
 /// microsecond, counted from the beginning of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
@@ -40,7 +39,7 @@ impl Entry {
         (self.at, self.other, self.weight.into())
     }
 
-    /// The stronger one is the greater one; of equally strong ones that which lasts longer.
+    /// The stronger one is the greater one; of equally strong ones, the longer.
     fn strength(&self) -> Strength {
         Strength {
             level: Level::held(self.weight.into()),
@@ -68,13 +67,13 @@ struct Entries;
 struct Summary {
     /// No entry comes before this one.
     first: (u64, u64, Wad),
-    /// No entry lies after this.
+    /// No entry comes after this one.
     last_at: u64,
     strongest: Strength,
 }
 
 impl Summary {
-    /// With one entry more, which may be the only one.
+    /// The summary with one entry more, which may be the only one.
     fn with(mut self, entry: &Entry, is_only: bool) -> Self {
         let order = entry.order();
         self.first = if is_only {
@@ -141,7 +140,7 @@ impl Default for Tree {
 }
 
 impl Cover {
-    /// Adds a hold; returns whether it was not among them.
+    /// Adds a hold; returns whether it was absent.
     pub(super) fn insert(&mut self, start: Micros, end: Micros, weight: Wad) -> bool {
         let (size, by_start, by_last) = entries(start, end, weight);
         if self.sizes.len() <= size {
@@ -154,15 +153,14 @@ impl Cover {
         is_new
     }
 
-    /// Takes away a hold that is among them.
+    /// Removes a hold that is present.
     pub(super) fn remove(&mut self, start: Micros, end: Micros, weight: Wad) {
         let (size, by_start, by_last) = entries(start, end, weight);
         self.sizes[size].by_start.remove(by_start);
         self.sizes[size].by_last.remove(by_last);
     }
 
-    /// The largest weight that covers `at`, and the first instant before `end` at which that may be
-    /// another one.
+    /// The largest weight that covers `at`, and the first instant before `end` at which it may change.
     pub(super) fn at(&self, at: Micros, end: Micros) -> (Level, Micros) {
         let instant = offset(at);
         let mut strongest = Strength::NONE;
@@ -222,7 +220,7 @@ impl Tree {
         strongest
     }
 
-    /// Where the first entry lies from `first` on and before `end` that is above `level`.
+    /// The position of the first entry above `level`, from `first` on and before `end`.
     fn first_above(&self, level: Level, first: u64, end: u64) -> Option<u64> {
         find_above(&self.root, level, (first, end))
     }
@@ -241,13 +239,13 @@ fn offset(at: Micros) -> u64 {
     at.get().abs_diff(Micros::MIN.get())
 }
 
-/// The place of the branch that an entry lies in, or would.
+/// The index of the branch that contains an entry, or would contain it.
 fn place(branches: &[Branch<Entries>], entry: &Entry) -> usize {
     let after = branches.partition_point(|branch| branch.summary.first <= entry.order());
     after.saturating_sub(1)
 }
 
-/// Whether it was not there.
+/// Returns whether the entry was absent.
 fn insert(branch: &mut Branch<Entries>, entry: Entry) -> bool {
     step();
     match &mut branch.node {

@@ -1,11 +1,10 @@
-//! A level for every instant, as stretches in order, with its integral over any window.
+//! A level for every instant, stored as stretches in order, with its integral over any window.
 //!
-//! Holds lift it, and what is withdrawn lets it down again; why a level is what it is, it does not know.
-//! A lift that reaches over many stretches does not walk them: a branch knows its lowest level, the next
-//! one above and for how long the lowest lasts, so a lift to something between the two changes one number
-//! there (the segment tree beats of Ji, "A simple introduction to segment tree beats", 2016). It walks on
-//! where levels meet and become one, and each of those was made by an earlier change.
-//! `docs/decisions/large-keys.md` has the bound.
+//! Holds lift the curve, and withdrawals lower it; the caller decides which level applies. A lift over many
+//! stretches does not visit each of them: a branch stores its lowest level, the next one above and how long
+//! the lowest lasts, so a lift to a level between the two changes one number there (the segment tree beats of
+//! Ji, "A simple introduction to segment tree beats", 2016). It goes deeper only if levels become equal, and
+//! each of those was made by an earlier change. `docs/decisions/large-keys.md` states the bound.
 
 use super::level::Level;
 use super::tree::{Branch, Kind, Node};
@@ -24,7 +23,7 @@ struct Stretches;
 /// From `start` until the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stretch {
-    /// Twice the instant, and one more where something is held.
+    /// Twice the instant, plus one if something is held.
     start_and_held: i64,
     weight: NarrowWad,
 }
@@ -51,18 +50,18 @@ impl Stretch {
     }
 }
 
-/// What lies in `[start, end)`.
+/// A summary of the stretches in `[start, end)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Summary {
     start: Micros,
     end: Micros,
-    /// The lowest level; what is lower below this branch is to be read as this.
+    /// The lowest level; any lower level below this branch is to be read as this one.
     low: Level,
-    /// Something below is lower than that.
+    /// Whether some level below the branch is lower than `low`.
     is_lifted: bool,
-    /// How long the level is the lowest.
+    /// How long the curve is at the lowest level.
     low_micros: u64,
-    /// The lowest one of the others.
+    /// The second lowest level.
     next: Level,
     high: Level,
     totals: Totals,
@@ -108,7 +107,7 @@ impl Summary {
         }
     }
 
-    /// Lifts the lowest to `level`, which is below the others.
+    /// Lifts the lowest level to `level`, which is below all others.
     fn lift_lowest(&mut self, level: Level) {
         self.totals += level.gain(self.low, self.low_micros);
         if self.high == self.low {
@@ -118,7 +117,7 @@ impl Summary {
         self.is_lifted = true;
     }
 
-    fn lies_in(&self, start: Micros, end: Micros) -> bool {
+    fn is_within(&self, start: Micros, end: Micros) -> bool {
         start <= self.start && self.end <= end
     }
 
@@ -175,7 +174,7 @@ impl Kind for Stretches {
     }
 }
 
-/// What a change does to the level of each instant.
+/// How a change sets the level of each instant.
 #[derive(Clone, Copy)]
 enum Change {
     AtLeast(Level),
@@ -200,14 +199,14 @@ impl Default for Curve {
 }
 
 impl Curve {
-    /// Lifts to `level` what is lower in `[start, end)`; returns whether that was anything.
+    /// Lifts everything below `level` in `[start, end)` to it; returns whether that changed anything.
     pub(super) fn raise(&mut self, start: Micros, end: Micros, level: Level) -> bool {
         let before = self.root.summary.totals;
         self.change(start, end, Change::AtLeast(level));
         self.root.summary.totals != before
     }
 
-    /// Makes it `level` in `[start, end)`.
+    /// Sets the level in `[start, end)`.
     pub(super) fn assign(&mut self, start: Micros, end: Micros, level: Level) {
         self.change(start, end, Change::Exactly(level));
     }
@@ -224,7 +223,7 @@ impl Curve {
         totals
     }
 
-    /// The level at `at`, and an instant up to which it stays so.
+    /// The level at `at`, and an instant up to which it stays the same.
     pub(super) fn at(&self, at: Micros) -> (Level, Micros) {
         let (mut branch, mut floor) = (&self.root, Level::NOTHING);
         loop {
@@ -249,7 +248,7 @@ impl Curve {
         }
     }
 
-    /// The first stretch, or a part of it, in `[start, end)` that is no higher than `level`.
+    /// The first stretch in `[start, end)`, or a part of it, that is not above `level`.
     pub(super) fn first_at_most(
         &self,
         level: Level,
@@ -324,7 +323,7 @@ fn uniform(start: Micros, end: Micros, level: Level) -> Branch<Stretches> {
 fn apply(branch: &mut Branch<Stretches>, start: Micros, end: Micros, change: Change) {
     step();
     let summary = &mut branch.summary;
-    let is_whole = summary.lies_in(start, end);
+    let is_whole = summary.is_within(start, end);
     match change {
         Change::AtLeast(least) if least <= summary.low => return,
         Change::AtLeast(least) if is_whole && least < summary.next && least < summary.high => {
@@ -384,7 +383,7 @@ fn apply_to_block(
     items.dedup_by(|second, first| second.level() == first.level());
 }
 
-/// Lets a stretch begin at `at`, which lies in the block.
+/// Makes a stretch begin at `at`, which is inside the block.
 fn cut(items: &mut Vec<Stretch>, at: Micros) {
     let after = items.partition_point(|stretch| stretch.start() <= at);
     let covering = items[after - 1];
@@ -407,7 +406,7 @@ fn add_totals(
     if floor > summary.low {
         summary.lift_lowest(floor);
     }
-    if summary.lies_in(start, end) {
+    if summary.is_within(start, end) {
         *totals += summary.totals;
         return;
     }
@@ -524,7 +523,7 @@ fn each(
     }
 }
 
-/// Stretches beside each other, each with its end.
+/// Consecutive stretches, each with its end.
 fn with_ends(
     items: &[Stretch],
     end: Micros,

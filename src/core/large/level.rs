@@ -2,7 +2,7 @@
 
 use crate::core::{Score, Totals, Wad};
 
-/// A weight, or that nothing is held, which is less than holding at weight 0.
+/// A weight, or nothing held, which is lower than holding at weight 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Level {
     rank: Rank,
@@ -13,7 +13,7 @@ pub(super) struct Level {
 enum Rank {
     Nothing,
     Held,
-    /// More than anything that can be held.
+    /// Above every level that can be held.
     Above,
 }
 
@@ -24,7 +24,7 @@ impl Level {
         steps: 0,
     };
 
-    /// More than any weight.
+    /// Above every weight.
     pub(super) const ABOVE: Self = Self {
         rank: Rank::Above,
         steps: 0,
@@ -38,12 +38,12 @@ impl Level {
         }
     }
 
-    /// The weight, where anything is held.
+    /// The weight, if anything is held.
     pub(super) fn weight(self) -> Option<Wad> {
         (self.rank == Rank::Held).then(|| Wad::from_steps(self.steps))
     }
 
-    /// What `micros` of it add up to.
+    /// The totals of `micros` at this level.
     pub(super) fn totals(self, micros: u64) -> Totals {
         match self.rank {
             Rank::Held => Totals::of(Wad::from_steps(self.steps), micros),
@@ -51,7 +51,7 @@ impl Level {
         }
     }
 
-    /// What `micros` of it add to what they added at the level `from`, which is lower.
+    /// What raising `micros` from the lower level `from` to this one adds to the totals.
     pub(super) fn gain(self, from: Self, micros: u64) -> Totals {
         let more = Wad::from_steps(self.steps - from.steps);
         Totals {

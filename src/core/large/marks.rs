@@ -1,4 +1,4 @@
-//! The marks of one key, and the curve that they set.
+//! The marks of one key, and the curve that they define.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,24 @@ use crate::core::timeline::Mark;
 /// Marks by instant; the strongest of each sets the curve until the next one.
 #[derive(Clone, Default)]
 pub(super) struct Marks {
-    /// The strongest one of each instant; it can never be withdrawn.
+    /// The strongest plain mark of each instant; it can never be withdrawn.
     plain: BTreeMap<Micros, Mark>,
-    /// All that are in force, and how often each.
+    /// All marks in force, with the number of claims for each.
     named: BTreeMap<(Micros, Mark), u32>,
 }
 
-/// What a mark made of the curve.
+/// How a mark changed the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
     pub(super) start: Micros,
-    /// The next mark; the end of time where there is none.
+    /// The next mark, or the end of time if there is no next mark.
     pub(super) end: Micros,
     pub(super) before: Level,
     pub(super) after: Level,
 }
 
 impl Marks {
-    /// Adds a mark that stays; `None` where one as strong is known to stay.
+    /// Adds a plain mark; `None` if one at least as strong is already there.
     pub(super) fn add_plain(&mut self, at: Micros, mark: Mark) -> Option<Turn> {
         if self.plain.get(&at).is_some_and(|known| *known >= mark) {
             return None;
@@ -55,7 +55,7 @@ impl Marks {
         })
     }
 
-    /// The marks that stay, in order.
+    /// The plain marks, in order.
     pub(super) fn plain(&self) -> impl ExactSizeIterator<Item = (Micros, Mark)> {
         self.plain.iter().map(|(at, mark)| (*at, *mark))
     }
@@ -72,7 +72,7 @@ impl Marks {
         self.set_by(Micros::MAX)
     }
 
-    /// The level of the curve at `at`, and the mark at which it ends, the end of time where there is none.
+    /// The level of the curve at `at`, and the next mark, or the end of time if there is no next mark.
     pub(super) fn at(&self, at: Micros) -> (Level, Micros) {
         let level = self.set_by(at).map_or(Level::NOTHING, |(_, level)| level);
         (level, self.next_after(at))

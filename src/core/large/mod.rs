@@ -1,8 +1,8 @@
-//! A key that knows many facts: every fact costs about a logarithm of how many there are.
+//! A key with many facts: each fact costs about the logarithm of their number.
 //!
-//! Nothing is made anew as a whole. The effective weight is a [`Curve`] that a new fact lifts; where a
-//! named fact is withdrawn, only the stretches are looked at that it alone held up, and each falls to what
-//! the other facts say there. Small keys are kept in less memory, see [`super::key`].
+//! Nothing is rebuilt as a whole. The effective weight is a [`Curve`] that a new fact lifts. After the
+//! withdrawal of a named fact, only the stretches that it alone held up are visited, and each falls to the
+//! level of the remaining facts. Small keys use a form with less memory, see [`super::key`].
 
 mod cover;
 mod curve;
@@ -27,28 +27,28 @@ use self::standings::{Replaced, Standings};
 use super::timeline::{Mark, push_joined};
 use super::{Claim, Fact, Micros, Segment, Standing, Totals, Wad, Window};
 
-/// All that is known of a large key.
+/// All facts of a large key.
 #[derive(Clone, Default)]
 pub(super) struct LargeKey {
-    /// The largest weight of the plain closed holds; they stay.
+    /// The largest weight of the plain closed holds, which are never withdrawn.
     plain: Curve,
     marks: Marks,
     standings: Standings,
     /// Named closed holds in force.
     cover: Cover,
-    /// How often a hold of `cover` is in force beyond once.
+    /// The number of claims for a hold of `cover`, minus one.
     repeats: HashMap<Hold, u32>,
-    /// Plain and named closed holds together; `None` while none has a name.
+    /// Plain and named closed holds together; `None` if there are no named ones.
     holds: Option<Box<Curve>>,
-    /// Closed holds and marks together; `None` while there are no marks. It is open to the end of time
-    /// where the last mark is.
+    /// Closed holds and marks together; `None` if there are no marks. It extends to the end of time if the
+    /// last mark starts a hold.
     effective: Option<Box<Curve>>,
-    /// Where the curves may still be too high after something was withdrawn; see [`Self::proceed`].
+    /// Where a curve may still be too high after a withdrawal; see [`Self::proceed`].
     falls: VecDeque<Fall>,
     outline: Outline,
 }
 
-/// `[start, end)` of a curve, where what has held it up at `level` may be gone.
+/// `[start, end)` of a curve, in which the fact that held it up at `level` may be gone.
 #[derive(Clone, Copy)]
 struct Fall {
     curve: FallingCurve,
@@ -65,12 +65,12 @@ enum FallingCurve {
 
 type Hold = (Micros, Micros, Wad);
 
-/// What is asked for with every event.
+/// What every event reads.
 #[derive(Clone, Copy, Debug, Default)]
 struct Outline {
     beginning: Option<Micros>,
     horizon: Option<Micros>,
-    /// The weight that is still held past the horizon.
+    /// The weight still held past the horizon.
     open: Option<Wad>,
     totals: Totals,
 }
@@ -83,8 +83,8 @@ impl fmt::Debug for LargeKey {
 }
 
 impl LargeKey {
-    /// Adds a claim; returns whether that is a change. [`Self::proceed`] is due after it: until that has
-    /// said that it is done, the key answers as it did before, or as it will.
+    /// Adds a claim; returns whether that changed anything. [`Self::proceed`] must be called afterwards:
+    /// until it has returned `true`, the key answers as before the change or as after it.
     pub(super) fn take(&mut self, claim: Claim<'_>) -> bool {
         match claim {
             Claim::Plain(fact) => self.add_plain(fact),
@@ -92,8 +92,8 @@ impl LargeKey {
         }
     }
 
-    /// Lets curves fall where something was withdrawn, over `pieces_max` pieces, and says whether that was
-    /// all of them. More may be added and withdrawn meanwhile.
+    /// Lowers curves after withdrawals, over up to `pieces_max` pieces; returns whether that was all of
+    /// them. Facts may be added and withdrawn in between.
     pub(super) fn proceed(&mut self, mut pieces_max: usize) -> bool {
         while let Some(fall) = self.falls.front_mut() {
             let plain = &self.plain;
@@ -125,7 +125,7 @@ impl LargeKey {
         !self.falls.is_empty()
     }
 
-    /// This key, or a copy of it that is done with what was withdrawn.
+    /// This key, or a copy of it with all withdrawals completed.
     fn finished(&self) -> Cow<'_, Self> {
         if !self.is_under_way() {
             return Cow::Borrowed(self);
@@ -135,7 +135,7 @@ impl LargeKey {
         Cow::Owned(finished)
     }
 
-    /// Makes what is asked for with every event anew.
+    /// Recomputes what every event reads.
     fn outline(&mut self) {
         let holds = self.holds();
         let last_mark = self.marks.last().map(|(at, _)| at);
@@ -154,12 +154,12 @@ impl LargeKey {
         };
     }
 
-    /// The first instant at which anything is known.
+    /// The first instant of any fact.
     pub(super) fn beginning(&self) -> Option<Micros> {
         self.outline.beginning
     }
 
-    /// The last instant at which anything changes.
+    /// The last instant at which the weight may change.
     pub(super) fn horizon(&self) -> Option<Micros> {
         self.outline.horizon
     }
@@ -169,7 +169,7 @@ impl LargeKey {
         self.outline.totals
     }
 
-    /// The weight that is still held past the horizon.
+    /// The weight still held past the horizon.
     pub(super) fn open(&self) -> Option<Wad> {
         self.outline.open
     }
@@ -207,7 +207,7 @@ impl LargeKey {
         segments
     }
 
-    /// Hands out the fewest claims that make a key equal to this one.
+    /// Yields the smallest set of claims that makes an equal key.
     pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
         self.plain
             .held(Micros::MIN, Micros::MAX, |start, end, weight| {
@@ -224,7 +224,7 @@ impl LargeKey {
         }
     }
 
-    /// How many claims [`Self::claims`] hands out, or more than `enough` where they are more than that.
+    /// The number of claims that [`Self::claims`] yields, or some number above `enough` if there are more.
     pub(super) fn claim_count(&self, enough: usize) -> usize {
         let mut count = self.standings.len() + self.marks.plain().len();
         if count <= enough {
@@ -271,7 +271,7 @@ impl LargeKey {
             return false;
         };
         if replaced != standing.fact {
-            // First what is new: what is then withdrawn falls no deeper than that.
+            // The new fact goes first, so that the withdrawal falls no deeper than to it.
             if let Some(fact) = standing.fact {
                 self.add_named(fact);
             }
@@ -349,7 +349,7 @@ impl LargeKey {
         }
     }
 
-    /// Takes what a mark made of its curve into the effective weight.
+    /// Applies what a mark changed in its curve to the effective weight.
     fn follow(&mut self, turn: Turn) {
         let Turn {
             start,
@@ -375,10 +375,10 @@ impl LargeKey {
 }
 
 impl Fall {
-    /// Lets `curve` fall over up to `pieces_max` pieces, which is counted down, to what `others` say: what
-    /// holds from an instant on, and up to which instant, given an end. Says whether that was all.
+    /// Lowers `curve` over up to `pieces_max` pieces, counting it down, to what `others` returns: the level
+    /// from an instant on and the instant up to which it applies, given an end. Returns whether that was all.
     ///
-    /// Whatever is above the level of the fall is held up by others.
+    /// Whatever is above the level of the fall is held up by other facts.
     fn proceed(
         &mut self,
         curve: &mut Curve,
@@ -400,7 +400,7 @@ impl Fall {
     }
 }
 
-/// The larger one of two levels, and where the first of them may become another one.
+/// The larger one of two levels, and the instant at which the first of them may change.
 fn strongest(
     (level, until): (Level, Micros),
     (other, other_until): (Level, Micros),

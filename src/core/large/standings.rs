@@ -1,32 +1,31 @@
-//! The named events of one key, each as it is in force.
+//! The named events of one key, each with its claim in force.
 
 use hashbrown::HashMap;
 
 use crate::core::{Fact, Standing};
 
-/// Tables that the names are dealt to: one of them at a time grows, so that no event waits for a million
-/// names to be moved.
+/// The number of tables that the names are divided over. Only one of them grows at a time, so no event
+/// waits until a million names have been moved.
 const PARTS: usize = 64;
 
-/// Named events by their name.
+/// Named events by name.
 #[derive(Clone, Default)]
 pub(super) struct Standings {
-    /// None until there is a name.
+    /// Empty until there is a name.
     parts: Vec<HashMap<Box<str>, Standing>>,
     count: usize,
 }
 
-/// The fact that was in force under a name, and no longer is.
+/// The fact that was in force under a name and has been replaced.
 pub(super) struct Replaced(pub(super) Option<Fact>);
 
 impl Standings {
-    /// How many names are known.
+    /// The number of names.
     pub(super) const fn len(&self) -> usize {
         self.count
     }
 
-    /// Puts `standing` in the place of what was said under its name, and returns what that was; `None` where
-    /// what was said prevails.
+    /// Replaces the standing of a name and returns the previous one; `None` if the previous one prevails.
     pub(super) fn replace(&mut self, event_id: &str, standing: Standing) -> Option<Replaced> {
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, HashMap::default);
@@ -45,7 +44,7 @@ impl Standings {
         }
     }
 
-    /// All of them, in no order.
+    /// All of them, in arbitrary order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Standing)> {
         let all = self.parts.iter().flatten();
         all.map(|(event_id, standing)| (&**event_id, *standing))

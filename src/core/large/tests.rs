@@ -1,4 +1,4 @@
-//! A large key beside the small form of the same facts, and how many branches its changes look at.
+//! A large key against the small form of the same facts, and the number of branches that changes visit.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn hold(start: i64, end: i64, weight: i64) -> Fact {
     }
 }
 
-/// What is in force, laid over each other from nothing.
+/// The effective weight of the facts in force, computed from scratch.
 fn made_anew(claims: &[Claim<'_>]) -> Timeline {
     let mut timeline = Timeline::default();
     let mut named: BTreeMap<&str, Standing> = BTreeMap::new();
@@ -77,7 +77,7 @@ fn claims() -> impl Strategy<Value = Vec<Claim<'static>>> {
             standing: Standing { revision, fact }
         }),
     ];
-    // Without marks in half of the cases: other curves are then in use.
+    // Half of the cases have no marks: other curves are then in use.
     (proptest::collection::vec(claim, 0..220), any::<bool>()).prop_map(|(mut claims, has_marks)| {
         let is_mark = |fact: &Fact| !matches!(fact, Fact::Closed { .. });
         claims.retain(|claim| match claim {
@@ -151,7 +151,7 @@ proptest! {
         let window = Window { from: from.map(at), as_of: at(as_of), closed_only };
         for (index, claim) in claims.iter().enumerate() {
             key.take(*claim);
-            // Some of what is withdrawn is still to fall when the next claim comes.
+            // Some withdrawals are still in progress when the next claim comes.
             key.proceed(index % 3);
             if index % 16 != 0 && index + 1 < claims.len() {
                 continue;
@@ -167,7 +167,7 @@ proptest! {
             prop_assert_eq!(key.score(&window), expected.score(&window));
             prop_assert_eq!(key.segments(), expected.segments());
         }
-        // What it hands out makes another one that answers alike, and nothing in it is new to this one.
+        // Its claims make another key with the same answers, and none of them is new to this one.
         let mut copy = LargeKey::default();
         let mut count = 0;
         key.clone().claims(|claim| {
@@ -182,8 +182,8 @@ proptest! {
     }
 }
 
-/// Steps that a key takes for all the facts of a pattern, then for corrections of a third of them,
-/// each divided by the events and the logarithm of their number.
+/// Steps that a key takes for all facts of a pattern, then for corrections of a third of them, each
+/// divided by the number of events and its logarithm.
 fn steps_per_event(facts: &[Fact], is_named: bool) -> (u64, u64) {
     let names: Vec<String> = (0..facts.len()).map(|index| index.to_string()).collect();
     let count = facts.len() as u64;

@@ -1,31 +1,31 @@
-//! Items in order in blocks, under a tree of summaries.
+//! Ordered items in blocks, under a tree of summaries.
 //!
-//! A B+-tree without its strictness: branches beside each other may differ in depth, because a change may
-//! replace a whole branch by one block. Depth only grows where the root is split, so it stays a logarithm
-//! of all the changes that were made. What a summary says, and how a change walks, is up to
-//! [`super::curve`] and [`super::cover`]; here blocks are split and joined.
+//! A B+-tree with relaxed balance: neighbouring branches may differ in depth, because a change may replace
+//! a whole branch by one block. Depth grows only if the root is split, so it stays logarithmic in the number
+//! of all changes. [`super::curve`] and [`super::cover`] define the summaries and how a change descends;
+//! this module splits and joins blocks.
 
-/// Items of a block.
+/// Most items in a block.
 const ITEMS_MAX: usize = 64;
-/// Branches of a node.
+/// Most branches in a node.
 const BRANCHES_MAX: usize = 16;
 
-/// What a tree holds, and what a branch says of it.
+/// The items of a tree, and the summary of a branch.
 pub(super) trait Kind: Sized {
     type Item: Copy;
     type Summary: Copy;
 
-    /// Of a block that was a part of what `whole` summarises, from `items` on up to `next`.
+    /// The summary of `items`, a part of the block that `whole` summarises; `next` follows them.
     fn of_items(
         items: &[Self::Item],
         next: Option<&Self::Item>,
         whole: &Self::Summary,
     ) -> Self::Summary;
 
-    /// Of branches beside each other, at least one.
+    /// The summary of consecutive branches, at least one.
     fn of_branches(branches: &[Branch<Self>]) -> Self::Summary;
 
-    /// Hands on to what lies below `branch` what only its summary says so far.
+    /// Applies to the children of `branch` what so far only its summary records.
     fn push_down(_branch: &mut Branch<Self>) {}
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Node<K: Kind> {
     Branches(Vec<Branch<K>>),
 }
 
-// Derived, these would ask for a `Kind` that can be cloned.
+// Derived impls would require `Kind: Clone`.
 impl<K: Kind> Clone for Branch<K> {
     fn clone(&self) -> Self {
         Self {
@@ -82,12 +82,12 @@ impl<K: Kind> Branch<K> {
         self.node.len() > self.node.len_max()
     }
 
-    /// Whether it may be joined to one beside it.
+    /// Whether it may be joined to a neighbour.
     pub(super) fn is_sparse(&self) -> bool {
         self.node.len() <= self.node.len_max() / 4
     }
 
-    /// Makes the summary of branches anew once some of them have changed, and evens out their sizes.
+    /// Recomputes the summary after a change of some branches, and evens out their sizes.
     pub(super) fn settle_branches(&mut self) {
         let Node::Branches(branches) = &mut self.node else {
             return;
@@ -100,7 +100,7 @@ impl<K: Kind> Branch<K> {
         }
     }
 
-    /// Grows the tree where its root has become too large; call it on the root after each change.
+    /// Grows the tree if its root has become too large; call it on the root after each change.
     pub(super) fn settle_root(&mut self) {
         while self.is_full() {
             let right = self.split();
@@ -143,7 +143,7 @@ impl<K: Kind> Branch<K> {
     }
 }
 
-/// Splits what is too large, joins neighbours that are small, and drops what is empty.
+/// Splits what is too large, joins small neighbours and drops what is empty.
 fn even_out<K: Kind>(branches: &mut Vec<Branch<K>>) {
     let mut place = 0;
     while place < branches.len() {
@@ -166,7 +166,7 @@ fn are_small<K: Kind>(left: &Branch<K>, right: &Branch<K>) -> bool {
     is_one_kind && left.node.len() + right.node.len() <= left.node.len_max() / 2
 }
 
-/// Adds `right`, which is of the same kind, to the end of `left`.
+/// Appends `right`, which has the same kind of node, to `left`.
 fn join<K: Kind>(left: &mut Branch<K>, mut right: Branch<K>) {
     K::push_down(left);
     K::push_down(&mut right);
@@ -185,19 +185,19 @@ fn join<K: Kind>(left: &mut Branch<K>, mut right: Branch<K>) {
 
 #[cfg(test)]
 pub(super) mod steps {
-    //! Counts branches that are looked at and stretches that are changed with their block, so that a test can
-    //! bound them without a clock.
+    //! Counts visited branches, and changed stretches with their block, so that a test can bound them
+    //! without a clock.
 
     use std::cell::Cell;
 
     thread_local!(static TAKEN: Cell<u64> = const { Cell::new(0) });
 
-    /// Counts so many.
+    /// Counts `steps` more.
     pub(in super::super) fn count(steps: usize) {
         TAKEN.set(TAKEN.get() + steps as u64);
     }
 
-    /// How many this thread has taken since it was last asked.
+    /// The number of steps of this thread since the last call.
     pub(in super::super) fn take() -> u64 {
         TAKEN.replace(0)
     }

@@ -1,9 +1,9 @@
-//! What the engine costs without a wire: acknowledged events, questions while it pours in, memory,
-//! and a start from journal and state.
+//! What the engine costs without network: acknowledged events, questions during a stream of events,
+//! memory, and a start from journal and state.
 //!
-//! `cargo bench --bench engine -- [EVENTS] [HOLDERS] [FOLDER]`; closed holds, ten million of one
-//! million holders below the system's folder for temporary files where nothing else is said. It
-//! prints beside the sync of the journal what the disk asks for a bare one.
+//! `cargo bench --bench engine -- [EVENTS] [HOLDERS] [FOLDER]`; by default ten million closed holds of one
+//! million holders, below the system's folder for temporary files. Beside the sync time of the journal it
+//! prints how long the disk takes for a bare sync.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -56,7 +56,7 @@ fn main() {
     drop(engine);
 }
 
-/// Seconds that single syncs of an open file take.
+/// The seconds of single syncs of an open file.
 fn floor(folder: &Path) -> Vec<Duration> {
     let mut file = File::create(folder.join("floor")).expect("a file");
     let bytes = vec![7; 64 << 10];
@@ -90,7 +90,7 @@ fn close(engine: Engine, what: &str) {
     );
 }
 
-/// The `number`-th event: holders in scattered order, each with ten or more tokens.
+/// The event with this number: holders in scattered order, each with ten or more tokens.
 fn push(
     batch: &mut EventBatch,
     number: u64,
@@ -166,7 +166,7 @@ async fn receive(
     latencies.push(submitted.elapsed());
 }
 
-/// Leaderboards while events come in at 500,000 a second, half of what is asked of the service.
+/// Leaderboards while events come in at 500,000 a second, half of what the service must sustain.
 fn questions(engine: &Engine, events: u64, holders: u64) {
     let stop = AtomicBool::new(false);
     let question = |as_of| Question {
@@ -176,7 +176,7 @@ fn questions(engine: &Engine, events: u64, holders: u64) {
     thread::scope(|scope| {
         scope.spawn(|| {
             block_on(async {
-                // The same events again: they cost what they did, and nothing grows.
+                // The same events again: they cost the same, and memory does not grow.
                 let started = Instant::now();
                 let mut sent = 0;
                 while !stop.load(Ordering::Relaxed) {
@@ -236,7 +236,7 @@ fn block_on(future: impl Future<Output = ()>) {
         .block_on(future);
 }
 
-/// What the process holds of memory, where the system tells.
+/// The resident memory of the process, if the system reports it.
 fn memory(when: &str) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let of = |name: &str| {

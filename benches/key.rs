@@ -1,7 +1,7 @@
-//! What one key costs that knows very many facts, by the pattern in which they overlap.
+//! What one key with very many facts costs, by the pattern in which they overlap.
 //!
-//! `cargo bench --bench key -- 1000000`. Each pattern is one that costs a square somewhere: in a sorted
-//! envelope, in a tree that is not balanced, or in a structure that is rebuilt after a correction.
+//! `cargo bench --bench key -- 1000000`. Each pattern is quadratic in some design: in a sorted envelope,
+//! in an unbalanced tree, or in a structure that is rebuilt after a correction.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-/// Facts of one pattern when no number is given.
+/// Facts per pattern by default.
 const COUNT: i64 = 100_000;
 
 fn at(micros: i64) -> Micros {
@@ -76,7 +76,7 @@ fn patterns(count: i64) -> Vec<(&'static str, Vec<Fact>)> {
     ]
 }
 
-/// Records the claims; how long all of them took, and the slowest.
+/// Records the claims; returns the total time and the slowest claim.
 fn record<'a>(key: &mut KeyFacts, claims: impl Iterator<Item = Claim<'a>>) -> (Duration, Duration) {
     let (mut all, mut slowest) = (Duration::ZERO, Duration::ZERO);
     for claim in claims {

@@ -1,4 +1,4 @@
-//! What scoring itself costs, without files: events are made in memory before the clock starts.
+//! What scoring alone costs, without files: the events are made in memory before the clock starts.
 //!
 //! `cargo bench --bench scoring`. Files and other engines are compared in `benches/peers`.
 
@@ -27,7 +27,7 @@ struct Events {
 
 impl Events {
     /// Zipf-skewed holders of 8 tokens; the holds of a key follow each other over a year, 30 % of them
-    /// overlap another one, 5 % are exact repeats; in no order.
+    /// overlap another one, 5 % are exact repeats; shuffled.
     fn new(mixed_weights: bool) -> Self {
         const YEAR: i64 = 31_536_000_000_000;
         let mut random = Pcg64Mcg::seed_from_u64(7);

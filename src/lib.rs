@@ -1,11 +1,11 @@
 //! Hold metrics: how much was held for how long, exact, order-independent and correctable.
 //!
-//! The rooms, and who may enter which, are in `docs/architecture.md`. The invariants:
+//! The modules, and which may use which, are in `docs/architecture.md`. The invariants:
 //! - the answer depends on the set of events alone, never on order, batches, threads or repeats;
 //! - no float takes part in scoring;
-//! - what passed validation is never refused by state.
+//! - an event that passed validation is never refused by state.
 //!
-//! What a program or a test of this crate can use:
+//! The public interface of this crate:
 //! - [`core`]: [`Micros`](core::Micros), [`Wad`](core::Wad), [`Draft`](core::Draft) and the
 //!   [`Event`](core::Event) that it becomes, [`Window`](core::Window), [`Snapshot`](core::Snapshot);
 //! - [`aggregator`]: [`HoldAggregator`](aggregator::HoldAggregator), which is kept up to date, and
@@ -15,7 +15,7 @@
 //! - [`net`]: [`Server`](net::Server) over gRPC and HTTP, and [`client`] for it;
 //! - [`input`] and [`config`]: files of events, and the table of settings.
 //!
-//! # Example
+//! Ten seconds at weight 2.5 give a score of 25:
 //! Ten seconds at weight 2.5 are a score of 25:
 //! ```
 //! use poh_holdmetrics_rust::aggregator::HoldAggregator;
@@ -37,7 +37,7 @@
 //! assert_eq!(snapshot.holders()[0].totals.score.to_string(), "25");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//! The same through an engine, which answers after it has written the event to its journal:
+//! The same with an engine, which acknowledges an event after writing it to its journal:
 //! ```
 //! use std::sync::Arc;
 //!

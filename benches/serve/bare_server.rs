@@ -1,7 +1,7 @@
-//! The limit: servers that speak the same messages and throw them away.
+//! The upper limit: servers that receive the same messages and discard them.
 //!
-//! What tonic and axum take by themselves, each message decoded and each acknowledged; nothing is
-//! checked, stored or counted but for the acknowledgement. See `run.py`.
+//! The cost of tonic and axum alone: each message is decoded and acknowledged, and nothing is checked or
+//! stored; events are counted for the acknowledgement only. See `run.py`.
 
 use std::pin::Pin;
 
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
 
-/// As the service has it: what is compared is the work, not the allocator.
+/// The same allocator as the service, so that only the work differs.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,21 +1,20 @@
-//! What scores cannot exceed: by holder, and by blocks of holders side by side.
+//! Upper bounds of scores: per holder, and per block of neighbouring holders.
 //!
-//! In doubles that were rounded up. They decide whom not to look at and nothing else; no score is
-//! made of them.
+//! Doubles, rounded up. They only decide which holders to skip; no score is computed from them.
 
 use crate::core::Micros;
 use crate::core::score::DOUBLE_SLACK;
 use crate::core::window::length;
 
-/// Holders of a block.
+/// Holders per block.
 const BLOCK: usize = 64;
-/// Changes of a block after which its ceiling is made anew: until then it only rises.
+/// Changes of a block after which its ceiling is recomputed; until then it only rises.
 const CHANGES_MAX: u8 = 128;
 
-/// What a score cannot exceed, whatever the window.
+/// An upper bound of a score over any window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ceiling {
-    /// Up to the horizon.
+    /// The bound up to the horizon.
     pub(super) score: f64,
     /// What each microsecond past the horizon adds.
     pub(super) rate: f64,
@@ -29,7 +28,7 @@ impl Ceiling {
         horizon: Micros::MAX,
     };
 
-    /// At least the score over every window that ends at `as_of`.
+    /// An upper bound of the score over every window that ends at `as_of`.
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "the slack makes up for it")]
     pub(super) fn until(self, as_of: Micros) -> f64 {
@@ -37,7 +36,7 @@ impl Ceiling {
         (self.score + self.rate * past) * (1.0 + DOUBLE_SLACK)
     }
 
-    /// Rises to cover `other` too.
+    /// Raises the ceiling to cover `other` too.
     fn cover(&mut self, other: Self) {
         self.score = self.score.max(other.score);
         if other.rate > 0.0 {
@@ -57,12 +56,12 @@ pub(super) struct Ceilings {
 #[derive(Clone, Copy)]
 struct Block {
     ceiling: Ceiling,
-    /// Since the ceiling was made anew.
+    /// The number of changes since the ceiling was recomputed.
     changes: u8,
 }
 
 impl Ceilings {
-    /// Sets the ceiling of a holder, of a new one where `number` is how many there are.
+    /// Sets the ceiling of a holder; of a new one if `number` equals the number of holders.
     pub(super) fn set(&mut self, number: usize, ceiling: Ceiling) {
         match self.holders.get_mut(number) {
             Some(known) => *known = ceiling,
@@ -91,8 +90,8 @@ impl Ceilings {
         }
     }
 
-    /// Calls `visit` with the number of each holder whose score until `as_of` may reach what is
-    /// needed; `visit` returns what is needed from then on.
+    /// Calls `visit` with the number of each holder whose score until `as_of` may reach the required
+    /// score; `visit` returns the required score from then on.
     pub(super) fn visit(
         &self,
         as_of: Micros,

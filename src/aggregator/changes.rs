@@ -1,6 +1,6 @@
-//! What changed since it was last stored, and how what was stored comes back.
+//! What changed since it was last stored, and how stored keys are restored.
 //!
-//! Who stores it, where and when, is not known here: see `engine::flusher`.
+//! Where and when it is stored is decided elsewhere: see `engine::flusher`.
 
 use super::hold_aggregator::HoldAggregator;
 use super::holder::HolderState;
@@ -9,9 +9,9 @@ use crate::core::key::part_of;
 use crate::core::{Claim, KeyFacts};
 
 impl HoldAggregator {
-    /// Takes the marks of up to `holders_max` changed holders of a part (see
-    /// [`crate::core::key::part_of`]) and hands them out; returns whether that was all of the part.
-    /// One lock is held meanwhile, so `visit` should copy and return.
+    /// Takes the change marks of up to `holders_max` changed holders of a part (see
+    /// [`crate::core::key::part_of`]) and passes these holders to `visit`; returns whether that was all of the
+    /// part. A lock is held meanwhile, so `visit` should copy and return.
     pub fn take_changed(
         &self,
         part: usize,
@@ -27,14 +27,14 @@ impl HoldAggregator {
         })
     }
 
-    /// Marks a key as changed after all: what was handed out could not be stored.
+    /// Marks a key as changed again, because it could not be stored.
     pub fn mark_changed(&self, holder_id: &str, token_id: &str) {
         let token = self.tokens.number(token_id);
         self.shard_mut(part_of(holder_id))
             .mark_changed(holder_id, token);
     }
 
-    /// Takes keys as they were stored: they are no change, and they count no event.
+    /// Restores stored keys: this marks nothing as changed and counts no event.
     #[must_use]
     pub fn restoring(&self) -> Restoring<'_> {
         Restoring {
@@ -47,21 +47,21 @@ impl HoldAggregator {
 
 /// A holder of whom something changed since it was last stored.
 pub struct ChangedHolder<'a> {
-    /// Which.
+    /// The id of the holder.
     pub holder_id: &'a str,
     state: &'a mut HolderState,
     tokens: &'a IdIndex,
 }
 
 impl ChangedHolder<'_> {
-    /// Whether its keys are few. Once they are many they stay so, in another process as well, which
-    /// counts them alike.
+    /// Whether it has few keys. Once they are many they stay so, in another process as well, which counts
+    /// them in the same way.
     #[must_use]
     pub const fn has_few_keys(&self) -> bool {
         self.state.keys().are_few()
     }
 
-    /// Hands out keys as `(token_id, facts, was_changed)`: all of few, of many those that changed.
+    /// Yields keys as `(token_id, facts, was_changed)`: all if they are few, otherwise those that changed.
     pub fn take(self, mut visit: impl FnMut(&str, &KeyFacts, bool)) {
         let takes_all = self.has_few_keys();
         self.state.take_changed(|token, facts, was_changed| {
@@ -72,8 +72,8 @@ impl ChangedHolder<'_> {
     }
 }
 
-/// Takes keys as they were stored; all are there once it is dropped. The keys of one holder are best
-/// given one after the other: they are put in place together, without room for more.
+/// Restores stored keys; all are there once this is dropped. The keys of one holder are best given one
+/// after the other: they are then inserted together, with exactly the capacity that they need.
 pub struct Restoring<'a> {
     aggregator: &'a HoldAggregator,
     holder_id: String,
@@ -81,7 +81,7 @@ pub struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    /// Takes one key with its claims.
+    /// Restores one key from its claims.
     pub fn add<'c>(
         &mut self,
         holder_id: &str,

@@ -1,20 +1,20 @@
-//! What it took to lead when a leaderboard was last asked for: where the next search begins.
+//! The lowest leading scores of recent leaderboards, from which the next search starts.
 //!
-//! A guess and nothing more. A search that begins with one looks at hardly anybody but the leaders; it
-//! says by itself whether enough of them were found, and is made anew without a guess where not, as
-//! after a correction that took from a leader.
+//! A floor is only a guess. A search that starts with one visits few holders besides the leaders. It detects
+//! whether enough of them were found, and is repeated without a guess if not, for example after a correction
+//! that lowered a leader's score.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::core::{Micros, Window};
 
-/// Kinds of leaderboard that are remembered; the one that was asked for longest ago makes room.
+/// Kinds of leaderboard that are remembered; the least recently requested one is replaced.
 const KINDS_MAX: usize = 8;
 
-/// The floors of the leaderboards that were asked for last.
+/// The floors of the most recently requested leaderboards.
 #[derive(Default)]
 pub(super) struct Floors {
-    /// The latest last.
+    /// The most recent one last.
     known: Mutex<Vec<Floor>>,
 }
 
@@ -25,7 +25,7 @@ struct Floor {
 }
 
 impl Floor {
-    /// Whether scores over `window` are likely to be no smaller than they were: it is as wide at least.
+    /// Whether scores over `window` are likely to be no smaller than before: it is at least as wide.
     fn is_for(&self, count: usize, window: &Window) -> bool {
         let ends = |window: &Window| (window.from, window.closed_only);
         self.count == count && ends(&self.window) == ends(window)
@@ -33,8 +33,8 @@ impl Floor {
 }
 
 impl Floors {
-    /// A score that the last of `count` leaders over `window` is likely to have; `None` where nothing is
-    /// known of such a leaderboard.
+    /// A score that the last of `count` leaders over `window` likely has; `None` if no such leaderboard is
+    /// remembered.
     pub(super) fn guess(&self, count: usize, window: &Window) -> Option<f64> {
         let known = self.lock();
         let floor = known.iter().find(|floor| floor.is_for(count, window))?;
@@ -42,7 +42,7 @@ impl Floors {
         (floor.score > 0.0 && is_as_late(floor.window.as_of)).then_some(floor.score)
     }
 
-    /// Remembers what the last of `count` leaders over `window` had.
+    /// Remembers the score of the last of `count` leaders over `window`.
     pub(super) fn remember(&self, count: usize, window: &Window, score: f64) {
         let mut known = self.lock();
         known.retain(|floor| !floor.is_for(count, window));

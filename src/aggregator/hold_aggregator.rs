@@ -1,15 +1,15 @@
-//! The live aggregator: events in from many threads, answers at any moment.
+//! The live aggregator: takes events from many threads and answers at any moment.
 //!
-//! Holders are divided over locks; a holder and its keys change under one of them, so every answer
-//! sees a consistent cut of each holder. Between events of different holders no order is promised,
-//! and none matters. It keeps nothing on disk: [`super::changes`] hands out what someone else may
-//! keep, [`super::questions`] answers.
+//! Holders are divided over locks; a holder and its keys change under one of them, so every answer sees a
+//! consistent state of each holder. The order of events of different holders is not defined and does not
+//! matter. Nothing is stored on disk here: [`super::changes`] returns what another module may store,
+//! [`super::questions`] answers.
 //!
-//! What it costs: about 350 bytes a holder, 40 bytes a key that knows one closed hold, 24 bytes more
-//! for each hold of up to eight that do not overlap, 200 bytes a key that knows more, 32 bytes for
-//! each further stretch of the envelope or mark, and for each named event its id, 80 bytes and the
-//! stretch in the view. A key of more than 64 facts takes twice that for a stretch, and some 100 bytes
-//! more for a named hold in force. Plain closed holds that another covers cost nothing.
+//! Memory: about 350 bytes a holder, 40 bytes a key with one closed hold, 24 bytes more for each hold of up
+//! to eight that do not overlap, 200 bytes a key with more than that, 32 bytes for each further stretch of
+//! the envelope or mark, and for each named event its id, 80 bytes and the stretch in the view. A key of more
+//! than 64 facts takes twice that for a stretch, and about 100 bytes more for a named hold in force. Plain
+//! closed holds that another one covers take nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,42 +25,42 @@ use crate::core::columns::LengthMismatch;
 use crate::core::key::{PARTS, part_of};
 use crate::core::{Event, EventColumns, Refusal};
 
-/// Events from which on several threads share a batch.
+/// Number of events from which several threads share a batch.
 const SHARED_FROM: usize = 4_096;
-/// A part with more than this share of a batch is recorded by the caller alone: several threads would wait
-/// for its lock, and the questions that those threads are for would wait behind them.
+/// A part with more than this share of a batch is recorded by the calling thread alone: several threads would
+/// wait for its lock, and the questions that those threads also serve would be delayed.
 const CROWDED_SHARE: usize = 8;
-/// Holders that a merge copies under one lock.
+/// Holders that a merge copies at a time under the lock.
 const MERGE_HOLDERS: usize = 64;
 
-/// Why a batch of columns was refused, whole; the text is, too, as that of a [`Refusal`].
+/// Why a batch of columns was refused as a whole; the text is complete, like that of a [`Refusal`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchRefusal {
     /// The columns differ in length.
     #[error(transparent)]
     Length(#[from] LengthMismatch),
-    /// A row is no event.
+    /// A row is not a valid event.
     #[error("row {row}: {refusal}")]
     Row {
-        /// Counted from 0.
+        /// Index of the row, from 0.
         row: usize,
-        /// Names the field.
+        /// Why the row is refused; names the field.
         refusal: Refusal,
     },
 }
 
-/// How much is known.
+/// The amount of data in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Holders with any event.
+    /// Number of holders with any event.
     pub holders: usize,
-    /// Pairs of token and holder with any event.
+    /// Number of pairs of token and holder with any event.
     pub keys: usize,
-    /// Keys that are held past all that is known of them.
+    /// Number of keys with an open hold.
     pub open_holds: u128,
 }
 
-/// Hold events of any number of keys; shared by reference among writers and readers.
+/// Hold events of any number of keys; writers and readers share it by reference.
 pub struct HoldAggregator {
     pub(super) tokens: IdIndex,
     shards: Box<[RwLock<Shard>]>,
@@ -75,7 +75,7 @@ impl Default for HoldAggregator {
 }
 
 impl HoldAggregator {
-    /// Knows nothing yet.
+    /// An aggregator without events.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -101,7 +101,7 @@ impl HoldAggregator {
         done.is_change
     }
 
-    /// Adds all rows, or none: the first row that is no event refuses the batch. Returns how many.
+    /// Adds all rows, or none: the first invalid row refuses the batch. Returns the number of rows.
     pub fn record_batch(&self, columns: &EventColumns<'_>) -> Result<usize, BatchRefusal> {
         let rows = columns.rows()?;
         let event = |row| {
@@ -114,8 +114,8 @@ impl HoldAggregator {
         Ok(rows)
     }
 
-    /// Adds many events, on several threads where there are enough of them. Returns how many
-    /// changed nothing.
+    /// Adds many events, on several threads if there are enough of them. Returns how many changed
+    /// nothing.
     pub fn record_events(&self, events: &[Event<'_>]) -> u64 {
         let parts = Parts::of(events);
         let runs = parts.runs();
@@ -133,7 +133,7 @@ impl HoldAggregator {
         repeated
     }
 
-    /// Adds all that `other` knows, as if its events had been sent here.
+    /// Adds all facts of `other`, as if its events had been added here.
     pub fn merge(&self, other: &Self) {
         if std::ptr::eq(self, other) {
             return;
@@ -141,7 +141,7 @@ impl HoldAggregator {
         for part in 0..PARTS {
             let mut from = 0;
             loop {
-                // No lock of one is held while the other's is taken: two may merge into each other.
+                // Only one aggregator's lock is held at a time: two may merge into each other.
                 let theirs = other.copies(part, from);
                 if theirs.is_empty() {
                     break;
@@ -163,25 +163,25 @@ impl HoldAggregator {
         self.events.fetch_add(other.events(), Ordering::Relaxed);
     }
 
-    /// How many events were added, repeated ones included.
+    /// The number of events that were added, repeated ones included.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
     }
 
-    /// How many holders are known.
+    /// The number of holders.
     #[must_use]
     pub fn holders(&self) -> usize {
         self.figures().holders
     }
 
-    /// How many keys are known.
+    /// The number of keys.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.figures().keys
     }
 
-    /// How much is known.
+    /// The amount of data in memory.
     #[must_use]
     pub fn figures(&self) -> Figures {
         let mut figures = Figures::default();
@@ -194,25 +194,25 @@ impl HoldAggregator {
         figures
     }
 
-    /// A part of the holders, to be read. A writer that panicked is a broken promise of the process,
-    /// which its owner ends; until then the others' holders are told as they are.
+    /// Locks a part of the holders for reading. A panic of a writer does not poison the lock: the owner of the
+    /// process ends it then, and until that happens the other holders remain readable.
     pub(super) fn shard(&self, part: usize) -> RwLockReadGuard<'_, Shard> {
         self.shards[part].read()
     }
 
-    /// A part of the holders, to be read, unless a writer has it at this moment.
+    /// Locks a part of the holders for reading, unless a writer has it at this moment.
     pub(super) fn shard_if_free(&self, part: usize) -> Option<RwLockReadGuard<'_, Shard>> {
         self.shards[part].try_read()
     }
 
-    /// A part of the holders, to be changed. The lock is fair: a writer that takes it again and again for a
-    /// large batch would otherwise keep readers out until the end of the batch.
+    /// Locks a part of the holders for writing. The lock must be fair: a writer that takes it again and again for
+    /// a large batch would otherwise keep readers out until the end of the batch.
     pub(super) fn shard_mut(&self, part: usize) -> RwLockWriteGuard<'_, Shard> {
         self.shards[part].write()
     }
 
-    /// Goes on with a change until it is done, and lets go of the lock now and then: a withdrawal may
-    /// uncover a million stretches.
+    /// Continues a change until it is done, releasing the lock between steps: a withdrawal may uncover a
+    /// million stretches.
     fn proceed(&self, part: usize, number: u32, token: IdNumber) {
         loop {
             let mut shard = self.shard_mut(part);
@@ -225,7 +225,7 @@ impl HoldAggregator {
         }
     }
 
-    /// Copies of some holders of a part, from a number on.
+    /// Copies of some holders of a part, beginning with the number `from`.
     fn copies(&self, part: usize, from: usize) -> Vec<(Box<str>, HolderState)> {
         let shard = self.shard(part);
         let holders = shard.holders().iter().skip(from).take(MERGE_HOLDERS);
@@ -241,7 +241,7 @@ impl HoldAggregator {
         let token_ids = events().map(|event| event.token_id);
         self.tokens.numbers(token_ids, |token| tokens.push(token));
         let mut shard = self.shard_mut(run.part);
-        // All are looked for before any is changed: the memory is asked for many at a time.
+        // All keys are read before any is changed, so that many memory accesses overlap.
         let numbers: Numbers = events()
             .map(|event| shard.number(event.holder_id))
             .collect();
@@ -261,10 +261,10 @@ impl HoldAggregator {
     }
 }
 
-/// Numbers of holders of one run.
+/// The numbers of the holders of one run.
 type Numbers = SmallVec<[u32; RUN]>;
 
-/// Events by the part of their holders, in their order within each.
+/// The events of a batch by the part of their holders, in their order within each part.
 struct Parts {
     order: Vec<u32>,
     ends: [u32; PARTS],
@@ -298,7 +298,7 @@ impl Parts {
         }
         let mut sum = 0;
         for end in &mut ends {
-            // For now where the part begins; each event that is placed moves it on.
+            // At first the start of each part; advanced with each event that is placed.
             sum += std::mem::replace(end, sum);
         }
         let mut order = vec![0; events.len()];
@@ -310,7 +310,7 @@ impl Parts {
         Self { order, ends }
     }
 
-    /// How many events a part has.
+    /// The number of events of a part.
     fn count(&self, part: usize) -> usize {
         let begin = part.checked_sub(1).map_or(0, |before| self.ends[before]);
         (self.ends[part] - begin) as usize

@@ -1,4 +1,4 @@
-//! All keys of one holder, with their sum kept at hand.
+//! All keys of one holder, with their sum kept up to date.
 
 use super::ceiling::Ceiling;
 use super::ids::IdNumber;
@@ -7,7 +7,7 @@ use crate::core::key::Recorded;
 use crate::core::window::length;
 use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
 
-/// The keys of one holder. Asked for a window that holds all it knows, it answers from the sums.
+/// The keys of one holder. For a window that contains all facts, it answers from the sums.
 #[derive(Clone)]
 pub(super) struct HolderState {
     keys: Keys,
@@ -15,19 +15,19 @@ pub(super) struct HolderState {
     totals: Totals,
     /// What each microsecond past `horizon` adds; its held time counts the open keys.
     rate: Totals,
-    /// No key knows anything before; a correction may leave it too early, never too late.
+    /// Not after the first fact of any key; after a correction it may be too early, never too late.
     beginning: Micros,
-    /// No key changes after; a correction may leave it too late, never too early.
+    /// Not before the last change of any key; after a correction it may be too late, never too early.
     horizon: Micros,
-    /// Some key is marked as changed.
+    /// Whether some key is marked as changed.
     pub(super) is_changed: bool,
 }
 
-/// What a change of a holder did.
+/// The result of changing a holder.
 #[derive(Clone, Copy)]
 pub(super) struct HolderChange {
     pub(super) is_change: bool,
-    /// Else [`HolderState::proceed`] is due.
+    /// If `false`, [`HolderState::proceed`] must be called.
     pub(super) is_done: bool,
     pub(super) new_keys: usize,
 }
@@ -51,7 +51,7 @@ impl HolderState {
         self.change(token, |key| key.record(claim))
     }
 
-    /// Goes on with a change of a key that was not done; see [`KeyFacts::record`].
+    /// Continues a change of a key that is not done; see [`KeyFacts::record`].
     pub(super) fn proceed(&mut self, token: IdNumber) -> HolderChange {
         self.change(token, |key| Recorded {
             is_change: true,
@@ -59,7 +59,7 @@ impl HolderState {
         })
     }
 
-    /// Adds all that `facts` know of one key.
+    /// Adds all `facts` of one key.
     pub(super) fn merge(&mut self, token: IdNumber, facts: &KeyFacts) -> HolderChange {
         self.change(token, |key| Recorded {
             is_change: key.merge(facts),
@@ -67,7 +67,7 @@ impl HolderState {
         })
     }
 
-    /// Adds keys as they were stored; that is no change to be stored again.
+    /// Restores stored keys, without marking them as changed.
     pub(super) fn restore(
         &mut self,
         keys: impl ExactSizeIterator<Item = (IdNumber, KeyFacts)>,
@@ -81,7 +81,7 @@ impl HolderState {
         };
         for (token, facts) in keys {
             let done = self.change(token, |key| {
-                // It was built outside of the lock; to record it again would only take time.
+                // It was built outside of the lock; recording it again would only take time.
                 let is_change = if key.is_empty() {
                     *key = facts;
                     true
@@ -120,12 +120,12 @@ impl HolderState {
             .sum()
     }
 
-    /// The sums of one key over `window`; `None` where there is no such key.
+    /// The sums of one key over `window`; `None` if there is no such key.
     pub(super) fn score_of(&self, token: IdNumber, window: &Window) -> Option<Totals> {
         Some(self.keys.get(token)?.facts.score(window))
     }
 
-    /// What no window can exceed.
+    /// An upper bound of the score over any window.
     pub(super) fn ceiling(&self) -> Ceiling {
         Ceiling {
             score: self.totals.score.ceiling(),
@@ -134,13 +134,13 @@ impl HolderState {
         }
     }
 
-    /// Reads what a change of a key reads of its holder, and finds the key.
+    /// Reads what a change of a key will read of its holder, including the lookup of the key.
     pub(super) fn touch(&self, token: IdNumber) -> Option<&HeldKey> {
         std::hint::black_box((self.totals.held_us, self.rate.held_us, self.horizon));
         self.keys.get(token)
     }
 
-    /// How many keys are held past all they know.
+    /// The number of keys with an open hold.
     pub(super) fn open(&self) -> u128 {
         self.rate.held_us
     }
@@ -149,7 +149,7 @@ impl HolderState {
         &self.keys
     }
 
-    /// Hands out all keys, each with whether it changed, and marks them as stored.
+    /// Yields all keys, each with whether it changed, and marks them as stored.
     pub(super) fn take_changed(&mut self, mut visit: impl FnMut(IdNumber, &KeyFacts, bool)) {
         self.is_changed = false;
         for (token, key) in self.keys.iter_mut() {
@@ -158,7 +158,7 @@ impl HolderState {
         }
     }
 
-    /// Marks a known key as changed or as stored.
+    /// Marks an existing key as changed or as stored.
     pub(super) fn mark(&mut self, token: IdNumber, is_changed: bool) {
         if let Some(key) = self.keys.get_mut(token) {
             key.is_changed = is_changed;
@@ -174,11 +174,11 @@ impl HolderState {
         let (key, is_new_key) = self.keys.entry(token);
         let before = Sums::of(&key.facts);
         let recorded = change(&mut key.facts);
-        // An event that earns nothing still makes its key known.
+        // An event that earns nothing still creates its key.
         let is_change = recorded.is_change || is_new_key;
         key.is_changed |= is_change;
         self.is_changed |= is_change;
-        // A key that is not done answers as before, so its sums stay.
+        // A key whose change is not done still answers as before, so its sums stay.
         if recorded.is_change {
             let after = Sums::of(&key.facts);
             self.take_away(&before);

@@ -1,4 +1,4 @@
-//! Ids as small integers, given in order of first sight and never taken back.
+//! Ids as small integers, assigned in order of appearance and never freed.
 //!
 //! For token ids everywhere, and for the holder ids that a batch cannot pack into a record.
 
@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-/// The place of an id in a [`IdIndex`].
+/// The number of an id in an [`IdIndex`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct IdNumber(pub(super) u32);
 
@@ -24,7 +24,7 @@ struct Ids {
 }
 
 impl IdIndex {
-    /// The number of `id`, a new one at first sight.
+    /// The number of `id`, which is assigned when the id is first seen.
     ///
     /// # Panics
     /// At the 2^32nd id.
@@ -44,12 +44,12 @@ impl IdIndex {
         number
     }
 
-    /// The number of `id`, if it was seen.
+    /// The number of `id`, if it has been seen.
     pub(super) fn known(&self, id: &str) -> Option<IdNumber> {
         self.read().numbers.get(id).copied()
     }
 
-    /// The number of each of `ids`, in their order. The lock is taken once for all that were seen.
+    /// Passes the number of each of `ids` to `take`, in order. One lock serves all ids that were seen before.
     pub(super) fn numbers<'a>(
         &self,
         ids: impl Iterator<Item = &'a str>,
@@ -69,18 +69,18 @@ impl IdIndex {
         }
     }
 
-    /// The id behind a number that this index gave.
+    /// The id with a number that this index assigned.
     pub(super) fn name(&self, number: IdNumber) -> Arc<str> {
         Arc::clone(&self.read().names[number.0 as usize])
     }
 
-    /// A panic while the lock is held leaves the tables whole: both are written last.
+    /// A panic while the lock is held leaves the tables consistent: both are written last.
     fn read(&self) -> RwLockReadGuard<'_, Ids> {
         self.ids.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Numbers that one thread has already asked for, so that it rarely touches the shared index.
+/// A cache of the numbers that one thread has looked up, so that it rarely reads the shared index.
 pub(super) struct IdMemo<'a> {
     index: &'a IdIndex,
     numbers: HashMap<Box<str>, IdNumber, RandomState>,

@@ -1,4 +1,4 @@
-//! The keys of one holder by token: few lie in one vector in order, many in a hash map.
+//! The keys of one holder by token: few are in one sorted vector, many in a hash map.
 //!
 //! Most holders have a handful of keys, a few have a million.
 
@@ -9,15 +9,15 @@ use hashbrown::hash_map::Entry;
 use super::ids::IdNumber;
 use crate::core::KeyFacts;
 
-/// Keys up to which a vector is used; above, shifting it costs more than hashing.
+/// Most keys in a vector; above that, shifting it costs more than hashing.
 const FEW: usize = 32;
 
-/// A key with what its owner must know of it.
+/// A key and its state in storage.
 #[derive(Clone)]
 pub(super) struct HeldKey {
     token: IdNumber,
     pub(super) facts: KeyFacts,
-    /// It knows more than what was last handed out to be stored.
+    /// Whether it has changed since it was last stored.
     pub(super) is_changed: bool,
 }
 
@@ -45,7 +45,7 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// Makes room for so many more, and not for one beyond them.
+    /// Reserves capacity for exactly `count` more.
     pub(super) fn make_room(&mut self, count: usize) {
         match self {
             Self::Few(keys) if keys.len() + count <= FEW => keys.reserve_exact(count),
@@ -53,7 +53,7 @@ impl Keys {
         }
     }
 
-    /// Whether they are so few that it is no work to look at all of them.
+    /// Whether there are so few that visiting all of them is cheap.
     pub(super) const fn are_few(&self) -> bool {
         matches!(self, Self::Few(_))
     }
@@ -77,7 +77,7 @@ impl Keys {
         }
     }
 
-    /// The key of `token`, and whether it is a new one, at first sight.
+    /// The key of `token`, created when first seen, and whether it is new.
     pub(super) fn entry(&mut self, token: IdNumber) -> (&mut HeldKey, bool) {
         if let Self::Few(keys) = self
             && keys.len() == FEW
@@ -92,8 +92,8 @@ impl Keys {
                 let is_new = keys.get(place).is_none_or(|key| key.token != token);
                 if is_new {
                     if keys.len() == keys.capacity() {
-                        // Many holders never have a second key: no room is kept for one. From then
-                        // on 4, 10, 22: what is left behind by growing lies about in small pieces.
+                        // Many holders never get a second key, so no capacity is reserved for one. After that
+                        // the capacities are 4, 10, 22: growth leaves few small freed pieces behind.
                         keys.reserve_exact(keys.len() + keys.len().min(1) + 1);
                     }
                     keys.insert(place, HeldKey::new(token));
@@ -126,8 +126,8 @@ impl Keys {
     }
 }
 
-/// Where the key of `token` is, or would be, among few in order. Counting reads all of them at once
-/// and never guesses a branch; halving waits for one read after the other.
+/// The index of the key of `token`, or where it would be inserted, among few in order. Counting reads all
+/// of them at once without a branch to predict; a binary search waits for one read after the other.
 fn place(keys: &[HeldKey], token: IdNumber) -> usize {
     keys.iter().filter(|key| key.token < token).count()
 }

@@ -1,8 +1,8 @@
-//! Many events into scores, in two ways that give one answer.
+//! From many events to scores, in two ways that give the same answer.
 //!
 //! [`HoldAggregator`] takes events as they come, from many threads, and answers at any moment.
 //! [`BatchScorer`] takes whole files once and answers once, several times as fast. Neither reads
-//! files or knows a clock; both compute what [`crate::core`] defines.
+//! files or uses a clock; both compute what [`crate::core`] defines.
 
 pub(crate) mod batch;
 mod ceiling;

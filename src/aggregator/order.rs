@@ -18,7 +18,7 @@ pub(super) fn snapshot(window: &Window, mut holders: Vec<HolderScore>) -> Snapsh
 /// The first holders of a leaderboard, found without sorting or copying the others.
 pub(super) struct Leaders {
     count: usize,
-    /// The greatest is the last of the leaders, the first to be displaced.
+    /// The greatest is the last of the leaders, the first one to be displaced.
     heap: BinaryHeap<Leader>,
 }
 
@@ -30,7 +30,7 @@ impl Leaders {
         }
     }
 
-    /// Offers one holder; its id is asked for only where it leads or ties.
+    /// Offers one holder; `holder_id` is called only if the holder leads or ties.
     pub(super) fn offer<'a>(&mut self, totals: Totals, holder_id: impl FnOnce() -> Cow<'a, str>) {
         if self.heap.len() < self.count {
             self.heap.push(Leader(HolderScore {
@@ -62,7 +62,7 @@ impl Leaders {
         }
     }
 
-    /// A score that the next leader must at least have; `None` while there is room for any.
+    /// A score that the next leader must at least have; `None` while there are too few leaders.
     pub(super) fn entry_floor(&self) -> Option<f64> {
         if self.heap.len() < self.count {
             return None;
@@ -71,7 +71,7 @@ impl Leaders {
         Some(last.map_or(f64::INFINITY, |last| last.0.totals.score.floor()))
     }
 
-    /// The leaders of both.
+    /// The leaders of both together.
     pub(super) fn merge(mut self, other: Self) -> Self {
         for Leader(HolderScore { holder_id, totals }) in other.heap {
             self.offer(totals, || Cow::Owned(holder_id.into()));

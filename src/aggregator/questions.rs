@@ -1,7 +1,7 @@
-//! What the live aggregator answers: leaderboards, pages of them, one holder, all holders.
+//! The answers of the live aggregator: leaderboards, their pages, one holder, all holders.
 //!
-//! Every answer visits each holder once, under the lock of its part, and computes exactly. Doubles
-//! that were rounded up only decide whom not to look at, and [`super::floors`] where to begin.
+//! Every answer visits each holder once, under the lock of its part, and computes exactly. Doubles, rounded
+//! up, only decide which holders to skip, and [`super::floors`] where to start.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,47 +16,47 @@ use super::shard::{Holder, Shard};
 use crate::core::key::{PARTS, part_of};
 use crate::core::{HolderScore, RankedHolder, Segment, Snapshot, Totals, Window};
 
-/// What a reader asks about.
+/// What an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Which time counts.
+    /// The time that counts.
     pub window: Window,
-    /// This token alone; `None` for all.
+    /// Only this token; `None` for all tokens.
     pub token_id: Option<Box<str>>,
 }
 
-/// Holders in leaderboard order, from a place on.
+/// Holders in leaderboard order, from a position on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranking {
     /// In leaderboard order.
     pub rows: Vec<RankedHolder>,
-    /// Holders behind the last row.
+    /// Number of holders behind the last row.
     pub behind: usize,
-    /// Holders that the question is about.
+    /// Number of holders that the question is about.
     pub known: usize,
 }
 
 /// The effective weight of one key over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySegments {
-    /// Which token.
+    /// The token.
     pub token_id: Box<str>,
-    /// Which holder.
+    /// The holder.
     pub holder_id: Box<str>,
     /// Maximal stretches in order of time.
     pub segments: Vec<Segment>,
 }
 
-/// One holder, explained.
+/// One holder with its rank, sums and keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HolderView {
     /// Rank and sums over the window.
     pub row: RankedHolder,
-    /// By `token_id`; over all of time.
+    /// Ordered by `token_id`; over all of time.
     pub keys: Vec<KeySegments>,
 }
 
-/// Which tokens count.
+/// The tokens that count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tokens {
     All,
@@ -137,7 +137,7 @@ impl HoldAggregator {
         counted.into_ranking(after)
     }
 
-    /// One holder's rank, sums and keys; `None` where the question knows nothing of it.
+    /// One holder's rank, sums and keys; `None` if there is nothing about it.
     #[must_use]
     pub fn explain(&self, holder_id: &str, question: &Question) -> Option<HolderView> {
         let tokens = self.tokens_of(question)?;
@@ -160,7 +160,7 @@ impl HoldAggregator {
         })
     }
 
-    /// One holder's rank and sums over `window`; `None` where it was never seen.
+    /// One holder's rank and sums over `window`; `None` if the holder was never seen.
     #[must_use]
     pub fn holder(&self, holder_id: &str, window: &Window) -> Option<(u64, HolderScore)> {
         let totals = self
@@ -190,7 +190,7 @@ impl HoldAggregator {
         keys
     }
 
-    /// What a question is about; `None` where its token was never seen.
+    /// The tokens of a question; `None` if its token was never seen.
     fn tokens_of(&self, question: &Question) -> Option<Tokens> {
         match &question.token_id {
             None => Some(Tokens::All),
@@ -198,7 +198,7 @@ impl HoldAggregator {
         }
     }
 
-    /// The leaders over `window`, and how many holders are known.
+    /// The leaders over `window`, and the number of holders.
     fn leaders(&self, count: usize, window: &Window) -> (Vec<HolderScore>, usize) {
         let guess = self.floors.guess(count, window);
         let found = guess.and_then(|floor| self.leaders_from(floor, count, window));
@@ -209,9 +209,9 @@ impl HoldAggregator {
         (leaders.into_ordered(), known)
     }
 
-    /// The leaders where so many have `floor` or more; `None` where fewer have.
+    /// The leaders, if `count` holders have `floor` or more; `None` if fewer have.
     ///
-    /// By one thread: next to nobody is looked at, and more threads would have to be waited for.
+    /// On one thread: only a few holders are visited, and more threads would cost more than they save.
     fn leaders_from(&self, floor: f64, count: usize, window: &Window) -> Option<(Leaders, usize)> {
         let mut leaders = Leaders::new(count);
         let mut known = 0;
@@ -225,7 +225,7 @@ impl HoldAggregator {
             });
             known += shard.holders().len();
         };
-        // Parts that a writer has at this moment come last: it is then likely to be done.
+        // Parts that a writer holds at this moment are visited last: it has likely finished by then.
         let mut busy = Vec::new();
         for part in 0..PARTS {
             match self.shard_if_free(part) {
@@ -240,9 +240,9 @@ impl HoldAggregator {
         (reached >= floor).then_some((leaders, known))
     }
 
-    /// The leaders, found without knowing anything of them.
+    /// The leaders, found without a floor.
     fn leaders_of_all(&self, count: usize, window: &Window) -> (Leaders, usize) {
-        // The best of what any thread knows to be needed, so that no thread begins from nothing.
+        // The highest required score of any thread, so that no thread starts from zero.
         let floor = AtomicU64::new(0);
         let found = (0..PARTS).into_par_iter().fold(
             || (Leaders::new(count), 0),
@@ -255,7 +255,7 @@ impl HoldAggregator {
                     let floor = leaders.entry_floor();
                     floor.map_or(known_to_need, |floor| floor.max(known_to_need))
                 });
-                // Doubles above zero are in the order of their bits.
+                // Doubles above zero have the order of their bits.
                 floor.fetch_max(needed.to_bits(), Ordering::Relaxed);
                 (leaders, known + shard.holders().len())
             },
@@ -266,7 +266,7 @@ impl HoldAggregator {
         )
     }
 
-    /// How many other holders have a strictly larger score.
+    /// The number of other holders with a strictly larger score.
     fn ahead_of(&self, holder_id: &str, totals: Totals, tokens: Tokens, window: &Window) -> u64 {
         let needed = totals.score.floor();
         let is_ahead = |holder: &Holder| {
@@ -309,7 +309,7 @@ impl HoldAggregator {
     }
 }
 
-/// The sums of a holder, of one token or all; `None` where it never held that one.
+/// The sums of a holder over one token or all; `None` if it never held that one.
 fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Option<Totals> {
     match tokens {
         Tokens::All => Some(state.score(window)),
@@ -317,13 +317,13 @@ fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Option<Totals>
     }
 }
 
-/// Holders around a place in leaderboard order.
+/// Holders around a position in leaderboard order.
 struct Counted {
-    /// The first ones behind the place.
+    /// The first ones behind the position.
     leaders: Leaders,
-    /// Before the place or on it.
+    /// Number of holders at the position or before it.
     passed: u64,
-    /// Of those, the ones with a strictly larger score than the place.
+    /// Those of them with a strictly larger score than the position.
     above: u64,
     behind: usize,
 }

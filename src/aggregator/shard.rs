@@ -1,7 +1,7 @@
-//! One part of all holders, behind one lock: found by id, looked through in a row.
+//! One part of all holders, behind one lock: found by id, or scanned in sequence.
 //!
-//! A concurrent map would do for writing; here a leaderboard passes by a million holders in a few
-//! milliseconds, which needs their ceilings side by side. See [`super::questions`] for who asks.
+//! A concurrent map would be as good for writing, but a leaderboard scans a million holders in a few
+//! milliseconds, which requires that their ceilings are contiguous. See [`super::questions`] for the readers.
 
 use std::hash::BuildHasher;
 
@@ -15,16 +15,16 @@ use super::holder::{HolderChange, HolderState};
 use super::ids::IdNumber;
 use crate::core::Micros;
 
-/// Events that are added under one lock.
+/// Events added under one lock.
 pub(super) const RUN: usize = 128;
 
-/// Holders of one part.
+/// The holders of one part.
 #[derive(Default)]
 pub(super) struct Shard {
     hasher: RandomState,
     places: HashTable<Place>,
     holders: Vec<Holder>,
-    /// One for each holder, by the same number.
+    /// One for each holder, under the same number.
     ceilings: Ceilings,
     /// Numbers of the holders that are marked as changed, each once.
     changed: Vec<u32>,
@@ -38,7 +38,7 @@ pub(super) struct Holder {
     pub(super) state: HolderState,
 }
 
-/// Where a holder lies, with half of its hash: growing the table asks for no id.
+/// The number of a holder, with half of its hash, so that growing the table reads no ids.
 #[derive(Clone, Copy)]
 struct Place {
     hash: u32,
@@ -46,14 +46,14 @@ struct Place {
 }
 
 impl Place {
-    /// A hash of 64 bits that is made of the half that is kept.
+    /// A hash of 64 bits, made of the stored half.
     fn spread(hash: u32) -> u64 {
         u64::from(hash) << 32 | u64::from(hash)
     }
 }
 
 impl Shard {
-    /// Changes a holder, a new one at first sight.
+    /// Changes a holder, which is created when first seen.
     pub(super) fn change(
         &mut self,
         holder_id: &str,
@@ -63,7 +63,7 @@ impl Shard {
         self.change_at(number, change)
     }
 
-    /// Changes a known holder.
+    /// Changes an existing holder.
     pub(super) fn change_at(
         &mut self,
         number: u32,
@@ -83,7 +83,7 @@ impl Shard {
         done
     }
 
-    /// Marks a known key as one that is still to be stored.
+    /// Marks an existing key as still to be stored.
     pub(super) fn mark_changed(&mut self, holder_id: &str, token: IdNumber) {
         if let Some(number) = self.find(holder_id) {
             let holder = &mut self.holders[number as usize].state;
@@ -95,8 +95,8 @@ impl Shard {
         }
     }
 
-    /// Takes the marks of up to `holders_max` changed holders and shows each; returns whether that
-    /// was all.
+    /// Takes the change marks of up to `holders_max` holders and calls `visit` with each; returns whether
+    /// that was all of them.
     pub(super) fn take_changed(
         &mut self,
         holders_max: usize,
@@ -114,8 +114,8 @@ impl Shard {
             .map(|number| &self.holders[number as usize])
     }
 
-    /// Reads keys of known holders as changes of them will, and does nothing with them. Reads that do
-    /// not need each other wait for memory many at a time, where changes would wait one after the other.
+    /// Reads what changes of these keys will read, and does nothing with it. Independent reads wait for
+    /// memory many at a time, whereas changes would wait one after the other.
     pub(super) fn touch(&self, places: impl Iterator<Item = (u32, IdNumber)>) {
         let keys: SmallVec<[_; RUN]> = places
             .map(|(number, token)| self.holders[number as usize].state.touch(token))
@@ -129,8 +129,8 @@ impl Shard {
         &self.holders
     }
 
-    /// Calls `visit` with each holder whose score until `as_of` may reach what is needed; `visit`
-    /// returns what is needed from then on.
+    /// Calls `visit` with each holder whose score until `as_of` may reach the required score; `visit`
+    /// returns the required score from then on.
     pub(super) fn visit_from(
         &self,
         needed: f64,
@@ -145,12 +145,12 @@ impl Shard {
         self.keys
     }
 
-    /// How many keys are held past all they know.
+    /// The number of keys with an open hold.
     pub(super) fn open(&self) -> u128 {
         self.open
     }
 
-    /// The number of a holder, a new one at first sight.
+    /// The number of a holder, which is created when first seen.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "half of a hash, and 2^32 holders of one part would be 800 GB"
@@ -168,7 +168,7 @@ impl Shard {
             Entry::Vacant(entry) => {
                 let number = holders.len() as u32;
                 if holders.len() == holders.capacity() {
-                    // All parts grow together: doubling would leave half of the memory unused.
+                    // All parts grow at about the same time: doubling could leave half of the memory unused.
                     holders.reserve_exact(holders.len() / 4 + 4);
                 }
                 holders.push(Holder {

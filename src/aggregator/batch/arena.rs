@@ -1,38 +1,38 @@
 //! Memory for the records of one lane: blocks of one size, in pages of the usual size.
 //!
-//! Pages are asked for a few blocks at a time, shortly before they are written: the zeros of a fresh
-//! page are then still in the core's cache. Large pages would be faulted in less often, but clearing
-//! 2 MiB at once goes through memory; it took a fifth of a run. Blocks are never given back singly.
+//! Pages are requested a few blocks at a time, shortly before they are written: the zeros of a fresh page
+//! are then still in the core's cache. Large pages would cause fewer faults, but clearing 2 MiB at once goes
+//! through main memory; that took a fifth of a run. Blocks are never freed one by one.
 
 use memmap2::MmapMut;
 
 use super::record::Record;
 
-/// Records of a block.
+/// Records per block.
 pub(super) const BLOCK: usize = 256;
 const BLOCK_BYTES: usize = BLOCK * size_of::<Record>();
-/// Blocks of a region: 12 MiB.
+/// Blocks per region: 12 MiB.
 const REGION_BLOCKS: usize = 1_024;
-/// Blocks whose pages are asked for together: 48 KiB.
+/// Blocks whose pages are requested together: 48 KiB.
 #[cfg(target_os = "linux")]
 const FRESH_BLOCKS: usize = 4;
 
-/// Blocks of records; grows by regions.
+/// Blocks of records; grows by whole regions.
 #[derive(Default)]
 pub(super) struct Arena {
     regions: Vec<MmapMut>,
     blocks: usize,
 }
 
-/// The place of a block in its arena.
+/// The position of a block in its arena.
 #[derive(Clone, Copy, Default)]
 pub(super) struct BlockPlace(usize);
 
 impl Arena {
-    /// One block more, of records that are all zero.
+    /// Allocates a block of records that are all zero.
     ///
     /// # Panics
-    /// Where the system has no memory left, as every allocation does.
+    /// If the system has no memory left, like every allocation.
     pub(super) fn add_block(&mut self) -> BlockPlace {
         let place = self.blocks % REGION_BLOCKS;
         if place == 0 {
@@ -40,7 +40,7 @@ impl Arena {
                 MmapMut::map_anon(REGION_BLOCKS * BLOCK_BYTES).expect("memory for records");
             self.regions.push(region);
         }
-        // Where the system cannot do this, the first write to each page asks for it.
+        // If the system does not support this, the first write to each page faults it in.
         #[cfg(target_os = "linux")]
         if place.is_multiple_of(FRESH_BLOCKS)
             && let Some(region) = self.regions.last()
@@ -60,7 +60,7 @@ impl Arena {
         bytemuck::cast_slice(&self.regions[block.0 / REGION_BLOCKS][at..at + BLOCK_BYTES])
     }
 
-    /// Writes the record at `place` of a block.
+    /// Writes the record at `place` in a block.
     #[inline]
     pub(super) fn write(&mut self, block: BlockPlace, place: usize, record: Record) {
         let at = block.0 % REGION_BLOCKS * BLOCK_BYTES + place * size_of::<Record>();

@@ -1,15 +1,15 @@
 //! Holder ids in 20 bytes, exactly: equal codes are equal ids.
 //!
-//! An address of `0x` and 40 lower-case hexadecimal digits is its 20 bytes, a short id is its own
-//! text, and any other id is a number in a shared table. Which of the three is part of the code.
+//! An address of `0x` and 40 lower-case hexadecimal digits becomes its 20 bytes, a short id stays its own
+//! text, and any other id becomes a number in a shared table. The code includes which of the three it is.
 
 use super::super::ids::{IdIndex, IdMemo, IdNumber};
 
-/// A holder id, or the place where it is kept.
+/// A holder id, or its number in a table of ids.
 ///
-/// Its 20 bytes are three numbers, the first byte highest. Numbers stay in registers from the text to
-/// the record; bytes would be stored in pieces and loaded as a whole, and such a load waits until
-/// every store before it, those to other records among them, has reached the cache.
+/// Its 20 bytes are three numbers, the first byte highest. Numbers stay in registers from parsing to the
+/// record; bytes would be stored in pieces and loaded as a whole, and such a load waits until every earlier
+/// store, those to other records included, has reached the cache.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct HolderCode {
     pub(super) words: Words,
@@ -19,14 +19,14 @@ pub(super) struct HolderCode {
 /// 20 bytes as numbers, the last one below 2^32.
 pub(super) type Words = (u64, u64, u64);
 
-/// How the bytes of a [`HolderCode`] are read: up to 20 is the length of a text.
+/// The form of a [`HolderCode`]; a value up to 20 is the length of a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Form(u8);
 
 impl Form {
     const ADDRESS: Self = Self(21);
     const NUMBER: Self = Self(22);
-    /// Bits that hold any form.
+    /// The number of bits that any form fits into.
     pub(super) const BITS: u32 = 5;
 
     pub(super) const fn bits(self) -> u64 {
@@ -39,7 +39,7 @@ impl Form {
 }
 
 impl HolderCode {
-    /// Packs an id, or numbers it where it cannot be packed.
+    /// Packs an id, or numbers it if it cannot be packed.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
@@ -73,7 +73,7 @@ impl HolderCode {
     /// The id that was packed.
     ///
     /// # Panics
-    /// Never, for a code that [`Self::of`] made with a memo of the same index.
+    /// Never, for a code that [`Self::of`] returned for a memo of the same index.
     pub(super) fn id(&self, numbers: &IdIndex) -> Box<str> {
         match self.form {
             Form::ADDRESS => address_text(&bytes_from_words(self.words)),
@@ -112,20 +112,20 @@ fn eight_bytes(high: [u8; 8], low: [u8; 8]) -> (u64, bool) {
     (high << 32 | low, is_high_hex & is_low_hex)
 }
 
-/// The bytes that eight hexadecimal digits stand for, and whether they are such digits.
+/// The bytes that eight hexadecimal digits encode, and whether all of them are such digits.
 #[inline]
 fn four_bytes(digits: [u8; 8]) -> (u64, bool) {
     let word = u64::from_be_bytes(digits);
-    // A letter has bit 6; its low half is 1 to 6 for a to f. Any other byte gives some value, too.
+    // A letter has bit 6, and its low half is 1 to 6 for a to f. Any other byte gives an arbitrary value.
     let nibbles = (word & (ONES * 0x0f)).wrapping_add(((word >> 6) & ONES).wrapping_mul(9));
     let pairs = (nibbles | (nibbles >> 4)) & 0x00ff_00ff_00ff_00ff;
     let quads = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
-    // Only lower-case digits come back as they were, so this is the whole check.
+    // Only lower-case digits survive the round trip unchanged, so this is the whole check.
     let is_hex = hex_digits(nibbles & (ONES * 0x0f)) == word;
     ((quads | (quads >> 16)) & 0xffff_ffff, is_hex)
 }
 
-/// Eight values of 0 to 15, one a byte, as lower-case digits.
+/// Eight values of 0 to 15, one per byte, as lower-case digits.
 #[inline]
 const fn hex_digits(nibbles: u64) -> u64 {
     let is_letter = (nibbles.wrapping_add(ONES * 6) >> 4) & ONES;

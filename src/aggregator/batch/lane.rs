@@ -1,7 +1,7 @@
-//! What one reading thread fills: records, dealt to partitions by the hash of their holder.
+//! The output of one reading thread: records, divided into partitions by the hash of their holder.
 //!
-//! Each partition grows by blocks of the lane's arena, and the core's cache holds the line that is
-//! being written of every one. What does not fit into a record lies beside the blocks.
+//! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written
+//! of each partition. Weights and named events that do not fit into a record are stored in vectors.
 
 use std::hash::BuildHasher;
 
@@ -13,7 +13,7 @@ use super::holder_code::HolderCode;
 use super::record::{Content, Record, WideWeights};
 use crate::core::{Claim, ClosedHold, Event, EventSink, Standing};
 
-/// Partitions of a run: enough that ten million events make partitions that a core's cache holds.
+/// Partitions of a run: enough that a partition of ten million events fits into a core's cache.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 const PARTITION_BITS: u32 = 9;
 
@@ -30,14 +30,14 @@ pub struct Lane<'a> {
 #[derive(Default)]
 struct Partition {
     records: usize,
-    /// The block that is being filled, once there is one.
+    /// The block that is being filled, if there is one.
     last: BlockPlace,
     blocks: Vec<BlockPlace>,
     wide: WideWeights,
     named: Vec<NamedEvent>,
 }
 
-/// A named event; its record says where it is.
+/// A named event; its record has its index.
 pub(super) struct NamedEvent {
     pub(super) event_id: Box<str>,
     pub(super) standing: Standing,
@@ -54,7 +54,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// How many records `partition` has.
+    /// The number of records of `partition`.
     pub(super) fn len(&self, partition: usize) -> usize {
         self.partitions[partition].records
     }
@@ -72,19 +72,19 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// The weights that lie beside the records of `partition`.
+    /// The weights of `partition` that do not fit into records.
     pub(super) fn wide(&self, partition: usize) -> &WideWeights {
         &self.partitions[partition].wide
     }
 
-    /// The named event at `place` of `partition`.
+    /// The named event of `partition` at this index.
     pub(super) fn named(&self, partition: usize, place: u64) -> Option<&NamedEvent> {
         self.partitions[partition]
             .named
             .get(usize::try_from(place).ok()?)
     }
 
-    /// The partition of a holder.
+    /// The partition that a holder belongs to.
     #[inline]
     fn place(&self, holder: &HolderCode) -> usize {
         (self.hasher.hash_one(holder.words) >> (u64::BITS - PARTITION_BITS)) as usize

@@ -1,10 +1,10 @@
-//! Whole files into scores: every event is seen once, the question is known at the end.
+//! Scores from whole files: every event is read once, and the question is answered at the end.
 //!
 //! Each reading thread fills a [`Lane`]: a holder becomes 20 bytes, an event one 48-byte record in
-//! one of 512 partitions, chosen by the holder's hash. [`BatchScorer::finish`] then takes partition
-//! by partition on all cores: it numbers the keys of the partition, lays the records of a key side
-//! by side, sorts each key by time and sweeps it once. All of that fits into the cache of a core,
-//! and nothing is allocated for a key. Read on in `lane`, `partition`, `sweep`.
+//! one of 512 partitions, chosen by the holder's hash. [`BatchScorer::finish`] then processes the partitions
+//! on all cores: it numbers the keys of a partition, groups the records of each key, sorts each key by time
+//! and sweeps it once. All of that fits into the cache of a core, and nothing is allocated per key. Continue
+//! with `lane`, `partition`, `sweep`.
 
 mod arena;
 mod holder_code;
@@ -25,7 +25,7 @@ use super::ids::IdIndex;
 use super::order::{self, Leaders};
 use crate::core::{HolderScore, Snapshot, Window};
 
-/// What the lanes of one run share.
+/// The state that the lanes of one run share.
 #[derive(Default)]
 pub struct BatchScorer {
     tokens: IdIndex,
@@ -35,21 +35,21 @@ pub struct BatchScorer {
 }
 
 impl BatchScorer {
-    /// Has seen no event.
+    /// A scorer without events.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A lane for one thread to fill.
+    /// Returns a lane for one thread to fill.
     #[must_use]
     pub fn lane(&self) -> Lane<'_> {
         Lane::new(&self.tokens, &self.holders, &self.hasher)
     }
 
-    /// Scores everything that the lanes took: all holders, or the first `top` of them.
+    /// Scores all events of all lanes; returns all holders, or the first `top` of them.
     ///
-    /// Runs on the current rayon pool. The answer does not depend on how events were dealt to lanes.
+    /// Runs on the current rayon pool. The answer does not depend on how events were divided over lanes.
     #[must_use]
     pub fn finish(&self, lanes: Vec<Lane<'_>>, window: &Window, top: Option<usize>) -> Snapshot {
         let want = top.map_or(Want::All, Want::Top);
@@ -60,7 +60,7 @@ impl BatchScorer {
                 PartitionScorer::score,
             )
             .collect::<Vec<_>>();
-        // The records are the largest part of a run's memory: they go before the answer is sorted.
+        // The records are the largest part of a run's memory, so they are freed before the result is sorted.
         drop(lanes);
         let known = scored.iter().map(|part| part.known).sum();
         match top {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::core::{ClosedHold, Draft, EventSink, Micros, Wad};
 
-    /// Weights of every form, holders of every form, more records than a block holds.
+    /// Weights of every form, holders of every form, and more records than a block has.
     #[test]
     fn holds_that_come_together_score_as_those_that_come_alone() {
         let at = |micros: i64| Micros::new(micros).unwrap();

@@ -1,7 +1,7 @@
-//! One partition scored: its keys numbered, their records gathered, each key swept.
+//! The scores of one partition: its keys are numbered, their records gathered, each key swept.
 //!
-//! Closed holds, which are nearly all of most files, go straight to the sweep. Marks and named
-//! events of a key are first turned into the holds that they amount to; see [`Others`].
+//! Closed holds, which are nearly all of most files, go straight to the sweep. Marks and named events of a
+//! key are first converted to equivalent holds; see [`Others`].
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
@@ -18,7 +18,7 @@ use super::record::{Content, Record};
 use super::sweep::{Span, Sweep};
 use crate::core::{Fact, HolderScore, Mark, Micros, Standing, Totals, Wad, Window};
 
-/// Which holders of a partition are asked for.
+/// Which holders of a partition are listed.
 #[derive(Clone, Copy)]
 pub(super) enum Want {
     All,
@@ -27,12 +27,12 @@ pub(super) enum Want {
 
 /// The holders of one partition, in any order.
 pub(super) struct Scored {
-    /// How many there are, listed or not.
+    /// The number of holders, listed or not.
     pub(super) known: usize,
     pub(super) holders: Vec<HolderScore>,
 }
 
-/// Scores partition after partition on one thread, in the same buffers.
+/// Scores one partition after another on one thread, reusing its buffers.
 pub(super) struct PartitionScorer<'a> {
     lanes: &'a [Lane<'a>],
     /// Holder ids that do not fit into a record.
@@ -40,7 +40,7 @@ pub(super) struct PartitionScorer<'a> {
     window: Window,
     want: Want,
     numbering: Numbering<'a>,
-    /// The key of each record, in the order in which the lanes hold them.
+    /// The key of each record, in the order of the records in the lanes.
     key_of_record: Vec<u32>,
     spans: Vec<Span>,
     others: Others,
@@ -69,7 +69,7 @@ impl<'a> PartitionScorer<'a> {
         }
     }
 
-    /// Scores what all lanes have of one partition.
+    /// Scores the records of all lanes in one partition.
     pub(super) fn score(&mut self, partition: usize) -> Scored {
         self.number_keys(partition);
         self.gather(partition);
@@ -89,11 +89,11 @@ impl<'a> PartitionScorer<'a> {
         }
     }
 
-    /// Lays the closed holds of each key side by side, clipped to the window.
+    /// Gathers the closed holds of each key, clipped to the window.
     fn gather(&mut self, partition: usize) {
         let mut end = 0;
         for key in &mut self.numbering.keys {
-            // From here on `records` is where the key's next hold goes, `first` where they begin.
+            // From here on `records` is the index of the key's next hold, `first` that of its first one.
             key.first = end;
             end += key.records;
             key.records = key.first;
@@ -172,7 +172,7 @@ impl<'a> PartitionScorer<'a> {
     }
 }
 
-/// Holders and keys of a partition as small numbers, in order of first sight.
+/// Holders and keys of a partition as small numbers, in order of appearance.
 struct Numbering<'a> {
     hasher: &'a RandomState,
     key_table: HashTable<u32>,
@@ -208,7 +208,7 @@ impl<'a> Numbering<'a> {
         self.holders.clear();
     }
 
-    /// The number of the record's key, which has one closed hold more if the record is one.
+    /// The number of the record's key; counts a closed hold for it if the record is one.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,
@@ -262,15 +262,15 @@ impl<'a> Numbering<'a> {
     }
 }
 
-/// Marks and named events of a partition, turned into the holds that they amount to.
+/// Marks and named events of a partition, converted to equivalent holds.
 ///
-/// A curve is off or on at one weight between two of its marks, so it is a row of closed holds; the
-/// last one ends with the window. What is effective is the maximum either way.
+/// Between two of its marks a curve is off, or on at one weight, so it is a sequence of closed holds; the
+/// last one ends with the window. The effective weight is the maximum either way.
 #[derive(Default)]
 struct Others {
-    /// By key once sorted; with the lane that knows the named event.
+    /// Sorted by key before use; with the lane that has the named event.
     contents: Vec<(u32, usize, Content)>,
-    /// Where the contents of the next key begin.
+    /// The index of the next key's first content.
     next: usize,
     marks: Vec<(Micros, Mark)>,
     holds: Vec<Span>,
@@ -290,8 +290,8 @@ impl Others {
         self.contents.sort_unstable_by_key(|(key, ..)| *key);
     }
 
-    /// All holds of `key`, `closed` among them; `None` where it has closed ones alone. Keys are asked
-    /// for in ascending order.
+    /// All holds of `key`, including `closed`; `None` if it has closed holds only. Keys must be passed in
+    /// ascending order.
     fn holds_of<'e>(
         &mut self,
         key: u32,
@@ -333,7 +333,7 @@ impl Others {
     }
 
     fn add_curve(&mut self, window: &Window) {
-        // By instant, the strongest mark of each first.
+        // By instant, the strongest mark of each instant first.
         self.marks
             .sort_unstable_by_key(|(at, mark)| (*at, std::cmp::Reverse(*mark)));
         self.marks.dedup_by_key(|(at, _)| *at);

@@ -1,8 +1,8 @@
 //! One event of a batch in 48 bytes.
 //!
-//! Two instants take 59 bits each, counted from the year 1; what is left of their words tells how
-//! the holder is coded, what kind of fact it is and what the weight counts. A weight that is neither
-//! few steps nor whole millionths lies beside the records; see [`super::lane`].
+//! Two instants take 59 bits each, counted from the year 1; the remaining bits of their words encode how
+//! the holder is packed, the kind of fact and the unit of the weight. A weight that is neither a few steps
+//! nor whole millionths is stored outside the records; see [`super::lane`].
 
 use super::holder_code::{Form, HolderCode};
 use crate::aggregator::ids::IdNumber;
@@ -17,31 +17,31 @@ const _: () = assert!((Micros::MAX.get() - Micros::MIN.get()) >> TIME_BITS == 0)
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(super) struct Record {
-    /// The words of the holder, the last one below.
+    /// The three words of the holder code; see `third` for the last one.
     holder: [u64; 2],
     holder_last: u32,
-    /// Number of the token.
+    /// The number of the token.
     token: u32,
-    /// Start of a hold, instant of a mark; above it the holder's form.
+    /// Start of a hold or instant of a mark; the upper bits are the form of the holder.
     start: u64,
-    /// End of a hold; above it the kind.
+    /// End of a hold; the upper bits are the kind.
     end: u64,
-    /// The weight, as its form says; for a named event its place among the named ones.
+    /// The weight in the unit of its form; for a named event its index among the named ones.
     weight: u64,
 }
 
 const _: () = assert!(size_of::<Record>() == 48);
 
-/// What a record says.
+/// The content of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     /// A plain fact.
     Plain(Fact),
-    /// A named event, at this place among the named events of its partition and lane.
+    /// A named event, by its index among the named events of its partition and lane.
     Named(u64),
 }
 
-/// Weights that fit into no record, at the places which the records say.
+/// Weights that do not fit into a record; records refer to them by index.
 pub(super) type WideWeights = Vec<Wad>;
 
 const CLOSED: u64 = 0;
@@ -50,11 +50,11 @@ const STOP: u64 = 2;
 const NAMED: u64 = 3;
 const KIND_BITS: u32 = 2;
 
-/// The weight counts steps.
+/// The weight in steps.
 const STEPS: u64 = 0;
-/// The weight counts millionths, which are [`MILLIONTH`] steps each.
+/// The weight in millionths, which are [`MILLIONTH`] steps each.
 const MILLIONTHS: u64 = 1;
-/// The weight is a place among the wide ones.
+/// The index of the weight among the wide ones.
 const WIDE: u64 = 2;
 const MILLIONTH: u128 = 1_000_000_000_000;
 
@@ -113,7 +113,7 @@ impl Record {
         self.kind() == CLOSED
     }
 
-    /// What it says; `wide` are the weights that its lane laid beside the records of its partition.
+    /// The content of the record; `wide` are the wide weights of its lane and partition.
     #[inline]
     pub(super) fn content(&self, wide: &WideWeights) -> Content {
         let at = instant(self.start);
@@ -150,7 +150,7 @@ impl Record {
     }
 }
 
-/// A weight as a form and a number.
+/// A weight as form and number.
 #[inline]
 fn packed(weight: Wad, wide: &mut WideWeights) -> (u64, u64) {
     let steps = weight.steps();
@@ -164,10 +164,10 @@ fn packed(weight: Wad, wide: &mut WideWeights) -> (u64, u64) {
     }
 }
 
-/// `steps` / [`MILLIONTH`], where nothing remains and the quotient fits.
+/// `steps` / [`MILLIONTH`], if the division is exact and the quotient fits.
 ///
-/// A product with the inverse of an odd number modulo 2^128 is the quotient where the division is
-/// exact, and takes a tenth of the time of a 128-bit division. Multiplying back is the check.
+/// A product with the inverse of an odd number modulo 2^128 is the quotient if the division is exact,
+/// and takes a tenth of the time of a 128-bit division. Multiplying back checks that it is.
 #[inline]
 fn in_millionths(steps: u128) -> Option<u64> {
     const TWOS: u32 = MILLIONTH.trailing_zeros();
@@ -176,7 +176,7 @@ fn in_millionths(steps: u128) -> Option<u64> {
     (u128::from(quotient) * MILLIONTH == steps).then_some(quotient)
 }
 
-/// The number whose product with `odd` is 1 modulo 2^128; each round doubles the bits that are right.
+/// The number whose product with `odd` is 1 modulo 2^128; each round doubles the number of correct bits.
 const fn inverse(odd: u128) -> u128 {
     let mut inverse = odd;
     while odd.wrapping_mul(inverse) != 1 {

@@ -1,7 +1,7 @@
-//! The integral of the upper envelope of holds that are sorted by their start.
+//! The integral of the upper envelope of holds sorted by their start.
 //!
-//! One pass with the strongest running hold at hand; weaker ones that outlast it wait in a heap that
-//! is reused from key to key. O(n log n) for n holds of one key, O(n) where all weigh the same.
+//! One pass that tracks the strongest running hold; weaker ones that outlast it wait in a heap, which is
+//! reused for every key. O(n log n) for n holds of one key, O(n) if all have the same weight.
 
 use std::collections::BinaryHeap;
 
@@ -23,7 +23,7 @@ struct Running {
     end: Micros,
 }
 
-/// Sweeps key after key.
+/// Sweeps one key after another.
 #[derive(Default)]
 pub(super) struct Sweep {
     /// Weaker than the leading hold, but longer.
@@ -79,7 +79,7 @@ impl Sweep {
         sums.totals()
     }
 
-    /// Accrues from `cursor` to `until` and returns the hold that leads there.
+    /// Accrues from `cursor` to `until` and returns the hold that leads at `until`.
     #[inline]
     fn advance(
         &mut self,
@@ -106,7 +106,7 @@ impl Sweep {
     }
 }
 
-/// Adds up time as long as the weight stays, so that a run of one weight is multiplied once.
+/// Sums time while the weight stays the same, so that a run of one weight is multiplied once.
 #[derive(Default)]
 struct Sums {
     totals: Totals,

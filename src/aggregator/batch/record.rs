@@ -17,7 +17,7 @@ const _: () = assert!((Micros::MAX.get() - Micros::MIN.get()) >> TIME_BITS == 0)
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(super) struct Record {
-    /// The three words of the holder code; see `third` for the last one.
+    /// The first two words of the holder code; the last one follows.
     holder: [u64; 2],
     holder_last: u32,
     /// The number of the token.

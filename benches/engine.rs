@@ -60,11 +60,11 @@ fn main() {
 fn floor(folder: &Path) -> Vec<Duration> {
     let mut file = File::create(folder.join("floor")).expect("a file");
     let bytes = vec![7; 64 << 10];
-    file.write_all(&vec![0; 16 << 20]).expect("room");
+    file.write_all(&vec![0; 16 << 20]).expect("disk space");
     file.sync_all().expect("synced");
     std::io::Seek::rewind(&mut file).expect("the beginning");
     let sync = |_| {
-        file.write_all(&bytes).expect("room");
+        file.write_all(&bytes).expect("disk space");
         let started = Instant::now();
         file.sync_data().expect("synced");
         started.elapsed()
@@ -141,7 +141,10 @@ fn fill(engine: &Engine, events: u64, holders: u64) {
             let count = BATCH.min(events - first);
             let events = batch(first, count, holders);
             first += count;
-            pendings.push_back((Instant::now(), engine.submit(events).await.expect("room")));
+            pendings.push_back((
+                Instant::now(),
+                engine.submit(events).await.expect("accepted"),
+            ));
             if pendings.len() == PENDING_MAX {
                 receive(&mut pendings, &mut latencies).await;
             }
@@ -186,7 +189,7 @@ fn questions(engine: &Engine, events: u64, holders: u64) {
                     }
                     let again = batch(sent % events, BATCH, holders);
                     sent += BATCH;
-                    let pending = engine.submit(again).await.expect("room");
+                    let pending = engine.submit(again).await.expect("accepted");
                     if sent % (8 * BATCH) == 0 {
                         pending.await.expect("acknowledged");
                     }

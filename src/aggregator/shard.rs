@@ -22,7 +22,7 @@ pub(super) const RUN: usize = 128;
 #[derive(Default)]
 pub(super) struct Shard {
     hasher: RandomState,
-    places: HashTable<Place>,
+    slots: HashTable<Slot>,
     holders: Vec<Holder>,
     /// One for each holder, under the same number.
     ceilings: Ceilings,
@@ -40,12 +40,12 @@ pub(super) struct Holder {
 
 /// The number of a holder, with half of its hash, so that growing the table reads no ids.
 #[derive(Clone, Copy)]
-struct Place {
+struct Slot {
     hash: u32,
     number: u32,
 }
 
-impl Place {
+impl Slot {
     /// A hash of 64 bits, made of the stored half.
     fn spread(hash: u32) -> u64 {
         u64::from(hash) << 32 | u64::from(hash)
@@ -158,10 +158,10 @@ impl Shard {
     pub(super) fn number(&mut self, holder_id: &str) -> u32 {
         let hash = self.hasher.hash_one(holder_id) as u32;
         let holders = &mut self.holders;
-        let entry = self.places.entry(
-            Place::spread(hash),
-            |place| place.hash == hash && *holders[place.number as usize].id == *holder_id,
-            |place| Place::spread(place.hash),
+        let entry = self.slots.entry(
+            Slot::spread(hash),
+            |slot| slot.hash == hash && *holders[slot.number as usize].id == *holder_id,
+            |slot| Slot::spread(slot.hash),
         );
         match entry {
             Entry::Occupied(entry) => entry.get().number,
@@ -177,7 +177,7 @@ impl Shard {
                 });
                 self.ceilings
                     .set(number as usize, HolderState::default().ceiling());
-                entry.insert(Place { hash, number });
+                entry.insert(Slot { hash, number });
                 number
             }
         }
@@ -186,10 +186,10 @@ impl Shard {
     #[expect(clippy::cast_possible_truncation, reason = "half of a hash")]
     fn find(&self, holder_id: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(holder_id) as u32;
-        self.places
-            .find(Place::spread(hash), |place| {
-                place.hash == hash && *self.holders[place.number as usize].id == *holder_id
+        self.slots
+            .find(Slot::spread(hash), |slot| {
+                slot.hash == hash && *self.holders[slot.number as usize].id == *holder_id
             })
-            .map(|place| place.number)
+            .map(|slot| slot.number)
     }
 }

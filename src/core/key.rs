@@ -40,10 +40,10 @@ pub struct Recorded {
 
 /// The facts of one key; the same set of events always gives the same state.
 #[derive(Clone, Debug, Default)]
-pub struct KeyFacts(Known);
+pub struct KeyFacts(Form);
 
 #[derive(Clone, Debug, Default)]
-enum Known {
+enum Form {
     /// No events, or only events that earn nothing.
     #[default]
     Nothing,
@@ -86,8 +86,8 @@ impl KeyFacts {
     /// whether all are done.
     pub fn proceed(&mut self) -> bool {
         match &mut self.0 {
-            Known::Large(large) => large.proceed(PIECES_AT_ONCE),
-            Known::Nothing | Known::Lone(_) | Known::Few(_) | Known::Small(_) => true,
+            Form::Large(large) => large.proceed(PIECES_AT_ONCE),
+            Form::Nothing | Form::Lone(_) | Form::Few(_) | Form::Small(_) => true,
         }
     }
 
@@ -127,12 +127,12 @@ impl KeyFacts {
     }
 
     fn is_under_way(&self) -> bool {
-        matches!(&self.0, Known::Large(large) if large.is_under_way())
+        matches!(&self.0, Form::Large(large) if large.is_under_way())
     }
 
     /// Calls [`Self::proceed`] until all is done.
     fn finish(&mut self) {
-        if let Known::Large(large) = &mut self.0 {
+        if let Form::Large(large) = &mut self.0 {
             large.proceed(usize::MAX);
         }
     }
@@ -140,7 +140,7 @@ impl KeyFacts {
     /// Whether the key holds no facts.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        matches!(self.0, Known::Nothing)
+        matches!(self.0, Form::Nothing)
     }
 
     /// Some instant stored near the facts that a change reads: reading many keys before changing them
@@ -148,8 +148,8 @@ impl KeyFacts {
     #[must_use]
     pub fn touch(&self) -> Option<Micros> {
         match &self.0 {
-            Known::Small(small) => small.plain.last_stretch(),
-            Known::Large(large) => large.horizon(),
+            Form::Small(small) => small.plain.last_stretch(),
+            Form::Large(large) => large.horizon(),
             few => few.holds().last().map(Lone::start),
         }
     }
@@ -162,12 +162,12 @@ impl KeyFacts {
             weight: Wad::ZERO,
         });
         match &self.0 {
-            Known::Nothing => visit(nothing),
-            Known::Lone(_) | Known::Few(_) => {
+            Form::Nothing => visit(nothing),
+            Form::Lone(_) | Form::Few(_) => {
                 let holds = self.0.holds().iter();
                 holds.for_each(|hold| visit(Claim::Plain(hold.fact())));
             }
-            Known::Small(small) => {
+            Form::Small(small) => {
                 small.plain.facts().map(Claim::Plain).for_each(&mut visit);
                 for (event_id, standing) in small.named.iter().flat_map(|named| &named.standings) {
                     visit(Claim::Named {
@@ -176,7 +176,7 @@ impl KeyFacts {
                     });
                 }
             }
-            Known::Large(large) => large.claims(visit),
+            Form::Large(large) => large.claims(visit),
         }
     }
 
@@ -184,10 +184,10 @@ impl KeyFacts {
     #[must_use]
     pub fn claim_count(&self, enough: usize) -> usize {
         match &self.0 {
-            Known::Nothing | Known::Lone(_) => 1,
-            Known::Few(holds) => holds.len(),
-            Known::Small(small) => small.fact_count(),
-            Known::Large(large) => large.claim_count(enough),
+            Form::Nothing | Form::Lone(_) => 1,
+            Form::Few(holds) => holds.len(),
+            Form::Small(small) => small.fact_count(),
+            Form::Large(large) => large.claim_count(enough),
         }
     }
 
@@ -270,40 +270,40 @@ impl KeyFacts {
 
     fn view(&self) -> View<'_> {
         match &self.0 {
-            Known::Small(small) => View::Timeline(
+            Form::Small(small) => View::Timeline(
                 small
                     .named
                     .as_ref()
                     .map_or(&small.plain, |named| &named.view),
             ),
-            Known::Large(large) => View::Large(large),
+            Form::Large(large) => View::Large(large),
             few => View::Apart(few.holds()),
         }
     }
 
     /// Adds a claim that does not fit the form of separate holds.
     fn record_in_full(&mut self, claim: Claim<'_>) -> bool {
-        if matches!(self.0, Known::Nothing | Known::Lone(_) | Known::Few(_)) {
+        if matches!(self.0, Form::Nothing | Form::Lone(_) | Form::Few(_)) {
             let mut small = Box::<Small>::default();
             for hold in self.0.holds() {
                 small.plain.record(hold.fact());
             }
-            self.0 = Known::Small(small);
+            self.0 = Form::Small(small);
         }
         match &mut self.0 {
-            Known::Large(large) => large.take(claim),
-            Known::Small(small) => {
+            Form::Large(large) => large.take(claim),
+            Form::Small(small) => {
                 let is_change = small.record(claim);
                 if small.fact_count() > SMALL_MAX {
                     let mut large = Box::<LargeKey>::default();
                     self.claims(|claim| {
                         large.take(claim);
                     });
-                    self.0 = Known::Large(large);
+                    self.0 = Form::Large(large);
                 }
                 is_change
             }
-            Known::Nothing | Known::Lone(_) | Known::Few(_) => {
+            Form::Nothing | Form::Lone(_) | Form::Few(_) => {
                 unreachable!("a small key was made just now")
             }
         }
@@ -364,7 +364,7 @@ impl Named {
     }
 }
 
-impl Known {
+impl Form {
     /// All facts, if the key is in the form of separate holds.
     fn holds(&self) -> &[Lone] {
         match self {
@@ -413,7 +413,7 @@ mod tests {
         /// Holds that overlap, touch and cover each other, up to more than [`FEW`] of them; one of the weights
         /// does not fit into a hold of 24 bytes.
         #[test]
-        fn holds_side_by_side_answer_as_their_timeline_does(
+        fn separate_holds_answer_as_their_timeline_does(
             holds in proptest::collection::vec((0_i64..60, 1_i64..8, 0_usize..4), 0..14),
             from in proptest::option::of(-1_i64..70), as_of in 0_i64..70, cut in 0_usize..14,
         ) {

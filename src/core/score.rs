@@ -243,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_doubles_beside_a_score_enclose_it(limbs: [u64; 4], shift in 0_usize..256) {
+        fn the_floor_and_the_ceiling_enclose_a_score(limbs: [u64; 4], shift in 0_usize..256) {
             let score = Score(U256::from_limbs(limbs) >> shift);
             // A double of at least 2^53 is an integer; a smaller one may be cut.
             let exact = |double: f64| U256::from(double);

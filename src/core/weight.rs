@@ -103,7 +103,7 @@ impl Wad {
         // The nearest integer, or a neighbour of it; the check then fails, and the general way is taken.
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "what does not fit is past the bound below"
+            reason = "a value that does not fit is above the bound below"
         )]
         let scaled = (value * MILLIONTHS + 0.5) as i64;
         #[expect(

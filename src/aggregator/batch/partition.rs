@@ -1,7 +1,7 @@
 //! The scores of one partition: its keys are numbered, their records gathered, each key swept.
 //!
 //! Closed holds, which are nearly all of most files, go straight to the sweep. Marks and named events of a
-//! key are first converted to equivalent holds; see [`Others`].
+//! key are first converted to equivalent holds; see [`EquivalentHolds`].
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
@@ -43,7 +43,7 @@ pub(super) struct PartitionScorer<'a> {
     /// The key of each record, in the order of the records in the lanes.
     key_of_record: Vec<u32>,
     spans: Vec<Span>,
-    others: Others,
+    equivalents: EquivalentHolds,
     sweep: Sweep,
     totals: Vec<Totals>,
 }
@@ -63,7 +63,7 @@ impl<'a> PartitionScorer<'a> {
             numbering: Numbering::new(&scorer.hasher),
             key_of_record: Vec::new(),
             spans: Vec::new(),
-            others: Others::default(),
+            equivalents: EquivalentHolds::default(),
             sweep: Sweep::default(),
             totals: Vec::new(),
         }
@@ -105,7 +105,7 @@ impl<'a> PartitionScorer<'a> {
         };
         self.spans.clear();
         self.spans.resize(end as usize, nothing);
-        self.others.clear();
+        self.equivalents.clear();
         let (from, as_of) = (self.window.start(), self.window.as_of);
         let mut key_numbers = &self.key_of_record[..];
         for (number, lane) in self.lanes.iter().enumerate() {
@@ -123,12 +123,12 @@ impl<'a> PartitionScorer<'a> {
                                 key.records += 1;
                             }
                         }
-                        content => self.others.push(*key_number, number, content),
+                        content => self.equivalents.push(*key_number, number, content),
                     }
                 }
             }
         }
-        self.others.sort();
+        self.equivalents.sort();
     }
 
     fn sweep_keys(&mut self, partition: usize) {
@@ -137,7 +137,7 @@ impl<'a> PartitionScorer<'a> {
             .resize(self.numbering.holders.len(), Totals::ZERO);
         for (key_number, key) in (0_u32..).zip(&self.numbering.keys) {
             let closed = &mut self.spans[key.first as usize..key.records as usize];
-            let totals = match self.others.holds_of(
+            let totals = match self.equivalents.holds_of(
                 key_number,
                 |lane, place| self.lanes[lane].named(partition, place),
                 closed,
@@ -267,7 +267,7 @@ impl<'a> Numbering<'a> {
 /// Between two of its marks a curve is off, or on at one weight, so it is a sequence of closed holds; the
 /// last one ends with the window. The effective weight is the maximum either way.
 #[derive(Default)]
-struct Others {
+struct EquivalentHolds {
     /// Sorted by key before use; with the lane that has the named event.
     contents: Vec<(u32, usize, Content)>,
     /// The index of the next key's first content.
@@ -276,7 +276,7 @@ struct Others {
     holds: Vec<Span>,
 }
 
-impl Others {
+impl EquivalentHolds {
     fn clear(&mut self) {
         self.contents.clear();
         self.next = 0;

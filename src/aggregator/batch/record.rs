@@ -63,7 +63,7 @@ impl Record {
     #[expect(
         clippy::inline_always,
         clippy::cast_possible_truncation,
-        reason = "a record is written from registers to its place; the last word has 32 bits"
+        reason = "a record is written from registers to its block; the last word has 32 bits"
     )]
     pub(super) fn new(
         holder: HolderCode,

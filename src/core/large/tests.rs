@@ -174,7 +174,7 @@ proptest! {
             count += 1;
             copy.take(claim);
             copy.proceed(usize::MAX);
-            assert!(!key.take(claim), "it is known");
+            assert!(!key.take(claim), "the claim was added");
         });
         prop_assert_eq!(key.claim_count(usize::MAX), count);
         prop_assert_eq!(copy.score(&window), key.score(&window));

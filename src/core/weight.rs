@@ -73,9 +73,19 @@ impl Wad {
     /// Reads the shortest decimal that reads back as `value`.
     #[inline]
     pub fn from_double(value: f64) -> Result<Self, WeightError> {
-        Self::from_short_double(value)
-            .or_else(|| shortest_steps(value).map(Self))
-            .map_or_else(|| Self::from_rare_double(value), Ok)
+        match Self::from_short_double(value) {
+            Some(weight) => Ok(weight),
+            None => Self::from_long_double(value),
+        }
+    }
+
+    /// Apart from the short ones, so that those cost nothing but their own check.
+    #[inline(never)]
+    fn from_long_double(value: f64) -> Result<Self, WeightError> {
+        match shortest_steps(value) {
+            Some(steps) => Ok(Self(steps)),
+            None => Self::from_rare_double(value),
+        }
     }
 
     #[cold]

@@ -8,10 +8,10 @@ use crate::core::{Micros, TimeError, Window};
 /// `--as-of`, `--from`, `--closed-only`.
 #[derive(Debug, Args)]
 pub(super) struct WindowArguments {
-    /// End of the window, exclusive: RFC 3339 or integer milliseconds [default: now]
+    /// End of the window, exclusive: a time with an offset, a date or milliseconds [default: now]
     #[arg(long, value_name = "T", value_parser = instant, allow_negative_numbers = true)]
     as_of: Option<Micros>,
-    /// Start of the window: RFC 3339 or integer milliseconds [default: unlimited]
+    /// Start of the window: a time with an offset, a date or milliseconds [default: unlimited]
     #[arg(long, value_name = "T", value_parser = instant, allow_negative_numbers = true)]
     from: Option<Micros>,
     /// Leave out open holds: the time after a key's last mark
@@ -32,5 +32,5 @@ impl WindowArguments {
 }
 
 fn instant(text: &str) -> Result<Micros, TimeError> {
-    Micros::parse(text)
+    Micros::parse_argument(text)
 }

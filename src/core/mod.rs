@@ -18,6 +18,7 @@ pub(crate) mod score;
 pub(crate) mod sink;
 mod sorted;
 pub(crate) mod time;
+mod time_text;
 pub(crate) mod timeline;
 pub(crate) mod weight;
 pub(crate) mod window;

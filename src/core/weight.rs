@@ -147,14 +147,15 @@ impl From<NarrowWad> for Wad {
 }
 
 /// A decimal as written: digits around a point, times a power of ten.
-struct Decimal<'a> {
-    whole: &'a [u8],
-    fraction: &'a [u8],
-    exponent: i64,
+pub(super) struct Decimal<'a> {
+    pub(super) whole: &'a [u8],
+    pub(super) fraction: &'a [u8],
+    /// Saturated far beyond the exponents that make a difference.
+    pub(super) exponent: i64,
 }
 
 impl<'a> Decimal<'a> {
-    fn read(text: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(text: &'a [u8]) -> Option<Self> {
         let (whole, rest) = split_digits(text);
         let (fraction, rest) = match rest {
             [b'.', after @ ..] => split_digits(after),
@@ -175,7 +176,7 @@ impl<'a> Decimal<'a> {
         })
     }
 
-    fn digits(&self) -> impl Iterator<Item = u8> {
+    pub(super) fn digits(&self) -> impl DoubleEndedIterator<Item = u8> {
         self.whole
             .iter()
             .chain(self.fraction)
@@ -247,7 +248,7 @@ impl Rounding {
 }
 
 /// Whether there is a minus sign, and the text after the sign.
-fn split_sign(text: &[u8]) -> (bool, &[u8]) {
+pub(super) fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     match text {
         [sign @ (b'-' | b'+'), rest @ ..] => (*sign == b'-', rest),
         _ => (false, text),

@@ -107,7 +107,17 @@ fn string(raw: &str) -> Option<Cow<'_, str>> {
 
 fn id(field: Field, raw: Option<&str>) -> Result<Cow<'_, str>, Refusal> {
     let raw = raw.ok_or(Refusal::MissingId(field))?;
-    present(field, string(raw).ok_or(Refusal::IdNotText(field))?)
+    match string(raw) {
+        Some(text) => present(field, text),
+        None if is_integer(raw) => Ok(Cow::Borrowed(raw)),
+        None => Err(Refusal::IdNotText(field)),
+    }
+}
+
+/// Whether a value is an integer without a fraction and an exponent; its digits are its id.
+fn is_integer(raw: &str) -> bool {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn event_id(raw: &str) -> Result<Cow<'_, str>, Refusal> {
@@ -118,11 +128,9 @@ fn event_id(raw: &str) -> Result<Cow<'_, str>, Refusal> {
 
 fn instant(field: Field, raw: &str) -> Result<Micros, Refusal> {
     let read = if raw.starts_with('"') {
-        string(raw).map_or(Err(TimeError::NotATime), |text| {
-            Micros::parse_rfc3339(&text)
-        })
+        string(raw).map_or(Err(TimeError::NotATime), |text| Micros::parse(&text))
     } else {
-        Micros::parse(raw)
+        Micros::parse_number(raw)
     };
     time(field, read)
 }
@@ -237,6 +245,34 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_is_an_id_by_its_digits() {
+        let line = br#"{"token_id":-7,"holder_id":18446744073709551616,"start":0}"#;
+        let event = event_from_line(line).unwrap();
+        assert_eq!(
+            (&*event.token_id, &*event.holder_id),
+            ("-7", "18446744073709551616")
+        );
+    }
+
+    #[test]
+    fn milliseconds_are_whole_numbers_or_text_of_digits() {
+        for written in [
+            "1753056000000.0",
+            "1.753056e12",
+            "\"+1753056000000\"",
+            "\" 1753056000000\"",
+        ] {
+            let line = format!(r#"{{"token_id":"T","holder_id":"h","start":{written}}}"#);
+            let event = event_from_line(line.as_bytes()).unwrap();
+            assert_eq!(
+                event.start.map(Micros::get),
+                Some(1_753_056_000_000_000),
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
     fn a_weight_is_read_as_it_is_written() {
         for (written, weight) in [
             ("0.1", "0.1"),
@@ -257,10 +293,19 @@ mod tests {
     fn each_refusal_names_its_field() {
         for (field, expected) in [
             (r#""token_id":null"#, "token_id: missing or empty"),
-            (r#""token_id":5"#, "token_id: not text"),
+            (r#""token_id":5.0"#, "token_id: not text"),
+            (r#""token_id":1e3"#, "token_id: not text"),
+            (r#""holder_id":true"#, "holder_id: not text"),
             (r#""holder_id":"\udc00""#, "holder_id: not text"),
-            (r#""start":"1753056000000""#, "start: not a time"),
-            (r#""start":1.5"#, "start: not a time"),
+            (r#""start":"1753056000000.0""#, "start: not a time (write"),
+            (
+                r#""start":1.5"#,
+                "start: not a time (a count of milliseconds has no fraction)",
+            ),
+            (
+                r#""start":"2025-07-21""#,
+                "start: not a time (a date alone; ",
+            ),
             (r#""start":true"#, "start: not a time"),
             (r#""start":"\ud800""#, "start: not a time"),
             (r#""end":[]"#, "end: not a time"),

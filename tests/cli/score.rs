@@ -5,8 +5,8 @@ use crate::support::{
 };
 
 const CSV: &str = "\u{feff}token_id,extra,holder_id,start,end,weight\r\n\
-    T,\"x\ny\",a,1753056000000,1753056010000,1\r\n\
-    T,,a,1753056005000,2025-07-21T00:00:20Z,3.000\r\n\
+    T,\"x\ny\",a,1.753056e12,1753056010000.0,1\r\n\
+    T,,a,+1753056005000,2025-07-21 02:00:20 +0200,3.000\r\n\
     \r\n\
     U,\"\",\"b, \"\"c\"\"\",2025-07-21T00:00:00Z,,.5\r\n\
     U,,a,,1753056001000,";
@@ -86,6 +86,8 @@ fn the_window_cuts_and_leaves_out_what_is_open() {
     let rows = holders(&windowed);
     assert_eq!(rows[0], (1, "b, \"c\"".into(), 90_000_000, "45".into()));
     assert_eq!(rows[1], (2, "a".into(), 10_000_000, "30".into()));
+    let midnight = score(&path, &["--from", "2025-07-21"]).json();
+    assert_eq!(midnight["from"], "2025-07-21T00:00:00Z");
     let closed = score(&path, &["--closed-only"]).json();
     assert_eq!(closed["closed_only"], true);
     assert_eq!(holders(&closed)[1], (2, "b, \"c\"".into(), 0, "0".into()));

@@ -112,7 +112,10 @@ fn every_bad_cell_of_csv_names_its_line() {
     let expected = [
         (4, "row has 4 cells, the header has 8"),
         (5, "not CSV: text after a closing quote"),
-        (6, "end: not a time"),
+        (
+            6,
+            "end: not a time (a count of milliseconds has no fraction)",
+        ),
         (7, "revision: not an integer from 0 to 2^63-1"),
         (8, "retract: not true or false"),
         (10, "start, end: neither is given"),
@@ -231,7 +234,8 @@ fn bad_arguments_end_with_2_and_change_nothing() {
     }
     for (arguments, expected) in [
         (vec!["--as-of", "2025-07-21T00:00:00"], "no UTC offset"),
-        (vec!["--from", "yesterday"], "not a time"),
+        (vec!["--from", "yesterday"], "not a time (write"),
+        (vec!["--from", "2025-07-21T24:00Z"], "not a time (hour 24; "),
         (vec!["--as-of", "999999999999999999"], "out of range"),
         (vec!["--format", "xml"], "invalid value 'xml'"),
         (vec!["--top", "-1"], "unexpected argument"),

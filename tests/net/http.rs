@@ -44,6 +44,27 @@ async fn a_leaderboard_has_the_fields_of_score() {
 }
 
 #[tokio::test]
+async fn events_are_read_in_the_forms_that_files_may_have() {
+    let service = Service::start().await;
+    let event = json!({
+        "token_id": 7, "holder_id": -12, "start": "1970-01-01 09:00 +0900", "end": 1000.0,
+    });
+    assert_eq!(service.post(JSON, event.to_string()).await.status, 200);
+    let answer = service.get("/leaderboard?token_id=7").await.json();
+    assert_eq!(answer["holders"][0]["holder_id"], "-12");
+    assert_eq!(answer["holders"][0]["held_us"], 1_000_000);
+    let mut refused = event;
+    refused["end"] = json!("1970-01-02");
+    let problem = service.post(JSON, refused.to_string()).await.problem(400);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("end: not a time (a date alone; "),
+        "{detail}"
+    );
+    service.end().await;
+}
+
+#[tokio::test]
 async fn pages_list_every_holder_once_at_one_instant() {
     let service = filled().await;
     let mut path = "/stats?limit=1".to_owned();
@@ -134,7 +155,7 @@ async fn an_invalid_parameter_is_named() {
         ("/leaderboard?n=10001", "n"),
         ("/leaderboard?n=x", "n"),
         ("/leaderboard?as_of=yesterday", "as_of"),
-        ("/leaderboard?from=2020-01-01", "from"),
+        ("/leaderboard?from=2020-01-01T00:00", "from"),
         ("/leaderboard?closed_only=1", "closed_only"),
         ("/leaderboard?limit=1&limit=2", "limit"),
         ("/leaderboard?limit=1&n=2", "limit"),
@@ -147,7 +168,7 @@ async fn an_invalid_parameter_is_named() {
         ("/stats?token_id=a%C3", "token_id"),
         ("/stats?page_size=%2B1", "page_size"),
         ("/leaderboard?limit=+1", "limit"),
-        ("/leaderboard?as_of=%2B5", "as_of"),
+        ("/leaderboard?as_of=1e3", "as_of"),
     ] {
         let problem = service.get(path).await.problem(400);
         assert_eq!(problem["field"], field, "{path}");
@@ -186,6 +207,8 @@ async fn a_plus_sign_that_became_a_space_is_refused_with_the_cure() {
     assert!(!detail.contains("%2B"), "{detail}");
     let answer = ask("2025-01-01T00:00:00%2B09:00").await.json();
     assert_eq!(answer["as_of"], "2024-12-31T15:00:00Z");
+    let answer = ask("2025-01-01").await.json();
+    assert_eq!(answer["as_of"], "2025-01-01T00:00:00Z");
     let answer = ask("2025-01-01+00:00:00Z").await.json();
     assert_eq!(answer["as_of"], "2025-01-01T00:00:00Z");
     service.end().await;

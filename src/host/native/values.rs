@@ -79,7 +79,7 @@ pub(super) fn window(
     let instant = |name: &str, value: &Bound<'_, PyAny>| {
         integer_micros(value).map_err(|error| match error {
             TimeError::OutOfRange => PyValueError::new_err(format!("{name}: {error}")),
-            TimeError::NotATime | TimeError::NoOffset => PyValueError::new_err(format!(
+            _ => PyValueError::new_err(format!(
                 "{name}: not an integer count of microseconds since 1970"
             )),
         })

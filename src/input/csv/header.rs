@@ -101,7 +101,7 @@ impl CsvHeader {
         };
         let instant = |field, column| {
             let text: Option<Cow<'_, str>> = cell(column);
-            text.map(|text| time(field, Micros::parse(&text)))
+            text.map(|text| time(field, Micros::parse_cell(&text)))
                 .transpose()
         };
         Ok(ParsedEvent {

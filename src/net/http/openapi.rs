@@ -44,12 +44,13 @@ impl Document {
     }
 }
 
-/// A time of an event: RFC 3339 text with an offset, or milliseconds since 1970.
+/// A time: text with an offset, or whole milliseconds since 1970.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) enum Time {
-    /// With an offset.
+    /// RFC 3339. The forms that common databases write are read too: a blank for the `T`, no seconds, `UTC`,
+    /// `+hh`, `+hhmm`, and milliseconds as digits; in a query also a date alone, which is its midnight in UTC.
     #[schema(title = "text", format = DateTime)]
     Text(String),
     /// Since 1970.
@@ -88,17 +89,34 @@ pub(super) struct WeightNumber(f64);
 #[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) struct WeightText(String);
 
+/// An id; the id of an integer is the text of its digits.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
+pub(super) enum Id {
+    /// At most 256 bytes.
+    #[schema(title = "text")]
+    Text(IdText),
+    /// Of any length that its digits may have as text.
+    #[schema(title = "integer")]
+    Integer(i128),
+}
+
+/// An id as text.
+#[derive(Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 256)]
+#[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
+pub(super) struct IdText(String);
+
 /// A hold event: a closed hold (start and end), a start mark (start alone), a stop mark (end alone), or a
 /// retraction (`event_id` and `retract`).
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) struct HoldEvent {
     /// What is held; at most 256 bytes.
-    #[schema(min_length = 1, max_length = 256)]
-    token_id: String,
+    token_id: Id,
     /// Who holds it; at most 256 bytes.
-    #[schema(min_length = 1, max_length = 256)]
-    holder_id: String,
+    holder_id: Id,
     /// From when.
     start: Option<Time>,
     /// Until when, exclusive.

@@ -27,7 +27,8 @@ pub(super) struct LeaderboardParameters {
     #[serde(alias = "n", alias = "top")]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
     pub(super) limit: Option<Limit>,
-    /// The first instant that does not count, as RFC 3339 text or in milliseconds since 1970; now if absent.
+    /// The first instant that does not count, as text with an offset, a date (its midnight in UTC) or
+    /// milliseconds since 1970; now if absent.
     #[param(value_type = Option<Time>)]
     pub(super) as_of: Option<Instant>,
     /// The first instant that counts; the beginning of time if absent.
@@ -55,7 +56,8 @@ pub(super) struct StatsParameters {
     /// stay the same.
     #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
     pub(super) page_token: Option<Text>,
-    /// The first instant that does not count, as RFC 3339 text or in milliseconds since 1970; now if absent.
+    /// The first instant that does not count, as text with an offset, a date (its midnight in UTC) or
+    /// milliseconds since 1970; now if absent.
     #[param(value_type = Option<Time>)]
     pub(super) as_of: Option<Instant>,
     /// The first instant that counts; the beginning of time if absent.
@@ -79,7 +81,8 @@ pub(super) struct StatsParameters {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HolderParameters {
-    /// The first instant that does not count, as RFC 3339 text or in milliseconds since 1970; now if absent.
+    /// The first instant that does not count, as text with an offset, a date (its midnight in UTC) or
+    /// milliseconds since 1970; now if absent.
     #[param(value_type = Option<Time>)]
     pub(super) as_of: Option<Instant>,
     /// The first instant that counts; the beginning of time if absent.
@@ -160,7 +163,7 @@ impl TryFrom<String> for Flag {
     }
 }
 
-/// An instant, as RFC 3339 text or in milliseconds since 1970.
+/// An instant, as text with an offset, a date alone or in milliseconds since 1970.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Instant(Micros);
@@ -169,7 +172,7 @@ impl TryFrom<String> for Instant {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Micros::parse(&text).map(Self).map_err(|error| {
+        Micros::parse_argument(&text).map(Self).map_err(|error| {
             let hint = if is_time_without_plus(&text) {
                 "; a plus sign means a space in a query, write %2B instead"
             } else {
@@ -279,6 +282,17 @@ mod tests {
     }
 
     #[test]
+    fn a_date_alone_is_its_midnight_and_a_lost_plus_sign_is_explained() {
+        for text in ["2025-07-21", "1753056000000", "2025-07-21T09:00%2B09"] {
+            let parameters = read(&format!("as_of={text}")).unwrap();
+            let micros = parameters.as_of.unwrap().0.get();
+            assert_eq!(micros, 1_753_056_000_000_000, "{text}");
+        }
+        let refused = read("as_of=2025-07-21T09:00+0900").err().unwrap();
+        assert!(refused.contains("write %2B instead"), "{refused}");
+    }
+
+    #[test]
     fn a_refusal_names_the_parameter_and_quotes_its_beginning() {
         let long = "9".repeat(1_000);
         for (query, expected) in [
@@ -307,7 +321,7 @@ mod tests {
             ),
             (
                 "as_of=yesterday".to_owned(),
-                "as_of: not a time: ".to_owned(),
+                "as_of: not a time (write ".to_owned(),
             ),
             (
                 "closed_only=1".to_owned(),

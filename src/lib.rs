@@ -15,7 +15,6 @@
 //! - [`net`]: [`Server`](net::Server) over gRPC and HTTP, and [`client`] for it;
 //! - [`input`] and [`config`]: files of events, and the table of settings.
 //!
-//! Ten seconds at weight 2.5 give a score of 25:
 //! Ten seconds at weight 2.5 are a score of 25:
 //! ```
 //! use poh_holdmetrics_rust::aggregator::HoldAggregator;

@@ -201,6 +201,14 @@ pub struct Event<'a> {
 }
 
 /// The fields of an event as they were read, each of its own type, not yet checked together.
+///
+/// ```
+/// use poh_holdmetrics_rust::core::Draft;
+///
+/// let draft = Draft { token_id: "gold", holder_id: "ann", ..Draft::default() };
+/// let refusal = draft.check().unwrap_err();
+/// assert_eq!(refusal.field(), "start");
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Draft<'a> {
     /// Empty if missing.

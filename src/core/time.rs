@@ -7,6 +7,15 @@
 use std::fmt;
 
 /// An instant in integer microseconds since 1970-01-01T00:00:00Z; always within years 0001 to 9999.
+///
+/// ```
+/// use poh_holdmetrics_rust::core::Micros;
+///
+/// let at = Micros::parse("2025-01-01T01:00:00.25+01:00")?;
+/// assert_eq!(at.get(), 1_735_689_600_250_000);
+/// assert!(Micros::parse("2025-01-01T01:00:00").is_err(), "the offset is required");
+/// # Ok::<(), poh_holdmetrics_rust::core::TimeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(i64);
 

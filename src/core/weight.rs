@@ -8,6 +8,16 @@ use std::fmt;
 use super::double::shortest_steps;
 
 /// A weight in integer steps of 1e-18 ("wad", after the token convention of 18 decimals).
+///
+/// ```
+/// use poh_holdmetrics_rust::core::Wad;
+///
+/// let weight = Wad::parse("0.1")?;
+/// assert_eq!(weight.steps(), 100_000_000_000_000_000);
+/// assert_eq!(Wad::from_double(0.1)?, weight, "the decimal that prints back to the double");
+/// assert!(Wad::parse("-1").is_err());
+/// # Ok::<(), poh_holdmetrics_rust::core::WeightError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Wad(u128);
 

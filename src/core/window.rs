@@ -3,6 +3,17 @@
 use super::Micros;
 
 /// `[from, as_of)`, and whether open holds count.
+///
+/// ```
+/// use poh_holdmetrics_rust::core::{Micros, Window};
+///
+/// let instant = |micros| Micros::new(micros).expect("within years 0001 to 9999");
+/// let window = Window {
+///     from: Some(instant(10)),
+///     ..Window::until(instant(20))
+/// };
+/// assert_eq!(window.overlap(instant(15), instant(30)), 5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// First instant that counts; `None` for the beginning of time.

@@ -25,7 +25,32 @@ use super::ids::IdIndex;
 use super::order::{self, Leaders};
 use crate::core::{HolderScore, Snapshot, Window};
 
-/// The state that the lanes of one run share.
+/// Scores all events of one run at its end; holds what its lanes share.
+///
+/// ```
+/// use poh_holdmetrics_rust::aggregator::BatchScorer;
+/// use poh_holdmetrics_rust::core::{Draft, EventSink, Micros, Window};
+///
+/// let scorer = BatchScorer::new();
+/// let mut lane = scorer.lane();
+/// for (holder_id, end) in [("ann", 10_000_000), ("bob", 20_000_000), ("ann", 10_000_000)] {
+///     let draft = Draft {
+///         token_id: "gold",
+///         holder_id,
+///         start: Some(Micros::new(0)?),
+///         end: Some(Micros::new(end)?),
+///         ..Draft::default()
+///     };
+///     lane.accept(&draft.check()?);
+/// }
+/// let snapshot = scorer.finish(vec![lane], &Window::until(Micros::MAX), None);
+/// let ranks: Vec<_> = snapshot
+///     .ranked()
+///     .map(|row| (row.rank, &*row.holder.holder_id, row.holder.totals.score.to_string()))
+///     .collect();
+/// assert_eq!(ranks, [(1, "bob", "20".to_owned()), (2, "ann", "10".to_owned())]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 pub struct BatchScorer {
     tokens: IdIndex,

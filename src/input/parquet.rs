@@ -1,17 +1,19 @@
 //! A Parquet file as slices of its row groups, each decoded by the thread that reads it.
 //!
-//! Only the mapped columns are read. Text is requested as views, so that it is not copied out of
-//! its pages.
+//! Only the mapped columns are read. Text is requested as views, so that it is not copied out of its pages,
+//! and INT96 in microseconds, because nanoseconds wrap in the years 1677 and 2262.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Type as PhysicalType;
+use parquet::schema::types::SchemaDescriptor;
 
 use super::InputError;
 use super::column_mapping::ColumnMapping;
@@ -50,10 +52,15 @@ impl ParquetFile {
         let found = decode(file, FORMAT, || {
             ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())
         })?;
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(as_views(found.schema())));
+        let in_range = in_micros(found.schema(), found.parquet_schema());
+        let reading_as = |schema: Schema| {
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options)
+        };
         // A file whose own Arrow schema cannot be converted is read with that schema.
-        let metadata =
-            ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options).unwrap_or(found);
+        let metadata = reading_as(as_views(&in_range))
+            .or_else(|_| reading_as(in_range))
+            .unwrap_or(found);
         let mapping = ColumnMapping::new(file, metadata.schema())?;
         let columns = mapping.projection.iter().copied();
         Ok(Self {
@@ -118,6 +125,22 @@ impl ParquetSlice {
         }
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// The schema with columns of INT96, which Spark writes for timestamps, in microseconds.
+fn in_micros(schema: &Schema, stored: &SchemaDescriptor) -> Schema {
+    let stored = stored.root_schema().get_fields().iter();
+    let fields = schema.fields().iter().zip(stored).map(|(field, stored)| {
+        let is_int96 = stored.is_primitive() && stored.get_physical_type() == PhysicalType::INT96;
+        match field.data_type() {
+            DataType::Timestamp(_, zone) if is_int96 => {
+                let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
+                Arc::new(Field::clone(field).with_data_type(micros))
+            }
+            _ => Arc::clone(field),
+        }
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
 /// The schema with text columns as views.

@@ -20,7 +20,10 @@ use arrow_schema::DataType;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, Int96, Int96Type};
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 
 use crate::support::{AS_OF, Folder, gzip, holders, run, run_with_input, score};
 
@@ -471,6 +474,64 @@ fn a_file_that_ends_early_is_told_wherever_it_ends() {
             );
         }
     }
+}
+
+/// Days since 1970 and nanoseconds of the day, as Spark writes a timestamp.
+fn int96(days: i64, nanos: u64) -> Int96 {
+    let julian_day = u32::try_from(days + 2_440_588).expect("a day of the calendar");
+    let (low, high) = (nanos & u64::from(u32::MAX), nanos >> 32);
+    let word = |bits: u64| u32::try_from(bits).expect("half of the nanoseconds");
+    let mut value = Int96::new();
+    value.set_data(word(low), word(high), julian_day);
+    value
+}
+
+/// A row of Spark's that ends on 9999-12-31, as open ones often do, was read as one that ends in 1816, and a
+/// start in the year 1 as one in 1754: both leave the range of 64-bit nanoseconds.
+#[test]
+fn int96_is_the_instant_that_it_denotes_in_every_year() {
+    let schema = "message holds { required binary token_id (UTF8); required binary holder_id (UTF8); \
+                  required int96 start; required int96 end; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for texts in [["T", "T"], ["old", "open"]] {
+        let texts = texts.map(ByteArray::from);
+        let mut column = group.next_column().unwrap().expect("an id");
+        let typed = column.typed::<ByteArrayType>();
+        typed.write_batch(&texts, None, None).unwrap();
+        column.close().unwrap();
+    }
+    // Years 1 and 1970; then the first microsecond and a half of 1970, and the last day of 9999.
+    for times in [
+        [int96(-719_162, 0), int96(0, 0)],
+        [int96(0, 1_500), int96(2_932_896, 0)],
+    ] {
+        let mut column = group.next_column().unwrap().expect("a time");
+        let typed = column.typed::<Int96Type>();
+        typed.write_batch(&times, None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+
+    let folder = Folder::new();
+    let path = folder.file("spark.parquet", bytes);
+    let path = path.to_str().expect("a path that is text");
+    let as_of = "1970-01-03T00:00:00Z";
+    let report = run(["score", path, "--as-of", as_of, "--format", "json"]).json();
+    let old_micros = 719_162 * 86_400_000_000 + 1;
+    let expected = [
+        (
+            1,
+            "old".to_owned(),
+            old_micros,
+            "62135596800.000001".to_owned(),
+        ),
+        (2, "open".to_owned(), 172_800_000_000, "172800".to_owned()),
+    ];
+    assert_eq!(holders(&report), expected);
 }
 
 #[test]

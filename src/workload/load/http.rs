@@ -106,11 +106,12 @@ async fn answer(
 
 /// Whether the server answered, but not in HTTP/1.
 fn is_unreadable(error: &(dyn Error + 'static)) -> bool {
-    match error.downcast_ref::<hyper::Error>() {
+    let unreadable = error.downcast_ref::<hyper::Error>().is_some_and(|error| {
         // hyper has no method that tells an answer before the request.
-        Some(error) => error.is_parse() || error.to_string().contains("unexpected message"),
-        None => error.source().is_some_and(is_unreadable),
-    }
+        error.is_parse() || error.to_string().contains("unexpected message")
+    });
+    // It is the cause of a canceled request if the answer came before the request was sent.
+    unreadable || error.source().is_some_and(is_unreadable)
 }
 
 #[cfg(test)]

@@ -16,6 +16,18 @@ use super::survey::{EventFrame, open_segment};
 use super::vfs::{Access, Vfs, VfsFolder};
 
 /// The durable frames of a journal, shared by all readers.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use poh_holdmetrics_rust::journal::{Journal, JournalOptions, RealVfs};
+///
+/// let folder = tempfile::tempdir()?;
+/// let opened = Journal::open(Arc::new(RealVfs), folder.path(), JournalOptions::default())?;
+/// assert_eq!(opened.report.torn, None);
+/// assert_eq!(opened.journal.last_sequence(), 0, "no event yet; a `Writer` appends them");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Journal {
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) folder: PathBuf,

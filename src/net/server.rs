@@ -40,6 +40,48 @@ pub struct Listeners {
 }
 
 /// Serves an engine to the network.
+///
+/// A server on a free port, and a client that sends it an event:
+/// ```
+/// use std::sync::Arc;
+///
+/// use poh_holdmetrics_rust::client::{Client, Message, Target};
+/// use poh_holdmetrics_rust::core::{Draft, Micros};
+/// use poh_holdmetrics_rust::engine::{Engine, Options, SystemClock};
+/// use poh_holdmetrics_rust::net::{Credentials, Listeners, Server, Settings};
+/// use poh_holdmetrics_rust::telemetry::Metrics;
+/// use tokio::net::TcpListener;
+/// use tokio_util::sync::CancellationToken;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let metrics = Arc::new(Metrics::new("0.1.0", ""));
+/// let settings = Settings::default();
+/// let credentials = Credentials::read(&settings, &metrics)?;
+/// let engine = Arc::new(Engine::open(Options::in_memory(), Arc::new(SystemClock))?);
+/// let server = Server::new(Arc::clone(&engine), settings, credentials, metrics);
+/// let socket = TcpListener::bind("127.0.0.1:0").await?;
+/// let url = format!("http://{}", socket.local_addr()?);
+/// let listeners = Listeners { grpc: Some(socket), http: None };
+/// let stop = CancellationToken::new();
+/// let serving = tokio::spawn(server.run(listeners, stop.clone()));
+///
+/// let mut client = Client::connect(&Target { url, ..Target::default() }).await?;
+/// let draft = Draft {
+///     token_id: "gold",
+///     holder_id: "ann",
+///     start: Some(Micros::new(0)?),
+///     ..Draft::default()
+/// };
+/// let ack = client.record(Message::from(&draft.check()?)).await?;
+/// assert_eq!((ack.sequence, ack.is_durable), (1, false), "this engine is in memory");
+///
+/// drop(client);
+/// stop.cancel();
+/// serving.await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Server {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,

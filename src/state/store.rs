@@ -26,6 +26,18 @@ const METADATA: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
 const CACHE_BYTES: usize = 48 << 20;
 
 /// An open state.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use poh_holdmetrics_rust::state::Store;
+/// use redb::backends::InMemoryBackend;
+///
+/// let mut store = Store::open(InMemoryBackend::new(), Path::new("in memory"))?;
+/// store.write([], Some(7))?;
+/// assert_eq!(store.verify()?.applied_sequence, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Store {
     pub(super) path: PathBuf,
     database: Database,

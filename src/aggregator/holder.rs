@@ -2,7 +2,7 @@
 
 use super::ceiling::Ceiling;
 use super::ids::IdNumber;
-use super::keys::{HeldKey, Keys};
+use super::keys::{HeldKey, HeldKeys};
 use crate::core::key::Recorded;
 use crate::core::window::length;
 use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
@@ -10,7 +10,7 @@ use crate::core::{Claim, KeyFacts, Micros, Totals, Window};
 /// The keys of one holder. For a window that contains all facts, it answers from the sums.
 #[derive(Clone)]
 pub(super) struct HolderState {
-    keys: Keys,
+    keys: HeldKeys,
     /// Sum over the keys of what each earns before `horizon`, open ones included.
     totals: Totals,
     /// What each microsecond past `horizon` adds; its held time counts the open keys.
@@ -35,7 +35,7 @@ pub(super) struct HolderChange {
 impl Default for HolderState {
     fn default() -> Self {
         Self {
-            keys: Keys::default(),
+            keys: HeldKeys::default(),
             totals: Totals::ZERO,
             rate: Totals::ZERO,
             beginning: Micros::MAX,
@@ -145,7 +145,7 @@ impl HolderState {
         self.rate.held_us
     }
 
-    pub(super) const fn keys(&self) -> &Keys {
+    pub(super) const fn keys(&self) -> &HeldKeys {
         &self.keys
     }
 

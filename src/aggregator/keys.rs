@@ -21,9 +21,9 @@ pub(super) struct HeldKey {
     pub(super) is_changed: bool,
 }
 
-/// Keys by token.
+/// The keys of one holder, by token.
 #[derive(Clone)]
-pub(super) enum Keys {
+pub(super) enum HeldKeys {
     Few(Vec<HeldKey>),
     Many(Box<HashMap<IdNumber, HeldKey, FixedState>>),
 }
@@ -38,13 +38,13 @@ impl HeldKey {
     }
 }
 
-impl Default for Keys {
+impl Default for HeldKeys {
     fn default() -> Self {
         Self::Few(Vec::new())
     }
 }
 
-impl Keys {
+impl HeldKeys {
     /// Reserves capacity for exactly `count` more.
     pub(super) fn make_room(&mut self, count: usize) {
         match self {

@@ -23,13 +23,13 @@ use super::problem::{PROBLEM_JSON, Problem};
         (name = "operation", description = "For monitoring"),
     ),
     components(schemas(Problem)),
-    modifiers(&Keys),
+    modifiers(&KeySecurity),
 )]
 pub(super) struct Document;
 
-struct Keys;
+struct KeySecurity;
 
-impl Modify for Keys {
+impl Modify for KeySecurity {
     fn modify(&self, document: &mut OpenApi) {
         let components = document.components.get_or_insert_default();
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));

@@ -1,8 +1,8 @@
 //! The thread that writes the journal: it takes all batches that are waiting, writes them as one frame
 //! with one sync (group commit), and passes the result on.
 //!
-//! There is no timer: batches that arrive during a sync form the next frame. The channel has no bound
-//! of its own; the caller bounds what is in flight, as the engine does with permits for bytes.
+//! It uses no timer: batches that arrive during a sync form the next frame. The channel is unbounded; the
+//! caller limits the bytes in flight, as the engine does with permits.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};

@@ -61,8 +61,8 @@ impl<T, E> Reloadable<T, E> {
         self.replace(&mut self.observed())
     }
 
-    /// Reads the files again if one of them has changed since they were read and none since the last poll:
-    /// an operator who replaces several files has time to finish. `None` if they were not read.
+    /// Reads the files again if one of them has changed since the last reading, but none since the last poll,
+    /// so that an operator can replace several files. Returns `None` if nothing was read.
     pub(super) fn reload_if_changed(&self) -> Option<Result<Arc<T>, E>> {
         let mut observed = self.observed();
         let now = stamps(&self.files);

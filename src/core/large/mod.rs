@@ -9,6 +9,7 @@ mod curve;
 mod level;
 mod marks;
 mod standings;
+mod stretch;
 #[cfg(test)]
 mod tests;
 mod tree;

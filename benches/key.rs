@@ -36,8 +36,9 @@ fn mark(index: i64) -> Fact {
         0 => Fact::Start {
             at,
             weight: weight(index % 100),
+            seq: 0,
         },
-        _ => Fact::Stop { at },
+        _ => Fact::Stop { at, seq: 0 },
     }
 }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use poh_holdmetrics_rust::aggregator::{BatchScorer, HoldAggregator};
-use poh_holdmetrics_rust::core::{EventColumns, EventSink, Micros, Wad, Weights, Window};
+use poh_holdmetrics_rust::core::{Deltas, EventColumns, EventSink, Micros, Wad, Weights, Window};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Zipf};
@@ -22,7 +22,7 @@ struct Events {
     holders: Vec<String>,
     start: Vec<i64>,
     end: Vec<i64>,
-    weight: Vec<Wad>,
+    weight: Vec<Option<Wad>>,
 }
 
 impl Events {
@@ -98,7 +98,7 @@ impl Events {
             end: holds.iter().map(|(.., end, _)| *end).collect(),
             weight: holds
                 .iter()
-                .map(|(.., weight)| Wad::from_steps(u128::from(*weight) * 1_000_000_000_000))
+                .map(|(.., weight)| Some(Wad::from_steps(u128::from(*weight) * 1_000_000_000_000)))
                 .collect(),
         }
     }
@@ -125,6 +125,9 @@ fn benches(criterion: &mut Criterion) {
             event_id: None,
             revision: None,
             retract: None,
+            at: None,
+            delta: Deltas::None,
+            seq: None,
         };
         group.bench_function(format!("batch, {name}"), |bench| {
             let all = columns(0, EVENTS);

@@ -3,8 +3,8 @@
 //! The interface for bulk input from Python and from columnar files. It copies nothing and checks
 //! each row by the same rules as a single event; see [`super::event::Draft`].
 
-use super::event::REVISION_MAX;
-use super::{Draft, Event, Field, Micros, Refusal, Wad};
+use super::event::INTEGER_MAX;
+use super::{Delta, Draft, Event, Field, Micros, Refusal, Wad};
 
 /// The value in the `start` and `end` columns that means an absent time.
 pub(crate) const ABSENT: i64 = i64::MIN;
@@ -16,8 +16,19 @@ pub enum Weights<'a> {
     One,
     /// Binary doubles, each read as its shortest decimal.
     Doubles(&'a [f64]),
-    /// Exact weights.
-    Wads(&'a [Wad]),
+    /// Exact weights; `None` means that the row states none.
+    Wads(&'a [Option<Wad>]),
+}
+
+/// The delta of each row; see [`Weights`].
+#[derive(Clone, Copy, Debug)]
+pub enum Deltas<'a> {
+    /// No row has one.
+    None,
+    /// Binary doubles, each read as its shortest decimal.
+    Doubles(&'a [f64]),
+    /// Exact deltas; `None` means that the row states none.
+    Exact(&'a [Option<Delta>]),
 }
 
 /// Events in columns; every slice has one value per row.
@@ -39,6 +50,12 @@ pub struct EventColumns<'a> {
     pub revision: Option<&'a [i64]>,
     /// Retractions; `None` if there is no retraction.
     pub retract: Option<&'a [bool]>,
+    /// Instants of changes of balance, like `start`; `None` if there is no change.
+    pub at: Option<&'a [i64]>,
+    /// Deltas of changes of balance.
+    pub delta: Deltas<'a>,
+    /// Orders of marks within an instant; `None` if all are 0.
+    pub seq: Option<&'a [i64]>,
 }
 
 /// A column whose length differs from that of `token_id`.
@@ -62,6 +79,11 @@ impl<'a> EventColumns<'a> {
             Weights::Doubles(values) => values.len(),
             Weights::Wads(values) => values.len(),
         };
+        let deltas = match self.delta {
+            Deltas::None => expected,
+            Deltas::Doubles(values) => values.len(),
+            Deltas::Exact(values) => values.len(),
+        };
         for (column, found) in [
             ("holder_id", self.holder_id.len()),
             ("start", self.start.len()),
@@ -70,6 +92,9 @@ impl<'a> EventColumns<'a> {
             ("event_id", self.event_id.map_or(expected, <[_]>::len)),
             ("revision", self.revision.map_or(expected, <[_]>::len)),
             ("retract", self.retract.map_or(expected, <[_]>::len)),
+            ("at", self.at.map_or(expected, <[_]>::len)),
+            ("delta", deltas),
+            ("seq", self.seq.map_or(expected, <[_]>::len)),
         ] {
             if found != expected {
                 return Err(LengthMismatch {
@@ -98,23 +123,41 @@ impl<'a> EventColumns<'a> {
         let start = instant(Field::Start, self.start[row])?;
         let end = instant(Field::End, self.end[row])?;
         let weight = match self.weight {
-            Weights::One => Wad::ONE,
-            Weights::Doubles(values) => Wad::from_double(values[row])?,
+            Weights::One => None,
+            Weights::Doubles(values) => Some(Wad::from_double(values[row])?),
             Weights::Wads(values) => values[row],
         };
-        let revision = self.revision.map_or(0, |values| values[row]);
+        let decimal = |error| Refusal::Decimal(Field::Delta, error);
+        let delta = match self.delta {
+            Deltas::None => None,
+            Deltas::Doubles(values) => Some(Delta::from_double(values[row]).map_err(decimal)?),
+            Deltas::Exact(values) => values[row],
+        };
+        let at = self.at.map_or(ABSENT, |values| values[row]);
         Draft {
             token_id: self.token_id[row],
             holder_id: self.holder_id[row],
             start,
             end,
-            weight: Some(weight),
+            weight,
             event_id: self.event_id.and_then(|values| values[row]),
-            revision: u64::try_from(revision).unwrap_or(REVISION_MAX + 1),
+            revision: natural(self.revision, row),
             retract: self.retract.is_some_and(|values| values[row]),
+            at: instant(Field::At, at)?,
+            delta,
+            seq: natural(self.seq, row),
+            ..Draft::default()
         }
         .check()
     }
+}
+
+/// A `revision` or `seq`; a negative one becomes too large, which is refused.
+#[inline]
+fn natural(column: Option<&[i64]>, row: usize) -> u64 {
+    column.map_or(0, |values| {
+        u64::try_from(values[row]).unwrap_or(INTEGER_MAX + 1)
+    })
 }
 
 #[inline]

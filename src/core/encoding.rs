@@ -3,19 +3,25 @@
 //! `docs/journal-format.md` describes it. The format has no checksum (the file formats around it have)
 //! and decoding refuses anything that is not a valid event, so bytes from any source may be decoded.
 
-use super::event::REVISION_MAX;
-use super::{Claim, Event, Fact, Micros, Standing, Wad};
+use super::event::INTEGER_MAX;
+use super::{Claim, Delta, Event, Fact, Micros, Standing, Wad};
 
 /// The first byte of a claim: which fact it states.
-const FACT: u8 = 0b0000_0011;
+const FACT: u8 = 0b0010_0011;
 const WITHDRAWN: u8 = 0;
 const CLOSED: u8 = 1;
 const START: u8 = 2;
 const STOP: u8 = 3;
+/// A change of balance that is not negative.
+const RISE: u8 = 0b0010_0000;
+/// A change of balance that is negative.
+const FALL: u8 = 0b0010_0001;
 /// Flag of the first byte: an `event_id` and a revision follow.
 const NAMED: u8 = 0b0000_0100;
-/// Flag of the first byte: the weight is 1 and left out.
+/// Flag of the first byte: the weight, or the size of the delta, is 1 and left out.
 const ONE: u8 = 0b0000_1000;
+/// Flag of the first byte: a `seq` follows the instant of a mark.
+const SEQ: u8 = 0b0001_0000;
 
 /// Why bytes cannot be decoded as events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,32 +112,29 @@ pub fn push_claim(out: &mut Vec<u8>, claim: Claim<'_>) {
         Claim::Plain(fact) => (None, Some(fact)),
         Claim::Named { event_id, standing } => (Some((event_id, standing.revision)), standing.fact),
     };
-    let weight = match fact {
-        Some(Fact::Closed { weight, .. } | Fact::Start { weight, .. }) => weight,
-        Some(Fact::Stop { .. }) | None => Wad::ONE,
+    let (kind, weight, seq) = match fact {
+        None => (WITHDRAWN, Wad::ONE, 0),
+        Some(Fact::Closed { weight, .. }) => (CLOSED, weight, 0),
+        Some(Fact::Start { weight, seq, .. }) => (START, weight, seq),
+        Some(Fact::Stop { seq, .. }) => (STOP, Wad::ONE, seq),
+        Some(Fact::Change { delta, .. }) if delta.is_negative() => (FALL, delta.size(), 0),
+        Some(Fact::Change { delta, .. }) => (RISE, delta.size(), 0),
     };
-    let kind = match fact {
-        None => WITHDRAWN,
-        Some(Fact::Closed { .. }) => CLOSED,
-        Some(Fact::Start { .. }) => START,
-        Some(Fact::Stop { .. }) => STOP,
-    };
-    let named = if name.is_some() { NAMED } else { 0 };
-    let one = if weight == Wad::ONE { ONE } else { 0 };
-    out.push(kind | named | one);
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    let one = flag(weight == Wad::ONE, ONE);
+    out.push(kind | flag(name.is_some(), NAMED) | one | flag(seq > 0, SEQ));
     if let Some((event_id, revision)) = name {
         push_text(out, event_id);
         push_integer(out, u128::from(revision));
     }
-    match fact {
-        Some(Fact::Closed { start, end, .. }) => {
-            out.extend_from_slice(&start.get().to_le_bytes());
-            out.extend_from_slice(&end.get().to_le_bytes());
-        }
-        Some(Fact::Start { at, .. } | Fact::Stop { at }) => {
-            out.extend_from_slice(&at.get().to_le_bytes());
-        }
-        None => {}
+    if let Some(fact) = fact {
+        out.extend_from_slice(&fact.instant().get().to_le_bytes());
+    }
+    if let Some(Fact::Closed { end, .. }) = fact {
+        out.extend_from_slice(&end.get().to_le_bytes());
+    }
+    if seq > 0 {
+        push_integer(out, u128::from(seq));
     }
     if one == 0 {
         push_integer(out, weight.steps());
@@ -243,25 +246,37 @@ impl<'a> Reader<'a> {
         self.integer().map(Wad::from_steps)
     }
 
+    fn seq(&mut self, head: u8) -> Result<u64, EncodingError> {
+        if head & SEQ == 0 {
+            return Ok(0);
+        }
+        self.up_to_the_largest()
+    }
+
+    /// A `revision` or a `seq`.
+    fn up_to_the_largest(&mut self) -> Result<u64, EncodingError> {
+        u64::try_from(self.integer()?)
+            .ok()
+            .filter(|integer| *integer <= INTEGER_MAX)
+            .ok_or(EncodingError::Range)
+    }
+
     fn claim(&mut self) -> Result<Claim<'a>, EncodingError> {
         let head = self.byte()?;
         let kind = head & FACT;
-        let is_weighted = matches!(kind, CLOSED | START);
-        let is_known = head & !(FACT | NAMED | ONE) == 0
+        let is_weighted = !matches!(kind, WITHDRAWN | STOP);
+        let is_known = head & !(FACT | NAMED | ONE | SEQ) == 0
+            && matches!(kind, WITHDRAWN | CLOSED | START | STOP | RISE | FALL)
             && (is_weighted || head & ONE != 0)
-            && (kind != WITHDRAWN || head & NAMED != 0);
+            && (!matches!(kind, WITHDRAWN | RISE | FALL) || head & NAMED != 0)
+            && (matches!(kind, START | STOP) || head & SEQ == 0);
         if !is_known {
             return Err(EncodingError::Head(head));
         }
         let name = if head & NAMED == 0 {
             None
         } else {
-            let event_id = self.text()?;
-            let revision = u64::try_from(self.integer()?)
-                .ok()
-                .filter(|revision| *revision <= REVISION_MAX)
-                .ok_or(EncodingError::Range)?;
-            Some((event_id, revision))
+            Some((self.text()?, self.up_to_the_largest()?))
         };
         let fact = match kind {
             CLOSED => {
@@ -273,13 +288,19 @@ impl<'a> Reader<'a> {
                 Some(Fact::Closed { start, end, weight })
             }
             START => {
-                let at = self.instant()?;
+                let (at, seq) = (self.instant()?, self.seq(head)?);
                 let weight = self.weight(head)?;
-                Some(Fact::Start { at, weight })
+                Some(Fact::Start { at, weight, seq })
             }
-            STOP => Some(Fact::Stop {
-                at: self.instant()?,
-            }),
+            STOP => {
+                let (at, seq) = (self.instant()?, self.seq(head)?);
+                Some(Fact::Stop { at, seq })
+            }
+            RISE | FALL => {
+                let at = self.instant()?;
+                let delta = Delta::new(self.weight(head)?, kind == FALL);
+                Some(Fact::Change { at, delta })
+            }
             _ => None,
         };
         match (name, fact) {
@@ -310,6 +331,16 @@ mod tests {
         let start = Fact::Start {
             at: at(3),
             weight: Wad::ONE,
+            seq: 0,
+        };
+        let ordered = Fact::Start {
+            at: at(3),
+            weight: Wad::ZERO,
+            seq: INTEGER_MAX,
+        };
+        let change = |text: &str| Fact::Change {
+            at: at(-8),
+            delta: Delta::parse(text).unwrap(),
         };
         let named = |revision, fact| Claim::Named {
             event_id: "0xabc:7",
@@ -318,8 +349,20 @@ mod tests {
         [
             Claim::Plain(closed),
             Claim::Plain(start),
-            Claim::Plain(Fact::Stop { at: Micros::MAX }),
-            named(REVISION_MAX, Some(closed)),
+            Claim::Plain(ordered),
+            Claim::Plain(Fact::Stop {
+                at: Micros::MAX,
+                seq: 0,
+            }),
+            Claim::Plain(Fact::Stop {
+                at: Micros::MAX,
+                seq: 1,
+            }),
+            named(3, Some(change("-1"))),
+            named(0, Some(change("1"))),
+            named(0, Some(change("0"))),
+            named(0, Some(change("-340282366920938463463.374607431768211455"))),
+            named(INTEGER_MAX, Some(closed)),
             named(0, None),
         ]
         .into_iter()

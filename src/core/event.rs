@@ -1,99 +1,11 @@
 //! A hold event: what a sender states, why it may be refused, and the fact that results.
 //!
-//! A [`Draft`] holds the fields that an input (file, request, column) has read; [`Draft::check`] is the
-//! only way to an [`Event`], so an invalid event cannot be built. Merging events is in [`super::key`].
+//! A [`Draft`] holds the fields that an input (file, request, column) has read; [`Draft::events`] is the only
+//! way to an [`Event`], so an invalid event cannot be built. The reasons for refusing one are in
+//! [`super::refusal`], merging events is in [`super::key`].
 
-use super::{Micros, TimeError, Wad, WeightError};
-
-/// The fields of an event; every format uses these names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// The token that is held.
-    TokenId,
-    /// The holder.
-    HolderId,
-    /// The start of the hold.
-    Start,
-    /// The end of the hold.
-    End,
-}
-
-impl Field {
-    /// The name, the same in every format.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TokenId => "token_id",
-            Self::HolderId => "holder_id",
-            Self::Start => "start",
-            Self::End => "end",
-        }
-    }
-}
-
-impl std::fmt::Display for Field {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(self.name())
-    }
-}
-
-/// Why an event is refused. The text begins with the field and is complete: it is shown in lists and
-/// answers that print no source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// An id is absent, null or empty.
-    #[error("{0}: missing or empty")]
-    MissingId(Field),
-    /// An id is not UTF-8 text.
-    #[error("{0}: not text")]
-    IdNotText(Field),
-    /// `start` or `end` cannot be read as an instant.
-    #[error("{0}: {1}")]
-    Time(Field, TimeError),
-    /// `weight` cannot be read as a weight.
-    #[error("weight: {0}")]
-    Weight(WeightError),
-    /// `event_id` is given, but empty or not text.
-    #[error("event_id: empty or not text")]
-    EventId,
-    /// `revision` is out of range or not an integer.
-    #[error("revision: not an integer from 0 to 2^63-1")]
-    Revision,
-    /// `retract` is not a boolean.
-    #[error("retract: not true or false")]
-    Retract,
-    /// Only an event with an `event_id` can be corrected or withdrawn.
-    #[error("revision or retract without event_id: name the event that is corrected")]
-    CorrectionWithoutId,
-    /// Neither time is given, and the event does not retract.
-    #[error("start, end: neither is given")]
-    NoTime,
-    /// `end` is before `start`.
-    #[error("end: before start")]
-    EndBeforeStart,
-}
-
-impl From<WeightError> for Refusal {
-    fn from(error: WeightError) -> Self {
-        Self::Weight(error)
-    }
-}
-
-impl Refusal {
-    /// The invalid field, by the name that every format uses.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        match self {
-            Self::MissingId(field) | Self::IdNotText(field) | Self::Time(field, _) => field.name(),
-            Self::Weight(_) => "weight",
-            Self::EventId | Self::CorrectionWithoutId => "event_id",
-            Self::Revision => "revision",
-            Self::Retract => "retract",
-            Self::NoTime => "start",
-            Self::EndBeforeStart => "end",
-        }
-    }
-}
+use super::balance::Delta;
+use super::{Field, Micros, Refusal, Wad};
 
 /// What an event states about its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,21 +25,45 @@ pub enum Fact {
         at: Micros,
         /// The weight from then on.
         weight: Wad,
+        /// Of the marks of one instant, those with the largest one count.
+        seq: u64,
     },
     /// Not held from `at` until the next mark.
     Stop {
         /// The instant of the mark.
         at: Micros,
+        /// Of the marks of one instant, those with the largest one count.
+        seq: u64,
+    },
+    /// The balance differs by `delta` from `at` on. Only a named event states one.
+    Change {
+        /// The instant of the change.
+        at: Micros,
+        /// By how much.
+        delta: Delta,
     },
 }
 
 impl Fact {
-    /// `(start, end, weight)` as the event stated them; an absent time sorts first.
-    const fn stated(self) -> (Option<Micros>, Option<Micros>, Wad) {
+    /// `(start, end, weight, at, delta, seq)` as the event stated them; an absent value sorts first.
+    const fn stated(self) -> impl PartialOrd + use<> {
+        let (start, end, weight, at, delta, seq) = match self {
+            Self::Closed { start, end, weight } => {
+                (Some(start), Some(end), Some(weight), None, None, 0)
+            }
+            Self::Start { at, weight, seq } => (Some(at), None, Some(weight), None, None, seq),
+            Self::Stop { at, seq } => (None, Some(at), None, None, None, seq),
+            Self::Change { at, delta } => (None, None, None, Some(at), Some(delta), 0),
+        };
+        (start, end, weight, at, delta, seq)
+    }
+
+    /// The first instant that the fact names.
+    #[must_use]
+    pub const fn instant(self) -> Micros {
         match self {
-            Self::Closed { start, end, weight } => (Some(start), Some(end), weight),
-            Self::Start { at, weight } => (Some(at), None, weight),
-            Self::Stop { at } => (None, Some(at), Wad::ZERO),
+            Self::Closed { start, .. } => start,
+            Self::Start { at, .. } | Self::Stop { at, .. } | Self::Change { at, .. } => at,
         }
     }
 }
@@ -160,7 +96,8 @@ impl Standing {
 /// A fact, plain or correctable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim<'a> {
-    /// The fact is its own identity: repeating it changes nothing, and it cannot be corrected.
+    /// The fact is its own identity: repeating it changes nothing, and it cannot be corrected. Never a change
+    /// of balance.
     Plain(Fact),
     /// Replaced by a prevailing event of the same key and `event_id`.
     Named {
@@ -175,21 +112,17 @@ impl Claim<'_> {
     /// The first instant that the fact names; `None` for a retraction.
     #[must_use]
     pub const fn instant(&self) -> Option<Micros> {
-        let fact = match self {
-            Self::Plain(fact) => *fact,
+        match self {
+            Self::Plain(fact) => Some(fact.instant()),
             Self::Named { standing, .. } => match standing.fact {
-                Some(fact) => fact,
-                None => return None,
+                Some(fact) => Some(fact.instant()),
+                None => None,
             },
-        };
-        match fact {
-            Fact::Closed { start, .. } => Some(start),
-            Fact::Start { at, .. } | Fact::Stop { at } => Some(at),
         }
     }
 }
 
-/// A valid hold event.
+/// A valid event of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
     /// Not empty.
@@ -200,14 +133,33 @@ pub struct Event<'a> {
     pub claim: Claim<'a>,
 }
 
-/// The fields of an event as they were read, each of its own type, not yet checked together.
+/// The events that one line states: one, or the two of a transfer between two holders.
+pub type Events<'a> = smallvec::SmallVec<[Event<'a>; 2]>;
+
+/// The party of a transfer that does not count as a holder: tokens are minted from it and burned to it.
+pub const NULL_ADDRESS: &str = "0x0000000000000000000000000000000000000000";
+
+/// The fields of a line as they were read, each of its own type, not yet checked together: of an event of
+/// one key, or of a transfer.
 ///
 /// ```
-/// use poh_holdmetrics_rust::core::Draft;
+/// use poh_holdmetrics_rust::core::{Delta, Draft, Micros, Wad};
 ///
 /// let draft = Draft { token_id: "gold", holder_id: "ann", ..Draft::default() };
-/// let refusal = draft.check().unwrap_err();
-/// assert_eq!(refusal.field(), "start");
+/// assert_eq!(draft.check().unwrap_err().field(), "start");
+///
+/// let transfer = Draft {
+///     token_id: "gold",
+///     from_id: Some("ann"),
+///     to_id: Some("bob"),
+///     at: Some(Micros::new(0)?),
+///     amount: Some(Wad::ONE),
+///     event_id: Some("0x5c:1"),
+///     ..Draft::default()
+/// };
+/// let holders: Vec<_> = transfer.events()?.iter().map(|event| event.holder_id).collect();
+/// assert_eq!(holders, ["ann", "bob"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Draft<'a> {
@@ -227,6 +179,18 @@ pub struct Draft<'a> {
     pub revision: u64,
     /// `false` if missing.
     pub retract: bool,
+    /// The instant of a change or a transfer; `None` if missing.
+    pub at: Option<Micros>,
+    /// By how much a balance changes; `None` if missing.
+    pub delta: Option<Delta>,
+    /// 0 if missing.
+    pub seq: u64,
+    /// The sender of a transfer; `None` if missing. An empty id or the [`NULL_ADDRESS`] is no holder.
+    pub from_id: Option<&'a str>,
+    /// The receiver of a transfer; `None` if missing. An empty id or the [`NULL_ADDRESS`] is no holder.
+    pub to_id: Option<&'a str>,
+    /// The amount of a transfer; `None` if missing.
+    pub amount: Option<Wad>,
 }
 
 impl<'a> From<&Event<'a>> for Draft<'a> {
@@ -238,30 +202,48 @@ impl<'a> From<&Event<'a>> for Draft<'a> {
                 (Some(event_id), standing.revision, standing.fact)
             }
         };
-        let (start, end, weight) = match fact {
-            Some(Fact::Closed { start, end, weight }) => (Some(start), Some(end), Some(weight)),
-            Some(Fact::Start { at, weight }) => (Some(at), None, Some(weight)),
-            Some(Fact::Stop { at }) => (None, Some(at), None),
-            None => (None, None, None),
-        };
-        Self {
+        let draft = Self {
             token_id: event.token_id,
             holder_id: event.holder_id,
-            start,
-            end,
-            weight,
             event_id,
             revision,
             retract: fact.is_none(),
+            ..Self::default()
+        };
+        match fact {
+            Some(Fact::Closed { start, end, weight }) => Self {
+                start: Some(start),
+                end: Some(end),
+                weight: Some(weight),
+                ..draft
+            },
+            Some(Fact::Start { at, weight, seq }) => Self {
+                start: Some(at),
+                weight: Some(weight),
+                seq,
+                ..draft
+            },
+            Some(Fact::Stop { at, seq }) => Self {
+                end: Some(at),
+                seq,
+                ..draft
+            },
+            Some(Fact::Change { at, delta }) => Self {
+                at: Some(at),
+                delta: Some(delta),
+                ..draft
+            },
+            None => draft,
         }
     }
 }
 
-/// The largest `revision`, 2^63-1.
-pub(crate) const REVISION_MAX: u64 = i64::MAX as u64;
+/// The largest `revision` and `seq`, 2^63-1.
+pub(crate) const INTEGER_MAX: u64 = i64::MAX as u64;
 
 impl<'a> Draft<'a> {
-    /// The event, or the first reason to refuse it.
+    /// The event of one key, or the first reason to refuse it. The fields of a transfer are not read; see
+    /// [`Self::events`].
     #[inline]
     pub fn check(self) -> Result<Event<'a>, Refusal> {
         if self.token_id.is_empty() {
@@ -270,37 +252,11 @@ impl<'a> Draft<'a> {
         if self.holder_id.is_empty() {
             return Err(Refusal::MissingId(Field::HolderId));
         }
-        if self.event_id.is_some_and(str::is_empty) {
-            return Err(Refusal::EventId);
-        }
-        if self.revision > REVISION_MAX {
-            return Err(Refusal::Revision);
-        }
-        let weight = self.weight.unwrap_or(Wad::ONE);
-        let fact = match (self.start, self.end) {
-            (Some(start), Some(end)) if start > end => Err(Refusal::EndBeforeStart),
-            (Some(start), Some(end)) => Ok(Fact::Closed { start, end, weight }),
-            (Some(at), None) => Ok(Fact::Start { at, weight }),
-            (None, Some(at)) => Ok(Fact::Stop { at }),
-            (None, None) => Err(Refusal::NoTime),
-        };
-        let claim = match self.event_id {
-            None if self.retract || self.revision > 0 => return Err(Refusal::CorrectionWithoutId),
-            None => Claim::Plain(fact?),
-            Some(event_id) => {
-                let fact = match (self.retract, fact) {
-                    (true, Err(Refusal::EndBeforeStart)) => return Err(Refusal::EndBeforeStart),
-                    (true, _) => None,
-                    (false, fact) => Some(fact?),
-                };
-                Claim::Named {
-                    event_id,
-                    standing: Standing {
-                        revision: self.revision,
-                        fact,
-                    },
-                }
-            }
+        self.check_numbers()?;
+        let claim = if self.at.is_some() || self.delta.is_some() {
+            self.change()?
+        } else {
+            self.hold()?
         };
         Ok(Event {
             token_id: self.token_id,
@@ -308,6 +264,139 @@ impl<'a> Draft<'a> {
             claim,
         })
     }
+
+    /// Whether some field of a transfer is given.
+    #[must_use]
+    #[inline]
+    pub const fn is_transfer(&self) -> bool {
+        self.from_id.is_some() || self.to_id.is_some() || self.amount.is_some()
+    }
+
+    /// The events of the line, at least one, or the first reason to refuse it: of a transfer the change of
+    /// each party that is a holder, one change of 0 if both are the same.
+    #[inline]
+    pub fn events(self) -> Result<Events<'a>, Refusal> {
+        if self.is_transfer() {
+            self.transfer()
+        } else {
+            Ok(smallvec::smallvec![self.check()?])
+        }
+    }
+
+    fn check_numbers(&self) -> Result<(), Refusal> {
+        if self.event_id.is_some_and(str::is_empty) {
+            return Err(Refusal::EventId);
+        }
+        if self.revision > INTEGER_MAX {
+            return Err(Refusal::Revision);
+        }
+        if self.seq > INTEGER_MAX {
+            return Err(Refusal::Seq);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn hold(self) -> Result<Claim<'a>, Refusal> {
+        let weight = self.weight.unwrap_or(Wad::ONE);
+        let seq = self.seq;
+        let fact = match (self.start, self.end) {
+            (Some(start), Some(end)) if start > end => Err(Refusal::EndBeforeStart),
+            (Some(start), Some(end)) => Ok(Fact::Closed { start, end, weight }),
+            (Some(at), None) => Ok(Fact::Start { at, weight, seq }),
+            (None, Some(at)) => Ok(Fact::Stop { at, seq }),
+            (None, None) => Err(Refusal::NoTime),
+        };
+        match self.event_id {
+            None if self.retract || self.revision > 0 => Err(Refusal::CorrectionWithoutId),
+            None => Ok(Claim::Plain(fact?)),
+            Some(event_id) => match (self.retract, fact) {
+                (true, Err(Refusal::EndBeforeStart)) => Err(Refusal::EndBeforeStart),
+                (true, _) => Ok(self.named(event_id, None)),
+                (false, fact) => Ok(self.named(event_id, Some(fact?))),
+            },
+        }
+    }
+
+    #[cold]
+    fn change(self) -> Result<Claim<'a>, Refusal> {
+        for (field, is_given) in [
+            (Field::Start, self.start.is_some()),
+            (Field::End, self.end.is_some()),
+            (Field::Weight, self.weight.is_some()),
+        ] {
+            if is_given {
+                return Err(Refusal::NotOfChange(field));
+            }
+        }
+        let missing = Refusal::MissingInChange;
+        let event_id = self.event_id.ok_or(missing(Field::EventId))?;
+        if self.retract {
+            return Ok(self.named(event_id, None));
+        }
+        let at = self.at.ok_or(missing(Field::At))?;
+        let delta = self.delta.ok_or(missing(Field::Delta))?;
+        Ok(self.named(event_id, Some(Fact::Change { at, delta })))
+    }
+
+    fn transfer(self) -> Result<Events<'a>, Refusal> {
+        for (field, is_given) in [
+            (Field::HolderId, !self.holder_id.is_empty()),
+            (Field::Delta, self.delta.is_some()),
+            (Field::Start, self.start.is_some()),
+            (Field::End, self.end.is_some()),
+            (Field::Weight, self.weight.is_some()),
+        ] {
+            if is_given {
+                return Err(Refusal::NotOfTransfer(field));
+            }
+        }
+        if self.token_id.is_empty() {
+            return Err(Refusal::MissingId(Field::TokenId));
+        }
+        self.check_numbers()?;
+        let holder = |party: Option<&'a str>| party.filter(|id| !is_no_holder(id));
+        let (sender, receiver) = (holder(self.from_id), holder(self.to_id));
+        if sender.is_none() && receiver.is_none() {
+            return Err(Refusal::NoParty);
+        }
+        let missing = Refusal::MissingInTransfer;
+        let event_id = self.event_id.ok_or(missing(Field::EventId))?;
+        let (at, amount) = match (self.at, self.amount) {
+            _ if self.retract => (Micros::MIN, Wad::ZERO),
+            (Some(at), Some(amount)) => (at, amount),
+            (None, _) => return Err(missing(Field::At)),
+            (Some(_), None) => return Err(missing(Field::Amount)),
+        };
+        let change = |holder_id, delta| Event {
+            token_id: self.token_id,
+            holder_id,
+            claim: self.named(
+                event_id,
+                (!self.retract).then_some(Fact::Change { at, delta }),
+            ),
+        };
+        if sender == receiver {
+            let own = sender.map(|holder_id| change(holder_id, Delta::ZERO));
+            return Ok(own.into_iter().collect());
+        }
+        let gives = sender.map(|holder_id| change(holder_id, Delta::new(amount, true)));
+        let takes = receiver.map(|holder_id| change(holder_id, Delta::new(amount, false)));
+        Ok(gives.into_iter().chain(takes).collect())
+    }
+
+    const fn named(&self, event_id: &'a str, fact: Option<Fact>) -> Claim<'a> {
+        let revision = self.revision;
+        Claim::Named {
+            event_id,
+            standing: Standing { revision, fact },
+        }
+    }
+}
+
+/// Whether a party of a transfer does not count as a holder.
+fn is_no_holder(id: &str) -> bool {
+    id.is_empty() || id == NULL_ADDRESS
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use hashbrown::HashMap;
 
 use super::large::LargeKey;
 use super::lone::{self, FEW, Lone};
-use super::{Claim, Fact, Micros, Segment, Standing, Timeline, Totals, Wad, Window};
+use super::{
+    Balance, Claim, Delta, Fact, Micros, Segment, Standing, Timeline, Totals, Wad, Window,
+};
 
 /// Stretches, marks and named events up to which a correction may rebuild the timeline.
 const SMALL_MAX: usize = 64;
@@ -259,7 +261,7 @@ impl KeyFacts {
                 let each = |hold: &Lone| Segment {
                     start: hold.start(),
                     end: Some(hold.end()),
-                    weight: hold.weight(),
+                    weight: hold.weight().into(),
                 };
                 holds.iter().map(each).collect()
             }
@@ -267,6 +269,15 @@ impl KeyFacts {
             View::Large(large) => large.segments(),
         }
     }
+
+    /// The first instant at which the balance is below 0, and the balance there.
+    #[must_use]
+    pub fn deficit(&self) -> Option<(Micros, Balance)> {
+        None
+    }
+
+    /// Calls `visit` with the changes of balance in force, in order of time.
+    pub fn changes(&self, _visit: impl FnMut(Micros, &str, Delta)) {}
 
     fn view(&self) -> View<'_> {
         match &self.0 {

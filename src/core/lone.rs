@@ -85,7 +85,7 @@ impl Lone {
     pub(super) fn of(fact: Fact) -> Option<Self> {
         match fact {
             Fact::Closed { start, end, weight } if start < end => Self::new(start, end, weight),
-            Fact::Closed { .. } | Fact::Start { .. } | Fact::Stop { .. } => None,
+            _ => None,
         }
     }
 

@@ -1,11 +1,13 @@
 //! What a score is, and nothing else: values in, values out.
 //!
 //! This module uses no file, network, clock, thread, log or interpreter. Reading order:
-//! [`time`] and [`weight`] (the two quantities), [`event`] (what is sent and what is refused),
+//! [`time`], [`weight`] and [`balance`] (the quantities), [`event`] and [`refusal`] (what is sent
+//! and what is refused),
 //! [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`];
 //! [`encoding`] is the format of events in our own files.
 
+mod balance;
 pub(crate) mod columns;
 mod double;
 pub mod encoding;
@@ -14,6 +16,7 @@ pub mod key;
 mod large;
 pub(crate) mod leaderboard;
 mod lone;
+pub(crate) mod refusal;
 pub(crate) mod score;
 pub(crate) mod sink;
 mod sorted;
@@ -23,11 +26,13 @@ pub(crate) mod timeline;
 pub(crate) mod weight;
 pub(crate) mod window;
 
-pub use columns::{EventColumns, LengthMismatch, Weights};
+pub use balance::{Balance, Delta, Quantity};
+pub use columns::{Deltas, EventColumns, LengthMismatch, Weights};
 pub use encoding::{EncodingError, EventBatch};
-pub use event::{Claim, Draft, Event, Fact, Field, Refusal, Standing};
+pub use event::{Claim, Draft, Event, Events, Fact, NULL_ADDRESS, Standing};
 pub use key::KeyFacts;
 pub use leaderboard::{HolderScore, RankedHolder, Snapshot};
+pub use refusal::{Field, Refusal};
 pub use score::{Score, Totals};
 pub use sink::{ClosedHold, EventSink};
 pub use time::{Micros, TimeError};

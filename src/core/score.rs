@@ -9,7 +9,8 @@ use std::ops::{AddAssign, SubAssign};
 
 use ruint::aliases::U256;
 
-use super::Wad;
+use super::balance::write_decimal;
+use super::{Quantity, Wad};
 
 /// More than the relative error that a few roundings of a double can add up to.
 pub(crate) const DOUBLE_SLACK: f64 = 16.0 * f64::EPSILON;
@@ -127,16 +128,7 @@ impl SubAssign for Score {
 impl fmt::Display for Score {
     /// Weight-seconds as an exact decimal without trailing zeros.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        let padded = format!("{digits:0>25}");
-        let (whole, fraction) = padded.split_at(padded.len() - 24);
-        out.write_str(whole)?;
-        let fraction = fraction.trim_end_matches('0');
-        if fraction.is_empty() {
-            Ok(())
-        } else {
-            write!(out, ".{fraction}")
-        }
+        write_decimal(out, self.0, 24)
     }
 }
 
@@ -163,6 +155,19 @@ impl Totals {
         Self {
             held_us: micros.into(),
             score: Score::product(weight, micros),
+        }
+    }
+
+    /// `quantity` held for `micros` microseconds.
+    ///
+    /// # Panics
+    /// See [`Score::times`].
+    #[must_use]
+    #[inline]
+    pub fn of_quantity(quantity: Quantity, micros: u64) -> Self {
+        Self {
+            held_us: micros.into(),
+            score: Score::from_steps(quantity.steps()).times(micros),
         }
     }
 

@@ -4,20 +4,71 @@
 //! as the strongest mark of each instant. The semantics depend on nothing else, so a fact that changes
 //! neither is not stored. A fact cannot be withdrawn here: see [`super::key`].
 
+use std::cmp::Ordering;
+
 use smallvec::SmallVec;
 
 use super::sorted::SortedMap;
 use super::weight::NarrowWad;
 use super::window::length;
-use super::{Fact, Micros, Score, Totals, Wad, Window};
+use super::{Fact, Micros, Quantity, Score, Totals, Wad, Window};
 
-/// How the marks of one instant set the curve. The larger one wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How the marks of one instant set the curve. The larger one wins: of those with the largest `seq` a stop,
+/// otherwise the start with the largest weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// Held at this weight until the next mark.
-    On(Wad),
-    /// Not held until the next mark; it wins over every start at its instant.
-    Off,
+    On {
+        /// Its order among the marks of its instant.
+        seq: u64,
+        /// The weight from then on.
+        weight: Wad,
+    },
+    /// Not held until the next mark.
+    Off {
+        /// Its order among the marks of its instant.
+        seq: u64,
+    },
+}
+
+impl Mark {
+    /// Not below any mark.
+    pub(super) const LAST: Self = Self::Off { seq: u64::MAX };
+
+    /// The weight from the mark on, if anything is held.
+    pub(crate) const fn weight(self) -> Option<Wad> {
+        match self {
+            Self::On { weight, .. } => Some(weight),
+            Self::Off { .. } => None,
+        }
+    }
+
+    /// The fact that states this mark at `at`.
+    pub(super) const fn fact(self, at: Micros) -> Fact {
+        match self {
+            Self::On { seq, weight } => Fact::Start { at, weight, seq },
+            Self::Off { seq } => Fact::Stop { at, seq },
+        }
+    }
+
+    const fn order(self) -> (u64, bool, Wad) {
+        match self {
+            Self::On { seq, weight } => (seq, false, weight),
+            Self::Off { seq } => (seq, true, Wad::ZERO),
+        }
+    }
+}
+
+impl Ord for Mark {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for Mark {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// A stretch of the envelope: held at `weight` until `end`.
@@ -48,7 +99,7 @@ pub struct Segment {
     /// First instant after it; `None` while the hold is still open.
     pub end: Option<Micros>,
     /// Effective weight.
-    pub weight: Wad,
+    pub weight: Quantity,
 }
 
 /// Envelope, marks, and the totals of everything before [`Timeline::horizon`].
@@ -66,9 +117,9 @@ impl Timeline {
             Fact::Closed { start, end, weight } if start < end => {
                 self.record_hold(start, end, weight)
             }
-            Fact::Closed { .. } => false,
-            Fact::Start { at, weight } => self.record_mark(at, Mark::On(weight)),
-            Fact::Stop { at } => self.record_mark(at, Mark::Off),
+            Fact::Closed { .. } | Fact::Change { .. } => false,
+            Fact::Start { at, weight, seq } => self.record_mark(at, Mark::On { seq, weight }),
+            Fact::Stop { at, seq } => self.record_mark(at, Mark::Off { seq }),
         }
     }
 
@@ -90,10 +141,7 @@ impl Timeline {
             end: held.end,
             weight: held.weight(),
         });
-        let marks = self.marks.iter().map(|(at, mark)| match mark {
-            Mark::On(weight) => Fact::Start { at, weight },
-            Mark::Off => Fact::Stop { at },
-        });
+        let marks = self.marks.iter().map(|(at, mark)| mark.fact(at));
         holds.chain(marks)
     }
 
@@ -116,10 +164,8 @@ impl Timeline {
     /// The weight still held past the horizon, since its mark.
     #[must_use]
     pub fn open(&self) -> Option<(Micros, Wad)> {
-        match self.marks.last() {
-            Some((at, Mark::On(weight))) => Some((at, weight)),
-            Some((_, Mark::Off)) | None => None,
-        }
+        let (at, mark) = self.marks.last()?;
+        Some((at, mark.weight()?))
     }
 
     /// Totals of everything before [`Self::horizon`].
@@ -164,7 +210,7 @@ impl Timeline {
                 Segment {
                     start,
                     end: Some(end),
-                    weight,
+                    weight: weight.into(),
                 },
             );
         });
@@ -174,7 +220,7 @@ impl Timeline {
                 Segment {
                     start: horizon,
                     end: None,
-                    weight,
+                    weight: weight.into(),
                 },
             );
         }
@@ -247,9 +293,9 @@ impl Timeline {
             return;
         }
         let last_mark = self.marks.last().map(|(at, _)| at);
-        let curve = |at: Micros, mark: Mark| match mark {
-            Mark::On(weight) if open_counts || Some(at) != last_mark => Some(weight),
-            Mark::On(_) | Mark::Off => None,
+        let curve = |at: Micros, mark: Mark| {
+            let counts = open_counts || Some(at) != last_mark;
+            mark.weight().filter(|_| counts)
         };
         let mut cursor = start;
         let mut level = self

@@ -64,20 +64,10 @@ impl Wad {
 
     /// Reads `[+-]digits[.digits][e[+-]digits]`, rounded half to even at the 18th place.
     pub fn parse(text: &str) -> Result<Self, WeightError> {
-        let (negative, unsigned) = split_sign(text.as_bytes());
-        let Some(decimal) = Decimal::read(unsigned) else {
-            return Err(match unsigned.to_ascii_lowercase().as_slice() {
-                b"nan" | b"inf" | b"infinity" => WeightError::NotFinite,
-                _ => WeightError::NotANumber,
-            });
-        };
-        if decimal.is_zero() {
-            return Ok(Self::ZERO);
+        match split_decimal(text)? {
+            (true, size) if !size.is_zero() => Err(WeightError::Negative),
+            (_, weight) => weight.to_wad(),
         }
-        if negative {
-            return Err(WeightError::Negative);
-        }
-        decimal.to_wad()
     }
 
     /// Reads the shortest decimal that reads back as `value`.
@@ -137,9 +127,25 @@ impl Wad {
     }
 }
 
+/// Whether there is a minus sign, and the size, of `[+-]digits[.digits][e[+-]digits]`.
+pub(super) fn split_decimal(text: &str) -> Result<(bool, Decimal<'_>), WeightError> {
+    let (is_negative, unsigned) = split_sign(text.as_bytes());
+    let Some(decimal) = Decimal::read(unsigned) else {
+        return Err(match unsigned.to_ascii_lowercase().as_slice() {
+            b"nan" | b"inf" | b"infinity" => WeightError::NotFinite,
+            _ => WeightError::NotANumber,
+        });
+    };
+    Ok((is_negative, decimal))
+}
+
 /// A weight that needs no 16-byte alignment, so that rows of stretches have no gaps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct NarrowWad([u64; 2]);
+
+impl NarrowWad {
+    pub(super) const ZERO: Self = Self([0; 2]);
+}
 
 impl From<Wad> for NarrowWad {
     #[inline]
@@ -197,8 +203,11 @@ impl<'a> Decimal<'a> {
         self.digits().all(|digit| digit == 0)
     }
 
-    /// Steps of 1e-18; the value is not zero.
-    fn to_wad(&self) -> Result<Wad, WeightError> {
+    /// Steps of 1e-18, rounded half to even.
+    pub(super) fn to_wad(&self) -> Result<Wad, WeightError> {
+        if self.is_zero() {
+            return Ok(Wad::ZERO);
+        }
         // The value in steps is `digits * 10^shift`; a negative shift cuts that many digits off.
         let shift = self.exponent - i64::try_from(self.fraction.len()).unwrap_or(i64::MAX) + PLACES;
         let count = i64::try_from(self.whole.len() + self.fraction.len()).unwrap_or(i64::MAX);

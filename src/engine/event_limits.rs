@@ -80,7 +80,7 @@ impl EventLimits {
             Some(Fact::Closed { start, .. } | Fact::Start { at: start, .. }) => {
                 self.start(start, now)?;
             }
-            Some(Fact::Stop { .. }) | None => {}
+            Some(Fact::Stop { .. } | Fact::Change { .. }) | None => {}
         }
         Ok(event)
     }

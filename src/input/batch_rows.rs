@@ -12,7 +12,7 @@ use super::id_column::IdColumn;
 use super::text_column::TextColumn;
 use super::time_column::{RevisionColumn, TimeColumn};
 use super::weight_column::WeightColumn;
-use crate::core::event::REVISION_MAX;
+use crate::core::event::INTEGER_MAX;
 use crate::core::{Draft, Event, Field, Refusal};
 use crate::excerpt::quoted;
 
@@ -143,9 +143,10 @@ impl BatchRows {
             weight,
             event_id,
             revision: revision.map_or(0, |revision| {
-                u64::try_from(revision).unwrap_or(REVISION_MAX + 1)
+                u64::try_from(revision).unwrap_or(INTEGER_MAX + 1)
             }),
             retract: self.retract(row).unwrap_or(false),
+            ..Draft::default()
         }
         .check()
     }

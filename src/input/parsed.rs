@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::core::event::REVISION_MAX;
+use crate::core::event::INTEGER_MAX;
 use crate::core::{Draft, Event, Field, Micros, Refusal, TimeError, Wad};
 
 /// The parsed fields; texts are borrowed from the line if they stand there unescaped.
@@ -40,6 +40,7 @@ impl ParsedEvent<'_> {
             event_id: self.event_id.as_deref(),
             revision: self.revision,
             retract: self.retract,
+            ..Draft::default()
         }
     }
 }
@@ -66,7 +67,7 @@ pub(super) fn revision(text: &str) -> Result<u64, Refusal> {
         digits => digits
             .parse()
             .ok()
-            .filter(|revision| *revision <= REVISION_MAX)
+            .filter(|revision| *revision <= INTEGER_MAX)
             .ok_or(Refusal::Revision),
     }
 }
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(revision("0"), Ok(0));
         assert_eq!(revision("-000"), Ok(0));
         assert_eq!(revision("007"), Ok(7));
-        assert_eq!(revision("9223372036854775807"), Ok(REVISION_MAX));
+        assert_eq!(revision("9223372036854775807"), Ok(INTEGER_MAX));
         for text in [
             "",
             "-",

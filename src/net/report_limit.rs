@@ -59,7 +59,7 @@ mod tests {
         let segment = Segment {
             start: Micros::new(0).unwrap(),
             end: None,
-            weight: Wad::parse("1").unwrap(),
+            weight: Wad::ONE.into(),
         };
         (0..count)
             .map(|number| KeySegments {

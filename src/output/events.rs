@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use crate::core::{Draft, Event, Micros, Wad};
+use crate::core::{Delta, Draft, Event, Micros, Wad};
 
 /// One object; an absent value has no key.
 #[derive(Serialize)]
@@ -25,6 +25,12 @@ struct JsonEvent<'a> {
     revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retract: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Text<Micros>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Text<Delta>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
 }
 
 /// Written as text, so that no reader converts it to a double.
@@ -51,6 +57,9 @@ pub fn write_event(event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
         event_id: draft.event_id,
         revision: draft.event_id.is_some().then_some(draft.revision),
         retract: draft.retract.then_some(true),
+        at: draft.at.map(Text),
+        delta: draft.delta.map(Text),
+        seq: Some(draft.seq).filter(|seq| *seq > 0),
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")
@@ -78,10 +87,26 @@ mod tests {
         assert_eq!(
             line(Claim::Plain(Fact::Start {
                 at,
-                weight: Wad::parse("0.5").unwrap()
+                weight: Wad::parse("0.5").unwrap(),
+                seq: 4
             })),
             "{\"token_id\":\"T\",\"holder_id\":\"a \\\"b\\\"\",\
-             \"start\":\"1970-01-01T00:00:00.000001Z\",\"weight\":\"0.5\"}\n"
+             \"start\":\"1970-01-01T00:00:00.000001Z\",\"weight\":\"0.5\",\"seq\":4}\n"
+        );
+        let change = Standing {
+            revision: 0,
+            fact: Some(Fact::Change {
+                at,
+                delta: Delta::parse("-2.50").unwrap(),
+            }),
+        };
+        assert_eq!(
+            line(Claim::Named {
+                event_id: "e",
+                standing: change
+            }),
+            "{\"token_id\":\"T\",\"holder_id\":\"a \\\"b\\\"\",\"event_id\":\"e\",\"revision\":0,\
+             \"at\":\"1970-01-01T00:00:00.000001Z\",\"delta\":\"-2.5\"}\n"
         );
         let standing = Standing {
             revision: 7,

@@ -6,7 +6,9 @@ use crate::arbitrary;
 use crate::naive::{self, Sent};
 use crate::windows::windows;
 use poh_holdmetrics_rust::aggregator::{BatchScorer, HoldAggregator};
-use poh_holdmetrics_rust::core::{EventColumns, EventSink, Micros, Snapshot, Wad, Weights, Window};
+use poh_holdmetrics_rust::core::{
+    Deltas, EventColumns, EventSink, Micros, Snapshot, Wad, Weights, Window,
+};
 use proptest::prelude::*;
 
 type Scores = BTreeMap<String, (u128, u128)>;
@@ -45,10 +47,9 @@ fn columns(sent: &[Sent]) -> HoldAggregator {
             .map(|event| time(event).unwrap_or(i64::MIN))
             .collect()
     };
-    let weights: Vec<_> = sent
-        .iter()
-        .map(|event| Wad::from_steps(event.weight))
-        .collect();
+    let weights: Vec<_> = sent.iter().map(Sent::weight).collect();
+    let deltas: Vec<_> = sent.iter().map(Sent::delta).collect();
+    let seqs: Vec<_> = sent.iter().map(|event| event.seq.cast_signed()).collect();
     let aggregator = HoldAggregator::new();
     let recorded = aggregator.record_batch(&EventColumns {
         token_id: &sent.iter().map(|event| event.token).collect::<Vec<_>>(),
@@ -64,6 +65,9 @@ fn columns(sent: &[Sent]) -> HoldAggregator {
                 .collect::<Vec<_>>(),
         ),
         retract: Some(&sent.iter().map(|event| event.retract).collect::<Vec<_>>()),
+        at: Some(&times(|event| event.at)),
+        delta: Deltas::Exact(&deltas),
+        seq: Some(&seqs),
     });
     assert_eq!(recorded, Ok(sent.len()));
     aggregator
@@ -80,6 +84,7 @@ fn crowded() -> impl Strategy<Value = Vec<Sent>> {
                 spread(end).min(event.start.map_or(i64::MAX, |start| spread(start) + 9))
             });
             event.start = event.start.map(spread);
+            event.at = event.at.map(spread);
         }
         events
     })
@@ -181,7 +186,7 @@ proptest! {
                 let micros = (segment.end.unwrap_or(as_of).get() - segment.start.get()).cast_unsigned();
                 prop_assert!(micros > 0);
                 sum.0 += u128::from(micros);
-                sum.1 += u128::from(micros) * segment.weight.steps();
+                sum.1 += u128::from(micros) * segment.weight.steps().to::<u128>();
             }
         }
         prop_assert_eq!(sums, scores(&aggregator.snapshot(&Window::until(as_of))));
@@ -205,6 +210,7 @@ fn writers_on_many_threads_leave_the_answer_of_one() {
                 0
             },
             retract: index % 25 == 0,
+            ..Sent::default()
         })
         .collect();
     let window = Window::until(Micros::MAX);
@@ -238,6 +244,9 @@ fn a_batch_with_one_bad_row_changes_nothing_and_names_it() {
         event_id: None,
         revision: None,
         retract: None,
+        at: None,
+        delta: Deltas::None,
+        seq: None,
     };
     let refusal = aggregator
         .record_batch(&batch)

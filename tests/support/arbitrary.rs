@@ -33,8 +33,9 @@ fn event() -> impl Strategy<Value = Sent> {
         2 => (prop_oneof![Just("a"), Just("b")], 0_u64..3, prop::bool::weighted(0.2))
             .prop_map(|(id, revision, retract)| (Some(id), revision, retract)),
     ];
-    (token, holder, times, weight, name).prop_map(|(token, holder, (start, end), weight, name)| {
-        Sent {
+    let seq = prop_oneof![3 => Just(0), 1 => 0_u64..3, 1 => Just(i64::MAX.cast_unsigned())];
+    let hold = (token, holder, times, weight, name, seq).prop_map(
+        |(token, holder, (start, end), weight, name, seq)| Sent {
             token,
             holder,
             start: start.min(end.or(start)),
@@ -43,6 +44,31 @@ fn event() -> impl Strategy<Value = Sent> {
             event_id: name.0,
             revision: name.1,
             retract: name.2,
-        }
-    })
+            seq,
+            ..Sent::default()
+        },
+    );
+    // Many more names than of holds, which are the changes that add up.
+    let named = (
+        proptest::sample::select(&NAMES[..]),
+        0_u64..2,
+        prop::bool::weighted(0.1),
+    );
+    let delta = prop_oneof![6 => -4_i128..6, 1 => -(1_i128 << 100)..1 << 100];
+    let change = (hold.clone(), INSTANTS, delta, named, 0_u64..2).prop_map(
+        |(hold, at, delta, (event_id, revision, retract), seq)| Sent {
+            token: hold.token,
+            holder: hold.holder,
+            event_id: Some(event_id),
+            revision,
+            retract,
+            at: Some(at),
+            delta,
+            seq,
+            ..Sent::default()
+        },
+    );
+    prop_oneof![2 => hold, 1 => change]
 }
+
+const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];

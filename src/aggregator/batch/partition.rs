@@ -343,7 +343,7 @@ impl EquivalentHolds {
                 None if window.closed_only => break,
                 None => window.as_of,
             };
-            if let Mark::On(weight) = *mark {
+            if let Some(weight) = mark.weight() {
                 push_clipped(
                     &mut self.holds,
                     window,
@@ -368,8 +368,9 @@ fn record_fact(
         Fact::Closed { start, end, weight } => {
             push_clipped(holds, window, Span { start, end, weight });
         }
-        Fact::Start { at, weight } => marks.push((at, Mark::On(weight))),
-        Fact::Stop { at } => marks.push((at, Mark::Off)),
+        Fact::Start { at, weight, seq } => marks.push((at, Mark::On { seq, weight })),
+        Fact::Stop { at, seq } => marks.push((at, Mark::Off { seq })),
+        Fact::Change { .. } => {}
     }
 }
 

@@ -78,10 +78,11 @@ impl Record {
                 years_from(end),
                 packed(weight, wide),
             ),
-            Content::Plain(Fact::Start { at, weight }) => {
-                (START, years_from(at), 0, packed(weight, wide))
+            Content::Plain(Fact::Start { at, weight, seq }) => {
+                (START, years_from(at), seq, packed(weight, wide))
             }
-            Content::Plain(Fact::Stop { at }) => (STOP, years_from(at), 0, (STEPS, 0)),
+            Content::Plain(Fact::Stop { at, seq }) => (STOP, years_from(at), seq, (STEPS, 0)),
+            Content::Plain(Fact::Change { .. }) => unreachable!("a change is named"),
             Content::Named(place) => (NAMED, 0, 0, (STEPS, place)),
         };
         let (first, middle, last) = holder.words;
@@ -126,8 +127,12 @@ impl Record {
             START => Content::Plain(Fact::Start {
                 at,
                 weight: self.weight(wide),
+                seq: self.end & TIME_MASK,
             }),
-            STOP => Content::Plain(Fact::Stop { at }),
+            STOP => Content::Plain(Fact::Stop {
+                at,
+                seq: self.end & TIME_MASK,
+            }),
             _ => Content::Named(self.weight),
         }
     }
@@ -220,8 +225,8 @@ mod tests {
             let mut wide = vec![Wad::ONE];
             for fact in [
                 Fact::Closed { start: start.min(end), end: start.max(end), weight },
-                Fact::Start { at: start, weight },
-                Fact::Stop { at: start },
+                Fact::Start { at: start, weight, seq: times[1] & TIME_MASK },
+                Fact::Stop { at: start, seq: times[0] & TIME_MASK },
             ] {
                 let record = Record::new(holder, IdNumber(7), Content::Plain(fact), &mut wide);
                 prop_assert!(record.content(&wide) == Content::Plain(fact));

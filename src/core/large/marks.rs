@@ -82,21 +82,17 @@ impl Marks {
     fn set_by(&self, at: Micros) -> Option<(Micros, Level)> {
         let plain = self.plain.range(..=at).next_back();
         let plain = plain.map(|(at, mark)| (*at, *mark));
-        let named = self.named.range(..=(at, Mark::Off)).next_back();
+        let named = self.named.range(..=(at, Mark::LAST)).next_back();
         let named = named.map(|(entry, _)| *entry);
         let (at, mark) = plain.max(named)?;
-        let level = match mark {
-            Mark::On(weight) => Level::held(weight),
-            Mark::Off => Level::NOTHING,
-        };
-        Some((at, level))
+        Some((at, mark.weight().map_or(Level::NOTHING, Level::held)))
     }
 
     fn next_after(&self, at: Micros) -> Micros {
         use std::ops::Bound::{Excluded, Unbounded};
         let plain = self.plain.range((Excluded(at), Unbounded)).next();
         let plain = plain.map(|(at, _)| *at);
-        let named = self.named.range((Excluded((at, Mark::Off)), Unbounded));
+        let named = self.named.range((Excluded((at, Mark::LAST)), Unbounded));
         let named = named.map(|((at, _), _)| *at).next();
         plain.into_iter().chain(named).min().unwrap_or(Micros::MAX)
     }

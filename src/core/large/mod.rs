@@ -198,11 +198,11 @@ impl LargeKey {
         };
         key.effective()
             .held(beginning, horizon, |start, end, weight| {
-                let end = Some(end);
+                let (end, weight) = (Some(end), weight.into());
                 push_joined(&mut segments, Segment { start, end, weight });
             });
         if let Some(weight) = key.open() {
-            let (start, end) = (horizon, None);
+            let (start, end, weight) = (horizon, None, weight.into());
             push_joined(&mut segments, Segment { start, end, weight });
         }
         segments
@@ -215,10 +215,7 @@ impl LargeKey {
                 visit(Claim::Plain(Fact::Closed { start, end, weight }));
             });
         for (at, mark) in self.marks.plain() {
-            visit(Claim::Plain(match mark {
-                Mark::On(weight) => Fact::Start { at, weight },
-                Mark::Off => Fact::Stop { at },
-            }));
+            visit(Claim::Plain(mark.fact(at)));
         }
         for (event_id, standing) in self.standings.iter() {
             visit(Claim::Named { event_id, standing });
@@ -248,8 +245,9 @@ impl LargeKey {
             Fact::Closed { start, end, weight } => {
                 return self.add_plain_hold(start, end, Level::held(weight));
             }
-            Fact::Start { at, weight } => self.marks.add_plain(at, Mark::On(weight)),
-            Fact::Stop { at } => self.marks.add_plain(at, Mark::Off),
+            Fact::Start { at, weight, seq } => self.marks.add_plain(at, Mark::On { seq, weight }),
+            Fact::Stop { at, seq } => self.marks.add_plain(at, Mark::Off { seq }),
+            Fact::Change { .. } => None,
         };
         if let Some(turn) = turn {
             self.follow(turn);
@@ -289,14 +287,15 @@ impl LargeKey {
                 self.add_named_hold(start, end, weight);
             }
             Fact::Closed { .. } => {}
-            Fact::Start { at, weight } => {
-                let turn = self.marks.add_named(at, Mark::On(weight));
+            Fact::Start { at, weight, seq } => {
+                let turn = self.marks.add_named(at, Mark::On { seq, weight });
                 self.follow(turn);
             }
-            Fact::Stop { at } => {
-                let turn = self.marks.add_named(at, Mark::Off);
+            Fact::Stop { at, seq } => {
+                let turn = self.marks.add_named(at, Mark::Off { seq });
                 self.follow(turn);
             }
+            Fact::Change { .. } => {}
         }
     }
 
@@ -320,14 +319,15 @@ impl LargeKey {
                 self.withdraw_hold(start, end, weight);
             }
             Fact::Closed { .. } => {}
-            Fact::Start { at, weight } => {
-                let turn = self.marks.withdraw(at, Mark::On(weight));
+            Fact::Start { at, weight, seq } => {
+                let turn = self.marks.withdraw(at, Mark::On { seq, weight });
                 self.follow(turn);
             }
-            Fact::Stop { at } => {
-                let turn = self.marks.withdraw(at, Mark::Off);
+            Fact::Stop { at, seq } => {
+                let turn = self.marks.withdraw(at, Mark::Off { seq });
                 self.follow(turn);
             }
+            Fact::Change { .. } => {}
         }
     }
 

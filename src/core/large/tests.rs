@@ -58,8 +58,8 @@ fn facts() -> impl Strategy<Value = Fact> {
     prop_oneof![
         5 => (time.clone(), 0_i64..12, weight.clone()).prop_map(|(start, length, weight)| Fact::Closed { start: at(start), end: at(start + length), weight }),
         2 => (time.clone(), 0_i64..300, weight.clone()).prop_map(|(start, length, weight)| Fact::Closed { start: at(start), end: at(start + length), weight }),
-        2 => (time.clone(), weight).prop_map(|(start, weight)| Fact::Start { at: at(start), weight }),
-        1 => time.prop_map(|start| Fact::Stop { at: at(start) }),
+        2 => (time.clone(), weight, 0_u64..3).prop_map(|(start, weight, seq)| Fact::Start { at: at(start), weight, seq }),
+        1 => (time, 0_u64..3).prop_map(|(start, seq)| Fact::Stop { at: at(start), seq }),
         1 => Just(Fact::Closed { start: Micros::MIN, end: Micros::MAX, weight: Wad::from_steps(3) }),
     ]
 }
@@ -112,10 +112,11 @@ fn patterns(count: i64) -> Vec<(&'static str, Vec<Fact>)> {
     let disjoint: Vec<_> = (0..count).map(|i| hold(3 * i, 3 * i + 2, i % 5)).collect();
     let marks: Vec<_> = (0..count)
         .map(|i| match i % 3 {
-            0 => Fact::Stop { at: at(i) },
+            0 => Fact::Stop { at: at(i), seq: 0 },
             rest => Fact::Start {
                 at: at(i),
                 weight: Wad::from_steps(rest.unsigned_abs().into()),
+                seq: 0,
             },
         })
         .collect();

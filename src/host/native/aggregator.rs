@@ -64,6 +64,7 @@ impl Aggregator {
                     event_id: values::event_id(event_id)?,
                     revision: values::revision(revision)?,
                     retract: values::retract(retract)?,
+                    ..Draft::default()
                 })
             };
             let event = draft().and_then(Draft::check).map_err(refused)?;

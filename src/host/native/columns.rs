@@ -17,7 +17,7 @@ use super::values;
 use super::weights::WeightReader;
 use crate::aggregator::BatchRefusal;
 use crate::core::columns::ABSENT;
-use crate::core::{EventColumns, Refusal, Wad, Weights};
+use crate::core::{Deltas, EventColumns, Refusal, Wad, Weights};
 use crate::host::errors::refused;
 
 /// The columns as they were passed.
@@ -47,7 +47,7 @@ pub(super) struct Columns<'py> {
 enum WeightColumn {
     One,
     Doubles(Vec<f64>),
-    Wads(Vec<Wad>),
+    Wads(Vec<Option<Wad>>),
 }
 
 /// The columns as slices, from which [`EventColumns`] is made.
@@ -118,6 +118,9 @@ impl ColumnSlices<'_> {
             event_id: self.event_id.as_deref(),
             revision: self.revision,
             retract: self.retract,
+            at: None,
+            delta: Deltas::None,
+            seq: None,
         }
     }
 }
@@ -141,8 +144,8 @@ fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
     if let Ok(list) = value.cast::<PyList>() {
         let mut reader = WeightReader::new();
         let read = |(row, weight): (usize, Bound<'py, PyAny>)| {
-            reader.read(Some(&weight)).map_err(|error| {
-                let refusal = Refusal::Weight(error);
+            reader.read(Some(&weight)).map(Some).map_err(|error| {
+                let refusal = Refusal::from(error);
                 refused(BatchRefusal::Row { row, refusal })
             })
         };

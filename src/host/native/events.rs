@@ -105,6 +105,7 @@ impl<'py> ModelReader<'py> {
             event_id: values::event_id(event_id)?,
             revision: values::revision(revision)?,
             retract: values::retract(retract)?,
+            ..Draft::default()
         };
         let event = draft.check()?;
         let token_id = match token {

@@ -3,7 +3,7 @@
 //! Functions that take an aggregator are its methods under published names.
 
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyInt, PyList};
 
 use super::aggregator::Aggregator;
 use super::columns::{ColumnArguments, Columns};
@@ -83,12 +83,19 @@ pub(super) fn merge_overlaps<'py>(
                     &*key.holder_id,
                     segment.start.get(),
                     segment.end.map(Micros::get),
-                    segment.weight.steps(),
+                    integer(py, segment.weight)?,
                 ))?;
             }
         }
         Ok(segments)
     })
+}
+
+/// The steps of `quantity` as an `int`, which may exceed 128 bits.
+fn integer(py: Python<'_>, quantity: core::Quantity) -> PyResult<Bound<'_, PyAny>> {
+    let bytes = PyBytes::new(py, &quantity.steps().to_le_bytes::<32>());
+    py.get_type::<PyInt>()
+        .call_method1("from_bytes", (bytes, "little"))
 }
 
 /// Scores columns, or an Arrow table as the only argument: all holders in leaderboard order.

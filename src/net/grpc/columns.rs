@@ -122,6 +122,7 @@ impl<'a> Rows<'a> {
             event_id: (!event_id.is_empty()).then_some(event_id),
             revision: value(&batch.revision, row).copied().unwrap_or(0),
             retract: value(&batch.retract, row).copied().unwrap_or(false),
+            ..Draft::default()
         })
     }
 }

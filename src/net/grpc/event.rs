@@ -64,6 +64,7 @@ pub(super) fn draft_from_wire(message: &HoldMsg) -> Result<Draft<'_>, WireRefusa
         event_id: message.event_id.as_deref(),
         revision: message.revision,
         retract: message.retract,
+        ..Draft::default()
     })
 }
 

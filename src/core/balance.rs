@@ -1,0 +1,272 @@
+//! A change of balance, the balance that changes add up to, and how much is held: decimals in steps of 1e-18.
+//!
+//! A delta is read like a weight and is below 2^128 steps in size. A balance is an exact sum of any number of
+//! deltas, so it has 256 bits. Which changes count is decided in [`super::key`].
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::{AddAssign, Neg};
+
+use ruint::aliases::U256;
+
+use super::weight::{NarrowWad, split_decimal};
+use super::{Wad, WeightError};
+
+/// By how much a balance changes.
+///
+/// ```
+/// use poh_holdmetrics_rust::core::Delta;
+///
+/// assert_eq!(Delta::parse("-0.5")?, Delta::from_double(-0.5)?);
+/// assert!(Delta::parse("-1")? < Delta::parse("1e-18")?);
+/// # Ok::<(), poh_holdmetrics_rust::core::WeightError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Delta {
+    size: NarrowWad,
+    /// Never true for a size of 0.
+    is_negative: bool,
+}
+
+impl Delta {
+    /// No change.
+    pub const ZERO: Self = Self {
+        size: NarrowWad::ZERO,
+        is_negative: false,
+    };
+
+    /// A delta of this size.
+    #[must_use]
+    #[inline]
+    pub fn new(size: Wad, is_negative: bool) -> Self {
+        Self {
+            size: size.into(),
+            is_negative: is_negative && size != Wad::ZERO,
+        }
+    }
+
+    /// The size, without the sign.
+    #[must_use]
+    #[inline]
+    pub fn size(self) -> Wad {
+        self.size.into()
+    }
+
+    /// Whether the balance falls.
+    #[must_use]
+    #[inline]
+    pub const fn is_negative(self) -> bool {
+        self.is_negative
+    }
+
+    /// Reads `[+-]digits[.digits][e[+-]digits]`, rounded half to even at the 18th place.
+    pub fn parse(text: &str) -> Result<Self, WeightError> {
+        let (is_negative, size) = split_decimal(text)?;
+        Ok(Self::new(size.to_wad()?, is_negative))
+    }
+
+    /// Reads the shortest decimal that reads back as `value`.
+    pub fn from_double(value: f64) -> Result<Self, WeightError> {
+        Ok(Self::new(Wad::from_double(value.abs())?, value < 0.0))
+    }
+}
+
+impl Neg for Delta {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self::new(self.size(), !self.is_negative)
+    }
+}
+
+impl Ord for Delta {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.is_negative, other.is_negative) {
+            (false, false) => self.size().cmp(&other.size()),
+            (true, true) => other.size().cmp(&self.size()),
+            (is_negative, _) if is_negative => Ordering::Less,
+            _ => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for Delta {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Delta {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.is_negative { "-" } else { "" };
+        write!(out, "{sign}{}", self.size())
+    }
+}
+
+/// A sum of deltas: 256 bits in two's complement, which no number of events of a process can exceed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Balance(U256);
+
+impl Balance {
+    /// Nothing.
+    pub const ZERO: Self = Self(U256::ZERO);
+
+    /// Whether something is missing from the input.
+    #[must_use]
+    #[inline]
+    pub const fn is_negative(self) -> bool {
+        self.0.bit(255)
+    }
+
+    /// How much is held; `None` unless the balance is above 0.
+    #[must_use]
+    #[inline]
+    pub fn held(self) -> Option<Quantity> {
+        let is_held = !self.is_negative() && !self.0.is_zero();
+        is_held.then_some(Quantity(self.0))
+    }
+}
+
+impl From<Delta> for Balance {
+    #[inline]
+    fn from(delta: Delta) -> Self {
+        let size = U256::from(delta.size().steps());
+        Self(if delta.is_negative {
+            size.wrapping_neg()
+        } else {
+            size
+        })
+    }
+}
+
+impl AddAssign for Balance {
+    #[inline]
+    fn add_assign(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
+impl Neg for Balance {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(self.0.wrapping_neg())
+    }
+}
+
+impl Ord for Balance {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        // In two's complement negative numbers are above the others.
+        let by_sign = other.is_negative().cmp(&self.is_negative());
+        by_sign.then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Balance {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Balance {
+    /// An exact decimal without trailing zeros.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_negative() {
+            write!(out, "-{}", Quantity(self.0.wrapping_neg()))
+        } else {
+            Quantity(self.0).fmt(out)
+        }
+    }
+}
+
+/// How much is held at an instant: a weight, or a balance, which may be larger than any weight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Quantity(U256);
+
+impl Quantity {
+    /// In steps of 1e-18.
+    #[must_use]
+    pub const fn steps(self) -> U256 {
+        self.0
+    }
+}
+
+impl From<Wad> for Quantity {
+    #[inline]
+    fn from(weight: Wad) -> Self {
+        Self(U256::from(weight.steps()))
+    }
+}
+
+impl fmt::Display for Quantity {
+    /// An exact decimal without trailing zeros.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_decimal(out, self.0, 18)
+    }
+}
+
+/// Writes `steps` of 10^-`places` as a decimal without trailing zeros.
+pub(super) fn write_decimal(
+    out: &mut fmt::Formatter<'_>,
+    steps: U256,
+    places: usize,
+) -> fmt::Result {
+    let padded = format!("{:0>width$}", steps.to_string(), width = places + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - places);
+    out.write_str(whole)?;
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() {
+        Ok(())
+    } else {
+        write!(out, ".{fraction}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delta(text: &str) -> Delta {
+        Delta::parse(text).unwrap()
+    }
+
+    #[test]
+    fn deltas_and_balances_are_ordered_and_printed_by_value() {
+        let largest = "340282366920938463463.374607431768211455";
+        let least = format!("-{largest}");
+        let ascending = [&least, "-2", "-1.5", "-1e-18", "0", "0.25", "1", largest].map(delta);
+        assert!(ascending.is_sorted());
+        assert!(ascending.map(Balance::from).is_sorted());
+        for delta in ascending {
+            assert_eq!(Balance::from(delta).to_string(), delta.to_string());
+            assert_eq!(-(-delta), delta);
+            assert_eq!(Delta::parse(&delta.to_string()), Ok(delta));
+        }
+        assert_eq!(delta("-0"), Delta::ZERO);
+        assert_eq!(Delta::from_double(-0.0), Ok(Delta::ZERO));
+        for text in ["--1", "+-1", "", "-", "x"] {
+            assert_eq!(Delta::parse(text), Err(WeightError::NotANumber), "{text:?}");
+        }
+        assert_eq!(Delta::parse("-inf"), Err(WeightError::NotFinite));
+        assert_eq!(Delta::parse("-1e-19"), Err(WeightError::TooSmall));
+        assert_eq!(Delta::from_double(-1e21), Err(WeightError::TooLarge));
+    }
+
+    #[test]
+    fn a_balance_may_be_larger_than_any_delta() {
+        let mut balance = Balance::ZERO;
+        for _ in 0..3 {
+            balance += delta("3e20").into();
+        }
+        assert_eq!(balance.to_string(), "900000000000000000000");
+        balance += -Balance::from(delta("3e20"));
+        assert_eq!(balance.held().unwrap().to_string(), "600000000000000000000");
+        for _ in 0..3 {
+            balance += delta("-3e20").into();
+        }
+        assert_eq!(balance.to_string(), "-300000000000000000000");
+        assert_eq!((balance.held(), balance.is_negative()), (None, true));
+    }
+}

@@ -7,19 +7,19 @@ use clap::builder::PossibleValue;
 
 use crate::input::{InputFormat, OnError};
 use crate::output::OutputFormat;
-use crate::workload::generate::{FileFormat, Shape};
+use crate::workload::generate::{FileFormat, HoldShape, Shape};
 use crate::workload::load::Protocol;
 
 macro_rules! choices {
-    ($choice:ident { $($variant:ident = $word:expr, $help:literal;)+ }) => {
+    ($choice:ident { $($variant:ident $(($inner:path))? = $word:expr, $help:literal;)+ }) => {
         impl ValueEnum for $choice {
             fn value_variants<'a>() -> &'a [Self] {
-                &[$(Self::$variant),+]
+                &[$(Self::$variant $(($inner))?),+]
             }
 
             fn to_possible_value(&self) -> Option<PossibleValue> {
                 Some(match self {
-                    $(Self::$variant => PossibleValue::new($word).help($help),)+
+                    $(Self::$variant $(($inner))? => PossibleValue::new($word).help($help),)+
                 })
             }
         }
@@ -48,14 +48,15 @@ choices!(OutputFormat {
 choices!(FileFormat {
     Jsonl = "jsonl", "One JSON object per line";
     Csv = "csv", "A header line, then one event per row";
-    Parquet = "parquet", "Timestamps in microseconds, weights as doubles, row groups of a million";
+    Parquet = "parquet", "Timestamps in microseconds, weights as doubles, amounts as text, row groups of a million";
 });
 
 choices!(Shape {
-    Equal = "equal", "Closed holds, one weight per token; 30 % overlap another hold of their key";
-    Mixed = "mixed", "The same with a weight of its own for each event, a double with all its digits";
-    Nested = "nested", "Long holds nested up to hundreds deep, the inner ones heavier";
-    Marks = "marks", "Starts, stops, named events, revisions and retractions";
+    Holds(HoldShape::Equal) = "equal", "Closed holds, one weight per token; 30 % overlap another hold of their key";
+    Holds(HoldShape::Mixed) = "mixed", "The same with a weight of its own for each event, a double with all its digits";
+    Holds(HoldShape::Nested) = "nested", "Long holds nested up to hundreds deep, the inner ones heavier";
+    Holds(HoldShape::Marks) = "marks", "Starts, stops, named events, revisions and retractions";
+    Transfers = "transfers", "Transfers of fungible tokens as a chain lists them: mints, routes, burns";
 });
 
 choices!(Protocol {

@@ -1,4 +1,4 @@
-//! `generate`: synthetic hold events into a file; what they are is in [`crate::workload::generate`].
+//! `generate`: synthetic events into a file; what they are is in [`crate::workload::generate`].
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use clap::{Args, value_parser};
 use super::exit::Exit;
 use super::progress::CountingBar;
 use crate::output::Destination;
-use crate::workload::generate::{self, FileFormat, Generator, Shape};
+use crate::workload::generate::{self, FileFormat, Options, Shape};
 
 /// The arguments of `generate`.
 #[derive(Debug, Args)]
@@ -39,16 +39,16 @@ pub(super) struct Arguments {
 /// Writes the events with a progress bar.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let format = arguments.format()?;
-    let generator = Generator::new(
-        arguments.shape,
-        arguments.seed,
-        arguments.events,
-        arguments.holders,
-        arguments.tokens,
-    );
+    let options = Options {
+        shape: arguments.shape,
+        seed: arguments.seed,
+        events: arguments.events,
+        holders: arguments.holders,
+        tokens: arguments.tokens,
+    };
     let bar = CountingBar::new(arguments.events);
     let written = Destination::file(&arguments.output).and_then(|mut out| {
-        generate::write(&generator, format, &mut out, |rows| bar.advance(rows))?;
+        generate::write(&options, format, &mut out, |rows| bar.advance(rows))?;
         out.finish()
     });
     drop(bar);

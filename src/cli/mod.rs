@@ -69,7 +69,7 @@ enum Command {
     Config(config::Arguments),
     /// Inspect, verify, export or salvage the journal of a service
     Journal(journal::Arguments),
-    /// Write seeded synthetic hold events
+    /// Write seeded synthetic events: holds, marks or transfers
     #[command(after_help = EXIT_CODES)]
     Generate(generate::Arguments),
     /// Run a Python script inside this process

@@ -48,6 +48,7 @@ fn the_help_texts_are_those_that_were_reviewed() {
         ("help_keys.txt", &["keys", "new", "--help"]),
         ("help_run.txt", &["run", "--help"]),
         ("help_score.txt", &["score", "--help"]),
+        ("help_generate.txt", &["generate", "--help"]),
     ] {
         crate::golden::compare(name, &with_variables(arguments, &[]).text());
     }

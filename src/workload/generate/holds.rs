@@ -1,20 +1,18 @@
-//! What synthetic events look like: four shapes, each a pure function of the seed and an event number.
+//! Synthetic holds and marks: four shapes, each a pure function of the seed and an event number.
 //!
-//! Holders are drawn by Zipf's law, tokens evenly. One event in twenty repeats another exactly;
-//! the order is shuffled, so corrections may precede what they correct. One seed gives one file on
-//! one kind of machine: the powers in Zipf's law are as exact as the system's math library.
+//! One event in twenty repeats another exactly; the order is shuffled, so corrections may precede what
+//! they correct.
 
 use rand::RngExt;
-use rand_distr::{Distribution, Zipf};
 use rand_pcg::Pcg64Mcg;
 
-use super::permutation::{Permutation, mix};
+use super::Options;
+use super::draws::{DAY_MS, Draws, FIRST_MS, SPAN_MS, real};
 
-/// What the events look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) enum Shape {
+/// What the holds look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HoldShape {
     /// Closed holds, one weight per token; 30 % overlap another hold of their key.
-    #[default]
     Equal,
     /// The same with a weight of its own for each event, a double with all its digits.
     Mixed,
@@ -26,7 +24,7 @@ pub(crate) enum Shape {
 
 /// One event, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct SyntheticEvent {
+pub(super) struct SyntheticEvent {
     pub(super) token: u64,
     /// A rank: 1 is drawn most often.
     pub(super) holder: u64,
@@ -39,10 +37,6 @@ pub(crate) struct SyntheticEvent {
     pub(super) retract: bool,
 }
 
-/// 2023-01-01T00:00:00Z.
-const FIRST_MS: i64 = 1_672_531_200_000;
-const SPAN_MS: i64 = 730 * DAY_MS;
-const DAY_MS: i64 = 86_400_000;
 const UNIT_MILLIONTHS: u64 = 1_000_000;
 /// Events of a block of `equal` and `mixed`: first those that stand alone, then those that overlap
 /// one of them, then one that repeats another.
@@ -55,25 +49,18 @@ const CHAIN_BLOCK: u64 = 512;
 const GROUP: u64 = 10;
 
 /// All events of one file.
-pub(crate) struct Generator {
-    shape: Shape,
-    seed: u64,
+pub(super) struct Holds {
+    shape: HoldShape,
     events: u64,
     tokens: u64,
-    zipf: Zipf<f64>,
     /// The sum of 1/rank over all holders: Zipf's law gives rank r the share 1/(r * this).
     harmonic: f64,
-    order: Permutation,
+    draws: Draws,
 }
 
-impl Generator {
-    /// `holders` and `tokens` are at least 1.
-    ///
-    /// # Panics
-    /// If there are no holders.
-    #[must_use]
-    pub(crate) fn new(shape: Shape, seed: u64, events: u64, holders: u64, tokens: u64) -> Self {
-        let zipf = Zipf::new(real(holders), 1.0).expect("at least one holder, a positive exponent");
+impl Holds {
+    pub(super) fn new(shape: HoldShape, options: &Options) -> Self {
+        let holders = options.holders;
         // For more holders than can be summed quickly, the logarithm and Euler's constant are close enough.
         let harmonic = if holders > 1 << 22 {
             real(holders).ln() + 0.577_215_664_901_532_9
@@ -82,67 +69,46 @@ impl Generator {
         };
         Self {
             shape,
-            seed,
-            events,
-            tokens,
-            zipf,
+            events: options.events,
+            tokens: options.tokens,
             harmonic,
-            order: Permutation::new(events, mix(seed)),
+            draws: Draws::new(options),
         }
     }
 
     /// Their number.
-    #[must_use]
-    pub(crate) fn events(&self) -> u64 {
+    pub(super) fn events(&self) -> u64 {
         self.events
     }
 
     /// Whether events may lack a time, carry an event id, or be corrected.
     pub(super) fn has_corrections(&self) -> bool {
-        self.shape == Shape::Marks
+        self.shape == HoldShape::Marks
     }
 
     /// The event in row `row` of the file.
-    #[must_use]
-    pub(crate) fn event(&self, row: u64) -> SyntheticEvent {
-        let number = self.order.of(row);
+    pub(super) fn event(&self, row: u64) -> SyntheticEvent {
+        let number = self.draws.number(row);
         match self.shape {
-            Shape::Equal | Shape::Mixed => self.hold(number),
-            Shape::Nested => self.nested(number),
-            Shape::Marks => self.mark(number),
+            HoldShape::Equal | HoldShape::Mixed => self.hold(number),
+            HoldShape::Nested => self.nested(number),
+            HoldShape::Marks => self.mark(number),
         }
     }
 
-    /// `0x` and 40 hexadecimal digits.
-    pub(super) fn holder_id(&self, holder: u64) -> String {
-        let first = mix(self.seed ^ mix(holder));
-        let (second, third) = (mix(first), mix(first ^ holder) >> 32);
-        format!("0x{first:016x}{second:016x}{third:08x}")
+    pub(super) fn holder_id(&self, event: &SyntheticEvent) -> String {
+        self.draws.address(event.holder)
     }
 
-    pub(super) fn token_id(token: u64) -> String {
-        format!("token-{token}")
-    }
-
-    fn rng(&self, number: u64) -> Pcg64Mcg {
-        let high = mix(self.seed ^ mix(number));
-        Pcg64Mcg::new(u128::from(high) << 64 | u128::from(mix(high ^ number)))
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rank is a whole number from 1 to the count of holders"
-    )]
     fn key(&self, rng: &mut Pcg64Mcg) -> (u64, u64) {
-        let holder = self.zipf.sample(rng) as u64;
-        (rng.random_range(0..self.tokens), holder)
+        let holder = self.draws.holder(rng);
+        (self.draws.token(rng), holder)
     }
 
     /// A closed hold of `equal` and `mixed`.
     fn hold(&self, number: u64) -> SyntheticEvent {
         let place = number % BLOCK;
-        let mut rng = self.rng(number);
+        let mut rng = self.draws.rng(number);
         if place == BLOCK - 1 {
             return self.hold(number - 1 - rng.random_range(0..BLOCK - 1));
         }
@@ -160,8 +126,8 @@ impl Generator {
             )
         };
         let weight = match self.shape {
-            Shape::Mixed => rng.random_range(1.0..1_000.0),
-            Shape::Equal | Shape::Nested | Shape::Marks => {
+            HoldShape::Mixed => rng.random_range(1.0..1_000.0),
+            HoldShape::Equal | HoldShape::Nested | HoldShape::Marks => {
                 from_millionths(UNIT_MILLIONTHS + token * UNIT_MILLIONTHS / 2)
             }
         };
@@ -177,7 +143,7 @@ impl Generator {
     /// A key and a hold of it that seldom overlaps another: the more holds of a key, the shorter they are.
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of some days")]
     fn alone(&self, number: u64) -> (u64, u64, i64, i64) {
-        let mut rng = self.rng(number);
+        let mut rng = self.draws.rng(number);
         let (token, holder) = self.key(&mut rng);
         let holds_of_key = real(self.events) / (real(holder) * self.harmonic * real(self.tokens));
         #[expect(
@@ -194,14 +160,14 @@ impl Generator {
     fn nested(&self, number: u64) -> SyntheticEvent {
         let place = number % BLOCK;
         if place == BLOCK - 1 {
-            return self.nested(number - 1 - self.rng(number).random_range(0..BLOCK - 1));
+            return self.nested(number - 1 - self.draws.rng(number).random_range(0..BLOCK - 1));
         }
         let distinct = number / BLOCK * (BLOCK - 1) + place;
         let in_block = distinct % CHAIN_BLOCK;
         let chain = CHAINS.partition_point(|first| *first <= in_block) - 1;
         let next = CHAINS.get(chain + 1).copied().unwrap_or(CHAIN_BLOCK);
         let (first, depth) = (CHAINS[chain], next - CHAINS[chain]);
-        let mut rng = self.rng(!(distinct - in_block + first));
+        let mut rng = self.draws.rng(!(distinct - in_block + first));
         let (token, holder) = self.key(&mut rng);
         let length_ms = rng.random_range(30 * DAY_MS..300 * DAY_MS);
         let start_ms = FIRST_MS + rng.random_range(0..SPAN_MS - length_ms);
@@ -223,10 +189,10 @@ impl Generator {
     /// One of ten events of a key: two marks, a plain hold, and three named facts with corrections.
     fn mark(&self, number: u64) -> SyntheticEvent {
         let group = number / GROUP;
-        let mut of_group = self.rng(!group);
+        let mut of_group = self.draws.rng(!group);
         let (token, holder) = self.key(&mut of_group);
         let from_us = of_group.random_range(FIRST_MS * 1_000..(FIRST_MS + SPAN_MS) * 1_000);
-        let mut rng = self.rng(number);
+        let mut rng = self.draws.rng(number);
         let start_us = from_us + rng.random_range(0..20 * DAY_MS) * 1_000;
         let end_us = start_us + rng.random_range(0..10 * DAY_MS * 1_000);
         let weight = from_millionths(rng.random_range(0..=100 * UNIT_MILLIONTHS));
@@ -296,14 +262,6 @@ fn from_millionths(millionths: u64) -> f64 {
     millionths as f64 / 1e6
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a count that only shapes a distribution"
-)]
-fn real(count: u64) -> f64 {
-    count as f64
-}
-
 fn signed(count: u64) -> i64 {
     i64::try_from(count).expect("a depth of hundreds")
 }
@@ -312,16 +270,24 @@ fn signed(count: u64) -> i64 {
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::Shape;
     use super::*;
 
-    fn all(shape: Shape, events: u64) -> Vec<SyntheticEvent> {
-        let generator = Generator::new(shape, 5, events, 500, 4);
-        (0..events).map(|row| generator.event(row)).collect()
+    fn all(shape: HoldShape, events: u64) -> Vec<SyntheticEvent> {
+        let options = Options {
+            shape: Shape::Holds(shape),
+            seed: 5,
+            events,
+            holders: 500,
+            tokens: 4,
+        };
+        let holds = Holds::new(shape, &options);
+        (0..events).map(|row| holds.event(row)).collect()
     }
 
     #[test]
     fn one_event_in_twenty_repeats_another() {
-        for shape in [Shape::Equal, Shape::Mixed, Shape::Nested] {
+        for shape in [HoldShape::Equal, HoldShape::Mixed, HoldShape::Nested] {
             let distinct: HashSet<_> = all(shape, 20_000)
                 .iter()
                 .map(|event| {
@@ -340,7 +306,7 @@ mod tests {
 
     #[test]
     fn about_a_third_of_holds_overlap_an_earlier_one_of_their_key() {
-        let mut holds = all(Shape::Mixed, 20_000);
+        let mut holds = all(HoldShape::Mixed, 20_000);
         holds.sort_by_key(|event| (event.token, event.holder, event.start_us, event.end_us));
         holds.dedup();
         let overlapping = holds.windows(2).filter(|pair| {
@@ -353,7 +319,7 @@ mod tests {
 
     #[test]
     fn nested_holds_lie_in_each_other_hundreds_deep() {
-        let holds = all(Shape::Nested, 2_000);
+        let holds = all(HoldShape::Nested, 2_000);
         assert!(holds.iter().all(|event| event.start_us < event.end_us));
         let depth = |inner: &SyntheticEvent| {
             let around = holds.iter().filter(|event| {
@@ -370,7 +336,7 @@ mod tests {
 
     #[test]
     fn marks_contain_every_kind_of_event() {
-        let events = all(Shape::Marks, 1_000);
+        let events = all(HoldShape::Marks, 1_000);
         let count =
             |kind: fn(&SyntheticEvent) -> bool| events.iter().filter(|event| kind(event)).count();
         assert_eq!(count(|event| event.end_us.is_none() && !event.retract), 200);

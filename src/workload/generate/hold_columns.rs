@@ -1,6 +1,5 @@
-//! Synthetic events as Parquet, in the types that most tools write by default.
+//! Synthetic holds and marks as columns, in the types that most tools write by default.
 
-use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,32 +7,15 @@ use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::generator::{Generator, SyntheticEvent};
-use super::text::event_id;
-
-const ROW_GROUP_ROWS: usize = 1_000_000;
-
-/// A writer of the events of `generator` to `out`.
-pub(super) fn writer<W: Write + Send>(generator: &Generator, out: W) -> io::Result<ArrowWriter<W>> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .build();
-    Ok(ArrowWriter::try_new(
-        out,
-        schema(generator),
-        Some(properties),
-    )?)
-}
+use super::draws::Draws;
+use super::hold_text::event_id;
+use super::holds::{Holds, SyntheticEvent};
 
 /// The events of some rows.
-pub(super) fn batch(generator: &Generator, rows: Range<u64>) -> RecordBatch {
-    let events: Vec<_> = rows.map(|row| generator.event(row)).collect();
+pub(super) fn batch(holds: &Holds, rows: Range<u64>) -> RecordBatch {
+    let events: Vec<_> = rows.map(|row| holds.event(row)).collect();
     let texts = |text: &dyn Fn(&SyntheticEvent) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(events.iter().map(text)))
     };
@@ -45,8 +27,8 @@ pub(super) fn batch(generator: &Generator, rows: Range<u64>) -> RecordBatch {
         Arc::new(times.with_timezone("UTC"))
     };
     let mut columns = vec![
-        texts(&|event| Generator::token_id(event.token)),
-        texts(&|event| generator.holder_id(event.holder)),
+        texts(&|event| Draws::token_id(event.token)),
+        texts(&|event| holds.holder_id(event)),
         times(|event| event.start_us),
         times(|event| event.end_us),
         Arc::new(
@@ -56,7 +38,7 @@ pub(super) fn batch(generator: &Generator, rows: Range<u64>) -> RecordBatch {
                 .collect::<Float64Array>(),
         ),
     ];
-    if generator.has_corrections() {
+    if holds.has_corrections() {
         let names = events.iter().map(|event| event.event_id.map(event_id));
         let revisions = events
             .iter()
@@ -66,11 +48,11 @@ pub(super) fn batch(generator: &Generator, rows: Range<u64>) -> RecordBatch {
         columns.push(Arc::new(revisions.collect::<Int64Array>()));
         columns.push(Arc::new(retractions.collect::<BooleanArray>()));
     }
-    RecordBatch::try_new(schema(generator), columns).expect("the columns are those of the schema")
+    RecordBatch::try_new(schema(holds), columns).expect("the columns are those of the schema")
 }
 
-fn schema(generator: &Generator) -> Arc<Schema> {
-    let has_corrections = generator.has_corrections();
+pub(super) fn schema(holds: &Holds) -> SchemaRef {
+    let has_corrections = holds.has_corrections();
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let mut fields = vec![
         Field::new("token_id", DataType::Utf8, false),

@@ -1,15 +1,16 @@
-//! Synthetic events as lines of JSON and rows of CSV.
+//! Synthetic holds and marks as lines of JSON and rows of CSV.
 
 use std::io::Write;
 
-use super::generator::{Generator, SyntheticEvent};
+use super::draws::Draws;
+use super::holds::{Holds, SyntheticEvent};
 use crate::core::Micros;
 
-const INFALLIBLE: &str = "a vector accepts every write";
+pub(super) const INFALLIBLE: &str = "a vector accepts every write";
 
 /// The column names; those of corrections only if the shape has any.
-pub(super) fn csv_header(generator: &Generator) -> String {
-    let corrections = if generator.has_corrections() {
+pub(super) fn csv_header(holds: &Holds) -> String {
+    let corrections = if holds.has_corrections() {
         ",event_id,revision,retract"
     } else {
         ""
@@ -18,9 +19,9 @@ pub(super) fn csv_header(generator: &Generator) -> String {
 }
 
 /// One row; an absent value is an empty cell.
-pub(super) fn csv_row(generator: &Generator, event: &SyntheticEvent, out: &mut Vec<u8>) {
-    let token_id = Generator::token_id(event.token);
-    let holder_id = generator.holder_id(event.holder);
+pub(super) fn csv_row(holds: &Holds, event: &SyntheticEvent, out: &mut Vec<u8>) {
+    let token_id = Draws::token_id(event.token);
+    let holder_id = holds.holder_id(event);
     write!(out, "{token_id},{holder_id}").expect(INFALLIBLE);
     for time in [event.start_us, event.end_us] {
         out.push(b',');
@@ -35,7 +36,7 @@ pub(super) fn csv_row(generator: &Generator, event: &SyntheticEvent, out: &mut V
     if let Some(weight) = event.weight {
         write_weight(weight, out);
     }
-    if generator.has_corrections() {
+    if holds.has_corrections() {
         let event_id = event.event_id.map(event_id).unwrap_or_default();
         write!(out, ",{event_id},{},{}", event.revision, event.retract).expect(INFALLIBLE);
     }
@@ -43,9 +44,9 @@ pub(super) fn csv_row(generator: &Generator, event: &SyntheticEvent, out: &mut V
 }
 
 /// One object; an absent value has no key.
-pub(super) fn json_line(generator: &Generator, event: &SyntheticEvent, out: &mut Vec<u8>) {
-    let token_id = Generator::token_id(event.token);
-    let holder_id = generator.holder_id(event.holder);
+pub(super) fn json_line(holds: &Holds, event: &SyntheticEvent, out: &mut Vec<u8>) {
+    let token_id = Draws::token_id(event.token);
+    let holder_id = holds.holder_id(event);
     write!(
         out,
         "{{\"token_id\":\"{token_id}\",\"holder_id\":\"{holder_id}\""

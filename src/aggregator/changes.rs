@@ -105,7 +105,9 @@ impl Restoring<'_> {
         }
         let mut shard = self.aggregator.shard_mut(part_of(&self.holder_id));
         let keys = self.keys.drain(..);
-        shard.change(&self.holder_id, |holder| holder.restore(keys));
+        shard.change(&self.holder_id, |holder, deficits| {
+            holder.restore(keys, deficits)
+        });
     }
 }
 

@@ -20,10 +20,11 @@ use smallvec::SmallVec;
 use super::floors::Floors;
 use super::holder::HolderState;
 use super::ids::{IdIndex, IdNumber};
+use super::questions::Tokens;
 use super::shard::{RUN, Shard};
 use crate::core::columns::LengthMismatch;
 use crate::core::key::{PARTS, part_of};
-use crate::core::{Event, EventColumns, Refusal};
+use crate::core::{Event, EventColumns, Micros, Refusal};
 
 /// Number of events from which several threads share a batch.
 const SHARED_FROM: usize = 4_096;
@@ -58,6 +59,8 @@ pub struct Figures {
     pub keys: usize,
     /// Number of keys with an open hold.
     pub open_holds: u128,
+    /// Number of keys whose balance is below 0 at some instant.
+    pub deficits: usize,
 }
 
 /// Hold events of any number of keys; writers and readers share it by reference.
@@ -92,7 +95,9 @@ impl HoldAggregator {
         let part = part_of(event.holder_id);
         let mut shard = self.shard_mut(part);
         let number = shard.number(event.holder_id);
-        let done = shard.change_at(number, |holder| holder.record(token, event.claim));
+        let done = shard.change_at(number, |holder, deficits| {
+            holder.record(token, event.claim, deficits)
+        });
         drop(shard);
         if !done.is_done {
             self.proceed(part, number, token);
@@ -155,7 +160,9 @@ impl HoldAggregator {
                         .collect();
                     let mut ours = self.shard_mut(part);
                     for (token, facts) in keys {
-                        ours.change(&holder_id, |holder| holder.merge(token, facts));
+                        ours.change(&holder_id, |holder, deficits| {
+                            holder.merge(token, facts, deficits)
+                        });
                     }
                 }
             }
@@ -190,6 +197,7 @@ impl HoldAggregator {
             figures.holders += shard.holders().len();
             figures.keys += shard.keys();
             figures.open_holds += shard.open();
+            figures.deficits += shard.deficits().count(Tokens::All, Micros::MAX);
         }
         figures
     }
@@ -217,7 +225,7 @@ impl HoldAggregator {
         loop {
             let mut shard = self.shard_mut(part);
             if shard
-                .change_at(number, |holder| holder.proceed(token))
+                .change_at(number, |holder, deficits| holder.proceed(token, deficits))
                 .is_done
             {
                 return;
@@ -249,7 +257,9 @@ impl HoldAggregator {
         shard.touch(places());
         let mut repeated = 0;
         for (event, (number, token)) in events().zip(places()) {
-            let done = shard.change_at(number, |holder| holder.record(token, event.claim));
+            let done = shard.change_at(number, |holder, deficits| {
+                holder.record(token, event.claim, deficits)
+            });
             repeated += u64::from(!done.is_change);
             if !done.is_done {
                 drop(shard);

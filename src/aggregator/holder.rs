@@ -1,6 +1,7 @@
 //! All keys of one holder, with their sum kept up to date.
 
 use super::ceiling::Ceiling;
+use super::deficits::HolderDeficits;
 use super::ids::IdNumber;
 use super::keys::{HeldKey, HeldKeys};
 use crate::core::key::Recorded;
@@ -47,21 +48,35 @@ impl Default for HolderState {
 
 impl HolderState {
     /// Adds a claim.
-    pub(super) fn record(&mut self, token: IdNumber, claim: Claim<'_>) -> HolderChange {
-        self.change(token, |key| key.record(claim))
+    pub(super) fn record(
+        &mut self,
+        token: IdNumber,
+        claim: Claim<'_>,
+        deficits: &mut HolderDeficits<'_>,
+    ) -> HolderChange {
+        self.change(token, deficits, |key| key.record(claim))
     }
 
     /// Continues a change of a key that is not done; see [`KeyFacts::record`].
-    pub(super) fn proceed(&mut self, token: IdNumber) -> HolderChange {
-        self.change(token, |key| Recorded {
+    pub(super) fn proceed(
+        &mut self,
+        token: IdNumber,
+        deficits: &mut HolderDeficits<'_>,
+    ) -> HolderChange {
+        self.change(token, deficits, |key| Recorded {
             is_change: true,
             is_done: key.proceed(),
         })
     }
 
     /// Adds all `facts` of one key.
-    pub(super) fn merge(&mut self, token: IdNumber, facts: &KeyFacts) -> HolderChange {
-        self.change(token, |key| Recorded {
+    pub(super) fn merge(
+        &mut self,
+        token: IdNumber,
+        facts: &KeyFacts,
+        deficits: &mut HolderDeficits<'_>,
+    ) -> HolderChange {
+        self.change(token, deficits, |key| Recorded {
             is_change: key.merge(facts),
             is_done: true,
         })
@@ -71,6 +86,7 @@ impl HolderState {
     pub(super) fn restore(
         &mut self,
         keys: impl ExactSizeIterator<Item = (IdNumber, KeyFacts)>,
+        deficits: &mut HolderDeficits<'_>,
     ) -> HolderChange {
         let was_changed = self.is_changed;
         self.keys.make_room(keys.len());
@@ -80,7 +96,7 @@ impl HolderState {
             new_keys: 0,
         };
         for (token, facts) in keys {
-            let done = self.change(token, |key| {
+            let done = self.change(token, deficits, |key| {
                 // It was built outside of the lock; recording it again would only take time.
                 let is_change = if key.is_empty() {
                     *key = facts;
@@ -169,6 +185,7 @@ impl HolderState {
     fn change(
         &mut self,
         token: IdNumber,
+        deficits: &mut HolderDeficits<'_>,
         change: impl FnOnce(&mut KeyFacts) -> Recorded,
     ) -> HolderChange {
         let (key, is_new_key) = self.keys.entry(token);
@@ -183,6 +200,7 @@ impl HolderState {
             let after = Sums::of(&key.facts);
             self.take_away(&before);
             self.add(&after);
+            deficits.change(token, before.deficit, after.deficit);
         }
         HolderChange {
             is_change,
@@ -215,6 +233,8 @@ struct Sums {
     rate: Totals,
     beginning: Micros,
     horizon: Micros,
+    /// The first instant at which the balance is below 0.
+    deficit: Option<Micros>,
 }
 
 impl Sums {
@@ -224,6 +244,7 @@ impl Sums {
             rate: key.rate(),
             beginning: key.beginning().unwrap_or(Micros::MAX),
             horizon: key.horizon().unwrap_or(Micros::MIN),
+            deficit: key.deficit().map(|(at, _)| at),
         }
     }
 

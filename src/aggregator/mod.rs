@@ -7,6 +7,7 @@
 pub(crate) mod batch;
 mod ceiling;
 mod changes;
+mod deficits;
 mod floors;
 mod hold_aggregator;
 mod holder;
@@ -18,5 +19,6 @@ mod shard;
 
 pub use batch::{BatchScorer, Lane};
 pub use changes::{ChangedHolder, Restoring};
+pub use deficits::DeficitList;
 pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
-pub use questions::{HolderView, KeySegments, Question, Ranking};
+pub use questions::{BalanceChange, HolderView, KeyReport, KeySegments, Question, Ranking};

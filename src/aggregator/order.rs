@@ -9,10 +9,14 @@ use rayon::prelude::*;
 use crate::core::{HolderScore, Snapshot, Totals, Window};
 
 /// Sorts all of `holders` into a snapshot.
-pub(super) fn snapshot(window: &Window, mut holders: Vec<HolderScore>) -> Snapshot {
+pub(super) fn snapshot(
+    window: &Window,
+    mut holders: Vec<HolderScore>,
+    deficits: usize,
+) -> Snapshot {
     holders.par_sort_unstable_by(HolderScore::order);
     let known = holders.len();
-    Snapshot::new(*window, holders, known)
+    Snapshot::new(*window, holders, known, deficits)
 }
 
 /// The first holders of a leaderboard, found without sorting or copying the others.

@@ -8,13 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+use super::deficits::Counts;
 use super::hold_aggregator::HoldAggregator;
 use super::holder::HolderState;
 use super::ids::IdNumber;
 use super::order::{self, Leaders};
 use super::shard::{Holder, Shard};
 use crate::core::key::{PARTS, part_of};
-use crate::core::{HolderScore, RankedHolder, Segment, Snapshot, Totals, Window};
+use crate::core::{
+    Balance, Deficit, Delta, HolderScore, KeyFacts, Micros, RankedHolder, Segment, Snapshot,
+    Totals, Window,
+};
 
 /// What an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,9 @@ pub struct Ranking {
     pub behind: usize,
     /// Number of holders that the question is about.
     pub known: usize,
+    /// Number of their keys, of the token of the question, whose balance is below 0 at some instant before the
+    /// end of the window.
+    pub deficits: usize,
 }
 
 /// The effective weight of one key over time.
@@ -47,27 +54,66 @@ pub struct KeySegments {
     pub segments: Vec<Segment>,
 }
 
+/// A change of balance in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalanceChange {
+    /// The instant of the change.
+    pub at: Micros,
+    /// Unique within the key.
+    pub event_id: Box<str>,
+    /// By how much.
+    pub delta: Delta,
+    /// The balance at that instant, after all its changes.
+    pub balance: Balance,
+}
+
+/// What is known of one key: a statement of account, over all of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReport {
+    /// The token.
+    pub token_id: Box<str>,
+    /// The effective weight: maximal stretches in order of time.
+    pub segments: Vec<Segment>,
+    /// The first changes of balance in force, in order of time.
+    pub changes: Vec<BalanceChange>,
+    /// Number of changes that are not in `changes`.
+    pub changes_left_out: usize,
+    /// If the balance is below 0 at some instant.
+    pub deficit: Option<Deficit>,
+}
+
 /// One holder with its rank, sums and keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HolderView {
     /// Rank and sums over the window.
     pub row: RankedHolder,
-    /// Ordered by `token_id`; over all of time.
-    pub keys: Vec<KeySegments>,
+    /// Ordered by `token_id`.
+    pub keys: Vec<KeyReport>,
+    /// Number of these keys whose balance is below 0 at some instant before the end of the window.
+    pub deficits: usize,
 }
 
 /// The tokens that count.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tokens {
+pub(super) enum Tokens {
     All,
     One(IdNumber),
+}
+
+impl Tokens {
+    pub(super) fn include(self, token: IdNumber) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == token,
+        }
+    }
 }
 
 impl HoldAggregator {
     /// All holders over `window`.
     #[must_use]
     pub fn snapshot(&self, window: &Window) -> Snapshot {
-        let scores: Vec<Vec<HolderScore>> = (0..PARTS)
+        let scored: Vec<(Vec<HolderScore>, usize)> = (0..PARTS)
             .into_par_iter()
             .map(|part| {
                 let shard = self.shard(part);
@@ -75,17 +121,20 @@ impl HoldAggregator {
                     holder_id: holder.id.clone(),
                     totals: holder.state.score(window),
                 };
-                shard.holders().iter().map(score).collect()
+                let deficits = shard.deficits().count(Tokens::All, window.as_of);
+                (shard.holders().iter().map(score).collect(), deficits)
             })
             .collect();
-        order::snapshot(window, scores.into_iter().flatten().collect())
+        let deficits = scored.iter().map(|(_, deficits)| deficits).sum();
+        let holders = scored.into_iter().flat_map(|(holders, _)| holders);
+        order::snapshot(window, holders.collect(), deficits)
     }
 
     /// The first `count` holders over `window`.
     #[must_use]
     pub fn leaderboard(&self, count: usize, window: &Window) -> Snapshot {
-        let (leaders, known) = self.leaders(count, window);
-        Snapshot::new(*window, leaders, known)
+        let (leaders, counts) = self.leaders(count, window);
+        Snapshot::new(*window, leaders, counts.holders, counts.deficits)
     }
 
     /// The first `count` holders in leaderboard order, or those behind `after`.
@@ -101,11 +150,12 @@ impl HoldAggregator {
                 rows: Vec::new(),
                 behind: 0,
                 known: 0,
+                deficits: 0,
             };
         };
         if tokens == Tokens::All && after.is_none() {
-            let (leaders, known) = self.leaders(count, &question.window);
-            let snapshot = Snapshot::new(question.window, leaders, known);
+            let snapshot = self.leaderboard(count, &question.window);
+            let known = snapshot.known();
             let rows: Vec<_> = snapshot
                 .ranked()
                 .map(|row| RankedHolder {
@@ -118,6 +168,7 @@ impl HoldAggregator {
                 rows,
                 behind,
                 known,
+                deficits: snapshot.deficits(),
             };
         }
         let counted = (0..PARTS)
@@ -125,7 +176,9 @@ impl HoldAggregator {
             .fold(
                 || Counted::new(count),
                 |mut counted, part| {
-                    for holder in self.shard(part).holders() {
+                    let shard = self.shard(part);
+                    counted.deficits += shard.deficits().count(tokens, question.window.as_of);
+                    for holder in shard.holders() {
                         if let Some(totals) = score(&holder.state, tokens, &question.window) {
                             counted.add(totals, &holder.id, after);
                         }
@@ -137,16 +190,28 @@ impl HoldAggregator {
         counted.into_ranking(after)
     }
 
-    /// One holder's rank, sums and keys; `None` if there is nothing about it.
+    /// One holder's rank, sums and keys, with at most `changes_max` changes of balance; `None` if there is nothing
+    /// about it.
     #[must_use]
-    pub fn explain(&self, holder_id: &str, question: &Question) -> Option<HolderView> {
+    pub fn explain(
+        &self,
+        holder_id: &str,
+        question: &Question,
+        changes_max: usize,
+    ) -> Option<HolderView> {
         let tokens = self.tokens_of(question)?;
         let (totals, keys) = {
             let shard = self.shard(part_of(holder_id));
             let holder = shard.get(holder_id)?;
             let state = &holder.state;
             let totals = score(state, tokens, &question.window)?;
-            (totals, self.segments_of(holder_id, state, tokens))
+            (totals, self.reports(holder, tokens, changes_max))
+        };
+        let as_of = question.window.as_of;
+        let is_deficit = |key: &&KeyReport| {
+            key.deficit
+                .as_ref()
+                .is_some_and(|deficit| deficit.at < as_of)
         };
         Some(HolderView {
             row: RankedHolder {
@@ -156,6 +221,7 @@ impl HoldAggregator {
                     totals,
                 },
             },
+            deficits: keys.iter().filter(is_deficit).count(),
             keys,
         })
     }
@@ -183,7 +249,12 @@ impl HoldAggregator {
         let mut keys = Vec::new();
         for part in 0..PARTS {
             for holder in self.shard(part).holders() {
-                keys.extend(self.segments_of(&holder.id, &holder.state, Tokens::All));
+                let held = holder.state.keys().iter().map(|(token, key)| KeySegments {
+                    token_id: (&*self.tokens.name(token)).into(),
+                    holder_id: holder.id.clone(),
+                    segments: key.facts.segments(),
+                });
+                keys.extend(held);
             }
         }
         keys.sort_unstable_by(|a, b| (&a.token_id, &a.holder_id).cmp(&(&b.token_id, &b.holder_id)));
@@ -191,30 +262,30 @@ impl HoldAggregator {
     }
 
     /// The tokens of a question; `None` if its token was never seen.
-    fn tokens_of(&self, question: &Question) -> Option<Tokens> {
+    pub(super) fn tokens_of(&self, question: &Question) -> Option<Tokens> {
         match &question.token_id {
             None => Some(Tokens::All),
             Some(token_id) => self.tokens.known(token_id).map(Tokens::One),
         }
     }
 
-    /// The leaders over `window`, and the number of holders.
-    fn leaders(&self, count: usize, window: &Window) -> (Vec<HolderScore>, usize) {
+    /// The leaders over `window`, and how many holders and deficits there are.
+    fn leaders(&self, count: usize, window: &Window) -> (Vec<HolderScore>, Counts) {
         let guess = self.floors.guess(count, window);
         let found = guess.and_then(|floor| self.leaders_from(floor, count, window));
-        let (leaders, known) = found.unwrap_or_else(|| self.leaders_of_all(count, window));
+        let (leaders, counts) = found.unwrap_or_else(|| self.leaders_of_all(count, window));
         if let Some(floor) = leaders.entry_floor() {
             self.floors.remember(count, window, floor);
         }
-        (leaders.into_ordered(), known)
+        (leaders.into_ordered(), counts)
     }
 
     /// The leaders, if `count` holders have `floor` or more; `None` if fewer have.
     ///
     /// On one thread: only a few holders are visited, and more threads would cost more than they save.
-    fn leaders_from(&self, floor: f64, count: usize, window: &Window) -> Option<(Leaders, usize)> {
+    fn leaders_from(&self, floor: f64, count: usize, window: &Window) -> Option<(Leaders, Counts)> {
         let mut leaders = Leaders::new(count);
-        let mut known = 0;
+        let mut counts = Counts::default();
         let mut visit = |shard: &Shard| {
             shard.visit_from(floor, window.as_of, |holder| {
                 let totals = holder.state.score(window);
@@ -223,7 +294,7 @@ impl HoldAggregator {
                     .entry_floor()
                     .map_or(floor, |needed| needed.max(floor))
             });
-            known += shard.holders().len();
+            counts += shard.counts(window.as_of);
         };
         // Parts that a writer holds at this moment are visited last: it has likely finished by then.
         let mut busy = Vec::new();
@@ -237,16 +308,16 @@ impl HoldAggregator {
             visit(&self.shard(part));
         }
         let reached = leaders.entry_floor()?;
-        (reached >= floor).then_some((leaders, known))
+        (reached >= floor).then_some((leaders, counts))
     }
 
     /// The leaders, found without a floor.
-    fn leaders_of_all(&self, count: usize, window: &Window) -> (Leaders, usize) {
+    fn leaders_of_all(&self, count: usize, window: &Window) -> (Leaders, Counts) {
         // The highest required score of any thread, so that no thread starts from zero.
         let floor = AtomicU64::new(0);
         let found = (0..PARTS).into_par_iter().fold(
-            || (Leaders::new(count), 0),
-            |(mut leaders, known), part| {
+            || (Leaders::new(count), Counts::default()),
+            |(mut leaders, mut counts), part| {
                 let shard = self.shard(part);
                 let known_to_need = f64::from_bits(floor.load(Ordering::Relaxed));
                 let needed = shard.visit_from(known_to_need, window.as_of, |holder| {
@@ -257,12 +328,16 @@ impl HoldAggregator {
                 });
                 // Doubles above zero have the order of their bits.
                 floor.fetch_max(needed.to_bits(), Ordering::Relaxed);
-                (leaders, known + shard.holders().len())
+                counts += shard.counts(window.as_of);
+                (leaders, counts)
             },
         );
         found.reduce(
-            || (Leaders::new(count), 0),
-            |(ours, known), (theirs, also)| (ours.merge(theirs), known + also),
+            || (Leaders::new(count), Counts::default()),
+            |(ours, mut counts), (theirs, also)| {
+                counts += also;
+                (ours.merge(theirs), counts)
+            },
         )
     }
 
@@ -287,26 +362,62 @@ impl HoldAggregator {
             .sum()
     }
 
-    fn segments_of(
-        &self,
-        holder_id: &str,
-        state: &HolderState,
-        tokens: Tokens,
-    ) -> Vec<KeySegments> {
-        let keys = state
-            .keys()
-            .iter()
-            .filter(|(number, _)| matches!(tokens, Tokens::All) || tokens == Tokens::One(*number));
+    /// The keys of `holder` by `token_id`, with at most `changes_max` changes of balance.
+    fn reports(&self, holder: &Holder, tokens: Tokens, mut changes_max: usize) -> Vec<KeyReport> {
+        let keys = holder.state.keys().iter();
         let mut keys: Vec<_> = keys
-            .map(|(number, key)| KeySegments {
-                token_id: (&*self.tokens.name(number)).into(),
-                holder_id: holder_id.into(),
-                segments: key.facts.segments(),
-            })
+            .filter(|(token, _)| tokens.include(*token))
+            .map(|(token, key)| (self.tokens.name(token), &key.facts))
             .collect();
-        keys.sort_unstable_by(|a, b| a.token_id.cmp(&b.token_id));
-        keys
+        keys.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        keys.into_iter()
+            .map(|(token_id, facts)| {
+                let (changes, changes_left_out) = first_changes(facts, changes_max);
+                changes_max -= changes.len();
+                KeyReport {
+                    token_id: (&*token_id).into(),
+                    segments: facts.segments(),
+                    changes,
+                    changes_left_out,
+                    deficit: Deficit::of(&token_id, &holder.id, facts),
+                }
+            })
+            .collect()
     }
+}
+
+/// The first changes of balance of a key, at most `count`, and the number of the others.
+fn first_changes(facts: &KeyFacts, count: usize) -> (Vec<BalanceChange>, usize) {
+    let mut changes: Vec<BalanceChange> = Vec::new();
+    let mut left_out = 0;
+    let mut balance = Balance::ZERO;
+    // The index of the first change of the last instant: its balance is known after all changes of the instant.
+    let mut unsettled = 0;
+    let settle = |changes: &mut [BalanceChange], balance| {
+        changes
+            .iter_mut()
+            .for_each(|change| change.balance = balance);
+    };
+    facts.changes(|at, event_id, delta| {
+        if changes.last().is_some_and(|last| last.at != at) {
+            settle(&mut changes[unsettled..], balance);
+            unsettled = changes.len();
+        }
+        balance += delta.into();
+        if changes.len() == count {
+            left_out += 1;
+            return;
+        }
+        changes.push(BalanceChange {
+            at,
+            event_id: event_id.into(),
+            delta,
+            balance,
+        });
+    });
+    settle(&mut changes[unsettled..], balance);
+    changes.sort_unstable_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
+    (changes, left_out)
 }
 
 /// The sums of a holder over one token or all; `None` if it never held that one.
@@ -326,6 +437,7 @@ struct Counted {
     /// Those of them with a strictly larger score than the position.
     above: u64,
     behind: usize,
+    deficits: usize,
 }
 
 impl Counted {
@@ -335,6 +447,7 @@ impl Counted {
             passed: 0,
             above: 0,
             behind: 0,
+            deficits: 0,
         }
     }
 
@@ -360,6 +473,7 @@ impl Counted {
             passed: self.passed + other.passed,
             above: self.above + other.above,
             behind: self.behind + other.behind,
+            deficits: self.deficits + other.deficits,
         }
     }
 
@@ -379,6 +493,7 @@ impl Counted {
             behind: self.behind - rows.len(),
             rows,
             known,
+            deficits: self.deficits,
         }
     }
 }

@@ -11,8 +11,10 @@ use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
 
 use super::ceiling::Ceilings;
+use super::deficits::{Counts, DeficitIndex, HolderDeficits};
 use super::holder::{HolderChange, HolderState};
 use super::ids::IdNumber;
+use super::questions::Tokens;
 use crate::core::Micros;
 
 /// Events added under one lock.
@@ -28,6 +30,7 @@ pub(super) struct Shard {
     ceilings: Ceilings,
     /// Numbers of the holders that are marked as changed, each once.
     changed: Vec<u32>,
+    deficits: DeficitIndex,
     keys: usize,
     open: u128,
 }
@@ -57,7 +60,7 @@ impl Shard {
     pub(super) fn change(
         &mut self,
         holder_id: &str,
-        change: impl FnOnce(&mut HolderState) -> HolderChange,
+        change: impl FnOnce(&mut HolderState, &mut HolderDeficits<'_>) -> HolderChange,
     ) -> HolderChange {
         let number = self.number(holder_id);
         self.change_at(number, change)
@@ -67,11 +70,15 @@ impl Shard {
     pub(super) fn change_at(
         &mut self,
         number: u32,
-        change: impl FnOnce(&mut HolderState) -> HolderChange,
+        change: impl FnOnce(&mut HolderState, &mut HolderDeficits<'_>) -> HolderChange,
     ) -> HolderChange {
         let holder = &mut self.holders[number as usize].state;
         let (was_changed, was_open) = (holder.is_changed, holder.open());
-        let done = change(holder);
+        let mut deficits = HolderDeficits {
+            index: &mut self.deficits,
+            holder: number,
+        };
+        let done = change(holder, &mut deficits);
         if holder.is_changed && !was_changed {
             self.changed.push(number);
         }
@@ -139,6 +146,18 @@ impl Shard {
     ) -> f64 {
         self.ceilings
             .visit(as_of, needed, |number| visit(&self.holders[number]))
+    }
+
+    /// The number of holders, and of their keys whose balance is below 0 before `as_of`.
+    pub(super) fn counts(&self, as_of: Micros) -> Counts {
+        Counts {
+            holders: self.holders.len(),
+            deficits: self.deficits.count(Tokens::All, as_of),
+        }
+    }
+
+    pub(super) fn deficits(&self) -> &DeficitIndex {
+        &self.deficits
     }
 
     pub(super) fn keys(&self) -> usize {

@@ -51,12 +51,14 @@ pub struct Snapshot {
     holders: Vec<HolderScore>,
     /// The number of known holders; more than are listed if only the first were requested.
     known: usize,
+    deficits: usize,
 }
 
 impl Snapshot {
-    /// `holders` are the first of `known` in leaderboard order; the caller sorts them.
+    /// `holders` are the first of `known` in leaderboard order; the caller sorts them. `deficits` of their keys
+    /// have a balance below 0 at some instant before the end of the window.
     #[must_use]
-    pub fn new(window: Window, holders: Vec<HolderScore>, known: usize) -> Self {
+    pub fn new(window: Window, holders: Vec<HolderScore>, known: usize, deficits: usize) -> Self {
         debug_assert!(
             holders.is_sorted_by(|a, b| a.order(b).is_lt()),
             "leaderboard order"
@@ -65,6 +67,7 @@ impl Snapshot {
             window,
             holders,
             known,
+            deficits,
         }
     }
 
@@ -84,6 +87,13 @@ impl Snapshot {
     #[must_use]
     pub const fn known(&self) -> usize {
         self.known
+    }
+
+    /// The number of keys whose balance is below 0 at some instant before the end of the window; see
+    /// [`super::Deficit`].
+    #[must_use]
+    pub const fn deficits(&self) -> usize {
+        self.deficits
     }
 
     /// The listed holders with their ranks, in leaderboard order.
@@ -125,7 +135,7 @@ mod tests {
             holder("c", 1),
         ];
         holders.sort_by(HolderScore::order);
-        let snapshot = Snapshot::new(Window::until(Micros::MAX), holders, 5);
+        let snapshot = Snapshot::new(Window::until(Micros::MAX), holders, 5, 0);
         let ranks: Vec<_> = snapshot
             .ranked()
             .map(|row| (row.rank, &*row.holder.holder_id))

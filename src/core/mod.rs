@@ -4,11 +4,13 @@
 //! [`time`], [`weight`] and [`balance`] (the quantities), [`event`] and [`refusal`] (what is sent
 //! and what is refused),
 //! [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
-//! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`];
+//! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
+//! [`deficit`] (what is missing from the input);
 //! [`encoding`] is the format of events in our own files.
 
 mod balance;
 pub(crate) mod columns;
+pub(crate) mod deficit;
 mod double;
 pub mod encoding;
 pub(crate) mod event;
@@ -28,6 +30,7 @@ pub(crate) mod window;
 
 pub use balance::{Balance, Delta, Quantity};
 pub use columns::{Deltas, EventColumns, LengthMismatch, Weights};
+pub use deficit::Deficit;
 pub use encoding::{EncodingError, EventBatch};
 pub use event::{Claim, Draft, Event, Events, Fact, NULL_ADDRESS, Standing};
 pub use key::KeyFacts;

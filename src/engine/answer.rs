@@ -2,7 +2,7 @@
 //!
 //! Values only: `hold_engine` computes them, `net` turns them into the formats of its protocols.
 
-pub use crate::aggregator::{KeySegments, Question};
+pub use crate::aggregator::{BalanceChange, KeyReport, Question};
 pub use crate::core::RankedHolder;
 
 /// Where a page ended; the next one begins after it.
@@ -23,17 +23,21 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// Number of holders that match the query.
     pub known: usize,
+    /// Number of their keys, of the token of the query, whose balance is below 0 before the end of the window.
+    pub deficits: usize,
     /// The answer includes at least all events up to this number.
     pub sequence: u64,
 }
 
-/// One holder, with the segments that make up its score.
+/// One holder, with the segments that make up its score, and the changes behind its balances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HolderAnswer {
     /// Rank, and sums over the window.
     pub holder: RankedHolder,
     /// By `token_id`; over all time, not only the window.
-    pub keys: Vec<KeySegments>,
+    pub keys: Vec<KeyReport>,
+    /// Number of these keys whose balance is below 0 before the end of the window.
+    pub deficits: usize,
     /// The answer includes at least all events up to this number.
     pub sequence: u64,
 }

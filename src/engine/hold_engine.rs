@@ -252,19 +252,28 @@ impl Engine {
         Page {
             next,
             known: ranking.known,
+            deficits: ranking.deficits,
             holders: ranking.rows,
             sequence,
         }
     }
 
-    /// One holder with the segments that make up its score; `None` if it is unknown. Blocks.
+    /// One holder with the segments that make up its score, and at most `changes_max` changes behind its balances;
+    /// `None` if it is unknown. Blocks.
     #[must_use]
-    pub fn holder(&self, holder_id: &str, question: &Question) -> Option<HolderAnswer> {
+    pub fn holder(
+        &self,
+        holder_id: &str,
+        question: &Question,
+        changes_max: usize,
+    ) -> Option<HolderAnswer> {
         let sequence = self.sequence();
-        let view = self.progress.aggregator.explain(holder_id, question)?;
+        let aggregator = &self.progress.aggregator;
+        let view = aggregator.explain(holder_id, question, changes_max)?;
         Some(HolderAnswer {
             holder: view.row,
             keys: view.keys,
+            deficits: view.deficits,
             sequence,
         })
     }
@@ -279,6 +288,7 @@ impl Engine {
             holders: known.holders as u64,
             keys: known.keys as u64,
             open_holds: u64::try_from(known.open_holds).unwrap_or(u64::MAX),
+            deficits: known.deficits as u64,
             queue_bytes: queue_bytes as u64,
             queue_bytes_max: queue_bytes_max as u64,
             condition: self.condition().name(),

@@ -25,7 +25,7 @@ mod upload_window;
 mod validator;
 mod vfs_backend;
 
-pub use answer::{Cursor, HolderAnswer, KeySegments, Page, Question, RankedHolder};
+pub use answer::{BalanceChange, Cursor, HolderAnswer, KeyReport, Page, Question, RankedHolder};
 pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
 pub use event_limits::EventLimits;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::report_limit::CHANGES_MAX;
 use crate::engine::{Cursor, Engine, HolderAnswer, Page, Question};
 use crate::telemetry::metrics::Metrics;
 
@@ -68,14 +69,16 @@ impl QueryPool {
         .await
     }
 
-    /// One holder; `None` if no event names it.
+    /// One holder without the changes of its balances; `None` if no event names it.
     pub(super) async fn holder(
         &self,
         holder_id: String,
         question: Question,
     ) -> Result<Option<HolderAnswer>, QueryError> {
-        self.ask("holder", move |engine| engine.holder(&holder_id, &question))
-            .await
+        self.ask("holder", move |engine| {
+            engine.holder(&holder_id, &question, 0)
+        })
+        .await
     }
 
     /// One holder, or why it is unknown.
@@ -85,18 +88,20 @@ impl QueryPool {
         question: Question,
     ) -> Result<Result<HolderAnswer, UnknownHolder>, QueryError> {
         self.ask("holder", move |engine| {
-            engine.holder(&holder_id, &question).ok_or_else(|| {
-                let of_any_token = Question {
-                    window: question.window,
-                    token_id: None,
-                };
-                let is_filtered = question.token_id.is_some();
-                if is_filtered && engine.holder(&holder_id, &of_any_token).is_some() {
-                    UnknownHolder::NoEventWithToken
-                } else {
-                    UnknownHolder::NoEvent
-                }
-            })
+            engine
+                .holder(&holder_id, &question, CHANGES_MAX)
+                .ok_or_else(|| {
+                    let of_any_token = Question {
+                        window: question.window,
+                        token_id: None,
+                    };
+                    let is_filtered = question.token_id.is_some();
+                    if is_filtered && engine.holder(&holder_id, &of_any_token, 0).is_some() {
+                        UnknownHolder::NoEventWithToken
+                    } else {
+                        UnknownHolder::NoEvent
+                    }
+                })
         })
         .await
     }

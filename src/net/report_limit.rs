@@ -3,10 +3,12 @@
 //! Both protocols use it, so they list the same. `grpc` and `http` convert what is listed.
 
 use crate::core::Segment;
-use crate::engine::KeySegments;
+use crate::engine::KeyReport;
 
 /// A report lists at most this many segments.
 const SEGMENTS_MAX: usize = 20_000;
+/// A report lists at most this many changes of balance.
+pub(super) const CHANGES_MAX: usize = 20_000;
 /// A report lists tokens of at most this many bytes. With all its segments it stays below 4 MiB, the default
 /// maximum of gRPC clients: a segment takes at most 83 bytes there.
 const TOKEN_BYTES_MAX: usize = 1 << 20;
@@ -24,7 +26,7 @@ pub(super) struct ListedKeys<'a> {
 
 impl<'a> ListedKeys<'a> {
     /// Lists `keys` in order until a limit is reached; of the last one perhaps only the first segments.
-    pub(super) fn of(keys: &'a [KeySegments]) -> Self {
+    pub(super) fn of(keys: &'a [KeyReport]) -> Self {
         let mut segments_left = SEGMENTS_MAX;
         let mut bytes_left = TOKEN_BYTES_MAX;
         let mut listed = Self {
@@ -55,17 +57,19 @@ mod tests {
     use super::*;
     use crate::core::{Micros, Wad};
 
-    fn keys(count: usize, id_bytes: usize, segments: usize) -> Vec<KeySegments> {
+    fn keys(count: usize, id_bytes: usize, segments: usize) -> Vec<KeyReport> {
         let segment = Segment {
             start: Micros::new(0).unwrap(),
             end: None,
             weight: Wad::ONE.into(),
         };
         (0..count)
-            .map(|number| KeySegments {
+            .map(|number| KeyReport {
                 token_id: format!("{number:0id_bytes$}").into(),
-                holder_id: "a".into(),
                 segments: vec![segment; segments],
+                changes: Vec::new(),
+                changes_left_out: 0,
+                deficit: None,
             })
             .collect()
     }

@@ -50,6 +50,8 @@ pub struct EngineGauges {
     pub keys: u64,
     /// Number of keys whose last mark is a start.
     pub open_holds: u64,
+    /// Number of keys whose balance is below 0 at some instant.
+    pub deficits: u64,
     /// Bytes of events that are not acknowledged yet.
     pub queue_bytes: u64,
     /// The maximum of `queue_bytes`.
@@ -111,6 +113,7 @@ struct GaugeHandles {
     holders: IntGauge,
     keys: IntGauge,
     open_holds: IntGauge,
+    deficits: IntGauge,
     queue_bytes: IntGauge,
     queue_limit_bytes: IntGauge,
     segments: IntGauge,
@@ -323,6 +326,10 @@ impl GaugeHandles {
                 "holdmetrics_open_holds",
                 "Pairs of token and holder with an open hold: their last mark is a start.",
             ),
+            deficits: registrar.gauge(
+                "holdmetrics_deficits",
+                "Pairs of token and holder whose balance is below 0 at some time: input is missing.",
+            ),
             queue_bytes: registrar.gauge(
                 "holdmetrics_queue_bytes",
                 "Bytes of events in the queue, which are not acknowledged yet.",
@@ -362,6 +369,7 @@ impl GaugeHandles {
         set(&self.holders, values.holders);
         set(&self.keys, values.keys);
         set(&self.open_holds, values.open_holds);
+        set(&self.deficits, values.deficits);
         set(&self.queue_bytes, values.queue_bytes);
         set(&self.queue_limit_bytes, values.queue_bytes_max);
         set(&self.segments, values.segments);

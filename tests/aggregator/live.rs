@@ -170,8 +170,8 @@ proptest! {
             prop_assert_eq!(&aggregator.ranking(&filtered, None, 9), &expected);
             let holders: BTreeSet<_> = sent.iter().map(|event| event.holder).collect();
             for holder in holders {
-                let expected = alone.explain(holder, &question(window, None));
-                prop_assert_eq!(&aggregator.explain(holder, &filtered), &expected);
+                let expected = alone.explain(holder, &question(window, None), 9);
+                prop_assert_eq!(&aggregator.explain(holder, &filtered, 9), &expected);
             }
         }
     }
@@ -182,12 +182,14 @@ proptest! {
         let all = aggregator.segments();
         for row in aggregator.snapshot(&window).ranked() {
             let holder_id = &row.holder.holder_id;
-            let view = aggregator.explain(holder_id, &question(window, None)).expect("it is listed");
+            let view = aggregator.explain(holder_id, &question(window, None), 9).expect("it is listed");
             prop_assert_eq!((view.row.rank, &view.row.holder), (row.rank, row.holder));
-            let keys: Vec<_> = all.iter().filter(|key| key.holder_id == *holder_id).cloned().collect();
-            prop_assert_eq!(view.keys, keys);
+            let of_holder = all.iter().filter(|key| key.holder_id == *holder_id);
+            let keys: Vec<_> = of_holder.map(|key| (&key.token_id, &key.segments)).collect();
+            let explained: Vec<_> = view.keys.iter().map(|key| (&key.token_id, &key.segments)).collect();
+            prop_assert_eq!(explained, keys);
         }
-        prop_assert_eq!(aggregator.explain("nobody", &question(window, None)), None);
+        prop_assert_eq!(aggregator.explain("nobody", &question(window, None), 9), None);
     }
 
     #[test]

@@ -333,10 +333,12 @@ fn pages_follow_each_other_through_their_cursors() {
     let expected = "1:h8 1:h9 3:h6 3:h7 5:h4 5:h5 7:h2 7:h3 9:h0 9:h1";
     assert_eq!(shown.join(" "), expected);
     let until_start = Window::until(Micros::new(0).expect("in range"));
-    let explained = engine.holder("h9", &question(until_start)).expect("known");
+    let explained = engine
+        .holder("h9", &question(until_start), 0)
+        .expect("known");
     assert_eq!(
         (explained.holder.rank, explained.keys[0].segments.len()),
         (1, 5)
     );
-    assert!(engine.holder("h99", &question(all_time())).is_none());
+    assert!(engine.holder("h99", &question(all_time()), 0).is_none());
 }

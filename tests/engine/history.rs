@@ -148,7 +148,7 @@ fn read(engine: &Engine, writers: &[Writer]) -> u64 {
 
     let before = known_before(writers);
     for (writer, before) in writers.iter().zip(&before) {
-        let answer = engine.holder(&writer.holder, &question(all_time()));
+        let answer = engine.holder(&writer.holder, &question(all_time()), 0);
         if let Some(answer) = &answer {
             let spans = answer.keys.iter().flat_map(|key| &key.segments);
             let held: i64 = spans

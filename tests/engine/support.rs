@@ -120,7 +120,7 @@ pub(crate) fn scores(engine: &Engine, window: Window) -> BTreeMap<String, (u128,
 /// Microseconds held by `holder`; 0 where it was never seen.
 pub(crate) fn held(engine: &Engine, holder: &str) -> u128 {
     engine
-        .holder(holder, &question(all_time()))
+        .holder(holder, &question(all_time()), 0)
         .map_or(0, |answer| answer.holder.holder.totals.held_us)
 }
 

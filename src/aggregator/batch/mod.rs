@@ -92,6 +92,7 @@ impl BatchScorer {
             None => order::snapshot(
                 window,
                 scored.into_iter().flat_map(|part| part.holders).collect(),
+                0,
             ),
             Some(count) => {
                 let mut leaders = Leaders::new(count);
@@ -100,7 +101,7 @@ impl BatchScorer {
                 {
                     leaders.offer(totals, || Cow::Owned(holder_id.into()));
                 }
-                Snapshot::new(*window, leaders.into_ordered(), known)
+                Snapshot::new(*window, leaders.into_ordered(), known, 0)
             }
         }
     }

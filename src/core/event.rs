@@ -355,11 +355,7 @@ impl<'a> Draft<'a> {
             return Err(Refusal::MissingId(Field::TokenId));
         }
         self.check_numbers()?;
-        let holder = |party: Option<&'a str>| party.filter(|id| !is_no_holder(id));
-        let (sender, receiver) = (holder(self.from_id), holder(self.to_id));
-        if sender.is_none() && receiver.is_none() {
-            return Err(Refusal::NoParty);
-        }
+        let parties = Parties::new(self.from_id, self.to_id).ok_or(Refusal::NoParty)?;
         let missing = Refusal::MissingInTransfer;
         let event_id = self.event_id.ok_or(missing(Field::EventId))?;
         let (at, amount) = match (self.at, self.amount) {
@@ -368,7 +364,7 @@ impl<'a> Draft<'a> {
             (None, _) => return Err(missing(Field::At)),
             (Some(_), None) => return Err(missing(Field::Amount)),
         };
-        let change = |holder_id, delta| Event {
+        let change = |(holder_id, delta)| Event {
             token_id: self.token_id,
             holder_id,
             claim: self.named(
@@ -376,13 +372,7 @@ impl<'a> Draft<'a> {
                 (!self.retract).then_some(Fact::Change { at, delta }),
             ),
         };
-        if sender == receiver {
-            let own = sender.map(|holder_id| change(holder_id, Delta::ZERO));
-            return Ok(own.into_iter().collect());
-        }
-        let gives = sender.map(|holder_id| change(holder_id, Delta::new(amount, true)));
-        let takes = receiver.map(|holder_id| change(holder_id, Delta::new(amount, false)));
-        Ok(gives.into_iter().chain(takes).collect())
+        Ok(parties.deltas(amount).map(change).collect())
     }
 
     const fn named(&self, event_id: &'a str, fact: Option<Fact>) -> Claim<'a> {
@@ -394,9 +384,41 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether a party of a transfer does not count as a holder.
-fn is_no_holder(id: &str) -> bool {
-    id.is_empty() || id == NULL_ADDRESS
+/// The holders between which an amount is transferred: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parties<'a> {
+    sender: Option<&'a str>,
+    receiver: Option<&'a str>,
+}
+
+impl<'a> Parties<'a> {
+    /// `None` if neither party is a holder; an empty id and the [`NULL_ADDRESS`] are none.
+    #[inline]
+    pub(super) fn new(from_id: Option<&'a str>, to_id: Option<&'a str>) -> Option<Self> {
+        let holder =
+            |party: Option<&'a str>| party.filter(|id| !id.is_empty() && *id != NULL_ADDRESS);
+        let (sender, receiver) = (holder(from_id), holder(to_id));
+        (sender.is_some() || receiver.is_some()).then_some(Self { sender, receiver })
+    }
+
+    /// The holders and by how much their balances change: one by 0 if both are the same.
+    #[inline]
+    pub(super) fn deltas(self, amount: Wad) -> impl Iterator<Item = (&'a str, Delta)> {
+        let (gives, takes) = if self.sender == self.receiver {
+            (
+                None,
+                self.receiver.map(|holder_id| (holder_id, Delta::ZERO)),
+            )
+        } else {
+            let change =
+                |is_negative| move |holder_id| (holder_id, Delta::new(amount, is_negative));
+            (
+                self.sender.map(change(true)),
+                self.receiver.map(change(false)),
+            )
+        };
+        gives.into_iter().chain(takes)
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub use key::KeyFacts;
 pub use leaderboard::{HolderScore, RankedHolder, Snapshot};
 pub use refusal::{Field, Refusal};
 pub use score::{Score, Totals};
-pub use sink::{ClosedHold, EventSink};
+pub use sink::{ClosedHold, EventSink, TransferRow};
 pub use time::{Micros, TimeError};
 pub use timeline::{Mark, Segment, Timeline};
 pub use weight::{Wad, WeightError};

@@ -14,7 +14,7 @@ use super::column_mapping::ColumnMapping;
 use super::csv::{CsvHeader, RowSplitter};
 use super::parquet::ParquetSlice;
 use super::{RefusalReason, jsonl};
-use crate::core::Event;
+use crate::core::{Draft, Event};
 
 /// A part of one source.
 pub(super) struct Chunk {
@@ -50,17 +50,36 @@ impl Chunk {
     }
 }
 
+/// Passes the events of one line to `visit`: two for a transfer between two holders, one for any other line.
+#[inline]
+fn visit_draft<B>(
+    draft: Draft<'_>,
+    visit: impl FnOnce(Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    if draft.is_transfer() {
+        match draft.events() {
+            Ok(events) => visit(Ok(&events)),
+            Err(refusal) => visit(Err(refusal.into())),
+        }
+    } else {
+        match draft.check() {
+            Ok(event) => visit(Ok(std::slice::from_ref(&event))),
+            Err(refusal) => visit(Err(refusal.into())),
+        }
+    }
+}
+
 /// Visits each line of a block of JSON with its number; blank lines are skipped.
 pub(super) fn visit_jsonl<B>(
     block: &Block,
-    mut visit: impl FnMut(u64, Result<Event<'_>, RefusalReason>) -> ControlFlow<B>,
+    mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     for (line, bytes) in lines(block) {
         if jsonl::is_blank(bytes) {
             continue;
         }
         match jsonl::event_from_line(bytes) {
-            Ok(event) => visit(line, event.check().map_err(RefusalReason::from))?,
+            Ok(parsed) => visit_draft(parsed.draft(), |events| visit(line, events))?,
             Err(reason) => visit(line, Err(reason))?,
         }
     }
@@ -72,11 +91,11 @@ pub(super) fn visit_csv<B>(
     header: &CsvHeader,
     block: &Block,
     splitter: &mut RowSplitter,
-    mut visit: impl FnMut(u64, Result<Event<'_>, RefusalReason>) -> ControlFlow<B>,
+    mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     splitter.rows(block, |row| {
         match row.cells.and_then(|cells| header.event(cells)) {
-            Ok(event) => visit(row.line, event.check().map_err(RefusalReason::from)),
+            Ok(parsed) => visit_draft(parsed.draft(), |events| visit(row.line, events)),
             Err(reason) => visit(row.line, Err(reason)),
         }
     })
@@ -87,13 +106,14 @@ pub(super) fn visit_csv<B>(
 pub(super) fn visit_batch<B>(
     rows: &BatchRows,
     first_row: u64,
-    mut visit: impl FnMut(u64, Result<Event<'_>, RefusalReason>) -> ControlFlow<B>,
+    mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let mut buffers = RowBuffers::default();
     for row in 0..rows.len() {
         let event = rows.event(row, &mut buffers);
-        let event = event.map_err(|refusal| rows.explained(row, refusal));
-        visit(first_row + row as u64, event)?;
+        let event = event.as_ref().map(std::slice::from_ref);
+        let events = event.map_err(|refusal| rows.explained(row, *refusal));
+        visit(first_row + row as u64, events)?;
     }
     ControlFlow::Continue(())
 }

@@ -7,6 +7,12 @@ use std::sync::Arc;
 use super::LineRefusal;
 use crate::excerpt::literal;
 
+/// The columns of which a file needs one: the holder of a hold or a change, or a party of a transfer.
+pub(super) const HOLDER_COLUMNS: &str = "holder_id, from_id or to_id";
+
+/// The columns of which a file needs one, unless it has `retract`.
+pub(super) const TIME_COLUMNS: &str = "start, end or at";
+
 /// What ends the reading of all sources.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

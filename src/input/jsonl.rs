@@ -9,9 +9,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::parsed::{ParsedEvent, present, revision, time};
+use super::parsed::{ParsedEvent, check_given, decimal, integer, present, time};
 use super::{JsonError, RefusalReason};
-use crate::core::{Field, Micros, Refusal, TimeError, Wad, WeightError};
+use crate::core::{Delta, Field, Micros, Refusal, TimeError, Wad, WeightError};
 use crate::excerpt::literal;
 
 /// Whether a line is blank: it is skipped and not counted as read.
@@ -57,6 +57,12 @@ struct Fields<'a> {
     event_id: Option<&'a str>,
     revision: Option<&'a str>,
     retract: Option<&'a str>,
+    at: Option<&'a str>,
+    delta: Option<&'a str>,
+    seq: Option<&'a str>,
+    from_id: Option<&'a str>,
+    to_id: Option<&'a str>,
+    amount: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -70,29 +76,99 @@ impl<'a> Fields<'a> {
             b"event_id" => &mut self.event_id,
             b"revision" => &mut self.revision,
             b"retract" => &mut self.retract,
+            b"at" => &mut self.at,
+            b"delta" => &mut self.delta,
+            b"seq" => &mut self.seq,
+            b"from_id" => &mut self.from_id,
+            b"to_id" => &mut self.to_id,
+            b"amount" => &mut self.amount,
             _ => return None,
         })
     }
 
     /// Parses each field, in the order in which they are checked.
     fn event(&self) -> Result<ParsedEvent<'a>, Refusal> {
+        if self.from_id.is_some() || self.to_id.is_some() || self.amount.is_some() {
+            return self.transfer();
+        }
         Ok(ParsedEvent {
             token_id: id(Field::TokenId, self.token_id)?,
             holder_id: id(Field::HolderId, self.holder_id)?,
-            start: self
-                .start
-                .map(|raw| instant(Field::Start, raw))
-                .transpose()?,
-            end: self.end.map(|raw| instant(Field::End, raw)).transpose()?,
-            weight: self.weight.map(weight).transpose()?,
+            start: instant(Field::Start, self.start)?,
+            end: instant(Field::End, self.end)?,
+            weight: number(Field::Weight, self.weight, Wad::parse)?,
             event_id: self.event_id.map(event_id).transpose()?,
-            revision: self.revision.map_or(Ok(0), revision)?,
-            retract: match self.retract {
-                None | Some("false") => false,
-                Some("true") => true,
-                Some(_) => return Err(Refusal::Retract),
-            },
+            revision: self.revision()?,
+            retract: self.retract()?,
+            at: instant(Field::At, self.at)?,
+            delta: number(Field::Delta, self.delta, Delta::parse)?,
+            seq: self.seq()?,
+            from_id: None,
+            to_id: None,
+            amount: None,
         })
+    }
+
+    #[inline(never)]
+    fn transfer(&self) -> Result<ParsedEvent<'a>, Refusal> {
+        check_given(|field| self.raw(field.name()).is_some())?;
+        Ok(ParsedEvent {
+            token_id: id(Field::TokenId, self.token_id)?,
+            from_id: party(Field::FromId, self.from_id)?,
+            to_id: party(Field::ToId, self.to_id)?,
+            event_id: self.event_id.map(event_id).transpose()?,
+            revision: self.revision()?,
+            retract: self.retract()?,
+            at: instant(Field::At, self.at)?,
+            amount: number(Field::Amount, self.amount, Wad::parse)?,
+            seq: self.seq()?,
+            ..ParsedEvent::default()
+        })
+    }
+
+    fn revision(&self) -> Result<u64, Refusal> {
+        self.revision
+            .map_or(Some(0), integer)
+            .ok_or(Refusal::Revision)
+    }
+
+    fn seq(&self) -> Result<u64, Refusal> {
+        self.seq.map_or(Some(0), integer).ok_or(Refusal::Seq)
+    }
+
+    fn retract(&self) -> Result<bool, Refusal> {
+        match self.retract {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Refusal::Retract),
+        }
+    }
+
+    /// The raw JSON of the field of this name.
+    fn raw(&self, field: &str) -> Option<&'a str> {
+        match field {
+            "token_id" => self.token_id,
+            "holder_id" => self.holder_id,
+            "start" => self.start,
+            "end" => self.end,
+            "weight" => self.weight,
+            "event_id" => self.event_id,
+            "revision" => self.revision,
+            "retract" => self.retract,
+            "at" => self.at,
+            "delta" => self.delta,
+            "seq" => self.seq,
+            "from_id" => self.from_id,
+            "to_id" => self.to_id,
+            "amount" => self.amount,
+            _ => None,
+        }
+    }
+
+    /// A refusal with the raw JSON of its field.
+    #[cold]
+    fn explained(&self, refusal: Refusal) -> RefusalReason {
+        RefusalReason::with_found(refusal, self.raw(refusal.field()).map(literal))
     }
 }
 
@@ -107,8 +183,17 @@ fn string(raw: &str) -> Option<Cow<'_, str>> {
 
 fn id(field: Field, raw: Option<&str>) -> Result<Cow<'_, str>, Refusal> {
     let raw = raw.ok_or(Refusal::MissingId(field))?;
+    present(field, id_text(field, raw)?)
+}
+
+/// The party of a transfer, which may be empty.
+fn party(field: Field, raw: Option<&str>) -> Result<Option<Cow<'_, str>>, Refusal> {
+    raw.map(|raw| id_text(field, raw)).transpose()
+}
+
+fn id_text(field: Field, raw: &str) -> Result<Cow<'_, str>, Refusal> {
     match string(raw) {
-        Some(text) => present(field, text),
+        Some(text) => Ok(text),
         None if is_integer(raw) => Ok(Cow::Borrowed(raw)),
         None => Err(Refusal::IdNotText(field)),
     }
@@ -126,7 +211,12 @@ fn event_id(raw: &str) -> Result<Cow<'_, str>, Refusal> {
         .ok_or(Refusal::EventId)
 }
 
-fn instant(field: Field, raw: &str) -> Result<Micros, Refusal> {
+#[inline]
+fn instant(field: Field, raw: Option<&str>) -> Result<Option<Micros>, Refusal> {
+    raw.map(|raw| present_instant(field, raw)).transpose()
+}
+
+fn present_instant(field: Field, raw: &str) -> Result<Micros, Refusal> {
     let read = if raw.starts_with('"') {
         string(raw).map_or(Err(TimeError::NotATime), |text| Micros::parse(&text))
     } else {
@@ -135,31 +225,21 @@ fn instant(field: Field, raw: &str) -> Result<Micros, Refusal> {
     time(field, read)
 }
 
-fn weight(raw: &str) -> Result<Wad, WeightError> {
-    if raw.starts_with('"') {
-        string(raw).map_or(Err(WeightError::NotANumber), |text| Wad::parse(&text))
-    } else {
-        Wad::parse(raw)
-    }
-}
-
-impl Fields<'_> {
-    /// A refusal with the raw JSON of its field.
-    #[cold]
-    fn explained(&self, refusal: Refusal) -> RefusalReason {
-        let raw = match refusal.field() {
-            "token_id" => self.token_id,
-            "holder_id" => self.holder_id,
-            "start" => self.start,
-            "end" => self.end,
-            "weight" => self.weight,
-            "event_id" => self.event_id,
-            "revision" => self.revision,
-            "retract" => self.retract,
-            _ => None,
-        };
-        RefusalReason::with_found(refusal, raw.map(literal))
-    }
+/// A weight, delta or amount: a number, or the same as text.
+#[inline]
+fn number<T>(
+    field: Field,
+    raw: Option<&str>,
+    parse: fn(&str) -> Result<T, WeightError>,
+) -> Result<Option<T>, Refusal> {
+    let read = |raw: &str| {
+        if raw.starts_with('"') {
+            string(raw).map_or(Err(WeightError::NotANumber), |text| parse(&text))
+        } else {
+            parse(raw)
+        }
+    };
+    raw.map(|raw| decimal(field, read(raw))).transpose()
 }
 
 impl<'de> serde::Deserialize<'de> for Fields<'de> {
@@ -221,13 +301,20 @@ impl<'f, 'a> Visitor<'_> for Slot<'f, 'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::{Claim, Event, Fact, NULL_ADDRESS, Standing};
 
     fn reason(line: &str) -> String {
         let read = event_from_line(line.as_bytes());
-        read.map(|event| event.check().map(|_| ()).map_err(RefusalReason::from))
-            .and_then(|checked| checked)
-            .unwrap_err()
-            .to_string()
+        read.map(|parsed| {
+            parsed
+                .draft()
+                .events()
+                .map(|_| ())
+                .map_err(RefusalReason::from)
+        })
+        .and_then(|checked| checked)
+        .unwrap_err()
+        .to_string()
     }
 
     fn with(field: &str) -> String {
@@ -332,6 +419,131 @@ mod tests {
             let is_shown = found.ends_with(&format!("; found {value}"));
             let has_value = !["null", "1", "-1"].contains(&value);
             assert_eq!(is_shown, has_value, "{field}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_read_as_it_is_written() {
+        let line = br#"{"token_id":"T","holder_id":"h","at":"1970-01-01T00:00:01Z","delta":-2.50,
+            "event_id":"e","seq":7,"from_id":null,"amount":null}"#;
+        let parsed = event_from_line(line).unwrap();
+        assert_eq!(parsed.at.map(Micros::get), Some(1_000_000));
+        assert_eq!(
+            parsed.delta.map(|delta| delta.to_string()),
+            Some("-2.5".to_owned())
+        );
+        assert_eq!((parsed.seq, parsed.draft().is_transfer()), (7, false));
+    }
+
+    #[test]
+    fn the_parties_of_a_transfer_may_be_integers_or_no_holder() {
+        let changes = |parties: &str| {
+            let line = transfer(parties);
+            let parsed = event_from_line(line.as_bytes()).unwrap();
+            let events = parsed.draft().events().unwrap();
+            let change = |event: &Event<'_>| match event.claim {
+                Claim::Named {
+                    event_id: "e",
+                    standing:
+                        Standing {
+                            fact: Some(Fact::Change { delta, .. }),
+                            ..
+                        },
+                } => format!("{} {delta}", event.holder_id),
+                other => panic!("not a change: {other:?}"),
+            };
+            events.iter().map(change).collect::<Vec<_>>().join(", ")
+        };
+        let null = format!(r#""{NULL_ADDRESS}""#);
+        for (parties, expected) in [
+            (r#""from_id":7,"to_id":"b""#.to_owned(), "7 -3, b 3"),
+            (r#""from_id":"","to_id":"b""#.to_owned(), "b 3"),
+            (r#""from_id":"a","to_id":null"#.to_owned(), "a -3"),
+            (format!(r#""from_id":{null},"to_id":-8"#), "-8 3"),
+            (r#""from_id":"a","to_id":"\u0061""#.to_owned(), "a 0"),
+        ] {
+            assert_eq!(changes(&parties), expected, "{parties}");
+        }
+    }
+
+    fn transfer(fields: &str) -> String {
+        format!(r#"{{"token_id":"T","at":0,"amount":3,"event_id":"e",{fields}}}"#)
+    }
+
+    #[test]
+    fn each_refusal_of_a_change_or_transfer_names_its_field() {
+        let change =
+            |fields: &str| format!(r#"{{"token_id":"T","holder_id":"h","event_id":"e",{fields}}}"#);
+        for (line, expected) in [
+            (change(r#""at":"x","delta":1"#), "at: not a time (write"),
+            (change(r#""at":0,"delta":"1e-19""#), "delta: under 1e-18"),
+            (change(r#""at":0,"delta":true"#), "delta: not a number"),
+            (change(r#""at":0,"delta":1e30"#), "delta: too large"),
+            (
+                change(r#""at":0,"delta":1,"seq":-1"#),
+                "seq: not an integer",
+            ),
+            (
+                change(r#""at":0,"delta":1,"seq":"1""#),
+                "seq: not an integer",
+            ),
+            (change(r#""at":0"#), "delta: missing (a change"),
+            (change(r#""delta":1"#), "at: missing (a change"),
+            (
+                change(r#""at":0,"delta":1,"weight":1"#),
+                "weight: given for a change",
+            ),
+            (
+                change(r#""at":0,"amount":1"#),
+                "holder_id: given for a transfer",
+            ),
+            (
+                transfer(r#""to_id":"b","holder_id":"""#),
+                "holder_id: given for a transfer",
+            ),
+            (
+                transfer(r#""to_id":"b","weight":"x""#),
+                "weight: given for a transfer",
+            ),
+            (
+                transfer(r#""to_id":"b","delta":[]"#),
+                "delta: given for a transfer",
+            ),
+            (
+                transfer(r#""to_id":"b","token_id":"""#),
+                "token_id: missing or empty",
+            ),
+            (transfer(r#""from_id":1.5"#), "from_id: not text; found 1.5"),
+            (transfer(r#""to_id":true"#), "to_id: not text; found true"),
+            (
+                transfer(r#""to_id":"b","amount":"-1""#),
+                r#"amount: negative; found "-1""#,
+            ),
+            (
+                transfer(r#""to_id":"b","amount":null"#),
+                "amount: missing (a transfer",
+            ),
+            (
+                transfer(r#""to_id":"b","at":null"#),
+                "at: missing (a transfer",
+            ),
+            (
+                transfer(r#""to_id":"b","event_id":null"#),
+                "event_id: missing (a transfer",
+            ),
+            (transfer(r#""from_id":"""#), "from_id, to_id: no holder"),
+            // Of several mistakes the first in the order of the fields is reported.
+            (
+                transfer(r#""to_id":[],"at":"x","seq":-1"#),
+                "to_id: not text",
+            ),
+            (
+                transfer(r#""to_id":"b","at":"x","seq":-1"#),
+                "at: not a time",
+            ),
+        ] {
+            let found = reason(&line);
+            assert!(found.starts_with(expected), "{line}: {found}");
         }
     }
 

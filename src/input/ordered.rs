@@ -19,8 +19,8 @@ pub(crate) struct SourceRow<'a> {
     pub file_index: usize,
     /// The line, from 1, a CSV header included; in columns the row, from 1.
     pub line: u64,
-    /// What it states, or why it is refused.
-    pub event: Result<Event<'a>, RefusalReason>,
+    /// The one event that it states, or the two of a transfer, or why it is refused.
+    pub events: Result<&'a [Event<'a>], RefusalReason>,
 }
 
 /// Passes all rows of `sources` to `take`, in order; ends early if `take` breaks.
@@ -51,11 +51,11 @@ fn visit(
     take: &mut dyn FnMut(SourceRow<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, InputError> {
     let file_index = chunk.file_index;
-    let mut take = |line, event: Result<Event<'_>, RefusalReason>| {
+    let mut take = |line, events: Result<&[Event<'_>], RefusalReason>| {
         take(SourceRow {
             file_index,
             line,
-            event,
+            events,
         })
     };
     match chunk.content {
@@ -97,8 +97,8 @@ mod tests {
         ];
         let mut found = Vec::new();
         let read = read_in_order(&sources, InputFormat::Auto, &Arc::default(), |row| {
-            let text = match row.event {
-                Ok(event) => event.holder_id.to_owned(),
+            let text = match row.events {
+                Ok(events) => events[0].holder_id.to_owned(),
                 Err(reason) => reason.to_string(),
             };
             found.push((row.file_index, row.line, text));

@@ -1,16 +1,17 @@
-//! An event whose fields were parsed one by one from a line of text.
+//! A hold, a change or a transfer whose fields were parsed one by one from a line of text.
 //!
 //! The step between a text format (`jsonl`, `csv`) and the checks that all sources share.
 
 use std::borrow::Cow;
 
 use crate::core::event::INTEGER_MAX;
-use crate::core::{Draft, Event, Field, Micros, Refusal, TimeError, Wad};
+use crate::core::{Delta, Draft, Field, Micros, Refusal, TimeError, Wad, WeightError};
 
 /// The parsed fields; texts are borrowed from the line if they stand there unescaped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ParsedEvent<'a> {
     pub(super) token_id: Cow<'a, str>,
+    /// Empty in a transfer.
     pub(super) holder_id: Cow<'a, str>,
     pub(super) start: Option<Micros>,
     pub(super) end: Option<Micros>,
@@ -18,16 +19,16 @@ pub(crate) struct ParsedEvent<'a> {
     pub(super) event_id: Option<Cow<'a, str>>,
     pub(super) revision: u64,
     pub(super) retract: bool,
+    pub(super) at: Option<Micros>,
+    pub(super) delta: Option<Delta>,
+    pub(super) seq: u64,
+    pub(super) from_id: Option<Cow<'a, str>>,
+    pub(super) to_id: Option<Cow<'a, str>>,
+    pub(super) amount: Option<Wad>,
 }
 
 impl ParsedEvent<'_> {
-    /// The event, or why its fields contradict each other.
-    #[inline]
-    pub(super) fn check(&self) -> Result<Event<'_>, Refusal> {
-        self.draft().check()
-    }
-
-    /// The fields, for callers that check more than files are checked for.
+    /// The fields, not yet checked together.
     #[inline]
     #[must_use]
     pub(crate) fn draft(&self) -> Draft<'_> {
@@ -40,9 +41,27 @@ impl ParsedEvent<'_> {
             event_id: self.event_id.as_deref(),
             revision: self.revision,
             retract: self.retract,
-            ..Draft::default()
+            at: self.at,
+            delta: self.delta,
+            seq: self.seq,
+            from_id: self.from_id.as_deref(),
+            to_id: self.to_id.as_deref(),
+            amount: self.amount,
         }
     }
+}
+
+/// Refuses a transfer if a field of another event is given, before any value is read.
+pub(super) fn check_given(is_given: impl Fn(Field) -> bool) -> Result<(), Refusal> {
+    const NOT_OF_TRANSFER: [Field; 5] = [
+        Field::HolderId,
+        Field::Delta,
+        Field::Start,
+        Field::End,
+        Field::Weight,
+    ];
+    let given = NOT_OF_TRANSFER.into_iter().find(|field| is_given(*field));
+    given.map_or(Ok(()), |field| Err(Refusal::NotOfTransfer(field)))
 }
 
 /// Refuses an empty id here, so that its refusal comes before those of later fields.
@@ -54,21 +73,18 @@ pub(super) fn present(field: Field, id: Cow<'_, str>) -> Result<Cow<'_, str>, Re
     }
 }
 
-/// Parses a `revision`: digits, with leading zeros and a minus before zero allowed.
-pub(super) fn revision(text: &str) -> Result<u64, Refusal> {
+/// Parses a `revision` or `seq`: digits, with leading zeros and a minus before zero allowed. `None` if it is
+/// out of range or not an integer.
+pub(super) fn integer(text: &str) -> Option<u64> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refusal::Revision);
+        return None;
     }
     let significant = unsigned.trim_start_matches('0');
     match significant {
-        "" => Ok(0),
-        _ if text.len() > unsigned.len() => Err(Refusal::Revision),
-        digits => digits
-            .parse()
-            .ok()
-            .filter(|revision| *revision <= INTEGER_MAX)
-            .ok_or(Refusal::Revision),
+        "" => Some(0),
+        _ if text.len() > unsigned.len() => None,
+        digits => digits.parse().ok().filter(|number| *number <= INTEGER_MAX),
     }
 }
 
@@ -77,16 +93,21 @@ pub(super) fn time(field: Field, read: Result<Micros, TimeError>) -> Result<Micr
     read.map_err(|error| Refusal::Time(field, error))
 }
 
+/// Names the field whose decimal is invalid.
+pub(super) fn decimal<T>(field: Field, read: Result<T, WeightError>) -> Result<T, Refusal> {
+    read.map_err(|error| Refusal::Decimal(field, error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_revision_is_digits_up_to_two_to_the_63() {
-        assert_eq!(revision("0"), Ok(0));
-        assert_eq!(revision("-000"), Ok(0));
-        assert_eq!(revision("007"), Ok(7));
-        assert_eq!(revision("9223372036854775807"), Ok(INTEGER_MAX));
+    fn an_integer_is_digits_below_two_to_the_63() {
+        assert_eq!(integer("0"), Some(0));
+        assert_eq!(integer("-000"), Some(0));
+        assert_eq!(integer("007"), Some(7));
+        assert_eq!(integer("9223372036854775807"), Some(INTEGER_MAX));
         for text in [
             "",
             "-",
@@ -97,7 +118,7 @@ mod tests {
             "9223372036854775808",
             "١",
         ] {
-            assert_eq!(revision(text), Err(Refusal::Revision), "{text:?}");
+            assert_eq!(integer(text), None, "{text:?}");
         }
     }
 }

@@ -55,12 +55,12 @@ impl<S: EventSink> Worker<S> {
         };
         let outcome = match chunk.content {
             ChunkContent::Jsonl(block) => {
-                visit_jsonl(&block, |line, event| self.take(&origin, line, event))
+                visit_jsonl(&block, |line, events| self.take(&origin, line, events))
             }
             ChunkContent::Csv(header, block) => {
                 let mut splitter = std::mem::take(&mut self.splitter);
-                let outcome = visit_csv(&header, &block, &mut splitter, |line, event| {
-                    self.take(&origin, line, event)
+                let outcome = visit_csv(&header, &block, &mut splitter, |line, events| {
+                    self.take(&origin, line, events)
                 });
                 self.splitter = splitter;
                 outcome
@@ -93,7 +93,9 @@ impl<S: EventSink> Worker<S> {
             self.read += rows.len() as u64;
             return ControlFlow::Continue(());
         }
-        visit_batch(rows, first_row, |row, event| self.take(origin, row, event))
+        visit_batch(rows, first_row, |row, events| {
+            self.take(origin, row, events)
+        })
     }
 
     #[inline]
@@ -101,12 +103,14 @@ impl<S: EventSink> Worker<S> {
         &mut self,
         origin: &Origin,
         line: u64,
-        event: Result<Event<'_>, RefusalReason>,
+        events: Result<&[Event<'_>], RefusalReason>,
     ) -> ControlFlow<WorkerError> {
         self.read += 1;
-        let reason = match event {
-            Ok(event) => {
-                self.sink.accept(&event);
+        let reason = match events {
+            Ok(events) => {
+                for event in events {
+                    self.sink.accept(event);
+                }
                 return ControlFlow::Continue(());
             }
             Err(reason) => reason,

@@ -174,11 +174,11 @@ fn a_set_that_cannot_be_read_is_told_in_one_sentence() {
         (folder.file("a.csv", ""), "no header line"),
         (
             folder.file("b.csv", "token_id,start\n"),
-            "no column holder_id; the columns are token_id, start",
+            "no column holder_id, from_id or to_id; the columns are token_id, start",
         ),
         (
             folder.file("c.csv", "token_id,holder_id\n"),
-            "no column start or end; the columns are",
+            "no column start, end or at; the columns are",
         ),
         (
             folder.file("d.csv", "\"token_id,x\n"),

@@ -86,10 +86,12 @@ impl RowBatch {
     /// Adds row `rows` of the file.
     fn push(&mut self, row: SourceRow<'_>, rows: u64) {
         self.rows_done = rows;
-        match row.event {
-            Ok(event) => {
-                self.events.push(&event);
-                self.lines.push(row.line);
+        match row.events {
+            Ok(events) => {
+                for event in events {
+                    self.events.push(event);
+                    self.lines.push(row.line);
+                }
             }
             Err(reason) => self.refused.push(RefusedLine {
                 file: Arc::clone(&self.file),

@@ -31,7 +31,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--binary", type=Path, help="main_holdmetrics [default: target/release]")
     parser.add_argument("--sizes", help="events, as in 1M,10M,50M [default: 1M,10M]")
-    parser.add_argument("--workloads", default="W1,W2,W3", help="of W1 (equal), W2 (mixed), W3 (nested)")
+    parser.add_argument(
+        "--workloads", default="W1,W2,W3,W4", help="of W1 (equal), W2 (mixed), W3 (nested), W4 (transfers)"
+    )
     parser.add_argument("--contenders", help="of holdmetrics,chdb,duckdb,polars,python [default: all]")
     parser.add_argument("--rounds", type=int, help="fresh processes of each [default: 5]")
     parser.add_argument("--warm", type=int, help="warm repeats, after one that is left out [default: 3]")
@@ -42,6 +44,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--memory-max-gb", type=float, help="per process [default: 80 %% of the machine's]")
     parser.add_argument("--cache", type=Path, default=paths.cache_folder(), help="[default: %(default)s]")
     parser.add_argument("--output", type=Path, default=paths.CHECKOUT / "docs" / "benchmarks.md")
+    parser.add_argument(
+        "--section", default="peers", help="the marker lines of --output to write between [default: peers]"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="100K events, one round, prints and writes nothing"
     )
@@ -122,7 +127,7 @@ def main() -> int:
         samples = options.cache / f"samples-{machine.date.replace(' ', '-').replace(':', '')}.json"
         about = {"machine": machine.as_dict(), "versions": found, "command": command}
         report.write_samples(samples, contests, **about)
-        report.write_between_markers(options.output, "peers", text)
+        report.write_between_markers(options.output, options.section, text)
         print(f"{options.output} has the table, {samples} every sample")
     except paths.Unusable as error:
         print(f"error: {error}", file=sys.stderr)

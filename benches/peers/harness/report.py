@@ -16,7 +16,7 @@ from harness.agreement import TOLERANCE
 from harness.contest import Contest, Record
 from harness.machine import Machine
 from harness.paths import Unusable
-from harness.workloads import TITLES, size_text
+from harness.workloads import NOTES, TITLES, size_text
 
 OURS = "holdmetrics"
 _HEADER = (
@@ -89,7 +89,7 @@ def _section(contest: Contest) -> list[str]:
         f"### {workload.name}, {TITLES[workload.name]}: {size_text(workload.events)} events",
         "",
         f"{workload.holders:,} holders, as of {workload.as_of}; load average before: "
-        f"{contest.load_before:.1f}.",
+        f"{contest.load_before:.1f}. {NOTES.get(workload.name, '')}".rstrip(),
         "",
         *_HEADER,
     ]

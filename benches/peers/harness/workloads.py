@@ -1,7 +1,8 @@
-"""The inputs: three shapes of hold events in several sizes, generated once and kept in the cache.
+"""The inputs: four shapes of events in several sizes, generated once and kept in the cache.
 
-`main_holdmetrics generate` writes them (seeded, so that every machine measures the same events); a file that
-is already in the cache is used as it is. Facts of each file are read by `facts` and cached next to it.
+`main_holdmetrics generate` writes them (seeded, so that every machine measures the same events); a file of this
+`GENERATION` that is already in the cache is used as it is. Facts of each file are read by `facts` and cached
+next to it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,24 @@ from pathlib import Path
 
 from harness.paths import Unusable
 
+#: Part of the name of every input: raise it when `generate` writes other events than before.
+GENERATION = 2
 TOKENS = 8
 EVENTS_PER_HOLDER = 10
 #: Time counts up to here: late enough that most counts, early enough that every contender must cut holds off.
 AS_OF_SHARE = 0.95
 
-SHAPES = {"W1": "equal", "W2": "mixed", "W3": "nested"}
+SHAPES = {"W1": "equal", "W2": "mixed", "W3": "nested", "W4": "transfers"}
 TITLES = {
     "W1": "one weight per token",
     "W2": "a weight per event",
     "W3": "long nested holds, a weight per event",
+    "W4": "transfers, each a change of two balances",
+}
+#: What a reader of the table must know of a workload.
+NOTES = {
+    "W4": "No row repeats another, and the statements of the peers rely on that. Ours tells transfers apart by "
+    "`event_id`, reads that column for it, and would give the same answer if rows were repeated.",
 }
 _SCALES = {"": 1, "K": 1_000, "M": 1_000_000}
 
@@ -38,9 +47,9 @@ class Workload:
     events: int
     path: Path
     holders: int
-    #: The as_of of the query: it cuts holds off.
+    #: The as_of of the query: it cuts holds off, and later changes do not count.
     as_of_us: int
-    #: The first whole second at which every hold has ended.
+    #: The first whole second that no time of the input lies after.
     past_us: int
 
     @property
@@ -80,21 +89,21 @@ def workload(
     """
     shape = SHAPES[name]
     cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{shape}-{size_text(events)}-seed{seed}.parquet"
+    path = cache / f"{shape}-{size_text(events)}-seed{seed}-generation{GENERATION}.parquet"
     if not path.is_file():
         _generate(shape, events, seed, path, binary())
     found = _facts(path, python)
     if found["events"] != events:
         raise Unusable(f"{path} has {found['events']} events, not {events}: delete it and run again")
-    span_us = found["end_us_max"] - found["start_us_min"]
-    as_of_us = found["start_us_min"] + int(span_us * AS_OF_SHARE)
+    span_us = found["last_us"] - found["first_us"]
+    as_of_us = found["first_us"] + int(span_us * AS_OF_SHARE)
     return Workload(
         name=name,
         events=events,
         path=path,
         holders=found["holders"],
         as_of_us=as_of_us // 1_000_000 * 1_000_000,
-        past_us=-(-found["end_us_max"] // 1_000_000) * 1_000_000,
+        past_us=-(-found["last_us"] // 1_000_000) * 1_000_000,
     )
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 import chdb
 from protocol import answer, parsed_query
 
-FORMS = {"W1": "chdb_equal.sql", "W2": "chdb_mixed.sql", "W3": "chdb_nested.sql"}
+FORMS = {
+    "W1": "chdb_equal.sql",
+    "W2": "chdb_mixed.sql",
+    "W3": "chdb_nested.sql",
+    "W4": "chdb_transfers.sql",
+}
 RANKED = "SELECT * FROM ({scores}) ORDER BY score DESC, holder_id LIMIT {top}"
 
 

@@ -11,7 +11,12 @@ from pathlib import Path
 import duckdb
 from protocol import Query, answer, parsed_query
 
-FORMS = {"W1": "duckdb_equal.sql", "W2": "duckdb_mixed.sql", "W3": "duckdb_nested.sql"}
+FORMS = {
+    "W1": "duckdb_equal.sql",
+    "W2": "duckdb_mixed.sql",
+    "W3": "duckdb_nested.sql",
+    "W4": "duckdb_transfers.sql",
+}
 LARGEST_KEY = "SELECT max(n) FROM (SELECT count(*) AS n FROM '{file}' GROUP BY hash(token_id, holder_id))"
 LISTS = "holder, times, levels, starting, ending"
 

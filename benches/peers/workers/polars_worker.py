@@ -20,6 +20,7 @@ import polars as pl  # noqa: E402
 
 col = pl.col
 HOLDER = col("holder_id").hash()
+NULL_ADDRESS = "0x" + "0" * 40
 
 
 def sorted_events(file: str, as_of_us: int) -> pl.LazyFrame:
@@ -41,12 +42,13 @@ def sorted_events(file: str, as_of_us: int) -> pl.LazyFrame:
     )
 
 
-def named(file: str, stretches: pl.LazyFrame) -> pl.LazyFrame:
-    """Scores per holder from stretches of `length` microseconds at `weight`."""
+def named(file: str, stretches: pl.LazyFrame, *columns: str) -> pl.LazyFrame:
+    """Scores per holder from stretches of `length` microseconds at `weight`; `columns` have the names."""
     sums = stretches.group_by("holder").agg(
         held_us=col("length").sum(), score=(col("length") * col("weight")).sum() / 1e6
     )
-    names = pl.scan_parquet(file).select("holder_id", holder=HOLDER).unique("holder")
+    listed = [pl.scan_parquet(file).select(holder_id=name, holder=col(name).hash()) for name in columns]
+    names = pl.concat(listed).unique("holder")
     return sums.join(names, on="holder").select("holder_id", "held_us", "score")
 
 
@@ -54,7 +56,7 @@ def equal(file: str, as_of_us: int) -> pl.LazyFrame:
     """One weight per token: each hold adds what reaches past the ones before it."""
     past = (col("end") - pl.max_horizontal(col("start"), col("reach").cast(pl.Int64, strict=False))).clip(0)
     length = pl.when("is_first").then(col("end") - col("start")).otherwise(past)
-    return named(file, sorted_events(file, as_of_us).select("holder", "weight", length=length))
+    return named(file, sorted_events(file, as_of_us).select("holder", "weight", length=length), "holder_id")
 
 
 def islands(file: str, as_of_us: int) -> tuple[pl.LazyFrame, pl.LazyFrame]:
@@ -93,7 +95,7 @@ def mixed(file: str, as_of_us: int) -> pl.LazyFrame:
         .agg(col("holder").first(), col("weight").max(), length=(col("until") - col("at")).first())
         .select("holder", "weight", "length")
     )
-    return named(file, pl.concat([alone, enveloped]))
+    return named(file, pl.concat([alone, enveloped]), "holder_id")
 
 
 def nested(file: str, as_of_us: int) -> pl.LazyFrame:
@@ -138,11 +140,49 @@ def nested(file: str, as_of_us: int) -> pl.LazyFrame:
             handed = col("largest").shift(1 << (level - 1))
             points = points.with_columns(largest=pl.max_horizontal("largest", handed))
     held = points.lazy().filter(col("largest").is_not_null())
-    return named(file, held.select("holder", "length", weight="largest"))
+    return named(file, held.select("holder", "length", weight="largest"), "holder_id")
+
+
+def transfers(file: str, as_of_us: int) -> pl.LazyFrame:
+    """A key's changes in order of time, summed up; each balance counts until the next change.
+
+    One running sum goes over all keys; what it had before a key's first change is taken off again. Balances
+    are decimals: in doubles a key that gave everything away would keep a remainder and count as held.
+    """
+    key = {party: pl.struct("token_id", holder_id=party).hash() for party in ("from_id", "to_id")}
+    moved = (
+        pl.scan_parquet(file)
+        .select("token_id", "from_id", "to_id", "amount", at=col("at").dt.epoch("us"))
+        .filter(col("at") < as_of_us)
+        .select(
+            "at",
+            from_key=key["from_id"],
+            to_key=key["to_id"],
+            from_holder=col("from_id").hash(),
+            to_holder=col("to_id").hash(),
+            amount=col("amount").cast(pl.Decimal(38, 18)),
+        )
+        .collect()
+        .lazy()
+    )
+    sides = [
+        moved.select("at", key=f"{side}_key", holder=f"{side}_holder", delta=sign * col("amount"))
+        for side, sign in (("from", -1), ("to", 1))
+    ]
+    changes = pl.concat(sides).filter(col("holder") != pl.lit(NULL_ADDRESS).hash()).sort("key", "at")
+    is_last = col("key") != col("key").shift(-1, fill_value=0)
+    before = pl.when(col("key") != col("key").shift(1)).then(col("total").shift(1)).forward_fill()
+    balances = changes.with_columns(
+        total=col("delta").cum_sum(),
+        length=pl.when(is_last).then(as_of_us).otherwise(col("at").shift(-1)) - col("at"),
+    ).select("holder", "length", balance=col("total") - before.fill_null(0))
+    held = balances.filter(col("balance") > 0)
+    weighted = held.select("holder", "length", weight=col("balance").cast(pl.Float64))
+    return named(file, weighted, "from_id", "to_id")
 
 
 def main() -> None:
-    form = {"W1": equal, "W2": mixed, "W3": nested}[QUERY.workload]
+    form = {"W1": equal, "W2": mixed, "W3": nested, "W4": transfers}[QUERY.workload]
 
     def top() -> list[tuple[str, int, float]]:
         scores = form(QUERY.file, QUERY.as_of_us)

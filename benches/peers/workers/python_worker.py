@@ -13,6 +13,16 @@ from protocol import answer, parsed_query
 
 from poh_holdmetrics import native
 from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure.row_scorer import RowScorer
+from poh_holdmetrics.row_reader import FIELDS
+
+
+def _values(table: pa.Table, name: str) -> list[object]:
+    """A column as the pure-Python reader takes it: times in microseconds; all None if there is none."""
+    if name not in table.column_names:
+        return [None] * table.num_rows
+    column = table[name]
+    return (column.cast("int64") if pa.types.is_timestamp(column.type) else column).to_pylist()
 
 
 def main() -> None:
@@ -21,6 +31,8 @@ def main() -> None:
         raise SystemExit(f"native code is in use ({native.source()}), the fallback was to be measured")
 
     def rows(count: int | None) -> list[tuple[int, str, int, str, float]]:
+        if query.workload == "W4":
+            return rows_of_transfers()[:count]
         table = pq.read_table(query.file)
         start, end = (table[name].cast("int64").combine_chunks().to_numpy() for name in ("start", "end"))
         aggregator = Aggregator()
@@ -32,6 +44,15 @@ def main() -> None:
             table["weight"].combine_chunks().to_numpy(),
         )
         return aggregator.snapshot(query.as_of_us).rows(count)
+
+    def rows_of_transfers() -> list[tuple[int, str, int, str, float]]:
+        table = pq.read_table(query.file)
+        lists = [_values(table, name) for name in FIELDS]
+        scorer = RowScorer()
+        scorer.feed_values(list(zip(*lists, strict=True)), query.file, 1)
+        if scorer.rejected:
+            raise SystemExit(f"refused: {scorer.rejected[0]}")
+        return scorer.rows(query.as_of_us)
 
     def top() -> list[tuple[str, int, float]]:
         return [(holder, held, score) for _, holder, held, _, score in rows(query.top)]

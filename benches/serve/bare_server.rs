@@ -74,6 +74,31 @@ impl HoldMetrics for Bare {
         Ok(acks(request.into_inner(), |batch| batch.holder_id.len()))
     }
 
+    async fn record_transfer(
+        &self,
+        _: Request<pb::TransferMsg>,
+    ) -> Result<Response<pb::HoldAck>, Status> {
+        nothing()
+    }
+
+    type BroadcastTransfersStream = Boxed<pb::HoldAck>;
+
+    async fn broadcast_transfers(
+        &self,
+        _: Request<Streaming<pb::TransferMsg>>,
+    ) -> Result<Response<Self::BroadcastTransfersStream>, Status> {
+        nothing()
+    }
+
+    type BroadcastTransferBatchStream = Boxed<pb::HoldAck>;
+
+    async fn broadcast_transfer_batch(
+        &self,
+        _: Request<Streaming<pb::TransferBatch>>,
+    ) -> Result<Response<Self::BroadcastTransferBatchStream>, Status> {
+        nothing()
+    }
+
     type StatsStream = Boxed<pb::HoldStat>;
 
     async fn stats(&self, _: Request<()>) -> Result<Response<Self::StatsStream>, Status> {

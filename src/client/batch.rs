@@ -37,6 +37,10 @@ impl From<&Event<'_>> for Message {
             revision: draft.revision,
             retract: draft.retract,
             weight_text: weight_text(&draft),
+            at: draft.at.map(timestamp),
+            delta: None,
+            delta_text: draft.delta.map(|delta| delta.to_string()),
+            seq: draft.seq,
         })
     }
 }
@@ -50,22 +54,23 @@ impl Batch {
         columns.token_id.push(event.token_id.to_owned());
         columns.holder_id.push(event.holder_id.to_owned());
         let micros = |time: Option<Micros>| time.map_or(ABSENT, Micros::get);
-        columns.start_us.push(micros(draft.start));
-        columns.end_us.push(micros(draft.end));
-        if let Some(weight) = weight_text(&draft) {
-            // The rows before have weight 1, which was left out.
-            columns.weight_text.resize(rows, "1".to_owned());
-            columns.weight_text.push(weight);
-        } else if !columns.weight_text.is_empty() {
-            columns.weight_text.push("1".to_owned());
-        }
+        let event_id = draft.event_id.unwrap_or_default().to_owned();
+        let weight = weight_text(&draft).unwrap_or_default();
+        let delta = draft.delta.map(|delta| delta.to_string());
+        extend(&mut columns.start_us, rows, ABSENT, micros(draft.start));
+        extend(&mut columns.end_us, rows, ABSENT, micros(draft.end));
+        extend(&mut columns.weight_text, rows, String::new(), weight);
+        extend(&mut columns.event_id, rows, String::new(), event_id);
+        extend(&mut columns.revision, rows, 0, draft.revision);
+        extend(&mut columns.retract, rows, false, draft.retract);
+        extend(&mut columns.at_us, rows, ABSENT, micros(draft.at));
         extend(
-            &mut columns.event_id,
+            &mut columns.delta_text,
             rows,
-            draft.event_id.unwrap_or_default().to_owned(),
+            String::new(),
+            delta.unwrap_or_default(),
         );
-        extend(&mut columns.revision, rows, draft.revision);
-        extend(&mut columns.retract, rows, draft.retract);
+        extend(&mut columns.seq, rows, 0, draft.seq);
         self.rows += 1;
         self.bytes +=
             event.token_id.len() + event.holder_id.len() + draft.event_id.map_or(0, str::len) + 32;
@@ -95,13 +100,13 @@ impl Batch {
     }
 }
 
-/// Adds a value to a column that is left out as long as it has nothing but defaults.
-fn extend<T: Clone + Default + PartialEq>(column: &mut Vec<T>, rows: usize, value: T) {
+/// Adds a value to a column that is left out as long as all values are absent.
+fn extend<T: Clone + PartialEq>(column: &mut Vec<T>, rows: usize, absent: T, value: T) {
     if column.is_empty() {
-        if value == T::default() {
+        if value == absent {
             return;
         }
-        column.resize(rows, T::default());
+        column.resize(rows, absent);
     }
     column.push(value);
 }
@@ -117,6 +122,7 @@ fn timestamp(at: Micros) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Delta;
 
     fn at(micros: i64) -> Option<Micros> {
         Micros::new(micros).ok()
@@ -178,9 +184,44 @@ mod tests {
         assert_eq!(wire.event_id, ["", "e", "", ""]);
         assert_eq!(wire.revision, [0, 3, 0, 0]);
         assert_eq!(wire.retract, [false, true, false, false]);
-        assert_eq!(wire.weight_text, ["1", "1", "2.5", "1"]);
+        assert_eq!(wire.weight_text, ["", "", "2.5", ""]);
         assert_eq!(wire.start_us, [-1, ABSENT, 1, -1]);
         assert_eq!(wire.end_us, [5, ABSENT, ABSENT, 5]);
+        assert!(wire.at_us.is_empty() && wire.delta_text.is_empty() && wire.seq.is_empty());
+    }
+
+    #[test]
+    fn a_change_and_a_mark_with_a_seq_keep_their_fields() {
+        let change = Draft {
+            token_id: "T",
+            holder_id: "h",
+            at: at(7),
+            delta: Some(Delta::parse("-0.5").unwrap()),
+            event_id: Some("e"),
+            ..Draft::default()
+        };
+        let mark = Draft {
+            end: None,
+            seq: 4,
+            ..draft()
+        };
+        let mut batch = Batch::default();
+        batch.push(&mark.check().unwrap());
+        batch.push(&change.check().unwrap());
+        let wire = batch.into_wire();
+        assert_eq!(wire.at_us, [ABSENT, 7]);
+        assert_eq!(wire.start_us, [-1, ABSENT]);
+        assert_eq!(wire.delta_text, ["", "-0.5"]);
+        assert_eq!(wire.seq, [4, 0]);
+        assert!(wire.weight_text.is_empty(), "a change has no weight");
+        let message = Message::from(&change.check().unwrap()).0;
+        assert_eq!(message.delta_text.as_deref(), Some("-0.5"));
+        assert_eq!(
+            (message.at, message.weight_text),
+            (Some(timestamp(at(7).unwrap())), None)
+        );
+        let message = Message::from(&mark.check().unwrap()).0;
+        assert_eq!((message.seq, message.at), (4, None));
     }
 
     #[test]

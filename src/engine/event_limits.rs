@@ -1,9 +1,9 @@
-//! The limits of a service on valid events: the length of ids, and how far in the future a start may be.
+//! The limits of a service on valid events: the length of ids, and how far in the future one may begin.
 //!
 //! They are checked once, before an event is appended, and not when the journal is replayed.
 
 use crate::config::Intake;
-use crate::core::{Claim, Draft, Event, Fact, Field, Micros, Refusal};
+use crate::core::{Claim, Draft, Event, Events, Fact, Field, Micros, Refusal};
 
 /// Why an event is refused; the text begins with the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,17 +15,19 @@ pub enum Rejection {
     #[error("{field}: {bytes} bytes, the maximum is {bytes_max}")]
     IdTooLong {
         /// The field of the id.
-        field: &'static str,
+        field: Field,
         /// Its length in bytes.
         bytes: usize,
         /// The limit.
         bytes_max: usize,
     },
-    /// It starts too far in the future.
+    /// It begins too far in the future.
     #[error(
-        "start: {ahead_seconds} s ahead of the server's clock, the maximum is {ahead_seconds_max} s"
+        "{field}: {ahead_seconds} s ahead of the server's clock, the maximum is {ahead_seconds_max} s"
     )]
     TooFarAhead {
+        /// `start` or `at`.
+        field: Field,
         /// How far after the current time, rounded up.
         ahead_seconds: u64,
         /// The limit.
@@ -39,8 +41,7 @@ impl Rejection {
     pub const fn field(&self) -> &'static str {
         match self {
             Self::Invalid(refusal) => refusal.field(),
-            Self::IdTooLong { field, .. } => field,
-            Self::TooFarAhead { .. } => "start",
+            Self::IdTooLong { field, .. } | Self::TooFarAhead { field, .. } => field.name(),
         }
     }
 }
@@ -48,9 +49,9 @@ impl Rejection {
 /// The limits of a service on events.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLimits {
-    /// Maximum length of `token_id`, `holder_id` and `event_id`, in bytes.
+    /// Maximum length of an id, in bytes.
     pub id_bytes_max: usize,
-    /// How far after the current time a start may be, in microseconds.
+    /// How far after the current time an event may begin, in microseconds.
     pub ahead_us_max: u64,
 }
 
@@ -64,28 +65,48 @@ impl EventLimits {
         }
     }
 
-    /// The event with the fields of `draft`, or why it is refused at the time `now`.
+    /// The event of one key with the fields of `draft`, or why it is refused at the time `now`.
     pub fn check<'a>(&self, draft: Draft<'a>, now: Micros) -> Result<Event<'a>, Rejection> {
         let event = draft.check()?;
-        self.id(Field::TokenId.name(), event.token_id)?;
-        self.id(Field::HolderId.name(), event.holder_id)?;
-        let fact = match event.claim {
+        self.id(Field::TokenId, event.token_id)?;
+        self.id(Field::HolderId, event.holder_id)?;
+        self.claim(event.claim, now)?;
+        Ok(event)
+    }
+
+    /// The events of a transfer with the fields of `draft`, or why it is refused at the time `now`.
+    pub fn check_transfer<'a>(
+        &self,
+        draft: Draft<'a>,
+        now: Micros,
+    ) -> Result<Events<'a>, Rejection> {
+        let events = draft.events()?;
+        self.id(Field::TokenId, draft.token_id)?;
+        self.id(Field::FromId, draft.from_id.unwrap_or(""))?;
+        self.id(Field::ToId, draft.to_id.unwrap_or(""))?;
+        // Both have the same one but for the sign.
+        self.claim(events[0].claim, now)?;
+        Ok(events)
+    }
+
+    fn claim(&self, claim: Claim<'_>, now: Micros) -> Result<(), Rejection> {
+        let fact = match claim {
             Claim::Plain(fact) => Some(fact),
             Claim::Named { event_id, standing } => {
-                self.id("event_id", event_id)?;
+                self.id(Field::EventId, event_id)?;
                 standing.fact
             }
         };
         match fact {
             Some(Fact::Closed { start, .. } | Fact::Start { at: start, .. }) => {
-                self.start(start, now)?;
+                self.begin(Field::Start, start, now)
             }
-            Some(Fact::Stop { .. } | Fact::Change { .. }) | None => {}
+            Some(Fact::Change { at, .. }) => self.begin(Field::At, at, now),
+            Some(Fact::Stop { .. }) | None => Ok(()),
         }
-        Ok(event)
     }
 
-    fn id(&self, field: &'static str, id: &str) -> Result<(), Rejection> {
+    fn id(&self, field: Field, id: &str) -> Result<(), Rejection> {
         if id.len() <= self.id_bytes_max {
             return Ok(());
         }
@@ -96,12 +117,13 @@ impl EventLimits {
         })
     }
 
-    fn start(&self, start: Micros, now: Micros) -> Result<(), Rejection> {
-        let ahead = u64::try_from(start.get() - now.get()).unwrap_or(0);
+    fn begin(&self, field: Field, begin: Micros, now: Micros) -> Result<(), Rejection> {
+        let ahead = u64::try_from(begin.get() - now.get()).unwrap_or(0);
         if ahead <= self.ahead_us_max {
             return Ok(());
         }
         Err(Rejection::TooFarAhead {
+            field,
             ahead_seconds: ahead.div_ceil(1_000_000),
             ahead_seconds_max: self.ahead_us_max / 1_000_000,
         })

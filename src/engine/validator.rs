@@ -24,10 +24,21 @@ impl<'e> Validator<'e> {
         }
     }
 
-    /// Adds the event of `draft` to `events`, or says why it is refused.
+    /// Adds the event of `draft`, or both events of a transfer, to `events`, or says why it is refused.
     #[inline]
     pub fn accept(&self, draft: Draft<'_>, events: &mut EventBatch) -> Result<(), Rejection> {
+        if draft.is_transfer() {
+            return self.accept_transfer(draft, events);
+        }
         events.push(&self.limits.check(draft, self.now)?);
+        Ok(())
+    }
+
+    /// A batch is stored whole, so both parties change or none.
+    fn accept_transfer(&self, draft: Draft<'_>, events: &mut EventBatch) -> Result<(), Rejection> {
+        for event in self.limits.check_transfer(draft, self.now)? {
+            events.push(&event);
+        }
         Ok(())
     }
 

@@ -21,7 +21,7 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// The conditions of an engine; the gauge of the current one is 1.
 const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
 /// Why an event can be refused: one of its fields, a line that is not JSON, a line that is too long.
-const REFUSAL_REASONS: [&str; 11] = [
+const REFUSAL_REASONS: [&str; 19] = [
     "token_id",
     "holder_id",
     "start",
@@ -31,6 +31,14 @@ const REFUSAL_REASONS: [&str; 11] = [
     "event_id",
     "revision",
     "retract",
+    "at",
+    "delta",
+    "delta_text",
+    "seq",
+    "from_id",
+    "to_id",
+    "amount",
+    "amount_text",
     "json",
     "line",
 ];

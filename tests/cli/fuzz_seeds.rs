@@ -60,6 +60,9 @@ fn message(event: &Event<'_>) -> HoldMsg {
         event_id: fields.event_id.map(str::to_owned),
         revision: fields.revision,
         retract: fields.retract,
+        at: fields.at.map(timestamp),
+        delta_text: fields.delta.map(|delta| delta.to_string()),
+        seq: fields.seq,
         ..HoldMsg::default()
     }
 }
@@ -73,16 +76,20 @@ fn columns(events: &[Event<'_>]) -> HoldBatch {
         batch.holder_id.push(event.holder_id.to_owned());
         batch.start_us.push(micros(fields.start));
         batch.end_us.push(micros(fields.end));
-        batch.weight_text.push(
-            fields
-                .weight
-                .map_or_else(|| "1".to_owned(), |weight| weight.to_string()),
-        );
+        let text = |decimal: Option<String>| decimal.unwrap_or_default();
+        batch
+            .weight_text
+            .push(text(fields.weight.map(|weight| weight.to_string())));
         batch
             .event_id
             .push(fields.event_id.unwrap_or_default().to_owned());
         batch.revision.push(fields.revision);
         batch.retract.push(fields.retract);
+        batch.at_us.push(micros(fields.at));
+        batch
+            .delta_text
+            .push(text(fields.delta.map(|delta| delta.to_string())));
+        batch.seq.push(fields.seq);
     }
     batch
 }

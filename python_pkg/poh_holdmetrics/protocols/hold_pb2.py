@@ -27,49 +27,53 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$poh_holdmetrics/protocols/hold.proto\x12\x03poh\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x02\n\x07HoldMsg\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x11\n\tholder_id\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06weight\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x65vent_id\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08revision\x18\x07 \x01(\x04\x12\x0f\n\x07retract\x18\x08 \x01(\x08\x12\x18\n\x0bweight_text\x18\t \x01(\tH\x02\x88\x01\x01\x42\t\n\x07_weightB\x0b\n\t_event_idB\x0e\n\x0c_weight_text\"\xac\x01\n\tHoldBatch\x12\x10\n\x08token_id\x18\x01 \x03(\t\x12\x11\n\tholder_id\x18\x02 \x03(\t\x12\x10\n\x08start_us\x18\x03 \x03(\x10\x12\x0e\n\x06\x65nd_us\x18\x04 \x03(\x10\x12\x0e\n\x06weight\x18\x05 \x03(\x01\x12\x13\n\x0bweight_text\x18\x06 \x03(\t\x12\x10\n\x08\x65vent_id\x18\x07 \x03(\t\x12\x10\n\x08revision\x18\x08 \x03(\x04\x12\x0f\n\x07retract\x18\t \x03(\x08\"\x97\x01\n\x07HoldAck\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12#\n\ndurability\x18\x02 \x01(\x0e\x32\x0f.poh.Durability\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x04\x12\x1d\n\x07refused\x18\x05 \x03(\x0b\x32\x0c.poh.Refusal\x12\x15\n\rrefused_total\x18\x06 \x01(\x04\"Q\n\x07Refusal\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x03row\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\tB\x06\n\x04_row\"|\n\x08HoldStat\x12\x11\n\tholder_id\x18\x01 \x01(\t\x12\x15\n\rtotal_seconds\x18\x02 \x01(\x03\x12\x16\n\x0eweighted_score\x18\x03 \x01(\x01\x12.\n\nupdated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x0bHolderScore\x12\x0c\n\x04rank\x18\x01 \x01(\x04\x12\x11\n\tholder_id\x18\x02 \x01(\t\x12\x0f\n\x07held_us\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\t\x12\x16\n\x0eweighted_score\x18\x05 \x01(\x01\x12\x15\n\rtotal_seconds\x18\x06 \x01(\x03\"r\n\x06Window\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63losed_only\x18\x03 \x01(\x08\"}\n\x12GetSnapshotRequest\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12\x10\n\x08token_id\x18\x02 \x01(\t\x12\x11\n\tholder_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x8c\x01\n\x08Snapshot\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12!\n\x07holders\x18\x02 \x03(\x0b\x32\x10.poh.HolderScore\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x15\n\rholders_total\x18\x04 \x01(\x04\x12\x10\n\x08sequence\x18\x05 \x01(\x04\"Q\n\x15GetLeaderboardRequest\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12\x10\n\x08token_id\x18\x02 \x01(\t\x12\t\n\x01n\x18\x03 \x01(\r\"v\n\x0bLeaderboard\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12!\n\x07holders\x18\x02 \x03(\x0b\x32\x10.poh.HolderScore\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x15\n\rholders_total\x18\x04 \x01(\x04\"T\n\x10GetHolderRequest\x12\x11\n\tholder_id\x18\x01 \x01(\t\x12\x1b\n\x06window\x18\x02 \x01(\x0b\x32\x0b.poh.Window\x12\x10\n\x08token_id\x18\x03 \x01(\t\"\xb1\x01\n\x0cHolderReport\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12 \n\x06holder\x18\x02 \x01(\x0b\x32\x10.poh.HolderScore\x12\x1e\n\x04keys\x18\x03 \x03(\x0b\x32\x10.poh.KeySegments\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x19\n\x11segments_left_out\x18\x05 \x01(\x04\x12\x15\n\rkeys_left_out\x18\x06 \x01(\x04\"?\n\x0bKeySegments\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1e\n\x08segments\x18\x02 \x03(\x0b\x32\x0c.poh.Segment\"m\n\x07Segment\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06weight\x18\x03 \x01(\t\"m\n\x0cWatchRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\t\n\x01n\x18\x02 \x01(\r\x12+\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63losed_only\x18\x04 \x01(\x08\"\x81\x01\n\x11LeaderboardChange\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x07\x63hanged\x18\x02 \x03(\x0b\x32\x10.poh.HolderScore\x12\x0c\n\x04left\x18\x03 \x03(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04*C\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x44URABLE\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x32\xaa\x03\n\x0bHoldMetrics\x12$\n\x06Record\x12\x0c.poh.HoldMsg\x1a\x0c.poh.HoldAck\x12+\n\tBroadcast\x12\x0c.poh.HoldMsg\x1a\x0c.poh.HoldAck(\x01\x30\x01\x12\x32\n\x0e\x42roadcastBatch\x12\x0e.poh.HoldBatch\x1a\x0c.poh.HoldAck(\x01\x30\x01\x12\x30\n\x05Stats\x12\x16.google.protobuf.Empty\x1a\r.poh.HoldStat0\x01\x12\x35\n\x0bGetSnapshot\x12\x17.poh.GetSnapshotRequest\x1a\r.poh.Snapshot\x12>\n\x0eGetLeaderboard\x12\x1a.poh.GetLeaderboardRequest\x1a\x10.poh.Leaderboard\x12\x35\n\tGetHolder\x12\x15.poh.GetHolderRequest\x1a\x11.poh.HolderReport\x12\x34\n\x05Watch\x12\x11.poh.WatchRequest\x1a\x16.poh.LeaderboardChange0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$poh_holdmetrics/protocols/hold.proto\x12\x03poh\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x03\n\x07HoldMsg\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x11\n\tholder_id\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06weight\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x65vent_id\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08revision\x18\x07 \x01(\x04\x12\x0f\n\x07retract\x18\x08 \x01(\x08\x12\x18\n\x0bweight_text\x18\t \x01(\tH\x02\x88\x01\x01\x12&\n\x02\x61t\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05\x64\x65lta\x18\x0b \x01(\x01H\x03\x88\x01\x01\x12\x17\n\ndelta_text\x18\x0c \x01(\tH\x04\x88\x01\x01\x12\x0b\n\x03seq\x18\r \x01(\x04\x42\t\n\x07_weightB\x0b\n\t_event_idB\x0e\n\x0c_weight_textB\x08\n\x06_deltaB\r\n\x0b_delta_text\"\xeb\x01\n\tHoldBatch\x12\x10\n\x08token_id\x18\x01 \x03(\t\x12\x11\n\tholder_id\x18\x02 \x03(\t\x12\x10\n\x08start_us\x18\x03 \x03(\x10\x12\x0e\n\x06\x65nd_us\x18\x04 \x03(\x10\x12\x0e\n\x06weight\x18\x05 \x03(\x01\x12\x13\n\x0bweight_text\x18\x06 \x03(\t\x12\x10\n\x08\x65vent_id\x18\x07 \x03(\t\x12\x10\n\x08revision\x18\x08 \x03(\x04\x12\x0f\n\x07retract\x18\t \x03(\x08\x12\r\n\x05\x61t_us\x18\n \x03(\x10\x12\r\n\x05\x64\x65lta\x18\x0b \x03(\x01\x12\x12\n\ndelta_text\x18\x0c \x03(\t\x12\x0b\n\x03seq\x18\r \x03(\x04\"\xf3\x01\n\x0bTransferMsg\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66rom_id\x18\x02 \x01(\t\x12\r\n\x05to_id\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06\x61mount\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0b\x61mount_text\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\x04\x12\x0f\n\x07retract\x18\t \x01(\x08\x12\x0b\n\x03seq\x18\n \x01(\x04\x42\t\n\x07_amountB\x0e\n\x0c_amount_text\"\xb7\x01\n\rTransferBatch\x12\x10\n\x08token_id\x18\x01 \x03(\t\x12\x0f\n\x07\x66rom_id\x18\x02 \x03(\t\x12\r\n\x05to_id\x18\x03 \x03(\t\x12\r\n\x05\x61t_us\x18\x04 \x03(\x10\x12\x0e\n\x06\x61mount\x18\x05 \x03(\x01\x12\x13\n\x0b\x61mount_text\x18\x06 \x03(\t\x12\x10\n\x08\x65vent_id\x18\x07 \x03(\t\x12\x10\n\x08revision\x18\x08 \x03(\x04\x12\x0f\n\x07retract\x18\t \x03(\x08\x12\x0b\n\x03seq\x18\n \x03(\x04\"\x97\x01\n\x07HoldAck\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12#\n\ndurability\x18\x02 \x01(\x0e\x32\x0f.poh.Durability\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x04\x12\x1d\n\x07refused\x18\x05 \x03(\x0b\x32\x0c.poh.Refusal\x12\x15\n\rrefused_total\x18\x06 \x01(\x04\"Q\n\x07Refusal\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x03row\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\tB\x06\n\x04_row\"|\n\x08HoldStat\x12\x11\n\tholder_id\x18\x01 \x01(\t\x12\x15\n\rtotal_seconds\x18\x02 \x01(\x03\x12\x16\n\x0eweighted_score\x18\x03 \x01(\x01\x12.\n\nupdated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n\x0bHolderScore\x12\x0c\n\x04rank\x18\x01 \x01(\x04\x12\x11\n\tholder_id\x18\x02 \x01(\t\x12\x0f\n\x07held_us\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\t\x12\x16\n\x0eweighted_score\x18\x05 \x01(\x01\x12\x15\n\rtotal_seconds\x18\x06 \x01(\x03\"r\n\x06Window\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63losed_only\x18\x03 \x01(\x08\"}\n\x12GetSnapshotRequest\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12\x10\n\x08token_id\x18\x02 \x01(\t\x12\x11\n\tholder_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x8c\x01\n\x08Snapshot\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12!\n\x07holders\x18\x02 \x03(\x0b\x32\x10.poh.HolderScore\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x15\n\rholders_total\x18\x04 \x01(\x04\x12\x10\n\x08sequence\x18\x05 \x01(\x04\"Q\n\x15GetLeaderboardRequest\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12\x10\n\x08token_id\x18\x02 \x01(\t\x12\t\n\x01n\x18\x03 \x01(\r\"v\n\x0bLeaderboard\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12!\n\x07holders\x18\x02 \x03(\x0b\x32\x10.poh.HolderScore\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x15\n\rholders_total\x18\x04 \x01(\x04\"T\n\x10GetHolderRequest\x12\x11\n\tholder_id\x18\x01 \x01(\t\x12\x1b\n\x06window\x18\x02 \x01(\x0b\x32\x0b.poh.Window\x12\x10\n\x08token_id\x18\x03 \x01(\t\"\xb1\x01\n\x0cHolderReport\x12\x1b\n\x06window\x18\x01 \x01(\x0b\x32\x0b.poh.Window\x12 \n\x06holder\x18\x02 \x01(\x0b\x32\x10.poh.HolderScore\x12\x1e\n\x04keys\x18\x03 \x03(\x0b\x32\x10.poh.KeySegments\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x19\n\x11segments_left_out\x18\x05 \x01(\x04\x12\x15\n\rkeys_left_out\x18\x06 \x01(\x04\"?\n\x0bKeySegments\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x1e\n\x08segments\x18\x02 \x03(\x0b\x32\x0c.poh.Segment\"m\n\x07Segment\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06weight\x18\x03 \x01(\t\"m\n\x0cWatchRequest\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\t\n\x01n\x18\x02 \x01(\r\x12+\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x63losed_only\x18\x04 \x01(\x08\"\x81\x01\n\x11LeaderboardChange\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x07\x63hanged\x18\x02 \x03(\x0b\x32\x10.poh.HolderScore\x12\x0c\n\x04left\x18\x03 \x03(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04*C\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x44URABLE\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x32\xd6\x04\n\x0bHoldMetrics\x12$\n\x06Record\x12\x0c.poh.HoldMsg\x1a\x0c.poh.HoldAck\x12+\n\tBroadcast\x12\x0c.poh.HoldMsg\x1a\x0c.poh.HoldAck(\x01\x30\x01\x12\x32\n\x0e\x42roadcastBatch\x12\x0e.poh.HoldBatch\x1a\x0c.poh.HoldAck(\x01\x30\x01\x12\x30\n\x0eRecordTransfer\x12\x10.poh.TransferMsg\x1a\x0c.poh.HoldAck\x12\x38\n\x12\x42roadcastTransfers\x12\x10.poh.TransferMsg\x1a\x0c.poh.HoldAck(\x01\x30\x01\x12>\n\x16\x42roadcastTransferBatch\x12\x12.poh.TransferBatch\x1a\x0c.poh.HoldAck(\x01\x30\x01\x12\x30\n\x05Stats\x12\x16.google.protobuf.Empty\x1a\r.poh.HoldStat0\x01\x12\x35\n\x0bGetSnapshot\x12\x17.poh.GetSnapshotRequest\x1a\r.poh.Snapshot\x12>\n\x0eGetLeaderboard\x12\x1a.poh.GetLeaderboardRequest\x1a\x10.poh.Leaderboard\x12\x35\n\tGetHolder\x12\x15.poh.GetHolderRequest\x1a\x11.poh.HolderReport\x12\x34\n\x05Watch\x12\x11.poh.WatchRequest\x1a\x16.poh.LeaderboardChange0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'poh_holdmetrics.protocols.hold_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DURABILITY']._serialized_start=2356
-  _globals['_DURABILITY']._serialized_end=2423
+  _globals['_DURABILITY']._serialized_start=2974
+  _globals['_DURABILITY']._serialized_end=3041
   _globals['_HOLDMSG']._serialized_start=140
-  _globals['_HOLDMSG']._serialized_end=415
-  _globals['_HOLDBATCH']._serialized_start=418
-  _globals['_HOLDBATCH']._serialized_end=590
-  _globals['_HOLDACK']._serialized_start=593
-  _globals['_HOLDACK']._serialized_end=744
-  _globals['_REFUSAL']._serialized_start=746
-  _globals['_REFUSAL']._serialized_end=827
-  _globals['_HOLDSTAT']._serialized_start=829
-  _globals['_HOLDSTAT']._serialized_end=953
-  _globals['_HOLDERSCORE']._serialized_start=955
-  _globals['_HOLDERSCORE']._serialized_end=1080
-  _globals['_WINDOW']._serialized_start=1082
-  _globals['_WINDOW']._serialized_end=1196
-  _globals['_GETSNAPSHOTREQUEST']._serialized_start=1198
-  _globals['_GETSNAPSHOTREQUEST']._serialized_end=1323
-  _globals['_SNAPSHOT']._serialized_start=1326
-  _globals['_SNAPSHOT']._serialized_end=1466
-  _globals['_GETLEADERBOARDREQUEST']._serialized_start=1468
-  _globals['_GETLEADERBOARDREQUEST']._serialized_end=1549
-  _globals['_LEADERBOARD']._serialized_start=1551
-  _globals['_LEADERBOARD']._serialized_end=1669
-  _globals['_GETHOLDERREQUEST']._serialized_start=1671
-  _globals['_GETHOLDERREQUEST']._serialized_end=1755
-  _globals['_HOLDERREPORT']._serialized_start=1758
-  _globals['_HOLDERREPORT']._serialized_end=1935
-  _globals['_KEYSEGMENTS']._serialized_start=1937
-  _globals['_KEYSEGMENTS']._serialized_end=2000
-  _globals['_SEGMENT']._serialized_start=2002
-  _globals['_SEGMENT']._serialized_end=2111
-  _globals['_WATCHREQUEST']._serialized_start=2113
-  _globals['_WATCHREQUEST']._serialized_end=2222
-  _globals['_LEADERBOARDCHANGE']._serialized_start=2225
-  _globals['_LEADERBOARDCHANGE']._serialized_end=2354
-  _globals['_HOLDMETRICS']._serialized_start=2426
-  _globals['_HOLDMETRICS']._serialized_end=2852
+  _globals['_HOLDMSG']._serialized_end=538
+  _globals['_HOLDBATCH']._serialized_start=541
+  _globals['_HOLDBATCH']._serialized_end=776
+  _globals['_TRANSFERMSG']._serialized_start=779
+  _globals['_TRANSFERMSG']._serialized_end=1022
+  _globals['_TRANSFERBATCH']._serialized_start=1025
+  _globals['_TRANSFERBATCH']._serialized_end=1208
+  _globals['_HOLDACK']._serialized_start=1211
+  _globals['_HOLDACK']._serialized_end=1362
+  _globals['_REFUSAL']._serialized_start=1364
+  _globals['_REFUSAL']._serialized_end=1445
+  _globals['_HOLDSTAT']._serialized_start=1447
+  _globals['_HOLDSTAT']._serialized_end=1571
+  _globals['_HOLDERSCORE']._serialized_start=1573
+  _globals['_HOLDERSCORE']._serialized_end=1698
+  _globals['_WINDOW']._serialized_start=1700
+  _globals['_WINDOW']._serialized_end=1814
+  _globals['_GETSNAPSHOTREQUEST']._serialized_start=1816
+  _globals['_GETSNAPSHOTREQUEST']._serialized_end=1941
+  _globals['_SNAPSHOT']._serialized_start=1944
+  _globals['_SNAPSHOT']._serialized_end=2084
+  _globals['_GETLEADERBOARDREQUEST']._serialized_start=2086
+  _globals['_GETLEADERBOARDREQUEST']._serialized_end=2167
+  _globals['_LEADERBOARD']._serialized_start=2169
+  _globals['_LEADERBOARD']._serialized_end=2287
+  _globals['_GETHOLDERREQUEST']._serialized_start=2289
+  _globals['_GETHOLDERREQUEST']._serialized_end=2373
+  _globals['_HOLDERREPORT']._serialized_start=2376
+  _globals['_HOLDERREPORT']._serialized_end=2553
+  _globals['_KEYSEGMENTS']._serialized_start=2555
+  _globals['_KEYSEGMENTS']._serialized_end=2618
+  _globals['_SEGMENT']._serialized_start=2620
+  _globals['_SEGMENT']._serialized_end=2729
+  _globals['_WATCHREQUEST']._serialized_start=2731
+  _globals['_WATCHREQUEST']._serialized_end=2840
+  _globals['_LEADERBOARDCHANGE']._serialized_start=2843
+  _globals['_LEADERBOARDCHANGE']._serialized_end=2972
+  _globals['_HOLDMETRICS']._serialized_start=3044
+  _globals['_HOLDMETRICS']._serialized_end=3642
 # @@protoc_insertion_point(module_scope)

@@ -22,7 +22,7 @@ DURABLE: Durability
 BUFFERED: Durability
 
 class HoldMsg(_message.Message):
-    __slots__ = ("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract", "weight_text")
+    __slots__ = ("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract", "weight_text", "at", "delta", "delta_text", "seq")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,10 @@ class HoldMsg(_message.Message):
     REVISION_FIELD_NUMBER: _ClassVar[int]
     RETRACT_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    DELTA_TEXT_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     holder_id: str
     start: _timestamp_pb2.Timestamp
@@ -41,10 +45,14 @@ class HoldMsg(_message.Message):
     revision: int
     retract: bool
     weight_text: str
-    def __init__(self, token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[float] = ..., event_id: _Optional[str] = ..., revision: _Optional[int] = ..., retract: bool = ..., weight_text: _Optional[str] = ...) -> None: ...
+    at: _timestamp_pb2.Timestamp
+    delta: float
+    delta_text: str
+    seq: int
+    def __init__(self, token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[float] = ..., event_id: _Optional[str] = ..., revision: _Optional[int] = ..., retract: bool = ..., weight_text: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delta: _Optional[float] = ..., delta_text: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class HoldBatch(_message.Message):
-    __slots__ = ("token_id", "holder_id", "start_us", "end_us", "weight", "weight_text", "event_id", "revision", "retract")
+    __slots__ = ("token_id", "holder_id", "start_us", "end_us", "weight", "weight_text", "event_id", "revision", "retract", "at_us", "delta", "delta_text", "seq")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
     START_US_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +62,10 @@ class HoldBatch(_message.Message):
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     RETRACT_FIELD_NUMBER: _ClassVar[int]
+    AT_US_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    DELTA_TEXT_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
     token_id: _containers.RepeatedScalarFieldContainer[str]
     holder_id: _containers.RepeatedScalarFieldContainer[str]
     start_us: _containers.RepeatedScalarFieldContainer[int]
@@ -63,7 +75,59 @@ class HoldBatch(_message.Message):
     event_id: _containers.RepeatedScalarFieldContainer[str]
     revision: _containers.RepeatedScalarFieldContainer[int]
     retract: _containers.RepeatedScalarFieldContainer[bool]
-    def __init__(self, token_id: _Optional[_Iterable[str]] = ..., holder_id: _Optional[_Iterable[str]] = ..., start_us: _Optional[_Iterable[int]] = ..., end_us: _Optional[_Iterable[int]] = ..., weight: _Optional[_Iterable[float]] = ..., weight_text: _Optional[_Iterable[str]] = ..., event_id: _Optional[_Iterable[str]] = ..., revision: _Optional[_Iterable[int]] = ..., retract: _Optional[_Iterable[bool]] = ...) -> None: ...
+    at_us: _containers.RepeatedScalarFieldContainer[int]
+    delta: _containers.RepeatedScalarFieldContainer[float]
+    delta_text: _containers.RepeatedScalarFieldContainer[str]
+    seq: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, token_id: _Optional[_Iterable[str]] = ..., holder_id: _Optional[_Iterable[str]] = ..., start_us: _Optional[_Iterable[int]] = ..., end_us: _Optional[_Iterable[int]] = ..., weight: _Optional[_Iterable[float]] = ..., weight_text: _Optional[_Iterable[str]] = ..., event_id: _Optional[_Iterable[str]] = ..., revision: _Optional[_Iterable[int]] = ..., retract: _Optional[_Iterable[bool]] = ..., at_us: _Optional[_Iterable[int]] = ..., delta: _Optional[_Iterable[float]] = ..., delta_text: _Optional[_Iterable[str]] = ..., seq: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class TransferMsg(_message.Message):
+    __slots__ = ("token_id", "from_id", "to_id", "at", "amount", "amount_text", "event_id", "revision", "retract", "seq")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    RETRACT_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    from_id: str
+    to_id: str
+    at: _timestamp_pb2.Timestamp
+    amount: float
+    amount_text: str
+    event_id: str
+    revision: int
+    retract: bool
+    seq: int
+    def __init__(self, token_id: _Optional[str] = ..., from_id: _Optional[str] = ..., to_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amount: _Optional[float] = ..., amount_text: _Optional[str] = ..., event_id: _Optional[str] = ..., revision: _Optional[int] = ..., retract: bool = ..., seq: _Optional[int] = ...) -> None: ...
+
+class TransferBatch(_message.Message):
+    __slots__ = ("token_id", "from_id", "to_id", "at_us", "amount", "amount_text", "event_id", "revision", "retract", "seq")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_US_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    RETRACT_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    token_id: _containers.RepeatedScalarFieldContainer[str]
+    from_id: _containers.RepeatedScalarFieldContainer[str]
+    to_id: _containers.RepeatedScalarFieldContainer[str]
+    at_us: _containers.RepeatedScalarFieldContainer[int]
+    amount: _containers.RepeatedScalarFieldContainer[float]
+    amount_text: _containers.RepeatedScalarFieldContainer[str]
+    event_id: _containers.RepeatedScalarFieldContainer[str]
+    revision: _containers.RepeatedScalarFieldContainer[int]
+    retract: _containers.RepeatedScalarFieldContainer[bool]
+    seq: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, token_id: _Optional[_Iterable[str]] = ..., from_id: _Optional[_Iterable[str]] = ..., to_id: _Optional[_Iterable[str]] = ..., at_us: _Optional[_Iterable[int]] = ..., amount: _Optional[_Iterable[float]] = ..., amount_text: _Optional[_Iterable[str]] = ..., event_id: _Optional[_Iterable[str]] = ..., revision: _Optional[_Iterable[int]] = ..., retract: _Optional[_Iterable[bool]] = ..., seq: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class HoldAck(_message.Message):
     __slots__ = ("sequence", "durability", "index", "accepted", "refused", "refused_total")

@@ -50,6 +50,21 @@ class HoldMetricsStub(object):
                 request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldBatch.SerializeToString,
                 response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
                 _registered_method=True)
+        self.RecordTransfer = channel.unary_unary(
+                '/poh.HoldMetrics/RecordTransfer',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferMsg.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
+                _registered_method=True)
+        self.BroadcastTransfers = channel.stream_stream(
+                '/poh.HoldMetrics/BroadcastTransfers',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferMsg.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
+                _registered_method=True)
+        self.BroadcastTransferBatch = channel.stream_stream(
+                '/poh.HoldMetrics/BroadcastTransferBatch',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferBatch.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
+                _registered_method=True)
         self.Stats = channel.unary_stream(
                 '/poh.HoldMetrics/Stats',
                 request_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
@@ -100,6 +115,27 @@ class HoldMetricsServicer(object):
 
     def BroadcastBatch(self, request_iterator, context):
         """Stores batches of events in columns, with one acknowledgement per batch, in order. It ends like Broadcast.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordTransfer(self, request, context):
+        """Record for a transfer: the changes of both parties are stored together or not at all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BroadcastTransfers(self, request_iterator, context):
+        """Broadcast for transfers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BroadcastTransferBatch(self, request_iterator, context):
+        """BroadcastBatch for transfers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +195,21 @@ def add_HoldMetricsServicer_to_server(servicer, server):
             'BroadcastBatch': grpc.stream_stream_rpc_method_handler(
                     servicer.BroadcastBatch,
                     request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldBatch.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.SerializeToString,
+            ),
+            'RecordTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordTransfer,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferMsg.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.SerializeToString,
+            ),
+            'BroadcastTransfers': grpc.stream_stream_rpc_method_handler(
+                    servicer.BroadcastTransfers,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferMsg.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.SerializeToString,
+            ),
+            'BroadcastTransferBatch': grpc.stream_stream_rpc_method_handler(
+                    servicer.BroadcastTransferBatch,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferBatch.FromString,
                     response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.SerializeToString,
             ),
             'Stats': grpc.unary_stream_rpc_method_handler(
@@ -267,6 +318,87 @@ class HoldMetrics(object):
             target,
             '/poh.HoldMetrics/BroadcastBatch',
             poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldBatch.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/poh.HoldMetrics/RecordTransfer',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferMsg.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BroadcastTransfers(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/poh.HoldMetrics/BroadcastTransfers',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferMsg.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BroadcastTransferBatch(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/poh.HoldMetrics/BroadcastTransferBatch',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.TransferBatch.SerializeToString,
             poh__holdmetrics_dot_protocols_dot_hold__pb2.HoldAck.FromString,
             options,
             channel_credentials,

@@ -16,7 +16,11 @@ pub(in crate::net) struct AckGroup {
     /// Index of its last message in the stream.
     pub(super) index: u64,
     pub(super) messages: u32,
+    /// Messages or rows.
     pub(super) accepted: u64,
+    /// The events that they state: two for a transfer between two holders.
+    events: u64,
+    /// Messages or rows.
     pub(super) refused_total: u64,
     refused: Vec<Refusal>,
     /// Sequence number of its last accepted event; 0 before its batch is durable, and if there is none.
@@ -24,17 +28,23 @@ pub(in crate::net) struct AckGroup {
 }
 
 impl AckGroup {
-    /// Refuses `events` for one reason; without a row, all of a batch.
+    /// Accepts so many messages or rows, which state `events` events.
+    pub(super) fn accept(&mut self, accepted: u64, events: u32) {
+        self.accepted += accepted;
+        self.events += u64::from(events);
+    }
+
+    /// Refuses `rows` for one reason; without a `row`, all of a batch.
     pub(super) fn refuse(
         &mut self,
         validator: &Validator<'_>,
         row: Option<u64>,
         field: &'static str,
         reason: &dyn std::fmt::Display,
-        events: u64,
+        rows: u64,
     ) {
-        validator.count_refused(field, events);
-        self.refused_total += events;
+        validator.count_refused(field, rows);
+        self.refused_total += rows;
         if self.refused.len() < REFUSED_LISTED_MAX {
             self.refused.push(Refusal {
                 index: self.index,
@@ -59,6 +69,7 @@ impl AckGroup {
         self.index = next.index;
         self.messages += next.messages;
         self.accepted += next.accepted;
+        self.events += next.events;
         self.refused_total += next.refused_total;
         self.refused.extend(next.refused);
         // If all events of the next group were refused, it has no sequence number.
@@ -83,8 +94,8 @@ impl AckQueue {
             self.durability = Some(receipt.durability);
             // The numbers of two batches need not be adjacent: other streams send batches too.
             let mut sequence = receipt.first - 1;
-            for group in groups.iter_mut().filter(|group| group.accepted > 0) {
-                sequence += group.accepted;
+            for group in groups.iter_mut().filter(|group| group.events > 0) {
+                sequence += group.events;
                 group.sequence = sequence;
             }
         }
@@ -144,6 +155,7 @@ mod tests {
             index,
             messages: accepted + refused,
             accepted: accepted.into(),
+            events: accepted.into(),
             refused_total: refused.into(),
             refused: vec![Refusal::default(); refused as usize],
             sequence: 0,
@@ -180,6 +192,15 @@ mod tests {
         queue.push(batch(vec![group(5, 1, 1)], Some((30, 30))), 5);
         assert!(queue.is_due(5), "four and two are more than five");
         assert_eq!(acks(&mut queue), [(3, 21, 3, 1), (5, 30, 1, 1)]);
+    }
+
+    #[test]
+    fn a_transfer_counts_once_and_takes_two_numbers() {
+        let mut queue = AckQueue::default();
+        let mut transfers = group(1, 0, 0);
+        transfers.accept(2, 4);
+        queue.push(batch(vec![transfers, group(2, 1, 0)], Some((7, 11))), 2);
+        assert_eq!(acks(&mut queue), [(1, 10, 2, 0), (2, 11, 1, 0)]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Converts the rows of a batch in columns into drafts of events.
+//! Converts the rows of a batch in columns into drafts of events or transfers.
 //!
 //! A batch whose columns do not match is refused as a whole; an invalid row is refused by itself.
 
+use super::event::{Sent, decimal, text_name};
 use crate::core::columns::ABSENT;
-use crate::core::{Draft, Field, Micros, Refusal, Wad};
-use crate::net::pb::HoldBatch;
+use crate::core::{Delta, Draft, Field, Micros, Refusal, Wad};
+use crate::net::pb::{HoldBatch, TransferBatch};
 
 /// Why a batch is refused as a whole; the text begins with the column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,9 +28,11 @@ pub(in crate::net) enum BatchRefusal {
         /// The maximum.
         rows_max: usize,
     },
-    /// Two columns of weights.
-    #[error("weight_text: weight is given too; send one of the two")]
-    TwoWeights {
+    /// A column of doubles and one of texts for the same decimal.
+    #[error("{field}_text: {field} is given too; send one of the two")]
+    TwoDecimals {
+        /// The decimal.
+        field: Field,
         /// The length of the longest column.
         rows: usize,
     },
@@ -41,49 +44,50 @@ impl BatchRefusal {
         match self {
             Self::Length { column, .. } => column,
             Self::TooLong { .. } => "token_id",
-            Self::TwoWeights { .. } => "weight_text",
+            Self::TwoDecimals { field, .. } => text_name(*field),
         }
     }
 
     /// How many events it refuses.
     pub(in crate::net) const fn rows(&self) -> usize {
         match self {
-            Self::Length { rows, .. } | Self::TooLong { rows, .. } | Self::TwoWeights { rows } => {
-                *rows
-            }
+            Self::Length { rows, .. }
+            | Self::TooLong { rows, .. }
+            | Self::TwoDecimals { rows, .. } => *rows,
         }
     }
 }
 
+/// A message with one event or transfer per row.
+pub(in crate::net) trait Columns {
+    /// The name and the length of each column.
+    fn lengths(&self) -> impl Iterator<Item = (&'static str, usize)>;
+
+    /// The decimal that has two columns, if there is one.
+    fn decimal_given_twice(&self) -> Option<Field>;
+
+    /// The fields of one row; a missing id is reported before an invalid time.
+    fn draft(&self, row: usize) -> Result<Draft<'_>, Refusal>;
+}
+
 /// A batch whose columns match.
-pub(in crate::net) struct Rows<'a> {
-    batch: &'a HoldBatch,
+pub(in crate::net) struct Rows<'a, B> {
+    batch: &'a B,
     count: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a, B: Columns> Rows<'a, B> {
     /// The rows of `batch`, at most `rows_max` of them.
-    pub(in crate::net) fn new(batch: &'a HoldBatch, rows_max: usize) -> Result<Self, BatchRefusal> {
-        let lengths = [
-            ("token_id", batch.token_id.len()),
-            ("holder_id", batch.holder_id.len()),
-            ("start_us", batch.start_us.len()),
-            ("end_us", batch.end_us.len()),
-            ("weight", batch.weight.len()),
-            ("weight_text", batch.weight_text.len()),
-            ("event_id", batch.event_id.len()),
-            ("revision", batch.revision.len()),
-            ("retract", batch.retract.len()),
-        ];
-        let rows = lengths.iter().map(|(_, values)| *values).max().unwrap_or(0);
+    pub(in crate::net) fn new(batch: &'a B, rows_max: usize) -> Result<Self, BatchRefusal> {
+        let rows = batch.lengths().map(|(_, values)| values).max().unwrap_or(0);
         if rows > rows_max {
             return Err(BatchRefusal::TooLong { rows, rows_max });
         }
-        if !batch.weight.is_empty() && !batch.weight_text.is_empty() {
-            return Err(BatchRefusal::TwoWeights { rows });
+        if let Some(field) = batch.decimal_given_twice() {
+            return Err(BatchRefusal::TwoDecimals { field, rows });
         }
-        match lengths
-            .into_iter()
+        match batch
+            .lengths()
             .find(|(_, values)| !matches!(values, 0 | 1) && *values != rows)
         {
             Some((column, values)) => Err(BatchRefusal::Length {
@@ -99,29 +103,105 @@ impl<'a> Rows<'a> {
         self.count
     }
 
-    /// The fields of one row; a missing id is reported before an invalid time.
+    #[inline]
     pub(in crate::net) fn draft(&self, row: usize) -> Result<Draft<'a>, Refusal> {
-        let batch = self.batch;
-        let (token_id, holder_id) = (text(&batch.token_id, row), text(&batch.holder_id, row));
+        self.batch.draft(row)
+    }
+}
+
+impl Columns for HoldBatch {
+    fn lengths(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        [
+            ("token_id", self.token_id.len()),
+            ("holder_id", self.holder_id.len()),
+            ("start_us", self.start_us.len()),
+            ("end_us", self.end_us.len()),
+            ("weight", self.weight.len()),
+            ("weight_text", self.weight_text.len()),
+            ("event_id", self.event_id.len()),
+            ("revision", self.revision.len()),
+            ("retract", self.retract.len()),
+            ("at_us", self.at_us.len()),
+            ("delta", self.delta.len()),
+            ("delta_text", self.delta_text.len()),
+            ("seq", self.seq.len()),
+        ]
+        .into_iter()
+    }
+
+    fn decimal_given_twice(&self) -> Option<Field> {
+        let is_twice = |double: &[f64], text: &[String]| !double.is_empty() && !text.is_empty();
+        if is_twice(&self.weight, &self.weight_text) {
+            return Some(Field::Weight);
+        }
+        is_twice(&self.delta, &self.delta_text).then_some(Field::Delta)
+    }
+
+    #[inline]
+    fn draft(&self, row: usize) -> Result<Draft<'_>, Refusal> {
+        let (token_id, holder_id) = (text(&self.token_id, row), text(&self.holder_id, row));
         for (field, id) in [(Field::TokenId, token_id), (Field::HolderId, holder_id)] {
             if id.is_empty() {
                 return Err(Refusal::MissingId(field));
             }
         }
-        let event_id = text(&batch.event_id, row);
+        let weight = sent(&self.weight, &self.weight_text, row);
+        let delta = sent(&self.delta, &self.delta_text, row);
         Ok(Draft {
             token_id,
             holder_id,
-            start: instant(Field::Start, &batch.start_us, row)?,
-            end: instant(Field::End, &batch.end_us, row)?,
-            weight: match (value(&batch.weight, row), value(&batch.weight_text, row)) {
-                (Some(double), _) => Some(Wad::from_double(*double)?),
-                (None, Some(text)) => Some(Wad::parse(text)?),
-                (None, None) => None,
-            },
-            event_id: (!event_id.is_empty()).then_some(event_id),
-            revision: value(&batch.revision, row).copied().unwrap_or(0),
-            retract: value(&batch.retract, row).copied().unwrap_or(false),
+            start: instant(Field::Start, &self.start_us, row)?,
+            end: instant(Field::End, &self.end_us, row)?,
+            weight: decimal(Field::Weight, weight, Wad::from_double, Wad::parse)?,
+            event_id: filled(&self.event_id, row),
+            revision: copied(&self.revision, row),
+            retract: copied(&self.retract, row),
+            at: instant(Field::At, &self.at_us, row)?,
+            delta: decimal(Field::Delta, delta, Delta::from_double, Delta::parse)?,
+            seq: copied(&self.seq, row),
+            ..Draft::default()
+        })
+    }
+}
+
+impl Columns for TransferBatch {
+    fn lengths(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        [
+            ("token_id", self.token_id.len()),
+            ("from_id", self.from_id.len()),
+            ("to_id", self.to_id.len()),
+            ("at_us", self.at_us.len()),
+            ("amount", self.amount.len()),
+            ("amount_text", self.amount_text.len()),
+            ("event_id", self.event_id.len()),
+            ("revision", self.revision.len()),
+            ("retract", self.retract.len()),
+            ("seq", self.seq.len()),
+        ]
+        .into_iter()
+    }
+
+    fn decimal_given_twice(&self) -> Option<Field> {
+        (!self.amount.is_empty() && !self.amount_text.is_empty()).then_some(Field::Amount)
+    }
+
+    fn draft(&self, row: usize) -> Result<Draft<'_>, Refusal> {
+        let token_id = text(&self.token_id, row);
+        if token_id.is_empty() {
+            return Err(Refusal::MissingId(Field::TokenId));
+        }
+        let amount = sent(&self.amount, &self.amount_text, row);
+        Ok(Draft {
+            token_id,
+            // Given even if it is empty, or the draft would not be that of a transfer.
+            from_id: Some(text(&self.from_id, row)),
+            to_id: Some(text(&self.to_id, row)),
+            at: instant(Field::At, &self.at_us, row)?,
+            amount: decimal(Field::Amount, amount, Wad::from_double, Wad::parse)?,
+            event_id: filled(&self.event_id, row),
+            revision: copied(&self.revision, row),
+            retract: copied(&self.retract, row),
+            seq: copied(&self.seq, row),
             ..Draft::default()
         })
     }
@@ -141,6 +221,22 @@ fn text(column: &[String], row: usize) -> &str {
     value(column, row).map_or("", String::as_str)
 }
 
+/// The text of a row; `None` if it is empty.
+#[inline]
+fn filled(column: &[String], row: usize) -> Option<&str> {
+    Some(text(column, row)).filter(|text| !text.is_empty())
+}
+
+#[inline]
+fn copied<T: Copy + Default>(column: &[T], row: usize) -> T {
+    value(column, row).copied().unwrap_or_default()
+}
+
+#[inline]
+fn sent<'a>(doubles: &[f64], texts: &'a [String], row: usize) -> Sent<'a> {
+    (value(doubles, row).copied(), filled(texts, row))
+}
+
 #[inline]
 fn instant(field: Field, column: &[i64], row: usize) -> Result<Option<Micros>, Refusal> {
     value(column, row)
@@ -152,6 +248,7 @@ fn instant(field: Field, column: &[i64], row: usize) -> Result<Option<Micros>, R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::{Claim, Fact};
 
     fn batch() -> HoldBatch {
         HoldBatch {
@@ -181,7 +278,7 @@ mod tests {
 
     #[test]
     fn columns_that_do_not_match_refuse_the_batch() {
-        let cases: [(HoldBatch, usize, &str); 3] = [
+        let cases: [(HoldBatch, usize, &str); 4] = [
             (
                 HoldBatch {
                     end_us: vec![1, 2, 3],
@@ -199,6 +296,15 @@ mod tests {
                 9,
                 "weight_text: weight is given too",
             ),
+            (
+                HoldBatch {
+                    delta: vec![1.0],
+                    delta_text: vec!["1".to_owned()],
+                    ..batch()
+                },
+                9,
+                "delta_text: delta is given too",
+            ),
         ];
         for (batch, rows_max, reason) in cases {
             let refusal = Rows::new(&batch, rows_max).err().expect("refused");
@@ -209,5 +315,68 @@ mod tests {
             assert!(refusal.to_string().starts_with(reason), "{refusal}");
             assert!(reason.starts_with(refusal.field()));
         }
+    }
+    #[test]
+    fn holds_and_changes_share_a_batch() {
+        let batch = HoldBatch {
+            token_id: vec!["T".to_owned()],
+            holder_id: vec!["a".to_owned()],
+            start_us: vec![5, ABSENT],
+            weight_text: vec!["2.5".to_owned(), String::new()],
+            event_id: vec![String::new(), "e".to_owned()],
+            at_us: vec![ABSENT, 7],
+            delta_text: vec![String::new(), "-0.5".to_owned()],
+            seq: vec![3, 0],
+            ..HoldBatch::default()
+        };
+        let rows = Rows::new(&batch, 2).unwrap();
+        let facts: Vec<_> = (0..2)
+            .map(|row| rows.draft(row).unwrap().check().unwrap().claim)
+            .map(|claim| match claim {
+                Claim::Plain(fact) => fact,
+                Claim::Named { standing, .. } => standing.fact.unwrap(),
+            })
+            .collect();
+        let at = |micros| Micros::new(micros).unwrap();
+        let expected = [
+            Fact::Start {
+                at: at(5),
+                weight: Wad::parse("2.5").unwrap(),
+                seq: 3,
+            },
+            Fact::Change {
+                at: at(7),
+                delta: Delta::parse("-0.5").unwrap(),
+            },
+        ];
+        assert_eq!(facts, expected);
+    }
+
+    #[test]
+    fn the_rows_of_transfers_have_parties_and_an_amount() {
+        let batch = TransferBatch {
+            token_id: vec!["T".to_owned()],
+            from_id: vec![String::new(), "a".to_owned()],
+            to_id: vec!["a".to_owned(), "b".to_owned()],
+            at_us: vec![7],
+            amount: vec![0.1],
+            event_id: vec!["e".to_owned(), "f".to_owned()],
+            ..TransferBatch::default()
+        };
+        let rows = Rows::new(&batch, 2).unwrap();
+        let holders = |row| {
+            let events = rows.draft(row).unwrap().events().unwrap();
+            events
+                .iter()
+                .map(|event| event.holder_id)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((holders(0), holders(1)), (vec!["a"], vec!["a", "b"]));
+        let uneven = TransferBatch {
+            seq: vec![0; 3],
+            ..batch
+        };
+        let refusal = Rows::new(&uneven, 9).err().expect("refused");
+        assert_eq!((refusal.field(), refusal.rows()), ("from_id", 3));
     }
 }

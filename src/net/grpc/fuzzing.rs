@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::columns::Rows;
-use super::event::{WireRefusal, draft_from_wire};
-use crate::core::EventBatch;
+use super::columns::{Columns, Rows};
+use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
+use crate::core::{Draft, EventBatch};
 use crate::engine::{Engine, Options, Rejection, SystemClock};
-use crate::net::pb::{HoldBatch, HoldMsg};
+use crate::net::pb::{HoldBatch, HoldMsg, TransferBatch, TransferMsg};
 
 /// Converts messages with the validator of an engine.
 pub struct Conversion {
@@ -34,19 +34,38 @@ impl Conversion {
     /// The event of one message; empty if it is refused.
     #[must_use]
     pub fn message(&self, message: &HoldMsg) -> EventBatch {
+        self.one(draft_from_wire(message))
+    }
+
+    /// The events of one transfer; empty if it is refused.
+    #[must_use]
+    pub fn transfer(&self, message: &TransferMsg) -> EventBatch {
+        self.one(transfer_from_wire(message))
+    }
+
+    /// The valid events of a batch.
+    #[must_use]
+    pub fn batch(&self, batch: &HoldBatch) -> EventBatch {
+        self.rows(batch)
+    }
+
+    /// The events of the valid transfers of a batch.
+    #[must_use]
+    pub fn transfers(&self, batch: &TransferBatch) -> EventBatch {
+        self.rows(batch)
+    }
+
+    fn one(&self, draft: Result<Draft<'_>, WireRefusal>) -> EventBatch {
         let mut events = EventBatch::default();
         let validator = self.engine.validator();
-        let accepted: Result<(), WireRefusal> =
-            draft_from_wire(message).and_then(|draft| Ok(validator.accept(draft, &mut events)?));
+        let accepted = draft.and_then(|draft| Ok(validator.accept(draft, &mut events)?));
         if let Err(refusal) = accepted {
             assert!(refusal.to_string().contains(refusal.field()), "{refusal}");
         }
         events
     }
 
-    /// The valid events of a batch.
-    #[must_use]
-    pub fn batch(&self, batch: &HoldBatch) -> EventBatch {
+    fn rows(&self, batch: &impl Columns) -> EventBatch {
         let mut events = EventBatch::default();
         let validator = self.engine.validator();
         match Rows::new(batch, 10_000) {

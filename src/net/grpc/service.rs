@@ -14,20 +14,21 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::ack_group::wire_from_durability;
 use super::ack_stream::AckStream;
-use super::event::draft_from_wire;
+use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
 use super::response::{
     count_from_wire, holders, report_from_answer, stat_from_holder, window_from_wire,
     wire_from_holder, wire_from_window,
 };
 use super::status::{bad_field, not_taken, query_failed};
 use super::watch::{Watch, interval_from_wire};
-use crate::core::{EventBatch, Micros, Window};
+use crate::core::{Draft, EventBatch, Micros, Window};
 use crate::engine::{Cursor, Engine, Page, Question};
 use crate::net::page_token::{PageTokenError, page_token, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
     GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg,
-    HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot, WatchRequest,
+    HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot, TransferBatch, TransferMsg,
+    WatchRequest,
 };
 use crate::net::query_pool::QueryPool;
 
@@ -62,26 +63,8 @@ type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[tonic::async_trait]
 impl HoldMetrics for HoldService {
     async fn record(&self, request: Request<HoldMsg>) -> Result<Response<HoldAck>, Status> {
-        let mut events = EventBatch::with_capacity(EVENT_BYTES);
-        let validator = self.engine.validator();
-        draft_from_wire(request.get_ref())
-            .and_then(|draft| Ok(validator.accept(draft, &mut events)?))
-            .map_err(|refusal| {
-                validator.count_refused(refusal.field(), 1);
-                bad_field(refusal.field(), &refusal)
-            })?;
-        let pending = self.engine.submit(events).await;
-        let receipt = match pending {
-            Ok(pending) => pending.await,
-            Err(error) => Err(error),
-        }
-        .map_err(|error| not_taken(&error))?;
-        Ok(Response::new(HoldAck {
-            sequence: receipt.last,
-            durability: wire_from_durability(Some(receipt.durability)).into(),
-            accepted: 1,
-            ..HoldAck::default()
-        }))
+        let events = self.accepted(draft_from_wire(request.get_ref()))?;
+        self.store(events).await
     }
 
     type BroadcastStream = AckStream<Streaming<HoldMsg>>;
@@ -100,6 +83,33 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<Streaming<HoldBatch>>,
     ) -> Result<Response<Self::BroadcastBatchStream>, Status> {
+        Ok(Response::new(self.acks(request.into_inner(), 1)))
+    }
+
+    async fn record_transfer(
+        &self,
+        request: Request<TransferMsg>,
+    ) -> Result<Response<HoldAck>, Status> {
+        let events = self.accepted(transfer_from_wire(request.get_ref()))?;
+        self.store(events).await
+    }
+
+    type BroadcastTransfersStream = AckStream<Streaming<TransferMsg>>;
+
+    async fn broadcast_transfers(
+        &self,
+        request: Request<Streaming<TransferMsg>>,
+    ) -> Result<Response<Self::BroadcastTransfersStream>, Status> {
+        let ack_every = ack_every(request.metadata())?;
+        Ok(Response::new(self.acks(request.into_inner(), ack_every)))
+    }
+
+    type BroadcastTransferBatchStream = AckStream<Streaming<TransferBatch>>;
+
+    async fn broadcast_transfer_batch(
+        &self,
+        request: Request<Streaming<TransferBatch>>,
+    ) -> Result<Response<Self::BroadcastTransferBatchStream>, Status> {
         Ok(Response::new(self.acks(request.into_inner(), 1)))
     }
 
@@ -244,6 +254,35 @@ impl HoldMetrics for HoldService {
 }
 
 impl HoldService {
+    /// The events of one message, or why it is refused.
+    fn accepted(&self, draft: Result<Draft<'_>, WireRefusal>) -> Result<EventBatch, Status> {
+        let mut events = EventBatch::with_capacity(EVENT_BYTES);
+        let validator = self.engine.validator();
+        draft
+            .and_then(|draft| Ok(validator.accept(draft, &mut events)?))
+            .map_err(|refusal| {
+                validator.count_refused(refusal.field(), 1);
+                bad_field(refusal.field(), &refusal)
+            })?;
+        Ok(events)
+    }
+
+    /// Stores the events of one message.
+    async fn store(&self, events: EventBatch) -> Result<Response<HoldAck>, Status> {
+        let pending = self.engine.submit(events).await;
+        let receipt = match pending {
+            Ok(pending) => pending.await,
+            Err(error) => Err(error),
+        }
+        .map_err(|error| not_taken(&error))?;
+        Ok(Response::new(HoldAck {
+            sequence: receipt.last,
+            durability: wire_from_durability(Some(receipt.durability)).into(),
+            accepted: 1,
+            ..HoldAck::default()
+        }))
+    }
+
     fn acks<M>(&self, source: Streaming<M>, ack_every: u32) -> AckStream<Streaming<M>> {
         AckStream::new(
             Arc::clone(&self.engine),

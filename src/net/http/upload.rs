@@ -34,13 +34,14 @@ struct RefusedEvent {
 /// What became of the events of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UploadResult {
-    /// Events that are stored as `durability` says.
+    /// Events that are stored as `durability` says; a transfer counts once.
     accepted: u64,
     /// Events that were refused, listed or not.
     refused_total: u64,
     /// The refused events; at most the first 1,000.
     refused: Vec<RefusedEvent>,
-    /// Sequence number of the last accepted event; 0 if there is none.
+    /// Sequence number of the last accepted event; 0 if there is none. A transfer between two holders takes two
+    /// numbers.
     sequence: u64,
     /// What an accepted event survives.
     durability: Durability,
@@ -85,7 +86,8 @@ pub(super) struct EventError {
 /// Takes the events of one request.
 pub(super) struct Upload {
     engine: Arc<Engine>,
-    window: UploadWindow<()>,
+    /// The tag of a batch counts its accepted texts; a transfer is one, although it states two events.
+    window: UploadWindow<u64>,
     wait_max: Duration,
     refused_listed_max: usize,
     line_bytes_max: usize,
@@ -111,13 +113,16 @@ impl Upload {
         }
     }
 
-    /// Adds the event of one JSON object, or says why it is refused.
+    /// Adds the event or the transfer of one JSON object, or says why it is refused.
     pub(super) fn add(&mut self, validator: &Validator<'_>, text: &[u8]) -> Result<(), EventError> {
         let batch = self.window.open_batch();
         batch.rows += 1;
         let (field, reason) = match event_from_line(text) {
             Ok(written) => match validator.accept(written.draft(), &mut batch.events) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    batch.tag += 1;
+                    return Ok(());
+                }
                 Err(rejection) => (Some(rejection.field()), rejection.to_string()),
             },
             Err(reason) => (reason.field(), reason.to_string()),
@@ -211,8 +216,8 @@ impl Upload {
         let Some(acked) = in_time(self.wait_max, async { acked.await.transpose() }).await? else {
             return Ok(false);
         };
-        if let Some(Receipt { first, last, .. }) = acked.receipt {
-            self.accepted += last - first + 1;
+        self.accepted += acked.tag;
+        if let Some(Receipt { last, .. }) = acked.receipt {
             self.sequence = last;
         }
         Ok(true)

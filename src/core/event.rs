@@ -384,6 +384,12 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Whether a party of a transfer counts as a holder: not if it is missing, empty or the [`NULL_ADDRESS`].
+#[inline]
+pub(crate) fn is_holder(party: Option<&str>) -> bool {
+    party.is_some_and(|id| !id.is_empty() && id != NULL_ADDRESS)
+}
+
 /// The holders between which an amount is transferred: at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parties<'a> {
@@ -392,12 +398,11 @@ pub(super) struct Parties<'a> {
 }
 
 impl<'a> Parties<'a> {
-    /// `None` if neither party is a holder; an empty id and the [`NULL_ADDRESS`] are none.
+    /// `None` if neither party is a holder.
     #[inline]
     pub(super) fn new(from_id: Option<&'a str>, to_id: Option<&'a str>) -> Option<Self> {
-        let holder =
-            |party: Option<&'a str>| party.filter(|id| !id.is_empty() && *id != NULL_ADDRESS);
-        let (sender, receiver) = (holder(from_id), holder(to_id));
+        let sender = from_id.filter(|_| is_holder(from_id));
+        let receiver = to_id.filter(|_| is_holder(to_id));
         (sender.is_some() || receiver.is_some()).then_some(Self { sender, receiver })
     }
 

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::interpreter::Interpreter;
 use crate::core::{Micros, Window};
@@ -176,10 +177,9 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
             audit.call_method1("feed_csv", (rows, header, &**file, numbers))?;
         }
         RawBatch::Values { file, rows } => {
-            let (numbers, rows): (Vec<u64>, Vec<_>) = rows
-                .iter()
-                .map(|(number, values)| (number, fields(values)))
-                .unzip();
+            let numbers: Vec<u64> = rows.iter().map(|(number, _)| *number).collect();
+            let rows = rows.iter().map(|(_, values)| fields(py, values));
+            let rows = rows.collect::<PyResult<Vec<_>>>()?;
             audit.call_method1("feed_values", (rows, &**file, numbers))?;
         }
     }
@@ -187,15 +187,26 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
 }
 
 /// The fields in the order in which the package reads them.
-fn fields(values: &RawValues) -> impl for<'py> IntoPyObject<'py> + use<'_> {
-    (
-        values.token_id.as_deref(),
-        values.holder_id.as_deref(),
-        values.start_us,
-        values.end_us,
-        values.weight.as_deref(),
-        values.event_id.as_deref(),
-        values.revision,
-        values.retract,
+fn fields<'py>(py: Python<'py>, values: &RawValues) -> PyResult<Bound<'py, PyTuple>> {
+    let text = |text: &Option<String>| text.as_deref().into_bound_py_any(py);
+    let integer = |number: Option<i64>| number.into_bound_py_any(py);
+    PyTuple::new(
+        py,
+        [
+            text(&values.token_id)?,
+            text(&values.holder_id)?,
+            integer(values.start_us)?,
+            integer(values.end_us)?,
+            text(&values.weight)?,
+            text(&values.event_id)?,
+            integer(values.revision)?,
+            values.retract.into_bound_py_any(py)?,
+            integer(values.at_us)?,
+            text(&values.delta)?,
+            integer(values.seq)?,
+            text(&values.from_id)?,
+            text(&values.to_id)?,
+            text(&values.amount)?,
+        ],
     )
 }

@@ -9,6 +9,7 @@ use arrow_schema::Schema;
 
 use super::InputError;
 use super::batch_rows::{BatchRows, RowBuffers};
+use super::chunk::with_events;
 use super::column_mapping::ColumnMapping;
 use crate::core::{Event, Refusal};
 
@@ -46,8 +47,14 @@ impl ArrowTable {
         let rows = BatchRows::new(&self.mapping, &batch);
         let mut buffers = RowBuffers::default();
         for row in 0..rows.len() {
-            let event = rows.event(row, &mut buffers);
-            visit(&event.map_err(|refusal| (row, refusal))?);
+            let draft = rows.draft(row, &mut buffers);
+            let visited = draft.and_then(|draft| {
+                with_events(draft, |events| {
+                    events?.iter().for_each(&mut visit);
+                    Ok(())
+                })
+            });
+            visited.map_err(|refusal| (row, refusal))?;
         }
         Ok(())
     }

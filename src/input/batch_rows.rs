@@ -1,4 +1,4 @@
-//! The rows of one batch of columns as events.
+//! The rows of one batch of columns as the fields of events.
 //!
 //! The type of each column is resolved once per batch; a row then costs a few loads and checks.
 
@@ -7,26 +7,33 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 
 use super::RefusalReason;
 use super::column::plain;
-use super::column_mapping::ColumnMapping;
+use super::column_mapping::{ColumnMapping, MappedTime};
+use super::decimal_column::{Decimal, DecimalColumn};
 use super::id_column::IdColumn;
+use super::parsed::{check_given, decimal, time};
 use super::text_column::TextColumn;
-use super::time_column::{RevisionColumn, TimeColumn};
-use super::weight_column::WeightColumn;
+use super::time_column::{IntegerColumn, TimeColumn};
 use crate::core::event::INTEGER_MAX;
-use crate::core::{Draft, Event, Field, Refusal};
+use crate::core::{Draft, Field, Micros, Refusal};
 use crate::excerpt::quoted;
 
 /// One batch, its columns resolved.
 pub(super) struct BatchRows {
     length: usize,
     pub(super) token_id: IdColumn,
-    pub(super) holder_id: IdColumn,
+    pub(super) holder_id: Option<IdColumn>,
     pub(super) start: Option<TimeColumn>,
     pub(super) end: Option<TimeColumn>,
-    pub(super) weight: Option<WeightColumn>,
-    event_id: Option<TextColumn>,
-    revision: Option<RevisionColumn>,
+    pub(super) weight: Option<DecimalColumn>,
+    pub(super) event_id: Option<TextColumn>,
+    revision: Option<IntegerColumn>,
     retract: Option<BooleanArray>,
+    pub(super) at: Option<TimeColumn>,
+    delta: Option<DecimalColumn>,
+    seq: Option<IntegerColumn>,
+    pub(super) from_id: Option<IdColumn>,
+    pub(super) to_id: Option<IdColumn>,
+    pub(super) amount: Option<DecimalColumn>,
 }
 
 /// The unchecked values of a row; `None` is absent.
@@ -48,40 +55,60 @@ pub(crate) struct RawValues {
     pub revision: Option<i64>,
     /// Unchecked, like all values here.
     pub retract: Option<bool>,
+    /// Microseconds since 1970, in range or not; what does not fit is saturated.
+    pub at_us: Option<i64>,
+    /// Decimal text; for a binary number the shortest that reads back.
+    pub delta: Option<String>,
+    /// Negative if it is out of range.
+    pub seq: Option<i64>,
+    /// Empty if the column has bytes here that are not UTF-8.
+    pub from_id: Option<String>,
+    /// Empty if the column has bytes here that are not UTF-8.
+    pub to_id: Option<String>,
+    /// Decimal text; for a binary number the shortest that reads back.
+    pub amount: Option<String>,
 }
 
 /// Buffers for the digits of integer ids, reused from row to row.
 #[derive(Default)]
 pub(super) struct RowBuffers {
-    token_id: itoa::Buffer,
-    holder_id: itoa::Buffer,
+    token: itoa::Buffer,
+    holder: itoa::Buffer,
+    from: itoa::Buffer,
+    to: itoa::Buffer,
 }
 
 impl BatchRows {
     /// `batch` has the columns of the mapping's projection.
     pub(super) fn new(mapping: &ColumnMapping, batch: &RecordBatch) -> Self {
+        let ids = |column: Option<usize>| column.map(|column| IdColumn::new(batch.column(column)));
+        let times = |time: Option<MappedTime>| {
+            time.map(|time| TimeColumn::new(batch.column(time.column), time.unit))
+        };
+        let decimals =
+            |column: Option<usize>| column.map(|column| DecimalColumn::new(batch.column(column)));
+        let integers =
+            |column: Option<usize>| column.map(|column| IntegerColumn::new(batch.column(column)));
         Self {
             length: batch.num_rows(),
             token_id: IdColumn::new(batch.column(mapping.token_id)),
-            holder_id: IdColumn::new(batch.column(mapping.holder_id)),
-            start: mapping
-                .start
-                .map(|time| TimeColumn::new(batch.column(time.column), time.unit)),
-            end: mapping
-                .end
-                .map(|time| TimeColumn::new(batch.column(time.column), time.unit)),
-            weight: mapping
-                .weight
-                .map(|column| WeightColumn::new(batch.column(column))),
+            holder_id: ids(mapping.holder_id),
+            start: times(mapping.start),
+            end: times(mapping.end),
+            weight: decimals(mapping.weight),
             event_id: mapping
                 .event_id
                 .map(|column| TextColumn::new(batch.column(column))),
-            revision: mapping
-                .revision
-                .map(|column| RevisionColumn::new(batch.column(column))),
+            revision: integers(mapping.revision),
             retract: mapping
                 .retract
                 .map(|column| plain(batch.column(column)).as_boolean().clone()),
+            at: times(mapping.at),
+            delta: decimals(mapping.delta),
+            seq: integers(mapping.seq),
+            from_id: ids(mapping.from_id),
+            to_id: ids(mapping.to_id),
+            amount: decimals(mapping.amount),
         }
     }
 
@@ -89,66 +116,105 @@ impl BatchRows {
         self.length
     }
 
-    /// Whether there is a column of event ids, revisions or retractions.
-    pub(super) fn has_corrections(&self) -> bool {
-        self.event_id.is_some() || self.revision.is_some() || self.retract.is_some()
+    /// Whether there are columns of closed holds alone, without event ids.
+    pub(super) fn has_closed_holds_only(&self) -> bool {
+        let is_named = self.event_id.is_some() || self.revision.is_some() || self.retract.is_some();
+        let is_change = self.at.is_some() || self.delta.is_some() || self.seq.is_some();
+        let is_transfer = self.from_id.is_some() || self.to_id.is_some() || self.amount.is_some();
+        !(is_named || is_change || is_transfer)
     }
 
-    /// The event in `row`, its fields checked in the order that the semantics define.
+    /// Whether there are columns of transfers alone, without corrections.
+    pub(super) fn has_transfers_only(&self) -> bool {
+        let is_hold = self.start.is_some() || self.end.is_some() || self.weight.is_some();
+        let is_of_key = self.holder_id.is_some() || self.delta.is_some() || self.seq.is_some();
+        let is_corrected = self.revision.is_some() || self.retract.is_some();
+        !(is_hold || is_of_key || is_corrected)
+    }
+
+    /// The fields in `row`, checked in the order that the semantics define, but not yet together.
     #[inline]
-    pub(super) fn event<'a>(
+    pub(super) fn draft<'a>(
         &'a self,
         row: usize,
-        scratch: &'a mut RowBuffers,
-    ) -> Result<Event<'a>, Refusal> {
-        let token_id = id(Field::TokenId, &self.token_id, row, &mut scratch.token_id)?;
-        let holder_id = id(
-            Field::HolderId,
-            &self.holder_id,
-            row,
-            &mut scratch.holder_id,
-        )?;
-        let start = match &self.start {
-            Some(times) => times
-                .get(row)
-                .map_err(|error| Refusal::Time(Field::Start, error))?,
-            None => None,
-        };
-        let end = match &self.end {
-            Some(times) => times
-                .get(row)
-                .map_err(|error| Refusal::Time(Field::End, error))?,
-            None => None,
-        };
-        let weight = match &self.weight {
-            Some(weights) => weights.get(row)?,
-            None => None,
-        };
-        let event_id = match &self.event_id {
-            Some(texts) => texts.get(row).map_err(|_| Refusal::EventId)?,
-            None => None,
-        };
-        if event_id == Some("") {
-            return Err(Refusal::EventId);
+        buffers: &'a mut RowBuffers,
+    ) -> Result<Draft<'a>, Refusal> {
+        let is_given = |field| self.is_given(field, row);
+        if is_given(Field::FromId) || is_given(Field::ToId) || is_given(Field::Amount) {
+            return self.transfer(row, buffers);
         }
-        let revision = self
-            .revision
-            .as_ref()
-            .and_then(|revisions| revisions.get(row));
-        Draft {
-            token_id,
-            holder_id,
-            start,
-            end,
-            weight,
-            event_id,
-            revision: revision.map_or(0, |revision| {
-                u64::try_from(revision).unwrap_or(INTEGER_MAX + 1)
-            }),
+        let holder_ids = self.holder_id.as_ref();
+        Ok(Draft {
+            token_id: id(
+                Field::TokenId,
+                Some(&self.token_id),
+                row,
+                &mut buffers.token,
+            )?,
+            holder_id: id(Field::HolderId, holder_ids, row, &mut buffers.holder)?,
+            start: instant(Field::Start, self.start.as_ref(), row)?,
+            end: instant(Field::End, self.end.as_ref(), row)?,
+            weight: number(Field::Weight, self.weight.as_ref(), row)?,
+            event_id: self.event_id(row)?,
+            revision: integer(self.revision.as_ref(), row),
             retract: self.retract(row).unwrap_or(false),
+            at: instant(Field::At, self.at.as_ref(), row)?,
+            delta: number(Field::Delta, self.delta.as_ref(), row)?,
+            seq: integer(self.seq.as_ref(), row),
             ..Draft::default()
+        })
+    }
+
+    fn transfer<'a>(
+        &'a self,
+        row: usize,
+        buffers: &'a mut RowBuffers,
+    ) -> Result<Draft<'a>, Refusal> {
+        check_given(|field| self.is_given(field, row))?;
+        let (from_ids, to_ids) = (self.from_id.as_ref(), self.to_id.as_ref());
+        Ok(Draft {
+            token_id: id(
+                Field::TokenId,
+                Some(&self.token_id),
+                row,
+                &mut buffers.token,
+            )?,
+            from_id: id_text(Field::FromId, from_ids, row, &mut buffers.from)?,
+            to_id: id_text(Field::ToId, to_ids, row, &mut buffers.to)?,
+            event_id: self.event_id(row)?,
+            revision: integer(self.revision.as_ref(), row),
+            retract: self.retract(row).unwrap_or(false),
+            at: instant(Field::At, self.at.as_ref(), row)?,
+            amount: number(Field::Amount, self.amount.as_ref(), row)?,
+            seq: integer(self.seq.as_ref(), row),
+            ..Draft::default()
+        })
+    }
+
+    /// Whether the field is there in `row` and not null.
+    #[inline]
+    fn is_given(&self, field: Field, row: usize) -> bool {
+        let id = |ids: &Option<IdColumn>| ids.as_ref().is_some_and(|ids| !ids.is_absent(row));
+        let time =
+            |times: &Option<TimeColumn>| times.as_ref().is_some_and(|times| !times.is_absent(row));
+        let decimal = |decimals: &Option<DecimalColumn>| {
+            let decimals = decimals.as_ref();
+            decimals.is_some_and(|decimals| !decimals.is_absent(row))
+        };
+        let event_id = self.event_id.as_ref();
+        match field {
+            Field::TokenId => !self.token_id.is_absent(row),
+            Field::HolderId => id(&self.holder_id),
+            Field::FromId => id(&self.from_id),
+            Field::ToId => id(&self.to_id),
+            Field::Start => time(&self.start),
+            Field::End => time(&self.end),
+            Field::At => time(&self.at),
+            Field::Weight => decimal(&self.weight),
+            Field::Delta => decimal(&self.delta),
+            Field::Amount => decimal(&self.amount),
+            Field::EventId => event_id.is_some_and(|texts| !texts.is_absent(row)),
         }
-        .check()
     }
 
     /// A refusal of `row` with the value of its field.
@@ -156,14 +222,19 @@ impl BatchRows {
     pub(super) fn explained(&self, row: usize, refusal: Refusal) -> RefusalReason {
         let values = self.values(row);
         let time = |micros: i64| format!("{micros} microseconds since 1970");
+        let decimal = |text: Option<String>, column: &Option<DecimalColumn>| match column {
+            Some(column) if column.is_text() => text.map(|text| quoted(&text)),
+            _ => text,
+        };
         let found = match refusal.field() {
             "start" => values.start_us.map(time),
             "end" => values.end_us.map(time),
-            "weight" => values.weight.map(|weight| match &self.weight {
-                Some(weights) if weights.is_text() => quoted(&weight),
-                _ => weight,
-            }),
+            "at" => values.at_us.map(time),
+            "weight" => decimal(values.weight, &self.weight),
+            "delta" => decimal(values.delta, &self.delta),
+            "amount" => decimal(values.amount, &self.amount),
             "revision" => values.revision.map(|revision| revision.to_string()),
+            "seq" => values.seq.map(|seq| seq.to_string()),
             _ => None,
         };
         RefusalReason::with_found(refusal, found)
@@ -179,19 +250,35 @@ impl BatchRows {
             let times = times.as_ref().filter(|times| !times.is_absent(row))?;
             Some(times.micros(row))
         };
+        let decimal = |decimals: &Option<DecimalColumn>| decimals.as_ref()?.text(row);
+        let integer = |integers: &Option<IntegerColumn>| integers.as_ref()?.get(row);
         let event_id = self.event_id.as_ref();
         RawValues {
             token_id: id(&self.token_id),
-            holder_id: id(&self.holder_id),
+            holder_id: self.holder_id.as_ref().and_then(id),
             start_us: micros(&self.start),
             end_us: micros(&self.end),
-            weight: self.weight.as_ref().and_then(|weights| weights.text(row)),
+            weight: decimal(&self.weight),
             event_id: event_id.and_then(|texts| texts.get(row).unwrap_or(Some("")).map(Into::into)),
-            revision: self
-                .revision
-                .as_ref()
-                .and_then(|revisions| revisions.get(row)),
+            revision: integer(&self.revision),
             retract: self.retract(row),
+            at_us: micros(&self.at),
+            delta: decimal(&self.delta),
+            seq: integer(&self.seq),
+            from_id: self.from_id.as_ref().and_then(id),
+            to_id: self.to_id.as_ref().and_then(id),
+            amount: decimal(&self.amount),
+        }
+    }
+
+    #[inline]
+    fn event_id(&self, row: usize) -> Result<Option<&str>, Refusal> {
+        let Some(texts) = &self.event_id else {
+            return Ok(None);
+        };
+        match texts.get(row) {
+            Ok(Some("")) | Err(_) => Err(Refusal::EventId),
+            Ok(text) => Ok(text),
         }
     }
 
@@ -205,13 +292,51 @@ impl BatchRows {
 #[inline]
 fn id<'a>(
     field: Field,
-    ids: &'a IdColumn,
+    ids: Option<&'a IdColumn>,
     row: usize,
     digits: &'a mut itoa::Buffer,
 ) -> Result<&'a str, Refusal> {
-    match ids.get(row, digits) {
-        Ok(Some("") | None) => Err(Refusal::MissingId(field)),
-        Ok(Some(text)) => Ok(text),
-        Err(_) => Err(Refusal::IdNotText(field)),
+    match id_text(field, ids, row, digits)? {
+        Some("") | None => Err(Refusal::MissingId(field)),
+        Some(text) => Ok(text),
     }
+}
+
+/// An id, which may be null or empty.
+#[inline]
+fn id_text<'a>(
+    field: Field,
+    ids: Option<&'a IdColumn>,
+    row: usize,
+    digits: &'a mut itoa::Buffer,
+) -> Result<Option<&'a str>, Refusal> {
+    let text = ids.map_or(Ok(None), |ids| ids.get(row, digits));
+    text.map_err(|_| Refusal::IdNotText(field))
+}
+
+#[inline]
+fn instant(
+    field: Field,
+    times: Option<&TimeColumn>,
+    row: usize,
+) -> Result<Option<Micros>, Refusal> {
+    let read = times.map_or(Ok(None), |times| times.get(row));
+    time(field, read)
+}
+
+#[inline]
+fn number<T: Decimal>(
+    field: Field,
+    decimals: Option<&DecimalColumn>,
+    row: usize,
+) -> Result<Option<T>, Refusal> {
+    let read = decimals.map_or(Ok(None), |decimals| decimals.get(row));
+    decimal(field, read)
+}
+
+/// A `revision` or `seq`, beyond its range if it is not in it.
+#[inline]
+fn integer(integers: Option<&IntegerColumn>, row: usize) -> u64 {
+    let number = integers.and_then(|integers| integers.get(row));
+    number.map_or(0, |number| u64::try_from(number).unwrap_or(INTEGER_MAX + 1))
 }

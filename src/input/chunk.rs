@@ -14,7 +14,7 @@ use super::column_mapping::ColumnMapping;
 use super::csv::{CsvHeader, RowSplitter};
 use super::parquet::ParquetSlice;
 use super::{RefusalReason, jsonl};
-use crate::core::{Draft, Event};
+use crate::core::{Draft, Event, Refusal};
 
 /// A part of one source.
 pub(super) struct Chunk {
@@ -50,21 +50,21 @@ impl Chunk {
     }
 }
 
-/// Passes the events of one line to `visit`: two for a transfer between two holders, one for any other line.
+/// Passes the events of one line to `take`: two of a transfer between two holders, one of any other line.
 #[inline]
-fn visit_draft<B>(
+pub(super) fn with_events<T>(
     draft: Draft<'_>,
-    visit: impl FnOnce(Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
-) -> ControlFlow<B> {
+    take: impl FnOnce(Result<&[Event<'_>], Refusal>) -> T,
+) -> T {
     if draft.is_transfer() {
         match draft.events() {
-            Ok(events) => visit(Ok(&events)),
-            Err(refusal) => visit(Err(refusal.into())),
+            Ok(events) => take(Ok(&events)),
+            Err(refusal) => take(Err(refusal)),
         }
     } else {
         match draft.check() {
-            Ok(event) => visit(Ok(std::slice::from_ref(&event))),
-            Err(refusal) => visit(Err(refusal.into())),
+            Ok(event) => take(Ok(std::slice::from_ref(&event))),
+            Err(refusal) => take(Err(refusal)),
         }
     }
 }
@@ -79,7 +79,9 @@ pub(super) fn visit_jsonl<B>(
             continue;
         }
         match jsonl::event_from_line(bytes) {
-            Ok(parsed) => visit_draft(parsed.draft(), |events| visit(line, events))?,
+            Ok(parsed) => with_events(parsed.draft(), |events| {
+                visit(line, events.map_err(RefusalReason::from))
+            })?,
             Err(reason) => visit(line, Err(reason))?,
         }
     }
@@ -95,7 +97,9 @@ pub(super) fn visit_csv<B>(
 ) -> ControlFlow<B> {
     splitter.rows(block, |row| {
         match row.cells.and_then(|cells| header.event(cells)) {
-            Ok(parsed) => visit_draft(parsed.draft(), |events| visit(row.line, events)),
+            Ok(parsed) => with_events(parsed.draft(), |events| {
+                visit(row.line, events.map_err(RefusalReason::from))
+            }),
             Err(reason) => visit(row.line, Err(reason)),
         }
     })
@@ -110,10 +114,16 @@ pub(super) fn visit_batch<B>(
 ) -> ControlFlow<B> {
     let mut buffers = RowBuffers::default();
     for row in 0..rows.len() {
-        let event = rows.event(row, &mut buffers);
-        let event = event.as_ref().map(std::slice::from_ref);
-        let events = event.map_err(|refusal| rows.explained(row, *refusal));
-        visit(first_row + row as u64, events)?;
+        let row_number = first_row + row as u64;
+        match rows.draft(row, &mut buffers) {
+            Ok(draft) => with_events(draft, |events| {
+                visit(
+                    row_number,
+                    events.map_err(|refusal| rows.explained(row, refusal)),
+                )
+            })?,
+            Err(refusal) => visit(row_number, Err(rows.explained(row, refusal)))?,
+        }
     }
     ControlFlow::Continue(())
 }

@@ -1,6 +1,6 @@
 //! What columns of every type need: conversions without loss, and nulls.
 //!
-//! Each field has its own file: [`super::id_column`], [`super::time_column`], [`super::weight_column`].
+//! Each field has its own file: [`super::id_column`], [`super::time_column`], [`super::decimal_column`].
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{

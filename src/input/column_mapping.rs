@@ -7,22 +7,29 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 
 use super::InputError;
+use super::decimal_column::DecimalColumn;
+use super::error::{HOLDER_COLUMNS, TIME_COLUMNS};
 use super::id_column::IdColumn;
 use super::text_column::TextColumn;
 use super::time_column::Unit;
-use super::weight_column::WeightColumn;
 
 /// A file's columns by field, as indices into batches of the projected columns only.
 #[derive(Debug)]
 pub(super) struct ColumnMapping {
     pub(super) token_id: usize,
-    pub(super) holder_id: usize,
+    pub(super) holder_id: Option<usize>,
     pub(super) start: Option<MappedTime>,
     pub(super) end: Option<MappedTime>,
     pub(super) weight: Option<usize>,
     pub(super) event_id: Option<usize>,
     pub(super) revision: Option<usize>,
     pub(super) retract: Option<usize>,
+    pub(super) at: Option<MappedTime>,
+    pub(super) delta: Option<usize>,
+    pub(super) seq: Option<usize>,
+    pub(super) from_id: Option<usize>,
+    pub(super) to_id: Option<usize>,
+    pub(super) amount: Option<usize>,
     /// The mapped columns as indices into the file's columns, ascending.
     pub(super) projection: Vec<usize>,
 }
@@ -44,16 +51,26 @@ impl ColumnMapping {
             schema,
             projection: Vec::new(),
         };
-        let token_id = finder.required("token_id", IdColumn::can_read, IDS)?;
-        let holder_id = finder.required("holder_id", IdColumn::can_read, IDS)?;
+        let token_id = finder.id("token_id")?;
+        let token_id = token_id.ok_or_else(|| finder.missing("token_id"))?;
+        let holder_id = finder.id("holder_id")?;
         let start = finder.time("start", "start_us")?;
         let end = finder.time("end", "end_us")?;
-        let weight = finder.find("weight", WeightColumn::can_read, WEIGHTS)?;
+        let weight = finder.decimal("weight")?;
         let event_id = finder.find("event_id", TextColumn::can_read, "text")?;
         let revision = finder.find("revision", is_integer, "an integer")?;
         let retract = finder.find("retract", is_boolean, "a boolean")?;
-        if start.is_none() && end.is_none() && retract.is_none() {
-            return Err(finder.missing("start or end"));
+        let at = finder.time("at", "at_us")?;
+        let delta = finder.decimal("delta")?;
+        let seq = finder.find("seq", is_integer, "an integer")?;
+        let from_id = finder.id("from_id")?;
+        let to_id = finder.id("to_id")?;
+        let amount = finder.decimal("amount")?;
+        if holder_id.or(from_id).or(to_id).is_none() {
+            return Err(finder.missing(HOLDER_COLUMNS));
+        }
+        if start.or(end).or(at).is_none() && retract.is_none() {
+            return Err(finder.missing(TIME_COLUMNS));
         }
         let mut projection = finder.projection;
         projection.sort_unstable();
@@ -68,20 +85,23 @@ impl ColumnMapping {
         };
         Ok(Self {
             token_id: index(token_id),
-            holder_id: index(holder_id),
+            holder_id: holder_id.map(index),
             start: start.map(mapped_time),
             end: end.map(mapped_time),
             weight: weight.map(index),
             event_id: event_id.map(index),
             revision: revision.map(index),
             retract: retract.map(index),
+            at: at.map(mapped_time),
+            delta: delta.map(index),
+            seq: seq.map(index),
+            from_id: from_id.map(index),
+            to_id: to_id.map(index),
+            amount: amount.map(index),
             projection,
         })
     }
 }
-
-const IDS: &str = "text or an integer";
-const WEIGHTS: &str = "a double, a decimal, an integer or text";
 
 struct Finder<'a> {
     file: &'a Arc<str>,
@@ -99,14 +119,13 @@ impl Finder<'_> {
         }
     }
 
-    fn required(
-        &mut self,
-        name: &'static str,
-        can_read: fn(&DataType) -> bool,
-        expected: &'static str,
-    ) -> Result<usize, InputError> {
-        self.find(name, can_read, expected)?
-            .ok_or_else(|| self.missing(name))
+    fn id(&mut self, name: &str) -> Result<Option<usize>, InputError> {
+        self.find(name, IdColumn::can_read, "text or an integer")
+    }
+
+    fn decimal(&mut self, name: &str) -> Result<Option<usize>, InputError> {
+        let expected = "a double, a decimal, an integer or text";
+        self.find(name, DecimalColumn::can_read, expected)
     }
 
     /// The column `name`, of a type that `can_read` accepts, plain or dictionary-encoded.
@@ -207,7 +226,7 @@ mod tests {
         assert_eq!(found.projection, [1, 2, 3, 4]);
         assert_eq!(
             (found.weight, found.holder_id, found.token_id),
-            (Some(0), 2, 3)
+            (Some(0), Some(2), 3)
         );
         assert!(found.start.is_none());
         assert!(matches!(
@@ -234,7 +253,7 @@ mod tests {
                     ("holder_id", text()),
                     ("weight", text()),
                 ],
-                "f: no column start or end; the columns are token_id, holder_id, weight",
+                "f: no column start, end or at; the columns are token_id, holder_id, weight",
             ),
             (
                 vec![
@@ -244,6 +263,27 @@ mod tests {
                     ("start_us", DataType::Int64),
                 ],
                 "f: columns start and start_us are both there; keep one of them",
+            ),
+            (
+                vec![("token_id", text()), ("at", time()), ("amount", text())],
+                "f: no column holder_id, from_id or to_id; the columns are token_id, at, amount",
+            ),
+            (
+                vec![
+                    ("token_id", text()),
+                    ("to_id", text()),
+                    ("at", time()),
+                    ("at_us", DataType::Int64),
+                ],
+                "f: columns at and at_us are both there; keep one of them",
+            ),
+            (
+                vec![("token_id", text()), ("to_id", text()), ("amount", time())],
+                "f: column amount has type Timestamp(ns), but a double, a decimal, an integer or text is needed",
+            ),
+            (
+                vec![("token_id", text()), ("holder_id", text()), ("seq", text())],
+                "f: column seq has type Utf8, but an integer is needed",
             ),
             (
                 vec![("token_id", text()), ("holder_id", DataType::Float64)],

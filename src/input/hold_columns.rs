@@ -5,18 +5,16 @@
 //! refused; this file only has to recognise common batches, never to explain what is wrong with one.
 
 use arrow_array::StringViewArray;
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 
 use super::batch_rows::BatchRows;
 use super::time_column::TimeColumn;
+use super::token_column::{TokenColumn, filled};
 use crate::core::{ClosedHold, EventSink, Micros, Wad};
 
 /// Buffers for the columns of one batch, reused by the next.
 #[derive(Default)]
 pub(super) struct HoldColumns {
-    token_indices: HashMap<u128, usize, RandomState>,
-    tokens: Vec<usize>,
+    tokens: TokenColumn,
     spans: Vec<(Micros, Micros)>,
     weights: Vec<Wad>,
 }
@@ -27,12 +25,12 @@ impl HoldColumns {
         let Some((token_ids, holder_ids)) = self.read(rows) else {
             return false;
         };
-        let columns = self.tokens.iter().zip(&self.spans).zip(&self.weights);
+        let columns = self.tokens.indices().zip(&self.spans).zip(&self.weights);
         let holds = columns
             .zip(holder_ids.iter())
             .map(|(((token, span), weight), holder_id)| {
                 let holder_id = holder_id.expect("no holder is null");
-                ClosedHold::new(*token, holder_id, *span, *weight).expect("every row is a hold")
+                ClosedHold::new(token, holder_id, *span, *weight).expect("every row is a hold")
             });
         sink.accept_holds(&token_ids, holds);
         true
@@ -40,15 +38,10 @@ impl HoldColumns {
 
     /// The ids of the tokens, each once, and of the holders; the other columns go to their buffers.
     fn read<'r>(&mut self, rows: &'r BatchRows) -> Option<(Vec<&'r str>, &'r StringViewArray)> {
-        if rows.has_corrections() {
+        if !rows.has_closed_holds_only() {
             return None;
         }
-        let holder_ids = rows.holder_id.views()?;
-        // The low 32 bits of a view are the length of its text.
-        let length = |view: &u128| view & u128::from(u32::MAX);
-        if holder_ids.views().iter().any(|view| length(view) == 0) {
-            return None;
-        }
+        let holder_ids = filled(rows.holder_id.as_ref()?.views()?)?;
         self.read_spans(rows.start.as_ref()?, rows.end.as_ref()?, rows.len())?;
         if let Some(weights) = &rows.weight {
             weights.read_all(rows.len(), &mut self.weights)?;
@@ -56,7 +49,7 @@ impl HoldColumns {
             self.weights.clear();
             self.weights.resize(rows.len(), Wad::ONE);
         }
-        Some((self.read_tokens(rows.token_id.views()?)?, holder_ids))
+        Some((self.tokens.read(rows.token_id.views()?)?, holder_ids))
     }
 
     fn read_spans(&mut self, start: &TimeColumn, end: &TimeColumn, rows: usize) -> Option<()> {
@@ -70,21 +63,6 @@ impl HoldColumns {
             self.spans.push((start, end));
         }
         Some(())
-    }
-
-    /// Equal views into one column show equal texts, so each text is checked once.
-    fn read_tokens<'r>(&mut self, ids: &'r StringViewArray) -> Option<Vec<&'r str>> {
-        let mut texts = Vec::new();
-        self.token_indices.clear();
-        self.tokens.clear();
-        for (row, view) in ids.views().iter().enumerate() {
-            let index = *self.token_indices.entry(*view).or_insert_with(|| {
-                texts.push(ids.value(row));
-                texts.len() - 1
-            });
-            self.tokens.push(index);
-        }
-        texts.iter().all(|text| !text.is_empty()).then_some(texts)
     }
 }
 
@@ -145,7 +123,9 @@ mod tests {
         }
         let mut one_by_one = Facts::default();
         for row in 0..rows.len() {
-            one_by_one.accept(&rows.event(row, &mut RowBuffers::default()).unwrap());
+            let mut buffers = RowBuffers::default();
+            let draft = rows.draft(row, &mut buffers).unwrap();
+            one_by_one.accept(&draft.check().unwrap());
         }
         assert_eq!(facts, one_by_one);
         Some(facts)

@@ -32,11 +32,21 @@ impl IdColumn {
         }
     }
 
-    /// The ids as an array, if all are present and text in the type that Parquet is read as.
+    /// The ids as an array, some of them null, if they are text in the type that Parquet is read as.
     pub(super) fn views(&self) -> Option<&StringViewArray> {
         match self {
             Self::Text(texts) => texts.views(),
             Self::Signed(_) | Self::Unsigned(_) => None,
+        }
+    }
+
+    /// Whether the id in `row` is null.
+    #[inline]
+    pub(super) fn is_absent(&self, row: usize) -> bool {
+        match self {
+            Self::Text(texts) => texts.is_absent(row),
+            Self::Signed(ids) => ids.is_null(row),
+            Self::Unsigned(ids) => ids.is_null(row),
         }
     }
 

@@ -18,6 +18,7 @@ mod column;
 mod column_mapping;
 mod compression;
 mod csv;
+mod decimal_column;
 mod decode;
 mod error;
 mod file_bytes;
@@ -38,7 +39,8 @@ mod refusal;
 mod source;
 mod text_column;
 mod time_column;
-mod weight_column;
+mod token_column;
+mod transfer_columns;
 mod worker;
 
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]

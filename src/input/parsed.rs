@@ -89,7 +89,7 @@ pub(super) fn integer(text: &str) -> Option<u64> {
 }
 
 /// Names the field whose time is invalid.
-pub(super) fn time(field: Field, read: Result<Micros, TimeError>) -> Result<Micros, Refusal> {
+pub(super) fn time<T>(field: Field, read: Result<T, TimeError>) -> Result<T, Refusal> {
     read.map_err(|error| Refusal::Time(field, error))
 }
 

@@ -37,6 +37,16 @@ impl Texts {
     }
 
     #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Utf8(texts) => texts.is_null(row),
+            Self::LargeUtf8(texts) => texts.is_null(row),
+            Self::View(texts) => texts.is_null(row),
+            Self::Binary(bytes) => bytes.is_null(row),
+        }
+    }
+
+    #[inline]
     fn get(&self, row: usize) -> Result<Option<&str>, NotText> {
         Ok(match self {
             Self::Utf8(texts) => texts.is_valid(row).then(|| texts.value(row)),
@@ -91,11 +101,24 @@ impl TextColumn {
         })
     }
 
-    /// The texts as an array, if all are present and in the type that Parquet is read as.
-    pub(super) fn views(&self) -> Option<&StringViewArray> {
+    /// The texts as an array, some of them null, if they are in the type that Parquet is read as.
+    pub(super) const fn views(&self) -> Option<&StringViewArray> {
         match &self.0 {
-            Encoding::Plain(Texts::View(texts)) if texts.null_count() == 0 => Some(texts),
+            Encoding::Plain(Texts::View(texts)) => Some(texts),
             Encoding::Plain(_) | Encoding::Dictionary { .. } => None,
+        }
+    }
+
+    /// Whether the text in `row` is null.
+    #[inline]
+    pub(super) fn is_absent(&self, row: usize) -> bool {
+        match &self.0 {
+            Encoding::Plain(texts) => texts.is_null(row),
+            Encoding::Dictionary {
+                keys,
+                nulls,
+                values,
+            } => is_null(nulls.as_ref(), row) || values.is_null(keys[row]),
         }
     }
 
@@ -134,6 +157,7 @@ mod tests {
         let dictionary = DictionaryArray::<Int8Type>::try_new(keys, Arc::new(values)).unwrap();
         let column = TextColumn::new(&(Arc::new(dictionary) as ArrayRef));
         assert_eq!(column.get(1), Ok(None));
+        assert!(column.is_absent(1));
     }
 
     #[test]
@@ -144,6 +168,8 @@ mod tests {
         let column = TextColumn::new(&(Arc::new(dictionary) as ArrayRef));
         let read: Vec<_> = (0..4).map(|row| column.get(row).unwrap()).collect();
         assert_eq!(read, [Some("b"), None, Some("a"), None]);
+        let absent: Vec<_> = (0..4).map(|row| column.is_absent(row)).collect();
+        assert_eq!(absent, [false, true, false, true]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Columns of times and of revisions, brought to 64-bit integers once per batch.
+//! Columns of times, and of revisions and `seq`, brought to 64-bit integers once per batch.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -93,28 +93,29 @@ impl TimeColumn {
     }
 
     /// Whether the time in `row` is null.
+    #[inline]
     pub(super) fn is_absent(&self, row: usize) -> bool {
         is_null(self.nulls.as_ref(), row)
     }
 }
 
-/// A column of revisions.
-pub(super) struct RevisionColumn {
+/// A column of `revision` or `seq`.
+pub(super) struct IntegerColumn {
     values: ScalarBuffer<i64>,
     nulls: Option<NullBuffer>,
 }
 
-impl RevisionColumn {
+impl IntegerColumn {
     pub(super) fn new(column: &ArrayRef) -> Self {
         let column = plain(column);
         Self {
-            // A revision above 2^63-1 is refused, as a negative one is.
+            // A number above 2^63-1 is refused, as a negative one is.
             values: integers(&column, -1),
             nulls: column.nulls().cloned(),
         }
     }
 
-    /// The revision in `row`; negative if it is out of range.
+    /// The number in `row`; negative if it is out of range.
     #[inline]
     pub(super) fn get(&self, row: usize) -> Option<i64> {
         (!is_null(self.nulls.as_ref(), row)).then(|| self.values[row])
@@ -144,6 +145,6 @@ mod tests {
             TimeColumn::new(&column, Unit::Millis).get(0),
             Err(TimeError::OutOfRange)
         );
-        assert_eq!(RevisionColumn::new(&column).get(0), Some(-1));
+        assert_eq!(IntegerColumn::new(&column).get(0), Some(-1));
     }
 }

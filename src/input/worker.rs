@@ -7,6 +7,7 @@ use super::batch_rows::BatchRows;
 use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_jsonl};
 use super::csv::RowSplitter;
 use super::hold_columns::HoldColumns;
+use super::transfer_columns::TransferColumns;
 use super::{InputError, LineRefusal, OnError, RefusalReason};
 use crate::core::{Event, EventSink};
 
@@ -26,6 +27,7 @@ pub(super) struct Worker<S> {
     on_error: OnError,
     splitter: RowSplitter,
     holds: HoldColumns,
+    transfers: TransferColumns,
 }
 
 /// The file whose rows are being read.
@@ -43,6 +45,7 @@ impl<S: EventSink> Worker<S> {
             on_error,
             splitter: RowSplitter::default(),
             holds: HoldColumns::default(),
+            transfers: TransferColumns::default(),
         }
     }
 
@@ -89,7 +92,7 @@ impl<S: EventSink> Worker<S> {
         rows: &BatchRows,
         first_row: u64,
     ) -> ControlFlow<WorkerError> {
-        if self.holds.feed(rows, &mut self.sink) {
+        if self.holds.feed(rows, &mut self.sink) || self.transfers.feed(rows, &mut self.sink) {
             self.read += rows.len() as u64;
             return ControlFlow::Continue(());
         }

@@ -1,4 +1,7 @@
-//! A column of weights, of any numeric type or text: read exactly, without an allocation per row.
+//! A column of weights, deltas or amounts, of any numeric type or text: read exactly, without an allocation
+//! per row.
+//!
+//! Each row is read as a [`Wad`], which is not negative, or as a [`Delta`].
 
 use std::io::Write;
 
@@ -13,10 +16,10 @@ use arrow_schema::DataType;
 
 use super::column::{is_null, plain, signed};
 use super::text_column::TextColumn;
-use crate::core::{Wad, WeightError};
+use crate::core::{Delta, Wad, WeightError};
 
-/// A column of weights.
-pub(super) struct WeightColumn {
+/// A column of decimals.
+pub(super) struct DecimalColumn {
     values: Values,
     nulls: Option<NullBuffer>,
 }
@@ -31,7 +34,7 @@ enum Values {
     Text(TextColumn),
 }
 
-impl WeightColumn {
+impl DecimalColumn {
     pub(super) fn can_read(values: &DataType) -> bool {
         TextColumn::can_read(values)
             || values.is_integer()
@@ -82,32 +85,32 @@ impl WeightColumn {
         }
     }
 
-    /// The weight in `row`; `None` if it is null.
+    /// The decimal in `row`; `None` if it is null.
     #[inline]
-    pub(super) fn get(&self, row: usize) -> Result<Option<Wad>, WeightError> {
-        if is_null(self.nulls.as_ref(), row) {
+    pub(super) fn get<T: Decimal>(&self, row: usize) -> Result<Option<T>, WeightError> {
+        if self.is_absent(row) {
             return Ok(None);
         }
-        let weight = match &self.values {
-            Values::Doubles(values) => Wad::from_double(values[row]),
-            Values::Signed(values) => from_decimal(values[row].into(), 0),
-            Values::Unsigned(values) => from_decimal(values[row].into(), 0),
-            Values::Decimals(values, scale) => from_decimal(values[row], *scale),
+        let decimal = match &self.values {
+            Values::Doubles(values) => T::from_double(values[row]),
+            Values::Signed(values) => T::from_scaled(values[row].into(), 0),
+            Values::Unsigned(values) => T::from_scaled(values[row].into(), 0),
+            Values::Decimals(values, scale) => T::from_scaled(values[row], *scale),
             Values::LongDecimals(values, scale) => match values.value(row).to_i128() {
-                Some(value) => from_decimal(value, *scale),
-                None => self.with_text(row, Wad::parse),
+                Some(value) => T::from_scaled(value, *scale),
+                None => self.with_text(row, T::parse),
             },
-            Values::Singles(_) => self.with_text(row, Wad::parse),
+            Values::Singles(_) => self.with_text(row, T::parse),
             Values::Text(texts) => match texts.get(row) {
                 Ok(None) => return Ok(None),
-                Ok(Some(text)) => Wad::parse(text),
+                Ok(Some(text)) => T::parse(text),
                 Err(_) => Err(WeightError::NotANumber),
             },
         };
-        weight.map(Some)
+        decimal.map(Some)
     }
 
-    /// All weights in order, or `None` if a weight is null or invalid.
+    /// All weights or amounts in order, or `None` if one is null or invalid.
     pub(super) fn read_all(&self, rows: usize, into: &mut Vec<Wad>) -> Option<()> {
         into.clear();
         into.reserve(rows);
@@ -126,14 +129,20 @@ impl WeightColumn {
         Some(())
     }
 
-    /// Whether the weights are written as text.
+    /// Whether the decimal in `row` is null.
+    #[inline]
+    pub(super) fn is_absent(&self, row: usize) -> bool {
+        is_null(self.nulls.as_ref(), row)
+    }
+
+    /// Whether the decimals are written as text.
     pub(super) const fn is_text(&self) -> bool {
         matches!(self.values, Values::Text(_))
     }
 
-    /// The weight in `row` as decimal text; `None` if it is null.
+    /// The decimal in `row` as text; `None` if it is null.
     pub(super) fn text(&self, row: usize) -> Option<String> {
-        if is_null(self.nulls.as_ref(), row) {
+        if self.is_absent(row) {
             return None;
         }
         match &self.values {
@@ -174,18 +183,57 @@ impl WeightColumn {
     }
 }
 
-/// `value` / 10^`scale`.
+/// What a decimal is read as.
+pub(super) trait Decimal: Sized {
+    fn parse(text: &str) -> Result<Self, WeightError>;
+    fn from_double(value: f64) -> Result<Self, WeightError>;
+    /// `value` / 10^`scale`.
+    fn from_scaled(value: i128, scale: i8) -> Result<Self, WeightError>;
+}
+
+impl Decimal for Wad {
+    #[inline]
+    fn parse(text: &str) -> Result<Self, WeightError> {
+        Self::parse(text)
+    }
+
+    #[inline]
+    fn from_double(value: f64) -> Result<Self, WeightError> {
+        Self::from_double(value)
+    }
+
+    #[inline]
+    fn from_scaled(value: i128, scale: i8) -> Result<Self, WeightError> {
+        match u128::try_from(value) {
+            Ok(size) => scaled(size, scale),
+            Err(_) => Err(WeightError::Negative),
+        }
+    }
+}
+
+impl Decimal for Delta {
+    fn parse(text: &str) -> Result<Self, WeightError> {
+        Self::parse(text)
+    }
+
+    fn from_double(value: f64) -> Result<Self, WeightError> {
+        Self::from_double(value)
+    }
+
+    fn from_scaled(value: i128, scale: i8) -> Result<Self, WeightError> {
+        Ok(Self::new(scaled(value.unsigned_abs(), scale)?, value < 0))
+    }
+}
+
+/// `size` / 10^`scale`.
 #[inline]
-fn from_decimal(value: i128, scale: i8) -> Result<Wad, WeightError> {
-    let Ok(size) = u128::try_from(value) else {
-        return Err(WeightError::Negative);
-    };
+fn scaled(size: u128, scale: i8) -> Result<Wad, WeightError> {
     match u32::try_from(scale) {
         Ok(places @ 0..=18) => size
             .checked_mul(10_u128.pow(18 - places))
             .map(Wad::from_steps)
             .ok_or(WeightError::TooLarge),
-        _ => Wad::parse(&format!("{value}e{}", -i16::from(scale))),
+        _ => Wad::parse(&format!("{size}e{}", -i16::from(scale))),
     }
 }
 
@@ -203,9 +251,9 @@ mod tests {
 
     fn read(column: impl Array + 'static) -> Vec<String> {
         let column: ArrayRef = Arc::new(column);
-        let weights = WeightColumn::new(&column);
+        let weights = DecimalColumn::new(&column);
         let rows = 0..column.len();
-        rows.map(|row| match weights.get(row) {
+        rows.map(|row| match weights.get::<Wad>(row) {
             Ok(Some(weight)) => {
                 let text = weights.text(row).unwrap();
                 assert_eq!(Wad::parse(&text), Ok(weight), "{text}");
@@ -270,5 +318,50 @@ mod tests {
             .with_precision_and_scale(76, 61)
             .unwrap();
         assert_eq!(read(long), ["1.5"]);
+    }
+
+    #[test]
+    fn deltas_are_read_with_their_sign() {
+        let deltas = |column: ArrayRef| -> Vec<String> {
+            let deltas = DecimalColumn::new(&column);
+            let rows = 0..column.len();
+            rows.map(|row| match deltas.get::<Delta>(row) {
+                Ok(delta) => delta.map_or("absent".to_owned(), |delta| delta.to_string()),
+                Err(error) => error.to_string(),
+            })
+            .collect()
+        };
+        let long = |text: &str| i256::from_string(text).unwrap();
+        let columns: [ArrayRef; 6] = [
+            Arc::new(Float64Array::from(vec![-0.1, -0.0])),
+            Arc::new(Float32Array::from(vec![-0.1, f32::INFINITY])),
+            Arc::new(Int16Array::from(vec![Some(i16::MIN), None])),
+            Arc::new(StringArray::from(vec!["-1e-18", "-1e-19"])),
+            Arc::new(
+                Decimal128Array::from(vec![-25, -5])
+                    .with_precision_and_scale(38, 19)
+                    .unwrap(),
+            ),
+            Arc::new(
+                Decimal256Array::from(vec![
+                    long(&format!("-15{}", "0".repeat(60))),
+                    long(&format!("-1{}", "0".repeat(75))),
+                ])
+                .with_precision_and_scale(76, 30)
+                .unwrap(),
+            ),
+        ];
+        let small = "under 1e-18, the smallest step";
+        let large = WeightError::TooLarge.to_string();
+        for (column, expected) in columns.into_iter().zip([
+            ["-0.1", "0"],
+            ["-0.1", "not finite"],
+            ["-32768", "absent"],
+            ["-0.000000000000000001", small],
+            ["-0.000000000000000002", small],
+            [&large, &large],
+        ]) {
+            assert_eq!(deltas(column), expected);
+        }
     }
 }

@@ -5,6 +5,7 @@ mod arbitrary;
 #[path = "../support/naive.rs"]
 mod naive;
 
+mod batch;
 mod live;
 mod properties;
 mod windows;

@@ -83,7 +83,7 @@ pub(crate) fn scores(sent: &[Sent], window: &Window) -> BTreeMap<String, (u128, 
     sums
 }
 
-fn keys(sent: &[Sent]) -> BTreeMap<(&str, &str), Vec<Claim<'_>>> {
+pub(crate) fn keys(sent: &[Sent]) -> BTreeMap<(&str, &str), Vec<Claim<'_>>> {
     let mut keys: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for event in sent.iter().map(Sent::event) {
         let key = (event.holder_id, event.token_id);
@@ -92,7 +92,7 @@ fn keys(sent: &[Sent]) -> BTreeMap<(&str, &str), Vec<Claim<'_>>> {
     keys
 }
 
-fn in_force(claims: &[Claim<'_>]) -> Vec<Fact> {
+pub(crate) fn in_force(claims: &[Claim<'_>]) -> Vec<Fact> {
     let mut named: BTreeMap<&str, Vec<Standing>> = BTreeMap::new();
     let mut facts = Vec::new();
     for claim in claims {
@@ -137,14 +137,14 @@ fn stated(fact: &Fact) -> Stated {
     }
 }
 
-fn change_time(fact: &Fact) -> Option<Micros> {
+pub(crate) fn change_time(fact: &Fact) -> Option<Micros> {
     match *fact {
         Fact::Change { at, .. } => Some(at),
         _ => None,
     }
 }
 
-fn balance(facts: &[Fact], at: Micros) -> i128 {
+pub(crate) fn balance(facts: &[Fact], at: Micros) -> i128 {
     let each = |fact: &Fact| match *fact {
         Fact::Change { at: since, delta } if since <= at => {
             let size = i128::try_from(delta.size().steps()).expect("test deltas are small");

@@ -1,23 +1,23 @@
-//! Memory for the records of one lane: blocks of one size, in pages of the usual size.
+//! Memory for what one lane keeps: blocks of one size, in pages of the usual size, and runs of values in them.
 //!
 //! Pages are requested a few blocks at a time, shortly before they are written: the zeros of a fresh page
 //! are then still in the core's cache. Large pages would cause fewer faults, but clearing 2 MiB at once goes
 //! through main memory; that took a fifth of a run. Blocks are never freed one by one.
 
+use std::marker::PhantomData;
+
+use bytemuck::Pod;
 use memmap2::MmapMut;
 
-use super::record::Record;
-
-/// Records per block.
-pub(super) const BLOCK: usize = 256;
-const BLOCK_BYTES: usize = BLOCK * size_of::<Record>();
+/// Bytes per block: 256 records.
+const BLOCK_BYTES: usize = 12 << 10;
 /// Blocks per region: 12 MiB.
 const REGION_BLOCKS: usize = 1_024;
 /// Blocks whose pages are requested together: 48 KiB.
 #[cfg(target_os = "linux")]
 const FRESH_BLOCKS: usize = 4;
 
-/// Blocks of records; grows by whole regions.
+/// Blocks of bytes; grows by whole regions.
 #[derive(Default)]
 pub(super) struct Arena {
     regions: Vec<MmapMut>,
@@ -26,14 +26,14 @@ pub(super) struct Arena {
 
 /// The position of a block in its arena.
 #[derive(Clone, Copy, Default)]
-pub(super) struct BlockPlace(usize);
+struct BlockPlace(usize);
 
 impl Arena {
-    /// Allocates a block of records that are all zero.
+    /// Allocates a block of zeros.
     ///
     /// # Panics
     /// If the system has no memory left, like every allocation.
-    pub(super) fn add_block(&mut self) -> BlockPlace {
+    fn add_block(&mut self) -> BlockPlace {
         let place = self.blocks % REGION_BLOCKS;
         if place == 0 {
             let region =
@@ -55,16 +55,88 @@ impl Arena {
         BlockPlace(self.blocks - 1)
     }
 
-    pub(super) fn records(&self, block: BlockPlace) -> &[Record] {
+    fn bytes(&self, block: BlockPlace) -> &[u8] {
         let at = block.0 % REGION_BLOCKS * BLOCK_BYTES;
-        bytemuck::cast_slice(&self.regions[block.0 / REGION_BLOCKS][at..at + BLOCK_BYTES])
+        &self.regions[block.0 / REGION_BLOCKS][at..at + BLOCK_BYTES]
+    }
+}
+
+/// Values of one kind in the order in which they came, in blocks of one arena.
+pub(super) struct Run<T> {
+    len: usize,
+    /// The block that is being filled, if there is one.
+    last: BlockPlace,
+    blocks: Vec<BlockPlace>,
+    of: PhantomData<T>,
+}
+
+impl<T> Default for Run<T> {
+    fn default() -> Self {
+        Self {
+            len: 0,
+            last: BlockPlace::default(),
+            blocks: Vec::new(),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T: Pod> Run<T> {
+    /// Values per block.
+    const BLOCK: usize = BLOCK_BYTES / size_of::<T>();
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
     }
 
-    /// Writes the record at `place` in a block.
+    /// Adds a value; `arena` is always the same.
     #[inline]
-    pub(super) fn write(&mut self, block: BlockPlace, place: usize, record: Record) {
-        let at = block.0 % REGION_BLOCKS * BLOCK_BYTES + place * size_of::<Record>();
-        let bytes = &mut self.regions[block.0 / REGION_BLOCKS][at..at + size_of::<Record>()];
-        *bytemuck::from_bytes_mut(bytes) = record;
+    pub(super) fn push(&mut self, arena: &mut Arena, value: T) {
+        let place = self.len % Self::BLOCK;
+        if place == 0 {
+            self.last = arena.add_block();
+            self.blocks.push(self.last);
+        }
+        let at = self.last.0 % REGION_BLOCKS * BLOCK_BYTES + place * size_of::<T>();
+        let region = &mut arena.regions[self.last.0 / REGION_BLOCKS];
+        *bytemuck::from_bytes_mut(&mut region[at..at + size_of::<T>()]) = value;
+        self.len += 1;
+    }
+
+    /// All values, in several slices.
+    pub(super) fn slices<'a>(&'a self, arena: &'a Arena) -> impl Iterator<Item = &'a [T]> {
+        let mut left = self.len;
+        self.blocks.iter().map(move |block| {
+            let bytes = &arena.bytes(*block)[..Self::BLOCK * size_of::<T>()];
+            let values = &bytemuck::cast_slice(bytes)[..left.min(Self::BLOCK)];
+            left -= values.len();
+            values
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_different_kinds_share_an_arena_and_come_back_in_order() {
+        let mut arena = Arena::default();
+        let (mut words, mut triples) = (Run::<u64>::default(), Run::<[u64; 6]>::default());
+        for value in 0..10_000 {
+            words.push(&mut arena, value);
+            if value % 3 == 0 {
+                triples.push(&mut arena, [value; 6]);
+            }
+        }
+        let words: Vec<u64> = words.slices(&arena).flatten().copied().collect();
+        assert!(words.into_iter().eq(0..10_000));
+        assert_eq!(triples.len(), 3_334);
+        let triples: Vec<_> = triples.slices(&arena).flatten().copied().collect();
+        assert!(
+            triples
+                .into_iter()
+                .eq((0..10_000).step_by(3).map(|value| [value; 6]))
+        );
     }
 }

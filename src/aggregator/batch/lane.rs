@@ -1,27 +1,34 @@
 //! The output of one reading thread: records, divided into partitions by the hash of their holder.
 //!
 //! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written
-//! of each partition. Weights and named events that do not fit into a record are stored in vectors.
+//! of each partition. What does not fit into a record is stored beside it: the sizes of changes in words of
+//! the arena, the rest, which is rare, in vectors.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use super::super::ids::{IdIndex, IdMemo, IdNumber};
-use super::arena::{Arena, BLOCK, BlockPlace};
+use super::super::ids::{IdMemo, IdNumber};
+use super::BatchScorer;
+use super::arena::{Arena, Run};
+use super::balance::Change;
 use super::holder_code::HolderCode;
-use super::record::{Content, Record, WideWeights};
-use crate::core::{Claim, ClosedHold, Event, EventSink, Standing};
+use super::id_hash::{IdHash, IdHasher};
+use super::record::{Record, WideWeights};
+use crate::core::{Claim, ClosedHold, Event, EventSink, Fact, Standing};
 
 /// Partitions of a run: enough that a partition of ten million events fits into a core's cache.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 const PARTITION_BITS: u32 = 9;
 
-/// Takes the events of one thread; see [`super::BatchScorer::lane`].
+/// Takes the events of one thread; see [`BatchScorer::lane`].
 pub struct Lane<'a> {
     tokens: IdMemo<'a>,
     holders: IdMemo<'a>,
     hasher: &'a RandomState,
+    ids: IdHasher,
+    /// Whether the text of ids is needed.
+    keeps_ids: bool,
     partitions: Vec<Partition>,
     arena: Arena,
 }
@@ -29,26 +36,29 @@ pub struct Lane<'a> {
 /// The records of one partition from one lane.
 #[derive(Default)]
 struct Partition {
-    records: usize,
-    /// The block that is being filled, if there is one.
-    last: BlockPlace,
-    blocks: Vec<BlockPlace>,
+    records: Run<Record>,
+    /// The sizes of the changes, in the order of their records.
+    words: Run<u64>,
     wide: WideWeights,
-    named: Vec<NamedEvent>,
+    large: Vec<LargeClaim>,
+    falls: Vec<(IdHash, Box<str>)>,
 }
 
-/// A named event; its record has its index.
-pub(super) struct NamedEvent {
-    pub(super) event_id: Box<str>,
+/// A claim that does not fit into a record.
+pub(super) struct LargeClaim {
+    /// `None` for a plain fact.
+    pub(super) id: Option<IdHash>,
     pub(super) standing: Standing,
 }
 
 impl<'a> Lane<'a> {
-    pub(super) fn new(tokens: &'a IdIndex, holders: &'a IdIndex, hasher: &'a RandomState) -> Self {
+    pub(super) fn new(scorer: &'a BatchScorer) -> Self {
         Self {
-            tokens: IdMemo::new(tokens),
-            holders: IdMemo::new(holders),
-            hasher,
+            tokens: IdMemo::new(&scorer.tokens),
+            holders: IdMemo::new(&scorer.holders),
+            hasher: &scorer.hasher,
+            ids: scorer.ids,
+            keeps_ids: scorer.lists_deficits,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             arena: Arena::default(),
         }
@@ -56,20 +66,20 @@ impl<'a> Lane<'a> {
 
     /// The number of records of `partition`.
     pub(super) fn len(&self, partition: usize) -> usize {
-        self.partitions[partition].records
+        self.partitions[partition].records.len()
     }
 
     /// The records of `partition` in the order in which they came, in several slices.
     pub(super) fn records(&self, partition: usize) -> impl Iterator<Item = &[Record]> {
-        let Partition {
-            records, blocks, ..
-        } = &self.partitions[partition];
-        let mut left = *records;
-        blocks.iter().map(move |block| {
-            let records = &self.arena.records(*block)[..left.min(BLOCK)];
-            left -= records.len();
-            records
-        })
+        self.partitions[partition].records.slices(&self.arena)
+    }
+
+    /// The words of the changes of `partition`, in the order of their records.
+    pub(super) fn words(&self, partition: usize) -> impl Iterator<Item = &u64> {
+        self.partitions[partition]
+            .words
+            .slices(&self.arena)
+            .flatten()
     }
 
     /// The weights of `partition` that do not fit into records.
@@ -77,11 +87,16 @@ impl<'a> Lane<'a> {
         &self.partitions[partition].wide
     }
 
-    /// The named event of `partition` at this index.
-    pub(super) fn named(&self, partition: usize, place: u64) -> Option<&NamedEvent> {
+    /// The claim of `partition` at this index.
+    pub(super) fn large(&self, partition: usize, place: u64) -> Option<&LargeClaim> {
         self.partitions[partition]
-            .named
+            .large
             .get(usize::try_from(place).ok()?)
+    }
+
+    /// The ids of the changes of `partition` by less than 0; none unless deficits are listed.
+    pub(super) fn falls(&self, partition: usize) -> &[(IdHash, Box<str>)] {
+        &self.partitions[partition].falls
     }
 
     /// The partition that a holder belongs to.
@@ -95,16 +110,57 @@ impl<'a> Lane<'a> {
         clippy::inline_always,
         reason = "a call would hand the holder over through memory"
     )]
-    fn push(&mut self, place: usize, holder: HolderCode, token: IdNumber, content: Content) {
+    fn push_fact(&mut self, holder: HolderCode, token: IdNumber, fact: Fact) {
+        let place = self.place(&holder);
         let partition = &mut self.partitions[place];
-        let record = Record::new(holder, token, content, &mut partition.wide);
-        let place = partition.records % BLOCK;
-        if place == 0 {
-            partition.last = self.arena.add_block();
-            partition.blocks.push(partition.last);
+        let record = Record::of_fact(holder, token, fact, &mut partition.wide);
+        partition.records.push(&mut self.arena, record);
+    }
+
+    #[inline]
+    fn push_change(&mut self, holder: HolderCode, token: IdNumber, change: &Change) {
+        let place = self.place(&holder);
+        let Partition { records, words, .. } = &mut self.partitions[place];
+        let record = Record::of_change(holder, token, change, |word| {
+            words.push(&mut self.arena, word);
+        });
+        records.push(&mut self.arena, record);
+    }
+
+    #[inline(never)]
+    fn push_large(&mut self, holder: HolderCode, token: IdNumber, claim: LargeClaim) {
+        let place = self.place(&holder);
+        let Partition { records, large, .. } = &mut self.partitions[place];
+        let record = Record::of_large(holder, token, large.len() as u64);
+        large.push(claim);
+        records.push(&mut self.arena, record);
+    }
+
+    fn push_named(
+        &mut self,
+        holder: HolderCode,
+        token: IdNumber,
+        event_id: &str,
+        standing: Standing,
+    ) {
+        let id = self.ids.hash(event_id);
+        if self.keeps_ids
+            && let Some(Fact::Change { delta, .. }) = standing.fact
+            && delta.is_negative()
+        {
+            let place = self.place(&holder);
+            self.partitions[place].falls.push((id, event_id.into()));
         }
-        self.arena.write(partition.last, place, record);
-        partition.records += 1;
+        match standing {
+            Standing {
+                revision: 0,
+                fact: Some(Fact::Change { at, delta }),
+            } => self.push_change(holder, token, &Change { id, at, delta }),
+            _ => {
+                let id = Some(id);
+                self.push_large(holder, token, LargeClaim { id, standing });
+            }
+        }
     }
 }
 
@@ -113,19 +169,19 @@ impl EventSink for Lane<'_> {
     fn accept(&mut self, event: &Event<'_>) {
         let holder = HolderCode::of(event.holder_id, &mut self.holders);
         let token = self.tokens.number(event.token_id);
-        let place = self.place(&holder);
-        let content = match event.claim {
-            Claim::Plain(fact) => Content::Plain(fact),
-            Claim::Named { event_id, standing } => {
-                let named = &mut self.partitions[place].named;
-                named.push(NamedEvent {
-                    event_id: event_id.into(),
-                    standing,
-                });
-                Content::Named(named.len() as u64 - 1)
+        match event.claim {
+            Claim::Plain(fact) if Record::has_room_for(fact) => self.push_fact(holder, token, fact),
+            Claim::Plain(fact) => {
+                let standing = Standing {
+                    revision: 0,
+                    fact: Some(fact),
+                };
+                self.push_large(holder, token, LargeClaim { id: None, standing });
             }
-        };
-        self.push(place, holder, token, content);
+            Claim::Named { event_id, standing } => {
+                self.push_named(holder, token, event_id, standing);
+            }
+        }
     }
 
     fn accept_holds<'a>(
@@ -139,8 +195,7 @@ impl EventSink for Lane<'_> {
             .collect();
         for hold in holds {
             let holder = HolderCode::of(hold.holder_id(), &mut self.holders);
-            let content = Content::Plain(hold.fact());
-            self.push(self.place(&holder), holder, tokens[hold.token()], content);
+            self.push_fact(holder, tokens[hold.token()], hold.fact());
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Scores from whole files: every event is read once, and the question is answered at the end.
 //!
 //! Each reading thread fills a [`Lane`]: a holder becomes 20 bytes, an event one 48-byte record in
-//! one of 512 partitions, chosen by the holder's hash. [`BatchScorer::finish`] then processes the partitions
-//! on all cores: it numbers the keys of a partition, groups the records of each key, sorts each key by time
-//! and sweeps it once. All of that fits into the cache of a core, and nothing is allocated per key. Continue
-//! with `lane`, `partition`, `sweep`.
+//! one of 512 partitions, chosen by the holder's hash; the size of a change takes 8 or 16 bytes more.
+//! [`BatchScorer::finish`] then processes the partitions on all cores: it numbers the keys of a partition,
+//! groups the records of each key, sorts each key by time and sweeps it once. All of that fits into the cache
+//! of a core, and nothing is allocated per key. Continue with `lane`, `partition`, `sweep`, `balance`.
 
 mod arena;
+mod balance;
+mod facts;
 mod holder_code;
+mod id_hash;
 mod lane;
+mod numbering;
 mod partition;
 mod record;
 mod sweep;
@@ -20,10 +24,11 @@ use rayon::prelude::*;
 
 pub use lane::Lane;
 
+use self::id_hash::IdHasher;
 use self::partition::{PartitionScorer, Want};
 use super::ids::IdIndex;
 use super::order::{self, Leaders};
-use crate::core::{HolderScore, Snapshot, Window};
+use crate::core::{Deficit, HolderScore, Snapshot, Window};
 
 /// Scores all events of one run at its end; holds what its lanes share.
 ///
@@ -57,6 +62,8 @@ pub struct BatchScorer {
     /// Holder ids that do not fit into a record.
     holders: IdIndex,
     hasher: RandomState,
+    ids: IdHasher,
+    lists_deficits: bool,
 }
 
 impl BatchScorer {
@@ -66,10 +73,19 @@ impl BatchScorer {
         Self::default()
     }
 
+    /// The same, for [`Self::finish_with_deficits`]; the ids of all changes by less than 0 are kept for it.
+    #[must_use]
+    pub fn listing_deficits(self) -> Self {
+        Self {
+            lists_deficits: true,
+            ..self
+        }
+    }
+
     /// Returns a lane for one thread to fill.
     #[must_use]
     pub fn lane(&self) -> Lane<'_> {
-        Lane::new(&self.tokens, &self.holders, &self.hasher)
+        Lane::new(self)
     }
 
     /// Scores all events of all lanes; returns all holders, or the first `top` of them.
@@ -77,8 +93,20 @@ impl BatchScorer {
     /// Runs on the current rayon pool. The answer does not depend on how events were divided over lanes.
     #[must_use]
     pub fn finish(&self, lanes: Vec<Lane<'_>>, window: &Window, top: Option<usize>) -> Snapshot {
+        self.finish_with_deficits(lanes, window, top).0
+    }
+
+    /// As [`Self::finish`], with the keys whose balance is below 0 at some instant before the end of the window, by
+    /// token and then by holder. None are listed unless the scorer was made by [`Self::listing_deficits`].
+    #[must_use]
+    pub fn finish_with_deficits(
+        &self,
+        lanes: Vec<Lane<'_>>,
+        window: &Window,
+        top: Option<usize>,
+    ) -> (Snapshot, Vec<Deficit>) {
         let want = top.map_or(Want::All, Want::Top);
-        let scored = (0..lane::PARTITIONS)
+        let mut scored = (0..lane::PARTITIONS)
             .into_par_iter()
             .map_init(
                 || PartitionScorer::new(self, &lanes, window, want),
@@ -88,22 +116,25 @@ impl BatchScorer {
         // The records are the largest part of a run's memory, so they are freed before the result is sorted.
         drop(lanes);
         let known = scored.iter().map(|part| part.known).sum();
-        match top {
-            None => order::snapshot(
-                window,
-                scored.into_iter().flat_map(|part| part.holders).collect(),
-                0,
-            ),
+        let short_keys = scored.iter().map(|part| part.short_keys).sum();
+        let mut deficits: Vec<Deficit> = scored
+            .iter_mut()
+            .flat_map(|part| part.deficits.drain(..))
+            .collect();
+        deficits
+            .sort_unstable_by(|a, b| (&a.token_id, &a.holder_id).cmp(&(&b.token_id, &b.holder_id)));
+        let holders = scored.into_iter().flat_map(|part| part.holders);
+        let snapshot = match top {
+            None => order::snapshot(window, holders.collect(), short_keys),
             Some(count) => {
                 let mut leaders = Leaders::new(count);
-                for HolderScore { holder_id, totals } in
-                    scored.into_iter().flat_map(|part| part.holders)
-                {
+                for HolderScore { holder_id, totals } in holders {
                     leaders.offer(totals, || Cow::Owned(holder_id.into()));
                 }
-                Snapshot::new(*window, leaders.into_ordered(), known, 0)
+                Snapshot::new(*window, leaders.into_ordered(), known, short_keys)
             }
-        }
+        };
+        (snapshot, deficits)
     }
 }
 

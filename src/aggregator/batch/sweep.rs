@@ -6,37 +6,66 @@
 use std::collections::BinaryHeap;
 
 use crate::core::window::length;
-use crate::core::{Micros, Totals, Wad};
+use crate::core::{Micros, Quantity, Totals, Wad, Window};
+
+/// How much is held over a span: a weight, or a quantity where balances are among them.
+pub(super) trait Level: Copy + Ord + Default {
+    /// This much held for `micros` microseconds.
+    fn totals(self, micros: u64) -> Totals;
+}
+
+impl Level for Wad {
+    #[inline]
+    fn totals(self, micros: u64) -> Totals {
+        Totals::of(self, micros)
+    }
+}
+
+impl Level for Quantity {
+    #[inline]
+    fn totals(self, micros: u64) -> Totals {
+        Totals::of_quantity(self, micros)
+    }
+}
 
 /// A closed hold inside the window.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span<L = Wad> {
     pub(super) start: Micros,
     pub(super) end: Micros,
-    pub(super) weight: Wad,
+    pub(super) weight: L,
+}
+
+impl<L> Span<L> {
+    /// The part inside the window; `None` if that is empty.
+    #[inline]
+    pub(super) fn clip(self, window: &Window) -> Option<Self> {
+        let (start, end) = (self.start.max(window.start()), self.end.min(window.as_of));
+        (start < end).then_some(Self { start, end, ..self })
+    }
 }
 
 /// A hold that is running. The strongest is the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Running {
-    weight: Wad,
+struct Running<L> {
+    weight: L,
     end: Micros,
 }
 
 /// Sweeps one key after another.
 #[derive(Default)]
-pub(super) struct Sweep {
+pub(super) struct Sweep<L: Level = Wad> {
     /// Weaker than the leading hold, but longer.
-    waiting: BinaryHeap<Running>,
+    waiting: BinaryHeap<Running<L>>,
 }
 
-impl Sweep {
+impl<L: Level> Sweep<L> {
     /// Held time and integral of the largest weight at each instant; sorts `spans` by start.
     #[inline]
-    pub(super) fn totals(&mut self, spans: &mut [Span]) -> Totals {
+    pub(super) fn totals(&mut self, spans: &mut [Span<L>]) -> Totals {
         match spans {
             [] => Totals::ZERO,
-            [one] => Totals::of(one.weight, length(one.start, one.end)),
+            [one] => one.weight.totals(length(one.start, one.end)),
             many => {
                 many.sort_unstable_by_key(|span| span.start);
                 self.sweep(many)
@@ -44,9 +73,9 @@ impl Sweep {
         }
     }
 
-    fn sweep(&mut self, spans: &[Span]) -> Totals {
+    fn sweep(&mut self, spans: &[Span<L>]) -> Totals {
         let mut sums = Sums::default();
-        let mut leading: Option<Running> = None;
+        let mut leading: Option<Running<L>> = None;
         let mut cursor = Micros::MIN;
         for span in spans {
             let next = Running {
@@ -83,11 +112,11 @@ impl Sweep {
     #[inline]
     fn advance(
         &mut self,
-        mut leading: Option<Running>,
+        mut leading: Option<Running<L>>,
         mut cursor: Micros,
         until: Micros,
-        sums: &mut Sums,
-    ) -> Option<Running> {
+        sums: &mut Sums<L>,
+    ) -> Option<Running<L>> {
         while let Some(lead) = leading {
             if lead.end > until {
                 sums.accrue(lead.weight, length(cursor, until));
@@ -108,24 +137,24 @@ impl Sweep {
 
 /// Sums time while the weight stays the same, so that a run of one weight is multiplied once.
 #[derive(Default)]
-struct Sums {
+struct Sums<L> {
     totals: Totals,
-    weight: Wad,
+    weight: L,
     micros: u64,
 }
 
-impl Sums {
+impl<L: Level> Sums<L> {
     #[inline]
-    fn accrue(&mut self, weight: Wad, micros: u64) {
+    fn accrue(&mut self, weight: L, micros: u64) {
         if weight != self.weight {
-            self.totals += Totals::of(self.weight, self.micros);
+            self.totals += self.weight.totals(self.micros);
             (self.weight, self.micros) = (weight, 0);
         }
         self.micros += micros;
     }
 
     fn totals(mut self) -> Totals {
-        self.totals += Totals::of(self.weight, self.micros);
+        self.totals += self.weight.totals(self.micros);
         self.totals
     }
 }

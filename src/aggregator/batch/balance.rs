@@ -1,0 +1,233 @@
+//! The balance of one key: its changes, each id once, in order of time, and the stretches between them.
+//!
+//! All in place in one slice, because a key may have millions of changes. These are changes at revision 0; what
+//! corrections and retractions do to them is decided in [`super::facts`].
+
+use std::cmp::Reverse;
+
+use super::id_hash::IdHash;
+use super::sweep::Span;
+use crate::core::{Balance, Delta, Micros, Quantity, Window};
+
+/// A change of balance at revision 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) id: IdHash,
+    pub(super) at: Micros,
+    pub(super) delta: Delta,
+}
+
+/// The first instant at which the balance of a key is below 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shortfall {
+    pub(super) at: Micros,
+    pub(super) balance: Balance,
+}
+
+/// Finds the changes of one key after another that are in force.
+#[derive(Default)]
+pub(super) struct Repeats {
+    /// The lower words of the ids of a key.
+    words: Vec<u64>,
+}
+
+impl Repeats {
+    /// Moves the changes in force to the front, in any order, and returns their number: of those that
+    /// share an id the one with the larger (`at`, `delta`).
+    pub(super) fn drop_from(&mut self, changes: &mut [Change]) -> usize {
+        if !self.may_be_in(changes) {
+            return changes.len();
+        }
+        changes.sort_unstable_by_key(|change| (change.id, Reverse((change.at, change.delta))));
+        let mut kept = 0;
+        for index in 0..changes.len() {
+            let change = changes[index];
+            if kept == 0 || changes[kept - 1].id != change.id {
+                changes[kept] = change;
+                kept += 1;
+            }
+        }
+        kept
+    }
+
+    /// False only if all ids differ. Nearly always that is so, and sorting one word of each is enough to see it.
+    fn may_be_in(&mut self, changes: &[Change]) -> bool {
+        match changes {
+            [] | [_] => false,
+            [one, other] => one.id.low() == other.id.low(),
+            _ => {
+                self.words.clear();
+                self.words
+                    .extend(changes.iter().map(|change| change.id.low()));
+                self.words.sort_unstable();
+                self.words.windows(2).any(|pair| pair[0] == pair[1])
+            }
+        }
+    }
+}
+
+/// Calls `visit` with every stretch at a balance above 0 inside the window, in order of time; sorts the
+/// `changes` in force by time.
+///
+/// The shortfall is the first one before the end of the window, even if it is before the window.
+#[inline]
+pub(super) fn stretches(
+    changes: &mut [Change],
+    window: &Window,
+    mut visit: impl FnMut(Span<Quantity>),
+) -> Option<Shortfall> {
+    changes.sort_unstable_by_key(|change| change.at);
+    let mut shortfall = None;
+    let mut balance = Balance::ZERO;
+    let mut rest = changes.iter().peekable();
+    while let Some(change) = rest.next() {
+        balance += change.delta.into();
+        let at = change.at;
+        let end = match rest.peek() {
+            Some(next) if next.at == at => continue,
+            Some(next) => next.at,
+            None if window.closed_only => at,
+            None => window.as_of,
+        };
+        if at >= window.as_of {
+            break;
+        }
+        if let Some(weight) = balance.held() {
+            let stretch = Span {
+                start: at,
+                end,
+                weight,
+            };
+            stretch.clip(window).into_iter().for_each(&mut visit);
+        } else if balance.is_negative() && shortfall.is_none() {
+            shortfall = Some(Shortfall { at, balance });
+        }
+    }
+    shortfall
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::Wad;
+
+    fn micros(at: i64) -> Micros {
+        Micros::new(at).unwrap()
+    }
+
+    fn change(id: u64, at: i64, delta: &str) -> Change {
+        Change {
+            id: IdHash::from_words(1, id),
+            at: micros(at),
+            delta: Delta::parse(delta).unwrap(),
+        }
+    }
+
+    /// `(start, end, balance)`.
+    type Stretch = (i64, i64, String);
+
+    /// Each stretch, and `(instant, balance)` of the shortfall.
+    fn seen(changes: &[Change], window: &Window) -> (Vec<Stretch>, Option<(i64, String)>) {
+        let mut changes = changes.to_vec();
+        let kept = Repeats::default().drop_from(&mut changes);
+        let mut seen = Vec::new();
+        let shortfall = stretches(&mut changes[..kept], window, |span| {
+            seen.push((span.start.get(), span.end.get(), span.weight.to_string()));
+        });
+        let shortfall = shortfall.map(|Shortfall { at, balance }| (at.get(), balance.to_string()));
+        (seen, shortfall)
+    }
+
+    fn stretch(start: i64, end: i64, balance: &str) -> Stretch {
+        (start, end, balance.to_owned())
+    }
+
+    #[test]
+    fn within_one_instant_only_the_sum_counts() {
+        let window = Window::until(micros(100));
+        let changes = [
+            change(1, 10, "5"),
+            change(2, 20, "-7"),
+            change(3, 20, "7"),
+            change(4, 30, "-5"),
+            change(5, 40, "1"),
+        ];
+        let (stretches, shortfall) = seen(&changes, &window);
+        let expected = [
+            stretch(10, 20, "5"),
+            stretch(20, 30, "5"),
+            stretch(40, 100, "1"),
+        ];
+        assert_eq!(stretches, expected);
+        assert_eq!(shortfall, None);
+    }
+
+    #[test]
+    fn nothing_is_held_below_0_and_later_sums_stay_true() {
+        let window = Window::until(micros(100));
+        let changes = [
+            change(1, 10, "-5"),
+            change(2, 20, "-1"),
+            change(3, 30, "6.5"),
+        ];
+        let short = Some((10, "-5".to_owned()));
+        let (stretches, shortfall) = seen(&changes, &window);
+        assert_eq!(stretches, [stretch(30, 100, "0.5")]);
+        assert_eq!(shortfall, short);
+        // Before the window it is reported, from its end on it is not.
+        let from = Some(micros(50));
+        let later = Window { from, ..window };
+        assert_eq!(
+            seen(&changes, &later),
+            (vec![stretch(50, 100, "0.5")], short)
+        );
+        assert_eq!(seen(&changes, &Window::until(micros(10))), (vec![], None));
+    }
+
+    #[test]
+    fn what_follows_the_last_change_is_not_closed() {
+        let window = Window {
+            closed_only: true,
+            ..Window::until(micros(25))
+        };
+        let first = change(1, 10, "5");
+        assert_eq!(seen(&[first], &window).0, []);
+        let (stretches, _) = seen(&[first, change(2, 20, "5")], &window);
+        assert_eq!(stretches, [stretch(10, 20, "5")]);
+        // The last change is the last of all, also beyond the window.
+        let (stretches, _) = seen(&[first, change(2, 90, "5")], &window);
+        assert_eq!(stretches, [stretch(10, 25, "5")]);
+    }
+
+    #[test]
+    fn a_balance_may_exceed_a_weight() {
+        let half = format!("{}", Wad::from_steps(u128::MAX));
+        let changes: Vec<_> = (0..4).map(|id| change(id, 10, &half)).collect();
+        let (stretches, _) = seen(&changes, &Window::until(micros(20)));
+        let sum = "1361129467683753853853.49842972707284582";
+        assert_eq!(stretches, [stretch(10, 20, sum)]);
+    }
+
+    proptest! {
+        #[test]
+        fn of_one_id_the_larger_change_is_in_force_in_any_order(
+            changes in proptest::collection::vec((0_u64..6, 0_i64..4, -3_i32..4), 0..24)
+        ) {
+            let mut changes: Vec<_> =
+                changes.iter().map(|(id, at, delta)| change(*id, *at, &delta.to_string())).collect();
+            let mut expected: Vec<Change> = (0..6)
+                .filter_map(|id| {
+                    let of_id = changes.iter().filter(|change| change.id.low() == id);
+                    of_id.copied().max_by_key(|change| (change.at, change.delta))
+                })
+                .collect();
+            let kept = Repeats::default().drop_from(&mut changes);
+            changes.truncate(kept);
+            changes.sort_by_key(|change| change.id);
+            expected.sort_by_key(|change| change.id);
+            prop_assert_eq!(changes, expected);
+        }
+    }
+}

@@ -32,7 +32,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--binary", type=Path, help="main_holdmetrics [default: target/release]")
     parser.add_argument("--sizes", help="events, as in 1M,10M,50M [default: 1M,10M]")
     parser.add_argument(
-        "--workloads", default="W1,W2,W3,W4", help="of W1 (equal), W2 (mixed), W3 (nested), W4 (transfers)"
+        "--workloads",
+        default=",".join(workloads.SHAPES),
+        help="of W1 (equal), W2 (mixed), W3 (nested), W4, W5 (transfers)",
     )
     parser.add_argument("--contenders", help="of holdmetrics,chdb,duckdb,polars,python [default: all]")
     parser.add_argument("--rounds", type=int, help="fresh processes of each [default: 5]")

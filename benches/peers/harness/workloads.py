@@ -24,17 +24,20 @@ EVENTS_PER_HOLDER = 10
 #: Time counts up to here: late enough that most counts, early enough that every contender must cut holds off.
 AS_OF_SHARE = 0.95
 
-SHAPES = {"W1": "equal", "W2": "mixed", "W3": "nested", "W4": "transfers"}
+SHAPES = {"W1": "equal", "W2": "mixed", "W3": "nested", "W4": "transfers", "W5": "transfers"}
 TITLES = {
     "W1": "one weight per token",
     "W2": "a weight per event",
     "W3": "long nested holds, a weight per event",
     "W4": "transfers, each a change of two balances",
+    "W5": "the same transfers, which may be repeated",
 }
 #: What a reader of the table must know of a workload.
 NOTES = {
     "W4": "No row repeats another, and the statements of the peers rely on that. Ours tells transfers apart by "
     "`event_id`, reads that column for it, and would give the same answer if rows were repeated.",
+    "W5": "The file of W4, which repeats no row; but the statements of the peers tell rows apart by `event_id` and "
+    "would stay right, too.",
 }
 _SCALES = {"": 1, "K": 1_000, "M": 1_000_000}
 

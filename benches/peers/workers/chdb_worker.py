@@ -14,6 +14,7 @@ FORMS = {
     "W2": "chdb_mixed.sql",
     "W3": "chdb_nested.sql",
     "W4": "chdb_transfers.sql",
+    "W5": "chdb_repeatable.sql",
 }
 RANKED = "SELECT * FROM ({scores}) ORDER BY score DESC, holder_id LIMIT {top}"
 

@@ -16,6 +16,7 @@ FORMS = {
     "W2": "duckdb_mixed.sql",
     "W3": "duckdb_nested.sql",
     "W4": "duckdb_transfers.sql",
+    "W5": "duckdb_repeatable.sql",
 }
 LARGEST_KEY = "SELECT max(n) FROM (SELECT count(*) AS n FROM '{file}' GROUP BY hash(token_id, holder_id))"
 LISTS = "holder, times, levels, starting, ending"

@@ -144,15 +144,21 @@ def nested(file: str, as_of_us: int) -> pl.LazyFrame:
 
 
 def transfers(file: str, as_of_us: int) -> pl.LazyFrame:
-    """A key's changes in order of time, summed up; each balance counts until the next change.
+    """The scores of transfers of which none is repeated."""
+    return balances(file, as_of_us, moved(file, as_of_us))
 
-    One running sum goes over all keys; what it had before a key's first change is taken off again. Balances
-    are decimals: in doubles a key that gave everything away would keep a remainder and count as held.
-    """
+
+def repeatable(file: str, as_of_us: int) -> pl.LazyFrame:
+    """The scores of transfers that may be repeated, told apart by a hash of their event id."""
+    return balances(file, as_of_us, moved(file, as_of_us, log=col("event_id").hash()).unique("log"))
+
+
+def moved(file: str, as_of_us: int, **more: pl.Expr) -> pl.LazyFrame:
+    """The transfers before `as_of_us`, with the hashes of both keys and both holders, and `more` columns."""
     key = {party: pl.struct("token_id", holder_id=party).hash() for party in ("from_id", "to_id")}
-    moved = (
+    return (
         pl.scan_parquet(file)
-        .select("token_id", "from_id", "to_id", "amount", at=col("at").dt.epoch("us"))
+        .with_columns(at=col("at").dt.epoch("us"))
         .filter(col("at") < as_of_us)
         .select(
             "at",
@@ -161,28 +167,36 @@ def transfers(file: str, as_of_us: int) -> pl.LazyFrame:
             from_holder=col("from_id").hash(),
             to_holder=col("to_id").hash(),
             amount=col("amount").cast(pl.Decimal(38, 18)),
+            **more,
         )
-        .collect()
-        .lazy()
     )
+
+
+def balances(file: str, as_of_us: int, moved: pl.LazyFrame) -> pl.LazyFrame:
+    """A key's changes in order of time, summed up; each balance counts until the next change.
+
+    One running sum goes over all keys; what it had before a key's first change is taken off again. Balances
+    are decimals: in doubles a key that gave everything away would keep a remainder and count as held.
+    """
+    once = moved.collect().lazy()
     sides = [
-        moved.select("at", key=f"{side}_key", holder=f"{side}_holder", delta=sign * col("amount"))
+        once.select("at", key=f"{side}_key", holder=f"{side}_holder", delta=sign * col("amount"))
         for side, sign in (("from", -1), ("to", 1))
     ]
     changes = pl.concat(sides).filter(col("holder") != pl.lit(NULL_ADDRESS).hash()).sort("key", "at")
     is_last = col("key") != col("key").shift(-1, fill_value=0)
     before = pl.when(col("key") != col("key").shift(1)).then(col("total").shift(1)).forward_fill()
-    balances = changes.with_columns(
+    stretches = changes.with_columns(
         total=col("delta").cum_sum(),
         length=pl.when(is_last).then(as_of_us).otherwise(col("at").shift(-1)) - col("at"),
     ).select("holder", "length", balance=col("total") - before.fill_null(0))
-    held = balances.filter(col("balance") > 0)
+    held = stretches.filter(col("balance") > 0)
     weighted = held.select("holder", "length", weight=col("balance").cast(pl.Float64))
     return named(file, weighted, "from_id", "to_id")
 
 
 def main() -> None:
-    form = {"W1": equal, "W2": mixed, "W3": nested, "W4": transfers}[QUERY.workload]
+    form = {"W1": equal, "W2": mixed, "W3": nested, "W4": transfers, "W5": repeatable}[QUERY.workload]
 
     def top() -> list[tuple[str, int, float]]:
         scores = form(QUERY.file, QUERY.as_of_us)

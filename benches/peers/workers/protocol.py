@@ -32,7 +32,7 @@ def parsed_query() -> Query:
     """The arguments of the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
-    parser.add_argument("--workload", required=True, choices=["W1", "W2", "W3", "W4"])
+    parser.add_argument("--workload", required=True, choices=["W1", "W2", "W3", "W4", "W5"])
     parser.add_argument("--as-of-us", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--top", type=int, default=100)

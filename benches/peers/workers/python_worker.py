@@ -31,7 +31,7 @@ def main() -> None:
         raise SystemExit(f"native code is in use ({native.source()}), the fallback was to be measured")
 
     def rows(count: int | None) -> list[tuple[int, str, int, str, float]]:
-        if query.workload == "W4":
+        if query.workload in {"W4", "W5"}:
             return rows_of_transfers()[:count]
         table = pq.read_table(query.file)
         start, end = (table[name].cast("int64").combine_chunks().to_numpy() for name in ("start", "end"))

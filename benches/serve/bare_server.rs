@@ -126,6 +126,13 @@ impl HoldMetrics for Bare {
         nothing()
     }
 
+    async fn get_deficits(
+        &self,
+        _: Request<pb::GetDeficitsRequest>,
+    ) -> Result<Response<pb::Deficits>, Status> {
+        nothing()
+    }
+
     type WatchStream = Boxed<pb::LeaderboardChange>;
 
     async fn watch(

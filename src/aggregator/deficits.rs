@@ -26,13 +26,28 @@ pub(super) struct HolderDeficits<'a> {
     pub(super) holder: u32,
 }
 
+/// A position in the order of deficits: behind this key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeficitCursor {
+    /// The token of the key.
+    pub token_id: Box<str>,
+    /// The holder of the key.
+    pub holder_id: Box<str>,
+}
+
+impl DeficitCursor {
+    fn is_before(&self, token_id: &str, holder_id: &str) -> bool {
+        (&*self.token_id, &*self.holder_id) < (token_id, holder_id)
+    }
+}
+
 /// Deficits in order, from a position on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeficitList {
     /// By `token_id`, then `holder_id`.
     pub rows: Vec<Deficit>,
-    /// Number of deficits behind the last row.
-    pub behind: usize,
+    /// Where the next rows begin; `None` if there are no more.
+    pub next: Option<DeficitCursor>,
     /// Number of deficits that the question is about.
     pub known: usize,
 }
@@ -91,12 +106,12 @@ impl AddAssign for Counts {
 
 impl HoldAggregator {
     /// The keys whose balance is below 0 at some instant before the end of the window: the first `count`, or
-    /// those behind the key `(token_id, holder_id)` in `after`.
+    /// those behind `after`.
     #[must_use]
     pub fn deficits(
         &self,
         question: &Question,
-        after: Option<(&str, &str)>,
+        after: Option<&DeficitCursor>,
         count: usize,
     ) -> DeficitList {
         let Some(tokens) = self.tokens_of(question) else {
@@ -117,8 +132,13 @@ impl HoldAggregator {
                 },
             )
             .reduce(|| FirstKeys::new(count), FirstKeys::merge);
-        let (known, passed, keys) = (found.known, found.passed, found.heap.into_sorted_vec());
-        let behind = known - passed - keys.len();
+        let keys = found.heap.into_sorted_vec();
+        let has_more = found.known > found.passed + keys.len();
+        let next = keys.last().filter(|_| has_more);
+        let next = next.map(|(token_id, holder_id)| DeficitCursor {
+            token_id: (&**token_id).into(),
+            holder_id: holder_id.clone(),
+        });
         let rows = keys
             .iter()
             .filter_map(|(token_id, holder_id)| self.deficit(token_id, holder_id))
@@ -126,8 +146,8 @@ impl HoldAggregator {
             .filter(|deficit| deficit.at < as_of);
         DeficitList {
             rows: rows.collect(),
-            behind,
-            known,
+            next,
+            known: found.known,
         }
     }
 
@@ -159,9 +179,9 @@ impl FirstKeys {
         }
     }
 
-    fn offer(&mut self, token_id: Arc<str>, holder_id: &str, after: Option<(&str, &str)>) {
+    fn offer(&mut self, token_id: Arc<str>, holder_id: &str, after: Option<&DeficitCursor>) {
         self.known += 1;
-        if after.is_some_and(|after| (&*token_id, holder_id) <= after) {
+        if after.is_some_and(|after| !after.is_before(&token_id, holder_id)) {
             self.passed += 1;
             return;
         }

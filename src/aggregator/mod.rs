@@ -19,6 +19,6 @@ mod shard;
 
 pub use batch::{BatchScorer, Lane};
 pub use changes::{ChangedHolder, Restoring};
-pub use deficits::DeficitList;
+pub use deficits::{DeficitCursor, DeficitList};
 pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
 pub use questions::{BalanceChange, HolderView, KeyReport, KeySegments, Question, Ranking};

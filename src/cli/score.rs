@@ -14,7 +14,7 @@ use super::scorer::{ScoreRequest, Scorer};
 use super::window::WindowArguments;
 use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
 use crate::output::{
-    Destination, OutputFormat, RefusalFormat, RefusedLine, ScoreReport, write_refusals,
+    Destination, ListFormat, OutputFormat, ScoreReport, write_deficits, write_refusals,
     write_scores,
 };
 
@@ -46,6 +46,10 @@ pub(super) struct Arguments {
     /// List the refused lines in FILE, as JSONL or CSV by its extension; needs --on-error skip
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    /// List the keys whose balance is below 0 at some time in FILE, as JSONL or CSV by its
+    /// extension
+    #[arg(long, value_name = "FILE")]
+    deficits: Option<PathBuf>,
     /// Implementation that computes the scores
     #[arg(long, value_enum, default_value_t)]
     engine: Scorer,
@@ -57,6 +61,7 @@ pub(super) struct Arguments {
 /// Reads and scores everything before it writes anything.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let rejects = arguments.rejects()?;
+    let deficits = arguments.deficits()?;
     let format = arguments.format()?;
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
     let (window, is_as_of_now) = arguments.window.window();
@@ -72,11 +77,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         options: &options,
         window,
         top: arguments.limit,
+        lists_deficits: deficits.is_some(),
     });
     drop(bar);
     let scored = scored?;
     if let Some((path, format)) = rejects {
-        write_rejects(path, format, &scored.refused)?;
+        write_list(path, |out| write_refusals(&scored.refused, format, out))?;
+    }
+    if let Some((path, format)) = deficits {
+        write_list(path, |out| write_deficits(&scored.deficits, format, out))?;
     }
     let report = ScoreReport {
         window,
@@ -85,13 +94,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         accepted: scored.accepted,
         refused: &scored.refused,
         leaderboard: &*scored.leaderboard,
+        lists_deficits: deficits.is_some(),
     };
     arguments.write(&report, format)
 }
 
 impl Arguments {
     /// Where refused lines are listed, and in which format.
-    fn rejects(&self) -> anyhow::Result<Option<(&Path, RefusalFormat)>> {
+    fn rejects(&self) -> anyhow::Result<Option<(&Path, ListFormat)>> {
         let Some(path) = self.rejects.as_deref() else {
             return Ok(None);
         };
@@ -100,18 +110,22 @@ impl Arguments {
                 "--rejects: refused lines end this run; add --on-error skip to list them",
             ));
         }
-        let format = RefusalFormat::from_name(path).ok_or_else(|| {
-            let path = path.display();
-            Exit::usage(format!("--rejects {path}: end the name in .jsonl or .csv"))
-        })?;
-        Ok(Some((path, format)))
+        Ok(Some((path, list_format("--rejects", path)?)))
+    }
+
+    /// Where deficits are listed, and in which format.
+    fn deficits(&self) -> anyhow::Result<Option<(&Path, ListFormat)>> {
+        let Some(path) = self.deficits.as_deref() else {
+            return Ok(None);
+        };
+        Ok(Some((path, list_format("--deficits", path)?)))
     }
 
     /// The format in which the scores are written.
     fn format(&self) -> anyhow::Result<OutputFormat> {
         let path = self.output.as_deref();
         if self.format.is_none()
-            && let Some(path) = path.filter(|path| RefusalFormat::from_name(path).is_some())
+            && let Some(path) = path.filter(|path| ListFormat::from_name(path).is_some())
             && OutputFormat::from_name(path).is_none()
         {
             // A table in a file of this name would surprise every program that reads it.
@@ -144,21 +158,33 @@ impl Arguments {
             out.finish()
         });
         written.map_err(Exit::output(path))?;
-        if matches!(format, OutputFormat::Csv | OutputFormat::Parquet) && report.is_as_of_now {
-            // CSV and Parquet have no field for it that every reader shows.
-            eprintln!("as of {} (now)", report.window.as_of);
+        if matches!(format, OutputFormat::Csv | OutputFormat::Parquet) {
+            // CSV and Parquet have no field for these that every reader shows.
+            if report.is_as_of_now {
+                eprintln!("as of {} (now)", report.window.as_of);
+            }
+            if let Some(line) = report.missing_input() {
+                eprintln!("{line}");
+            }
         }
         Ok(())
     }
 }
 
-fn write_rejects(
+/// The format of the list that `option` names.
+fn list_format(option: &str, path: &Path) -> anyhow::Result<ListFormat> {
+    ListFormat::from_name(path).ok_or_else(|| {
+        let path = path.display();
+        Exit::usage(format!("{option} {path}: end the name in .jsonl or .csv"))
+    })
+}
+
+fn write_list(
     path: &Path,
-    format: RefusalFormat,
-    refused: &[RefusedLine],
+    write: impl FnOnce(&mut Destination) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let written = Destination::file(path).and_then(|mut out| {
-        write_refusals(refused, format, &mut out)?;
+        write(&mut out)?;
         out.finish()
     });
     written.map_err(Exit::output(Some(path)))

@@ -4,10 +4,11 @@
 use anyhow::Context;
 use rayon::ThreadPoolBuilder;
 
+use super::exit::Exit;
 use crate::aggregator::BatchScorer;
 use crate::core::Window;
 use crate::input::{self, ReadOptions, Source};
-use crate::output::{Leaderboard, RefusedLine};
+use crate::output::{DeficitRow, Leaderboard, RefusedLine};
 
 /// The implementation that computes the scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -25,6 +26,8 @@ pub(super) struct Scored {
     pub(super) accepted: u64,
     pub(super) refused: Vec<RefusedLine>,
     pub(super) leaderboard: Box<dyn Leaderboard>,
+    /// By token and holder; empty unless they were requested.
+    pub(super) deficits: Vec<DeficitRow>,
 }
 
 /// What is read and scored.
@@ -33,6 +36,8 @@ pub(super) struct ScoreRequest<'a> {
     pub(super) options: &'a ReadOptions,
     pub(super) window: Window,
     pub(super) top: Option<usize>,
+    /// Whether deficits are listed, not only counted.
+    pub(super) lists_deficits: bool,
 }
 
 impl Scorer {
@@ -46,6 +51,11 @@ impl Scorer {
 }
 
 fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
+    if request.lists_deficits {
+        return Err(Exit::usage(
+            "--deficits: the native scorer only counts them; add --engine python",
+        ));
+    }
     let scorer = BatchScorer::new();
     let outcome = input::read(request.sources, request.options, || scorer.lane())?;
     let pool = ThreadPoolBuilder::new()
@@ -65,6 +75,7 @@ fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         accepted: report.accepted,
         refused: refused.collect(),
         leaderboard: Box::new(snapshot),
+        deficits: Vec::new(),
     })
 }
 
@@ -73,7 +84,6 @@ fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
 fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     use std::ops::ControlFlow;
 
-    use crate::cli::exit::Exit;
     use crate::host::audit::{Audit, Counts};
     use crate::host::interpreter::Settings;
     use crate::input::{OnError, raw};
@@ -106,12 +116,14 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         return Err(error);
     }
     let Counts { read, accepted } = audit.counts()?;
-    let leaderboard = audit.leaderboard(&request.window, request.top);
+    let deficits = audit.deficits(request.window.as_of)?;
+    let leaderboard = audit.leaderboard(&request.window, request.top, deficits.len());
     Ok(Scored {
         read,
         accepted,
         refused: audit.refused()?,
         leaderboard: Box::new(leaderboard?),
+        deficits,
     })
 }
 

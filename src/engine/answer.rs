@@ -2,7 +2,8 @@
 //!
 //! Values only: `hold_engine` computes them, `net` turns them into the formats of its protocols.
 
-pub use crate::aggregator::{BalanceChange, KeyReport, Question};
+pub use crate::aggregator::{BalanceChange, DeficitCursor, KeyReport, Question};
+use crate::core::Deficit;
 pub use crate::core::RankedHolder;
 
 /// Where a page ended; the next one begins after it.
@@ -38,6 +39,19 @@ pub struct HolderAnswer {
     pub keys: Vec<KeyReport>,
     /// Number of these keys whose balance is below 0 before the end of the window.
     pub deficits: usize,
+    /// The answer includes at least all events up to this number.
+    pub sequence: u64,
+}
+
+/// A page of the keys whose balance is below 0 before the end of the window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeficitPage {
+    /// By `token_id`, then `holder_id`.
+    pub deficits: Vec<Deficit>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<DeficitCursor>,
+    /// Number of deficits that match the query.
+    pub known: usize,
     /// The answer includes at least all events up to this number.
     pub sequence: u64,
 }

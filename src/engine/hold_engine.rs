@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::answer::{Cursor, HolderAnswer, Page, Question};
+use super::answer::{Cursor, DeficitCursor, DeficitPage, HolderAnswer, Page, Question};
 use super::applier::{Applier, ApplierOptions, JournalResults};
 use super::clock::Clock;
 use super::error::OpenError;
@@ -276,6 +276,24 @@ impl Engine {
             deficits: view.deficits,
             sequence,
         })
+    }
+
+    /// `size` deficits by token and holder, from the first or after a cursor. Blocks.
+    #[must_use]
+    pub fn deficits(
+        &self,
+        question: &Question,
+        after: Option<&DeficitCursor>,
+        size: usize,
+    ) -> DeficitPage {
+        let sequence = self.sequence();
+        let list = self.progress.aggregator.deficits(question, after, size);
+        DeficitPage {
+            deficits: list.rows,
+            next: list.next,
+            known: list.known,
+            sequence,
+        }
     }
 
     /// The gauges that are read at each scrape of the metrics.

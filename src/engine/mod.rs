@@ -25,7 +25,10 @@ mod upload_window;
 mod validator;
 mod vfs_backend;
 
-pub use answer::{BalanceChange, Cursor, HolderAnswer, KeyReport, Page, Question, RankedHolder};
+pub use answer::{
+    BalanceChange, Cursor, DeficitCursor, DeficitPage, HolderAnswer, KeyReport, Page, Question,
+    RankedHolder,
+};
 pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
 pub use event_limits::EventLimits;

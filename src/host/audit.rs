@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::interpreter::Interpreter;
 use crate::core::{Micros, Window};
 use crate::input::raw::{RawBatch, RawValues};
-use crate::output::{HolderRow, Leaderboard, RefusedLine};
+use crate::output::{DeficitRow, HolderRow, Leaderboard, RefusedLine};
 
 /// Why the check failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +56,13 @@ pub(crate) struct Counts {
 pub(crate) struct AuditedLeaderboard {
     rows: Vec<AuditedRow>,
     known: usize,
+    deficits: usize,
 }
 
 type AuditedRow = (u64, String, u128, String, f64);
+
+/// Token, holder, instant, balance as an integer of steps, event ids.
+type AuditedDeficit<'py> = (String, String, i64, Bound<'py, PyAny>, Vec<String>);
 
 impl<'a> Audit<'a> {
     /// Without any rows.
@@ -115,7 +119,39 @@ impl<'a> Audit<'a> {
         Ok(refused.into_iter().map(line).collect())
     }
 
-    /// The first `top` holders over `window`, or all.
+    /// The keys whose balance is below 0 at some instant before `as_of`, by token and holder.
+    ///
+    /// # Errors
+    /// If Python raises an exception or is interrupted.
+    pub(crate) fn deficits(&self, as_of: Micros) -> Result<Vec<DeficitRow>, AuditError> {
+        Ok(self.interpreter.attach(|py| {
+            let decimal = py
+                .import("poh_holdmetrics.wads")?
+                .getattr("decimal_from_wad")?;
+            let found = self
+                .audit
+                .bind(py)
+                .call_method1("deficits", (as_of.get(),))?;
+            let found: Vec<AuditedDeficit<'_>> = found.extract()?;
+            let row = |(token_id, holder_id, at, balance, event_ids): AuditedDeficit<'_>| {
+                PyResult::Ok(DeficitRow {
+                    token_id,
+                    holder_id,
+                    at: Micros::new(at)
+                        .map_err(|error| PyValueError::new_err(error.to_string()))?
+                        .to_string(),
+                    balance: decimal
+                        .call1((balance,))?
+                        .call_method1("__format__", ("f",))?
+                        .extract()?,
+                    event_ids,
+                })
+            };
+            found.into_iter().map(row).collect::<PyResult<_>>()
+        })?)
+    }
+
+    /// The first `top` holders over `window`, or all; `deficits` of their keys have a deficit.
     ///
     /// # Errors
     /// If Python raises an exception or is interrupted.
@@ -123,6 +159,7 @@ impl<'a> Audit<'a> {
         &self,
         window: &Window,
         top: Option<usize>,
+        deficits: usize,
     ) -> Result<AuditedLeaderboard, AuditError> {
         let question = (
             window.as_of.get(),
@@ -135,6 +172,7 @@ impl<'a> Audit<'a> {
             let listed = rows.iter().take(top.unwrap_or(usize::MAX));
             PyResult::Ok(AuditedLeaderboard {
                 known: rows.len(),
+                deficits,
                 rows: listed.map(|row| row.extract()).collect::<PyResult<_>>()?,
             })
         })?)
@@ -148,6 +186,10 @@ impl Leaderboard for AuditedLeaderboard {
 
     fn known(&self) -> usize {
         self.known
+    }
+
+    fn deficits(&self) -> usize {
+        self.deficits
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = HolderRow<'_>> + '_> {

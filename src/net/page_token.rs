@@ -1,4 +1,4 @@
-//! Where a page ended, as text that the caller sends back: the window, the filter, and the last row.
+//! Where a page ended, as text that the caller sends back: the question, and the last row.
 //!
 //! The server remembers nothing. A checksum detects tokens that were damaged or edited; it is not a secret,
 //! because a token grants nothing that its caller may not ask for anyway.
@@ -6,10 +6,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ruint::aliases::U256;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{HolderScore, Micros, Score, Totals, Window};
-use crate::engine::{Cursor, Question, RankedHolder};
+use crate::engine::{Cursor, DeficitCursor, Question, RankedHolder};
 
 /// Why a text is not a page token of this question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,7 @@ pub(super) enum PageTokenError {
     OtherQuestion,
 }
 
-/// What a token holds. Instants and the held time are in microseconds, the score in its smallest steps.
+/// What the token of a page of holders holds. Instants and the held time are in microseconds, the score in its smallest steps.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct PageEnd {
@@ -39,7 +40,17 @@ struct PageEnd {
     score: String,
 }
 
-/// The token of the page that begins after `cursor`.
+/// What the token of a page of deficits holds.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct DeficitPageEnd {
+    as_of: i64,
+    token_id: Option<Box<str>>,
+    last_token_id: Box<str>,
+    last_holder_id: Box<str>,
+}
+
+/// The token of the page of holders that begins after `cursor`.
 pub(super) fn page_token(question: &Question, cursor: &Cursor) -> String {
     let totals = &cursor.last.holder.totals;
     let end = PageEnd {
@@ -53,24 +64,59 @@ pub(super) fn page_token(question: &Question, cursor: &Cursor) -> String {
         held_us: totals.held_us,
         score: totals.score.steps().to_string(),
     };
-    let body = serde_json::to_vec(&end).expect("text and numbers");
+    encode(&end)
+}
+
+/// The question that a token of a page of holders belongs to, and where its page begins.
+pub(super) fn read_page_token(text: &str) -> Result<(Question, Cursor), PageTokenError> {
+    read(text).ok_or(PageTokenError::Unknown)
+}
+
+/// The token of the page of deficits that begins after `cursor`.
+pub(super) fn deficit_page_token(question: &Question, cursor: DeficitCursor) -> String {
+    encode(&DeficitPageEnd {
+        as_of: question.window.as_of.get(),
+        token_id: question.token_id.clone(),
+        last_token_id: cursor.token_id,
+        last_holder_id: cursor.holder_id,
+    })
+}
+
+/// The question that a token of a page of deficits belongs to, and where its page begins.
+pub(super) fn read_deficit_page_token(
+    text: &str,
+) -> Result<(Question, DeficitCursor), PageTokenError> {
+    let end: DeficitPageEnd = decode(text).ok_or(PageTokenError::Unknown)?;
+    let as_of = Micros::new(end.as_of).map_err(|_| PageTokenError::Unknown)?;
+    let question = Question {
+        window: Window::until(as_of),
+        token_id: end.token_id,
+    };
+    let cursor = DeficitCursor {
+        token_id: end.last_token_id,
+        holder_id: end.last_holder_id,
+    };
+    Ok((question, cursor))
+}
+
+fn encode(end: &impl Serialize) -> String {
+    let body = serde_json::to_vec(end).expect("text and numbers");
     let mut bytes = crc32c::crc32c(&body).to_le_bytes().to_vec();
     bytes.extend(body);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The question that a token belongs to, and where its page begins.
-pub(super) fn read_page_token(text: &str) -> Result<(Question, Cursor), PageTokenError> {
-    read(text).ok_or(PageTokenError::Unknown)
-}
-
-fn read(text: &str) -> Option<(Question, Cursor)> {
+fn decode<E: DeserializeOwned>(text: &str) -> Option<E> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (checksum, body) = bytes.split_first_chunk::<4>()?;
     if crc32c::crc32c(body).to_le_bytes() != *checksum {
         return None;
     }
-    let end: PageEnd = serde_json::from_slice(body).ok()?;
+    serde_json::from_slice(body).ok()
+}
+
+fn read(text: &str) -> Option<(Question, Cursor)> {
+    let end: PageEnd = decode(text)?;
     let question = Question {
         window: Window {
             from: end.from.map(Micros::new).transpose().ok()?,
@@ -130,6 +176,28 @@ mod tests {
         let token = page_token(&question, &cursor);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         assert!(token.bytes().all(is_plain), "{token}");
+    }
+
+    #[test]
+    fn a_token_of_one_list_is_refused_by_the_other() {
+        let (question, cursor) = page_end();
+        let of_holders = page_token(&question, &cursor);
+        let cursor = DeficitCursor {
+            token_id: "pünk".into(),
+            holder_id: "\"hölder\"".into(),
+        };
+        let question = Question {
+            window: Window::until(Micros::MAX),
+            ..question
+        };
+        let of_deficits = deficit_page_token(&question, cursor.clone());
+        assert_eq!(
+            read_deficit_page_token(&of_deficits),
+            Ok((question, cursor))
+        );
+        let unknown = PageTokenError::Unknown;
+        assert_eq!(read_deficit_page_token(&of_holders), Err(unknown));
+        assert_eq!(read_page_token(&of_deficits), Err(unknown));
     }
 
     #[test]

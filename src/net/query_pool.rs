@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::report_limit::CHANGES_MAX;
-use crate::engine::{Cursor, Engine, HolderAnswer, Page, Question};
+use crate::engine::{Cursor, DeficitCursor, DeficitPage, Engine, HolderAnswer, Page, Question};
 use crate::telemetry::metrics::Metrics;
 
 /// Queries that are computed at once; each one uses all processors.
@@ -102,6 +102,19 @@ impl QueryPool {
                         UnknownHolder::NoEvent
                     }
                 })
+        })
+        .await
+    }
+
+    /// `size` deficits, from the first one or from the one after `after`.
+    pub(super) async fn deficits(
+        &self,
+        question: Question,
+        after: Option<DeficitCursor>,
+        size: usize,
+    ) -> Result<DeficitPage, QueryError> {
+        self.ask("deficits", move |engine| {
+            engine.deficits(&question, after.as_ref(), size)
         })
         .await
     }

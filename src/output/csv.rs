@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{RefusedLine, ScoreReport};
+use super::{DeficitRow, RefusedLine, ScoreReport};
 
 /// The holders.
 pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
@@ -34,6 +34,22 @@ pub(super) fn write_refusals(refused: &[RefusedLine], out: &mut impl Write) -> i
     rows.write_record(["file", "line", "reason"])?;
     for line in refused {
         rows.serialize((&*line.file, line.line, &line.reason))?;
+    }
+    rows.flush()
+}
+
+/// The deficits; their event ids are separated by blanks.
+pub(super) fn write_deficits(deficits: &[DeficitRow], out: &mut impl Write) -> io::Result<()> {
+    let mut rows = ::csv::Writer::from_writer(out);
+    rows.write_record(["token_id", "holder_id", "at", "balance", "event_ids"])?;
+    for row in deficits {
+        rows.write_record([
+            &row.token_id,
+            &row.holder_id,
+            &row.at,
+            &row.balance,
+            &row.event_ids.join(" "),
+        ])?;
     }
     rows.flush()
 }

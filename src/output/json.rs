@@ -24,8 +24,11 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
     }
     write!(
         out,
-        ",\n\"closed_only\": {},\n\"read\": {},\n\"accepted\": {},\n\"rejected\": ",
-        window.closed_only, report.read, report.accepted
+        ",\n\"closed_only\": {},\n\"read\": {},\n\"accepted\": {},\n\"deficits\": {},\n\"rejected\": ",
+        window.closed_only,
+        report.read,
+        report.accepted,
+        report.leaderboard.deficits()
     )?;
     write_list(&mut out, report.refused.iter(), |out, line| {
         serde_json::to_writer(out, &JsonRefusal::from(line))

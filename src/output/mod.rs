@@ -2,12 +2,14 @@
 //! to a file that appears when it is complete.
 //!
 //! Nothing is scored or sorted here; rows are written in the given order. Read `report` (what is written),
-//! one file per format, `destination` (where it goes).
+//! one file per format, `refusals` and `deficits` (lists of their own), `destination` (where it goes).
 
 mod csv;
+mod deficits;
 mod destination;
 mod events;
 mod json;
+mod list_format;
 mod parquet;
 mod refusals;
 mod report;
@@ -16,9 +18,11 @@ mod table;
 use std::io::{self, Write};
 use std::path::Path;
 
+pub(crate) use deficits::{DeficitRow, write_deficits};
 pub(crate) use destination::Destination;
 pub use events::write_event;
-pub(crate) use refusals::{RefusalFormat, write_refusals};
+pub(crate) use list_format::ListFormat;
+pub(crate) use refusals::write_refusals;
 pub(crate) use report::{HolderRow, Leaderboard, RefusedLine, ScoreReport};
 
 /// The format of the output.

@@ -66,6 +66,7 @@ fn metadata(report: &ScoreReport<'_>) -> Vec<KeyValue> {
         entry("closed_only", window.closed_only.to_string()),
         entry("read", report.read.to_string()),
         entry("accepted", report.accepted.to_string()),
+        entry("deficits", report.leaderboard.deficits().to_string()),
     ];
     entries.extend(window.from.map(|from| entry("from", from.to_string())));
     entries

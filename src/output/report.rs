@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::table::grouped;
 use crate::core::{HolderScore, RankedHolder, Snapshot, Window};
 
 /// A refused line.
@@ -94,6 +95,9 @@ pub(crate) trait Leaderboard {
     /// How many holders have an accepted event.
     fn known(&self) -> usize;
 
+    /// How many keys have a balance below 0 at some instant before the end of the window.
+    fn deficits(&self) -> usize;
+
     /// The listed holders, best first.
     fn rows(&self) -> Box<dyn Iterator<Item = HolderRow<'_>> + '_>;
 }
@@ -105,6 +109,10 @@ impl Leaderboard for Snapshot {
 
     fn known(&self) -> usize {
         Snapshot::known(self)
+    }
+
+    fn deficits(&self) -> usize {
+        Snapshot::deficits(self)
     }
 
     fn rows(&self) -> Box<dyn Iterator<Item = HolderRow<'_>> + '_> {
@@ -127,4 +135,29 @@ pub(crate) struct ScoreReport<'a> {
     pub refused: &'a [RefusedLine],
     /// The holders.
     pub leaderboard: &'a dyn Leaderboard,
+    /// Whether the deficits are listed in a file of their own.
+    pub lists_deficits: bool,
+}
+
+impl ScoreReport<'_> {
+    /// One line that says that input is missing; `None` if there are no deficits.
+    pub(crate) fn missing_input(&self) -> Option<String> {
+        let (keys, have, them) = match self.leaderboard.deficits() {
+            0 => return None,
+            1 => ("1 key".to_owned(), "has", "it"),
+            count => (
+                format!("{} keys", grouped(&count.to_string())),
+                "have",
+                "them",
+            ),
+        };
+        let cure = if self.lists_deficits {
+            String::new()
+        } else {
+            format!("; list {them} with --deficits FILE")
+        };
+        Some(format!(
+            "{keys} {have} a balance below 0 at some time: something is missing from the input{cure}"
+        ))
+    }
 }

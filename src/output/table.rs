@@ -1,4 +1,5 @@
-//! The report for people: aligned columns, grouped digits, durations in words, then the counts.
+//! The report for people: aligned columns, grouped digits, durations in words, then the counts, and what is
+//! missing from the input.
 
 use std::io::{self, BufWriter, Write};
 
@@ -40,6 +41,9 @@ pub(super) fn write(
         writeln!(out, "{}", line.trim_end())?;
     }
     writeln!(out, "\n{}", summary(report))?;
+    if let Some(line) = report.missing_input() {
+        writeln!(out, "{line}")?;
+    }
     out.flush()
 }
 
@@ -81,7 +85,7 @@ fn aligned(decimal: &str, places_max: usize) -> String {
 }
 
 /// A decimal with its whole digits in groups of three.
-fn grouped(decimal: &str) -> String {
+pub(super) fn grouped(decimal: &str) -> String {
     let (whole, fraction) = decimal.split_at(decimal.find('.').unwrap_or(decimal.len()));
     let mut text = String::with_capacity(decimal.len() * 4 / 3 + 1);
     for (place, digit) in whole.chars().enumerate() {

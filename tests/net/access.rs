@@ -159,6 +159,7 @@ async fn every_call_needs_a_key_of_its_scope() {
         ("GET", "/leaderboard", 200, 403, 403, 403),
         ("GET", "/stats", 200, 403, 403, 403),
         ("GET", "/holders/h", 200, 403, 403, 403),
+        ("GET", "/deficits", 200, 403, 403, 403),
         ("GET", "/metrics", 403, 403, 200, 200),
     ] {
         http(&service, method, path, "").await.problem(401);

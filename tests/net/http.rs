@@ -124,7 +124,7 @@ async fn a_holder_is_explained_by_its_segments() {
         json!([{"token_id": "T", "segments": [
             {"start": "1970-01-01T00:00:00Z", "end": "1970-01-01T00:00:10Z", "weight": "0.5"},
             {"start": "1970-01-01T00:00:20Z", "end": null, "weight": "1"},
-        ]}])
+        ], "changes": [], "deficit": null}])
     );
     for (path, detail) in [
         (
@@ -163,6 +163,8 @@ async fn an_invalid_parameter_is_named() {
         ("/stats?token_id=", "token_id"),
         ("/stats?n=1", "n"),
         ("/holders/a?n=1", "n"),
+        ("/deficits?limit=0", "limit"),
+        ("/deficits?closed_only=true", "closed_only"),
         ("/holders/%FF", "holder_id"),
         ("/stats?holder=%FF", "holder"),
         ("/stats?token_id=a%C3", "token_id"),
@@ -317,6 +319,7 @@ async fn monitoring_is_answered_and_the_contract_is_served_offline() {
         .cloned()
         .collect();
     for path in [
+        "/deficits",
         "/healthz",
         "/hold",
         "/holders/{holder_id}",

@@ -209,18 +209,20 @@ class GetSnapshotRequest(_message.Message):
     def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class Snapshot(_message.Message):
-    __slots__ = ("window", "holders", "next_page_token", "holders_total", "sequence")
+    __slots__ = ("window", "holders", "next_page_token", "holders_total", "sequence", "deficits")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DEFICITS_FIELD_NUMBER: _ClassVar[int]
     window: Window
     holders: _containers.RepeatedCompositeFieldContainer[HolderScore]
     next_page_token: str
     holders_total: int
     sequence: int
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., holders_total: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
+    deficits: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., holders_total: _Optional[int] = ..., sequence: _Optional[int] = ..., deficits: _Optional[int] = ...) -> None: ...
 
 class GetLeaderboardRequest(_message.Message):
     __slots__ = ("window", "token_id", "n")
@@ -233,16 +235,18 @@ class GetLeaderboardRequest(_message.Message):
     def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
 
 class Leaderboard(_message.Message):
-    __slots__ = ("window", "holders", "sequence", "holders_total")
+    __slots__ = ("window", "holders", "sequence", "holders_total", "deficits")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DEFICITS_FIELD_NUMBER: _ClassVar[int]
     window: Window
     holders: _containers.RepeatedCompositeFieldContainer[HolderScore]
     sequence: int
     holders_total: int
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., sequence: _Optional[int] = ..., holders_total: _Optional[int] = ...) -> None: ...
+    deficits: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., sequence: _Optional[int] = ..., holders_total: _Optional[int] = ..., deficits: _Optional[int] = ...) -> None: ...
 
 class GetHolderRequest(_message.Message):
     __slots__ = ("holder_id", "window", "token_id")
@@ -255,28 +259,64 @@ class GetHolderRequest(_message.Message):
     def __init__(self, holder_id: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ...) -> None: ...
 
 class HolderReport(_message.Message):
-    __slots__ = ("window", "holder", "keys", "sequence", "segments_left_out", "keys_left_out")
+    __slots__ = ("window", "holder", "keys", "sequence", "segments_left_out", "keys_left_out", "deficits", "changes_left_out")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HOLDER_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     KEYS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    DEFICITS_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     window: Window
     holder: HolderScore
     keys: _containers.RepeatedCompositeFieldContainer[KeySegments]
     sequence: int
     segments_left_out: int
     keys_left_out: int
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holder: _Optional[_Union[HolderScore, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeySegments, _Mapping]]] = ..., sequence: _Optional[int] = ..., segments_left_out: _Optional[int] = ..., keys_left_out: _Optional[int] = ...) -> None: ...
+    deficits: int
+    changes_left_out: int
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holder: _Optional[_Union[HolderScore, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeySegments, _Mapping]]] = ..., sequence: _Optional[int] = ..., segments_left_out: _Optional[int] = ..., keys_left_out: _Optional[int] = ..., deficits: _Optional[int] = ..., changes_left_out: _Optional[int] = ...) -> None: ...
 
 class KeySegments(_message.Message):
-    __slots__ = ("token_id", "segments")
+    __slots__ = ("token_id", "segments", "changes", "deficit")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    DEFICIT_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
-    def __init__(self, token_id: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ...) -> None: ...
+    changes: _containers.RepeatedCompositeFieldContainer[BalanceChange]
+    deficit: Deficit
+    def __init__(self, token_id: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., changes: _Optional[_Iterable[_Union[BalanceChange, _Mapping]]] = ..., deficit: _Optional[_Union[Deficit, _Mapping]] = ...) -> None: ...
+
+class BalanceChange(_message.Message):
+    __slots__ = ("at", "event_id", "delta", "balance")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    at: _timestamp_pb2.Timestamp
+    event_id: str
+    delta: str
+    balance: str
+    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_id: _Optional[str] = ..., delta: _Optional[str] = ..., balance: _Optional[str] = ...) -> None: ...
+
+class Deficit(_message.Message):
+    __slots__ = ("token_id", "holder_id", "at", "balance", "event_ids", "event_ids_left_out")
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_IDS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    token_id: str
+    holder_id: str
+    at: _timestamp_pb2.Timestamp
+    balance: str
+    event_ids: _containers.RepeatedScalarFieldContainer[str]
+    event_ids_left_out: int
+    def __init__(self, token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., balance: _Optional[str] = ..., event_ids: _Optional[_Iterable[str]] = ..., event_ids_left_out: _Optional[int] = ...) -> None: ...
 
 class Segment(_message.Message):
     __slots__ = ("start", "end", "weight")
@@ -287,6 +327,32 @@ class Segment(_message.Message):
     end: _timestamp_pb2.Timestamp
     weight: str
     def __init__(self, start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[str] = ...) -> None: ...
+
+class GetDeficitsRequest(_message.Message):
+    __slots__ = ("as_of", "token_id", "page_size", "page_token")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    token_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., token_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class Deficits(_message.Message):
+    __slots__ = ("as_of", "deficits", "next_page_token", "deficits_total", "sequence")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    DEFICITS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DEFICITS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    deficits: _containers.RepeatedCompositeFieldContainer[Deficit]
+    next_page_token: str
+    deficits_total: int
+    sequence: int
+    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deficits: _Optional[_Iterable[_Union[Deficit, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., deficits_total: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("token_id", "n", "interval", "closed_only")
@@ -301,13 +367,15 @@ class WatchRequest(_message.Message):
     def __init__(self, token_id: _Optional[str] = ..., n: _Optional[int] = ..., interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., closed_only: bool = ...) -> None: ...
 
 class LeaderboardChange(_message.Message):
-    __slots__ = ("as_of", "changed", "left", "sequence")
+    __slots__ = ("as_of", "changed", "left", "sequence", "deficits")
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DEFICITS_FIELD_NUMBER: _ClassVar[int]
     as_of: _timestamp_pb2.Timestamp
     changed: _containers.RepeatedCompositeFieldContainer[HolderScore]
     left: _containers.RepeatedScalarFieldContainer[str]
     sequence: int
-    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., left: _Optional[_Iterable[str]] = ..., sequence: _Optional[int] = ...) -> None: ...
+    deficits: int
+    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., left: _Optional[_Iterable[str]] = ..., sequence: _Optional[int] = ..., deficits: _Optional[int] = ...) -> None: ...

@@ -85,6 +85,11 @@ class HoldMetricsStub(object):
                 request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetHolderRequest.SerializeToString,
                 response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HolderReport.FromString,
                 _registered_method=True)
+        self.GetDeficits = channel.unary_unary(
+                '/poh.HoldMetrics/GetDeficits',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetDeficitsRequest.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Deficits.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/poh.HoldMetrics/Watch',
                 request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.WatchRequest.SerializeToString,
@@ -172,6 +177,13 @@ class HoldMetricsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDeficits(self, request, context):
+        """One page of the keys whose balance is below 0 at some time: something is missing from the input.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """The leaderboard, and from then on its changes, until the caller cancels.
         """
@@ -231,6 +243,11 @@ def add_HoldMetricsServicer_to_server(servicer, server):
                     servicer.GetHolder,
                     request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetHolderRequest.FromString,
                     response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.HolderReport.SerializeToString,
+            ),
+            'GetDeficits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeficits,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetDeficitsRequest.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Deficits.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -508,6 +525,33 @@ class HoldMetrics(object):
             '/poh.HoldMetrics/GetHolder',
             poh__holdmetrics_dot_protocols_dot_hold__pb2.GetHolderRequest.SerializeToString,
             poh__holdmetrics_dot_protocols_dot_hold__pb2.HolderReport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeficits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/poh.HoldMetrics/GetDeficits',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.GetDeficitsRequest.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.Deficits.FromString,
             options,
             channel_credentials,
             insecure,

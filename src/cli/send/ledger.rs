@@ -15,7 +15,7 @@ use super::reader::RowBatch;
 use crate::cli::exit::Exit;
 use crate::client::{Ack, RefusedRow};
 use crate::input::Source;
-use crate::output::{RefusalFormat, RefusedLine, write_refusals};
+use crate::output::{ListFormat, RefusedLine, write_refusals};
 
 /// The checkpoint is written at most this often, and at the end.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -111,8 +111,7 @@ impl Ledger {
         }
         self.refused += refused.len() as u64;
         if let Some((path, file)) = &mut self.rejects {
-            write_refusals(&refused, RefusalFormat::Jsonl, file)
-                .map_err(Exit::output(Some(path)))?;
+            write_refusals(&refused, ListFormat::Jsonl, file).map_err(Exit::output(Some(path)))?;
         }
         if self.first_refused.is_none() {
             self.first_refused = refused.into_iter().next();
@@ -185,7 +184,7 @@ fn open_rejects(
     end: Option<&RejectsEnd>,
     is_continued: bool,
 ) -> anyhow::Result<(PathBuf, File)> {
-    if RefusalFormat::from_name(path) != Some(RefusalFormat::Jsonl) {
+    if ListFormat::from_name(path) != Some(ListFormat::Jsonl) {
         return Err(Exit::usage(format!(
             "--rejects {}: end the name in .jsonl",
             path.display()

@@ -228,6 +228,7 @@ impl Call {
                 "GetSnapshot" => call("GetSnapshot", Kind::Read, false),
                 "GetLeaderboard" => call("GetLeaderboard", Kind::Read, false),
                 "GetHolder" => call("GetHolder", Kind::Read, false),
+                "GetDeficits" => call("GetDeficits", Kind::Read, false),
                 "Watch" => call("Watch", Kind::Read, true),
                 // `HoldMetricsServer` answers UNIMPLEMENTED.
                 _ => call("unknown", Kind::Read, false),

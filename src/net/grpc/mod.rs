@@ -1,8 +1,8 @@
 //! gRPC: the contract of `proto/poh/hold.proto`, with health checking and server reflection.
 //!
 //! Read in this order: [`dispatcher`] (authorization, deadlines, metrics), [`service`] (the calls), [`decoder`],
-//! [`event`] and [`columns`] (events in), [`ack_stream`] and [`ack_group`] (acknowledgements), [`response`] and
-//! [`watch`] (scores out), [`status`] (errors).
+//! [`event`] and [`columns`] (events in), [`ack_stream`] and [`ack_group`] (acknowledgements), [`response`],
+//! [`deficits`] and [`watch`] (scores out), [`status`] (errors).
 
 mod ack_group;
 mod ack_stream;
@@ -10,6 +10,7 @@ mod call_metrics;
 mod columns;
 mod deadline;
 mod decoder;
+mod deficits;
 mod dispatcher;
 mod event;
 #[cfg(fuzzing)]

@@ -5,10 +5,10 @@ use tonic::Status;
 
 use super::event::{WireRefusal, instant_from_wire, wire_from_instant};
 use super::status::bad_field;
-use crate::core::{Field, Micros, Segment, Window};
-use crate::engine::{HolderAnswer, Page, RankedHolder};
+use crate::core::{Deficit, Field, Micros, Segment, Window};
+use crate::engine::{BalanceChange, HolderAnswer, Page, RankedHolder};
 use crate::net::pb;
-use crate::net::report_limit::ListedKeys;
+use crate::net::report_limit::{ListedKeys, listed_event_ids};
 
 /// The window of a request; an absent `as_of` is now.
 pub(super) fn window_from_wire(window: Option<&pb::Window>, now: Micros) -> Result<Window, Status> {
@@ -22,7 +22,7 @@ pub(super) fn window_from_wire(window: Option<&pb::Window>, now: Micros) -> Resu
     })
 }
 
-fn instant(field: &str, time: Option<&Timestamp>) -> Result<Option<Micros>, Status> {
+pub(super) fn instant(field: &str, time: Option<&Timestamp>) -> Result<Option<Micros>, Status> {
     let Some(time) = time else { return Ok(None) };
     // The conversion names a field of an event; the rest of its text holds here too.
     instant_from_wire(Field::Start, time)
@@ -97,14 +97,18 @@ pub(super) fn report_from_answer(answer: &HolderAnswer, window: &Window) -> pb::
         window: Some(wire_from_window(window)),
         holder: Some(wire_from_holder(&answer.holder)),
         keys: keys
-            .map(|(token_id, segments)| pb::KeySegments {
-                token_id: token_id.to_owned(),
-                segments: segments.iter().map(wire_from_segment).collect(),
+            .map(|key| pb::KeySegments {
+                token_id: key.token_id.to_owned(),
+                segments: key.segments.iter().map(wire_from_segment).collect(),
+                changes: key.changes.iter().map(wire_from_change).collect(),
+                deficit: key.deficit.map(wire_from_deficit),
             })
             .collect(),
         sequence: answer.sequence,
         segments_left_out: listed.segments_left_out,
         keys_left_out: listed.keys_left_out,
+        deficits: answer.deficits as u64,
+        changes_left_out: listed.changes_left_out,
     }
 }
 
@@ -113,5 +117,26 @@ fn wire_from_segment(segment: &Segment) -> pb::Segment {
         start: Some(wire_from_instant(segment.start)),
         end: segment.end.map(wire_from_instant),
         weight: segment.weight.to_string(),
+    }
+}
+
+fn wire_from_change(change: &BalanceChange) -> pb::BalanceChange {
+    pb::BalanceChange {
+        at: Some(wire_from_instant(change.at)),
+        event_id: change.event_id.to_string(),
+        delta: change.delta.to_string(),
+        balance: change.balance.to_string(),
+    }
+}
+
+pub(super) fn wire_from_deficit(deficit: &Deficit) -> pb::Deficit {
+    let (event_ids, event_ids_left_out) = listed_event_ids(deficit);
+    pb::Deficit {
+        token_id: deficit.token_id.to_string(),
+        holder_id: deficit.holder_id.to_string(),
+        at: Some(wire_from_instant(deficit.at)),
+        balance: deficit.balance.to_string(),
+        event_ids: event_ids.iter().map(ToString::to_string).collect(),
+        event_ids_left_out,
     }
 }

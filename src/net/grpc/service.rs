@@ -26,9 +26,9 @@ use crate::engine::{Cursor, Engine, Page, Question};
 use crate::net::page_token::{PageTokenError, page_token, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
-    GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg,
-    HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot, TransferBatch, TransferMsg,
-    WatchRequest,
+    Deficits, GetDeficitsRequest, GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest,
+    HoldAck, HoldBatch, HoldMsg, HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot,
+    TransferBatch, TransferMsg, WatchRequest,
 };
 use crate::net::query_pool::QueryPool;
 
@@ -176,6 +176,7 @@ impl HoldMetrics for HoldService {
                     .collect(),
                 next_page_token: String::new(),
                 holders_total: u64::from(answer.is_some()),
+                deficits: answer.as_ref().map_or(0, |answer| answer.deficits as u64),
                 sequence: answer.map_or_else(|| self.engine.sequence(), |answer| answer.sequence),
             }));
         }
@@ -188,6 +189,7 @@ impl HoldMetrics for HoldService {
                 .as_ref()
                 .map_or_else(String::new, |cursor| page_token(&question, cursor)),
             holders_total: page.known as u64,
+            deficits: page.deficits as u64,
             sequence: page.sequence,
         }))
     }
@@ -208,6 +210,7 @@ impl HoldMetrics for HoldService {
             holders: holders(&page),
             sequence: page.sequence,
             holders_total: page.known as u64,
+            deficits: page.deficits as u64,
         }))
     }
 
@@ -231,6 +234,13 @@ impl HoldMetrics for HoldService {
             .map_err(query_failed)?;
         let answer = found.map_err(|unknown| Status::not_found(format!("holder_id: {unknown}")))?;
         Ok(Response::new(report_from_answer(&answer, &window)))
+    }
+
+    async fn get_deficits(
+        &self,
+        request: Request<GetDeficitsRequest>,
+    ) -> Result<Response<Deficits>, Status> {
+        Ok(Response::new(self.deficits(request.into_inner()).await?))
     }
 
     type WatchStream = ResponseStream<LeaderboardChange>;
@@ -333,7 +343,7 @@ impl HoldService {
 }
 
 /// The filter of a request; an empty text means none.
-fn filter(token_id: String) -> Option<Box<str>> {
+pub(super) fn filter(token_id: String) -> Option<Box<str>> {
     (!token_id.is_empty()).then(|| token_id.into())
 }
 

@@ -55,6 +55,8 @@ struct State {
     /// As last sent; `None` before the first message.
     sent: Option<Rows>,
     sequence: u64,
+    /// As last sent.
+    deficits: usize,
     has_ended: bool,
 }
 
@@ -71,6 +73,7 @@ impl Watch {
             ticks,
             sent: None,
             sequence: 0,
+            deficits: 0,
             has_ended: false,
         };
         unfold(state, |mut state| async move {
@@ -113,11 +116,13 @@ impl State {
             let change = LeaderboardChange {
                 as_of: Some(wire_from_instant(as_of)),
                 sequence: page.sequence,
+                deficits: page.deficits as u64,
                 ..self.difference(&page)
             };
-            let is_first = self.sent.is_none();
+            let is_other = self.sent.is_none() || self.deficits != page.deficits;
             self.sent = Some(rows(&page));
-            if is_first || !change.changed.is_empty() || !change.left.is_empty() {
+            self.deficits = page.deficits;
+            if is_other || !change.changed.is_empty() || !change.left.is_empty() {
                 return Ok(change);
             }
         }

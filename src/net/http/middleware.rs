@@ -112,7 +112,7 @@ fn outcome(status: u16) -> Outcome {
 pub(super) fn need(route: &str) -> Need {
     match route {
         "/hold" => Need::Key(Scope::Write),
-        "/stats" | "/leaderboard" | "/holders/{holder_id}" => Need::Key(Scope::Read),
+        "/stats" | "/leaderboard" | "/holders/{holder_id}" | "/deficits" => Need::Key(Scope::Read),
         "/metrics" => Need::Key(Scope::Metrics),
         "/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs/" | "/docs/{*rest}" => {
             Need::Nothing

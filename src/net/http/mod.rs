@@ -1,10 +1,11 @@
 //! HTTP: the same service as gRPC in JSON, for scripts, browsers and monitoring.
 //!
 //! Read in this order: [`middleware`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
-//! [`lines`] and [`upload`] (events in), [`queries`], [`parameters`], [`response`] and [`etag`] (scores out),
+//! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores out),
 //! [`status`] (monitoring), [`problem`] (errors), [`openapi`] (the contract).
 
 mod content_encoding;
+mod deficits;
 mod etag;
 mod hold;
 mod lines;
@@ -47,6 +48,7 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .routes(routes!(queries::stats))
         .routes(routes!(queries::leaderboard))
         .routes(routes!(queries::holder))
+        .routes(routes!(deficits::deficits))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .routes(routes!(status::metrics))

@@ -14,9 +14,12 @@ use utoipa::IntoParams;
 use super::openapi::Time;
 use super::problem::Problem;
 use crate::core::{Micros, Window};
+use crate::engine::Question;
 use crate::excerpt::quoted;
 
 const LIMIT_MAX: usize = 10_000;
+/// The rows of a page, unless the request says otherwise.
+pub(super) const PAGE_LIMIT: Limit = Limit(1_000);
 
 /// The parameters of `GET /leaderboard`.
 #[derive(Deserialize, IntoParams)]
@@ -97,6 +100,29 @@ pub(super) struct HolderParameters {
     pub(super) token_id: Option<Text>,
 }
 
+/// The parameters of `GET /deficits`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeficitParameters {
+    /// Deficits per page; 1,000 if absent. `page_size` is accepted too.
+    #[serde(alias = "page_size")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    pub(super) limit: Option<Limit>,
+    /// `next_page_token` of the page before. It contains `as_of` and the token filter, which are left out or stay
+    /// the same.
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
+    pub(super) page_token: Option<Text>,
+    /// Lists the keys whose balance is below 0 at some instant before, given as text with an offset, a date (its
+    /// midnight in UTC) or milliseconds since 1970; now if absent.
+    #[param(value_type = Option<Time>)]
+    pub(super) as_of: Option<Instant>,
+    /// Lists keys of this token only. `token` is accepted too.
+    #[serde(alias = "token")]
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) token_id: Option<Text>,
+}
+
 /// The window that a request asks for.
 pub(super) fn window(
     from: Option<Instant>,
@@ -126,7 +152,19 @@ impl StatsParameters {
     }
 }
 
-/// How many holders are listed: 1 to 10,000.
+impl DeficitParameters {
+    /// Whether the parameters that are given agree with the question of a page token.
+    pub(super) fn agree_with(&self, question: &Question) -> bool {
+        self.as_of
+            .is_none_or(|as_of| as_of.0 == question.window.as_of)
+            && self
+                .token_id
+                .as_ref()
+                .is_none_or(|given| question.token_id.as_deref() == Some(&*given.0))
+    }
+}
+
+/// How many rows are listed: 1 to 10,000.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Limit(pub(super) usize);
@@ -166,7 +204,7 @@ impl TryFrom<String> for Flag {
 /// An instant, as text with an offset, a date alone or in milliseconds since 1970.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Instant(Micros);
+pub(super) struct Instant(pub(super) Micros);
 
 impl TryFrom<String> for Instant {
     type Error = String;

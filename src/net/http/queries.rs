@@ -9,7 +9,8 @@ use axum::response::Response;
 
 use super::etag::json_with_etag;
 use super::parameters::{
-    HolderParameters, LeaderboardParameters, Limit, Parameters, StatsParameters, Text, window,
+    HolderParameters, LeaderboardParameters, Limit, PAGE_LIMIT, Parameters, StatsParameters, Text,
+    window,
 };
 use super::problem::Problem;
 use super::response::{HolderReport, Listing};
@@ -17,7 +18,6 @@ use crate::engine::{Cursor, Question};
 use crate::net::context::ServerContext;
 use crate::net::page_token::{PageTokenError, page_token, read_page_token};
 
-const PAGE_LIMIT: Limit = Limit(1_000);
 const LEADERBOARD_LIMIT: Limit = Limit(100);
 
 /// All holders, page by page
@@ -133,7 +133,7 @@ pub(super) async fn leaderboard(
         HolderParameters,
     ),
     responses(
-        (status = 200, description = "Score, rank, and the segments of time that make it up.", body = HolderReport,
+        (status = 200, description = "Score, rank, the segments of time that make it up, and the changes behind its balances.", body = HolderReport,
             headers(("etag" = String, description = "Identifies this answer. It stays the same if only `sequence` has changed."))),
         (status = 304, description = "The answer that If-None-Match names is still current."),
     ),

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::deficits::ListedDeficit;
 use super::etag::Sequenced;
 use crate::core::Window;
-use crate::engine::{HolderAnswer, Page, RankedHolder};
+use crate::engine::{BalanceChange, HolderAnswer, Page, RankedHolder};
 use crate::net::report_limit::ListedKeys;
 use crate::output::HolderRow;
 
@@ -47,6 +48,9 @@ pub(super) struct Listing {
     window: AppliedWindow,
     /// The number of known holders.
     holders_total: u64,
+    /// The number of keys of these tokens and holders whose balance is below 0 before `as_of`; `GET /deficits`
+    /// lists them.
+    deficits: u64,
     holders: Vec<HolderRow<'static>>,
     /// The `page_token` of the next page; null on the last page, and in a leaderboard.
     next_page_token: Option<String>,
@@ -58,6 +62,7 @@ impl Listing {
         Self {
             window: AppliedWindow::new(window, page.sequence),
             holders_total: page.known as u64,
+            deficits: page.deficits as u64,
             holders: page.holders.iter().map(row).collect(),
             next_page_token: next,
         }
@@ -68,6 +73,7 @@ impl Listing {
         Self {
             window: AppliedWindow::new(window, answer.map_or(sequence, |answer| answer.sequence)),
             holders_total: u64::from(answer.is_some()),
+            deficits: answer.map_or(0, |answer| answer.deficits as u64),
             holders: answer.iter().map(|answer| row(&answer.holder)).collect(),
             next_page_token: None,
         }
@@ -87,6 +93,8 @@ pub(super) struct HolderReport {
     window: AppliedWindow,
     #[serde(flatten)]
     holder: HolderRow<'static>,
+    /// Of the keys of this holder, the number of those whose balance is below 0 before `as_of`.
+    deficits: u64,
     /// By `token_id`; over all of time, whatever the window.
     keys: Vec<KeySegments>,
     /// Segments that are not listed: those after the first 20,000, and those of tokens that are left out. Ask for
@@ -94,14 +102,36 @@ pub(super) struct HolderReport {
     segments_left_out: u64,
     /// Tokens that are not listed because the answer is full.
     keys_left_out: u64,
+    /// Changes of balance that are not listed: those after the first 20,000, those of tokens that are left out, and
+    /// those for which the answer has no room.
+    changes_left_out: u64,
 }
 
-/// The effective weight of one token of a holder over time.
+/// One token of a holder: its effective weight over time, and the changes behind its balance.
 #[derive(Serialize, ToSchema)]
 struct KeySegments {
     token_id: String,
     /// In order of time.
     segments: Vec<Segment>,
+    /// The changes of balance in force, in order of time, then of `event_id`.
+    changes: Vec<Change>,
+    /// Null if the balance is never below 0.
+    deficit: Option<ListedDeficit>,
+}
+
+/// A change of balance in force.
+#[derive(Serialize, ToSchema)]
+struct Change {
+    #[schema(format = DateTime)]
+    at: String,
+    #[schema(example = "0x5c:1")]
+    event_id: String,
+    /// By how much, an exact decimal; it may be negative.
+    #[schema(example = "-2.5")]
+    delta: String,
+    /// The balance at this instant, after all its changes; an exact decimal.
+    #[schema(example = "7.5")]
+    balance: String,
 }
 
 /// A span of time with one effective weight.
@@ -123,14 +153,18 @@ impl HolderReport {
         Self {
             window: AppliedWindow::new(window, answer.sequence),
             holder: row(&answer.holder),
+            deficits: answer.deficits as u64,
             keys: keys
-                .map(|(token_id, segments)| KeySegments {
-                    token_id: token_id.to_owned(),
-                    segments: segments.iter().map(Segment::from).collect(),
+                .map(|key| KeySegments {
+                    token_id: key.token_id.to_owned(),
+                    segments: key.segments.iter().map(Segment::from).collect(),
+                    changes: key.changes.iter().map(Change::from).collect(),
+                    deficit: key.deficit.map(ListedDeficit::from),
                 })
                 .collect(),
             segments_left_out: listed.segments_left_out,
             keys_left_out: listed.keys_left_out,
+            changes_left_out: listed.changes_left_out,
         }
     }
 }
@@ -138,6 +172,17 @@ impl HolderReport {
 impl Sequenced for HolderReport {
     fn sequence_mut(&mut self) -> &mut u64 {
         &mut self.window.sequence
+    }
+}
+
+impl From<&BalanceChange> for Change {
+    fn from(change: &BalanceChange) -> Self {
+        Self {
+            at: change.at.to_string(),
+            event_id: change.event_id.to_string(),
+            delta: change.delta.to_string(),
+            balance: change.balance.to_string(),
+        }
     }
 }
 

@@ -273,6 +273,9 @@ pub struct Snapshot {
     /// are of the same state.
     #[prost(uint64, tag = "5")]
     pub sequence: u64,
+    /// The number of keys of these tokens and holders whose balance is below 0 before as_of; GetDeficits lists them.
+    #[prost(uint64, tag = "6")]
+    pub deficits: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetLeaderboardRequest {
@@ -298,6 +301,9 @@ pub struct Leaderboard {
     /// The number of known holders.
     #[prost(uint64, tag = "4")]
     pub holders_total: u64,
+    /// The number of keys of these tokens whose balance is below 0 before as_of; GetDeficits lists them.
+    #[prost(uint64, tag = "5")]
+    pub deficits: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetHolderRequest {
@@ -329,8 +335,15 @@ pub struct HolderReport {
     /// Tokens that are not listed because the message is full.
     #[prost(uint64, tag = "6")]
     pub keys_left_out: u64,
+    /// Of the keys of this holder, the number of those whose balance is below 0 before as_of.
+    #[prost(uint64, tag = "7")]
+    pub deficits: u64,
+    /// Changes of balance that are not listed: those after the first 20,000, those of tokens that are left out, and
+    /// those for which the message has no room.
+    #[prost(uint64, tag = "8")]
+    pub changes_left_out: u64,
 }
-/// The effective weight of one token of a holder over time.
+/// One token of a holder: its effective weight over time, and the changes behind its balance.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct KeySegments {
     #[prost(string, tag = "1")]
@@ -338,6 +351,46 @@ pub struct KeySegments {
     /// In order of time.
     #[prost(message, repeated, tag = "2")]
     pub segments: ::prost::alloc::vec::Vec<Segment>,
+    /// The changes of balance in force, in order of time, then of event_id.
+    #[prost(message, repeated, tag = "3")]
+    pub changes: ::prost::alloc::vec::Vec<BalanceChange>,
+    /// Present if the balance is below 0 at some time.
+    #[prost(message, optional, tag = "4")]
+    pub deficit: ::core::option::Option<Deficit>,
+}
+/// A change of balance in force.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BalanceChange {
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "2")]
+    pub event_id: ::prost::alloc::string::String,
+    /// By how much, an exact decimal; it may be negative.
+    #[prost(string, tag = "3")]
+    pub delta: ::prost::alloc::string::String,
+    /// The balance at this instant, after all its changes; an exact decimal.
+    #[prost(string, tag = "4")]
+    pub balance: ::prost::alloc::string::String,
+}
+/// A key whose balance is below 0 at some time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Deficit {
+    #[prost(string, tag = "1")]
+    pub token_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub holder_id: ::prost::alloc::string::String,
+    /// The first instant at which the balance is below 0.
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The balance there, an exact negative decimal.
+    #[prost(string, tag = "4")]
+    pub balance: ::prost::alloc::string::String,
+    /// The first 100, in order, of the event ids of the negative changes at this instant.
+    #[prost(string, repeated, tag = "5")]
+    pub event_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The number of those that are not listed.
+    #[prost(uint64, tag = "6")]
+    pub event_ids_left_out: u64,
 }
 /// A span of time with one effective weight.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -350,6 +403,40 @@ pub struct Segment {
     /// An exact decimal.
     #[prost(string, tag = "3")]
     pub weight: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDeficitsRequest {
+    /// Lists the keys whose balance is below 0 at some instant before; absent means now.
+    #[prost(message, optional, tag = "1")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// This token only; empty means all.
+    #[prost(string, tag = "2")]
+    pub token_id: ::prost::alloc::string::String,
+    /// Deficits per page; 0 means 1,000, more than 10,000 is refused. A page ends earlier if the message is full.
+    #[prost(uint32, tag = "3")]
+    pub page_size: u32,
+    /// next_page_token of the page before. It contains as_of, so that all pages have the same one; the other fields
+    /// must be those of the first call.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Deficits {
+    /// As it was applied.
+    #[prost(message, optional, tag = "1")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// By token_id, then holder_id.
+    #[prost(message, repeated, tag = "2")]
+    pub deficits: ::prost::alloc::vec::Vec<Deficit>,
+    /// For the next page; empty on the last one.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The number of deficits, listed or not.
+    #[prost(uint64, tag = "4")]
+    pub deficits_total: u64,
+    /// Sequence number of the last event that is counted; all before it are counted too.
+    #[prost(uint64, tag = "5")]
+    pub sequence: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
@@ -381,6 +468,9 @@ pub struct LeaderboardChange {
     /// Sequence number of the last event that is counted; all before it are counted too.
     #[prost(uint64, tag = "4")]
     pub sequence: u64,
+    /// The number of keys of these tokens whose balance is below 0 before as_of; GetDeficits lists them.
+    #[prost(uint64, tag = "5")]
+    pub deficits: u64,
 }
 /// What an acknowledged event survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -728,6 +818,28 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "GetHolder"));
             self.inner.unary(req, path, codec).await
         }
+        /// One page of the keys whose balance is below 0 at some time: something is missing from the input.
+        pub async fn get_deficits(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDeficitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Deficits>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/poh.HoldMetrics/GetDeficits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("poh.HoldMetrics", "GetDeficits"));
+            self.inner.unary(req, path, codec).await
+        }
         /// The leaderboard, and from then on its changes, until the caller cancels.
         pub async fn watch(
             &mut self,
@@ -861,6 +973,11 @@ pub mod hold_metrics_server {
             &self,
             request: tonic::Request<super::GetHolderRequest>,
         ) -> std::result::Result<tonic::Response<super::HolderReport>, tonic::Status>;
+        /// One page of the keys whose balance is below 0 at some time: something is missing from the input.
+        async fn get_deficits(
+            &self,
+            request: tonic::Request<super::GetDeficitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Deficits>, tonic::Status>;
         /// Server streaming response type for the Watch method.
         type WatchStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::LeaderboardChange, tonic::Status>,
@@ -1385,6 +1502,51 @@ pub mod hold_metrics_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetHolderSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/poh.HoldMetrics/GetDeficits" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDeficitsSvc<T: HoldMetrics>(pub Arc<T>);
+                    impl<
+                        T: HoldMetrics,
+                    > tonic::server::UnaryService<super::GetDeficitsRequest>
+                    for GetDeficitsSvc<T> {
+                        type Response = super::Deficits;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDeficitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HoldMetrics>::get_deficits(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDeficitsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

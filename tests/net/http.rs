@@ -34,7 +34,7 @@ async fn a_leaderboard_has_the_fields_of_score() {
         answer.json(),
         json!({
             "as_of": "1970-01-01T00:00:20Z", "from": "1970-01-01T00:00:05Z", "closed_only": true,
-            "sequence": 4, "holders_total": 4, "next_page_token": null,
+            "sequence": 4, "holders_total": 4, "deficits": 0, "next_page_token": null,
             "holders": [row(1, "b", 15), row(1, "c", 15), row(3, "a", 5)],
         })
     );

@@ -100,7 +100,11 @@ impl HoldAggregator {
         });
         drop(shard);
         if !done.is_done {
-            self.proceed(part, number, token);
+            self.proceed(KeyPlace {
+                part,
+                number,
+                token,
+            });
         }
         self.events.fetch_add(1, Ordering::Relaxed);
         done.is_change
@@ -125,17 +129,25 @@ impl HoldAggregator {
         let parts = Parts::of(events);
         let runs = parts.runs();
         let record = |run: Run<'_>| self.record_run(&run, events);
-        let repeated = if events.len() < SHARED_FROM {
-            runs.map(record).sum()
+        let recorded = if events.len() < SHARED_FROM {
+            runs.map(record).fold(Recording::default(), Recording::and)
         } else {
             let is_crowded = |run: &Run<'_>| parts.count(run.part) > events.len() / CROWDED_SHARE;
             let (crowded, spread): (Vec<_>, Vec<_>) = runs.partition(is_crowded);
-            let repeated: u64 = spread.into_par_iter().map(record).sum();
-            repeated + crowded.into_iter().map(record).sum::<u64>()
+            let spread = spread.into_par_iter().map(record);
+            let spread = spread.reduce(Recording::default, Recording::and);
+            crowded.into_iter().map(record).fold(spread, Recording::and)
         };
+        // Once for each key, however many of the events changed it.
+        let mut under_way = recorded.under_way;
+        under_way.sort_unstable();
+        under_way.dedup();
+        for key in under_way {
+            self.proceed(key);
+        }
         self.events
             .fetch_add(events.len() as u64, Ordering::Relaxed);
-        repeated
+        recorded.repeated
     }
 
     /// Adds all facts of `other`, as if its events had been added here.
@@ -219,15 +231,15 @@ impl HoldAggregator {
         self.shards[part].write()
     }
 
-    /// Continues a change until it is done, releasing the lock between steps: a withdrawal may uncover a
-    /// million stretches.
-    fn proceed(&self, part: usize, number: u32, token: IdNumber) {
+    /// Continues the changes of a key until they are done, releasing the lock between steps: a withdrawal may
+    /// uncover a million stretches, and a change of balance may shift as many.
+    fn proceed(&self, key: KeyPlace) {
         loop {
-            let mut shard = self.shard_mut(part);
-            if shard
-                .change_at(number, |holder, deficits| holder.proceed(token, deficits))
-                .is_done
-            {
+            let mut shard = self.shard_mut(key.part);
+            let step = shard.change_at(key.number, |holder, deficits| {
+                holder.proceed(key.token, deficits)
+            });
+            if step.is_done {
                 return;
             }
         }
@@ -242,8 +254,8 @@ impl HoldAggregator {
             .collect()
     }
 
-    /// Adds some events of one part under one lock; returns how many changed nothing.
-    fn record_run(&self, run: &Run<'_>, events: &[Event<'_>]) -> u64 {
+    /// Adds some events of one part under one lock.
+    fn record_run(&self, run: &Run<'_>, events: &[Event<'_>]) -> Recording {
         let events = || run.events.iter().map(|index| &events[*index as usize]);
         let mut tokens: SmallVec<[IdNumber; RUN]> = SmallVec::new();
         let token_ids = events().map(|event| event.token_id);
@@ -255,19 +267,47 @@ impl HoldAggregator {
             .collect();
         let places = || numbers.iter().copied().zip(tokens.iter().copied());
         shard.touch(places());
-        let mut repeated = 0;
+        let mut recorded = Recording::default();
         for (event, (number, token)) in events().zip(places()) {
             let done = shard.change_at(number, |holder, deficits| {
                 holder.record(token, event.claim, deficits)
             });
-            repeated += u64::from(!done.is_change);
+            recorded.repeated += u64::from(!done.is_change);
             if !done.is_done {
-                drop(shard);
-                self.proceed(run.part, number, token);
-                shard = self.shard_mut(run.part);
+                recorded.under_way.push(KeyPlace {
+                    part: run.part,
+                    number,
+                    token,
+                });
             }
         }
-        repeated
+        recorded.under_way.dedup();
+        recorded
+    }
+}
+
+/// Where a key is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct KeyPlace {
+    part: usize,
+    number: u32,
+    token: IdNumber,
+}
+
+/// What recording some events has left.
+#[derive(Default)]
+struct Recording {
+    /// The number of events that changed nothing.
+    repeated: u64,
+    /// Keys whose changes are not done.
+    under_way: Vec<KeyPlace>,
+}
+
+impl Recording {
+    fn and(mut self, other: Self) -> Self {
+        self.repeated += other.repeated;
+        self.under_way.extend(other.under_way);
+        self
     }
 }
 

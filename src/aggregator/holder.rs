@@ -28,6 +28,8 @@ pub(super) struct HolderState {
 #[derive(Clone, Copy)]
 pub(super) struct HolderChange {
     pub(super) is_change: bool,
+    /// Whether the sums may have changed: also after a step of an earlier change.
+    pub(super) is_summed: bool,
     /// If `false`, [`HolderState::proceed`] must be called.
     pub(super) is_done: bool,
     pub(super) new_keys: usize,
@@ -92,6 +94,7 @@ impl HolderState {
         self.keys.make_room(keys.len());
         let mut all = HolderChange {
             is_change: false,
+            is_summed: false,
             is_done: true,
             new_keys: 0,
         };
@@ -113,6 +116,7 @@ impl HolderState {
                 self.mark(token, false);
             }
             all.is_change |= done.is_change;
+            all.is_summed |= done.is_summed;
             all.new_keys += done.new_keys;
         }
         self.is_changed = was_changed;
@@ -190,13 +194,16 @@ impl HolderState {
     ) -> HolderChange {
         let (key, is_new_key) = self.keys.entry(token);
         let before = Sums::of(&key.facts);
+        // A repeated event may come while a change of the key is under way, and complete it.
+        let was_under_way = key.facts.is_under_way();
         let recorded = change(&mut key.facts);
         // An event that earns nothing still creates its key.
         let is_change = recorded.is_change || is_new_key;
         key.is_changed |= is_change;
         self.is_changed |= is_change;
         // A key whose change is not done still answers as before, so its sums stay.
-        if recorded.is_change {
+        let is_summed = is_change || was_under_way;
+        if is_summed {
             let after = Sums::of(&key.facts);
             self.take_away(&before);
             self.add(&after);
@@ -204,6 +211,7 @@ impl HolderState {
         }
         HolderChange {
             is_change,
+            is_summed,
             is_done: recorded.is_done,
             new_keys: usize::from(is_new_key),
         }

@@ -82,7 +82,7 @@ impl Shard {
         if holder.is_changed && !was_changed {
             self.changed.push(number);
         }
-        if done.is_change {
+        if done.is_summed {
             self.keys += done.new_keys;
             self.open = self.open - was_open + holder.open();
             self.ceilings.set(number as usize, holder.ceiling());

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::ops::{AddAssign, Neg};
+use std::ops::{Add, AddAssign, Neg};
 
 use ruint::aliases::U256;
 
@@ -110,6 +110,15 @@ pub struct Balance(U256);
 impl Balance {
     /// Nothing.
     pub const ZERO: Self = Self(U256::ZERO);
+    /// Above every sum of deltas.
+    pub(super) const MAX: Self = Self(U256::from_limbs([
+        u64::MAX,
+        u64::MAX,
+        u64::MAX,
+        u64::MAX >> 1,
+    ]));
+    /// Below every sum of deltas.
+    pub(super) const MIN: Self = Self(U256::from_limbs([0, 0, 0, 1 << 63]));
 
     /// Whether something is missing from the input.
     #[must_use]
@@ -124,6 +133,15 @@ impl Balance {
     pub fn held(self) -> Option<Quantity> {
         let is_held = !self.is_negative() && !self.0.is_zero();
         is_held.then_some(Quantity(self.0))
+    }
+}
+
+impl Balance {
+    /// The integral over so many microseconds.
+    #[inline]
+    pub(super) fn times(self, micros: u64) -> Self {
+        // In two's complement the product of the absolute values, with its sign, is the product modulo 2^256.
+        Self(self.0.wrapping_mul(U256::from(micros)))
     }
 }
 
@@ -143,6 +161,16 @@ impl AddAssign for Balance {
     #[inline]
     fn add_assign(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
+impl Add for Balance {
+    type Output = Self;
+
+    #[inline]
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
     }
 }
 
@@ -181,6 +209,26 @@ impl fmt::Display for Balance {
     }
 }
 
+/// A balance in 192 bits, which the deltas of 2^63 events cannot exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NarrowBalance([u64; 3]);
+
+impl From<Balance> for NarrowBalance {
+    #[inline]
+    fn from(balance: Balance) -> Self {
+        let [lowest, low, high, _] = balance.0.into_limbs();
+        Self([lowest, low, high])
+    }
+}
+
+impl From<NarrowBalance> for Balance {
+    #[inline]
+    fn from(NarrowBalance([lowest, low, high]): NarrowBalance) -> Self {
+        let sign = (high.cast_signed() >> 63).cast_unsigned();
+        Self(U256::from_limbs([lowest, low, high, sign]))
+    }
+}
+
 /// How much is held at an instant: a weight, or a balance, which may be larger than any weight.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Quantity(U256);
@@ -190,6 +238,11 @@ impl Quantity {
     #[must_use]
     pub const fn steps(self) -> U256 {
         self.0
+    }
+
+    /// The same as a weight, if it is not too large.
+    pub(super) fn weight(self) -> Option<Wad> {
+        u128::try_from(self.0).ok().map(Wad::from_steps)
     }
 }
 

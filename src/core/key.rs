@@ -3,18 +3,19 @@
 //! A plain fact can never be withdrawn, so one that a larger one covers is dropped. A named one is kept,
 //! because a later event may correct it. Most keys have one closed hold and store nothing else: 24 bytes. A
 //! few holds that do not overlap are stored in one slice; their sums are computed on demand, which is faster
-//! than reading them from other memory. Up to [`SMALL_MAX`] facts of any kind are in sorted vectors, see
-//! [`super::timeline`]; a key with more facts is a [`super::large`] one.
+//! than reading them from other memory. Up to [`SMALL_MAX`] holds and marks are in sorted vectors, see
+//! [`super::timeline`], as many changes of balance in [`super::changes`]. A key with more facts, or with both, is
+//! a [`super::large`] one.
 
-use hashbrown::HashMap;
-
+use super::changes::Changes;
 use super::large::LargeKey;
 use super::lone::{self, FEW, Lone};
+use super::standings::{Replaced, Standings};
 use super::{
     Balance, Claim, Delta, Fact, Micros, Segment, Standing, Timeline, Totals, Wad, Window,
 };
 
-/// Stretches, marks and named events up to which a correction may rebuild the timeline.
+/// Stretches, marks and named events up to which a correction may compute the whole key anew.
 const SMALL_MAX: usize = 64;
 
 /// The number of parts that all holders are divided into, by [`part_of`].
@@ -27,8 +28,10 @@ pub fn part_of(holder_id: &str) -> usize {
     crc32c::crc32c(holder_id.as_bytes()) as usize % PARTS
 }
 
-/// Stretches of a large key that may fall in one step after a withdrawal.
+/// Stretches of a large key that may fall or be added up in one step.
 const PIECES_AT_ONCE: usize = 4_096;
+/// The same for the step that is taken at once with a claim.
+const PIECES_OF_A_CLAIM: usize = 64;
 
 /// The result of adding a claim to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,9 @@ enum Form {
     /// Two to [`FEW`] holds that do not touch, in order of time.
     Few(Box<[Lone]>),
     Small(Box<Small>),
-    /// The key has had more than [`SMALL_MAX`] facts at some time.
+    /// Changes of balance and retractions only.
+    Changes(Box<Changes>),
+    /// The key has had more than [`SMALL_MAX`] facts at some time, or changes of balance and other facts.
     Large(Box<LargeKey>),
 }
 
@@ -66,7 +71,7 @@ struct Small {
 
 #[derive(Clone, Debug, Default)]
 struct Named {
-    standings: HashMap<Box<str>, Standing>,
+    standings: Standings,
     /// The plain facts and the named ones in force.
     view: Timeline,
 }
@@ -75,21 +80,24 @@ impl KeyFacts {
     /// Adds a claim. If the result is not done, [`Self::proceed`] must be called until it is; until then the
     /// key may still answer as it did before.
     pub fn record(&mut self, claim: Claim<'_>) -> Recorded {
+        let was_under_way = self.is_under_way();
         let is_change = self.take(claim);
-        // A repeated event changes nothing, but the change that it repeats may still be in progress.
-        let is_idle = !is_change && !self.is_under_way();
-        Recorded {
-            is_change,
-            is_done: is_idle || self.proceed(),
-        }
+        // What was under way is continued by its beginner, so that many changes in a row cost little. A repeated
+        // event changes nothing, but the change that it repeats may be under way.
+        let is_done = !was_under_way && (!is_change || self.proceed_by(PIECES_OF_A_CLAIM));
+        Recorded { is_change, is_done }
     }
 
     /// Continues the changes that [`Self::record`] has begun, for a few milliseconds at most; returns
     /// whether all are done.
     pub fn proceed(&mut self) -> bool {
+        self.proceed_by(PIECES_AT_ONCE)
+    }
+
+    fn proceed_by(&mut self, pieces_max: usize) -> bool {
         match &mut self.0 {
-            Form::Large(large) => large.proceed(PIECES_AT_ONCE),
-            Form::Nothing | Form::Lone(_) | Form::Few(_) | Form::Small(_) => true,
+            Form::Large(large) => large.proceed(pieces_max),
+            _ => true,
         }
     }
 
@@ -128,7 +136,9 @@ impl KeyFacts {
         is_change
     }
 
-    fn is_under_way(&self) -> bool {
+    /// Whether [`Self::proceed`] has something left to do.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
         matches!(&self.0, Form::Large(large) if large.is_under_way())
     }
 
@@ -151,7 +161,8 @@ impl KeyFacts {
     pub fn touch(&self) -> Option<Micros> {
         match &self.0 {
             Form::Small(small) => small.plain.last_stretch(),
-            Form::Large(large) => large.horizon(),
+            Form::Changes(changes) => changes.outline().horizon,
+            Form::Large(large) => large.outline().horizon,
             few => few.holds().last().map(Lone::start),
         }
     }
@@ -171,13 +182,11 @@ impl KeyFacts {
             }
             Form::Small(small) => {
                 small.plain.facts().map(Claim::Plain).for_each(&mut visit);
-                for (event_id, standing) in small.named.iter().flat_map(|named| &named.standings) {
-                    visit(Claim::Named {
-                        event_id,
-                        standing: *standing,
-                    });
+                if let Some(named) = &small.named {
+                    named.standings.claims(visit);
                 }
             }
+            Form::Changes(changes) => changes.standings().claims(visit),
             Form::Large(large) => large.claims(visit),
         }
     }
@@ -189,6 +198,7 @@ impl KeyFacts {
             Form::Nothing | Form::Lone(_) => 1,
             Form::Few(holds) => holds.len(),
             Form::Small(small) => small.fact_count(),
+            Form::Changes(changes) => changes.standings().len(),
             Form::Large(large) => large.claim_count(enough),
         }
     }
@@ -199,7 +209,8 @@ impl KeyFacts {
         match self.view() {
             View::Apart(holds) => holds.first().map(Lone::start),
             View::Timeline(timeline) => timeline.beginning(),
-            View::Large(large) => large.beginning(),
+            View::Changes(changes) => changes.outline().beginning,
+            View::Large(large) => large.outline().beginning,
         }
     }
 
@@ -209,7 +220,8 @@ impl KeyFacts {
         match self.view() {
             View::Apart(holds) => holds.last().map(Lone::end),
             View::Timeline(timeline) => timeline.horizon(),
-            View::Large(large) => large.horizon(),
+            View::Changes(changes) => changes.outline().horizon,
+            View::Large(large) => large.outline().horizon,
         }
     }
 
@@ -218,10 +230,11 @@ impl KeyFacts {
     pub fn rate(&self) -> Totals {
         let open = match self.view() {
             View::Apart(_) => None,
-            View::Timeline(timeline) => timeline.open().map(|(_, weight)| weight),
-            View::Large(large) => large.open(),
+            View::Timeline(timeline) => timeline.open().map(|(_, weight)| weight.into()),
+            View::Changes(changes) => changes.outline().open,
+            View::Large(large) => large.outline().open,
         };
-        open.map_or(Totals::ZERO, |weight| Totals::of(weight, 1))
+        open.map_or(Totals::ZERO, |held| Totals::of_quantity(held, 1))
     }
 
     /// Totals of everything before [`Self::horizon`].
@@ -233,7 +246,8 @@ impl KeyFacts {
                 holds.iter().map(each).sum()
             }
             View::Timeline(timeline) => timeline.totals(),
-            View::Large(large) => large.totals(),
+            View::Changes(changes) => changes.outline().totals,
+            View::Large(large) => large.outline().totals,
         }
     }
 
@@ -249,6 +263,7 @@ impl KeyFacts {
                 holds.iter().map(each).sum()
             }
             View::Timeline(timeline) => timeline.score(window),
+            View::Changes(changes) => changes.score(window),
             View::Large(large) => large.score(window),
         }
     }
@@ -266,6 +281,7 @@ impl KeyFacts {
                 holds.iter().map(each).collect()
             }
             View::Timeline(timeline) => timeline.segments(),
+            View::Changes(changes) => changes.segments(),
             View::Large(large) => large.segments(),
         }
     }
@@ -273,11 +289,31 @@ impl KeyFacts {
     /// The first instant at which the balance is below 0, and the balance there.
     #[must_use]
     pub fn deficit(&self) -> Option<(Micros, Balance)> {
-        None
+        match self.view() {
+            View::Apart(_) | View::Timeline(_) => None,
+            View::Changes(changes) => changes.outline().deficit,
+            View::Large(large) => large.outline().deficit,
+        }
     }
 
-    /// Calls `visit` with the changes of balance in force, in order of time.
-    pub fn changes(&self, _visit: impl FnMut(Micros, &str, Delta)) {}
+    /// Calls `visit` with the changes of balance in force, in order of time, then of their ids.
+    pub fn changes(&self, mut visit: impl FnMut(Micros, &str, Delta)) {
+        if !matches!(self.0, Form::Changes(_) | Form::Large(_)) {
+            return;
+        }
+        let mut changes = Vec::new();
+        self.claims(|claim| {
+            if let Claim::Named { event_id, standing } = claim
+                && let Some(Fact::Change { at, delta }) = standing.fact
+            {
+                changes.push((at, event_id.to_owned(), delta));
+            }
+        });
+        changes.sort_unstable();
+        for (at, event_id, delta) in &changes {
+            visit(*at, event_id, *delta);
+        }
+    }
 
     fn view(&self) -> View<'_> {
         match &self.0 {
@@ -287,6 +323,7 @@ impl KeyFacts {
                     .as_ref()
                     .map_or(&small.plain, |named| &named.view),
             ),
+            Form::Changes(changes) => View::Changes(changes),
             Form::Large(large) => View::Large(large),
             few => View::Apart(few.holds()),
         }
@@ -294,23 +331,23 @@ impl KeyFacts {
 
     /// Adds a claim that does not fit the form of separate holds.
     fn record_in_full(&mut self, claim: Claim<'_>) -> bool {
-        if matches!(self.0, Form::Nothing | Form::Lone(_) | Form::Few(_)) {
-            let mut small = Box::<Small>::default();
-            for hold in self.0.holds() {
-                small.plain.record(hold.fact());
-            }
-            self.0 = Form::Small(small);
-        }
+        self.make_room_for(&claim);
         match &mut self.0 {
             Form::Large(large) => large.take(claim),
+            Form::Changes(changes) => {
+                let Claim::Named { event_id, standing } = claim else {
+                    unreachable!("no room was made for a plain fact");
+                };
+                let is_change = changes.record(event_id, standing);
+                if changes.standings().len() > SMALL_MAX {
+                    self.enlarge();
+                }
+                is_change
+            }
             Form::Small(small) => {
                 let is_change = small.record(claim);
                 if small.fact_count() > SMALL_MAX {
-                    let mut large = Box::<LargeKey>::default();
-                    self.claims(|claim| {
-                        large.take(claim);
-                    });
-                    self.0 = Form::Large(large);
+                    self.enlarge();
                 }
                 is_change
             }
@@ -318,6 +355,52 @@ impl KeyFacts {
                 unreachable!("a small key was made just now")
             }
         }
+    }
+
+    /// Takes the form that can hold `claim` beside what is there.
+    fn make_room_for(&mut self, claim: &Claim<'_>) {
+        let fact = match claim {
+            Claim::Plain(fact) => Some(fact),
+            Claim::Named { standing, .. } => standing.fact.as_ref(),
+        };
+        let is_change = matches!(fact, Some(Fact::Change { .. }));
+        match &self.0 {
+            Form::Nothing if is_change || fact.is_none() => self.0 = Form::Changes(Box::default()),
+            Form::Nothing | Form::Lone(_) | Form::Few(_) => {
+                let mut small = Box::<Small>::default();
+                for hold in self.0.holds() {
+                    small.plain.record(hold.fact());
+                }
+                self.0 = Form::Small(small);
+                if is_change {
+                    self.enlarge();
+                }
+            }
+            Form::Small(small) if is_change && small.is_news(claim) => self.enlarge(),
+            Form::Changes(changes)
+                if !is_change && fact.is_some() && changes.standings().is_news(claim) =>
+            {
+                if changes.are_withdrawals() {
+                    let mut small = Box::<Small>::default();
+                    self.claims(|claim| {
+                        small.record(claim);
+                    });
+                    self.0 = Form::Small(small);
+                } else {
+                    self.enlarge();
+                }
+            }
+            Form::Changes(_) | Form::Small(_) | Form::Large(_) => {}
+        }
+    }
+
+    fn enlarge(&mut self) {
+        let mut large = Box::<LargeKey>::default();
+        self.claims(|claim| {
+            large.take(claim);
+        });
+        large.proceed(usize::MAX);
+        self.0 = Form::Large(large);
     }
 }
 
@@ -334,6 +417,12 @@ impl Small {
         }
     }
 
+    /// Whether recording a claim would change anything, as far as it is named.
+    fn is_news(&self, claim: &Claim<'_>) -> bool {
+        let named = self.named.as_ref();
+        named.is_none_or(|named| named.standings.is_news(claim))
+    }
+
     fn record_named(&mut self, event_id: &str, standing: Standing) -> bool {
         let plain = &self.plain;
         let named = self.named.get_or_insert_with(|| {
@@ -342,13 +431,8 @@ impl Small {
                 ..Named::default()
             })
         });
-        let replaced = match named.standings.get_mut(event_id) {
-            Some(known) if standing.prevails_over(known) => std::mem::replace(known, standing).fact,
-            Some(_) => return false,
-            None => {
-                named.standings.insert(event_id.into(), standing);
-                None
-            }
+        let Some(Replaced(replaced)) = named.standings.replace(event_id, standing) else {
+            return false;
         };
         match (replaced, standing.fact) {
             (Some(old), new) if new != Some(old) => named.make_view(plain),
@@ -369,7 +453,7 @@ impl Small {
 impl Named {
     fn make_view(&mut self, plain: &Timeline) {
         self.view = plain.clone();
-        for fact in self.standings.values().filter_map(|standing| standing.fact) {
+        for fact in self.standings.facts() {
             self.view.record(fact);
         }
     }
@@ -379,7 +463,7 @@ impl Form {
     /// All facts, if the key is in the form of separate holds.
     fn holds(&self) -> &[Lone] {
         match self {
-            Self::Nothing | Self::Small(_) | Self::Large(_) => &[],
+            Self::Nothing | Self::Small(_) | Self::Changes(_) | Self::Large(_) => &[],
             Self::Lone(hold) => std::slice::from_ref(hold),
             Self::Few(holds) => holds,
         }
@@ -387,7 +471,7 @@ impl Form {
 
     /// Adds one hold and returns whether that changed anything; `None` if the key must become a timeline.
     fn join(&mut self, hold: Lone) -> Option<bool> {
-        if matches!(self, Self::Small(_) | Self::Large(_)) {
+        if matches!(self, Self::Small(_) | Self::Changes(_) | Self::Large(_)) {
             return None;
         }
         let holds = self.holds();
@@ -406,6 +490,7 @@ impl Form {
 enum View<'a> {
     Apart(&'a [Lone]),
     Timeline(&'a Timeline),
+    Changes(&'a Changes),
     Large(&'a LargeKey),
 }
 

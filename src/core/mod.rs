@@ -9,6 +9,7 @@
 //! [`encoding`] is the format of events in our own files.
 
 mod balance;
+mod changes;
 pub(crate) mod columns;
 pub(crate) mod deficit;
 mod double;
@@ -22,6 +23,7 @@ pub(crate) mod refusal;
 pub(crate) mod score;
 pub(crate) mod sink;
 mod sorted;
+mod standings;
 pub(crate) mod time;
 mod time_text;
 pub(crate) mod timeline;

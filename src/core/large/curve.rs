@@ -117,6 +117,21 @@ impl Curve {
         totals
     }
 
+    /// Totals over `[start, end)`, if everything below `least` were lifted to it.
+    pub(super) fn totals_of_at_least(&self, start: Micros, end: Micros, least: Level) -> Totals {
+        let mut totals = Totals::ZERO;
+        let floor = Level::NOTHING;
+        add_totals_of_at_least(&self.root, (start, end), (floor, least), &mut totals);
+        totals
+    }
+
+    /// The lowest and the highest level in `[start, end)`, which is not empty.
+    pub(super) fn bounds(&self, start: Micros, end: Micros) -> (Level, Level) {
+        let mut bounds = (Level::ABOVE, Level::NOTHING);
+        add_bounds(&self.root, (start, end), Level::NOTHING, &mut bounds);
+        bounds
+    }
+
     /// The level at `at`, and an instant up to which it stays the same.
     pub(super) fn at(&self, at: Micros) -> (Level, Micros) {
         let (mut branch, mut floor) = (&self.root, Level::NOTHING);
@@ -316,6 +331,88 @@ fn add_totals(
             for (stretch, until) in with_ends(items, summary.end) {
                 let micros = length(stretch.start().max(start), until.min(end));
                 *totals += stretch.level().max(summary.low).totals(micros);
+            }
+        }
+    }
+}
+
+/// `floor` is the lift that branches above have recorded.
+fn add_totals_of_at_least(
+    branch: &Branch<Stretches>,
+    (start, end): (Micros, Micros),
+    (floor, least): (Level, Level),
+    totals: &mut Totals,
+) {
+    step();
+    let mut summary = branch.summary;
+    if summary.is_apart_from(start, end) {
+        return;
+    }
+    if floor > summary.low {
+        summary.lift_lowest(floor);
+    }
+    if summary.is_within(start, end) {
+        if least <= summary.low {
+            *totals += summary.totals;
+            return;
+        }
+        if least >= summary.high {
+            *totals += least.totals(length(summary.start, summary.end));
+            return;
+        }
+        if least < summary.next {
+            summary.lift_lowest(least);
+            *totals += summary.totals;
+            return;
+        }
+    }
+    match &branch.node {
+        Node::Branches(branches) => {
+            let first = branches.partition_point(|branch| branch.summary.end <= start);
+            let touched = branches[first..].iter();
+            for branch in touched.take_while(|branch| branch.summary.start < end) {
+                add_totals_of_at_least(branch, (start, end), (summary.low, least), totals);
+            }
+        }
+        Node::Block(items) => {
+            for (stretch, until) in with_ends(items, summary.end) {
+                let micros = length(stretch.start().max(start), until.min(end));
+                *totals += stretch.level().max(summary.low).max(least).totals(micros);
+            }
+        }
+    }
+}
+
+fn add_bounds(
+    branch: &Branch<Stretches>,
+    (start, end): (Micros, Micros),
+    floor: Level,
+    bounds: &mut (Level, Level),
+) {
+    step();
+    let summary = &branch.summary;
+    if summary.is_apart_from(start, end) {
+        return;
+    }
+    let floor = floor.max(summary.low);
+    if summary.is_within(start, end) {
+        *bounds = (bounds.0.min(floor), bounds.1.max(summary.high).max(floor));
+        return;
+    }
+    match &branch.node {
+        Node::Branches(branches) => {
+            let first = branches.partition_point(|branch| branch.summary.end <= start);
+            let touched = branches[first..].iter();
+            for branch in touched.take_while(|branch| branch.summary.start < end) {
+                add_bounds(branch, (start, end), floor, bounds);
+            }
+        }
+        Node::Block(items) => {
+            let within = with_ends(items, summary.end)
+                .filter(|(stretch, until)| stretch.start() < end && start < *until);
+            for (stretch, _) in within {
+                let level = stretch.level().max(floor);
+                *bounds = (bounds.0.min(level), bounds.1.max(level));
             }
         }
     }

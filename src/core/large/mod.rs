@@ -1,15 +1,18 @@
 //! A key with many facts: each fact costs about the logarithm of their number.
 //!
-//! Nothing is rebuilt as a whole. The effective weight is a [`Curve`] that a new fact lifts. After the
+//! Nothing is rebuilt as a whole. What holds and marks define is a [`Curve`] that a new fact lifts. After the
 //! withdrawal of a named fact, only the stretches that it alone held up are visited, and each falls to the
-//! level of the remaining facts. Small keys use a form with less memory, see [`super::key`].
+//! level of the remaining facts. The balance is an [`Account`] beside the curve; the effective weight is the
+//! larger of the two. Small keys use forms with less memory, see [`super::key`].
 
+mod account;
 mod cover;
 mod curve;
 mod level;
 mod marks;
 mod standings;
 mod stretch;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -20,13 +23,17 @@ use std::fmt;
 
 use hashbrown::HashMap;
 
+use self::account::{Account, Walk};
 use self::cover::Cover;
 use self::curve::Curve;
 use self::level::Level;
 use self::marks::{Marks, Turn};
-use self::standings::{Replaced, Standings};
+use self::standings::DividedStandings;
+use self::tally::Tally;
+use super::changes::Outline;
+use super::standings::Replaced;
 use super::timeline::{Mark, push_joined};
-use super::{Claim, Fact, Micros, Segment, Standing, Totals, Wad, Window};
+use super::{Balance, Claim, Fact, Micros, Quantity, Segment, Standing, Totals, Wad, Window};
 
 /// All facts of a large key.
 #[derive(Clone, Default)]
@@ -34,7 +41,7 @@ pub(super) struct LargeKey {
     /// The largest weight of the plain closed holds, which are never withdrawn.
     plain: Curve,
     marks: Marks,
-    standings: Standings,
+    standings: DividedStandings,
     /// Named closed holds in force.
     cover: Cover,
     /// The number of claims for a hold of `cover`, minus one.
@@ -43,7 +50,13 @@ pub(super) struct LargeKey {
     holds: Option<Box<Curve>>,
     /// Closed holds and marks together; `None` if there are no marks. It extends to the end of time if the
     /// last mark starts a hold.
-    effective: Option<Box<Curve>>,
+    stated: Option<Box<Curve>>,
+    /// The balance; `None` if there are no changes of it.
+    account: Option<Box<Account>>,
+    /// Totals of the effective weight, if there is a balance.
+    tally: Tally,
+    /// Whether the totals of the tally do not extend to the horizon.
+    is_tally_behind: bool,
     /// Where a curve may still be too high after a withdrawal; see [`Self::proceed`].
     falls: VecDeque<Fall>,
     outline: Outline,
@@ -61,20 +74,10 @@ struct Fall {
 #[derive(Clone, Copy)]
 enum FallingCurve {
     Holds,
-    Effective,
+    Stated,
 }
 
 type Hold = (Micros, Micros, Wad);
-
-/// What every event reads.
-#[derive(Clone, Copy, Debug, Default)]
-struct Outline {
-    beginning: Option<Micros>,
-    horizon: Option<Micros>,
-    /// The weight still held past the horizon.
-    open: Option<Wad>,
-    totals: Totals,
-}
 
 impl fmt::Debug for LargeKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,21 +96,29 @@ impl LargeKey {
         }
     }
 
-    /// Lowers curves after withdrawals, over up to `pieces_max` pieces; returns whether that was all of
-    /// them. Facts may be added and withdrawn in between.
+    /// Lowers curves after withdrawals and adds up totals, over up to `pieces_max` pieces; returns whether that
+    /// was all. Facts may be added and withdrawn in between.
     pub(super) fn proceed(&mut self, mut pieces_max: usize) -> bool {
+        let is_done = self.lower(&mut pieces_max) && self.add_up(pieces_max);
+        if is_done {
+            self.outline = self.outlined();
+        }
+        is_done
+    }
+
+    fn lower(&mut self, pieces_max: &mut usize) -> bool {
         while let Some(fall) = self.falls.front_mut() {
             let plain = &self.plain;
             let is_done = match fall.curve {
                 FallingCurve::Holds => self.holds.as_deref_mut().is_none_or(|holds| {
                     let cover = &self.cover;
-                    fall.proceed(holds, &mut pieces_max, |at, end| {
+                    fall.proceed(holds, pieces_max, |at, end| {
                         strongest(plain.at(at), cover.at(at, end))
                     })
                 }),
-                FallingCurve::Effective => self.effective.as_deref_mut().is_none_or(|effective| {
+                FallingCurve::Stated => self.stated.as_deref_mut().is_none_or(|stated| {
                     let (marks, holds) = (&self.marks, self.holds.as_deref().unwrap_or(plain));
-                    fall.proceed(effective, &mut pieces_max, |at, _| {
+                    fall.proceed(stated, pieces_max, |at, _| {
                         strongest(marks.at(at), holds.at(at))
                     })
                 }),
@@ -117,93 +128,137 @@ impl LargeKey {
             }
             self.falls.pop_front();
         }
-        self.outline();
+        true
+    }
+
+    fn add_up(&mut self, pieces_max: usize) -> bool {
+        let horizon = self.edges().horizon;
+        if let (Some(account), Some(horizon)) = (&self.account, horizon) {
+            self.tally.cut(horizon);
+            let (from, mut totals) = self.tally.last();
+            let mut walk = Walk::new(self.stated(), (from, horizon), pieces_max);
+            let is_done = account.add_totals(&mut walk);
+            totals += walk.totals;
+            if !is_done {
+                self.tally.pass(walk.reached, totals);
+                return false;
+            }
+            self.tally.arrive(horizon, totals);
+        }
+        self.is_tally_behind = false;
         true
     }
 
     /// Whether [`Self::proceed`] has something left to do.
     pub(super) fn is_under_way(&self) -> bool {
-        !self.falls.is_empty()
+        self.is_tally_behind || !self.falls.is_empty()
     }
 
     /// This key, or a copy of it with all withdrawals completed.
-    fn finished(&self) -> Cow<'_, Self> {
-        if !self.is_under_way() {
+    fn lowered(&self) -> Cow<'_, Self> {
+        if self.falls.is_empty() {
             return Cow::Borrowed(self);
         }
-        let mut finished = self.clone();
-        finished.proceed(usize::MAX);
-        Cow::Owned(finished)
+        let mut lowered = self.clone();
+        lowered.lower(&mut { usize::MAX });
+        Cow::Owned(lowered)
     }
 
-    /// Recomputes what every event reads.
-    fn outline(&mut self) {
-        let holds = self.holds();
-        let last_mark = self.marks.last().map(|(at, _)| at);
+    /// Everything but the totals, which are 0.
+    fn edges(&self) -> Outline {
+        let (holds, account) = (self.holds(), self.account.as_deref());
+        let last_mark = self.marks.last();
         let beginnings = holds.first_held().into_iter().chain(self.marks.first());
-        let horizon = holds.last_held().max(last_mark);
-        let open = self.marks.last().and_then(|(_, level)| level.weight());
-        let totals = match horizon.filter(|_| open.is_some()) {
-            Some(horizon) => self.effective().totals(Micros::MIN, horizon),
-            None => self.effective().all(),
+        let horizon = holds.last_held().max(last_mark.map(|(at, _)| at));
+        let open = last_mark.and_then(|(_, level)| level.weight());
+        Outline {
+            beginning: beginnings.chain(account.map(Account::first)).min(),
+            horizon: horizon.max(account.map(Account::last)),
+            open: open
+                .map(Quantity::from)
+                .max(account.and_then(Account::open)),
+            totals: Totals::ZERO,
+            deficit: account.and_then(Account::deficit),
+        }
+    }
+
+    fn outlined(&self) -> Outline {
+        let edges = self.edges();
+        let totals = match edges.horizon {
+            Some(_) if self.account.is_some() => self.tally.last().1,
+            Some(horizon) if edges.open.is_some() => self.stated().totals(Micros::MIN, horizon),
+            _ => self.stated().all(),
         };
-        self.outline = Outline {
-            beginning: beginnings.min(),
-            horizon,
-            open,
-            totals,
-        };
+        Outline { totals, ..edges }
     }
 
-    /// The first instant of any fact.
-    pub(super) fn beginning(&self) -> Option<Micros> {
-        self.outline.beginning
-    }
-
-    /// The last instant at which the weight may change.
-    pub(super) fn horizon(&self) -> Option<Micros> {
-        self.outline.horizon
-    }
-
-    /// Totals of everything before the horizon.
-    pub(super) fn totals(&self) -> Totals {
-        self.outline.totals
-    }
-
-    /// The weight still held past the horizon.
-    pub(super) fn open(&self) -> Option<Wad> {
-        self.outline.open
+    /// What every event reads.
+    pub(super) const fn outline(&self) -> &Outline {
+        &self.outline
     }
 
     /// Totals over `window`.
     pub(super) fn score(&self, window: &Window) -> Totals {
-        let key = self.finished();
+        let key = self.lowered();
         let (start, end) = (window.start(), window.as_of);
-        match key.marks.last() {
-            Some((last, _)) if window.closed_only && last < end => {
-                let mut totals = key.effective().totals(start, last);
-                totals += key.holds().totals(start.max(last), end);
-                totals
-            }
-            Some(_) | None => key.effective().totals(start, end),
+        let whole = |last: Option<Micros>| last.filter(|_| window.closed_only).unwrap_or(end);
+        // From these instants on, the curve of the marks and the balance do not count.
+        let mark_end = whole(key.marks.last().map(|(at, _)| at)).clamp(start, end.max(start));
+        let change_end = whole(key.account.as_deref().map(Account::last));
+        let change_end = change_end.clamp(start, end.max(start));
+        let mut totals = Totals::ZERO;
+        let both = mark_end.min(change_end);
+        for (from, until) in [
+            (start, both),
+            (both, mark_end.max(change_end)),
+            (mark_end.max(change_end), end),
+        ] {
+            let curve = if from < mark_end {
+                key.stated()
+            } else {
+                key.holds()
+            };
+            let account = key.account.as_deref().filter(|_| from < change_end);
+            totals += match account {
+                Some(account) => {
+                    let mut walk = Walk::new(curve, (from, until), usize::MAX);
+                    account.add_totals(&mut walk);
+                    walk.totals
+                }
+                None => curve.totals(from, until),
+            };
         }
+        totals
     }
 
     /// The effective weight as maximal stretches, in order of time.
     pub(super) fn segments(&self) -> Vec<Segment> {
-        let key = self.finished();
+        let key = self.lowered();
         let mut segments = Vec::new();
-        let (Some(beginning), Some(horizon)) = (key.beginning(), key.horizon()) else {
+        let Outline {
+            beginning: Some(beginning),
+            horizon: Some(horizon),
+            open,
+            ..
+        } = key.edges()
+        else {
             return segments;
         };
-        key.effective()
-            .held(beginning, horizon, |start, end, weight| {
-                let (end, weight) = (Some(end), weight.into());
-                push_joined(&mut segments, Segment { start, end, weight });
-            });
-        if let Some(weight) = key.open() {
-            let (start, end, weight) = (horizon, None, weight.into());
+        let mut join = |start, end, weight| {
             push_joined(&mut segments, Segment { start, end, weight });
+        };
+        let mut stated = Vec::new();
+        key.stated().held(beginning, horizon, |start, end, weight| {
+            stated.push((start, end, weight.into()));
+        });
+        match key.account.as_deref() {
+            None => stated
+                .into_iter()
+                .for_each(|(start, end, weight)| join(start, Some(end), weight)),
+            Some(account) => larger(&stated, account, horizon, &mut join),
+        }
+        if let Some(weight) = open {
+            join(horizon, None, weight);
         }
         segments
     }
@@ -217,9 +272,7 @@ impl LargeKey {
         for (at, mark) in self.marks.plain() {
             visit(Claim::Plain(mark.fact(at)));
         }
-        for (event_id, standing) in self.standings.iter() {
-            visit(Claim::Named { event_id, standing });
-        }
+        self.standings.claims(visit);
     }
 
     /// The number of claims that [`Self::claims`] yields, or some number above `enough` if there are more.
@@ -236,8 +289,15 @@ impl LargeKey {
         self.holds.as_deref().unwrap_or(&self.plain)
     }
 
-    fn effective(&self) -> &Curve {
-        self.effective.as_deref().unwrap_or_else(|| self.holds())
+    /// What closed holds and marks define.
+    fn stated(&self) -> &Curve {
+        self.stated.as_deref().unwrap_or_else(|| self.holds())
+    }
+
+    /// Notes that the effective weight changes from `at` on.
+    fn cut(&mut self, at: Micros) {
+        self.tally.cut(at);
+        self.is_tally_behind = self.account.is_some();
     }
 
     fn add_plain(&mut self, fact: Fact) -> bool {
@@ -258,9 +318,10 @@ impl LargeKey {
     fn add_plain_hold(&mut self, start: Micros, end: Micros, level: Level) -> bool {
         let is_change = self.plain.raise(start, end, level);
         if is_change {
-            for curve in [&mut self.holds, &mut self.effective].into_iter().flatten() {
+            for curve in [&mut self.holds, &mut self.stated].into_iter().flatten() {
                 curve.raise(start, end, level);
             }
+            self.cut(start);
         }
         is_change
     }
@@ -295,7 +356,13 @@ impl LargeKey {
                 let turn = self.marks.add_named(at, Mark::Off { seq });
                 self.follow(turn);
             }
-            Fact::Change { .. } => {}
+            Fact::Change { at, delta } => {
+                match &mut self.account {
+                    Some(account) => account.add(at, delta),
+                    None => self.account = Some(Box::new(Account::new(at, delta))),
+                }
+                self.cut(at);
+            }
         }
     }
 
@@ -308,9 +375,10 @@ impl LargeKey {
             .holds
             .get_or_insert_with(|| Box::new(self.plain.clone()));
         holds.raise(start, end, Level::held(weight));
-        if let Some(effective) = &mut self.effective {
-            effective.raise(start, end, Level::held(weight));
+        if let Some(stated) = &mut self.stated {
+            stated.raise(start, end, Level::held(weight));
         }
+        self.cut(start);
     }
 
     fn withdraw(&mut self, fact: Fact) {
@@ -327,7 +395,14 @@ impl LargeKey {
                 let turn = self.marks.withdraw(at, Mark::Off { seq });
                 self.follow(turn);
             }
-            Fact::Change { .. } => {}
+            Fact::Change { at, delta } => {
+                if let Some(account) = &mut self.account
+                    && account.withdraw(at, delta)
+                {
+                    self.account = None;
+                }
+                self.cut(at);
+            }
         }
     }
 
@@ -340,7 +415,8 @@ impl LargeKey {
             return;
         }
         self.cover.remove(start, end, weight);
-        for curve in [FallingCurve::Holds, FallingCurve::Effective] {
+        self.cut(start);
+        for curve in [FallingCurve::Holds, FallingCurve::Stated] {
             self.falls.push_back(Fall {
                 curve,
                 start,
@@ -350,8 +426,9 @@ impl LargeKey {
         }
     }
 
-    /// Applies what a mark changed in its curve to the effective weight.
+    /// Applies what a mark changed in its curve to what holds and marks define.
     fn follow(&mut self, turn: Turn) {
+        self.cut(turn.start);
         let Turn {
             start,
             end,
@@ -359,14 +436,12 @@ impl LargeKey {
             after,
         } = turn;
         let holds = self.holds.as_deref().unwrap_or(&self.plain);
-        let effective = self
-            .effective
-            .get_or_insert_with(|| Box::new(holds.clone()));
+        let stated = self.stated.get_or_insert_with(|| Box::new(holds.clone()));
         if after >= before {
-            effective.raise(start, end, after);
+            stated.raise(start, end, after);
         } else {
             self.falls.push_back(Fall {
-                curve: FallingCurve::Effective,
+                curve: FallingCurve::Stated,
                 start,
                 end,
                 level: before,
@@ -407,4 +482,34 @@ fn strongest(
     (other, other_until): (Level, Micros),
 ) -> (Level, Micros) {
     (level.max(other), until.min(other_until))
+}
+
+/// Calls `join` with what is held before `horizon` by the segments `stated` or by the balance, whichever is
+/// larger, in order of time. Neighbours may have the same weight.
+fn larger(
+    stated: &[(Micros, Micros, Quantity)],
+    account: &Account,
+    horizon: Micros,
+    join: &mut impl FnMut(Micros, Option<Micros>, Quantity),
+) {
+    let mut levels = vec![(Micros::MIN, Balance::ZERO)];
+    account.levels(|at, balance| levels.push((at, balance)));
+    let mut stated = stated.iter().peekable();
+    for (place, (start, balance)) in levels.iter().enumerate() {
+        let end = levels.get(place + 1).map_or(horizon, |(next, _)| *next);
+        let mut cursor = *start;
+        while cursor < end {
+            while stated.next_if(|(_, until, _)| *until <= cursor).is_some() {}
+            let (until, weight) = match stated.peek() {
+                Some((from, until, weight)) if *from <= cursor => (*until, Some(*weight)),
+                Some((from, ..)) => (*from, None),
+                None => (end, None),
+            };
+            let until = until.min(end);
+            if let Some(held) = weight.max(balance.held()) {
+                join(cursor, Some(until), held);
+            }
+            cursor = until;
+        }
+    }
 }

@@ -1,25 +1,22 @@
-//! The named events of one key, each with its claim in force.
+//! The named events of a large key, divided over tables by name.
+//!
+//! Only one of the tables grows at a time, so no event waits until a million names have been moved.
 
-use hashbrown::HashMap;
+use crate::core::standings::{Replaced, Standings};
+use crate::core::{Claim, Standing};
 
-use crate::core::{Fact, Standing};
-
-/// The number of tables that the names are divided over. Only one of them grows at a time, so no event
-/// waits until a million names have been moved.
-const PARTS: usize = 64;
+/// The number of tables.
+const TABLES: usize = 64;
 
 /// Named events by name.
 #[derive(Clone, Default)]
-pub(super) struct Standings {
+pub(super) struct DividedStandings {
     /// Empty until there is a name.
-    parts: Vec<HashMap<Box<str>, Standing>>,
+    tables: Vec<Standings>,
     count: usize,
 }
 
-/// The fact that was in force under a name and has been replaced.
-pub(super) struct Replaced(pub(super) Option<Fact>);
-
-impl Standings {
+impl DividedStandings {
     /// The number of names.
     pub(super) const fn len(&self) -> usize {
         self.count
@@ -27,26 +24,20 @@ impl Standings {
 
     /// Replaces the standing of a name and returns the previous one; `None` if the previous one prevails.
     pub(super) fn replace(&mut self, event_id: &str, standing: Standing) -> Option<Replaced> {
-        if self.parts.is_empty() {
-            self.parts.resize_with(PARTS, HashMap::default);
+        if self.tables.is_empty() {
+            self.tables.resize_with(TABLES, Standings::default);
         }
-        let part = &mut self.parts[crc32c::crc32c(event_id.as_bytes()) as usize % PARTS];
-        match part.get_mut(event_id) {
-            Some(known) if standing.prevails_over(known) => {
-                Some(Replaced(std::mem::replace(known, standing).fact))
-            }
-            Some(_) => None,
-            None => {
-                part.insert(event_id.into(), standing);
-                self.count += 1;
-                Some(Replaced(None))
-            }
-        }
+        let table = &mut self.tables[crc32c::crc32c(event_id.as_bytes()) as usize % TABLES];
+        let known = table.len();
+        let replaced = table.replace(event_id, standing);
+        self.count += table.len() - known;
+        replaced
     }
 
-    /// All of them, in arbitrary order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Standing)> {
-        let all = self.parts.iter().flatten();
-        all.map(|(event_id, standing)| (&**event_id, *standing))
+    /// Calls `visit` with the claim in force of each name, in arbitrary order.
+    pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
+        for table in &self.tables {
+            table.claims(&mut visit);
+        }
     }
 }

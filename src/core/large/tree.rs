@@ -61,6 +61,10 @@ impl<K: Kind> Clone for Node<K> {
 }
 
 impl<K: Kind> Node<K> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Block(items) => items.len(),

@@ -1,0 +1,412 @@
+//! The named events of one key, each with its claim in force: 48 bytes and the id.
+//!
+//! Ids are kept, because a later event may correct one and an explanation names them. All of them lie in one
+//! piece of memory, a transaction hash in half of its length. Few are searched one by one, more of them
+//! through an index. What the claims add up to is computed elsewhere; see [`super::key`].
+
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+
+use super::weight::NarrowWad;
+use super::{Claim, Delta, Fact, Micros, Standing};
+
+/// Most events that are searched one by one.
+const SEARCHED_MAX: usize = 64;
+/// The number of digits of a transaction hash.
+const HASH_DIGITS: usize = 64;
+
+/// One hasher for all keys: an id that collides with others in one process does not in the next.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// Named events by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standings {
+    entries: Vec<Entry>,
+    ids: Vec<u8>,
+    /// Numbers of entries by id; `None` if there are few.
+    index: Option<Box<HashTable<u32>>>,
+}
+
+/// The fact that was in force under a name and has been replaced.
+pub(super) struct Replaced(pub(super) Option<Fact>);
+
+/// One claim; absent values are 0.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// The start of a hold, or the instant of a mark or a change.
+    at: i64,
+    /// The end of a hold, or the `seq` of a mark.
+    other: i64,
+    /// A weight, or the size of a delta.
+    size: NarrowWad,
+    revision: u64,
+    /// Where its id begins.
+    id: u32,
+    /// The kind in the lowest byte, and three bytes of the id's hash.
+    kind_and_hash: u32,
+}
+
+const _: () = assert!(size_of::<Entry>() == 48);
+
+const WITHDRAWN: u8 = 0;
+const CLOSED: u8 = 1;
+const START: u8 = 2;
+const STOP: u8 = 3;
+const RISE: u8 = 4;
+const FALL: u8 = 5;
+
+impl Standings {
+    /// The number of names.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Replaces the standing of a name and returns the previous one; `None` if the previous one prevails.
+    ///
+    /// # Panics
+    /// At the 2^32nd name, or the 2^32nd byte of names.
+    pub(super) fn replace(&mut self, event_id: &str, standing: Standing) -> Option<Replaced> {
+        let id = PackedId::of(event_id);
+        let hash = HASHER.hash_one(&id.bytes[..]);
+        match self.find(hash, &id) {
+            Some(place) => {
+                let known = self.entries[place].standing();
+                if !standing.prevails_over(&known) {
+                    return None;
+                }
+                let Entry { id, .. } = self.entries[place];
+                self.entries[place] = Entry::new(standing, id, hash);
+                Some(Replaced(known.fact))
+            }
+            None => {
+                self.add(standing, &id, hash);
+                Some(Replaced(None))
+            }
+        }
+    }
+
+    /// Whether no claim that prevails over this one is known.
+    pub(super) fn is_news(&self, claim: &Claim<'_>) -> bool {
+        let Claim::Named { event_id, standing } = claim else {
+            return true;
+        };
+        let id = PackedId::of(event_id);
+        let known = self.find(HASHER.hash_one(&id.bytes[..]), &id);
+        known.is_none_or(|place| standing.prevails_over(&self.entries[place].standing()))
+    }
+
+    /// Calls `visit` with the claim in force of each name, in order of the names' arrival.
+    pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
+        let mut event_id = String::new();
+        for entry in &self.entries {
+            unpack(self.id(entry.id), &mut event_id);
+            visit(Claim::Named {
+                event_id: &event_id,
+                standing: entry.standing(),
+            });
+        }
+    }
+
+    /// The facts in force, in order of the names' arrival.
+    pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.standing().fact)
+    }
+
+    fn add(&mut self, standing: Standing, id: &PackedId, hash: u64) {
+        let start = u32::try_from(self.ids.len()).expect("fewer than 2^32 bytes of ids");
+        let number = u32::try_from(self.entries.len()).expect("fewer than 2^32 ids");
+        let length = id.bytes.len();
+        reserve(&mut self.ids, length + LENGTH_BYTES_MAX);
+        push_length(&mut self.ids, length);
+        self.ids.extend_from_slice(&id.bytes);
+        reserve(&mut self.entries, 1);
+        self.entries.push(Entry::new(standing, start, hash));
+        if self.entries.len() > SEARCHED_MAX {
+            self.index(number, hash);
+        }
+    }
+
+    fn index(&mut self, number: u32, hash: u64) {
+        let (entries, ids) = (&self.entries, &self.ids);
+        let hash_of = |number: &u32| {
+            let id = id_at(ids, entries[*number as usize].id);
+            HASHER.hash_one(id)
+        };
+        match &mut self.index {
+            Some(index) => {
+                index.insert_unique(hash, number, hash_of);
+            }
+            None => {
+                let mut index = Box::new(HashTable::with_capacity(2 * SEARCHED_MAX));
+                for number in 0..=number {
+                    index.insert_unique(hash_of(&number), number, hash_of);
+                }
+                self.index = Some(index);
+            }
+        }
+    }
+
+    fn find(&self, hash: u64, id: &PackedId) -> Option<usize> {
+        let is_it = |entry: &Entry| {
+            entry.kind_and_hash >> 8 == hash_part(hash) && *self.id(entry.id) == id.bytes[..]
+        };
+        match &self.index {
+            None => self.entries.iter().position(is_it),
+            Some(index) => index
+                .find(hash, |number| is_it(&self.entries[*number as usize]))
+                .map(|number| *number as usize),
+        }
+    }
+
+    fn id(&self, start: u32) -> &[u8] {
+        id_at(&self.ids, start)
+    }
+}
+
+impl Entry {
+    fn new(standing: Standing, id: u32, hash: u64) -> Self {
+        let zero = NarrowWad::ZERO;
+        let (kind, at, other, size) = match standing.fact {
+            None => (WITHDRAWN, 0, 0, zero),
+            Some(Fact::Closed { start, end, weight }) => {
+                (CLOSED, start.get(), end.get(), weight.into())
+            }
+            Some(Fact::Start { at, weight, seq }) => {
+                (START, at.get(), seq.cast_signed(), weight.into())
+            }
+            Some(Fact::Stop { at, seq }) => (STOP, at.get(), seq.cast_signed(), zero),
+            Some(Fact::Change { at, delta }) => {
+                let kind = if delta.is_negative() { FALL } else { RISE };
+                (kind, at.get(), 0, delta.size().into())
+            }
+        };
+        Self {
+            at,
+            other,
+            size,
+            revision: standing.revision,
+            id,
+            kind_and_hash: hash_part(hash) << 8 | u32::from(kind),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let instant = |micros| Micros::new(micros).expect("it was an instant");
+        let (weight, seq) = (self.size.into(), self.other.cast_unsigned());
+        let fact = match self.kind_and_hash.to_le_bytes()[0] {
+            WITHDRAWN => None,
+            CLOSED => Some(Fact::Closed {
+                start: instant(self.at),
+                end: instant(self.other),
+                weight,
+            }),
+            START => Some(Fact::Start {
+                at: instant(self.at),
+                weight,
+                seq,
+            }),
+            STOP => Some(Fact::Stop {
+                at: instant(self.at),
+                seq,
+            }),
+            kind => Some(Fact::Change {
+                at: instant(self.at),
+                delta: Delta::new(weight, kind == FALL),
+            }),
+        };
+        Standing {
+            revision: self.revision,
+            fact,
+        }
+    }
+}
+
+/// 24 bits of a hash, from its middle: an index uses its ends.
+#[expect(clippy::cast_possible_truncation, reason = "it is cut on purpose")]
+fn hash_part(hash: u64) -> u32 {
+    (hash >> 20) as u32 & 0x00ff_ffff
+}
+
+/// An id as it is stored: equal bytes are equal ids.
+struct PackedId {
+    bytes: SmallVec<[u8; 96]>,
+}
+
+/// First byte of a packed id: text.
+const TEXT: u8 = 0;
+/// First byte of a packed id: `0x`, a transaction hash as bytes, and text.
+const HASHED: u8 = 1;
+
+impl PackedId {
+    fn of(id: &str) -> Self {
+        let mut bytes = SmallVec::new();
+        let mut digits = [0; HASH_DIGITS / 2];
+        match id
+            .as_bytes()
+            .strip_prefix(b"0x")
+            .and_then(|rest| rest.split_at_checked(HASH_DIGITS))
+        {
+            Some((hash, rest))
+                if is_lower_hex(hash) && hex::decode_to_slice(hash, &mut digits).is_ok() =>
+            {
+                bytes.push(HASHED);
+                bytes.extend_from_slice(&digits);
+                bytes.extend_from_slice(rest);
+            }
+            _ => {
+                bytes.push(TEXT);
+                bytes.extend_from_slice(id.as_bytes());
+            }
+        }
+        Self { bytes }
+    }
+}
+
+fn is_lower_hex(digits: &[u8]) -> bool {
+    digits
+        .iter()
+        .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Replaces `text` by the id with these packed bytes.
+fn unpack(bytes: &[u8], text: &mut String) {
+    text.clear();
+    let rest = match bytes.split_first() {
+        Some((&HASHED, rest)) => {
+            let (hash, rest) = rest.split_at(HASH_DIGITS / 2);
+            text.push_str("0x");
+            for byte in hash {
+                for digit in [byte >> 4, byte & 0xf] {
+                    text.push(char::from_digit(digit.into(), 16).expect("a digit"));
+                }
+            }
+            rest
+        }
+        Some((_, rest)) => rest,
+        None => &[],
+    };
+    text.push_str(str::from_utf8(rest).expect("it was text"));
+}
+
+/// Most bytes of the length of an id.
+const LENGTH_BYTES_MAX: usize = 5;
+
+/// Appends a length of up to 2^32: in one byte, or 255 and four bytes.
+fn push_length(out: &mut Vec<u8>, length: usize) {
+    match u8::try_from(length) {
+        Ok(length) if length < u8::MAX => out.push(length),
+        _ => {
+            out.push(u8::MAX);
+            let length = u32::try_from(length).expect("fewer than 2^32 bytes");
+            out.extend_from_slice(&length.to_le_bytes());
+        }
+    }
+}
+
+/// The id whose length is at `start`.
+fn id_at(ids: &[u8], start: u32) -> &[u8] {
+    let (length, rest) = ids[start as usize..].split_first().expect("an id");
+    match *length {
+        u8::MAX => {
+            let (length, rest) = rest.split_first_chunk().expect("four bytes");
+            &rest[..u32::from_le_bytes(*length) as usize]
+        }
+        length => &rest[..usize::from(length)],
+    }
+}
+
+/// Reserves capacity for `count` more, growing by a quarter: most keys have few events, so that doubling
+/// would leave much memory unused.
+fn reserve<T>(values: &mut Vec<T>, count: usize) {
+    if values.capacity() - values.len() < count {
+        values.reserve_exact(count.max(values.len() / 4));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Wad;
+
+    fn change(at: i64, delta: &str) -> Option<Fact> {
+        let (at, delta) = (Micros::new(at).unwrap(), Delta::parse(delta).unwrap());
+        Some(Fact::Change { at, delta })
+    }
+
+    #[test]
+    fn every_id_and_every_claim_comes_back() {
+        let hash = "5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060";
+        let at = Micros::new(7).unwrap();
+        let ids = [
+            format!("0x{hash}:12"),
+            format!("0x{hash}"),
+            format!("0x{}", hash.to_uppercase()),
+            format!("0x{}", &hash[1..]),
+            hash.to_owned(),
+            "0x".to_owned(),
+            "é".repeat(40),
+            "long".repeat(90),
+        ];
+        let facts = [
+            None,
+            Some(Fact::Closed {
+                start: Micros::MIN,
+                end: Micros::MAX,
+                weight: Wad::from_steps(u128::MAX),
+            }),
+            Some(Fact::Start {
+                at,
+                weight: Wad::ONE,
+                seq: i64::MAX.cast_unsigned(),
+            }),
+            Some(Fact::Stop { at, seq: 3 }),
+            change(-5, "-340282366920938463463.374607431768211455"),
+            change(-5, "2.5"),
+            change(0, "0"),
+            None,
+        ];
+        let mut standings = Standings::default();
+        let expected: Vec<_> = ids
+            .iter()
+            .zip(facts)
+            .zip(0_u64..)
+            .map(|((id, fact), revision)| (id.clone(), Standing { revision, fact }))
+            .collect();
+        for (id, standing) in &expected {
+            assert!(standings.replace(id, *standing).is_some());
+            assert!(standings.replace(id, *standing).is_none(), "{id}: again");
+        }
+        let mut found = Vec::new();
+        standings.claims(|claim| {
+            if let Claim::Named { event_id, standing } = claim {
+                found.push((event_id.to_owned(), standing));
+            }
+        });
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_claim_is_found_among_few_and_among_many() {
+        let mut standings = Standings::default();
+        let standing = |revision, fact| Standing { revision, fact };
+        for round in 0..3 {
+            for number in 0..500_i64 {
+                let fact = change(number, &round.to_string());
+                let replaced = standings.replace(&format!("log-{number}"), standing(round, fact));
+                let expected = round
+                    .checked_sub(1)
+                    .and_then(|before| change(number, &before.to_string()));
+                assert_eq!(replaced.expect("a later revision").0, expected);
+            }
+        }
+        assert_eq!(standings.len(), 500);
+        standings.replace("log-3", standing(9, None));
+        assert_eq!(standings.facts().count(), 499);
+    }
+}

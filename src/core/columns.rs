@@ -127,14 +127,7 @@ impl<'a> EventColumns<'a> {
             Weights::Doubles(values) => Some(Wad::from_double(values[row])?),
             Weights::Wads(values) => values[row],
         };
-        let decimal = |error| Refusal::Decimal(Field::Delta, error);
-        let delta = match self.delta {
-            Deltas::None => None,
-            Deltas::Doubles(values) => Some(Delta::from_double(values[row]).map_err(decimal)?),
-            Deltas::Exact(values) => values[row],
-        };
-        let at = self.at.map_or(ABSENT, |values| values[row]);
-        Draft {
+        let draft = Draft {
             token_id: self.token_id[row],
             holder_id: self.holder_id[row],
             start,
@@ -143,12 +136,28 @@ impl<'a> EventColumns<'a> {
             event_id: self.event_id.and_then(|values| values[row]),
             revision: natural(self.revision, row),
             retract: self.retract.is_some_and(|values| values[row]),
-            at: instant(Field::At, at)?,
-            delta,
             seq: natural(self.seq, row),
             ..Draft::default()
+        };
+        if self.at.is_none() && matches!(self.delta, Deltas::None) {
+            return draft.check();
         }
-        .check()
+        self.with_change(draft, row)?.check()
+    }
+
+    fn with_change(&self, draft: Draft<'a>, row: usize) -> Result<Draft<'a>, Refusal> {
+        draft.check_numbers()?;
+        let decimal = |error| Refusal::Decimal(Field::Delta, error);
+        let at = self.at.map_or(ABSENT, |values| values[row]);
+        Ok(Draft {
+            at: instant(Field::At, at)?,
+            delta: match self.delta {
+                Deltas::None => None,
+                Deltas::Doubles(values) => Some(Delta::from_double(values[row]).map_err(decimal)?),
+                Deltas::Exact(values) => values[row],
+            },
+            ..draft
+        })
     }
 }
 

@@ -283,7 +283,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn check_numbers(&self) -> Result<(), Refusal> {
+    /// Checks the fields that no other field affects.
+    pub(super) fn check_numbers(&self) -> Result<(), Refusal> {
         if self.event_id.is_some_and(str::is_empty) {
             return Err(Refusal::EventId);
         }

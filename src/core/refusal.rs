@@ -86,10 +86,10 @@ pub enum Refusal {
     #[error("retract: not true or false")]
     Retract,
     /// Only an event with an `event_id` can be corrected or withdrawn.
-    #[error("revision or retract without event_id: name the event that is corrected")]
+    #[error("revision or retract without event_id (an event is corrected by its event_id)")]
     CorrectionWithoutId,
     /// Neither time is given, and the event does not retract.
-    #[error("start, end: neither is given")]
+    #[error("start, end: neither is given (an event has a start, an end, or both)")]
     NoTime,
     /// `end` is before `start`.
     #[error("end: before start")]

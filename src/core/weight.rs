@@ -25,19 +25,19 @@ pub struct Wad(u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeightError {
     /// The text is not a decimal number.
-    #[error("not a number: give a decimal such as 1.5 or \"2e-3\"")]
+    #[error("not a number (write a decimal like 1.5)")]
     NotANumber,
     /// NaN or an infinity.
-    #[error("not finite")]
+    #[error("not finite (write a decimal like 1.5)")]
     NotFinite,
     /// Below zero.
-    #[error("negative")]
+    #[error("negative (write 0 or more)")]
     Negative,
     /// Above zero, but rounds to zero.
-    #[error("under 1e-18, the smallest step")]
+    #[error("under 1e-18 (the smallest step)")]
     TooSmall,
     /// 2^128 steps or more.
-    #[error("too large: the largest is 340282366920938463463.374607431768211455")]
+    #[error("too large (the largest is 340282366920938463463.374607431768211455)")]
     TooLarge,
 }
 

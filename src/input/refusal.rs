@@ -64,7 +64,7 @@ impl RefusalReason {
     }
 
     /// Adds the value of the offending field, which `found` shows.
-    pub(super) fn with_found(refusal: Refusal, found: Option<String>) -> Self {
+    pub(crate) fn with_found(refusal: Refusal, found: Option<String>) -> Self {
         // What is wrong is that the field is missing or given, whatever its value.
         let is_about_value = !matches!(refusal, Refusal::MissingId(_) | Refusal::NotOfTransfer(_));
         let found = found.filter(|_| is_about_value);

@@ -6,11 +6,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::columns::{ColumnArguments, Columns};
+use super::found::refused_event;
 use super::snapshot::{Snapshot, row, rows};
 use super::table::Table;
-use super::{events, values, weights};
+use super::{decimals, events, values};
 use crate::aggregator::{BatchRefusal, HoldAggregator};
-use crate::core::{Draft, Field, Refusal, Wad};
+use crate::core::{Draft, Field, Refusal};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
@@ -32,14 +33,17 @@ impl Aggregator {
         }
     }
 
-    /// Adds one event; `weight` is a str, int, float or Decimal.
+    /// Adds one event: a hold, a mark, or with `at_us` and `delta` a change of balance.
+    ///
+    /// Times are integer microseconds; `weight` and `delta` are a str, int, float or Decimal.
     #[pyo3(signature = (
         token_id, holder_id, start_us=None, end_us=None, weight=None, event_id=None,
-        revision=None, retract=None
+        revision=None, retract=None, at_us=None, delta=None, seq=None
     ))]
     #[pyo3(
         text_signature = "($self, token_id, holder_id, start_us=None, end_us=None, \
-                             weight='1', event_id=None, revision=0, retract=False)"
+                             weight=None, event_id=None, revision=0, retract=False, \
+                             at_us=None, delta=None, seq=0)"
     )]
     #[expect(clippy::too_many_arguments, reason = "the fields of an event")]
     fn record(
@@ -52,28 +56,54 @@ impl Aggregator {
         event_id: Option<&Bound<'_, PyAny>>,
         revision: Option<&Bound<'_, PyAny>>,
         retract: Option<&Bound<'_, PyAny>>,
+        at_us: Option<&Bound<'_, PyAny>>,
+        delta: Option<&Bound<'_, PyAny>>,
+        seq: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         guarded("Aggregator.record", || {
-            let draft = || -> Result<Draft<'_>, Refusal> {
-                Ok(Draft {
-                    token_id: values::id(Field::TokenId, Some(token_id))?,
-                    holder_id: values::id(Field::HolderId, Some(holder_id))?,
+            let record = || -> Result<(), Refusal> {
+                let decimal = |error| Refusal::Decimal(Field::Delta, error);
+                let token = values::id(Field::TokenId, Some(token_id))?;
+                let holder = values::id(Field::HolderId, Some(holder_id))?;
+                let draft = Draft {
+                    token_id: &token,
+                    holder_id: &holder,
                     start: values::micros(Field::Start, start_us)?,
                     end: values::micros(Field::End, end_us)?,
-                    weight: Some(weight.map_or(Ok(Wad::ONE), weights::weight)?),
+                    weight: decimals::decimal(weight)?,
                     event_id: values::event_id(event_id)?,
-                    revision: values::revision(revision)?,
+                    revision: values::natural(revision, Refusal::Revision)?,
                     retract: values::retract(retract)?,
+                    at: values::micros(Field::At, at_us)?,
+                    delta: decimals::decimal(delta).map_err(decimal)?,
+                    seq: values::natural(seq, Refusal::Seq)?,
                     ..Draft::default()
-                })
+                };
+                self.inner.record(&draft.check()?);
+                Ok(())
             };
-            let event = draft().and_then(Draft::check).map_err(refused)?;
-            self.inner.record(&event);
-            Ok(())
+            record().map_err(|refusal| {
+                let value = match refusal.field() {
+                    "token_id" => Some(token_id),
+                    "holder_id" => Some(holder_id),
+                    "start" => start_us,
+                    "end" => end_us,
+                    "weight" => weight,
+                    "event_id" => event_id,
+                    "revision" => revision,
+                    "retract" => retract,
+                    "at" => at_us,
+                    "delta" => delta,
+                    "seq" => seq,
+                    _ => None,
+                };
+                refused_event(refusal, value)
+            })
         })
     }
 
-    /// Adds all events of a list of `HoldEvent` models, or none; returns how many.
+    /// Adds all events of a list of `HoldEvent` and `Transfer` models, or none; returns how many, a transfer
+    /// counting as the changes of its parties.
     fn record_events(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<usize> {
         guarded("Aggregator.record_events", || {
             let events = events::read(events)?;
@@ -85,10 +115,10 @@ impl Aggregator {
     }
 
     /// Adds all rows of the columns, or of an Arrow table as the only argument, or none of them;
-    /// returns how many.
+    /// returns how many events.
     #[pyo3(signature = (
         token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
-        revision=None, retract=None
+        revision=None, retract=None, at_us=None, delta=None, seq=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "the columns of a batch")]
     pub(super) fn record_batch(
@@ -102,6 +132,9 @@ impl Aggregator {
         event_id: Option<&Bound<'_, PyAny>>,
         revision: Option<&Bound<'_, PyAny>>,
         retract: Option<&Bound<'_, PyAny>>,
+        at_us: Option<&Bound<'_, PyAny>>,
+        delta: Option<&Bound<'_, PyAny>>,
+        seq: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
         guarded("Aggregator.record_batch", || {
             let Some(holder_id) = holder_id else {
@@ -116,11 +149,15 @@ impl Aggregator {
                 event_id,
                 revision,
                 retract,
+                at_us,
+                delta,
+                seq,
             })?;
             let slices = columns.slices()?;
             let columns = slices.columns();
+            let refused = |refusal| slices.refused(py, refusal);
             // Before the workers are called, which are not needed for this check.
-            columns.rows().map_err(refused)?;
+            columns.rows().map_err(|length| refused(length.into()))?;
             detached(py, || self.inner.record_batch(&columns))?.map_err(refused)
         })
     }

@@ -1,23 +1,23 @@
 //! Many events at once, as columns: lists, buffers and Arrow columns in any combination.
 //!
-//! Numbers are copied out of their buffers, because Python may change those while we are detached;
-//! texts stay where they are, see [`super::texts`]. A column of the wrong type, format or shape is
-//! refused by name before any row is read. Rows are checked by [`EventColumns`].
+//! Numbers are copied out of their buffers, see [`super::buffers`]; texts stay where they are, see
+//! [`super::texts`]. A column of the wrong type, format or shape is refused by name before any row is read.
+//! Rows are checked by [`EventColumns`].
 
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_schema::DataType;
-use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
-use pyo3::exceptions::PyValueError;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyMemoryView};
+use pyo3::types::PyList;
 
-use super::arrow_in;
+use super::buffers::{self, Doubles};
+use super::decimals::{DecimalReader, Exact};
+use super::found::refused_row;
 use super::texts::Texts;
 use super::values;
-use super::weights::WeightReader;
 use crate::aggregator::BatchRefusal;
 use crate::core::columns::ABSENT;
-use crate::core::{Deltas, EventColumns, Refusal, Wad, Weights};
+use crate::core::{
+    Delta, Deltas, EventColumns, Field, LengthMismatch, Refusal, Wad, WeightError, Weights,
+};
 use crate::host::errors::refused;
 
 /// The columns as they were passed.
@@ -30,6 +30,9 @@ pub(super) struct ColumnArguments<'a, 'py> {
     pub(super) event_id: Option<&'a Bound<'py, PyAny>>,
     pub(super) revision: Option<&'a Bound<'py, PyAny>>,
     pub(super) retract: Option<&'a Bound<'py, PyAny>>,
+    pub(super) at_us: Option<&'a Bound<'py, PyAny>>,
+    pub(super) delta: Option<&'a Bound<'py, PyAny>>,
+    pub(super) seq: Option<&'a Bound<'py, PyAny>>,
 }
 
 /// The columns, copied or referenced.
@@ -38,16 +41,18 @@ pub(super) struct Columns<'py> {
     holder_id: Texts<'py>,
     start: Option<Vec<i64>>,
     end: Option<Vec<i64>>,
-    weight: WeightColumn,
+    weight: Option<DecimalColumn<Wad>>,
     event_id: Option<Texts<'py>>,
     revision: Option<Vec<i64>>,
     retract: Option<Vec<bool>>,
+    at: Option<Vec<i64>>,
+    delta: Option<DecimalColumn<Delta>>,
+    seq: Option<Vec<i64>>,
 }
 
-enum WeightColumn {
-    One,
+enum DecimalColumn<T> {
     Doubles(Vec<f64>),
-    Wads(Vec<Option<Wad>>),
+    Exact(Vec<Option<T>>),
 }
 
 /// The columns as slices, from which [`EventColumns`] is made.
@@ -56,30 +61,47 @@ pub(super) struct ColumnSlices<'a> {
     holder_id: Vec<&'a str>,
     start: Vec<i64>,
     end: Vec<i64>,
-    weight: &'a WeightColumn,
+    weight: Option<&'a DecimalColumn<Wad>>,
     event_id: Option<Vec<Option<&'a str>>>,
     revision: Option<&'a [i64]>,
     retract: Option<&'a [bool]>,
+    at: Option<&'a [i64]>,
+    delta: Option<&'a DecimalColumn<Delta>>,
+    seq: Option<&'a [i64]>,
 }
 
 impl<'py> Columns<'py> {
     /// Reads each column; `ValueError` names the one that cannot be used.
     pub(super) fn read(arguments: &ColumnArguments<'_, 'py>) -> PyResult<Self> {
-        // Reading weights may run Python code (a subclass of Decimal), so it comes first.
-        let weight = arguments.weight.map_or(Ok(WeightColumn::One), weights)?;
+        let weight = |value| decimals(Field::Weight, value);
+        let delta = |value| decimals(Field::Delta, value);
+        // Reading decimals may run Python code (a subclass of Decimal), so it comes first.
+        let weight = arguments.weight.map(weight).transpose()?;
+        let delta = arguments.delta.map(delta).transpose()?;
         let texts =
-            |column, value: Option<_>| value.map(|value| Texts::read(column, value)).transpose();
-        let integers =
-            |column, value: Option<_>| value.map(|value| integers(column, value)).transpose();
+            |field, value: Option<_>| value.map(|value| Texts::read(field, value)).transpose();
+        let times = |column, value: Option<_>| {
+            value
+                .map(|value| buffers::integers(column, value, ABSENT))
+                .transpose()
+        };
+        let numbers = |column, value: Option<_>| {
+            value
+                .map(|value| buffers::integers(column, value, 0))
+                .transpose()
+        };
         Ok(Self {
-            token_id: Texts::read("token_id", arguments.token_id)?,
-            holder_id: Texts::read("holder_id", arguments.holder_id)?,
-            start: integers("start_us", arguments.start_us)?,
-            end: integers("end_us", arguments.end_us)?,
+            token_id: Texts::read(Field::TokenId, arguments.token_id)?,
+            holder_id: Texts::read(Field::HolderId, arguments.holder_id)?,
+            start: times("start_us", arguments.start_us)?,
+            end: times("end_us", arguments.end_us)?,
             weight,
-            event_id: texts("event_id", arguments.event_id)?,
-            revision: integers("revision", arguments.revision)?,
+            event_id: texts(Field::EventId, arguments.event_id)?,
+            revision: numbers("revision", arguments.revision)?,
             retract: arguments.retract.map(truths).transpose()?,
+            at: times("at_us", arguments.at_us)?,
+            delta,
+            seq: numbers("seq", arguments.seq)?,
         })
     }
 
@@ -94,10 +116,13 @@ impl<'py> Columns<'py> {
             holder_id: self.holder_id.present()?,
             start: times(&mut self.start),
             end: times(&mut self.end),
-            weight: &self.weight,
+            weight: self.weight.as_ref(),
             event_id: self.event_id.as_ref().map(Texts::optional).transpose()?,
             revision: self.revision.as_deref(),
             retract: self.retract.as_deref(),
+            at: self.at.as_deref(),
+            delta: self.delta.as_ref(),
+            seq: self.seq.as_deref(),
         })
     }
 }
@@ -111,154 +136,136 @@ impl ColumnSlices<'_> {
             start: &self.start,
             end: &self.end,
             weight: match self.weight {
-                WeightColumn::One => Weights::One,
-                WeightColumn::Doubles(doubles) => Weights::Doubles(doubles),
-                WeightColumn::Wads(wads) => Weights::Wads(wads),
+                None => Weights::One,
+                Some(DecimalColumn::Doubles(doubles)) => Weights::Doubles(doubles),
+                Some(DecimalColumn::Exact(wads)) => Weights::Wads(wads),
             },
             event_id: self.event_id.as_deref(),
             revision: self.revision,
             retract: self.retract,
-            at: None,
-            delta: Deltas::None,
-            seq: None,
+            at: self.at,
+            delta: match self.delta {
+                None => Deltas::None,
+                Some(DecimalColumn::Doubles(doubles)) => Deltas::Doubles(doubles),
+                Some(DecimalColumn::Exact(deltas)) => Deltas::Exact(deltas),
+            },
+            seq: self.seq,
         }
     }
-}
 
-/// A column of `int64`; a null of an Arrow column is an absent value.
-fn integers(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
-    if !is_buffer(value) && arrow_in::is_arrow(value)? {
-        let imported = arrow_in::import(column, value)?;
-        if imported.kind != DataType::Int64 {
-            return Err(wrong_kind(column, "int64", &imported.kind.to_string()));
+    /// The error of a refusal of these columns: it names the column as it was passed, or quotes the value of the
+    /// refused row.
+    #[cold]
+    pub(super) fn refused(&self, py: Python<'_>, refusal: BatchRefusal) -> PyErr {
+        match refusal {
+            BatchRefusal::Length(mismatch) => refused(LengthMismatch {
+                column: argument_of(mismatch.column),
+                ..mismatch
+            }),
+            BatchRefusal::Row { row, refusal } => match self.value(py, row, refusal) {
+                Ok(value) => refused_row(row, refusal, value.as_ref()),
+                Err(error) => error,
+            },
         }
-        let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(arrow_array::cast::AsArray::as_primitive::<Int64Type>);
-        return Ok(values.map(|value| value.unwrap_or(ABSENT)).collect());
     }
-    buffer(column, "int64", value)
-}
 
-fn weights<'py>(value: &Bound<'py, PyAny>) -> PyResult<WeightColumn> {
-    let column = "weight";
-    if let Ok(list) = value.cast::<PyList>() {
-        let mut reader = WeightReader::new();
-        let read = |(row, weight): (usize, Bound<'py, PyAny>)| {
-            reader.read(Some(&weight)).map(Some).map_err(|error| {
-                let refusal = Refusal::from(error);
-                refused(BatchRefusal::Row { row, refusal })
-            })
+    /// What stands in `row` for the field that `refusal` names.
+    fn value<'py>(
+        &self,
+        py: Python<'py>,
+        row: usize,
+        refusal: Refusal,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let integer = |column: Option<&[i64]>| {
+            let value = column.map(|values| values[row]);
+            value.map(|value| value.into_bound_py_any(py)).transpose()
         };
-        let wads = list.iter().enumerate().map(read).collect::<PyResult<_>>()?;
-        return Ok(WeightColumn::Wads(wads));
-    }
-    if !is_buffer(value) && arrow_in::is_arrow(value)? {
-        let imported = arrow_in::import(column, value)?;
-        if imported.kind != DataType::Float64 {
-            return Err(wrong_kind(column, "float64", &imported.kind.to_string()));
+        match refusal.field() {
+            "start" => integer(Some(&self.start)),
+            "end" => integer(Some(&self.end)),
+            "weight" => double(py, self.weight, row),
+            "event_id" => {
+                let text = self.event_id.as_ref().and_then(|texts| texts[row]);
+                text.map(|text| text.into_bound_py_any(py)).transpose()
+            }
+            "revision" => integer(self.revision),
+            "at" => integer(self.at),
+            "delta" => double(py, self.delta, row),
+            "seq" => integer(self.seq),
+            _ => Ok(None),
         }
-        let chunks = imported.chunks.iter();
-        let values = chunks.flat_map(arrow_array::cast::AsArray::as_primitive::<Float64Type>);
-        return Ok(WeightColumn::Doubles(
-            values.map(|value| value.unwrap_or(1.0)).collect(),
-        ));
     }
-    buffer(column, "float64", value).map(WeightColumn::Doubles)
 }
 
-/// A column of booleans: a buffer of bool or of bytes 0 and 1, or a list of bool.
-fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
-    let refused_row = |row| {
-        refused(BatchRefusal::Row {
-            row,
-            refusal: Refusal::Retract,
-        })
+fn double<'py, T>(
+    py: Python<'py>,
+    column: Option<&DecimalColumn<T>>,
+    row: usize,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match column {
+        Some(DecimalColumn::Doubles(doubles)) => doubles[row].into_bound_py_any(py).map(Some),
+        Some(DecimalColumn::Exact(_)) | None => Ok(None),
+    }
+}
+
+/// The name of the argument for a column of [`EventColumns`].
+fn argument_of(column: &'static str) -> &'static str {
+    match column {
+        "start" => "start_us",
+        "end" => "end_us",
+        "at" => "at_us",
+        other => other,
+    }
+}
+
+fn decimals<T: Exact>(field: Field, value: &Bound<'_, PyAny>) -> PyResult<DecimalColumn<T>> {
+    let refused = |row, error: WeightError, value: Option<&Bound<'_, PyAny>>| {
+        refused_row(row, Refusal::Decimal(field, error), value)
     };
     if let Ok(list) = value.cast::<PyList>() {
+        let mut reader = DecimalReader::new();
+        let mut exact = Vec::with_capacity(list.len());
+        for (row, value) in list.iter().enumerate() {
+            let read = reader.read(Some(&value));
+            exact.push(read.map_err(|error| refused(row, error, Some(&value)))?);
+        }
+        return Ok(DecimalColumn::Exact(exact));
+    }
+    let doubles = match buffers::doubles(field.name(), value)? {
+        Doubles::All(doubles) => return Ok(DecimalColumn::Doubles(doubles)),
+        Doubles::Some(doubles) => doubles,
+    };
+    let mut exact = Vec::with_capacity(doubles.len());
+    for (row, double) in doubles.into_iter().enumerate() {
+        let read = double.map(T::from_double).transpose();
+        exact.push(match read {
+            Ok(decimal) => decimal,
+            Err(error) => {
+                let double = double.into_bound_py_any(value.py())?;
+                return Err(refused(row, error, Some(&double)));
+            }
+        });
+    }
+    Ok(DecimalColumn::Exact(exact))
+}
+
+/// A column of booleans: a list of `bool`, a buffer of bool or of bytes 0 and 1, or an Arrow column.
+fn truths(value: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
+    if let Ok(list) = value.cast::<PyList>() {
         let read = |(row, truth): (usize, Bound<'_, PyAny>)| {
-            values::retract(Some(&truth)).map_err(|_| refused_row(row))
+            let read = values::retract(Some(&truth));
+            read.map_err(|refusal| refused_row(row, refusal, Some(&truth)))
         };
         return list.iter().enumerate().map(read).collect();
     }
-    let bytes: Vec<u8> = buffer("retract", "bool", value)?;
-    let truth = |(row, byte)| match byte {
+    let read = |(row, byte): (usize, u8)| match byte {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(refused_row(row)),
+        _ => {
+            let byte = byte.into_bound_py_any(value.py())?;
+            Err(refused_row(row, Refusal::Retract, Some(&byte)))
+        }
     };
-    bytes.into_iter().enumerate().map(truth).collect()
-}
-
-fn is_buffer(value: &Bound<'_, PyAny>) -> bool {
-    PyMemoryView::from(value).is_ok()
-}
-
-/// A type of number that a column may have.
-trait Number: Element {
-    /// Its format characters in the notation of `struct`, in native byte order.
-    const FORMATS: &'static [u8];
-    const LETTER: &'static str;
-}
-
-impl Number for i64 {
-    const FORMATS: &'static [u8] = b"qln";
-    const LETTER: &'static str = "q";
-}
-
-impl Number for f64 {
-    const FORMATS: &'static [u8] = b"d";
-    const LETTER: &'static str = "d";
-}
-
-/// Also booleans, one byte each.
-impl Number for u8 {
-    const FORMATS: &'static [u8] = b"B?";
-    const LETTER: &'static str = "B";
-}
-
-/// A copy of a one-dimensional, contiguous buffer of `T` in native byte order.
-fn buffer<T: Number>(column: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
-    // A memoryview adds what some exporters omit, such as the strides of ctypes.
-    let Ok(view) = PyMemoryView::from(value) else {
-        let kind = value.get_type().name()?;
-        return Err(wrong_kind(column, needed, &kind.to_string()));
-    };
-    let untyped = PyUntypedBuffer::get(&view)?;
-    if !has_format::<T>(&untyped) {
-        let found = format!(
-            "a buffer of format {:?}",
-            untyped.format().to_string_lossy()
-        );
-        return Err(wrong_kind(column, needed, &found));
-    }
-    if untyped.dimensions() != 1 || !untyped.is_c_contiguous() {
-        return Err(wrong_kind(
-            column,
-            needed,
-            "a strided or multi-dimensional buffer",
-        ));
-    }
-    if let Ok(typed) = untyped.as_typed::<T>() {
-        return typed.to_vec(value.py());
-    }
-    // The same type in another notation, such as `<q` for `q`.
-    let bytes = view.call_method0("tobytes")?;
-    let numbers = PyMemoryView::from(&bytes)?.call_method1("cast", (T::LETTER,))?;
-    PyBuffer::<T>::get(&numbers)?.to_vec(value.py())
-}
-
-fn has_format<T: Number>(buffer: &PyUntypedBuffer) -> bool {
-    let letter = match buffer.format().to_bytes() {
-        [letter] | [b'@' | b'=', letter] => letter,
-        [b'<', letter] if cfg!(target_endian = "little") => letter,
-        [b'>' | b'!', letter] if cfg!(target_endian = "big") => letter,
-        _ => return false,
-    };
-    T::FORMATS.contains(letter) && buffer.item_size() == size_of::<T>()
-}
-
-fn wrong_kind(column: &str, needed: &str, found: &str) -> PyErr {
-    PyValueError::new_err(format!(
-        "{column}: a contiguous one-dimensional buffer of {needed} is needed, not {found}"
-    ))
+    let bytes = buffers::flags("retract", value)?;
+    bytes.into_iter().enumerate().map(read).collect()
 }

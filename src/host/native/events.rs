@@ -1,89 +1,117 @@
 //! A list of event models, copied into [`super::owned`].
 //!
-//! Reads `token_id`, `holder_id`, `start`, `end`, `weight`, `event_id`, `revision` and `retract` of
-//! each object: from its `__dict__` if they are there in this order, as in a `HoldEvent`, else as
-//! attributes.
-#![allow(
-    unsafe_code,
-    reason = "iterating over an instance's dictionary costs a third of eight look-ups"
-)]
+//! Reads the attributes of a `HoldEvent`, or those of a `Transfer` if the object has a `from_id` or a `to_id`
+//! and no `holder_id`. The weight of a change is not read, because every `HoldEvent` has one.
 
-use std::ptr;
-
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
-use pyo3::{ffi, intern};
+use pyo3::types::PyList;
 
+use super::attributes::{Attributes, Values, instance_dict};
+use super::decimals::{DecimalReader, Exact, decimal};
+use super::found::refused_row;
 use super::instants::InstantReader;
 use super::memo::Memo;
 use super::owned::{OwnedEvents, Span};
 use super::values;
-use super::weights::WeightReader;
-use crate::aggregator::BatchRefusal;
-use crate::core::{Draft, Field, Refusal};
-use crate::host::errors::refused;
+use crate::core::{Draft, Event, Field, Refusal, Wad};
 
-const FIELDS: usize = 8;
+/// The attributes of a `HoldEvent`.
+const OF_A_HOLD: usize = 11;
+/// The attributes of a `Transfer`.
+const OF_A_TRANSFER: usize = 9;
 
 /// Reads every object of `events`, a list or any iterable. The first one that is refused is a `ValueError`
-/// for all of them, such as `row 17: weight: negative`.
+/// for all of them, such as `row 17: weight: negative (write 0 or more); found -1`.
 pub(super) fn read(events: &Bound<'_, PyAny>) -> PyResult<OwnedEvents> {
     let mut reader = ModelReader::new(events.py())?;
     if let Ok(list) = events.cast::<PyList>() {
         let mut owned = OwnedEvents::with_capacity(list.len());
-        for event in list.iter() {
-            reader.read(&event, &mut owned)?;
+        for (row, event) in list.iter().enumerate() {
+            reader.read(row, &event, &mut owned)?;
         }
         return Ok(owned);
     }
     let mut owned = OwnedEvents::default();
-    for event in events.try_iter()? {
-        reader.read(&event?, &mut owned)?;
+    for (row, event) in events.try_iter()?.enumerate() {
+        reader.read(row, &event?, &mut owned)?;
     }
     Ok(owned)
 }
 
 /// Reads models one after the other.
 struct ModelReader<'py> {
-    names: [Bound<'py, PyString>; FIELDS],
+    holds: Attributes<'py, OF_A_HOLD>,
+    transfers: Attributes<'py, OF_A_TRANSFER>,
     instants: InstantReader<'py>,
-    weights: WeightReader<'py>,
+    weights: DecimalReader<'py, Wad>,
     tokens: Memo<'py, Span>,
 }
 
 impl<'py> ModelReader<'py> {
     fn new(py: Python<'py>) -> PyResult<Self> {
-        let names = [
-            intern!(py, "token_id"),
-            intern!(py, "holder_id"),
-            intern!(py, "start"),
-            intern!(py, "end"),
-            intern!(py, "weight"),
-            intern!(py, "event_id"),
-            intern!(py, "revision"),
-            intern!(py, "retract"),
-        ];
         Ok(Self {
-            names: names.map(Clone::clone),
+            holds: Attributes::new([
+                intern!(py, "token_id"),
+                intern!(py, "holder_id"),
+                intern!(py, "start"),
+                intern!(py, "end"),
+                intern!(py, "weight"),
+                intern!(py, "event_id"),
+                intern!(py, "revision"),
+                intern!(py, "retract"),
+                intern!(py, "at"),
+                intern!(py, "delta"),
+                intern!(py, "seq"),
+            ]),
+            transfers: Attributes::new([
+                intern!(py, "token_id"),
+                intern!(py, "from_id"),
+                intern!(py, "to_id"),
+                intern!(py, "at"),
+                intern!(py, "amount"),
+                intern!(py, "event_id"),
+                intern!(py, "revision"),
+                intern!(py, "retract"),
+                intern!(py, "seq"),
+            ]),
             instants: InstantReader::new(py)?,
-            weights: WeightReader::new(),
+            weights: DecimalReader::new(),
             tokens: Memo::new(),
         })
     }
 
-    fn read(&mut self, event: &Bound<'py, PyAny>, owned: &mut OwnedEvents) -> PyResult<()> {
-        let fields = self.fields(event)?;
-        self.keep(&fields, owned).map_err(|refusal| {
-            refused(BatchRefusal::Row {
-                row: owned.len(),
-                refusal,
-            })
+    fn read(
+        &mut self,
+        row: usize,
+        event: &Bound<'py, PyAny>,
+        owned: &mut OwnedEvents,
+    ) -> PyResult<()> {
+        let dict = instance_dict(event);
+        let dict = dict.as_ref();
+        let fields = self.holds.entries(dict);
+        if !has_id(&fields) {
+            let fields = self.transfers.entries(dict);
+            if has_id(&fields) || is_transfer(event)? {
+                let fields = self.transfers.complete(fields, event, dict)?;
+                let kept = self.keep_transfer(&fields, owned);
+                return kept.map_err(|refusal| {
+                    let value = self.transfers.value(&fields, refusal.field());
+                    refused_row(row, refusal, value)
+                });
+            }
+        }
+        let fields = self.holds.complete(fields, event, dict)?;
+        let kept = self.keep_hold(&fields, owned);
+        kept.map_err(|refusal| {
+            let value = self.holds.value(&fields, refusal.field());
+            refused_row(row, refusal, value)
         })
     }
 
-    fn keep(
+    fn keep_hold(
         &mut self,
-        fields: &[Option<Bound<'py, PyAny>>; FIELDS],
+        fields: &Values<'py, OF_A_HOLD>,
         owned: &mut OwnedEvents,
     ) -> Result<(), Refusal> {
         let [
@@ -95,85 +123,106 @@ impl<'py> ModelReader<'py> {
             event_id,
             revision,
             retract,
-        ] = fields.each_ref().map(Option::as_ref);
-        let draft = Draft {
-            token_id: values::id(Field::TokenId, token)?,
-            holder_id: values::id(Field::HolderId, holder)?,
+            at,
+            delta,
+            seq,
+        ] = fields.each_ref().map(present);
+        let token_id = values::id(Field::TokenId, token)?;
+        let holder_id = values::id(Field::HolderId, holder)?;
+        let is_change = at.is_some() || delta.is_some();
+        let event = Draft {
+            token_id: &token_id,
+            holder_id: &holder_id,
             start: self.instants.read(Field::Start, start)?,
             end: self.instants.read(Field::End, end)?,
-            weight: Some(self.weights.read(weight)?),
+            weight: self.weights.read(weight.filter(|_| !is_change))?,
             event_id: values::event_id(event_id)?,
-            revision: values::revision(revision)?,
+            revision: values::natural(revision, Refusal::Revision)?,
             retract: values::retract(retract)?,
+            at: self.instants.read(Field::At, at)?,
+            delta: exact(Field::Delta, delta)?,
+            seq: values::natural(seq, Refusal::Seq)?,
             ..Draft::default()
-        };
-        let event = draft.check()?;
-        let token_id = match token {
-            Some(token) => {
-                let keep = || Ok::<_, Refusal>(owned.keep(event.token_id));
-                self.tokens.get_or(token, keep)?
-            }
-            None => owned.keep(event.token_id),
-        };
-        owned.push(token_id, &event);
-        Ok(())
+        }
+        .check()?;
+        self.push(token, &[event], owned)
     }
 
-    /// The values of the fields; `None` if there is no such attribute.
-    fn fields(&self, event: &Bound<'py, PyAny>) -> PyResult<[Option<Bound<'py, PyAny>>; FIELDS]> {
-        let mut found = [const { None }; FIELDS];
-        let dict = instance_dict(event);
-        if let Some(dict) = &dict {
-            self.walk(dict, &mut found);
+    fn keep_transfer(
+        &mut self,
+        fields: &Values<'py, OF_A_TRANSFER>,
+        owned: &mut OwnedEvents,
+    ) -> Result<(), Refusal> {
+        let [
+            token,
+            from,
+            to,
+            at,
+            amount,
+            event_id,
+            revision,
+            retract,
+            seq,
+        ] = fields.each_ref().map(present);
+        let token_id = values::id(Field::TokenId, token)?;
+        let from_id = values::party(Field::FromId, from)?;
+        let to_id = values::party(Field::ToId, to)?;
+        let events = Draft {
+            token_id: &token_id,
+            // Some party is given, if only an empty one: the object is a transfer.
+            from_id: Some(from_id.as_deref().unwrap_or_default()),
+            to_id: to_id.as_deref(),
+            event_id: values::event_id(event_id)?,
+            revision: values::natural(revision, Refusal::Revision)?,
+            retract: values::retract(retract)?,
+            at: self.instants.read(Field::At, at)?,
+            amount: exact(Field::Amount, amount)?,
+            seq: values::natural(seq, Refusal::Seq)?,
+            ..Draft::default()
         }
-        for (name, value) in self.names.iter().zip(&mut found) {
-            if value.is_none() {
-                *value = match &dict {
-                    Some(dict) => dict.get_item(name)?,
-                    None => None,
-                };
-            }
-            if value.is_none() {
-                *value = event.getattr_opt(name)?;
-            }
-        }
-        Ok(found)
+        .events()?;
+        self.push(token, &events, owned)
     }
 
-    /// Reads the first entries of `dict` as long as they are the fields in order.
-    fn walk(&self, dict: &Bound<'py, PyDict>, found: &mut [Option<Bound<'py, PyAny>>; FIELDS]) {
-        let mut position: ffi::Py_ssize_t = 0;
-        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
-        for (name, place) in self.names.iter().zip(found) {
-            // SAFETY: `dict` is a dictionary that we hold, we are attached, and no Python code runs
-            // between two steps that could change it.
-            let is_entry = unsafe {
-                ffi::PyDict_Next(
-                    dict.as_ptr(),
-                    &raw mut position,
-                    &raw mut key,
-                    &raw mut value,
-                )
+    fn push(
+        &mut self,
+        token: Option<&Bound<'py, PyAny>>,
+        events: &[Event<'_>],
+        owned: &mut OwnedEvents,
+    ) -> Result<(), Refusal> {
+        for event in events {
+            let token_id = match token {
+                Some(token) => {
+                    let keep = || Ok::<_, Refusal>(owned.keep(event.token_id));
+                    self.tokens.get_or(token, keep)?
+                }
+                None => owned.keep(event.token_id),
             };
-            if is_entry == 0 || key != name.as_ptr() {
-                return;
-            }
-            // SAFETY: the dictionary holds `value`, which is not null after a successful step; a
-            // reference of our own is taken before anything else runs.
-            *place = Some(unsafe { Bound::from_borrowed_ptr(dict.py(), value) });
+            owned.push(token_id, event);
         }
+        Ok(())
     }
 }
 
-/// The dictionary of an instance; `None` if its class has none.
-fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
-    // SAFETY: `object` is a live object and we are attached; the result is a new reference, or null
-    // with an exception set.
-    let dict = unsafe {
-        Bound::from_owned_ptr_or_err(
-            object.py(),
-            ffi::PyObject_GenericGetDict(object.as_ptr(), ptr::null_mut()),
-        )
-    };
-    dict.ok()?.cast_into().ok()
+/// Whether the second attribute was found, which is an id that models of the other kind do not have.
+const fn has_id<const N: usize>(fields: &Values<'_, N>) -> bool {
+    fields[1].is_some()
+}
+
+/// Whether an object whose dictionary does not tell has the attributes of a transfer.
+#[cold]
+fn is_transfer(event: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = event.py();
+    let has_party =
+        event.hasattr(intern!(py, "from_id"))? || event.hasattr(intern!(py, "to_id"))?;
+    Ok(has_party && !event.hasattr(intern!(py, "holder_id"))?)
+}
+
+fn present<'a, 'py>(field: &'a Option<Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
+    field.as_ref().filter(|value| !value.is_none())
+}
+
+/// A delta or an amount; without a cache, because most of them are objects of their own.
+fn exact<T: Exact>(field: Field, value: Option<&Bound<'_, PyAny>>) -> Result<Option<T>, Refusal> {
+    decimal(value).map_err(|error| Refusal::Decimal(field, error))
 }

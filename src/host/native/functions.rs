@@ -15,7 +15,7 @@ use crate::core::{self, Micros, Totals, Window};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
-/// Scores a list of `HoldEvent` models: all holders in leaderboard order.
+/// Scores a list of `HoldEvent` and `Transfer` models: all holders in leaderboard order.
 #[pyfunction]
 #[pyo3(signature = (events, as_of_us, from_us=None, closed_only=false))]
 pub(super) fn aggregate(
@@ -102,7 +102,7 @@ fn integer(py: Python<'_>, quantity: core::Quantity) -> PyResult<Bound<'_, PyAny
 #[pyfunction]
 #[pyo3(signature = (
     token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
-    revision=None, retract=None, *, as_of_us, from_us=None, closed_only=false
+    revision=None, retract=None, at_us=None, delta=None, seq=None, *, as_of_us, from_us=None, closed_only=false
 ))]
 #[expect(
     clippy::too_many_arguments,
@@ -118,6 +118,9 @@ pub(super) fn score_columns(
     event_id: Option<&Bound<'_, PyAny>>,
     revision: Option<&Bound<'_, PyAny>>,
     retract: Option<&Bound<'_, PyAny>>,
+    at_us: Option<&Bound<'_, PyAny>>,
+    delta: Option<&Bound<'_, PyAny>>,
+    seq: Option<&Bound<'_, PyAny>>,
     as_of_us: &Bound<'_, PyAny>,
     from_us: Option<&Bound<'_, PyAny>>,
     closed_only: bool,
@@ -138,10 +141,14 @@ pub(super) fn score_columns(
             event_id,
             revision,
             retract,
+            at_us,
+            delta,
+            seq,
         })?;
         let slices = columns.slices()?;
         let columns = slices.columns();
-        let rows = columns.rows().map_err(refused)?;
+        let refused = |refusal| slices.refused(py, refusal);
+        let rows = columns.rows().map_err(|length| refused(length.into()))?;
         let snapshot = detached(py, || {
             scoring::score(rows, |row| columns.event(row), &window)
         })?;
@@ -153,7 +160,7 @@ pub(super) fn score_columns(
 #[pyfunction]
 #[pyo3(signature = (
     aggregator, token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
-    revision=None, retract=None
+    revision=None, retract=None, at_us=None, delta=None, seq=None
 ))]
 #[expect(clippy::too_many_arguments, reason = "the columns of a batch")]
 pub(super) fn record_batch(
@@ -167,9 +174,13 @@ pub(super) fn record_batch(
     event_id: Option<&Bound<'_, PyAny>>,
     revision: Option<&Bound<'_, PyAny>>,
     retract: Option<&Bound<'_, PyAny>>,
+    at_us: Option<&Bound<'_, PyAny>>,
+    delta: Option<&Bound<'_, PyAny>>,
+    seq: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<usize> {
     aggregator.get().record_batch(
-        py, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract,
+        py, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract, at_us,
+        delta, seq,
     )
 }
 

@@ -3,14 +3,18 @@
 //! [`register`] fills both the host's module and the extension module, so that they are the same. Each
 //! callable converts, detaches, calls the core and maps its errors once; [`values`] converts one
 //! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
-//! [`arrow_out`] exchange columns without a copy. Nothing is scored here; see [`crate::core`] and
+//! [`arrow_out`] exchange columns without a copy, [`found`] words refusals. Nothing is scored here; see [`crate::core`] and
 //! [`crate::aggregator`].
 
 mod aggregator;
 mod arrow_in;
 mod arrow_out;
+mod attributes;
+mod buffers;
 mod columns;
+mod decimals;
 mod events;
+mod found;
 mod functions;
 mod instants;
 mod memo;
@@ -20,7 +24,6 @@ mod snapshot;
 mod table;
 mod texts;
 mod values;
-mod weights;
 
 use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;

@@ -1,6 +1,6 @@
-//! A column of texts: a list of `str`, or an Arrow column of strings.
+//! A column of texts: a list of `str`, or an Arrow column of strings. An integer id is the text of its digits.
 //!
-//! Nothing is copied: references keep the texts of Python or Arrow alive for the whole call.
+//! No text is copied: references keep the texts of Python or Arrow alive for the whole call.
 #![allow(
     unsafe_code,
     reason = "a text costs a nanosecond this way, and several if each step is checked again"
@@ -14,10 +14,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
 use super::arrow_in::{self, ArrowColumn};
+use super::found::refused_row;
+use super::values;
+use crate::core::{Field, Refusal};
 
 /// The objects that own the texts of a column.
 pub(super) struct Texts<'py> {
-    column: &'static str,
+    field: Field,
     held: Held<'py>,
 }
 
@@ -29,10 +32,15 @@ enum Held<'py> {
 
 impl<'py> Texts<'py> {
     /// References a column; `ValueError` if it is not one of texts.
-    pub(super) fn read(column: &'static str, value: &Bound<'py, PyAny>) -> PyResult<Self> {
+    pub(super) fn read(field: Field, value: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let column = field.name();
         if let Ok(list) = value.cast::<PyList>() {
-            let held = Held::Listed(list.iter().collect());
-            return Ok(Self { column, held });
+            let text = |object: Bound<'py, PyAny>| match field {
+                Field::EventId => object,
+                _ => with_digits(object),
+            };
+            let held = Held::Listed(list.iter().map(text).collect());
+            return Ok(Self { field, held });
         }
         if !arrow_in::is_arrow(value)? {
             let kind = value.get_type().name()?;
@@ -47,7 +55,7 @@ impl<'py> Texts<'py> {
             )));
         }
         Ok(Self {
-            column,
+            field,
             held: Held::Arrow(chunks),
         })
     }
@@ -68,7 +76,11 @@ impl<'py> Texts<'py> {
                 let mut texts = Vec::with_capacity(objects.len());
                 for (row, object) in objects.iter().enumerate() {
                     let text = listed(object).map_err(|NotText| {
-                        PyValueError::new_err(format!("row {row}: {}: not text", self.column))
+                        let refusal = match self.field {
+                            Field::EventId => Refusal::EventId,
+                            field => Refusal::IdNotText(field),
+                        };
+                        refused_row(row, refusal, Some(object))
                     })?;
                     texts.push(take(text));
                 }
@@ -87,6 +99,16 @@ impl<'py> Texts<'py> {
 
 /// An object of a list is neither text nor `None`.
 struct NotText;
+
+/// An integer as the text of its digits, any other object as it is.
+#[inline]
+fn with_digits(object: Bound<'_, PyAny>) -> Bound<'_, PyAny> {
+    if object.is_instance_of::<PyString>() || object.is_none() {
+        return object;
+    }
+    let digits = values::integer(&object).and_then(|number| number.str().ok());
+    digits.map_or(object, Bound::into_any)
+}
 
 /// The text of an object of a list.
 #[inline]

@@ -1,29 +1,41 @@
 //! One value of an event or of a window, from its Python object.
 //!
 //! Each refusal names the field as all other sources of events do. Times of models are in
-//! [`super::instants`], weights in [`super::weights`].
+//! [`super::instants`], weights and deltas in [`super::decimals`].
+
+use std::borrow::Cow;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
 
 use crate::core::{Field, Micros, Refusal, TimeError, Window};
 
-/// Text; an empty one is refused later, with the other fields.
+/// Text, or the digits of an integer; an empty one is refused later, with the other fields.
 pub(super) fn id<'a>(
     field: Field,
     value: Option<&'a Bound<'_, PyAny>>,
-) -> Result<&'a str, Refusal> {
-    let value = value.ok_or(Refusal::MissingId(field))?;
-    let text = value
-        .cast::<PyString>()
-        .ok()
-        .and_then(|text| text.to_str().ok());
-    match text {
-        Some(text) => Ok(text),
-        None if value.is_none() => Err(Refusal::MissingId(field)),
-        None => Err(Refusal::IdNotText(field)),
-    }
+) -> Result<Cow<'a, str>, Refusal> {
+    party(field, value)?.ok_or(Refusal::MissingId(field))
+}
+
+/// The same for a party of a transfer, which may be absent.
+pub(super) fn party<'a>(
+    field: Field,
+    value: Option<&'a Bound<'_, PyAny>>,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
+    let Some(value) = value.filter(|value| !value.is_none()) else {
+        return Ok(None);
+    };
+    let text = match value.cast::<PyString>() {
+        Ok(text) => text.to_str().ok().map(Cow::Borrowed),
+        Err(_) => integer(value).and_then(|number| {
+            let digits = number.str().ok()?;
+            Some(Cow::Owned(digits.to_string_lossy().into_owned()))
+        }),
+    };
+    text.map(Some).ok_or(Refusal::IdNotText(field))
 }
 
 /// Text or `None`.
@@ -40,21 +52,23 @@ pub(super) fn event_id<'a>(
     text.map(Some).ok_or(Refusal::EventId)
 }
 
-/// An integer from 0 to 2^63-1, checked against the upper bound later; absent is 0.
-pub(super) fn revision(value: Option<&Bound<'_, PyAny>>) -> Result<u64, Refusal> {
-    match value {
-        None => Ok(0),
-        Some(value) if is_integer(value) => value.extract().map_err(|_| Refusal::Revision),
-        Some(_) => Err(Refusal::Revision),
-    }
+/// An integer from 0 to 2^63-1, checked against the upper bound later; absent is 0. The refusal of another
+/// value is `refusal`.
+pub(super) fn natural(value: Option<&Bound<'_, PyAny>>, refusal: Refusal) -> Result<u64, Refusal> {
+    let Some(value) = value.filter(|value| !value.is_none()) else {
+        return Ok(0);
+    };
+    let number = integer(value).ok_or(refusal)?;
+    number.extract().map_err(|_| refusal)
 }
 
 /// `True` or `False`; absent is `False`.
 pub(super) fn retract(value: Option<&Bound<'_, PyAny>>) -> Result<bool, Refusal> {
-    value.map_or(Ok(false), |value| {
-        let truth = value.cast::<PyBool>().map_err(|_| Refusal::Retract)?;
-        Ok(truth.is_true())
-    })
+    let Some(value) = value.filter(|value| !value.is_none()) else {
+        return Ok(false);
+    };
+    let truth = value.cast::<PyBool>().map_err(|_| Refusal::Retract)?;
+    Ok(truth.is_true())
 }
 
 /// Integer microseconds since 1970, or `None`.
@@ -93,25 +107,29 @@ pub(super) fn window(
 
 /// How many rows are requested; `ValueError` if it is not a count.
 pub(super) fn count(value: &Bound<'_, PyAny>) -> PyResult<usize> {
-    if is_integer(value) {
-        if let Ok(count) = value.extract() {
+    if let Some(number) = integer(value) {
+        if let Ok(count) = number.extract() {
             return Ok(count);
         }
-        if value.gt(0)? {
+        if number.gt(0)? {
             return Ok(usize::MAX);
         }
     }
     Err(PyValueError::new_err("n: not an integer of 0 or more"))
 }
 
-/// Whether the value is an `int`, but not a `bool`, which is a subclass of `int`.
-pub(super) fn is_integer(value: &Bound<'_, PyAny>) -> bool {
-    value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>()
+/// The integer that `value` is, of Python or of a library such as NumPy; `None` if it is not one. A `bool`,
+/// although it is a subclass of `int`, is not an integer.
+pub(super) fn integer<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    if value.is_instance_of::<PyInt>() {
+        return (!value.is_instance_of::<PyBool>()).then(|| value.clone());
+    }
+    // Last, because this look-up is slow.
+    let method = value.getattr_opt(intern!(value.py(), "__index__")).ok()??;
+    method.call0().ok()
 }
 
 fn integer_micros(value: &Bound<'_, PyAny>) -> Result<Micros, TimeError> {
-    if !is_integer(value) {
-        return Err(TimeError::NotATime);
-    }
-    Micros::new(value.extract().map_err(|_| TimeError::OutOfRange)?)
+    let number = integer(value).ok_or(TimeError::NotATime)?;
+    Micros::new(number.extract().map_err(|_| TimeError::OutOfRange)?)
 }

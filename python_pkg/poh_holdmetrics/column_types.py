@@ -30,12 +30,13 @@ class ArrowStream(Protocol):
 Arrow: TypeAlias = ArrowArray | ArrowStream
 TextColumn: TypeAlias = Sequence[str] | Arrow
 OptionalTextColumn: TypeAlias = Sequence[str | None] | Arrow
-#: One-dimensional, contiguous: `array('q')`, a NumPy array. Times are microseconds, -2**63 if absent.
+#: One-dimensional, contiguous: `array('q')`, a NumPy array. Times are microseconds, -2**63 if absent; in an
+#: Arrow column a null is absent.
 Int64Column: TypeAlias = Buffer | Arrow
-#: A buffer of float64, or exact values.
-DecimalColumn: TypeAlias = "Buffer | Sequence[str | float | Decimal] | Arrow"
-#: A buffer of bool or uint8.
-FlagColumn: TypeAlias = Buffer | Arrow
+#: A buffer of float64, or a list of exact values, None if absent.
+DecimalColumn: TypeAlias = "Buffer | Sequence[str | float | Decimal | None] | Arrow"
+#: A list, or a buffer of bool or of bytes 0 and 1.
+FlagColumn: TypeAlias = "Sequence[bool | None] | Buffer | Arrow"
 
 
 class RecordBatch(Protocol):

@@ -147,6 +147,10 @@ class HoldEvent(BaseModel):
             self.seq,
         )
 
+    def records(self) -> tuple[Record, ...]:
+        """The one record of the event, as `Transfer` has one for each party."""
+        return (self.record(),)
+
     @classmethod
     def from_record(cls, record: Record) -> Self:
         """The model of a record, which is not checked again."""

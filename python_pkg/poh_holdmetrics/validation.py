@@ -79,15 +79,17 @@ def records_from_fields(
         )
         check_together(record, weight is not None)
         return (record,)
-    for field, value, instead in (
-        ("holder_id", holder_id, "names from_id and to_id"),
-        ("delta", delta, "has an amount"),
-        ("start", start, "has at and amount"),
-        ("end", end, "has at and amount"),
-        ("weight", weight, "has at and amount"),
+    for field, value in (
+        ("holder_id", holder_id or None),
+        ("delta", delta),
+        ("start", start),
+        ("end", end),
+        ("weight", weight),
     ):
         if value is not None:
-            raise Refused(field, f"given for a transfer (a transfer {instead} instead)")
+            raise Refused(
+                field, "given for a transfer (a transfer has from_id, to_id, at and amount instead)"
+            )
     return transfer_records(
         checked_id("token_id", token_id),
         checked_party("from_id", from_id),

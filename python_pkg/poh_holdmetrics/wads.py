@@ -34,7 +34,7 @@ _NOT_A_NUMBER = "not a number (write a decimal like 1.5)"
 _NOT_FINITE_NUMBER = "not finite (write a decimal like 1.5)"
 _NEGATIVE = "negative (write 0 or more)"
 _UNDER = "under 1e-18 (the smallest step)"
-_TOO_LARGE = "too large (the largest is 2^128 - 1 steps of 1e-18)"
+_TOO_LARGE = "too large (the largest is 340282366920938463463.374607431768211455)"
 
 
 def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
@@ -46,11 +46,11 @@ def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
         return wad_from_text(field, value, signed=signed)
     if isinstance(value, float):
         # The plain float behind a subclass (NumPy's prints its own name).
-        return wad_from_text(field, float.__repr__(value), signed=signed)
+        return _wad_from_text(field, float.__repr__(value), value, signed=signed)
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise Refused(field, _NOT_FINITE_NUMBER, value)
-        return wad_from_text(field, str(value), signed=signed)
+        return _wad_from_text(field, str(value), value, signed=signed)
     number = integer_from(value)
     if number is None:
         raise Refused(field, _NOT_A_NUMBER, value)
@@ -61,20 +61,25 @@ def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
 
 def wad_from_text(field: str, text: str, *, signed: bool = False) -> int:
     """Steps of a decimal as written; digits and exponents of any length are read in linear time."""
+    return _wad_from_text(field, text, text, signed=signed)
+
+
+def _wad_from_text(field: str, text: str, value: object, *, signed: bool) -> int:
+    """The same for the text of `value`, which a refusal shows."""
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise Refused(field, _NOT_FINITE_NUMBER if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER, text)
+        raise Refused(field, _NOT_FINITE_NUMBER if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER, value)
     sign, *parts = found.groups()
     if sign != "-":
-        return _magnitude(field, text, *parts)
+        return _magnitude(field, value, *parts)
     if not signed and ((found[2] or "") + (found[3] or found[4] or "")).strip("0"):
-        raise Refused(field, _NEGATIVE, text)
-    return -_magnitude(field, text, *parts)
+        raise Refused(field, _NEGATIVE, value)
+    return -_magnitude(field, value, *parts)
 
 
 def _magnitude(
     field: str,
-    text: str,
+    value: object,
     whole: str | None,
     after: str | None,
     alone: str | None,
@@ -88,19 +93,19 @@ def _magnitude(
     exponent = _exponent(exponent_sign, exponent_digits)
     tens = len(digits) - len(places) + exponent - 1
     if tens > _TENS_MAX:
-        raise Refused(field, _TOO_LARGE, text)
+        raise Refused(field, _TOO_LARGE, value)
     if tens < _TENS_MIN:
-        raise Refused(field, _UNDER, text)
+        raise Refused(field, _UNDER, value)
     kept = tens + 1 + _PLACES
     if kept >= len(digits):
-        return _bounded(field, int(digits) * 10 ** (kept - len(digits)), text)
+        return _bounded(field, int(digits) * 10 ** (kept - len(digits)), value)
     wad = int(digits[:kept] or "0")
     dropped = digits[kept:].rstrip("0")
     if dropped > "5" or (dropped == "5" and wad % 2):
         wad += 1
     if wad == 0:
-        raise Refused(field, _UNDER, text)
-    return _bounded(field, wad, text)
+        raise Refused(field, _UNDER, value)
+    return _bounded(field, wad, value)
 
 
 def decimal_from_wad(wad: int) -> Decimal:

@@ -29,7 +29,9 @@ class Raw(NamedTuple):
 
 def facts_in_force(events: Sequence[Raw]) -> list[Raw]:
     def claim(event: Raw) -> tuple[object, ...]:
-        fields = (event.start, event.end, event.weight, event.at, event.delta, event.seq)
+        # A stop and a change state no weight.
+        weight = None if event.start is None else event.weight
+        fields = (event.start, event.end, weight, event.at, event.delta, event.seq)
         return (event.revision, event.retract, *((0, 0) if x is None else (1, x) for x in fields))
 
     ids = {event.event_id for event in events if event.event_id is not None}

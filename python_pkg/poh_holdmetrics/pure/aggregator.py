@@ -45,9 +45,9 @@ class Deficit(NamedTuple):
 
 
 class Recorded(Protocol):
-    """An event model, such as `HoldEvent`: it returns its checked values as a record."""
+    """A model of an event or a transfer: it returns its checked values as records."""
 
-    def record(self) -> Record: ...  # noqa: D102
+    def records(self) -> tuple[Record, ...]: ...  # noqa: D102
 
 
 class Snapshot:
@@ -129,8 +129,8 @@ class Aggregator:
             self.add(record)
 
     def record_events(self, events: Iterable[Recorded]) -> int:
-        """Record `HoldEvent` models, all or none; returns how many."""
-        return self._add_all([event.record() for event in events])
+        """Record `HoldEvent` and `Transfer` models, all or none; returns how many records they have."""
+        return self._add_all([record for event in events for record in event.records()])
 
     def record_batch(
         self,

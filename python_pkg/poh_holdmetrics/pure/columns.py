@@ -46,6 +46,10 @@ def records_from_columns(
 ) -> list[Record]:
     """One record a row. Raises `InputError` naming the column, or naming the row as `row 17: ...`."""
     rows = len(_texts("token_id", token_id, None))
+    if holder_id is None:
+        raise InputError(
+            "holder_id", "missing; pass all columns, or an Arrow table as the only argument of native code"
+        )
     none: list[None] = [None] * rows
     columns: list[Sequence[object]] = [
         _texts("token_id", token_id, rows),
@@ -55,9 +59,7 @@ def records_from_columns(
         none if weight is None else _decimals("weight", weight, rows),
         none if event_id is None else _texts("event_id", event_id, rows),
         none if revision is None else _numbers("revision", revision, _INT64, "int64", rows),
-        none
-        if retract is None
-        else [bool(x) for x in _numbers("retract", retract, _FLAG, "bool or uint8", rows)],
+        none if retract is None else _flags("retract", retract, rows),
     ]
     if any(column is not None for column in (at_us, delta, seq)):
         columns += [
@@ -94,25 +96,36 @@ def _decimals(name: str, column: object, rows: int) -> Sequence[object]:
     return _numbers(name, column, _DOUBLE, "float64", rows)
 
 
+def _flags(name: str, column: object, rows: int) -> Sequence[object]:
+    if isinstance(column, list):
+        _check_length(name, column, rows)
+        return column
+    # Any other byte is refused with its row.
+    return [bool(byte) if byte in (0, 1) else byte for byte in _numbers(name, column, _FLAG, "bool", rows)]
+
+
 def _numbers(
     name: str, column: object, formats: frozenset[str], expected: str, rows: int
 ) -> Sequence[object]:
     try:
         view = memoryview(column)  # type: ignore[arg-type]
     except TypeError:
-        raise InputError(name, f"expected a buffer of {expected}, found {type(column).__name__}") from None
+        raise _wrong_buffer(name, expected, type(column).__name__) from None
     with view:
-        fits = view.format in formats and (expected != "int64" or view.itemsize == _INT64_BYTES)
-        if not fits or view.ndim != 1 or not view.contiguous:
-            raise InputError(
-                name,
-                f"expected a contiguous one-dimensional buffer of {expected}, "
-                f"found format {view.format!r} in {view.ndim} dimensions",
-            )
+        if view.format not in formats or (expected == "int64" and view.itemsize != _INT64_BYTES):
+            raise _wrong_buffer(name, expected, f"one of format {view.format!r}")
+        if view.ndim != 1:
+            raise _wrong_buffer(name, expected, f"one of {view.ndim} dimensions")
+        if not view.contiguous:
+            raise _wrong_buffer(name, expected, "a strided one")
         # memoryview lists native formats only; the bytes are the same.
         values: list[object] = view.cast("B").cast(view.format.lstrip("<=")).tolist()  # type: ignore[call-overload]
     _check_length(name, values, rows)
     return values
+
+
+def _wrong_buffer(name: str, expected: str, found: str) -> InputError:
+    return InputError(name, f"expected a contiguous one-dimensional buffer of {expected}, found {found}")
 
 
 def _check_length(name: str, column: Sized, rows: int | None) -> None:

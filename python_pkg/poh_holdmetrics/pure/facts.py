@@ -27,9 +27,12 @@ Changes: TypeAlias = Mapping[int, int]
 InForce: TypeAlias = tuple[Closed, Marks, Changes]
 
 #: What decides between events of one id, compared as a tuple: revision, retract, start, end, weight, at,
-#: delta, seq. An absent value is an empty tuple, which is smaller than every present one.
+#: delta, seq. An absent value is an empty tuple, an absent weight -1: smaller than every present one.
 _Present: TypeAlias = tuple[int, ...]
 _Claim: TypeAlias = tuple[int, bool, _Present, _Present, int, _Present, _Present, int]
+
+
+_NO_WEIGHT = -1
 
 
 class KeyFacts:
@@ -49,7 +52,9 @@ class KeyFacts:
             _put_hold(self._closed, self._marks, start_us, end_us, wad, seq)
         else:
             times = _present(start_us), _present(end_us)
-            self._claim(event_id, (revision, retract, *times, wad, _present(at_us), _present(delta), seq))
+            # A stop and a change have no weight, whatever their events state.
+            weight = _NO_WEIGHT if start_us is None else wad
+            self._claim(event_id, (revision, retract, *times, weight, _present(at_us), _present(delta), seq))
 
     def merge(self, other: KeyFacts) -> None:
         """Unite with another partial state of the same key, which stays as it is."""

@@ -65,5 +65,6 @@ fn shown(value: &Bound<'_, PyAny>) -> String {
 }
 
 fn kind(value: &Bound<'_, PyAny>) -> String {
-    value.get_type().to_string()
+    let name = value.get_type().name();
+    name.map_or_else(|_| "?".into(), |name| name.to_string_lossy().into_owned())
 }

@@ -52,6 +52,12 @@ impl Snapshot {
         self.inner.window().closed_only
     }
 
+    /// How many keys have a balance below 0 at some instant before `as_of_us`.
+    #[getter]
+    fn deficits(&self) -> usize {
+        self.inner.deficits()
+    }
+
     fn __len__(&self) -> usize {
         self.inner.holders().len()
     }

@@ -6,8 +6,10 @@
     reason = "a text costs a nanosecond this way, and several if each step is checked again"
 )]
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StringArrayType};
+use arrow_array::{Array, ArrayRef, StringArray, StringArrayType, downcast_integer_array};
 use arrow_schema::DataType;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -48,8 +50,10 @@ impl<'py> Texts<'py> {
                 "{column}: expected a list of str or an Arrow column of strings, found {kind}"
             )));
         }
-        let ArrowColumn { chunks, kind } = arrow_in::import(column, value)?;
-        if !is_text(&kind) {
+        let ArrowColumn { mut chunks, kind } = arrow_in::import(column, value)?;
+        if kind.is_integer() && field != Field::EventId {
+            chunks.iter_mut().for_each(|chunk| *chunk = digits(chunk));
+        } else if !is_text(&kind) {
             return Err(PyValueError::new_err(format!(
                 "{column}: expected an Arrow column of strings, found one of {kind}"
             )));
@@ -108,6 +112,17 @@ fn with_digits(object: Bound<'_, PyAny>) -> Bound<'_, PyAny> {
     }
     let digits = values::integer(&object).and_then(|number| number.str().ok());
     digits.map_or(object, Bound::into_any)
+}
+
+/// A chunk of integers as the texts of their digits.
+fn digits(chunk: &ArrayRef) -> ArrayRef {
+    downcast_integer_array!(
+        chunk => {
+            let texts = chunk.iter().map(|number| number.map(|number| number.to_string()));
+            Arc::new(texts.collect::<StringArray>())
+        }
+        kind => unreachable!("a column of {kind} has no integers")
+    )
 }
 
 /// The text of an object of a list.

@@ -32,6 +32,11 @@ def model(**fields):
     return SimpleNamespace(**event | fields)
 
 
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
 def one_event_after_the_other():
     aggregator = native.Aggregator()
     aggregator.record("T", "ada", 0, 10 * SECOND)
@@ -78,30 +83,60 @@ def refusals_of_one_event():
     for reason, arguments, named in [
         ("token_id: missing or empty", ("", "h", 0), {}),
         ("token_id: missing or empty", (None, "h", 0), {}),
-        ("token_id: not text", ("\ud800", "h", 0), {}),
-        ("holder_id: not text", ("T", 5, 0), {}),
-        ("start: not a time", ("T", "h", 1.5), {}),
+        ("token_id: not text; found '\\ud800'", ("\ud800", "h", 0), {}),
+        ("holder_id: not text; found 5.5", ("T", 5.5, 0), {}),
+        ("holder_id: not text; found True", ("T", True, 0), {}),
+        (
+            "start: not a time (write 2025-07-21T00:00:00Z, or milliseconds since 1970); found 1.5",
+            ("T", "h", 1.5),
+            {},
+        ),
         ("start: not a time", ("T", "h", True), {}),
-        ("start: out of range", ("T", "h", 2**70), {}),
+        (
+            "start: out of range (years 0001 to 9999, UTC); found 1180591620717411303424",
+            ("T", "h", 2**70),
+            {},
+        ),
         ("end: out of range", ("T", "h", 0, ABSENT), {}),
-        ("weight: not a number", ("T", "h", 0, None, "1,5"), {}),
+        ('weight: not a number (write a decimal like 1.5); found "1,5"', ("T", "h", 0, None, "1,5"), {}),
+        (
+            f'weight: not a number (write a decimal like 1.5); found "{"x" * 40}"...',
+            ("T", "h", 0, None, "x" * 41),
+            {},
+        ),
+        ('weight: not a number (write a decimal like 1.5); found "a\\n"', ("T", "h", 0, None, "a\n"), {}),
+        (
+            "weight: not a number (write a decimal like 1.5); found Unprintable",
+            ("T", "h", 0, None, Unprintable()),
+            {},
+        ),
         ("weight: not a number", ("T", "h", 0, None, True), {}),
         ("weight: not a number", ("T", "h", 0, None, Fraction(1, 2)), {}),
-        ("weight: negative", ("T", "h", 0, None, -1), {}),
+        ("weight: negative (write 0 or more); found -1", ("T", "h", 0, None, -1), {}),
         ("weight: negative", ("T", "h", 0, None, -(10**60)), {}),
         ("weight: not finite", ("T", "h", 0, None, float("nan")), {}),
         ("weight: not finite", ("T", "h", 0, None, Decimal("sNaN12")), {}),
         ("weight: not finite", ("T", "h", 0, None, Decimal("-Infinity")), {}),
         ("weight: under 1e-18", ("T", "h", 0, None, Decimal("1e-19")), {}),
         ("weight: too large", ("T", "h", 0, None, 10**60), {}),
-        ("event_id: empty or not text", ("T", "h", 0), {"event_id": ""}),
-        ("event_id: empty or not text", ("T", "h", 0), {"event_id": 7}),
+        ('event_id: empty or not text; found ""', ("T", "h", 0), {"event_id": ""}),
+        ("event_id: empty or not text; found 7", ("T", "h", 0), {"event_id": 7}),
         ("revision: not an integer", ("T", "h", 0), {"event_id": "a", "revision": -1}),
         ("revision: not an integer", ("T", "h", 0), {"event_id": "a", "revision": 2**63}),
         ("revision: not an integer", ("T", "h", 0), {"event_id": "a", "revision": True}),
         ("retract: not true or false", ("T", "h", 0), {"event_id": "a", "retract": 1}),
         ("revision or retract without event_id", ("T", "h", 0), {"revision": 1}),
         ("start, end: neither is given", ("T", "h"), {}),
+        ("seq: not an integer from 0 to 2^63-1; found -1", ("T", "h", 0), {"seq": -1}),
+        ("seq: not an integer from 0 to 2^63-1; found 1.0", ("T", "h", 0), {"seq": 1.0}),
+        ("start: given for a change of balance", ("T", "h", 0), {"event_id": "a", "at_us": 0, "delta": 1}),
+        ("weight: given for", ("T", "h"), {"event_id": "a", "at_us": 0, "delta": 1, "weight": 1}),
+        ("event_id: missing (a change of balance needs one)", ("T", "h"), {"at_us": 0, "delta": 1}),
+        ("at: missing (a change of balance needs one)", ("T", "h"), {"event_id": "a", "delta": 1}),
+        ("delta: missing (a change of balance needs one)", ("T", "h"), {"event_id": "a", "at_us": 1}),
+        ("at: not a time", ("T", "h"), {"event_id": "a", "at_us": "0", "delta": 1}),
+        ("delta: not finite", ("T", "h"), {"event_id": "a", "at_us": 0, "delta": float("-inf")}),
+        ("delta: too large", ("T", "h"), {"event_id": "a", "at_us": 0, "delta": -(10**21)}),
         ("end: before start", ("T", "h", 1, 0), {}),
     ]:
         refused(reason, aggregator.record, *arguments, **named)
@@ -140,6 +175,55 @@ def lists_of_models():
     assert native.aggregate([], until).rows() == []
 
 
+def change(**fields):
+    given = {"start": None, "event_id": "1", "at": NOON, "delta": Decimal(1)}
+    return model(**given | fields)
+
+
+def transfer(**fields):
+    event = {"token_id": "T", "from_id": "ada", "to_id": "bob", "at": NOON, "amount": Decimal(2)}
+    return SimpleNamespace(**event | {"event_id": "1", "revision": 0, "retract": False, "seq": 0} | fields)
+
+
+class SlottedTransfer:
+    """A transfer without a dictionary, and with parties as integers."""
+
+    __slots__ = ("amount", "at", "event_id", "to_id", "token_id")
+
+    def __init__(self):
+        self.token_id, self.to_id, self.at, self.amount, self.event_id = 7, 8, NOON, "1", "2"
+
+
+def models_of_changes_and_transfers():
+    aggregator = native.Aggregator()
+    # The weight of a model of a change is the default of its class, and is not read.
+    assert aggregator.record_events([change(), change(weight="x", holder_id=9)]) == 2
+    assert (aggregator.holders, aggregator.keys) == (2, 2)
+    assert (
+        aggregator.record_events([transfer(), SlottedTransfer(), transfer(event_id="2", retract=True)]) == 5
+    )
+    mint = SimpleNamespace(amount=1, to_id="cyd", token_id="T", event_id="3", at=NOON)
+    assert aggregator.record_events([mint, transfer(from_id="0x" + "0" * 40), transfer(to_id="ada")]) == 3
+    holders = sorted(row[1] for row in aggregator.snapshot(NOON_US).rows())
+    assert holders == ["8", "9", "ada", "bob", "cyd", "h"]
+    for reason, event in [
+        ("from_id: not text; found 1.5", transfer(from_id=1.5)),
+        ("from_id, to_id: no holder in either", transfer(from_id=None, to_id="")),
+        ("event_id: missing (a transfer needs one)", transfer(event_id=None)),
+        ("at: missing (a transfer needs one)", transfer(at=None)),
+        ("amount: missing (a transfer needs one)", transfer(amount=None)),
+        ("amount: negative (write 0 or more); found Decimal('-1')", transfer(amount=Decimal(-1))),
+        ("amount: not a number (write a decimal like 1.5); found True", transfer(amount=True)),
+        ("at: not a time", change(at=5)),
+        ("delta: missing (a change of balance needs one)", change(delta=None)),
+        ("start: given for a change of balance", change(start=NOON)),
+        ("seq: not an integer from 0 to 2^63-1; found -1", model(seq=-1)),
+    ]:
+        # Rows are those of the list, although a transfer has two changes.
+        refused(f"row 2: {reason}", aggregator.record_events, [transfer(), transfer(), event])
+    assert (aggregator.events, aggregator.holders) == (10, 6)
+
+
 class Slotted:
     """A model without a dictionary, and with a property among its attributes."""
 
@@ -161,6 +245,10 @@ def models_of_other_kinds():
     )
     assert native.score_exact([disordered], until) == (3_000_000, "6", 6.0)
     refused("row 0: token_id: missing", native.aggregate, [5], until)
+    refused(
+        'row 0: start: no UTC offset (end it with Z or an offset like +02:00); found "2025-01-01 00:00:00"',
+        *(native.aggregate, [model(start=datetime(2025, 1, 1))], until),
+    )
     refused(
         "row 1: start: no UTC offset", native.aggregate, [model(), model(start=datetime(2025, 1, 1))], until
     )
@@ -209,6 +297,22 @@ def columns():
     assert exact.rows() == [(1, "a", SECOND, "0.1", 0.1), (2, "b", SECOND, "0.000000000000000001", 1e-18)]
     foreign = (ctypes.c_int64 * 2)(0, 0), (ctypes.c_int64 * 2)(3, 4)
     assert native.score_columns(["T"] * 2, ["a", "b"], *foreign, as_of_us=9).rows()[0][:3] == (1, "b", 4)
+    mixed = native.Aggregator()
+    assert (
+        mixed.record_batch(
+            *(["T", 7, "T"], ["a", "b", 8]),
+            start_us=array("q", [0, ABSENT, 0]),
+            event_id=["x", "y", None],
+            retract=[None, False, False],
+            weight=[Decimal(2), None, None],
+            at_us=array("q", [ABSENT, 5, ABSENT]),
+            delta=[None, "-1.5", None],
+            seq=array("q", [3, 0, 2**63 - 1]),
+        )
+        == 3
+    )
+    assert [row[1:3] for row in mixed.snapshot(10).rows() if row[2]] == [("a", 10), ("8", 10)]
+    assert (mixed.holders, mixed.keys) == (3, 3)
     many = 20_000
     spread = native.score_columns(
         ["T"] * many,
@@ -235,6 +339,7 @@ for check in (
     one_event_after_the_other,
     refusals_of_one_event,
     lists_of_models,
+    models_of_changes_and_transfers,
     models_of_other_kinds,
     columns,
     the_namespace,

@@ -45,6 +45,30 @@ def scored(*columns, **named):
     assert rows == SCORED, rows
 
 
+def nulls_are_absent(pa):
+    aggregator = native.Aggregator()
+    integers = pa.array([7, 7, None], pa.int64())
+    assert (
+        aggregator.record_batch(
+            *(pa.array([1, 2, 3], pa.uint8()), pa.chunked_array([[10, 11], [12]], pa.int32())),
+            start_us=pa.array([0, 0, None]),
+            event_id=pa.array(["x", None, "z"]),
+            revision=pa.array([1, None, None]),
+            retract=pa.array([None, False, False]),
+            weight=pa.array([2.0, None, None]),
+            at_us=pa.array([None, None, 5]),
+            delta=pa.array([None, None, -1.5]),
+            seq=integers,
+        )
+        == 3
+    )
+    assert [row[1:4] for row in aggregator.snapshot(SECOND).rows() if row[2]] == [
+        ("10", SECOND, "2"),
+        ("11", SECOND, "1"),
+    ]
+    assert aggregator.holders == 3
+
+
 def with_pyarrow(pa):
     table = pa.table(SNAPSHOT)
     assert table.to_pylist() == ROWS
@@ -93,12 +117,24 @@ def with_pyarrow(pa):
         assert aggregator.events == 3
 
     refused(
-        "token_id: expected an Arrow column of strings, found one of Int64",
-        pa.array([1, 2, 3]),
+        "token_id: expected an Arrow column of strings, found one of Float64",
+        pa.array([1.0, 2.0, 3.0]),
         HOLDERS,
         START,
         END,
     )
+    numbers = pa.array([1, 2, 3], pa.int8())
+    refused(
+        "event_id: expected an Arrow column of strings, found one of Int8",
+        *(TOKENS, HOLDERS, START, END),
+        event_id=numbers,
+    )
+    refused("seq: expected an Arrow column of int64, found one of Int8", TOKENS, HOLDERS, START, seq=numbers)
+    refused(
+        "row 2: weight: negative (write 0 or more); found -1.0",
+        *(TOKENS, HOLDERS, START, END, pa.array([None, 1.0, -1.0])),
+    )
+    nulls_are_absent(pa)
     refused("row 1: holder_id: missing", TOKENS, pa.array(["a", None, "b"]), START, END)
     refused("start_us: ", TOKENS, HOLDERS, pa.array([1.0, 2.0, 3.0]), END)
     refused("table: ", pa.table({"token_id": TOKENS}))
@@ -148,7 +184,7 @@ def with_numpy(np):
         try:
             native.score_columns(TOKENS, HOLDERS, bad, end, as_of_us=1)
         except ValueError as error:
-            assert str(error).startswith("start_us: a contiguous"), error
+            assert str(error).startswith("start_us: expected a contiguous"), error
         else:
             raise AssertionError(f"accepted {bad!r}")
 

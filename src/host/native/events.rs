@@ -126,7 +126,7 @@ impl<'py> ModelReader<'py> {
             at,
             delta,
             seq,
-        ] = fields.each_ref().map(present);
+        ] = fields.each_ref().map(|field| present(field.as_ref()));
         let token_id = values::id(Field::TokenId, token)?;
         let holder_id = values::id(Field::HolderId, holder)?;
         let is_change = at.is_some() || delta.is_some();
@@ -163,7 +163,7 @@ impl<'py> ModelReader<'py> {
             revision,
             retract,
             seq,
-        ] = fields.each_ref().map(present);
+        ] = fields.each_ref().map(|field| present(field.as_ref()));
         let token_id = values::id(Field::TokenId, token)?;
         let from_id = values::party(Field::FromId, from)?;
         let to_id = values::party(Field::ToId, to)?;
@@ -218,8 +218,8 @@ fn is_transfer(event: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(has_party && !event.hasattr(intern!(py, "holder_id"))?)
 }
 
-fn present<'a, 'py>(field: &'a Option<Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
-    field.as_ref().filter(|value| !value.is_none())
+fn present<'a, 'py>(field: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<'py, PyAny>> {
+    field.filter(|value| !value.is_none())
 }
 
 /// A delta or an amount; without a cache, because most of them are objects of their own.

@@ -50,10 +50,10 @@ const fn is_about_the_value(refusal: Refusal) -> bool {
 
 /// Text in quotes, a `datetime` as its text, anything else as Python prints it.
 fn shown(value: &Bound<'_, PyAny>) -> String {
-    if let Ok(text) = value.cast::<PyString>() {
-        if let Ok(text) = text.to_str() {
-            return quoted(text);
-        }
+    if let Ok(text) = value.cast::<PyString>()
+        && let Ok(text) = text.to_str()
+    {
+        return quoted(text);
     }
     if value.is_instance_of::<PyDateTime>() {
         return value

@@ -52,7 +52,9 @@ impl<'py> Texts<'py> {
         }
         let ArrowColumn { mut chunks, kind } = arrow_in::import(column, value)?;
         if kind.is_integer() && field != Field::EventId {
-            chunks.iter_mut().for_each(|chunk| *chunk = digits(chunk));
+            for chunk in &mut chunks {
+                *chunk = digits(chunk);
+            }
         } else if !is_text(&kind) {
             return Err(PyValueError::new_err(format!(
                 "{column}: expected an Arrow column of strings, found one of {kind}"

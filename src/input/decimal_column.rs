@@ -277,9 +277,12 @@ mod tests {
         );
         assert_eq!(
             read(Float32Array::from(vec![0.1, f32::NAN])),
-            ["0.1", "not finite"]
+            ["0.1", "not finite (write a decimal like 1.5)"]
         );
-        assert_eq!(read(Int16Array::from(vec![7, -1])), ["7", "negative"]);
+        assert_eq!(
+            read(Int16Array::from(vec![7, -1])),
+            ["7", "negative (write 0 or more)"]
+        );
         assert_eq!(
             read(UInt64Array::from(vec![u64::MAX])),
             ["18446744073709551615"]
@@ -351,11 +354,11 @@ mod tests {
                 .unwrap(),
             ),
         ];
-        let small = "under 1e-18, the smallest step";
+        let small = "under 1e-18 (the smallest step)";
         let large = WeightError::TooLarge.to_string();
         for (column, expected) in columns.into_iter().zip([
             ["-0.1", "0"],
-            ["-0.1", "not finite"],
+            ["-0.1", "not finite (write a decimal like 1.5)"],
             ["-32768", "absent"],
             ["-0.000000000000000001", small],
             ["-0.000000000000000002", small],

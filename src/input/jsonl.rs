@@ -517,7 +517,7 @@ mod tests {
             (transfer(r#""to_id":true"#), "to_id: not text; found true"),
             (
                 transfer(r#""to_id":"b","amount":"-1""#),
-                r#"amount: negative; found "-1""#,
+                r#"amount: negative (write 0 or more); found "-1""#,
             ),
             (
                 transfer(r#""to_id":"b","amount":null"#),

@@ -305,7 +305,7 @@ fn a_refused_row_is_named_by_its_number_in_the_file() {
         let answer = score(&path, &[]);
         assert_eq!(
             answer.error(2),
-            format!("{name}: line 2: weight: not finite; found NaN")
+            format!("{name}: line 2: weight: not finite (write a decimal like 1.5); found NaN")
         );
         let report = score(&path, &["--on-error", "skip"]).json();
         assert_eq!(

@@ -277,10 +277,13 @@ mod tests {
                 "T,,,x,,,,b,7,e",
                 "at: not a time (write 2025-07-21T00:00:00Z, or milliseconds since 1970); found \"x\"",
             ),
-            ("T,,,2,,,,b,-7,e", "amount: negative; found \"-7\""),
+            (
+                "T,,,2,,,,b,-7,e",
+                "amount: negative (write 0 or more); found \"-7\"",
+            ),
             (
                 "T,h,,2,1e-19,,,,,e",
-                "delta: under 1e-18, the smallest step; found \"1e-19\"",
+                "delta: under 1e-18 (the smallest step); found \"1e-19\"",
             ),
             (
                 "T,h,,2,1,1.0,,,,e",

@@ -1,7 +1,7 @@
 """Scores of a list of events in one call: `calculate_score`, `score_exact`, `merge_overlaps`.
 
-Native code computes them if `native` finds any that knows all kinds of events given; else pure Python does,
-with the same result to the last digit. Keeps no state between calls; for a stream of events see `tracker`.
+Native code computes them if `native` finds any, else pure Python, with the same result to the last digit.
+Keeps no state between calls; for a stream of events see `tracker`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from poh_holdmetrics import native, wads
-from poh_holdmetrics.data_models import HoldEvent, Transfer, expanded
+from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.windows import Window
@@ -44,11 +44,10 @@ def calculate_score(
         20.0
     """
     window = Window.of(as_of, from_, closed_only=closed_only)
-    holds = expanded(events)
-    namespace = _namespace_for(holds)
+    namespace = native.namespace()
     if namespace is not None:
-        return namespace.calculate_score(holds, *window)
-    return _score_purely(holds, window).weighted_score
+        return namespace.calculate_score(events, *window)
+    return _score_purely(events, window).weighted_score
 
 
 def score_exact(
@@ -60,11 +59,10 @@ def score_exact(
 ) -> ExactScore:
     """The same sum, exact; arguments and errors as for `calculate_score`."""
     window = Window.of(as_of, from_, closed_only=closed_only)
-    holds = expanded(events)
-    namespace = _namespace_for(holds)
+    namespace = native.namespace()
     if namespace is not None:
-        return ExactScore(*namespace.score_exact(holds, *window))
-    return _score_purely(holds, window)
+        return ExactScore(*namespace.score_exact(events, *window))
+    return _score_purely(events, window)
 
 
 def merge_overlaps(events: Iterable[HoldEvent | Transfer]) -> list[HoldEvent]:
@@ -72,9 +70,8 @@ def merge_overlaps(events: Iterable[HoldEvent | Transfer]) -> list[HoldEvent]:
 
     Sorted by token_id, holder_id and start. A hold that nothing has ended yet is returned as a start mark.
     """
-    holds = expanded(events)
-    namespace = _namespace_for(holds)
-    segments = _aggregated(holds).segments() if namespace is None else namespace.merge_overlaps(holds)
+    namespace = native.namespace()
+    segments = _aggregated(events).segments() if namespace is None else namespace.merge_overlaps(events)
     return [
         HoldEvent.from_record(
             Record(token_id, holder_id, start_us, end_us, wad, event_id=None, revision=0, retract=False)
@@ -83,20 +80,15 @@ def merge_overlaps(events: Iterable[HoldEvent | Transfer]) -> list[HoldEvent]:
     ]
 
 
-def _namespace_for(holds: list[HoldEvent]) -> native.Namespace | None:
-    namespace = native.namespace()
-    return namespace if native.is_computable(namespace, holds) else None
-
-
-def _score_purely(holds: list[HoldEvent], window: Window) -> ExactScore:
-    totals = _aggregated(holds).snapshot(*window).totals.values()
+def _score_purely(events: Iterable[HoldEvent | Transfer], window: Window) -> ExactScore:
+    totals = _aggregated(events).snapshot(*window).totals.values()
     wad_us = sum(total.wad_us for total in totals)
     return ExactScore(
         sum(total.held_us for total in totals), wads.score_text(wad_us), wads.score_float(wad_us)
     )
 
 
-def _aggregated(holds: list[HoldEvent]) -> Aggregator:
+def _aggregated(events: Iterable[HoldEvent | Transfer]) -> Aggregator:
     aggregator = Aggregator()
-    aggregator.record_events(holds)
+    aggregator.record_events(events)
     return aggregator

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from poh_holdmetrics import native, wads
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
 from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
-    from poh_holdmetrics.pure.aggregator import Deficit
     from poh_holdmetrics.validation import Record
     from poh_holdmetrics.windows import Window
 
@@ -69,7 +68,7 @@ def score_files(
         reader = RowReader(pure.add)
     else:
         engine = namespace.Aggregator()
-        reader = RowReader(_recorder(engine, knows_changes=native.computes_changes(namespace)))
+        reader = RowReader(_recorder(engine))
     for file in files:
         for _ in _batches_read(reader, file, input_format):
             if stop_at_refusal and reader.rejected:
@@ -83,25 +82,20 @@ def score_files(
         rejected=reader.rejected,
         rows=snapshot.rows(limit),
         holders=len(snapshot),
-        deficits=engine.deficits(window.as_of_us) if native.deficits_of(snapshot) else [],
+        deficits=[Deficit(*row) for row in engine.deficits(window.as_of_us)],
     )
 
 
-def _recorder(engine: native.Aggregator, *, knows_changes: bool) -> Callable[[Record], None]:
+def _recorder(engine: native.Aggregator) -> Callable[[Record], None]:
     def record_natively(record: Record) -> None:
         token_id, holder_id, start_us, end_us, wad, event_id, revision, retract, at_us, delta, seq = record
-        weight = wads.decimal_from_wad(wad)
-        if at_us is None and not seq:
-            engine.record(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
-            return
-        if not knows_changes:
-            raise InputError("at, delta, seq", "not computed by the native code in use; add --engine python")
+        is_change = at_us is not None or delta is not None
         engine.record(
             token_id,
             holder_id,
             start_us,
             end_us,
-            weight if at_us is None else None,
+            None if is_change else wads.decimal_from_wad(wad),
             event_id,
             revision,
             retract,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
-from poh_holdmetrics.errors import InputError, NativeError
+from poh_holdmetrics.errors import NativeError
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -31,17 +31,19 @@ if TYPE_CHECKING:
         RecordBatch,
         TextColumn,
     )
-    from poh_holdmetrics.pure.aggregator import Deficit, Recorded
+    from poh_holdmetrics.pure.aggregator import Recorded
 
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
 DISABLE_VARIABLE = "POH_DISABLE_RUST"
 #: The version of the namespace below that this package needs.
-API = 1
+API = 2
 
 Source = Literal["host", "extension", "none"]
 Row = tuple[int, str, int, str, float]
 HeldSegment = tuple[str, str, int, int | None, int]
+#: token_id, holder_id, at_us, balance in wads, event_ids: the fields of a `Deficit`.
+DeficitRow = tuple[str, str, int, int, list[str]]
 
 
 class Snapshot(Protocol):
@@ -106,18 +108,7 @@ class Aggregator(Protocol):
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> Row | None: ...
-    def deficits(self, as_of_us: int) -> list[Deficit]: ...  # noqa: D102
-
-
-class Sequenced(Protocol):
-    """The fields of an event that some native code does not know."""
-
-    @property
-    def at(self) -> object | None: ...  # noqa: D102
-    @property
-    def delta(self) -> object | None: ...  # noqa: D102
-    @property
-    def seq(self) -> int: ...  # noqa: D102
+    def deficits(self, as_of_us: int) -> Sequence[DeficitRow]: ...  # noqa: D102
 
 
 class Namespace(Protocol):
@@ -192,35 +183,6 @@ def namespace() -> Namespace | None:
             return _extension()
         case "none":
             return None
-
-
-def computes_changes(namespace: Namespace) -> bool:
-    """Whether this native code knows changes of balance and `seq`; the engine that does has `deficits`."""
-    return hasattr(namespace.Aggregator, "deficits")
-
-
-def is_computable(namespace: Namespace | None, events: Iterable[Sequenced]) -> bool:
-    """Whether this native code knows the kinds of all `events`; pure Python (None) knows every kind.
-
-    Native code that does not know a field ignores it, and would give a wrong score.
-    """
-    if namespace is None or computes_changes(namespace):
-        return True
-    return not any(event.at is not None or event.delta is not None or event.seq for event in events)
-
-
-def deficits_of(snapshot: Snapshot) -> int:
-    """The snapshot's count of keys in deficit: 0 if it comes from code that refuses changes of balance."""
-    return getattr(snapshot, "deficits", 0)
-
-
-def unknown_to_native(fields: str) -> InputError:
-    """The error for fields that the native code in use does not know."""
-    return InputError(
-        fields,
-        f"not computed by the native code in use ({source()}); "
-        f"set {DISABLE_VARIABLE}=1 to compute changes of balance and seq in pure Python",
-    )
 
 
 def inside_host() -> bool:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from poh_holdmetrics import instants, native
-from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer, expanded
+from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.instants import Instant, us_from_argument
 from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
@@ -73,7 +73,7 @@ class HoldSnapshot:
     @property
     def deficits(self) -> int:
         """Keys whose balance is below 0 at some instant before `as_of`; listed by `AsyncTracker.deficits`."""
-        return native.deficits_of(self.columns)
+        return self.columns.deficits
 
     @property
     def as_of(self) -> datetime:
@@ -119,10 +119,7 @@ class AsyncTracker:
         return self._engine.holders
 
     async def record(self, event: HoldEvent | Transfer) -> None:
-        """Record one event or transfer.
-
-        Raises `InputError` if the native code in use does not know changes of balance or `seq`.
-        """
+        """Record one event or transfer."""
         await self.record_batch([event])
 
     async def record_batch(self, events: Iterable[HoldEvent | Transfer]) -> int:
@@ -130,10 +127,7 @@ class AsyncTracker:
 
         A coroutine although it never waits; see the class.
         """
-        holds = expanded(events)
-        if not native.is_computable(self._namespace, holds):
-            raise native.unknown_to_native("at, delta, seq")
-        return self._engine.record_events(holds)
+        return self._engine.record_events(list(events))
 
     async def record_columns(
         self,
@@ -151,18 +145,17 @@ class AsyncTracker:
     ) -> int:
         """Record columns, all rows or none; returns how many.
 
-        `token_id` and `holder_id` are lists of text; `start_us`, `end_us` and `at_us` are int64 buffers of
-        microseconds (-2**63 if absent). Native code also takes Arrow columns, or one Arrow table alone as
-        `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`. A coroutine although
-        it never waits; see the class.
+        `token_id`, `holder_id` and `event_id` are lists of text; `start_us`, `end_us` and `at_us` are int64
+        buffers of microseconds (-2**63 if absent), `revision` and `seq` int64 buffers; `weight` and `delta`
+        are float64 buffers, or lists of exact values with None if absent: a change has no weight, and a hold
+        no delta. Native code also takes Arrow columns, in which a null is an absent value, or one Arrow table
+        alone as `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`. A coroutine
+        although it never waits; see the class.
         """
-        holds = (token_id, holder_id, start_us, end_us, weight, event_id, revision, retract)
-        changes = (at_us, delta, seq)
-        if all(column is None for column in changes):
-            return self._engine.record_batch(*holds)
-        if self._namespace is not None and not native.computes_changes(self._namespace):
-            raise native.unknown_to_native("at_us, delta, seq")
-        return self._engine.record_batch(*holds, *changes)
+        return self._engine.record_batch(
+            *(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract),
+            *(at_us, delta, seq),
+        )
 
     async def record_start(
         self,
@@ -243,9 +236,8 @@ class AsyncTracker:
 
     async def deficits(self, as_of: Instant) -> list[Deficit]:
         """The keys whose balance is below 0 at some instant before `as_of`: something is missing there."""
-        if self._namespace is not None and not native.computes_changes(self._namespace):
-            return []  # it has refused every change
-        return await self._asked(partial(self._engine.deficits, us_from_argument("as_of", as_of)))
+        rows = await self._asked(partial(self._engine.deficits, us_from_argument("as_of", as_of)))
+        return [Deficit(*row) for row in rows]
 
     async def holder(
         self,

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,29 +164,21 @@ def _accepted(case: Case) -> list[Record]:
     return records
 
 
-def _engine(records: list[Record]) -> Callable[[], native.Aggregator]:
-    """The engine of this process; skips if it is native code that does not know the events of the case."""
+def _engine() -> native.Aggregator:
     namespace = native.namespace()
-    if not native.is_computable(namespace, map(HoldEvent.from_record, records)):
-        pytest.skip("the native code in use does not know changes of balance and seq")
-    return Aggregator if namespace is None else namespace.Aggregator
+    return Aggregator() if namespace is None else namespace.Aggregator()
 
 
 def _fields(record: Record) -> tuple[Any, ...]:
-    """The arguments of `record`: a change has no weight, and old native code takes no more than eight."""
+    """The arguments of `record`: a change has no weight."""
     event = HoldEvent.from_record(record)
-    fields = (*record[:4], None if event.is_change else event.weight, *record[5:8])
-    return (
-        fields
-        if record.at_us is None and not record.seq
-        else (*fields, record.at_us, event.delta, record.seq)
-    )
+    weight = None if event.is_change else event.weight
+    return (*record[:4], weight, *record[5:9], event.delta, record.seq)
 
 
 def test_the_tracker_gives_the_expected_rows(source: str, case: Case) -> None:
     del source
     records = _accepted(case)
-    _engine(records)
 
     async def asked() -> tuple[list[Row], int, int]:
         tracker = AsyncTracker()
@@ -202,13 +193,14 @@ def test_the_tracker_gives_the_expected_rows(source: str, case: Case) -> None:
 def test_an_aggregator_fed_one_by_one_and_merged_gives_the_expected_rows(source: str, case: Case) -> None:
     assert (native.namespace() is None) == (source == "none")
     records = _accepted(case)
-    make = _engine(records)
-    parts = [make(), make(), make()]
+    parts = [_engine(), _engine(), _engine()]
     for number, record in enumerate(records):
         parts[number % 3].record(*_fields(record))
     for part in parts[1:]:
         parts[0].merge(part)
-    assert parts[0].snapshot(*case.window).rows() == case.rows
+    snapshot = parts[0].snapshot(*case.window)
+    assert (snapshot.rows(), snapshot.deficits) == (case.rows, case.deficits)
+    assert len(parts[0].deficits(case.window[0])) == case.deficits
     assert parts[0].leaderboard(3, *case.window) == case.rows[:3]
     for row in case.rows[:20]:
         assert parts[0].holder(row[1], *case.window) == row
@@ -221,7 +213,7 @@ def _times(times: list[int | None]) -> array[int]:
 def test_columns_give_the_expected_rows(source: str, case: Case) -> None:
     del source
     records = _accepted(case)
-    aggregator = _engine(records)()
+    aggregator = _engine()
     columns: list[Any] = [
         [r.token_id for r in records],
         [r.holder_id for r in records],
@@ -231,22 +223,21 @@ def test_columns_give_the_expected_rows(source: str, case: Case) -> None:
         [r.event_id for r in records],
         array("q", [r.revision for r in records]),
         bytes([r.retract for r in records]),
+        _times([r.at_us for r in records]),
+        [_fields(r)[9] for r in records],
+        array("q", [r.seq for r in records]),
     ]
-    if any(r.at_us is not None or r.seq for r in records):
-        columns += [
-            _times([r.at_us for r in records]),
-            [HoldEvent.from_record(r).delta for r in records],
-            array("q", [r.seq for r in records]),
-        ]
     assert aggregator.record_batch(*columns) == len(records)
-    assert aggregator.snapshot(*case.window).rows() == case.rows
+    snapshot = aggregator.snapshot(*case.window)
+    assert (snapshot.rows(), snapshot.deficits) == (case.rows, case.deficits)
     namespace = native.namespace()
     if namespace is not None:
         as_of_us, from_us, closed_only = case.window
         once = namespace.score_columns(*columns, as_of_us=as_of_us, from_us=from_us, closed_only=closed_only)
-        assert once.rows() == case.rows
+        assert (once.rows(), once.deficits) == (case.rows, case.deficits)
         models = [HoldEvent.from_record(record) for record in records]
-        assert namespace.aggregate(models, *case.window).rows() == case.rows
+        once = namespace.aggregate(models, *case.window)
+        assert (once.rows(), once.deficits) == (case.rows, case.deficits)
 
 
 def test_the_command_line_gives_the_expected_rows(

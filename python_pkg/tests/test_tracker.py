@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from array import array
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
-from poh_holdmetrics import AsyncTracker, HoldEvent, HoldStat, Refused, Transfer, native, score_exact
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics import AsyncTracker, HoldEvent, HoldStat, Refused, Transfer
 from poh_holdmetrics.pure.columns import ABSENT_US
 
 NOW = datetime(2025, 7, 21, tzinfo=UTC)
@@ -198,8 +196,9 @@ TRANSFERS = [
 ]
 
 
-@pytest.mark.usefixtures("without_native")
-def test_transfers_become_balances_and_deficits() -> None:
+def test_transfers_become_balances_and_deficits(source: str) -> None:
+    del source
+
     async def scenario() -> None:
         tracker = AsyncTracker()
         assert await tracker.record_batch(TRANSFERS) == 5
@@ -220,29 +219,3 @@ def test_transfers_become_balances_and_deficits() -> None:
         assert snapshot.rows(n=1) == snapshot.rows(1)
 
     asyncio.run(scenario())
-
-
-class OldAggregator:
-    """Native code from before changes of balance: any call would be a wrong score."""
-
-    events = 0
-
-
-def test_native_code_that_does_not_know_changes_never_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    old = SimpleNamespace(Aggregator=OldAggregator)
-    monkeypatch.setattr(native, "namespace", lambda: old)
-    mark = HoldEvent.model_validate({"token_id": "T", "holder_id": "h", "start": 0, "seq": 1})
-
-    async def scenario() -> None:
-        tracker = AsyncTracker()
-        for event in (TRANSFERS[0], TRANSFERS[0].changes()[0], mark):
-            with pytest.raises(InputError, match=r"^at, delta, seq: not computed by .*POH_DISABLE_RUST=1"):
-                await tracker.record(event)
-        times = array("q", [0])
-        with pytest.raises(InputError, match=r"^at_us, delta, seq: not computed"):
-            await tracker.record_columns(["T"], ["h"], event_id=["1"], at_us=times, delta=array("d", [1]))
-        assert await tracker.deficits("2025-07-21") == []
-
-    asyncio.run(scenario())
-    # A list is scored at once, so pure Python can take the place of native code.
-    assert score_exact(TRANSFERS, as_of=20_000).score == "105"

@@ -9,9 +9,9 @@ use super::columns::{ColumnArguments, Columns};
 use super::found::refused_event;
 use super::snapshot::{Snapshot, row, rows};
 use super::table::Table;
-use super::{decimals, events, values};
-use crate::aggregator::{BatchRefusal, HoldAggregator};
-use crate::core::{Draft, Field, Refusal};
+use super::{decimals, events, integers, values};
+use crate::aggregator::{BatchRefusal, HoldAggregator, Question};
+use crate::core::{Deficit, Draft, Field, Refusal};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
@@ -222,6 +222,25 @@ impl Aggregator {
         })
     }
 
+    /// The keys whose balance is below 0 at some instant before `as_of_us`, by token and holder: tuples of
+    /// `token_id`, `holder_id`, the first such instant in microseconds, the balance there in steps of 1e-18, and
+    /// the event ids of the negative changes of that instant.
+    fn deficits<'py>(
+        &self,
+        py: Python<'py>,
+        as_of_us: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guarded("Aggregator.deficits", || {
+            let question = Question {
+                window: values::window(as_of_us, None, false)?,
+                token_id: None,
+            };
+            let found = detached(py, || self.inner.deficits(&question, None, usize::MAX))?;
+            let rows = found.rows.iter().map(|deficit| deficit_row(py, deficit));
+            PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+        })
+    }
+
     /// How many events were accepted, repeated ones included.
     #[getter]
     fn events(&self) -> u64 {
@@ -247,6 +266,18 @@ impl Aggregator {
             self.inner.holders()
         )
     }
+}
+
+fn deficit_row<'py>(py: Python<'py>, deficit: &Deficit) -> PyResult<Bound<'py, PyTuple>> {
+    let event_ids = deficit.event_ids.iter().map(|event_id| &**event_id);
+    (
+        &*deficit.token_id,
+        &*deficit.holder_id,
+        deficit.at.get(),
+        integers::from_balance(py, deficit.balance)?,
+        event_ids.collect::<Vec<_>>(),
+    )
+        .into_pyobject(py)
 }
 
 impl Aggregator {

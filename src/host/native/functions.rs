@@ -3,13 +3,13 @@
 //! Functions that take an aggregator are its methods under published names.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyList};
+use pyo3::types::PyList;
 
 use super::aggregator::Aggregator;
 use super::columns::{ColumnArguments, Columns};
 use super::snapshot::Snapshot;
 use super::table::Table;
-use super::{events, scoring, values};
+use super::{events, integers, scoring, values};
 use crate::aggregator::HoldAggregator;
 use crate::core::{self, Micros, Totals, Window};
 use crate::host::errors::{guarded, refused};
@@ -83,19 +83,12 @@ pub(super) fn merge_overlaps<'py>(
                     &*key.holder_id,
                     segment.start.get(),
                     segment.end.map(Micros::get),
-                    integer(py, segment.weight)?,
+                    integers::from_quantity(py, segment.weight)?,
                 ))?;
             }
         }
         Ok(segments)
     })
-}
-
-/// The steps of `quantity` as an `int`, which may exceed 128 bits.
-fn integer(py: Python<'_>, quantity: core::Quantity) -> PyResult<Bound<'_, PyAny>> {
-    let bytes = PyBytes::new(py, &quantity.steps().to_le_bytes::<32>());
-    py.get_type::<PyInt>()
-        .call_method1("from_bytes", (bytes, "little"))
 }
 
 /// Scores columns, or an Arrow table as the only argument: all holders in leaderboard order.

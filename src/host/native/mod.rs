@@ -17,6 +17,7 @@ mod events;
 mod found;
 mod functions;
 mod instants;
+mod integers;
 mod memo;
 mod owned;
 mod scoring;
@@ -29,7 +30,7 @@ use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
 
 /// The version of this namespace that the Python package checks.
-const API: u32 = 1;
+const API: u32 = 2;
 
 /// Fills `module` with `__version__`, `API`, `Aggregator`, `Snapshot` and the functions.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

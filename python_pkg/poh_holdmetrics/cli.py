@@ -198,7 +198,7 @@ def _write_deficits(path: Path, deficits: Sequence[Deficit]) -> None:
             "token_id": deficit.token_id,
             "holder_id": deficit.holder_id,
             "at": instants.text_from_us(deficit.at_us),
-            "balance": str(wads.decimal_from_wad(deficit.balance)),
+            "balance": f"{wads.decimal_from_wad(deficit.balance):f}",
             "event_ids": deficit.event_ids,
         }
         for deficit in deficits

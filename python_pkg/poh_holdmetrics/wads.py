@@ -112,7 +112,8 @@ def decimal_from_wad(wad: int) -> Decimal:
     """The weight or change as a Decimal without trailing zeros and without an exponent."""
     whole, part = divmod(abs(wad), WAD)
     size = Decimal(whole) if part == 0 else Decimal(f"{whole}.{part:018d}".rstrip("0"))
-    return size if wad >= 0 else -size
+    # A minus sign would round to the precision of the context.
+    return size if wad >= 0 else size.copy_negate()
 
 
 def wad_from_decimal(weight: Decimal) -> int:

@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from poh_holdmetrics import wads
@@ -99,11 +99,12 @@ def test_a_double_and_its_shortest_decimal_are_one_weight(value: float) -> None:
     assert wads.wad_from_value("weight", value) == wads.wad_from_text("weight", repr(value))
 
 
-@given(st.integers(0, 2**128 - 1))
+@given(st.integers(1 - 2**128, 2**128 - 1))
+@example(1 - 2**128)
 def test_a_wad_survives_the_decimal_that_models_keep(wad: int) -> None:
-    weight = wads.decimal_from_wad(wad)
-    assert wads.wad_from_decimal(weight) == wad
-    assert wads.wad_from_text("weight", str(weight)) == wad
+    delta = wads.decimal_from_wad(wad)
+    assert wads.wad_from_decimal(delta) == wad
+    assert wads.wad_from_text("delta", str(delta), signed=True) == wad
 
 
 @given(st.integers(0, 2**200))

@@ -4,7 +4,6 @@
 use anyhow::Context;
 use rayon::ThreadPoolBuilder;
 
-use super::exit::Exit;
 use crate::aggregator::BatchScorer;
 use crate::core::Window;
 use crate::input::{self, ReadOptions, Source};
@@ -51,19 +50,19 @@ impl Scorer {
 }
 
 fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
-    if request.lists_deficits {
-        return Err(Exit::usage(
-            "--deficits: the native scorer only counts them; add --engine python",
-        ));
-    }
-    let scorer = BatchScorer::new();
+    let scorer = if request.lists_deficits {
+        BatchScorer::new().listing_deficits()
+    } else {
+        BatchScorer::new()
+    };
     let outcome = input::read(request.sources, request.options, || scorer.lane())?;
     let pool = ThreadPoolBuilder::new()
         .num_threads(request.options.threads.get())
         .build()
         .context("the threads of the scorer cannot be started")?;
     let lanes = outcome.sinks;
-    let snapshot = pool.install(|| scorer.finish(lanes, &request.window, request.top));
+    let (snapshot, deficits) =
+        pool.install(|| scorer.finish_with_deficits(lanes, &request.window, request.top));
     let report = outcome.report;
     let refused = report.refused.into_iter().map(|refusal| RefusedLine {
         file: refusal.file,
@@ -75,7 +74,7 @@ fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         accepted: report.accepted,
         refused: refused.collect(),
         leaderboard: Box::new(snapshot),
-        deficits: Vec::new(),
+        deficits: deficits.iter().map(DeficitRow::from).collect(),
     })
 }
 
@@ -84,6 +83,7 @@ fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
 fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     use std::ops::ControlFlow;
 
+    use crate::cli::exit::Exit;
     use crate::host::audit::{Audit, Counts};
     use crate::host::interpreter::Settings;
     use crate::input::{OnError, raw};

@@ -6,6 +6,7 @@ mod arbitrary;
 mod naive;
 
 mod batch;
+mod deficits;
 mod live;
 mod properties;
 mod windows;

@@ -28,11 +28,11 @@ use parquet::schema::parser::parse_message_type;
 use crate::support::{AS_OF, Folder, gzip, holders, run, run_with_input, score};
 
 /// 2025-07-21T00:00:00Z in seconds.
-const START: i64 = 1_753_056_000;
+pub(crate) const START: i64 = 1_753_056_000;
 
-type Columns = Vec<(&'static str, ArrayRef)>;
+pub(crate) type Columns = Vec<(&'static str, ArrayRef)>;
 
-fn column(array: impl Array + 'static) -> ArrayRef {
+pub(crate) fn column(array: impl Array + 'static) -> ArrayRef {
     Arc::new(array)
 }
 
@@ -110,7 +110,7 @@ fn ipc_stream(batch: &RecordBatch) -> Vec<u8> {
 }
 
 /// The same columns as Parquet, as an Arrow file and as an Arrow stream.
-fn files(folder: &Folder, columns: &Columns) -> [PathBuf; 3] {
+pub(crate) fn files(folder: &Folder, columns: &Columns) -> [PathBuf; 3] {
     let batch = batch(columns);
     [
         folder.file("a.parquet", parquet(&batch, WriterProperties::default())),

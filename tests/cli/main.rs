@@ -5,9 +5,11 @@ mod golden;
 #[path = "../support/journal_writer.rs"]
 mod journal_writer;
 
+mod change_columns;
 mod columns;
 mod config;
 mod conformance;
+mod forms;
 mod fuzz_seeds;
 mod generate;
 mod journal;
@@ -15,3 +17,4 @@ mod published_cases;
 mod score;
 mod score_errors;
 mod support;
+mod transfer_files;

@@ -70,6 +70,65 @@ async fn what_a_file_states_arrives_and_refused_lines_are_listed_with_their_plac
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_is_one_row_of_the_summary_and_one_refusal() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let long = "x".repeat(300);
+    let transfer = |from: &str, to: &str, second: i64| {
+        format!("T,{from},{to},{},2,e{second}\n", second * 1_000)
+    };
+    let rows = [
+        transfer("", "a", 1),
+        transfer("a", "b", 2),
+        // The server refuses both changes.
+        transfer(&format!("{long}1"), &format!("{long}2"), 3),
+        transfer("", "", 4),
+        transfer("b", "0x0000000000000000000000000000000000000000", 5),
+    ];
+    let file = folder.path().join("transfers.csv");
+    let header = "token_id,from_id,to_id,at,amount,event_id\n";
+    std::fs::write(&file, header.to_owned() + &rows.concat()).expect("a file");
+    let rejects = folder.path().join("rejects.jsonl");
+    let place = folder.path().join("place");
+    for batch in ["1", "2", "3", "1000"] {
+        let arguments = [
+            "send",
+            text(&file),
+            "--rejects",
+            text(&rejects),
+            "--batch",
+            batch,
+        ];
+        let sent = run(&service, &arguments);
+        assert_eq!(said(&sent), "3 events acknowledged, 2 lines refused\n");
+        let listed = std::fs::read_to_string(&rejects).expect("a list");
+        let mut lines: Vec<_> = listed
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"))
+            .map(|refused| refused["line"].as_u64().expect("a line"))
+            .collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [4, 5], "{listed}");
+    }
+    let arguments = [
+        "send",
+        text(&file),
+        "--rejects",
+        text(&rejects),
+        "--resume",
+        text(&place),
+    ];
+    run(&service, &arguments);
+    let again = run(&service, &arguments);
+    assert_eq!(
+        said(&again),
+        "0 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    );
+    let expected = [("b", "6"), ("a", "2")].map(|(holder, score)| (holder.into(), score.into()));
+    assert_eq!(scores(&service).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_list_refused_lines_fail_the_run_after_all_else_is_sent() {
     let folder = tempdir().expect("a folder");
     let service = Service::start(&folder.path().join("data"), &[]);

@@ -93,14 +93,17 @@ impl Ledger {
 
     /// All rows of `batch` are done; `ack` is the acknowledgement of its events, if it has any.
     pub(super) fn settle(&mut self, batch: RowBatch, ack: Option<Ack>) -> anyhow::Result<()> {
-        self.done += batch.rows() as u64;
+        self.done += batch.rows;
         let mut refused = batch.refused;
         if let Some(ack) = ack {
-            self.accepted += ack.accepted;
             self.is_durable &= ack.is_durable || ack.accepted == 0;
             for RefusedRow { row, reason } in ack.refused {
                 let rows = row.map_or(0..batch.lines.len(), |row| row..row + 1);
                 for line in batch.lines.get(rows).unwrap_or_default() {
+                    // The changes of one transfer may both be refused.
+                    if refused.last().is_some_and(|last| last.line == *line) {
+                        continue;
+                    }
                     refused.push(RefusedLine {
                         file: Arc::clone(&batch.file),
                         line: *line,
@@ -110,6 +113,7 @@ impl Ledger {
             }
         }
         self.refused += refused.len() as u64;
+        self.accepted += batch.rows - refused.len() as u64;
         if let Some((path, file)) = &mut self.rejects {
             write_refusals(&refused, ListFormat::Jsonl, file).map_err(Exit::output(Some(path)))?;
         }

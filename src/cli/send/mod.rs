@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     /// at its end
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// Lines per batch; a server lists at most 1024 refusals of one
+    /// Events per batch, two for a transfer; a server lists at most 1024 refusals of one
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u64).range(1..=1_024))]
     batch: u64,
     /// Give up after this many seconds without an answer from the server
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sources,
         format: arguments.input_format,
         progress,
-        rows_max: usize::try_from(arguments.batch).expect("at most 1,024"),
+        events_max: usize::try_from(arguments.batch).expect("at most 1,024"),
         skipped: beginning.skipped,
     };
     let reader = std::thread::spawn(move || reader.run(&sender));

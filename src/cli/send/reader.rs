@@ -12,7 +12,8 @@ use crate::output::RefusedLine;
 /// A batch is closed at this size, however few events it has.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 
-/// Rows of one file in order: events to be sent, and lines that are refused before that.
+/// Rows of one file in order: their events to be sent, two of a transfer, and lines that are refused before
+/// that.
 pub(super) struct RowBatch {
     pub(super) file: Arc<str>,
     file_index: usize,
@@ -20,6 +21,8 @@ pub(super) struct RowBatch {
     /// The line of each event.
     pub(super) lines: Vec<u64>,
     pub(super) refused: Vec<RefusedLine>,
+    /// Rows of this batch.
+    pub(super) rows: u64,
     /// Rows of the file up to the last one of this batch.
     pub(super) rows_done: u64,
 }
@@ -29,8 +32,8 @@ pub(super) struct Reader {
     pub(super) sources: Vec<Source>,
     pub(super) format: InputFormat,
     pub(super) progress: Arc<Progress>,
-    /// Rows of a batch.
-    pub(super) rows_max: usize,
+    /// Events of a batch, unless the first row has more.
+    pub(super) events_max: usize,
     /// Rows at the beginning of each source that are done already.
     pub(super) skipped: Vec<u64>,
 }
@@ -49,7 +52,7 @@ impl Reader {
             if row.file_index != open.file_index {
                 let full = std::mem::replace(&mut open, self.empty_batch(row.file_index));
                 rows = 0;
-                if full.rows() > 0 {
+                if full.rows > 0 {
                     send(full)?;
                 }
             }
@@ -57,14 +60,20 @@ impl Reader {
             if rows <= self.skipped[row.file_index] {
                 return ControlFlow::Continue(());
             }
+            // Never more, because a server lists the refusals of only so many.
+            let events = row.events.as_ref().map_or(0, |events| events.len());
+            if open.events.len() + events > self.events_max && open.rows > 0 {
+                let next = self.empty_batch(open.file_index);
+                send(std::mem::replace(&mut open, next))?;
+            }
             open.push(row, rows);
-            if open.rows() < self.rows_max && open.events.bytes() < BATCH_BYTES_MAX {
+            if open.len() < self.events_max && open.events.bytes() < BATCH_BYTES_MAX {
                 return ControlFlow::Continue(());
             }
             let next = self.empty_batch(open.file_index);
             send(std::mem::replace(&mut open, next))
         })?;
-        if open.rows() > 0 {
+        if open.rows > 0 {
             let _ = send(open);
         }
         Ok(())
@@ -77,6 +86,7 @@ impl Reader {
             events: Batch::default(),
             lines: Vec::new(),
             refused: Vec::new(),
+            rows: 0,
             rows_done: 0,
         }
     }
@@ -85,6 +95,7 @@ impl Reader {
 impl RowBatch {
     /// Adds row `rows` of the file.
     fn push(&mut self, row: SourceRow<'_>, rows: u64) {
+        self.rows += 1;
         self.rows_done = rows;
         match row.events {
             Ok(events) => {
@@ -101,8 +112,8 @@ impl RowBatch {
         }
     }
 
-    /// Rows of this batch.
-    pub(super) fn rows(&self) -> usize {
-        self.lines.len() + self.refused.len()
+    /// Events and refused lines.
+    fn len(&self) -> usize {
+        self.events.len() + self.refused.len()
     }
 }

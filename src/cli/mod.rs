@@ -40,6 +40,11 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 the run failed; 2 bad arguments 
 const TWO_STATES: &str = "run and serve are two processes with two states: a script shares nothing with a \
     service and reaches it as any client does, over gRPC or HTTP.";
 
+/// What a line of a file may be.
+const EVENT_FIELDS: &str = "A line is a hold (token_id, holder_id, start, end, weight, seq), a change of balance \
+    (token_id, holder_id, at, delta, event_id) or a transfer (token_id, from_id, to_id, at, amount, event_id). \
+    With an event_id, revision and retract correct and withdraw it.";
+
 /// Exact hold scores: how much was held for how long.
 #[derive(Debug, Parser)]
 #[command(name = "main_holdmetrics", version, after_help = EXIT_CODES)]
@@ -50,8 +55,8 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Score files of hold events into a leaderboard
-    #[command(after_help = EXIT_CODES)]
+    /// Score files of holds, changes of balance and transfers into a leaderboard
+    #[command(after_help = format!("{EVENT_FIELDS}\n\n{EXIT_CODES}"))]
     Score(score::Arguments),
     /// Run the service: gRPC and HTTP in front of a durable store
     #[command(after_help = format!("{TWO_STATES}\n\n{EXIT_CODES}"))]

@@ -14,7 +14,7 @@ pub(super) struct WindowArguments {
     /// Start of the window: a time with an offset, a date or milliseconds [default: unlimited]
     #[arg(long, value_name = "T", value_parser = instant, allow_negative_numbers = true)]
     from: Option<Micros>,
-    /// Leave out open holds: the time after a key's last mark
+    /// Leave out what is open: the time after a key's last mark, or last change of balance
     #[arg(long)]
     closed_only: bool,
 }

@@ -20,7 +20,9 @@ use super::layout::SECTOR;
 use super::preallocation::{
     Preallocation, create_zeroed, is_full, is_out_of_descriptors, write_zeros,
 };
-use super::segment::{self, FRAMES_OFFSET, SEAL_RESERVE, SegmentHeader, UNFINISHED_SUFFIX};
+use super::segment::{
+    self, FRAMES_OFFSET, SEAL_RESERVE, SegmentHeader, UNFINISHED_SUFFIX, VERSION,
+};
 use super::vfs::VfsFile;
 
 /// Where the next frame is written.
@@ -102,6 +104,7 @@ impl Appender {
         bytes: u64,
     ) -> Result<Self, JournalError> {
         let header = SegmentHeader {
+            version: VERSION,
             index: 1,
             first: journal.options.first_sequence,
             salt: salt(&journal)?,
@@ -213,10 +216,12 @@ impl Appender {
         Ok((length, sync))
     }
 
-    /// Makes sure that the segment has space for a frame of so many bytes; starts a new one if not.
+    /// Makes sure that the segment has space for a frame of so many bytes, and the current format version, by
+    /// which an older program tells a later one from damage; starts a new segment if not.
     fn ensure_space(&mut self, bytes: u64) -> Result<(), AppendError> {
         self.clear_dirty_bytes()?;
-        if self.position.end + bytes + SEAL_RESERVE <= self.position.bytes {
+        let is_current = self.position.header.version == VERSION;
+        if is_current && self.position.end + bytes + SEAL_RESERVE <= self.position.bytes {
             return Ok(());
         }
         let journal = &*self.journal;
@@ -240,6 +245,7 @@ impl Appender {
             full_or_failed(path, "created")(error)
         })?;
         let header = SegmentHeader {
+            version: VERSION,
             index: self.position.header.index + 1,
             first: self.position.next,
             salt,

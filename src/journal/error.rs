@@ -106,7 +106,7 @@ pub enum JournalError {
     },
     /// A later version of this program wrote the journal.
     #[error(
-        "{}: segment {segment} has format version {found}, and this program reads version {}: use \
+        "{}: segment {segment} has format version {found}, and this program reads versions up to {}: use \
          the version of main_holdmetrics that wrote it",
         folder.display(),
         segment::VERSION

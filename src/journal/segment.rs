@@ -9,8 +9,9 @@ use super::layout::{SECTOR, SECTOR_BYTES, u32_at, u64_at};
 pub(super) const FRAMES_OFFSET: u64 = 2 * SECTOR;
 /// Space at the end of every segment that is reserved for the seal after its last frame.
 pub(super) const SEAL_RESERVE: u64 = SECTOR;
-/// The only format version.
-pub(super) const VERSION: u32 = 1;
+/// The format version that is written. Version 1 is read too: its events are neither changes of balance nor have
+/// they a `seq`, so a segment of it gets no more events.
+pub(super) const VERSION: u32 = 2;
 /// Suffix of a file without a header yet; such files are removed when a journal is opened.
 pub(super) const UNFINISHED_SUFFIX: &str = ".new";
 
@@ -22,6 +23,8 @@ const CHECKSUM_OFFSET: usize = SECTOR_BYTES - 4;
 /// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
+    /// From 1 to [`VERSION`].
+    pub(super) version: u32,
     /// Counted from 1 over the life of the store.
     pub(super) index: u64,
     /// Number of its first event.
@@ -52,7 +55,8 @@ impl SegmentHeader {
             return Err(HeaderError::Checksum);
         }
         match u32_at(sector, 8) {
-            VERSION => Ok(Self {
+            version @ 1..=VERSION => Ok(Self {
+                version,
                 salt: u32_at(sector, 12),
                 index: u64_at(sector, 16),
                 first: u64_at(sector, 24),
@@ -68,7 +72,7 @@ impl SegmentHeader {
         let mut bytes = [0; 2 * SECTOR_BYTES];
         let (one, other) = bytes.split_at_mut(SECTOR_BYTES);
         one[..8].copy_from_slice(&MAGIC);
-        one[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        one[8..12].copy_from_slice(&self.version.to_le_bytes());
         one[12..16].copy_from_slice(&self.salt.to_le_bytes());
         one[16..24].copy_from_slice(&self.index.to_le_bytes());
         one[24..32].copy_from_slice(&self.first.to_le_bytes());
@@ -105,6 +109,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_header_is_detected() {
         let header = SegmentHeader {
+            version: VERSION,
             index: 3,
             first: 70,
             salt: 0x1234_5678,
@@ -128,8 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn a_header_need_not_record_the_size_of_its_file() {
+    fn a_header_of_version_1_need_not_record_the_size_of_its_file() {
         let header = SegmentHeader {
+            version: 1,
             index: 1,
             first: 1,
             salt: 5,
@@ -137,6 +143,7 @@ mod tests {
             file_bytes: None,
         };
         let bytes = header.bytes();
+        assert_eq!(u32_at(&bytes, 8), 1);
         assert_eq!(bytes[36..44], [0; 8]);
         assert_eq!(
             SegmentHeader::parse(bytes.first_chunk().unwrap()),

@@ -4,9 +4,9 @@
 
 use super::defect::Defect;
 
-/// The format version that is written. Version 1 is read too: there, each key had an entry of its
-/// own, and the keys were not counted.
-pub(super) const VERSION: u32 = 2;
+/// The format version that is written. Older ones are read too: no claim of version 2 is a change of balance or has
+/// a `seq`; in version 1, each key had an entry of its own, and the keys were not counted.
+pub(super) const VERSION: u32 = 3;
 /// Version, last covered event, entries, sum of checksums, keys. Their CRC-32C follows.
 const FIELDS_BYTES: usize = 4 + 8 + 8 + 8 + 8;
 
@@ -103,9 +103,9 @@ impl Metadata {
             .ok_or(DecodeError::Damaged)?;
         let (fields, rest) = rest.as_chunks::<8>();
         let [applied, entries, sum, keys] = match (u32::from_le_bytes(*version), fields) {
-            (VERSION, [applied, entries, sum, keys]) => [applied, entries, sum, keys],
+            (2 | VERSION, [applied, entries, sum, keys]) => [applied, entries, sum, keys],
             (1, [applied, entries, sum]) => [applied, entries, sum, entries],
-            (1 | VERSION, _) => return Err(DecodeError::Damaged),
+            (1 | 2 | VERSION, _) => return Err(DecodeError::Damaged),
             (version, _) => return Err(DecodeError::Version(version)),
         }
         .map(|field| u64::from_le_bytes(*field));

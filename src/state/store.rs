@@ -305,6 +305,7 @@ mod tests {
     use redb::backends::FileBackend;
 
     use super::super::entry::EntryKeys;
+    use super::super::metadata::VERSION;
     use super::*;
 
     fn open(file: &std::fs::File) -> Store {
@@ -320,44 +321,72 @@ mod tests {
         tokens
     }
 
-    #[test]
-    fn a_state_of_version_1_is_read_and_continued_in_the_current_version() {
-        let one = |token_id| Entry {
+    fn one(token_id: &str) -> Entry<'_> {
+        Entry {
             holder_id: "h",
             keys: EntryKeys::One {
                 token_id,
                 claims: b"claims",
             },
-        };
-        let file = tempfile::tempfile().unwrap();
-        let mut store = open(&file);
-        store.write(["a", "b"].map(one), Some(7)).unwrap();
-        // The metadata of version 1 has no number of keys.
-        let TableChecksum { entries, sum, .. } = store.metadata.checksum;
-        let mut metadata = 1_u32.to_le_bytes().to_vec();
-        metadata.extend(
-            [7, entries, sum]
-                .iter()
-                .flat_map(|field| field.to_le_bytes()),
-        );
+        }
+    }
+
+    /// Writes metadata of this version with the fields of the state's own.
+    fn write_metadata(store: &Store, version: u32, fields: &[u64]) {
+        let mut metadata = version.to_le_bytes().to_vec();
+        metadata.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
         metadata.extend(crc32c::crc32c(&metadata).to_le_bytes());
         let transaction = store.database.begin_write().unwrap();
         let mut table = transaction.open_table(METADATA).unwrap();
         table.insert((), metadata.as_slice()).unwrap();
         drop(table);
         transaction.commit().unwrap();
-        drop(store);
+    }
 
+    #[test]
+    fn a_state_of_an_older_version_is_read_and_continued_in_the_current_version() {
+        for version in [1, 2] {
+            let file = tempfile::tempfile().unwrap();
+            let mut store = open(&file);
+            store.write(["a", "b"].map(one), Some(7)).unwrap();
+            let TableChecksum { entries, keys, sum } = store.metadata.checksum;
+            // That of version 1 has no number of keys.
+            let fields = [7, entries, sum, keys];
+            let fields = &fields[..if version == 1 { 3 } else { 4 }];
+            write_metadata(&store, version, fields);
+            drop(store);
+
+            let mut store = open(&file);
+            let contents = |applied_sequence, keys| Contents {
+                applied_sequence,
+                keys,
+            };
+            assert_eq!(store.verify().unwrap(), contents(7, 2));
+            store.write([one("c")], Some(8)).unwrap();
+            drop(store);
+            let store = open(&file);
+            assert_eq!(store.verify().unwrap(), contents(8, 3));
+            assert_eq!(tokens(&store), ["a", "b", "c"]);
+            let transaction = store.database.begin_read().unwrap();
+            let metadata = transaction.open_table(METADATA).unwrap();
+            let metadata = metadata.get(()).unwrap().unwrap();
+            assert_eq!(metadata.value()[..4], VERSION.to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn a_state_of_a_later_version_is_refused_by_name() {
+        let file = tempfile::tempfile().unwrap();
         let mut store = open(&file);
-        let contents = |applied_sequence, keys| Contents {
-            applied_sequence,
-            keys,
-        };
-        assert_eq!(store.verify().unwrap(), contents(7, 2));
-        store.write([one("c")], Some(8)).unwrap();
+        store.write([one("a")], Some(7)).unwrap();
+        write_metadata(&store, VERSION + 1, &[7, 1, 0, 1, 0]);
         drop(store);
-        let store = open(&file);
-        assert_eq!(store.verify().unwrap(), contents(8, 3));
-        assert_eq!(tokens(&store), ["a", "b", "c"]);
+        let backend = FileBackend::new(file).unwrap();
+        let refused = Store::open(backend, Path::new("state.redb")).err();
+        let refused = refused.expect("it is refused").to_string();
+        assert!(
+            refused.starts_with("state.redb: the state has format version 4, and this program"),
+            "{refused}"
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! The bytes on disk: journals of version 1 stay readable, and are what the documentation draws.
+//! The bytes on disk: journals of each version stay readable, and are what the documentation draws.
 //!
-//! `fixture/v1` was written once, by the first version that had a journal. It is never
-//! written anew; a version 2 gets a folder of its own. `HOLDMETRICS_NEW_FIXTURE=1` writes one where
-//! there is none.
+//! `fixture/v1` was written once, by the first version that had a journal, `fixture/v2` by the first that took
+//! changes of balance. They are never written anew; a version 3 gets a folder of its own.
+//! `HOLDMETRICS_NEW_FIXTURE=1` writes one where there is none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,23 @@ use std::sync::Arc;
 
 use crate::contents::replayed;
 use crate::journal_writer::{batch, options, submit, writer};
-use poh_holdmetrics_rust::core::{Draft, EventBatch, Micros, Wad, encoding};
+use poh_holdmetrics_rust::core::{Delta, Draft, EventBatch, Micros, Wad, encoding};
 use poh_holdmetrics_rust::journal::{EventFrame, Journal, JournalError, RealVfs, read_damaged};
 use poh_holdmetrics_rust::output::write_event;
 use tempfile::TempDir;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal/fixture/v1")
+/// The version that is written.
+const CURRENT: u32 = 2;
+
+fn fixture(version: u32) -> PathBuf {
+    let name = format!("tests/journal/fixture/v{version}");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 /// The fixture's journal in a folder of its own.
-fn copied_fixture() -> TempDir {
+fn copied_fixture(version: u32) -> TempDir {
     let copy = tempfile::tempdir().expect("a temporary folder");
-    for path in segments(&fixture().join("journal")) {
+    for path in segments(&fixture(version).join("journal")) {
         fs::copy(&path, copy.path().join(path.file_name().expect("a name"))).expect("room");
     }
     copy
@@ -48,8 +52,8 @@ fn write(folder: &Path, batches: impl IntoIterator<Item = EventBatch>) {
     writer.close();
 }
 
-/// Events of every kind, in batches.
-fn batches() -> Vec<EventBatch> {
+/// Events of every kind that this version has, in batches.
+fn batches(version: u32) -> Vec<EventBatch> {
     let at = |text| Some(Micros::parse(text).expect("an instant"));
     let weight = |text| Some(Wad::parse(text).expect("a weight"));
     let nul = "\0".repeat(600);
@@ -60,7 +64,7 @@ fn batches() -> Vec<EventBatch> {
         end: at("2025-07-21T00:00:10.000001Z"),
         ..Draft::default()
     };
-    let drafts = [
+    let mut drafts = vec![
         closed,
         Draft {
             weight: weight("340282366920938463463.374607431768211455"),
@@ -97,6 +101,38 @@ fn batches() -> Vec<EventBatch> {
             ..closed
         },
     ];
+    if version > 1 {
+        let change = Draft {
+            token_id: "punk/1",
+            holder_id: "höl\"der",
+            at: at("2025-07-21T00:00:00Z"),
+            event_id: Some("0xabc:8"),
+            ..Draft::default()
+        };
+        let delta = |text| Some(Delta::parse(text).expect("a delta"));
+        drafts.extend([
+            Draft {
+                delta: delta("0.5"),
+                ..change
+            },
+            Draft {
+                delta: delta("-1"),
+                revision: 1,
+                ..change
+            },
+            Draft {
+                end: None,
+                seq: 5,
+                weight: weight("2"),
+                ..closed
+            },
+            Draft {
+                start: None,
+                seq: u64::try_from(i64::MAX).expect("it is positive"),
+                ..closed
+            },
+        ]);
+    }
     // One batch of each, then all at once, then enough for some segments.
     let mut batches = Vec::new();
     for draft in &drafts {
@@ -125,50 +161,79 @@ fn lines(batches: &[EventBatch]) -> String {
 }
 
 #[test]
-fn a_journal_of_version_1_opens_and_holds_what_it_held() {
-    let folder = fixture();
-    if std::env::var_os("HOLDMETRICS_NEW_FIXTURE").is_some() && !folder.exists() {
-        write(&folder.join("journal"), batches());
-        fs::write(folder.join("events.jsonl"), lines(&batches())).expect("a disk with room");
-    }
-    let expected = fs::read_to_string(folder.join("events.jsonl")).expect("it is committed");
-    assert_eq!(expected, lines(&batches()));
-
-    let copy = copied_fixture();
-    let opened = Journal::open(Arc::new(RealVfs), copy.path(), options()).expect("it is whole");
-    assert!(opened.report.was_closed && opened.report.segments > 2);
-    assert_eq!(replayed(&opened.journal, 1).len(), expected.lines().count());
-    let mut text = Vec::new();
-    let visit = |frame: EventFrame<'_>| {
-        for event in encoding::events(frame.payload) {
-            write_event(&event.expect("whole events"), &mut text).expect("memory takes it");
+fn a_journal_of_each_version_opens_and_holds_what_it_held() {
+    for version in 1..=CURRENT {
+        let folder = fixture(version);
+        let batches = batches(version);
+        if std::env::var_os("HOLDMETRICS_NEW_FIXTURE").is_some() && !folder.exists() {
+            write(&folder.join("journal"), batches.clone());
+            fs::write(folder.join("events.jsonl"), lines(&batches)).expect("a disk with room");
         }
-        Ok::<_, JournalError>(())
-    };
-    read_damaged(&RealVfs, copy.path(), 0, visit).expect("it is whole");
-    assert_eq!(String::from_utf8(text).expect("JSON is text"), expected);
+        let expected = fs::read_to_string(folder.join("events.jsonl")).expect("it is committed");
+        assert_eq!(expected, lines(&batches));
+
+        let copy = copied_fixture(version);
+        let opened = Journal::open(Arc::new(RealVfs), copy.path(), options()).expect("it is whole");
+        assert!(opened.report.was_closed && opened.report.segments > 2);
+        assert_eq!(replayed(&opened.journal, 1).len(), expected.lines().count());
+        let mut text = Vec::new();
+        let visit = |frame: EventFrame<'_>| {
+            for event in encoding::events(frame.payload) {
+                write_event(&event.expect("whole events"), &mut text).expect("memory takes it");
+            }
+            Ok::<_, JournalError>(())
+        };
+        read_damaged(&RealVfs, copy.path(), 0, visit).expect("it is whole");
+        assert_eq!(String::from_utf8(text).expect("JSON is text"), expected);
+    }
 }
 
-#[test]
-fn a_journal_whose_headers_say_no_length_goes_on_with_some_that_do() {
-    let folder = copied_fixture();
-    let before = segments(folder.path());
-    let more = 8;
-    write(
-        folder.path(),
-        (100..100 + more).map(|number| batch(number, 1, 600)),
-    );
-    let after = segments(folder.path());
-    assert!(after.len() > before.len() + 1);
-    for (position, path) in after.iter().enumerate() {
-        let bytes = fs::read(path).expect("a segment");
-        let is_old = position < before.len();
-        let expected = if is_old { 0 } else { bytes.len() as u64 };
-        assert_eq!(u64_at(&bytes, 36), expected);
+/// A journal with room for events in its only segment, as a program that knew only version 1 left it.
+fn empty_journal_of_version_1() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), []);
+    let path = &segments(folder.path())[0];
+    let mut bytes = fs::read(path).expect("a segment");
+    for copy in [0, 512] {
+        bytes[copy + 8..copy + 12].copy_from_slice(&1_u32.to_le_bytes());
+        let checksum = checksum(0, &bytes[copy..copy + 508]);
+        bytes[copy + 508..copy + 512].copy_from_slice(&checksum.to_le_bytes());
     }
-    let opened = Journal::open(Arc::new(RealVfs), folder.path(), options()).expect("it is whole");
-    let events: u64 = batches().iter().map(|batch| u64::from(batch.count())).sum();
-    assert_eq!(replayed(&opened.journal, 1).len() as u64, events + more);
+    fs::write(path, bytes).expect("a disk with room");
+    folder
+}
+
+/// An older program must find the version in the header before it finds an event that it does not know.
+#[test]
+fn a_journal_of_version_1_goes_on_in_segments_of_the_current_version() {
+    for (folder, held) in [
+        (copied_fixture(1), batches(1)),
+        (empty_journal_of_version_1(), Vec::new()),
+    ] {
+        let contents = || -> Vec<Vec<u8>> {
+            let paths = segments(folder.path()).into_iter();
+            paths
+                .map(|path| fs::read(path).expect("a segment"))
+                .collect()
+        };
+        let before = contents();
+        write(folder.path(), []);
+        assert!(contents() == before, "there was nothing to write");
+        let more = 8;
+        write(
+            folder.path(),
+            (100..100 + more).map(|number| batch(number, 1, 20)),
+        );
+        let after = contents();
+        let (old, new) = after.split_at(before.len());
+        assert!(old == before && !new.is_empty());
+        assert!(old.iter().all(|segment| u32_at(segment, 8) == 1));
+        assert!(new.iter().all(|segment| u32_at(segment, 8) == CURRENT));
+        let opened = Journal::open(Arc::new(RealVfs), folder.path(), options());
+        let events: u64 = held.iter().map(|batch| u64::from(batch.count())).sum();
+        let journal = opened.expect("it is whole").journal;
+        assert_eq!(replayed(&journal, 1).len() as u64, events + more);
+    }
 }
 
 /// CRC-32C a bit at a time, begun with `seed`.
@@ -189,7 +254,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// Reads a closed journal by `docs/journal-format.md` alone, with nothing of the journal's own code;
 /// the payloads in it, one after the other.
-fn payloads_by_the_documentation(folder: &Path, says_lengths: bool) -> Vec<u8> {
+fn payloads_by_the_documentation(folder: &Path, version: u32) -> Vec<u8> {
     let mut next = 1;
     let mut chain = 0;
     let mut payloads = Vec::new();
@@ -206,12 +271,12 @@ fn payloads_by_the_documentation(folder: &Path, says_lengths: bool) -> Vec<u8> {
             "the header stands there twice"
         );
         assert_eq!(&bytes[..8], b"holdjrnl");
-        assert_eq!(u32_at(&bytes, 8), 1, "the version");
+        assert_eq!(u32_at(&bytes, 8), version);
         let salt = u32_at(&bytes, 12);
         assert_eq!(u64_at(&bytes, 16), index);
         assert_eq!(u64_at(&bytes, 24), next);
         assert_eq!(u32_at(&bytes, 32), chain);
-        let length = if says_lengths { bytes.len() } else { 0 };
+        let length = if version > 1 { bytes.len() } else { 0 };
         assert_eq!(u64_at(&bytes, 36), length as u64);
         assert!(bytes[44..508].iter().all(|byte| *byte == 0));
         chain = u32_at(&bytes, 508);
@@ -248,12 +313,19 @@ fn payloads_by_the_documentation(folder: &Path, says_lengths: bool) -> Vec<u8> {
 
 #[test]
 fn the_bytes_are_those_that_the_documentation_draws() {
-    let written: Vec<_> = batches()
-        .iter()
-        .flat_map(|batch| batch.bytes().to_vec())
-        .collect();
-    assert!(payloads_by_the_documentation(&fixture().join("journal"), false) == written);
+    let written = |version| -> Vec<u8> {
+        let batches = batches(version);
+        batches
+            .iter()
+            .flat_map(EventBatch::bytes)
+            .copied()
+            .collect()
+    };
+    for version in 1..=CURRENT {
+        let journal = fixture(version).join("journal");
+        assert!(payloads_by_the_documentation(&journal, version) == written(version));
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    write(folder.path(), batches());
-    assert!(payloads_by_the_documentation(folder.path(), true) == written);
+    write(folder.path(), batches(CURRENT));
+    assert!(payloads_by_the_documentation(folder.path(), CURRENT) == written(CURRENT));
 }

@@ -1,4 +1,4 @@
-//! `POST /hold`: one event, an array of events, or a stream of lines.
+//! `POST /hold`, also called `POST /transfers`: one event, an array of events, or a stream of lines.
 //!
 //! A stream is read no faster than its events become durable: a request holds the batches in flight, one chunk
 //! of its body, and the line that is being read. Events are decoded by `input`, as those of files.
@@ -36,6 +36,8 @@ enum Format {
 }
 
 /// Stores events
+///
+/// Holds, changes of balance and transfers, in any mixture.
 #[utoipa::path(
     post,
     path = "/hold",
@@ -43,7 +45,20 @@ enum Format {
     request_body(
         description = "One event, an array of events, or one event per line. The body may be compressed with gzip or zstd (a window of at most 8 MiB).",
         content(
-            (super::openapi::HoldEvents = "application/json"),
+            (super::event_schema::Events = "application/json", examples(
+                ("hold" = (summary = "A closed hold", value = json!({
+                    "token_id": "gold", "holder_id": "ann",
+                    "start": "2025-07-21T00:00:00Z", "end": "2025-07-22T00:00:00Z", "weight": "2.5"
+                }))),
+                ("change" = (summary = "A change of balance", value = json!({
+                    "token_id": "gold", "holder_id": "ann",
+                    "at": "2025-07-21T00:00:00Z", "delta": "-0.5", "event_id": "0x5c:1"
+                }))),
+                ("transfer" = (summary = "A transfer", value = json!({
+                    "token_id": "gold", "from_id": "ann", "to_id": "bob",
+                    "at": "2025-07-21T00:00:00Z", "amount": "0.5", "event_id": "0x5c:1"
+                })))
+            )),
             (String = "application/x-ndjson"),
         )
     ),
@@ -64,6 +79,43 @@ pub(super) async fn hold(
         Format::Lines => lines(&context, body).await,
     }?;
     Ok(Json(result).into_response())
+}
+
+/// Stores transfers
+///
+/// Another path of `POST /hold`, which takes transfers too. A transfer is stored whole: the balances of both
+/// parties change, or none.
+#[utoipa::path(
+    post,
+    path = "/transfers",
+    tag = "events",
+    request_body(
+        description = "One transfer, an array of transfers, or one transfer per line, as in `POST /hold`.",
+        content(
+            (super::event_schema::Events = "application/json", example = json!([
+                {
+                    "token_id": "gold", "to_id": "ann",
+                    "at": "2025-07-20T00:00:00Z", "amount": "10", "event_id": "0x5b:0"
+                },
+                {
+                    "token_id": "gold", "from_id": "ann", "to_id": "bob",
+                    "at": "2025-07-21T00:00:00Z", "amount": "0.5", "event_id": "0x5c:1"
+                }
+            ])),
+            (String = "application/x-ndjson"),
+        )
+    ),
+    responses(
+        (status = 200, description = "All accepted transfers are durable; refused ones are listed.", body = UploadResult),
+    ),
+    security(("api_key" = ["write"]))
+)]
+pub(super) async fn transfers(
+    context: State<ServerContext>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    hold(context, headers, body).await
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Problem> {

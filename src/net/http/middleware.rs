@@ -111,7 +111,7 @@ fn outcome(status: u16) -> Outcome {
 /// What a request to a route needs; routes that are not listed need a key.
 pub(super) fn need(route: &str) -> Need {
     match route {
-        "/hold" => Need::Key(Scope::Write),
+        "/hold" | "/transfers" => Need::Key(Scope::Write),
         "/stats" | "/leaderboard" | "/holders/{holder_id}" | "/deficits" => Need::Key(Scope::Read),
         "/metrics" => Need::Key(Scope::Metrics),
         "/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs/" | "/docs/{*rest}" => {

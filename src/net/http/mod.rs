@@ -1,12 +1,13 @@
 //! HTTP: the same service as gRPC in JSON, for scripts, browsers and monitoring.
 //!
 //! Read in this order: [`middleware`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
-//! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores out),
-//! [`status`] (monitoring), [`problem`] (errors), [`openapi`] (the contract).
+//! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
+//! out), [`status`] (monitoring), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
 
 mod content_encoding;
 mod deficits;
 mod etag;
+mod event_schema;
 mod hold;
 mod lines;
 mod middleware;
@@ -55,6 +56,7 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .layer(CompressionLayer::new())
         // Not compressed: the layer answers 406 after the handler has run, when events are stored already.
         .routes(routes!(hold::hold))
+        .routes(routes!(hold::transfers))
         .split_for_parts();
     openapi::complete(&mut document, |path| match middleware::need(path) {
         Need::Key(scope) => context.access.is_open(scope),

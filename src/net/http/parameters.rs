@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use super::openapi::Time;
+use super::event_schema::Time;
 use super::problem::Problem;
 use crate::core::{Micros, Window};
 use crate::engine::Question;

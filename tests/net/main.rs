@@ -7,6 +7,7 @@ mod faulty;
 
 mod access;
 mod calls;
+mod changes;
 mod failures;
 mod generated;
 mod grpc_events;

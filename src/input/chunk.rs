@@ -50,7 +50,7 @@ impl Chunk {
     }
 }
 
-/// Passes the events of one line to `take`: two of a transfer between two holders, one of any other line.
+/// Passes the events of one row to `take`: two of a transfer between two holders, one of any other row.
 #[inline]
 pub(super) fn with_events<T>(
     draft: Draft<'_>,
@@ -79,9 +79,9 @@ pub(super) fn visit_jsonl<B>(
             continue;
         }
         match jsonl::event_from_line(bytes) {
-            Ok(parsed) => with_events(parsed.draft(), |events| {
-                visit(line, events.map_err(RefusalReason::from))
-            })?,
+            Ok(parsed) => {
+                parsed.with_events(|events| visit(line, events.map_err(RefusalReason::from)))?
+            }
             Err(reason) => visit(line, Err(reason))?,
         }
     }
@@ -97,9 +97,9 @@ pub(super) fn visit_csv<B>(
 ) -> ControlFlow<B> {
     splitter.rows(block, |row| {
         match row.cells.and_then(|cells| header.event(cells)) {
-            Ok(parsed) => with_events(parsed.draft(), |events| {
-                visit(row.line, events.map_err(RefusalReason::from))
-            }),
+            Ok(parsed) => {
+                parsed.with_events(|events| visit(row.line, events.map_err(RefusalReason::from)))
+            }
             Err(reason) => visit(row.line, Err(reason)),
         }
     })

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::parsed::{ParsedEvent, check_given, decimal, integer, present, time};
+use super::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, present, time};
 use super::{JsonError, RefusalReason};
 use crate::core::{Delta, Field, Micros, Refusal, TimeError, Wad, WeightError};
 use crate::excerpt::literal;
@@ -66,6 +66,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     fn slot(&mut self, key: &[u8]) -> Option<&mut Option<&'a str>> {
         Some(match key {
             b"token_id" => &mut self.token_id,
@@ -100,27 +101,42 @@ impl<'a> Fields<'a> {
             event_id: self.event_id.map(event_id).transpose()?,
             revision: self.revision()?,
             retract: self.retract()?,
+            change: if self.at.is_some() || self.delta.is_some() {
+                Some(self.change()?)
+            } else {
+                None
+            },
+            seq: self.seq()?,
+        })
+    }
+
+    #[inline(never)]
+    fn change(&self) -> Result<Box<ParsedChange<'a>>, Refusal> {
+        Ok(Box::new(ParsedChange {
             at: instant(Field::At, self.at)?,
             delta: number(Field::Delta, self.delta, Delta::parse)?,
-            seq: self.seq()?,
-            from_id: None,
-            to_id: None,
-            amount: None,
-        })
+            ..ParsedChange::default()
+        }))
     }
 
     #[inline(never)]
     fn transfer(&self) -> Result<ParsedEvent<'a>, Refusal> {
         check_given(|field| self.raw(field.name()).is_some())?;
+        let token_id = id(Field::TokenId, self.token_id)?;
+        let from_id = party(Field::FromId, self.from_id)?;
+        let to_id = party(Field::ToId, self.to_id)?;
         Ok(ParsedEvent {
-            token_id: id(Field::TokenId, self.token_id)?,
-            from_id: party(Field::FromId, self.from_id)?,
-            to_id: party(Field::ToId, self.to_id)?,
+            token_id,
             event_id: self.event_id.map(event_id).transpose()?,
             revision: self.revision()?,
             retract: self.retract()?,
-            at: instant(Field::At, self.at)?,
-            amount: number(Field::Amount, self.amount, Wad::parse)?,
+            change: Some(Box::new(ParsedChange {
+                from_id,
+                to_id,
+                at: instant(Field::At, self.at)?,
+                amount: number(Field::Amount, self.amount, Wad::parse)?,
+                ..ParsedChange::default()
+            })),
             seq: self.seq()?,
             ..ParsedEvent::default()
         })
@@ -427,12 +443,13 @@ mod tests {
         let line = br#"{"token_id":"T","holder_id":"h","at":"1970-01-01T00:00:01Z","delta":-2.50,
             "event_id":"e","seq":7,"from_id":null,"amount":null}"#;
         let parsed = event_from_line(line).unwrap();
-        assert_eq!(parsed.at.map(Micros::get), Some(1_000_000));
+        let draft = parsed.draft();
+        assert_eq!(draft.at.map(Micros::get), Some(1_000_000));
         assert_eq!(
-            parsed.delta.map(|delta| delta.to_string()),
+            draft.delta.map(|delta| delta.to_string()),
             Some("-2.5".to_owned())
         );
-        assert_eq!((parsed.seq, parsed.draft().is_transfer()), (7, false));
+        assert_eq!((draft.seq, draft.is_transfer()), (7, false));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::core::event::INTEGER_MAX;
-use crate::core::{Delta, Draft, Field, Micros, Refusal, TimeError, Wad, WeightError};
+use crate::core::{Delta, Draft, Event, Field, Micros, Refusal, TimeError, Wad, WeightError};
 
 /// The parsed fields; texts are borrowed from the line if they stand there unescaped.
 #[derive(Debug, Default)]
@@ -19,9 +19,16 @@ pub(crate) struct ParsedEvent<'a> {
     pub(super) event_id: Option<Cow<'a, str>>,
     pub(super) revision: u64,
     pub(super) retract: bool,
+    pub(super) seq: u64,
+    /// In memory of its own: few lines have one, and it would double the size of what is moved for each.
+    pub(super) change: Option<Box<ParsedChange<'a>>>,
+}
+
+/// The fields that only a change of balance or a transfer has.
+#[derive(Debug, Default)]
+pub(super) struct ParsedChange<'a> {
     pub(super) at: Option<Micros>,
     pub(super) delta: Option<Delta>,
-    pub(super) seq: u64,
     pub(super) from_id: Option<Cow<'a, str>>,
     pub(super) to_id: Option<Cow<'a, str>>,
     pub(super) amount: Option<Wad>,
@@ -32,6 +39,40 @@ impl ParsedEvent<'_> {
     #[inline]
     #[must_use]
     pub(crate) fn draft(&self) -> Draft<'_> {
+        let hold = self.hold();
+        match self.change.as_deref() {
+            None => hold,
+            Some(change) => Draft {
+                at: change.at,
+                delta: change.delta,
+                from_id: change.from_id.as_deref(),
+                to_id: change.to_id.as_deref(),
+                amount: change.amount,
+                ..hold
+            },
+        }
+    }
+
+    /// Passes the events to `take`: two of a transfer between two holders, one of anything else.
+    #[inline]
+    pub(super) fn with_events<T>(
+        &self,
+        take: impl FnOnce(Result<&[Event<'_>], Refusal>) -> T,
+    ) -> T {
+        if self.change.is_none() {
+            return match self.hold().check() {
+                Ok(event) => take(Ok(std::slice::from_ref(&event))),
+                Err(refusal) => take(Err(refusal)),
+            };
+        }
+        match self.draft().events() {
+            Ok(events) => take(Ok(&events)),
+            Err(refusal) => take(Err(refusal)),
+        }
+    }
+
+    #[inline]
+    fn hold(&self) -> Draft<'_> {
         Draft {
             token_id: &self.token_id,
             holder_id: &self.holder_id,
@@ -41,12 +82,8 @@ impl ParsedEvent<'_> {
             event_id: self.event_id.as_deref(),
             revision: self.revision,
             retract: self.retract,
-            at: self.at,
-            delta: self.delta,
             seq: self.seq,
-            from_id: self.from_id.as_deref(),
-            to_id: self.to_id.as_deref(),
-            amount: self.amount,
+            ..Draft::default()
         }
     }
 }

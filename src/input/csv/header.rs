@@ -9,7 +9,7 @@ use crate::excerpt::quoted;
 use crate::input::blocks::Block;
 use crate::input::error::{HOLDER_COLUMNS, TIME_COLUMNS};
 use crate::input::format::BOM;
-use crate::input::parsed::{ParsedEvent, check_given, decimal, integer, time};
+use crate::input::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, time};
 use crate::input::{InputError, RefusalReason};
 
 /// The column of each field.
@@ -124,13 +124,22 @@ impl CsvHeader {
             event_id: cell(cells, self.event_id),
             revision: self.revision(cells)?,
             retract: self.retract(cells)?,
+            change: if is_given(self.at) || is_given(self.delta) {
+                Some(self.change(cells)?)
+            } else {
+                None
+            },
+            seq: self.seq(cells)?,
+        })
+    }
+
+    #[inline(never)]
+    fn change<'a>(&self, cells: Cells<'a>) -> Result<Box<ParsedChange<'a>>, Refusal> {
+        Ok(Box::new(ParsedChange {
             at: instant(Field::At, cells, self.at)?,
             delta: number(Field::Delta, cells, self.delta, Delta::parse)?,
-            seq: self.seq(cells)?,
-            from_id: None,
-            to_id: None,
-            amount: None,
-        })
+            ..ParsedChange::default()
+        }))
     }
 
     #[inline(never)]
@@ -138,13 +147,16 @@ impl CsvHeader {
         check_given(|field| cell(cells, self.column(field.name())).is_some())?;
         Ok(ParsedEvent {
             token_id: id(Field::TokenId, cells, Some(self.token_id))?,
-            from_id: cell(cells, self.from_id),
-            to_id: cell(cells, self.to_id),
             event_id: cell(cells, self.event_id),
             revision: self.revision(cells)?,
             retract: self.retract(cells)?,
-            at: instant(Field::At, cells, self.at)?,
-            amount: number(Field::Amount, cells, self.amount, Wad::parse)?,
+            change: Some(Box::new(ParsedChange {
+                from_id: cell(cells, self.from_id),
+                to_id: cell(cells, self.to_id),
+                at: instant(Field::At, cells, self.at)?,
+                amount: number(Field::Amount, cells, self.amount, Wad::parse)?,
+                ..ParsedChange::default()
+            })),
             seq: self.seq(cells)?,
             ..ParsedEvent::default()
         })

@@ -30,9 +30,7 @@ pub(crate) fn by_definition(sent: &[Sent], as_of: Micros) -> Vec<Short> {
     let mut short_keys = Vec::new();
     for ((holder, token), claims) in naive::keys(sent) {
         let facts = naive::in_force(&claims);
-        let is_short = |at: &Micros| *at < as_of && naive::balance(&facts, *at) < 0;
-        let times = facts.iter().filter_map(naive::change_time);
-        let Some(first) = times.filter(is_short).min() else {
+        let Some(first) = naive::first_deficit(&facts, as_of) else {
             continue;
         };
         let falls = changes(&claims).into_iter();

@@ -43,6 +43,14 @@ fn check(case: &Path, threads: &str) {
     for field in ["read", "accepted", "holders"] {
         assert_eq!(found[field], expected[field], "{}: {field}", case.display());
     }
+    if !expected["deficits"].is_null() {
+        assert_eq!(
+            found["deficits"],
+            expected["deficits"],
+            "{}: deficits",
+            case.display()
+        );
+    }
     let refusals = |report: &Value| report["rejected"].as_array().expect("a list").clone();
     let (found, expected) = (refusals(&found), refusals(&expected));
     assert_eq!(

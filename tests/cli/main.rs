@@ -9,6 +9,7 @@ mod change_columns;
 mod columns;
 mod config;
 mod conformance;
+mod deficits;
 mod forms;
 mod fuzz_seeds;
 mod generate;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::arbitrary;
 use crate::faulty::FaultyVfs;
 use crate::naive::{self, Sent};
-use crate::support::{batch, scores, submit};
+use crate::support::{batch, question, scores, submit};
 use poh_holdmetrics_rust::core::Window;
 use poh_holdmetrics_rust::engine::{Engine, Options};
 use proptest::prelude::*;
@@ -41,6 +41,30 @@ fn growing() -> impl Strategy<Value = Vec<Sent>> {
     })
 }
 
+/// The number of deficits in a leaderboard, and their keys as a list.
+fn deficits(engine: &Engine, window: Window) -> (usize, Vec<(String, String)>) {
+    let count = engine.page(&question(window), None, 1).deficits;
+    let list = engine
+        .deficits(&question(window), None, usize::MAX)
+        .deficits;
+    let keys = list
+        .iter()
+        .map(|deficit| (deficit.token_id.to_string(), deficit.holder_id.to_string()));
+    (count, keys.collect())
+}
+
+fn deficits_by_definition(sent: &[Sent], window: Window) -> (usize, Vec<(String, String)>) {
+    let mut found: Vec<_> = naive::keys(sent)
+        .into_iter()
+        .filter(|(_, claims)| {
+            naive::first_deficit(&naive::in_force(claims), window.as_of).is_some()
+        })
+        .map(|((holder, token), _)| (token.to_owned(), holder.to_owned()))
+        .collect();
+    found.sort();
+    (found.len(), found)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -56,6 +80,7 @@ proptest! {
             let engine = open(&vfs);
             prop_assert_eq!(engine.gauges().state_lag_events, 0, "the state alone is asked");
             prop_assert_eq!(scores(&engine, window), naive::scores(&sent[..done], &window));
+            prop_assert_eq!(deficits(&engine, window), deficits_by_definition(&sent[..done], window));
             let end = sent.len().min(done + size);
             if done < end {
                 let events = sent[done..end].iter().map(Sent::event);

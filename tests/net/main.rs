@@ -8,6 +8,7 @@ mod faulty;
 mod access;
 mod calls;
 mod changes;
+mod deficits;
 mod failures;
 mod generated;
 mod grpc_events;

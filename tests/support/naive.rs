@@ -137,7 +137,7 @@ fn stated(fact: &Fact) -> Stated {
     }
 }
 
-pub(crate) fn change_time(fact: &Fact) -> Option<Micros> {
+fn change_time(fact: &Fact) -> Option<Micros> {
     match *fact {
         Fact::Change { at, .. } => Some(at),
         _ => None,
@@ -153,6 +153,14 @@ pub(crate) fn balance(facts: &[Fact], at: Micros) -> i128 {
         _ => 0,
     };
     facts.iter().map(each).sum()
+}
+
+/// The first instant before `as_of` at which the balance is below 0.
+pub(crate) fn first_deficit(facts: &[Fact], as_of: Micros) -> Option<Micros> {
+    let times = facts.iter().filter_map(change_time);
+    times
+        .filter(|at| *at < as_of && balance(facts, *at) < 0)
+        .min()
 }
 
 /// The effective weight or balance in steps; `None` if nothing is held.

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
-/// Bytes per block: 256 records.
+/// Bytes per block: 256 records of holds.
 const BLOCK_BYTES: usize = 12 << 10;
 /// Blocks per region: 12 MiB.
 const REGION_BLOCKS: usize = 1_024;
@@ -103,6 +103,14 @@ impl<T: Pod> Run<T> {
         self.len += 1;
     }
 
+    /// The value at `index`, below [`Self::len`].
+    #[inline]
+    pub(super) fn get<'a>(&self, arena: &'a Arena, index: usize) -> &'a T {
+        let bytes = arena.bytes(self.blocks[index / Self::BLOCK]);
+        let at = index % Self::BLOCK * size_of::<T>();
+        bytemuck::from_bytes(&bytes[at..at + size_of::<T>()])
+    }
+
     /// All values, in several slices.
     pub(super) fn slices<'a>(&'a self, arena: &'a Arena) -> impl Iterator<Item = &'a [T]> {
         let mut left = self.len;
@@ -122,19 +130,22 @@ mod tests {
     #[test]
     fn runs_of_different_kinds_share_an_arena_and_come_back_in_order() {
         let mut arena = Arena::default();
-        let (mut words, mut triples) = (Run::<u64>::default(), Run::<[u64; 6]>::default());
+        let (mut words, mut sixes) = (Run::<u64>::default(), Run::<[u64; 6]>::default());
         for value in 0..10_000 {
             words.push(&mut arena, value);
             if value % 3 == 0 {
-                triples.push(&mut arena, [value; 6]);
+                sixes.push(&mut arena, [value; 6]);
             }
         }
         let words: Vec<u64> = words.slices(&arena).flatten().copied().collect();
         assert!(words.into_iter().eq(0..10_000));
-        assert_eq!(triples.len(), 3_334);
-        let triples: Vec<_> = triples.slices(&arena).flatten().copied().collect();
+        assert_eq!(sixes.len(), 3_334);
+        for index in [0, 255, 256, 3_333] {
+            assert_eq!(sixes.get(&arena, index), &[3 * index as u64; 6]);
+        }
+        let sixes: Vec<_> = sixes.slices(&arena).flatten().copied().collect();
         assert!(
-            triples
+            sixes
                 .into_iter()
                 .eq((0..10_000).step_by(3).map(|value| [value; 6]))
         );

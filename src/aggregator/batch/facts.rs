@@ -9,52 +9,41 @@ use std::cmp::Reverse;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use super::balance::{self, Change, Repeats, Shortfall};
+use super::balance::{self, Change, Repeats, Shortfall, Step};
 use super::id_hash::IdHash;
-use super::lane::LargeClaim;
+use super::lane::{Lane, OtherClaim};
+use super::ledger::SignedPlace;
 use super::sweep::{Span, Sweep};
 use crate::core::window::length;
 use crate::core::{Fact, Mark, Micros, Quantity, Standing, Totals, Window};
 
-/// The changes of one key, and room for more.
-pub(super) struct Changes<'a> {
-    /// A slot for every claim that may be a change.
-    slots: &'a mut [Change],
-    /// The number of changes, which are in the first slots.
-    count: usize,
+/// The place of a change among the lanes.
+#[derive(Clone, Copy)]
+pub(super) struct ChangePlace {
+    pub(super) lane: u32,
+    pub(super) movement: SignedPlace,
 }
 
-impl<'a> Changes<'a> {
-    pub(super) fn new(slots: &'a mut [Change], count: usize) -> Self {
-        Self { slots, count }
+impl ChangePlace {
+    #[inline]
+    fn id(self, lanes: &[Lane<'_>]) -> IdHash {
+        lanes[self.lane as usize].id(self.movement)
     }
 
-    pub(super) fn all(&mut self) -> &mut [Change] {
-        &mut self.slots[..self.count]
+    #[inline]
+    fn change(self, lanes: &[Lane<'_>]) -> Change {
+        lanes[self.lane as usize].change(self.movement)
     }
-
-    fn push(&mut self, change: Change) {
-        self.slots[self.count] = change;
-        self.count += 1;
-    }
-
-    fn remove(&mut self, index: usize) {
-        self.count -= 1;
-        self.slots[index] = self.slots[self.count];
-    }
-}
-
-/// A fact or a claim of a key, other than a closed hold and a change at revision 0.
-pub(super) enum Other<'a> {
-    Plain(Fact),
-    Large(&'a LargeClaim),
 }
 
 /// The totals of one key after another; its buffers are reused.
-#[derive(Default)]
-pub(super) struct FactScorer {
+pub(super) struct FactScorer<'a> {
+    lanes: &'a [Lane<'a>],
+    window: Window,
     repeats: Repeats,
     claims: HashMap<IdHash, Standing, RandomState>,
+    changes: Vec<Change>,
+    steps: Vec<Step>,
     marks: Vec<(Micros, Mark)>,
     holds: Vec<Span>,
     levels: Vec<Span<Quantity>>,
@@ -62,27 +51,51 @@ pub(super) struct FactScorer {
     level_sweep: Sweep<Quantity>,
 }
 
-impl FactScorer {
-    /// The totals of a key, and its first shortfall; the `changes` in force are left sorted by time.
-    pub(super) fn score<'o>(
+impl<'a> FactScorer<'a> {
+    pub(super) fn new(lanes: &'a [Lane<'a>], window: &Window) -> Self {
+        Self {
+            lanes,
+            window: *window,
+            repeats: Repeats::default(),
+            claims: HashMap::default(),
+            changes: Vec::new(),
+            steps: Vec::new(),
+            marks: Vec::new(),
+            holds: Vec::new(),
+            levels: Vec::new(),
+            hold_sweep: Sweep::default(),
+            level_sweep: Sweep::default(),
+        }
+    }
+
+    /// The totals of a key with `closed` holds inside the window and these `changes` at revision 0, and its first
+    /// shortfall.
+    pub(super) fn score(
         &mut self,
         closed: &[Span],
-        changes: &mut Changes<'_>,
-        others: impl Iterator<Item = Other<'o>>,
-        window: &Window,
+        changes: &[ChangePlace],
+        others: impl ExactSizeIterator<Item = OtherClaim>,
     ) -> (Totals, Option<Shortfall>) {
+        let lanes = self.lanes;
         self.holds.clear();
         self.holds.extend_from_slice(closed);
-        self.marks.clear();
-        changes.count = self.repeats.drop_from(changes.all());
-        self.add_others(changes, others, window);
-        self.add_curve(window);
-        if changes.count == 0 {
+        self.steps.clear();
+        let ids = changes.iter().map(|change| change.id(lanes));
+        if others.len() == 0 && !self.repeats.may_be_in(ids) {
+            let changes = changes.iter().map(|change| change.change(lanes));
+            self.steps.extend(changes.map(Step::from));
+        } else {
+            self.settle(changes, others);
+            self.steps
+                .extend(self.changes.iter().copied().map(Step::from));
+            self.add_curve();
+        }
+        if self.steps.is_empty() {
             return (self.hold_sweep.totals(&mut self.holds), None);
         }
         if self.holds.is_empty() {
             let mut totals = Totals::ZERO;
-            let shortfall = balance::stretches(changes.all(), window, |span| {
+            let shortfall = balance::stretches(&mut self.steps, &self.window, |span| {
                 totals += Totals::of_quantity(span.weight, length(span.start, span.end));
             });
             return (totals, shortfall);
@@ -94,90 +107,92 @@ impl FactScorer {
         });
         self.levels.clear();
         self.levels.extend(levels);
-        let shortfall = balance::stretches(changes.all(), window, |span| self.levels.push(span));
+        let shortfall = balance::stretches(&mut self.steps, &self.window, |span| {
+            self.levels.push(span);
+        });
         (self.level_sweep.totals(&mut self.levels), shortfall)
     }
 
-    fn add_others<'o>(
+    /// The changes in force of a key.
+    pub(super) fn changes_in_force(
         &mut self,
-        changes: &mut Changes<'_>,
-        others: impl Iterator<Item = Other<'o>>,
-        window: &Window,
-    ) {
+        changes: &[ChangePlace],
+        others: impl Iterator<Item = OtherClaim>,
+    ) -> &[Change] {
+        self.settle(changes, others);
+        &self.changes
+    }
+
+    /// Finds what is in force: the changes, and among `others` the holds and marks.
+    fn settle(&mut self, changes: &[ChangePlace], others: impl Iterator<Item = OtherClaim>) {
+        self.changes.clear();
+        let lanes = self.lanes;
+        self.changes
+            .extend(changes.iter().map(|change| change.change(lanes)));
+        balance::drop_repeats(&mut self.changes);
+        self.marks.clear();
         self.claims.clear();
-        for other in others {
-            match other {
-                Other::Plain(fact) => self.add_fact(None, fact, changes, window),
-                Other::Large(LargeClaim { id: None, standing }) => {
-                    if let Some(fact) = standing.fact {
-                        self.add_fact(None, fact, changes, window);
-                    }
-                }
-                Other::Large(LargeClaim {
-                    id: Some(id),
-                    standing,
-                }) => {
-                    let known = self.claims.entry(*id).or_insert(*standing);
+        for OtherClaim { id, standing } in others {
+            match (id, standing.fact) {
+                (Some(id), _) => {
+                    let known = self.claims.entry(id).or_insert(standing);
                     if standing.prevails_over(known) {
-                        *known = *standing;
+                        *known = standing;
                     }
                 }
+                (None, Some(fact)) => self.add_fact(None, fact),
+                (None, None) => {}
             }
         }
         if self.claims.is_empty() {
             return;
         }
-        self.settle(changes);
+        self.settle_shared_ids();
         let claims = std::mem::take(&mut self.claims);
         for (id, standing) in &claims {
             if let Some(fact) = standing.fact {
-                self.add_fact(Some(*id), fact, changes, window);
+                self.add_fact(Some(*id), fact);
             }
         }
         self.claims = claims;
     }
 
     /// Leaves each id that is among both the changes and the claims where it is in force.
-    fn settle(&mut self, changes: &mut Changes<'_>) {
-        let mut index = 0;
-        while let Some(Change { id, at, delta }) = changes.all().get(index).copied() {
+    fn settle_shared_ids(&mut self) {
+        self.changes.retain(|Change { id, at, delta }| {
+            let Some(claim) = self.claims.get(id) else {
+                return true;
+            };
+            let (at, delta) = (*at, *delta);
             let own = Standing {
                 revision: 0,
                 fact: Some(Fact::Change { at, delta }),
             };
-            match self.claims.get(&id) {
-                Some(standing) if own.prevails_over(standing) => {
-                    self.claims.remove(&id);
-                    index += 1;
-                }
-                Some(_) => changes.remove(index),
-                None => index += 1,
+            let prevails = own.prevails_over(claim);
+            if prevails {
+                self.claims.remove(id);
             }
-        }
+            prevails
+        });
     }
 
-    fn add_fact(
-        &mut self,
-        id: Option<IdHash>,
-        fact: Fact,
-        changes: &mut Changes<'_>,
-        window: &Window,
-    ) {
+    fn add_fact(&mut self, id: Option<IdHash>, fact: Fact) {
         match fact {
             Fact::Closed { start, end, weight } => {
                 let hold = Span { start, end, weight };
-                self.holds.extend(hold.clip(window));
+                self.holds.extend(hold.clip(&self.window));
             }
             Fact::Start { at, weight, seq } => self.marks.push((at, Mark::On { seq, weight })),
             Fact::Stop { at, seq } => self.marks.push((at, Mark::Off { seq })),
             Fact::Change { at, delta } => {
                 let id = id.expect("a change has an id");
-                changes.push(Change { id, at, delta });
+                self.changes.push(Change { id, at, delta });
             }
         }
     }
 
-    fn add_curve(&mut self, window: &Window) {
+    fn add_curve(&mut self) {
+        let window = &self.window;
         // By instant, the strongest mark of each instant first.
         self.marks
             .sort_unstable_by_key(|(at, mark)| (*at, Reverse(*mark)));

@@ -1,8 +1,8 @@
-//! The output of one reading thread: records, divided into partitions by the hash of their holder.
+//! The output of one reading thread: records and changes, divided into partitions by the hash of their holder.
 //!
 //! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written
-//! of each partition. What does not fit into a record is stored beside it: the sizes of changes in words of
-//! the arena, the rest, which is rare, in vectors.
+//! of each partition. Weights and claims that do not fit into a record are stored in vectors. The changes of
+//! all partitions refer to the movements of the lane, which are in the order in which they came.
 
 use std::hash::BuildHasher;
 
@@ -14,8 +14,10 @@ use super::arena::{Arena, Run};
 use super::balance::Change;
 use super::holder_code::HolderCode;
 use super::id_hash::{IdHash, IdHasher};
-use super::record::{Record, WideWeights};
-use crate::core::{Claim, ClosedHold, Event, EventSink, Fact, Standing};
+use super::ledger::{Entry, Ledger, LedgerKey, SignedPlace};
+use super::movement::{Movement, PackedMovement};
+use super::record::{Content, Record, WideWeights};
+use crate::core::{Claim, ClosedHold, Delta, Event, EventSink, Fact, Standing, TransferRow};
 
 /// Partitions of a run: enough that a partition of ten million events fits into a core's cache.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
@@ -30,6 +32,9 @@ pub struct Lane<'a> {
     /// Whether the text of ids is needed.
     keeps_ids: bool,
     partitions: Vec<Partition>,
+    movements: Run<PackedMovement>,
+    /// The last one of the movements.
+    last: Option<Movement>,
     arena: Arena,
 }
 
@@ -37,18 +42,28 @@ pub struct Lane<'a> {
 #[derive(Default)]
 struct Partition {
     records: Run<Record>,
-    /// The sizes of the changes, in the order of their records.
-    words: Run<u64>,
+    ledger: Ledger,
     wide: WideWeights,
-    large: Vec<LargeClaim>,
+    large: Vec<OtherClaim>,
     falls: Vec<(IdHash, Box<str>)>,
 }
 
-/// A claim that does not fit into a record.
-pub(super) struct LargeClaim {
+/// A claim that fits neither into a record nor into the ledger.
+#[derive(Clone, Copy)]
+pub(super) struct OtherClaim {
     /// `None` for a plain fact.
     pub(super) id: Option<IdHash>,
     pub(super) standing: Standing,
+}
+
+impl OtherClaim {
+    pub(super) const fn plain(fact: Fact) -> Self {
+        let standing = Standing {
+            revision: 0,
+            fact: Some(fact),
+        };
+        Self { id: None, standing }
+    }
 }
 
 impl<'a> Lane<'a> {
@@ -60,6 +75,8 @@ impl<'a> Lane<'a> {
             ids: scorer.ids,
             keeps_ids: scorer.lists_deficits,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
+            movements: Run::default(),
+            last: None,
             arena: Arena::default(),
         }
     }
@@ -74,12 +91,30 @@ impl<'a> Lane<'a> {
         self.partitions[partition].records.slices(&self.arena)
     }
 
-    /// The words of the changes of `partition`, in the order of their records.
-    pub(super) fn words(&self, partition: usize) -> impl Iterator<Item = &u64> {
-        self.partitions[partition]
-            .words
-            .slices(&self.arena)
-            .flatten()
+    /// The keys of `partition` that have changes at revision 0, by the number that their changes have.
+    pub(super) fn ledger_keys(&self, partition: usize) -> &[LedgerKey] {
+        self.partitions[partition].ledger.keys()
+    }
+
+    /// The changes of `partition` at revision 0, in several slices.
+    pub(super) fn entries(&self, partition: usize) -> impl Iterator<Item = &[Entry]> {
+        self.partitions[partition].ledger.entries(&self.arena)
+    }
+
+    /// The id of a change.
+    #[inline]
+    pub(super) fn id(&self, place: SignedPlace) -> IdHash {
+        self.movements.get(&self.arena, place.index()).id()
+    }
+
+    #[inline]
+    pub(super) fn change(&self, place: SignedPlace) -> Change {
+        let Movement { id, at, size } = self.movements.get(&self.arena, place.index()).get();
+        Change {
+            id,
+            at,
+            delta: Delta::new(size, place.is_negative()),
+        }
     }
 
     /// The weights of `partition` that do not fit into records.
@@ -87,11 +122,13 @@ impl<'a> Lane<'a> {
         &self.partitions[partition].wide
     }
 
-    /// The claim of `partition` at this index.
-    pub(super) fn large(&self, partition: usize, place: u64) -> Option<&LargeClaim> {
-        self.partitions[partition]
-            .large
-            .get(usize::try_from(place).ok()?)
+    /// The claim of `partition` at the index that its record has.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the place came from a memory size"
+    )]
+    pub(super) fn large(&self, partition: usize, place: u64) -> OtherClaim {
+        self.partitions[partition].large[place as usize]
     }
 
     /// The ids of the changes of `partition` by less than 0; none unless deficits are listed.
@@ -99,10 +136,20 @@ impl<'a> Lane<'a> {
         &self.partitions[partition].falls
     }
 
+    fn token_numbers(&mut self, token_ids: &[&str]) -> Vec<IdNumber> {
+        let numbers = token_ids.iter().map(|id| self.tokens.number(id));
+        numbers.collect()
+    }
+
+    #[inline]
+    fn hash(&self, holder: &HolderCode) -> u64 {
+        self.hasher.hash_one(holder.words)
+    }
+
     /// The partition that a holder belongs to.
     #[inline]
     fn place(&self, holder: &HolderCode) -> usize {
-        (self.hasher.hash_one(holder.words) >> (u64::BITS - PARTITION_BITS)) as usize
+        partition_of(self.hash(holder))
     }
 
     #[inline(always)]
@@ -110,58 +157,101 @@ impl<'a> Lane<'a> {
         clippy::inline_always,
         reason = "a call would hand the holder over through memory"
     )]
-    fn push_fact(&mut self, holder: HolderCode, token: IdNumber, fact: Fact) {
-        let place = self.place(&holder);
+    fn push(&mut self, place: usize, holder: HolderCode, token: IdNumber, content: Content) {
         let partition = &mut self.partitions[place];
-        let record = Record::of_fact(holder, token, fact, &mut partition.wide);
+        let record = Record::new(holder, token, content, &mut partition.wide);
         partition.records.push(&mut self.arena, record);
     }
 
-    #[inline]
-    fn push_change(&mut self, holder: HolderCode, token: IdNumber, change: &Change) {
-        let place = self.place(&holder);
-        let Partition { records, words, .. } = &mut self.partitions[place];
-        let record = Record::of_change(holder, token, change, |word| {
-            words.push(&mut self.arena, word);
-        });
-        records.push(&mut self.arena, record);
-    }
-
     #[inline(never)]
-    fn push_large(&mut self, holder: HolderCode, token: IdNumber, claim: LargeClaim) {
+    fn push_large(&mut self, holder: HolderCode, token: IdNumber, claim: OtherClaim) {
         let place = self.place(&holder);
-        let Partition { records, large, .. } = &mut self.partitions[place];
-        let record = Record::of_large(holder, token, large.len() as u64);
+        let large = &mut self.partitions[place].large;
         large.push(claim);
-        records.push(&mut self.arena, record);
+        let content = Content::Large(large.len() as u64 - 1);
+        self.push(place, holder, token, content);
     }
 
+    /// Adds a change at revision 0; `event_id` is the text of its id.
+    #[inline]
+    fn push_change(
+        &mut self,
+        holder: HolderCode,
+        token: IdNumber,
+        change: &Change,
+        event_id: &str,
+    ) {
+        let Change { id, at, delta } = *change;
+        let movement = Movement {
+            id,
+            at,
+            size: delta.size(),
+        };
+        if let Some(place) = self.movement(&movement, delta.is_negative()) {
+            self.keep_id_of(&holder, change, event_id);
+            self.push_entry(holder, token, place);
+        } else {
+            let standing = Standing {
+                revision: 0,
+                fact: Some(Fact::Change { at, delta }),
+            };
+            self.push_named(holder, token, (id, event_id), standing);
+        }
+    }
+
+    /// Adds a claim of the general kind.
     fn push_named(
         &mut self,
         holder: HolderCode,
         token: IdNumber,
-        event_id: &str,
+        (id, event_id): (IdHash, &str),
         standing: Standing,
     ) {
-        let id = self.ids.hash(event_id);
-        if self.keeps_ids
-            && let Some(Fact::Change { delta, .. }) = standing.fact
-            && delta.is_negative()
-        {
-            let place = self.place(&holder);
-            self.partitions[place].falls.push((id, event_id.into()));
+        if let Some(Fact::Change { at, delta }) = standing.fact {
+            self.keep_id_of(&holder, &Change { id, at, delta }, event_id);
         }
-        match standing {
-            Standing {
-                revision: 0,
-                fact: Some(Fact::Change { at, delta }),
-            } => self.push_change(holder, token, &Change { id, at, delta }),
-            _ => {
-                let id = Some(id);
-                self.push_large(holder, token, LargeClaim { id, standing });
-            }
+        let id = Some(id);
+        self.push_large(holder, token, OtherClaim { id, standing });
+    }
+
+    #[inline]
+    fn push_entry(&mut self, holder: HolderCode, token: IdNumber, movement: SignedPlace) {
+        let hash = self.hash(&holder);
+        let ledger = &mut self.partitions[partition_of(hash)].ledger;
+        let key = LedgerKey { holder, token };
+        let hash_holder = |holder: &HolderCode| self.hasher.hash_one(holder.words);
+        ledger.push(&mut self.arena, key, movement, hash, hash_holder);
+    }
+
+    /// The place of a movement, which is stored unless the last one is the same; `None` if there is no room.
+    #[inline]
+    fn movement(&mut self, movement: &Movement, is_negative: bool) -> Option<SignedPlace> {
+        if self.last.as_ref() == Some(movement) {
+            return SignedPlace::new(self.movements.len() - 1, is_negative);
+        }
+        let packed = PackedMovement::new(movement)?;
+        let place = SignedPlace::new(self.movements.len(), is_negative)?;
+        self.movements.push(&mut self.arena, packed);
+        self.last = Some(*movement);
+        Some(place)
+    }
+
+    /// Keeps the text of an id for the list of deficits, which has ids of changes by less than 0 alone.
+    #[inline]
+    fn keep_id_of(&mut self, holder: &HolderCode, change: &Change, event_id: &str) {
+        if self.keeps_ids && change.delta.is_negative() {
+            let place = self.place(holder);
+            self.partitions[place]
+                .falls
+                .push((change.id, event_id.into()));
         }
     }
+}
+
+/// The partition of a holder with this hash.
+#[inline]
+const fn partition_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - PARTITION_BITS)) as usize
 }
 
 impl EventSink for Lane<'_> {
@@ -170,16 +260,21 @@ impl EventSink for Lane<'_> {
         let holder = HolderCode::of(event.holder_id, &mut self.holders);
         let token = self.tokens.number(event.token_id);
         match event.claim {
-            Claim::Plain(fact) if Record::has_room_for(fact) => self.push_fact(holder, token, fact),
+            Claim::Plain(fact) if Record::has_room_for(fact) => {
+                self.push(self.place(&holder), holder, token, Content::Plain(fact));
+            }
             Claim::Plain(fact) => {
-                let standing = Standing {
-                    revision: 0,
-                    fact: Some(fact),
-                };
-                self.push_large(holder, token, LargeClaim { id: None, standing });
+                self.push_large(holder, token, OtherClaim::plain(fact));
             }
             Claim::Named { event_id, standing } => {
-                self.push_named(holder, token, event_id, standing);
+                let id = self.ids.hash(event_id);
+                match standing {
+                    Standing {
+                        revision: 0,
+                        fact: Some(Fact::Change { at, delta }),
+                    } => self.push_change(holder, token, &Change { id, at, delta }, event_id),
+                    _ => self.push_named(holder, token, (id, event_id), standing),
+                }
             }
         }
     }
@@ -189,13 +284,28 @@ impl EventSink for Lane<'_> {
         token_ids: &[&str],
         holds: impl Iterator<Item = ClosedHold<'a>>,
     ) {
-        let tokens: Vec<IdNumber> = token_ids
-            .iter()
-            .map(|token_id| self.tokens.number(token_id))
-            .collect();
+        let tokens = self.token_numbers(token_ids);
         for hold in holds {
             let holder = HolderCode::of(hold.holder_id(), &mut self.holders);
-            self.push_fact(holder, tokens[hold.token()], hold.fact());
+            let content = Content::Plain(hold.fact());
+            self.push(self.place(&holder), holder, tokens[hold.token()], content);
+        }
+    }
+
+    fn accept_transfers<'a>(
+        &mut self,
+        token_ids: &[&str],
+        transfers: impl Iterator<Item = TransferRow<'a>>,
+    ) {
+        let tokens = self.token_numbers(token_ids);
+        for transfer in transfers {
+            let (event_id, at) = (transfer.event_id(), transfer.at());
+            let id = self.ids.hash(event_id);
+            for (holder_id, delta) in transfer.deltas() {
+                let holder = HolderCode::of(holder_id, &mut self.holders);
+                let change = Change { id, at, delta };
+                self.push_change(holder, tokens[transfer.token()], &change, event_id);
+            }
         }
     }
 }

@@ -81,14 +81,27 @@ impl<'a> Numbering<'a> {
         self.holders.clear();
     }
 
-    /// The number of the record's key; reserves room for a closed hold, or for what may be a change.
+    /// The number of the record's key; reserves room for its closed hold if it is one.
+    #[inline]
+    pub(super) fn count(&mut self, record: &Record) -> u32 {
+        let number = self.number(record.holder(), record.token());
+        self.keys[number as usize].closed.end += u32::from(record.is_closed());
+        number
+    }
+
+    /// Reserves room for a change of the key with this number.
+    #[inline]
+    pub(super) fn count_change(&mut self, number: u32) {
+        self.keys[number as usize].changes.end += 1;
+    }
+
+    /// The number of a key.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a partition of 2^32 keys would be 240 GB"
     )]
-    pub(super) fn count(&mut self, record: &Record) -> u32 {
-        let (code, token) = (record.holder(), record.token());
+    pub(super) fn number(&mut self, code: HolderCode, token: IdNumber) -> u32 {
         let hash_key =
             |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.words, token.0));
         let entry = self.key_table.entry(
@@ -102,7 +115,7 @@ impl<'a> Numbering<'a> {
                 hash_key(&key.code, key.token)
             },
         );
-        let number = match entry {
+        match entry {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
                 let number = self.keys.len() as u32;
@@ -129,10 +142,6 @@ impl<'a> Numbering<'a> {
                 });
                 number
             }
-        };
-        let key = &mut self.keys[number as usize];
-        key.closed.end += u32::from(record.is_closed());
-        key.changes.end += u32::from(record.may_be_change());
-        number
+        }
     }
 }

@@ -10,14 +10,15 @@ use hashbrown::HashMap;
 
 use super::super::order::Leaders;
 use super::BatchScorer;
-use super::balance::Change;
-use super::facts::{Changes, FactScorer, Other};
+use super::balance::{Change, Shortfall};
+use super::facts::{ChangePlace, FactScorer};
 use super::id_hash::IdHash;
-use super::lane::Lane;
+use super::lane::{Lane, OtherClaim};
+use super::ledger::SignedPlace;
 use super::numbering::Numbering;
 use super::record::Content;
 use super::sweep::{Span, Sweep};
-use crate::core::{Deficit, Delta, Fact, HolderScore, Micros, Totals, Wad, Window};
+use crate::core::{Deficit, Fact, HolderScore, Micros, Totals, Wad, Window};
 
 /// Which holders of a partition are listed.
 #[derive(Clone, Copy)]
@@ -46,20 +47,31 @@ pub(super) struct PartitionScorer<'a> {
     numbering: Numbering<'a>,
     /// The key of each record, in the order of the records in the lanes.
     key_of_record: Vec<u32>,
+    /// The key of each key of the ledgers, in the order of the lanes.
+    key_of_ledger_key: Vec<u32>,
     spans: Vec<Span>,
-    changes: Vec<Change>,
+    changes: Vec<ChangePlace>,
     others: Vec<OtherContent>,
     sweep: Sweep,
-    facts: FactScorer,
+    facts: FactScorer<'a>,
     totals: Vec<Totals>,
 }
 
-/// The content of a record that is neither a closed hold nor a change at revision 0.
+/// The content of a record that is not a closed hold.
 struct OtherContent {
     key: u32,
     /// The lane that has its claim.
     lane: usize,
     content: Content,
+}
+
+impl OtherContent {
+    fn claim(&self, lanes: &[Lane<'_>], partition: usize) -> OtherClaim {
+        match self.content {
+            Content::Plain(fact) => OtherClaim::plain(fact),
+            Content::Large(place) => lanes[self.lane].large(partition, place),
+        }
+    }
 }
 
 impl<'a> PartitionScorer<'a> {
@@ -76,11 +88,12 @@ impl<'a> PartitionScorer<'a> {
             want,
             numbering: Numbering::new(&scorer.hasher),
             key_of_record: Vec::new(),
+            key_of_ledger_key: Vec::new(),
             spans: Vec::new(),
             changes: Vec::new(),
             others: Vec::new(),
             sweep: Sweep::default(),
-            facts: FactScorer::default(),
+            facts: FactScorer::new(lanes, window),
             totals: Vec::new(),
         }
     }
@@ -109,6 +122,18 @@ impl<'a> PartitionScorer<'a> {
                 self.key_of_record.push(self.numbering.count(record));
             }
         }
+        self.key_of_ledger_key.clear();
+        for lane in self.lanes {
+            let first = self.key_of_ledger_key.len();
+            for key in lane.ledger_keys(partition) {
+                let number = self.numbering.number(key.holder, key.token);
+                self.key_of_ledger_key.push(number);
+            }
+            for entry in lane.entries(partition).flatten() {
+                let number = self.key_of_ledger_key[first + entry.key()];
+                self.numbering.count_change(number);
+            }
+        }
     }
 
     /// Makes room for the facts of every key.
@@ -125,10 +150,9 @@ impl<'a> PartitionScorer<'a> {
         };
         self.spans.clear();
         self.spans.resize(spans as usize, no_span);
-        let no_change = Change {
-            id: IdHash::from_words(0, 0),
-            at: Micros::MIN,
-            delta: Delta::ZERO,
+        let no_change = ChangePlace {
+            lane: 0,
+            movement: SignedPlace::FIRST,
         };
         self.changes.clear();
         self.changes.resize(changes as usize, no_change);
@@ -141,7 +165,6 @@ impl<'a> PartitionScorer<'a> {
         let mut key_numbers = &self.key_of_record[..];
         for (number, lane) in self.lanes.iter().enumerate() {
             let wide = lane.wide(partition);
-            let mut words = lane.words(partition);
             for records in lane.records(partition) {
                 let (of_these, rest) = key_numbers.split_at(records.len());
                 key_numbers = rest;
@@ -154,9 +177,6 @@ impl<'a> PartitionScorer<'a> {
                                 self.spans[key.closed.add()] = Span { start, end, weight };
                             }
                         }
-                        Content::Change => {
-                            self.changes[key.changes.add()] = record.change(&mut words);
-                        }
                         content => self.others.push(OtherContent {
                             key: *key_number,
                             lane: number,
@@ -167,6 +187,22 @@ impl<'a> PartitionScorer<'a> {
             }
         }
         self.others.sort_unstable_by_key(|other| other.key);
+        self.gather_changes(partition);
+    }
+
+    fn gather_changes(&mut self, partition: usize) {
+        let mut key_numbers = &self.key_of_ledger_key[..];
+        for (lane_number, lane) in (0..).zip(self.lanes) {
+            let (of_lane, rest) = key_numbers.split_at(lane.ledger_keys(partition).len());
+            key_numbers = rest;
+            for entry in lane.entries(partition).flatten() {
+                let key = &mut self.numbering.keys[of_lane[entry.key()] as usize];
+                self.changes[key.changes.add()] = ChangePlace {
+                    lane: lane_number,
+                    movement: entry.movement(),
+                };
+            }
+        }
     }
 
     /// Sums the totals of the holders; returns the number of keys with a deficit, and these if they are listed.
@@ -177,41 +213,33 @@ impl<'a> PartitionScorer<'a> {
         let mut ids = IdTexts::new(self.lanes, partition);
         let (mut short_keys, mut deficits) = (0, Vec::new());
         let mut others = &self.others[..];
-        for (number, key) in self.numbering.keys.iter().enumerate() {
+        for (number, key) in (0_u32..).zip(&self.numbering.keys) {
             let closed = &mut self.spans[key.closed.range()];
+            let changes = &self.changes[key.changes.range()];
             let count = others
                 .iter()
-                .take_while(|other| other.key as usize == number)
+                .take_while(|other| other.key == number)
                 .count();
-            let totals = if count == 0 && key.changes.range().is_empty() {
+            let totals = if count == 0 && changes.is_empty() {
                 self.sweep.totals(closed)
             } else {
                 let (of_key, rest) = others.split_at(count);
                 others = rest;
-                let next = self.numbering.keys.get(number + 1);
-                let end = next.map_or(self.changes.len(), |next| next.changes.range().start);
-                let slots = &mut self.changes[key.changes.range().start..end];
-                let mut changes = Changes::new(slots, key.changes.range().len());
-                let of_key = of_key.iter().filter_map(|other| match other.content {
-                    Content::Plain(fact) => Some(Other::Plain(fact)),
-                    Content::Large(place) => {
-                        let claim = self.lanes[other.lane].large(partition, place)?;
-                        Some(Other::Large(claim))
-                    }
-                    Content::Change => None,
-                });
-                let (totals, shortfall) =
-                    self.facts.score(closed, &mut changes, of_key, &self.window);
-                if let Some(shortfall) = shortfall {
+                let of_key = of_key
+                    .iter()
+                    .map(|other| other.claim(self.lanes, partition));
+                let (totals, shortfall) = self.facts.score(closed, changes, of_key.clone());
+                if let Some(Shortfall { at, balance }) = shortfall {
                     short_keys += 1;
                     if self.scorer.lists_deficits {
+                        let holder = self.numbering.holders[key.holder as usize];
+                        let in_force = self.facts.changes_in_force(changes, of_key);
                         deficits.push(Deficit {
                             token_id: (&*self.scorer.tokens.name(key.token)).into(),
-                            holder_id: self.numbering.holders[key.holder as usize]
-                                .id(&self.scorer.holders),
-                            at: shortfall.at,
-                            balance: shortfall.balance,
-                            event_ids: ids.of_falls(changes.all(), shortfall.at),
+                            holder_id: holder.id(&self.scorer.holders),
+                            at,
+                            balance,
+                            event_ids: ids.of_falls(in_force, at),
                         });
                     }
                 }

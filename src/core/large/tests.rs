@@ -361,3 +361,71 @@ fn no_pattern_costs_more_than_a_few_steps_times_a_logarithm() {
         }
     }
 }
+
+/// Changes of one key in several orders: of a balance that stays above 0, and of one that crosses it.
+fn patterns_of_changes(count: i64) -> Vec<(&'static str, Vec<Fact>)> {
+    let change = |index: i64, steps: i64| Fact::Change {
+        at: at(3 * index),
+        delta: Delta::new(Wad::from_steps(steps.unsigned_abs().into()), steps < 0),
+    };
+    let place = |index: i64| index * 7_919 % count;
+    let walk = |index: i64| change(index, if index % 3 == 2 { -5 } else { 3 });
+    let crossing = |index: i64| change(index, if index % 2 == 0 { -7 } else { 7 });
+    vec![
+        ("above 0", (0..count).map(walk).collect()),
+        (
+            "above 0, shuffled",
+            (0..count).map(place).map(walk).collect(),
+        ),
+        ("above 0, backwards", (0..count).rev().map(walk).collect()),
+        ("around 0", (0..count).map(crossing).collect()),
+        (
+            "around 0, shuffled",
+            (0..count).map(place).map(crossing).collect(),
+        ),
+    ]
+}
+
+/// Adding a change visits one path of the tree; the totals, taken once for a batch, visit no more than
+/// all blocks.
+#[test]
+fn a_change_costs_a_few_steps_times_a_logarithm_and_a_batch_no_more_than_its_key() {
+    const BATCH: usize = 100;
+    for count in [500_i64, 4_000] {
+        let log = u64::from(count.unsigned_abs().ilog2());
+        for (name, facts) in patterns_of_changes(count) {
+            let mut key = LargeKey::default();
+            let (mut added, mut totalled) = (0, 0);
+            let ids: Vec<_> = (0..facts.len()).map(|index| index.to_string()).collect();
+            for revision in 0..2 {
+                for (index, (fact, event_id)) in facts.iter().zip(&ids).enumerate() {
+                    // The second time, a third is withdrawn, and the others are stated again.
+                    let fact = Some(*fact).filter(|_| revision == 0 || index % 3 > 0);
+                    steps::take();
+                    key.take(Claim::Named {
+                        event_id,
+                        standing: Standing { revision, fact },
+                    });
+                    added += steps::take();
+                    if index % BATCH == 0 {
+                        key.proceed(usize::MAX);
+                        totalled = totalled.max(steps::take());
+                    }
+                }
+            }
+            let each = added / (2 * facts.len() as u64) / log;
+            assert!(each <= 2, "{name}, {count} changes: {each}");
+            let blocks = facts.len() as u64 / 8 + 16;
+            assert!(
+                totalled <= blocks,
+                "{name}, {count} changes: {totalled} for the totals"
+            );
+            if name.starts_with("above 0") {
+                assert!(
+                    totalled <= 4 * log + 16,
+                    "{name}, {count} changes: {totalled} for the totals"
+                );
+            }
+        }
+    }
+}

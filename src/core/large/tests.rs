@@ -310,6 +310,60 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Many more changes than a block holds, of a balance that returns to 0 and in half of the cases never falls
+    /// below it, beside a few holds and marks.
+    #[test]
+    fn an_account_of_many_blocks_answers_as_what_is_made_anew(
+        steps in proptest::collection::vec(-4_i64..5, 300..900),
+        order in any::<prop::sample::Index>(),
+        others in proptest::collection::vec(facts(), 0..4),
+        withdrawn in proptest::collection::vec(any::<prop::sample::Index>(), 0..60),
+        windows in proptest::collection::vec((0_i64..1_900, 0_i64..1_900, any::<bool>()), 6),
+        is_never_negative: bool,
+    ) {
+        let mut balance = 0;
+        let mut claims: Vec<_> = steps.iter().zip(0_i64..).zip(&*MANY).map(|((steps, index), event_id)| {
+            let steps = if is_never_negative { (*steps).max(-balance) } else { *steps };
+            balance += steps;
+            let delta = Delta::new(Wad::from_steps(steps.unsigned_abs().into()), steps < 0);
+            let fact = Some(Fact::Change { at: at(2 * index), delta });
+            Claim::Named { event_id, standing: Standing { revision: 0, fact } }
+        }).collect();
+        // Not in order of time: one part comes before the other, backwards.
+        claims.rotate_left(order.index(steps.len()));
+        claims[..steps.len() / 2].reverse();
+        claims.extend(others.iter().map(|fact| match *fact {
+            Fact::Closed { start, end, weight } => Fact::Closed { start, end, weight: Wad::from_steps(weight.steps() % 12) },
+            other => other,
+        }).map(Claim::Plain));
+        claims.extend(withdrawn.iter().map(|index| Claim::Named {
+            event_id: &MANY[index.index(steps.len())],
+            standing: Standing { revision: 1, fact: None },
+        }));
+        let mut key = LargeKey::default();
+        for (index, claim) in claims.iter().enumerate() {
+            key.take(*claim);
+            if index % 50 == 0 {
+                key.proceed(index % 7);
+            }
+        }
+        key.proceed(usize::MAX);
+        let expected = Anew::of(&claims);
+        prop_assert_eq!(*key.outline(), expected.outline());
+        prop_assert_eq!(key.segments(), expected.segments(false));
+        for (from, as_of, closed_only) in windows {
+            let window = Window { from: Some(at(from)), as_of: at(as_of), closed_only };
+            prop_assert_eq!(key.score(&window), expected.score(&window));
+        }
+    }
+}
+
+static MANY: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..900).map(|number| number.to_string()).collect());
+
 /// Steps that a key takes for all facts of a pattern, then for corrections of a third of them, each
 /// divided by the number of events and its logarithm.
 fn steps_per_event(facts: &[Fact], is_named: bool) -> (u64, u64) {

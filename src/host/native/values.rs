@@ -12,15 +12,16 @@ use pyo3::types::{PyBool, PyInt, PyString};
 
 use crate::core::{Field, Micros, Refusal, TimeError, Window};
 
-/// Text, or the digits of an integer; an empty one is refused later, with the other fields.
+/// Text that is not empty, or the digits of an integer.
 pub(super) fn id<'a>(
     field: Field,
     value: Option<&'a Bound<'_, PyAny>>,
 ) -> Result<Cow<'a, str>, Refusal> {
-    party(field, value)?.ok_or(Refusal::MissingId(field))
+    let text = party(field, value)?.filter(|text| !text.is_empty());
+    text.ok_or(Refusal::MissingId(field))
 }
 
-/// The same for a party of a transfer, which may be absent.
+/// The same for a party of a transfer, which may be absent or empty.
 pub(super) fn party<'a>(
     field: Field,
     value: Option<&'a Bound<'_, PyAny>>,

@@ -39,7 +39,7 @@ pub(super) fn party<'a>(
     text.map(Some).ok_or(Refusal::IdNotText(field))
 }
 
-/// Text or `None`.
+/// Text that is not empty, or `None`.
 pub(super) fn event_id<'a>(
     value: Option<&'a Bound<'_, PyAny>>,
 ) -> Result<Option<&'a str>, Refusal> {
@@ -50,17 +50,18 @@ pub(super) fn event_id<'a>(
         .cast::<PyString>()
         .ok()
         .and_then(|text| text.to_str().ok());
+    let text = text.filter(|text| !text.is_empty());
     text.map(Some).ok_or(Refusal::EventId)
 }
 
-/// An integer from 0 to 2^63-1, checked against the upper bound later; absent is 0. The refusal of another
-/// value is `refusal`.
+/// An integer from 0 to 2^63-1; absent is 0. The refusal of another value is `refusal`.
 pub(super) fn natural(value: Option<&Bound<'_, PyAny>>, refusal: Refusal) -> Result<u64, Refusal> {
     let Some(value) = value.filter(|value| !value.is_none()) else {
         return Ok(0);
     };
     let number = integer(value).ok_or(refusal)?;
-    number.extract().map_err(|_| refusal)
+    let number: i64 = number.extract().map_err(|_| refusal)?;
+    u64::try_from(number).map_err(|_| refusal)
 }
 
 /// `True` or `False`; absent is `False`.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 
-use super::InputError;
 use super::batch_rows::{BatchRows, RowBuffers};
 use super::chunk::with_events;
 use super::column_mapping::ColumnMapping;
-use crate::core::{Event, Refusal};
+use super::{InputError, RefusalReason};
+use crate::core::Event;
 
 /// The mapped columns of a table; its batches may come in any order and on any thread.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl ArrowTable {
     /// Visits the rows of a batch of this schema in order, up to the first that is refused.
     ///
     /// # Errors
-    /// The index of that row in the batch, from 0, and why it is refused.
+    /// The index of that row in the batch, from 0, and why it is refused, with the value of its field.
     ///
     /// # Panics
     /// If the batch has another schema.
@@ -40,7 +40,7 @@ impl ArrowTable {
         &self,
         batch: &RecordBatch,
         mut visit: impl FnMut(&Event<'_>),
-    ) -> Result<(), (usize, Refusal)> {
+    ) -> Result<(), (usize, RefusalReason)> {
         let batch = batch
             .project(&self.mapping.projection)
             .expect("the mapping names columns of this table");
@@ -54,7 +54,7 @@ impl ArrowTable {
                     Ok(())
                 })
             });
-            visited.map_err(|refusal| (row, refusal))?;
+            visited.map_err(|refusal| (row, rows.explained(row, refusal)))?;
         }
         Ok(())
     }

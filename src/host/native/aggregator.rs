@@ -8,9 +8,9 @@ use pyo3::types::{PyList, PyTuple};
 use super::columns::{ColumnArguments, Columns};
 use super::found::refused_event;
 use super::snapshot::{Snapshot, row, rows};
-use super::table::Table;
+use super::table::{RowRefusal, Table};
 use super::{decimals, events, integers, values};
-use crate::aggregator::{BatchRefusal, HoldAggregator, Question};
+use crate::aggregator::{HoldAggregator, Question};
 use crate::core::{Deficit, Draft, Field, Refusal};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
@@ -287,6 +287,6 @@ impl Aggregator {
             self.inner.record_events(&events.events());
             Ok(events.len())
         })?;
-        recorded.map_err(|refusal: BatchRefusal| refused(refusal))
+        recorded.map_err(|refusal: RowRefusal| refused(refusal))
     }
 }

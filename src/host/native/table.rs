@@ -1,6 +1,6 @@
 //! An Arrow table instead of columns: its columns are mapped by name and type as those of a Parquet file.
 //!
-//! Read in slices, so that one large chunk keeps all workers busy.
+//! A table with `from_id`, `to_id` and `amount` has transfers. Read in slices, so that one large chunk keeps all workers busy.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
@@ -11,15 +11,24 @@ use rayon::prelude::*;
 
 use super::arrow_in;
 use super::owned::OwnedEvents;
-use crate::aggregator::{BatchRefusal, BatchScorer};
+use crate::aggregator::BatchScorer;
 use crate::core::{EventSink, Snapshot, Window};
 use crate::host::errors::refused;
-use crate::input;
+use crate::input::{self, RefusalReason};
 
 /// Its name in messages.
 const NAME: &str = "table";
 /// Rows of one slice.
 const SLICE_ROWS: usize = 1 << 16;
+
+/// Why a table is refused as a whole.
+#[derive(Debug, thiserror::Error)]
+#[error("row {row}: {reason}")]
+pub(super) struct RowRefusal {
+    /// Index of the first refused row, from 0.
+    row: usize,
+    reason: RefusalReason,
+}
 
 /// An imported table with mapped columns.
 pub(super) struct Table {
@@ -63,21 +72,21 @@ impl Table {
     }
 
     /// A copy of all events.
-    pub(super) fn events(&self) -> Result<OwnedEvents, BatchRefusal> {
+    pub(super) fn events(&self) -> Result<OwnedEvents, RowRefusal> {
         let mut owned = OwnedEvents::default();
         self.fill(&self.slices, &mut owned)?;
         Ok(owned)
     }
 
     /// Scores all rows over `window`; runs on the workers that it is called on.
-    pub(super) fn score(&self, window: &Window) -> Result<Snapshot, BatchRefusal> {
+    pub(super) fn score(&self, window: &Window) -> Result<Snapshot, RowRefusal> {
         let scorer = BatchScorer::new();
         let share = self
             .slices
             .len()
             .div_ceil(rayon::current_num_threads())
             .max(1);
-        let lanes: Vec<Result<_, BatchRefusal>> = self
+        let lanes: Vec<Result<_, RowRefusal>> = self
             .slices
             .par_chunks(share)
             .map(|slices| {
@@ -95,12 +104,12 @@ impl Table {
         &self,
         slices: &[(usize, RecordBatch)],
         sink: &mut impl EventSink,
-    ) -> Result<(), BatchRefusal> {
+    ) -> Result<(), RowRefusal> {
         for (first, slice) in slices {
             let read = self.columns.visit(slice, |event| sink.accept(event));
-            read.map_err(|(row, refusal)| BatchRefusal::Row {
+            read.map_err(|(row, reason)| RowRefusal {
                 row: first + row,
-                refusal,
+                reason,
             })?;
         }
         Ok(())

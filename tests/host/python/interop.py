@@ -69,6 +69,43 @@ def nulls_are_absent(pa):
     assert aggregator.holders == 3
 
 
+def tables_of_transfers(pa):
+    columns = {
+        "token_id": pa.array([7, 7, 7], pa.int64()),
+        "from_id": pa.array([None, "ada", "0x" + "0" * 40]),
+        "to_id": pa.array(["ada", "bob", "bob"]).dictionary_encode(),
+        "at": pa.array([0, 10, 10], pa.timestamp("s", tz="UTC")),
+        "amount": pa.array([Decimal(5), Decimal(6), Decimal("0.5")], pa.decimal128(30, 18)),
+        "event_id": pa.array(["1", "2", "3"]),
+    }
+    scored = [(1, "bob", 10 * SECOND, "65", 65.0), (2, "ada", 10 * SECOND, "50", 50.0)]
+    aggregator = native.Aggregator()
+    assert aggregator.record_batch(pa.table(columns)) == 4
+    for snapshot in (
+        aggregator.snapshot(20 * SECOND),
+        native.score_columns(pa.table(columns), as_of_us=20 * SECOND),
+    ):
+        assert (snapshot.rows(), snapshot.deficits) == (scored, 1)
+    assert aggregator.deficits(20 * SECOND) == [("7", "ada", 10 * SECOND, -(10**18), ["2"])]
+    assert aggregator.deficits(10 * SECOND) == []
+    changes = {
+        "token_id": columns["token_id"],
+        "holder_id": pa.array(["ada", "ada", "bob"]),
+        "at_us": pa.array([0, 10 * SECOND, 10 * SECOND]),
+        "delta": pa.array(["5", "-6", "6.5"]),
+        "event_id": columns["event_id"],
+    }
+    assert native.score_columns(pa.table(changes), as_of_us=20 * SECOND).rows() == scored
+    nameless = columns | {"event_id": pa.array(["1", None, "3"])}
+    for call in (native.Aggregator().record_batch, lambda table: native.score_columns(table, as_of_us=1)):
+        try:
+            call(pa.table(nameless))
+        except ValueError as error:
+            assert str(error) == "row 1: event_id: missing (a transfer needs one)", error
+        else:
+            raise AssertionError("a transfer without an event_id was accepted")
+
+
 def with_pyarrow(pa):
     table = pa.table(SNAPSHOT)
     assert table.to_pylist() == ROWS
@@ -135,11 +172,12 @@ def with_pyarrow(pa):
         *(TOKENS, HOLDERS, START, END, pa.array([None, 1.0, -1.0])),
     )
     nulls_are_absent(pa)
+    tables_of_transfers(pa)
     refused("row 1: holder_id: missing", TOKENS, pa.array(["a", None, "b"]), START, END)
     refused("start_us: ", TOKENS, HOLDERS, pa.array([1.0, 2.0, 3.0]), END)
     refused("table: ", pa.table({"token_id": TOKENS}))
     weightless = columns | {"weight": pa.array([1.0, -1.0, 2.0])}
-    refused("row 1: weight: negative", pa.table(weightless))
+    refused("row 1: weight: negative (write 0 or more); found -1", pa.table(weightless))
     two_chunks = pa.concat_tables([pa.table(columns), pa.table(weightless | {"weight": columns["weight"]})])
     assert aggregator.record_batch(two_chunks) == 6
     broken = pa.Array.from_buffers(

@@ -1,6 +1,6 @@
 //! Sums of more than 128 bits as Python's `int`, in steps of 1e-18.
 //!
-//! By their bytes, because neither the stable interface of Python nor PyO3 has a conversion of 256 bits.
+//! By their bytes, because neither the stable interface of Python nor `PyO3` has a conversion of 256 bits.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;

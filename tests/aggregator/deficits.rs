@@ -119,6 +119,26 @@ fn pages(aggregator: &HoldAggregator, question: &Question, size: usize) -> Vec<S
     }
 }
 
+/// Events of one key with so many names that it leaves the small representation; some are corrected.
+fn crowded() -> impl Strategy<Value = Vec<Sent>> {
+    let names: Vec<&'static str> = (0..200)
+        .map(|number| &*format!("name-{number}").leak())
+        .collect();
+    let name = proptest::sample::select(names);
+    let named = (
+        arbitrary::events(300..301),
+        proptest::collection::vec(name, 300),
+    );
+    named.prop_map(|(mut events, names)| {
+        for (event, name) in events.iter_mut().zip(names) {
+            (event.token, event.holder) = ("gold", "h");
+            event.at = event.at.map(|at| at * 20);
+            event.event_id = event.event_id.map(|_| name);
+        }
+        events
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -198,6 +218,31 @@ proptest! {
             for (cut, whole) in cut.keys.iter().zip(&view.keys) {
                 prop_assert!(balances(whole).starts_with(&balances(cut)));
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_deficit_and_the_account_of_a_crowded_key_follow_every_correction(sent in crowded()) {
+        let aggregator = HoldAggregator::new();
+        let all_time = question(Micros::MAX, None);
+        for count in 0..sent.len() {
+            aggregator.record(&sent[count].event());
+            if count % 20 != 19 {
+                continue;
+            }
+            let sent = &sent[..=count];
+            let expected = by_definition(sent, Micros::MAX);
+            prop_assert_eq!(listed(&aggregator.deficits(&all_time, None, usize::MAX).rows), expected.clone());
+            prop_assert_eq!(aggregator.figures().deficits, expected.len());
+            let view = aggregator.explain("h", &all_time, usize::MAX).expect("it is listed");
+            let found = view.keys[0].changes.iter();
+            let found = found.map(|change| (change.at.get(), change.event_id.to_string(), change.delta.to_string()));
+            let claims = &naive::keys(sent)[&("h", "gold")];
+            prop_assert_eq!(found.collect::<Vec<_>>(), changes(claims));
         }
     }
 }

@@ -9,4 +9,5 @@ mod batch;
 mod deficits;
 mod live;
 mod properties;
+mod transfers;
 mod windows;

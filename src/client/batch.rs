@@ -101,7 +101,7 @@ impl Batch {
 }
 
 /// Adds a value to a column that is left out as long as all values are absent.
-fn extend<T: Clone + PartialEq>(column: &mut Vec<T>, rows: usize, absent: T, value: T) {
+pub(super) fn extend<T: Clone + PartialEq>(column: &mut Vec<T>, rows: usize, absent: T, value: T) {
     if column.is_empty() {
         if value == absent {
             return;

@@ -7,6 +7,7 @@ mod ack;
 mod batch;
 mod error;
 mod tls;
+mod transfers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use ack::{Ack, RefusedRow};
 pub use batch::{Batch, Message};
 pub use error::ClientError;
 pub(crate) use error::innermost;
+pub use transfers::Transfers;
 
 use self::error::is_transport;
 use crate::net::pb;
@@ -150,6 +152,18 @@ impl Client {
     ) -> Result<Acks, ClientError> {
         let request = self.request(batches.map(Batch::into_wire));
         match self.calls.broadcast_batch(request).await {
+            Ok(stream) => Ok(acks(stream.into_inner())),
+            Err(status) => Err(self.failed(status).await),
+        }
+    }
+
+    /// Sends batches of transfers as they come; each has its own acknowledgement.
+    pub async fn broadcast_transfer_batch(
+        &mut self,
+        batches: impl Stream<Item = Transfers> + Send + 'static,
+    ) -> Result<Acks, ClientError> {
+        let request = self.request(batches.map(Transfers::into_wire));
+        match self.calls.broadcast_transfer_batch(request).await {
             Ok(stream) => Ok(acks(stream.into_inner())),
             Err(status) => Err(self.failed(status).await),
         }

@@ -128,6 +128,47 @@ async fn a_transfer_is_one_row_of_the_summary_and_one_refusal() {
     assert_eq!(scores(&service).await, expected);
 }
 
+/// As two events of a batch, the change of `a` was stored and that of the other party refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_with_one_refused_party_changes_neither() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let long = "x".repeat(257);
+    let lines = format!(
+        r#"{{"token_id":"T","to_id":"a","at":0,"amount":10,"event_id":"1"}}
+{{"token_id":"T","holder_id":"hold","start":0,"end":1000}}
+{{"token_id":"T","from_id":"a","to_id":"{long}","at":5000,"amount":4,"event_id":"2"}}
+{{"token_id":"T","from_id":"a","to_id":"b","at":5000,"amount":1,"event_id":"3"}}
+{{"token_id":"T","from_id":"a","to_id":"b","event_id":"3","revision":1,"retract":true}}
+{{"token_id":"T","from_id":"a","to_id":"b","at":9000,"amount":"0.5","event_id":"4"}}
+{{"token_id":"T","holder_id":"a","at":10000,"delta":"-9.5","event_id":"5"}}
+{{"token_id":"T","from_id":"b","at":10000,"amount":"0.5","event_id":"6"}}
+"#
+    );
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, lines).expect("a file");
+    let rejects = folder.path().join("rejects.jsonl");
+    for batch in ["1", "3", "1000"] {
+        let arguments = [
+            "send",
+            text(&file),
+            "--rejects",
+            text(&rejects),
+            "--batch",
+            batch,
+        ];
+        let sent = run(&service, &arguments);
+        assert_eq!(said(&sent), "7 events acknowledged, 1 lines refused\n");
+        let listed = std::fs::read_to_string(&rejects).expect("a list");
+        let refused: serde_json::Value = serde_json::from_str(&listed).expect("one line");
+        assert_eq!(refused["line"], 3);
+        assert_eq!(refused["reason"], "to_id: 257 bytes, the maximum is 256");
+    }
+    let expected = [("a", "99.5"), ("hold", "1"), ("b", "0.5")];
+    let expected = expected.map(|(holder, score)| (holder.into(), score.into()));
+    assert_eq!(scores(&service).await, expected);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_list_refused_lines_fail_the_run_after_all_else_is_sent() {
     let folder = tempdir().expect("a folder");

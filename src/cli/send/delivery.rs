@@ -3,18 +3,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
-use tokio::sync::mpsc::{self, Receiver};
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_stream::wrappers::ReceiverStream;
 
+use super::calls::{Call, Calls};
 use super::ledger::Ledger;
-use super::reader::RowBatch;
+use super::reader::{Part, RowBatch};
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::interrupted;
-use crate::client::{Ack, Batch, Client, ClientError, Target};
+use crate::client::{Ack, Client, ClientError, Target};
 
-/// Batches that may wait for their acknowledgement.
+/// Messages that may wait for their acknowledgement.
 const IN_FLIGHT_MAX: usize = 32;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ pub(super) struct Delivery<'a> {
     last_heard: Instant,
 }
 
-/// Why a stream ended.
+/// Why a connection ended.
 enum Break {
     /// A call failed; another attempt may succeed.
     Call(ClientError),
@@ -73,7 +73,7 @@ impl<'a> Delivery<'a> {
         let mut pause = FIRST_PAUSE;
         loop {
             let before = self.last_heard;
-            let error = match self.stream().await {
+            let error = match self.connection().await {
                 Ok(()) => return Ok(()),
                 Err(Break::Final(error)) => return Err(error),
                 Err(Break::Call(error)) => error,
@@ -105,54 +105,66 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// One stream: first what is unacknowledged, then what is read, until everything is acknowledged.
-    async fn stream(&mut self) -> Result<(), Break> {
-        let mut sent = 0;
-        self.settle_empty(&mut sent)?;
+    /// One connection: first what is unacknowledged, then what is read, until everything is acknowledged.
+    async fn connection(&mut self) -> Result<(), Break> {
+        self.settle_acknowledged()?;
         if self.is_read && self.unacknowledged.is_empty() {
             return Ok(());
         }
         let silent_until = (self.last_heard + self.patience).max(Instant::now() + LAST_TRY_WAIT);
-        let (out, outgoing) = mpsc::channel::<Batch>(1);
-        let opened = timeout_at(silent_until, async {
-            let mut client = Client::connect(&self.target).await?;
-            let acks = client
-                .broadcast_batch(ReceiverStream::new(outgoing))
-                .await?;
-            Ok((client, acks))
-        });
-        let opened = opened.await.unwrap_or_else(|_| Err(self.silence()));
-        let (_client, acks) = opened.map_err(Break::Call)?;
-        let mut acks = std::pin::pin!(acks);
+        let connected = timeout_at(silent_until, Client::connect(&self.target)).await;
+        let client = connected.unwrap_or_else(|_| Err(self.silence()));
+        let mut calls = Calls::new(client.map_err(Break::Call)?);
+        let mut silent_until = silent_until;
+        // Parts that were sent by this connection and are not acknowledged.
+        let mut sent = 0;
         loop {
-            self.settle_empty(&mut sent)?;
+            self.settle_acknowledged()?;
             if self.is_read && self.unacknowledged.is_empty() {
                 return Ok(());
             }
-            let silent_until = Instant::now() + self.patience;
+            let next = self
+                .unacknowledged_parts()
+                .nth(sent)
+                .map(|part| part.kind());
+            if let Some(kind) = next {
+                let opened = timeout_at(silent_until, calls.open(kind)).await;
+                let opened = opened.unwrap_or_else(|_| Err(self.silence()));
+                opened.map_err(Break::Call)?;
+            }
+            silent_until = Instant::now() + self.patience;
+            let out = next.and_then(|kind| calls.get(kind).map(|call| call.out.clone()));
+            let first = self.unacknowledged_parts().next().map(|part| part.kind());
+            let first = first.and_then(|kind| calls.get(kind));
             tokio::select! {
                 biased;
-                ack = next(&mut acks, silent_until), if sent > 0 => {
+                ack = async { next_ack(first.expect("a part was sent by it"), silent_until).await }, if sent > 0 => {
                     let ack = ack.map_err(Break::Call)?;
                     self.last_heard = Instant::now();
-                    let batch = self.unacknowledged.pop_front().expect("a batch was sent for each acknowledgement");
                     sent -= 1;
-                    self.ledger.settle(batch, Some(ack)).map_err(Break::Final)?;
+                    let waiting = self.unacknowledged.iter_mut().find(|batch| !batch.is_acknowledged());
+                    waiting.expect("a part was sent for each acknowledgement").acks.push(ack);
                 }
-                slot = out.reserve(), if sent < self.unacknowledged.len() => match slot {
-                    Ok(slot) => {
-                        slot.send(self.unacknowledged[sent].events.clone());
+                slot = async { out.as_ref().expect("there is a part for it").reserve().await }, if out.is_some() => {
+                    let part = self.unacknowledged_parts().nth(sent).expect("it was there");
+                    if let Ok(slot) = slot {
+                        slot.send(part.message());
                         sent += 1;
+                    } else {
+                        // The server ended the stream; the next item says why.
+                        let call = calls.get(part.kind()).expect("it was opened");
+                        next_ack(call, silent_until).await.map_err(Break::Call)?;
                     }
-                    // The server ended the stream; the next item says why.
-                    Err(_) => {
-                        next(&mut acks, silent_until).await.map_err(Break::Call)?;
-                    }
-                },
-                () = self.take_batch(), if !self.is_read && sent == self.unacknowledged.len()
-                    && sent < IN_FLIGHT_MAX => {}
+                }
+                () = self.take_batch(), if !self.is_read && next.is_none() && sent < IN_FLIGHT_MAX => {}
             }
         }
+    }
+
+    /// What is not acknowledged, in the order in which it is sent.
+    fn unacknowledged_parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let batches = self.unacknowledged.iter();
+        batches.flat_map(|batch| batch.parts().skip(batch.acks.len()))
     }
 
     /// Waits for the next batch.
@@ -174,29 +186,22 @@ impl<'a> Delivery<'a> {
         ClientError::ended(&format!("the server at {} is silent", self.target.url))
     }
 
-    /// Batches without events are not sent; they are done once all batches before them are.
-    fn settle_empty(&mut self, sent: &mut usize) -> Result<(), Break> {
+    /// Settles the batches at the front whose parts are acknowledged; a batch of refused lines has none.
+    fn settle_acknowledged(&mut self) -> Result<(), Break> {
         while self
             .unacknowledged
-            .get(*sent)
-            .is_some_and(|batch| batch.events.is_empty())
+            .front()
+            .is_some_and(RowBatch::is_acknowledged)
         {
-            *sent += 1;
-        }
-        while *sent > 0 && self.unacknowledged[0].events.is_empty() {
-            let batch = self.unacknowledged.pop_front().expect("it is not empty");
-            *sent -= 1;
-            self.ledger.settle(batch, None).map_err(Break::Final)?;
+            let batch = self.unacknowledged.pop_front().expect("it is the front");
+            self.ledger.settle(batch).map_err(Break::Final)?;
         }
         Ok(())
     }
 }
 
-async fn next<S>(acks: &mut S, silent_until: Instant) -> Result<Ack, ClientError>
-where
-    S: Stream<Item = Result<Ack, ClientError>> + Unpin,
-{
-    match timeout_at(silent_until, acks.next()).await {
+async fn next_ack(call: &mut Call, silent_until: Instant) -> Result<Ack, ClientError> {
+    match timeout_at(silent_until, call.acks.next()).await {
         Ok(Some(ack)) => ack,
         Ok(None) => Err(ClientError::ended("the server ended the stream")),
         Err(_) => Err(ClientError::ended("the server is silent")),

@@ -13,7 +13,7 @@ use super::checkpoint::{Beginning, Checkpoint, RejectsEnd};
 use super::distinct_files;
 use super::reader::RowBatch;
 use crate::cli::exit::Exit;
-use crate::client::{Ack, RefusedRow};
+use crate::client::RefusedRow;
 use crate::input::Source;
 use crate::output::{ListFormat, RefusedLine, write_refusals};
 
@@ -91,19 +91,17 @@ impl Ledger {
         Ok((ledger, beginning))
     }
 
-    /// All rows of `batch` are done; `ack` is the acknowledgement of its events, if it has any.
-    pub(super) fn settle(&mut self, batch: RowBatch, ack: Option<Ack>) -> anyhow::Result<()> {
-        self.done += batch.rows;
-        let mut refused = batch.refused;
-        if let Some(ack) = ack {
+    /// All rows of `batch` are done, and all of its parts are acknowledged.
+    pub(super) fn settle(&mut self, mut batch: RowBatch) -> anyhow::Result<()> {
+        self.done += batch.rows() as u64;
+        let mut refused = std::mem::take(&mut batch.refused);
+        for (part, ack) in batch.parts().zip(&batch.acks) {
+            self.accepted += ack.accepted;
             self.is_durable &= ack.is_durable || ack.accepted == 0;
-            for RefusedRow { row, reason } in ack.refused {
-                let rows = row.map_or(0..batch.lines.len(), |row| row..row + 1);
-                for line in batch.lines.get(rows).unwrap_or_default() {
-                    // The changes of one transfer may both be refused.
-                    if refused.last().is_some_and(|last| last.line == *line) {
-                        continue;
-                    }
+            let lines = part.lines();
+            for RefusedRow { row, reason } in &ack.refused {
+                let rows = row.map_or(0..lines.len(), |row| row..row + 1);
+                for line in lines.get(rows).unwrap_or_default() {
                     refused.push(RefusedLine {
                         file: Arc::clone(&batch.file),
                         line: *line,
@@ -113,7 +111,6 @@ impl Ledger {
             }
         }
         self.refused += refused.len() as u64;
-        self.accepted += batch.rows - refused.len() as u64;
         if let Some((path, file)) = &mut self.rejects {
             write_refusals(&refused, ListFormat::Jsonl, file).map_err(Exit::output(Some(path)))?;
         }

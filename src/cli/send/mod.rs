@@ -1,9 +1,10 @@
 //! `send`: files of hold events to a server, resumable, with a list of refused lines.
 //!
 //! `reader` makes batches on a thread of its own, `delivery` keeps them until they are acknowledged
-//! and tries again if the server is away, `ledger` counts and records what is done, `checkpoint` is the
+//! and tries again if the server is away, `calls` are the streams to the server, `ledger` counts and records what is done, `checkpoint` is the
 //! file of `--resume`.
 
+mod calls;
 mod checkpoint;
 mod delivery;
 mod distinct_files;
@@ -75,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sources,
         format: arguments.input_format,
         progress,
-        events_max: usize::try_from(arguments.batch).expect("at most 1,024"),
+        rows_max: usize::try_from(arguments.batch).expect("at most 1,024"),
         skipped: beginning.skipped,
     };
     let reader = std::thread::spawn(move || reader.run(&sender));

@@ -5,26 +5,61 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::Sender;
 
-use crate::client::Batch;
+use super::calls::{Kind, Message};
+use crate::client::{Ack, Batch, Transfers};
 use crate::input::{InputError, InputFormat, Progress, Source, SourceRow, read_in_order};
 use crate::output::RefusedLine;
 
 /// A batch is closed at this size, however few events it has.
 const BATCH_BYTES_MAX: usize = 1 << 20;
 
-/// Rows of one file in order: their events to be sent, two of a transfer, and lines that are refused before
-/// that.
+/// Rows of one file in order: events and transfers to be sent, and lines that are refused before that.
 pub(super) struct RowBatch {
     pub(super) file: Arc<str>,
     file_index: usize,
-    pub(super) events: Batch,
+    events: Batch,
     /// The line of each event.
-    pub(super) lines: Vec<u64>,
+    event_lines: Vec<u64>,
+    /// Transfers between two holders: as two events, one could be stored without the other.
+    transfers: Transfers,
+    /// The line of each transfer.
+    transfer_lines: Vec<u64>,
     pub(super) refused: Vec<RefusedLine>,
-    /// Rows of this batch.
-    pub(super) rows: u64,
+    /// The acknowledgements of its first parts.
+    pub(super) acks: Vec<Ack>,
     /// Rows of the file up to the last one of this batch.
     pub(super) rows_done: u64,
+}
+
+/// What one message takes of a batch.
+pub(super) enum Part<'a> {
+    Events(&'a Batch, &'a [u64]),
+    Transfers(&'a Transfers, &'a [u64]),
+}
+
+impl Part<'_> {
+    /// The line of each row.
+    pub(super) const fn lines(&self) -> &[u64] {
+        match self {
+            Self::Events(_, lines) | Self::Transfers(_, lines) => lines,
+        }
+    }
+
+    /// The call that takes it.
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Events(..) => Kind::Events,
+            Self::Transfers(..) => Kind::Transfers,
+        }
+    }
+
+    /// A copy to be sent.
+    pub(super) fn message(&self) -> Message {
+        match self {
+            Self::Events(batch, _) => Message::Events((*batch).clone()),
+            Self::Transfers(transfers, _) => Message::Transfers((*transfers).clone()),
+        }
+    }
 }
 
 /// What is read, and how.
@@ -32,8 +67,8 @@ pub(super) struct Reader {
     pub(super) sources: Vec<Source>,
     pub(super) format: InputFormat,
     pub(super) progress: Arc<Progress>,
-    /// Events of a batch, unless the first row has more.
-    pub(super) events_max: usize,
+    /// Rows of a batch.
+    pub(super) rows_max: usize,
     /// Rows at the beginning of each source that are done already.
     pub(super) skipped: Vec<u64>,
 }
@@ -52,7 +87,7 @@ impl Reader {
             if row.file_index != open.file_index {
                 let full = std::mem::replace(&mut open, self.empty_batch(row.file_index));
                 rows = 0;
-                if full.rows > 0 {
+                if full.rows() > 0 {
                     send(full)?;
                 }
             }
@@ -60,20 +95,14 @@ impl Reader {
             if rows <= self.skipped[row.file_index] {
                 return ControlFlow::Continue(());
             }
-            // Never more, because a server lists the refusals of only so many.
-            let events = row.events.as_ref().map_or(0, |events| events.len());
-            if open.events.len() + events > self.events_max && open.rows > 0 {
-                let next = self.empty_batch(open.file_index);
-                send(std::mem::replace(&mut open, next))?;
-            }
             open.push(row, rows);
-            if open.len() < self.events_max && open.events.bytes() < BATCH_BYTES_MAX {
+            if open.rows() < self.rows_max && open.bytes() < BATCH_BYTES_MAX {
                 return ControlFlow::Continue(());
             }
             let next = self.empty_batch(open.file_index);
             send(std::mem::replace(&mut open, next))
         })?;
-        if open.rows > 0 {
+        if open.rows() > 0 {
             let _ = send(open);
         }
         Ok(())
@@ -84,9 +113,11 @@ impl Reader {
             file: self.sources[file_index].name(),
             file_index,
             events: Batch::default(),
-            lines: Vec::new(),
+            event_lines: Vec::new(),
+            transfers: Transfers::default(),
+            transfer_lines: Vec::new(),
             refused: Vec::new(),
-            rows: 0,
+            acks: Vec::new(),
             rows_done: 0,
         }
     }
@@ -95,14 +126,16 @@ impl Reader {
 impl RowBatch {
     /// Adds row `rows` of the file.
     fn push(&mut self, row: SourceRow<'_>, rows: u64) {
-        self.rows += 1;
         self.rows_done = rows;
         match row.events {
+            Ok([event]) => {
+                self.events.push(event);
+                self.event_lines.push(row.line);
+            }
             Ok(events) => {
-                for event in events {
-                    self.events.push(event);
-                    self.lines.push(row.line);
-                }
+                let both = events.try_into().expect("a transfer states two events");
+                self.transfers.push(both);
+                self.transfer_lines.push(row.line);
             }
             Err(reason) => self.refused.push(RefusedLine {
                 file: Arc::clone(&self.file),
@@ -112,8 +145,25 @@ impl RowBatch {
         }
     }
 
-    /// Events and refused lines.
-    fn len(&self) -> usize {
-        self.events.len() + self.refused.len()
+    /// Rows of this batch.
+    pub(super) fn rows(&self) -> usize {
+        self.events.len() + self.transfers.len() + self.refused.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.events.bytes() + self.transfers.bytes()
+    }
+
+    /// What is to be sent, in the order in which it is acknowledged.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let events = Part::Events(&self.events, &self.event_lines);
+        let transfers = Part::Transfers(&self.transfers, &self.transfer_lines);
+        let parts = [events, transfers].into_iter();
+        parts.filter(|part| !part.lines().is_empty())
+    }
+
+    /// Whether nothing of it waits for an acknowledgement.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.acks.len() == self.parts().count()
     }
 }

@@ -394,9 +394,9 @@ fn first_changes(facts: &KeyFacts, count: usize) -> (Vec<BalanceChange>, usize) 
     // The index of the first change of the last instant: its balance is known after all changes of the instant.
     let mut unsettled = 0;
     let settle = |changes: &mut [BalanceChange], balance| {
-        changes
-            .iter_mut()
-            .for_each(|change| change.balance = balance);
+        for change in changes {
+            change.balance = balance;
+        }
     };
     facts.changes(|at, event_id, delta| {
         if changes.last().is_some_and(|last| last.at != at) {

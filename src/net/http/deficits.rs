@@ -18,7 +18,7 @@ use crate::output::DeficitRow;
 
 /// Deficits by `token_id`, then `holder_id`.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Deficits {
+pub(super) struct DeficitListing {
     /// The first instant that does not count.
     #[schema(format = DateTime)]
     as_of: String,
@@ -53,7 +53,7 @@ impl From<&Deficit> for ListedDeficit {
     }
 }
 
-impl Sequenced for Deficits {
+impl Sequenced for DeficitListing {
     fn sequence_mut(&mut self) -> &mut u64 {
         &mut self.sequence
     }
@@ -68,7 +68,7 @@ impl Sequenced for Deficits {
     tag = "queries",
     params(DeficitParameters),
     responses(
-        (status = 200, description = "One page, by token and holder. A page ends before its limit if it is full.", body = Deficits,
+        (status = 200, description = "One page, by token and holder. A page ends before its limit if it is full.", body = DeficitListing,
             headers(("etag" = String, description = "Identifies this answer. It stays the same if only `sequence` has changed."))),
         (status = 304, description = "The answer that If-None-Match names is still current."),
     ),
@@ -84,7 +84,7 @@ pub(super) async fn deficits(
     let queries = &context.queries;
     let page = queries.deficits(question.clone(), after, limit).await?;
     let (listed, next) = listed_deficits(&page);
-    let answer = Deficits {
+    let answer = DeficitListing {
         as_of: question.window.as_of.to_string(),
         sequence: page.sequence,
         deficits_total: page.known as u64,

@@ -25,7 +25,7 @@ fn a_seed_and_its_arguments_give_one_file() {
 #[test]
 fn every_shape_is_accepted_and_the_same_in_every_form() {
     let folder = Folder::new();
-    for shape in ["equal", "mixed", "nested", "marks"] {
+    for shape in ["equal", "mixed", "nested", "marks", "transfers"] {
         let reports = ["jsonl", "csv", "parquet"].map(|form| {
             let path = folder.path(&format!("{shape}.{form}"));
             let output = path.to_str().unwrap();
@@ -42,6 +42,40 @@ fn every_shape_is_accepted_and_the_same_in_every_form() {
         assert!(reports[0].len() > 20, "{shape}");
         assert_eq!(reports[0], reports[1], "{shape}");
         assert_eq!(reports[0], reports[2], "{shape}");
+    }
+}
+
+#[test]
+fn no_transfer_lacks_what_it_gives_and_the_null_address_is_no_holder() {
+    let folder = Folder::new();
+    let path = folder.path("transfers.csv");
+    let output = path.to_str().unwrap();
+    run([
+        "generate",
+        "--shape",
+        "transfers",
+        "--events",
+        "20000",
+        "--output",
+        output,
+    ])
+    .text();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("token_id,from_id,to_id,at,amount,event_id\n"));
+    let null_address = format!("0x{}", "0".repeat(40));
+    assert!(text.contains(&null_address));
+    let report = score(&path, &[]).json();
+    assert_eq!(report["deficits"], 0);
+    let named: std::collections::HashSet<_> = text
+        .lines()
+        .skip(1)
+        .flat_map(|line| line.split(',').skip(1).take(2))
+        .filter(|party| *party != null_address)
+        .collect();
+    let listed = report["holders"].as_array().unwrap();
+    assert_eq!(listed.len(), named.len());
+    for holder in listed {
+        assert!(named.contains(holder["holder_id"].as_str().unwrap()));
     }
 }
 

@@ -1,7 +1,8 @@
-//! The answers of the live aggregator: leaderboards, their pages, one holder, all holders.
+//! The answers of the live aggregator: leaderboards, their pages, the rank of one holder, all holders.
 //!
 //! Every answer visits each holder once, under the lock of its part, and computes exactly. Doubles, rounded
-//! up, only decide which holders to skip, and [`super::floors`] where to start.
+//! up, only decide which holders to skip, and [`super::floors`] where to start. See [`super::explanation`] for what is
+//! behind a score.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,10 +16,7 @@ use super::ids::IdNumber;
 use super::order::{self, Leaders};
 use super::shard::{Holder, Shard};
 use crate::core::key::{PARTS, part_of};
-use crate::core::{
-    Balance, Deficit, Delta, HolderScore, KeyFacts, Micros, RankedHolder, Segment, Snapshot,
-    Totals, Window,
-};
+use crate::core::{HolderScore, RankedHolder, Segment, Snapshot, Totals, Window};
 
 /// What an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,45 +50,6 @@ pub struct KeySegments {
     pub holder_id: Box<str>,
     /// Maximal stretches in order of time.
     pub segments: Vec<Segment>,
-}
-
-/// A change of balance in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BalanceChange {
-    /// The instant of the change.
-    pub at: Micros,
-    /// Unique within the key.
-    pub event_id: Box<str>,
-    /// By how much.
-    pub delta: Delta,
-    /// The balance at that instant, after all its changes.
-    pub balance: Balance,
-}
-
-/// What is known of one key: a statement of account, over all of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyReport {
-    /// The token.
-    pub token_id: Box<str>,
-    /// The effective weight: maximal stretches in order of time.
-    pub segments: Vec<Segment>,
-    /// The first changes of balance in force, in order of time.
-    pub changes: Vec<BalanceChange>,
-    /// Number of changes that are not in `changes`.
-    pub changes_left_out: usize,
-    /// If the balance is below 0 at some instant.
-    pub deficit: Option<Deficit>,
-}
-
-/// One holder with its rank, sums and keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HolderView {
-    /// Rank and sums over the window.
-    pub row: RankedHolder,
-    /// Ordered by `token_id`.
-    pub keys: Vec<KeyReport>,
-    /// Number of these keys whose balance is below 0 at some instant before the end of the window.
-    pub deficits: usize,
 }
 
 /// The tokens that count.
@@ -188,42 +147,6 @@ impl HoldAggregator {
             )
             .reduce(|| Counted::new(count), Counted::merge);
         counted.into_ranking(after)
-    }
-
-    /// One holder's rank, sums and keys, with at most `changes_max` changes of balance; `None` if there is nothing
-    /// about it.
-    #[must_use]
-    pub fn explain(
-        &self,
-        holder_id: &str,
-        question: &Question,
-        changes_max: usize,
-    ) -> Option<HolderView> {
-        let tokens = self.tokens_of(question)?;
-        let (totals, keys) = {
-            let shard = self.shard(part_of(holder_id));
-            let holder = shard.get(holder_id)?;
-            let state = &holder.state;
-            let totals = score(state, tokens, &question.window)?;
-            (totals, self.reports(holder, tokens, changes_max))
-        };
-        let as_of = question.window.as_of;
-        let is_deficit = |key: &&KeyReport| {
-            key.deficit
-                .as_ref()
-                .is_some_and(|deficit| deficit.at < as_of)
-        };
-        Some(HolderView {
-            row: RankedHolder {
-                rank: 1 + self.ahead_of(holder_id, totals, tokens, &question.window),
-                holder: HolderScore {
-                    holder_id: holder_id.into(),
-                    totals,
-                },
-            },
-            deficits: keys.iter().filter(is_deficit).count(),
-            keys,
-        })
     }
 
     /// One holder's rank and sums over `window`; `None` if the holder was never seen.
@@ -342,7 +265,13 @@ impl HoldAggregator {
     }
 
     /// The number of other holders with a strictly larger score.
-    fn ahead_of(&self, holder_id: &str, totals: Totals, tokens: Tokens, window: &Window) -> u64 {
+    pub(super) fn ahead_of(
+        &self,
+        holder_id: &str,
+        totals: Totals,
+        tokens: Tokens,
+        window: &Window,
+    ) -> u64 {
         let needed = totals.score.floor();
         let is_ahead = |holder: &Holder| {
             *holder.id != *holder_id
@@ -361,67 +290,10 @@ impl HoldAggregator {
             })
             .sum()
     }
-
-    /// The keys of `holder` by `token_id`, with at most `changes_max` changes of balance.
-    fn reports(&self, holder: &Holder, tokens: Tokens, mut changes_max: usize) -> Vec<KeyReport> {
-        let keys = holder.state.keys().iter();
-        let mut keys: Vec<_> = keys
-            .filter(|(token, _)| tokens.include(*token))
-            .map(|(token, key)| (self.tokens.name(token), &key.facts))
-            .collect();
-        keys.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        keys.into_iter()
-            .map(|(token_id, facts)| {
-                let (changes, changes_left_out) = first_changes(facts, changes_max);
-                changes_max -= changes.len();
-                KeyReport {
-                    token_id: (&*token_id).into(),
-                    segments: facts.segments(),
-                    changes,
-                    changes_left_out,
-                    deficit: Deficit::of(&token_id, &holder.id, facts),
-                }
-            })
-            .collect()
-    }
-}
-
-/// The first changes of balance of a key, at most `count`, and the number of the others.
-fn first_changes(facts: &KeyFacts, count: usize) -> (Vec<BalanceChange>, usize) {
-    let mut changes: Vec<BalanceChange> = Vec::new();
-    let mut left_out = 0;
-    let mut balance = Balance::ZERO;
-    // The index of the first change of the last instant: its balance is known after all changes of the instant.
-    let mut unsettled = 0;
-    let settle = |changes: &mut [BalanceChange], balance| {
-        for change in changes {
-            change.balance = balance;
-        }
-    };
-    facts.changes(|at, event_id, delta| {
-        if changes.last().is_some_and(|last| last.at != at) {
-            settle(&mut changes[unsettled..], balance);
-            unsettled = changes.len();
-        }
-        balance += delta.into();
-        if changes.len() == count {
-            left_out += 1;
-            return;
-        }
-        changes.push(BalanceChange {
-            at,
-            event_id: event_id.into(),
-            delta,
-            balance,
-        });
-    });
-    settle(&mut changes[unsettled..], balance);
-    changes.sort_unstable_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
-    (changes, left_out)
 }
 
 /// The sums of a holder over one token or all; `None` if it never held that one.
-fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Option<Totals> {
+pub(super) fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Option<Totals> {
     match tokens {
         Tokens::All => Some(state.score(window)),
         Tokens::One(token) => state.score_of(token, window),

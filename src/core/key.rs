@@ -296,23 +296,18 @@ impl KeyFacts {
         }
     }
 
-    /// Calls `visit` with the changes of balance in force, in order of time, then of their ids.
+    /// Calls `visit` with the changes of balance in force, in any order.
     pub fn changes(&self, mut visit: impl FnMut(Micros, &str, Delta)) {
         if !matches!(self.0, Form::Changes(_) | Form::Large(_)) {
             return;
         }
-        let mut changes = Vec::new();
         self.claims(|claim| {
             if let Claim::Named { event_id, standing } = claim
                 && let Some(Fact::Change { at, delta }) = standing.fact
             {
-                changes.push((at, event_id.to_owned(), delta));
+                visit(at, event_id, delta);
             }
         });
-        changes.sort_unstable();
-        for (at, event_id, delta) in &changes {
-            visit(*at, event_id, *delta);
-        }
     }
 
     fn view(&self) -> View<'_> {

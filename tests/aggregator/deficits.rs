@@ -125,11 +125,11 @@ fn crowded() -> impl Strategy<Value = Vec<Sent>> {
         .map(|number| &*format!("name-{number}").leak())
         .collect();
     let name = proptest::sample::select(names);
-    let named = (
+    let drawn = (
         arbitrary::events(300..301),
         proptest::collection::vec(name, 300),
     );
-    named.prop_map(|(mut events, names)| {
+    drawn.prop_map(|(mut events, names)| {
         for (event, name) in events.iter_mut().zip(names) {
             (event.token, event.holder) = ("gold", "h");
             event.at = event.at.map(|at| at * 20);

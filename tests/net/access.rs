@@ -12,7 +12,9 @@ use poh_holdmetrics_rust::config::{Keys, Limits, Scope};
 use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash};
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
-use poh_holdmetrics_rust::net::pb::{GetLeaderboardRequest, HoldBatch, HoldMsg};
+use poh_holdmetrics_rust::net::pb::{
+    GetDeficitsRequest, GetLeaderboardRequest, HoldBatch, HoldMsg,
+};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -142,6 +144,9 @@ async fn every_call_needs_a_key_of_its_scope() {
         assert_eq!(code(streamed), may_write, "{key}");
         let streamed = within(client.stats(with_key((), key))).await.map(|_| ());
         assert_eq!(code(streamed), may_read, "{key}");
+        let request = with_key(GetDeficitsRequest::default(), key);
+        let listed = within(client.get_deficits(request)).await.map(|_| ());
+        assert_eq!(code(listed), may_read, "{key}");
     }
     let status = ask(&mut client, WRITER).await.unwrap_err();
     assert_eq!(

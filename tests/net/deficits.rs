@@ -58,10 +58,11 @@ async fn every_answer_that_lists_holders_counts_the_deficits() {
             as_of: Some(at(as_of)),
             ..Window::default()
         };
-        let mut query = format!("as_of={}", as_of * 1_000);
-        if !token_id.is_empty() {
-            query += &format!("&token_id={token_id}");
-        }
+        let filter = match token_id {
+            "" => String::new(),
+            token_id => format!("&token_id={token_id}"),
+        };
+        let query = format!("as_of={}{filter}", as_of * 1_000);
         let snapshot = GetSnapshotRequest {
             window: Some(window),
             token_id: token_id.to_owned(),

@@ -165,6 +165,9 @@ impl Totals {
     #[must_use]
     #[inline]
     pub fn of_quantity(quantity: Quantity, micros: u64) -> Self {
+        if let Some(weight) = quantity.weight() {
+            return Self::of(weight, micros);
+        }
         Self {
             held_us: micros.into(),
             score: Score::from_steps(quantity.steps()).times(micros),
@@ -221,6 +224,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::core::{Balance, Delta};
 
     #[test]
     fn text_is_exact_and_has_no_trailing_zeros() {
@@ -244,6 +248,20 @@ mod tests {
             score.nearest_double().to_bits(),
             5.906_245_653_280_569e29_f64.to_bits()
         );
+    }
+
+    #[test]
+    fn a_quantity_counts_like_a_weight_and_beyond() {
+        let most = Wad::from_steps(u128::MAX);
+        let mut balance = Balance::from(Delta::new(most, false));
+        assert_eq!(
+            balance.held().map(|held| Totals::of_quantity(held, 7)),
+            Some(Totals::of(most, 7))
+        );
+        balance += Delta::new(most, false).into();
+        let twice = balance.held().map(|held| Totals::of_quantity(held, 7));
+        let score = Score::product(most, 14);
+        assert_eq!(twice, Some(Totals { held_us: 7, score }));
     }
 
     proptest! {

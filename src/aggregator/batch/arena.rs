@@ -90,7 +90,11 @@ impl<T: Pod> Run<T> {
     }
 
     /// Adds a value; `arena` is always the same.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would pass the value through memory"
+    )]
     pub(super) fn push(&mut self, arena: &mut Arena, value: T) {
         let place = self.len % Self::BLOCK;
         if place == 0 {

@@ -26,11 +26,6 @@ pub(super) struct ChangePlace {
 
 impl ChangePlace {
     #[inline]
-    fn id(self, lanes: &[Lane<'_>]) -> IdHash {
-        lanes[self.lane as usize].id(self.movement)
-    }
-
-    #[inline]
     fn change(self, lanes: &[Lane<'_>]) -> Change {
         lanes[self.lane as usize].change(self.movement)
     }
@@ -76,18 +71,13 @@ impl<'a> FactScorer<'a> {
         changes: &[ChangePlace],
         others: impl ExactSizeIterator<Item = OtherClaim>,
     ) -> (Totals, Option<Shortfall>) {
-        let lanes = self.lanes;
         self.holds.clear();
         self.holds.extend_from_slice(closed);
-        self.steps.clear();
-        let ids = changes.iter().map(|change| change.id(lanes));
-        if others.len() == 0 && !self.repeats.may_be_in(ids) {
-            let changes = changes.iter().map(|change| change.change(lanes));
-            self.steps.extend(changes.map(Step::from));
-        } else {
+        if others.len() > 0 || !self.read_distinct(changes) {
             self.settle(changes, others);
-            self.steps
-                .extend(self.changes.iter().copied().map(Step::from));
+            self.steps.clear();
+            let in_force = self.changes.iter().copied();
+            self.steps.extend(in_force.map(Step::from));
             self.add_curve();
         }
         if self.steps.is_empty() {
@@ -111,6 +101,19 @@ impl<'a> FactScorer<'a> {
             self.levels.push(span);
         });
         (self.level_sweep.totals(&mut self.levels), shortfall)
+    }
+
+    /// Reads the changes of a key, each once, because they are far apart in memory; returns false if they may
+    /// share ids.
+    fn read_distinct(&mut self, changes: &[ChangePlace]) -> bool {
+        self.repeats.clear();
+        self.steps.clear();
+        for place in changes {
+            let change = place.change(self.lanes);
+            self.repeats.add(change.id);
+            self.steps.push(change.into());
+        }
+        !self.repeats.are_possible()
     }
 
     /// The changes in force of a key.

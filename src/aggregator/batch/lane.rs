@@ -101,12 +101,7 @@ impl<'a> Lane<'a> {
         self.partitions[partition].ledger.entries(&self.arena)
     }
 
-    /// The id of a change.
-    #[inline]
-    pub(super) fn id(&self, place: SignedPlace) -> IdHash {
-        self.movements.get(&self.arena, place.index()).id()
-    }
-
+    /// The change at this place.
     #[inline]
     pub(super) fn change(&self, place: SignedPlace) -> Change {
         let Movement { id, at, size } = self.movements.get(&self.arena, place.index()).get();

@@ -92,6 +92,12 @@ pub(super) fn merge_overlaps<'py>(
 }
 
 /// Scores columns, or an Arrow table as the only argument: all holders in leaderboard order.
+///
+/// Ids are lists of str or Arrow columns. `start_us`, `end_us` and `at_us` are int64 buffers of microseconds since
+/// 1970, -2**63 if absent; `weight` and `delta` float64 buffers, or lists of str, int, float, Decimal or None;
+/// `revision` and `seq` int64 buffers; `retract` a list or buffer of bool. Arrow columns of these types are read,
+/// too, and a null is absent. A table with `from_id`, `to_id` and `amount` has transfers. Raises `ValueError`
+/// naming the column, or the first refused row as `row 17: ...`.
 #[pyfunction]
 #[pyo3(signature = (
     token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
@@ -149,7 +155,7 @@ pub(super) fn score_columns(
     })
 }
 
-/// `aggregator.record_batch(...)`.
+/// `aggregator.record_batch(...)`; columns as for `score_columns`.
 #[pyfunction]
 #[pyo3(signature = (
     aggregator, token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,

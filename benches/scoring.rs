@@ -128,6 +128,7 @@ fn benches(criterion: &mut Criterion) {
             at: None,
             delta: Deltas::None,
             seq: None,
+            transfers: None,
         };
         group.bench_function(format!("batch, {name}"), |bench| {
             let all = columns(0, EVENTS);

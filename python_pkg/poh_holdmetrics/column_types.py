@@ -45,7 +45,7 @@ class RecordBatch(Protocol):
     def __call__(  # noqa: D102
         self,
         token_id: TextColumn,
-        holder_id: TextColumn | None = None,
+        holder_id: OptionalTextColumn | None = None,
         start_us: Int64Column | None = None,
         end_us: Int64Column | None = None,
         weight: DecimalColumn | None = None,
@@ -55,4 +55,7 @@ class RecordBatch(Protocol):
         at_us: Int64Column | None = None,
         delta: DecimalColumn | None = None,
         seq: Int64Column | None = None,
+        from_id: OptionalTextColumn | None = None,
+        to_id: OptionalTextColumn | None = None,
+        amount: DecimalColumn | None = None,
     ) -> int: ...

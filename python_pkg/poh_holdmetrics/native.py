@@ -143,7 +143,7 @@ class Namespace(Protocol):
     def score_columns(  # noqa: D102
         self,
         token_id: TextColumn,
-        holder_id: TextColumn | None = None,
+        holder_id: OptionalTextColumn | None = None,
         start_us: Int64Column | None = None,
         end_us: Int64Column | None = None,
         weight: DecimalColumn | None = None,
@@ -153,6 +153,9 @@ class Namespace(Protocol):
         at_us: Int64Column | None = None,
         delta: DecimalColumn | None = None,
         seq: Int64Column | None = None,
+        from_id: OptionalTextColumn | None = None,
+        to_id: OptionalTextColumn | None = None,
+        amount: DecimalColumn | None = None,
         *,
         as_of_us: int,
         from_us: int | None = None,

@@ -132,7 +132,7 @@ class AsyncTracker:
     async def record_columns(
         self,
         token_id: TextColumn,
-        holder_id: TextColumn | None = None,
+        holder_id: OptionalTextColumn | None = None,
         start_us: Int64Column | None = None,
         end_us: Int64Column | None = None,
         weight: DecimalColumn | None = None,
@@ -142,19 +142,23 @@ class AsyncTracker:
         at_us: Int64Column | None = None,
         delta: DecimalColumn | None = None,
         seq: Int64Column | None = None,
+        from_id: OptionalTextColumn | None = None,
+        to_id: OptionalTextColumn | None = None,
+        amount: DecimalColumn | None = None,
     ) -> int:
-        """Record columns, all rows or none; returns how many.
+        """Record columns, all rows or none; returns how many, each transfer counting as its changes.
 
-        `token_id`, `holder_id` and `event_id` are lists of text; `start_us`, `end_us` and `at_us` are int64
-        buffers of microseconds (-2**63 if absent), `revision` and `seq` int64 buffers; `weight` and `delta`
-        are float64 buffers, or lists of exact values with None if absent: a change has no weight, and a hold
-        no delta. Native code also takes Arrow columns, in which a null is an absent value, or one Arrow table
-        alone as `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`. A coroutine
-        although it never waits; see the class.
+        The ids are lists of text; `start_us`, `end_us` and `at_us` are int64 buffers of microseconds (-2**63
+        if absent), `revision` and `seq` int64 buffers; `weight`, `delta` and `amount` are float64 buffers, or
+        lists of exact values. None in a list means that the row has no such value: a change has no weight, a
+        hold no delta, a transfer no `holder_id`. A row with `from_id`, `to_id` or `amount` is a transfer.
+        Native code also takes Arrow columns, in which a null is an absent value, or one Arrow table alone as
+        `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`. A coroutine although
+        it never waits; see the class.
         """
         return self._engine.record_batch(
             *(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract),
-            *(at_us, delta, seq),
+            *(at_us, delta, seq, from_id, to_id, amount),
         )
 
     async def record_start(

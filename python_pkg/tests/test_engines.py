@@ -19,7 +19,7 @@ from poh_holdmetrics.instants import datetime_from_us
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.columns import ABSENT_US
 from poh_holdmetrics.validation import NULL_ADDRESS
-from poh_holdmetrics.wads import decimal_from_wad
+from poh_holdmetrics.wads import decimal_from_wad, wad_from_decimal
 from strategies import BASE_US, INSTANTS, WEIGHTS, raws, record
 
 pytestmark = pytest.mark.skipif(PRESENT == "none", reason="there is no native code in this process")
@@ -137,38 +137,58 @@ DECIMALS: list[Callable[[int], object]] = [decimal_from_wad, text_of]
 FLAGS: list[Callable[[list[bool]], Any]] = [bytes, list, lambda flags: array("B", flags)]
 
 
-@given(
-    st.lists(raws(), max_size=12),
-    st.sampled_from(DECIMALS),
-    st.sampled_from(FLAGS),
-    WINDOWS,
-)
+def columns_of(
+    models: list[Model], decimal: Callable[[int], object], flags: Callable[[list[bool]], Any]
+) -> dict[str, Any]:
+    """The columns of holds, marks, changes and transfers; those of transfers alone only if there is one."""
+    holds = [model if isinstance(model, HoldEvent) else None for model in models]
+    moves = [model if isinstance(model, Transfer) else None for model in models]
+    records = [model.records()[0] for model in models]
+
+    def exact(wads: list[int | None]) -> list[object]:
+        return [None if wad is None else decimal(wad) for wad in wads]
+
+    columns: dict[str, Any] = {
+        "token_id": [model.token_id for model in models],
+        "holder_id": [hold and hold.holder_id for hold in holds],
+        "start_us": times([record.start_us for record in records]),
+        "end_us": times([record.end_us for record in records]),
+        "weight": exact([None if hold is None or hold.is_change else hold.wad for hold in holds]),
+        "event_id": [model.event_id for model in models],
+        "revision": array("q", [model.revision for model in models]),
+        "retract": flags([model.retract for model in models]),
+        "at_us": times([record.at_us for record in records]),
+        "delta": exact([None if hold is None else hold.record().delta for hold in holds]),
+        "seq": array("q", [model.seq for model in models]),
+    }
+    if not any(moves):
+        return columns
+    amounts = [None if move is None or move.amount is None else move.amount for move in moves]
+    return {
+        **columns,
+        "from_id": [move and move.from_id for move in moves],
+        "to_id": [move and move.to_id for move in moves],
+        "amount": exact([None if amount is None else wad_from_decimal(amount) for amount in amounts]),
+    }
+
+
+@given(MODELS, st.sampled_from(DECIMALS), st.sampled_from(FLAGS), WINDOWS)
 def test_columns_of_every_kind_give_what_the_twin_gives(
-    events: list[Any],
+    models: list[Model],
     decimal: Callable[[int], object],
     flags: Callable[[list[bool]], Any],
     window: tuple[int, int | None, bool],
 ) -> None:
-    columns: dict[str, Any] = {
-        "token_id": [event.token_id for event in events],
-        "holder_id": [event.holder_id for event in events],
-        "start_us": times([event.start for event in events]),
-        "end_us": times([event.end for event in events]),
-        "weight": [None if event.at is not None else decimal(event.weight) for event in events],
-        "event_id": [event.event_id for event in events],
-        "revision": array("q", [event.revision for event in events]),
-        "retract": flags([event.retract for event in events]),
-        "at_us": times([event.at for event in events]),
-        "delta": [None if event.delta is None else decimal(event.delta) for event in events],
-        "seq": array("q", [event.seq for event in events]),
-    }
-    pure, engine = Aggregator(), namespace().Aggregator()
-    assert engine.record_batch(**columns) == pure.record_batch(**columns) == len(events)
-    expected = answers(pure, window)
-    assert answers(engine, window) == expected
+    columns = columns_of(models, decimal, flags)
+    whole, pure, engine = Aggregator(), Aggregator(), namespace().Aggregator()
+    count = whole.record_events(models)
+    assert engine.record_batch(**columns) == pure.record_batch(**columns) == count
+    expected = answers(whole, window)
+    assert answers(engine, window) == answers(pure, window) == expected
     as_of_us, from_us, closed_only = window
     once = namespace().score_columns(**columns, as_of_us=as_of_us, from_us=from_us, closed_only=closed_only)
-    assert (once.rows(), once.deficits) == (pure.snapshot(*window).rows(), pure.snapshot(*window).deficits)
+    snapshot = whole.snapshot(*window)
+    assert (once.rows(), once.deficits) == (snapshot.rows(), snapshot.deficits)
 
 
 @given(st.lists(st.tuples(INSTANTS, st.floats(-1e6, 1e6)), max_size=6))
@@ -211,7 +231,12 @@ FIELDS = (
     *("token_id", "holder_id", "start_us", "end_us", "weight", "event_id"),
     *("revision", "retract", "at_us", "delta", "seq"),
 )
+OF_A_TRANSFER = (
+    *("token_id", "from_id", "to_id", "amount", "event_id"),
+    *("revision", "retract", "at_us", "seq"),
+)
 HOLD: dict[str, object] = {"token_id": "T", "holder_id": "h", "start_us": 0, "end_us": 9, "event_id": "a"}
+MOVE: dict[str, object] = {"token_id": "T", "to_id": "h", "event_id": "a", "at_us": 0, "amount": 1}
 CHANGE: dict[str, object] = {"token_id": "T", "holder_id": "h", "event_id": "a", "at_us": 0, "delta": 1}
 
 
@@ -229,7 +254,7 @@ def test_one_event_is_refused_in_the_same_words(given: dict[str, object], change
 
 def column(name: str, values: Sequence[Any]) -> Any:
     """A column as both engines take it; None if a buffer cannot hold the values."""
-    if name in ("token_id", "holder_id", "event_id", "weight", "delta", "retract"):
+    if name not in ("start_us", "end_us", "at_us", "revision", "seq"):
         return list(values)
     absent = 0 if name in ("revision", "seq") else ABSENT_US
     try:
@@ -239,14 +264,17 @@ def column(name: str, values: Sequence[Any]) -> Any:
 
 
 @given(
-    st.sampled_from([HOLD, CHANGE]),
-    st.sampled_from(FIELDS),
+    st.sampled_from(
+        [(given, name) for given in (HOLD, CHANGE) for name in FIELDS]
+        + [(MOVE, name) for name in OF_A_TRANSFER]
+    ),
     st.none() | st.sampled_from(GARBAGE),
     st.integers(0, 2),
 )
 def test_a_batch_is_refused_in_the_same_words(
-    given: dict[str, object], name: str, value: object, row: int
+    given_and_name: tuple[dict[str, object], str], value: object, row: int
 ) -> None:
+    given, name = given_and_name
     rows = [dict(given, event_id=str(number)) for number in range(3)]
     rows[row][name] = value
     fields = {each for fields in rows for each in fields}
@@ -267,6 +295,13 @@ def test_a_batch_is_refused_in_the_same_words(
         ({"at_us": array("d", [0])}, "at_us: expected a contiguous one-dimensional buffer of int64"),
         ({"seq": [0]}, "seq: expected a contiguous one-dimensional buffer of int64, found list"),
         ({"delta": array("f", [0])}, "delta: expected a contiguous one-dimensional buffer of float64, found"),
+        ({"amount": "1"}, "amount: expected a contiguous one-dimensional buffer of float64, found str"),
+        ({"from_id": ["a", "b"]}, "from_id: 2 rows, but token_id has 1"),
+        ({"to_id": []}, "to_id: 0 rows, but token_id has 1"),
+        (
+            {"amount": array("d", [1])},
+            "row 0: holder_id: given for a transfer (a transfer has from_id, to_id",
+        ),
         ({"retract": "x"}, "retract: expected a contiguous one-dimensional buffer of bool, found str"),
         ({"retract": b"\2"}, "row 0: retract: not true or false; found 2"),
         ({"weight": array("d", [-1])}, "row 0: weight: negative (write 0 or more); found -1.0"),

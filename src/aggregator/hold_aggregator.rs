@@ -110,17 +110,18 @@ impl HoldAggregator {
         done.is_change
     }
 
-    /// Adds all rows, or none: the first invalid row refuses the batch. Returns the number of rows.
+    /// Adds all rows, or none: the first invalid row refuses the batch. Returns the number of events: one a
+    /// row, or one for each holder of a transfer.
     pub fn record_batch(&self, columns: &EventColumns<'_>) -> Result<usize, BatchRefusal> {
         let rows = columns.rows()?;
-        let event = |row| {
+        let mut events = Vec::with_capacity(rows);
+        for row in 0..rows {
             columns
-                .event(row)
-                .map_err(|refusal| BatchRefusal::Row { row, refusal })
-        };
-        let events = (0..rows).map(event).collect::<Result<Vec<_>, _>>()?;
+                .visit(row, |event| events.push(*event))
+                .map_err(|refusal| BatchRefusal::Row { row, refusal })?;
+        }
         self.record_events(&events);
-        Ok(rows)
+        Ok(events.len())
     }
 
     /// Adds many events, on several threads if there are enough of them. Returns how many changed

@@ -31,7 +31,7 @@ pub(crate) mod weight;
 pub(crate) mod window;
 
 pub use balance::{Balance, Delta, Quantity};
-pub use columns::{Deltas, EventColumns, LengthMismatch, Weights};
+pub use columns::{Deltas, EventColumns, LengthMismatch, TransferColumns, Weights};
 pub use deficit::Deficit;
 pub use encoding::{EncodingError, EventBatch};
 pub use event::{Claim, Draft, Event, Events, Fact, NULL_ADDRESS, Standing};

@@ -68,6 +68,7 @@ fn columns(sent: &[Sent]) -> HoldAggregator {
         at: Some(&times(|event| event.at)),
         delta: Deltas::Exact(&deltas),
         seq: Some(&seqs),
+        transfers: None,
     });
     assert_eq!(recorded, Ok(sent.len()));
     aggregator
@@ -247,6 +248,7 @@ fn a_batch_with_one_bad_row_changes_nothing_and_names_it() {
         at: None,
         delta: Deltas::None,
         seq: None,
+        transfers: None,
     };
     let refusal = aggregator
         .record_batch(&batch)

@@ -135,7 +135,7 @@ class Aggregator:
     def record_batch(
         self,
         token_id: TextColumn,
-        holder_id: TextColumn | None = None,
+        holder_id: OptionalTextColumn | None = None,
         start_us: Int64Column | None = None,
         end_us: Int64Column | None = None,
         weight: DecimalColumn | None = None,
@@ -145,12 +145,15 @@ class Aggregator:
         at_us: Int64Column | None = None,
         delta: DecimalColumn | None = None,
         seq: Int64Column | None = None,
+        from_id: OptionalTextColumn | None = None,
+        to_id: OptionalTextColumn | None = None,
+        amount: DecimalColumn | None = None,
     ) -> int:
-        """Record columns, all rows or none; returns how many. Shapes and errors: `columns`."""
+        """Record columns, all rows or none; returns how many records. Shapes and errors: `columns`."""
         return self._add_all(
             records_from_columns(
                 *(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract),
-                *(at_us, delta, seq),
+                *(at_us, delta, seq, from_id, to_id, amount),
             )
         )
 

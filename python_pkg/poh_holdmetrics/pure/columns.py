@@ -33,7 +33,7 @@ _INT64_BYTES = 8
 
 def records_from_columns(
     token_id: TextColumn,
-    holder_id: TextColumn | None,
+    holder_id: OptionalTextColumn | None,
     start_us: Int64Column | None,
     end_us: Int64Column | None,
     weight: DecimalColumn | None = None,
@@ -43,30 +43,36 @@ def records_from_columns(
     at_us: Int64Column | None = None,
     delta: DecimalColumn | None = None,
     seq: Int64Column | None = None,
+    from_id: OptionalTextColumn | None = None,
+    to_id: OptionalTextColumn | None = None,
+    amount: DecimalColumn | None = None,
 ) -> list[Record]:
-    """One record a row. Raises `InputError` naming the column, or naming the row as `row 17: ...`."""
+    """One record a row, or those of a transfer.
+
+    Raises `InputError` naming the column, or naming the row as `row 17: ...`.
+    """
     rows = len(_texts("token_id", token_id, None))
-    if holder_id is None:
+    if all(column is None for column in (holder_id, from_id, to_id, amount)):
         raise InputError(
             "holder_id", "missing; pass all columns, or an Arrow table as the only argument of native code"
         )
     none: list[None] = [None] * rows
     columns: list[Sequence[object]] = [
         _texts("token_id", token_id, rows),
-        _texts("holder_id", holder_id, rows),
+        none if holder_id is None else _texts("holder_id", holder_id, rows),
         none if start_us is None else _times("start_us", start_us, rows),
         none if end_us is None else _times("end_us", end_us, rows),
         none if weight is None else _decimals("weight", weight, rows),
         none if event_id is None else _texts("event_id", event_id, rows),
         none if revision is None else _numbers("revision", revision, _INT64, "int64", rows),
         none if retract is None else _flags("retract", retract, rows),
+        none if at_us is None else _times("at_us", at_us, rows),
+        none if delta is None else _decimals("delta", delta, rows),
+        none if seq is None else _numbers("seq", seq, _INT64, "int64", rows),
+        none if from_id is None else _texts("from_id", from_id, rows),
+        none if to_id is None else _texts("to_id", to_id, rows),
+        none if amount is None else _decimals("amount", amount, rows),
     ]
-    if any(column is not None for column in (at_us, delta, seq)):
-        columns += [
-            none if at_us is None else _times("at_us", at_us, rows),
-            none if delta is None else _decimals("delta", delta, rows),
-            none if seq is None else _numbers("seq", seq, _INT64, "int64", rows),
-        ]
     batch: list[Record] = []
     for row, values in enumerate(zip(*columns, strict=True)):
         try:

@@ -118,7 +118,8 @@ impl Aggregator {
     /// returns how many events.
     #[pyo3(signature = (
         token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
-        revision=None, retract=None, at_us=None, delta=None, seq=None
+        revision=None, retract=None, at_us=None, delta=None, seq=None, from_id=None,
+        to_id=None, amount=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "the columns of a batch")]
     pub(super) fn record_batch(
@@ -135,12 +136,12 @@ impl Aggregator {
         at_us: Option<&Bound<'_, PyAny>>,
         delta: Option<&Bound<'_, PyAny>>,
         seq: Option<&Bound<'_, PyAny>>,
+        from_id: Option<&Bound<'_, PyAny>>,
+        to_id: Option<&Bound<'_, PyAny>>,
+        amount: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
         guarded("Aggregator.record_batch", || {
-            let Some(holder_id) = holder_id else {
-                return self.record_table(py, &Table::read(token_id)?);
-            };
-            let mut columns = Columns::read(&ColumnArguments {
+            let arguments = ColumnArguments {
                 token_id,
                 holder_id,
                 start_us,
@@ -152,7 +153,14 @@ impl Aggregator {
                 at_us,
                 delta,
                 seq,
-            })?;
+                from_id,
+                to_id,
+                amount,
+            };
+            if arguments.is_table() {
+                return self.record_table(py, &Table::read(token_id)?);
+            }
+            let mut columns = Columns::read(&arguments)?;
             let slices = columns.slices()?;
             let columns = slices.columns();
             let refused = |refusal| slices.refused(py, refusal);

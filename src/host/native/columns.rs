@@ -16,14 +16,15 @@ use super::values;
 use crate::aggregator::BatchRefusal;
 use crate::core::columns::ABSENT;
 use crate::core::{
-    Delta, Deltas, EventColumns, Field, LengthMismatch, Refusal, Wad, WeightError, Weights,
+    Delta, Deltas, EventColumns, Field, LengthMismatch, Refusal, TransferColumns, Wad, WeightError,
+    Weights,
 };
 use crate::host::errors::refused;
 
 /// The columns as they were passed.
 pub(super) struct ColumnArguments<'a, 'py> {
     pub(super) token_id: &'a Bound<'py, PyAny>,
-    pub(super) holder_id: &'a Bound<'py, PyAny>,
+    pub(super) holder_id: Option<&'a Bound<'py, PyAny>>,
     pub(super) start_us: Option<&'a Bound<'py, PyAny>>,
     pub(super) end_us: Option<&'a Bound<'py, PyAny>>,
     pub(super) weight: Option<&'a Bound<'py, PyAny>>,
@@ -33,12 +34,26 @@ pub(super) struct ColumnArguments<'a, 'py> {
     pub(super) at_us: Option<&'a Bound<'py, PyAny>>,
     pub(super) delta: Option<&'a Bound<'py, PyAny>>,
     pub(super) seq: Option<&'a Bound<'py, PyAny>>,
+    pub(super) from_id: Option<&'a Bound<'py, PyAny>>,
+    pub(super) to_id: Option<&'a Bound<'py, PyAny>>,
+    pub(super) amount: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl ColumnArguments<'_, '_> {
+    /// Whether no column names a holder, so that `token_id` must be a table.
+    pub(super) const fn is_table(&self) -> bool {
+        self.holder_id.is_none() && !self.has_transfers()
+    }
+
+    const fn has_transfers(&self) -> bool {
+        self.from_id.is_some() || self.to_id.is_some() || self.amount.is_some()
+    }
 }
 
 /// The columns, copied or referenced.
 pub(super) struct Columns<'py> {
     token_id: Texts<'py>,
-    holder_id: Texts<'py>,
+    holder_id: Option<Texts<'py>>,
     start: Option<Vec<i64>>,
     end: Option<Vec<i64>>,
     weight: Option<DecimalColumn<Wad>>,
@@ -48,6 +63,11 @@ pub(super) struct Columns<'py> {
     at: Option<Vec<i64>>,
     delta: Option<DecimalColumn<Delta>>,
     seq: Option<Vec<i64>>,
+    /// Whether there is a column that transfers alone have.
+    has_transfers: bool,
+    from_id: Option<Texts<'py>>,
+    to_id: Option<Texts<'py>>,
+    amount: Option<DecimalColumn<Wad>>,
 }
 
 enum DecimalColumn<T> {
@@ -68,16 +88,21 @@ pub(super) struct ColumnSlices<'a> {
     at: Option<&'a [i64]>,
     delta: Option<&'a DecimalColumn<Delta>>,
     seq: Option<&'a [i64]>,
+    has_transfers: bool,
+    from_id: Option<Vec<Option<&'a str>>>,
+    to_id: Option<Vec<Option<&'a str>>>,
+    amount: Option<&'a DecimalColumn<Wad>>,
 }
 
 impl<'py> Columns<'py> {
     /// Reads each column; `ValueError` names the one that cannot be used.
     pub(super) fn read(arguments: &ColumnArguments<'_, 'py>) -> PyResult<Self> {
-        let weight = |value| decimals(Field::Weight, value);
-        let delta = |value| decimals(Field::Delta, value);
+        let wads = |field, value: Option<_>| value.map(|value| decimals(field, value)).transpose();
+        let deltas = |value| decimals(Field::Delta, value);
         // Reading decimals may run Python code (a subclass of Decimal), so it comes first.
-        let weight = arguments.weight.map(weight).transpose()?;
-        let delta = arguments.delta.map(delta).transpose()?;
+        let weight = wads(Field::Weight, arguments.weight)?;
+        let delta = arguments.delta.map(deltas).transpose()?;
+        let amount = wads(Field::Amount, arguments.amount)?;
         let texts =
             |field, value: Option<_>| value.map(|value| Texts::read(field, value)).transpose();
         let times = |column, value: Option<_>| {
@@ -92,7 +117,7 @@ impl<'py> Columns<'py> {
         };
         Ok(Self {
             token_id: Texts::read(Field::TokenId, arguments.token_id)?,
-            holder_id: Texts::read(Field::HolderId, arguments.holder_id)?,
+            holder_id: texts(Field::HolderId, arguments.holder_id)?,
             start: times("start_us", arguments.start_us)?,
             end: times("end_us", arguments.end_us)?,
             weight,
@@ -102,6 +127,10 @@ impl<'py> Columns<'py> {
             at: times("at_us", arguments.at_us)?,
             delta,
             seq: numbers("seq", arguments.seq)?,
+            has_transfers: arguments.has_transfers(),
+            from_id: texts(Field::FromId, arguments.from_id)?,
+            to_id: texts(Field::ToId, arguments.to_id)?,
+            amount,
         })
     }
 
@@ -111,18 +140,23 @@ impl<'py> Columns<'py> {
         let rows = token_id.len();
         let times =
             |times: &mut Option<Vec<i64>>| times.take().unwrap_or_else(|| vec![ABSENT; rows]);
+        let holder_id = self.holder_id.as_ref().map(Texts::present).transpose()?;
         Ok(ColumnSlices {
             token_id,
-            holder_id: self.holder_id.present()?,
+            holder_id: holder_id.unwrap_or_else(|| vec![""; rows]),
             start: times(&mut self.start),
             end: times(&mut self.end),
             weight: self.weight.as_ref(),
-            event_id: self.event_id.as_ref().map(Texts::optional).transpose()?,
+            event_id: optional(self.event_id.as_ref())?,
             revision: self.revision.as_deref(),
             retract: self.retract.as_deref(),
             at: self.at.as_deref(),
             delta: self.delta.as_ref(),
             seq: self.seq.as_deref(),
+            has_transfers: self.has_transfers,
+            from_id: optional(self.from_id.as_ref())?,
+            to_id: optional(self.to_id.as_ref())?,
+            amount: self.amount.as_ref(),
         })
     }
 }
@@ -135,11 +169,7 @@ impl ColumnSlices<'_> {
             holder_id: &self.holder_id,
             start: &self.start,
             end: &self.end,
-            weight: match self.weight {
-                None => Weights::One,
-                Some(DecimalColumn::Doubles(doubles)) => Weights::Doubles(doubles),
-                Some(DecimalColumn::Exact(wads)) => Weights::Wads(wads),
-            },
+            weight: weights(self.weight),
             event_id: self.event_id.as_deref(),
             revision: self.revision,
             retract: self.retract,
@@ -150,6 +180,11 @@ impl ColumnSlices<'_> {
                 Some(DecimalColumn::Exact(deltas)) => Deltas::Exact(deltas),
             },
             seq: self.seq,
+            transfers: self.has_transfers.then(|| TransferColumns {
+                from_id: self.from_id.as_deref(),
+                to_id: self.to_id.as_deref(),
+                amount: weights(self.amount),
+            }),
         }
     }
 
@@ -192,8 +227,22 @@ impl ColumnSlices<'_> {
             "at" => integer(self.at),
             "delta" => double(py, self.delta, row),
             "seq" => integer(self.seq),
+            "amount" => double(py, self.amount, row),
             _ => Ok(None),
         }
+    }
+}
+
+/// The texts of a column, `None` for a null; `None` if there is no column.
+fn optional<'a>(texts: Option<&'a Texts<'_>>) -> PyResult<Option<Vec<Option<&'a str>>>> {
+    texts.map(Texts::optional).transpose()
+}
+
+fn weights(column: Option<&DecimalColumn<Wad>>) -> Weights<'_> {
+    match column {
+        None => Weights::One,
+        Some(DecimalColumn::Doubles(doubles)) => Weights::Doubles(doubles),
+        Some(DecimalColumn::Exact(wads)) => Weights::Wads(wads),
     }
 }
 

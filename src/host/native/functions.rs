@@ -10,8 +10,8 @@ use super::columns::{ColumnArguments, Columns};
 use super::snapshot::Snapshot;
 use super::table::Table;
 use super::{events, integers, scoring, values};
-use crate::aggregator::HoldAggregator;
-use crate::core::{self, Micros, Totals, Window};
+use crate::aggregator::{HoldAggregator, Lane};
+use crate::core::{self, EventSink, Micros, Totals, Window};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
@@ -94,14 +94,15 @@ pub(super) fn merge_overlaps<'py>(
 /// Scores columns, or an Arrow table as the only argument: all holders in leaderboard order.
 ///
 /// Ids are lists of str or Arrow columns. `start_us`, `end_us` and `at_us` are int64 buffers of microseconds since
-/// 1970, -2**63 if absent; `weight` and `delta` float64 buffers, or lists of str, int, float, Decimal or None;
-/// `revision` and `seq` int64 buffers; `retract` a list or buffer of bool. Arrow columns of these types are read,
-/// too, and a null is absent. A table with `from_id`, `to_id` and `amount` has transfers. Raises `ValueError`
+/// 1970, -2**63 if absent; `weight`, `delta` and `amount` float64 buffers, or lists of str, int, float, Decimal or
+/// None; `revision` and `seq` int64 buffers; `retract` a list or buffer of bool. Arrow columns of these types are
+/// read, too, and a null is absent. A row with `from_id`, `to_id` or `amount` is a transfer. Raises `ValueError`
 /// naming the column, or the first refused row as `row 17: ...`.
 #[pyfunction]
 #[pyo3(signature = (
     token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
-    revision=None, retract=None, at_us=None, delta=None, seq=None, *, as_of_us, from_us=None, closed_only=false
+    revision=None, retract=None, at_us=None, delta=None, seq=None, from_id=None, to_id=None,
+    amount=None, *, as_of_us, from_us=None, closed_only=false
 ))]
 #[expect(
     clippy::too_many_arguments,
@@ -120,18 +121,16 @@ pub(super) fn score_columns(
     at_us: Option<&Bound<'_, PyAny>>,
     delta: Option<&Bound<'_, PyAny>>,
     seq: Option<&Bound<'_, PyAny>>,
+    from_id: Option<&Bound<'_, PyAny>>,
+    to_id: Option<&Bound<'_, PyAny>>,
+    amount: Option<&Bound<'_, PyAny>>,
     as_of_us: &Bound<'_, PyAny>,
     from_us: Option<&Bound<'_, PyAny>>,
     closed_only: bool,
 ) -> PyResult<Snapshot> {
     guarded("score_columns", || {
         let window = values::window(as_of_us, from_us, closed_only)?;
-        let Some(holder_id) = holder_id else {
-            let table = Table::read(token_id)?;
-            let snapshot = detached(py, || table.score(&window))?;
-            return Ok(snapshot.map_err(refused)?.into());
-        };
-        let mut columns = Columns::read(&ColumnArguments {
+        let arguments = ColumnArguments {
             token_id,
             holder_id,
             start_us,
@@ -143,13 +142,23 @@ pub(super) fn score_columns(
             at_us,
             delta,
             seq,
-        })?;
+            from_id,
+            to_id,
+            amount,
+        };
+        if arguments.is_table() {
+            let table = Table::read(token_id)?;
+            let snapshot = detached(py, || table.score(&window))?;
+            return Ok(snapshot.map_err(refused)?.into());
+        }
+        let mut columns = Columns::read(&arguments)?;
         let slices = columns.slices()?;
         let columns = slices.columns();
         let refused = |refusal| slices.refused(py, refusal);
         let rows = columns.rows().map_err(|length| refused(length.into()))?;
         let snapshot = detached(py, || {
-            scoring::score(rows, |row| columns.event(row), &window)
+            let accept = |row, lane: &mut Lane<'_>| columns.visit(row, |event| lane.accept(event));
+            scoring::score(rows, accept, &window)
         })?;
         Ok(snapshot.map_err(refused)?.into())
     })
@@ -159,7 +168,8 @@ pub(super) fn score_columns(
 #[pyfunction]
 #[pyo3(signature = (
     aggregator, token_id, holder_id=None, start_us=None, end_us=None, weight=None, event_id=None,
-    revision=None, retract=None, at_us=None, delta=None, seq=None
+    revision=None, retract=None, at_us=None, delta=None, seq=None, from_id=None, to_id=None,
+    amount=None
 ))]
 #[expect(clippy::too_many_arguments, reason = "the columns of a batch")]
 pub(super) fn record_batch(
@@ -176,10 +186,13 @@ pub(super) fn record_batch(
     at_us: Option<&Bound<'_, PyAny>>,
     delta: Option<&Bound<'_, PyAny>>,
     seq: Option<&Bound<'_, PyAny>>,
+    from_id: Option<&Bound<'_, PyAny>>,
+    to_id: Option<&Bound<'_, PyAny>>,
+    amount: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<usize> {
     aggregator.get().record_batch(
         py, token_id, holder_id, start_us, end_us, weight, event_id, revision, retract, at_us,
-        delta, seq,
+        delta, seq, from_id, to_id, amount,
     )
 }
 
@@ -218,7 +231,11 @@ fn score_events(events: &Bound<'_, PyAny>, window: &Window) -> PyResult<core::Sn
     let py = events.py();
     let events = events::read(events)?;
     detached(py, || {
-        scoring::score(events.len(), |row| Ok(events.event(row)), window)
+        let accept = |row, lane: &mut Lane<'_>| {
+            lane.accept(&events.event(row));
+            Ok(())
+        };
+        scoring::score(events.len(), accept, window)
     })?
     .map_err(refused)
 }

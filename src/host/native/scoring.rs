@@ -4,16 +4,17 @@
 
 use rayon::prelude::*;
 
-use crate::aggregator::{BatchRefusal, BatchScorer};
-use crate::core::{Event, EventSink, Refusal, Snapshot, Totals, Window};
+use crate::aggregator::{BatchRefusal, BatchScorer, Lane};
+use crate::core::{Refusal, Snapshot, Totals, Window};
 
 /// Fewer rows are not worth another thread.
 const STRIDE_MIN: usize = 4_096;
 
-/// Scores `rows` events over `window`; runs on the workers that it is called on.
-pub(super) fn score<'a>(
+/// Scores `rows` rows over `window`, each of which `accept` passes to a lane; runs on the workers that it is
+/// called on.
+pub(super) fn score(
     rows: usize,
-    event: impl Fn(usize) -> Result<Event<'a>, Refusal> + Sync,
+    accept: impl Fn(usize, &mut Lane<'_>) -> Result<(), Refusal> + Sync,
     window: &Window,
 ) -> Result<Snapshot, BatchRefusal> {
     let scorer = BatchScorer::new();
@@ -23,8 +24,7 @@ pub(super) fn score<'a>(
         .map(|index| {
             let mut lane = scorer.lane();
             for row in index * stride..rows.min((index + 1) * stride) {
-                let event = event(row).map_err(|refusal| BatchRefusal::Row { row, refusal })?;
-                lane.accept(&event);
+                accept(row, &mut lane).map_err(|refusal| BatchRefusal::Row { row, refusal })?;
             }
             Ok(lane)
         })

@@ -313,6 +313,19 @@ def columns():
     )
     assert [row[1:3] for row in mixed.snapshot(10).rows() if row[2]] == [("a", 10), ("8", 10)]
     assert (mixed.holders, mixed.keys) == (3, 3)
+    moves = native.score_columns(
+        ["T"] * 3,
+        start_us=array("q", [ABSENT, ABSENT, 0]),
+        holder_id=[None, None, "cyd"],
+        event_id=["1", "2", None],
+        at_us=array("q", [0, 5, ABSENT]),
+        from_id=[None, "ann", None],
+        to_id=["ann", 8, None],
+        amount=["2.5", Decimal(3), None],
+        as_of_us=10,
+    )
+    assert [row[1:3] for row in moves.rows()] == [("8", 5), ("ann", 5), ("cyd", 10)]
+    assert moves.deficits == 1
     many = 20_000
     spread = native.score_columns(
         ["T"] * many,

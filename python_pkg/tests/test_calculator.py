@@ -62,6 +62,19 @@ def test_without_as_of_closed_holds_alone_count(source: str) -> None:
     assert calculate_score([]) == 0.0
 
 
+def test_the_weight_of_a_stop_does_not_decide_between_its_revisions(source: str) -> None:
+    # The story: of two stops of one revision the heavier one was in force, although a stop has no weight.
+    del source
+    stop = {"token_id": "T", "holder_id": "h", "end": 0, "event_id": "stop"}
+    events = [
+        HoldEvent.model_validate({**stop, "weight": 9, "seq": 1}),
+        HoldEvent.model_validate({**stop, "weight": 1, "seq": 3}),
+        HoldEvent.model_validate({"token_id": "T", "holder_id": "h", "start": 0, "seq": 2}),
+    ]
+    assert calculate_score(events, as_of=10_000) == 0.0
+    assert calculate_score(events[::-1], as_of=10_000) == 0.0
+
+
 def test_the_last_instant_of_all_is_reached(source: str) -> None:
     del source
     whole = HoldEvent.model_validate(

@@ -8,16 +8,15 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::buffers::{self, Doubles};
-use super::decimals::{DecimalReader, Exact};
+use super::buffers;
+use super::decimal_column::DecimalColumn;
 use super::found::refused_row;
 use super::texts::Texts;
 use super::values;
 use crate::aggregator::BatchRefusal;
 use crate::core::columns::ABSENT;
 use crate::core::{
-    Delta, Deltas, EventColumns, Field, LengthMismatch, Refusal, TransferColumns, Wad, WeightError,
-    Weights,
+    Delta, Deltas, EventColumns, Field, LengthMismatch, Refusal, TransferColumns, Wad, Weights,
 };
 use crate::host::errors::refused;
 
@@ -70,11 +69,6 @@ pub(super) struct Columns<'py> {
     amount: Option<DecimalColumn<Wad>>,
 }
 
-enum DecimalColumn<T> {
-    Doubles(Vec<f64>),
-    Exact(Vec<Option<T>>),
-}
-
 /// The columns as slices, from which [`EventColumns`] is made.
 pub(super) struct ColumnSlices<'a> {
     token_id: Vec<&'a str>,
@@ -97,8 +91,12 @@ pub(super) struct ColumnSlices<'a> {
 impl<'py> Columns<'py> {
     /// Reads each column; `ValueError` names the one that cannot be used.
     pub(super) fn read(arguments: &ColumnArguments<'_, 'py>) -> PyResult<Self> {
-        let wads = |field, value: Option<_>| value.map(|value| decimals(field, value)).transpose();
-        let deltas = |value| decimals(Field::Delta, value);
+        let wads = |field, value: Option<_>| {
+            value
+                .map(|value| DecimalColumn::read(field, value))
+                .transpose()
+        };
+        let deltas = |value| DecimalColumn::read(Field::Delta, value);
         // Reading decimals may run Python code (a subclass of Decimal), so it comes first.
         let weight = wads(Field::Weight, arguments.weight)?;
         let delta = arguments.delta.map(deltas).transpose()?;
@@ -169,21 +167,17 @@ impl ColumnSlices<'_> {
             holder_id: &self.holder_id,
             start: &self.start,
             end: &self.end,
-            weight: weights(self.weight),
+            weight: self.weight.map_or(Weights::One, DecimalColumn::weights),
             event_id: self.event_id.as_deref(),
             revision: self.revision,
             retract: self.retract,
             at: self.at,
-            delta: match self.delta {
-                None => Deltas::None,
-                Some(DecimalColumn::Doubles(doubles)) => Deltas::Doubles(doubles),
-                Some(DecimalColumn::Exact(deltas)) => Deltas::Exact(deltas),
-            },
+            delta: self.delta.map_or(Deltas::None, DecimalColumn::deltas),
             seq: self.seq,
             transfers: self.has_transfers.then(|| TransferColumns {
                 from_id: self.from_id.as_deref(),
                 to_id: self.to_id.as_deref(),
-                amount: weights(self.amount),
+                amount: self.amount.map_or(Weights::One, DecimalColumn::weights),
             }),
         }
     }
@@ -215,19 +209,21 @@ impl ColumnSlices<'_> {
             let value = column.map(|values| values[row]);
             value.map(|value| value.into_bound_py_any(py)).transpose()
         };
+        let double =
+            |value: Option<f64>| value.map(|value| value.into_bound_py_any(py)).transpose();
         match refusal.field() {
             "start" => integer(Some(&self.start)),
             "end" => integer(Some(&self.end)),
-            "weight" => double(py, self.weight, row),
+            "weight" => double(self.weight.and_then(|column| column.double(row))),
             "event_id" => {
                 let text = self.event_id.as_ref().and_then(|texts| texts[row]);
                 text.map(|text| text.into_bound_py_any(py)).transpose()
             }
             "revision" => integer(self.revision),
             "at" => integer(self.at),
-            "delta" => double(py, self.delta, row),
+            "delta" => double(self.delta.and_then(|column| column.double(row))),
             "seq" => integer(self.seq),
-            "amount" => double(py, self.amount, row),
+            "amount" => double(self.amount.and_then(|column| column.double(row))),
             _ => Ok(None),
         }
     }
@@ -238,25 +234,6 @@ fn optional<'a>(texts: Option<&'a Texts<'_>>) -> PyResult<Option<Vec<Option<&'a 
     texts.map(Texts::optional).transpose()
 }
 
-fn weights(column: Option<&DecimalColumn<Wad>>) -> Weights<'_> {
-    match column {
-        None => Weights::One,
-        Some(DecimalColumn::Doubles(doubles)) => Weights::Doubles(doubles),
-        Some(DecimalColumn::Exact(wads)) => Weights::Wads(wads),
-    }
-}
-
-fn double<'py, T>(
-    py: Python<'py>,
-    column: Option<&DecimalColumn<T>>,
-    row: usize,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match column {
-        Some(DecimalColumn::Doubles(doubles)) => doubles[row].into_bound_py_any(py).map(Some),
-        Some(DecimalColumn::Exact(_)) | None => Ok(None),
-    }
-}
-
 /// The name of the argument for a column of [`EventColumns`].
 fn argument_of(column: &'static str) -> &'static str {
     match column {
@@ -265,37 +242,6 @@ fn argument_of(column: &'static str) -> &'static str {
         "at" => "at_us",
         other => other,
     }
-}
-
-fn decimals<T: Exact>(field: Field, value: &Bound<'_, PyAny>) -> PyResult<DecimalColumn<T>> {
-    let refused = |row, error: WeightError, value: Option<&Bound<'_, PyAny>>| {
-        refused_row(row, Refusal::Decimal(field, error), value)
-    };
-    if let Ok(list) = value.cast::<PyList>() {
-        let mut reader = DecimalReader::new();
-        let mut exact = Vec::with_capacity(list.len());
-        for (row, value) in list.iter().enumerate() {
-            let read = reader.read(Some(&value));
-            exact.push(read.map_err(|error| refused(row, error, Some(&value)))?);
-        }
-        return Ok(DecimalColumn::Exact(exact));
-    }
-    let doubles = match buffers::doubles(field.name(), value)? {
-        Doubles::All(doubles) => return Ok(DecimalColumn::Doubles(doubles)),
-        Doubles::Some(doubles) => doubles,
-    };
-    let mut exact = Vec::with_capacity(doubles.len());
-    for (row, double) in doubles.into_iter().enumerate() {
-        let read = double.map(T::from_double).transpose();
-        exact.push(match read {
-            Ok(decimal) => decimal,
-            Err(error) => {
-                let double = double.into_bound_py_any(value.py())?;
-                return Err(refused(row, error, Some(&double)));
-            }
-        });
-    }
-    Ok(DecimalColumn::Exact(exact))
 }
 
 /// A column of booleans: a list of `bool`, a buffer of bool or of bytes 0 and 1, or an Arrow column.

@@ -98,11 +98,13 @@ fn present<T: Exact>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
 }
 
 fn from_whole<T: Exact>(whole: &Bound<'_, PyAny>) -> Result<T, WeightError> {
+    let wad = |size: u128| size.checked_mul(Wad::ONE.steps()).map(Wad::from_steps);
+    if let Ok(size) = whole.extract() {
+        return T::from_size(wad(size), false);
+    }
     let is_negative = whole.lt(0).map_err(|_| WeightError::NotANumber)?;
     let size = whole.abs().map_err(|_| WeightError::NotANumber)?;
-    let size = size.extract::<u128>().ok();
-    let steps = size.and_then(|size| size.checked_mul(Wad::ONE.steps()));
-    T::from_size(steps.map(Wad::from_steps), is_negative)
+    T::from_size(size.extract().ok().and_then(wad), is_negative)
 }
 
 fn from_decimal<T: Exact>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {

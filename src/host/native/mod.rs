@@ -12,6 +12,7 @@ mod arrow_out;
 mod attributes;
 mod buffers;
 mod columns;
+mod decimal_column;
 mod decimals;
 mod events;
 mod found;

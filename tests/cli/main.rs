@@ -4,6 +4,8 @@
 mod golden;
 #[path = "../support/journal_writer.rs"]
 mod journal_writer;
+#[path = "../support/published_cases.rs"]
+mod published_cases;
 
 mod change_columns;
 mod columns;
@@ -14,7 +16,6 @@ mod forms;
 mod fuzz_seeds;
 mod generate;
 mod journal;
-mod published_cases;
 mod score;
 mod score_errors;
 mod support;

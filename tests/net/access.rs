@@ -13,8 +13,9 @@ use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash};
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
 use poh_holdmetrics_rust::net::pb::{
-    GetDeficitsRequest, GetLeaderboardRequest, HoldBatch, HoldMsg,
+    GetDeficitsRequest, GetLeaderboardRequest, HoldBatch, HoldMsg, TransferBatch, TransferMsg,
 };
+use prost_types::Timestamp;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -142,6 +143,28 @@ async fn every_call_needs_a_key_of_its_scope() {
             .await
             .map(|_| ());
         assert_eq!(code(streamed), may_write, "{key}");
+        let empty = tokio_stream::iter(Vec::<TransferMsg>::new());
+        let streamed = within(client.broadcast_transfers(with_key(empty, key)))
+            .await
+            .map(|_| ());
+        assert_eq!(code(streamed), may_write, "{key}");
+        let empty = tokio_stream::iter(Vec::<TransferBatch>::new());
+        let streamed = within(client.broadcast_transfer_batch(with_key(empty, key)))
+            .await
+            .map(|_| ());
+        assert_eq!(code(streamed), may_write, "{key}");
+        let mint = TransferMsg {
+            token_id: "T".to_owned(),
+            to_id: "h".to_owned(),
+            at: Some(Timestamp::default()),
+            amount: Some(1.0),
+            event_id: "e".to_owned(),
+            ..TransferMsg::default()
+        };
+        let recorded = within(client.record_transfer(with_key(mint, key)))
+            .await
+            .map(|_| ());
+        assert_eq!(code(recorded), may_write, "{key}");
         let streamed = within(client.stats(with_key((), key))).await.map(|_| ());
         assert_eq!(code(streamed), may_read, "{key}");
         let request = with_key(GetDeficitsRequest::default(), key);
@@ -161,6 +184,7 @@ async fn every_call_needs_a_key_of_its_scope() {
 
     for (method, path, reader, writer, metrics, admin) in [
         ("POST", "/hold", 403, 200, 403, 403),
+        ("POST", "/transfers", 403, 200, 403, 403),
         ("GET", "/leaderboard", 200, 403, 403, 403),
         ("GET", "/stats", 200, 403, 403, 403),
         ("GET", "/holders/h", 200, 403, 403, 403),

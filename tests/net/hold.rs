@@ -69,6 +69,85 @@ async fn one_event_is_stored_or_refused_by_its_field() {
 }
 
 #[tokio::test]
+async fn a_transfer_counts_once_and_takes_a_number_for_each_holder() {
+    let service = Service::start().await;
+    let mint = json!({"token_id": "T", "to_id": "a", "at": 0, "amount": "10", "event_id": "1"});
+    let taken = service.post(JSON, mint.to_string()).await.json();
+    assert_eq!(
+        (&taken["accepted"], &taken["sequence"]),
+        (&json!(1), &json!(1))
+    );
+    let long = "x".repeat(257);
+    let lines = [
+        json!({"token_id": "T", "from_id": "a", "to_id": "b", "at": 10_000, "amount": 4, "event_id": "2"}),
+        json!({"token_id": "T", "from_id": "a", "to_id": long, "at": 10_000, "amount": 4, "event_id": "3"}),
+        json!({"token_id": "T", "holder_id": "b", "at": 15_000, "delta": "-1.5", "event_id": "4"}),
+        json!({"token_id": "T", "holder_id": "mark", "start": 10_000, "seq": 2}),
+        json!({"token_id": "T", "holder_id": "mark", "end": 10_000, "seq": 1}),
+    ];
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let request = service
+        .request("POST", "/transfers")
+        .header("content-type", LINES);
+    let taken = send(request.body(Full::from(text)).unwrap()).await.json();
+    assert_eq!(
+        (&taken["accepted"], &taken["sequence"]),
+        (&json!(4), &json!(6))
+    );
+    assert_eq!(
+        taken["refused"],
+        json!([{"line": 2, "field": "to_id", "reason": "to_id: 257 bytes, the maximum is 256"}])
+    );
+    let answer = service.get("/stats?as_of=20000").await.json();
+    let scores: Vec<_> = answer["holders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["holder_id"].as_str().unwrap(),
+                row["score"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(scores, [("a", "160"), ("b", "32.5"), ("mark", "10")]);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn a_refused_change_or_transfer_names_its_field() {
+    let service = Service::start().await;
+    for (event, field, detail) in [
+        (
+            json!({"token_id": "T", "holder_id": "a", "at": 0, "delta": 1}),
+            "event_id",
+            "event_id: missing (a change of balance needs one)",
+        ),
+        (
+            json!({"token_id": "T", "holder_id": "a", "at": 1_735_689_900_001_i64, "delta": 1, "event_id": "e"}),
+            "at",
+            "at: 301 s ahead of the server's clock, the maximum is 300 s",
+        ),
+        (
+            json!({"token_id": "T", "from_id": "a", "to_id": "b", "at": 0, "event_id": "e"}),
+            "amount",
+            "amount: missing (a transfer needs one)",
+        ),
+        (
+            json!({"token_id": "T", "from_id": "a", "holder_id": "b", "at": 0, "amount": 1, "event_id": "e"}),
+            "holder_id",
+            "holder_id: given for a transfer (a transfer has from_id, to_id, at and amount instead)",
+        ),
+    ] {
+        let problem = service.post(JSON, event.to_string()).await.problem(400);
+        assert_eq!(problem["field"], field, "{event}");
+        assert_eq!(problem["detail"], detail, "{event}");
+    }
+    assert_eq!(service.engine.sequence(), 0);
+    service.end().await;
+}
+
+#[tokio::test]
 async fn refused_events_of_an_array_are_listed_by_index() {
     let service = Service::start().await;
     let body = format!("[{}, {{\"start\": 0}}, 7, {}]", line("a", 1), line("b", 1));

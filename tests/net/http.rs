@@ -363,6 +363,41 @@ async fn the_contract_states_the_bounds_of_times_and_weights() {
     service.end().await;
 }
 
+/// The examples that people copy are accepted as they stand, and their fields are in the schemas.
+#[tokio::test]
+async fn the_contract_documents_changes_and_transfers_with_examples_that_are_accepted() {
+    let service = Service::start().await;
+    service.clock.forward(365 * 86_400);
+    let document = service.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let body = |path: &str| {
+        let content = &document["paths"][path]["post"]["requestBody"]["content"];
+        content["application/json"].clone()
+    };
+    let examples = body("/hold")["examples"].as_object().unwrap().clone();
+    assert_eq!(examples.len(), 3);
+    let events = examples
+        .into_iter()
+        .map(|(_, example)| example["value"].clone());
+    for event in events.chain([body("/transfers")["example"].clone()]) {
+        let stored = service.post("application/json", event.to_string()).await;
+        assert_eq!(stored.json()["refused_total"], 0, "{}", stored.text());
+        let one = event.as_array().map_or(&event, |several| &several[1]);
+        let schema = if one["from_id"].is_null() {
+            "HoldEvent"
+        } else {
+            "Transfer"
+        };
+        for field in one.as_object().unwrap().keys() {
+            assert!(schemas[schema]["properties"][field].is_object(), "{field}");
+        }
+    }
+    let any = &schemas["Event"]["anyOf"];
+    assert_eq!(any[0]["$ref"], "#/components/schemas/HoldEvent");
+    assert_eq!(any[1]["$ref"], "#/components/schemas/Transfer");
+    service.end().await;
+}
+
 #[tokio::test]
 async fn other_origins_are_allowed_only_if_configured() {
     let ask = async |service: &Service, method: &str| {

@@ -4,9 +4,13 @@
 mod authority;
 #[path = "../support/faulty.rs"]
 mod faulty;
+#[path = "../support/published_cases.rs"]
+mod published_cases;
 
 mod access;
 mod calls;
+mod case_messages;
+mod cases;
 mod changes;
 mod deficits;
 mod failures;

@@ -1,0 +1,180 @@
+//! The lines of a case as messages, as a client would make them of its own values; what cannot be put into a
+//! message, such as a weight that is no number, is left to the client to refuse.
+
+use std::collections::BTreeMap;
+
+use poh_holdmetrics_rust::core::Micros;
+use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg, TransferBatch, TransferMsg};
+use prost_types::Timestamp;
+use serde_json::value::RawValue;
+
+/// The message of a line.
+#[derive(Clone)]
+pub(crate) enum Message {
+    Hold(HoldMsg),
+    Transfer(TransferMsg),
+}
+
+/// The raw values of a line; null is absent.
+struct Fields(BTreeMap<String, Box<RawValue>>);
+
+impl Fields {
+    fn raw(&self, name: &str) -> Option<&str> {
+        let value = self.0.get(name).map(|value| value.get());
+        value.filter(|value| *value != "null")
+    }
+
+    fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.raw(name).is_some())
+    }
+
+    /// The value that `read` makes of the field: `Some(None)` if it is absent, `None` if it is none.
+    fn read<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+        self.raw(name).map_or(Some(None), |raw| read(raw).map(Some))
+    }
+
+    fn text(&self, name: &str) -> Option<Option<String>> {
+        self.read(name, |raw| serde_json::from_str(raw).ok())
+    }
+
+    /// Text, or the digits of an integer; empty if it is absent.
+    fn id(&self, name: &str) -> Option<String> {
+        let read = |raw: &str| {
+            let digits = raw.strip_prefix('-').unwrap_or(raw);
+            let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
+            if is_integer {
+                Some(raw.to_owned())
+            } else {
+                serde_json::from_str(raw).ok()
+            }
+        };
+        self.read(name, read).map(Option::unwrap_or_default)
+    }
+
+    fn time(&self, name: &str) -> Option<Option<Timestamp>> {
+        let read = |raw: &str| {
+            let micros = match serde_json::from_str::<String>(raw) {
+                Ok(text) => match text.trim().parse::<i64>() {
+                    Ok(millis) => millis.checked_mul(1_000)?,
+                    Err(_) => Micros::parse(&text).ok()?.get(),
+                },
+                Err(_) => millis(raw)?.checked_mul(1_000)?,
+            };
+            Some(Timestamp {
+                seconds: micros.div_euclid(1_000_000),
+                nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1_000).ok()?,
+            })
+        };
+        self.read(name, read)
+    }
+
+    /// The digits of a number, or text, which the server reads.
+    fn decimal(&self, name: &str) -> Option<Option<String>> {
+        let read = |raw: &str| {
+            let text = serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned());
+            let begins = |byte: u8| byte.is_ascii_digit() || b"+-.naiNI".contains(&byte);
+            text.bytes().next().is_some_and(begins).then_some(text)
+        };
+        self.read(name, read)
+    }
+
+    fn integer(&self, name: &str) -> Option<u64> {
+        let read = |raw: &str| raw.parse().ok();
+        self.read(name, read).map(Option::unwrap_or_default)
+    }
+
+    fn flag(&self, name: &str) -> Option<bool> {
+        let read = |raw: &str| raw.parse().ok();
+        self.read(name, read).map(Option::unwrap_or_default)
+    }
+}
+
+/// A count of milliseconds that is written as any number.
+fn millis(raw: &str) -> Option<i64> {
+    if let Ok(integer) = raw.parse() {
+        return Some(integer);
+    }
+    let double: f64 = raw.parse().ok()?;
+    // Exact up to 2^53; `as` would hide a fraction.
+    let text = format!("{double:.0}");
+    (text.parse::<f64>().ok()? == double && double.abs() < 9e15)
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+/// The message of a line; `None` if it cannot be put into one.
+pub(crate) fn message(line: &str) -> Option<Message> {
+    let fields = Fields(serde_json::from_str(line).ok()?);
+    if !fields.has_any(&["from_id", "to_id", "amount"]) {
+        return Some(Message::Hold(HoldMsg {
+            token_id: fields.id("token_id")?,
+            holder_id: fields.id("holder_id")?,
+            start: fields.time("start")?,
+            end: fields.time("end")?,
+            weight_text: fields.decimal("weight")?,
+            event_id: fields.text("event_id")?,
+            revision: fields.integer("revision")?,
+            retract: fields.flag("retract")?,
+            at: fields.time("at")?,
+            delta_text: fields.decimal("delta")?,
+            seq: fields.integer("seq")?,
+            weight: None,
+            delta: None,
+        }));
+    }
+    if fields.has_any(&["holder_id", "delta", "start", "end", "weight"]) {
+        return None;
+    }
+    Some(Message::Transfer(TransferMsg {
+        token_id: fields.id("token_id")?,
+        from_id: fields.id("from_id")?,
+        to_id: fields.id("to_id")?,
+        at: fields.time("at")?,
+        amount_text: fields.decimal("amount")?,
+        event_id: fields.text("event_id")?.unwrap_or_default(),
+        revision: fields.integer("revision")?,
+        retract: fields.flag("retract")?,
+        seq: fields.integer("seq")?,
+        amount: None,
+    }))
+}
+
+fn micros(time: Option<&Timestamp>) -> i64 {
+    time.map_or(i64::MIN, |time| {
+        time.seconds * 1_000_000 + i64::from(time.nanos / 1_000)
+    })
+}
+
+/// Adds a row with the fields of `message`.
+pub(crate) fn push_hold(batch: &mut HoldBatch, message: HoldMsg) {
+    batch.start_us.push(micros(message.start.as_ref()));
+    batch.end_us.push(micros(message.end.as_ref()));
+    batch.at_us.push(micros(message.at.as_ref()));
+    batch.token_id.push(message.token_id);
+    batch.holder_id.push(message.holder_id);
+    batch
+        .weight_text
+        .push(message.weight_text.unwrap_or_default());
+    batch
+        .delta_text
+        .push(message.delta_text.unwrap_or_default());
+    batch.event_id.push(message.event_id.unwrap_or_default());
+    batch.revision.push(message.revision);
+    batch.retract.push(message.retract);
+    batch.seq.push(message.seq);
+}
+
+/// Adds a row with the fields of `message`.
+pub(crate) fn push_transfer(batch: &mut TransferBatch, message: TransferMsg) {
+    batch.at_us.push(micros(message.at.as_ref()));
+    batch.token_id.push(message.token_id);
+    batch.from_id.push(message.from_id);
+    batch.to_id.push(message.to_id);
+    batch
+        .amount_text
+        .push(message.amount_text.unwrap_or_default());
+    batch.event_id.push(message.event_id);
+    batch.revision.push(message.revision);
+    batch.retract.push(message.retract);
+    batch.seq.push(message.seq);
+}

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 HOLDER_FIELDS = ("rank", "holder_id", "held_us", "score", "weighted_score")
-EVENT_FIELDS = ("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract")
+EVENT_FIELDS = (
+    *("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract"),
+    *("at", "delta", "seq", "from_id", "to_id", "amount"),
+)
 TIMEOUT_SECONDS = 60
 
 
@@ -40,8 +43,9 @@ def names_other_field(found: str, expected: str) -> bool:
 
 def difference(found: dict[str, Any], expected: dict[str, Any]) -> str | None:
     """The first value that differs, or None."""
-    for name in ("read", "accepted"):
-        if found[name] != expected[name]:
+    # The first cases have no number of deficits.
+    for name in ("read", "accepted", "deficits"):
+        if name in expected and found[name] != expected[name]:
             return f"{name} is {found[name]}, expected {expected[name]}"
     refused = [each["line"] for each in found["rejected"]]
     wanted = [each["line"] for each in expected["rejected"]]

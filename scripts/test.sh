@@ -11,7 +11,8 @@ source scripts/interop.sh
 SHARED=$(dirname "$REPOSITORY")/shared
 EXTENSION_VENV=$CACHE/venv-extension
 # Not exported: a test that is told of a folder, and not only where to look, fails without it.
-PUBLISHED_CASES=${POH_CONFORMANCE:-$SHARED/conformance/cases}
+PUBLISHED_CASES=("$SHARED/conformance/cases" "$SHARED/conformance/cases-2")
+if [ -n "${POH_CONFORMANCE:-}" ]; then PUBLISHED_CASES=("$POH_CONFORMANCE"); fi
 SALES=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
 export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 
@@ -89,11 +90,13 @@ step "make run" scripts/run.sh
 
 for engine in native python; do
     step "the repository's cases, --engine $engine" cases "$engine" tests/cases
-    if [ -d "$PUBLISHED_CASES" ]; then
-        step "conformance cases, --engine $engine" cases "$engine" "$PUBLISHED_CASES"
-    else
-        not_run "conformance cases, --engine $engine" "there are none at $PUBLISHED_CASES"
-    fi
+    for folder in "${PUBLISHED_CASES[@]}"; do
+        if [ -d "$folder" ]; then
+            step "conformance $(basename "$folder"), --engine $engine" cases "$engine" "$folder"
+        else
+            not_run "conformance cases, --engine $engine" "there are none at $folder"
+        fi
+    done
 done
 
 interop_steps grpcio grpcurl schemathesis

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::journal_writer::{batch, options, submit, writer};
 use crate::support::{Answer, EVENTS, Folder, command, expected_holders, holders, run, score};
-use poh_holdmetrics_rust::core::{EventBatch, Micros};
+use poh_holdmetrics_rust::core::{Delta, Draft, EventBatch, Micros, Wad};
 use poh_holdmetrics_rust::engine::{Engine, Options, SystemClock};
 use poh_holdmetrics_rust::journal::{FolderLock, Journal, RealVfs};
 
@@ -83,13 +83,12 @@ fn what_is_exported_scores_like_what_came_in() {
             serde_json::Value::Null => None,
             value => Some(value.to_string().trim_matches('"').to_owned()),
         };
-        let draft = poh_holdmetrics_rust::core::Draft {
+        let draft = Draft {
             token_id: event["token_id"].as_str().expect("text"),
             holder_id: event["holder_id"].as_str().expect("text"),
             start: instant("start"),
             end: instant("end"),
-            weight: weight
-                .map(|text| poh_holdmetrics_rust::core::Wad::parse(&text).expect("a weight")),
+            weight: weight.map(|text| Wad::parse(&text).expect("a weight")),
             ..Default::default()
         };
         batch.push(&draft.check().expect("a valid event"));
@@ -104,6 +103,82 @@ fn what_is_exported_scores_like_what_came_in() {
     );
     assert_eq!(holders(&score(&out, &[]).json()), expected_holders());
     assert_eq!(holders(&score(&input, &[]).json()), expected_holders());
+}
+
+#[test]
+fn changes_transfers_and_seq_are_exported_as_events_that_score_the_same() {
+    let lines = [
+        r#"{"token_id":"T","to_id":"a","at":0,"amount":10,"event_id":"1"}"#,
+        r#"{"token_id":"T","from_id":"a","to_id":"b","at":5000,"amount":"0.5","event_id":"2"}"#,
+        r#"{"token_id":"T","holder_id":"a","at":6000,"delta":-4,"event_id":"3"}"#,
+        r#"{"token_id":"T","holder_id":"a","event_id":"3","revision":1,"retract":true}"#,
+        r#"{"token_id":"T","holder_id":"mark","start":2000,"weight":2,"seq":7}"#,
+        r#"{"token_id":"T","holder_id":"mark","end":2000,"seq":6}"#,
+    ];
+    let folder = Folder::new();
+    let input = folder.file(
+        "in.jsonl",
+        &lines.map(|line| line.to_owned() + "\n").concat(),
+    );
+    let at = |millis: i64| Micros::from_millis(millis).ok();
+    let delta = |text: &str| Delta::parse(text).ok();
+    let key = |holder_id| Draft {
+        token_id: "T",
+        holder_id,
+        ..Draft::default()
+    };
+    let change = |holder_id, event_id, millis, text: &str| Draft {
+        event_id: Some(event_id),
+        at: at(millis),
+        delta: delta(text),
+        ..key(holder_id)
+    };
+    let mut batch = EventBatch::default();
+    for draft in [
+        change("a", "1", 0, "10"),
+        change("a", "2", 5_000, "-0.5"),
+        change("b", "2", 5_000, "0.5"),
+        change("a", "3", 6_000, "-4"),
+        Draft {
+            event_id: Some("3"),
+            revision: 1,
+            retract: true,
+            ..key("a")
+        },
+        Draft {
+            start: at(2_000),
+            weight: Wad::parse("2").ok(),
+            seq: 7,
+            ..key("mark")
+        },
+        Draft {
+            end: at(2_000),
+            seq: 6,
+            ..key("mark")
+        },
+    ] {
+        batch.push(&draft.check().expect("a valid event"));
+    }
+    let data = folder.path("data");
+    write(&data, [batch]);
+    let exported = journal("export", &data, &[]).text();
+    assert!(exported.contains(r#""delta":"-0.5""#) && exported.contains(r#""seq":7"#));
+    let out = folder.file("out.jsonl", &exported);
+    let expected = [("a", "97.5"), ("mark", "16"), ("b", "2.5")];
+    for path in [&input, &out] {
+        let path = path.to_str().expect("a path that is text");
+        let scored = run(["score", path, "--as-of", "10000", "--format", "json"]).json();
+        let rows = scored["holders"].as_array().expect("a list").iter();
+        let rows: Vec<_> = rows
+            .map(|row| {
+                (
+                    row["holder_id"].as_str().unwrap(),
+                    row["score"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(rows, expected, "{path}");
+    }
 }
 
 #[test]

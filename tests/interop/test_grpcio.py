@@ -104,6 +104,40 @@ def test_batches_of_columns(stub: HoldMetricsStub) -> None:
     assert [(row.rank, row.holder_id, row.score) for row in board.holders] == [(1, "a", "1"), (2, "b", "0")]
 
 
+def transfer(from_id: str, to_id: str, event_id: str, at: int, amount: float) -> pb.TransferMsg:
+    message = pb.TransferMsg(token_id="T", from_id=from_id, to_id=to_id, event_id=event_id, amount=amount)
+    message.at.seconds = at
+    return message
+
+
+def test_changes_and_transfers(stub: HoldMetricsStub) -> None:
+    mint = stub.RecordTransfer(transfer("", "a", "1", 0, 10), timeout=TIMEOUT_SECONDS)
+    assert (mint.sequence, mint.accepted) == (1, 1)
+    messages = [transfer("a", "b", "2", 10, 4), transfer("", "", "3", 10, 4)]
+    [stored, refused] = stub.BroadcastTransfers(iter(messages), timeout=TIMEOUT_SECONDS)
+    assert (stored.sequence, stored.accepted) == (3, 1)
+    assert refused.refused[0].field == "from_id"
+    columns = pb.TransferBatch(
+        token_id=["T"],
+        from_id=["a", "b"],
+        to_id=["b", ""],
+        at_us=[MICROS_ABSENT, 15_000_000],
+        amount_text=["", "1.5"],
+        event_id=["2", "4"],
+        revision=[1, 0],
+        retract=[True, False],
+    )
+    [batch] = stub.BroadcastTransferBatch(iter([columns]), timeout=TIMEOUT_SECONDS)
+    assert (batch.sequence, batch.accepted, batch.refused_total) == (6, 2, 0)
+    change = pb.HoldMsg(token_id="T", holder_id="b", event_id="5", delta=1.5, at=Timestamp(seconds=5))
+    stub.Record(change, timeout=TIMEOUT_SECONDS)
+    mark = pb.HoldMsg(token_id="T", holder_id="mark", start=Timestamp(seconds=10), seq=2)
+    stop = pb.HoldMsg(token_id="T", holder_id="mark", end=Timestamp(seconds=10), seq=1)
+    list(stub.Broadcast(iter([mark, stop]), timeout=TIMEOUT_SECONDS))
+    board = stub.GetLeaderboard(pb.GetLeaderboardRequest(window=window(20)), timeout=TIMEOUT_SECONDS)
+    assert [(row.holder_id, row.score) for row in board.holders] == [("a", "200"), ("b", "15"), ("mark", "10")]
+
+
 def test_questions(stub: HoldMetricsStub) -> None:
     list(
         stub.Broadcast(iter([hold("a", 0, 10), hold("b", 0, None), hold("c", 0, 5)]), timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-//! The named events of one key, each with its claim in force: 48 bytes and the id.
+//! The named events of one key, each with its claim in force: 32 bytes and the id for a change of balance.
 //!
 //! Ids are kept, because a later event may correct one and an explanation names them. All of them lie in one
 //! piece of memory, a transaction hash in half of its length. Few are searched one by one, more of them
@@ -7,8 +7,8 @@
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use foldhash::fast::{FixedState, RandomState};
+use hashbrown::{HashMap, HashTable};
 use smallvec::SmallVec;
 
 use super::weight::NarrowWad;
@@ -26,6 +26,8 @@ static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Standings {
     entries: Vec<Entry>,
+    /// What few entries have, by their number.
+    extras: Option<Box<HashMap<u32, Extra, FixedState>>>,
     ids: Vec<u8>,
     /// Numbers of entries by id; `None` if there are few.
     index: Option<Box<HashTable<u32>>>,
@@ -34,23 +36,28 @@ pub(super) struct Standings {
 /// The fact that was in force under a name and has been replaced.
 pub(super) struct Replaced(pub(super) Option<Fact>);
 
-/// One claim; absent values are 0.
+/// One claim but for its [`Extra`]; absent values are 0.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// The start of a hold, or the instant of a mark or a change.
     at: i64,
-    /// The end of a hold, or the `seq` of a mark.
-    other: i64,
     /// A weight, or the size of a delta.
     size: NarrowWad,
-    revision: u64,
     /// Where its id begins.
     id: u32,
     /// The kind in the lowest byte, and three bytes of the id's hash.
     kind_and_hash: u32,
 }
 
-const _: () = assert!(size_of::<Entry>() == 48);
+const _: () = assert!(size_of::<Entry>() == 32);
+
+/// What an entry has no room for; most have nothing of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Extra {
+    revision: u64,
+    /// The end of a hold, or the `seq` of a mark.
+    other: i64,
+}
 
 const WITHDRAWN: u8 = 0;
 const CLOSED: u8 = 1;
@@ -74,12 +81,12 @@ impl Standings {
         let hash = HASHER.hash_one(&id.bytes[..]);
         match self.find(hash, &id) {
             Some(place) => {
-                let known = self.entries[place].standing();
+                let known = self.standing(place);
                 if !standing.prevails_over(&known) {
                     return None;
                 }
                 let Entry { id, .. } = self.entries[place];
-                self.entries[place] = Entry::new(standing, id, hash);
+                self.set(place, standing, id, hash);
                 Some(Replaced(known.fact))
             }
             None => {
@@ -96,26 +103,50 @@ impl Standings {
         };
         let id = PackedId::of(event_id);
         let known = self.find(HASHER.hash_one(&id.bytes[..]), &id);
-        known.is_none_or(|place| standing.prevails_over(&self.entries[place].standing()))
+        known.is_none_or(|place| standing.prevails_over(&self.standing(place)))
     }
 
     /// Calls `visit` with the claim in force of each name, in order of the names' arrival.
     pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
         let mut event_id = String::new();
-        for entry in &self.entries {
+        for (place, entry) in self.entries.iter().enumerate() {
             unpack(self.id(entry.id), &mut event_id);
             visit(Claim::Named {
                 event_id: &event_id,
-                standing: entry.standing(),
+                standing: self.standing(place),
             });
         }
     }
 
     /// The facts in force, in order of the names' arrival.
     pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
-        self.entries
-            .iter()
-            .filter_map(|entry| entry.standing().fact)
+        (0..self.entries.len()).filter_map(|place| self.standing(place).fact)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32")]
+    fn standing(&self, place: usize) -> Standing {
+        let extras = self.extras.as_ref();
+        let extra = extras.and_then(|extras| extras.get(&(place as u32)));
+        self.entries[place].standing(extra.copied().unwrap_or_default())
+    }
+
+    /// Sets the entry at `place`, which may be new.
+    #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32")]
+    fn set(&mut self, place: usize, standing: Standing, id: u32, hash: u64) {
+        let (entry, extra) = Entry::new(standing, id, hash);
+        match self.entries.get_mut(place) {
+            Some(known) => *known = entry,
+            None => {
+                reserve(&mut self.entries, 1);
+                self.entries.push(entry);
+            }
+        }
+        if extra != Extra::default() {
+            let extras = self.extras.get_or_insert_default();
+            extras.insert(place as u32, extra);
+        } else if let Some(extras) = &mut self.extras {
+            extras.remove(&(place as u32));
+        }
     }
 
     fn add(&mut self, standing: Standing, id: &PackedId, hash: u64) {
@@ -125,8 +156,7 @@ impl Standings {
         reserve(&mut self.ids, length + LENGTH_BYTES_MAX);
         push_length(&mut self.ids, length);
         self.ids.extend_from_slice(&id.bytes);
-        reserve(&mut self.entries, 1);
-        self.entries.push(Entry::new(standing, start, hash));
+        self.set(self.entries.len(), standing, start, hash);
         if self.entries.len() > SEARCHED_MAX {
             self.index(number, hash);
         }
@@ -170,7 +200,7 @@ impl Standings {
 }
 
 impl Entry {
-    fn new(standing: Standing, id: u32, hash: u64) -> Self {
+    fn new(standing: Standing, id: u32, hash: u64) -> (Self, Extra) {
         let zero = NarrowWad::ZERO;
         let (kind, at, other, size) = match standing.fact {
             None => (WITHDRAWN, 0, 0, zero),
@@ -186,24 +216,24 @@ impl Entry {
                 (kind, at.get(), 0, delta.size().into())
             }
         };
-        Self {
+        let entry = Self {
             at,
-            other,
             size,
-            revision: standing.revision,
             id,
             kind_and_hash: hash_part(hash) << 8 | u32::from(kind),
-        }
+        };
+        let Standing { revision, .. } = standing;
+        (entry, Extra { revision, other })
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self, Extra { revision, other }: Extra) -> Standing {
         let instant = |micros| Micros::new(micros).expect("it was an instant");
-        let (weight, seq) = (self.size.into(), self.other.cast_unsigned());
+        let (weight, seq) = (self.size.into(), other.cast_unsigned());
         let fact = match self.kind_and_hash.to_le_bytes()[0] {
             WITHDRAWN => None,
             CLOSED => Some(Fact::Closed {
                 start: instant(self.at),
-                end: instant(self.other),
+                end: instant(other),
                 weight,
             }),
             START => Some(Fact::Start {
@@ -220,10 +250,7 @@ impl Entry {
                 delta: Delta::new(weight, kind == FALL),
             }),
         };
-        Standing {
-            revision: self.revision,
-            fact,
-        }
+        Standing { revision, fact }
     }
 }
 

@@ -10,6 +10,11 @@ const ITEMS_MAX: usize = 64;
 /// Most branches in a node.
 const BRANCHES_MAX: usize = 16;
 
+/// The part of a full branch that is split off in the middle of others.
+const HALF: usize = 2;
+/// The part of a full branch that is split off at the end: what comes in order of time leaves full blocks behind.
+const TAIL: usize = 8;
+
 /// The items of a tree, and the summary of a branch.
 pub(super) trait Kind: Sized {
     type Item: Copy;
@@ -107,7 +112,7 @@ impl<K: Kind> Branch<K> {
     /// Grows the tree if its root has become too large; call it on the root after each change.
     pub(super) fn settle_root(&mut self) {
         while self.is_full() {
-            let right = self.split();
+            let right = self.split(TAIL);
             let left = std::mem::replace(
                 self,
                 Self {
@@ -120,14 +125,14 @@ impl<K: Kind> Branch<K> {
         }
     }
 
-    /// Keeps the first half and returns the second.
-    fn split(&mut self) -> Self {
+    /// Keeps all but a `part` of the children or items, and returns the last ones.
+    fn split(&mut self, part: usize) -> Self {
         K::push_down(self);
         let whole = self.summary;
         match &mut self.node {
             Node::Block(items) => {
                 let mut right = Vec::with_capacity(ITEMS_MAX + 2);
-                right.extend(items.drain(items.len() / 2..));
+                right.extend(items.drain(items.len() - items.len() / part..));
                 self.summary = K::of_items(items, right.first(), &whole);
                 Self {
                     summary: K::of_items(&right, None, &whole),
@@ -136,7 +141,7 @@ impl<K: Kind> Branch<K> {
             }
             Node::Branches(branches) => {
                 let mut right = Vec::with_capacity(BRANCHES_MAX + 2);
-                right.extend(branches.drain(branches.len() / 2..));
+                right.extend(branches.drain(branches.len() - branches.len() / part..));
                 self.summary = K::of_branches(branches);
                 Self {
                     summary: K::of_branches(&right),
@@ -152,7 +157,12 @@ fn even_out<K: Kind>(branches: &mut Vec<Branch<K>>) {
     let mut place = 0;
     while place < branches.len() {
         if branches[place].is_full() {
-            let right = branches[place].split();
+            let part = if place + 1 == branches.len() {
+                TAIL
+            } else {
+                HALF
+            };
+            let right = branches[place].split(part);
             branches.insert(place + 1, right);
         } else if branches[place].node.len() == 0 && branches.len() > 1 {
             branches.remove(place);

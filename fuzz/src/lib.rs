@@ -39,10 +39,12 @@ pub fn events_of(bytes: &[u8], format: InputFormat) -> Option<EventBatch> {
         };
         let outcome = read(&sources, &options, Collected::default).ok()?;
         let [sink] = <[Collected; 1]>::try_from(outcome.sinks).ok()?;
-        assert_eq!(outcome.report.accepted, u64::from(sink.0.count()));
+        let accepted = outcome.report.accepted;
+        // A transfer is one line and up to two events.
+        assert!((accepted..=2 * accepted).contains(&u64::from(sink.0.count())));
         assert_eq!(
             outcome.report.read,
-            outcome.report.accepted + outcome.report.refused.len() as u64
+            accepted + outcome.report.refused.len() as u64
         );
         Some(sink.0)
     })

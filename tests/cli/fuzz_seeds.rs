@@ -95,25 +95,27 @@ fn columns(events: &[Event<'_>]) -> HoldBatch {
 }
 
 fn csv(events: &[Event<'_>]) -> String {
-    let mut text = "token_id,holder_id,start,end,weight,event_id,revision,retract\n".to_owned();
+    let mut text =
+        "token_id,holder_id,start,end,weight,event_id,revision,retract,at,delta,seq\n".to_owned();
     let quoted = |id: &str| format!("\"{}\"", id.replace('"', "\"\""));
     let time = |time: Option<Micros>| time.map(|time| time.to_string()).unwrap_or_default();
+    let decimal = |text: Option<String>| text.unwrap_or_default();
     for event in events {
         let fields = Draft::from(event);
         writeln!(
             text,
-            "{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{}",
             quoted(event.token_id),
             quoted(event.holder_id),
             time(fields.start),
             time(fields.end),
-            fields
-                .weight
-                .map(|weight| weight.to_string())
-                .unwrap_or_default(),
+            decimal(fields.weight.map(|weight| weight.to_string())),
             fields.event_id.map(quoted).unwrap_or_default(),
             fields.revision,
             fields.retract,
+            time(fields.at),
+            decimal(fields.delta.map(|delta| delta.to_string())),
+            fields.seq,
         )
         .expect("a string takes every write");
     }

@@ -30,6 +30,10 @@ pub(in crate::input) struct CsvHeader {
     from_id: Option<usize>,
     to_id: Option<usize>,
     amount: Option<usize>,
+    /// Whether there is a column that makes a row a change.
+    has_changes: bool,
+    /// Whether there is a column that makes a row a transfer.
+    has_transfers: bool,
 }
 
 impl CsvHeader {
@@ -71,6 +75,7 @@ impl CsvHeader {
         if start.or(end).or(at).or(retract).is_none() {
             return Err(missing(TIME_COLUMNS));
         }
+        let [delta, amount] = ["delta", "amount"].map(column);
         Ok(Self {
             token_id,
             holder_id,
@@ -81,11 +86,13 @@ impl CsvHeader {
             revision: column("revision"),
             retract,
             at,
-            delta: column("delta"),
+            delta,
             seq: column("seq"),
             from_id,
             to_id,
-            amount: column("amount"),
+            amount,
+            has_changes: at.or(delta).is_some(),
+            has_transfers: from_id.or(to_id).or(amount).is_some(),
             names,
         })
     }
@@ -111,8 +118,7 @@ impl CsvHeader {
 
     /// Parses each field, in the order in which they are checked.
     fn fields<'a>(&self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
-        let is_given = |column| cell(cells, column).is_some();
-        if is_given(self.from_id) || is_given(self.to_id) || is_given(self.amount) {
+        if self.has_transfers && self.is_transfer(cells) {
             return self.transfer(cells);
         }
         Ok(ParsedEvent {
@@ -124,8 +130,8 @@ impl CsvHeader {
             event_id: cell(cells, self.event_id),
             revision: self.revision(cells)?,
             retract: self.retract(cells)?,
-            change: if is_given(self.at) || is_given(self.delta) {
-                Some(self.change(cells)?)
+            change: if self.has_changes {
+                self.change(cells)?
             } else {
                 None
             },
@@ -134,12 +140,22 @@ impl CsvHeader {
     }
 
     #[inline(never)]
-    fn change<'a>(&self, cells: Cells<'a>) -> Result<Box<ParsedChange<'a>>, Refusal> {
-        Ok(Box::new(ParsedChange {
-            at: instant(Field::At, cells, self.at)?,
-            delta: number(Field::Delta, cells, self.delta, Delta::parse)?,
+    fn change<'a>(&self, cells: Cells<'a>) -> Result<Option<Box<ParsedChange<'a>>>, Refusal> {
+        let at = instant(Field::At, cells, self.at)?;
+        let delta = number(Field::Delta, cells, self.delta, Delta::parse)?;
+        let change = || ParsedChange {
+            at,
+            delta,
             ..ParsedChange::default()
-        }))
+        };
+        Ok((at.is_some() || delta.is_some()).then(|| Box::new(change())))
+    }
+
+    fn is_transfer(&self, cells: Cells<'_>) -> bool {
+        let columns = [self.from_id, self.to_id, self.amount];
+        columns
+            .into_iter()
+            .any(|column| cell(cells, column).is_some())
     }
 
     #[inline(never)]

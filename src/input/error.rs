@@ -76,7 +76,8 @@ pub enum InputError {
     },
     /// A CSV file without a first line.
     #[error(
-        "{file}: no header line; the first line must name the columns token_id,holder_id,start,end,weight"
+        "{file}: no header line; the first line must name the columns, such as token_id,holder_id,start,end,weight \
+         or token_id,from_id,to_id,at,amount,event_id"
     )]
     NoHeader {
         /// The file's name.

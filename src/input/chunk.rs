@@ -80,7 +80,7 @@ pub(super) fn visit_jsonl<B>(
         }
         match jsonl::event_from_line(bytes) {
             Ok(parsed) => {
-                parsed.with_events(|events| visit(line, events.map_err(RefusalReason::from)))?
+                parsed.with_events(|events| visit(line, events.map_err(RefusalReason::from)))?;
             }
             Err(reason) => visit(line, Err(reason))?,
         }

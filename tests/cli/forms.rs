@@ -80,22 +80,19 @@ fn parquet(events: &[(String, Fields)]) -> Vec<u8> {
     let column = |field: &'static str| {
         let texts = || events.iter().map(|(_, event)| event.get(field));
         let integers = |parse: fn(&str) -> i64| -> ArrayRef {
-            Arc::new(Int64Array::from_iter(
-                texts().map(|text| text.map(|text| parse(text))),
-            ))
+            let parsed = texts().map(|text| text.map(|text| parse(text)));
+            Arc::new(parsed.collect::<Int64Array>())
         };
         let (name, values): (&str, ArrayRef) = match field {
             "start" => ("start_us", integers(micros)),
             "end" => ("end_us", integers(micros)),
             "at" => ("at_us", integers(micros)),
             "revision" | "seq" => (field, integers(|text| text.parse().expect("an integer"))),
-            "retract" => (
-                field,
-                Arc::new(BooleanArray::from_iter(
-                    texts().map(|text| text.map(|text| text == "true")),
-                )),
-            ),
-            _ => (field, Arc::new(StringArray::from_iter(texts()))),
+            "retract" => {
+                let flags = texts().map(|text| text.map(|text| text == "true"));
+                (field, Arc::new(flags.collect::<BooleanArray>()))
+            }
+            _ => (field, Arc::new(texts().collect::<StringArray>())),
         };
         (name, values, true)
     };

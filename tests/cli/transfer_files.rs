@@ -145,7 +145,9 @@ proptest! {
     ) {
         let text = |header: &str, row: fn(&Transfer, &mut String)| {
             let mut text = header.to_owned();
-            transfers.iter().for_each(|transfer| row(transfer, &mut text));
+            for transfer in &transfers {
+                row(transfer, &mut text);
+            }
             text
         };
         let (by_changes, _) = snapshot("changes.csv", &text(CHANGES, changes));

@@ -65,9 +65,9 @@ settings! {
 
     /// Which events are accepted.
     intake: Intake {
-        /// How far a start may lie ahead of the server's clock.
+        /// How far a start, a change or a transfer may lie ahead of the server's clock.
         max_future: Duration = Duration::from_secs(300), Time(0..=87_600 * HOUR), flag "max-future";
-        /// Length of the longest `token_id`, `holder_id` or `event_id`.
+        /// Length of the longest `token_id`, `holder_id`, `from_id`, `to_id` or `event_id`.
         id_bytes_max: usize = 256, Size(1..=64 * KIB);
     }
 

@@ -118,7 +118,7 @@ fn changes_transfers_and_seq_are_exported_as_events_that_score_the_same() {
     let folder = Folder::new();
     let input = folder.file(
         "in.jsonl",
-        &lines.map(|line| line.to_owned() + "\n").concat(),
+        lines.map(|line| line.to_owned() + "\n").concat(),
     );
     let at = |millis: i64| Micros::from_millis(millis).ok();
     let delta = |text: &str| Delta::parse(text).ok();

@@ -15,6 +15,11 @@ pub(crate) enum Message {
     Transfer(TransferMsg),
 }
 
+/// A value that no message can state.
+pub(crate) struct Unsendable;
+
+type Value<T> = Result<Option<T>, Unsendable>;
+
 /// The raw values of a line; null is absent.
 struct Fields(BTreeMap<String, Box<RawValue>>);
 
@@ -28,17 +33,18 @@ impl Fields {
         names.iter().any(|name| self.raw(name).is_some())
     }
 
-    /// The value that `read` makes of the field: `Some(None)` if it is absent, `None` if it is none.
-    fn read<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-        self.raw(name).map_or(Some(None), |raw| read(raw).map(Some))
+    /// The value that `read` makes of the field, which is `None` if it is no such value.
+    fn read<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Value<T> {
+        let raw = self.raw(name);
+        raw.map(|raw| read(raw).ok_or(Unsendable)).transpose()
     }
 
-    fn text(&self, name: &str) -> Option<Option<String>> {
+    fn text(&self, name: &str) -> Value<String> {
         self.read(name, |raw| serde_json::from_str(raw).ok())
     }
 
     /// Text, or the digits of an integer; empty if it is absent.
-    fn id(&self, name: &str) -> Option<String> {
+    fn id(&self, name: &str) -> Result<String, Unsendable> {
         let read = |raw: &str| {
             let digits = raw.strip_prefix('-').unwrap_or(raw);
             let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -51,7 +57,7 @@ impl Fields {
         self.read(name, read).map(Option::unwrap_or_default)
     }
 
-    fn time(&self, name: &str) -> Option<Option<Timestamp>> {
+    fn time(&self, name: &str) -> Value<Timestamp> {
         let read = |raw: &str| {
             let micros = match serde_json::from_str::<String>(raw) {
                 Ok(text) => match text.trim().parse::<i64>() {
@@ -69,7 +75,7 @@ impl Fields {
     }
 
     /// The digits of a number, or text, which the server reads.
-    fn decimal(&self, name: &str) -> Option<Option<String>> {
+    fn decimal(&self, name: &str) -> Value<String> {
         let read = |raw: &str| {
             let text = serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned());
             let begins = |byte: u8| byte.is_ascii_digit() || b"+-.naiNI".contains(&byte);
@@ -78,12 +84,12 @@ impl Fields {
         self.read(name, read)
     }
 
-    fn integer(&self, name: &str) -> Option<u64> {
+    fn integer(&self, name: &str) -> Result<u64, Unsendable> {
         let read = |raw: &str| raw.parse().ok();
         self.read(name, read).map(Option::unwrap_or_default)
     }
 
-    fn flag(&self, name: &str) -> Option<bool> {
+    fn flag(&self, name: &str) -> Result<bool, Unsendable> {
         let read = |raw: &str| raw.parse().ok();
         self.read(name, read).map(Option::unwrap_or_default)
     }
@@ -95,18 +101,17 @@ fn millis(raw: &str) -> Option<i64> {
         return Some(integer);
     }
     let double: f64 = raw.parse().ok()?;
-    // Exact up to 2^53; `as` would hide a fraction.
-    let text = format!("{double:.0}");
-    (text.parse::<f64>().ok()? == double && double.abs() < 9e15)
-        .then(|| text.parse().ok())
+    let is_whole = double.fract() == 0.0 && double.abs() < 9e15;
+    is_whole
+        .then(|| format!("{double:.0}").parse().ok())
         .flatten()
 }
 
-/// The message of a line; `None` if it cannot be put into one.
-pub(crate) fn message(line: &str) -> Option<Message> {
-    let fields = Fields(serde_json::from_str(line).ok()?);
+/// The message of a line.
+pub(crate) fn message(line: &str) -> Result<Message, Unsendable> {
+    let fields = Fields(serde_json::from_str(line).map_err(|_| Unsendable)?);
     if !fields.has_any(&["from_id", "to_id", "amount"]) {
-        return Some(Message::Hold(HoldMsg {
+        return Ok(Message::Hold(HoldMsg {
             token_id: fields.id("token_id")?,
             holder_id: fields.id("holder_id")?,
             start: fields.time("start")?,
@@ -123,9 +128,9 @@ pub(crate) fn message(line: &str) -> Option<Message> {
         }));
     }
     if fields.has_any(&["holder_id", "delta", "start", "end", "weight"]) {
-        return None;
+        return Err(Unsendable);
     }
-    Some(Message::Transfer(TransferMsg {
+    Ok(Message::Transfer(TransferMsg {
         token_id: fields.id("token_id")?,
         from_id: fields.id("from_id")?,
         to_id: fields.id("to_id")?,

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use crate::case_messages::{Message, message, push_hold, push_transfer};
+use crate::case_messages::{Message, Unsendable, message, push_hold, push_transfer};
 use crate::support::{Service, within};
 
 type Client = hold_metrics_client::HoldMetricsClient<Channel>;
@@ -247,13 +247,13 @@ async fn over_grpc(case: &Case, calls: Calls) {
     for (number, line) in case.lines() {
         match message(line) {
             // In a column, an empty event_id is none.
-            Some(Message::Hold(hold))
+            Ok(Message::Hold(hold))
                 if matches!(calls, Calls::Batches) && hold.event_id.as_deref() == Some("") =>
             {
                 refused.insert(number, String::new());
             }
-            Some(message) => messages.push((number, message)),
-            None => {
+            Ok(message) => messages.push((number, message)),
+            Err(Unsendable) => {
                 refused.insert(number, String::new());
             }
         }

@@ -85,7 +85,7 @@ async fn a_transfer_counts_once_and_takes_a_number_for_each_holder() {
         json!({"token_id": "T", "holder_id": "mark", "start": 10_000, "seq": 2}),
         json!({"token_id": "T", "holder_id": "mark", "end": 10_000, "seq": 1}),
     ];
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.map(|line| line.to_string()).join("\n");
     let request = service
         .request("POST", "/transfers")
         .header("content-type", LINES);

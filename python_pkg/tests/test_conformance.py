@@ -11,18 +11,19 @@ import json
 import os
 from array import array
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import SHARED
-from poh_holdmetrics import AsyncTracker, HoldEvent, native
+from poh_holdmetrics import AsyncTracker, HoldEvent, Transfer, native
 from poh_holdmetrics.cli import main
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.columns import ABSENT_US
 from poh_holdmetrics.pure.row_scorer import RowScorer
-from poh_holdmetrics.row_reader import FIELDS, RowReader
+from poh_holdmetrics.row_reader import FIELDS, RowReader, is_blank
 from poh_holdmetrics.validation import Record
 
 CASES = Path(os.environ.get("POH_CONFORMANCE", SHARED / "conformance" / "cases"))
@@ -188,6 +189,38 @@ def test_the_tracker_gives_the_expected_rows(source: str, case: Case) -> None:
         return found.rows(), found.deficits, len(await tracker.deficits(query["as_of"]))
 
     assert asyncio.run(asked()) == (case.rows, case.deficits, case.deficits)
+
+
+def _models(case: Case) -> list[HoldEvent | Transfer]:
+    """The accepted lines as models, each transfer as one."""
+    rejected = {each["line"] for each in case.expected["rejected"]}
+    models: list[HoldEvent | Transfer] = []
+    for number, line in enumerate(case.lines, start=1):
+        if number in rejected or is_blank(line):
+            continue
+        fields = json.loads(line, parse_float=Decimal)
+        for name in ("start", "end", "at"):
+            if isinstance(fields.get(name), Decimal):
+                fields[name] = float(fields[name])
+        kind = Transfer if any(fields.get(name) is not None for name in ("from_id", "to_id")) else HoldEvent
+        known = {name: value for name, value in fields.items() if name in kind.model_fields}
+        # An explicit null is an absent field.
+        models.append(kind.model_validate({name: v for name, v in known.items() if v is not None}))
+    return models
+
+
+def test_models_of_transfers_give_the_expected_rows(source: str, case: Case) -> None:
+    del source
+    models, window = _models(case), case.window
+    engine = _engine()
+    assert engine.record_events(models) == sum(len(model.records()) for model in models)
+    snapshot = engine.snapshot(*window)
+    assert (snapshot.rows(), snapshot.deficits) == (case.rows, case.deficits)
+    assert len(engine.deficits(window[0])) == case.deficits
+    namespace = native.namespace()
+    if namespace is not None:
+        once = namespace.aggregate(models, *window)
+        assert (once.rows(), once.deficits) == (case.rows, case.deficits)
 
 
 def test_an_aggregator_fed_one_by_one_and_merged_gives_the_expected_rows(source: str, case: Case) -> None:

@@ -196,6 +196,28 @@ TRANSFERS = [
 ]
 
 
+def test_columns_of_transfers_become_balances(source: str) -> None:
+    del source
+
+    async def scenario() -> None:
+        tracker = AsyncTracker()
+        counted = await tracker.record_columns(
+            ["T", "T", "T"],
+            event_id=["1", "2", "3"],
+            at_us=array("q", [0, 10_000_000, 15_000_000]),
+            from_id=[None, "ada", "eve"],
+            to_id=["ada", "bob", "bob"],
+            amount=array("d", [5, 2, 1]),
+        )
+        assert counted == 5
+        by_models = AsyncTracker()
+        await by_models.record_batch(TRANSFERS)
+        assert list(await tracker.snapshot(20_000)) == list(await by_models.snapshot(20_000))
+        assert await tracker.deficits(20_000) == await by_models.deficits(20_000) != []
+
+    asyncio.run(scenario())
+
+
 def test_transfers_become_balances_and_deficits(source: str) -> None:
     del source
 

@@ -19,7 +19,7 @@ use super::text_column::TextColumn;
 use crate::core::{Delta, Wad, WeightError};
 
 /// A column of decimals.
-pub(super) struct DecimalColumn {
+pub(crate) struct DecimalColumn {
     values: Values,
     nulls: Option<NullBuffer>,
 }
@@ -35,7 +35,7 @@ enum Values {
 }
 
 impl DecimalColumn {
-    pub(super) fn can_read(values: &DataType) -> bool {
+    pub(crate) fn can_read(values: &DataType) -> bool {
         TextColumn::can_read(values)
             || values.is_integer()
             || matches!(
@@ -49,7 +49,7 @@ impl DecimalColumn {
             )
     }
 
-    pub(super) fn new(column: &ArrayRef) -> Self {
+    pub(crate) fn new(column: &ArrayRef) -> Self {
         let column = plain(column);
         let values = match column.data_type() {
             DataType::Float64 => {
@@ -87,7 +87,7 @@ impl DecimalColumn {
 
     /// The decimal in `row`; `None` if it is null.
     #[inline]
-    pub(super) fn get<T: Decimal>(&self, row: usize) -> Result<Option<T>, WeightError> {
+    pub(crate) fn get<T: Decimal>(&self, row: usize) -> Result<Option<T>, WeightError> {
         if self.is_absent(row) {
             return Ok(None);
         }
@@ -136,12 +136,12 @@ impl DecimalColumn {
     }
 
     /// Whether the decimals are written as text.
-    pub(super) const fn is_text(&self) -> bool {
+    pub(crate) const fn is_text(&self) -> bool {
         matches!(self.values, Values::Text(_))
     }
 
     /// The decimal in `row` as text; `None` if it is null.
-    pub(super) fn text(&self, row: usize) -> Option<String> {
+    pub(crate) fn text(&self, row: usize) -> Option<String> {
         if self.is_absent(row) {
             return None;
         }
@@ -184,7 +184,7 @@ impl DecimalColumn {
 }
 
 /// What a decimal is read as.
-pub(super) trait Decimal: Sized {
+pub(crate) trait Decimal: Copy {
     fn parse(text: &str) -> Result<Self, WeightError>;
     fn from_double(value: f64) -> Result<Self, WeightError>;
     /// `value` / 10^`scale`.

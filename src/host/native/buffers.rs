@@ -1,11 +1,11 @@
-//! Columns of numbers and flags: buffers of one dimension, and Arrow columns of the same types.
+//! Columns of numbers and flags: buffers of one dimension, and Arrow columns of the same types. Arrow columns of
+//! decimals have more types and are read in [`super::decimal_column`].
 //!
 //! Numbers are copied, because Python may change a buffer while we are detached. A column of another type,
 //! format or shape is refused by name. What the numbers mean is decided in [`super::columns`].
 
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
 use pyo3::buffer::{Element, PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::PyValueError;
@@ -13,14 +13,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
 
 use super::arrow_in::{self, ArrowColumn};
-
-/// Doubles; a null of an Arrow column is an absent value.
-pub(super) enum Doubles {
-    /// None is absent.
-    All(Vec<f64>),
-    /// Some are absent.
-    Some(Vec<Option<f64>>),
-}
 
 /// A column of `int64`; `absent` takes the place of the nulls of an Arrow column.
 pub(super) fn integers(column: &str, value: &Bound<'_, PyAny>, absent: i64) -> PyResult<Vec<i64>> {
@@ -32,18 +24,9 @@ pub(super) fn integers(column: &str, value: &Bound<'_, PyAny>, absent: i64) -> P
     Ok(values.map(|value| value.unwrap_or(absent)).collect())
 }
 
-/// A column of `float64`.
-pub(super) fn doubles(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Doubles> {
-    let Some(imported) = arrow(column, "float64", &DataType::Float64, value)? else {
-        return buffer(column, "float64", value).map(Doubles::All);
-    };
-    let chunks = || imported.chunks.iter();
-    if chunks().any(|chunk| chunk.null_count() > 0) {
-        let values = chunks().flat_map(AsArray::as_primitive::<Float64Type>);
-        return Ok(Doubles::Some(values.collect()));
-    }
-    let values = chunks().flat_map(|chunk| chunk.as_primitive::<Float64Type>().values());
-    Ok(Doubles::All(values.copied().collect()))
+/// A buffer of `float64`.
+pub(super) fn doubles(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    buffer(column, "float64", value)
 }
 
 /// A column of bool, or of bytes that stand for one; a null of an Arrow column is `false`.
@@ -55,6 +38,21 @@ pub(super) fn flags(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>>
     Ok(values.map(|value| value.unwrap_or(false).into()).collect())
 }
 
+/// The Arrow column that `value` exports; `None` if it is a buffer or exports none.
+pub(super) fn exported(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<ArrowColumn>> {
+    if PyMemoryView::from(value).is_ok() || !arrow_in::is_arrow(value)? {
+        return Ok(None);
+    }
+    arrow_in::import(column, value).map(Some)
+}
+
+/// The error of an Arrow column of another type than `needed`.
+pub(super) fn wrong_kind(column: &str, needed: &str, found: &DataType) -> PyErr {
+    PyValueError::new_err(format!(
+        "{column}: expected an Arrow column of {needed}, found one of {found}"
+    ))
+}
+
 /// The Arrow column that `value` exports, of the type `kind`; `None` if it is a buffer or exports none.
 fn arrow(
     column: &str,
@@ -62,17 +60,11 @@ fn arrow(
     kind: &DataType,
     value: &Bound<'_, PyAny>,
 ) -> PyResult<Option<ArrowColumn>> {
-    if PyMemoryView::from(value).is_ok() || !arrow_in::is_arrow(value)? {
-        return Ok(None);
+    let imported = exported(column, value)?;
+    match imported {
+        Some(imported) if imported.kind != *kind => Err(wrong_kind(column, needed, &imported.kind)),
+        imported => Ok(imported),
     }
-    let imported = arrow_in::import(column, value)?;
-    if imported.kind != *kind {
-        return Err(PyValueError::new_err(format!(
-            "{column}: expected an Arrow column of {needed}, found one of {}",
-            imported.kind
-        )));
-    }
-    Ok(Some(imported))
 }
 
 /// A type of number that a column may have.

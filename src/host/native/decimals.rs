@@ -9,56 +9,15 @@ use pyo3::types::{PyFloat, PyString, PyType};
 
 use super::memo::Memo;
 use super::values;
-use crate::core::{Delta, Wad, WeightError};
-
-/// A decimal of the core: a [`Wad`], or with a sign a [`Delta`].
-pub(super) trait Exact: Copy {
-    /// Reads a decimal as it is written.
-    fn from_text(text: &str) -> Result<Self, WeightError>;
-    /// Reads the shortest decimal that reads back as `value`.
-    fn from_double(value: f64) -> Result<Self, WeightError>;
-    /// A decimal of this size; `None` if the size is too large.
-    fn from_size(size: Option<Wad>, is_negative: bool) -> Result<Self, WeightError>;
-}
-
-impl Exact for Wad {
-    fn from_text(text: &str) -> Result<Self, WeightError> {
-        Self::parse(text)
-    }
-
-    fn from_double(value: f64) -> Result<Self, WeightError> {
-        Self::from_double(value)
-    }
-
-    fn from_size(size: Option<Wad>, is_negative: bool) -> Result<Self, WeightError> {
-        if is_negative {
-            return Err(WeightError::Negative);
-        }
-        size.ok_or(WeightError::TooLarge)
-    }
-}
-
-impl Exact for Delta {
-    fn from_text(text: &str) -> Result<Self, WeightError> {
-        Self::parse(text)
-    }
-
-    fn from_double(value: f64) -> Result<Self, WeightError> {
-        Self::from_double(value)
-    }
-
-    fn from_size(size: Option<Wad>, is_negative: bool) -> Result<Self, WeightError> {
-        let size = size.ok_or(WeightError::TooLarge)?;
-        Ok(Self::new(size, is_negative))
-    }
-}
+use crate::core::WeightError;
+use crate::input::Decimal;
 
 /// Reads decimals with a cache by identity, because most events share a few objects.
 pub(super) struct DecimalReader<'py, T> {
     memo: Memo<'py, T>,
 }
 
-impl<'py, T: Exact> DecimalReader<'py, T> {
+impl<'py, T: Decimal> DecimalReader<'py, T> {
     pub(super) fn new() -> Self {
         Self { memo: Memo::new() }
     }
@@ -77,16 +36,16 @@ impl<'py, T: Exact> DecimalReader<'py, T> {
 }
 
 /// The decimal of `value`; `None` if it is absent.
-pub(super) fn decimal<T: Exact>(
+pub(super) fn decimal<T: Decimal>(
     value: Option<&Bound<'_, PyAny>>,
 ) -> Result<Option<T>, WeightError> {
     let value = value.filter(|value| !value.is_none());
     value.map(present).transpose()
 }
 
-fn present<T: Exact>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
+fn present<T: Decimal>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
     if let Ok(text) = value.cast::<PyString>() {
-        return T::from_text(text.to_str().map_err(|_| WeightError::NotANumber)?);
+        return T::parse(text.to_str().map_err(|_| WeightError::NotANumber)?);
     }
     if let Ok(double) = value.cast::<PyFloat>() {
         return T::from_double(double.value());
@@ -97,17 +56,17 @@ fn present<T: Exact>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
     }
 }
 
-fn from_whole<T: Exact>(whole: &Bound<'_, PyAny>) -> Result<T, WeightError> {
-    let wad = |size: u128| size.checked_mul(Wad::ONE.steps()).map(Wad::from_steps);
-    if let Ok(size) = whole.extract() {
-        return T::from_size(wad(size), false);
-    }
-    let is_negative = whole.lt(0).map_err(|_| WeightError::NotANumber)?;
-    let size = whole.abs().map_err(|_| WeightError::NotANumber)?;
-    T::from_size(size.extract().ok().and_then(wad), is_negative)
+fn from_whole<T: Decimal>(whole: &Bound<'_, PyAny>) -> Result<T, WeightError> {
+    let value = match whole.extract() {
+        Ok(value) => value,
+        // Beyond every decimal, as the ends of 128 bits are.
+        Err(_) if whole.lt(0).map_err(|_| WeightError::NotANumber)? => i128::MIN,
+        Err(_) => i128::MAX,
+    };
+    T::from_scaled(value, 0)
 }
 
-fn from_decimal<T: Exact>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
+fn from_decimal<T: Decimal>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
     static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let kind = DECIMAL
         .import(value.py(), "decimal", "Decimal")
@@ -122,5 +81,5 @@ fn from_decimal<T: Exact>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
         // Decimal also has `sNaN` and `NaN123`.
         return Err(WeightError::NotFinite);
     }
-    T::from_text(text)
+    T::parse(text)
 }

@@ -8,13 +8,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::attributes::{Attributes, Values, instance_dict};
-use super::decimals::{DecimalReader, Exact, decimal};
+use super::decimals::{DecimalReader, decimal};
 use super::found::refused_row;
 use super::instants::InstantReader;
 use super::memo::Memo;
 use super::owned::{OwnedEvents, Span};
 use super::values;
 use crate::core::{Draft, Event, Field, Refusal, Wad};
+use crate::input::Decimal;
 
 /// The attributes of a `HoldEvent`.
 const OF_A_HOLD: usize = 11;
@@ -223,6 +224,6 @@ fn present<'a, 'py>(field: Option<&'a Bound<'py, PyAny>>) -> Option<&'a Bound<'p
 }
 
 /// A delta or an amount; without a cache, because most of them are objects of their own.
-fn exact<T: Exact>(field: Field, value: Option<&Bound<'_, PyAny>>) -> Result<Option<T>, Refusal> {
+fn exact<T: Decimal>(field: Field, value: Option<&Bound<'_, PyAny>>) -> Result<Option<T>, Refusal> {
     decimal(value).map_err(|error| Refusal::Decimal(field, error))
 }

@@ -21,6 +21,12 @@ pub(super) fn refused_row(row: usize, refusal: Refusal, value: Option<&Bound<'_,
     refused(format!("row {row}: {}", reason(refusal, value)))
 }
 
+/// The same if the value is not an object of Python: `found` is what the message shows.
+pub(super) fn refused_row_showing(row: usize, refusal: Refusal, found: Option<String>) -> PyErr {
+    let reason = RefusalReason::with_found(refusal, found);
+    refused(format!("row {row}: {reason}"))
+}
+
 fn reason(refusal: Refusal, value: Option<&Bound<'_, PyAny>>) -> RefusalReason {
     let value = value.filter(|_| is_about_the_value(refusal));
     RefusalReason::with_found(refusal, value.map(shown))

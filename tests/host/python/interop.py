@@ -69,6 +69,34 @@ def nulls_are_absent(pa):
     assert aggregator.holders == 3
 
 
+def decimals_of_every_type(pa):
+    exact = [Decimal("0.1"), None, Decimal(3)]
+    times = pa.array([0, 0, 0])
+    for column in (
+        pa.array(exact, pa.decimal128(20, 5)),
+        pa.array(exact, pa.decimal256(40, 18)),
+        pa.array([0.1, None, 3]),
+        pa.array([0.1, None, 3], pa.float32()),
+        pa.array(["0.1", None, "3"]),
+        pa.array(["0.1", None, "3"]).dictionary_encode(),
+        pa.chunked_array([["0.1", None], [], ["3e0"]]),
+    ):
+        snapshot = native.score_columns(["T"] * 3, [1, 2, 3], times, weight=column, as_of_us=SECOND)
+        assert [row[3] for row in snapshot.rows()] == ["3", "1", "0.1"], column
+        changes = native.score_columns(
+            ["T"] * 3,
+            to_id=[1, 2, 3],
+            amount=column.fill_null(column[0]),
+            at_us=times,
+            event_id=["1", "2", "3"],
+            as_of_us=SECOND,
+        )
+        assert [row[3] for row in changes.rows()] == ["3", "0.1", "0.1"], column
+    whole = pa.array([2, None, 5], pa.uint16())
+    snapshot = native.score_columns(["T"] * 3, [1, 2, 3], times, weight=whole, as_of_us=SECOND)
+    assert [row[3] for row in snapshot.rows()] == ["5", "2", "1"]
+
+
 def tables_of_transfers(pa):
     columns = {
         "token_id": pa.array([7, 7, 7], pa.int64()),
@@ -168,10 +196,19 @@ def with_pyarrow(pa):
     )
     refused("seq: expected an Arrow column of int64, found one of Int8", TOKENS, HOLDERS, START, seq=numbers)
     refused(
-        "row 2: weight: negative (write 0 or more); found -1.0",
+        "row 2: weight: negative (write 0 or more); found -1",
         *(TOKENS, HOLDERS, START, END, pa.array([None, 1.0, -1.0])),
     )
     nulls_are_absent(pa)
+    refused(
+        'row 2: weight: not a number (write a decimal like 1.5); found "x"',
+        *(TOKENS, HOLDERS, START, END, pa.chunked_array([["1", None], ["x"]])),
+    )
+    refused(
+        "weight: expected an Arrow column of decimals, found one of Boolean",
+        *(TOKENS, HOLDERS, START, END, pa.array([True, False, True])),
+    )
+    decimals_of_every_type(pa)
     tables_of_transfers(pa)
     refused("row 1: holder_id: missing", TOKENS, pa.array(["a", None, "b"]), START, END)
     refused("start_us: ", TOKENS, HOLDERS, pa.array([1.0, 2.0, 3.0]), END)

@@ -9,7 +9,7 @@
 //! to eight that do not overlap, 200 bytes a key with more than that, 32 bytes for each further stretch of
 //! the envelope or mark, and for each named event its id, 80 bytes and the stretch in the view. A key of more
 //! than 64 facts takes twice that for a stretch, and about 100 bytes more for a named hold in force. Plain
-//! closed holds that another one covers take nothing.
+//! closed holds that another one covers take nothing. A key whose balance falls below 0 takes about 24 bytes more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -161,6 +161,27 @@ def test_questions(stub: HoldMetricsStub) -> None:
     assert missing.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+def test_deficits_are_listed_and_explained(stub: HoldMetricsStub) -> None:
+    for holder_id in ("a", "b"):
+        stub.RecordTransfer(transfer(holder_id, "c", f"from {holder_id}", 10, 2), timeout=TIMEOUT_SECONDS)
+    seen = []
+    request = pb.GetDeficitsRequest(as_of=Timestamp(seconds=20), page_size=1)
+    while True:
+        page = stub.GetDeficits(request, timeout=TIMEOUT_SECONDS)
+        assert page.deficits_total == 2
+        seen += [(row.holder_id, row.balance, list(row.event_ids)) for row in page.deficits]
+        if not page.next_page_token:
+            break
+        request = pb.GetDeficitsRequest(page_size=1, page_token=page.next_page_token)
+    assert seen == [("a", "-2", ["from a"]), ("b", "-2", ["from b"])]
+    board = stub.GetLeaderboard(pb.GetLeaderboardRequest(window=window(20)), timeout=TIMEOUT_SECONDS)
+    assert board.deficits == 2
+    report = stub.GetHolder(pb.GetHolderRequest(holder_id="c", window=window(20)), timeout=TIMEOUT_SECONDS)
+    changes = [(change.event_id, change.delta, change.balance) for change in report.keys[0].changes]
+    assert changes == [("from a", "2", "4"), ("from b", "2", "4")]
+    assert not report.keys[0].HasField("deficit")
+
+
 def test_a_watch_sends_changes_until_it_is_cancelled(stub: HoldMetricsStub) -> None:
     request = pb.WatchRequest(closed_only=True, interval=Duration(nanos=100_000_000))
     changes = stub.Watch(request, timeout=TIMEOUT_SECONDS)

@@ -45,6 +45,7 @@ mod worker;
 
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub(crate) use arrow_table::ArrowTable;
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub(crate) use decimal_column::{Decimal, DecimalColumn};
 pub use error::InputError;
 pub use format::InputFormat;

@@ -60,7 +60,7 @@ impl<T: Decimal> DecimalColumn<T> {
         if !input::DecimalColumn::can_read(values) {
             return Err(buffers::wrong_kind(field.name(), "decimals", &column.kind));
         }
-        if *values == DataType::Float64 && chunks().all(|chunk| is_plain(chunk)) {
+        if *values == DataType::Float64 && chunks().all(is_plain) {
             let doubles = chunks().flat_map(|chunk| chunk.as_primitive::<Float64Type>().values());
             return Ok(Self::Doubles(doubles.copied().collect()));
         }

@@ -5,31 +5,18 @@
 //! weight is the maximum either way, and [`super::sweep`] finds that.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::balance::{self, Change, Repeats, Shortfall, Step};
+use super::change_places::ChangePlaces;
 use super::id_hash::IdHash;
 use super::lane::{Lane, OtherClaim};
-use super::ledger::SignedPlace;
 use super::sweep::{Span, Sweep};
 use crate::core::window::length;
 use crate::core::{Fact, Mark, Micros, Quantity, Standing, Totals, Window};
-
-/// The place of a change among the lanes.
-#[derive(Clone, Copy)]
-pub(super) struct ChangePlace {
-    pub(super) lane: u32,
-    pub(super) movement: SignedPlace,
-}
-
-impl ChangePlace {
-    #[inline]
-    fn change(self, lanes: &[Lane<'_>]) -> Change {
-        lanes[self.lane as usize].change(self.movement)
-    }
-}
 
 /// The totals of one key after another; its buffers are reused.
 pub(super) struct FactScorer<'a> {
@@ -68,13 +55,14 @@ impl<'a> FactScorer<'a> {
     pub(super) fn score(
         &mut self,
         closed: &[Span],
-        changes: &[ChangePlace],
+        changes: (&mut ChangePlaces, Range<usize>),
         others: impl ExactSizeIterator<Item = OtherClaim>,
     ) -> (Totals, Option<Shortfall>) {
         self.holds.clear();
         self.holds.extend_from_slice(closed);
-        if others.len() > 0 || !self.read_distinct(changes) {
-            self.settle(changes, others);
+        let (places, range) = changes;
+        if others.len() > 0 || !self.read_distinct(places, range.clone()) {
+            self.settle((places, range), others);
             self.steps.clear();
             let in_force = self.changes.iter().copied();
             self.steps.extend(in_force.map(Step::from));
@@ -103,23 +91,21 @@ impl<'a> FactScorer<'a> {
         (self.level_sweep.totals(&mut self.levels), shortfall)
     }
 
-    /// Reads the changes of a key, each once, because they are far apart in memory; returns false if they may
-    /// share ids.
-    fn read_distinct(&mut self, changes: &[ChangePlace]) -> bool {
+    /// Reads the changes of a key; returns false if they may share ids.
+    fn read_distinct(&mut self, places: &mut ChangePlaces, range: Range<usize>) -> bool {
         self.repeats.clear();
         self.steps.clear();
-        for place in changes {
-            let change = place.change(self.lanes);
+        places.read(range, self.lanes, |change| {
             self.repeats.add(change.id);
             self.steps.push(change.into());
-        }
+        });
         !self.repeats.are_possible()
     }
 
     /// The changes in force of a key.
     pub(super) fn changes_in_force(
         &mut self,
-        changes: &[ChangePlace],
+        changes: (&mut ChangePlaces, Range<usize>),
         others: impl Iterator<Item = OtherClaim>,
     ) -> &[Change] {
         self.settle(changes, others);
@@ -127,11 +113,14 @@ impl<'a> FactScorer<'a> {
     }
 
     /// Finds what is in force: the changes, and among `others` the holds and marks.
-    fn settle(&mut self, changes: &[ChangePlace], others: impl Iterator<Item = OtherClaim>) {
+    fn settle(
+        &mut self,
+        changes: (&mut ChangePlaces, Range<usize>),
+        others: impl Iterator<Item = OtherClaim>,
+    ) {
         self.changes.clear();
-        let lanes = self.lanes;
-        self.changes
-            .extend(changes.iter().map(|change| change.change(lanes)));
+        let (places, range) = changes;
+        places.read(range, self.lanes, |change| self.changes.push(change));
         balance::drop_repeats(&mut self.changes);
         self.marks.clear();
         self.claims.clear();

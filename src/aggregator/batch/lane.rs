@@ -101,6 +101,12 @@ impl<'a> Lane<'a> {
         self.partitions[partition].ledger.entries(&self.arena)
     }
 
+    /// Some part of the movement at this place, read to have it in the cache.
+    #[inline]
+    pub(super) fn touch(&self, place: SignedPlace) -> u32 {
+        self.movements.get(&self.arena, place.index()).touch()
+    }
+
     /// The change at this place.
     #[inline]
     pub(super) fn change(&self, place: SignedPlace) -> Change {

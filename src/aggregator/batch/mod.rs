@@ -9,6 +9,7 @@
 
 mod arena;
 mod balance;
+mod change_places;
 mod facts;
 mod holder_code;
 mod id_hash;
@@ -144,7 +145,7 @@ impl BatchScorer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{ClosedHold, Draft, EventSink, Micros, Wad};
+    use crate::core::{ClosedHold, Draft, EventSink, Micros, NULL_ADDRESS, TransferRow, Wad};
 
     /// Weights of every form, holders of every form, and more records than a block has.
     #[test]
@@ -198,5 +199,64 @@ mod tests {
         let (together, alone) = (answer(together), answer(alone));
         assert_eq!(together.holders(), alone.holders());
         assert!(!together.holders().is_empty());
+    }
+
+    /// Amounts of every form, parties of every kind, and every seventh transfer twice.
+    #[test]
+    fn transfers_that_come_together_score_as_those_that_come_alone() {
+        let at = |micros: usize| Micros::new(i64::try_from(micros).unwrap()).unwrap();
+        let amounts = [3, 1 << 90, 25 * 10_u128.pow(30), u128::MAX].map(Wad::from_steps);
+        let parties = [
+            Some("0xc5521660f3a3c5717476189975a3adb3254a9493"),
+            Some("a holder whose id does not fit into a record"),
+            Some("h"),
+            Some(NULL_ADDRESS),
+            None,
+        ];
+        let ids: Vec<String> = (0..2_000)
+            .map(|row| format!("0x{row:064x}:{row}"))
+            .collect();
+        let rows: Vec<_> = (0..2_000_usize)
+            .map(|row| row - usize::from(row % 7 == 6))
+            .filter(|row| row % 5 < 3 || row / 5 % 5 < 3)
+            .map(|row| {
+                let parties = (parties[row % 5], parties[row / 5 % 5]);
+                (
+                    parties,
+                    at(row * 7_919 % 500),
+                    amounts[row / 3 % 4],
+                    &ids[row],
+                )
+            })
+            .collect();
+        let scorer = BatchScorer::new().listing_deficits();
+        let (mut together, mut alone) = (scorer.lane(), scorer.lane());
+        let transfers = rows.iter().map(|(parties, at, amount, id)| {
+            TransferRow::new(0, *parties, *at, *amount, id).unwrap()
+        });
+        together.accept_transfers(&["T"], transfers);
+        for ((from_id, to_id), at, amount, id) in rows.iter().rev() {
+            let draft = Draft {
+                token_id: "T",
+                from_id: *from_id,
+                to_id: *to_id,
+                at: Some(*at),
+                amount: Some(*amount),
+                event_id: Some(id),
+                ..Draft::default()
+            };
+            draft
+                .events()
+                .unwrap()
+                .iter()
+                .for_each(|event| alone.accept(event));
+        }
+        let window = Window::until(at(600));
+        let answer = |lane| scorer.finish_with_deficits(vec![lane], &window, None);
+        let (together, alone) = (answer(together), answer(alone));
+        assert_eq!(together, alone);
+        assert_eq!(together.0.known(), 3);
+        assert!(together.0.holders()[0].totals.held_us > 0);
+        assert!(together.0.deficits() > 0);
     }
 }

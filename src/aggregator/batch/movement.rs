@@ -62,6 +62,12 @@ impl PackedMovement {
         }
     }
 
+    /// Some part of it.
+    #[inline]
+    pub(super) const fn touch(&self) -> u32 {
+        self.0[4]
+    }
+
     /// The word whose lower half is at `place`.
     #[inline]
     fn word(&self, place: usize) -> u64 {

@@ -11,10 +11,10 @@ use hashbrown::HashMap;
 use super::super::order::Leaders;
 use super::BatchScorer;
 use super::balance::{Change, Shortfall};
-use super::facts::{ChangePlace, FactScorer};
+use super::change_places::ChangePlaces;
+use super::facts::FactScorer;
 use super::id_hash::IdHash;
 use super::lane::{Lane, OtherClaim};
-use super::ledger::SignedPlace;
 use super::numbering::Numbering;
 use super::record::Content;
 use super::sweep::{Span, Sweep};
@@ -50,7 +50,7 @@ pub(super) struct PartitionScorer<'a> {
     /// The key of each key of the ledgers, in the order of the lanes.
     key_of_ledger_key: Vec<u32>,
     spans: Vec<Span>,
-    changes: Vec<ChangePlace>,
+    changes: ChangePlaces,
     others: Vec<OtherContent>,
     sweep: Sweep,
     facts: FactScorer<'a>,
@@ -90,7 +90,7 @@ impl<'a> PartitionScorer<'a> {
             key_of_record: Vec::new(),
             key_of_ledger_key: Vec::new(),
             spans: Vec::new(),
-            changes: Vec::new(),
+            changes: ChangePlaces::default(),
             others: Vec::new(),
             sweep: Sweep::default(),
             facts: FactScorer::new(lanes, window),
@@ -150,12 +150,7 @@ impl<'a> PartitionScorer<'a> {
         };
         self.spans.clear();
         self.spans.resize(spans as usize, no_span);
-        let no_change = ChangePlace {
-            lane: 0,
-            movement: SignedPlace::FIRST,
-        };
-        self.changes.clear();
-        self.changes.resize(changes as usize, no_change);
+        self.changes.reset(changes as usize);
     }
 
     /// Gathers the facts of each key, closed holds clipped to the window.
@@ -197,10 +192,8 @@ impl<'a> PartitionScorer<'a> {
             key_numbers = rest;
             for entry in lane.entries(partition).flatten() {
                 let key = &mut self.numbering.keys[of_lane[entry.key()] as usize];
-                self.changes[key.changes.add()] = ChangePlace {
-                    lane: lane_number,
-                    movement: entry.movement(),
-                };
+                let index = key.changes.add();
+                self.changes.set(index, lane_number, entry.movement());
             }
         }
     }
@@ -215,12 +208,12 @@ impl<'a> PartitionScorer<'a> {
         let mut others = &self.others[..];
         for (number, key) in (0_u32..).zip(&self.numbering.keys) {
             let closed = &mut self.spans[key.closed.range()];
-            let changes = &self.changes[key.changes.range()];
+            let range = key.changes.range();
             let count = others
                 .iter()
                 .take_while(|other| other.key == number)
                 .count();
-            let totals = if count == 0 && changes.is_empty() {
+            let totals = if count == 0 && range.is_empty() {
                 self.sweep.totals(closed)
             } else {
                 let (of_key, rest) = others.split_at(count);
@@ -228,12 +221,16 @@ impl<'a> PartitionScorer<'a> {
                 let of_key = of_key
                     .iter()
                     .map(|other| other.claim(self.lanes, partition));
-                let (totals, shortfall) = self.facts.score(closed, changes, of_key.clone());
+                let (totals, shortfall) =
+                    self.facts
+                        .score(closed, (&mut self.changes, range.clone()), of_key.clone());
                 if let Some(Shortfall { at, balance }) = shortfall {
                     short_keys += 1;
                     if self.scorer.lists_deficits {
                         let holder = self.numbering.holders[key.holder as usize];
-                        let in_force = self.facts.changes_in_force(changes, of_key);
+                        let in_force = self
+                            .facts
+                            .changes_in_force((&mut self.changes, range), of_key);
                         deficits.push(Deficit {
                             token_id: (&*self.scorer.tokens.name(key.token)).into(),
                             holder_id: holder.id(&self.scorer.holders),

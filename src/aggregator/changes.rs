@@ -5,7 +5,7 @@
 use super::hold_aggregator::HoldAggregator;
 use super::holder::HolderState;
 use super::ids::{IdIndex, IdNumber};
-use crate::core::key::part_of;
+use crate::core::key::{ClaimPlace, part_of};
 use crate::core::{Claim, KeyFacts};
 
 impl HoldAggregator {
@@ -25,6 +25,25 @@ impl HoldAggregator {
                 tokens: &self.tokens,
             });
         })
+    }
+
+    /// Yields all claims of a key, a few thousand under each lock.
+    ///
+    /// Events may be added meanwhile. A claim that is in force from the first lock to the last is yielded; of
+    /// the others some are, which does no harm: claims are a set.
+    pub fn claims_of(&self, holder_id: &str, token_id: &str, mut visit: impl FnMut(Claim<'_>)) {
+        let Some(token) = self.tokens.known(token_id) else {
+            return;
+        };
+        let part = part_of(holder_id);
+        let mut next = Some(ClaimPlace::default());
+        while let Some(place) = next {
+            let shard = self.shard(part);
+            let key = shard
+                .get(holder_id)
+                .and_then(|holder| holder.state.keys().get(token));
+            next = key.and_then(|key| key.facts.claims_from(place, &mut visit));
+        }
     }
 
     /// Marks a key as changed again, because it could not be stored.

@@ -8,7 +8,7 @@
 //! a [`super::large`] one.
 
 use super::changes::Changes;
-use super::large::LargeKey;
+use super::large::{self, LargeKey};
 use super::lone::{self, FEW, Lone};
 use super::standings::{Replaced, Standings};
 use super::{
@@ -41,6 +41,17 @@ pub struct Recorded {
     pub is_change: bool,
     /// [`KeyFacts::proceed`] has nothing left to do.
     pub is_done: bool,
+}
+
+/// How far the claims of a key have been yielded; see [`KeyFacts::claims_from`].
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimPlace(large::ClaimPlace);
+
+impl Default for ClaimPlace {
+    /// The first claim.
+    fn default() -> Self {
+        Self(large::ClaimPlace::Holds(Micros::MIN))
+    }
 }
 
 /// The facts of one key; the same set of events always gives the same state.
@@ -191,7 +202,29 @@ impl KeyFacts {
         }
     }
 
-    /// The number of claims that [`Self::claims`] yields, or some number above `enough` if there are more.
+    /// Calls `visit` with some claims of a large key from `place` on, a few thousand at most, and returns where to
+    /// go on; [`Self::claims`] with all of another key.
+    ///
+    /// The key may change between the calls: what is in force from the first one to the last is yielded.
+    #[must_use]
+    pub fn claims_from(
+        &self,
+        place: ClaimPlace,
+        visit: impl FnMut(Claim<'_>),
+    ) -> Option<ClaimPlace> {
+        match &self.0 {
+            Form::Large(large) => {
+                let next = large.claims_from(place.0, PIECES_AT_ONCE, visit);
+                next.map(ClaimPlace)
+            }
+            _ => {
+                self.claims(visit);
+                None
+            }
+        }
+    }
+
+    /// The number of claims that [`Self::claims`] yields, or some number above `enough` if it seems to be larger.
     #[must_use]
     pub fn claim_count(&self, enough: usize) -> usize {
         match &self.0 {

@@ -107,9 +107,20 @@ impl Standings {
     }
 
     /// Calls `visit` with the claim in force of each name, in order of the names' arrival.
-    pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
+    pub(super) fn claims(&self, visit: impl FnMut(Claim<'_>)) {
+        self.claims_from(0, usize::MAX, visit);
+    }
+
+    /// The same for up to `claims_max` of them, without the first `skipped`.
+    pub(super) fn claims_from(
+        &self,
+        skipped: usize,
+        claims_max: usize,
+        mut visit: impl FnMut(Claim<'_>),
+    ) {
         let mut event_id = String::new();
-        for (place, entry) in self.entries.iter().enumerate() {
+        let entries = self.entries.iter().enumerate();
+        for (place, entry) in entries.skip(skipped).take(claims_max) {
             unpack(self.id(entry.id), &mut event_id);
             visit(Claim::Named {
                 event_id: &event_id,

@@ -3,14 +3,18 @@
 //!
 //! The small keys of a holder with few keys share one entry, which is written as a whole if one of them
 //! has changed. Other keys have an entry of their own, so that a holder with a million keys, or a key
-//! with a million facts, is not written again because of one new fact.
+//! with a million facts, is not written again because of one new fact. A key of very many facts is copied
+//! piece by piece, so that no lock is held for long.
 
-use crate::aggregator::ChangedHolder;
+use crate::aggregator::{ChangedHolder, HoldAggregator};
 use crate::core::encoding::{push_claim, push_key};
 use crate::state::{Entry, EntryKeys};
 
 /// A key with at most so many claims is small.
 const SMALL: usize = 4;
+
+/// A key with more claims is copied piece by piece.
+const LARGE: usize = 4_096;
 
 /// Entries that are written in one transaction.
 #[derive(Default)]
@@ -21,6 +25,8 @@ pub(super) struct EntryBatch {
     ends: Vec<Ends>,
     /// The claims of one key.
     claims: Vec<u8>,
+    /// Holder and token of changed keys that are not copied yet.
+    large: Vec<(Box<str>, Box<str>)>,
 }
 
 struct Ends {
@@ -31,7 +37,7 @@ struct Ends {
 }
 
 impl EntryBatch {
-    /// Copies the changed keys of a holder.
+    /// Copies the changed keys of a holder; large ones are left to [`Self::copy_large`].
     pub(super) fn push(&mut self, holder: ChangedHolder<'_>) {
         let (holder_id, has_few) = (holder.holder_id, holder.has_few_keys());
         let mut small = Vec::new();
@@ -39,6 +45,10 @@ impl EntryBatch {
         holder.take(|token_id, facts, was_changed| {
             let is_small = has_few && facts.claim_count(SMALL) <= SMALL;
             if !is_small && !was_changed {
+                return;
+            }
+            if facts.claim_count(LARGE) > LARGE {
+                self.large.push((holder_id.into(), token_id.into()));
                 return;
             }
             self.claims.clear();
@@ -54,6 +64,16 @@ impl EntryBatch {
         if is_small_changed {
             self.values.extend_from_slice(&small);
             self.end(holder_id, "");
+        }
+    }
+
+    /// Copies the large keys of the holders that were pushed.
+    pub(super) fn copy_large(&mut self, aggregator: &HoldAggregator) {
+        for (holder_id, token_id) in std::mem::take(&mut self.large) {
+            aggregator.claims_of(&holder_id, &token_id, |claim| {
+                push_claim(&mut self.values, claim);
+            });
+            self.end(&holder_id, &token_id);
         }
     }
 

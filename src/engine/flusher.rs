@@ -127,6 +127,7 @@ impl Flusher {
                 let aggregator = &self.progress.aggregator;
                 is_all =
                     aggregator.take_changed(part, HOLDERS_AT_ONCE, |holder| batch.push(holder));
+                batch.copy_large(aggregator);
                 if batch.bytes() >= TRANSACTION_BYTES {
                     entries += self.write_batch(&mut batch, None)?;
                     if !is_last && self.progress.backlog.lag().is_over {

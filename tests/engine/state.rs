@@ -7,7 +7,7 @@ use crate::arbitrary;
 use crate::faulty::FaultyVfs;
 use crate::naive::{self, Sent};
 use crate::support::{batch, question, scores, submit};
-use poh_holdmetrics_rust::core::Window;
+use poh_holdmetrics_rust::core::{Delta, Draft, Wad, Window};
 use poh_holdmetrics_rust::engine::{Engine, Options};
 use proptest::prelude::*;
 
@@ -91,4 +91,48 @@ proptest! {
         }
         prop_assert_eq!(scores(&open(&vfs), window), naive::scores(&sent, &window));
     }
+}
+
+#[test]
+fn the_state_knows_all_of_a_key_that_is_copied_piece_by_piece() {
+    let names: Vec<String> = (0..12_000).map(|number| format!("log-{number}")).collect();
+    let events = names.iter().zip(0_i64..).flat_map(|(event_id, number)| {
+        let draft = Draft {
+            token_id: "T",
+            holder_id: "crowded",
+            ..Draft::default()
+        };
+        let hold = Draft {
+            start: Some(naive::micros(number * 10)),
+            end: Some(naive::micros(number * 10 + 4)),
+            weight: Some(Wad::from_steps(u128::from(number.unsigned_abs() % 7))),
+            ..draft
+        };
+        let mark = Draft {
+            end: Some(naive::micros(number * 10 + 5)),
+            ..draft
+        };
+        let steps = Wad::from_steps(u128::from(number.unsigned_abs() % 5));
+        let change = Draft {
+            at: Some(naive::micros(number * 10 + 6)),
+            delta: Some(Delta::new(steps, number % 3 == 0)),
+            event_id: Some(event_id),
+            ..draft
+        };
+        [hold, mark, change].map(|draft| draft.check().expect("valid"))
+    });
+    let vfs = FaultyVfs::default();
+    let window = Window::until(naive::micros(130_000));
+    let engine = open(&vfs);
+    submit(&engine, batch(events)).expect("acknowledged");
+    let expected = scores(&engine, window);
+    assert!(expected["crowded"].1 > 0);
+    drop(engine);
+    let engine = open(&vfs);
+    assert_eq!(
+        engine.gauges().state_lag_events,
+        0,
+        "the state alone is asked"
+    );
+    assert_eq!(scores(&engine, window), expected);
 }

@@ -6,6 +6,8 @@
 //! Ji, "A simple introduction to segment tree beats", 2016). It goes deeper only if levels become equal, and
 //! each of those was made by an earlier change. `docs/decisions/large-keys.md` states the bound.
 
+use std::ops::ControlFlow;
+
 use super::level::Level;
 use super::stretch::{Stretch, Summary};
 use super::tree::{Branch, Kind, Node};
@@ -189,27 +191,46 @@ impl Curve {
         mut visit: impl FnMut(Micros, Micros, Wad),
     ) {
         let mut last: Option<(Micros, Micros, Wad)> = None;
-        each(
-            &self.root,
-            (start, end),
-            Level::NOTHING,
-            &mut |from, until, level: Level| {
-                let Some(weight) = level.weight() else {
-                    return;
-                };
-                match &mut last {
-                    Some((_, end, of)) if *end == from && *of == weight => *end = until,
-                    _ => {
-                        if let Some((from, until, weight)) = last.replace((from, until, weight)) {
-                            visit(from, until, weight);
-                        }
+        let mut each_level = |from, until, level: Level| {
+            match (level.weight(), &mut last) {
+                (None, _) => {}
+                (Some(weight), Some((_, end, of))) if *end == from && *of == weight => *end = until,
+                (Some(weight), last) => {
+                    if let Some((from, until, weight)) = last.replace((from, until, weight)) {
+                        visit(from, until, weight);
                     }
                 }
-            },
-        );
+            }
+            ControlFlow::<()>::Continue(())
+        };
+        let _ = each(&self.root, (start, end), Level::NOTHING, &mut each_level);
         if let Some((from, until, weight)) = last {
             visit(from, until, weight);
         }
+    }
+
+    /// Calls `visit` with held stretches from `start` on, in order, up to `stretches_max` of them; returns where
+    /// the next one begins. Neighbours may have the same weight.
+    pub(super) fn some_held(
+        &self,
+        start: Micros,
+        stretches_max: usize,
+        mut visit: impl FnMut(Micros, Micros, Wad),
+    ) -> Option<Micros> {
+        let mut left = stretches_max;
+        let mut each_held = |from, until, level: Level| {
+            let Some(weight) = level.weight() else {
+                return ControlFlow::Continue(());
+            };
+            if left == 0 {
+                return ControlFlow::Break(from);
+            }
+            left -= 1;
+            visit(from, until, weight);
+            ControlFlow::Continue(())
+        };
+        let range = (start, Micros::MAX);
+        each(&self.root, range, Level::NOTHING, &mut each_held).break_value()
     }
 
     fn change(&mut self, start: Micros, end: Micros, change: Change) {
@@ -488,30 +509,31 @@ fn last_held(branch: &Branch<Stretches>) -> Option<Micros> {
     }
 }
 
-fn each(
+fn each<B>(
     branch: &Branch<Stretches>,
     (start, end): (Micros, Micros),
     floor: Level,
-    visit: &mut impl FnMut(Micros, Micros, Level),
-) {
+    visit: &mut impl FnMut(Micros, Micros, Level) -> ControlFlow<B>,
+) -> ControlFlow<B> {
     let floor = floor.max(branch.summary.low);
     match &branch.node {
         Node::Branches(branches) => {
             let first = branches.partition_point(|branch| branch.summary.end <= start);
             let touched = branches[first..].iter();
             for branch in touched.take_while(|branch| branch.summary.start < end) {
-                each(branch, (start, end), floor, visit);
+                each(branch, (start, end), floor, visit)?;
             }
         }
         Node::Block(items) => {
             for (stretch, until) in with_ends(items, branch.summary.end) {
                 let (from, until) = (stretch.start().max(start), until.min(end));
                 if from < until {
-                    visit(from, until, stretch.level().max(floor));
+                    visit(from, until, stretch.level().max(floor))?;
                 }
             }
         }
     }
+    ControlFlow::Continue(())
 }
 
 /// Consecutive stretches, each with its end.

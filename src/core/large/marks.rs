@@ -60,6 +60,11 @@ impl Marks {
         self.plain.iter().map(|(at, mark)| (*at, *mark))
     }
 
+    /// The plain marks from `start` on, in order.
+    pub(super) fn plain_from(&self, start: Micros) -> impl Iterator<Item = (Micros, Mark)> {
+        self.plain.range(start..).map(|(at, mark)| (*at, *mark))
+    }
+
     /// The first mark.
     pub(super) fn first(&self) -> Option<Micros> {
         let plain = self.plain.first_key_value().map(|(at, _)| *at);

@@ -62,6 +62,15 @@ pub(super) struct LargeKey {
     outline: Outline,
 }
 
+/// How far the claims of a key have been yielded; see [`LargeKey::claims_from`].
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ClaimPlace {
+    Holds(Micros),
+    Marks(Micros),
+    /// A table of names, and how many of its names were yielded.
+    Named((usize, usize)),
+}
+
 /// `[start, end)` of a curve, in which the fact that held it up at `level` may be gone.
 #[derive(Clone, Copy)]
 struct Fall {
@@ -275,13 +284,48 @@ impl LargeKey {
         self.standings.claims(visit);
     }
 
-    /// The number of claims that [`Self::claims`] yields, or some number above `enough` if there are more.
+    /// Calls `visit` with up to `claims_max` of the claims, from `place` on; returns where to go on. The key may
+    /// change meanwhile: what is in force from the first call to the last is yielded.
+    pub(super) fn claims_from(
+        &self,
+        place: ClaimPlace,
+        claims_max: usize,
+        mut visit: impl FnMut(Claim<'_>),
+    ) -> Option<ClaimPlace> {
+        match place {
+            ClaimPlace::Holds(start) => {
+                let hold = |start, end, weight| {
+                    visit(Claim::Plain(Fact::Closed { start, end, weight }));
+                };
+                let next = self.plain.some_held(start, claims_max, hold);
+                let marks = ClaimPlace::Marks(Micros::MIN);
+                Some(next.map_or(marks, ClaimPlace::Holds))
+            }
+            ClaimPlace::Marks(start) => {
+                let mut marks = self.marks.plain_from(start);
+                for (at, mark) in marks.by_ref().take(claims_max) {
+                    visit(Claim::Plain(mark.fact(at)));
+                }
+                let named = ClaimPlace::Named((0, 0));
+                Some(marks.next().map_or(named, |(at, _)| ClaimPlace::Marks(at)))
+            }
+            ClaimPlace::Named(place) => {
+                let next = self.standings.claims_from(place, claims_max, visit);
+                next.map(ClaimPlace::Named)
+            }
+        }
+    }
+
+    /// The number of claims that [`Self::claims`] yields, or some number above `enough` if it seems to be larger.
     pub(super) fn claim_count(&self, enough: usize) -> usize {
         let mut count = self.standings.len() + self.marks.plain().len();
-        if count <= enough {
-            self.plain
-                .held(Micros::MIN, Micros::MAX, |_, _, _| count += 1);
+        let more = enough.saturating_sub(count);
+        let has_more = || self.plain.some_held(Micros::MIN, more, |_, _, _| {});
+        if count > enough || has_more().is_some() {
+            return count.max(enough + 1);
         }
+        self.plain
+            .held(Micros::MIN, Micros::MAX, |_, _, _| count += 1);
         count
     }
 

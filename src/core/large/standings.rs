@@ -40,4 +40,22 @@ impl DividedStandings {
             table.claims(&mut visit);
         }
     }
+
+    /// The same for up to `claims_max` of them, from `place` on; returns where to go on. New names may be added
+    /// meanwhile: none of the others is visited twice or left out.
+    pub(super) fn claims_from(
+        &self,
+        (number, skipped): (usize, usize),
+        claims_max: usize,
+        visit: impl FnMut(Claim<'_>),
+    ) -> Option<(usize, usize)> {
+        let table = self.tables.get(number)?;
+        table.claims_from(skipped, claims_max, visit);
+        let skipped = skipped.saturating_add(claims_max);
+        if skipped < table.len() {
+            Some((number, skipped))
+        } else {
+            Some((number + 1, 0))
+        }
+    }
 }

@@ -135,7 +135,11 @@ def test_changes_and_transfers(stub: HoldMetricsStub) -> None:
     stop = pb.HoldMsg(token_id="T", holder_id="mark", end=Timestamp(seconds=10), seq=1)
     list(stub.Broadcast(iter([mark, stop]), timeout=TIMEOUT_SECONDS))
     board = stub.GetLeaderboard(pb.GetLeaderboardRequest(window=window(20)), timeout=TIMEOUT_SECONDS)
-    assert [(row.holder_id, row.score) for row in board.holders] == [("a", "200"), ("b", "15"), ("mark", "10")]
+    assert [(row.holder_id, row.score) for row in board.holders] == [
+        ("a", "200"),
+        ("b", "15"),
+        ("mark", "10"),
+    ]
 
 
 def test_questions(stub: HoldMetricsStub) -> None:

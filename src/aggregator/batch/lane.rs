@@ -14,7 +14,7 @@ use super::arena::{Arena, Run};
 use super::balance::Change;
 use super::holder_code::HolderCode;
 use super::id_hash::{IdHash, IdHasher};
-use super::ledger::{Entry, Ledger, LedgerKey, SignedPlace};
+use super::ledger::{Entry, Ledger, LedgerKey, SignedPlace, Slot};
 use super::movement::{Movement, PackedMovement};
 use super::record::{Content, Record, WideWeights};
 use crate::core::{Claim, ClosedHold, Delta, Event, EventSink, Fact, Standing, TransferRow};
@@ -22,6 +22,9 @@ use crate::core::{Claim, ClosedHold, Delta, Event, EventSink, Fact, Standing, Tr
 /// Partitions of a run: enough that a partition of ten million events fits into a core's cache.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 const PARTITION_BITS: u32 = 9;
+
+/// Changes of transfers whose keys are looked for together.
+const PENDING: usize = 32;
 
 /// Takes the events of one thread; see [`BatchScorer::lane`].
 pub struct Lane<'a> {
@@ -46,6 +49,15 @@ struct Partition {
     wide: WideWeights,
     large: Vec<OtherClaim>,
     falls: Vec<(IdHash, Box<str>)>,
+}
+
+/// A change whose movement is stored and whose key is to be found.
+struct Pending {
+    partition: usize,
+    /// See [`LedgerKey::hash`].
+    hash: u64,
+    key: LedgerKey,
+    movement: SignedPlace,
 }
 
 /// A claim that fits neither into a record nor into the ledger.
@@ -173,31 +185,39 @@ impl<'a> Lane<'a> {
         self.push(place, holder, token, content);
     }
 
-    /// Adds a change at revision 0; `event_id` is the text of its id.
+    /// Stores what a change at revision 0 moves; `event_id` is the text of its id. `None` if it was added as a
+    /// claim, because there is no room for its size.
     #[inline]
-    fn push_change(
+    fn moved(
         &mut self,
         holder: HolderCode,
         token: IdNumber,
         change: &Change,
         event_id: &str,
-    ) {
+    ) -> Option<Pending> {
         let Change { id, at, delta } = *change;
         let movement = Movement {
             id,
             at,
             size: delta.size(),
         };
-        if let Some(place) = self.movement(&movement, delta.is_negative()) {
+        if let Some(movement) = self.movement(&movement, delta.is_negative()) {
             self.keep_id_of(&holder, change, event_id);
-            self.push_entry(holder, token, place);
-        } else {
-            let standing = Standing {
-                revision: 0,
-                fact: Some(Fact::Change { at, delta }),
-            };
-            self.push_named(holder, token, (id, event_id), standing);
+            let hash = self.hash(&holder);
+            let key = LedgerKey { holder, token };
+            return Some(Pending {
+                partition: partition_of(hash),
+                hash: key.hash(hash),
+                key,
+                movement,
+            });
         }
+        let standing = Standing {
+            revision: 0,
+            fact: Some(Fact::Change { at, delta }),
+        };
+        self.push_named(holder, token, (id, event_id), standing);
+        None
     }
 
     /// Adds a claim of the general kind.
@@ -216,12 +236,32 @@ impl<'a> Lane<'a> {
     }
 
     #[inline]
-    fn push_entry(&mut self, holder: HolderCode, token: IdNumber, movement: SignedPlace) {
-        let hash = self.hash(&holder);
-        let ledger = &mut self.partitions[partition_of(hash)].ledger;
-        let key = LedgerKey { holder, token };
-        let hash_holder = |holder: &HolderCode| self.hasher.hash_one(holder.words);
-        ledger.push(&mut self.arena, key, movement, hash, hash_holder);
+    fn push_entry(&mut self, pending: &Pending) {
+        let Pending {
+            partition,
+            hash,
+            key,
+            movement,
+        } = *pending;
+        let ledger = &mut self.partitions[partition].ledger;
+        let hash_key = |key: &LedgerKey| key.hash(self.hasher.hash_one(key.holder.words));
+        ledger.push(&mut self.arena, key, movement, hash, hash_key);
+    }
+
+    /// Adds changes, after it has read where their keys are, so that the waits for memory overlap.
+    fn push_entries(&mut self, pending: &mut Vec<Pending>) {
+        let mut slots = [Slot::FREE; PENDING];
+        for (slot, change) in slots.iter_mut().zip(&*pending) {
+            *slot = self.partitions[change.partition].ledger.slot(change.hash);
+        }
+        let keys = slots
+            .iter()
+            .zip(&*pending)
+            .map(|(slot, change)| self.partitions[change.partition].ledger.read_key(*slot));
+        std::hint::black_box(keys.fold(0, |all, key| all ^ key));
+        for change in pending.drain(..) {
+            self.push_entry(&change);
+        }
     }
 
     /// The place of a movement, which is stored unless the last one is the same; `None` if there is no room.
@@ -273,7 +313,12 @@ impl EventSink for Lane<'_> {
                     Standing {
                         revision: 0,
                         fact: Some(Fact::Change { at, delta }),
-                    } => self.push_change(holder, token, &Change { id, at, delta }, event_id),
+                    } => {
+                        let change = Change { id, at, delta };
+                        if let Some(pending) = self.moved(holder, token, &change, event_id) {
+                            self.push_entry(&pending);
+                        }
+                    }
                     _ => self.push_named(holder, token, (id, event_id), standing),
                 }
             }
@@ -299,14 +344,19 @@ impl EventSink for Lane<'_> {
         transfers: impl Iterator<Item = TransferRow<'a>>,
     ) {
         let tokens = self.token_numbers(token_ids);
+        let mut pending = Vec::with_capacity(PENDING);
         for transfer in transfers {
             let (event_id, at) = (transfer.event_id(), transfer.at());
             let id = self.ids.hash(event_id);
             for (holder_id, delta) in transfer.deltas() {
                 let holder = HolderCode::of(holder_id, &mut self.holders);
                 let change = Change { id, at, delta };
-                self.push_change(holder, tokens[transfer.token()], &change, event_id);
+                pending.extend(self.moved(holder, tokens[transfer.token()], &change, event_id));
+            }
+            if pending.len() + 2 > PENDING {
+                self.push_entries(&mut pending);
             }
         }
+        self.push_entries(&mut pending);
     }
 }

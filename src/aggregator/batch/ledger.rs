@@ -215,11 +215,13 @@ mod tests {
             holder,
             token: IdNumber(token),
         };
-        // All of them in a few places, half of them with the same bits in their slots.
-        let hash_key =
-            |key: &LedgerKey| u64::from(key.token.0 % 3) << 62 | u64::from(key.token.0 / 2);
+        // All of them in a few places, two each with the same hash.
+        let hash_key = |key: &LedgerKey| {
+            let half = u64::from(key.token.0 / 2);
+            (half % 3) << 62 | half
+        };
         let (mut arena, mut ledger) = (Arena::default(), Ledger::default());
-        let tokens = (0..3_000).map(|change| change * change % 1_000);
+        let tokens = (0..3_000).map(|change| change * 7_919 % 1_000);
         for token in tokens.clone() {
             let hash = hash_key(&key(token));
             let known = ledger.keys.len();

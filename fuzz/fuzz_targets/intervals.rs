@@ -35,6 +35,8 @@ fn sent(bytes: &[u8; 6]) -> Sent {
         event_id,
         revision: event_id.map_or(0, |_| u64::from(correction / 3 % 3)),
         retract,
+        seq: u64::from(kind / 12 % 3),
+        ..Sent::default()
     }
 }
 

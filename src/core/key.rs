@@ -212,16 +212,12 @@ impl KeyFacts {
         place: ClaimPlace,
         visit: impl FnMut(Claim<'_>),
     ) -> Option<ClaimPlace> {
-        match &self.0 {
-            Form::Large(large) => {
-                let next = large.claims_from(place.0, PIECES_AT_ONCE, visit);
-                next.map(ClaimPlace)
-            }
-            _ => {
-                self.claims(visit);
-                None
-            }
-        }
+        let Form::Large(large) = &self.0 else {
+            self.claims(visit);
+            return None;
+        };
+        let next = large.claims_from(place.0, PIECES_AT_ONCE, visit);
+        next.map(ClaimPlace)
     }
 
     /// The number of claims that [`Self::claims`] yields, or some number above `enough` if it seems to be larger.

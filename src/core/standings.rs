@@ -79,21 +79,17 @@ impl Standings {
     pub(super) fn replace(&mut self, event_id: &str, standing: Standing) -> Option<Replaced> {
         let id = PackedId::of(event_id);
         let hash = HASHER.hash_one(&id.bytes[..]);
-        match self.find(hash, &id) {
-            Some(place) => {
-                let known = self.standing(place);
-                if !standing.prevails_over(&known) {
-                    return None;
-                }
-                let Entry { id, .. } = self.entries[place];
-                self.set(place, standing, id, hash);
-                Some(Replaced(known.fact))
-            }
-            None => {
-                self.add(standing, &id, hash);
-                Some(Replaced(None))
-            }
+        let Some(place) = self.find(hash, &id) else {
+            self.add(standing, &id, hash);
+            return Some(Replaced(None));
+        };
+        let known = self.standing(place);
+        if !standing.prevails_over(&known) {
+            return None;
         }
+        let Entry { id, .. } = self.entries[place];
+        self.set(place, standing, id, hash);
+        Some(Replaced(known.fact))
     }
 
     /// Whether no claim that prevails over this one is known.
@@ -145,12 +141,11 @@ impl Standings {
     #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^32")]
     fn set(&mut self, place: usize, standing: Standing, id: u32, hash: u64) {
         let (entry, extra) = Entry::new(standing, id, hash);
-        match self.entries.get_mut(place) {
-            Some(known) => *known = entry,
-            None => {
-                reserve(&mut self.entries, 1);
-                self.entries.push(entry);
-            }
+        if let Some(known) = self.entries.get_mut(place) {
+            *known = entry;
+        } else {
+            reserve(&mut self.entries, 1);
+            self.entries.push(entry);
         }
         if extra != Extra::default() {
             let extras = self.extras.get_or_insert_default();
@@ -179,18 +174,15 @@ impl Standings {
             let id = id_at(ids, entries[*number as usize].id);
             HASHER.hash_one(id)
         };
-        match &mut self.index {
-            Some(index) => {
-                index.insert_unique(hash, number, hash_of);
-            }
-            None => {
-                let mut index = Box::new(HashTable::with_capacity(2 * SEARCHED_MAX));
-                for number in 0..=number {
-                    index.insert_unique(hash_of(&number), number, hash_of);
-                }
-                self.index = Some(index);
-            }
+        if let Some(index) = &mut self.index {
+            index.insert_unique(hash, number, hash_of);
+            return;
         }
+        let mut index = Box::new(HashTable::with_capacity(2 * SEARCHED_MAX));
+        for number in 0..=number {
+            index.insert_unique(hash_of(&number), number, hash_of);
+        }
+        self.index = Some(index);
     }
 
     fn find(&self, hash: u64, id: &PackedId) -> Option<usize> {
@@ -372,9 +364,9 @@ mod tests {
     use super::*;
     use crate::core::Wad;
 
-    fn change(at: i64, delta: &str) -> Option<Fact> {
+    fn change(at: i64, delta: &str) -> Fact {
         let (at, delta) = (Micros::new(at).unwrap(), Delta::parse(delta).unwrap());
-        Some(Fact::Change { at, delta })
+        Fact::Change { at, delta }
     }
 
     #[test]
@@ -404,9 +396,9 @@ mod tests {
                 seq: i64::MAX.cast_unsigned(),
             }),
             Some(Fact::Stop { at, seq: 3 }),
-            change(-5, "-340282366920938463463.374607431768211455"),
-            change(-5, "2.5"),
-            change(0, "0"),
+            Some(change(-5, "-340282366920938463463.374607431768211455")),
+            Some(change(-5, "2.5")),
+            Some(change(0, "0")),
             None,
         ];
         let mut standings = Standings::default();
@@ -435,11 +427,11 @@ mod tests {
         let standing = |revision, fact| Standing { revision, fact };
         for round in 0..3 {
             for number in 0..500_i64 {
-                let fact = change(number, &round.to_string());
+                let fact = Some(change(number, &round.to_string()));
                 let replaced = standings.replace(&format!("log-{number}"), standing(round, fact));
                 let expected = round
                     .checked_sub(1)
-                    .and_then(|before| change(number, &before.to_string()));
+                    .map(|before| change(number, &before.to_string()));
                 assert_eq!(replaced.expect("a later revision").0, expected);
             }
         }

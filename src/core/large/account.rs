@@ -223,36 +223,9 @@ impl Account {
     pub(super) fn add_totals(&self, walk: &mut Walk<'_>) -> bool {
         let mut before = Balance::ZERO;
         walk.to(self.first(), before);
-        self.visit(&self.root, &mut before, walk);
+        add_totals(&self.root, &mut before, walk);
         walk.to(walk.end, before);
         walk.reached == walk.end
-    }
-
-    fn visit(&self, branch: &Branch<Steps>, before: &mut Balance, walk: &mut Walk<'_>) {
-        let summary = &branch.summary;
-        if walk.is_over() || summary.last <= walk.reached || walk.end <= summary.first {
-            *before += summary.sum;
-            return;
-        }
-        step();
-        if walk.skip(summary, *before) {
-            *before += summary.sum;
-            return;
-        }
-        match &branch.node {
-            Node::Block(items) => {
-                for item in items {
-                    walk.to(item.at, *before);
-                    *before += item.delta.into();
-                }
-            }
-            Node::Branches(branches) => {
-                for branch in branches {
-                    walk.to(branch.summary.first, *before);
-                    self.visit(branch, before, walk);
-                }
-            }
-        }
     }
 }
 
@@ -336,6 +309,34 @@ fn is_at_most(balance: Balance, level: Level) -> bool {
     balance
         .held()
         .is_none_or(|held| level.weight().is_some_and(|weight| held <= weight.into()))
+}
+
+/// `before` is the balance before the branch, and afterwards the one after it.
+fn add_totals(branch: &Branch<Steps>, before: &mut Balance, walk: &mut Walk<'_>) {
+    let summary = &branch.summary;
+    if walk.is_over() || summary.last <= walk.reached || walk.end <= summary.first {
+        *before += summary.sum;
+        return;
+    }
+    step();
+    if walk.skip(summary, *before) {
+        *before += summary.sum;
+        return;
+    }
+    match &branch.node {
+        Node::Block(items) => {
+            for item in items {
+                walk.to(item.at, *before);
+                *before += item.delta.into();
+            }
+        }
+        Node::Branches(branches) => {
+            for branch in branches {
+                walk.to(branch.summary.first, *before);
+                add_totals(branch, before, walk);
+            }
+        }
+    }
 }
 
 /// Adds to the step at its instant; returns whether there was none.

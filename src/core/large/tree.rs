@@ -164,7 +164,7 @@ fn even_out<K: Kind>(branches: &mut Vec<Branch<K>>) {
             };
             let right = branches[place].split(part);
             branches.insert(place + 1, right);
-        } else if branches[place].node.len() == 0 && branches.len() > 1 {
+        } else if branches[place].node.is_empty() && branches.len() > 1 {
             branches.remove(place);
         } else if place > 0 && are_small(&branches[place - 1], &branches[place]) {
             let right = branches.remove(place);

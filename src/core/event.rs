@@ -185,9 +185,11 @@ pub struct Draft<'a> {
     pub delta: Option<Delta>,
     /// 0 if missing.
     pub seq: u64,
-    /// The sender of a transfer; `None` if missing. An empty id or the [`NULL_ADDRESS`] is no holder.
+    /// The sender of a transfer; `None` if missing. An empty id and the [`NULL_ADDRESS`] do not
+    /// count as a holder.
     pub from_id: Option<&'a str>,
-    /// The receiver of a transfer; `None` if missing. An empty id or the [`NULL_ADDRESS`] is no holder.
+    /// The receiver of a transfer; `None` if missing. An empty id and the [`NULL_ADDRESS`] do not
+    /// count as a holder.
     pub to_id: Option<&'a str>,
     /// The amount of a transfer; `None` if missing.
     pub amount: Option<Wad>,

@@ -192,7 +192,7 @@ mod tests {
         for (name, column) in [
             ("token_id", texts([some, Some(""), some, some])),
             ("token_id", texts([some, None, some, some])),
-            // The receiver of the third row is no holder, so that it needs a sender.
+            // The receiver of the third row does not count as a holder, so that it needs a sender.
             ("from_id", texts([some, some, None, some])),
             // The second row has no sender, so that it needs a receiver.
             ("to_id", texts([some, Some(""), some, some])),

@@ -53,7 +53,7 @@ fn transfer() -> impl Strategy<Value = Transfer> {
 const TRANSFERS: &str = "token_id,from_id,to_id,at,amount,event_id,revision,retract\n";
 const CHANGES: &str = "token_id,holder_id,at,delta,event_id,revision,retract\n";
 
-/// The same as changes: none for a party that is no holder, one of 0 for a transfer to oneself.
+/// The same as changes: none for a party that does not count as a holder, one of 0 for a transfer to oneself.
 fn changes(transfer: &Transfer, out: &mut String) {
     let Transfer {
         from,

@@ -1,5 +1,5 @@
 //! The lines of a case as messages, as a client would make them of its own values; what cannot be put into a
-//! message, such as a weight that is no number, is left to the client to refuse.
+//! message, such as a weight that cannot be a number, is left to the client to refuse.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Fields {
         names.iter().any(|name| self.raw(name).is_some())
     }
 
-    /// The value that `read` makes of the field, which is `None` if it is no such value.
+    /// The value that `read` makes of the field, `None` if it has another type.
     fn read<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Value<T> {
         let raw = self.raw(name);
         raw.map(|raw| read(raw).ok_or(Unsendable)).transpose()

@@ -87,14 +87,14 @@ impl Case {
     }
 
     /// The lines that are refused, and the field that is at fault where one is.
-    fn check_refused(&self, road: &str, refused: &Refused) {
+    fn check_refused(&self, protocol: &str, refused: &Refused) {
         let expected = self.expected["rejected"].as_array().expect("a list");
         let lines: Vec<_> = expected
             .iter()
             .map(|each| usize::try_from(each["line"].as_u64().expect("a line")).unwrap())
             .collect();
         let found: Vec<_> = refused.keys().copied().collect();
-        assert_eq!(found, lines, "{} over {road}: {refused:?}", self.name);
+        assert_eq!(found, lines, "{} over {protocol}: {refused:?}", self.name);
         for (each, reason) in expected.iter().zip(refused.values()) {
             let wanted = each["reason"].as_str().expect("a reason");
             let field = wanted.split([':', ' ', ',']).next().expect("a word");
@@ -105,17 +105,21 @@ impl Case {
                 .contains(&field);
             assert!(
                 !is_field || reason.is_empty() || reason.contains(field),
-                "{} over {road}: {reason:?} does not name {field}",
+                "{} over {protocol}: {reason:?} does not name {field}",
                 self.name
             );
         }
     }
 
     /// The holders, and the number of deficits where the case has one.
-    fn check_answer(&self, road: &str, holders: &[Holder], deficits: u64) {
-        assert_eq!(holders, self.holders, "{} over {road}", self.name);
+    fn check_answer(&self, protocol: &str, holders: &[Holder], deficits: u64) {
+        assert_eq!(holders, self.holders, "{} over {protocol}", self.name);
         if let Some(expected) = self.expected["deficits"].as_u64() {
-            assert_eq!(deficits, expected, "{} over {road}: deficits", self.name);
+            assert_eq!(
+                deficits, expected,
+                "{} over {protocol}: deficits",
+                self.name
+            );
         }
     }
 }
@@ -238,7 +242,7 @@ async fn send_together(
 }
 
 async fn over_grpc(case: &Case, calls: Calls) {
-    let road = format!("{calls:?}");
+    let protocol = format!("{calls:?}");
     let service = service().await;
     let mut client = service.client().await;
     // What no message can state is refused by the client, for a reason of its own.
@@ -246,7 +250,7 @@ async fn over_grpc(case: &Case, calls: Calls) {
     let mut messages = Vec::new();
     for (number, line) in case.lines() {
         match message(line) {
-            // In a column, an empty event_id is none.
+            // In a column, an empty event_id is an absent one.
             Ok(Message::Hold(hold))
                 if matches!(calls, Calls::Batches) && hold.event_id.as_deref() == Some("") =>
             {
@@ -262,7 +266,7 @@ async fn over_grpc(case: &Case, calls: Calls) {
         Calls::Unary => send_one_by_one(&mut client, messages).await,
         Calls::Streams | Calls::Batches => send_together(&mut client, messages, calls).await,
     });
-    case.check_refused(&road, &refused);
+    case.check_refused(&protocol, &refused);
     let time = |name: &str| {
         let millis = case.query[name].as_i64()?;
         Some(Timestamp {
@@ -295,7 +299,7 @@ async fn over_grpc(case: &Case, calls: Calls) {
             )
         })
         .collect();
-    case.check_answer(&road, &holders, snapshot.deficits);
+    case.check_answer(&protocol, &holders, snapshot.deficits);
     service.end().await;
 }
 

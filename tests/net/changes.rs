@@ -24,7 +24,7 @@ fn change(holder: &str, event_id: &str, seconds: i64, delta: &str) -> HoldMsg {
     }
 }
 
-/// At `seconds`, `amount` goes from one to the other; an empty party is none.
+/// At `seconds`, `amount` goes from one to the other; an empty party is absent.
 fn transfer(from: &str, to: &str, event_id: &str, seconds: i64, amount: &str) -> TransferMsg {
     TransferMsg {
         token_id: "T".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! The hash is a polynomial over the integers modulo 2^127 - 1, evaluated at a random point that is drawn for
 //! every run, as in Poly1305. Different ids up to 1,000 bytes long agree with a probability below 2^-119, whatever the
-//! ids are, and nobody who writes ids learns the point. The text of an id is not kept here; see [`super::lane`].
+//! ids are, and those who choose the ids do not learn the point. The text of an id is not kept here; see [`super::lane`].
 
 use std::hash::{BuildHasher, RandomState};
 

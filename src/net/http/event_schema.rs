@@ -118,8 +118,8 @@ pub(super) struct HoldEvent {
 }
 
 /// A transfer: a change of -amount for the key of `from_id`, and of +amount for that of `to_id`, both with this
-/// `event_id`. A party that is absent, empty or the null address (0x and 40 zeros) is no holder; at least one must
-/// be.
+/// `event_id`. A party that is absent, empty or the null address (0x and 40 zeros) does not count as a holder; at
+/// least one must be one.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "documents a value that `input` or `core` parses")]
 pub(super) struct Transfer {

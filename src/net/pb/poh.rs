@@ -84,8 +84,8 @@ pub struct HoldBatch {
     pub seq: ::prost::alloc::vec::Vec<u64>,
 }
 /// A transfer: a change of -amount for the key of from_id, and of +amount for that of to_id, both with this
-/// event_id. A party that is empty or the null address (0x and 40 zeros) is no holder; at least one must be. If both
-/// are the same, it is one change of 0.
+/// event_id. A party that is empty or the null address (0x and 40 zeros) does not count as a holder; at least one must
+/// be one. If both are the same, it is one change of 0.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TransferMsg {
     /// What is transferred.

@@ -1,9 +1,9 @@
 //! Many events as columns: slices that the caller owns.
 //!
 //! The interface for bulk input from Python and from columnar files. It copies nothing and checks
-//! each row by the same rules as a single event; see [`super::event::Draft`].
+//! each row by the same rules as a single event; see [`super::Draft`].
 
-use super::event::INTEGER_MAX;
+use super::draft::INTEGER_MAX;
 use super::{Delta, Draft, Event, Field, Micros, Refusal, Wad};
 
 /// The value in the `start` and `end` columns that means an absent time.

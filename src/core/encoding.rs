@@ -3,7 +3,7 @@
 //! `docs/journal-format.md` describes it. The format has no checksum (the file formats around it have)
 //! and decoding refuses anything that is not a valid event, so bytes from any source may be decoded.
 
-use super::event::INTEGER_MAX;
+use super::draft::INTEGER_MAX;
 use super::{Claim, Delta, Event, Fact, Micros, Standing, Wad};
 
 /// The first byte of a claim: which fact it states.

@@ -1,7 +1,7 @@
 //! What a score is, and nothing else: values in, values out.
 //!
 //! This module uses no file, network, clock, thread, log or interpreter. Reading order:
-//! [`time`], [`weight`] and [`balance`] (the quantities), [`event`] and [`refusal`] (what is sent
+//! [`time`], [`weight`] and [`balance`] (the quantities), [`event`], [`draft`] and [`refusal`] (what is sent
 //! and what is refused),
 //! [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
@@ -13,6 +13,7 @@ mod changes;
 pub(crate) mod columns;
 pub(crate) mod deficit;
 mod double;
+pub(crate) mod draft;
 pub mod encoding;
 pub(crate) mod event;
 pub mod key;
@@ -27,14 +28,16 @@ mod standings;
 pub(crate) mod time;
 mod time_text;
 pub(crate) mod timeline;
+pub(crate) mod transfer;
 pub(crate) mod weight;
 pub(crate) mod window;
 
 pub use balance::{Balance, Delta, Quantity};
 pub use columns::{Deltas, EventColumns, LengthMismatch, TransferColumns, Weights};
 pub use deficit::Deficit;
+pub use draft::Draft;
 pub use encoding::{EncodingError, EventBatch};
-pub use event::{Claim, Draft, Event, Events, Fact, NULL_ADDRESS, Standing};
+pub use event::{Claim, Event, Events, Fact, Standing};
 pub use key::KeyFacts;
 pub use leaderboard::{HolderScore, RankedHolder, Snapshot};
 pub use refusal::{Field, Refusal};
@@ -42,5 +45,6 @@ pub use score::{Score, Totals};
 pub use sink::{ClosedHold, EventSink, TransferRow};
 pub use time::{Micros, TimeError};
 pub use timeline::{Mark, Segment, Timeline};
+pub use transfer::NULL_ADDRESS;
 pub use weight::{Wad, WeightError};
 pub use window::Window;

@@ -4,7 +4,7 @@
 //! passed together, so that a sink looks up each of their tokens once; the result is the same as for single
 //! events.
 
-use super::event::Parties;
+use super::transfer::Parties;
 use super::{Claim, Delta, Event, Fact, Micros, Standing, Wad};
 
 /// Takes valid events. It never fails: an event that passed [`super::Draft::check`] is never refused.

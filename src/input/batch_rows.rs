@@ -13,7 +13,7 @@ use super::id_column::IdColumn;
 use super::parsed::{check_given, decimal, time};
 use super::text_column::TextColumn;
 use super::time_column::{IntegerColumn, TimeColumn};
-use crate::core::event::INTEGER_MAX;
+use crate::core::draft::INTEGER_MAX;
 use crate::core::{Draft, Field, Micros, Refusal};
 use crate::excerpt::quoted;
 

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::core::event::INTEGER_MAX;
+use crate::core::draft::INTEGER_MAX;
 use crate::core::{Delta, Draft, Event, Field, Micros, Refusal, TimeError, Wad, WeightError};
 
 /// The parsed fields; texts are borrowed from the line if they stand there unescaped.

@@ -9,7 +9,7 @@ use arrow_array::{Array, StringViewArray};
 use super::batch_rows::BatchRows;
 use super::time_column::TimeColumn;
 use super::token_column::{TokenColumn, filled};
-use crate::core::event::is_holder;
+use crate::core::transfer::is_holder;
 use crate::core::{EventSink, Micros, TransferRow, Wad};
 
 /// Buffers for the columns of one batch, reused by the next.

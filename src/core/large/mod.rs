@@ -6,6 +6,8 @@
 //! larger of the two. Small keys use forms with less memory, see [`super::key`].
 
 mod account;
+mod answers;
+mod claims;
 mod cover;
 mod curve;
 mod level;
@@ -24,6 +26,7 @@ use std::fmt;
 use hashbrown::HashMap;
 
 use self::account::{Account, Walk};
+pub(super) use self::claims::ClaimPlace;
 use self::cover::Cover;
 use self::curve::Curve;
 use self::level::Level;
@@ -32,8 +35,8 @@ use self::standings::DividedStandings;
 use self::tally::Tally;
 use super::changes::Outline;
 use super::standings::Replaced;
-use super::timeline::{Mark, push_joined};
-use super::{Balance, Claim, Fact, Micros, Quantity, Segment, Standing, Totals, Wad, Window};
+use super::timeline::Mark;
+use super::{Claim, Fact, Micros, Quantity, Standing, Totals, Wad};
 
 /// All facts of a large key.
 #[derive(Clone, Default)]
@@ -60,15 +63,6 @@ pub(super) struct LargeKey {
     /// Where a curve may still be too high after a withdrawal; see [`Self::proceed`].
     falls: VecDeque<Fall>,
     outline: Outline,
-}
-
-/// How far the claims of a key have been yielded; see [`LargeKey::claims_from`].
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ClaimPlace {
-    Holds(Micros),
-    Marks(Micros),
-    /// A table of names, and how many of its names were yielded.
-    Named((usize, usize)),
 }
 
 /// `[start, end)` of a curve, in which the fact that held it up at `level` may be gone.
@@ -204,129 +198,6 @@ impl LargeKey {
     /// What every event reads.
     pub(super) const fn outline(&self) -> &Outline {
         &self.outline
-    }
-
-    /// Totals over `window`.
-    pub(super) fn score(&self, window: &Window) -> Totals {
-        let key = self.lowered();
-        let (start, end) = (window.start(), window.as_of);
-        let whole = |last: Option<Micros>| last.filter(|_| window.closed_only).unwrap_or(end);
-        // From these instants on, the curve of the marks and the balance do not count.
-        let mark_end = whole(key.marks.last().map(|(at, _)| at)).clamp(start, end.max(start));
-        let change_end = whole(key.account.as_deref().map(Account::last));
-        let change_end = change_end.clamp(start, end.max(start));
-        let mut totals = Totals::ZERO;
-        let both = mark_end.min(change_end);
-        for (from, until) in [
-            (start, both),
-            (both, mark_end.max(change_end)),
-            (mark_end.max(change_end), end),
-        ] {
-            let curve = if from < mark_end {
-                key.stated()
-            } else {
-                key.holds()
-            };
-            let account = key.account.as_deref().filter(|_| from < change_end);
-            totals += match account {
-                Some(account) => {
-                    let mut walk = Walk::new(curve, (from, until), usize::MAX);
-                    account.add_totals(&mut walk);
-                    walk.totals
-                }
-                None => curve.totals(from, until),
-            };
-        }
-        totals
-    }
-
-    /// The effective weight as maximal stretches, in order of time.
-    pub(super) fn segments(&self) -> Vec<Segment> {
-        let key = self.lowered();
-        let mut segments = Vec::new();
-        let Outline {
-            beginning: Some(beginning),
-            horizon: Some(horizon),
-            open,
-            ..
-        } = key.edges()
-        else {
-            return segments;
-        };
-        let mut join = |start, end, weight| {
-            push_joined(&mut segments, Segment { start, end, weight });
-        };
-        let mut stated = Vec::new();
-        key.stated().held(beginning, horizon, |start, end, weight| {
-            stated.push((start, end, weight.into()));
-        });
-        match key.account.as_deref() {
-            None => stated
-                .into_iter()
-                .for_each(|(start, end, weight)| join(start, Some(end), weight)),
-            Some(account) => larger(&stated, account, horizon, &mut join),
-        }
-        if let Some(weight) = open {
-            join(horizon, None, weight);
-        }
-        segments
-    }
-
-    /// Yields the smallest set of claims that makes an equal key.
-    pub(super) fn claims(&self, mut visit: impl FnMut(Claim<'_>)) {
-        self.plain
-            .held(Micros::MIN, Micros::MAX, |start, end, weight| {
-                visit(Claim::Plain(Fact::Closed { start, end, weight }));
-            });
-        for (at, mark) in self.marks.plain() {
-            visit(Claim::Plain(mark.fact(at)));
-        }
-        self.standings.claims(visit);
-    }
-
-    /// Calls `visit` with up to `claims_max` of the claims, from `place` on; returns where to go on. The key may
-    /// change meanwhile: what is in force from the first call to the last is yielded.
-    pub(super) fn claims_from(
-        &self,
-        place: ClaimPlace,
-        claims_max: usize,
-        mut visit: impl FnMut(Claim<'_>),
-    ) -> Option<ClaimPlace> {
-        match place {
-            ClaimPlace::Holds(start) => {
-                let hold = |start, end, weight| {
-                    visit(Claim::Plain(Fact::Closed { start, end, weight }));
-                };
-                let next = self.plain.some_held(start, claims_max, hold);
-                let marks = ClaimPlace::Marks(Micros::MIN);
-                Some(next.map_or(marks, ClaimPlace::Holds))
-            }
-            ClaimPlace::Marks(start) => {
-                let mut marks = self.marks.plain_from(start);
-                for (at, mark) in marks.by_ref().take(claims_max) {
-                    visit(Claim::Plain(mark.fact(at)));
-                }
-                let named = ClaimPlace::Named((0, 0));
-                Some(marks.next().map_or(named, |(at, _)| ClaimPlace::Marks(at)))
-            }
-            ClaimPlace::Named(place) => {
-                let next = self.standings.claims_from(place, claims_max, visit);
-                next.map(ClaimPlace::Named)
-            }
-        }
-    }
-
-    /// The number of claims that [`Self::claims`] yields, or some number above `enough` if it seems to be larger.
-    pub(super) fn claim_count(&self, enough: usize) -> usize {
-        let mut count = self.standings.len() + self.marks.plain().len();
-        let more = enough.saturating_sub(count);
-        let has_more = || self.plain.some_held(Micros::MIN, more, |_, _, _| {});
-        if count > enough || has_more().is_some() {
-            return count.max(enough + 1);
-        }
-        self.plain
-            .held(Micros::MIN, Micros::MAX, |_, _, _| count += 1);
-        count
     }
 
     fn holds(&self) -> &Curve {
@@ -526,34 +397,4 @@ fn strongest(
     (other, other_until): (Level, Micros),
 ) -> (Level, Micros) {
     (level.max(other), until.min(other_until))
-}
-
-/// Calls `join` with what is held before `horizon` by the segments `stated` or by the balance, whichever is
-/// larger, in order of time. Neighbours may have the same weight.
-fn larger(
-    stated: &[(Micros, Micros, Quantity)],
-    account: &Account,
-    horizon: Micros,
-    join: &mut impl FnMut(Micros, Option<Micros>, Quantity),
-) {
-    let mut levels = vec![(Micros::MIN, Balance::ZERO)];
-    account.levels(|at, balance| levels.push((at, balance)));
-    let mut stated = stated.iter().peekable();
-    for (place, (start, balance)) in levels.iter().enumerate() {
-        let end = levels.get(place + 1).map_or(horizon, |(next, _)| *next);
-        let mut cursor = *start;
-        while cursor < end {
-            while stated.next_if(|(_, until, _)| *until <= cursor).is_some() {}
-            let (until, weight) = match stated.peek() {
-                Some((from, until, weight)) if *from <= cursor => (*until, Some(*weight)),
-                Some((from, ..)) => (*from, None),
-                None => (end, None),
-            };
-            let until = until.min(end);
-            if let Some(held) = weight.max(balance.held()) {
-                join(cursor, Some(until), held);
-            }
-            cursor = until;
-        }
-    }
 }

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::tree::steps;
 use super::*;
-use crate::core::{Delta, Timeline};
+use crate::core::timeline::push_joined;
+use crate::core::{Balance, Delta, Segment, Timeline, Window};
 
 const NAMES: [&str; 24] = [
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",

@@ -63,16 +63,24 @@ impl Kind for Steps {
     type Summary = Summary;
 
     fn of_items(items: &[Step], _next: Option<&Step>, whole: &Summary) -> Summary {
-        let summaries = items.iter().map(Summary::of);
-        summaries
-            .reduce(|left, right| left.then(&right))
-            .unwrap_or(*whole)
+        let Some((first, rest)) = items.split_first() else {
+            return *whole;
+        };
+        let mut summary = Summary::of(first);
+        for step in rest {
+            summary.stay_until(step.at);
+            summary.sum += step.delta.into();
+        }
+        summary
     }
 
     fn of_branches(branches: &[Branch<Self>]) -> Summary {
-        let summaries = branches.iter().map(|branch| branch.summary);
-        let whole = summaries.reduce(|left, right| left.then(&right));
-        whole.expect("at least one branch")
+        let (first, rest) = branches.split_first().expect("at least one branch");
+        let mut summary = first.summary;
+        for branch in rest {
+            summary.append(&branch.summary);
+        }
+        summary
     }
 }
 
@@ -89,24 +97,23 @@ impl Summary {
         }
     }
 
-    /// The summary of this one and a later one.
-    fn then(&self, later: &Self) -> Self {
-        let mut whole = Self {
-            last: later.last,
-            ..*self
-        };
-        whole.stay(length(self.last, later.first));
+    /// Becomes the summary of this one and a later one.
+    fn append(&mut self, later: &Self) {
+        self.stay_until(later.first);
+        self.last = later.last;
         if later.first < later.last {
-            whole.include(self.sum + later.low, later.low_micros);
-            whole.high = whole.high.max(self.sum + later.high);
-            whole.area += self.sum.times(length(later.first, later.last)) + later.area;
+            self.include(self.sum + later.low, later.low_micros);
+            self.high = self.high.max(self.sum + later.high);
+            self.area += self.sum.times(length(later.first, later.last)) + later.area;
         }
-        whole.sum += later.sum;
-        whole
+        self.sum += later.sum;
     }
 
-    /// Lasts `micros` more at its sum.
-    fn stay(&mut self, micros: u64) {
+    /// Lasts until `at`, which is later, at its sum.
+    #[inline]
+    fn stay_until(&mut self, at: Micros) {
+        let micros = length(self.last, at);
+        self.last = at;
         self.include(self.sum, micros);
         self.high = self.high.max(self.sum);
         self.area += self.sum.times(micros);
@@ -351,11 +358,11 @@ fn insert(branch: &mut Branch<Steps>, new: Step) -> bool {
                 return false;
             }
             items.insert(place, new);
-            branch.summary = if place + 1 == items.len() && place > 0 {
-                branch.summary.then(&Summary::of(&new))
+            if place + 1 == items.len() && place > 0 {
+                branch.summary.append(&Summary::of(&new));
             } else {
-                Steps::of_items(items, None, &branch.summary)
-            };
+                branch.summary = Steps::of_items(items, None, &branch.summary);
+            }
             true
         }
         Node::Branches(branches) => {
@@ -363,7 +370,7 @@ fn insert(branch: &mut Branch<Steps>, new: Step) -> bool {
             let is_last = place + 1 == branches.len() && branches[place].summary.last < new.at;
             let is_new = insert(&mut branches[place], new);
             if is_last && !branches[place].is_full() {
-                branch.summary = branch.summary.then(&Summary::of(&new));
+                branch.summary.append(&Summary::of(&new));
             } else {
                 branch.settle_branches();
             }

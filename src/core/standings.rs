@@ -276,33 +276,45 @@ const HASHED: u8 = 1;
 impl PackedId {
     fn of(id: &str) -> Self {
         let mut bytes = SmallVec::new();
-        let mut digits = [0; HASH_DIGITS / 2];
-        match id
-            .as_bytes()
-            .strip_prefix(b"0x")
-            .and_then(|rest| rest.split_at_checked(HASH_DIGITS))
-        {
-            Some((hash, rest))
-                if is_lower_hex(hash) && hex::decode_to_slice(hash, &mut digits).is_ok() =>
-            {
-                bytes.push(HASHED);
-                bytes.extend_from_slice(&digits);
-                bytes.extend_from_slice(rest);
-            }
-            _ => {
-                bytes.push(TEXT);
-                bytes.extend_from_slice(id.as_bytes());
-            }
+        let hash = id.as_bytes().strip_prefix(b"0x").and_then(|rest| {
+            let (digits, rest) = rest.split_first_chunk()?;
+            Some((hash_bytes(digits)?, rest))
+        });
+        if let Some((hash, rest)) = hash {
+            bytes.push(HASHED);
+            bytes.extend_from_slice(&hash);
+            bytes.extend_from_slice(rest);
+        } else {
+            bytes.push(TEXT);
+            bytes.extend_from_slice(id.as_bytes());
         }
         Self { bytes }
     }
 }
 
-fn is_lower_hex(digits: &[u8]) -> bool {
-    digits
-        .iter()
-        .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+/// The bytes that lower-case hexadecimal digits stand for; `None` if one is something else.
+fn hash_bytes(digits: &[u8; HASH_DIGITS]) -> Option<[u8; HASH_DIGITS / 2]> {
+    let mut bytes = [0; HASH_DIGITS / 2];
+    let mut seen = 0;
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        seen |= high | low;
+        *byte = high << 4 | low & 0xf;
+    }
+    // No digit sets a bit above the lowest four, and everything else sets them all.
+    (seen <= 0xf).then_some(bytes)
 }
+
+/// The value of each lower-case hexadecimal digit; 255 for every other byte.
+const DIGITS: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// Replaces `text` by the id with these packed bytes.
 fn unpack(bytes: &[u8], text: &mut String) {

@@ -102,9 +102,13 @@ impl LargeKey {
     /// Lowers curves after withdrawals and adds up totals, over up to `pieces_max` pieces; returns whether that
     /// was all. Facts may be added and withdrawn in between.
     pub(super) fn proceed(&mut self, mut pieces_max: usize) -> bool {
-        let is_done = self.lower(&mut pieces_max) && self.add_up(pieces_max);
+        if !self.lower(&mut pieces_max) {
+            return false;
+        }
+        let edges = self.edges();
+        let is_done = self.add_up(edges.horizon, pieces_max);
         if is_done {
-            self.outline = self.outlined();
+            self.outline = self.outlined(edges);
         }
         is_done
     }
@@ -134,8 +138,7 @@ impl LargeKey {
         true
     }
 
-    fn add_up(&mut self, pieces_max: usize) -> bool {
-        let horizon = self.edges().horizon;
+    fn add_up(&mut self, horizon: Option<Micros>, pieces_max: usize) -> bool {
         if let (Some(account), Some(horizon)) = (&self.account, horizon) {
             self.tally.cut(horizon);
             let (from, mut totals) = self.tally.last();
@@ -185,8 +188,8 @@ impl LargeKey {
         }
     }
 
-    fn outlined(&self) -> Outline {
-        let edges = self.edges();
+    /// The outline with these edges and all totals.
+    fn outlined(&self, edges: Outline) -> Outline {
         let totals = match edges.horizon {
             Some(_) if self.account.is_some() => self.tally.last().1,
             Some(horizon) if edges.open.is_some() => self.stated().totals(Micros::MIN, horizon),

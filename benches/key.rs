@@ -135,7 +135,15 @@ fn record<'a>(
         is_done
     };
     for (index, claim) in claims.enumerate() {
-        let is_done = timed(&mut || key.record(claim).is_done);
+        let mut is_done = true;
+        let mut is_lowered = timed(&mut || {
+            let recorded = key.record(claim);
+            is_done = recorded.is_done;
+            recorded.is_lowered
+        });
+        while !is_lowered {
+            is_lowered = timed(&mut || key.lower());
+        }
         if !is_done && (index + 1) % batch == 0 {
             while !timed(&mut || key.proceed()) {}
         }

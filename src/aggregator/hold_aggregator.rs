@@ -275,6 +275,15 @@ impl HoldAggregator {
                 holder.record(token, event.claim, deficits)
             });
             recorded.repeated += u64::from(!done.is_change);
+            if !done.is_lowered {
+                // In steps, between which others get the lock.
+                let mut is_lowered = false;
+                while !is_lowered {
+                    drop(shard);
+                    shard = self.shard_mut(run.part);
+                    is_lowered = shard.lower(number, token);
+                }
+            }
             if !done.is_done {
                 recorded.under_way.push(KeyPlace {
                     part: run.part,

@@ -32,6 +32,8 @@ pub(super) struct HolderChange {
     pub(super) is_summed: bool,
     /// If `false`, [`HolderState::proceed`] must be called.
     pub(super) is_done: bool,
+    /// If `false`, [`HolderState::lower`] must be called before the next event.
+    pub(super) is_lowered: bool,
     pub(super) new_keys: usize,
 }
 
@@ -67,8 +69,15 @@ impl HolderState {
     ) -> HolderChange {
         self.change(token, deficits, |key| Recorded {
             is_change: true,
+            is_lowered: true,
             is_done: key.proceed(),
         })
+    }
+
+    /// Completes the withdrawals of the last event of a key; returns whether all are. See [`KeyFacts::lower`].
+    pub(super) fn lower(&mut self, token: IdNumber) -> bool {
+        let key = self.keys.get_mut(token);
+        key.is_none_or(|key| key.facts.lower())
     }
 
     /// Adds all `facts` of one key.
@@ -80,6 +89,7 @@ impl HolderState {
     ) -> HolderChange {
         self.change(token, deficits, |key| Recorded {
             is_change: key.merge(facts),
+            is_lowered: true,
             is_done: true,
         })
     }
@@ -95,6 +105,7 @@ impl HolderState {
         let mut all = HolderChange {
             is_change: false,
             is_summed: false,
+            is_lowered: true,
             is_done: true,
             new_keys: 0,
         };
@@ -109,6 +120,7 @@ impl HolderState {
                 };
                 Recorded {
                     is_change,
+                    is_lowered: true,
                     is_done: true,
                 }
             });
@@ -212,6 +224,7 @@ impl HolderState {
         HolderChange {
             is_change,
             is_summed,
+            is_lowered: recorded.is_lowered,
             is_done: recorded.is_done,
             new_keys: usize::from(is_new_key),
         }

@@ -90,6 +90,11 @@ impl Shard {
         done
     }
 
+    /// Completes the withdrawals of the last event of a key; returns whether all are.
+    pub(super) fn lower(&mut self, number: u32, token: IdNumber) -> bool {
+        self.holders[number as usize].state.lower(token)
+    }
+
     /// Marks an existing key as still to be stored.
     pub(super) fn mark_changed(&mut self, holder_id: &str, token: IdNumber) {
         if let Some(number) = self.find(holder_id) {

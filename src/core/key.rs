@@ -39,6 +39,8 @@ const PIECES_OF_A_CLAIM: usize = 64;
 pub struct Recorded {
     /// The claim changed the set of facts.
     pub is_change: bool,
+    /// [`KeyFacts::lower`] has nothing left to do.
+    pub is_lowered: bool,
     /// [`KeyFacts::proceed`] has nothing left to do.
     pub is_done: bool,
 }
@@ -88,15 +90,35 @@ struct Named {
 }
 
 impl KeyFacts {
-    /// Adds a claim. If the result is not done, [`Self::proceed`] must be called until it is; until then the
-    /// key may still answer as it did before.
+    /// Adds a claim. If the result is not lowered, [`Self::lower`] must be called until it is, before the next claim;
+    /// if it is not done, [`Self::proceed`] must be called until it is, after any number of claims. Until then the key
+    /// may still answer as it did before.
     pub fn record(&mut self, claim: Claim<'_>) -> Recorded {
         let was_under_way = self.is_under_way();
         let is_change = self.take(claim);
+        let is_lowered = self.lower_by(PIECES_OF_A_CLAIM);
         // What was under way is continued by its beginner, so that many changes in a row cost little. A repeated
         // event changes nothing, but the change that it repeats may be under way.
-        let is_done = !was_under_way && (!is_change || self.proceed_by(PIECES_OF_A_CLAIM));
-        Recorded { is_change, is_done }
+        let is_idle = !is_change && !was_under_way;
+        let proceeds = is_lowered && is_change && !was_under_way;
+        let is_done = is_idle || proceeds && self.proceed_by(PIECES_OF_A_CLAIM);
+        Recorded {
+            is_change,
+            is_lowered,
+            is_done,
+        }
+    }
+
+    /// Completes the withdrawals of the last claim, for a few milliseconds at most; returns whether all are.
+    pub fn lower(&mut self) -> bool {
+        self.lower_by(PIECES_AT_ONCE)
+    }
+
+    fn lower_by(&mut self, pieces_max: usize) -> bool {
+        match &mut self.0 {
+            Form::Large(large) => large.lower(pieces_max),
+            _ => true,
+        }
     }
 
     /// Continues the changes that [`Self::record`] has begun, for a few milliseconds at most; returns
@@ -123,6 +145,7 @@ impl KeyFacts {
         more.sort_unstable_by_key(Claim::instant);
         for claim in more {
             self.take(claim);
+            self.lower_by(usize::MAX);
         }
         self.finish();
     }
@@ -142,7 +165,10 @@ impl KeyFacts {
     /// Adds all facts of `other`; returns whether that changed anything.
     pub fn merge(&mut self, other: &Self) -> bool {
         let mut is_change = false;
-        other.claims(|claim| is_change |= self.take(claim));
+        other.claims(|claim| {
+            is_change |= self.take(claim);
+            self.lower_by(usize::MAX);
+        });
         self.finish();
         is_change
     }
@@ -422,6 +448,7 @@ impl KeyFacts {
         let mut large = Box::<LargeKey>::default();
         self.claims(|claim| {
             large.take(claim);
+            large.lower(usize::MAX);
         });
         large.proceed(usize::MAX);
         self.0 = Form::Large(large);
@@ -550,7 +577,7 @@ mod tests {
             let (mut key, mut timeline) = (KeyFacts::default(), Timeline::default());
             for fact in &facts {
                 let recorded = key.record(Claim::Plain(*fact));
-                prop_assert_eq!(recorded, Recorded { is_change: timeline.record(*fact), is_done: true });
+                prop_assert_eq!(recorded, Recorded { is_change: timeline.record(*fact), is_lowered: true, is_done: true });
             }
             // In another order, and in two halves.
             let (mut reversed, mut half) = (KeyFacts::default(), KeyFacts::default());

@@ -102,7 +102,7 @@ impl LargeKey {
     /// Lowers curves after withdrawals and adds up totals, over up to `pieces_max` pieces; returns whether that
     /// was all. Facts may be added and withdrawn in between.
     pub(super) fn proceed(&mut self, mut pieces_max: usize) -> bool {
-        if !self.lower(&mut pieces_max) {
+        if !self.lower_by(&mut pieces_max) {
             return false;
         }
         let edges = self.edges();
@@ -113,7 +113,14 @@ impl LargeKey {
         is_done
     }
 
-    fn lower(&mut self, pieces_max: &mut usize) -> bool {
+    /// Lowers curves after withdrawals, over up to `pieces_max` pieces, and adds nothing up; returns whether that
+    /// was all. Call it after each claim: withdrawals that wait for each other may visit the same pieces again
+    /// and again.
+    pub(super) fn lower(&mut self, mut pieces_max: usize) -> bool {
+        self.lower_by(&mut pieces_max)
+    }
+
+    fn lower_by(&mut self, pieces_max: &mut usize) -> bool {
         while let Some(fall) = self.falls.front_mut() {
             let plain = &self.plain;
             let is_done = match fall.curve {
@@ -166,7 +173,7 @@ impl LargeKey {
             return Cow::Borrowed(self);
         }
         let mut lowered = self.clone();
-        lowered.lower(&mut { usize::MAX });
+        lowered.lower(usize::MAX);
         Cow::Owned(lowered)
     }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::tree::steps;
 use super::*;
 use crate::core::timeline::push_joined;
-use crate::core::{Balance, Delta, Segment, Timeline, Window};
+use crate::core::{Balance, Delta, KeyFacts, Segment, Timeline, Window};
 
 const NAMES: [&str; 24] = [
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",
@@ -497,4 +497,29 @@ fn a_change_costs_a_few_steps_times_a_logarithm_and_a_batch_no_more_than_its_key
             }
         }
     }
+}
+
+#[test]
+fn marks_and_changes_that_are_restored_together_cost_a_few_steps_each() {
+    let count = 4_000_i64;
+    let names: Vec<_> = (0..count).map(|index| index.to_string()).collect();
+    let claims = names.iter().zip(0_i64..).map(|(event_id, index)| {
+        let at = at(3 * index);
+        if index % 2 == 0 {
+            // Each second start is below the one before it, so that the curve falls.
+            let weight = Wad::from_steps(u128::from(index.unsigned_abs() % 4));
+            return Claim::Plain(Fact::Start { at, weight, seq: 0 });
+        }
+        let delta = Delta::new(Wad::from_steps(60), index % 4 == 1);
+        let standing = Standing {
+            revision: 0,
+            fact: Some(Fact::Change { at, delta }),
+        };
+        Claim::Named { event_id, standing }
+    });
+    let mut key = KeyFacts::default();
+    steps::take();
+    key.record_all(claims);
+    let each = steps::take() / count.unsigned_abs();
+    assert!(each <= 200, "{each} steps");
 }

@@ -100,7 +100,7 @@ impl HoldAggregator {
             holder.record(token, event.claim, deficits)
         });
         drop(shard);
-        if !done.is_done {
+        if !done.recorded.is_done {
             self.proceed(KeyPlace {
                 part,
                 number,
@@ -108,7 +108,7 @@ impl HoldAggregator {
             });
         }
         self.events.fetch_add(1, Ordering::Relaxed);
-        done.is_change
+        done.recorded.is_change
     }
 
     /// Adds all rows, or none: the first invalid row refuses the batch. Returns the number of events: one a
@@ -241,7 +241,7 @@ impl HoldAggregator {
             let step = shard.change_at(key.number, |holder, deficits| {
                 holder.proceed(key.token, deficits)
             });
-            if step.is_done {
+            if step.recorded.is_done {
                 return;
             }
         }
@@ -274,8 +274,8 @@ impl HoldAggregator {
             let done = shard.change_at(number, |holder, deficits| {
                 holder.record(token, event.claim, deficits)
             });
-            recorded.repeated += u64::from(!done.is_change);
-            if !done.is_lowered {
+            recorded.repeated += u64::from(!done.recorded.is_change);
+            if !done.recorded.is_lowered {
                 // In steps, between which others get the lock.
                 let mut is_lowered = false;
                 while !is_lowered {
@@ -284,7 +284,7 @@ impl HoldAggregator {
                     is_lowered = shard.lower(number, token);
                 }
             }
-            if !done.is_done {
+            if !done.recorded.is_done {
                 recorded.under_way.push(KeyPlace {
                     part: run.part,
                     number,

@@ -27,13 +27,11 @@ pub(super) struct HolderState {
 /// The result of changing a holder.
 #[derive(Clone, Copy)]
 pub(super) struct HolderChange {
-    pub(super) is_change: bool,
+    /// A new key is a change too. If it is not lowered, [`HolderState::lower`] must be called before the next
+    /// event; if it is not done, [`HolderState::proceed`] must be called.
+    pub(super) recorded: Recorded,
     /// Whether the sums may have changed: also after a step of an earlier change.
     pub(super) is_summed: bool,
-    /// If `false`, [`HolderState::proceed`] must be called.
-    pub(super) is_done: bool,
-    /// If `false`, [`HolderState::lower`] must be called before the next event.
-    pub(super) is_lowered: bool,
     pub(super) new_keys: usize,
 }
 
@@ -103,10 +101,12 @@ impl HolderState {
         let was_changed = self.is_changed;
         self.keys.make_room(keys.len());
         let mut all = HolderChange {
-            is_change: false,
+            recorded: Recorded {
+                is_change: false,
+                is_lowered: true,
+                is_done: true,
+            },
             is_summed: false,
-            is_lowered: true,
-            is_done: true,
             new_keys: 0,
         };
         for (token, facts) in keys {
@@ -127,7 +127,7 @@ impl HolderState {
             if !was_changed {
                 self.mark(token, false);
             }
-            all.is_change |= done.is_change;
+            all.recorded.is_change |= done.recorded.is_change;
             all.is_summed |= done.is_summed;
             all.new_keys += done.new_keys;
         }
@@ -222,10 +222,11 @@ impl HolderState {
             deficits.change(token, before.deficit, after.deficit);
         }
         HolderChange {
-            is_change,
+            recorded: Recorded {
+                is_change,
+                ..recorded
+            },
             is_summed,
-            is_lowered: recorded.is_lowered,
-            is_done: recorded.is_done,
             new_keys: usize::from(is_new_key),
         }
     }

@@ -52,10 +52,10 @@ pub struct Draft<'a> {
     pub delta: Option<Delta>,
     /// 0 if missing.
     pub seq: u64,
-    /// The sender of a transfer; `None` if missing. An empty id and the [`NULL_ADDRESS`] do not
+    /// The sender of a transfer; `None` if missing. An empty id and the [`super::NULL_ADDRESS`] do not
     /// count as a holder.
     pub from_id: Option<&'a str>,
-    /// The receiver of a transfer; `None` if missing. An empty id and the [`NULL_ADDRESS`] do not
+    /// The receiver of a transfer; `None` if missing. An empty id and the [`super::NULL_ADDRESS`] do not
     /// count as a holder.
     pub to_id: Option<&'a str>,
     /// The amount of a transfer; `None` if missing.

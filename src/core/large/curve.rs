@@ -114,16 +114,14 @@ impl Curve {
 
     /// Totals over `[start, end)`.
     pub(super) fn totals(&self, start: Micros, end: Micros) -> Totals {
-        let mut totals = Totals::ZERO;
-        add_totals(&self.root, (start, end), Level::NOTHING, &mut totals);
-        totals
+        self.totals_of_at_least(start, end, Level::NOTHING)
     }
 
     /// Totals over `[start, end)`, if everything below `least` were lifted to it.
     pub(super) fn totals_of_at_least(&self, start: Micros, end: Micros, least: Level) -> Totals {
         let mut totals = Totals::ZERO;
         let floor = Level::NOTHING;
-        add_totals_of_at_least(&self.root, (start, end), (floor, least), &mut totals);
+        add_totals(&self.root, (start, end), (floor, least), &mut totals);
         totals
     }
 
@@ -322,43 +320,8 @@ fn cut(items: &mut Vec<Stretch>, at: Micros) {
     }
 }
 
-fn add_totals(
-    branch: &Branch<Stretches>,
-    (start, end): (Micros, Micros),
-    floor: Level,
-    totals: &mut Totals,
-) {
-    step();
-    let mut summary = branch.summary;
-    if summary.is_apart_from(start, end) {
-        return;
-    }
-    if floor > summary.low {
-        summary.lift_lowest(floor);
-    }
-    if summary.is_within(start, end) {
-        *totals += summary.totals;
-        return;
-    }
-    match &branch.node {
-        Node::Branches(branches) => {
-            let first = branches.partition_point(|branch| branch.summary.end <= start);
-            let touched = branches[first..].iter();
-            for branch in touched.take_while(|branch| branch.summary.start < end) {
-                add_totals(branch, (start, end), summary.low, totals);
-            }
-        }
-        Node::Block(items) => {
-            for (stretch, until) in with_ends(items, summary.end) {
-                let micros = length(stretch.start().max(start), until.min(end));
-                *totals += stretch.level().max(summary.low).totals(micros);
-            }
-        }
-    }
-}
-
 /// `floor` is the lift that branches above have recorded.
-fn add_totals_of_at_least(
+fn add_totals(
     branch: &Branch<Stretches>,
     (start, end): (Micros, Micros),
     (floor, least): (Level, Level),
@@ -392,7 +355,7 @@ fn add_totals_of_at_least(
             let first = branches.partition_point(|branch| branch.summary.end <= start);
             let touched = branches[first..].iter();
             for branch in touched.take_while(|branch| branch.summary.start < end) {
-                add_totals_of_at_least(branch, (start, end), (summary.low, least), totals);
+                add_totals(branch, (start, end), (summary.low, least), totals);
             }
         }
         Node::Block(items) => {

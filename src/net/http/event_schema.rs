@@ -92,7 +92,7 @@ pub(super) enum Delta {
 pub(super) struct HoldEvent {
     /// What is held; at most 256 bytes.
     token_id: Id,
-    /// Who holds it; at most 256 bytes.
+    /// The holder; at most 256 bytes.
     holder_id: Id,
     /// From when.
     start: Option<Time>,
@@ -125,9 +125,9 @@ pub(super) struct HoldEvent {
 pub(super) struct Transfer {
     /// What is transferred; at most 256 bytes.
     token_id: Id,
-    /// Who gives it; absent if it is minted.
+    /// The sender; absent if the amount is minted.
     from_id: Option<PartyId>,
-    /// Who gets it; absent if it is burned.
+    /// The receiver; absent if the amount is burned.
     to_id: Option<PartyId>,
     /// When; absent in a retraction.
     at: Option<Time>,

@@ -6,7 +6,7 @@ pub struct HoldMsg {
     /// What is held.
     #[prost(string, tag = "1")]
     pub token_id: ::prost::alloc::string::String,
-    /// Who holds it.
+    /// The holder.
     #[prost(string, tag = "2")]
     pub holder_id: ::prost::alloc::string::String,
     /// From when; absent in a stop mark.
@@ -91,10 +91,10 @@ pub struct TransferMsg {
     /// What is transferred.
     #[prost(string, tag = "1")]
     pub token_id: ::prost::alloc::string::String,
-    /// Who gives it; empty if it is minted.
+    /// The sender; empty if the amount is minted.
     #[prost(string, tag = "2")]
     pub from_id: ::prost::alloc::string::String,
-    /// Who gets it; empty if it is burned.
+    /// The receiver; empty if the amount is burned.
     #[prost(string, tag = "3")]
     pub to_id: ::prost::alloc::string::String,
     /// When; absent in a retraction.

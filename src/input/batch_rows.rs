@@ -340,3 +340,18 @@ fn integer(integers: Option<&IntegerColumn>, row: usize) -> u64 {
     let number = integers.and_then(|integers| integers.get(row));
     number.map_or(0, |number| u64::try_from(number).unwrap_or(INTEGER_MAX + 1))
 }
+
+#[cfg(test)]
+impl BatchRows {
+    /// The rows of a file with these columns, as a test makes it.
+    pub(super) fn of_columns(columns: Vec<(&'static str, arrow_array::ArrayRef)>) -> Self {
+        let fields = columns.iter().map(|(name, column)| {
+            arrow_schema::Field::new(*name, column.data_type().clone(), true)
+        });
+        let schema = std::sync::Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()));
+        let mapping = ColumnMapping::new(&"f".into(), &schema).expect("columns of a file");
+        let arrays = columns.into_iter().map(|(_, column)| column).collect();
+        let batch = RecordBatch::try_new(schema, arrays).expect("columns of one length");
+        Self::new(&mapping, &batch)
+    }
+}

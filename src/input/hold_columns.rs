@@ -70,11 +70,9 @@ impl HoldColumns {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
-    use arrow_schema::{Field, Schema};
+    use arrow_array::{ArrayRef, Float64Array, Int64Array};
 
     use super::super::batch_rows::RowBuffers;
-    use super::super::column_mapping::ColumnMapping;
     use super::*;
     use crate::core::{Claim, Event, Fact};
 
@@ -109,13 +107,7 @@ mod tests {
 
     /// The events of the batch; `None` if it was left to the rows.
     fn fed(columns: Vec<(&'static str, ArrayRef)>) -> Option<Facts> {
-        let fields = columns
-            .iter()
-            .map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let mapping = ColumnMapping::new(&"f".into(), &schema).unwrap();
-        let arrays = columns.into_iter().map(|(_, column)| column).collect();
-        let rows = BatchRows::new(&mapping, &RecordBatch::try_new(schema, arrays).unwrap());
+        let rows = BatchRows::of_columns(columns);
         let mut facts = Facts::default();
         if !HoldColumns::default().feed(&rows, &mut facts) {
             assert_eq!(facts, Facts::default());

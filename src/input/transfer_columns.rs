@@ -96,11 +96,9 @@ fn party(ids: &StringViewArray, row: usize) -> Option<&str> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
-    use arrow_schema::{Field, Schema};
+    use arrow_array::{ArrayRef, Float64Array, Int64Array};
 
     use super::super::batch_rows::RowBuffers;
-    use super::super::column_mapping::ColumnMapping;
     use super::*;
     use crate::core::{Claim, Event, NULL_ADDRESS, Standing};
 
@@ -148,13 +146,7 @@ mod tests {
 
     /// The changes of the batch; `None` if it was left to the rows.
     fn fed(columns: Vec<(&'static str, ArrayRef)>) -> Option<Standings> {
-        let fields = columns
-            .iter()
-            .map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let mapping = ColumnMapping::new(&"f".into(), &schema).unwrap();
-        let arrays = columns.into_iter().map(|(_, column)| column).collect();
-        let rows = BatchRows::new(&mapping, &RecordBatch::try_new(schema, arrays).unwrap());
+        let rows = BatchRows::of_columns(columns);
         let mut standings = Standings::default();
         if !TransferColumns::default().feed(&rows, &mut standings) {
             assert_eq!(standings, Standings::default());

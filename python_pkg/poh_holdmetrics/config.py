@@ -12,11 +12,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from dotenv.parser import parse_stream
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -27,7 +27,9 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from poh_holdmetrics.durations import EXPECTED, duration_us
 from poh_holdmetrics.errors import ConfigError
+from poh_holdmetrics.instants import MICROS_PER_SECOND
 
 _PREFIX = "POH_"
 #: Names that other parts of the project read; `.env` may hold them.
@@ -40,6 +42,17 @@ _NOT_SETTINGS = frozenset(
         "POH_PYTHON_PKG",
     }
 )
+
+
+def _seconds(value: object) -> float:
+    us = duration_us(value)
+    if us is None:
+        raise ValueError(EXPECTED)
+    return us / MICROS_PER_SECOND
+
+
+#: Seconds, written in any form of `durations`.
+Seconds = Annotated[float, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
@@ -58,10 +71,10 @@ class Settings(BaseSettings):
     """At a refused line: end the run, or count it and go on."""
     engine: Literal["auto", "native", "python"] = "auto"
     """Which implementation scores files; `auto` is native if there is native code."""
-    drain_seconds: float = Field(default=5.0, ge=0, le=3600)
-    """How long a stopping scheduler waits for jobs that still run."""
-    gc_interval_seconds: float = Field(default=60.0, ge=1, le=86_400)
-    """The interval of the scheduler's job that collects reference cycles."""
+    drain_seconds: Seconds = Field(default=5.0, le=3600)
+    """How long a stopping scheduler waits for jobs that still run: `2s`, or a number of seconds."""
+    gc_interval_seconds: Seconds = Field(default=60.0, ge=1, le=86_400)
+    """The interval of the scheduler's job that collects reference cycles: `1m`, or a number of seconds."""
 
     @classmethod
     def settings_customise_sources(
@@ -111,7 +124,8 @@ def load_configuration(
     except ValidationError as invalid:
         first = invalid.errors()[0]
         key = str(first["loc"][0])
-        problem = f"{first['msg'].lower()}, not {first['input']!r:.40}"
+        message = first["msg"].lower().removeprefix("value error, ")
+        problem = f"{message}, not {first['input']!r:.40}"
         raise ConfigError(key, origins.get(key, "arguments"), problem) from invalid
 
 

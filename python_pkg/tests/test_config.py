@@ -79,7 +79,12 @@ def test_the_later_source_wins_and_is_named(tmp_path: Path, monkeypatch: pytest.
         ("s.toml", "on_eror = 'skip'", "s.toml: on_eror: unknown setting; did you mean on_error?"),
         ("s.yaml", "window:\n  top: 3", "s.yaml: window: unknown setting; known are closed_only, format"),
         ("s.toml", "on_error = 'stop'", "s.toml: on_error: input should be 'fail' or 'skip', not 'stop'"),
-        ("s.toml", "drain_seconds = -1", "s.toml: drain_seconds: input should be greater than or equal to 0"),
+        ("s.toml", "drain_seconds = -1", "s.toml: drain_seconds: expected a duration such as 10s, 1h30m"),
+        (
+            "s.toml",
+            'drain_seconds = "2h"',
+            "s.toml: drain_seconds: input should be less than or equal to 3600",
+        ),
         ("s.toml", "closed_only = ", "s.toml: invalid value"),
         ("s.yaml", "a: [", "s.yaml: while parsing"),
         ("s.yaml", "- a", "s.yaml: expected keys with values at the top level"),
@@ -114,6 +119,12 @@ def test_an_empty_yaml_file_sets_nothing(tmp_path: Path) -> None:
 def test_a_bad_dotenv_is_refused(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         load(dotenv=write(tmp_path / ".env", text))
+
+
+def test_an_interval_is_a_duration_in_any_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POH_DRAIN_SECONDS", "2.5")
+    found = load(write(tmp_path / "s.toml", 'gc_interval_seconds = "1h30m"\ndrain_seconds = "1s"'))
+    assert (found.settings.gc_interval_seconds, found.settings.drain_seconds) == (5400, 2.5)
 
 
 def test_a_bad_variable_is_named_with_its_origin(monkeypatch: pytest.MonkeyPatch) -> None:

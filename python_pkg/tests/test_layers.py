@@ -34,6 +34,7 @@ LAYERS: list[set[str]] = [
     },
     {
         "column_types",
+        "durations",
         "field_parsers",
         "instants",
         "integers",

@@ -104,6 +104,10 @@ impl FromArgMatches for FolderArguments {
 
 /// The value of a flag; `None` if it is not given, or the subcommand does not have it.
 fn text(matches: &ArgMatches, flag: &Flag) -> Option<String> {
+    if flag.is_list {
+        let items = matches.try_get_many::<String>(flag.setting).ok()??;
+        return Some(items.map(String::as_str).collect::<Vec<_>>().join(","));
+    }
     if flag.value_name.is_some() {
         let text = matches.try_get_one::<String>(flag.setting).ok()?;
         return text.cloned();
@@ -126,6 +130,7 @@ fn file_argument() -> Arg {
 fn argument(flag: Flag) -> Arg {
     let help = match flag.default {
         Some(default) => format!("{} [default: {default}]", flag.help),
+        None if flag.is_list => format!("{}; may be repeated", flag.help),
         None => flag.help.to_owned(),
     };
     let argument = Arg::new(flag.setting).long(flag.name).help(help);
@@ -134,6 +139,7 @@ fn argument(flag: Flag) -> Arg {
         None => argument,
     };
     match flag.value_name {
+        Some(name) if flag.is_list => argument.value_name(name).action(ArgAction::Append),
         Some(name) => argument.value_name(name),
         None => argument.action(ArgAction::SetTrue),
     }

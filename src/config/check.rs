@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::ConfigError;
-use super::settings::{Config, Keys, Tls};
+use super::settings::{Config, Keys, Pipelines, Tls};
 
 /// The files of a server with TLS, all in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,23 @@ impl Config {
             return Err(ConfigError::Contradiction(
                 "keys.anonymous is set without keys.file: without API keys every caller may do \
                  everything; remove it, or name a file of keys",
+            ));
+        }
+        self.pipelines.check()
+    }
+}
+
+impl Pipelines {
+    /// Refuses limits of which a later one comes before an earlier one.
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.hard_limit < self.soft_limit {
+            return Err(ConfigError::Contradiction(
+                "pipelines.hard_limit is below pipelines.soft_limit: give it a longer time",
+            ));
+        }
+        if !self.fatal_limit.is_zero() && self.fatal_limit < self.hard_limit {
+            return Err(ConfigError::Contradiction(
+                "pipelines.fatal_limit is below pipelines.hard_limit: give it a longer time, or 0 for none",
             ));
         }
         Ok(())

@@ -13,6 +13,8 @@ pub struct Flag {
     pub alias: Option<&'static str>,
     /// What its value is called; `None` for a switch.
     pub value_name: Option<&'static str>,
+    /// Whether it may be repeated, each time with one item of a list.
+    pub is_list: bool,
     /// One sentence without a full stop.
     pub help: &'static str,
     /// The value without it; `None` if that is unset.
@@ -26,6 +28,7 @@ pub fn flags() -> impl Iterator<Item = Flag> {
         name: address.flag,
         alias: None,
         value_name: Some("HOST:PORT"),
+        is_list: false,
         help: address.help,
         default: Some((address.address)(&Config::default()).to_string()),
     });
@@ -38,6 +41,7 @@ pub fn flags() -> impl Iterator<Item = Flag> {
             name,
             alias,
             value_name,
+            is_list: (setting.is_list)(),
             help: setting.help().trim_end_matches('.'),
             default: Some(default).filter(|text| value_name.is_some() && !text.is_empty()),
         })

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::values::{LogFormat, Scope};
+use super::values::{EventsFull, LogFormat, Scope};
 
 /// How a value of type `T` is read from text and printed.
 pub(super) trait Form<T> {
@@ -25,6 +25,11 @@ pub(super) trait Form<T> {
     /// What help texts call the value of a flag; `None` for a switch.
     fn value_name(&self) -> Option<&'static str> {
         Some("VALUE")
+    }
+
+    /// Whether the flag may be repeated, each time with one item of a list.
+    fn is_list(&self) -> bool {
+        false
     }
 }
 
@@ -222,6 +227,87 @@ impl Form<Vec<Scope>> for Scopes {
     }
 }
 
+/// Files of pipelines, separated by commas.
+pub(super) struct PipelineFiles;
+
+impl Form<Vec<String>> for PipelineFiles {
+    fn parse(&self, text: &str) -> Option<Vec<String>> {
+        list(text, |file| some(file.trim()).map(str::to_owned))
+    }
+
+    fn print(&self, value: &Vec<String>) -> String {
+        value.join(",")
+    }
+
+    fn expected(&self) -> String {
+        "a list of files as in tiers.py,sales.py:listing".into()
+    }
+
+    fn value_name(&self) -> Option<&'static str> {
+        Some("FILE[:NAME]")
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+}
+
+/// Arguments of pipelines, separated by commas, which a value may contain, too.
+pub(super) struct PipelineArguments;
+
+impl Form<Vec<String>> for PipelineArguments {
+    fn parse(&self, text: &str) -> Option<Vec<String>> {
+        let mut arguments: Vec<String> = Vec::new();
+        for item in list(text, |item| Some(item.to_owned()))? {
+            if !item.contains('=') {
+                let value = arguments.last_mut()?;
+                value.push(',');
+                value.push_str(&item);
+                continue;
+            }
+            let (pipeline, key) = item.split_once('=')?.0.split_once('.')?;
+            some(pipeline)?;
+            some(key)?;
+            arguments.push(item);
+        }
+        Some(arguments)
+    }
+
+    fn print(&self, value: &Vec<String>) -> String {
+        value.join(",")
+    }
+
+    fn expected(&self) -> String {
+        "a list of arguments as in tiers.limit=10,sales.url=http://127.0.0.1:9000".into()
+    }
+
+    fn value_name(&self) -> Option<&'static str> {
+        Some("NAME.KEY=VALUE")
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+}
+
+/// What happens to events of which a pipeline reads too few.
+pub(super) struct WhenFull;
+
+impl Form<EventsFull> for WhenFull {
+    fn parse(&self, text: &str) -> Option<EventsFull> {
+        let known = [EventsFull::Lag, EventsFull::Shed];
+        known.into_iter().find(|word| word.name() == text)
+    }
+
+    fn print(&self, value: &EventsFull) -> String {
+        value.name().into()
+    }
+
+    fn expected(&self) -> String {
+        "lag or shed".into()
+    }
+}
+
 /// A level as `tracing` or Python's `logging` names it, or levels of targets; `telemetry` applies it.
 pub(super) struct LogLevel;
 
@@ -338,6 +424,21 @@ mod tests {
             ",",
         ] {
             assert_eq!(Origins.parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_argument_of_a_pipeline_may_contain_commas() {
+        assert_eq!(
+            PipelineArguments.parse("tiers.levels=1,2,3,sales.url=http://a?b=c"),
+            Some(vec![
+                "tiers.levels=1,2,3".into(),
+                "sales.url=http://a?b=c".into()
+            ])
+        );
+        assert_eq!(PipelineArguments.parse(""), Some(vec![]));
+        for text in ["levels=1", "1,tiers.levels=2", ".levels=1", "tiers.=1"] {
+            assert_eq!(PipelineArguments.parse(text), None, "{text}");
         }
     }
 

@@ -27,7 +27,7 @@ pub(crate) use load::{FlagValue, Loaded, load};
 pub use origin::Origin;
 pub(crate) use report::{json, table};
 pub use settings::{
-    ADDRESSES, AddressSetting, Config, Grpc, Http, Intake, Keys, Limits, Log, Otlp, SETTINGS,
-    Server, Setting, Store, Tls,
+    ADDRESSES, AddressSetting, Config, Grpc, Http, Intake, Keys, Limits, Log, Otlp, Pipelines,
+    SETTINGS, Server, Setting, Store, Tls,
 };
-pub use values::{LogFormat, Scope};
+pub use values::{EventsFull, LogFormat, Scope};

@@ -10,9 +10,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::define::{AddressRow, settings};
-use super::form::{File, Folder, Host, LogForm, LogLevel, Origins, Port, Scopes, Switch, Url};
+use super::form::{
+    File, Folder, Host, LogForm, LogLevel, Origins, PipelineArguments, PipelineFiles, Port, Scopes,
+    Switch, Url, WhenFull,
+};
 use super::measure::{Count, Size, Time};
-use super::values::{LogFormat, Scope};
+use super::values::{EventsFull, LogFormat, Scope};
 
 const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
@@ -125,6 +128,33 @@ settings! {
         file: Option<PathBuf> = None, File, flag "api-key-file" alias "api-keys";
         /// Scopes that callers without an API key have, of read, write and metrics; needs `keys.file`.
         anonymous: Vec<Scope> = Vec::new(), Scopes;
+    }
+
+    /// Operators' Python inside the service.
+    pipelines: Pipelines {
+        /// File of pipelines, with `:NAME` for one of them alone; a folder means all files in it.
+        files: Vec<String> = Vec::new(), PipelineFiles, flag "pipeline";
+        /// Argument of a pipeline; in a list, an item without `=` continues the value before it.
+        arguments: Vec<String> = Vec::new(), PipelineArguments, flag "pipeline-arg";
+        /// Load a pipeline again when its file, or a module beside it, has changed.
+        watch: bool = false, Switch, flag "watch";
+        /// Bytes of the journal that are kept for a consumer that lags; one further behind starts again from the
+        /// facts in the state.
+        lag_bytes_max: u64 = 4 * GIB, Size(64 * MIB..=64 * 1_024 * GIB);
+        /// Bytes of events that are read ahead for each consumer.
+        queue_bytes_max: usize = 16 << 20, Size(64 * KIB..=GIB);
+        /// What happens to the events of slow handlers: lag keeps them in the journal, shed skips and counts them.
+        events_full: EventsFull = EventsFull::Lag, WhenFull;
+        /// A handler that runs longer is cancelled at its next `await`.
+        soft_limit: Duration = Duration::from_secs(10), Time(1..=24 * HOUR);
+        /// A handler that runs longer gets an exception, wherever it is in Python code.
+        hard_limit: Duration = Duration::from_secs(30), Time(1..=24 * HOUR);
+        /// A handler that blocks the interpreter longer ends the process with exit code 70; 0 means never.
+        fatal_limit: Duration = Duration::from_secs(120), Time(0..=24 * HOUR);
+        /// Memory of one worker process, for pipelines with `isolation="process"`.
+        memory_max: u64 = 512 << 20, Size(64 * MIB..=1_024 * GIB);
+        /// Processor time of one worker process, which is then replaced by a new one; 0 means no limit.
+        processor_max: Duration = Duration::ZERO, Time(0..=87_600 * HOUR);
     }
 
     /// The log, on standard error.

@@ -52,6 +52,26 @@ impl fmt::Display for Scope {
     }
 }
 
+/// What happens to events of which a pipeline reads too few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsFull {
+    /// The journal keeps them, up to the limit of the lag.
+    Lag,
+    /// Those that have left memory are skipped and counted.
+    Shed,
+}
+
+impl EventsFull {
+    /// As files name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lag => "lag",
+            Self::Shed => "shed",
+        }
+    }
+}
+
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

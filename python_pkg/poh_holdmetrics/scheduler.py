@@ -2,8 +2,8 @@
 
 `AsyncScheduler` starts each job at its due times, counted from the start of the scheduler and not from the
 end of the last run, so that they do not drift. A job that fails is logged and counted and does not stop the
-others. Keeps nothing over a restart and knows no calendar. The clock is an argument (`clock`), so that tests
-never sleep.
+others. Keeps nothing over a restart and knows no calendar. The clock and the source of random numbers are
+arguments, so that tests never sleep. What is known about a job is in `jobs`.
 """
 
 from __future__ import annotations
@@ -13,78 +13,50 @@ import gc
 import logging
 import math
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import Enum
+from random import Random
 from typing import TYPE_CHECKING, Self
 
 from poh_holdmetrics.clock import Clock, LoopClock
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.durations import Duration
+from poh_holdmetrics.errors import InputError, excerpt
+from poh_holdmetrics.jobs import Job, Overlap, Work
 
 if TYPE_CHECKING:
     from poh_holdmetrics.config import Settings
 
 _log = logging.getLogger(__name__)
 
-Work = Callable[[], Awaitable[object]]
-
-
-class Overlap(Enum):
-    """What happens at a due time while the last run of the job has not ended."""
-
-    SKIP = "skip"
-    """Skip this run and count it."""
-    QUEUE = "queue"
-    """Run once more when the last run ends; skip and count further due times until then."""
-    ALLOW = "allow"
-    """Run concurrently."""
-
-
-@dataclass(eq=False, kw_only=True, slots=True)
-class Job:
-    """One job and its counters, which only the scheduler changes."""
-
-    name: str
-    interval_seconds: float
-    work: Work
-    overlap: Overlap
-    runs: int = 0
-    """Runs started."""
-    failures: int = 0
-    """Runs that ended in an exception."""
-    skipped: int = 0
-    """Due times skipped because a run had not ended."""
-    missed: int = 0
-    """Due times that passed while the loop was blocked or the machine suspended."""
-    running: int = 0
-    """Runs in progress."""
-    is_queued: bool = False
-    """Whether one more run follows the current one."""
-    last_error: Exception | None = None
-    """The exception of the last failed run."""
-
 
 class AsyncScheduler:
     """Runs jobs until `stop`, Ctrl-C or SIGTERM; then waits a bounded time for running jobs to end.
 
     scheduler = AsyncScheduler()
-    scheduler.every(60, publish_leaderboard)
-    scheduler.every(3600, collect_garbage)
+    scheduler.every("1m", publish_leaderboard, jitter=0.1)
+    scheduler.every("1h", collect_garbage)
     asyncio.run(scheduler.run_forever())
     """
 
     def __init__(
-        self, *, clock: Clock | None = None, drain_seconds: float = 5.0, handle_signals: bool = True
+        self,
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        drain_seconds: float = 5.0,
+        handle_signals: bool = True,
     ) -> None:
-        """`drain_seconds` is the longest wait for running jobs when stopping; then they are cancelled."""
+        """`drain_seconds` is the longest wait for running jobs when stopping; then they are cancelled.
+
+        `random` spreads the due times of jobs with jitter; the same seed spreads them in the same way.
+        """
         self._clock = LoopClock() if clock is None else clock
+        self._random = Random() if random is None else random  # noqa: S311 - no secret
         self._drain_seconds = drain_seconds
         self._handle_signals = handle_signals
-        self._jobs: list[Job] = []
+        self._jobs: dict[str, Job] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._timers: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.Task[None]] = {}
         self._runs: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._cancel_now = asyncio.Event()
@@ -99,34 +71,73 @@ class AsyncScheduler:
     @property
     def jobs(self) -> tuple[Job, ...]:
         """The jobs, in the order of their registration."""
-        return tuple(self._jobs)
+        return tuple(self._jobs.values())
+
+    def report(self, now_us: int) -> list[dict[str, object]]:
+        """The jobs as plain values, their due times as RFC 3339; `now_us` is the current instant."""
+        now = self._clock.now()
+        return [job.report(now, now_us) for job in self._jobs.values()]
 
     def every(
         self,
-        interval: float | timedelta,
-        coro: Work,
+        interval: Duration,
+        work: Work,
         *,
         name: str | None = None,
+        jitter: float = 0.0,
         overlap: Overlap | str = Overlap.SKIP,
     ) -> Job:
-        """Call `coro` (a function that returns an awaitable) every `interval` seconds.
+        """Call `work` (a function that returns an awaitable) once in every `interval`.
 
         The first run is due one interval after the start, or after this call if the scheduler already runs.
-        Raises `InputError` for an interval that is not positive or an unknown `overlap`.
+        `jitter` from 0 to 1 is the part of the interval over which each due time is spread at random, around
+        the time at which it would be due without; so jobs of many processes do not start all at once.
+        Raises `InputError` for an invalid argument and for the name of another job.
         """
-        seconds = interval.total_seconds() if isinstance(interval, timedelta) else float(interval)
-        if not (math.isfinite(seconds) and seconds > 0):
-            raise InputError("interval", f"expected a number of seconds above 0, not {interval!r:.40}")
-        try:
-            policy = Overlap(overlap)
-        except ValueError:
-            known = ", ".join(each.value for each in Overlap)
-            raise InputError("overlap", f"unknown policy {overlap!r:.40}; known are {known}") from None
-        label = name or str(getattr(coro, "__name__", type(coro).__name__))
-        job = Job(name=label, interval_seconds=seconds, work=coro, overlap=policy)
-        self._jobs.append(job)
+        job = Job.of(interval, work, name=name, jitter=jitter, overlap=overlap)
+        if job.name in self._jobs:
+            raise InputError("name", f"a job {excerpt(job.name)} exists already; pass another name")
+        self._jobs[job.name] = job
         if self._group is not None:
             self._start_timer(self._group, job)
+        return job
+
+    def remove(self, name: str) -> Job:
+        """Forget a job; a current run goes on to its end. Raises `InputError` if there is no such job."""
+        job = self._job(name)
+        del self._jobs[name]
+        job.is_queued, job.next_due = False, None
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+        return job
+
+    def pause(self, name: str) -> None:
+        """Start no run of a job at its due times until it is resumed; a queued run is skipped."""
+        job = self._job(name)
+        job.is_paused = True
+        job.skipped += job.is_queued
+        job.is_queued = False
+
+    def resume(self, name: str) -> None:
+        """Run a paused job again from its next due time on."""
+        self._job(name).is_paused = False
+
+    def run_now(self, name: str) -> bool:
+        """Start a run of a job at once, also of a paused one; its due times stay the same.
+
+        False if the last run has not ended and the overlap policy skips this one.
+        Raises `RuntimeError` if the scheduler does not run.
+        """
+        job = self._job(name)
+        if self._group is None or self._stop.is_set():
+            raise RuntimeError("this scheduler does not run")
+        return self._start(self._group, job)
+
+    def _job(self, name: str) -> Job:
+        job = self._jobs.get(name)
+        if job is None:
+            known = ", ".join(self._jobs) or "none"
+            raise InputError("job", f"unknown job {excerpt(name)}; known are {known}")
         return job
 
     def stop(self) -> None:
@@ -144,46 +155,54 @@ class AsyncScheduler:
             try:
                 async with asyncio.TaskGroup() as group:
                     self._group = group
-                    for job in self._jobs:
+                    for job in self._jobs.values():
                         self._start_timer(group, job)
                     try:
                         await self._stop.wait()
                     finally:
                         self._stop.set()
-                        for timer in self._timers:
+                        for timer in self._timers.values():
                             timer.cancel()
                         await self._drain()
             finally:
                 self._group = None
+                self._timers.clear()
+                for job in self._jobs.values():
+                    job.next_due = None
 
     def _start_timer(self, group: asyncio.TaskGroup, job: Job) -> None:
-        timer = group.create_task(self._keep_time(group, job), name=f"timer of {job.name}")
-        self._timers.add(timer)
-        timer.add_done_callback(self._timers.discard)
+        self._timers[job.name] = group.create_task(self._keep_time(group, job), name=f"timer of {job.name}")
 
     async def _keep_time(self, group: asyncio.TaskGroup, job: Job) -> None:
-        origin = self._clock.now()
+        origin, interval = self._clock.now(), job.interval_seconds
         due = 1
         while True:
-            await self._clock.sleep_until(origin + due * job.interval_seconds)
-            passed = max(due, math.floor((self._clock.now() - origin) / job.interval_seconds))
-            job.missed += passed - due
+            # At most half an interval to either side, so that no due time comes before the last one.
+            shift = job.jitter * (self._random.random() - 0.5) if job.jitter else 0.0
+            job.next_due = origin + (due + shift) * interval
+            await self._clock.sleep_until(job.next_due)
+            job.last_due = job.next_due
+            passed = max(due, math.floor((self._clock.now() - origin) / interval))
+            if not job.is_paused:
+                job.missed += passed - due
+                self._start(group, job)
             due = passed + 1
-            self._start(group, job)
 
-    def _start(self, group: asyncio.TaskGroup, job: Job) -> None:
+    def _start(self, group: asyncio.TaskGroup, job: Job) -> bool:
+        """Start or queue a run; whether it was not skipped."""
         if self._stop.is_set():
-            return
+            return False
         if job.running and job.overlap is not Overlap.ALLOW:
-            if job.overlap is Overlap.QUEUE and not job.is_queued:
-                job.is_queued = True
-            else:
+            if job.overlap is Overlap.SKIP or job.is_queued:
                 job.skipped += 1
-            return
+                return False
+            job.is_queued = True
+            return True
         job.running += 1
         run = group.create_task(self._run(job), name=f"run of {job.name}")
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
+        return True
 
     async def _run(self, job: Job) -> None:
         try:
@@ -195,9 +214,9 @@ class AsyncScheduler:
         finally:
             job.running -= 1
 
-    @staticmethod
-    async def _run_once(job: Job) -> None:
+    async def _run_once(self, job: Job) -> None:
         job.runs += 1
+        began = self._clock.now()
         try:
             await job.work()
         except asyncio.CancelledError as cancelled:
@@ -205,9 +224,11 @@ class AsyncScheduler:
             if task is None or task.cancelling():
                 raise
             # The job itself raised a cancellation; this run was not cancelled.
-            _failed(job, RuntimeError(f"job {job.name} was cancelled from within"), cancelled)
+            _failed(job, cancelled)
         except Exception as error:  # noqa: BLE001 - a job may raise anything, and stops no other
-            _failed(job, error, error)
+            _failed(job, error)
+        finally:
+            job.last_seconds = self._clock.now() - began
 
     async def _drain(self) -> None:
         """Wait for the current runs, at most `drain_seconds` or until a second `stop`; then cancel them."""
@@ -263,7 +284,6 @@ async def collect_garbage() -> None:
     _log.debug("Collected %d unreachable objects.", unreachable)
 
 
-def _failed(job: Job, error: Exception, cause: BaseException) -> None:
-    job.failures += 1
-    job.last_error = error
+def _failed(job: Job, cause: BaseException) -> None:
+    job.failed(cause)
     _log.error("Job %s failed, %d times so far.", job.name, job.failures, exc_info=cause)

@@ -18,7 +18,7 @@ NAME = "poh_holdmetrics"
 #: Highest first.
 LAYERS: list[set[str]] = [
     {"__main__", "cli"},
-    {"scheduler", "clock", "pipeline", "storage.memory", "storage.port", "file_scorer", "table"},
+    {"scheduler", "jobs", "clock", "pipeline", "storage.memory", "storage.port", "file_scorer", "table"},
     {"tracker", "calculator"},
     {"native"},
     {"data_models", "config", "windows"},

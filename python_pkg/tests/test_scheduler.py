@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -10,13 +11,15 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from random import Random
 
 import pytest
 
 from conftest import HERE
 from poh_holdmetrics.config import Settings
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.scheduler import AsyncScheduler, Overlap, collect_garbage
+from poh_holdmetrics.jobs import Overlap
+from poh_holdmetrics.scheduler import AsyncScheduler, collect_garbage
 
 
 class HandClock:
@@ -143,8 +146,10 @@ def test_a_failing_job_is_logged_and_counted_and_does_not_stop_others(
         jobs = [scheduler.every(1, work) for work in (bad, cancelled, collect_garbage)]
         await clock.move(3.5)
         assert [(job.runs, job.failures) for job in jobs] == [(3, 3), (3, 3), (3, 0)]
-        assert isinstance(jobs[0].last_error, OSError)
-        assert "cancelled from within" in str(jobs[1].last_error)
+        last, cancellation = jobs[0].last_traceback or "", jobs[1].last_traceback or ""
+        assert last.endswith("OSError: disk is gone\n")
+        assert "in bad" in last
+        assert cancellation.endswith("CancelledError\n")
 
     with caplog.at_level(logging.ERROR):
         play(scenario)
@@ -241,15 +246,176 @@ def test_a_scheduler_cannot_run_twice_at_once_but_can_run_again() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), timedelta(0)])
-def test_an_invalid_interval_is_refused(interval: float | timedelta) -> None:
-    with pytest.raises(InputError, match="interval: expected a number of seconds above 0"):
+@pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), timedelta(0), "soon", "0s"])
+def test_an_invalid_interval_is_refused(interval: float | str | timedelta) -> None:
+    with pytest.raises(InputError, match="interval: expected a duration"):
         AsyncScheduler().every(interval, collect_garbage)
 
 
 def test_an_unknown_policy_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown policy 'drop'; known are skip, queue, allow"):
+    with pytest.raises(InputError, match='unknown policy "drop"; known are skip, queue, allow'):
         AsyncScheduler().every(1, collect_garbage, overlap="drop")
+
+
+@pytest.mark.parametrize("jitter", [-0.1, 1.1, float("nan")])
+def test_an_invalid_jitter_is_refused(jitter: float) -> None:
+    with pytest.raises(InputError, match="jitter: expected a part of the interval from 0 to 1, not"):
+        AsyncScheduler().every(1, collect_garbage, jitter=jitter)
+
+
+def test_two_jobs_cannot_have_one_name() -> None:
+    scheduler = AsyncScheduler()
+    scheduler.every("1m", collect_garbage)
+    with pytest.raises(InputError, match='name: a job "collect_garbage" exists already; pass another name'):
+        scheduler.every("1h", collect_garbage)
+    scheduler.every("1h", collect_garbage, name="hourly")
+    for act in (scheduler.remove, scheduler.pause, scheduler.resume, scheduler.run_now):
+        with pytest.raises(InputError, match='unknown job "daily"; known are collect_garbage, hourly'):
+            act("daily")
+    with pytest.raises(RuntimeError, match="does not run"):
+        scheduler.run_now("hourly")
+
+
+def test_jitter_spreads_the_runs_around_the_grid_and_they_do_not_drift() -> None:
+    def run(seed: int) -> list[float]:
+        at: list[float] = []
+
+        async def scenario() -> None:
+            clock = HandClock()
+            scheduler = AsyncScheduler(clock=clock, random=Random(seed), handle_signals=False)  # noqa: S311
+
+            async def work() -> None:
+                at.append(clock.now() - 1000)
+
+            job = scheduler.every("10s", work, jitter=0.4)
+            running = asyncio.create_task(scheduler.run_forever())
+            await clock.move(10_004)
+            assert (job.runs, job.missed, job.skipped) == (1000, 0, 0)
+            scheduler.stop()
+            await running
+
+        asyncio.run(scenario())
+        return at
+
+    at = run(1)
+    shifts = [when - 10 * number for number, when in enumerate(at, 1)]
+    assert -2 <= min(shifts) < -1.9
+    assert 1.9 < max(shifts) <= 2
+    assert abs(sum(shifts) / len(shifts)) < 0.1
+    assert run(1) == at
+    assert run(2) != at
+
+
+def test_with_full_jitter_each_interval_still_has_its_run() -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        async def work() -> None:
+            await clock.sleep_until(clock.now())
+
+        job = scheduler.every("1s", work, jitter=1)
+        await clock.move(500.5)
+        assert (job.runs, job.missed) == (500, 0)
+
+    play(scenario)
+
+
+def test_a_paused_job_lets_its_due_times_pass_uncounted() -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        job = scheduler.every("10s", collect_garbage)
+        await clock.move(25)
+        scheduler.pause("collect_garbage")
+        await clock.leap(40)
+        await clock.move(20)
+        assert (job.runs, job.missed, job.skipped) == (2, 0, 0)
+        scheduler.resume("collect_garbage")
+        assert job.next_due == 1090
+        await clock.move(6)
+        assert (job.runs, job.last_due) == (3, 1090)
+
+    play(scenario)
+
+
+def test_a_run_out_of_turn_leaves_the_due_times_as_they_are() -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        gate = asyncio.Event()
+        job = scheduler.every("10s", gate.wait, name="wait")
+        await clock.move(3)
+        scheduler.pause("wait")
+        assert scheduler.run_now("wait")
+        await settle()
+        assert (job.runs, job.next_due) == (1, 1010)
+        assert not scheduler.run_now("wait")
+        assert job.skipped == 1
+        gate.set()
+        await clock.move(4)
+        scheduler.resume("wait")
+        await clock.move(4)
+        assert (job.runs, job.last_due) == (2, 1010)
+
+    play(scenario)
+
+
+def test_a_queued_run_does_not_survive_a_pause() -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        gate = asyncio.Event()
+        job = scheduler.every("1s", gate.wait, name="wait", overlap="queue")
+        await clock.move(2.5)
+        assert job.is_queued
+        scheduler.pause("wait")
+        gate.set()
+        await settle()
+        assert (job.runs, job.running, job.skipped, job.is_queued) == (1, 0, 1, False)
+
+    play(scenario)
+
+
+def test_a_removed_job_ends_its_run_and_its_name_is_free() -> None:
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        gate = asyncio.Event()
+        old = scheduler.every("1s", gate.wait, name="publish", overlap="queue")
+        await clock.move(2.5)
+        assert scheduler.remove("publish") is old
+        new = scheduler.every("1s", collect_garbage, name="publish")
+        assert scheduler.jobs == (new,)
+        assert (old.running, old.next_due) == (1, None)
+        gate.set()
+        await clock.move(2.5)
+        assert (old.runs, old.running, new.runs) == (1, 0, 2)
+
+    play(scenario)
+
+
+def test_the_report_is_plain_values_with_instants() -> None:
+    reports: list[list[dict[str, object]]] = []
+
+    async def scenario(scheduler: AsyncScheduler, clock: HandClock) -> None:
+        async def slow() -> None:
+            await clock.sleep_until(clock.now() + 1.5)
+            raise ValueError("no")
+
+        scheduler.every("1m30s", slow, jitter=0, overlap="queue")
+        await clock.move(100)
+        reports.append(scheduler.report(1_000_000_000))
+
+    scheduler = play(scenario)
+    ((report,),) = reports
+    assert str(report.pop("last_traceback")).endswith("ValueError: no\n")
+    assert json.loads(json.dumps(report)) == {
+        "name": "slow",
+        "interval": "1m30s",
+        "jitter": 0,
+        "overlap": "queue",
+        "paused": False,
+        "running": 0,
+        "queued": False,
+        "runs": 1,
+        "failures": 1,
+        "skipped": 0,
+        "missed": 0,
+        "last_due": "1970-01-01T00:16:30Z",
+        "next_due": "1970-01-01T00:18:00Z",
+        "last_seconds": 1.5,
+    }
+    assert scheduler.jobs[0].next_due is None
 
 
 def test_the_settings_configure_the_garbage_job() -> None:

@@ -1,14 +1,15 @@
 //! Decides who may call what, and how often, for both protocols.
 //!
-//! Without a file of keys every caller may do everything, and calls count by their address. With one, callers
-//! without a key have the scopes of the setting `keys.anonymous`. `grpc::status` and `http::problem` make
-//! responses of refusals.
+//! Without a file of keys every caller may do everything, except that only callers on this machine may operate
+//! the service, and calls count by their address. With one, callers without a key have the scopes of the setting
+//! `keys.anonymous`. `grpc::status` and `http::problem` make responses of refusals.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -16,6 +17,9 @@ use super::address_limit::network;
 use super::key_ring::KeyRing;
 use crate::config::Limits;
 use crate::config::Scope;
+
+/// A browser says here whether the page that makes a request is of the same origin.
+const FETCH_SITE: &str = "sec-fetch-site";
 
 /// What a call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,20 @@ pub(super) enum Denied {
         /// The one that the call needs.
         scope: Scope,
     },
+    /// It would operate a service without API keys from another machine.
+    #[error(
+        "authorization: without API keys only callers on the machine of the service may operate it; give serve \
+         --api-key-file, and send a key with the scope {}",
+        Scope::Admin
+    )]
+    OtherMachine,
+    /// A page of another origin would operate a service without API keys, by the browser of its user.
+    #[error(
+        "sec-fetch-site: without API keys no page of another origin may operate the service; give serve \
+         --api-key-file, and send a key with the scope {}",
+        Scope::Admin
+    )]
+    OtherSite,
     /// The caller exceeds its rate.
     #[error("too many calls: the limit is {per_second} per second")]
     TooOften {
@@ -55,11 +73,23 @@ pub(super) enum Denied {
     },
 }
 
-/// By what calls are counted.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Caller {
+/// Who calls: by this calls are counted, and named in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Caller {
+    /// The owner of the key of this name.
     Key(Arc<str>),
+    /// A caller without a key from this address or network.
     Address(IpAddr),
+}
+
+/// As in `the key "ops"` or `127.0.0.1`.
+impl fmt::Display for Caller {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(name) => write!(out, "the key {name:?}"),
+            Self::Address(address) => address.fmt(out),
+        }
+    }
 }
 
 /// Admits and refuses calls.
@@ -93,30 +123,34 @@ impl Access {
         }
     }
 
-    /// Admits a call with these headers from `address`, or says why not.
+    /// Admits a call with these headers from `address` and says whose it is, or says why not.
     pub(super) fn admit(
         &self,
         need: Need,
         headers: &HeaderMap,
         address: IpAddr,
-    ) -> Result<(), Denied> {
+    ) -> Result<Caller, Denied> {
+        let nameless = || Caller::Address(network(address));
         let Some(ring) = self.keys.as_ref().filter(|_| need != Need::Nothing) else {
-            return self.count(need, &Caller::Address(network(address)));
+            let caller = self.count(need, nameless())?;
+            if need == Need::Key(Scope::Admin) {
+                require_own_machine(headers, address)?;
+            }
+            return Ok(caller);
         };
         // Guesses count against the address that they come from.
-        let count_address = || self.count(need, &Caller::Address(network(address)));
         let Some(presented) = bearer(headers) else {
-            count_address()?;
+            let caller = self.count(need, nameless())?;
             return match need {
-                Need::Key(scope) if self.is_open(scope) => Ok(()),
+                Need::Key(scope) if self.is_open(scope) => Ok(caller),
                 Need::Key(_) | Need::AnyKey | Need::Nothing => Err(Denied::NoKey),
             };
         };
         let Some(key) = ring.find(presented) else {
-            count_address()?;
+            self.count(need, nameless())?;
             return Err(Denied::UnknownKey);
         };
-        self.count(need, &Caller::Key(Arc::clone(&key.name)))?;
+        let caller = self.count(need, Caller::Key(Arc::clone(&key.name)))?;
         match need {
             Need::Key(scope) if !includes(&key.scopes, scope) && !self.is_open(scope) => {
                 Err(Denied::MissingScope {
@@ -124,7 +158,7 @@ impl Access {
                     scope,
                 })
             }
-            Need::Key(_) | Need::AnyKey | Need::Nothing => Ok(()),
+            Need::Key(_) | Need::AnyKey | Need::Nothing => Ok(caller),
         }
     }
 
@@ -140,16 +174,29 @@ impl Access {
         }
     }
 
-    fn count(&self, need: Need, caller: &Caller) -> Result<(), Denied> {
+    fn count(&self, need: Need, caller: Caller) -> Result<Caller, Denied> {
         let Some(rate) = self.rate.as_ref().filter(|_| need != Need::Nothing) else {
-            return Ok(());
+            return Ok(caller);
         };
-        rate.limiter
-            .check_key(caller)
-            .map_err(|until| Denied::TooOften {
+        match rate.limiter.check_key(&caller) {
+            Ok(()) => Ok(caller),
+            Err(until) => Err(Denied::TooOften {
                 per_second: rate.per_second,
                 retry_after: until.wait_time_from(rate.clock.now()),
-            })
+            }),
+        }
+    }
+}
+
+/// Without API keys, what operates the service is for programs on its machine. A browser there says of each request
+/// whether a page of another origin has made it; other programs send no such header.
+fn require_own_machine(headers: &HeaderMap, address: IpAddr) -> Result<(), Denied> {
+    if !address.to_canonical().is_loopback() {
+        return Err(Denied::OtherMachine);
+    }
+    match headers.get(FETCH_SITE).map(HeaderValue::as_bytes) {
+        None | Some(b"same-origin" | b"none") => Ok(()),
+        Some(_) => Err(Denied::OtherSite),
     }
 }
 
@@ -169,6 +216,39 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_keys_only_programs_on_this_machine_operate_the_service() {
+        let access = Access::new(None, &[], &Limits::default());
+        let admit = |scope, address: &str, site: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(site.map(|site| {
+                let name = axum::http::HeaderName::from_static(FETCH_SITE);
+                (name, HeaderValue::from_static(site))
+            }));
+            access
+                .admit(Need::Key(scope), &headers, address.parse().unwrap())
+                .map(|caller| caller.to_string())
+        };
+        let own = || Ok("127.0.0.1".to_owned());
+        for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(admit(Scope::Admin, address, None).is_ok(), "{address}");
+        }
+        for address in ["10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1"] {
+            let refused = admit(Scope::Admin, address, None);
+            assert_eq!(refused, Err(Denied::OtherMachine), "{address}");
+            assert!(admit(Scope::Write, address, None).is_ok(), "{address}");
+        }
+        for (site, expected) in [
+            ("same-origin", own()),
+            ("none", own()),
+            ("cross-site", Err(Denied::OtherSite)),
+            ("same-site", Err(Denied::OtherSite)),
+        ] {
+            assert_eq!(admit(Scope::Admin, "127.0.0.1", Some(site)), expected);
+        }
+        assert_eq!(admit(Scope::Read, "127.0.0.1", Some("cross-site")), own());
+    }
 
     #[test]
     fn a_key_follows_the_word_bearer() {

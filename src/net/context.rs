@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
+use super::administration::Administration;
 use super::query_pool::QueryPool;
 use super::request_id::RequestIds;
 use crate::config::Limits;
@@ -18,6 +19,8 @@ pub(super) struct ServerContext {
     pub(super) metrics: Arc<Metrics>,
     pub(super) queries: QueryPool,
     pub(super) access: Access,
+    /// What operates the pipelines, if the service has any.
+    pub(super) administration: Option<Arc<dyn Administration>>,
     pub(super) request_ids: Arc<RequestIds>,
     pub(super) limits: Arc<Limits>,
     pub(super) cors_origins: Arc<[String]>,

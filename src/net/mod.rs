@@ -2,11 +2,12 @@
 //!
 //! Converts requests and responses; what an event or a score is, is decided in `engine` and `core`. Read
 //! `settings`, `server`, `listener`, `connection` and `activity` (sockets), `certificates`, [`keys`], `key_ring`
-//! and `access` (authorization), then `grpc` and `http`.
+//! and `access` (authorization), [`Administration`] (pipelines), then `grpc` and `http`.
 
 mod access;
 mod activity;
 mod address_limit;
+mod administration;
 mod certificates;
 pub(crate) mod code_name;
 mod connection;
@@ -28,6 +29,7 @@ mod server;
 mod settings;
 mod tls;
 
+pub use administration::{AdminAnswer, AdminError, AdminErrorKind, Administration};
 pub use credentials::{Credentials, CredentialsError};
 #[cfg(fuzzing)]
 pub use grpc::Conversion;

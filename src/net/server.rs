@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::access::Access;
+use super::administration::Administration;
 use super::address_limit::AddressLimit;
 use super::connection::Mode;
 use super::context::ServerContext;
@@ -87,6 +88,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     settings: Settings,
     credentials: Credentials,
+    administration: Option<Arc<dyn Administration>>,
 }
 
 impl Server {
@@ -103,6 +105,16 @@ impl Server {
             metrics,
             settings,
             credentials,
+            administration: None,
+        }
+    }
+
+    /// Answers `/admin/*` with `administration`; without it these routes say that there are no pipelines.
+    #[must_use]
+    pub fn administered_by(self, administration: Arc<dyn Administration>) -> Self {
+        Self {
+            administration: Some(administration),
+            ..self
         }
     }
 
@@ -123,6 +135,7 @@ impl Server {
                 &self.settings.keys.anonymous,
                 &limits,
             ),
+            administration: self.administration,
             request_ids: Arc::new(RequestIds::new()),
             limits: Arc::clone(&limits),
             cors_origins: self.settings.cors_origins.into(),

@@ -53,6 +53,19 @@ fn all_keys() -> [String; 4] {
     ]
 }
 
+/// Routes for operators.
+const OPERATION: [(&str, &str); 9] = [
+    ("GET", "/admin/pipelines"),
+    ("POST", "/admin/pipelines/reload"),
+    ("POST", "/admin/pipelines/tiers/replay"),
+    ("POST", "/admin/pipelines/tiers/enable"),
+    ("GET", "/admin/jobs"),
+    ("POST", "/admin/jobs/tiers%2Fpublish/pause"),
+    ("POST", "/admin/jobs/tiers%2Fpublish/resume"),
+    ("POST", "/admin/jobs/tiers%2Fpublish/run"),
+    ("GET", "/admin/python"),
+];
+
 async fn guarded(folder: &TempDir) -> Service {
     guarded_but_for(folder, &[]).await
 }
@@ -204,6 +217,23 @@ async fn every_call_needs_a_key_of_its_scope() {
             let answer = http(&service, method, path, key).await;
             assert_eq!(answer.status, status, "{method} {path} {key}");
         }
+    }
+    service.end().await;
+}
+
+#[tokio::test]
+async fn only_a_key_with_the_scope_admin_operates_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = guarded_but_for(&folder, &[Scope::Read, Scope::Write, Scope::Metrics]).await;
+    for (method, path) in OPERATION {
+        for key in ["", "guess"] {
+            http(&service, method, path, key).await.problem(401);
+        }
+        for key in [READER, WRITER, METRICS] {
+            http(&service, method, path, key).await.problem(403);
+        }
+        // There are no pipelines, which only a caller with the scope is told.
+        http(&service, method, path, ADMIN).await.problem(404);
     }
     service.end().await;
 }

@@ -8,6 +8,7 @@ mod faulty;
 mod published_cases;
 
 mod access;
+mod admin;
 mod calls;
 mod case_messages;
 mod cases;

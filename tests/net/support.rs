@@ -14,7 +14,7 @@ use poh_holdmetrics_rust::core::Micros;
 use poh_holdmetrics_rust::engine::{Clock, Engine, Options};
 use poh_holdmetrics_rust::net::pb::HoldMsg;
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
-use poh_holdmetrics_rust::net::{Credentials, Listeners, Server, Settings};
+use poh_holdmetrics_rust::net::{Administration, Credentials, Listeners, Server, Settings};
 use poh_holdmetrics_rust::telemetry::metrics::Metrics;
 use prost_types::Timestamp;
 use serde_json::{Value, json};
@@ -66,6 +66,25 @@ impl Service {
 
     /// Starts a service with an engine of these options.
     pub(crate) async fn on(settings: Settings, options: Options) -> Self {
+        Self::served(settings, options, |server| server).await
+    }
+
+    /// Starts a service whose pipelines `administration` operates.
+    pub(crate) async fn administered(
+        settings: Settings,
+        administration: Arc<dyn Administration>,
+    ) -> Self {
+        Self::served(settings, Options::in_memory(), |server| {
+            server.administered_by(administration)
+        })
+        .await
+    }
+
+    async fn served(
+        settings: Settings,
+        options: Options,
+        complete: impl FnOnce(Server) -> Server,
+    ) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW_SECONDS * 1_000_000)));
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::clone(&clock) as Arc<dyn Clock>);
@@ -85,7 +104,7 @@ impl Service {
             grpc: Some(grpc),
             http: Some(http),
         };
-        let running = tokio::spawn(server.run(listeners, stop.clone()));
+        let running = tokio::spawn(complete(server).run(listeners, stop.clone()));
         Self {
             grpc: grpc_address,
             http: http_address,

@@ -149,7 +149,7 @@ impl Service<Request<Incoming>> for Dispatcher {
         );
         let deadline = self.deadline(call, &request);
         let response = match self.access.admit(call.need(), request.headers(), peer.ip()) {
-            Ok(()) => self.respond(call, request),
+            Ok(_) => self.respond(call, request),
             Err(reason) => {
                 let refused = denied(&reason).into_http();
                 Box::pin(std::future::ready(refused))

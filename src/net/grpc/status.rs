@@ -87,6 +87,12 @@ pub(in crate::net) fn denied(denied: &Denied) -> Status {
             "MISSING_SCOPE",
             Some(*scope),
         ),
+        Denied::OtherMachine | Denied::OtherSite => not_allowed(
+            Code::PermissionDenied,
+            denied,
+            "NO_API_KEYS",
+            Some(Scope::Admin),
+        ),
         Denied::TooOften { retry_after, .. } => try_later(denied, *retry_after, "TOO_MANY_CALLS"),
     }
 }

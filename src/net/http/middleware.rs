@@ -82,12 +82,13 @@ pub(super) async fn observe(
 /// Inside of CORS, whose preflight requests carry no key: checks the key, its scope and the rate.
 pub(super) async fn authorize(
     State(context): State<ServerContext>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let need = need(route(&request));
     let address = peer(&request).ip();
-    context.access.admit(need, request.headers(), address)?;
+    let caller = context.access.admit(need, request.headers(), address)?;
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
@@ -113,6 +114,7 @@ pub(super) fn need(route: &str) -> Need {
     match route {
         "/hold" | "/transfers" => Need::Key(Scope::Write),
         "/stats" | "/leaderboard" | "/holders/{holder_id}" | "/deficits" => Need::Key(Scope::Read),
+        route if route.starts_with("/admin/") => Need::Key(Scope::Admin),
         "/metrics" => Need::Key(Scope::Metrics),
         "/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs/" | "/docs/{*rest}" => {
             Need::Nothing

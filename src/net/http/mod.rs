@@ -2,8 +2,9 @@
 //!
 //! Read in this order: [`middleware`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
 //! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
-//! out), [`status`] (monitoring), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
+//! out), [`status`] (monitoring), [`admin`] (pipelines), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
 
+mod admin;
 mod content_encoding;
 mod deficits;
 mod etag;
@@ -53,10 +54,19 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .routes(routes!(status::metrics))
+        .routes(routes!(admin::pipelines))
+        .routes(routes!(admin::jobs))
+        .routes(routes!(admin::python))
         .layer(CompressionLayer::new())
         // Not compressed: the layer answers 406 after the handler has run, when events are stored already.
         .routes(routes!(hold::hold))
         .routes(routes!(hold::transfers))
+        .routes(routes!(admin::reload))
+        .routes(routes!(admin::replay))
+        .routes(routes!(admin::enable))
+        .routes(routes!(admin::job_pause))
+        .routes(routes!(admin::job_resume))
+        .routes(routes!(admin::job_run))
         .split_for_parts();
     openapi::complete(&mut document, |path| match middleware::need(path) {
         Need::Key(scope) => context.access.is_open(scope),

@@ -22,6 +22,7 @@ use super::problem::{PROBLEM_JSON, Problem};
         (name = "events", description = "Events in"),
         (name = "queries", description = "Scores out"),
         (name = "operation", description = "For monitoring"),
+        (name = "pipelines", description = "To operate the pipelines of the service"),
     ),
     components(schemas(Problem)),
     modifiers(&KeySecurity),
@@ -53,8 +54,11 @@ pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&str) -> bool) {
             .into_iter()
             .flatten()
             .any(|operation| operation.security.is_some());
-        let takes_body = item.post.is_some();
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        let operations = [(&mut item.get, true), (&mut item.post, false)];
+        for (operation, is_compressed) in operations {
+            let Some(operation) = operation else {
+                continue;
+            };
             let mut errors = BTreeMap::from([
                 (500, "A defect of the server."),
                 (
@@ -73,7 +77,7 @@ pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&str) -> bool) {
                     ),
                 ]);
             }
-            if takes_body {
+            if operation.request_body.is_some() {
                 errors.extend([
                     (408, "The body arrived too slowly."),
                     (413, "The body is too large."),
@@ -82,7 +86,8 @@ pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&str) -> bool) {
                         "The media type or the encoding of the body is not supported.",
                     ),
                 ]);
-            } else {
+            }
+            if is_compressed {
                 errors.insert(406, "The header accept-encoding allows no encoding.");
             }
             if path.starts_with("/holders") {

@@ -123,6 +123,26 @@ pub(super) struct DeficitParameters {
     pub(super) token_id: Option<Text>,
 }
 
+/// The parameters of `POST /admin/pipelines/reload`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReloadParameters {
+    /// This pipeline only; all if absent.
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) name: Option<Text>,
+}
+
+/// The parameters of `POST /admin/pipelines/{name}/replay`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReplayParameters {
+    /// The batches of this sink only; those of all if absent.
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) handler: Option<Text>,
+}
+
 /// The window that a request asks for.
 pub(super) fn window(
     from: Option<Instant>,

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::engine::SubmitError;
 use crate::net::access::Denied;
+use crate::net::administration::{AdminError, AdminErrorKind};
 use crate::net::query_pool::QueryError;
 
 /// The media type of a problem.
@@ -32,7 +33,7 @@ pub(super) struct Problem {
     status: u16,
     /// One sentence: what is wrong and how to correct it.
     #[schema(example = "end: before start")]
-    detail: String,
+    detail: Box<str>,
     /// The invalid field, parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "end")]
@@ -43,8 +44,11 @@ pub(super) struct Problem {
     /// The last line of a failed streamed request that was read, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
+    /// What Python reported, if a pipeline failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceback: Option<Box<str>>,
     #[serde(skip)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Box<[(HeaderName, HeaderValue)]>,
 }
 
 /// The only kind.
@@ -56,7 +60,7 @@ enum Kind {
 
 impl Problem {
     /// A problem with this status.
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, detail: impl Into<Box<str>>) -> Self {
         Self {
             kind: Kind::Blank,
             title: status.canonical_reason().unwrap_or("Error"),
@@ -65,7 +69,8 @@ impl Problem {
             field: None,
             accepted: None,
             line: None,
-            headers: Vec::new(),
+            traceback: None,
+            headers: Box::default(),
         }
     }
 
@@ -75,7 +80,7 @@ impl Problem {
     }
 
     /// A problem with this status and an invalid field, parameter or header.
-    pub(super) fn of_field(status: StatusCode, field: &str, detail: impl Into<String>) -> Self {
+    pub(super) fn of_field(status: StatusCode, field: &str, detail: impl Into<Box<str>>) -> Self {
         Self {
             field: Some(field.into()),
             ..Self::new(status, detail)
@@ -84,7 +89,9 @@ impl Problem {
 
     /// Adds a header to the response.
     pub(super) fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
-        self.headers.push((name, value.into()));
+        let mut headers = self.headers.into_vec();
+        headers.push((name, value.into()));
+        self.headers = headers.into();
         self
     }
 
@@ -100,6 +107,22 @@ impl Problem {
             accepted: Some(accepted),
             line: Some(line),
             ..self
+        }
+    }
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        let status = match error.kind {
+            AdminErrorKind::NotFound => StatusCode::NOT_FOUND,
+            AdminErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            AdminErrorKind::Conflict => StatusCode::CONFLICT,
+            AdminErrorKind::NoAnswer => StatusCode::SERVICE_UNAVAILABLE,
+            AdminErrorKind::Defect => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self {
+            traceback: error.traceback.map(Into::into),
+            ..Self::new(status, error.detail)
         }
     }
 }
@@ -138,7 +161,8 @@ impl From<Denied> for Problem {
         match denied {
             Denied::NoKey | Denied::UnknownKey => of_key(StatusCode::UNAUTHORIZED)
                 .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Denied::MissingScope { .. } => of_key(StatusCode::FORBIDDEN),
+            Denied::MissingScope { .. } | Denied::OtherMachine => of_key(StatusCode::FORBIDDEN),
+            Denied::OtherSite => Self::of_field(StatusCode::FORBIDDEN, "sec-fetch-site", text),
             Denied::TooOften { retry_after, .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry(retry_after)
             }

@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::access::Access;
-use super::administration::Administration;
 use super::address_limit::AddressLimit;
+use super::administration::Administration;
 use super::connection::Mode;
 use super::context::ServerContext;
 use super::credentials::Credentials;

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics.calculator import ExactScore, calculate_score, merge_overlaps, score_exact
     from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
     from poh_holdmetrics.errors import HoldMetricsError, Refused
-    from poh_holdmetrics.pipeline import Pipeline
+    from poh_holdmetrics.pipeline.definition import Pipeline
     from poh_holdmetrics.scheduler import AsyncScheduler
     from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
 
@@ -49,7 +49,7 @@ _HOMES = {
     "HoldMetricsError": "errors",
     "HoldSnapshot": "tracker",
     "HoldStat": "data_models",
-    "Pipeline": "pipeline",
+    "Pipeline": "pipeline.definition",
     "Refused": "errors",
     "Transfer": "data_models",
     "calculate_score": "calculator",

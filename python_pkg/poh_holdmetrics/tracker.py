@@ -49,8 +49,8 @@ class HoldSnapshot:
     """The scores at one time; events recorded later do not change it.
 
     Iterates over `HoldStat` in leaderboard order and makes each when it is reached; `rows` are plain tuples
-    and cheaper. `columns` is the engine's own snapshot: a native one has `__arrow_c_stream__`, so that
-    `polars.DataFrame(snapshot.columns)` or `pyarrow.table(snapshot.columns)` reads it without a copy.
+    and cheaper. `columns` is the engine's own snapshot. With a native one, `polars.DataFrame(snapshot)`,
+    `pyarrow.table(snapshot)` and duckdb read the snapshot without a copy.
     """
 
     def __init__(self, columns: native.Snapshot) -> None:
@@ -61,6 +61,12 @@ class HoldSnapshot:
 
     def __iter__(self) -> Iterator[HoldStat]:
         return map(HoldStat.from_row, self.columns.rows())
+
+    @property
+    def __arrow_c_stream__(self) -> Callable[..., object]:
+        """The Arrow stream of a native snapshot; a snapshot without native code has none."""
+        stream: Callable[..., object] = getattr(self.columns, "__arrow_c_stream__")  # noqa: B009
+        return stream
 
     def rows(self, limit: int | None = None, *, n: int | None = None) -> list[native.Row]:
         """(rank, holder_id, held_us, score, weighted_score) of all holders or of the first `limit`."""

@@ -18,7 +18,21 @@ NAME = "poh_holdmetrics"
 #: Highest first.
 LAYERS: list[set[str]] = [
     {"__main__", "cli"},
-    {"scheduler", "jobs", "clock", "pipeline", "storage.memory", "storage.port", "file_scorer", "table"},
+    {
+        "clock",
+        "file_scorer",
+        "jobs",
+        "pipeline.batch",
+        "pipeline.context",
+        "pipeline.definition",
+        "pipeline.handlers",
+        "pipeline.port",
+        "pipeline.state",
+        "scheduler",
+        "storage.memory",
+        "storage.port",
+        "table",
+    },
     {"tracker", "calculator"},
     {"native"},
     {"data_models", "config", "windows"},
@@ -47,7 +61,7 @@ LAYERS: list[set[str]] = [
     {"errors", "version"},
 ]
 #: Empty, or lazy: they import nothing of ours when they are imported.
-PACKAGES = {"__init__", "pure.__init__", "storage.__init__", "protocols.__init__"}
+PACKAGES = {"__init__", "pipeline.__init__", "pure.__init__", "storage.__init__", "protocols.__init__"}
 #: Only `native` names them.
 NATIVE_NAMES = {"poh_holdmetrics_rust", "_holdmetrics_host"}
 

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use tracing::{info, warn};
 
+use super::feed::Frame;
 use super::options::Durability;
 use super::progress::{PoisonOnPanic, Progress};
 use super::receipt::{AckSender, Receipt};
@@ -83,6 +84,7 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
         progress.metrics.events_accepted.inc_by(count);
         progress.metrics.events_duplicate.inc_by(repeated);
         let mut next = first;
+        let mut batches = Vec::with_capacity(submissions.len());
         for Submission { batch, tag } in submissions {
             let receipt = Receipt {
                 first: next,
@@ -93,7 +95,9 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
             let ack_latency = &progress.metrics.ack_latency;
             ack_latency.observe(tag.age().as_secs_f64());
             tag.complete(Ok(receipt));
+            batches.push(batch);
         }
+        progress.recent.push(Frame::new(first, batches));
     }
 }
 
@@ -200,7 +204,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new("", ""));
         let (batches, _waiting) = mpsc::channel();
         let mut results = JournalResults {
-            progress: Arc::new(Progress::new(HoldAggregator::new(), 0, metrics)),
+            progress: Arc::new(Progress::new(HoldAggregator::new(), 0, 0, metrics)),
             batches,
             retry_after: Duration::ZERO,
             is_disk_full: false,

@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::error::OpenError;
 use super::event_limits::EventLimits;
 use super::event_queue::{BatchSink, EventQueue, MemorySink};
+use super::feed::Feed;
 use super::flusher::Flusher;
 use super::options::{Durability, Options};
 use super::progress::Progress;
@@ -29,6 +30,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     queue: EventQueue,
+    feed: Arc<Feed>,
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
     stored: Option<Stored>,
@@ -63,10 +65,12 @@ impl Engine {
             store,
             intake,
             retry_after,
+            recent_bytes_max,
             metrics,
             ..
         } = options;
-        let progress = Arc::new(Progress::new(HoldAggregator::new(), 0, metrics));
+        let progress = Progress::new(HoldAggregator::new(), 0, recent_bytes_max, metrics);
+        let progress = Arc::new(progress);
         let applier_options = ApplierOptions {
             durability: Durability::Buffered,
             state_lag_bytes_max: u64::MAX,
@@ -86,6 +90,7 @@ impl Engine {
             ),
             limits: EventLimits::new(&intake),
             clock,
+            feed: Arc::new(Feed::new(Arc::clone(&progress))),
             progress,
             threads: Mutex::new(Some(Threads {
                 applier: applier.thread,
@@ -105,12 +110,14 @@ impl Engine {
             store,
             intake,
             retry_after,
+            recent_bytes_max,
             metrics,
             ..
         } = options;
         let progress = Arc::new(Progress::new(
             recovered.aggregator,
             recovered.journal.last_sequence(),
+            recent_bytes_max,
             metrics,
         ));
         if recovered.replayed_bytes > 0 {
@@ -150,6 +157,7 @@ impl Engine {
             ),
             limits: EventLimits::new(&intake),
             clock,
+            feed: Arc::new(Feed::new(Arc::clone(&progress))),
             progress,
             threads: Mutex::new(Some(Threads {
                 applier: applier.thread,
@@ -189,6 +197,12 @@ impl Engine {
     /// ready, nothing is sent.
     pub async fn submit(&self, batch: EventBatch) -> Result<Pending, SubmitError> {
         self.queue.submit(batch).await
+    }
+
+    /// What was acknowledged, for consumers.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// Whether events are accepted.

@@ -4,7 +4,7 @@
 //! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
 //! `validator` (validation), `upload_window`
 //! (the batches of one upload), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
-//! state, in the background), `recovery` (loading a folder).
+//! state, in the background), `recovery` (loading a folder), `feed` (what was acknowledged, for consumers).
 
 mod answer;
 mod applier;
@@ -13,6 +13,7 @@ mod entry_batch;
 mod error;
 mod event_limits;
 mod event_queue;
+mod feed;
 mod flusher;
 mod hold_engine;
 mod options;
@@ -33,6 +34,9 @@ pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
 pub use event_limits::EventLimits;
 pub use event_limits::Rejection;
+pub use feed::{
+    CommitFuture, Consumer, ConsumerReport, Feed, FeedBatch, FeedError, Origin, Start, WhenFull,
+};
 pub use hold_engine::Engine;
 pub use options::{Durability, Options};
 pub use receipt::{Pending, Receipt};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Intake, Store};
+use crate::config::{Intake, Pipelines, Store};
 use crate::journal::{JournalOptions, RealVfs, Vfs};
 use crate::telemetry::metrics::Metrics;
 
@@ -27,6 +27,10 @@ pub struct Options {
     pub store: Store,
     /// Which events are accepted.
     pub intake: Intake,
+    /// Bytes of the journal that are kept for a consumer of the feed that lags.
+    pub lag_bytes_max: u64,
+    /// Bytes of acknowledged events that are in memory for consumers of the feed.
+    pub recent_bytes_max: usize,
     /// How long after a full disk the next write is tried.
     pub retry_after: Duration,
     /// Whether to keep what is readable of a damaged journal or state, instead of refusing to open it.
@@ -44,6 +48,8 @@ impl Options {
         Self {
             store,
             intake,
+            lag_bytes_max: Pipelines::default().lag_bytes_max,
+            recent_bytes_max: 32 << 20,
             retry_after: JournalOptions::default().retry_after,
             salvages: false,
             vfs: Arc::new(RealVfs),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::error;
 
+use super::feed::Recent;
 use super::submit_error::SubmitError;
 use crate::aggregator::HoldAggregator;
 use crate::telemetry::metrics::Metrics;
@@ -17,18 +18,26 @@ pub(super) struct Progress {
     pub(super) aggregator: HoldAggregator,
     pub(super) metrics: Arc<Metrics>,
     pub(super) backlog: Backlog,
+    /// The last acknowledged frames.
+    pub(super) recent: Recent,
     sequence: AtomicU64,
     poison: watch::Sender<Option<Arc<str>>>,
     is_closing: AtomicBool,
 }
 
 impl Progress {
-    /// `aggregator` contains all events up to `sequence`.
-    pub(super) fn new(aggregator: HoldAggregator, sequence: u64, metrics: Arc<Metrics>) -> Self {
+    /// `aggregator` contains all events up to `sequence`. Consumers find up to `recent_bytes_max` in memory.
+    pub(super) fn new(
+        aggregator: HoldAggregator,
+        sequence: u64,
+        recent_bytes_max: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             aggregator,
             metrics,
             backlog: Backlog::default(),
+            recent: Recent::new(recent_bytes_max, sequence),
             sequence: AtomicU64::new(sequence),
             poison: watch::Sender::new(None),
             is_closing: AtomicBool::new(false),
@@ -72,6 +81,7 @@ impl Progress {
     /// Stops accepting events.
     pub(super) fn begin_closing(&self) {
         self.is_closing.store(true, Ordering::SeqCst);
+        self.recent.wake();
     }
 
     /// Whether [`Self::begin_closing`] was called.

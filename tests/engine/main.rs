@@ -9,6 +9,7 @@ mod faulty;
 #[path = "../support/naive.rs"]
 mod naive;
 
+mod feed;
 mod folder;
 mod history;
 mod promises;

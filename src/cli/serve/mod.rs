@@ -146,6 +146,7 @@ async fn open(
     let options = Options {
         salvages: is_salvaging,
         metrics: Arc::clone(metrics),
+        lag_bytes_max: config.pipelines.lag_bytes_max,
         ..Options::new(config.store.clone(), config.intake.clone())
     };
     let began = Instant::now();

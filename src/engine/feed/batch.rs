@@ -1,0 +1,112 @@
+//! What a consumer gets: acknowledged events as they were encoded, shared with all other consumers.
+//!
+//! Nothing is copied or decoded before the consumer asks for events.
+
+use std::sync::Arc;
+
+use crate::core::{Event, EventBatch, encoding};
+
+/// Where the events of a batch come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// They were acknowledged under these numbers.
+    Journal,
+    /// They are facts of the state, copied because the consumer begins, or begins again, without the events
+    /// behind them. All have one number: that of the last event applied when the copy began. Those with
+    /// later numbers follow from the journal, although the copy may contain some of them already.
+    Facts,
+}
+
+/// Events for one consumer, in the order of the journal.
+#[derive(Clone, Debug)]
+pub struct FeedBatch {
+    /// Number of the first event.
+    pub first: u64,
+    /// The position to commit once the batch is processed. It is the number of the last event, except that all
+    /// batches of facts but the last one name the number before theirs, so that a copy counts as processed
+    /// only with its end.
+    pub last: u64,
+    /// Where the events come from.
+    pub origin: Origin,
+    frames: Vec<Arc<Frame>>,
+    /// Events of the first frame that are not part of the batch.
+    skipped: usize,
+}
+
+impl FeedBatch {
+    /// The events from number `first` on of frames in order, of which the first one contains `first`.
+    pub(super) fn of_frames(first: u64, frames: Vec<Arc<Frame>>) -> Self {
+        let begin = frames.first().map_or(first, |frame| frame.first);
+        let last = frames.last().map_or(first, |frame| frame.last());
+        Self {
+            first,
+            last,
+            origin: Origin::Journal,
+            skipped: usize::try_from(first.saturating_sub(begin)).unwrap_or(usize::MAX),
+            frames,
+        }
+    }
+
+    /// Each event with its number.
+    pub fn events(&self) -> impl Iterator<Item = (u64, Event<'_>)> {
+        let origin = self.origin;
+        let numbered = self.frames.iter().flat_map(move |frame| {
+            let first = frame.first;
+            frame.events().zip(0..).map(move |(event, place)| {
+                let number = match origin {
+                    Origin::Journal => first + place,
+                    Origin::Facts => first,
+                };
+                (number, event)
+            })
+        });
+        numbered.skip(self.skipped)
+    }
+
+    /// Number of events.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let all = self.frames.iter().map(|frame| frame.count);
+        usize::try_from(all.sum::<u64>()).map_or(usize::MAX, |all| all - self.skipped)
+    }
+
+    /// Size of the encoded events in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.frames.iter().map(|frame| frame.bytes).sum()
+    }
+}
+
+/// Events that were written by one commit.
+#[derive(Debug)]
+pub(in crate::engine) struct Frame {
+    /// Number of the first event.
+    pub(super) first: u64,
+    pub(super) count: u64,
+    /// Size of the encoded events.
+    pub(super) bytes: usize,
+    batches: Vec<EventBatch>,
+}
+
+impl Frame {
+    /// A frame of batches, of which none is empty.
+    pub(in crate::engine) fn new(first: u64, batches: Vec<EventBatch>) -> Self {
+        Self {
+            first,
+            count: batches.iter().map(|batch| u64::from(batch.count())).sum(),
+            bytes: batches.iter().map(|batch| batch.bytes().len()).sum(),
+            batches,
+        }
+    }
+
+    /// Number of the last event.
+    pub(super) fn last(&self) -> u64 {
+        self.first + self.count - 1
+    }
+
+    fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        let batches = self.batches.iter();
+        let events = batches.flat_map(|batch| encoding::events(batch.bytes()));
+        events.map(|event| event.expect("bytes that were applied are events"))
+    }
+}

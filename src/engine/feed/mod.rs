@@ -1,0 +1,42 @@
+//! The feed: what was acknowledged, in the order of the journal, for any number of named consumers.
+//!
+//! Acknowledgements never wait for a consumer. Read in this order: `batch` (what a consumer gets), `recent`
+//! (frames in memory), `ledger` (cursors and the states of pipelines), `hold_feed` (the public face),
+//! `consumer` (one reader).
+
+mod batch;
+mod consumer;
+mod error;
+mod hold_feed;
+mod ledger;
+mod recent;
+mod report;
+
+pub use batch::{FeedBatch, Origin};
+pub use consumer::Consumer;
+pub use error::FeedError;
+pub use hold_feed::{CommitFuture, Feed};
+pub use report::ConsumerReport;
+
+pub(super) use batch::Frame;
+pub(super) use recent::Recent;
+
+/// Where a consumer without a stored cursor begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// After the last event acknowledged so far.
+    Now,
+    /// With the event of this number.
+    Sequence(u64),
+    /// With the facts of the state, then with the events after them.
+    Beginning,
+}
+
+/// What becomes of events that left memory before a consumer read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They stay in the journal, within its bound, and the consumer has a durable cursor.
+    Lag,
+    /// The consumer skips them and counts them; it has no stored cursor.
+    Shed,
+}

@@ -13,6 +13,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::pipeline_metrics::PipelineMetrics;
 pub use super::registrar::Family;
 use super::registrar::Registrar;
 
@@ -112,6 +113,8 @@ pub struct Metrics {
     certificate_reloads: IntCounterVec,
     /// When the certificate in use expires, in seconds since 1970.
     pub certificate_expiry: IntGauge,
+    /// Those of pipelines.
+    pub pipelines: PipelineMetrics,
     gauges: GaugeHandles,
 }
 
@@ -226,6 +229,7 @@ impl Metrics {
                 "holdmetrics_certificate_expiry_timestamp_seconds",
                 "When the certificate in use expires, in seconds since 1970; 0 without TLS.",
             ),
+            pipelines: PipelineMetrics::new(&mut registrar),
             gauges,
             source: OnceLock::new(),
             catalogue: registrar.catalogue,

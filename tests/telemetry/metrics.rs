@@ -24,6 +24,7 @@ fn busy() -> Metrics {
     metrics.connection_refused("handshake");
     metrics.keys_reloaded(true);
     metrics.certificates_reloaded(false);
+    metrics.pipelines.handler("tiers", "follow").calls.inc();
     metrics.read_gauges_from(|| EngineGauges {
         sequence: 7,
         holders: 3,

@@ -18,6 +18,7 @@ from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.instants import Instant, us_from_argument
 from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
+from poh_holdmetrics.pure.columns import records_from_columns
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         OptionalTextColumn,
         TextColumn,
     )
+    from poh_holdmetrics.validation import Record
 
 _Answer = TypeVar("_Answer")
 
@@ -113,6 +115,20 @@ class AsyncTracker:
             Aggregator() if self._namespace is None else self._namespace.Aggregator()
         )
         self._clock = clock
+        self._followers: list[Callable[[tuple[Record, ...]], None]] = []
+
+    @property
+    def engine(self) -> native.Aggregator:
+        """The aggregator itself. Its methods are not coroutines: a query occupies its caller."""
+        return self._engine
+
+    def follow(self, follower: Callable[[tuple[Record, ...]], None]) -> None:
+        """Call a function with the records of each recording from now on, after it; see `pipeline.local`."""
+        self._followers.append(follower)
+
+    def unfollow(self, follower: Callable[[tuple[Record, ...]], None]) -> None:
+        """Call the function no more."""
+        self._followers.remove(follower)
 
     @property
     def events(self) -> int:
@@ -133,7 +149,11 @@ class AsyncTracker:
 
         A coroutine although it never waits; see the class.
         """
-        return self._engine.record_events(list(events))
+        given = list(events)
+        count = self._engine.record_events(given)
+        if self._followers:
+            self._tell(tuple([record for event in given for record in event.records()]))
+        return count
 
     async def record_columns(
         self,
@@ -160,12 +180,17 @@ class AsyncTracker:
         hold no delta, a transfer no `holder_id`. A row with `from_id`, `to_id` or `amount` is a transfer.
         Native code also takes Arrow columns, in which a null is an absent value, or one Arrow table alone as
         `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`. A coroutine although
-        it never waits; see the class.
+        it never waits; see the class. Followers are given records, so with one of them Arrow columns are
+        refused.
         """
-        return self._engine.record_batch(
+        columns = (
             *(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract),
             *(at_us, delta, seq, from_id, to_id, amount),
         )
+        records = tuple(records_from_columns(*columns)) if self._followers else ()
+        count = self._engine.record_batch(*columns)
+        self._tell(records)
+        return count
 
     async def record_start(
         self,
@@ -261,6 +286,10 @@ class AsyncTracker:
         window = Window.of(as_of, from_, closed_only=closed_only)
         row = await self._asked(partial(self._engine.holder, holder_id, *window))
         return None if row is None else HoldStat.from_row(row)
+
+    def _tell(self, records: tuple[Record, ...]) -> None:
+        for follower in self._followers:
+            follower(records)
 
     async def _mark(self, **fields: object) -> HoldEvent:
         event = HoldEvent.model_validate(fields)

@@ -162,6 +162,30 @@ class ColumnBatch:
             found = self._filtered[asked] = self._matching(token, holder)
         return found
 
+    def slice(self, start: int, stop: int) -> ColumnBatch:
+        """The rows from `start` up to `stop`; see `Batch`."""
+        stop = min(stop, len(self))
+        return ColumnBatch(
+            self._records[start:stop],
+            self._first,
+            self._last if stop == len(self) else self._sequences[stop] - 1,
+            sequences=self._sequences[start:stop],
+            is_from_facts=self._from_facts,
+        )
+
+    def joined(self, others: Sequence[Batch]) -> ColumnBatch:
+        """The rows of this batch and of those that follow it."""
+        if not others:
+            return self
+        batches = [self, *others]
+        return ColumnBatch(
+            [record for batch in batches for record in records_from_batch(batch)],
+            self._first,
+            others[-1].last_sequence,
+            sequences=[number for batch in batches for number in batch.sequence],
+            is_from_facts=any(batch.is_from_facts for batch in batches),
+        )
+
     def to_bytes(self) -> bytes:
         """The rows as JSON lines that `score` reads and `batch_from_bytes` reads back."""
         lines = [_line(record, number) for record, number in zip(self._records, self._sequences, strict=True)]
@@ -265,20 +289,24 @@ def snapshot_of(
 ) -> native.Snapshot:
     """The scores that these events alone give, natively if there is native code."""
     namespace = native.namespace()
-    if namespace is not None and hasattr(events, "__arrow_c_stream__"):
+    if (
+        namespace is not None
+        and not isinstance(events, ColumnBatch)
+        and hasattr(events, "__arrow_c_stream__")
+    ):
         return namespace.score_columns(
             cast("Any", events), as_of_us=as_of_us, from_us=from_us, closed_only=closed_only
         )
-    # A batch is recorded as one model of many records.
-    models = [events] if isinstance(events, ColumnBatch) else _models(events)
     if namespace is not None:
-        return namespace.aggregate(models, as_of_us, from_us, closed_only)
+        return namespace.aggregate(_models(events), as_of_us, from_us, closed_only)
     engine = Aggregator()
-    engine.record_events(models)
+    engine.record_events([events] if isinstance(events, ColumnBatch) else _models(events))
     return engine.snapshot(as_of_us, from_us, closed_only)
 
 
 def _models(events: object) -> list[HoldEvent | Transfer]:
+    if isinstance(events, ColumnBatch):
+        return list(events.events())
     if not isinstance(events, Iterable):
         raise InputError("aggregate", f"expected a batch or events, not {excerpt(events)}")
     return list(events)

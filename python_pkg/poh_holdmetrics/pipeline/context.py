@@ -161,6 +161,12 @@ class Context:
         """
         return HoldSnapshot(snapshot_of(events, *self._window(as_of, from_), closed_only=closed_only))
 
+    def drop(self) -> None:
+        """Forget what the call has emitted and changed, because it failed; the runtime calls this."""
+        if self.outbox:
+            self.outbox = []
+        self.state.drop()
+
     def _window(self, as_of: Instant | None, from_: Instant | None) -> tuple[int, int | None]:
         return (
             self._host.now_us() if as_of is None else us_from_argument("as_of", as_of),

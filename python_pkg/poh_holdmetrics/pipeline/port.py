@@ -19,7 +19,9 @@ ABSENT_US = -(2**63)
 Start = Literal["now", "beginning"]
 WhenFull = Literal["lag", "shed"]
 MetricKind = Literal["counter", "gauge", "histogram"]
-Counted = Literal["skipped", "shed", "retried", "dead_lettered", "emitted", "refused", "timed_out"]
+Counted = Literal[
+    "skipped", "shed", "retried", "dead_lettered", "emitted", "refused", "timed_out", "left_behind"
+]
 HandlerState = Literal["running", "backing_off", "disabled", "stopped"]
 
 
@@ -78,6 +80,16 @@ class Batch(Protocol):
 
     def filter(self, token: str | None = None, holder: str | None = None) -> Batch:
         """The rows whose ids match the patterns, in which `*` is any text and `?` any one character."""
+
+    def slice(self, start: int, stop: int) -> Batch:
+        """The rows from `start` up to `stop`.
+
+        Unless these are the last ones, the slice covers what comes before the row at `stop`, so that
+        committing its `last_sequence` passes over nothing.
+        """
+
+    def joined(self, others: Sequence[Batch]) -> Batch:
+        """The rows of this batch and of those that follow it, which are of the same kind."""
 
     def to_bytes(self) -> bytes:
         """The batch for a file or another process; each kind of batch reads its own bytes."""

@@ -152,6 +152,12 @@ impl HolderState {
             .sum()
     }
 
+    /// An instant from which on the end of a window no longer changes what is held within it; `None` if it always
+    /// does.
+    pub(super) fn settled_from(&self, closed_only: bool) -> Option<Micros> {
+        (closed_only || self.rate == Totals::ZERO).then_some(self.horizon)
+    }
+
     /// The sums of one key over `window`; `None` if there is no such key.
     pub(super) fn score_of(&self, token: IdNumber, window: &Window) -> Option<Totals> {
         Some(self.keys.get(token)?.facts.score(window))

@@ -74,9 +74,24 @@ impl IdIndex {
         Arc::clone(&self.read().names[number.0 as usize])
     }
 
+    /// All ids by their number. New ids wait while the guard exists.
+    pub(super) fn names(&self) -> Names<'_> {
+        Names(self.read())
+    }
+
     /// A panic while the lock is held leaves the tables consistent: both are written last.
     fn read(&self) -> RwLockReadGuard<'_, Ids> {
         self.ids.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ids by their number.
+pub(super) struct Names<'a>(RwLockReadGuard<'a, Ids>);
+
+impl Names<'_> {
+    /// The id with a number that the index assigned.
+    pub(super) fn get(&self, number: IdNumber) -> &str {
+        &self.0.names[number.0 as usize]
     }
 }
 

@@ -15,6 +15,7 @@ mod holder;
 mod ids;
 mod keys;
 mod order;
+mod published;
 mod questions;
 mod shard;
 
@@ -23,4 +24,5 @@ pub use changes::{ChangedHolder, Restoring};
 pub use deficits::{DeficitCursor, DeficitList};
 pub use explanation::{BalanceChange, HolderView, KeyReport};
 pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
+pub use published::PublishedScores;
 pub use questions::{KeySegments, Question, Ranking};

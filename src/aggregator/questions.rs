@@ -301,7 +301,7 @@ pub(super) fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Opt
 }
 
 /// Holders around a position in leaderboard order.
-struct Counted {
+pub(super) struct Counted {
     /// The first ones behind the position.
     leaders: Leaders,
     /// Number of holders at the position or before it.
@@ -309,11 +309,11 @@ struct Counted {
     /// Those of them with a strictly larger score than the position.
     above: u64,
     behind: usize,
-    deficits: usize,
+    pub(super) deficits: usize,
 }
 
 impl Counted {
-    fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         Self {
             leaders: Leaders::new(count),
             passed: 0,
@@ -323,7 +323,7 @@ impl Counted {
         }
     }
 
-    fn add(&mut self, totals: Totals, holder_id: &str, after: Option<&HolderScore>) {
+    pub(super) fn add(&mut self, totals: Totals, holder_id: &str, after: Option<&HolderScore>) {
         if let Some(place) = after {
             let is_above = totals.score > place.totals.score;
             let is_passed = is_above
@@ -339,7 +339,7 @@ impl Counted {
         self.leaders.offer(totals, || Cow::Borrowed(holder_id));
     }
 
-    fn merge(self, other: Self) -> Self {
+    pub(super) fn merge(self, other: Self) -> Self {
         Self {
             leaders: self.leaders.merge(other.leaders),
             passed: self.passed + other.passed,
@@ -349,7 +349,7 @@ impl Counted {
         }
     }
 
-    fn into_ranking(self, after: Option<&HolderScore>) -> Ranking {
+    pub(super) fn into_ranking(self, after: Option<&HolderScore>) -> Ranking {
         let known = self.behind + usize::try_from(self.passed).expect("counted in memory");
         let mut tie = after.map(|place| (place.totals.score, self.above + 1));
         let mut rows = Vec::new();

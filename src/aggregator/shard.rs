@@ -33,6 +33,10 @@ pub(super) struct Shard {
     deficits: DeficitIndex,
     keys: usize,
     open: u128,
+    /// The number of changes of this part.
+    changes: u64,
+    /// One for each holder: `changes` after the last change of this holder.
+    last_changes: Vec<u64>,
 }
 
 /// A holder and its keys.
@@ -86,6 +90,8 @@ impl Shard {
             self.keys += done.new_keys;
             self.open = self.open - was_open + holder.open();
             self.ceilings.set(number as usize, holder.ceiling());
+            self.changes += 1;
+            self.last_changes[number as usize] = self.changes;
         }
         done
     }
@@ -161,6 +167,16 @@ impl Shard {
         }
     }
 
+    /// The number of changes so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// For each holder, the number of changes of this part after its own last change.
+    pub(super) fn last_changes(&self) -> &[u64] {
+        &self.last_changes
+    }
+
     pub(super) fn deficits(&self) -> &DeficitIndex {
         &self.deficits
     }
@@ -194,11 +210,13 @@ impl Shard {
                 if holders.len() == holders.capacity() {
                     // All parts grow at about the same time: doubling could leave half of the memory unused.
                     holders.reserve_exact(holders.len() / 4 + 4);
+                    self.last_changes.reserve_exact(holders.capacity() - holders.len());
                 }
                 holders.push(Holder {
                     id: holder_id.into(),
                     state: HolderState::default(),
                 });
+                self.last_changes.push(self.changes);
                 self.ceilings
                     .set(number as usize, HolderState::default().ceiling());
                 entry.insert(Slot { hash, number });

@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::standings::Standings;
-use super::timeline::push_joined;
+use super::timeline::{HeldSegments, push_joined};
 use super::window::length;
 use super::{Balance, Delta, Fact, Micros, Quantity, Segment, Standing, Totals, Window};
 
@@ -88,6 +88,20 @@ impl Changes {
             }
         }
         segments
+    }
+
+    /// Appends the segments within `window`.
+    pub(super) fn held_within(&self, window: &Window, segments: &mut HeldSegments<'_>) {
+        for (start, end, balance) in spans(&self.levels()) {
+            let open_end = if window.closed_only {
+                start
+            } else {
+                window.as_of
+            };
+            if let Some(weight) = balance.held() {
+                segments.push(start, end.unwrap_or(open_end), weight);
+            }
+        }
     }
 
     fn outlined(&self) -> Outline {

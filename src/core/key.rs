@@ -11,8 +11,9 @@ use super::changes::Changes;
 use super::large::{self, LargeKey};
 use super::lone::{self, FEW, Lone};
 use super::standings::{Replaced, Standings};
+use super::timeline::HeldSegments;
 use super::{
-    Balance, Claim, Delta, Fact, Micros, Segment, Standing, Timeline, Totals, Wad, Window,
+    Balance, Claim, Delta, Fact, HeldSegment, Micros, Segment, Standing, Timeline, Totals, Wad, Window,
 };
 
 /// Stretches, marks and named events up to which a correction may compute the whole key anew.
@@ -341,6 +342,21 @@ impl KeyFacts {
         }
     }
 
+    /// Appends the effective weight within `window` as maximal stretches, in order of time.
+    pub fn held_within(&self, window: &Window, segments: &mut Vec<HeldSegment>) {
+        let mut segments = HeldSegments::new(segments, window);
+        match self.view() {
+            View::Apart(holds) => {
+                for hold in holds {
+                    segments.push(hold.start(), hold.end(), hold.weight().into());
+                }
+            }
+            View::Timeline(timeline) => timeline.held_within(window, &mut segments),
+            View::Changes(changes) => changes.held_within(window, &mut segments),
+            View::Large(large) => large.held_within(window, &mut segments),
+        }
+    }
+
     /// The first instant at which the balance is below 0, and the balance there.
     #[must_use]
     pub fn deficit(&self) -> Option<(Micros, Balance)> {
@@ -597,6 +613,15 @@ mod tests {
                 prop_assert_eq!(key.totals(), timeline.totals());
                 prop_assert_eq!(key.score(&window), timeline.score(&window));
                 prop_assert_eq!(key.segments(), timeline.segments());
+                let (mut found, mut expected) = (Vec::new(), Vec::new());
+                key.held_within(&window, &mut found);
+                timeline.held_within(&window, &mut HeldSegments::new(&mut expected, &window));
+                prop_assert_eq!(&found, &expected);
+                let sum: Totals = found
+                    .iter()
+                    .map(|held| Totals::of_quantity(held.weight, window.overlap(held.start, held.end)))
+                    .sum();
+                prop_assert_eq!(sum, key.score(&window));
                 let mut claimed = Vec::new();
                 key.claims(|claim| if let Claim::Plain(fact) = claim { claimed.push(fact); });
                 prop_assert_eq!(key.claim_count(usize::MAX), claimed.len());

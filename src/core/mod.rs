@@ -5,7 +5,7 @@
 //! and what is refused),
 //! [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
-//! [`deficit`] (what is missing from the input);
+//! [`deficit`] (what is missing from the input), [`rule`] (what a policy is);
 //! [`encoding`] is the format of events in our own files.
 
 mod balance;
@@ -21,6 +21,7 @@ mod large;
 pub(crate) mod leaderboard;
 mod lone;
 pub(crate) mod refusal;
+mod rule;
 pub(crate) mod score;
 pub(crate) mod sink;
 mod sorted;
@@ -41,10 +42,11 @@ pub use event::{Claim, Event, Events, Fact, Standing};
 pub use key::KeyFacts;
 pub use leaderboard::{HolderScore, RankedHolder, Snapshot};
 pub use refusal::{Field, Refusal};
+pub use rule::{Group, HeldBy, HeldKey, ScoreRule};
 pub use score::{Score, Totals};
 pub use sink::{ClosedHold, EventSink, TransferRow};
 pub use time::{Micros, TimeError};
-pub use timeline::{Mark, Segment, Timeline};
+pub use timeline::{HeldSegment, Mark, Segment, Timeline};
 pub use transfer::NULL_ADDRESS;
 pub use weight::{Wad, WeightError};
 pub use window::Window;

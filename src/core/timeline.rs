@@ -102,6 +102,50 @@ pub struct Segment {
     pub weight: Quantity,
 }
 
+/// A stretch of constant effective weight within a window; not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldSegment {
+    /// First instant.
+    pub start: Micros,
+    /// First instant after it.
+    pub end: Micros,
+    /// Effective weight.
+    pub weight: Quantity,
+}
+
+/// The segments of one key, in order of time; neighbours of one weight are joined.
+pub(super) struct HeldSegments<'v> {
+    all: &'v mut Vec<HeldSegment>,
+    /// Where those of the key begin.
+    first: usize,
+    window: Window,
+}
+
+impl<'v> HeldSegments<'v> {
+    /// Appends to `all` what lies within `window`.
+    pub(super) fn new(all: &'v mut Vec<HeldSegment>, window: &Window) -> Self {
+        let first = all.len();
+        Self {
+            all,
+            first,
+            window: *window,
+        }
+    }
+
+    /// Appends the part of `[start, end)` within the window.
+    pub(super) fn push(&mut self, start: Micros, end: Micros, weight: Quantity) {
+        let start = start.max(self.window.start());
+        let end = end.min(self.window.as_of);
+        if start >= end {
+            return;
+        }
+        match self.all[self.first..].last_mut() {
+            Some(last) if last.end == start && last.weight == weight => last.end = end,
+            _ => self.all.push(HeldSegment { start, end, weight }),
+        }
+    }
+}
+
 /// Envelope, marks, and the totals of everything before [`Timeline::horizon`].
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
@@ -225,6 +269,17 @@ impl Timeline {
             );
         }
         segments
+    }
+
+    /// Appends the segments within `window`.
+    pub(super) fn held_within(&self, window: &Window, segments: &mut HeldSegments<'_>) {
+        let open_counts = !window.closed_only;
+        self.walk(
+            window.start(),
+            window.as_of,
+            open_counts,
+            |start, end, weight| segments.push(start, end, weight.into()),
+        );
     }
 
     /// The number of stretches and marks; each takes 48 bytes or less.

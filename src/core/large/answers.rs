@@ -4,7 +4,7 @@
 
 use super::account::{Account, Walk};
 use super::{LargeKey, Outline};
-use crate::core::timeline::push_joined;
+use crate::core::timeline::{HeldSegments, push_joined};
 use crate::core::{Balance, Micros, Quantity, Segment, Totals, Window};
 
 impl LargeKey {
@@ -66,25 +66,64 @@ impl LargeKey {
             None => stated
                 .into_iter()
                 .for_each(|(start, end, weight)| join(start, Some(end), weight)),
-            Some(account) => larger(&stated, account, horizon, &mut join),
+            Some(account) => {
+                let mut levels = vec![(Micros::MIN, Balance::ZERO)];
+                account.levels(|at, balance| levels.push((at, balance)));
+                larger(&stated, &levels, horizon, |start, end, weight| {
+                    join(start, Some(end), weight);
+                });
+            }
         }
         if let Some(weight) = open {
             join(horizon, None, weight);
         }
         segments
     }
+
+    /// Appends the segments within `window`.
+    pub(in crate::core) fn held_within(&self, window: &Window, segments: &mut HeldSegments<'_>) {
+        let key = self.lowered();
+        let (start, end) = (window.start(), window.as_of);
+        let whole = |last: Option<Micros>| last.filter(|_| window.closed_only).unwrap_or(end);
+        let mark_end = whole(key.marks.last().map(|(at, _)| at)).clamp(start, end.max(start));
+        let mut stated = Vec::new();
+        for (curve, from, until) in [
+            (key.stated(), start, mark_end),
+            (key.holds(), mark_end, end),
+        ] {
+            if from < until {
+                curve.held(from, until, |from, until, weight| {
+                    stated.push((from, until, weight.into()));
+                });
+            }
+        }
+        let Some(account) = key.account.as_deref() else {
+            for (start, end, weight) in stated {
+                segments.push(start, end, weight);
+            }
+            return;
+        };
+        let mut levels = vec![(Micros::MIN, Balance::ZERO)];
+        account.levels(|at, balance| levels.push((at, balance)));
+        if window.closed_only
+            && let Some((_, last)) = levels.last_mut()
+        {
+            *last = Balance::ZERO;
+        }
+        larger(&stated, &levels, end, |start, end, weight| {
+            segments.push(start, end, weight);
+        });
+    }
 }
 
-/// Calls `join` with what is held before `horizon` by the segments `stated` or by the balance, whichever is
-/// larger, in order of time. Neighbours may have the same weight.
+/// Calls `visit` with what is held before `horizon` by the segments `stated` or by the balance from each of `levels`
+/// on, whichever is larger, in order of time. Neighbours may have the same weight.
 fn larger(
     stated: &[(Micros, Micros, Quantity)],
-    account: &Account,
+    levels: &[(Micros, Balance)],
     horizon: Micros,
-    join: &mut impl FnMut(Micros, Option<Micros>, Quantity),
+    mut visit: impl FnMut(Micros, Micros, Quantity),
 ) {
-    let mut levels = vec![(Micros::MIN, Balance::ZERO)];
-    account.levels(|at, balance| levels.push((at, balance)));
     let mut stated = stated.iter().peekable();
     for (place, (start, balance)) in levels.iter().enumerate() {
         let end = levels.get(place + 1).map_or(horizon, |(next, _)| *next);
@@ -98,7 +137,7 @@ fn larger(
             };
             let until = until.min(end);
             if let Some(held) = weight.max(balance.held()) {
-                join(cursor, Some(until), held);
+                visit(cursor, until, held);
             }
             cursor = until;
         }

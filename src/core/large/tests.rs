@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::tree::steps;
 use super::*;
-use crate::core::timeline::push_joined;
-use crate::core::{Balance, Delta, KeyFacts, Segment, Timeline, Window};
+use crate::core::timeline::{HeldSegments, push_joined};
+use crate::core::{Balance, Delta, HeldSegment, KeyFacts, Segment, Timeline, Window};
 
 const NAMES: [&str; 24] = [
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",
@@ -113,6 +113,18 @@ impl Anew {
             }
         }
         segments
+    }
+
+    fn held_within(&self, window: &Window) -> Vec<HeldSegment> {
+        let mut held = Vec::new();
+        for segment in self.segments(window.closed_only) {
+            let start = segment.start.max(window.start());
+            let end = segment.end.unwrap_or(window.as_of).min(window.as_of);
+            if start < end {
+                held.push(HeldSegment { start, end, weight: segment.weight });
+            }
+        }
+        held
     }
 
     fn score(&self, window: &Window) -> Totals {
@@ -272,6 +284,12 @@ fn patterns(count: i64) -> Vec<(&'static str, Vec<Fact>)> {
     ]
 }
 
+fn held_within(key: &LargeKey, window: &Window) -> Vec<HeldSegment> {
+    let mut held = Vec::new();
+    key.held_within(window, &mut HeldSegments::new(&mut held, window));
+    held
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -292,6 +310,7 @@ proptest! {
             let expected = Anew::of(&claims[..=index]);
             prop_assert_eq!(key.score(&window), expected.score(&window));
             prop_assert_eq!(key.segments(), expected.segments(false));
+            prop_assert_eq!(held_within(&key, &window), expected.held_within(&window));
             key.proceed(usize::MAX);
             prop_assert_eq!(*key.outline(), expected.outline());
             prop_assert_eq!(key.score(&window), expected.score(&window));
@@ -372,6 +391,7 @@ proptest! {
         for (from, as_of, closed_only) in windows {
             let window = Window { from: Some(at(from)), as_of: at(as_of), closed_only };
             prop_assert_eq!(key.score(&window), expected.score(&window));
+            prop_assert_eq!(held_within(&key, &window), expected.held_within(&window));
         }
     }
 }

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         RecordBatch,
         TextColumn,
     )
-    from poh_holdmetrics.pure.aggregator import Recorded
+    from poh_holdmetrics.pure.aggregator import HeldColumns, Recorded
 
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
@@ -109,6 +109,16 @@ class Aggregator(Protocol):
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> Row | None: ...
     def deficits(self, as_of_us: int) -> Sequence[DeficitRow]: ...  # noqa: D102
+    def held_columns(  # noqa: D102
+        self,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> HeldColumns: ...
+
+
+#: The class below is hidden by the attribute of its name in a namespace.
+AnyAggregator = Aggregator
 
 
 class Namespace(Protocol):
@@ -139,6 +149,14 @@ class Namespace(Protocol):
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> tuple[int, str, float]: ...
+    def apply_policy(  # noqa: D102
+        self,
+        aggregator: AnyAggregator,
+        document: str,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+    ) -> Snapshot: ...
     def merge_overlaps(self, events: Iterable[Recorded]) -> list[HeldSegment]: ...  # noqa: D102
     def score_columns(  # noqa: D102
         self,

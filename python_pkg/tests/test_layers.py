@@ -15,6 +15,8 @@ import pytest
 from conftest import PACKAGE
 
 NAME = "poh_holdmetrics"
+#: Ready policies: values and integers.
+POLICIES = ("caps", "links", "lists", "periods", "pieces", "policy", "segments", "streaks", "values")
 #: Highest first.
 LAYERS: list[set[str]] = [
     {"__main__", "cli"},
@@ -51,8 +53,8 @@ LAYERS: list[set[str]] = [
         "storage.port",
         "table",
     },
-    {"tracker", "calculator"},
-    {"native"},
+    {"tracker", "calculator", "policies.published", "policies.document"},
+    {"native", *(f"policies.{name}" for name in POLICIES)},
     {"data_models", "config", "windows"},
     {
         "pure.aggregator",
@@ -79,7 +81,11 @@ LAYERS: list[set[str]] = [
     {"errors", "version"},
 ]
 #: Empty, or lazy: they import nothing of ours when they are imported.
+<<<<<<< HEAD
 PACKAGES = {"__init__", "pipeline.__init__", "pure.__init__", "storage.__init__", "protocols.__init__"}
+=======
+PACKAGES = {"__init__", "policies.__init__", "pure.__init__", "storage.__init__", "protocols.__init__"}
+>>>>>>> 0f84ee2 (Add policies to the package: ready steps over exact segments, one text and version each)
 #: Only `native` names them.
 NATIVE_NAMES = {"poh_holdmetrics_rust", "_holdmetrics_host"}
 

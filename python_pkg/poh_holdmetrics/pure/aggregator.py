@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.instants import MIN_US
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 #: token_id, holder_id, start_us, end_us (None: still open at the end), weight in wads.
 HeldSegment = tuple[str, str, int, int | None, int]
 
+#: holder_id, token_id, start_us, end_us, weight in wads: one value for each segment.
+HeldColumns = tuple[Iterable[str], Iterable[str], Iterable[int], Iterable[int], Iterable[int]]
+
 
 class Deficit(NamedTuple):
     """A key whose balance fell below 0: when first, to what (in wads), and the changes that took it there."""
@@ -53,23 +56,26 @@ class Recorded(Protocol):
 class Snapshot:
     """The leaderboard at one instant over one window, computed once; later events do not change it."""
 
-    __slots__ = ("as_of_us", "closed_only", "from_us", "totals")
+    __slots__ = ("as_of_us", "closed_only", "deficits", "from_us", "totals")
 
     def __init__(
-        self, totals: dict[str, Total], as_of_us: int, from_us: int | None, *, closed_only: bool
+        self,
+        totals: dict[str, Total],
+        as_of_us: int,
+        from_us: int | None,
+        *,
+        closed_only: bool,
+        deficits: int,
     ) -> None:
+        """`deficits` counts the keys whose balance is below 0 at some instant before `as_of_us`."""
         self.totals = totals
         self.as_of_us = as_of_us
         self.from_us = from_us
         self.closed_only = closed_only
+        self.deficits = deficits
 
     def __len__(self) -> int:
         return len(self.totals)
-
-    @property
-    def deficits(self) -> int:
-        """Keys whose balance is below 0 at some instant before `as_of_us`."""
-        return sum(total.deficits for total in self.totals.values())
 
     def rows(self, n: int | None = None) -> list[Row]:
         """All rows, or the first `n`, in leaderboard order."""
@@ -175,7 +181,8 @@ class Aggregator:
             holder_id: self._total(tokens, as_of_us, from_us, closed_only=closed_only)
             for holder_id, tokens in self._holders.items()
         }
-        return Snapshot(totals, as_of_us, from_us, closed_only=closed_only)
+        deficits = sum(total.deficits for total in totals.values())
+        return Snapshot(totals, as_of_us, from_us, closed_only=closed_only, deficits=deficits)
 
     def leaderboard(
         self,
@@ -216,6 +223,26 @@ class Aggregator:
         for token_id, holder_id in self._sorted_keys():
             for start_us, end_us, wad in effective_segments(self._holders[holder_id][token_id]):
                 yield token_id, holder_id, start_us, None if end_us == OPEN_US else end_us, wad
+
+    def held_columns(
+        self,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+    ) -> HeldColumns:
+        """What was held within [from_us, as_of_us): columns sorted by holder, token and start."""
+        since_us = MIN_US if from_us is None else from_us
+        rows: list[tuple[str, str, int, int, int]] = []
+        for holder_id, token_id in sorted(
+            (holder_id, token_id) for token_id, holder_id in self._sorted_keys()
+        ):
+            facts = self._holders[holder_id][token_id]
+            for start_us, end_us, wad in effective_segments(facts, closed_only=closed_only):
+                cut = (max(start_us, since_us), min(end_us, as_of_us))
+                if cut[0] < cut[1]:
+                    rows.append((holder_id, token_id, *cut, wad))
+        columns = tuple(zip(*rows, strict=True)) or ((), (), (), (), ())
+        return cast("HeldColumns", columns)
 
     def _sorted_keys(self) -> list[tuple[str, str]]:
         return sorted(

@@ -18,7 +18,8 @@ use super::shard::{Holder, Shard};
 use crate::core::key::{PARTS, part_of};
 use crate::core::window::length;
 use crate::core::{
-    Group, HeldBy, HeldKey, HeldSegment, HolderScore, Micros, Score, ScoreRule, Snapshot, Totals, Window,
+    Group, HeldBy, HeldKey, HeldSegment, HolderScore, Micros, Score, ScoreRule, Snapshot, Totals,
+    Window,
 };
 
 /// The scores under one rule for one question; only the end of its window may move.

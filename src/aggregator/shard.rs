@@ -210,7 +210,8 @@ impl Shard {
                 if holders.len() == holders.capacity() {
                     // All parts grow at about the same time: doubling could leave half of the memory unused.
                     holders.reserve_exact(holders.len() / 4 + 4);
-                    self.last_changes.reserve_exact(holders.capacity() - holders.len());
+                    self.last_changes
+                        .reserve_exact(holders.capacity() - holders.len());
                 }
                 holders.push(Holder {
                     id: holder_id.into(),

@@ -13,7 +13,8 @@ use super::lone::{self, FEW, Lone};
 use super::standings::{Replaced, Standings};
 use super::timeline::HeldSegments;
 use super::{
-    Balance, Claim, Delta, Fact, HeldSegment, Micros, Segment, Standing, Timeline, Totals, Wad, Window,
+    Balance, Claim, Delta, Fact, HeldSegment, Micros, Segment, Standing, Timeline, Totals, Wad,
+    Window,
 };
 
 /// Stretches, marks and named events up to which a correction may compute the whole key anew.

@@ -121,7 +121,11 @@ impl Anew {
             let start = segment.start.max(window.start());
             let end = segment.end.unwrap_or(window.as_of).min(window.as_of);
             if start < end {
-                held.push(HeldSegment { start, end, weight: segment.weight });
+                held.push(HeldSegment {
+                    start,
+                    end,
+                    weight: segment.weight,
+                });
             }
         }
         held

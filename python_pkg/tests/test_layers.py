@@ -81,11 +81,14 @@ LAYERS: list[set[str]] = [
     {"errors", "version"},
 ]
 #: Empty, or lazy: they import nothing of ours when they are imported.
-<<<<<<< HEAD
-PACKAGES = {"__init__", "pipeline.__init__", "pure.__init__", "storage.__init__", "protocols.__init__"}
-=======
-PACKAGES = {"__init__", "policies.__init__", "pure.__init__", "storage.__init__", "protocols.__init__"}
->>>>>>> 0f84ee2 (Add policies to the package: ready steps over exact segments, one text and version each)
+PACKAGES = {
+    "__init__",
+    "pipeline.__init__",
+    "policies.__init__",
+    "pure.__init__",
+    "storage.__init__",
+    "protocols.__init__",
+}
 #: Only `native` names them.
 NATIVE_NAMES = {"poh_holdmetrics_rust", "_holdmetrics_host"}
 

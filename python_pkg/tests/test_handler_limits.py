@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from handler_support import calls_of, handler
+from poh_holdmetrics.pipeline import limits
 from poh_holdmetrics.pipeline.calls import Outcome, StillRunning
 from poh_holdmetrics.pipeline.guard import Guard
 from poh_holdmetrics.pipeline.limits import HardLimitExceeded, SoftLimitExceeded
@@ -91,6 +92,28 @@ def test_the_exception_of_one_call_never_reaches_the_next_one_or_the_caller() ->
         guard.close()
     assert interrupted
     assert finished
+
+
+class _LateWatcher:
+    """A lock of which the first two holders are hit by the exception: the most that a watcher can do."""
+
+    def __init__(self) -> None:
+        self._hits = 2
+
+    def __enter__(self) -> None:
+        if self._hits:
+            self._hits -= 1
+            limits._raise(threading.get_ident(), HardLimitExceeded)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_an_exception_that_arrives_after_the_end_of_a_call_changes_nothing(guard: Guard) -> None:
+    slot = guard.limits.slot()
+    slot.lock = _LateWatcher()  # type: ignore[assignment]
+    assert guard.limits.run(_Named(), None, lambda: "value") == "value"
+    assert slot.watched is None
 
 
 def test_an_asynchronous_handler_is_cancelled_at_its_soft_limit(guard: Guard) -> None:

@@ -58,6 +58,8 @@ class Called:
     outcome: Outcome
     value: Any = None
     error: BaseException | None = None
+    reason: str = ""
+    """The traceback of the exception."""
 
 
 class NonsenseReturned(TypeError):  # noqa: N818 - named by what happened
@@ -119,6 +121,17 @@ class HandlerCalls:
         self._enabled.set()
         self._meter.state("running")
 
+    async def until_enabled(self) -> None:
+        """Wait as long as the handler is disabled."""
+        while self._is_disabled:
+            self._enabled.clear()
+            await self._enabled.wait()
+
+    async def back_off(self, attempt: int) -> None:
+        """Wait before the attempt after this one, if the breaker does not make it wait anyway."""
+        if not self._breaker.open_until:
+            await self._sleep(self._retry_backoff.seconds(attempt))
+
     async def call(self, *arguments: object, events: int = 1) -> Called:
         """Call the handler once, or again with back-off if its failures are retried.
 
@@ -139,8 +152,7 @@ class HandlerCalls:
             if called.outcome is not Outcome.FAILED or attempt > retries or self.is_closed:
                 return called
             self._meter.count("retried")
-            if not self._breaker.open_until:
-                await self._sleep(self._retry_backoff.seconds(attempt))
+            await self.back_off(attempt)
             attempt += 1
 
     async def items(self, *arguments: object) -> AsyncIterator[Any]:
@@ -271,7 +283,7 @@ class HandlerCalls:
             self._is_disabled = True
             self._meter.state("disabled", _last_line(text))
             self._log.failure(now, f"is disabled after a failure\n{text}")
-            return Called(Outcome.DISABLED, error=error)
+            return Called(Outcome.DISABLED, error=error, reason=text)
         seconds = self._breaker.failed(now)
         if seconds is not None:
             self._enabled.clear()
@@ -280,7 +292,7 @@ class HandlerCalls:
             self._log.failure(now, f"failed: {detail}\n{text}")
         else:
             self._log.failure(now, f"failed\n{text}")
-        return Called(Outcome.FAILED, error=error)
+        return Called(Outcome.FAILED, error=error, reason=text)
 
     async def _waited(self) -> bool:
         """Wait until the breaker lets a call through; False if this kind of handler cannot wait."""

@@ -68,10 +68,16 @@ impl EventLimits {
     /// The event of one key with the fields of `draft`, or why it is refused at the time `now`.
     pub fn check<'a>(&self, draft: Draft<'a>, now: Micros) -> Result<Event<'a>, Rejection> {
         let event = draft.check()?;
+        self.check_event(&event, now)?;
+        Ok(event)
+    }
+
+    /// Why an event that is valid by itself is refused at the time `now`.
+    #[inline]
+    pub fn check_event(&self, event: &Event<'_>, now: Micros) -> Result<(), Rejection> {
         self.id(Field::TokenId, event.token_id)?;
         self.id(Field::HolderId, event.holder_id)?;
-        self.claim(event.claim, now)?;
-        Ok(event)
+        self.claim(event.claim, now)
     }
 
     /// The events of a transfer with the fields of `draft`, or why it is refused at the time `now`.

@@ -13,6 +13,7 @@ use super::event_limits::EventLimits;
 use super::event_queue::{BatchSink, EventQueue, MemorySink};
 use super::feed::Feed;
 use super::flusher::Flusher;
+use super::gate::{Gates, RowBatch, SubmittedRows};
 use super::options::{Durability, Options};
 use super::progress::Progress;
 use super::receipt::Pending;
@@ -30,6 +31,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     progress: Arc<Progress>,
     queue: EventQueue,
+    gates: Gates,
     feed: Arc<Feed>,
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
@@ -89,6 +91,7 @@ impl Engine {
                 retry_after,
             ),
             limits: EventLimits::new(&intake),
+            gates: Gates::new(Arc::clone(&progress.metrics)),
             clock,
             feed: Arc::new(Feed::new(Arc::clone(&progress))),
             progress,
@@ -156,6 +159,7 @@ impl Engine {
                 retry_after,
             ),
             limits: EventLimits::new(&intake),
+            gates: Gates::new(Arc::clone(&progress.metrics)),
             clock,
             feed: Arc::new(Feed::new(Arc::clone(&progress))),
             progress,
@@ -192,8 +196,41 @@ impl Engine {
         }
     }
 
-    /// Puts a batch, which must not be empty, in the queue; waits while the queue is full. Batches get
-    /// their numbers in the order in which they enter the queue. If the future is dropped before it is
+    /// The gates, which check the batches of every upload.
+    #[must_use]
+    pub const fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    /// A batch for [`Self::submit_rows`] with a capacity of `bytes` bytes.
+    #[must_use]
+    pub fn row_batch(&self, bytes: usize) -> RowBatch {
+        RowBatch::new(bytes, self.gates.has_any())
+    }
+
+    /// Lets the gates check a batch and submits what they accept. Its events are those of a sender, or `emitted_by`
+    /// the pipeline of this name, whose own gates are left out.
+    pub async fn submit_rows(
+        &self,
+        batch: RowBatch,
+        emitted_by: Option<&str>,
+    ) -> Result<SubmittedRows, SubmitError> {
+        let (events, refused) = if self.gates.has_any() {
+            let now = || self.now();
+            self.gates.check(batch, emitted_by, &self.limits, now).await
+        } else {
+            (batch.into_events(), Vec::new())
+        };
+        let pending = if events.is_empty() {
+            None
+        } else {
+            Some(self.submit(events).await?)
+        };
+        Ok(SubmittedRows { pending, refused })
+    }
+
+    /// Puts a batch, which must not be empty and passes no gate, in the queue; waits while the queue is full. Batches
+    /// get their numbers in the order in which they enter the queue. If the future is dropped before it is
     /// ready, nothing is sent.
     pub async fn submit(&self, batch: EventBatch) -> Result<Pending, SubmitError> {
         self.queue.submit(batch).await

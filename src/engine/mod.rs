@@ -3,7 +3,7 @@
 //!
 //! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
 //! `validator` (validation), `upload_window`
-//! (the batches of one upload), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
+//! (the batches of one upload), `gate` (operators' code before the journal), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
 //! state, in the background), `recovery` (loading a folder), `feed` (what was acknowledged, for consumers).
 
 mod answer;
@@ -15,6 +15,7 @@ mod event_limits;
 mod event_queue;
 mod feed;
 mod flusher;
+pub mod gate;
 mod hold_engine;
 mod options;
 mod progress;

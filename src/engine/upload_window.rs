@@ -10,10 +10,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::gate::{RefusedRow, RowBatch, SubmittedRows};
 use super::hold_engine::Engine;
 use super::receipt::{Pending, Receipt};
 use super::submit_error::SubmitError;
-use crate::core::EventBatch;
 
 /// A batch is full with this many events, refused ones included, ...
 const BATCH_EVENTS_MAX: u64 = 4_096;
@@ -26,7 +26,7 @@ const IN_FLIGHT_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub struct OpenBatch<T> {
     /// The valid events.
-    pub events: EventBatch,
+    pub events: RowBatch,
     /// Events that were read for it, valid or not.
     pub rows: u64,
     /// Comes back with the acknowledgement.
@@ -38,16 +38,19 @@ pub struct OpenBatch<T> {
 pub struct Acked<T> {
     /// The tag of the batch.
     pub tag: T,
-    /// `None` for a batch without valid events.
+    /// `None` for a batch without accepted events.
     pub receipt: Option<Receipt>,
+    /// The rows that were valid and were refused by a gate.
+    pub refused: Vec<RefusedRow>,
 }
 
-type Submission = Pin<Box<dyn Future<Output = Result<Pending, SubmitError>> + Send>>;
+type Submission = Pin<Box<dyn Future<Output = Result<SubmittedRows, SubmitError>> + Send>>;
 
-/// `pending` is `None` for a batch without valid events.
+/// `pending` is `None` for a batch without accepted events.
 struct InFlight<T> {
     tag: T,
     pending: Option<Pending>,
+    refused: Vec<RefusedRow>,
 }
 
 /// The batches of one upload, in order.
@@ -56,7 +59,7 @@ pub struct UploadWindow<T> {
     open: Option<OpenBatch<T>>,
     /// Bytes of the batch before: the capacity of the next one.
     batch_bytes: usize,
-    /// A batch that waits for space in the queue of the engine.
+    /// A batch that waits for the gates, or for space in the queue of the engine.
     submission: Option<(Submission, T)>,
     in_flight: VecDeque<InFlight<T>>,
 }
@@ -80,7 +83,7 @@ impl<T> UploadWindow<T> {
         T: Default,
     {
         self.open.get_or_insert_with(|| OpenBatch {
-            events: EventBatch::with_capacity(self.batch_bytes),
+            events: self.engine.row_batch(self.batch_bytes),
             rows: 0,
             tag: T::default(),
         })
@@ -90,7 +93,7 @@ impl<T> UploadWindow<T> {
     #[must_use]
     pub fn is_batch_full(&self) -> bool {
         self.open.as_ref().is_some_and(|batch| {
-            batch.rows >= BATCH_EVENTS_MAX || batch.events.bytes().len() >= BATCH_BYTES_MAX
+            batch.rows >= BATCH_EVENTS_MAX || batch.events.events().bytes().len() >= BATCH_BYTES_MAX
         })
     }
 
@@ -106,8 +109,8 @@ impl<T> UploadWindow<T> {
         self.open.is_none() && self.submission.is_none() && self.in_flight.is_empty()
     }
 
-    /// Sends the open batch. Ready with `None` if there is none; pending while the queue of the engine is full,
-    /// and while the window is, which only [`Self::poll_acked`] changes.
+    /// Sends the open batch. Ready with `None` if there is none; pending while a gate checks it, while the queue of the
+    /// engine is full, and while the window is, which only [`Self::poll_acked`] changes.
     ///
     /// # Errors
     /// If the engine refuses the batch. It is dropped, and so is one that was opened since; those in flight
@@ -122,13 +125,18 @@ impl<T> UploadWindow<T> {
             let Some(OpenBatch { events, tag, .. }) = self.open.take() else {
                 return Poll::Ready(None);
             };
-            if events.is_empty() {
-                self.in_flight.push_back(InFlight { tag, pending: None });
+            if events.events().is_empty() {
+                self.in_flight.push_back(InFlight {
+                    tag,
+                    pending: None,
+                    refused: Vec::new(),
+                });
                 return Poll::Ready(Some(Ok(())));
             }
-            self.batch_bytes = events.bytes().len();
+            self.batch_bytes = events.events().bytes().len();
             let engine = Arc::clone(&self.engine);
-            let submission: Submission = Box::pin(async move { engine.submit(events).await });
+            let submission: Submission =
+                Box::pin(async move { engine.submit_rows(events, None).await });
             (submission, tag)
         };
         let Poll::Ready(submitted) = submission.as_mut().poll(cx) else {
@@ -136,9 +144,12 @@ impl<T> UploadWindow<T> {
             return Poll::Pending;
         };
         Poll::Ready(Some(match submitted {
-            Ok(pending) => {
-                let pending = Some(pending);
-                self.in_flight.push_back(InFlight { tag, pending });
+            Ok(SubmittedRows { pending, refused }) => {
+                self.in_flight.push_back(InFlight {
+                    tag,
+                    pending,
+                    refused,
+                });
                 Ok(())
             }
             Err(error) => {
@@ -163,7 +174,13 @@ impl<T> UploadWindow<T> {
             None => Ok(None),
             Some(pending) => ready!(Pin::new(pending).poll(cx)).map(Some),
         };
-        let acked = |InFlight { tag, .. }| receipt.map(|receipt| Acked { tag, receipt });
+        let acked = |InFlight { tag, refused, .. }| {
+            receipt.map(|receipt| Acked {
+                tag,
+                receipt,
+                refused,
+            })
+        };
         Poll::Ready(self.in_flight.pop_front().map(acked))
     }
 
@@ -182,6 +199,7 @@ mod tests {
 
     use super::*;
     use crate::core::{Draft, Micros};
+    use crate::engine::gate::RowId;
     use crate::engine::{Options, SystemClock};
 
     fn engine() -> Arc<Engine> {
@@ -198,7 +216,11 @@ mod tests {
             ..Draft::default()
         };
         let batch = window.open_batch();
-        let accepted = engine.validator().accept(draft, &mut batch.events);
+        let id = RowId {
+            message: tag,
+            row: None,
+        };
+        let accepted = batch.events.accept(&engine.validator(), draft, id);
         assert_eq!(accepted.is_ok(), is_valid);
         batch.rows += 1;
         batch.tag = tag;

@@ -13,6 +13,8 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::gate_metrics::GateFamilies;
+pub use super::gate_metrics::GateMetrics;
 use super::pipeline_metrics::PipelineMetrics;
 pub use super::registrar::Family;
 use super::registrar::Registrar;
@@ -21,8 +23,8 @@ use super::registrar::Registrar;
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// The conditions of an engine; the gauge of the current one is 1.
 const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
-/// Why an event can be refused: one of its fields, a line that is not JSON, a line that is too long.
-const REFUSAL_REASONS: [&str; 19] = [
+/// Why an event can be refused: one of its fields, a line that is not JSON, a line that is too long, a pipeline.
+const REFUSAL_REASONS: [&str; 20] = [
     "token_id",
     "holder_id",
     "start",
@@ -42,6 +44,7 @@ const REFUSAL_REASONS: [&str; 19] = [
     "amount_text",
     "json",
     "line",
+    "before_accept",
 ];
 /// Why a connection can be closed before its first request.
 const CONNECTION_REASONS: [&str; 3] = ["address", "handshake", "silent"];
@@ -115,6 +118,7 @@ pub struct Metrics {
     pub certificate_expiry: IntGauge,
     /// Those of pipelines.
     pub pipelines: PipelineMetrics,
+    gates: GateFamilies,
     gauges: GaugeHandles,
 }
 
@@ -158,7 +162,7 @@ impl Metrics {
             events_refused: registrar.counters_of(
                 "holdmetrics_events_refused_total",
                 (&["reason"], &REFUSAL_REASONS),
-                "Events refused, by the field that is invalid, or json or line if there was no event.",
+                "Events refused, by the field that is invalid; json or line if there was no event, before_accept if a pipeline refused it.",
             ),
             ack_latency: registrar.histogram(
                 "holdmetrics_ack_latency_seconds",
@@ -230,6 +234,7 @@ impl Metrics {
                 "When the certificate in use expires, in seconds since 1970; 0 without TLS.",
             ),
             pipelines: PipelineMetrics::new(&mut registrar),
+            gates: GateFamilies::new(&mut registrar),
             gauges,
             source: OnceLock::new(),
             catalogue: registrar.catalogue,
@@ -242,6 +247,12 @@ impl Metrics {
         self.events_refused
             .with_label_values(&[reason])
             .inc_by(events);
+    }
+
+    /// The series of one gate.
+    #[must_use]
+    pub fn gate(&self, pipeline: &str, handler: &str) -> GateMetrics {
+        self.gates.gate(pipeline, handler)
     }
 
     /// Records the duration of a query; `question` is one of a few fixed words.

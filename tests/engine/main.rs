@@ -8,9 +8,12 @@ mod crash;
 mod faulty;
 #[path = "../support/naive.rs"]
 mod naive;
+#[path = "../support/rule_gate.rs"]
+mod rule_gate;
 
 mod feed;
 mod folder;
+mod gate;
 mod history;
 mod promises;
 mod state;

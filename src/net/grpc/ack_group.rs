@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::gate::{BEFORE_ACCEPT, RefusedRow};
 use crate::engine::{Acked, Durability, Validator};
 use crate::net::pb::{self, HoldAck, Refusal};
 
@@ -55,6 +56,26 @@ impl AckGroup {
         }
     }
 
+    /// Refuses a row that was accepted until a gate refused it.
+    fn take_back(&mut self, row: RefusedRow) {
+        self.accepted -= 1;
+        self.events -= u64::from(row.events);
+        self.refused_total += 1;
+        self.refused.push(Refusal {
+            index: row.id.message,
+            row: row.id.row,
+            field: BEFORE_ACCEPT.to_owned(),
+            reason: row.reason,
+        });
+    }
+
+    /// Lists the refused rows in the order of the stream, after some were taken back.
+    fn sort_refused(&mut self) {
+        self.refused
+            .sort_by_key(|refusal| (refusal.index, refusal.row));
+        self.refused.truncate(REFUSED_LISTED_MAX);
+    }
+
     pub(super) fn is_full(&self, messages_max: u32) -> bool {
         self.messages >= messages_max || self.refused.len() >= REFUSED_LISTED_MAX
     }
@@ -90,6 +111,7 @@ impl AckQueue {
     /// acknowledgement. The groups of one batch are not: each was full when the next one was begun.
     pub(super) fn push(&mut self, batch: Acked<Vec<AckGroup>>, messages_max: u32) {
         let mut groups = VecDeque::from(batch.tag);
+        take_back(&mut groups, batch.refused);
         if let Some(receipt) = batch.receipt {
             self.durability = Some(receipt.durability);
             // The numbers of two batches need not be adjacent: other streams send batches too.
@@ -135,6 +157,20 @@ impl AckQueue {
     }
 }
 
+/// Takes the rows back that a gate refused; they are in the order of the stream, as the groups are.
+fn take_back(groups: &mut VecDeque<AckGroup>, refused: Vec<RefusedRow>) {
+    let mut refused = refused.into_iter().peekable();
+    for group in groups {
+        if refused.peek().is_none() {
+            return;
+        }
+        while let Some(row) = refused.next_if(|row| row.id.message <= group.index) {
+            group.take_back(row);
+        }
+        group.sort_refused();
+    }
+}
+
 /// The durability of an acknowledgement; unspecified if no event was accepted.
 pub(in crate::net) const fn wire_from_durability(durability: Option<Durability>) -> pb::Durability {
     match durability {
@@ -172,6 +208,7 @@ mod tests {
         Acked {
             tag: groups,
             receipt,
+            refused: Vec::new(),
         }
     }
 

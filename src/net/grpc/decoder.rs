@@ -6,8 +6,9 @@
 use super::ack_group::AckGroup;
 use super::columns::{Columns, Rows};
 use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
-use crate::core::{Draft, EventBatch};
+use crate::core::Draft;
 use crate::engine::Validator;
+use crate::engine::gate::{RowBatch, RowId};
 use crate::net::pb::{HoldBatch, HoldMsg, TransferBatch, TransferMsg};
 
 /// A message that holds events.
@@ -18,7 +19,7 @@ pub(in crate::net) trait BatchDecoder {
         &self,
         validator: &Validator<'_>,
         rows_max: usize,
-        events: &mut EventBatch,
+        events: &mut RowBatch,
         group: &mut AckGroup,
     );
 }
@@ -28,7 +29,7 @@ impl BatchDecoder for HoldMsg {
         &self,
         validator: &Validator<'_>,
         _: usize,
-        events: &mut EventBatch,
+        events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
         decode_one(draft_from_wire(self), validator, events, group);
@@ -40,7 +41,7 @@ impl BatchDecoder for TransferMsg {
         &self,
         validator: &Validator<'_>,
         _: usize,
-        events: &mut EventBatch,
+        events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
         decode_one(transfer_from_wire(self), validator, events, group);
@@ -52,7 +53,7 @@ impl BatchDecoder for HoldBatch {
         &self,
         validator: &Validator<'_>,
         rows_max: usize,
-        events: &mut EventBatch,
+        events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
         decode_rows(self, validator, rows_max, events, group);
@@ -64,7 +65,7 @@ impl BatchDecoder for TransferBatch {
         &self,
         validator: &Validator<'_>,
         rows_max: usize,
-        events: &mut EventBatch,
+        events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
         decode_rows(self, validator, rows_max, events, group);
@@ -75,13 +76,16 @@ impl BatchDecoder for TransferBatch {
 fn decode_one(
     draft: Result<Draft<'_>, WireRefusal>,
     validator: &Validator<'_>,
-    events: &mut EventBatch,
+    events: &mut RowBatch,
     group: &mut AckGroup,
 ) {
-    let before = events.count();
-    let accepted = draft.and_then(|draft| validator.accept(draft, events).map_err(Into::into));
+    let id = RowId {
+        message: group.index,
+        row: None,
+    };
+    let accepted = draft.and_then(|draft| Ok(events.accept(validator, draft, id)?));
     match accepted {
-        Ok(()) => group.accept(1, events.count() - before),
+        Ok(events) => group.accept(1, events),
         Err(refusal) => group.refuse(validator, None, refusal.field(), &refusal, 1),
     }
 }
@@ -90,7 +94,7 @@ fn decode_rows(
     batch: &impl Columns,
     validator: &Validator<'_>,
     rows_max: usize,
-    events: &mut EventBatch,
+    events: &mut RowBatch,
     group: &mut AckGroup,
 ) {
     let rows = match Rows::new(batch, rows_max) {
@@ -100,16 +104,20 @@ fn decode_rows(
             return group.refuse(validator, None, refusal.field(), &refusal, rows);
         }
     };
-    let before = events.count();
-    let mut accepted = 0;
+    let (mut accepted, mut stated) = (0, 0);
     for row in 0..rows.count() {
         let draft = rows.draft(row).map_err(Into::into);
-        match draft.and_then(|draft| validator.accept(draft, events)) {
-            Ok(()) => accepted += 1,
-            Err(refusal) => {
-                group.refuse(validator, Some(row as u64), refusal.field(), &refusal, 1);
+        let id = RowId {
+            message: group.index,
+            row: Some(row as u64),
+        };
+        match draft.and_then(|draft| events.accept(validator, draft, id)) {
+            Ok(events) => {
+                accepted += 1;
+                stated += events;
             }
+            Err(refusal) => group.refuse(validator, id.row, refusal.field(), &refusal, 1),
         }
     }
-    group.accept(accepted, events.count() - before);
+    group.accept(accepted, stated);
 }

@@ -21,7 +21,8 @@ use super::response::{
 };
 use super::status::{bad_field, not_taken, query_failed};
 use super::watch::{Watch, interval_from_wire};
-use crate::core::{Draft, EventBatch, Micros, Window};
+use crate::core::{Draft, Micros, Window};
+use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
 use crate::engine::{Cursor, Engine, Page, Question};
 use crate::net::page_token::{PageTokenError, page_token, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
@@ -265,11 +266,15 @@ impl HoldMetrics for HoldService {
 
 impl HoldService {
     /// The events of one message, or why it is refused.
-    fn accepted(&self, draft: Result<Draft<'_>, WireRefusal>) -> Result<EventBatch, Status> {
-        let mut events = EventBatch::with_capacity(EVENT_BYTES);
+    fn accepted(&self, draft: Result<Draft<'_>, WireRefusal>) -> Result<RowBatch, Status> {
+        let mut events = self.engine.row_batch(EVENT_BYTES);
         let validator = self.engine.validator();
+        let id = RowId {
+            message: 0,
+            row: None,
+        };
         draft
-            .and_then(|draft| Ok(validator.accept(draft, &mut events)?))
+            .and_then(|draft| Ok(events.accept(&validator, draft, id)?))
             .map_err(|refusal| {
                 validator.count_refused(refusal.field(), 1);
                 bad_field(refusal.field(), &refusal)
@@ -278,13 +283,14 @@ impl HoldService {
     }
 
     /// Stores the events of one message.
-    async fn store(&self, events: EventBatch) -> Result<Response<HoldAck>, Status> {
-        let pending = self.engine.submit(events).await;
-        let receipt = match pending {
-            Ok(pending) => pending.await,
-            Err(error) => Err(error),
+    async fn store(&self, events: RowBatch) -> Result<Response<HoldAck>, Status> {
+        let submitted = self.engine.submit_rows(events, None).await;
+        let SubmittedRows { pending, refused } = submitted.map_err(|error| not_taken(&error))?;
+        if let Some(row) = refused.first() {
+            return Err(bad_field(BEFORE_ACCEPT, &row.reason));
         }
-        .map_err(|error| not_taken(&error))?;
+        let pending = pending.expect("the one row of the batch was not refused");
+        let receipt = pending.await.map_err(|error| not_taken(&error))?;
         Ok(Response::new(HoldAck {
             sequence: receipt.last,
             durability: wire_from_durability(Some(receipt.durability)).into(),

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use super::content_encoding::decoded;
 use super::lines::{Line, LineSplitter};
 use super::problem::Problem;
-use super::upload::{EventError, Position, Upload, UploadResult};
+use super::upload::{EventError, Numbering, Upload, UploadResult};
 use crate::engine::{SubmitError, Validator};
 use crate::input::{JsonError, RefusalReason, is_blank};
 use crate::net::context::ServerContext;
@@ -141,9 +141,9 @@ async fn json(context: &ServerContext, body: Body) -> Result<UploadResult, Probl
         return Err(not_events(&format!("empty; {EXPECTED}")));
     }
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let mut upload = Upload::new(context);
     let validator = context.engine.validator();
     if first == Some(&b'[') {
+        let mut upload = Upload::new(context, Numbering::Index);
         let not_json = |error| not_events(&RefusalReason::NotJson(JsonError::from(&error)));
         let events: Vec<&RawValue> = serde_json::from_slice(&body).map_err(not_json)?;
         let events_max = context.limits.batch_events_max;
@@ -157,21 +157,21 @@ async fn json(context: &ServerContext, body: Body) -> Result<UploadResult, Probl
             ));
         }
         for (index, event) in (0..).zip(events) {
-            upload.add_at(Position::Index(index), &validator, event.get().as_bytes());
+            upload.add_at(index, &validator, event.get().as_bytes());
             upload.send_if_full().await?;
         }
+        let finished = upload.finish().await;
+        finished.map_err(|(problem, accepted)| problem.after(accepted, 0))
     } else {
         let refused = |EventError { field, reason }| match field {
             Some(field) => Problem::field(field, &reason),
             None if first == Some(&b'{') => not_events(&reason),
             None => not_events(&format!("{reason}; {EXPECTED}")),
         };
-        upload.add(&validator, &body).map_err(refused)?;
+        let mut upload = Upload::new(context, Numbering::Single);
+        upload.add_single(&validator, &body).map_err(refused)?;
+        upload.finish_single().await
     }
-    upload
-        .finish()
-        .await
-        .map_err(|(problem, accepted)| problem.after(accepted, 0))
 }
 
 fn not_events(reason: &dyn Display) -> Problem {
@@ -195,7 +195,7 @@ async fn whole(context: &ServerContext, body: Body) -> Result<Bytes, Problem> {
 }
 
 async fn lines(context: &ServerContext, body: Body) -> Result<UploadResult, Problem> {
-    let mut upload = Upload::new(context);
+    let mut upload = Upload::new(context, Numbering::Line);
     let mut lines = LineSplitter::new(context.limits.line_bytes_max);
     match read_lines(context, body, &mut upload, &mut lines).await {
         Ok(()) => {
@@ -248,7 +248,7 @@ async fn read_lines(
 fn add(upload: &mut Upload, validator: &Validator<'_>, number: u64, line: &Line<'_>) {
     match line {
         Line::Whole(line) if is_blank(line) => {}
-        Line::Whole(line) => upload.add_at(Position::Line(number), validator, line),
+        Line::Whole(line) => upload.add_at(number, validator, line),
         Line::TooLong => upload.refuse_long_line(number, validator),
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use crate::engine::gate::{BEFORE_ACCEPT, RowId};
 use crate::engine::{self, Engine, Receipt, SubmitError, UploadWindow, Validator};
 use crate::input::event_from_line;
 use crate::net::context::ServerContext;
@@ -24,7 +25,7 @@ struct RefusedEvent {
     /// Line of the stream, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
-    /// The invalid field; null if it is not a JSON object.
+    /// The invalid field; null if it is not a JSON object, `before_accept` if a pipeline refused it.
     field: Option<&'static str>,
     /// One line that begins with the field.
     #[schema(example = "end: before start")]
@@ -66,13 +67,15 @@ impl From<engine::Durability> for Durability {
     }
 }
 
-/// Where an event is in its request.
-#[derive(Clone, Copy)]
-pub(super) enum Position {
-    /// In an array, from 0.
-    Index(u64),
-    /// In a stream, from 1.
-    Line(u64),
+/// How the events of a request are numbered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// There is one, without a number.
+    Single,
+    /// As elements of an array, from 0.
+    Index,
+    /// As lines of a stream, from 1.
+    Line,
 }
 
 /// Why a text is not a valid event.
@@ -86,6 +89,7 @@ pub(super) struct EventError {
 /// Takes the events of one request.
 pub(super) struct Upload {
     engine: Arc<Engine>,
+    numbering: Numbering,
     /// The tag of a batch counts its accepted texts; a transfer is one, although it states two events.
     window: UploadWindow<u64>,
     wait_max: Duration,
@@ -99,9 +103,10 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(context: &ServerContext) -> Self {
+    pub(super) fn new(context: &ServerContext, numbering: Numbering) -> Self {
         Self {
             engine: Arc::clone(&context.engine),
+            numbering,
             window: UploadWindow::new(Arc::clone(&context.engine)),
             wait_max: context.limits.request_wait_max,
             refused_listed_max: context.limits.refused_listed_max,
@@ -113,13 +118,21 @@ impl Upload {
         }
     }
 
-    /// Adds the event or the transfer of one JSON object, or says why it is refused.
-    pub(super) fn add(&mut self, validator: &Validator<'_>, text: &[u8]) -> Result<(), EventError> {
+    fn add(
+        &mut self,
+        number: u64,
+        validator: &Validator<'_>,
+        text: &[u8],
+    ) -> Result<(), EventError> {
         let batch = self.window.open_batch();
         batch.rows += 1;
+        let id = RowId {
+            message: number,
+            row: None,
+        };
         let (field, reason) = match event_from_line(text) {
-            Ok(written) => match validator.accept(written.draft(), &mut batch.events) {
-                Ok(()) => {
+            Ok(written) => match batch.events.accept(validator, written.draft(), id) {
+                Ok(_) => {
                     batch.tag += 1;
                     return Ok(());
                 }
@@ -131,10 +144,19 @@ impl Upload {
         Err(EventError { field, reason })
     }
 
+    /// Adds the only event of a request, or says why it is refused.
+    pub(super) fn add_single(
+        &mut self,
+        validator: &Validator<'_>,
+        text: &[u8],
+    ) -> Result<(), EventError> {
+        self.add(0, validator, text)
+    }
+
     /// Adds one of several events; lists it if it is refused.
-    pub(super) fn add_at(&mut self, position: Position, validator: &Validator<'_>, text: &[u8]) {
-        if let Err(error) = self.add(validator, text) {
-            self.refuse(position, error);
+    pub(super) fn add_at(&mut self, number: u64, validator: &Validator<'_>, text: &[u8]) {
+        if let Err(error) = self.add(number, validator, text) {
+            self.refuse(number, error);
         }
     }
 
@@ -146,21 +168,19 @@ impl Upload {
             field: None,
             reason: format!("a line may have at most {bytes_max} bytes"),
         };
-        self.refuse(Position::Line(number), error);
+        self.refuse(number, error);
     }
 
-    fn refuse(&mut self, position: Position, error: EventError) {
+    fn refuse(&mut self, number: u64, error: EventError) {
         self.refused_total += 1;
-        if self.refused.len() >= self.refused_listed_max {
+        // The refusal of a single event is the whole answer, and not one of a list.
+        if self.numbering != Numbering::Single && self.refused.len() >= self.refused_listed_max {
             return;
         }
-        let (index, line) = match position {
-            Position::Index(index) => (Some(index), None),
-            Position::Line(line) => (None, Some(line)),
-        };
+        let is = |numbering| (self.numbering == numbering).then_some(number);
         self.refused.push(RefusedEvent {
-            index,
-            line,
+            index: is(Numbering::Index),
+            line: is(Numbering::Line),
             field: error.field,
             reason: error.reason,
         });
@@ -174,11 +194,28 @@ impl Upload {
         Ok(())
     }
 
+    /// Sends the only event of a request and waits until it is acknowledged.
+    pub(super) async fn finish_single(self) -> Result<UploadResult, Problem> {
+        let mut result = self
+            .finish()
+            .await
+            .map_err(|(problem, accepted)| problem.after(accepted, 0))?;
+        match result.refused.pop() {
+            Some(refused) => Err(Problem::field(
+                refused.field.unwrap_or(BEFORE_ACCEPT),
+                &refused.reason,
+            )),
+            None => Ok(result),
+        }
+    }
+
     /// Sends the rest and waits until all is acknowledged. An error comes with the number of accepted events.
     pub(super) async fn finish(mut self) -> Result<UploadResult, (Problem, u64)> {
         if let Err(problem) = self.send_all().await {
             return Err((problem, self.accepted));
         }
+        // A gate refuses later than the validation of the events after.
+        self.refused.sort_by_key(|event| (event.index, event.line));
         Ok(UploadResult {
             accepted: self.accepted,
             refused_total: self.refused_total,
@@ -216,7 +253,14 @@ impl Upload {
         let Some(acked) = in_time(self.wait_max, async { acked.await.transpose() }).await? else {
             return Ok(false);
         };
-        self.accepted += acked.tag;
+        self.accepted += acked.tag - acked.refused.len() as u64;
+        for row in acked.refused {
+            let error = EventError {
+                field: Some(BEFORE_ACCEPT),
+                reason: row.reason,
+            };
+            self.refuse(row.id.message, error);
+        }
         if let Some(Receipt { last, .. }) = acked.receipt {
             self.sequence = last;
         }

@@ -25,6 +25,7 @@ fn busy() -> Metrics {
     metrics.keys_reloaded(true);
     metrics.certificates_reloaded(false);
     metrics.pipelines.handler("tiers", "follow").calls.inc();
+    metrics.gate("tiers", "check").refused.inc();
     metrics.read_gauges_from(|| EngineGauges {
         sequence: 7,
         holders: 3,

@@ -121,12 +121,6 @@ class HandlerCalls:
         self._enabled.set()
         self._meter.state("running")
 
-    async def until_enabled(self) -> None:
-        """Wait as long as the handler is disabled."""
-        while self._is_disabled:
-            self._enabled.clear()
-            await self._enabled.wait()
-
     async def back_off(self, attempt: int) -> None:
         """Wait before the attempt after this one, if the breaker does not make it wait anyway."""
         if not self._breaker.open_until:

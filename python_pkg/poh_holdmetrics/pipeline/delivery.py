@@ -27,12 +27,14 @@ Attempt = Callable[["Batch"], Awaitable[Called]]
 
 
 class Delivered(Enum):
-    """What has become of a batch; in each case the cursor may pass it."""
+    """What has become of a batch; the cursor may pass it unless the sink is disabled."""
 
     DELIVERED = "delivered"
     PARKED = "parked"
     SKIPPED = "skipped"
     """It could not be delivered, and there is no folder for dead letters: only counted."""
+    DISABLED = "disabled"
+    """The sink is disabled and needs the batch again when it is enabled."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,8 @@ class SinkDelivery:
                 called = await self._attempts(batch, attempt)
                 if called.outcome is Outcome.DONE:
                     return Delivered.DELIVERED
+                if called.outcome is Outcome.DISABLED:
+                    return Delivered.DISABLED
                 if self._dead_letters is None:
                     self._meter.count("skipped", len(batch))
                     _log.error(
@@ -123,12 +127,8 @@ class SinkDelivery:
         failed = 0
         while True:
             called = await attempt(batch)
-            match called.outcome:
-                case Outcome.DISABLED:
-                    await self._calls.until_enabled()
-                case Outcome.FAILED if failed < self._retries:
-                    failed += 1
-                    self._meter.count("retried")
-                    await self._calls.back_off(failed)
-                case _:
-                    return called
+            if called.outcome is not Outcome.FAILED or failed == self._retries:
+                return called
+            failed += 1
+            self._meter.count("retried")
+            await self._calls.back_off(failed)

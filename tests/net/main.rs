@@ -6,6 +6,8 @@ mod authority;
 mod faulty;
 #[path = "../support/published_cases.rs"]
 mod published_cases;
+#[path = "../support/rule_gate.rs"]
+mod rule_gate;
 
 mod access;
 mod admin;
@@ -15,6 +17,7 @@ mod cases;
 mod changes;
 mod deficits;
 mod failures;
+mod gate;
 mod generated;
 mod grpc_events;
 mod grpc_queries;

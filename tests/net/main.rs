@@ -6,8 +6,6 @@ mod authority;
 mod faulty;
 #[path = "../support/published_cases.rs"]
 mod published_cases;
-#[path = "../support/rule_gate.rs"]
-mod rule_gate;
 
 mod access;
 mod admin;
@@ -17,7 +15,6 @@ mod cases;
 mod changes;
 mod deficits;
 mod failures;
-mod gate;
 mod generated;
 mod grpc_events;
 mod grpc_queries;

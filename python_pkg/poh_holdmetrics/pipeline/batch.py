@@ -167,7 +167,7 @@ class ColumnBatch:
         stop = min(stop, len(self))
         return ColumnBatch(
             self._records[start:stop],
-            self._first,
+            self._first if start == 0 else self._sequences[start],
             self._last if stop == len(self) else self._sequences[stop] - 1,
             sequences=self._sequences[start:stop],
             is_from_facts=self._from_facts,

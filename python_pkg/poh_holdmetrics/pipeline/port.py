@@ -84,8 +84,9 @@ class Batch(Protocol):
     def slice(self, start: int, stop: int) -> Batch:
         """The rows from `start` up to `stop`.
 
-        Unless these are the last ones, the slice covers what comes before the row at `stop`, so that
-        committing its `last_sequence` passes over nothing.
+        A slice that does not begin at 0 covers the feed from the row at `start` on, one that does not reach
+        the end only what comes before the row at `stop`, so that committing its `last_sequence` passes over
+        nothing.
         """
 
     def joined(self, others: Sequence[Batch]) -> Batch:

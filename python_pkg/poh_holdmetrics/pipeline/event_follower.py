@@ -1,0 +1,91 @@
+"""Calls the `on_batch` and `on_event` handlers of a pipeline with every batch of the feed, in their order.
+
+They share one cursor, `PIPELINE/events`: it passes a batch when each of them has had it and what they emitted
+is durable. A failed call is passed over, its changes are dropped. Sinks have cursors of their own; see
+`sink_follower`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from poh_holdmetrics.pipeline.calls import Outcome
+from poh_holdmetrics.pipeline.follower import Follower
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.clock import Clock
+    from poh_holdmetrics.pipeline.handlers import FilterOptions
+    from poh_holdmetrics.pipeline.port import Batch, Consumer
+    from poh_holdmetrics.pipeline.running_handler import RunningHandler
+
+#: How long `on_event` calls that never wait may keep the loop from other tasks.
+_TURN_SECONDS = 0.005
+#: How many calls pass between two looks at the time.
+_CALLS_UNLOOKED = 32
+
+
+class EventFollower(Follower):
+    """Reads `PIPELINE/events`."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        handlers: Sequence[RunningHandler],
+        clock: Clock,
+        progressed: Callable[[], None],
+    ) -> None:
+        super().__init__(consumer, clock, progressed)
+        self._handlers = handlers
+
+    async def _follow(self) -> None:
+        while not self._stop.is_set():
+            batch = await self._next()
+            if batch is None:
+                continue
+            await self._handle(batch)
+            changes: dict[str, str | None] = {}
+            for running in self._handlers:
+                changes.update(await running.record())
+            self.commits.advance(batch.last_sequence, changes)
+            self.commits.start_if_due()
+            self._progressed()
+
+    async def _handle(self, batch: Batch) -> None:
+        for running in self._handlers:
+            options = cast("FilterOptions", running.handler.options)
+            chosen = batch.filter(options.token, options.holder)
+            rows = len(chosen)
+            if not rows:
+                continue
+            if running.handler.kind == "on_event":
+                skipped = await self._each(running, chosen)
+            else:
+                called = await running.call(chosen, events=rows)
+                skipped = 0 if called.outcome is Outcome.DONE else rows
+            if skipped:
+                running.meter.count("skipped", skipped)
+
+    @staticmethod
+    async def _each(running: RunningHandler, batch: Batch) -> int:
+        """Call the handler with each event, in this task; returns how many events it did not handle."""
+        call, context = running.calls.call, running.context
+        state = context.state
+        skipped = 0
+        context.drop()
+        turn_began = perf_counter()
+        for number, event in enumerate(batch.events(), start=1):
+            called = await call(event, context)
+            if called.outcome is not Outcome.DONE:
+                context.drop()
+                if called.outcome is Outcome.DISABLED:
+                    return skipped + len(batch) - number + 1
+                skipped += 1
+            elif context.outbox or state.is_changed:
+                running.ended(Outcome.DONE)
+            if not number % _CALLS_UNLOOKED and perf_counter() - turn_began > _TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn_began = perf_counter()
+        return skipped

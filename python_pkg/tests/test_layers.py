@@ -59,6 +59,7 @@ LAYERS: list[set[str]] = [
         "pipeline.state",
         "pipeline.strays",
         "pipeline.submission",
+        "pipeline.verdicts",
         "pipeline.worker_threads",
         "scheduler",
         "storage.memory",

@@ -182,7 +182,7 @@ pub struct Refusal {
     /// Row of the batch, from 0; absent for a single event, and if the batch is refused as a whole.
     #[prost(uint64, optional, tag = "2")]
     pub row: ::core::option::Option<u64>,
-    /// The invalid field.
+    /// The invalid field, or before_accept if a pipeline of the service refused the event.
     #[prost(string, tag = "3")]
     pub field: ::prost::alloc::string::String,
     /// One line that begins with the field and says what is wrong.

@@ -91,6 +91,7 @@ pub mod input;
 pub mod journal;
 pub mod net;
 pub mod output;
+pub mod policy;
 pub mod state;
 pub mod telemetry;
 pub(crate) mod workload;

@@ -37,7 +37,7 @@ HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
 DISABLE_VARIABLE = "POH_DISABLE_RUST"
 #: The version of the namespace below that this package needs.
-API = 2
+API = 3
 
 Source = Literal["host", "extension", "none"]
 Row = tuple[int, str, int, str, float]

@@ -9,5 +9,6 @@ mod batch;
 mod deficits;
 mod live;
 mod properties;
+mod published;
 mod transfers;
 mod windows;

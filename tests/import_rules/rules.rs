@@ -9,6 +9,7 @@ use crate::words::words;
 const MODULES: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("aggregator", &["core"]),
+    ("policy", &["core"]),
     ("journal", &["core", "config", "error_line"]),
     ("state", &["core", "error_line"]),
     ("input", &["core", "error_line"]),
@@ -18,6 +19,7 @@ const MODULES: &[(&str, &[&str])] = &[
         &[
             "core",
             "aggregator",
+            "policy",
             "journal",
             "state",
             "input",
@@ -40,7 +42,10 @@ const MODULES: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("host", &["core", "aggregator", "engine", "input", "output"]),
+    (
+        "host",
+        &["core", "aggregator", "policy", "engine", "input", "output"],
+    ),
     ("client", &["core", "net"]),
     ("workload", &["client", "core"]),
     ("bindings", &["host"]),

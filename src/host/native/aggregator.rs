@@ -9,7 +9,7 @@ use super::columns::{ColumnArguments, Columns};
 use super::found::refused_event;
 use super::snapshot::{Snapshot, row, rows};
 use super::table::{RowRefusal, Table};
-use super::{decimals, events, integers, values};
+use super::{decimals, events, integers, policies, values};
 use crate::aggregator::{HoldAggregator, Question};
 use crate::core::{Deficit, Draft, Field, Refusal};
 use crate::host::errors::{guarded, refused};
@@ -249,6 +249,22 @@ impl Aggregator {
         })
     }
 
+    /// What was held within the window, as columns sorted by holder, token and start: `holder_id` and `token_id` as
+    /// lists, `start_us` and `end_us` as the bytes of int64, the weights in steps of 1e-18 as a list.
+    #[pyo3(signature = (as_of_us, from_us=None, closed_only=false))]
+    fn held_columns<'py>(
+        &self,
+        py: Python<'py>,
+        as_of_us: &Bound<'py, PyAny>,
+        from_us: Option<&Bound<'py, PyAny>>,
+        closed_only: bool,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        guarded("Aggregator.held_columns", || {
+            let window = values::window(as_of_us, from_us, closed_only)?;
+            policies::held_columns(py, &self.inner, window)
+        })
+    }
+
     /// How many events were accepted, repeated ones included.
     #[getter]
     fn events(&self) -> u64 {
@@ -289,6 +305,11 @@ fn deficit_row<'py>(py: Python<'py>, deficit: &Deficit) -> PyResult<Bound<'py, P
 }
 
 impl Aggregator {
+    /// The facts.
+    pub(super) const fn holds(&self) -> &HoldAggregator {
+        &self.inner
+    }
+
     fn record_table(&self, py: Python<'_>, table: &Table) -> PyResult<usize> {
         let recorded = detached(py, || {
             let events = table.events()?;

@@ -21,6 +21,7 @@ mod instants;
 mod integers;
 mod memo;
 mod owned;
+mod policies;
 mod scoring;
 mod snapshot;
 mod table;
@@ -31,7 +32,7 @@ use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
 
 /// The version of this namespace that the Python package checks.
-const API: u32 = 2;
+const API: u32 = 3;
 
 /// Fills `module` with `__version__`, `API`, `Aggregator`, `Snapshot` and the functions.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -40,6 +41,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aggregator::Aggregator>()?;
     module.add_class::<snapshot::Snapshot>()?;
     module.add_function(wrap_pyfunction!(functions::aggregate, module)?)?;
+    module.add_function(wrap_pyfunction!(policies::apply_policy, module)?)?;
     module.add_function(wrap_pyfunction!(functions::calculate_score, module)?)?;
     module.add_function(wrap_pyfunction!(functions::leaderboard, module)?)?;
     module.add_function(wrap_pyfunction!(functions::merge_overlaps, module)?)?;

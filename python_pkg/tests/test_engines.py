@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 from conftest import PRESENT
 from poh_holdmetrics import HoldEvent, Transfer, native
 from poh_holdmetrics.instants import datetime_from_us
+from poh_holdmetrics.policies import Policy, Segments
+from poh_holdmetrics.policies.published import published
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.columns import ABSENT_US
 from poh_holdmetrics.validation import NULL_ADDRESS
 from poh_holdmetrics.wads import decimal_from_wad, wad_from_decimal
-from strategies import BASE_US, INSTANTS, WEIGHTS, raws, record
+from poh_holdmetrics.windows import Window
+from strategies import BASE_US, INSTANTS, WEIGHTS, policies, raws, record
 
 pytestmark = pytest.mark.skipif(PRESENT == "none", reason="there is no native code in this process")
 
@@ -122,6 +125,24 @@ def test_a_segment_of_a_balance_may_be_larger_than_any_weight() -> None:
     engine.record_events(events)
     assert engine.deficits(END_US) == pure.deficits(END_US) == [("T", "h", 4_000, -3 * 10**38, ["4"])]
     assert engine.deficits(4_000) == []
+
+
+@given(MODELS, WINDOWS, policies())
+def test_a_policy_publishes_natively_what_the_twin_publishes(
+    models: list[Model], window: tuple[int, int | None, bool], policy: Policy
+) -> None:
+    pure, engine = Aggregator(), namespace().Aggregator()
+    pure.record_events(models)
+    engine.record_events(models)
+    expected = published(policy, pure, Window(*window))
+    found = published(policy, engine, Window(*window))
+    assert (found.rows(), found.deficits) == (expected.rows(), expected.deficits)
+    assert (found.as_of_us, found.from_us, found.closed_only) == window
+    by_function = published(policy.__call__, engine, Window(*window))
+    assert (by_function.rows(), by_function.deficits) == (expected.rows(), expected.deficits)
+    columns = [list(column) for column in pure.held_columns(*window)]
+    segments = Segments.of_columns(*engine.held_columns(*window), Window(*window))
+    assert list(segments) == list(zip(*columns, strict=True))
 
 
 def times(values: list[int | None]) -> array[int]:

@@ -16,17 +16,19 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypedDict
 
 from poh_holdmetrics import instants, native, wads
 from poh_holdmetrics.config import Settings, load_configuration
 from poh_holdmetrics.errors import HoldMetricsError, InputError
-from poh_holdmetrics.file_scorer import ScoredFiles, score_files
-from poh_holdmetrics.table import table_from_scores
+from poh_holdmetrics.file_scorer import ComparedFiles, ScoredFiles, compare_files, score_files
+from poh_holdmetrics.policy_files import policy_from_spec
+from poh_holdmetrics.table import table_from_moves, table_from_scores
 from poh_holdmetrics.version import __version__
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
+    from poh_holdmetrics.policy_files import NamedPolicy
     from poh_holdmetrics.pure.aggregator import Deficit
 
 EXIT_BAD_INPUT = 2
@@ -81,6 +83,15 @@ def _check_command(words: Sequence[str]) -> None:
     near = difflib.get_close_matches(command, COMMANDS, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMANDS)}"
     raise InputError(f"{command[:40]!r}", f"unknown command; {hint}")
+
+
+class _Reading(TypedDict):
+    """How files are read, whatever is computed from them."""
+
+    namespace: native.Namespace | None
+    input_format: str
+    stop_at_refusal: bool
+    limit: int | None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -151,6 +162,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write each balance that fell below 0 to FILE: .csv, else JSON lines",
     )
+    policies = score.add_mutually_exclusive_group()
+    policies.add_argument(
+        "--policy",
+        metavar="FILE[:NAME]",
+        help="publish scores under a policy: a JSON document of ready steps, or a function of a pipeline",
+    )
+    policies.add_argument(
+        "--compare-policy",
+        nargs=2,
+        metavar=("A", "B"),
+        help="list who moves from policy A to policy B; none means the scores themselves",
+    )
     score.add_argument("--config", metavar="FILE", help="settings in TOML or YAML")
     return parser
 
@@ -173,21 +196,32 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         raise InputError(
             "--engine native", "no native code was found; install poh_holdmetrics_rust or use --engine python"
         )
-    scores = score_files(
-        arguments.files,
-        window,
-        namespace=namespace,
-        input_format=arguments.input_format,
-        stop_at_refusal=settings.on_error == "fail",
-        limit=arguments.limit,
-    )
+    policies = [
+        None if spec == "none" else policy_from_spec(spec)
+        for spec in arguments.compare_policy or ([arguments.policy] if arguments.policy else [])
+    ]
+    reading: _Reading = {
+        "namespace": namespace,
+        "input_format": arguments.input_format,
+        "stop_at_refusal": settings.on_error == "fail",
+        "limit": arguments.limit,
+    }
+    scores: ScoredFiles | ComparedFiles
+    if arguments.compare_policy:
+        before, after = policies
+        scores = compare_files(arguments.files, window, before, after, **reading)
+    else:
+        scores = score_files(arguments.files, window, policy=policies[0] if policies else None, **reading)
     if arguments.deficits is not None:
         _write_deficits(Path(arguments.deficits), scores.deficits)
     if settings.format == "json":
-        json.dump(_json(scores), out, ensure_ascii=False, indent=1)
+        document = _json(scores) if isinstance(scores, ScoredFiles) else _json_of_moves(scores)
+        json.dump(document, out, ensure_ascii=False, indent=1)
         out.write("\n")
-    else:
+    elif isinstance(scores, ScoredFiles):
         out.write(table_from_scores(scores))
+    else:
+        out.write(table_from_moves(scores))
     out.flush()
     return 0
 
@@ -220,6 +254,30 @@ def _now_us() -> int:
 
 
 def _json(scores: ScoredFiles) -> dict[str, object]:
+    policy = {} if scores.policy is None else {"policy": _json_of_policy(scores.policy)}
+    return {
+        **_json_of_reading(scores),
+        **policy,
+        "holders": [_holder(row) for row in scores.rows],
+    }
+
+
+def _json_of_moves(compared: ComparedFiles) -> dict[str, object]:
+    return {
+        **_json_of_reading(compared),
+        "before": compared.before and _json_of_policy(compared.before),
+        "after": compared.after and _json_of_policy(compared.after),
+        "holders_total": compared.holders,
+        "moved": compared.moved,
+        "moves": [move._asdict() for move in compared.moves],
+    }
+
+
+def _json_of_policy(policy: NamedPolicy) -> dict[str, str]:
+    return {"name": policy.name, "version": policy.version}
+
+
+def _json_of_reading(scores: ScoredFiles | ComparedFiles) -> dict[str, object]:
     window = scores.window
     return {
         "as_of": instants.text_from_us(window.as_of_us),
@@ -231,7 +289,6 @@ def _json(scores: ScoredFiles) -> dict[str, object]:
         "rejected": [
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],
-        "holders": [_holder(row) for row in scores.rows],
     }
 
 

@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from poh_holdmetrics import native, wads
 from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.policies.moves import Move, moves_between
+from poh_holdmetrics.policies.published import published
 from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
 from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
+    from poh_holdmetrics.policy_files import NamedPolicy
     from poh_holdmetrics.validation import Record
     from poh_holdmetrics.windows import Window
 
@@ -46,6 +49,26 @@ class ScoredFiles:
     rows: list[native.Row]
     holders: int
     deficits: list[Deficit]
+    policy: NamedPolicy | None = None
+    """The policy under which the scores are published."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparedFiles:
+    """The same set of files under two policies; None means the scores themselves."""
+
+    window: Window
+    read: int
+    accepted: int
+    rejected: list[tuple[str, int, str]]
+    before: NamedPolicy | None
+    after: NamedPolicy | None
+    moves: list[Move]
+    """The first of those who move."""
+    moved: int
+    holders: int
+    """How many are published by at least one of the two."""
+    deficits: list[Deficit]
 
 
 def score_files(
@@ -56,25 +79,15 @@ def score_files(
     input_format: str = "auto",
     stop_at_refusal: bool = True,
     limit: int | None = None,
+    policy: NamedPolicy | None = None,
 ) -> ScoredFiles:
-    """Read `files` and score them over `window`, natively if `namespace` is given.
+    """Read `files` and score them over `window`, natively if `namespace` is given, and under `policy`.
 
     `limit` is the number of rows returned. Raises `InputError` if a file cannot be read and, with
     `stop_at_refusal`, at the first refused line.
     """
-    engine: native.Aggregator
-    if namespace is None:
-        engine = pure = Aggregator()
-        reader = RowReader(pure.add)
-    else:
-        engine = namespace.Aggregator()
-        reader = RowReader(_recorder(engine))
-    for file in files:
-        for _ in _batches_read(reader, file, input_format):
-            if stop_at_refusal and reader.rejected:
-                name, line, reason = reader.rejected[0]
-                raise InputError(f"{name}: line {line}", reason)
-    snapshot = engine.snapshot(*window)
+    engine, reader = _recorded(files, namespace, input_format, stop_at_refusal=stop_at_refusal)
+    snapshot = _snapshot(engine, policy, window)
     return ScoredFiles(
         window=window,
         read=reader.read,
@@ -83,7 +96,61 @@ def score_files(
         rows=snapshot.rows(limit),
         holders=len(snapshot),
         deficits=[Deficit(*row) for row in engine.deficits(window.as_of_us)],
+        policy=policy,
     )
+
+
+def compare_files(
+    files: Sequence[str],
+    window: Window,
+    before: NamedPolicy | None,
+    after: NamedPolicy | None,
+    *,
+    namespace: native.Namespace | None,
+    input_format: str = "auto",
+    stop_at_refusal: bool = True,
+    limit: int | None = None,
+) -> ComparedFiles:
+    """Read `files` once and compare two leaderboards of them; arguments as for `score_files`."""
+    engine, reader = _recorded(files, namespace, input_format, stop_at_refusal=stop_at_refusal)
+    rows = [_snapshot(engine, policy, window).rows() for policy in (before, after)]
+    moves, holders = moves_between(*rows)
+    return ComparedFiles(
+        window=window,
+        read=reader.read,
+        accepted=reader.accepted,
+        rejected=reader.rejected,
+        before=before,
+        after=after,
+        moves=moves[:limit],
+        moved=len(moves),
+        holders=holders,
+        deficits=[Deficit(*row) for row in engine.deficits(window.as_of_us)],
+    )
+
+
+def _snapshot(
+    engine: native.Aggregator | Aggregator, policy: NamedPolicy | None, window: Window
+) -> native.Snapshot:
+    return engine.snapshot(*window) if policy is None else published(policy.function, engine, window)
+
+
+def _recorded(
+    files: Sequence[str], namespace: native.Namespace | None, input_format: str, *, stop_at_refusal: bool
+) -> tuple[native.Aggregator | Aggregator, RowReader]:
+    engine: native.Aggregator | Aggregator
+    if namespace is None:
+        engine = pure = Aggregator()
+        reader = RowReader(pure.add)
+    else:
+        engine = natively = namespace.Aggregator()
+        reader = RowReader(_recorder(natively))
+    for file in files:
+        for _ in _batches_read(reader, file, input_format):
+            if stop_at_refusal and reader.rejected:
+                name, line, reason = reader.rejected[0]
+                raise InputError(f"{name}: line {line}", reason)
+    return engine, reader
 
 
 def _recorder(engine: native.Aggregator) -> Callable[[Record], None]:

@@ -21,6 +21,8 @@ from poh_holdmetrics.pipeline.sources import read_text
 if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.specs import Spec
 
+#: Defects with which a pipeline can run all the same.
+ADVICE = {"blocks-the-loop", "helper-ignored", "no-handlers", "pattern", "transform-without-source"}
 _CURES = {
     "duplicate-name": "give each pipeline a name of its own",
     "import": "install the package, or put the module beside the file",
@@ -51,7 +53,7 @@ def defects(spec: Spec, arguments: Arguments | None = None) -> list[Defect]:
         if error.file != spec.file or not any(error.line in lines for lines in decorators):
             found.append(_of_load(error))
     else:
-        found += _of_loaded(loaded)
+        found += defects_of_loaded(loaded)
         loaded.drop()
     return sorted(dict.fromkeys(found), key=lambda each: (str(each.file), each.line or 0, each.name))
 
@@ -61,6 +63,11 @@ def _of_load(error: LoadError) -> Defect:
     if problem.endswith(cure):
         problem = problem.removesuffix(cure).removesuffix("; ")
     return Defect(name=error.name, file=error.file, line=error.line, problem=problem, cure=cure)
+
+
+def defects_of_loaded(loaded: Loaded) -> list[Defect]:
+    """The defects of a generation that has been loaded."""
+    return list(_of_loaded(loaded))
 
 
 def _of_loaded(loaded: Loaded) -> Iterator[Defect]:

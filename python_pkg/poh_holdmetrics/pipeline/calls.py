@@ -99,7 +99,7 @@ class HandlerCalls:
         random = Random(self.label)  # noqa: S311 - spreads retries, guards no secret
         self._breaker = breaker or Breaker(backoff=Backoff(random=random))
         self._retry_backoff = retry_backoff or Backoff(random=random, first_seconds=0.2, longest_seconds=30.0)
-        self._log = FailureLog(logging.getLogger(f"poh_holdmetrics.pipeline.{pipeline}"), self.label)
+        self._log = FailureLog(logging.getLogger(f"pipeline.{pipeline}.{handler.name}"), self.label)
         self._is_async = inspect.iscoroutinefunction(handler.function)
         self._running = 0
         self._is_disabled = False

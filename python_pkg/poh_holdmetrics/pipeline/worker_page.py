@@ -1,0 +1,43 @@
+"""A few bytes that a worker process and its parent share: a heartbeat, and which handler was called last.
+
+Written by the worker with plain stores, so that the parent can read them when the worker no longer answers.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+
+PAGE_BYTES = 4096
+_HEARTBEAT = struct.Struct("=Q")
+_HANDLER = struct.Struct("=I")
+_HANDLER_AT = 8
+
+
+class WorkerPage:
+    """The page behind a file descriptor of at least `PAGE_BYTES`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._page = mmap.mmap(descriptor, PAGE_BYTES)
+
+    @property
+    def heartbeat(self) -> int:
+        """A number that grows as long as the worker's loop runs."""
+        return int(_HEARTBEAT.unpack_from(self._page, 0)[0])
+
+    def beat(self) -> None:
+        """Let it grow."""
+        _HEARTBEAT.pack_into(self._page, 0, self.heartbeat + 1)
+
+    @property
+    def handler(self) -> int:
+        """The number of the handler that was called last and has not returned; 0 is none."""
+        return int(_HANDLER.unpack_from(self._page, _HANDLER_AT)[0])
+
+    @handler.setter
+    def handler(self, number: int) -> None:
+        _HANDLER.pack_into(self._page, _HANDLER_AT, number)
+
+    def close(self) -> None:
+        """Release the page."""
+        self._page.close()

@@ -11,14 +11,19 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from handler_support import HandClock, calls_of, handler
+from poh_holdmetrics import AsyncTracker, HoldEvent
 from poh_holdmetrics.pipeline.breaker import Backoff, Breaker
 from poh_holdmetrics.pipeline.calls import Called, NonsenseReturned, Outcome
+from poh_holdmetrics.pipeline.context import Context
 from poh_holdmetrics.pipeline.guard import Guard
+from poh_holdmetrics.pipeline.local import LocalHost
+from poh_holdmetrics.pipeline.state import SharedState
 
 
 @pytest.fixture
@@ -205,6 +210,29 @@ def test_failures_are_retried_with_growing_back_off(guard: Guard) -> None:
     asyncio.run(run())
     assert len(tried) == 3
     assert clock.slept == [1.0, 2.0]
+
+
+def test_a_failed_attempt_leaves_nothing_in_the_context(guard: Guard) -> None:
+    tried: list[int] = []
+
+    def fails(context: Context) -> None:
+        context.emit(
+            HoldEvent(token_id="t", holder_id="h", start=datetime.now(UTC), event_id=f"{len(tried)}")
+        )
+        context.state[f"{len(tried)}"] = 1
+        tried.append(1)
+        if len(tried) < 3:
+            raise ValueError
+
+    async def run() -> None:
+        host = LocalHost(AsyncTracker())
+        context = Context(host, SharedState({}), pipeline="p", handler="h", arguments={})
+        calls, _meter = calls_of(guard, handler(fails, on_error="retry"))
+        assert (await calls.call(context)).outcome is Outcome.DONE
+        assert [each.event_id for each in context.outbox] == ["2"]
+        assert context.state.keep() == {"2": "1"}
+
+    asyncio.run(run())
 
 
 def test_retries_are_bounded(guard: Guard) -> None:

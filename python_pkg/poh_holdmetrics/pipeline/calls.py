@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from poh_holdmetrics.errors import excerpt
 from poh_holdmetrics.pipeline import strays
 from poh_holdmetrics.pipeline.breaker import Backoff, Breaker
+from poh_holdmetrics.pipeline.context import Context
 from poh_holdmetrics.pipeline.failure_log import FailureLog, traceback_text
 from poh_holdmetrics.pipeline.limits import HardLimitExceeded, SoftLimitExceeded
 from poh_holdmetrics.pipeline.worker_threads import StuckCall
@@ -148,6 +149,9 @@ class HandlerCalls:
             self._meter.count("retried")
             await self.back_off(attempt)
             attempt += 1
+            for each in arguments:
+                if isinstance(each, Context):
+                    each.drop()  # What the failed attempt has emitted and changed.
 
     async def items(self, *arguments: object) -> AsyncIterator[Any]:
         """The items of a source, a generator function of either kind; ends early if it fails.

@@ -16,13 +16,14 @@ import sys
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_RESERVED_BYTES = 128 << 20
 
 
 def apply(*, memory_bytes_max: int, processor_seconds_max: float, processes_max: int) -> None:
     """Limit this process; 0 means no limit of processor time."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Address space, of which an interpreter has reserved much more than it uses: so count from here.
-    _lower(resource.RLIMIT_AS, _address_space_bytes() + memory_bytes_max)
+    # Address space, of which an interpreter and each thread reserve much more than they use.
+    _lower(resource.RLIMIT_AS, _address_space_bytes() + memory_bytes_max + _RESERVED_BYTES)
     if processor_seconds_max:
         _lower(resource.RLIMIT_CPU, max(1, int(processor_seconds_max)))
     _lower(resource.RLIMIT_NPROC, _tasks_of_this_user() + processes_max)

@@ -19,6 +19,7 @@ mod order;
 mod published;
 mod questions;
 mod shard;
+mod walk;
 
 pub use batch::{BatchScorer, Lane};
 pub use changes::{ChangedHolder, Restoring};
@@ -28,3 +29,4 @@ pub use held::KeyHeld;
 pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
 pub use published::PublishedScores;
 pub use questions::{KeySegments, Question, Ranking};
+pub use walk::FactsWalk;

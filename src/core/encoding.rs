@@ -60,6 +60,11 @@ impl EventBatch {
         }
     }
 
+    /// A batch of `count` events that are encoded in `bytes`.
+    pub(crate) const fn from_encoded(bytes: Vec<u8>, count: u32) -> Self {
+        Self { bytes, count }
+    }
+
     /// Adds one event.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::journal::JournalError;
-use crate::state::StateError;
+use crate::state::{CursorError, StateError};
 
 /// Why an engine cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,10 @@ pub enum OpenError {
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The file of the state.
+    /// The file of cursors.
+    #[error(transparent)]
+    Cursors(#[from] CursorError),
+    /// A file of the data folder.
     #[error("{}: cannot be {action}", path.display())]
     Io {
         /// The file or folder.

@@ -1,5 +1,5 @@
 //! The thread that writes the state in the background, and then removes the journal segments that it
-//! covers.
+//! covers and that no consumer of the feed needs.
 //!
 //! After a failure the state only lags behind: the journal keeps the events that it does not cover, and
 //! the next attempt writes the same keys.
@@ -14,6 +14,7 @@ use tracing::{debug, error, warn};
 
 use super::entry_batch::EntryBatch;
 use super::error::OpenError;
+use super::feed::Feed;
 use super::progress::{Lag, PoisonOnPanic, Progress};
 use super::state_file::StateFile;
 use crate::core::key::PARTS;
@@ -33,6 +34,8 @@ pub(super) struct Flusher {
     pub(super) progress: Arc<Progress>,
     pub(super) journal: Arc<Journal>,
     pub(super) state: StateFile,
+    /// Its consumers keep the journal, too.
+    pub(super) feed: Arc<Feed>,
     /// Number of the last event that the state covers.
     pub(super) covered: Arc<AtomicU64>,
     /// See [`crate::config::Store::state_lag_bytes_max`].
@@ -112,7 +115,8 @@ impl Flusher {
                 return Err(());
             }
         }
-        if let Err(error) = self.journal.delete_covered(sequence) {
+        let removable = self.feed.keep_after(sequence);
+        if let Err(error) = self.journal.delete_covered(removable) {
             warn!(error = %error_line(&error), "Journal segments that the state covers were not removed.");
         }
         Ok(())

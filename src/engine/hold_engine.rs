@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::error::OpenError;
 use super::event_limits::EventLimits;
 use super::event_queue::{BatchSink, EventQueue, MemorySink};
-use super::feed::Feed;
+use super::feed::{Feed, StoredFeed};
 use super::flusher::Flusher;
 use super::gate::{Gates, RowBatch, SubmittedRows};
 use super::options::{Durability, Options};
@@ -23,7 +23,7 @@ use super::validator::Validator;
 use crate::aggregator::HoldAggregator;
 use crate::core::{EventBatch, Micros};
 use crate::journal::{self, FolderLock, Journal, Writer};
-use crate::telemetry::metrics::EngineGauges;
+use crate::telemetry::metrics::{ConsumerGauges, EngineGauges};
 
 /// The service without a network protocol, shared by reference. Closed when it is dropped.
 pub struct Engine {
@@ -92,8 +92,8 @@ impl Engine {
             ),
             limits: EventLimits::new(&intake),
             gates: Gates::new(Arc::clone(&progress.metrics)),
+            feed: Arc::new(Feed::new(Arc::clone(&progress), Arc::clone(&clock), None)),
             clock,
-            feed: Arc::new(Feed::new(Arc::clone(&progress))),
             progress,
             threads: Mutex::new(Some(Threads {
                 applier: applier.thread,
@@ -114,6 +114,7 @@ impl Engine {
             intake,
             retry_after,
             recent_bytes_max,
+            lag_bytes_max,
             metrics,
             ..
         } = options;
@@ -142,8 +143,17 @@ impl Engine {
         };
         let writer = Writer::start(recovered.appender, results);
         let sink = BatchSink::Journal(writer.map_err(OpenError::Thread)?);
+        let stored = StoredFeed {
+            journal: Arc::clone(&recovered.journal),
+            file: recovered.cursor_file,
+            contents: recovered.cursors,
+            lag_bytes_max,
+        };
+        let feed = Feed::new(Arc::clone(&progress), Arc::clone(&clock), Some(stored));
+        let feed = Arc::new(feed);
         let flusher = Flusher {
             progress: Arc::clone(&progress),
+            feed: Arc::clone(&feed),
             journal: Arc::clone(&recovered.journal),
             state: recovered.state,
             covered: Arc::clone(&covered),
@@ -161,7 +171,7 @@ impl Engine {
             limits: EventLimits::new(&intake),
             gates: Gates::new(Arc::clone(&progress.metrics)),
             clock,
-            feed: Arc::new(Feed::new(Arc::clone(&progress))),
+            feed,
             progress,
             threads: Mutex::new(Some(Threads {
                 applier: applier.thread,
@@ -361,6 +371,8 @@ impl Engine {
             queue_bytes: queue_bytes as u64,
             queue_bytes_max: queue_bytes_max as u64,
             condition: self.condition().name(),
+            feed_lag_bytes_max: self.feed.lag_bytes_max(),
+            consumers: self.consumer_gauges(),
             ..EngineGauges::default()
         };
         if let Some(stored) = &self.stored {
@@ -372,6 +384,18 @@ impl Engine {
             gauges.state_lag_seconds = self.progress.backlog.lag().age().as_secs_f64();
         }
         gauges
+    }
+
+    fn consumer_gauges(&self) -> Vec<ConsumerGauges> {
+        let reports = self.feed.consumers().into_iter();
+        let gauges = reports.map(|report| ConsumerGauges {
+            name: report.name,
+            lag_events: report.lag_events,
+            lag_bytes: report.lag_bytes,
+            lag_seconds: report.lag_seconds,
+            is_detached: report.is_detached,
+        });
+        gauges.collect()
     }
 
     /// Stops accepting events, waits until everything in the queue is acknowledged, flushes the state
@@ -394,6 +418,7 @@ impl Engine {
         if let Some(flusher) = threads.flusher {
             let _ = flusher.join();
         }
+        self.feed.close();
     }
 }
 

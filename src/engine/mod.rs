@@ -9,6 +9,7 @@
 mod answer;
 mod applier;
 mod clock;
+mod data_folder;
 mod entry_batch;
 mod error;
 mod event_limits;

@@ -1,5 +1,5 @@
-//! Loads a data folder into memory: takes its lock, loads the state, and replays the rest of the
-//! journal.
+//! Loads a data folder into memory: takes its lock, loads cursors and state, and replays the rest of
+//! the journal.
 //!
 //! Facts are sets, so the state may already contain events that are replayed, and several threads may
 //! apply frames in any order. Damage is an error, or is salvaged if the options say so; what is lost
@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use super::applier::decode;
 use super::clock::Clock;
 use super::error::OpenError;
+use super::feed::CursorFile;
 use super::options::Options;
 use super::state_file::StateFile;
 use crate::aggregator::HoldAggregator;
@@ -23,7 +24,7 @@ use crate::core::encoding::claims;
 use crate::journal::{
     self, Appender, EventFrame, FolderLock, Journal, JournalError, JournalOptions, OpenedJournal,
 };
-use crate::state::{Entry, StateError};
+use crate::state::{CursorContents, Entry, StateError};
 
 /// The folder of the journal, in the data folder.
 pub(crate) const JOURNAL_FOLDER: &str = "journal";
@@ -38,6 +39,9 @@ pub(super) struct Recovered {
     pub(super) journal: Arc<Journal>,
     pub(super) appender: Appender,
     pub(super) state: StateFile,
+    pub(super) cursor_file: CursorFile,
+    /// What is in it.
+    pub(super) cursors: CursorContents,
     /// Number of the last event that the state covers.
     pub(super) covered: u64,
     /// Bytes that were replayed.
@@ -58,6 +62,11 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     let folder = options.store.data_dir.as_path();
     let lock = FolderLock::take(&*options.vfs, folder, clock.now())?;
     let started = Instant::now();
+    let (cursor_file, cursors) = if options.salvages {
+        CursorFile::salvage(&options.vfs, folder)?
+    } else {
+        CursorFile::open(&options.vfs, folder)?
+    };
     let loaded = load_state(folder, options)?;
     let opened = open_journal(folder, options, loaded.applied)?;
     let size = opened.journal.size();
@@ -87,6 +96,8 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
         journal: opened.journal,
         appender: opened.appender,
         state: loaded.state,
+        cursor_file,
+        cursors,
         covered: loaded.applied,
         replayed_bytes: replayed.bytes,
     })
@@ -103,7 +114,7 @@ fn load_state(folder: &Path, options: &Options) -> Result<Loaded, OpenError> {
 }
 
 fn load(folder: &Path, options: &Options, is_incomplete: bool) -> Result<Loaded, OpenError> {
-    let state = StateFile::open(Arc::clone(&options.vfs), folder)?;
+    let state = StateFile::open(&options.vfs, folder)?;
     let aggregator = HoldAggregator::new();
     let mut applied = 0;
     if let Some(store) = state.store() {

@@ -2,14 +2,13 @@
 //!
 //! A new file gets its name only once it is complete, so a crash never leaves an incomplete one.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tracing::{error, warn};
 
+use super::data_folder::DataFolder;
 use super::error::OpenError;
-use super::vfs_backend::VfsBackend;
 use crate::journal::Vfs;
 use crate::state::{self, Entry, Salvaged, Store};
 
@@ -24,21 +23,19 @@ const DAMAGED: &str = "state.redb.damaged-";
 
 /// The state of a folder, which need not exist yet. The caller holds the lock of the folder.
 pub(super) struct StateFile {
-    vfs: Arc<dyn Vfs>,
-    folder: PathBuf,
+    folder: DataFolder,
     store: Option<Store>,
 }
 
 impl StateFile {
     /// Opens the state of `folder`, if it exists; the first write creates it.
-    pub(super) fn open(vfs: Arc<dyn Vfs>, folder: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open(vfs: &Arc<dyn Vfs>, folder: &Path) -> Result<Self, OpenError> {
         let mut state = Self {
-            vfs,
-            folder: folder.to_owned(),
+            folder: DataFolder::new(vfs, folder),
             store: None,
         };
         state.complete()?;
-        if state.names()?.iter().any(|name| name == STATE_FILE) {
+        if state.folder.has(STATE_FILE)? {
             state.store = Some(state.open_store()?);
         }
         Ok(state)
@@ -68,21 +65,15 @@ impl StateFile {
     /// Replaces a damaged state by what is readable of it, and renames the damaged file.
     pub(super) fn salvage(vfs: &Arc<dyn Vfs>, folder: &Path) -> Result<Salvaged, OpenError> {
         let state = Self {
-            vfs: Arc::clone(vfs),
-            folder: folder.to_owned(),
+            folder: DataFolder::new(vfs, folder),
             store: None,
         };
-        let path = folder.join(STATE_FILE);
-        let damaged = state.file(&path, VfsBackend::open)?;
-        let fresh = state.file(&folder.join(NEW), VfsBackend::create)?;
-        let salvaged = state::salvage(damaged, fresh, &path)?;
-        let names = state.names()?;
-        let damaged_name = (1..=u32::MAX)
-            .map(|number| format!("{DAMAGED}{number}"))
-            .find(|name| !names.contains(name))
-            .expect("a free number");
-        state.rename(NEW, STATE_FILE_SALVAGED)?;
-        state.rename(STATE_FILE, &damaged_name)?;
+        let damaged = state.folder.open(STATE_FILE)?;
+        let fresh = state.folder.create(NEW)?;
+        let salvaged = state::salvage(damaged, fresh, &state.folder.path_of(STATE_FILE))?;
+        let damaged_name = state.folder.free_name(DAMAGED)?;
+        state.folder.rename(NEW, STATE_FILE_SALVAGED)?;
+        state.folder.rename(STATE_FILE, &damaged_name)?;
         state.complete()?;
         warn!(
             kept = salvaged.kept,
@@ -101,57 +92,24 @@ impl StateFile {
 
     /// Performs the last step of a salvage.
     fn complete(&self) -> Result<(), OpenError> {
-        let names = self.names()?;
-        let has = |wanted: &str| names.iter().any(|name| name == wanted);
-        if has(STATE_FILE_SALVAGED) && !has(STATE_FILE) {
-            self.rename(STATE_FILE_SALVAGED, STATE_FILE)?;
+        if self.folder.has(STATE_FILE_SALVAGED)? && !self.folder.has(STATE_FILE)? {
+            self.folder.rename(STATE_FILE_SALVAGED, STATE_FILE)?;
         }
         Ok(())
     }
 
     fn open_or_create(&self) -> Result<Store, OpenError> {
-        if self.names()?.iter().any(|name| name == STATE_FILE) {
+        if self.folder.has(STATE_FILE)? {
             return self.open_store();
         }
-        let file = self.file(&self.folder.join(NEW), VfsBackend::create)?;
-        let store = Store::open(file, &self.folder.join(STATE_FILE))?;
-        self.rename(NEW, STATE_FILE)?;
+        let file = self.folder.create(NEW)?;
+        let store = Store::open(file, &self.folder.path_of(STATE_FILE))?;
+        self.folder.rename(NEW, STATE_FILE)?;
         Ok(store)
     }
 
     fn open_store(&self) -> Result<Store, OpenError> {
-        let path = self.folder.join(STATE_FILE);
-        let file = self.file(&path, VfsBackend::open)?;
-        Ok(Store::open(file, &path)?)
-    }
-
-    fn file(
-        &self,
-        path: &Path,
-        open: fn(&dyn Vfs, &Path) -> io::Result<VfsBackend>,
-    ) -> Result<VfsBackend, OpenError> {
-        open(&*self.vfs, path).map_err(io_error(path, "opened"))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<(), OpenError> {
-        let (from, to) = (self.folder.join(from), self.folder.join(to));
-        let renamed = self.vfs.rename(&from, &to);
-        renamed.map_err(io_error(&from, "renamed"))?;
-        let synced = self.vfs.sync_folder(&self.folder);
-        synced.map_err(io_error(&self.folder, "synced"))
-    }
-
-    fn names(&self) -> Result<Vec<String>, OpenError> {
-        let names = self.vfs.list(&self.folder);
-        names.map_err(io_error(&self.folder, "listed"))
-    }
-}
-
-fn io_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> OpenError {
-    let path = path.to_owned();
-    move |source| OpenError::Io {
-        path,
-        action,
-        source,
+        let file = self.folder.open(STATE_FILE)?;
+        Ok(Store::open(file, &self.folder.path_of(STATE_FILE))?)
     }
 }

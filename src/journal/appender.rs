@@ -88,6 +88,7 @@ impl Appender {
     /// Continues an existing journal.
     pub(super) fn at(journal: Arc<Journal>, position: WritePosition) -> Self {
         let bytes = journal.options.segment_bytes;
+        journal.advance(position.next - 1, position.end);
         Self {
             preallocation: Preallocation::new(Arc::clone(&journal.vfs), &journal.folder, bytes),
             journal,
@@ -148,7 +149,7 @@ impl Appender {
         let written = self.ensure_space(extent(payload_bytes)).and_then(|()| {
             let first = self.position.next;
             let (bytes, sync) = self.write(FrameKind::Events, count)?;
-            self.journal.advance(self.position.next - 1);
+            self.advance();
             Ok(Written { first, bytes, sync })
         });
         self.full_since = match written {
@@ -163,7 +164,7 @@ impl Appender {
         self.buffer.begin();
         self.ensure_space(extent(0))?;
         self.write(FrameKind::Lost, count)?;
-        self.journal.advance(self.position.next - 1);
+        self.advance();
         Ok(())
     }
 
@@ -187,6 +188,12 @@ impl Appender {
             Ok(()) | Err(AppendError::DiskFull | AppendError::NoDescriptors) => Ok(()),
             Err(AppendError::Failed(error)) => Err(error),
         }
+    }
+
+    /// Publishes that everything up to the end is durable.
+    fn advance(&self) {
+        let last = self.position.next - 1;
+        self.journal.advance(last, self.position.end);
     }
 
     /// Writes the frame in the buffer to the end and syncs it.

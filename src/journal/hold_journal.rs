@@ -37,6 +37,8 @@ pub struct Journal {
     segments: Mutex<VecDeque<SegmentFile>>,
     /// Number of the last durable event.
     last: AtomicU64,
+    /// Bytes of the last segment up to the end of its last frame.
+    used: AtomicU64,
     /// Held while segments are removed.
     removal: Mutex<()>,
 }
@@ -81,6 +83,7 @@ impl Journal {
             options,
             segments: Mutex::new(segments),
             last: AtomicU64::new(last),
+            used: AtomicU64::new(0),
             removal: Mutex::new(()),
         })
     }
@@ -123,6 +126,52 @@ impl Journal {
         Ok(removed)
     }
 
+    /// Size of the segments that [`Self::delete_covered`] would remove.
+    #[must_use]
+    pub fn covered_bytes(&self, applied: u64) -> u64 {
+        let segments = self.lock();
+        let following = segments.iter().skip(1);
+        let covered = segments.iter().zip(following);
+        let covered = covered.take_while(|(_, next)| next.first <= applied.saturating_add(1));
+        covered.map(|(segment, _)| segment.bytes).sum()
+    }
+
+    /// About how many bytes the events after number `position` take; within a segment, all events count as
+    /// equally large.
+    #[must_use]
+    pub fn bytes_after(&self, position: u64) -> u64 {
+        let segments = self.lock();
+        let next = self.last_sequence() + 1;
+        let mut bytes = 0;
+        for (place, segment) in segments.iter().enumerate() {
+            let following = segments.get(place + 1);
+            let end = following.map_or(next, |following| following.first);
+            let used = following.map_or(self.used.load(Ordering::Acquire), |_| segment.bytes);
+            let events = end.saturating_sub(segment.first);
+            let after = end.saturating_sub(segment.first.max(position.saturating_add(1)));
+            if events > 0 {
+                let part = u128::from(used) * u128::from(after) / u128::from(events);
+                bytes += u64::try_from(part).unwrap_or(u64::MAX);
+            }
+        }
+        bytes
+    }
+
+    /// The segment that contains an event, or will, and the number of the first event of the one after it;
+    /// `None` if it was removed.
+    pub(super) fn segment_with(&self, sequence: u64) -> Option<(SegmentFile, Option<u64>)> {
+        let segments = self.lock();
+        let after = segments.partition_point(|segment| segment.first <= sequence);
+        let segment = *segments.get(after.checked_sub(1)?)?;
+        Some((segment, segments.get(after).map(|next| next.first)))
+    }
+
+    /// Whether a segment was removed; waits for a removal that is in progress.
+    pub(super) fn is_removed(&self, index: u64) -> bool {
+        let _removal = self.removal.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock().iter().all(|segment| segment.index != index)
+    }
+
     /// How large it is.
     #[must_use]
     pub fn size(&self) -> JournalSize {
@@ -141,8 +190,9 @@ impl Journal {
         self.last.load(Ordering::Acquire)
     }
 
-    /// Records that the events up to `last` are durable.
-    pub(super) fn advance(&self, last: u64) {
+    /// Records that the events up to `last` are durable, in a segment that is `used` up to this offset.
+    pub(super) fn advance(&self, last: u64, used: u64) {
+        self.used.store(used, Ordering::Release);
         self.last.store(last, Ordering::Release);
     }
 

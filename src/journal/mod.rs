@@ -3,7 +3,7 @@
 //! It treats events as bytes and a count, and does not apply them. Read in this order: `vfs` (the file
 //! system as a trait), `frame` and `segment` (the format), `scan` (a torn tail or damage), `survey`
 //! (all segments), `open` and `hold_journal` (opening, replay), `appender` and `preallocation` (one
-//! frame, one segment), `writer` (group commit), `readable` and `salvage` (damaged journals).
+//! frame, one segment), `writer` (group commit), `tail` (reading while it is written), `readable` and `salvage` (damaged journals).
 //! `docs/journal-format.md` specifies the bytes.
 
 mod appender;
@@ -22,6 +22,7 @@ mod salvage;
 mod scan;
 mod segment;
 mod survey;
+mod tail;
 mod vfs;
 mod writer;
 
@@ -36,5 +37,6 @@ pub use real::RealVfs;
 pub use salvage::{SalvagedJournal, salvage};
 pub use survey::EventFrame;
 pub(crate) use survey::{SegmentState, SegmentSurvey, Survey, survey};
+pub use tail::{TailRead, TailReader};
 pub use vfs::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
 pub use writer::{CommitHandler, CommittedFrame, Submission, Writer, WriterCondition};

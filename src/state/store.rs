@@ -265,11 +265,11 @@ fn count(entry: &Entry<'_>) -> u64 {
 }
 
 /// The error for an entry that was changed since it was written and is to be replaced.
-fn changed() -> redb::Error {
+pub(super) fn changed() -> redb::Error {
     redb::Error::Corrupted(Defect::Entry.to_string())
 }
 
-fn damaged(path: &Path, defect: Defect) -> StateError {
+pub(super) fn damaged(path: &Path, defect: Defect) -> StateError {
     StateError::Damaged {
         path: path.to_owned(),
         defect,
@@ -277,7 +277,7 @@ fn damaged(path: &Path, defect: Defect) -> StateError {
 }
 
 /// Separates damage from the other errors of redb.
-fn refused(path: &Path, action: &'static str, error: redb::Error) -> StateError {
+pub(super) fn refused(path: &Path, action: &'static str, error: redb::Error) -> StateError {
     match error {
         redb::Error::Corrupted(what) => damaged(path, Defect::Pages(what)),
         redb::Error::Io(source) if source.kind() == std::io::ErrorKind::InvalidData => {

@@ -13,6 +13,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+pub use super::feed_metrics::{ConsumerGauges, FeedMetrics};
 use super::gate_metrics::GateFamilies;
 pub use super::gate_metrics::GateMetrics;
 use super::pipeline_metrics::PipelineMetrics;
@@ -52,7 +53,7 @@ const CONNECTION_REASONS: [&str; 3] = ["address", "handshake", "silent"];
 const RELOAD_RESULTS: [&str; 2] = ["ok", "failed"];
 
 /// The gauges of an engine, read at each scrape.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EngineGauges {
     /// Number of the last applied event.
     pub sequence: u64,
@@ -78,6 +79,10 @@ pub struct EngineGauges {
     pub state_lag_seconds: f64,
     /// "ready", "`disk_full`", "poisoned" or "closing".
     pub condition: &'static str,
+    /// Bytes of the journal that are kept for a consumer of the feed that lags.
+    pub feed_lag_bytes_max: u64,
+    /// The consumers of the feed.
+    pub consumers: Vec<ConsumerGauges>,
 }
 
 type Source = Box<dyn Fn() -> EngineGauges + Send + Sync>;
@@ -102,6 +107,8 @@ pub struct Metrics {
     pub state_flush: Histogram,
     /// Flushes of the state that failed and will be repeated.
     pub state_flush_failures: IntCounter,
+    /// What the consumers of the feed do.
+    pub feed: FeedMetrics,
     question: HistogramVec,
     grpc_requests: IntCounterVec,
     grpc_request: HistogramVec,
@@ -184,6 +191,7 @@ impl Metrics {
                 "holdmetrics_state_flush_failures_total",
                 "Writes of the state that failed; the journal keeps all events until one succeeds.",
             ),
+            feed: FeedMetrics::new(&mut registrar),
             question: registrar.histograms(
                 "holdmetrics_question_seconds",
                 &["question"],
@@ -306,7 +314,9 @@ impl Metrics {
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
         if let Some(source) = self.source.get() {
-            self.gauges.set(&source());
+            let values = source();
+            self.gauges.set(&values);
+            self.feed.set(values.feed_lag_bytes_max, &values.consumers);
         }
         self.registry.gather()
     }

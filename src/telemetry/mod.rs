@@ -5,6 +5,7 @@
 //! traces a single request. It imports no other module of the crate but the helper for error texts.
 
 pub(crate) mod call;
+mod feed_metrics;
 mod gate_metrics;
 pub(crate) mod log;
 pub mod metrics;

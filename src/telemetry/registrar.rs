@@ -3,7 +3,7 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
 };
 
@@ -87,6 +87,16 @@ impl Registrar {
     pub(super) fn gauge_of_seconds(&mut self, name: &'static str, help: &'static str) -> Gauge {
         let made = Gauge::new(name, help);
         self.add(made, name, "gauge", &[], help)
+    }
+
+    pub(super) fn gauges_of_seconds(
+        &mut self,
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> GaugeVec {
+        let made = GaugeVec::new(Opts::new(name, help), labels);
+        self.add(made, name, "gauge", labels, help)
     }
 
     pub(super) fn gauges(

@@ -12,6 +12,8 @@ mod naive;
 mod rule_gate;
 
 mod feed;
+mod feed_cursors;
+mod feed_journal;
 mod folder;
 mod gate;
 mod history;

@@ -92,6 +92,7 @@ fn the_dashboard_names_only_metrics_that_exist_and_shows_nearly_all() {
         "holdmetrics_build_info",
         "holdmetrics_certificate_expiry_timestamp_seconds",
         "holdmetrics_certificate_reloads_total",
+        "holdmetrics_feed_lag_events",
         "holdmetrics_grpc_request_seconds",
         "holdmetrics_http_request_seconds",
         "holdmetrics_journal_segments",

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use poh_holdmetrics_rust::telemetry::metrics::ConsumerGauges;
 use poh_holdmetrics_rust::telemetry::{EngineGauges, Metrics};
 
 /// Metrics with a value in every family.
@@ -31,6 +32,14 @@ fn busy() -> Metrics {
         holders: 3,
         state_lag_seconds: 1.5,
         condition: "disk_full",
+        feed_lag_bytes_max: 100,
+        consumers: vec![ConsumerGauges {
+            name: "tiers/events".into(),
+            lag_events: 9,
+            lag_bytes: 80,
+            lag_seconds: 0.5,
+            is_detached: true,
+        }],
         ..EngineGauges::default()
     });
     metrics
@@ -117,6 +126,10 @@ fn gauges_are_read_at_each_scrape() {
             "holdmetrics_sequence 7",
             "holdmetrics_holders 3",
             "holdmetrics_state_lag_seconds 1.5",
+            "holdmetrics_feed_lag_limit_bytes 100",
+            "holdmetrics_feed_lag_events{consumer=\"tiers/events\"} 9",
+            "holdmetrics_feed_lag_seconds{consumer=\"tiers/events\"} 0.5",
+            "holdmetrics_feed_detached{consumer=\"tiers/events\"} 1",
             "holdmetrics_condition{condition=\"disk_full\"} 1",
             "holdmetrics_condition{condition=\"ready\"} 0",
         ],

@@ -37,13 +37,26 @@ impl FeedBatch {
     /// The events from number `first` on of frames in order, of which the first one contains `first`.
     pub(super) fn of_frames(first: u64, frames: Vec<Arc<Frame>>) -> Self {
         let begin = frames.first().map_or(first, |frame| frame.first);
+        // Events that a salvage noted as lost are before the first frame.
+        let first = first.max(begin);
         let last = frames.last().map_or(first, |frame| frame.last());
         Self {
             first,
             last,
             origin: Origin::Journal,
-            skipped: usize::try_from(first.saturating_sub(begin)).unwrap_or(usize::MAX),
+            skipped: usize::try_from(first - begin).unwrap_or(usize::MAX),
             frames,
+        }
+    }
+
+    /// Facts of a copy that began after event `sequence`.
+    pub(super) fn of_facts(sequence: u64, facts: EventBatch, is_last: bool) -> Self {
+        Self {
+            first: sequence,
+            last: if is_last { sequence } else { sequence - 1 },
+            origin: Origin::Facts,
+            frames: vec![Arc::new(Frame::new(sequence, vec![facts]))],
+            skipped: 0,
         }
     }
 

@@ -49,6 +49,14 @@ pub enum FeedError {
     /// The engine is closed.
     #[error("the server is shutting down")]
     Closed,
+    /// The thread that reads for consumers cannot be started.
+    #[error(
+        "consumer: a thread cannot be started ({reason}): end other processes, or raise their limit"
+    )]
+    Thread {
+        /// What the operating system says.
+        reason: Arc<str>,
+    },
     /// The file of cursors cannot be written; a later attempt may succeed.
     #[error("the cursor was not written ({reason}): commit again later")]
     NotWritten {

@@ -1,24 +1,32 @@
 //! The feed: what was acknowledged, in the order of the journal, for any number of named consumers.
 //!
 //! Acknowledgements never wait for a consumer. Read in this order: `batch` (what a consumer gets), `recent`
-//! (frames in memory), `ledger` (cursors and the states of pipelines), `hold_feed` (the public face),
-//! `consumer` (one reader).
+//! (frames in memory), `hold_feed` (the public face), `consumer` (one reader), `reader` and `facts` (what
+//! consumers get that are not current), `ledger` (cursors and the states of pipelines), `committer` and
+//! `cursor_file` (how they become durable).
 
 mod batch;
+mod committer;
 mod consumer;
+mod cursor_file;
 mod error;
+mod facts;
 mod hold_feed;
 mod ledger;
+mod reader;
 mod recent;
 mod report;
 
 pub use batch::{FeedBatch, Origin};
+pub use committer::CommitFuture;
 pub use consumer::Consumer;
 pub use error::FeedError;
-pub use hold_feed::{CommitFuture, Feed};
+pub use hold_feed::Feed;
 pub use report::ConsumerReport;
 
 pub(super) use batch::Frame;
+pub(crate) use cursor_file::CursorFile;
+pub(super) use hold_feed::StoredFeed;
 pub(super) use recent::Recent;
 
 /// Where a consumer without a stored cursor begins.

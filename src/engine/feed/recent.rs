@@ -5,12 +5,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::batch::Frame;
+
+/// Time between two events whose age is known.
+const AGES_EVERY: Duration = Duration::from_millis(100);
+/// Most events whose age is known; beyond that, every second one is forgotten.
+const AGES_MAX: usize = 4_096;
 
 /// Frames shared by all consumers.
 pub(in crate::engine) struct Recent {
@@ -27,6 +33,9 @@ struct Ring {
     /// Number of the last event that was added, whether or not it was kept.
     last: u64,
     readers: usize,
+    /// Numbers of some events, in order, and when they were added.
+    ages: VecDeque<(u64, Instant)>,
+    began: Instant,
 }
 
 /// What is in memory for a reader.
@@ -50,6 +59,8 @@ impl Recent {
                 bytes_max,
                 last,
                 readers: 0,
+                ages: VecDeque::new(),
+                began: Instant::now(),
             }),
             changed: Notify::new(),
         }
@@ -59,6 +70,7 @@ impl Recent {
     pub(in crate::engine) fn push(&self, frame: Frame) {
         let mut ring = self.ring.lock();
         ring.last = frame.last();
+        ring.note_age(frame.first);
         if ring.readers == 0 {
             return;
         }
@@ -127,6 +139,20 @@ impl Recent {
         is_whole.then(|| bytes.sum())
     }
 
+    /// Time since the event after number `position` was added, to a tenth of a second; counted from the
+    /// beginning if it was there before. Zero if there is none.
+    pub(super) fn age_of_event_after(&self, position: u64) -> Duration {
+        let ring = self.ring.lock();
+        if position >= ring.last {
+            return Duration::ZERO;
+        }
+        let after = ring
+            .ages
+            .partition_point(|(first, _)| *first <= position + 1);
+        let known = after.checked_sub(1).and_then(|place| ring.ages.get(place));
+        known.map_or(ring.began, |(_, at)| *at).elapsed()
+    }
+
     /// Resolves at the next frame or the next [`Self::wake`], counted from this call.
     pub(super) fn changed(&self) -> Notified<'_> {
         self.changed.notified()
@@ -135,5 +161,26 @@ impl Recent {
     /// Wakes all that wait.
     pub(in crate::engine) fn wake(&self) {
         self.changed.notify_waiters();
+    }
+}
+
+impl Ring {
+    fn note_age(&mut self, first: u64) {
+        let now = Instant::now();
+        if self
+            .ages
+            .back()
+            .is_some_and(|(_, at)| now - *at < AGES_EVERY)
+        {
+            return;
+        }
+        if self.ages.len() == AGES_MAX {
+            let mut place = 0_usize;
+            self.ages.retain(|_| {
+                place += 1;
+                place % 2 == 1
+            });
+        }
+        self.ages.push_back((first, now));
     }
 }

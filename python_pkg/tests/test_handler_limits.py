@@ -45,6 +45,9 @@ class _Named:
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[object]] = set()
 
+    def interrupted(self) -> None:
+        """Expected."""
+
     def stuck(self, seconds: float, where: str) -> None:
         raise AssertionError(f"stuck for {seconds} s in {where}")
 

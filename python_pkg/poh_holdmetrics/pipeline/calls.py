@@ -105,6 +105,7 @@ class HandlerCalls:
         self._running = 0
         self._is_disabled = False
         self._stuck_at = ""
+        self._was_interrupted = False
         self._lost: threading.Event | None = None
         self._enabled = asyncio.Event()
         self._is_return_noted = False
@@ -186,6 +187,10 @@ class HandlerCalls:
             self._log.warn("task %s cannot be cancelled", task.get_name())
         self._meter.state("stopped")
 
+    def interrupted(self) -> None:
+        """Remember that a call went over its limit, in case that it hides the exception."""
+        self._was_interrupted = True
+
     def stuck(self, seconds: float, where: str) -> None:
         """Name the handler as the one in which a thread is stuck; see `limits`."""
         self._stuck_at = f"stuck for {seconds:.1f} s in {_last_line(where)}"
@@ -205,6 +210,9 @@ class HandlerCalls:
             return self._failed(error)
         else:
             self._meter.end(events)
+            if self._was_interrupted:
+                self._meter.count("timed_out")
+                self._log.warn("took longer than its limit, and swallows the exception that interrupts it")
             if self._breaker.failures:
                 self._breaker.succeeded()
                 self._meter.state("running")
@@ -212,6 +220,7 @@ class HandlerCalls:
                 self._note_return(value)
             return Called(Outcome.DONE, value)
         finally:
+            self._was_interrupted = False
             self._running -= 1
             if not self._running:
                 self._look_for_strays()

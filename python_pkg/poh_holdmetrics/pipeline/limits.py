@@ -73,6 +73,9 @@ class Watched(Protocol):
     def is_closed(self) -> bool:
         """Whether the handler is unloaded, so that nothing of it may go on."""
 
+    def interrupted(self) -> None:
+        """The exception was raised in its call. Called in the watcher's thread."""
+
     def stuck(self, seconds: float, where: str) -> None:
         """The call does not end; `where` is its stack. Called in the watcher's thread, once a call."""
 
@@ -111,6 +114,7 @@ class Slot:
                 return False
             self.raised = True
             _raise(self.thread_id, HardLimitExceeded)
+            watched.interrupted()
             is_stuck = over >= STUCK_SECONDS and not self.is_reported
             self.is_reported |= is_stuck
         if is_stuck:

@@ -63,6 +63,9 @@ class _Call:
     def is_closed(self) -> bool:
         return self.watched.is_closed
 
+    def interrupted(self) -> None:
+        self.watched.interrupted()
+
     def stuck(self, seconds: float, where: str) -> None:
         if self.threads.lose(self):
             self.watched.stuck(seconds, where)

@@ -5,6 +5,7 @@
     ├── InputError (also ValueError)         a file or an argument cannot be used
     ├── ConfigError (also ValueError)        a setting is unknown or has an invalid value
     ├── StoreFull                            a bounded store has reached its bound
+    ├── ServiceError                         the service did not do what a pipeline asked for
     └── NativeError (also ImportError)       native code was found and cannot be used
 
 Catches nothing and logs nothing; the functions that raise each class say so.
@@ -59,6 +60,10 @@ class StoreFull(HoldMetricsError):  # noqa: N818 - a state of the store, named a
         """`events` is how many are held, `given` how many were to be added, `events_max` the bound."""
         super().__init__(f"store holds {events} of at most {events_max} events; {given} more do not fit")
         self.events_max = events_max
+
+
+class ServiceError(HoldMetricsError):
+    """The service did not do what a pipeline asked for: its text says why."""
 
 
 class NativeError(HoldMetricsError, ImportError):

@@ -38,6 +38,7 @@ LAYERS: list[set[str]] = [
         "pipeline.defects",
         "pipeline.definition",
         "pipeline.delivery",
+        "pipeline.embedded_host",
         "pipeline.event_follower",
         "pipeline.failure_log",
         "pipeline.file_watch",

@@ -127,12 +127,16 @@ fn of_python(cause: &(dyn Error + 'static)) -> Option<u8> {
     use crate::host::audit::AuditError;
     use crate::host::interpreter::BootError;
     use crate::host::invocation::InvocationError;
+    use crate::host::pipeline::StartError;
     use crate::host::runtime::RuntimeError;
     use crate::host::scripts::MissingPackage;
 
     if cause.is::<InvocationError>() {
         Some(BAD_INPUT)
-    } else if cause.is::<RuntimeError>() || cause.is::<BootError>() || cause.is::<MissingPackage>()
+    } else if cause.is::<RuntimeError>()
+        || cause.is::<BootError>()
+        || cause.is::<MissingPackage>()
+        || cause.is::<StartError>()
     {
         Some(NO_PYTHON)
     } else if let Some(AuditError::Interrupted) = cause.downcast_ref() {

@@ -13,6 +13,7 @@ mod interrupt;
 mod journal;
 mod keys;
 mod load;
+mod pipeline;
 mod progress;
 mod python;
 mod run;
@@ -77,6 +78,8 @@ enum Command {
     /// Write seeded synthetic events: holds, marks or transfers
     #[command(after_help = EXIT_CODES)]
     Generate(generate::Arguments),
+    /// Write, check and test pipelines, and ask a running service about its own
+    Pipeline(pipeline::Arguments),
     /// Run a Python script inside this process
     #[command(after_help = TWO_STATES)]
     Run(run::Arguments),
@@ -118,6 +121,7 @@ impl CommandLine {
             Command::Config(arguments) => config::run(&arguments),
             Command::Journal(arguments) => journal::run(&arguments),
             Command::Generate(arguments) => generate::run(&arguments),
+            Command::Pipeline(arguments) => pipeline::run(arguments),
             Command::Run(arguments) => run::run(arguments),
             Command::Python(arguments) => python::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),

@@ -1,8 +1,8 @@
 //! The interpreter inside this process: booted once, never finalised.
 //!
-//! The thread that boots it owns it; the command line boots it on the main thread, so that Python's own
+//! The thread that boots it owns it. The command line boots it on the main thread, so that Python's own
 //! signal handlers work as under `python`: Ctrl-C raises `KeyboardInterrupt` in the script, and
-//! `asyncio.run` cancels its main task. Nothing else in the process handles signals then. The
+//! `asyncio.run` cancels its main task. Nothing else in the process handles signals then; a service handles them itself, see [`super::pipeline`]. The
 //! configuration is isolated: `PYTHON*` variables and the user's site folder are ignored, and all paths
 //! come from [`super::runtime`].
 //!
@@ -47,6 +47,18 @@ pub(crate) struct Settings {
     pub warnings: Vec<OsString>,
     /// `-X`.
     pub extensions: Vec<OsString>,
+    /// Who handles signals.
+    pub signals: Signals,
+}
+
+/// Who handles the signals of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Signals {
+    /// Python, as under `python`.
+    #[default]
+    OfPython,
+    /// The service, which has registered its handlers before.
+    OfService,
 }
 
 /// Why the interpreter did not start.
@@ -215,7 +227,7 @@ impl Config {
         // SAFETY: `config` is filled and ours alone; each pointer is to a field of it.
         unsafe {
             // As under `python`: Ctrl-C is a KeyboardInterrupt on the thread that boots.
-            (*config).install_signal_handlers = 1;
+            (*config).install_signal_handlers = i32::from(settings.signals == Signals::OfPython);
             // Packages are added explicitly: `site` would look in the folder of the executable.
             (*config).site_import = 0;
             (*config).write_bytecode = i32::from(!settings.keeps_no_bytecode);
@@ -326,7 +338,7 @@ fn close(py: Python<'_>) {
 }
 
 /// Flushes standard output and standard error; `false` if that fails.
-fn flush(py: Python<'_>) -> bool {
+pub(super) fn flush(py: Python<'_>) -> bool {
     let Ok(sys) = py.import("sys") else {
         return false;
     };

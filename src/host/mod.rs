@@ -3,7 +3,7 @@
 //! [`native`] are the callables that Python sees, the same in the embedded interpreter and in the
 //! extension module; [`errors`] and [`workers`] serve them. What follows exists only in the binary
 //! that carries an interpreter: [`runtime`] finds one among [`installation`]s, [`interpreter`] boots it, [`scripts`] runs
-//! an operator's code in it, [`logging`] passes on its log records, [`audit`] scores in pure Python.
+//! an operator's code in it, [`pipeline`] runs pipelines in it inside the service, [`logging`] passes on its log records, [`audit`] scores in pure Python.
 //! Code that runs in the interpreter is trusted like the binary itself.
 
 #[cfg(Py_GIL_DISABLED)]
@@ -30,6 +30,8 @@ pub(crate) mod interpreter;
 pub(crate) mod invocation;
 #[cfg(feature = "py-embed")]
 mod logging;
+#[cfg(feature = "py-embed")]
+pub(crate) mod pipeline;
 #[cfg(feature = "py-embed")]
 pub(crate) mod runtime;
 #[cfg(feature = "py-embed")]

@@ -3,7 +3,8 @@
 //! A metric exists from its first record on. The number of names and of series is bounded, because a label with
 //! the id of a holder would otherwise fill the memory of the service.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
 use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry};
@@ -78,7 +79,7 @@ struct Known {
     family: Family,
     labels: Vec<String>,
     /// The values of the labels, of each series.
-    series: std::collections::HashSet<Vec<String>>,
+    series: HashSet<Vec<String>>,
 }
 
 enum Family {
@@ -114,14 +115,16 @@ impl OwnMetrics {
         labels.sort_unstable();
         labels.insert(0, (PIPELINE, pipeline));
         let mut known = self.known.lock();
-        if !known.contains_key(name) {
-            if known.len() >= NAMES_MAX {
+        let count = known.len();
+        let known = match known.entry(name.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if count >= NAMES_MAX => {
                 return Err(too_many(name, NAMES_MAX, "metrics"));
             }
-            let made = self.create(kind, name, labels.iter().map(|(label, _)| *label))?;
-            known.insert(name.to_owned(), made);
-        }
-        let known = known.get_mut(name).expect("it was just added");
+            Entry::Vacant(place) => {
+                place.insert(self.create(kind, name, labels.iter().map(|(label, _)| *label))?)
+            }
+        };
         if known.family.kind() != kind || !labels.iter().map(|(label, _)| *label).eq(&known.labels)
         {
             return Err(OwnMetricError::Differs { name: name.into() });
@@ -189,7 +192,7 @@ impl OwnMetrics {
         Ok(Known {
             family,
             labels: labels.into_iter().map(str::to_owned).collect(),
-            series: std::collections::HashSet::new(),
+            series: HashSet::new(),
         })
     }
 }

@@ -44,7 +44,17 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     (
         "host",
-        &["core", "aggregator", "policy", "engine", "input", "output"],
+        &[
+            "core",
+            "aggregator",
+            "policy",
+            "engine",
+            "input",
+            "output",
+            "config",
+            "error_line",
+            "telemetry",
+        ],
     ),
     ("client", &["core", "net"]),
     ("workload", &["client", "core"]),

@@ -280,6 +280,22 @@ def records_from_batch(batch: Batch) -> tuple[Record, ...]:
     )
 
 
+def events_from_batch(batch: Batch) -> Iterator[HoldEvent]:
+    """The models of any batch, each made when it is reached."""
+    return map(HoldEvent.from_record, records_from_batch(batch))
+
+
+def bytes_from_batch(batch: Batch) -> bytes:
+    """Any batch as `batch_from_bytes` reads it."""
+    return ColumnBatch(
+        records_from_batch(batch),
+        batch.first_sequence,
+        batch.last_sequence,
+        sequences=batch.sequence,
+        is_from_facts=batch.is_from_facts,
+    ).to_bytes()
+
+
 def snapshot_of(
     events: Batch | ArrowStream | Iterable[HoldEvent | Transfer],
     as_of_us: int,

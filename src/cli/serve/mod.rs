@@ -1,12 +1,13 @@
 //! `serve`: the long-running service; its concrete parts are chosen and connected here.
 //!
-//! Order of the start: settings, log, certificates and keys, engine (which replays the journal), sockets,
+//! Order of the start: settings, log, certificates and keys, engine (which replays the journal), pipelines, sockets,
 //! one line with the bound addresses on standard output, a notification of systemd. `shutdown` stops them
 //! in reverse order within nine seconds. The serving is done in [`crate::net`] and [`crate::engine`].
 
 mod network;
 mod notify;
 mod open_files;
+mod pipelines;
 mod shutdown;
 mod signals;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use self::notify::Notifier;
+use self::pipelines::Pipelines;
 use self::shutdown::Shutdown;
 use self::signals::Signals;
 use super::exit::Exit;
@@ -57,7 +59,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     if config.otlp.endpoint.is_some() {
         Otlp::check_variables()?;
     }
-    Ok(())
+    pipelines::check(config)
 }
 
 /// Serves until a signal, or until the journal fails.
@@ -85,27 +87,40 @@ async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
     network::check_addresses(config, &settings)?;
     let credentials = network::credentials(&settings, &metrics)?;
     network::warn_of_open_addresses(config, &settings);
+    pipelines::check(config)?;
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,
         () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
     };
-    let reloaded = credentials.clone();
+    let pipelines = tokio::select! {
+        started = Pipelines::start(config, &engine, &metrics) => started?,
+        () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
+    };
+    let reloaded = (credentials.clone(), pipelines.clone());
+    let reload = || {
+        reloaded.0.reload();
+        reloaded.1.reload();
+    };
     let server = Server::new(
         Arc::clone(&engine),
         settings,
         credentials,
         Arc::clone(&metrics),
     );
+    let server = match pipelines.administration() {
+        Some(administration) => server.administered_by(administration),
+        None => server,
+    };
     let listeners = bind(config).await?;
 
     let stop = CancellationToken::new();
-    let shutdown = Shutdown::new(stop.clone(), Arc::clone(&engine), otlp);
+    let shutdown = Shutdown::new(stop.clone(), Arc::clone(&engine), pipelines, otlp);
     announce(&listeners, config)?;
     let mut serving = tokio::spawn(server.run(listeners, stop));
     notifier.ready();
     let reason = tokio::select! {
-        () = signals.ended(|| reloaded.reload()) => {
+        () = signals.ended(reload) => {
             info!("Stopping on a signal.");
             None
         }

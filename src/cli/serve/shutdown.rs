@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::pipelines::Pipelines;
 use super::signals::Signals;
 use crate::cli::exit::INTERRUPTED;
 use crate::engine::Engine;
@@ -22,6 +23,8 @@ use crate::telemetry::Otlp;
 const SHUTDOWN_MAX: Duration = Duration::from_secs(9);
 /// The part of it that is reserved for the last spans and metrics.
 const TELEMETRY_WAIT_MAX: Duration = Duration::from_secs(1);
+/// The part of it that is reserved for the last write of the state.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// How long reads are still served and `/readyz` fails after the journal has failed, so that load
 /// balancers notice before the process ends.
 const POISONED_WAIT: Duration = Duration::from_secs(2);
@@ -30,12 +33,23 @@ const POISONED_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct Shutdown {
     stop: CancellationToken,
     engine: Arc<Engine>,
+    pipelines: Pipelines,
     otlp: Option<Otlp>,
 }
 
 impl Shutdown {
-    pub(super) fn new(stop: CancellationToken, engine: Arc<Engine>, otlp: Option<Otlp>) -> Self {
-        Self { stop, engine, otlp }
+    pub(super) fn new(
+        stop: CancellationToken,
+        engine: Arc<Engine>,
+        pipelines: Pipelines,
+        otlp: Option<Otlp>,
+    ) -> Self {
+        Self {
+            stop,
+            engine,
+            pipelines,
+            otlp,
+        }
     }
 
     /// Waits a moment after the journal has failed; a signal ends the wait.
@@ -45,7 +59,8 @@ impl Shutdown {
         reason
     }
 
-    /// Stops accepting calls, waits for the open ones, writes the state, sends telemetry.
+    /// Stops accepting calls, waits for the open ones, then for what pipelines have begun; writes the state, sends
+    /// telemetry.
     pub(super) async fn finish(
         self,
         serving: JoinHandle<()>,
@@ -62,6 +77,11 @@ impl Shutdown {
         let closed = async {
             // The servers drain their connections and close those that do not end in time.
             let served = serving.await;
+            // After the last call, which a pipeline may have to check, and before the engine, to which handlers
+            // submit what they emit.
+            self.pipelines
+                .stop(deadline - TELEMETRY_WAIT_MAX - CLOSE_WAIT)
+                .await;
             let closed = tokio::task::spawn_blocking(move || engine.close()).await;
             served.and(closed)
         };

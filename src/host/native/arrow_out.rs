@@ -14,7 +14,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::core::{HolderScore, RankedHolder, Snapshot};
-use crate::host::errors::refused;
 
 /// Rows of one batch, few enough that no column of texts comes near its limit of 2 GiB.
 const BATCH_ROWS: usize = 1 << 18;
@@ -25,18 +24,19 @@ pub(super) fn batches(snapshot: &Snapshot) -> Result<Vec<RecordBatch>, ArrowErro
     rows.chunks(BATCH_ROWS).map(batch).collect()
 }
 
-/// A capsule named `arrow_array_stream` that hands the batches over.
-pub(super) fn stream(
+/// A capsule named `arrow_array_stream` that hands the batches over, all of this schema.
+pub(in crate::host) fn stream(
     py: Python<'_>,
-    batches: Result<Vec<RecordBatch>, ArrowError>,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
 ) -> PyResult<Bound<'_, PyCapsule>> {
-    let batches = batches.map_err(refused)?;
-    let reader = RecordBatchIterator::new(batches.into_iter().map(Ok), schema());
+    let reader = RecordBatchIterator::new(batches.into_iter().map(Ok), schema);
     let stream = FFI_ArrowArrayStream::new(Box::new(reader));
     PyCapsule::new_with_value(py, stream, c"arrow_array_stream")
 }
 
-fn schema() -> SchemaRef {
+/// The columns of a snapshot.
+pub(super) fn schema() -> SchemaRef {
     let column = |name, kind| Field::new(name, kind, false);
     Arc::new(Schema::new(vec![
         column("rank", DataType::UInt64),

@@ -24,7 +24,7 @@ const OF_A_TRANSFER: usize = 9;
 
 /// Reads every object of `events`, a list or any iterable. The first one that is refused is a `ValueError`
 /// for all of them, such as `row 17: weight: negative (write 0 or more); found -1`.
-pub(super) fn read(events: &Bound<'_, PyAny>) -> PyResult<OwnedEvents> {
+pub(in crate::host) fn read(events: &Bound<'_, PyAny>) -> PyResult<OwnedEvents> {
     let mut reader = ModelReader::new(events.py())?;
     if let Ok(list) = events.cast::<PyList>() {
         let mut owned = OwnedEvents::with_capacity(list.len());

@@ -6,7 +6,7 @@ use crate::core::{Claim, Event, EventSink, Fact, Standing};
 
 /// Valid events, copied by [`EventSink::accept`].
 #[derive(Default)]
-pub(super) struct OwnedEvents {
+pub(in crate::host) struct OwnedEvents {
     text: String,
     rows: Vec<Row>,
 }
@@ -65,7 +65,7 @@ impl OwnedEvents {
     }
 
     /// All events, in the order in which they were added.
-    pub(super) fn events(&self) -> Vec<Event<'_>> {
+    pub(in crate::host) fn events(&self) -> Vec<Event<'_>> {
         (0..self.len()).map(|row| self.event(row)).collect()
     }
 

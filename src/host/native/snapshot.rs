@@ -11,12 +11,12 @@ use pyo3::types::{PyCapsule, PyList, PyTuple};
 use super::{arrow_out, values};
 use crate::core;
 use crate::core::{HolderScore, RankedHolder};
-use crate::host::errors::guarded;
+use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
 /// Holders in leaderboard order, frozen.
 #[pyclass(frozen, module = "poh_holdmetrics.native")]
-pub(super) struct Snapshot {
+pub(in crate::host) struct Snapshot {
     inner: Arc<core::Snapshot>,
 }
 
@@ -92,7 +92,7 @@ impl Snapshot {
         guarded("Snapshot.__arrow_c_stream__", || {
             let snapshot = Arc::clone(&self.inner);
             let batches = detached(py, move || arrow_out::batches(&snapshot))?;
-            arrow_out::stream(py, batches)
+            arrow_out::stream(py, arrow_out::schema(), batches.map_err(refused)?)
         })
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn rows<'py>(
 }
 
 /// One row: rank, `holder_id`, `held_us`, score, `weighted_score`.
-pub(super) fn row<'py>(
+pub(in crate::host) fn row<'py>(
     py: Python<'py>,
     rank: u64,
     holder: &HolderScore,

@@ -87,7 +87,7 @@ pub(super) fn micros(
 }
 
 /// The window of a query; `ValueError` names the argument.
-pub(super) fn window(
+pub(in crate::host) fn window(
     as_of_us: &Bound<'_, PyAny>,
     from_us: Option<&Bound<'_, PyAny>>,
     closed_only: bool,

@@ -1,0 +1,301 @@
+//! The bridge between Python and the service, as Python sees it.
+//!
+//! Nothing here blocks for long. What takes time begins with a call that returns the number of a request, and ends with a
+//! message of that number; the event loop watches [`Bridge::fd`] and takes all messages at once. What Python
+//! answers or reports is a plain call. No lock of ours is held while the interpreter is waited for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use super::consumer::Consumer;
+use super::context::HostContext;
+use super::meter::Meter;
+use super::prefetch::Prefetch;
+use super::queue::{Message, Outcome};
+use super::registry::PipelineRecord;
+use crate::core::{self, Draft, EventBatch, Window};
+use crate::engine::{Question, Start, WhenFull};
+use crate::error_line::error_line;
+use crate::excerpt::quoted;
+use crate::host::errors::{guarded, refused};
+use crate::host::native::{Snapshot, read_events, read_window, row};
+use crate::host::workers::detached;
+use crate::telemetry::own_metrics::OwnKind;
+
+/// The end of the bridge that Python holds.
+#[pyclass(frozen, module = "poh_holdmetrics.native")]
+pub(super) struct Bridge {
+    context: Arc<HostContext>,
+}
+
+impl Bridge {
+    pub(super) fn new(context: Arc<HostContext>) -> Self {
+        Self { context }
+    }
+}
+
+#[pymethods]
+impl Bridge {
+    /// Readable when messages wait.
+    #[getter]
+    fn fd(&self) -> i64 {
+        self.context.queue.descriptor()
+    }
+
+    /// The settings of the service that concern pipelines, as JSON.
+    #[getter]
+    fn settings(&self) -> &str {
+        &self.context.settings
+    }
+
+    /// All messages that wait: tuples of the number of the request, a kind and a payload.
+    fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let messages = self.context.queue.drain();
+        let messages = messages
+            .into_iter()
+            .map(|message| self.message(py, message));
+        PyList::new(py, messages.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// The loop of Python runs, and was late by so many seconds.
+    fn beat(&self, late: f64) {
+        self.context.pulse.beat();
+        self.context.metrics.pipelines.loop_lag.observe(late);
+    }
+
+    /// All pipelines were loaded, or could not be.
+    fn loaded(&self) {
+        self.context.set_loaded();
+    }
+
+    /// The garbage collection took so many seconds.
+    fn collected(&self, seconds: f64) {
+        self.context.metrics.pipelines.collection.observe(seconds);
+    }
+
+    /// The reply to an "asked" message, as JSON.
+    fn reply(&self, request: u64, text: String) {
+        self.context.asked.reply(request, text);
+    }
+
+    /// The time in microseconds since 1970.
+    fn now_us(&self) -> i64 {
+        self.context.engine.now().get()
+    }
+
+    /// Opens a consumer of the feed.
+    fn open(&self, name: String, start: &str, when_full: &str) -> PyResult<u64> {
+        let start = match start {
+            "now" => Start::Now,
+            "beginning" => Start::Beginning,
+            _ => return Err(unknown("start", start, "now or beginning")),
+        };
+        let when_full = match when_full {
+            "lag" => WhenFull::Lag,
+            "shed" => WhenFull::Shed,
+            _ => return Err(unknown("when_full", when_full, "lag or shed")),
+        };
+        let context = Arc::clone(&self.context);
+        Ok(self.context.begin(async move {
+            let feed = Arc::clone(context.engine.feed());
+            // Opening may read the file of cursors.
+            let opened = tokio::task::spawn_blocking(move || feed.open(&name, start, when_full));
+            match opened.await {
+                Ok(Ok(consumer)) => Outcome::Consumer(Prefetch::start(&context, consumer)),
+                Ok(Err(error)) => Outcome::Failed(error.to_string()),
+                Err(panic) => Outcome::Failed(panic.to_string()),
+            }
+        }))
+    }
+
+    /// Submits events of a pipeline's own, all or none; completes with the number of the last one. Raises
+    /// `ValueError` if one is refused.
+    fn submit(&self, events: &Bound<'_, PyAny>) -> PyResult<u64> {
+        guarded("Bridge.submit", || {
+            let events = read_events(events)?;
+            let mut batch = EventBatch::default();
+            let validator = self.context.engine.validator();
+            for (row, event) in events.events().iter().enumerate() {
+                let accepted = validator.accept(Draft::from(event), &mut batch);
+                accepted.map_err(|rejection| refused(format!("row {row}: {rejection}")))?;
+            }
+            let engine = Arc::clone(&self.context.engine);
+            Ok(self.context.begin(async move {
+                if batch.is_empty() {
+                    return Outcome::Number(engine.sequence());
+                }
+                let acknowledged = match engine.submit(batch).await {
+                    Ok(pending) => pending.await,
+                    Err(error) => Err(error),
+                };
+                match acknowledged {
+                    Ok(receipt) => Outcome::Number(receipt.last),
+                    Err(error) => Outcome::Failed(error_line(&error)),
+                }
+            }))
+        })
+    }
+
+    /// The durable key-values of a pipeline; completes with pairs of keys and JSON texts.
+    fn state(&self, pipeline: String) -> u64 {
+        let feed = Arc::clone(self.context.engine.feed());
+        self.context.begin(async move {
+            match tokio::task::spawn_blocking(move || feed.state(&pipeline)).await {
+                Ok(Ok(pairs)) => Outcome::Pairs(pairs),
+                Ok(Err(error)) => Outcome::Failed(error.to_string()),
+                Err(panic) => Outcome::Failed(panic.to_string()),
+            }
+        })
+    }
+
+    /// Changes of the key-values of a pipeline; completes when they are durable.
+    fn commit_state(&self, pipeline: String, changes: Vec<(String, Option<String>)>) -> u64 {
+        let feed = Arc::clone(self.context.engine.feed());
+        self.context.begin(async move {
+            match feed.commit_state(&pipeline, changes).await {
+                Ok(()) => Outcome::Nothing,
+                Err(error) => Outcome::Failed(error.to_string()),
+            }
+        })
+    }
+
+    /// The first `n` holders, or all.
+    #[pyo3(signature = (n, as_of_us, from_us, closed_only))]
+    fn leaderboard(
+        &self,
+        py: Python<'_>,
+        n: Option<usize>,
+        as_of_us: &Bound<'_, PyAny>,
+        from_us: Option<&Bound<'_, PyAny>>,
+        closed_only: bool,
+    ) -> PyResult<Snapshot> {
+        guarded("Bridge.leaderboard", || {
+            let question = question(read_window(as_of_us, from_us, closed_only)?);
+            let engine = &self.context.engine;
+            let size = n.unwrap_or(usize::MAX);
+            let page = detached(py, || engine.page(&question, None, size))?;
+            let holders = page.holders.into_iter().map(|row| row.holder).collect();
+            let window = question.window;
+            Ok(core::Snapshot::new(window, holders, page.known, page.deficits).into())
+        })
+    }
+
+    /// One holder with its rank: rank, `holder_id`, `held_us`, score, `weighted_score`; None if it is unknown.
+    #[pyo3(signature = (holder_id, as_of_us, from_us, closed_only))]
+    fn holder<'py>(
+        &self,
+        py: Python<'py>,
+        holder_id: &str,
+        as_of_us: &Bound<'py, PyAny>,
+        from_us: Option<&Bound<'py, PyAny>>,
+        closed_only: bool,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        guarded("Bridge.holder", || {
+            let question = question(read_window(as_of_us, from_us, closed_only)?);
+            let engine = &self.context.engine;
+            let answer = detached(py, || engine.holder(holder_id, &question, 0))?;
+            let row = answer.map(|answer| row(py, answer.holder.rank, &answer.holder.holder));
+            row.transpose()
+        })
+    }
+
+    /// The meter of one handler.
+    fn meter(&self, pipeline: &str, handler: &str, kind: &str) -> Meter {
+        Meter(self.context.registry.handler(pipeline, handler, kind))
+    }
+
+    /// The state of a pipeline from now on.
+    #[pyo3(signature = (pipeline, state, *, generation, detail="", file="", digest=""))]
+    fn pipeline_state(
+        &self,
+        pipeline: &str,
+        state: &str,
+        generation: u64,
+        detail: &str,
+        file: &str,
+        digest: &str,
+    ) {
+        let record = PipelineRecord {
+            state: state.to_owned(),
+            generation,
+            detail: detail.to_owned(),
+            file: file.to_owned(),
+            digest: digest.to_owned(),
+            at: Instant::now(),
+        };
+        self.context.registry.set_pipeline(pipeline, record);
+    }
+
+    /// Records a metric of the pipeline's own; raises `ValueError` if its name or labels cannot be used.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument that Python passes is extracted into a value"
+    )]
+    fn metric(
+        &self,
+        pipeline: &str,
+        kind: &str,
+        name: &str,
+        value: f64,
+        labels: Vec<(String, String)>,
+    ) -> PyResult<()> {
+        let kind = match kind {
+            "counter" => OwnKind::Counter,
+            "gauge" => OwnKind::Gauge,
+            "histogram" => OwnKind::Histogram,
+            _ => return Err(unknown("kind", kind, "counter, gauge or histogram")),
+        };
+        let own = &self.context.metrics.pipelines.own;
+        own.record(pipeline, kind, name, value, &labels)
+            .map_err(refused)
+    }
+}
+
+impl Bridge {
+    fn message<'py>(&self, py: Python<'py>, message: Message) -> PyResult<Bound<'py, PyTuple>> {
+        match message {
+            Message::Done { request, outcome } => {
+                let none = || py.None().into_bound(py);
+                let (kind, payload) = match outcome {
+                    Outcome::Nothing => ("done", none()),
+                    Outcome::Number(number) => ("done", number.into_pyobject(py)?.into_any()),
+                    Outcome::Pairs(pairs) => ("done", pairs.into_pyobject(py)?.into_any()),
+                    Outcome::Consumer(prefetch) => {
+                        let consumer = Consumer::new(Arc::clone(&self.context), prefetch);
+                        ("done", Bound::new(py, consumer)?.into_any())
+                    }
+                    Outcome::Failed(reason) => ("failed", reason.into_pyobject(py)?.into_any()),
+                };
+                (request, kind, payload).into_pyobject(py)
+            }
+            Message::Asked {
+                request,
+                verb,
+                arguments,
+            } => (request, "asked", (verb, arguments)).into_pyobject(py),
+            Message::Stop { drain } => (0, "stop", seconds(drain)).into_pyobject(py),
+        }
+    }
+}
+
+fn question(window: Window) -> Question {
+    Question {
+        window,
+        token_id: None,
+    }
+}
+
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
+
+fn unknown(argument: &str, found: &str, known: &str) -> PyErr {
+    PyValueError::new_err(format!(
+        "{argument}: expected {known}, not {}",
+        quoted(found)
+    ))
+}

@@ -1,0 +1,138 @@
+//! The thread that owns the interpreter while the service runs: it boots Python and runs its event loop.
+//!
+//! The service has registered its signal handlers before, and Python installs none. The interpreter is not finalised:
+//! the process exits after this thread has flushed the streams and the log, see `docs/embedding.md`.
+
+use std::ffi::OsString;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::sync::watch;
+
+use super::bridge::Bridge;
+use super::context::HostContext;
+use super::error::StartError;
+use crate::host::interpreter::{self, Interpreter, Settings, Signals};
+use crate::host::runtime::Runtime;
+use crate::host::scripts::check_packages;
+
+/// Deep recursion of a script ends in its own exception, long before such a stack is full; only pages that are used
+/// take memory.
+const STACK_BYTES: usize = 64 << 20;
+/// How long one Python thread may run before another one gets the interpreter, in seconds.
+const SWITCH_INTERVAL: f64 = 0.001;
+/// What the event loop runs.
+const MODULE: &str = "poh_holdmetrics.pipeline.embedded";
+
+/// The running thread.
+pub(super) struct PythonThread {
+    /// `Some` once Python has ended: why, or an empty text if it was told to.
+    ended: watch::Receiver<Option<Arc<str>>>,
+}
+
+impl PythonThread {
+    /// Boots the interpreter and waits until that is done; the event loop then begins.
+    pub(super) fn start(context: Arc<HostContext>, runtime: Runtime) -> Result<Self, StartError> {
+        let (report, reported) = mpsc::sync_channel(1);
+        let (ends, ended) = watch::channel(None);
+        thread::Builder::new()
+            .name("py-main".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                let interpreter = match boot(&runtime) {
+                    Ok(interpreter) => interpreter,
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                        return;
+                    }
+                };
+                let _ = report.send(Ok(()));
+                let reason = interpreter.attach(|py| run(py, &context));
+                context.asked.end();
+                context.set_loaded();
+                ends.send_replace(Some(reason.into()));
+            })
+            .map_err(StartError::Thread)?;
+        // The sender is dropped without a report only if the boot has panicked.
+        let booted = reported.recv().unwrap_or(Err(StartError::Panicked));
+        booted.map(|()| Self { ended })
+    }
+
+    /// Why Python has ended; `None` while it runs, empty if it was told to end.
+    pub(super) fn ended(&self) -> Option<Arc<str>> {
+        self.ended.borrow().clone()
+    }
+
+    /// Resolves once Python has ended.
+    pub(super) async fn wait(&self) {
+        let mut ended = self.ended.clone();
+        // Fails only if the thread has panicked, and then it has ended, too.
+        let _ = ended.wait_for(Option::is_some).await;
+    }
+}
+
+fn boot(runtime: &Runtime) -> Result<Interpreter, StartError> {
+    let settings = Settings {
+        signals: Signals::OfService,
+        ..Settings::default()
+    };
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let interpreter = Interpreter::boot(runtime, &settings, &arguments)?;
+    check_packages(&interpreter, runtime)?;
+    Ok(interpreter)
+}
+
+/// Runs the event loop to its end; returns why it has ended although nobody told it to.
+fn run(py: Python<'_>, context: &Arc<HostContext>) -> String {
+    let result = prepare(py).and_then(|()| {
+        let bridge = Bridge::new(Arc::clone(context));
+        py.import(MODULE)?.call_method1("main", (bridge,))
+    });
+    let reason = match result {
+        Ok(_) => String::new(),
+        Err(error) => {
+            let traceback = described(py, &error);
+            tracing::error!(traceback, "Python has ended; all pipelines have stopped.");
+            traceback
+        }
+    };
+    if let Err(error) = py
+        .import("logging")
+        .and_then(|logging| logging.call_method0("shutdown"))
+    {
+        tracing::warn!(%error, "The log of Python could not be shut down.");
+    }
+    // Output to a pipe is lost otherwise.
+    interpreter::flush(py);
+    reason
+}
+
+fn prepare(py: Python<'_>) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    sys.call_method1("setswitchinterval", (SWITCH_INTERVAL,))?;
+    sys.setattr("argv", ["main_holdmetrics"])?;
+    // A crash in code of C names the script, and the watchdog can ask for all stacks.
+    let faulthandler = py.import("faulthandler")?;
+    faulthandler.call_method0("enable")?;
+    #[cfg(unix)]
+    {
+        let options = PyDict::new(py);
+        options.set_item("all_threads", true)?;
+        let signal = py.import("signal")?.getattr("SIGUSR2")?;
+        faulthandler
+            .getattr("register")?
+            .call((signal,), Some(&options))?;
+    }
+    Ok(())
+}
+
+/// The exception with its traceback.
+fn described(py: Python<'_>, error: &PyErr) -> String {
+    let lines = py
+        .import("traceback")
+        .and_then(|traceback| traceback.call_method1("format_exception", (error.value(py),)))
+        .and_then(|lines| lines.extract::<Vec<String>>());
+    lines.map_or_else(|_| error.to_string(), |lines| lines.concat())
+}

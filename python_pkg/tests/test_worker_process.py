@@ -344,7 +344,7 @@ def test_a_refusal_of_the_host_reaches_the_worker_as_one(
             ctx.emit(HoldEvent(token_id="punk/9", holder_id="more", start=5, event_id="of its own"))
     """
 
-    async def refuse(_events: Any) -> int:
+    async def refuse(_pipeline: str, _events: Any) -> list[str]:
         """A coroutine, as the port asks."""
         raise Refused("token_id", "not sold here")
 

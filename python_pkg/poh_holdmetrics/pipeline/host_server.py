@@ -88,7 +88,8 @@ class HostServer:
             case "close":
                 await self._close(self._consumers.pop(int(arguments["consumer"])))
             case "submit":
-                value = await host.submit(list(_events(arguments["kinds"], arguments["events"])))
+                events = list(_events(arguments["kinds"], arguments["events"]))
+                value = await host.submit(self._own(arguments), events)
             case "state":
                 value = await host.state(self._own(arguments))
             case "commit_state":

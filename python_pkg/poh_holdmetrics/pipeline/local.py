@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from poh_holdmetrics import instants, native
+from poh_holdmetrics.clock import Clock, LoopClock
 from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.pipeline.acceptance import Refusal, checked
 from poh_holdmetrics.pipeline.batch import ColumnBatch
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent, Transfer
-    from poh_holdmetrics.pipeline.port import Counted, HandlerState, MetricKind, Start, WhenFull
+    from poh_holdmetrics.pipeline.port import Counted, Gate, HandlerState, MetricKind, Start, WhenFull
     from poh_holdmetrics.tracker import AsyncTracker
     from poh_holdmetrics.validation import Record
 
@@ -143,7 +145,14 @@ class LocalConsumer:
 class LocalHost:
     """A `Host` over an `AsyncTracker`."""
 
-    def __init__(self, tracker: AsyncTracker, *, now_us: Callable[[], int] = system_now_us) -> None:
+    def __init__(
+        self,
+        tracker: AsyncTracker,
+        *,
+        now_us: Callable[[], int] = system_now_us,
+        clock: Clock | None = None,
+    ) -> None:
+        """`now_us` is the time of the context, `clock` times the budgets of gates."""
         self.now_us = now_us
         self.meters: dict[tuple[str, str], LocalMeter] = {}
         """The meters by pipeline and handler."""
@@ -154,6 +163,8 @@ class LocalHost:
         self.pipelines: dict[str, tuple[str, str]] = {}
         """The state and its detail by pipeline."""
         self._tracker = tracker
+        self._clock = LoopClock() if clock is None else clock
+        self._gates: dict[str, tuple[Gate, ...]] = {}
         self._records: list[Record] = []
         self._waiting: set[asyncio.Future[None]] = set()
         self._open: set[str] = set()
@@ -226,10 +237,23 @@ class LocalHost:
         await self.commit_state(pipeline, changes)
         self._positions[name] = max(position, self._positions[name])
 
-    async def submit(self, events: Sequence[HoldEvent | Transfer]) -> int:
+    async def accept(self, events: Sequence[HoldEvent | Transfer]) -> list[Refusal]:
+        """Record events of others, as a sender to the service does; returns which ones gates have refused."""
+        return await self._accept(events, None)
+
+    async def submit(self, pipeline: str, events: Sequence[HoldEvent | Transfer]) -> list[str]:
         """Record events of a pipeline's own."""
-        await self._tracker.record_batch(events)
-        return len(self._records)
+        return [refusal.reason for refusal in await self._accept(events, pipeline)]
+
+    async def _accept(self, events: Sequence[HoldEvent | Transfer], emitted_by: str | None) -> list[Refusal]:
+        gates = [(name, gate) for name, gates in self._gates.items() if name != emitted_by for gate in gates]
+        found = await checked(events, gates, self._clock)
+        await self._tracker.record_batch(found.accepted)
+        return found.refusals
+
+    def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
+        """Ask these gates from now on."""
+        self._gates[pipeline] = tuple(gates)
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The stored key-values of a pipeline; a coroutine, as the port asks."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from poh_holdmetrics import native
     from poh_holdmetrics.data_models import HoldEvent, Transfer
+    from poh_holdmetrics.pipeline.verdicts import Verdicts
 
 #: In the columns of times of a batch: the event has no such time.
 ABSENT_US = -(2**63)
@@ -142,6 +143,28 @@ class Meter(Protocol):
         """The state of the handler from now on."""
 
 
+class Gate(Protocol):
+    """A `before_accept` handler, which a host asks about the events of others before it records them."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the pipeline."""
+
+    @property
+    def budget_seconds(self) -> float:
+        """How long the host waits for an answer."""
+
+    @property
+    def on_timeout(self) -> Literal["accept", "refuse"]:
+        """What becomes of the events without one."""
+
+    async def check(self, batch: Batch) -> Verdicts | None:
+        """The verdicts on the rows of a batch, by `sequence`; None if there is no answer.
+
+        The events have no sequence yet: `sequence` is the number of the row, from 0.
+        """
+
+
 class Host(Protocol):
     """The place in which pipelines run."""
 
@@ -151,11 +174,15 @@ class Host(Protocol):
     async def consumer(self, pipeline: str, handler: str, *, start: Start, when_full: WhenFull) -> Consumer:
         """Open the consumer `PIPELINE/HANDLER`; `start` says where it begins without a stored position."""
 
-    async def submit(self, events: Sequence[HoldEvent | Transfer]) -> int:
-        """Record events of a pipeline's own; returns the sequence of the last one when all are durable.
+    async def submit(self, pipeline: str, events: Sequence[HoldEvent | Transfer]) -> list[str]:
+        """Record events of a pipeline's own, and return when they are durable.
 
-        Raises `Refused` if an event is not accepted, and then none is.
+        Raises `Refused` if an event is invalid, and then none is recorded. Returns why some were refused by
+        the gates of other pipelines; its own are not asked.
         """
+
+    def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
+        """From now on ask these gates, in place of those that the pipeline had."""
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The durable key-values of a pipeline, as JSON texts."""

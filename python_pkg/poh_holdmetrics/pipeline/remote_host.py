@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent, Transfer
     from poh_holdmetrics.pipeline.batch import ColumnBatch
     from poh_holdmetrics.pipeline.link import BlockingLink, Link
-    from poh_holdmetrics.pipeline.port import Counted, HandlerState, MetricKind, Start, WhenFull
+    from poh_holdmetrics.pipeline.port import Counted, Gate, HandlerState, MetricKind, Start, WhenFull
     from poh_holdmetrics.pipeline.worker_page import WorkerPage
 
 #: Notes are sent at once if none was sent for so long, else collected.
@@ -161,12 +161,16 @@ class RemoteHost:
         opened, _ = await self._link.request("consumer", arguments)
         return RemoteConsumer(self._link, f"{pipeline}/{handler}", opened["number"], opened["position"])
 
-    async def submit(self, events: Sequence[HoldEvent | Transfer]) -> int:
+    async def submit(self, pipeline: str, events: Sequence[HoldEvent | Transfer]) -> list[str]:
         """Record events of a pipeline's own."""
         lines = [event.model_dump_json(exclude_none=True) for event in events]
         kinds = [type(event).__name__ for event in events]
-        sequence, _ = await self._link.request("submit", {"kinds": kinds, "events": lines})
-        return int(sequence)
+        arguments = {"pipeline": pipeline, "kinds": kinds, "events": lines}
+        refusals, _ = await self._link.request("submit", arguments)
+        return list(refusals)
+
+    def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
+        """There are none: a pipeline in a process of its own cannot have a `before_accept`."""
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The durable key-values of a pipeline."""

@@ -18,6 +18,7 @@ from poh_holdmetrics.pipeline.context import Context
 from poh_holdmetrics.pipeline.dead_letters import DeadLetters
 from poh_holdmetrics.pipeline.delivery import Replayed, SinkDelivery
 from poh_holdmetrics.pipeline.event_follower import EventFollower
+from poh_holdmetrics.pipeline.gate import RunningGate, judging
 from poh_holdmetrics.pipeline.handlers import EVENTS, SinkOptions, SourceOptions
 from poh_holdmetrics.pipeline.job_runner import JobRunner
 from poh_holdmetrics.pipeline.running_handler import RunningHandler
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Kinds that others call: the gate of the service, and who publishes scores.
-_CALLED_ELSEWHERE = ("before_accept", "policy")
+#: Kinds whose answer is read where the function is called.
+_WRAPPED = {"transform": refusing, "before_accept": judging}
 #: How long a task may take to end after it was cancelled.
 _CANCEL_SECONDS = 1.0
 
@@ -93,7 +94,7 @@ class Runtime:
         stored = await self._host.state(name)
         self.shared = SharedState(stored)
         for handler in self.pipeline.handlers:
-            if handler.kind not in _CALLED_ELSEWHERE:
+            if handler.kind != "policy":  # whoever publishes scores calls it
                 self.handlers[handler.name] = self._running(handler)
         try:
             await self._open()
@@ -101,6 +102,8 @@ class Runtime:
             for follower in self.followers:
                 await follower.close()
             raise
+        # Those of the generation before are asked until now, so that no event passes unchecked at a reload.
+        self._host.set_gates(name, [self._gate(running) for running in self._of("before_accept")])
         for follower in self.followers:
             self._start(follower.run(), follower.name, self._working)
         for running in self._of("every"):
@@ -197,13 +200,22 @@ class Runtime:
     def _running(self, handler: Handler) -> RunningHandler:
         name = self.pipeline.name
         meter = self._host.meter(name, handler.name, handler.kind)
-        called = refusing(handler) if handler.kind == "transform" else handler
+        wrapped = _WRAPPED.get(handler.kind)
+        called = handler if wrapped is None else wrapped(handler)
         calls = HandlerCalls(name, called, meter, self._guard, self._clock)
         return RunningHandler(handler, calls, self._context(handler), meter, self._submission)
 
     def _another(self, running: RunningHandler) -> RunningHandler:
         context = self._context(running.handler)
         return RunningHandler(running.handler, running.calls, context, running.meter, self._submission)
+
+    def _gate(self, running: RunningHandler) -> RunningGate:
+        name = self.pipeline.name
+
+        def start(coroutine: Coroutine[Any, Any, None]) -> None:
+            self._start(coroutine, f"{name}/{running.name}", self._working)
+
+        return RunningGate(self._host, name, running, self._another, self._clock, start)
 
     def _context(self, handler: Handler) -> Context:
         return Context(

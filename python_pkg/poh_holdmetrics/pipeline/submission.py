@@ -38,17 +38,15 @@ class Submission:
         pause = _AGAIN_SECONDS
         while True:
             try:
-                await self._host.submit(events)
+                reasons = await self._host.submit(self._pipeline, events)
             except Refused as refused:
                 if len(events) > 1:
                     # All or none were recorded: find those to leave out.
                     half = len(events) // 2
                     first = await self.submit(events[:half], handler, meter)
                     return first + await self.submit(events[half:], handler, meter)
-                meter.count("refused")
                 reason = f"event {events[0].event_id or events[0].token_id}: {refused}"
-                _log.warning("%s/%s: %s", self._pipeline, handler, reason)
-                return [reason]
+                return self._refused([reason], handler, meter)
             except Exception as error:  # noqa: BLE001 - a host may fail in any way
                 _log.error(
                     "%s/%s: %d events cannot be recorded now; again in %g s.",
@@ -58,8 +56,14 @@ class Submission:
                 await self._clock.sleep_until(self._clock.now() + pause)
                 pause = min(2 * pause, _AGAIN_SECONDS_MAX)
             else:
-                meter.count("emitted", len(events))
-                return []
+                meter.count("emitted", len(events) - len(reasons))
+                return self._refused(reasons, handler, meter)
+
+    def _refused(self, reasons: list[str], handler: str, meter: Meter) -> list[str]:
+        for reason in reasons:
+            meter.count("refused")
+            _log.warning("%s/%s: %s", self._pipeline, handler, reason)
+        return reasons
 
 
 def reason_of(refusal: Refused | ValidationError) -> str:

@@ -161,6 +161,9 @@ class _Load:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.where = ""
 
+    def interrupted(self) -> None:
+        """Nothing more: the exception says so itself."""
+
     def stuck(self, seconds: float, where: str) -> None:  # noqa: ARG002 - of the protocol
         """Remember where the file is stuck."""
         self.where = where

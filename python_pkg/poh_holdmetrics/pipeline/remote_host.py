@@ -141,8 +141,8 @@ class Rows:
 class RemoteHost:
     """A `Host` over two links: one for what is awaited, one for what is not."""
 
-    def __init__(self, link: Link, blocking: BlockingLink, page: WorkerPage) -> None:
-        self.notes = Notes(link)
+    def __init__(self, link: Link, blocking: BlockingLink, notes: Notes, page: WorkerPage) -> None:
+        self._notes = notes
         self._link = link
         self._blocking = blocking
         self._one_at_a_time = threading.Lock()
@@ -214,8 +214,8 @@ class RemoteHost:
         found = self._meters.get((pipeline, handler))
         if found is None:
             number = len(self._meters) + 1
-            found = self._meters[pipeline, handler] = RemoteMeter(number, self.notes, self._page)
-            self.notes.add("meter", number, pipeline, handler, kind)
+            found = self._meters[pipeline, handler] = RemoteMeter(number, self._notes, self._page)
+            self._notes.add("meter", number, pipeline, handler, kind)
         return found
 
     def pipeline_state(
@@ -229,13 +229,13 @@ class RemoteHost:
         digest: str = "",
     ) -> None:
         """The state of a pipeline, which the parent reports."""
-        self.notes.add("pipeline_state", pipeline, state, generation, detail, file, digest)
+        self._notes.add("pipeline_state", pipeline, state, generation, detail, file, digest)
 
     def metric(
         self, pipeline: str, kind: MetricKind, name: str, value: float, labels: Mapping[str, str]
     ) -> None:
         """A metric of the pipeline's own."""
-        self.notes.add("metric", pipeline, kind, name, value, dict(labels))
+        self._notes.add("metric", pipeline, kind, name, value, dict(labels))
 
     def _ask(self, method: str, **arguments: Any) -> Any:
         with self._one_at_a_time:

@@ -22,10 +22,9 @@ from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline import worker_limits
 from poh_holdmetrics.pipeline.guard import Guard
+from poh_holdmetrics.pipeline.in_process import InProcessRunner, Surroundings, stage_in_process
 from poh_holdmetrics.pipeline.link import Answer, Arguments, BlockingLink, Link
-from poh_holdmetrics.pipeline.loader import Loaded, load
-from poh_holdmetrics.pipeline.remote_host import NotesHandler, RemoteHost
-from poh_holdmetrics.pipeline.runtime import Runtime
+from poh_holdmetrics.pipeline.remote_host import Notes, NotesHandler, RemoteHost
 from poh_holdmetrics.pipeline.specs import Spec
 from poh_holdmetrics.pipeline.worker_page import WorkerPage
 from poh_holdmetrics.scheduler import AsyncScheduler
@@ -39,23 +38,18 @@ class Worker:
     def __init__(self, page: WorkerPage, blocking: BlockingLink) -> None:
         self._page = page
         self._blocking = blocking
-        self._clock = LoopClock()
         self._scheduler = AsyncScheduler(handle_signals=False)
-        self._host: RemoteHost | None = None
-        self._guard: Guard | None = None
-        self._loaded: Loaded | None = None
-        self._dead_letters: Path | None = None
-        self._when_full: Any = "lag"
-        self._runtimes: dict[str, Runtime] = {}
+        self._link: Link | None = None
+        self._notes: Notes | None = None
+        self._runner: InProcessRunner | None = None
 
     async def run(self, end: socket.socket) -> None:
         """Answer until the parent closes the socket."""
-        link = await Link.over(end, self)
-        self._host = RemoteHost(link, self._blocking, self._page)
-        root = logging.getLogger()
-        root.handlers = [NotesHandler(self._host.notes)]
+        self._link = link = await Link.over(end, self)
+        self._notes = notes = Notes(link)
+        logging.getLogger().handlers = [NotesHandler(notes)]
         tasks = [
-            asyncio.create_task(self._beat(), name="heartbeat"),
+            asyncio.create_task(self._beat(notes), name="heartbeat"),
             asyncio.create_task(self._scheduler.run_forever(), name="jobs"),
         ]
         try:
@@ -67,81 +61,61 @@ class Worker:
     async def answer(self, method: str, arguments: Arguments, body: bytes) -> Answer:
         """The answer to a request of the parent."""
         del body
+        value: Any = None
         match method:
             case "load":
-                return self._load(arguments), b""
+                value = await self._load(arguments)
             case "start":
-                await self._start()
+                await self._loaded().start()
             case "stop":
-                await self._stop(float(arguments["drain_seconds"]))
+                await self._loaded().stop(float(arguments["drain_seconds"]))
             case "replay":
-                return await self._replay(self._runtime(arguments), arguments["handler"]), b""
+                value = await self._loaded().replay(arguments["pipeline"], arguments["handler"])
             case "enable":
-                self._runtime(arguments).enable()
+                await self._loaded().enable(arguments["pipeline"])
             case _:
                 raise InputError("method", f"unknown request {excerpt(method)}")
-        self._notes_sent()
-        return None, b""
+        if self._notes is not None:
+            self._notes.send()
+        return value, b""
 
     def noted(self, method: str, arguments: Arguments) -> None:
         """Nothing: the parent sends no notes."""
 
-    def _load(self, arguments: Arguments) -> dict[str, Any]:
+    async def _load(self, arguments: Arguments) -> dict[str, Any]:
+        link, notes = self._link, self._notes
+        if link is None or notes is None:
+            raise InputError("load", "the link is closed")
         logging.getLogger().setLevel(arguments["log_level"])
         worker_limits.apply(
             memory_bytes_max=arguments["memory_bytes_max"],
             processor_seconds_max=arguments["processor_seconds_max"],
             processes_max=arguments["processes_max"],
         )
-        self._guard = Guard(soft_seconds=arguments["soft_seconds"], hard_seconds=arguments["hard_seconds"])
         folder = arguments["dead_letters"]
-        self._dead_letters = None if folder is None else Path(folder)
-        self._when_full = arguments["when_full"]
+        surroundings = Surroundings(
+            host=RemoteHost(link, self._blocking, notes, self._page),
+            guard=Guard(soft_seconds=arguments["soft_seconds"], hard_seconds=arguments["hard_seconds"]),
+            clock=LoopClock(),
+            scheduler=self._scheduler,
+            arguments=arguments["arguments"],
+            dead_letters=None if folder is None else Path(folder),
+            when_full=arguments["when_full"],
+            load_seconds=arguments["load_seconds"],
+        )
         spec = Spec(file=Path(arguments["file"]), name=arguments["name"])
-        self._loaded = load(spec, arguments["arguments"], generation=arguments["generation"])
-        return {"names": [each.name for each in self._loaded.pipelines], "digest": self._loaded.digest}
+        self._runner = await stage_in_process(spec, arguments["generation"], surroundings)
+        return {"names": self._runner.names, "digest": self._runner.digest}
 
-    async def _start(self) -> None:
-        loaded, host, guard = self._loaded, self._host, self._guard
-        if loaded is None or host is None or guard is None:
-            raise InputError("start", "no file is loaded")
-        for pipeline in loaded.pipelines:
-            runtime = Runtime(
-                pipeline,
-                host,
-                clock=self._clock,
-                scheduler=self._scheduler,
-                guard=guard,
-                dead_letters=self._dead_letters,
-                generation=loaded.generation,
-                when_full=self._when_full,
-            )
-            self._runtimes[pipeline.name] = runtime
-            await runtime.start()
+    def _loaded(self) -> InProcessRunner:
+        if self._runner is None:
+            raise InputError("file", "none is loaded")
+        return self._runner
 
-    async def _stop(self, drain_seconds: float) -> None:
-        runtimes, self._runtimes = self._runtimes, {}
-        await asyncio.gather(*(runtime.stop(drain_seconds) for runtime in runtimes.values()))
-
-    async def _replay(self, runtime: Runtime, handler: str | None) -> int:
-        sinks = [each.name for each in runtime.pipeline.handlers if each.kind == "sink"]
-        replayed = [await runtime.replay(name) for name in (sinks if handler is None else [handler])]
-        return sum(each.events for each in replayed)
-
-    def _runtime(self, arguments: Arguments) -> Runtime:
-        found = self._runtimes.get(arguments["pipeline"])
-        if found is None:
-            raise InputError("name", f"no pipeline {excerpt(arguments['pipeline'])} runs in this process")
-        return found
-
-    def _notes_sent(self) -> None:
-        if self._host is not None:
-            self._host.notes.send()
-
-    async def _beat(self) -> None:
+    async def _beat(self, notes: Notes) -> None:
         while True:
             self._page.beat()
-            self._notes_sent()
+            notes.send()
             await asyncio.sleep(_BEAT_SECONDS)
 
 

@@ -38,6 +38,8 @@ _HANG_SECONDS = 2.0
 #: How long a killed worker may take to write the stacks of its threads.
 _STACKS_SECONDS = 0.3
 _CLOSE_SECONDS = 1.0
+#: Of the time for starting, that for executing the file; the rest is for the interpreter.
+_LOAD_PART = 0.7
 
 
 class WorkerFailed(HoldMetricsError):  # noqa: N818 - named by what happened
@@ -137,6 +139,7 @@ class WorkerProcess:
             "hard_seconds": settings.hard_seconds,
             "dead_letters": None if settings.dead_letters is None else str(settings.dead_letters),
             "when_full": settings.when_full,
+            "load_seconds": settings.start_seconds * _LOAD_PART,
             "log_level": logging.getLogger("poh_holdmetrics").getEffectiveLevel(),
         }
         loaded = await self.request("load", {**load, **limits}, settings.start_seconds)

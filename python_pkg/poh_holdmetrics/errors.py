@@ -6,6 +6,7 @@
     ├── ConfigError (also ValueError)        a setting is unknown or has an invalid value
     ├── StoreFull                            a bounded store has reached its bound
     ├── ServiceError                         the service did not do what a pipeline asked for
+    ├── PipelineFailed                       a run of a pipeline had a fault
     └── NativeError (also ImportError)       native code was found and cannot be used
 
 Catches nothing and logs nothing; the functions that raise each class say so.
@@ -64,6 +65,16 @@ class StoreFull(HoldMetricsError):  # noqa: N818 - a state of the store, named a
 
 class ServiceError(HoldMetricsError):
     """The service did not do what a pipeline asked for: its text says why."""
+
+
+class PipelineFailed(HoldMetricsError):  # noqa: N818 - named by what happened
+    """A run of a pipeline has ended because a handler raised or an item was refused."""
+
+    def __init__(self, pipeline: str, problem: str, traceback: str = "") -> None:
+        """`traceback` is that of the handler."""
+        super().__init__(f"pipeline {pipeline}: {problem}" + (f"\n{traceback}" if traceback else ""))
+        self.pipeline = pipeline
+        self.traceback = traceback
 
 
 class NativeError(HoldMetricsError, ImportError):

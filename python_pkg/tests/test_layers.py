@@ -19,7 +19,7 @@ NAME = "poh_holdmetrics"
 POLICIES = ("caps", "links", "lists", "periods", "pieces", "policy", "segments", "streaks", "values")
 #: Highest first.
 LAYERS: list[set[str]] = [
-    {"__main__", "cli"},
+    {"__main__", "cli", "testing"},
     {
         "clock",
         "file_scorer",
@@ -47,11 +47,11 @@ LAYERS: list[set[str]] = [
         "pipeline.functions",
         "pipeline.gate",
         "pipeline.guard",
-        "pipeline.in_process",
-        "pipeline.inspection",
         "pipeline.handler_checks",
         "pipeline.handlers",
         "pipeline.host_server",
+        "pipeline.in_process",
+        "pipeline.inspection",
         "pipeline.job_runner",
         "pipeline.limits",
         "pipeline.link",
@@ -62,6 +62,7 @@ LAYERS: list[set[str]] = [
         "pipeline.process_output",
         "pipeline.purity",
         "pipeline.remote_host",
+        "pipeline.run_once",
         "pipeline.running_handler",
         "pipeline.runtime",
         "pipeline.served_file",
@@ -74,6 +75,7 @@ LAYERS: list[set[str]] = [
         "pipeline.strays",
         "pipeline.submission",
         "pipeline.verdicts",
+        "pipeline.virtual_time",
         "pipeline.worker",
         "pipeline.worker_limits",
         "pipeline.worker_page",

@@ -40,11 +40,13 @@ from poh_holdmetrics.pipeline.handlers import (
     checked_word,
 )
 from poh_holdmetrics.pipeline.port import Start
+from poh_holdmetrics.pipeline.run_once import OnFault, Report, run_once
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent
     from poh_holdmetrics.pipeline.context import Context
     from poh_holdmetrics.pipeline.port import Batch
+    from poh_holdmetrics.tracker import AsyncTracker
 
 _BatchFunction = TypeVar("_BatchFunction", bound="Callable[[Batch, Context], object]")
 _EventFunction = TypeVar("_EventFunction", bound="Callable[[HoldEvent, Context], object]")
@@ -288,6 +290,16 @@ class Pipeline:
         A score is an int, a `Fraction` or a `Decimal`.
         """
         return self._registering("policy", name, Options())
+
+    async def run(self, tracker: AsyncTracker, *, on_error: OnFault = "fail") -> Report:
+        """Run everything once over a tracker: sources to their ends, then every handler that is left.
+
+        What is recorded in the tracker meanwhile is delivered as well. With `on_error="fail"` the run ends at
+        the first handler that raises or, when the sources have been read, with the first refused item, and
+        raises `PipelineFailed`; `skip` goes on as the service does, and the report has the counts.
+        """
+        checked_word("on_error", on_error, OnFault)
+        return await run_once(self, tracker, on_error=on_error)
 
     def _registering(self, kind: Kind, name: str | None, options: Options) -> Callable[[Any], Any]:
         if name is not None:

@@ -64,6 +64,7 @@ class Follower:
         await self._consumer.close()
 
     async def _follow(self) -> None:
+        """Handle batches until stopped; a coroutine that each kind of follower writes anew."""
         raise NotImplementedError
 
     async def _next(self, until: float | None = None) -> Batch | None:

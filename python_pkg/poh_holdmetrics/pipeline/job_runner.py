@@ -46,3 +46,7 @@ class JobRunner:
         self.commits.advance(0, await running.record())
         await self.commits.finish()
         return called
+
+    def cancel(self) -> None:
+        """Give up what is not durable."""
+        self.commits.cancel()

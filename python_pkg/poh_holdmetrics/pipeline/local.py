@@ -50,24 +50,33 @@ class LocalMeter:
     """Events handled by calls that ended well."""
     failures: int = 0
     """Calls that raised."""
+    running: int = 0
+    """Calls in progress."""
     counts: Counter[str] = field(default_factory=Counter)
     """The words of `Counted`."""
     status: str = "running"
     detail: str = ""
     last_traceback: str = ""
+    has_failed: asyncio.Event | None = None
+    """Set at a failure."""
 
     def begin(self) -> None:
         """Count a call."""
         self.calls += 1
+        self.running += 1
 
     def end(self, events: int) -> None:
         """Count the events of a call."""
         self.events += events
+        self.running -= 1
 
     def failed(self, traceback: str) -> None:
         """Count a failure."""
         self.failures += 1
+        self.running -= 1
         self.last_traceback = traceback
+        if self.has_failed is not None:
+            self.has_failed.set()
 
     def count(self, what: Counted, by: int = 1) -> None:
         """Add to a counter."""
@@ -162,6 +171,8 @@ class LocalHost:
         """The values of histograms."""
         self.pipelines: dict[str, tuple[str, str]] = {}
         """The state and its detail by pipeline."""
+        self.failed = asyncio.Event()
+        """Set when a handler has failed."""
         self._tracker = tracker
         self._clock = LoopClock() if clock is None else clock
         self._gates: dict[str, tuple[Gate, ...]] = {}
@@ -248,8 +259,13 @@ class LocalHost:
     async def _accept(self, events: Sequence[HoldEvent | Transfer], emitted_by: str | None) -> list[Refusal]:
         gates = [(name, gate) for name, gates in self._gates.items() if name != emitted_by for gate in gates]
         found = await checked(events, gates, self._clock)
-        await self._tracker.record_batch(found.accepted)
+        await self.record(found.accepted, emitted_by)
         return found.refusals
+
+    async def record(self, events: Sequence[HoldEvent | Transfer], emitted_by: str | None) -> None:
+        """Record events that no gate refused, of a pipeline or of others."""
+        del emitted_by
+        await self._tracker.record_batch(events)
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """Ask these gates from now on."""
@@ -294,7 +310,7 @@ class LocalHost:
 
     def meter(self, pipeline: str, handler: str, kind: str) -> LocalMeter:
         """The meter of a handler; its counts go on if the pipeline is started again."""
-        return self.meters.setdefault((pipeline, handler), LocalMeter(kind=kind))
+        return self.meters.setdefault((pipeline, handler), LocalMeter(kind=kind, has_failed=self.failed))
 
     def pipeline_state(
         self,

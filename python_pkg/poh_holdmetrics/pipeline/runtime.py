@@ -131,17 +131,26 @@ class Runtime:
 
     async def stop(self, drain_seconds: float = 5.0) -> None:
         """Let calls end, flush sinks and commit, for at most `drain_seconds`; then cancel what is left."""
-        for job in self._scheduled:
-            self._scheduler.remove(job)
-        self._scheduled.clear()
-        for task in self._reading:
-            task.cancel()
+        self._unschedule()
         for follower in self.followers:
             follower.stop()
+        for task in self._reading:
+            task.cancel()
+        for name, reader in self.readers.items():
+            self._start(reader.finish(), f"{self.pipeline.name}/{name}", self._working)
         await self._ended(drain_seconds)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """End everything where it is and commit nothing more."""
+        self._unschedule()
         for task in (*self._working, *self._reading):
             task.cancel()
         await self._ended(_CANCEL_SECONDS)
+        for reader in self.readers.values():
+            reader.cancel()
+        for runner in self.jobs.values():
+            runner.cancel()
         for running in self.handlers.values():
             await running.calls.close()
 
@@ -174,7 +183,12 @@ class Runtime:
 
     async def read_sources(self) -> None:
         """Read each source once, all of them at the same time, to their ends."""
-        await asyncio.gather(*(reader.run() for reader in self.readers.values()))
+        tasks = [
+            self._start(reader.run(), f"{self.pipeline.name}/{name}", self._reading)
+            for name, reader in self.readers.items()
+        ]
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def caught_up(self, sequence: int) -> None:
         """Wait until the feed up to `sequence` is handled, by all but disabled sinks."""
@@ -183,6 +197,11 @@ class Runtime:
                 raise RuntimeError(f"pipeline {self.pipeline.name} has failed") from self.failure
             self._progress.clear()
             await self._progress.wait()
+
+    def _unschedule(self) -> None:
+        for job in self._scheduled:
+            self._scheduler.remove(job)
+        self._scheduled.clear()
 
     def _known(self, name: str) -> RunningHandler:
         running = self.handlers.get(name)

@@ -136,20 +136,29 @@ class SourceReader:
         position = None if self._position is None else json.loads(self._position)
         called = Called(Outcome.DONE)
         produced = cast("AsyncGenerator[Any]", self._running.calls.items(context, position))
-        try:
-            async with aclosing(produced):
-                async for item in produced:
-                    if isinstance(item, Called):
-                        called = item
-                    else:
-                        await self._take(item)
-        finally:
-            if self._flushing is not None:
-                self._flushing.cancel()
-            self._running.ended(called.outcome)
-            await self._flush()
-            await self.commits.finish()
+        async with aclosing(produced):
+            async for item in produced:
+                if isinstance(item, Called):
+                    called = item
+                else:
+                    await self._take(item)
+        self._running.ended(called.outcome)
+        await self.finish()
         return called
+
+    async def finish(self) -> None:
+        """Record what the source has brought so far, and store its position."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        await self._flush()
+        await self.commits.finish()
+
+    def cancel(self) -> None:
+        """Give up what is not durable."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+        self.commits.cancel()
 
     async def _take(self, item: Any) -> None:
         self.items += 1

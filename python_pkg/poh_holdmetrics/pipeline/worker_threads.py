@@ -120,6 +120,12 @@ class WorkerThreads:
             raise error
         return value
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is waiting or running, without the stuck ones."""
+        with self._lock:
+            return self._waiting.qsize() > 0 or self._idle < self._threads
+
     def close(self) -> None:
         """Let idle threads end; one that runs a call ends with it."""
         with self._lock:

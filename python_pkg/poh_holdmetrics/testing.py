@@ -26,6 +26,7 @@ from poh_holdmetrics.durations import Duration, us_from_duration
 from poh_holdmetrics.errors import HoldMetricsError, InputError, excerpt
 from poh_holdmetrics.instants import Instant, us_from_argument
 from poh_holdmetrics.pipeline.guard import Guard
+from poh_holdmetrics.pipeline.handlers import with_defaults
 from poh_holdmetrics.pipeline.local import LocalHost, LocalMeter
 from poh_holdmetrics.pipeline.runtime import Runtime
 from poh_holdmetrics.pipeline.virtual_time import VirtualTimeLoop
@@ -71,37 +72,42 @@ class PipelineHarness:
         pipeline: Definition,
         *,
         now: Instant = "2026-01-01T00:00:00Z",
+        arguments: Mapping[str, str] | None = None,
         read_sources: bool = True,
         raise_failures: bool = True,
         dead_letters: Path | None = None,
     ) -> None:
-        """`now` is the time at the beginning. `raise_failures` raises `HandlerFailed` if a handler raised.
+        """`now` is the time at the beginning, `arguments` replace defaults of the pipeline.
 
-        `dead_letters` is the folder for what sinks cannot deliver; without one it is skipped.
+        `raise_failures` raises `HandlerFailed` if a handler raised. `dead_letters` is the folder for what
+        sinks cannot deliver; without one it is skipped.
         """
         self.emitted: list[HoldEvent | Transfer] = []
         """What the handlers emitted and the sources brought in, as it was recorded."""
         self.log: list[str] = []
         """What the handlers logged, such as `INFO greet: new holder ann`."""
+        self._watched = _Watched(pipeline, {}, with_defaults(pipeline, arguments or {}))
         self._pipeline = pipeline
         self._began_us = us_from_argument("now", now)
         self._read_sources = read_sources
         self._raise_failures = raise_failures
         self._dead_letters = dead_letters
-        self._delivered: dict[str, list[HoldEvent]] = {}
         self._raised: dict[str, int] = {}
         self._generation = 0
         self._guard = Guard()
         self._loop = VirtualTimeLoop(self._is_busy_elsewhere)
         self._host = _TestHost(AsyncTracker(clock=lambda: self.now), lambda: self.now_us, self.emitted)
-        self._watched = _Watched(pipeline, self._delivered)
         self._log_handler = _Log(self.log, f"pipeline.{pipeline.name}.")
         logger = logging.getLogger(f"pipeline.{pipeline.name}")
         logger.addHandler(self._log_handler)
         self._level_before = logger.level
         logger.setLevel(logging.DEBUG)
         self._is_closed = False
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +150,11 @@ class PipelineHarness:
 
     def delivered(self, sink: str) -> list[HoldEvent]:
         """The events that a sink was given in calls that ended well, in their order."""
-        return self._delivered[sink]
+        return self._watched.delivered[sink]
+
+    def all_delivered(self) -> dict[str, list[HoldEvent]]:
+        """The same of all sinks, by name."""
+        return dict(self._watched.delivered)
 
     def meter(self, handler: str) -> LocalMeter:
         """What operators see of a handler: calls, events, failures, the last traceback."""
@@ -311,14 +321,11 @@ class _Watched:
 
     pipeline: Definition
     delivered: dict[str, list[HoldEvent]]
+    arguments: Mapping[str, str]
 
     @property
     def name(self) -> str:
         return self.pipeline.name
-
-    @property
-    def arguments(self) -> Mapping[str, str]:
-        return self.pipeline.arguments
 
     @property
     def start(self) -> Start:

@@ -19,7 +19,7 @@ NAME = "poh_holdmetrics"
 POLICIES = ("caps", "links", "lists", "periods", "pieces", "policy", "segments", "streaks", "values")
 #: Highest first.
 LAYERS: list[set[str]] = [
-    {"__main__", "cli", "testing"},
+    {"__main__", "cli", "pipeline.cases", "testing"},
     {
         "clock",
         "file_scorer",

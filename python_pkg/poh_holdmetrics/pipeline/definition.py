@@ -11,7 +11,6 @@ nothing is registered anywhere else. `runtime` drives the handlers, `testing` tr
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -38,6 +37,7 @@ from poh_holdmetrics.pipeline.handlers import (
     checked_name,
     checked_pattern,
     checked_word,
+    with_defaults,
 )
 from poh_holdmetrics.pipeline.port import Start
 from poh_holdmetrics.pipeline.run_once import OnFault, Report, run_once
@@ -114,12 +114,7 @@ class Pipeline:
 
     def set_arguments(self, given: Mapping[str, str]) -> None:
         """Replace defaults; raises `InputError` naming an argument that the pipeline does not declare."""
-        for name in given:
-            if name not in self._arguments:
-                near = difflib.get_close_matches(name, self._arguments, n=1) or sorted(self._arguments)
-                known = f"known are {', '.join(near)}" if near else "it declares none"
-                raise InputError(f"{self._name}.{name}", f"unknown argument of the pipeline; {known}")
-        self._arguments.update(given)
+        self._arguments = with_defaults(self, given)
 
     def on_batch(
         self,

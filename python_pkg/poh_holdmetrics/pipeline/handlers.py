@@ -5,6 +5,7 @@ What a decorator of `definition` stores and `runtime` reads. Calls nothing.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -104,6 +105,17 @@ class Definition(Protocol):
     def handlers(self) -> tuple[Handler, ...]: ...  # noqa: D102
     @property
     def start(self) -> Start: ...  # noqa: D102
+
+
+def with_defaults(pipeline: Definition, given: Mapping[str, str]) -> dict[str, str]:
+    """The arguments of a pipeline; raises `InputError` naming a given one that it does not declare."""
+    declared = pipeline.arguments
+    for name in given:
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1) or sorted(declared)
+            known = f"known are {', '.join(near)}" if near else "it declares none"
+            raise InputError(f"{pipeline.name}.{name}", f"unknown argument of the pipeline; {known}")
+    return {**declared, **given}
 
 
 def checked_name(field: str, name: object) -> str:

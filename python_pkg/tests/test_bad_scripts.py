@@ -127,6 +127,10 @@ def has_closed(_meter: LocalMeter, log: str) -> bool:
     return "culprit/bad has closed sys.stdout" in log and "culprit/bad has closed sys.stderr" in log
 
 
+def took_too_long(meter: LocalMeter, _log: str) -> bool:
+    return meter.counts["timed_out"] > 0
+
+
 def hides_its_time(meter: LocalMeter, log: str) -> bool:
     return meter.counts["timed_out"] > 0 and "culprit/bad took longer than its limit" in log
 
@@ -134,7 +138,7 @@ def hides_its_time(meter: LocalMeter, log: str) -> bool:
 CORPUS: list[tuple[Bad, Callable[[LocalMeter, str], bool]]] = [
     (swallows_exceptions, hides_its_time),
     (sleeps, is_stuck),
-    (matches, was_stopped),
+    (matches, took_too_long),
     (recurses, has_failed),
     (exits, has_failed),
     (is_rude, has_failed),

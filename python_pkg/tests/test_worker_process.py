@@ -262,7 +262,9 @@ def test_a_file_that_kills_or_hangs_its_process_when_loaded_is_refused(place: Pl
     settings = WorkerSettings(start_seconds=3.0)
 
     async def run() -> None:
-        with pytest.raises(HoldMetricsError, match=r".*(exit code 3|loading it took longer)"):
+        with pytest.raises(
+            HoldMetricsError, match=r".*(exit code 3|loading it took longer|has not answered load)"
+        ):
             async with place.running(text, settings, head="\n"):
                 pass
 

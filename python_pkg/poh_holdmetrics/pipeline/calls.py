@@ -212,7 +212,9 @@ class HandlerCalls:
             self._meter.end(events)
             if self._was_interrupted:
                 self._meter.count("timed_out")
-                self._log.warn("took longer than its limit, and swallows the exception that interrupts it")
+                self._log.warn(
+                    "took longer than its limit: the exception was swallowed, or a call into C was too long"
+                )
             if self._breaker.failures:
                 self._breaker.succeeded()
                 self._meter.state("running")

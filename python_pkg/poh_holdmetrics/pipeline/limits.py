@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import inspect
 import sys
 import threading
 import time
@@ -25,10 +24,12 @@ import traceback
 import types
 import weakref
 from collections.abc import Callable, Coroutine, Generator
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 _Value = TypeVar("_Value")
 
+_OWN_FOLDER = str(Path(__file__).parent)
 #: How often the exception is raised in a call that is over its limit.
 _AGAIN_SECONDS = 0.05
 #: A call that is so long over its limit in spite of the exceptions is reported as stuck.
@@ -307,6 +308,5 @@ def _stack(thread_id: int) -> str:
     frame = sys._current_frames().get(thread_id)  # noqa: SLF001 - the one way to another thread's frame
     if frame is None:
         return ""
-    own = inspect.getsourcefile(_stack)
-    found = [each for each in traceback.extract_stack(frame) if each.filename != own]
+    found = [each for each in traceback.extract_stack(frame) if not each.filename.startswith(_OWN_FOLDER)]
     return "".join(traceback.format_list(found[-8:]))

@@ -4,7 +4,7 @@
 //! gRPC and HTTP make the drafts, see `net`.
 
 use super::event_limits::{EventLimits, Rejection};
-use crate::core::{Draft, EventBatch, Micros};
+use crate::core::{Draft, Event, EventBatch, Micros};
 use crate::telemetry::metrics::Metrics;
 
 /// The bounds of an engine at one moment, and where refused events are counted.
@@ -38,6 +38,21 @@ impl<'e> Validator<'e> {
     fn accept_transfer(&self, draft: Draft<'_>, events: &mut EventBatch) -> Result<(), Rejection> {
         for event in self.limits.check_transfer(draft, self.now)? {
             events.push(&event);
+        }
+        Ok(())
+    }
+
+    /// Adds the events of a row that are valid by themselves, all or none.
+    pub fn accept_events(
+        &self,
+        row: &[Event<'_>],
+        events: &mut EventBatch,
+    ) -> Result<(), Rejection> {
+        for event in row {
+            self.limits.check_event(event, self.now)?;
+        }
+        for event in row {
+            events.push(event);
         }
         Ok(())
     }

@@ -16,12 +16,17 @@ from poh_holdmetrics.errors import Refused, ServiceError
 if TYPE_CHECKING:
     from poh_holdmetrics import native
     from poh_holdmetrics.data_models import HoldEvent, Transfer
-    from poh_holdmetrics.pipeline.port import Batch, Meter, MetricKind, Start, WhenFull
+    from poh_holdmetrics.pipeline.port import Batch, Gate, Meter, MetricKind, Start, WhenFull
+    from poh_holdmetrics.pipeline.verdicts import Verdicts
 
 #: The number of a request, a kind and a payload.
 Message = tuple[int, str, Any]
 #: Keys and JSON texts, None for a key that is removed.
 Changes = list[tuple[str, str | None]]
+
+
+#: Number, name, budget in seconds, `on_timeout`, and the patterns of tokens and holders.
+DescribedGate = tuple[int, str, float, str, str | None, str | None]
 
 
 class NativeConsumer(Protocol):
@@ -48,7 +53,11 @@ class Bridge(Protocol):
     def reply(self, request: int, text: str) -> None: ...  # noqa: D102
     def now_us(self) -> int: ...  # noqa: D102
     def open(self, name: str, start: str, when_full: str) -> int: ...  # noqa: D102
-    def submit(self, events: Sequence[HoldEvent | Transfer]) -> int: ...  # noqa: D102
+    def submit(self, pipeline: str, events: Sequence[HoldEvent | Transfer]) -> int: ...  # noqa: D102
+    def set_gates(self, pipeline: str, gates: list[DescribedGate]) -> None: ...  # noqa: D102
+    def verdicts(  # noqa: D102
+        self, request: int, verdicts: list[tuple[int, str | HoldEvent]] | None
+    ) -> None: ...
     def state(self, pipeline: str) -> int: ...  # noqa: D102
     def commit_state(self, pipeline: str, changes: Changes) -> int: ...  # noqa: D102
     def leaderboard(  # noqa: D102
@@ -150,6 +159,9 @@ class EmbeddedHost:
         """Messages of the bridge complete `requests`; whoever watches the bridge passes them on."""
         self._bridge = bridge
         self._requests = requests
+        self._gates: dict[int, tuple[str, Gate]] = {}
+        self._gates_made = 0
+        self._checks: set[asyncio.Task[None]] = set()
 
     def now_us(self) -> int:
         """The time of the service in microseconds since 1970."""
@@ -163,16 +175,49 @@ class EmbeddedHost:
         opened = cast("NativeConsumer", await self._requests.outcome(request))
         return EmbeddedConsumer(opened, pipeline, self._requests)
 
-    async def submit(self, events: Sequence[HoldEvent | Transfer]) -> int:
-        """Record events, all or none; returns the sequence of the last one when all are durable.
+    async def submit(self, pipeline: str, events: Sequence[HoldEvent | Transfer]) -> list[str]:
+        """Record events of a pipeline's own; returns why gates of other pipelines have refused some.
 
-        Raises `Refused` at an event that is not accepted, and `ServiceError` if the store accepts nothing.
+        Raises `Refused` at an invalid event, and `ServiceError` if the store accepts nothing.
         """
         try:
-            request = self._bridge.submit(events)
+            request = self._bridge.submit(pipeline, events)
         except ValueError as refusal:
             raise Refused("", str(refusal)) from refusal
-        return cast("int", await self._requests.outcome(request))
+        return cast("list[str]", await self._requests.outcome(request))
+
+    def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
+        """Ask these gates from now on."""
+        self._gates = {number: each for number, each in self._gates.items() if each[0] != pipeline}
+        described: list[DescribedGate] = []
+        for gate in gates:
+            self._gates_made += 1
+            self._gates[self._gates_made] = (pipeline, gate)
+            limits = (gate.budget_seconds, gate.on_timeout)
+            described.append((self._gates_made, gate.name, *limits, gate.token, gate.holder))
+        self._bridge.set_gates(pipeline, described)
+
+    def check(self, request: int, number: int, batch: Batch) -> None:
+        """Let a gate check a batch; its verdicts are the reply to the request."""
+        task = asyncio.get_running_loop().create_task(
+            self._checked(request, number, batch), name=f"check {request}"
+        )
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def _checked(self, request: int, number: int, batch: Batch) -> None:
+        verdicts: Verdicts | None = None
+        try:
+            # A gate of the generation before may still be asked.
+            if number in self._gates:
+                _, gate = self._gates[number]
+                # What takes longer is decided already.
+                async with asyncio.timeout(gate.budget_seconds):
+                    verdicts = await gate.check(batch)
+        except TimeoutError:
+            pass
+        finally:
+            self._bridge.verdicts(request, None if verdicts is None else list(verdicts.items()))
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The durable key-values of a pipeline, as JSON texts."""

@@ -60,7 +60,8 @@ class RunningGate:
         self.name = running.name
         self.budget_seconds = options.budget_seconds
         self.on_timeout = options.on_timeout
-        self._options = options
+        self.token = options.token
+        self.holder = options.holder
         self._running = running
         self._another = another
         self._start = start
@@ -72,7 +73,7 @@ class RunningGate:
 
     async def check(self, batch: Batch) -> Verdicts | None:
         """The verdicts on the rows of a batch, by `sequence`; None if the handler has failed."""
-        chosen = batch.filter(self._options.token, self._options.holder)
+        chosen = batch.filter(self.token, self.holder)
         if not len(chosen):
             return {}
         # Checks of several senders may overlap.

@@ -158,6 +158,14 @@ class Gate(Protocol):
     def on_timeout(self) -> Literal["accept", "refuse"]:
         """What becomes of the events without one."""
 
+    @property
+    def token(self) -> str | None:
+        """Which tokens it checks, as a pattern; None means all."""
+
+    @property
+    def holder(self) -> str | None:
+        """Which holders it checks."""
+
     async def check(self, batch: Batch) -> Verdicts | None:
         """The verdicts on the rows of a batch, by `sequence`; None if there is no answer.
 

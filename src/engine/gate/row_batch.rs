@@ -2,7 +2,7 @@
 //!
 //! A row is an event, or a transfer, which states two events and is accepted or refused whole.
 
-use crate::core::{Draft, EventBatch};
+use crate::core::{Draft, Event, EventBatch};
 use crate::engine::event_limits::Rejection;
 use crate::engine::receipt::Pending;
 use crate::engine::validator::Validator;
@@ -70,11 +70,28 @@ impl RowBatch {
     ) -> Result<u32, Rejection> {
         let before = self.events.count();
         validator.accept(draft, &mut self.events)?;
+        Ok(self.end_row(id) - before)
+    }
+
+    /// Adds the events of a row that are valid by themselves, or says why it is refused.
+    pub fn accept_events(
+        &mut self,
+        validator: &Validator<'_>,
+        row: &[Event<'_>],
+        id: RowId,
+    ) -> Result<(), Rejection> {
+        validator.accept_events(row, &mut self.events)?;
+        self.end_row(id);
+        Ok(())
+    }
+
+    #[inline]
+    fn end_row(&mut self, id: RowId) -> u32 {
         let events_end = self.events.count();
         if let Some(rows) = &mut self.rows {
             rows.push(Row { id, events_end });
         }
-        Ok(events_end - before)
+        events_end
     }
 
     /// The events.

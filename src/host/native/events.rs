@@ -25,17 +25,34 @@ const OF_A_TRANSFER: usize = 9;
 /// Reads every object of `events`, a list or any iterable. The first one that is refused is a `ValueError`
 /// for all of them, such as `row 17: weight: negative (write 0 or more); found -1`.
 pub(in crate::host) fn read(events: &Bound<'_, PyAny>) -> PyResult<OwnedEvents> {
+    read_each(events, |_| ())
+}
+
+/// The same, and of each object after how many events its own end: a transfer has one or two.
+#[cfg(feature = "py-embed")]
+pub(in crate::host) fn read_rows(events: &Bound<'_, PyAny>) -> PyResult<(OwnedEvents, Vec<usize>)> {
+    let mut ends = Vec::new();
+    let owned = read_each(events, |owned| ends.push(owned.len()))?;
+    Ok((owned, ends))
+}
+
+fn read_each(
+    events: &Bound<'_, PyAny>,
+    mut ended: impl FnMut(&OwnedEvents),
+) -> PyResult<OwnedEvents> {
     let mut reader = ModelReader::new(events.py())?;
     if let Ok(list) = events.cast::<PyList>() {
         let mut owned = OwnedEvents::with_capacity(list.len());
         for (row, event) in list.iter().enumerate() {
             reader.read(row, &event, &mut owned)?;
+            ended(&owned);
         }
         return Ok(owned);
     }
     let mut owned = OwnedEvents::default();
     for (row, event) in events.try_iter()?.enumerate() {
         reader.read(row, &event?, &mut owned)?;
+        ended(&owned);
     }
     Ok(owned)
 }

@@ -31,7 +31,7 @@ mod values;
 #[cfg(feature = "py-embed")]
 pub(super) use arrow_out::stream;
 #[cfg(feature = "py-embed")]
-pub(super) use events::read as read_events;
+pub(super) use events::{read as read_events, read_rows};
 #[cfg(feature = "py-embed")]
 pub(super) use snapshot::{Snapshot, row};
 #[cfg(feature = "py-embed")]

@@ -12,10 +12,9 @@ use tokio::sync::oneshot;
 /// Most requests at a time.
 const WAITING_MAX: usize = 256;
 
-/// The table of those that wait.
-#[derive(Default)]
-pub(super) struct Asked {
-    waiting: DashMap<u64, oneshot::Sender<String>>,
+/// The table of those that wait for a reply of the type `T`.
+pub(super) struct Asked<T> {
+    waiting: DashMap<u64, oneshot::Sender<T>>,
     is_ended: AtomicBool,
 }
 
@@ -29,15 +28,24 @@ pub(super) enum NoReply {
 }
 
 /// The reply to one request.
-pub(super) struct Reply {
-    asked: Arc<Asked>,
+pub(super) struct Reply<T> {
+    asked: Arc<Asked<T>>,
     request: u64,
-    receiver: oneshot::Receiver<String>,
+    receiver: oneshot::Receiver<T>,
 }
 
-impl Asked {
+impl<T> Default for Asked<T> {
+    fn default() -> Self {
+        Self {
+            waiting: DashMap::default(),
+            is_ended: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<T> Asked<T> {
     /// Waits for the reply to `request`, which is not sent yet.
-    pub(super) fn expect(self: &Arc<Self>, request: u64) -> Result<Reply, NoReply> {
+    pub(super) fn expect(self: &Arc<Self>, request: u64) -> Result<Reply<T>, NoReply> {
         if self.is_ended.load(Ordering::Acquire) {
             return Err(NoReply::Ended);
         }
@@ -54,10 +62,15 @@ impl Asked {
     }
 
     /// Python's reply; ignored if nobody waits for it.
-    pub(super) fn reply(&self, request: u64, text: String) {
+    pub(super) fn reply(&self, request: u64, reply: T) {
         if let Some((_, sender)) = self.waiting.remove(&request) {
-            let _ = sender.send(text);
+            let _ = sender.send(reply);
         }
+    }
+
+    /// Whether somebody still waits for this reply.
+    pub(super) fn is_waiting(&self, request: u64) -> bool {
+        self.waiting.contains_key(&request)
     }
 
     /// No more replies will come.
@@ -67,14 +80,14 @@ impl Asked {
     }
 }
 
-impl Reply {
-    /// A JSON text.
-    pub(super) async fn text(mut self) -> Result<String, NoReply> {
+impl<T> Reply<T> {
+    /// What Python has replied.
+    pub(super) async fn value(mut self) -> Result<T, NoReply> {
         (&mut self.receiver).await.map_err(|_| NoReply::Ended)
     }
 }
 
-impl Drop for Reply {
+impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         self.asked.waiting.remove(&self.request);
     }
@@ -88,23 +101,25 @@ mod tests {
     async fn a_reply_finds_its_request_and_a_dropped_one_leaves_the_table() {
         let asked = Arc::new(Asked::default());
         let (first, second) = (asked.expect(1).unwrap(), asked.expect(2).unwrap());
-        asked.reply(2, "two".into());
-        assert_eq!(second.text().await.as_deref(), Ok("two"));
+        asked.reply(2, "two");
+        assert_eq!(second.value().await, Ok("two"));
+        assert!(asked.is_waiting(1));
         drop(first);
-        asked.reply(1, "late".into());
+        assert!(!asked.is_waiting(1));
+        asked.reply(1, "late");
         assert!(asked.waiting.is_empty());
     }
 
     #[tokio::test]
     async fn too_many_requests_and_those_after_the_end_are_refused() {
-        let asked = Arc::new(Asked::default());
+        let asked = Arc::new(Asked::<()>::default());
         let numbers = 1..=u64::try_from(WAITING_MAX).unwrap();
         let mut waiting: Vec<_> = numbers
             .map(|number| asked.expect(number).unwrap())
             .collect();
         assert_eq!(asked.expect(0).err(), Some(NoReply::Full));
         asked.end();
-        assert_eq!(waiting.pop().unwrap().text().await, Err(NoReply::Ended));
+        assert_eq!(waiting.pop().unwrap().value().await, Err(NoReply::Ended));
         drop(waiting);
         assert_eq!(asked.expect(0).err(), Some(NoReply::Ended));
     }

@@ -11,18 +11,21 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use super::batch::Batch;
 use super::consumer::Consumer;
 use super::context::HostContext;
+use super::gate;
 use super::meter::Meter;
 use super::prefetch::Prefetch;
 use super::queue::{Message, Outcome};
 use super::registry::PipelineRecord;
-use crate::core::{self, Draft, EventBatch, Window};
+use crate::core::{self, Window};
+use crate::engine::gate::RowId;
 use crate::engine::{Question, Start, WhenFull};
 use crate::error_line::error_line;
 use crate::excerpt::quoted;
 use crate::host::errors::{guarded, refused};
-use crate::host::native::{Snapshot, read_events, read_window, row};
+use crate::host::native::{Snapshot, read_rows, read_window, row};
 use crate::host::workers::detached;
 use crate::telemetry::own_metrics::OwnKind;
 
@@ -57,6 +60,7 @@ impl Bridge {
         let messages = self.context.queue.drain();
         let messages = messages
             .into_iter()
+            .filter(|message| self.is_awaited(message))
             .map(|message| self.message(py, message));
         PyList::new(py, messages.collect::<PyResult<Vec<_>>>()?)
     }
@@ -112,31 +116,55 @@ impl Bridge {
         }))
     }
 
-    /// Submits events of a pipeline's own, all or none; completes with the number of the last one. Raises
-    /// `ValueError` if one is refused.
-    fn submit(&self, events: &Bound<'_, PyAny>) -> PyResult<u64> {
+    /// Submits events of a pipeline's own; completes with why gates of other pipelines have refused some of them.
+    /// Raises `ValueError` if one is invalid, and then none is submitted.
+    fn submit(&self, pipeline: String, events: &Bound<'_, PyAny>) -> PyResult<u64> {
         guarded("Bridge.submit", || {
-            let events = read_events(events)?;
-            let mut batch = EventBatch::default();
-            let validator = self.context.engine.validator();
-            for (row, event) in events.events().iter().enumerate() {
-                let accepted = validator.accept(Draft::from(event), &mut batch);
-                accepted.map_err(|rejection| refused(format!("row {row}: {rejection}")))?;
-            }
+            let (events, ends) = read_rows(events)?;
+            let events = events.events();
             let engine = Arc::clone(&self.context.engine);
+            let mut batch = engine.row_batch(0);
+            let validator = engine.validator();
+            let mut begin = 0;
+            for (message, end) in (0..).zip(ends) {
+                let id = RowId { message, row: None };
+                let row = &events[std::mem::replace(&mut begin, end)..end];
+                let accepted = batch.accept_events(&validator, row, id);
+                accepted.map_err(|rejection| refused(format!("row {message}: {rejection}")))?;
+            }
             Ok(self.context.begin(async move {
-                if batch.is_empty() {
-                    return Outcome::Number(engine.sequence());
-                }
-                let acknowledged = match engine.submit(batch).await {
-                    Ok(pending) => pending.await,
-                    Err(error) => Err(error),
+                let submitted = match engine.submit_rows(batch, Some(&pipeline)).await {
+                    Ok(submitted) => submitted,
+                    Err(error) => return Outcome::Failed(error_line(&error)),
                 };
-                match acknowledged {
-                    Ok(receipt) => Outcome::Number(receipt.last),
-                    Err(error) => Outcome::Failed(error_line(&error)),
+                if let Some(pending) = submitted.pending
+                    && let Err(error) = pending.await
+                {
+                    return Outcome::Failed(error_line(&error));
                 }
+                let refused = submitted.refused.into_iter();
+                Outcome::Texts(refused.map(|row| row.reason).collect())
             }))
+        })
+    }
+
+    /// Lets these gates of a pipeline check the events of others from now on, in place of those that it had.
+    fn set_gates(&self, pipeline: &str, gates: Vec<gate::Described>) -> PyResult<()> {
+        let gates = gate::gates(&self.context, pipeline, gates)?;
+        self.context.engine.gates().set(pipeline, gates);
+        Ok(())
+    }
+
+    /// The reply to a "check" message: the verdicts by row, or `None` if there is no answer.
+    fn verdicts(
+        &self,
+        request: u64,
+        verdicts: Option<Vec<(u32, Bound<'_, PyAny>)>>,
+    ) -> PyResult<()> {
+        guarded("Bridge.verdicts", || {
+            let verdicts = verdicts.map(gate::verdicts).transpose()?;
+            self.context.checks.reply(request, verdicts);
+            Ok(())
         })
     }
 
@@ -256,13 +284,21 @@ impl Bridge {
 }
 
 impl Bridge {
+    /// Whether somebody waits for what a message asks.
+    fn is_awaited(&self, message: &Message) -> bool {
+        match message {
+            Message::Check { request, .. } => self.context.checks.is_waiting(*request),
+            Message::Done { .. } | Message::Asked { .. } | Message::Stop { .. } => true,
+        }
+    }
+
     fn message<'py>(&self, py: Python<'py>, message: Message) -> PyResult<Bound<'py, PyTuple>> {
         match message {
             Message::Done { request, outcome } => {
                 let none = || py.None().into_bound(py);
                 let (kind, payload) = match outcome {
                     Outcome::Nothing => ("done", none()),
-                    Outcome::Number(number) => ("done", number.into_pyobject(py)?.into_any()),
+                    Outcome::Texts(texts) => ("done", texts.into_pyobject(py)?.into_any()),
                     Outcome::Pairs(pairs) => ("done", pairs.into_pyobject(py)?.into_any()),
                     Outcome::Consumer(prefetch) => {
                         let consumer = Consumer::new(Arc::clone(&self.context), prefetch);
@@ -277,6 +313,11 @@ impl Bridge {
                 verb,
                 arguments,
             } => (request, "asked", (verb, arguments)).into_pyobject(py),
+            Message::Check {
+                request,
+                gate,
+                columns,
+            } => (request, "check", (gate, Batch::new(columns))).into_pyobject(py),
             Message::Stop { drain } => (0, "stop", seconds(drain)).into_pyobject(py),
         }
     }

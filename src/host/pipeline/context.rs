@@ -14,6 +14,7 @@ use super::pulse::Pulse;
 use super::queue::{Message, Outcome, Queue};
 use super::registry::Registry;
 use crate::engine::Engine;
+use crate::engine::gate::Verdicts;
 use crate::telemetry::Metrics;
 
 /// Shared by the threads of the host and the tasks of the service.
@@ -23,7 +24,10 @@ pub(super) struct HostContext {
     /// The runtime of the service, on which requests of Python run.
     pub(super) runtime: Handle,
     pub(super) queue: Queue,
-    pub(super) asked: Arc<Asked>,
+    /// Requests of operators, which are answered by JSON texts.
+    pub(super) asked: Arc<Asked<String>>,
+    /// Checks of gates; `None` if the handler gave no answer.
+    pub(super) checks: Arc<Asked<Option<Verdicts>>>,
     pub(super) registry: Registry,
     pub(super) pulse: Pulse,
     /// What one consumer may read ahead.
@@ -46,6 +50,7 @@ impl HostContext {
         Ok(Self {
             queue: Queue::new(metrics.pipelines.queue_messages.clone())?,
             asked: Arc::default(),
+            checks: Arc::default(),
             registry: Registry::new(Arc::clone(&metrics)),
             pulse: Pulse::default(),
             engine,

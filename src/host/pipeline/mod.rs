@@ -3,7 +3,7 @@
 //! The service never waits for Python, and no thread of the service attaches to the interpreter. Read in this
 //! order: `service_host` (the public face), `thread` (boots Python), `bridge` (what Python calls), `queue` and
 //! `asked` (messages in both directions), `prefetch` and `consumer` (the feed), `columns` and `batch` (what
-//! handlers get), `registry`, `handler` and `meter` (what operators see), `watchdog` and `quarantine` (a Python
+//! handlers get), `gate` (`before_accept`), `registry`, `handler` and `meter` (what operators see), `watchdog` and `quarantine` (a Python
 //! that is stuck). How pipelines are loaded and called is written in Python, in `poh_holdmetrics.pipeline`.
 
 mod asked;
@@ -13,6 +13,7 @@ mod columns;
 mod consumer;
 mod context;
 mod error;
+mod gate;
 mod handler;
 mod int64_column;
 mod meter;

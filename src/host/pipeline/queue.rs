@@ -2,7 +2,8 @@
 //!
 //! There is one wake-up between two drains, however many messages come. The queue is bounded by those who add:
 //! a completion belongs to a request that Python has made, and the number of requests to Python is bounded in
-//! [`super::asked`]. Batches of events never wait here; see [`super::prefetch`].
+//! [`super::asked`]. Batches of the feed never wait here, see [`super::prefetch`]; those that a gate checks do, and
+//! a gate that does not answer is soon not asked any more.
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
 
+use super::columns::EventColumns;
 use super::prefetch::Prefetch;
 use super::wake::Wake;
 
@@ -32,6 +34,15 @@ pub(super) enum Message {
         /// A JSON object.
         arguments: String,
     },
+    /// A gate is to check events.
+    Check {
+        /// The number of the request.
+        request: u64,
+        /// The number of the gate.
+        gate: u64,
+        /// The events, whose numbers are those of their rows.
+        columns: Arc<EventColumns>,
+    },
     /// Python is to end its work.
     Stop {
         /// How long calls may take to end.
@@ -43,8 +54,8 @@ pub(super) enum Message {
 pub(super) enum Outcome {
     /// Without a value.
     Nothing,
-    /// With the number of an event.
-    Number(u64),
+    /// With reasons of refusals.
+    Texts(Vec<String>),
     /// With keys and values.
     Pairs(Vec<(String, String)>),
     /// With an open consumer.
@@ -111,7 +122,9 @@ mod tests {
 
     fn numbers(messages: &[Message]) -> Vec<u64> {
         let number = |message: &Message| match message {
-            Message::Done { request, .. } | Message::Asked { request, .. } => *request,
+            Message::Done { request, .. }
+            | Message::Asked { request, .. }
+            | Message::Check { request, .. } => *request,
             Message::Stop { .. } => u64::MAX,
         };
         messages.iter().map(number).collect()

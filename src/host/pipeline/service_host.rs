@@ -146,7 +146,7 @@ impl PipelineHost {
             verb,
             arguments,
         });
-        let text = reply.text().await.map_err(no_reply)?;
+        let text = reply.value().await.map_err(no_reply)?;
         let answer: Value = serde_json::from_str(&text).map_err(|error| RequestError {
             kind: "defect".into(),
             detail: format!("Python has answered with something else than JSON ({error})"),

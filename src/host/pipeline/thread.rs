@@ -51,6 +51,7 @@ impl PythonThread {
                 let _ = report.send(Ok(()));
                 let reason = interpreter.attach(|py| run(py, &context));
                 context.asked.end();
+                context.checks.end();
                 context.set_loaded();
                 ends.send_replace(Some(reason.into()));
             })

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.link import Answer, Arguments
     from poh_holdmetrics.pipeline.port import Consumer, Host, Meter
 
+_log = logging.getLogger(__name__)
+
 _LOGGER = "pipeline"
 #: Loggers of pipelines and of this package keep their names; the others are put below the first.
 _LOGGERS = ("pipeline.", "poh_holdmetrics.")
@@ -56,7 +58,10 @@ class HostServer:
         self._calls.clear()
         consumers, self._consumers = self._consumers, {}
         for opened in consumers.values():
-            await self._close(opened)
+            try:
+                await self._close(opened)
+            except Exception:  # noqa: BLE001 - the others are closed as well
+                _log.exception("The consumer %s cannot be closed.", opened.consumer.name)
 
     def died(self, handler: int, text: str) -> str:
         """Count the end of the process as a failure of the handler that it was in; returns its label."""

@@ -211,15 +211,16 @@ class WorkerProcess:
             label = self._server.died(self._page.handler, f"{failed}\n{self._output.last}".rstrip())
             if label:
                 failed = WorkerFailed(f"{problem}, in {label}", self._output.last)
-        await self._server.close()
-        self._page.close()
-        self._page_file.close()
-        self.ended.set_result(failed)
+        try:
+            await self._server.close()
+        finally:
+            self._page.close()
+            self._page_file.close()
+            self.ended.set_result(failed)
 
     async def _watch(self, pid: int) -> None:
         """Kill the process if it hangs, or uses more memory or processes than it may."""
         settings = self._settings
-        allowed = settings.start_seconds
         beat, silent, looked_at = self._page.heartbeat, 0.0, time.monotonic()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -229,8 +230,7 @@ class WorkerProcess:
             looked_at = now
             if self._page.heartbeat != beat:
                 beat, silent = self._page.heartbeat, 0.0
-                if self.names:
-                    allowed = settings.hard_seconds + _HANG_SECONDS
+            allowed = settings.hard_seconds + _HANG_SECONDS if self.names else settings.start_seconds
             if silent > allowed:
                 await self.kill(f"hangs: its loop has not run for {silent:.1f} s")
                 return

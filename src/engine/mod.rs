@@ -36,6 +36,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
 pub use event_limits::EventLimits;
 pub use event_limits::Rejection;
+pub(crate) use feed::{CURSOR_FILE, CURSOR_FILE_SALVAGED, CursorFile};
 pub use feed::{
     CommitFuture, Consumer, ConsumerReport, Feed, FeedBatch, FeedError, Origin, Start, WhenFull,
 };

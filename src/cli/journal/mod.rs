@@ -1,11 +1,12 @@
 //! `journal`: shows, verifies, exports and salvages what a service has stored.
 //!
-//! Nothing here starts a service, and only `salvage` changes what is stored. All subcommands but
-//! `inspect` lock the folder while they run, unless the file system is read-only. Read [`store_paths`]
+//! Nothing here starts a service, and only `salvage` and `cursors --remove` change what is stored. All
+//! subcommands but `inspect` lock the folder while they run, unless the file system is read-only. Read [`store_paths`]
 //! (the folders), [`report`] (the output), [`export`] (what is copied), [`state_copy`] (how the state is
 //! read).
 
 mod compressor;
+mod cursors;
 mod export;
 mod report;
 mod state_copy;
@@ -44,6 +45,8 @@ enum Verb {
         #[arg(long, short, value_name = "FILE", default_value = "-")]
         output: PathBuf,
     },
+    /// List the cursors of consumers, which keep the journal, and remove those that are no longer used
+    Cursors(cursors::Arguments),
     /// Rebuild a damaged journal from its readable part, and say what is lost; for a damaged state or
     /// a missing journal use `serve --salvage`
     Salvage(Shown),
@@ -68,6 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let _lock = paths.lock()?;
             export::run(&paths, output)
         }
+        Verb::Cursors(arguments) => cursors::run(arguments),
         Verb::Salvage(shown) => salvage_journal(shown),
     }
 }
@@ -107,6 +111,7 @@ fn check(paths: &StorePaths, found: &Survey) -> anyhow::Result<Option<Contents>>
     }
     let copy = StateCopy::open(&paths.data)?;
     let state = copy.map(|copy| copy.store().verify()).transpose()?;
+    state_copy::cursors(&paths.data)?;
     paths.check_order(found, state.map_or(0, |state| state.applied_sequence))?;
     Ok(state)
 }

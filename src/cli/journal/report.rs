@@ -190,6 +190,11 @@ fn table(found: &Survey) -> String {
         };
         table.add_row(cells.into_iter().chain([Cell::new(state)]));
     }
+    trimmed(&table)
+}
+
+/// A table as text, without spaces at the ends of its lines.
+pub(super) fn trimmed(table: &Table) -> String {
     let lines: Vec<_> = table.lines().collect();
     let trimmed: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
     trimmed.join("\n") + "\n"
@@ -255,11 +260,11 @@ fn lost_json(lost: &LostEvents) -> Value {
     json!({"first_sequence": lost.first, "last_sequence": lost.last})
 }
 
-fn print_json(value: &Value) -> anyhow::Result<()> {
+pub(super) fn print_json(value: &Value) -> anyhow::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).map_err(Exit::output(None))
 }

@@ -1,4 +1,4 @@
-//! Opens a copy of the state file, so that reading it never changes it.
+//! Opens copies of the files of state and cursors, so that reading them never changes them.
 //!
 //! redb writes to a database when it opens it, for example to repair it after a crash. The copy is in a
 //! temporary folder (`TMPDIR`) and is removed when the value is dropped. A file system that can share
@@ -10,8 +10,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::engine::{STATE_FILE, STATE_FILE_SALVAGED};
-use crate::state::{self, FileBackend, Salvaged, StateError, Store};
+use crate::engine::{CURSOR_FILE, CURSOR_FILE_SALVAGED, STATE_FILE, STATE_FILE_SALVAGED};
+use crate::state::{
+    self, CursorContents, CursorError, CursorStore, FileBackend, Salvaged, StateError, Store,
+};
+
+const STATE_NAMES: [&str; 2] = [STATE_FILE, STATE_FILE_SALVAGED];
+const CURSOR_NAMES: [&str; 2] = [CURSOR_FILE, CURSOR_FILE_SALVAGED];
 
 /// An opened copy of a state.
 pub(super) struct StateCopy {
@@ -23,7 +28,7 @@ pub(super) struct StateCopy {
 impl StateCopy {
     /// Copies and opens the state in `data`; `None` if none was written yet.
     pub(super) fn open(data: &Path) -> Result<Option<Self>, StateCopyError> {
-        let Some((folder, copy)) = copy(data)? else {
+        let Some((folder, copy)) = copy(data, STATE_NAMES)? else {
             return Ok(None);
         };
         let store = open(&copy, data)?;
@@ -36,7 +41,7 @@ impl StateCopy {
     /// Copies the damaged state in `data` and salvages what is readable of it; `None` if there is no
     /// state. Returns also how much was salvaged.
     pub(super) fn salvage(data: &Path) -> Result<Option<(Self, Salvaged)>, StateCopyError> {
-        let Some((folder, copy)) = copy(data)? else {
+        let Some((folder, copy)) = copy(data, STATE_NAMES)? else {
             return Ok(None);
         };
         let path = data.join(STATE_FILE);
@@ -56,31 +61,34 @@ impl StateCopy {
     }
 }
 
-/// Why a state cannot be read from a copy.
+/// Why state or cursors cannot be read from a copy.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StateCopyError {
     /// The copy cannot be opened, or is damaged.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The same, of the file of cursors.
+    #[error(transparent)]
+    Cursors(#[from] CursorError),
     /// The copy does not fit on the disk of the temporary folder.
     #[error(
-        "{}: the state is read from a copy, and {} has no space for its {bytes} bytes: set TMPDIR to a \
+        "{}: the file is read from a copy, and {} has no space for its {bytes} bytes: set TMPDIR to a \
          folder with more space",
         path.display(),
         folder.display()
     )]
     NoRoom {
-        /// The state file.
+        /// The file.
         path: PathBuf,
         /// Where the copy was to be.
         folder: PathBuf,
-        /// Size of the state file.
+        /// Size of the file.
         bytes: u64,
     },
     /// The copy cannot be made for another reason.
     #[error("{}: cannot be copied to {}", path.display(), folder.display())]
     Io {
-        /// The state file.
+        /// The file.
         path: PathBuf,
         /// Where the copy was to be.
         folder: PathBuf,
@@ -89,10 +97,19 @@ pub(super) enum StateCopyError {
     },
 }
 
-/// Copies the state file of `data` into a new temporary folder. A salvage that was interrupted before
-/// its last step has left the file under another name.
-fn copy(data: &Path) -> Result<Option<(TempDir, PathBuf)>, StateCopyError> {
-    let found = [STATE_FILE, STATE_FILE_SALVAGED].map(|name| data.join(name));
+/// What is in the file of cursors in `data`, read from a copy; nothing if none was written yet.
+pub(super) fn cursors(data: &Path) -> Result<CursorContents, StateCopyError> {
+    let Some((_folder, copy)) = copy(data, CURSOR_NAMES)? else {
+        return Ok(CursorContents::default());
+    };
+    let (_, contents) = CursorStore::open(backend(&copy)?, &data.join(CURSOR_FILE))?;
+    Ok(contents)
+}
+
+/// Copies a file of `data` into a new temporary folder. A salvage that was interrupted before its last
+/// step has left the file under the second name.
+fn copy(data: &Path, names: [&str; 2]) -> Result<Option<(TempDir, PathBuf)>, StateCopyError> {
+    let found = names.map(|name| data.join(name));
     let Some(path) = found.into_iter().find(|path| path.is_file()) else {
         return Ok(None);
     };
@@ -102,7 +119,7 @@ fn copy(data: &Path) -> Result<Option<(TempDir, PathBuf)>, StateCopyError> {
         folder: std::env::temp_dir(),
         source,
     })?;
-    let copy = folder.path().join(STATE_FILE);
+    let copy = folder.path().join(names[0]);
     match fs::copy(&path, &copy).and_then(|_| make_writable(&copy)) {
         Ok(()) => Ok(Some((folder, copy))),
         Err(error) => Err(copy_error(path, std::env::temp_dir(), error)),

@@ -19,7 +19,7 @@ pub(crate) const CURSOR_FILE: &str = "cursors.redb";
 /// A new file that is not complete yet.
 const NEW: &str = "cursors.redb.new";
 /// A complete new file of a salvage, shortly before it is renamed to [`CURSOR_FILE`].
-const SALVAGED: &str = "cursors.redb.salvaged";
+pub(crate) const CURSOR_FILE_SALVAGED: &str = "cursors.redb.salvaged";
 /// A damaged file after a salvage; a number follows.
 const DAMAGED: &str = "cursors.redb.damaged-";
 
@@ -40,8 +40,8 @@ impl CursorFile {
             store: None,
         };
         // The last step of a salvage that was interrupted.
-        if file.folder.has(SALVAGED)? && !file.folder.has(CURSOR_FILE)? {
-            file.folder.rename(SALVAGED, CURSOR_FILE)?;
+        if file.folder.has(CURSOR_FILE_SALVAGED)? && !file.folder.has(CURSOR_FILE)? {
+            file.folder.rename(CURSOR_FILE_SALVAGED, CURSOR_FILE)?;
         }
         let mut contents = CursorContents::default();
         if file.folder.has(CURSOR_FILE)? {
@@ -67,7 +67,7 @@ impl CursorFile {
         let (mut store, _) = CursorStore::open(data.create(NEW)?, &data.path_of(NEW))?;
         store.write_incomplete()?;
         drop(store);
-        data.rename(NEW, SALVAGED)?;
+        data.rename(NEW, CURSOR_FILE_SALVAGED)?;
         data.rename(CURSOR_FILE, &damaged_name)?;
         error!(
             damage = %error_line(&damage),

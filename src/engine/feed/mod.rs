@@ -25,7 +25,7 @@ pub use hold_feed::Feed;
 pub use report::ConsumerReport;
 
 pub(super) use batch::Frame;
-pub(crate) use cursor_file::CursorFile;
+pub(crate) use cursor_file::{CURSOR_FILE, CURSOR_FILE_SALVAGED, CursorFile};
 pub(super) use hold_feed::StoredFeed;
 pub(super) use recent::Recent;
 

@@ -6,7 +6,7 @@
 //! [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
 //! [`deficit`] (what is missing from the input), [`rule`] (what a policy is);
-//! [`encoding`] is the format of events in our own files.
+//! [`glob`] chooses ids; [`encoding`] is the format of events in our own files.
 
 mod balance;
 mod changes;

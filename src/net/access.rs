@@ -167,6 +167,11 @@ impl Access {
         includes(&self.anonymous, scope)
     }
 
+    /// Whether the server keeps something on disk for `caller`: if there are keys, only for their owners.
+    pub(super) fn may_keep_positions(&self, caller: &Caller) -> bool {
+        self.keys.is_none() || matches!(caller, Caller::Key(_))
+    }
+
     /// Forgets callers without recent calls.
     pub(super) fn forget_callers(&self) {
         if let Some(rate) = &self.rate {

@@ -2,7 +2,7 @@
 //!
 //! Converts requests and responses; what an event or a score is, is decided in `engine` and `core`. Read
 //! `settings`, `server`, `listener`, `connection` and `activity` (sockets), `certificates`, [`keys`], `key_ring`
-//! and `access` (authorization), [`Administration`] (pipelines), then `grpc` and `http`.
+//! and `access` (authorization), [`Administration`] (pipelines), `feed` (events out), then `grpc` and `http`.
 
 mod access;
 mod activity;
@@ -13,6 +13,7 @@ pub(crate) mod code_name;
 mod connection;
 mod context;
 mod credentials;
+mod feed;
 mod grpc;
 mod http;
 mod key_ring;

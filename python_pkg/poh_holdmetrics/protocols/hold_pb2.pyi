@@ -379,3 +379,53 @@ class LeaderboardChange(_message.Message):
     sequence: int
     deficits: int
     def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., changed: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., left: _Optional[_Iterable[str]] = ..., sequence: _Optional[int] = ..., deficits: _Optional[int] = ...) -> None: ...
+
+class FeedRequest(_message.Message):
+    __slots__ = ("start", "acknowledge")
+    START_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGE_FIELD_NUMBER: _ClassVar[int]
+    start: FeedStart
+    acknowledge: int
+    def __init__(self, start: _Optional[_Union[FeedStart, _Mapping]] = ..., acknowledge: _Optional[int] = ...) -> None: ...
+
+class FeedStart(_message.Message):
+    __slots__ = ("consumer", "from_sequence", "from_beginning", "token", "holder", "events_max")
+    CONSUMER_FIELD_NUMBER: _ClassVar[int]
+    FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FROM_BEGINNING_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_MAX_FIELD_NUMBER: _ClassVar[int]
+    consumer: str
+    from_sequence: int
+    from_beginning: bool
+    token: str
+    holder: str
+    events_max: int
+    def __init__(self, consumer: _Optional[str] = ..., from_sequence: _Optional[int] = ..., from_beginning: bool = ..., token: _Optional[str] = ..., holder: _Optional[str] = ..., events_max: _Optional[int] = ...) -> None: ...
+
+class FeedBatch(_message.Message):
+    __slots__ = ("events", "first_sequence", "last_sequence", "is_from_facts", "starts_from_facts", "acknowledged", "newest_sequence")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    IS_FROM_FACTS_FIELD_NUMBER: _ClassVar[int]
+    STARTS_FROM_FACTS_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[FeedEvent]
+    first_sequence: int
+    last_sequence: int
+    is_from_facts: bool
+    starts_from_facts: bool
+    acknowledged: int
+    newest_sequence: int
+    def __init__(self, events: _Optional[_Iterable[_Union[FeedEvent, _Mapping]]] = ..., first_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., is_from_facts: bool = ..., starts_from_facts: bool = ..., acknowledged: _Optional[int] = ..., newest_sequence: _Optional[int] = ...) -> None: ...
+
+class FeedEvent(_message.Message):
+    __slots__ = ("sequence", "event")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    event: HoldMsg
+    def __init__(self, sequence: _Optional[int] = ..., event: _Optional[_Union[HoldMsg, _Mapping]] = ...) -> None: ...

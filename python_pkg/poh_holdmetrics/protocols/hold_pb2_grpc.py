@@ -95,6 +95,11 @@ class HoldMetricsStub(object):
                 request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.WatchRequest.SerializeToString,
                 response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.LeaderboardChange.FromString,
                 _registered_method=True)
+        self.Feed = channel.stream_stream(
+                '/poh.HoldMetrics/Feed',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedRequest.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedBatch.FromString,
+                _registered_method=True)
 
 
 class HoldMetricsServicer(object):
@@ -191,6 +196,18 @@ class HoldMetricsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Feed(self, request_iterator, context):
+        """The acknowledged events in the order of their sequence numbers, and from then on those that follow, until the
+        caller cancels. The first request says which ones; the first response follows at once, without events, and says
+        where they begin. Each further request acknowledges a position, after which the consumer of this name continues
+        next time, so every event is delivered at least once. A caller that has no more positions to acknowledge ends its
+        requests: the call ends when the last position is durable; that of a caller without a name goes on.
+        FAILED_PRECONDITION if another call uses the consumer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HoldMetricsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -253,6 +270,11 @@ def add_HoldMetricsServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.WatchRequest.FromString,
                     response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.LeaderboardChange.SerializeToString,
+            ),
+            'Feed': grpc.stream_stream_rpc_method_handler(
+                    servicer.Feed,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedRequest.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedBatch.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -579,6 +601,33 @@ class HoldMetrics(object):
             '/poh.HoldMetrics/Watch',
             poh__holdmetrics_dot_protocols_dot_hold__pb2.WatchRequest.SerializeToString,
             poh__holdmetrics_dot_protocols_dot_hold__pb2.LeaderboardChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Feed(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/poh.HoldMetrics/Feed',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedRequest.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedBatch.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,7 +28,7 @@ use super::service::HoldService;
 use super::status::{defect, denied, unreadable};
 use crate::config::Limits;
 use crate::config::Scope;
-use crate::net::access::{Access, Need};
+use crate::net::access::{Access, Caller, Need};
 use crate::net::connection::{BoxFuture, Peer};
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
@@ -87,7 +87,15 @@ impl Dispatcher {
     }
 
     /// The response to an authorized call.
-    fn respond(&self, call: Call, request: Request<Incoming>) -> BoxFuture<Response<Body>> {
+    fn respond(
+        &self,
+        call: Call,
+        caller: Caller,
+        mut request: Request<Incoming>,
+    ) -> BoxFuture<Response<Body>> {
+        if call.kind == Kind::Read {
+            request.extensions_mut().insert(caller);
+        }
         let response = match call.kind {
             Kind::Read => self.compressed.clone().call(request),
             Kind::Write => self.uncompressed.clone().call(request),
@@ -149,7 +157,7 @@ impl Service<Request<Incoming>> for Dispatcher {
         );
         let deadline = self.deadline(call, &request);
         let response = match self.access.admit(call.need(), request.headers(), peer.ip()) {
-            Ok(_) => self.respond(call, request),
+            Ok(caller) => self.respond(call, caller, request),
             Err(reason) => {
                 let refused = denied(&reason).into_http();
                 Box::pin(std::future::ready(refused))
@@ -230,6 +238,7 @@ impl Call {
                 "GetHolder" => call("GetHolder", Kind::Read, false),
                 "GetDeficits" => call("GetDeficits", Kind::Read, false),
                 "Watch" => call("Watch", Kind::Read, true),
+                "Feed" => call("Feed", Kind::Read, true),
                 // `HoldMetricsServer` answers UNIMPLEMENTED.
                 _ => call("unknown", Kind::Read, false),
             };

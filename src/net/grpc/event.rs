@@ -1,10 +1,11 @@
-//! Converts a message into the draft of an event or a transfer, and instants into timestamps and back.
+//! Converts a message into the draft of an event or a transfer, an event into a message, and instants into
+//! timestamps and back.
 //!
 //! Whether the draft is a valid event is decided by the engine's validator. Batches are in `columns`.
 
 use prost_types::Timestamp;
 
-use crate::core::{Delta, Draft, Field, Micros, Refusal, TimeError, Wad, WeightError};
+use crate::core::{Delta, Draft, Event, Field, Micros, Refusal, TimeError, Wad, WeightError};
 use crate::engine::Rejection;
 use crate::net::pb::{HoldMsg, TransferMsg};
 
@@ -159,6 +160,29 @@ pub(in crate::net) fn wire_from_instant(instant: Micros) -> Timestamp {
     Timestamp {
         seconds: micros.div_euclid(1_000_000),
         nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1_000).expect("under a billion"),
+    }
+}
+
+/// The message of an event; its decimals are exact.
+pub(super) fn wire_from_event(event: &Event<'_>) -> HoldMsg {
+    let draft = Draft::from(event);
+    HoldMsg {
+        token_id: draft.token_id.to_owned(),
+        holder_id: draft.holder_id.to_owned(),
+        start: draft.start.map(wire_from_instant),
+        end: draft.end.map(wire_from_instant),
+        weight: None,
+        event_id: draft.event_id.map(str::to_owned),
+        revision: draft.revision,
+        retract: draft.retract,
+        weight_text: draft
+            .weight
+            .filter(|weight| *weight != Wad::ONE)
+            .map(|weight| weight.to_string()),
+        at: draft.at.map(wire_from_instant),
+        delta: None,
+        delta_text: draft.delta.map(|delta| delta.to_string()),
+        seq: draft.seq,
     }
 }
 

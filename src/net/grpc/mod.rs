@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`dispatcher`] (authorization, deadlines, metrics), [`service`] (the calls), [`decoder`],
 //! [`event`] and [`columns`] (events in), [`ack_stream`] and [`ack_group`] (acknowledgements), [`response`],
-//! [`deficits`] and [`watch`] (scores out), [`status`] (errors).
+//! [`deficits`] and [`watch`] (scores out), [`feed`] (events out), [`status`] (errors).
 
 mod ack_group;
 mod ack_stream;
@@ -13,6 +13,7 @@ mod decoder;
 mod deficits;
 mod dispatcher;
 mod event;
+mod feed;
 #[cfg(fuzzing)]
 mod fuzzing;
 mod response;
@@ -61,7 +62,9 @@ pub(super) fn dispatcher(context: &ServerContext) -> (Dispatcher, Health) {
     let service = HoldService {
         engine: Arc::clone(&context.engine),
         queries: context.queries.clone(),
+        access: context.access.clone(),
         batch_events_max: context.limits.batch_events_max,
+        request_wait_max: context.limits.request_wait_max,
         stop: context.stop.clone(),
     };
     let dispatcher = Dispatcher::new(

@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::{StreamExt, unfold};
@@ -24,10 +25,11 @@ use super::watch::{Watch, interval_from_wire};
 use crate::core::{Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
 use crate::engine::{Cursor, Engine, Page, Question};
+use crate::net::access::{Access, Caller};
 use crate::net::page_token::{PageTokenError, page_token, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
-    Deficits, GetDeficitsRequest, GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest,
+    Deficits, FeedBatch, FeedRequest, GetDeficitsRequest, GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest,
     HoldAck, HoldBatch, HoldMsg, HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot,
     TransferBatch, TransferMsg, WatchRequest,
 };
@@ -45,7 +47,9 @@ const EVENT_BYTES: usize = 128;
 pub(super) struct HoldService {
     pub(super) engine: Arc<Engine>,
     pub(super) queries: QueryPool,
+    pub(super) access: Access,
     pub(super) batch_events_max: usize,
+    pub(super) request_wait_max: Duration,
     pub(super) stop: CancellationToken,
 }
 
@@ -261,6 +265,18 @@ impl HoldMetrics for HoldService {
             token_id: filter(request.token_id),
         };
         Ok(Response::new(Box::pin(watch.changes(interval))))
+    }
+
+    type FeedStream = ResponseStream<FeedBatch>;
+
+    async fn feed(
+        &self,
+        request: Request<Streaming<FeedRequest>>,
+    ) -> Result<Response<Self::FeedStream>, Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller.expect("the dispatcher adds the caller to each read");
+        let responses = self.feed_responses(&caller, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(responses)))
     }
 }
 

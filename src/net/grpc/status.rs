@@ -9,8 +9,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::config::Scope;
-use crate::engine::SubmitError;
+use crate::engine::{FeedError, SubmitError};
 use crate::net::access::Denied;
+use crate::net::feed::FeedRefusal;
 use crate::net::query_pool::QueryError;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
@@ -104,6 +105,28 @@ fn not_allowed(code: Code, text: &Denied, reason: &str, scope: Option<Scope>) ->
         .collect();
     let details = ErrorDetails::with_error_info(reason, DOMAIN, facts);
     Status::with_error_details(code, text.to_string(), details)
+}
+
+/// The feed cannot be read, or a position not be kept.
+pub(in crate::net) fn feed_refused(refusal: &FeedRefusal) -> Status {
+    let failed = |reason: &str| {
+        let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+        Status::with_error_details(Code::FailedPrecondition, refusal.to_string(), details)
+    };
+    match refusal {
+        FeedRefusal::Field { field, reason } => bad_field(field, reason),
+        FeedRefusal::NeedsKey => {
+            let details = ErrorDetails::with_error_info("NO_API_KEY", DOMAIN, HashMap::new());
+            Status::with_error_details(Code::Unauthenticated, refusal.to_string(), details)
+        }
+        FeedRefusal::Feed(FeedError::InUse { .. }) => failed("CONSUMER_IN_USE"),
+        FeedRefusal::Feed(FeedError::TooMany) => failed("TOO_MANY_CONSUMERS"),
+        FeedRefusal::Feed(FeedError::NotWritten { .. }) => {
+            unavailable(refusal, "POSITION_NOT_WRITTEN")
+        }
+        FeedRefusal::Feed(FeedError::Closed) => closing(),
+        FeedRefusal::Feed(FeedError::Name { .. } | FeedError::Ahead { .. }) => defect(refusal),
+    }
 }
 
 /// A query could not be answered.

@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::SubmitError;
+use crate::engine::{FeedError, SubmitError};
 use crate::net::access::Denied;
 use crate::net::administration::{AdminError, AdminErrorKind};
+use crate::net::feed::FeedRefusal;
 use crate::net::query_pool::QueryError;
 
 /// The media type of a problem.
@@ -165,6 +166,30 @@ impl From<Denied> for Problem {
             Denied::OtherSite => Self::of_field(StatusCode::FORBIDDEN, "sec-fetch-site", text),
             Denied::TooOften { retry_after, .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry(retry_after)
+            }
+        }
+    }
+}
+
+impl From<FeedRefusal> for Problem {
+    fn from(refusal: FeedRefusal) -> Self {
+        let text = refusal.to_string();
+        let unavailable = |text: String| Self::new(StatusCode::SERVICE_UNAVAILABLE, text);
+        match refusal {
+            FeedRefusal::Field { field, .. } => Self::field(field, &text),
+            FeedRefusal::NeedsKey => {
+                Self::of_field(StatusCode::UNAUTHORIZED, "authorization", text)
+                    .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+            FeedRefusal::Feed(FeedError::InUse { .. } | FeedError::TooMany) => {
+                Self::of_field(StatusCode::CONFLICT, "consumer", text)
+            }
+            FeedRefusal::Feed(FeedError::NotWritten { .. }) => {
+                unavailable(text).retry(Duration::from_secs(1))
+            }
+            FeedRefusal::Feed(FeedError::Closed) => unavailable(text),
+            FeedRefusal::Feed(FeedError::Name { .. } | FeedError::Ahead { .. }) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
             }
         }
     }

@@ -472,6 +472,95 @@ pub struct LeaderboardChange {
     #[prost(uint64, tag = "5")]
     pub deficits: u64,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FeedRequest {
+    #[prost(oneof = "feed_request::Request", tags = "1, 2")]
+    pub request: ::core::option::Option<feed_request::Request>,
+}
+/// Nested message and enum types in `FeedRequest`.
+pub mod feed_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Request {
+        /// The first request of a call, and no other.
+        #[prost(message, tag = "1")]
+        Start(super::FeedStart),
+        /// Everything up to this sequence number is processed; at most the last_sequence of the last response.
+        #[prost(uint64, tag = "2")]
+        Acknowledge(u64),
+    }
+}
+/// Which events are wanted.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FeedStart {
+    /// The name whose position the server keeps, without `/`; a service with API keys keeps positions of callers with a
+    /// key only. Empty means that nothing is kept.
+    #[prost(string, tag = "1")]
+    pub consumer: ::prost::alloc::string::String,
+    /// Tokens that are wanted: `*` stands for any text, `?` for one character; empty means all.
+    #[prost(string, tag = "4")]
+    pub token: ::prost::alloc::string::String,
+    /// Holders that are wanted, in the same form.
+    #[prost(string, tag = "5")]
+    pub holder: ::prost::alloc::string::String,
+    /// Events per response; 0 means 1,000, more than 10,000 is refused. A full message has fewer.
+    #[prost(uint32, tag = "6")]
+    pub events_max: u32,
+    /// Where to begin if the consumer has no position yet; absent means after the last event.
+    #[prost(oneof = "feed_start::Begin", tags = "2, 3")]
+    pub begin: ::core::option::Option<feed_start::Begin>,
+}
+/// Nested message and enum types in `FeedStart`.
+pub mod feed_start {
+    /// Where to begin if the consumer has no position yet; absent means after the last event.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Begin {
+        /// With the event of this sequence number, counted from 1. If it no longer exists, the facts are sent as with
+        /// from_beginning.
+        #[prost(uint64, tag = "2")]
+        FromSequence(u64),
+        /// With the facts in force, each as an event, then with the events after them.
+        #[prost(bool, tag = "3")]
+        FromBeginning(bool),
+    }
+}
+/// Events in order. A response without events says how far the feed got with events that are not wanted.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FeedBatch {
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<FeedEvent>,
+    /// The first sequence number that this covers.
+    #[prost(uint64, tag = "2")]
+    pub first_sequence: u64,
+    /// The last sequence number that this covers, events that are not wanted included. Acknowledge it once the events are
+    /// processed. For facts it is one less than their sequence number until the last of them is sent.
+    #[prost(uint64, tag = "3")]
+    pub last_sequence: u64,
+    /// The events are facts in force, not events as they were sent: the events behind them no longer exist. All have
+    /// the sequence number of the last event when the copy began; those after it follow, although some of the
+    /// facts may be as new.
+    #[prost(bool, tag = "4")]
+    pub is_from_facts: bool,
+    /// In the first response: the feed begins with facts. A consumer that has a position begins with them again after its
+    /// events were deleted, because it lagged too far behind.
+    #[prost(bool, tag = "5")]
+    pub starts_from_facts: bool,
+    /// The position of the consumer that is durable; without a name, what precedes the first event.
+    #[prost(uint64, tag = "6")]
+    pub acknowledged: u64,
+    /// Sequence number of the last event of the store when this was sent.
+    #[prost(uint64, tag = "7")]
+    pub newest_sequence: u64,
+}
+/// One acknowledged event.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FeedEvent {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// A hold, a mark, a change of balance or a retraction; a transfer is two changes. Decimals are exact texts, and a
+    /// weight of 1 is absent.
+    #[prost(message, optional, tag = "2")]
+    pub event: ::core::option::Option<HoldMsg>,
+}
 /// What an acknowledged event survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -862,6 +951,33 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "Watch"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// The acknowledged events in the order of their sequence numbers, and from then on those that follow, until the
+        /// caller cancels. The first request says which ones; the first response follows at once, without events, and says
+        /// where they begin. Each further request acknowledges a position, after which the consumer of this name continues
+        /// next time, so every event is delivered at least once. A caller that has no more positions to acknowledge ends its
+        /// requests: the call ends when the last position is durable; that of a caller without a name goes on.
+        /// FAILED_PRECONDITION if another call uses the consumer.
+        pub async fn feed(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::FeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::FeedBatch>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/poh.HoldMetrics/Feed");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "Feed"));
+            self.inner.streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -989,6 +1105,22 @@ pub mod hold_metrics_server {
             &self,
             request: tonic::Request<super::WatchRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+        /// Server streaming response type for the Feed method.
+        type FeedStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::FeedBatch, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The acknowledged events in the order of their sequence numbers, and from then on those that follow, until the
+        /// caller cancels. The first request says which ones; the first response follows at once, without events, and says
+        /// where they begin. Each further request acknowledges a position, after which the consumer of this name continues
+        /// next time, so every event is delivered at least once. A caller that has no more positions to acknowledge ends its
+        /// requests: the call ends when the last position is durable; that of a caller without a name goes on.
+        /// FAILED_PRECONDITION if another call uses the consumer.
+        async fn feed(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::FeedRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::FeedStream>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct HoldMetricsServer<T> {
@@ -1604,6 +1736,52 @@ pub mod hold_metrics_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/poh.HoldMetrics/Feed" => {
+                    #[allow(non_camel_case_types)]
+                    struct FeedSvc<T: HoldMetrics>(pub Arc<T>);
+                    impl<
+                        T: HoldMetrics,
+                    > tonic::server::StreamingService<super::FeedRequest>
+                    for FeedSvc<T> {
+                        type Response = super::FeedBatch;
+                        type ResponseStream = T::FeedStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::FeedRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HoldMetrics>::feed(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FeedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -133,6 +133,15 @@ impl HoldMetrics for Bare {
         nothing()
     }
 
+    type FeedStream = Boxed<pb::FeedBatch>;
+
+    async fn feed(
+        &self,
+        _: Request<Streaming<pb::FeedRequest>>,
+    ) -> Result<Response<Self::FeedStream>, Status> {
+        nothing()
+    }
+
     type WatchStream = Boxed<pb::LeaderboardChange>;
 
     async fn watch(

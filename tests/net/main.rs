@@ -15,6 +15,7 @@ mod cases;
 mod changes;
 mod deficits;
 mod failures;
+mod feed;
 mod generated;
 mod grpc_events;
 mod grpc_queries;

@@ -29,9 +29,9 @@ use crate::net::access::{Access, Caller};
 use crate::net::page_token::{PageTokenError, page_token, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
-    Deficits, FeedBatch, FeedRequest, GetDeficitsRequest, GetHolderRequest, GetLeaderboardRequest, GetSnapshotRequest,
-    HoldAck, HoldBatch, HoldMsg, HoldStat, HolderReport, Leaderboard, LeaderboardChange, Snapshot,
-    TransferBatch, TransferMsg, WatchRequest,
+    Deficits, FeedBatch, FeedRequest, GetDeficitsRequest, GetHolderRequest, GetLeaderboardRequest,
+    GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg, HoldStat, HolderReport, Leaderboard,
+    LeaderboardChange, Snapshot, TransferBatch, TransferMsg, WatchRequest,
 };
 use crate::net::query_pool::QueryPool;
 

@@ -1,6 +1,6 @@
-//! The signals that end `send` and `load` early: Ctrl-C, and SIGTERM on Unix.
+//! The signals that end `send`, `feed` and `load` early: Ctrl-C, and SIGTERM on Unix.
 //!
-//! Both end the run with 130 after its progress is saved. `serve` handles more signals itself; see its
+//! They end the run with 130 after its progress is saved. `serve` handles more signals itself; see its
 //! `signals`.
 
 /// Resolves at the first SIGINT or SIGTERM; never if no handler can be installed, because then the

@@ -8,11 +8,13 @@ mod clock;
 mod config;
 mod doctor;
 mod exit;
+mod feed;
 mod generate;
 mod interrupt;
 mod journal;
 mod keys;
 mod load;
+mod patience;
 mod pipeline;
 mod progress;
 mod python;
@@ -65,6 +67,9 @@ enum Command {
     /// Stream files of hold events to a server
     #[command(after_help = EXIT_CODES)]
     Send(send::Arguments),
+    /// Print the events that a server acknowledged, and follow it
+    #[command(after_help = EXIT_CODES)]
+    Feed(feed::Arguments),
     /// Send load to a server and measure throughput and latency
     #[command(after_help = EXIT_CODES)]
     Load(load::Arguments),
@@ -116,6 +121,7 @@ impl CommandLine {
             Command::Score(arguments) => score::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Send(arguments) => send::run(&arguments),
+            Command::Feed(arguments) => feed::run(&arguments),
             Command::Load(arguments) => load::run(&arguments),
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),

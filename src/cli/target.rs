@@ -1,4 +1,4 @@
-//! The arguments that say which server is meant, shared by `send` and `load`.
+//! The arguments that say which server is meant, shared by `send`, `feed` and `load`.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

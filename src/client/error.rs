@@ -82,6 +82,16 @@ impl ClientError {
         Status::unavailable(what).into()
     }
 
+    /// Whether another call uses the consumer.
+    #[must_use]
+    pub fn is_consumer_in_use(&self) -> bool {
+        let Self::Call { status } = self else {
+            return false;
+        };
+        let details = status.get_details_error_info();
+        details.is_some_and(|info| info.reason == "CONSUMER_IN_USE")
+    }
+
     /// `None` if the same call would fail again; else when to retry, if the server says so.
     #[must_use]
     pub fn retry(&self) -> Option<Option<Duration>> {

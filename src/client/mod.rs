@@ -1,4 +1,4 @@
-//! A client of the gRPC contract, used by `send`, `load` and tests.
+//! A client of the gRPC contract, used by `send`, `feed`, `load` and tests.
 //!
 //! It hides the generated code, adds the API key, and tells errors that may pass from those that will not.
 //! Whether and when to retry is the caller's choice.
@@ -6,6 +6,7 @@
 mod ack;
 mod batch;
 mod error;
+mod feed;
 mod tls;
 mod transfers;
 
@@ -24,6 +25,7 @@ pub use ack::{Ack, RefusedRow};
 pub use batch::{Batch, Message};
 pub use error::ClientError;
 pub(crate) use error::innermost;
+pub use feed::{Beginning, FeedOptions, FeedPage, FeedStream};
 pub use transfers::Transfers;
 
 use self::error::is_transport;
@@ -165,6 +167,16 @@ impl Client {
         let request = self.request(batches.map(Transfers::into_wire));
         match self.calls.broadcast_transfer_batch(request).await {
             Ok(stream) => Ok(acks(stream.into_inner())),
+            Err(status) => Err(self.failed(status).await),
+        }
+    }
+
+    /// Opens the feed of acknowledged events.
+    pub async fn feed(&mut self, options: FeedOptions) -> Result<FeedStream, ClientError> {
+        let (positions, requests) = feed::requests(options);
+        let request = self.request(requests);
+        match self.calls.feed(request).await {
+            Ok(responses) => FeedStream::open(positions, responses.into_inner()).await,
             Err(status) => Err(self.failed(status).await),
         }
     }

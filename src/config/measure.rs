@@ -68,6 +68,11 @@ impl Form<Duration> for Time {
     }
 }
 
+/// The time that a text says, such as `500ms` or `1m`, as times of settings are written.
+pub(crate) fn time_from_text(text: &str) -> Option<Duration> {
+    TIME_UNITS.parse(text).map(Duration::from_millis)
+}
+
 /// A plain number, within bounds.
 pub(super) struct Count(pub(super) RangeInclusive<u64>);
 

@@ -24,6 +24,7 @@ pub use error::ConfigError;
 pub use flags::{Flag, flags};
 pub use load::variables;
 pub(crate) use load::{FlagValue, Loaded, load};
+pub(crate) use measure::time_from_text;
 pub use origin::Origin;
 pub(crate) use report::{json, table};
 pub use settings::{

@@ -31,6 +31,8 @@ struct JsonEvent<'a> {
     delta: Option<Text<Delta>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
 }
 
 /// Written as text, so that no reader converts it to a double.
@@ -47,6 +49,23 @@ impl<T: Display> Serialize for Text<T> {
 /// # Errors
 /// If `out` cannot be written to.
 pub fn write_event(event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
+    write_line(event, None, out)
+}
+
+/// Writes one event like [`write_event`], with the number under which it was acknowledged as `sequence`, which
+/// readers of events ignore.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn write_numbered_event(
+    sequence: u64,
+    event: &Event<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write_line(event, Some(sequence), out)
+}
+
+fn write_line(event: &Event<'_>, sequence: Option<u64>, out: &mut impl Write) -> io::Result<()> {
     let draft = Draft::from(event);
     let line = JsonEvent {
         token_id: draft.token_id,
@@ -60,6 +79,7 @@ pub fn write_event(event: &Event<'_>, out: &mut impl Write) -> io::Result<()> {
         at: draft.at.map(Text),
         delta: draft.delta.map(Text),
         seq: Some(draft.seq).filter(|seq| *seq > 0),
+        sequence,
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")

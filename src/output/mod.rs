@@ -20,7 +20,7 @@ use std::path::Path;
 
 pub(crate) use deficits::{DeficitRow, write_deficits};
 pub(crate) use destination::Destination;
-pub use events::write_event;
+pub use events::{write_event, write_numbered_event};
 pub(crate) use list_format::ListFormat;
 pub(crate) use refusals::write_refusals;
 pub(crate) use report::{HolderRow, Leaderboard, RefusedLine, ScoreReport};

@@ -13,7 +13,8 @@ use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::keys::{ApiKey, KeyHash};
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
 use poh_holdmetrics_rust::net::pb::{
-    GetDeficitsRequest, GetLeaderboardRequest, HoldBatch, HoldMsg, TransferBatch, TransferMsg,
+    FeedRequest, FeedStart, GetDeficitsRequest, GetLeaderboardRequest, HoldBatch, HoldMsg,
+    TransferBatch, TransferMsg, feed_request,
 };
 use prost_types::Timestamp;
 use tempfile::TempDir;
@@ -102,6 +103,16 @@ async fn ask(client: &mut HoldMetricsClient<Channel>, key: &str) -> Result<(), S
     within(client.get_leaderboard(request)).await.map(|_| ())
 }
 
+/// The first request of a feed.
+fn feed_start(consumer: &str) -> FeedRequest {
+    FeedRequest {
+        request: Some(feed_request::Request::Start(FeedStart {
+            consumer: consumer.to_owned(),
+            ..FeedStart::default()
+        })),
+    }
+}
+
 async fn http(service: &Service, method: &str, path: &str, key: &str) -> HttpAnswer {
     let mut request = service
         .request(method, path)
@@ -180,6 +191,9 @@ async fn every_call_needs_a_key_of_its_scope() {
         assert_eq!(code(recorded), may_write, "{key}");
         let streamed = within(client.stats(with_key((), key))).await.map(|_| ());
         assert_eq!(code(streamed), may_read, "{key}");
+        let start = tokio_stream::iter([feed_start("")]);
+        let streamed = within(client.feed(with_key(start, key))).await.map(|_| ());
+        assert_eq!(code(streamed), may_read, "{key}");
         let request = with_key(GetDeficitsRequest::default(), key);
         let listed = within(client.get_deficits(request)).await.map(|_| ());
         assert_eq!(code(listed), may_read, "{key}");
@@ -202,6 +216,7 @@ async fn every_call_needs_a_key_of_its_scope() {
         ("GET", "/stats", 200, 403, 403, 403),
         ("GET", "/holders/h", 200, 403, 403, 403),
         ("GET", "/deficits", 200, 403, 403, 403),
+        ("GET", "/feed?from=1&consumer=c", 200, 403, 403, 403),
         ("GET", "/metrics", 403, 403, 200, 200),
     ] {
         http(&service, method, path, "").await.problem(401);
@@ -308,6 +323,36 @@ async fn without_a_key_only_the_anonymous_scopes_are_open() {
     assert_eq!(
         *security("/hold", "post"),
         serde_json::json!([{"api_key": ["write"]}])
+    );
+    service.end().await;
+}
+
+#[tokio::test]
+async fn positions_are_kept_for_owners_of_keys_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = guarded_but_for(&folder, &[Scope::Read]).await;
+    let mut client = service.client().await;
+    for (key, consumer, refused) in [
+        ("", "", None),
+        ("", "c", Some(Code::Unauthenticated)),
+        (READER, "c", None),
+    ] {
+        let start = tokio_stream::iter([feed_start(consumer)]);
+        let opened = within(client.feed(with_key(start, key))).await;
+        let code = opened.err().map(|status| status.code());
+        assert_eq!(code, refused, "{key} {consumer}");
+    }
+    let anonymous = http(&service, "GET", "/feed?from=1", "").await;
+    assert_eq!(anonymous.status, 200);
+    let named = http(&service, "GET", "/feed?from=1&consumer=d", "").await;
+    assert_eq!(named.problem(401)["field"], "authorization");
+    assert!(
+        service
+            .engine
+            .feed()
+            .consumers()
+            .iter()
+            .all(|consumer| consumer.name != "d")
     );
     service.end().await;
 }

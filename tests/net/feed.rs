@@ -1,10 +1,6 @@
-//! What was acknowledged, as other processes read it: over gRPC and over HTTP.
-
-use std::time::Duration;
+//! What was acknowledged, as other processes read it over gRPC.
 
 use futures_util::StreamExt as _;
-use poh_holdmetrics_rust::engine::Options;
-use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::feed_request::Request;
 use poh_holdmetrics_rust::net::pb::feed_start::Begin;
 use poh_holdmetrics_rust::net::pb::{FeedBatch, FeedRequest, FeedStart, HoldMsg};
@@ -13,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use crate::support::{PATIENCE, Service, at, hold, within};
+use crate::support::{Service, at, hold, within};
 
 /// One call of the feed.
 struct Feed {

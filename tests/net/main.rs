@@ -16,6 +16,7 @@ mod changes;
 mod deficits;
 mod failures;
 mod feed;
+mod feed_http;
 mod generated;
 mod grpc_events;
 mod grpc_queries;

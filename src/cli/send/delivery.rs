@@ -5,21 +5,18 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::calls::{Call, Calls};
 use super::ledger::Ledger;
 use super::reader::{Part, RowBatch};
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::interrupted;
+use crate::cli::patience::Patience;
 use crate::client::{Ack, Client, ClientError, Target};
 
 /// Messages that may wait for their acknowledgement.
 const IN_FLIGHT_MAX: usize = 32;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The last attempt gets at least this long, however little patience is left.
-const LAST_TRY_WAIT: Duration = Duration::from_secs(1);
 
 /// One run of `send`.
 pub(super) struct Delivery<'a> {
@@ -29,8 +26,7 @@ pub(super) struct Delivery<'a> {
     /// In order; the front is acknowledged next.
     unacknowledged: VecDeque<RowBatch>,
     ledger: &'a mut Ledger,
-    patience: Duration,
-    last_heard: Instant,
+    patience: Patience,
 }
 
 /// Why a connection ended.
@@ -54,8 +50,7 @@ impl<'a> Delivery<'a> {
             is_read: false,
             unacknowledged: VecDeque::new(),
             ledger,
-            patience,
-            last_heard: Instant::now(),
+            patience: Patience::new(patience),
         }
     }
 
@@ -70,38 +65,16 @@ impl<'a> Delivery<'a> {
     async fn deliver(&mut self) -> anyhow::Result<()> {
         // Connect only once there is something to send: files that cannot be read are reported first.
         self.take_batch().await;
-        let mut pause = FIRST_PAUSE;
         loop {
-            let before = self.last_heard;
             let error = match self.connection().await {
                 Ok(()) => return Ok(()),
                 Err(Break::Final(error)) => return Err(error),
                 Err(Break::Call(error)) => error,
             };
-            if self.last_heard > before {
-                pause = FIRST_PAUSE;
-            }
             let Some(retry_delay) = error.retry() else {
                 return Err(error.into());
             };
-            let silent = self.last_heard.elapsed();
-            let Some(left) = self
-                .patience
-                .checked_sub(silent)
-                .filter(|left| !left.is_zero())
-            else {
-                let given_up = format!("gave up after {} s", silent.as_secs());
-                return Err(anyhow::Error::from(error).context(given_up));
-            };
-            // Not longer than patience lasts, so that the last attempt is made at its end.
-            sleep(
-                retry_delay
-                    .unwrap_or(pause)
-                    .clamp(pause, LONGEST_PAUSE)
-                    .min(left),
-            )
-            .await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.patience.pause(error, retry_delay).await?;
         }
     }
 
@@ -111,7 +84,7 @@ impl<'a> Delivery<'a> {
         if self.is_read && self.unacknowledged.is_empty() {
             return Ok(());
         }
-        let silent_until = (self.last_heard + self.patience).max(Instant::now() + LAST_TRY_WAIT);
+        let silent_until = self.patience.end();
         let connected = timeout_at(silent_until, Client::connect(&self.target)).await;
         let client = connected.unwrap_or_else(|_| Err(self.silence()));
         let mut calls = Calls::new(client.map_err(Break::Call)?);
@@ -132,7 +105,7 @@ impl<'a> Delivery<'a> {
                 let opened = opened.unwrap_or_else(|_| Err(self.silence()));
                 opened.map_err(Break::Call)?;
             }
-            silent_until = Instant::now() + self.patience;
+            silent_until = self.patience.from_now();
             let out = next.and_then(|kind| calls.get(kind).map(|call| call.out.clone()));
             let first = self.unacknowledged_parts().next().map(|part| part.kind());
             let first = first.and_then(|kind| calls.get(kind));
@@ -140,7 +113,7 @@ impl<'a> Delivery<'a> {
                 biased;
                 ack = async { next_ack(first.expect("a part was sent by it"), silent_until).await }, if sent > 0 => {
                     let ack = ack.map_err(Break::Call)?;
-                    self.last_heard = Instant::now();
+                    self.patience.heard();
                     sent -= 1;
                     let waiting = self.unacknowledged.iter_mut().find(|batch| !batch.is_acknowledged());
                     waiting.expect("a part was sent for each acknowledgement").acks.push(ack);
@@ -173,7 +146,7 @@ impl<'a> Delivery<'a> {
             Some(batch) => {
                 if self.unacknowledged.is_empty() {
                     // Until now there was nothing to acknowledge.
-                    self.last_heard = Instant::now();
+                    self.patience.heard();
                 }
                 self.unacknowledged.push_back(batch);
             }

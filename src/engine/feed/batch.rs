@@ -76,6 +76,13 @@ impl FeedBatch {
         numbered.skip(self.skipped)
     }
 
+    /// Whether no facts of the same copy follow; always true of events from the journal.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let number = self.events().next().map(|(number, _)| number);
+        number.is_none_or(|number| self.last >= number)
+    }
+
     /// Number of events.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -47,9 +47,7 @@ struct FeedCall {
     opening: Option<pb::FeedBatch>,
     /// Events that are being sent.
     reading: Option<Reading>,
-    /// The first number that the next response covers; `None` if nothing was read since the last one.
-    covered_from: Option<u64>,
-    /// The last number that was read.
+    /// The last number that was read; that of facts, once all of them were.
     covered_to: u64,
     /// The last number that the caller may acknowledge.
     sent_to: u64,
@@ -105,7 +103,6 @@ impl HoldService {
             events_max: count_from_wire("events_max", start.events_max, 1_000, 10_000)?,
             opening: Some(opening),
             reading: None,
-            covered_from: None,
             covered_to: position,
             sent_to: position,
             progress_due: None,
@@ -203,7 +200,6 @@ impl FeedCall {
         let is_from_facts = batch.origin == Origin::Facts;
         let mut events = Vec::new();
         let mut bytes = 0;
-        let mut covered_to = self.covered_to;
         let mut is_whole = true;
         for (sequence, event) in batch.events().skip(*looked_at) {
             if events.len() >= self.events_max || bytes >= MESSAGE_BYTES_MAX {
@@ -211,9 +207,9 @@ impl FeedCall {
                 break;
             }
             *looked_at += 1;
-            // A copy of facts is covered only with its last one.
-            covered_to = sequence - u64::from(is_from_facts);
-            self.covered_from.get_or_insert(sequence);
+            if !is_from_facts {
+                self.covered_to = sequence;
+            }
             if self.filter.wants(&event) {
                 let event = FeedEvent {
                     sequence,
@@ -224,10 +220,11 @@ impl FeedCall {
             }
         }
         if is_whole {
-            covered_to = batch.last;
+            if batch.is_complete() {
+                self.covered_to = batch.last;
+            }
             self.reading = None;
         }
-        self.covered_to = covered_to;
         if events.is_empty() {
             self.progress_due
                 .get_or_insert_with(|| Instant::now() + PROGRESS_EVERY);
@@ -239,10 +236,11 @@ impl FeedCall {
     /// A response that covers everything that was read.
     fn covering(&mut self, events: Vec<FeedEvent>, is_from_facts: bool) -> pb::FeedBatch {
         self.progress_due = None;
+        let first_sequence = self.sent_to + 1;
         self.sent_to = self.covered_to;
         pb::FeedBatch {
             events,
-            first_sequence: self.covered_from.take().unwrap_or(self.covered_to),
+            first_sequence,
             last_sequence: self.covered_to,
             is_from_facts,
             ..pb::FeedBatch::default()

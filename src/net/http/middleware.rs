@@ -113,7 +113,9 @@ fn outcome(status: u16) -> Outcome {
 pub(super) fn need(route: &str) -> Need {
     match route {
         "/hold" | "/transfers" => Need::Key(Scope::Write),
-        "/stats" | "/leaderboard" | "/holders/{holder_id}" | "/deficits" => Need::Key(Scope::Read),
+        "/stats" | "/leaderboard" | "/holders/{holder_id}" | "/deficits" | "/feed" => {
+            Need::Key(Scope::Read)
+        }
         route if route.starts_with("/admin/") => Need::Key(Scope::Admin),
         "/metrics" => Need::Key(Scope::Metrics),
         "/healthz" | "/readyz" | "/openapi.json" | "/docs" | "/docs/" | "/docs/{*rest}" => {

@@ -2,13 +2,14 @@
 //!
 //! Read in this order: [`middleware`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
 //! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
-//! out), [`status`] (monitoring), [`admin`] (pipelines), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
+//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
 
 mod admin;
 mod content_encoding;
 mod deficits;
 mod etag;
 mod event_schema;
+mod feed;
 mod hold;
 mod lines;
 mod middleware;
@@ -51,6 +52,7 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .routes(routes!(queries::leaderboard))
         .routes(routes!(queries::holder))
         .routes(routes!(deficits::deficits))
+        .routes(routes!(feed::feed))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .routes(routes!(status::metrics))
@@ -124,6 +126,13 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 header::IF_NONE_MATCH,
                 request_id.clone(),
             ])
-            .expose_headers([header::ETAG, header::RETRY_AFTER, request_id]),
+            .expose_headers([
+                header::ETAG,
+                header::RETRY_AFTER,
+                request_id,
+                feed::LAST_SEQUENCE,
+                feed::NEWEST_SEQUENCE,
+                feed::FROM_FACTS,
+            ]),
     )
 }

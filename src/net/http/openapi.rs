@@ -21,6 +21,7 @@ use super::problem::{PROBLEM_JSON, Problem};
     tags(
         (name = "events", description = "Events in"),
         (name = "queries", description = "Scores out"),
+        (name = "feed", description = "Events out"),
         (name = "operation", description = "For monitoring"),
         (name = "pipelines", description = "To operate the pipelines of the service"),
     ),

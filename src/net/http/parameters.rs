@@ -3,6 +3,8 @@
 //! Unknown and repeated parameters are refused. Older names of a parameter stay valid as aliases. The routes
 //! are in `queries`.
 
+use std::time::Duration;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -13,8 +15,9 @@ use utoipa::IntoParams;
 
 use super::event_schema::Time;
 use super::problem::Problem;
+use crate::config::time_from_text;
 use crate::core::{Micros, Window};
-use crate::engine::Question;
+use crate::engine::{Question, Start};
 use crate::excerpt::quoted;
 
 const LIMIT_MAX: usize = 10_000;
@@ -143,6 +146,36 @@ pub(super) struct ReplayParameters {
     pub(super) handler: Option<Text>,
 }
 
+/// The parameters of `GET /feed`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FeedParameters {
+    /// Where to begin if there is no consumer, or if it has no position yet: with the event of this sequence number,
+    /// with the facts in force (`beginning`), or after the last event (`now`); `now` if absent.
+    #[param(value_type = Option<String>, min_length = 1, example = "beginning")]
+    pub(super) from: Option<Beginning>,
+    /// The name whose position the service keeps, without `/`; nothing is kept if absent.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 256, pattern = "^[^/]+$")]
+    pub(super) consumer: Option<Text>,
+    /// Everything up to this sequence number is processed: the consumer continues after it, now and next time.
+    #[param(value_type = Option<u64>)]
+    pub(super) ack: Option<Position>,
+    /// Tokens that are wanted: `*` stands for any text, `?` for one character; all if absent.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 256)]
+    pub(super) token: Option<Text>,
+    /// Holders that are wanted, in the same form.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 256)]
+    pub(super) holder: Option<Text>,
+    /// Events that are sent; 1,000 if absent. Facts are sent to their end.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    pub(super) limit: Option<Limit>,
+    /// How long to wait for an event if there is none, such as `30s`, at most the time limit of requests; 0 if
+    /// absent.
+    #[param(value_type = Option<String>, min_length = 1, example = "30s")]
+    pub(super) wait: Option<Wait>,
+}
+
 /// The window that a request asks for.
 pub(super) fn window(
     from: Option<Instant>,
@@ -193,11 +226,9 @@ impl TryFrom<String> for Limit {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        // `parse` also accepts a sign.
-        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse()
-            .ok()
-            .filter(|limit| is_digits && (1..=LIMIT_MAX).contains(limit))
+        number(&text)
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
             .map(Self)
             .ok_or_else(|| {
                 let value = quoted(&text);
@@ -245,6 +276,65 @@ impl TryFrom<String> for Instant {
 fn is_time_without_plus(text: &str) -> bool {
     text.rsplit_once(' ')
         .is_some_and(|(time, offset)| Micros::parse(&format!("{time}+{offset}")).is_ok())
+}
+
+/// Where a feed begins.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Beginning(pub(super) Start);
+
+impl TryFrom<String> for Beginning {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let start = match &*text {
+            "now" => Some(Start::Now),
+            "beginning" => Some(Start::Beginning),
+            digits => number(digits)
+                .filter(|sequence| *sequence > 0)
+                .map(Start::Sequence),
+        };
+        start.map(Self).ok_or_else(|| {
+            let value = quoted(&text);
+            format!("must be a sequence number from 1, beginning or now, not {value}")
+        })
+    }
+}
+
+/// A sequence number, or 0 for the time before the first event.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Position(pub(super) u64);
+
+impl TryFrom<String> for Position {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        number(&text)
+            .map(Self)
+            .ok_or_else(|| format!("must be a sequence number, not {}", quoted(&text)))
+    }
+}
+
+/// How long a request waits.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Wait(pub(super) Duration);
+
+impl TryFrom<String> for Wait {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        time_from_text(&text)
+            .map(Self)
+            .ok_or_else(|| format!("must be a time such as 500ms or 30s, not {}", quoted(&text)))
+    }
+}
+
+/// The number in digits alone; `parse` also accepts a sign.
+fn number(text: &str) -> Option<u64> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_digits)
 }
 
 /// A text that is not empty.

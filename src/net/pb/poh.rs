@@ -528,11 +528,11 @@ pub mod feed_start {
 pub struct FeedBatch {
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<FeedEvent>,
-    /// The first sequence number that this covers.
+    /// The first sequence number that this covers: last_sequence of the response before, plus 1.
     #[prost(uint64, tag = "2")]
     pub first_sequence: u64,
     /// The last sequence number that this covers, events that are not wanted included. Acknowledge it once the events are
-    /// processed. For facts it is one less than their sequence number until the last of them is sent.
+    /// processed. Facts are covered only when all of them are sent; until then it stays what it was before them.
     #[prost(uint64, tag = "3")]
     pub last_sequence: u64,
     /// The events are facts in force, not events as they were sent: the events behind them no longer exist. All have

@@ -30,7 +30,7 @@ fuzz_http() {
     local folder addresses http key=key-of-this-test
     folder=$(mktemp -d)
     # With keys, so that it is also told where one is missing.
-    printf '[[key]]\nname = "test"\nscopes = ["read", "write", "metrics"]\nsha256 = "%s"\n' \
+    printf '[[key]]\nname = "test"\nscopes = ["read", "write", "metrics", "admin"]\nsha256 = "%s"\n' \
         "$(printf %s "$key" | sha256sum | cut -d ' ' -f 1)" >"$folder/keys.toml"
     "$BINARY" serve --ephemeral --api-key-file "$folder/keys.toml" --grpc-addr 127.0.0.1:0 --http-addr 127.0.0.1:0 >"$folder/addresses" 2>"$folder/log" &
     local service=$!

@@ -44,6 +44,7 @@ fn the_help_texts_are_those_that_were_reviewed() {
         ("help_config.txt", &["config", "print", "--help"][..]),
         ("help_serve.txt", &["serve", "--help"]),
         ("help_send.txt", &["send", "--help"]),
+        ("help_feed.txt", &["feed", "--help"]),
         ("help_load.txt", &["load", "--help"]),
         ("help_keys.txt", &["keys", "new", "--help"]),
         ("help_run.txt", &["run", "--help"]),

@@ -54,6 +54,15 @@ def test_events_in_and_answers_out(service: Service) -> None:
     assert health == {"status": "SERVING"}
 
 
+def test_the_feed_is_read_by_reflection(service: Service) -> None:
+    event = {"token_id": "T", "holder_id": "a", "start": "1970-01-01T00:00:00Z"}
+    grpcurl(service, "poh.HoldMetrics/Record", message=json.dumps(event))
+    start = {"start": {"consumer": "c", "from_sequence": 1}}
+    # It ends its requests, and so the feed, after the last message.
+    opened = json.loads(grpcurl(service, "poh.HoldMetrics/Feed", message=json.dumps(start)).stdout)
+    assert (opened["firstSequence"], opened["newestSequence"]) == ("1", "1")
+
+
 def test_a_refusal_names_its_field(service: Service) -> None:
     refused = grpcurl(service, "poh.HoldMetrics/Record", message='{"token_id": "T"}')
     assert refused.returncode == 64 + 3, "INVALID_ARGUMENT"

@@ -7,6 +7,7 @@ mod authority;
 mod cryptopunks;
 #[cfg(target_os = "linux")]
 mod failures;
+mod feed;
 mod keys;
 mod kill;
 mod lifecycle;

@@ -185,7 +185,7 @@ impl<W: Write> Printer<W> {
     /// Waits until the last position is durable, if one is kept.
     async fn close(&self, feed: FeedStream) -> Result<(), Break> {
         if self.options.consumer.is_some() {
-            let finished = timeout_at(self.patience.from_now(), feed.finish()).await;
+            let finished = timeout_at(self.patience.wait_from_now(), feed.finish()).await;
             finished.unwrap_or_else(|_| Err(ClientError::ended("the server is silent")))?;
         }
         Ok(())

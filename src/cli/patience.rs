@@ -33,7 +33,7 @@ impl Patience {
     }
 
     /// Until when an answer is waited for that is asked for now.
-    pub(super) fn from_now(&self) -> Instant {
+    pub(super) fn wait_from_now(&self) -> Instant {
         Instant::now() + self.limit
     }
 

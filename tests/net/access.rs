@@ -103,6 +103,17 @@ async fn ask(client: &mut HoldMetricsClient<Channel>, key: &str) -> Result<(), S
     within(client.get_leaderboard(request)).await.map(|_| ())
 }
 
+fn mint() -> TransferMsg {
+    TransferMsg {
+        token_id: "T".to_owned(),
+        to_id: "h".to_owned(),
+        at: Some(Timestamp::default()),
+        amount: Some(1.0),
+        event_id: "e".to_owned(),
+        ..TransferMsg::default()
+    }
+}
+
 /// The first request of a feed.
 fn feed_start(consumer: &str) -> FeedRequest {
     FeedRequest {
@@ -177,15 +188,7 @@ async fn every_call_needs_a_key_of_its_scope() {
             .await
             .map(|_| ());
         assert_eq!(code(streamed), may_write, "{key}");
-        let mint = TransferMsg {
-            token_id: "T".to_owned(),
-            to_id: "h".to_owned(),
-            at: Some(Timestamp::default()),
-            amount: Some(1.0),
-            event_id: "e".to_owned(),
-            ..TransferMsg::default()
-        };
-        let recorded = within(client.record_transfer(with_key(mint, key)))
+        let recorded = within(client.record_transfer(with_key(mint(), key)))
             .await
             .map(|_| ());
         assert_eq!(code(recorded), may_write, "{key}");

@@ -48,7 +48,7 @@ async fn the_lines_of_the_feed_can_be_stored_again() {
         json!({"token_id": "T", "holder_id": "b", "event_id": "gone", "retract": true}),
         json!({"token_id": "T", "from_id": "b", "to_id": "c", "at": 5, "amount": "2.5", "event_id": "t:1"}),
     ];
-    let body: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let body = events.map(|event| event.to_string()).join("\n");
     assert_eq!(service.post(NDJSON, body).await.json()["accepted"], 4);
     let answer = service.get("/feed?from=1").await;
     let (lines, last) = read(&answer);

@@ -133,10 +133,7 @@ async fn a_consumer_continues_after_its_acknowledgement_also_if_the_service_was_
     send(&service, 0..50).await;
     let printed = feed(&service, &["--consumer", "billing"]);
     assert_eq!(numbers(&printed.stdout), (1..=50).collect::<Vec<_>>());
-    assert_eq!(
-        numbers(&feed(&service, &["--consumer", "billing"]).stdout),
-        []
-    );
+    assert!(feed(&service, &["--consumer", "billing"]).stdout.is_empty());
     send(&service, 50..60).await;
     service.kill();
 
@@ -150,10 +147,7 @@ async fn a_consumer_continues_after_its_acknowledgement_also_if_the_service_was_
     };
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     let service = Service::start(&data, &[]);
-    assert_eq!(
-        numbers(&feed(&service, &["--consumer", "billing"]).stdout),
-        []
-    );
+    assert!(feed(&service, &["--consumer", "billing"]).stdout.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +170,7 @@ async fn a_follower_prints_events_as_they_come_and_acknowledges_them_when_it_is_
         said(&busy)
     );
     assert_eq!(follower.interrupt(), Some(130));
-    assert_eq!(numbers(&feed(&service, &["--consumer", "c"]).stdout), []);
+    assert!(feed(&service, &["--consumer", "c"]).stdout.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

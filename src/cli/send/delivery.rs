@@ -105,7 +105,7 @@ impl<'a> Delivery<'a> {
                 let opened = opened.unwrap_or_else(|_| Err(self.silence()));
                 opened.map_err(Break::Call)?;
             }
-            silent_until = self.patience.from_now();
+            silent_until = self.patience.wait_from_now();
             let out = next.and_then(|kind| calls.get(kind).map(|call| call.out.clone()));
             let first = self.unacknowledged_parts().next().map(|part| part.kind());
             let first = first.and_then(|kind| calls.get(kind));

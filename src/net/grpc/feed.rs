@@ -175,7 +175,7 @@ impl FeedCall {
                     self.commit();
                 }
                 request = received(&mut self.requests) => match request.map_err(unreadable)? {
-                    Some(request) => self.obey(request)?,
+                    Some(request) => self.obey(&request)?,
                     None => self.requests = None,
                 },
                 () = progress => {
@@ -256,7 +256,7 @@ impl FeedCall {
         }
     }
 
-    fn obey(&mut self, request: FeedRequest) -> Result<(), Status> {
+    fn obey(&mut self, request: &FeedRequest) -> Result<(), Status> {
         let position = match request.request {
             Some(Request::Acknowledge(position)) => position,
             Some(Request::Start(_)) => {

@@ -94,6 +94,19 @@ pub(super) fn open(
     let Some(name) = name else {
         return engine.feed().follow(start).map_err(refusal);
     };
+    check_consumer(access, caller, name)?;
+    engine
+        .feed()
+        .open(name, start, WhenFull::Lag)
+        .map_err(refusal)
+}
+
+/// Whether `caller` may have a consumer of this name.
+pub(super) fn check_consumer(
+    access: &Access,
+    caller: &Caller,
+    name: &str,
+) -> Result<(), FeedRefusal> {
     if name.contains(PIPELINE_SEPARATOR) {
         let reason = format!(
             "consumer: {} belongs to a pipeline; choose a name without {PIPELINE_SEPARATOR:?}",
@@ -104,10 +117,7 @@ pub(super) fn open(
     if !access.may_keep_positions(caller) {
         return Err(FeedRefusal::NeedsKey);
     }
-    engine
-        .feed()
-        .open(name, start, WhenFull::Lag)
-        .map_err(refusal)
+    Ok(())
 }
 
 /// Blames the field that callers know.
@@ -121,6 +131,7 @@ fn refusal(error: FeedError, start_field: &'static str) -> FeedRefusal {
         FeedError::InUse { .. }
         | FeedError::TooMany
         | FeedError::Closed
+        | FeedError::Thread { .. }
         | FeedError::NotWritten { .. } => FeedRefusal::Feed(error),
     }
 }

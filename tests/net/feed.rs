@@ -48,7 +48,8 @@ impl Feed {
         let mut covered = None;
         while covered != Some(last) {
             let batch = self.next().await.expect("a response");
-            assert!(covered.is_none_or(|covered| covered + 1 == batch.first_sequence));
+            let before = covered.unwrap_or(batch.first_sequence - 1);
+            assert_eq!(before + 1, batch.first_sequence);
             assert!(batch.newest_sequence >= batch.last_sequence);
             covered = Some(batch.last_sequence);
             let numbered = batch.events.into_iter();
@@ -139,7 +140,8 @@ fn kinds() -> Vec<HoldMsg> {
 
 #[tokio::test]
 async fn every_event_comes_back_as_it_was_sent_and_new_ones_follow() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let mut feed = Feed::open(&service, from(1)).await.expect("it opens");
     assert_eq!(feed.opening.acknowledged, 0);
     let sent = kinds();
@@ -171,7 +173,8 @@ async fn every_event_comes_back_as_it_was_sent_and_new_ones_follow() {
 
 #[tokio::test]
 async fn a_consumer_continues_after_what_it_acknowledged() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let mut feed = Feed::open(&service, named("billing")).await.unwrap();
     for number in 0..5 {
         record(&service, hold("T", "a", number, 9)).await;
@@ -213,7 +216,8 @@ async fn a_consumer_continues_after_what_it_acknowledged() {
 
 #[tokio::test]
 async fn a_filter_leaves_events_out_and_the_position_passes_them() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let start = FeedStart {
         token: "punk/*".to_owned(),
         holder: "0x??".to_owned(),
@@ -246,7 +250,8 @@ async fn a_filter_leaves_events_out_and_the_position_passes_them() {
 
 #[tokio::test]
 async fn responses_have_at_most_as_many_events_as_asked_for() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let start = FeedStart {
         events_max: 7,
         ..named("small")
@@ -277,7 +282,8 @@ async fn responses_have_at_most_as_many_events_as_asked_for() {
 
 #[tokio::test]
 async fn a_caller_that_does_not_read_delays_nobody() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let mut feed = Feed::open(&service, named("slow")).await.unwrap();
     // Far more than the buffers of a connection hold.
     let holder = "h".repeat(200);
@@ -298,7 +304,8 @@ async fn a_caller_that_does_not_read_delays_nobody() {
 
 #[tokio::test]
 async fn a_request_that_cannot_be_served_names_its_field() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     record(&service, hold("T", "a", 0, 9)).await;
     for (start, field, reason) in [
         (from(0), "from_sequence", "from_sequence: counted from 1"),
@@ -387,8 +394,61 @@ async fn a_request_that_cannot_be_served_names_its_field() {
 }
 
 #[tokio::test]
+async fn facts_come_first_if_they_are_asked_for_and_count_once_all_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
+    let correction = |revision| HoldMsg {
+        event_id: Some("e".to_owned()),
+        revision,
+        ..hold("T", "a", 0, 5)
+    };
+    for event in [correction(1), correction(2), hold("T", "b", 1, 2)] {
+        record(&service, event).await;
+    }
+    let start = FeedStart {
+        begin: Some(Begin::FromBeginning(true)),
+        events_max: 1,
+        ..named("copy")
+    };
+    let mut feed = Feed::open(&service, start.clone()).await.unwrap();
+    assert!(feed.opening.starts_from_facts);
+    let opening = &feed.opening;
+    assert_eq!(
+        (
+            opening.first_sequence,
+            opening.last_sequence,
+            opening.acknowledged
+        ),
+        (1, 0, 0)
+    );
+    let early = feed.next().await.unwrap();
+    assert!(early.is_from_facts && early.events[0].sequence == 3);
+    assert_eq!((early.first_sequence, early.last_sequence), (1, 0));
+    let whole = feed.next().await.unwrap();
+    assert_eq!((whole.first_sequence, whole.last_sequence), (1, 3));
+    let facts = [early.events, whole.events].concat();
+    let mut facts: Vec<_> = facts.into_iter().map(|fact| fact.event.unwrap()).collect();
+    facts.sort_by(|one, other| one.holder_id.cmp(&other.holder_id));
+    assert_eq!(facts, [correction(2), hold("T", "b", 1, 2)]);
+    // What is acknowledged before the copy is whole does not count.
+    feed.acknowledge(0).await;
+    feed.end().await;
+    let mut feed = Feed::open(&service, start.clone()).await.unwrap();
+    assert!(feed.opening.starts_from_facts);
+    assert_eq!(feed.read_to(3).await.len(), 2);
+    feed.acknowledge(3).await;
+    feed.end().await;
+    let feed = Feed::open(&service, start).await.unwrap();
+    assert!(!feed.opening.starts_from_facts);
+    assert_eq!(feed.opening.acknowledged, 3);
+    drop(feed);
+    service.end().await;
+}
+
+#[tokio::test]
 async fn a_feed_ends_when_the_server_stops() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let mut feed = Feed::open(&service, named("c")).await.unwrap();
     service.stop.cancel();
     let ended = feed.next().await.expect_err("it ends");

@@ -40,8 +40,8 @@ async fn store(service: &Service, holders: &[&str]) {
 
 #[tokio::test]
 async fn the_lines_of_the_feed_can_be_stored_again() {
-    let service = Service::start().await;
-    let _keeps_events_in_memory = service.engine.feed().follow(Start::Now);
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let events = [
         json!({"token_id": "T", "holder_id": "a \"b\"", "start": 1, "end": "2025-01-01T00:00:00.000001Z", "weight": "0.000000000000000001"}),
         json!({"token_id": "T", "holder_id": "b", "start": -1, "event_id": "e", "revision": 3, "seq": 7}),
@@ -63,8 +63,8 @@ async fn the_lines_of_the_feed_can_be_stored_again() {
             "event_id": "e", "revision": 3, "seq": 7, "sequence": 2})
     );
 
-    let copy = Service::start().await;
-    let _keeps_events_in_memory = copy.engine.feed().follow(Start::Now);
+    let other = tempfile::tempdir().unwrap();
+    let copy = Service::stored_in(other.path()).await;
     let stored = copy.post(NDJSON, answer.body.clone()).await.json();
     assert_eq!(
         (&stored["accepted"], &stored["refused_total"]),
@@ -77,8 +77,8 @@ async fn the_lines_of_the_feed_can_be_stored_again() {
 
 #[tokio::test]
 async fn pages_follow_each_other_by_number() {
-    let service = Service::start().await;
-    let _keeps_events_in_memory = service.engine.feed().follow(Start::Now);
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     store(&service, &["a", "b", "a", "c", "a"]).await;
     let mut from = 1;
     let mut pages = Vec::new();
@@ -106,8 +106,8 @@ async fn pages_follow_each_other_by_number() {
 
 #[tokio::test]
 async fn a_consumer_continues_after_its_acknowledgement() {
-    let service = Service::start().await;
-    let _keeps_events_in_memory = service.engine.feed().follow(Start::Now);
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     store(&service, &["a", "b", "c"]).await;
     let get = async |query: &str| {
         let path = format!("/feed?consumer=billing&from=1&{query}");
@@ -143,6 +143,36 @@ async fn a_consumer_continues_after_its_acknowledgement() {
     service.end().await;
 }
 
+#[tokio::test]
+async fn facts_are_sent_whole_and_then_events_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
+    store(&service, &["a", "a", "b", "c"]).await;
+    for query in [
+        "from=beginning&limit=1",
+        "from=beginning&limit=1&consumer=c",
+    ] {
+        let answer = service.get(&format!("/feed?{query}")).await;
+        assert_eq!(answer.header("x-from-facts"), "true");
+        let (lines, last) = read(&answer);
+        assert_eq!((numbers(&lines), last), (vec![4, 4, 4], 4), "{query}");
+    }
+    // Without an acknowledgement they come again; events that come meanwhile do not prevent one.
+    store(&service, &["d"]).await;
+    let answer = service.get("/feed?consumer=c&holder=d").await;
+    let (lines, last) = read(&answer);
+    assert_eq!((numbers(&lines), last), (vec![5], 5));
+    assert_eq!(answer.header("x-from-facts"), "true");
+    store(&service, &["e"]).await;
+    let answer = service.get("/feed?consumer=c&ack=5").await;
+    assert_eq!(answer.header("x-from-facts"), "false");
+    assert_eq!(numbers(&read(&answer).0), [6]);
+    // A new consumer that acknowledges something begins there.
+    let answer = service.get("/feed?consumer=new&ack=4").await;
+    assert_eq!(numbers(&read(&answer).0), [5, 6]);
+    service.end().await;
+}
+
 /// Whether somebody reads under this name.
 fn is_open(service: &Service, name: &str) -> bool {
     let reports = service.engine.feed().consumers();
@@ -153,7 +183,8 @@ fn is_open(service: &Service, name: &str) -> bool {
 
 #[tokio::test]
 async fn a_request_waits_for_the_first_event_that_is_wanted() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     let waiting = service.get("/feed?wait=20s&holder=b&consumer=w");
     let storing = async {
         while !is_open(&service, "w") {
@@ -193,7 +224,8 @@ async fn a_request_waits_for_the_first_event_that_is_wanted() {
 
 #[tokio::test]
 async fn a_parameter_that_cannot_be_used_is_named() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
     for (query, field, detail) in [
         (
             "from=0",

@@ -1,6 +1,7 @@
 //! A service on its own sockets, and clients for it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -62,6 +63,11 @@ impl Service {
 
     pub(crate) async fn with(settings: Settings) -> Self {
         Self::on(settings, Options::in_memory()).await
+    }
+
+    /// Starts a service whose events are stored in `folder`.
+    pub(crate) async fn stored_in(folder: &Path) -> Self {
+        Self::on(Settings::default(), Options::in_folder(folder)).await
     }
 
     /// Starts a service with an engine of these options.

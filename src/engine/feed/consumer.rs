@@ -11,8 +11,7 @@ use tracing::error;
 
 use super::WhenFull;
 use super::batch::{FeedBatch, Frame};
-use super::committer::{CommitFuture, CursorRequest};
-use super::error::FeedError;
+use super::committer::CommitFuture;
 use super::facts::{CopiedFacts, FactsCopy};
 use super::hold_feed::Feed;
 use super::recent::Recalled;
@@ -24,6 +23,7 @@ use crate::state::{Standing, StoredCursor};
 /// An open consumer, closed when it is dropped.
 pub struct Consumer {
     feed: Arc<Feed>,
+    /// Empty if it has none, and so no entry in the ledger.
     name: Arc<str>,
     id: u64,
     when_full: WhenFull,
@@ -77,19 +77,30 @@ impl Consumer {
         }
     }
 
-    /// Its name.
+    /// The same without a name.
+    pub(super) fn nameless(feed: &Arc<Feed>, position: u64) -> Self {
+        Self::new(feed, "".into(), 0, position, WhenFull::Lag)
+    }
+
+    /// Its name; empty if it has none.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Number of the last event that it has committed; of a consumer that reads the facts, the number that
-    /// they carry.
+    /// Number of the last event that it has committed, or read if it has no name; of a consumer that reads the facts,
+    /// the number that they carry.
     #[must_use]
     pub fn position(&self) -> u64 {
         let ledger = self.feed.ledger.lock();
         let entry = ledger.get(&self.name);
-        entry.map_or(0, |entry| entry.cursor.position)
+        entry.map_or(self.next - 1, |entry| entry.cursor.position)
+    }
+
+    /// Whether facts are delivered next, for lack of the events behind them.
+    #[must_use]
+    pub fn reads_facts(&self) -> bool {
+        self.facts_of.is_some() || self.is_detached()
     }
 
     /// The next events; waits for them. `None` once the engine is being closed. Frames are joined up to
@@ -139,23 +150,15 @@ impl Consumer {
         pipeline: &str,
         changes: Vec<(String, Option<String>)>,
     ) -> CommitFuture {
-        let last = self.feed.progress.sequence();
-        if position > last {
-            let sequence = position;
-            return CommitFuture::ready(Err(FeedError::Ahead { sequence, last }));
-        }
-        if self.when_full == WhenFull::Shed {
+        if self.when_full == WhenFull::Shed && position <= self.feed.progress.sequence() {
             let now = self.feed.now();
             if let Some(entry) = self.feed.ledger.lock().get_mut(&self.name) {
                 super::ledger::advance(&mut entry.cursor, position, now);
             }
         }
-        let cursor = CursorRequest::Advance {
-            name: Arc::clone(&self.name),
-            id: self.id,
-            position,
-        };
-        self.feed.committer.commit(cursor, pipeline, changes)
+        let name = Arc::clone(&self.name);
+        self.feed
+            .advance(name, self.id, position, pipeline, changes)
     }
 
     /// Starts with the facts as they are now, and follows after them.
@@ -174,7 +177,7 @@ impl Consumer {
         if let Some(entry) = self.feed.ledger.lock().get_mut(&self.name) {
             entry.cursor = cursor;
         }
-        self.feed.committer.note(&self.name);
+        self.note();
         self.next = sequence + 1;
         (self.tail, self.piece, self.copy) = (None, None, FactsCopy::default());
         self.facts_of = (sequence > 0).then_some(sequence);
@@ -271,7 +274,9 @@ impl Consumer {
     /// Continues without the journal, which lacks the next event.
     fn give_up(&mut self, reason: &'static str) {
         (self.tail, self.is_catching_up) = (None, false);
-        if self.when_full == WhenFull::Lag {
+        if self.name.is_empty() {
+            self.begin_copy();
+        } else if self.when_full == WhenFull::Lag {
             self.feed.detach(&self.name, self.next - 1, reason);
         }
     }
@@ -300,7 +305,14 @@ impl Consumer {
         {
             entry.cursor.standing = Standing::Following;
         }
-        self.feed.committer.note(&self.name);
+        self.note();
+    }
+
+    /// Has its cursor written, if it has one.
+    fn note(&self) {
+        if !self.name.is_empty() {
+            self.feed.committer.note(&self.name);
+        }
     }
 }
 

@@ -83,13 +83,7 @@ impl Feed {
         when_full: WhenFull,
     ) -> Result<Consumer, FeedError> {
         check_name(name)?;
-        if self.progress.is_closing() {
-            return Err(FeedError::Closed);
-        }
-        self.reader.start().map_err(|error| {
-            let reason = error_line(&error).into();
-            FeedError::Thread { reason }
-        })?;
+        self.start_reading()?;
         let name: Arc<str> = name.into();
         let mut ledger = self.ledger.lock();
         let known = ledger.get(&name).copied();
@@ -138,6 +132,85 @@ impl Feed {
             consumer.catch_up();
         }
         Ok(consumer)
+    }
+
+    /// Opens a consumer without a name: it has no cursor, is not listed, and the journal is not kept for it. If its
+    /// next events are gone, it starts again from the facts.
+    pub fn follow(self: &Arc<Self>, start: Start) -> Result<Consumer, FeedError> {
+        self.start_reading()?;
+        // Before the number is read, so that all frames after it are kept.
+        self.progress.recent.enter();
+        let last = self.progress.sequence();
+        let position = match start {
+            Start::Now => last,
+            Start::Sequence(sequence) => sequence.saturating_sub(1),
+            Start::Beginning => 0,
+        };
+        let mut consumer = Consumer::nameless(self, position);
+        if position > last {
+            let sequence = position + 1;
+            return Err(FeedError::Ahead { sequence, last });
+        }
+        if start == Start::Beginning || !self.has_event_after(position) {
+            consumer.begin_copy();
+        }
+        Ok(consumer)
+    }
+
+    /// Records that everything up to `position` is processed, for a consumer that is not open; `None` if there is none
+    /// of this name.
+    pub fn acknowledge(
+        &self,
+        name: &str,
+        position: u64,
+    ) -> Result<Option<CommitFuture>, FeedError> {
+        let ledger = self.ledger.lock();
+        let Some((name, entry)) = ledger.get_with_name(name) else {
+            return Ok(None);
+        };
+        if entry.is_open {
+            let name = name.to_string();
+            return Err(FeedError::InUse { name });
+        }
+        let (name, id) = (Arc::clone(name), entry.id);
+        drop(ledger);
+        Ok(Some(self.advance(name, id, position, "", Vec::new())))
+    }
+
+    /// Writes a cursor together with changes of the state of `pipeline`.
+    pub(super) fn advance(
+        &self,
+        name: Arc<str>,
+        id: u64,
+        position: u64,
+        pipeline: &str,
+        changes: Vec<(String, Option<String>)>,
+    ) -> CommitFuture {
+        let last = self.progress.sequence();
+        if position > last {
+            let sequence = position;
+            return CommitFuture::ready(Err(FeedError::Ahead { sequence, last }));
+        }
+        let cursor = CursorRequest::Advance { name, id, position };
+        self.committer.commit(cursor, pipeline, changes)
+    }
+
+    /// Whether the event after number `position` is in memory or in the journal, or will be.
+    fn has_event_after(&self, position: u64) -> bool {
+        let is_in_journal = |journal: &Arc<Journal>| position + 1 >= journal.size().first_sequence;
+        self.progress.recent.bytes_after(position).is_some()
+            || self.journal.as_ref().is_some_and(is_in_journal)
+    }
+
+    /// Starts the thread that reads for consumers, unless it runs.
+    fn start_reading(&self) -> Result<(), FeedError> {
+        if self.progress.is_closing() {
+            return Err(FeedError::Closed);
+        }
+        self.reader.start().map_err(|error| {
+            let reason = error_line(&error).into();
+            FeedError::Thread { reason }
+        })
     }
 
     /// All consumers that are open or have a stored cursor, by name.

@@ -94,6 +94,10 @@ impl Ledger {
         self.consumers.get(name)
     }
 
+    pub(super) fn get_with_name(&self, name: &str) -> Option<(&Arc<str>, &Entry)> {
+        self.consumers.get_key_value(name)
+    }
+
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
         self.consumers.get_mut(name)
     }

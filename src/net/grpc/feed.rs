@@ -55,8 +55,10 @@ struct FeedCall {
     progress_due: Option<Instant>,
     /// The position that the caller has acknowledged last.
     acknowledged: u64,
-    /// The outcome of the position that is being written.
-    committing: Option<CommitFuture>,
+    /// The position that is durable.
+    durable: u64,
+    /// The position that is being written, and its outcome.
+    committing: Option<(u64, CommitFuture)>,
     has_ended: bool,
 }
 
@@ -87,11 +89,17 @@ impl HoldService {
             ));
         };
         let (consumer, filter) = self.opened(caller, &start)?;
-        let position = consumer.position();
+        let starts_from_facts = consumer.reads_facts();
+        // Nothing is covered before the last of the facts.
+        let position = if starts_from_facts {
+            0
+        } else {
+            consumer.position()
+        };
         let opening = pb::FeedBatch {
             first_sequence: position + 1,
             last_sequence: position,
-            starts_from_facts: consumer.reads_facts(),
+            starts_from_facts,
             ..pb::FeedBatch::default()
         };
         let call = FeedCall {
@@ -107,6 +115,7 @@ impl HoldService {
             sent_to: position,
             progress_due: None,
             acknowledged: position,
+            durable: position,
             committing: None,
             has_ended: false,
             consumer,
@@ -171,7 +180,8 @@ impl FeedCall {
                 biased;
                 () = self.stop.cancelled() => return Err(closing()),
                 written = committed(&mut self.committing) => {
-                    written.map_err(|error| feed_refused(&FeedRefusal::Feed(error)))?;
+                    let written = written.map_err(|error| feed_refused(&FeedRefusal::Feed(error)));
+                    self.durable = written?;
                     self.commit();
                 }
                 request = received(&mut self.requests) => match request.map_err(unreadable)? {
@@ -250,7 +260,7 @@ impl FeedCall {
     /// The response with what is known when it is sent.
     fn stamped(&self, batch: pb::FeedBatch) -> pb::FeedBatch {
         pb::FeedBatch {
-            acknowledged: self.consumer.position(),
+            acknowledged: self.durable,
             newest_sequence: self.engine.sequence(),
             ..batch
         }
@@ -282,20 +292,20 @@ impl FeedCall {
 
     /// Writes the acknowledged position, unless another one is being written: that one is followed by the last.
     fn commit(&mut self) {
-        if self.committing.is_none() && self.acknowledged > self.consumer.position() {
+        if self.committing.is_none() && self.acknowledged > self.durable {
             let outcome = self.consumer.commit(self.acknowledged, "", Vec::new());
-            self.committing = Some(outcome);
+            self.committing = Some((self.acknowledged, outcome));
         }
     }
 }
 
-/// The outcome of the position that is being written; never ready if there is none.
-async fn committed(committing: &mut Option<CommitFuture>) -> Result<(), FeedError> {
+/// The position that was being written, once it is durable; never ready if there is none.
+async fn committed(committing: &mut Option<(u64, CommitFuture)>) -> Result<u64, FeedError> {
     poll_fn(|cx| {
-        let Some(outcome) = committing else {
+        let Some((position, outcome)) = committing else {
             return Poll::Pending;
         };
-        let written = ready!(Pin::new(outcome).poll(cx));
+        let written = ready!(Pin::new(outcome).poll(cx)).map(|()| *position);
         *committing = None;
         Poll::Ready(written)
     })

@@ -124,6 +124,9 @@ pub(in crate::net) fn feed_refused(refusal: &FeedRefusal) -> Status {
         FeedRefusal::Feed(FeedError::NotWritten { .. }) => {
             unavailable(refusal, "POSITION_NOT_WRITTEN")
         }
+        FeedRefusal::Feed(FeedError::Thread { .. }) => {
+            try_later(refusal, Duration::from_secs(1), "NO_THREAD")
+        }
         FeedRefusal::Feed(FeedError::Closed) => closing(),
         FeedRefusal::Feed(FeedError::Name { .. } | FeedError::Ahead { .. }) => defect(refusal),
     }

@@ -64,16 +64,21 @@ pub(super) async fn feed(
     let text = |text: &'_ Option<Text>| text.as_ref().map(|Text(text)| text.clone());
     let (token, holder) = (text(&parameters.token), text(&parameters.holder));
     let filter = Filter::new(token.as_deref(), holder.as_deref())?;
-    let start = parameters.from.map_or(Start::Now, |Beginning(start)| start);
+    let mut start = parameters.from.map_or(Start::Now, |Beginning(start)| start);
     let name = text(&parameters.consumer);
-    let open = || {
-        let (engine, access) = (&context.engine, &context.access);
-        feed::open(engine, access, &caller, name.as_deref(), start, "from")
-    };
     if let Some(Position(position)) = parameters.ack {
-        acknowledge(open()?, name.is_some(), position).await?;
+        let Some(name) = &name else {
+            let reason = "ack: no position is kept without a consumer; name one";
+            return Err(Problem::field("ack", &reason));
+        };
+        feed::check_consumer(&context.access, &caller, name)?;
+        if !acknowledge(&context, name, position).await? {
+            // A new one begins there.
+            start = Start::Sequence(position + 1);
+        }
     }
-    let mut consumer = open()?;
+    let (engine, access) = (&context.engine, &context.access);
+    let mut consumer = feed::open(engine, access, &caller, name.as_deref(), start, "from")?;
     let newest = context.engine.sequence();
     let began = Instant::now();
     let wait = parameters.wait.map_or(Duration::ZERO, |Wait(wait)| wait);
@@ -82,7 +87,12 @@ pub(super) async fn feed(
         lines: Vec::new(),
         events: 0,
         events_max: parameters.limit.unwrap_or(PAGE_LIMIT).0,
-        last: consumer.position(),
+        // Nothing is covered before the last of the facts.
+        last: if consumer.reads_facts() {
+            0
+        } else {
+            consumer.position()
+        },
     };
     while !page.is_full() {
         let is_caught_up = page.last >= newest && !consumer.reads_facts();
@@ -112,20 +122,20 @@ pub(super) async fn feed(
     Ok(lines(Body::from(page.lines), page.last, newest, false))
 }
 
-/// Writes the position of a consumer, and closes it.
-async fn acknowledge(consumer: Consumer, is_named: bool, position: u64) -> Result<(), Problem> {
-    if !is_named {
-        let reason = "ack: no position is kept without a consumer; name one";
-        return Err(Problem::field("ack", &reason));
-    }
-    let written = consumer.commit(position, "", Vec::new()).await;
-    written.map_err(|error| match error {
+/// Writes the position of a consumer; whether there is one of this name.
+async fn acknowledge(context: &ServerContext, name: &str, position: u64) -> Result<bool, Problem> {
+    let refused = |error| match error {
         FeedError::Ahead { sequence, last } => Problem::field(
             "ack",
             &format!("ack: {sequence} was not acknowledged yet, the last event is {last}"),
         ),
         error => FeedRefusal::Feed(error).into(),
-    })
+    };
+    let written = context.engine.feed().acknowledge(name, position);
+    match written.map_err(refused)? {
+        None => Ok(false),
+        Some(written) => written.await.map(|()| true).map_err(refused),
+    }
 }
 
 /// The lines of one response.

@@ -184,7 +184,7 @@ impl From<FeedRefusal> for Problem {
             FeedRefusal::Feed(FeedError::InUse { .. } | FeedError::TooMany) => {
                 Self::of_field(StatusCode::CONFLICT, "consumer", text)
             }
-            FeedRefusal::Feed(FeedError::NotWritten { .. }) => {
+            FeedRefusal::Feed(FeedError::NotWritten { .. } | FeedError::Thread { .. }) => {
                 unavailable(text).retry(Duration::from_secs(1))
             }
             FeedRefusal::Feed(FeedError::Closed) => unavailable(text),

@@ -544,7 +544,8 @@ pub struct FeedBatch {
     /// events were deleted, because it lagged too far behind.
     #[prost(bool, tag = "5")]
     pub starts_from_facts: bool,
-    /// The position of the consumer that is durable; without a name, what precedes the first event.
+    /// The position that the server keeps for the consumer, durably; without a name, and while facts are sent, that of
+    /// the first response.
     #[prost(uint64, tag = "6")]
     pub acknowledged: u64,
     /// Sequence number of the last event of the store when this was sent.

@@ -39,6 +39,7 @@ LAYERS: list[set[str]] = [
         "pipeline.defects",
         "pipeline.definition",
         "pipeline.delivery",
+        "pipeline.embedded",
         "pipeline.embedded_host",
         "pipeline.event_follower",
         "pipeline.failure_log",

@@ -124,6 +124,9 @@ class EmbeddedLoop:
                 case "asked":
                     verb, arguments = payload
                     self._answer(request, verb, json.loads(arguments))
+                case "check":
+                    number, batch = payload
+                    self._host.check(request, number, batch)
                 case "stop":
                     self._drain_seconds = payload
                     self._stopped.set()

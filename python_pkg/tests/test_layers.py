@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
         "jobs",
         "pipeline.acceptance",
         "pipeline.administration",
+        "pipeline.arrow_stream",
         "pipeline.batch",
         "pipeline.batch_frames",
         "pipeline.breaker",

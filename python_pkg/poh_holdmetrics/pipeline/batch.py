@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from poh_holdmetrics import instants, native, wads
 from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError, excerpt
+from poh_holdmetrics.pipeline.arrow_stream import arrow_stream
 from poh_holdmetrics.pipeline.port import ABSENT_US
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.row_reader import records_from_json
@@ -194,6 +195,10 @@ class ColumnBatch:
             lines[0] |= {**covers, "is_from_facts": True} if self._from_facts else covers
         return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode()
 
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """An Arrow stream with the columns that `score` reads from a Parquet file; made with pyarrow."""
+        return arrow_stream(self, requested_schema)
+
     def _matching(self, token: str | None, holder: str | None) -> ColumnBatch:
         keep = [True] * len(self)
         for pattern, column in ((token, self.token_id), (holder, self.holder_id)):
@@ -347,7 +352,7 @@ def _line(record: Record, number: int) -> dict[str, object]:
     for name, us in (("start", record.start_us), ("end", record.end_us), ("at", record.at_us)):
         if us is not None:
             fields[name] = instants.text_from_us(us)
-    if not _is_change(record) and record.start_us is not None:
+    if not _is_change(record) and (record.start_us is not None or record.wad != wads.WAD):
         fields["weight"] = f"{wads.decimal_from_wad(record.wad):f}"
     if record.delta is not None:
         fields["delta"] = f"{wads.decimal_from_wad(record.delta):f}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Of one read: large enough that the cost of a batch does not count, small enough to be handled soon.
 BATCH_BYTES_MAX = 1 << 20
+#: The consumer of the service gives way to other tasks once before it looks.
+_TURNS = 3
 
 
 class Follower:
@@ -74,8 +76,11 @@ class Follower:
         self._wake.clear()
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._consumer.next(BATCH_BYTES_MAX))
-            # What is there already is returned without waiting.
-            await asyncio.sleep(0)
+            # What is there already is returned after a few turns of the loop.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+                if self._reading.done():
+                    break
         if not self._reading.done():
             self.commits.start()
             await self._waited(self._reading, until)

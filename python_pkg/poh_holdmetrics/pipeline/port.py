@@ -31,8 +31,8 @@ class Batch(Protocol):
 
     The columns of times, `sequence`, `revision` and `seq` are memoryviews of int64, that of `retract` one of
     uint8; times are microseconds since 1970, -2**63 if absent. `weight_wads` and `delta_wads` are exact steps
-    of 1e-18; a change of balance has no weight and a hold no delta. A batch inside the service has
-    `__arrow_c_stream__` as well, so that polars, pyarrow and duckdb read it without a copy.
+    of 1e-18; a change of balance has no weight and a hold no delta. polars, pyarrow and duckdb read a batch
+    by its `__arrow_c_stream__`; outside of the service it is made with pyarrow.
     """
 
     @property
@@ -51,6 +51,7 @@ class Batch(Protocol):
         """
 
     def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
     @property
     def token_id(self) -> tuple[str, ...]: ...  # noqa: D102
     @property

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
 from poh_holdmetrics import instants
@@ -234,7 +235,8 @@ class PipelineHarness:
     def _start(self) -> None:
         self._generation += 1
         clock = LoopClock()
-        self._scheduler = AsyncScheduler(clock=clock, handle_signals=False)
+        # The same seed moves jobs with jitter in the same way.
+        self._scheduler = AsyncScheduler(clock=clock, random=Random(0), handle_signals=False)  # noqa: S311
         self._runtime = Runtime(
             self._watched,
             self._host,

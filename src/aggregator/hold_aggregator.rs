@@ -25,7 +25,7 @@ use super::questions::Tokens;
 use super::shard::{RUN, Shard};
 use crate::core::columns::LengthMismatch;
 use crate::core::key::{PARTS, part_of};
-use crate::core::{Event, EventColumns, Micros, Refusal};
+use crate::core::{Event, EventColumns, EventSink, Micros, Refusal};
 
 /// Number of events from which several threads share a batch.
 const SHARED_FROM: usize = 4_096;
@@ -294,6 +294,12 @@ impl HoldAggregator {
         }
         recorded.under_way.dedup();
         recorded
+    }
+}
+
+impl EventSink for &HoldAggregator {
+    fn accept(&mut self, event: &Event<'_>) {
+        self.record(event);
     }
 }
 

@@ -91,30 +91,34 @@ impl PublishedScores {
         if is_first {
             self.groups = rule.groups().iter().map(|_| GroupScore::new()).collect();
         }
-        let scorer = Scorer {
+        let scoring = Scoring {
             rule,
             window: self.question.window,
             tokens,
         };
         let groups = &self.groups;
-        let scored: usize = self
+        self.scored = self
             .parts
             .par_iter_mut()
             .enumerate()
-            .map(|(part, scores)| {
+            .map(|(part, known)| {
                 let shard = aggregator.shard(part);
-                scores.refresh(&shard, &aggregator.tokens.names(), &scorer, settled, groups)
+                known.refresh(
+                    &shard,
+                    &aggregator.tokens.names(),
+                    &scoring,
+                    settled,
+                    groups,
+                )
             })
             .sum();
-        let mut scored_groups = 0;
-        for (group, score) in rule.groups().iter().zip(&mut self.groups) {
-            let is_settled = settled.is_none_or(|end| score.entry.settled_from <= end);
-            if std::mem::take(score.is_changed.get_mut()) || !is_settled {
-                score.entry = scorer.group(aggregator, group);
-                scored_groups += 1;
+        for (group, known) in rule.groups().iter().zip(&mut self.groups) {
+            let is_settled = settled.is_none_or(|end| known.entry.settled_from <= end);
+            if std::mem::take(known.is_changed.get_mut()) || !is_settled {
+                known.entry = scoring.group(aggregator, group);
+                self.scored += 1;
             }
         }
-        self.scored = scored + scored_groups;
     }
 
     /// The first `count` published holders in leaderboard order, or those behind `after`.
@@ -213,7 +217,7 @@ impl PartScores {
         &mut self,
         shard: &Shard,
         names: &Names<'_>,
-        scorer: &Scorer<'_>,
+        scoring: &Scoring<'_>,
         settled: Option<Micros>,
         groups: &[GroupScore],
     ) -> usize {
@@ -221,7 +225,7 @@ impl PartScores {
             return 0;
         }
         let mut held = Held::default();
-        let mut scored = 0;
+        let mut count = 0;
         for (number, (holder, last_change)) in
             shard.holders().iter().zip(shard.last_changes()).enumerate()
         {
@@ -232,26 +236,26 @@ impl PartScores {
             if is_current {
                 continue;
             }
-            scored += 1;
-            let entry = scorer.holder(holder, names, &mut held, groups);
+            count += 1;
+            let entry = scoring.holder(holder, names, &mut held, groups);
             match known {
                 Some(known) => *known = entry,
                 None => self.entries.push(entry),
             }
         }
         self.changes = shard.changes();
-        scored
+        count
     }
 }
 
 /// How holders are scored.
-struct Scorer<'a> {
+struct Scoring<'a> {
     rule: &'a dyn ScoreRule,
     window: Window,
     tokens: Tokens,
 }
 
-impl Scorer<'_> {
+impl Scoring<'_> {
     /// A holder under its own name; if it has a group, that one is marked as changed.
     fn holder(
         &self,

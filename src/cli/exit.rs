@@ -141,6 +141,8 @@ fn of_python(cause: &(dyn Error + 'static)) -> Option<u8> {
         Some(NO_PYTHON)
     } else if let Some(AuditError::Interrupted) = cause.downcast_ref() {
         Some(INTERRUPTED)
+    } else if let Some(AuditError::Refused(_)) = cause.downcast_ref() {
+        Some(BAD_INPUT)
     } else {
         None
     }

@@ -16,6 +16,7 @@ mod keys;
 mod load;
 mod patience;
 mod pipeline;
+mod policy;
 mod progress;
 mod python;
 mod run;

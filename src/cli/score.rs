@@ -9,13 +9,14 @@ use std::thread;
 use clap::Args;
 
 use super::exit::Exit;
+use super::policy::PolicyArguments;
 use super::progress::ReadingBar;
-use super::scorer::{ScoreRequest, Scorer};
+use super::scorer::{ScoreRequest, Scored, Scorer};
 use super::window::WindowArguments;
 use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
 use crate::output::{
-    Destination, ListFormat, OutputFormat, ScoreReport, write_deficits, write_refusals,
-    write_scores,
+    Comparison, Destination, ListFormat, OutputFormat, ScoreReport, moves_between,
+    write_comparison, write_deficits, write_refusals, write_scores,
 };
 
 /// The arguments of `score`.
@@ -53,6 +54,8 @@ pub(super) struct Arguments {
     /// Implementation that computes the scores
     #[arg(long, value_enum, default_value_t)]
     engine: Scorer,
+    #[command(flatten)]
+    policies: PolicyArguments,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -63,6 +66,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let rejects = arguments.rejects()?;
     let deficits = arguments.deficits()?;
     let format = arguments.format()?;
+    let policies = arguments.policies.choices()?;
+    let compares = arguments.policies.compares();
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
     let (window, is_as_of_now) = arguments.window.window();
     let options = ReadOptions {
@@ -76,8 +81,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sources: &sources,
         options: &options,
         window,
-        top: arguments.limit,
+        // Whoever moves may stand anywhere.
+        top: arguments.limit.filter(|_| !compares),
         lists_deficits: deficits.is_some(),
+        policies: &policies,
     });
     drop(bar);
     let scored = scored?;
@@ -87,16 +94,36 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some((path, format)) = deficits {
         write_list(path, |out| write_deficits(&scored.deficits, format, out))?;
     }
+    let Scored { published, .. } = &scored;
+    let last = published.last().expect("there is at least one leaderboard");
     let report = ScoreReport {
         window,
         is_as_of_now,
         read: scored.read,
         accepted: scored.accepted,
         refused: &scored.refused,
-        leaderboard: &*scored.leaderboard,
+        leaderboard: &*last.leaderboard,
         lists_deficits: deficits.is_some(),
+        policy: last.policy.as_ref(),
     };
-    arguments.write(&report, format)
+    if !compares {
+        return arguments.write(&report, format, |out| {
+            write_scores(&report, format, arguments.has_colours(), out)
+        });
+    }
+    let (mut moves, holders) = moves_between(&*published[0].leaderboard, &*last.leaderboard);
+    let count = moves.len();
+    moves.truncate(arguments.limit.unwrap_or(count));
+    let comparison = Comparison {
+        report,
+        before: published[0].policy.as_ref(),
+        moves,
+        moved: count,
+        holders,
+    };
+    arguments.write(&report, format, |out| {
+        write_comparison(&comparison, format, out)
+    })
 }
 
 impl Arguments {
@@ -137,6 +164,11 @@ impl Arguments {
         }
         let by_name = || path.and_then(OutputFormat::from_name);
         let format = self.format.or_else(by_name).unwrap_or_default();
+        if format == OutputFormat::Parquet && self.policies.compares() {
+            return Err(Exit::usage(
+                "--compare-policy: not written as Parquet; use --format json, csv or table",
+            ));
+        }
         if format == OutputFormat::Parquet && self.is_on_terminal() {
             return Err(Exit::usage(
                 "--format parquet: binary data cannot be shown on a terminal; add --output FILE",
@@ -149,12 +181,20 @@ impl Arguments {
         self.output.is_none() && io::stdout().is_terminal()
     }
 
-    fn write(&self, report: &ScoreReport<'_>, format: OutputFormat) -> anyhow::Result<()> {
-        let has_colours = self.is_on_terminal() && std::env::var_os("NO_COLOR").is_none();
+    fn has_colours(&self) -> bool {
+        self.is_on_terminal() && std::env::var_os("NO_COLOR").is_none()
+    }
+
+    fn write(
+        &self,
+        report: &ScoreReport<'_>,
+        format: OutputFormat,
+        write: impl FnOnce(&mut Destination) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
         let path = self.output.as_deref();
         let written = path.map_or_else(|| Ok(Destination::stdout()), Destination::file);
         let written = written.and_then(|mut out| {
-            write_scores(report, format, has_colours, &mut out)?;
+            write(&mut out)?;
             out.finish()
         });
         written.map_err(Exit::output(path))?;

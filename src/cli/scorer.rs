@@ -4,10 +4,11 @@
 use anyhow::Context;
 use rayon::ThreadPoolBuilder;
 
-use crate::aggregator::BatchScorer;
-use crate::core::Window;
-use crate::input::{self, ReadOptions, Source};
-use crate::output::{DeficitRow, Leaderboard, RefusedLine};
+use super::policy::{PolicyChoice, PolicySource};
+use crate::aggregator::{BatchScorer, HoldAggregator, PublishedScores, Question};
+use crate::core::{Deficit, Snapshot, Window};
+use crate::input::{self, ReadOptions, ReadReport, Source};
+use crate::output::{DeficitRow, Leaderboard, PolicyName, RefusedLine};
 
 /// The implementation that computes the scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -24,9 +25,16 @@ pub(super) struct Scored {
     pub(super) read: u64,
     pub(super) accepted: u64,
     pub(super) refused: Vec<RefusedLine>,
-    pub(super) leaderboard: Box<dyn Leaderboard>,
+    /// One for each policy of the request, in their order.
+    pub(super) published: Vec<Published>,
     /// By token and holder; empty unless they were requested.
     pub(super) deficits: Vec<DeficitRow>,
+}
+
+/// A leaderboard, and the policy under which it is published.
+pub(super) struct Published {
+    pub(super) policy: Option<PolicyName>,
+    pub(super) leaderboard: Box<dyn Leaderboard>,
 }
 
 /// What is read and scored.
@@ -37,15 +45,41 @@ pub(super) struct ScoreRequest<'a> {
     pub(super) top: Option<usize>,
     /// Whether deficits are listed, not only counted.
     pub(super) lists_deficits: bool,
+    /// At least one.
+    pub(super) policies: &'a [PolicyChoice],
 }
 
 impl Scorer {
     /// Reads and scores.
     pub(super) fn run(self, request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         match self {
-            Self::Native => score(request),
+            Self::Native if request.is_plain() => score(request),
+            Self::Native => score_under_policies(request),
             Self::Python => audit(request),
         }
+    }
+}
+
+impl ScoreRequest<'_> {
+    /// Whether the scores themselves are all that is asked for.
+    fn is_plain(&self) -> bool {
+        self.policies
+            .iter()
+            .all(|choice| matches!(choice.source, PolicySource::None))
+    }
+
+    /// The first holders of the request.
+    fn top_of(&self, snapshot: Snapshot) -> Snapshot {
+        let Some(top) = self.top else {
+            return snapshot;
+        };
+        let listed = snapshot.holders().iter().take(top).cloned().collect();
+        Snapshot::new(
+            snapshot.window(),
+            listed,
+            snapshot.known(),
+            snapshot.deficits(),
+        )
     }
 }
 
@@ -63,18 +97,133 @@ fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     let lanes = outcome.sinks;
     let (snapshot, deficits) =
         pool.install(|| scorer.finish_with_deficits(lanes, &request.window, request.top));
-    let report = outcome.report;
-    let refused = report.refused.into_iter().map(|refusal| RefusedLine {
-        file: refusal.file,
-        line: refusal.line,
-        reason: refusal.reason.to_string(),
-    });
-    Ok(Scored {
-        read: report.read,
-        accepted: report.accepted,
-        refused: refused.collect(),
+    let leaderboards = request.policies.iter().map(|_| snapshot.clone());
+    Ok(Scored::new(
+        outcome.report,
+        leaderboards.map(plain).collect(),
+        &deficits,
+    ))
+}
+
+/// The scores themselves.
+fn plain(snapshot: Snapshot) -> Published {
+    Published {
+        policy: None,
         leaderboard: Box::new(snapshot),
-        deficits: deficits.iter().map(DeficitRow::from).collect(),
+    }
+}
+
+impl Scored {
+    fn new(report: ReadReport, published: Vec<Published>, deficits: &[Deficit]) -> Self {
+        let refused = report.refused.into_iter().map(|refusal| RefusedLine {
+            file: refusal.file,
+            line: refusal.line,
+            reason: refusal.reason.to_string(),
+        });
+        Self {
+            read: report.read,
+            accepted: report.accepted,
+            refused: refused.collect(),
+            published,
+            deficits: deficits.iter().map(DeficitRow::from).collect(),
+        }
+    }
+}
+
+/// Reads everything into a live aggregator, which knows the segments that a policy is computed from.
+fn score_under_policies(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
+    let aggregator = HoldAggregator::new();
+    let outcome = input::read(request.sources, request.options, || &aggregator)?;
+    let report = outcome.report;
+    drop(outcome.sinks);
+    let question = Question {
+        window: request.window,
+        token_id: None,
+    };
+    let deficits = if request.lists_deficits {
+        aggregator.deficits(&question, None, usize::MAX).rows
+    } else {
+        Vec::new()
+    };
+    let ready = |choice: &PolicyChoice| match &choice.source {
+        PolicySource::None => Some(plain(request.top_of(aggregator.snapshot(&request.window)))),
+        PolicySource::Ready { name, policy } => {
+            let mut scores = PublishedScores::new(question.clone());
+            scores.refresh(&aggregator, &**policy, request.window.as_of);
+            let snapshot = scores.snapshot(&aggregator, &**policy);
+            Some(Published {
+                policy: Some(name.clone()),
+                leaderboard: Box::new(request.top_of(snapshot)),
+            })
+        }
+        PolicySource::Function => None,
+    };
+    let published = request.policies.iter().map(ready).collect();
+    let published = with_functions(request, aggregator, published)?;
+    Ok(Scored::new(report, published, &deficits))
+}
+
+/// Adds the leaderboards of functions, for which there is none yet.
+#[cfg(feature = "py-embed")]
+fn with_functions(
+    request: &ScoreRequest<'_>,
+    aggregator: HoldAggregator,
+    published: Vec<Option<Published>>,
+) -> anyhow::Result<Vec<Published>> {
+    use crate::host::interpreter::Settings;
+    use crate::host::policies::PolicyEvents;
+
+    if published.iter().all(Option::is_some) {
+        return Ok(published.into_iter().flatten().collect());
+    }
+    let (interpreter, _) = super::python::boot(&Settings::default())?;
+    let events = PolicyEvents::native(&interpreter, aggregator)?;
+    let all = request
+        .policies
+        .iter()
+        .zip(published)
+        .map(|(choice, known)| match known {
+            Some(known) => Ok(known),
+            None => published_in_python(request, &interpreter, &events, choice),
+        });
+    all.collect()
+}
+
+/// Fails if there is a function: this build has no interpreter.
+#[cfg(not(feature = "py-embed"))]
+fn with_functions(
+    request: &ScoreRequest<'_>,
+    _aggregator: HoldAggregator,
+    published: Vec<Option<Published>>,
+) -> anyhow::Result<Vec<Published>> {
+    let all = request
+        .policies
+        .iter()
+        .zip(published)
+        .map(|(choice, known)| {
+            known.ok_or_else(|| {
+                super::python::absent(format!(
+                    "run `python -m poh_holdmetrics score --policy {}`",
+                    choice.spec
+                ))
+            })
+        });
+    all.collect()
+}
+
+/// The leaderboard under the policy of `choice`, as the package computes it.
+#[cfg(feature = "py-embed")]
+fn published_in_python(
+    request: &ScoreRequest<'_>,
+    interpreter: &crate::host::interpreter::Interpreter,
+    events: &crate::host::policies::PolicyEvents,
+    choice: &PolicyChoice,
+) -> anyhow::Result<Published> {
+    let (name, leaderboard) =
+        events.published(interpreter, &choice.spec, &request.window, request.top)?;
+    Ok(Published {
+        policy: Some(name),
+        leaderboard,
     })
 }
 
@@ -117,12 +266,29 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     }
     let Counts { read, accepted } = audit.counts()?;
     let deficits = audit.deficits(request.window.as_of)?;
-    let leaderboard = audit.leaderboard(&request.window, request.top, deficits.len());
+    let events = audit.events()?;
+    let each = |choice: &PolicyChoice| match &choice.source {
+        PolicySource::None => Ok(Published {
+            policy: None,
+            leaderboard: Box::new(audit.leaderboard(
+                &request.window,
+                request.top,
+                deficits.len(),
+            )?),
+        }),
+        PolicySource::Ready { .. } | PolicySource::Function => {
+            published_in_python(request, &interpreter, &events, choice)
+        }
+    };
     Ok(Scored {
         read,
         accepted,
         refused: audit.refused()?,
-        leaderboard: Box::new(leaderboard?),
+        published: request
+            .policies
+            .iter()
+            .map(each)
+            .collect::<anyhow::Result<_>>()?,
         deficits,
     })
 }

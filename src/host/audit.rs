@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::interpreter::Interpreter;
+use super::policies::PolicyEvents;
 use crate::core::{Micros, Window};
 use crate::input::raw::{RawBatch, RawValues};
 use crate::output::{DeficitRow, HolderRow, Leaderboard, RefusedLine};
@@ -21,6 +22,9 @@ pub(crate) enum AuditError {
     /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
+    /// The package refuses an argument or a file; the text is complete.
+    #[error("{0}")]
+    Refused(String),
     /// The package raised an unexpected exception.
     #[error("the Python package failed")]
     Python(#[source] PyErr),
@@ -28,11 +32,20 @@ pub(crate) enum AuditError {
 
 impl From<PyErr> for AuditError {
     fn from(error: PyErr) -> Self {
-        if Python::attach(|py| error.is_instance_of::<PyKeyboardInterrupt>(py)) {
-            Self::Interrupted
-        } else {
-            Self::Python(error)
-        }
+        Python::attach(|py| {
+            if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+                return Self::Interrupted;
+            }
+            let refusals = py
+                .import("poh_holdmetrics.errors")
+                .and_then(|errors| errors.getattr("HoldMetricsError"));
+            match refusals {
+                Ok(refusals) if error.is_instance(py, &refusals) => {
+                    Self::Refused(error.value(py).to_string())
+                }
+                _ => Self::Python(error),
+            }
+        })
     }
 }
 
@@ -151,6 +164,17 @@ impl<'a> Audit<'a> {
         })?)
     }
 
+    /// The events, for policies.
+    ///
+    /// # Errors
+    /// If Python raises an exception.
+    pub(crate) fn events(&self) -> Result<PolicyEvents, AuditError> {
+        let events = self
+            .interpreter
+            .attach(|py| self.audit.bind(py).getattr("aggregator").map(Bound::unbind))?;
+        Ok(PolicyEvents(events))
+    }
+
     /// The first `top` holders over `window`, or all; `deficits` of their keys have a deficit.
     ///
     /// # Errors
@@ -168,15 +192,24 @@ impl<'a> Audit<'a> {
         );
         Ok(self.interpreter.attach(|py| {
             let rows = self.audit.bind(py).call_method1("rows", question)?;
-            let rows = rows.cast_into::<PyList>()?;
-            let listed = rows.iter().take(top.unwrap_or(usize::MAX));
-            PyResult::Ok(AuditedLeaderboard {
-                known: rows.len(),
-                deficits,
-                rows: listed.map(|row| row.extract()).collect::<PyResult<_>>()?,
-            })
+            audited(&rows, top, deficits)
         })?)
     }
+}
+
+/// The first `top` of a list of rows, or all.
+pub(super) fn audited(
+    rows: &Bound<'_, PyAny>,
+    top: Option<usize>,
+    deficits: usize,
+) -> PyResult<AuditedLeaderboard> {
+    let rows = rows.cast::<PyList>()?;
+    let listed = rows.iter().take(top.unwrap_or(usize::MAX));
+    Ok(AuditedLeaderboard {
+        known: rows.len(),
+        deficits,
+        rows: listed.map(|row| row.extract()).collect::<PyResult<_>>()?,
+    })
 }
 
 impl Leaderboard for AuditedLeaderboard {

@@ -33,6 +33,8 @@ mod logging;
 #[cfg(feature = "py-embed")]
 pub(crate) mod pipeline;
 #[cfg(feature = "py-embed")]
+pub(crate) mod policies;
+#[cfg(feature = "py-embed")]
 pub(crate) mod runtime;
 #[cfg(feature = "py-embed")]
 pub(crate) mod scripts;

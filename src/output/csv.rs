@@ -1,4 +1,5 @@
-//! The holders as CSV: a header line, then one holder per row. The counts are not written.
+//! The holders as CSV: a header line, then one holder per row, with the version of the policy if there is one. The
+//! counts are not written.
 
 use std::io::{self, Write};
 
@@ -7,14 +8,16 @@ use super::{DeficitRow, RefusedLine, ScoreReport};
 /// The holders.
 pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut rows = ::csv::Writer::from_writer(out);
-    rows.write_record([
+    let names = [
         "rank",
         "holder_id",
         "held_us",
         "score",
         "weighted_score",
         "total_seconds",
-    ])?;
+    ];
+    let version = report.policy.map(|policy| &*policy.version);
+    rows.write_record(names.into_iter().chain(version.map(|_| "policy_version")))?;
     for row in report.leaderboard.rows() {
         rows.serialize((
             row.rank,
@@ -23,6 +26,8 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
             &*row.score,
             row.weighted_score,
             row.total_seconds,
+            // A list of none or one is as many cells.
+            version.as_slice(),
         ))?;
     }
     rows.flush()

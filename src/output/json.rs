@@ -16,6 +16,21 @@ struct JsonRefusal<'a> {
 /// One object with the fields of the published report, one line per entry of its lists.
 pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut out = BufWriter::new(out);
+    write_reading(report, &mut out)?;
+    if let Some(policy) = report.policy {
+        out.write_all(b",\n\"policy\": ")?;
+        serde_json::to_writer(&mut out, policy)?;
+    }
+    out.write_all(b",\n\"holders\": ")?;
+    write_list(&mut out, report.leaderboard.rows(), |out, row| {
+        serde_json::to_writer(out, &row)
+    })?;
+    out.write_all(b"\n}\n")?;
+    out.flush()
+}
+
+/// The beginning of the object: the question, the counts and the refused lines.
+pub(super) fn write_reading(report: &ScoreReport<'_>, out: &mut impl Write) -> io::Result<()> {
     let window = report.window;
     write!(out, "{{\n\"as_of\": \"{}\",\n\"from\": ", window.as_of)?;
     match window.from {
@@ -30,15 +45,9 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
         report.accepted,
         report.leaderboard.deficits()
     )?;
-    write_list(&mut out, report.refused.iter(), |out, line| {
+    write_list(out, report.refused.iter(), |out, line| {
         serde_json::to_writer(out, &JsonRefusal::from(line))
-    })?;
-    out.write_all(b",\n\"holders\": ")?;
-    write_list(&mut out, report.leaderboard.rows(), |out, row| {
-        serde_json::to_writer(out, &row)
-    })?;
-    out.write_all(b"\n}\n")?;
-    out.flush()
+    })
 }
 
 /// One refused line as one JSON object.
@@ -47,7 +56,8 @@ pub(super) fn write_refusal(line: &RefusedLine, out: &mut impl Write) -> io::Res
     out.write_all(b"\n")
 }
 
-fn write_list<W: Write, T>(
+/// A list with one line for each entry.
+pub(super) fn write_list<W: Write, T>(
     out: &mut W,
     entries: impl Iterator<Item = T>,
     mut write: impl FnMut(&mut W, T) -> serde_json::Result<()>,

@@ -2,8 +2,9 @@
 //! to a file that appears when it is complete.
 //!
 //! Nothing is scored or sorted here; rows are written in the given order. Read `report` (what is written),
-//! one file per format, `refusals` and `deficits` (lists of their own), `destination` (where it goes).
+//! one file per format, `comparison` (who moves between two policies), `refusals` and `deficits` (lists of their own), `destination` (where it goes).
 
+mod comparison;
 mod csv;
 mod deficits;
 mod destination;
@@ -18,12 +19,13 @@ mod table;
 use std::io::{self, Write};
 use std::path::Path;
 
+pub(crate) use comparison::{Comparison, moves_between, write_comparison};
 pub(crate) use deficits::{DeficitRow, write_deficits};
 pub(crate) use destination::Destination;
 pub use events::{write_event, write_numbered_event};
 pub(crate) use list_format::ListFormat;
 pub(crate) use refusals::write_refusals;
-pub(crate) use report::{HolderRow, Leaderboard, RefusedLine, ScoreReport};
+pub(crate) use report::{HolderRow, Leaderboard, PolicyName, RefusedLine, ScoreReport};
 
 /// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

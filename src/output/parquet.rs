@@ -68,6 +68,10 @@ fn metadata(report: &ScoreReport<'_>) -> Vec<KeyValue> {
         entry("accepted", report.accepted.to_string()),
         entry("deficits", report.leaderboard.deficits().to_string()),
     ];
+    if let Some(policy) = report.policy {
+        entries.push(entry("policy", policy.name.clone()));
+        entries.push(entry("policy_version", policy.version.clone()));
+    }
     entries.extend(window.from.map(|from| entry("from", from.to_string())));
     entries
 }

@@ -87,6 +87,22 @@ impl<'a> From<RankedHolder<&'a HolderScore>> for HolderRow<'a> {
     }
 }
 
+/// The policy under which scores are published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct PolicyName {
+    /// The name.
+    pub name: String,
+    /// SHA-256 of the source and the parameters, in hexadecimal digits: answers with one version were computed by
+    /// one rule.
+    pub version: String,
+}
+
+impl std::fmt::Display for PolicyName {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}, version {}", self.name, self.version)
+    }
+}
+
 /// Holders in leaderboard order, as either engine scored them.
 pub(crate) trait Leaderboard {
     /// How many holders are listed.
@@ -137,6 +153,8 @@ pub(crate) struct ScoreReport<'a> {
     pub leaderboard: &'a dyn Leaderboard,
     /// Whether the deficits are listed in a file of their own.
     pub lists_deficits: bool,
+    /// The policy under which the scores are published; `None` for the scores themselves.
+    pub policy: Option<&'a PolicyName>,
 }
 
 impl ScoreReport<'_> {

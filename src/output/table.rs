@@ -41,6 +41,9 @@ pub(super) fn write(
         writeln!(out, "{}", line.trim_end())?;
     }
     writeln!(out, "\n{}", summary(report))?;
+    if let Some(policy) = report.policy {
+        writeln!(out, "policy {policy}")?;
+    }
     if let Some(line) = report.missing_input() {
         writeln!(out, "{line}")?;
     }
@@ -63,7 +66,7 @@ fn number(text: String) -> Cell {
 }
 
 /// A holder's id is untrusted text: control characters are escaped, so that it cannot move the cursor.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let escape = |letter: char| {
         if letter.is_control() {
             letter.escape_default().to_string()
@@ -122,7 +125,6 @@ fn duration(held_us: u128) -> String {
 }
 
 fn summary(report: &ScoreReport<'_>) -> String {
-    let window = report.window;
     let holders = count(report.leaderboard.known() as u64, "holder");
     let (known, listed) = (report.leaderboard.known(), report.leaderboard.listed());
     let shown = if listed < known {
@@ -134,6 +136,17 @@ fn summary(report: &ScoreReport<'_>) -> String {
         0 => String::new(),
         refused => format!(", {} refused", count_of(refused)),
     };
+    format!(
+        "{holders}{shown}, {} of {} accepted{refused}; {}",
+        count_of(report.accepted),
+        count(report.read, "event"),
+        window_text(report)
+    )
+}
+
+/// The window of the question.
+pub(super) fn window_text(report: &ScoreReport<'_>) -> String {
+    let window = report.window;
     let from = window
         .from
         .map_or(String::new(), |from| format!("from {from} "));
@@ -143,15 +156,10 @@ fn summary(report: &ScoreReport<'_>) -> String {
     } else {
         ""
     };
-    format!(
-        "{holders}{shown}, {} of {} accepted{refused}; {from}as of {}{now}{closed}",
-        count_of(report.accepted),
-        count(report.read, "event"),
-        window.as_of
-    )
+    format!("{from}as of {}{now}{closed}", window.as_of)
 }
 
-fn count_of(number: u64) -> String {
+pub(super) fn count_of(number: u64) -> String {
     grouped(&number.to_string())
 }
 

@@ -125,7 +125,9 @@ impl Policy {
             }
         }
         let mut sum = None;
-        keys.iter().for_each(|key| add(&mut sum, &key.pieces));
+        for key in &keys {
+            add(&mut sum, &key.pieces);
+        }
         sum
     }
 }

@@ -213,13 +213,13 @@ fn seasons(place: &str, value: &Value) -> Result<Vec<Season>, PolicyError> {
 fn instant(place: &str, name: &str, value: &Value) -> Result<Micros, PolicyError> {
     let read = match value {
         Value::String(text) => Micros::parse_argument(text),
-        other => match other.as_i64() {
-            Some(millis) => Micros::from_millis(millis),
-            None => {
+        other => {
+            let millis = other.as_i64().ok_or_else(|| {
                 let expected = "start and end: expected a time as text, or milliseconds since 1970";
-                return Err(PolicyError::new(place, expected));
-            }
-        },
+                PolicyError::new(place, expected)
+            })?;
+            Micros::from_millis(millis)
+        }
     };
     read.map_err(|error| {
         PolicyError::new(place, format!("{name}: {error}; found {}", shown(value)))

@@ -36,10 +36,10 @@ impl From<&HeldSegment> for Piece {
 }
 
 impl Piece {
-    fn times(self, millionths: u64) -> Self {
+    fn times(&self, millionths: u64) -> Self {
         Self {
             factor: self.factor * u128::from(millionths),
-            ..self
+            ..*self
         }
     }
 
@@ -58,7 +58,7 @@ pub(super) fn streaks(pieces: &[Piece]) -> impl Iterator<Item = &[Piece]> {
 /// Multiplies pieces by what `cuts` say, which are in order of time; before the first one by 1.
 pub(super) fn multiply(
     pieces: &[Piece],
-    cuts: impl Iterator<Item = Cut> + Clone,
+    cuts: &(impl Iterator<Item = Cut> + Clone),
     out: &mut Vec<Piece>,
 ) {
     for piece in pieces {

@@ -105,13 +105,13 @@ impl Step {
                         let reached = tiers[..count]
                             .last()
                             .map_or(MILLION, |(_, reached)| *reached);
-                        multiply(streak, std::iter::once((since, reached)), spare);
+                        multiply(streak, &std::iter::once((since, reached)), spare);
                     } else {
-                        multiply(streak, tiers.iter().map(cut), spare);
+                        multiply(streak, &tiers.iter().map(cut), spare);
                     }
                 }
             }
-            Self::Decay { ages } => multiply(pieces, age_cuts(ages, as_of), spare),
+            Self::Decay { ages } => multiply(pieces, &age_cuts(ages, as_of), spare),
             Self::Seasons { seasons, otherwise } => {
                 let cuts = seasons.iter().flat_map(|season| {
                     [
@@ -120,7 +120,7 @@ impl Step {
                     ]
                 });
                 let before = std::iter::once((Micros::MIN.get(), *otherwise));
-                multiply(pieces, before.chain(cuts), spare);
+                multiply(pieces, &before.chain(cuts), spare);
             }
         }
         std::mem::swap(pieces, spare);

@@ -26,7 +26,7 @@ fn segments(held: &Held) -> Vec<HeldSegment> {
         let weight = Wad::from_steps(*steps).into();
         match segments.last_mut() {
             Some(last) if last.end == at(micros) && last.weight == weight => {
-                last.end = at(micros + 1)
+                last.end = at(micros + 1);
             }
             _ => segments.push(HeldSegment {
                 start: at(micros),
@@ -56,8 +56,8 @@ fn naive(steps: &[Value], keys: &[(&str, &str, Held)]) -> BTreeMap<String, u128>
                 }
                 for ((holder, token), held) in &mut counted {
                     let before = *held;
-                    for micros in 0..LENGTH {
-                        held[micros] = one(step, (holder, token), &before, micros);
+                    for (micros, held) in held.iter_mut().enumerate() {
+                        *held = one(step, (holder, token), &before, micros);
                     }
                 }
             }

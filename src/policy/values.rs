@@ -135,7 +135,8 @@ pub(super) fn text_of_duration(mut us: u64) -> String {
     let mut text = String::new();
     for (unit, factor) in UNITS_US {
         if us >= factor {
-            text.push_str(&format!("{}{unit}", us / factor));
+            text.push_str(&(us / factor).to_string());
+            text.push_str(unit);
             us %= factor;
         }
     }
@@ -149,7 +150,7 @@ pub(super) fn text_of_duration(mut us: u64) -> String {
 /// Exact microseconds of numbers with units, the largest unit first, or of a number of seconds.
 fn duration_us(text: &str) -> Option<u64> {
     /// One microsecond, in the unit of what is summed up.
-    const ONE: u128 = 10_u128.pow(DURATION_DIGITS_MAX as u32);
+    const ONE: u128 = 1_000_000_000_000_000;
     let mut sum: u128 = 0;
     let mut rest = text;
     let mut units = UNITS_US.iter();
@@ -187,7 +188,7 @@ fn duration_number(text: &str) -> Option<(u128, &str)> {
         None => ("", behind),
         Some(behind) => behind.split_at(Some(digits(behind)).filter(|length| is_valid(*length))?),
     };
-    let steps = format!("{whole}{part:0<width$}", width = DURATION_DIGITS_MAX);
+    let steps = format!("{whole}{part:0<DURATION_DIGITS_MAX$}");
     Some((steps.parse().ok()?, behind))
 }
 

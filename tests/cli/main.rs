@@ -16,6 +16,7 @@ mod forms;
 mod fuzz_seeds;
 mod generate;
 mod journal;
+mod policies;
 mod score;
 mod score_errors;
 mod support;

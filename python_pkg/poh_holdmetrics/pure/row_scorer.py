@@ -18,6 +18,11 @@ class RowScorer(RowReader):
         self._aggregator = Aggregator()
         super().__init__(self._aggregator.add)
 
+    @property
+    def aggregator(self) -> Aggregator:
+        """The accepted events, for policies."""
+        return self._aggregator
+
     def rows(self, as_of_us: int, from_us: int | None = None, closed_only: bool = False) -> list[Row]:  # noqa: FBT001, FBT002 - called from Rust by position
         """All rows (rank, holder_id, held_us, score, weighted_score) in leaderboard order."""
         return self._aggregator.snapshot(as_of_us, from_us, closed_only).rows()

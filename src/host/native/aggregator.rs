@@ -24,6 +24,13 @@ pub(super) struct Aggregator {
     inner: HoldAggregator,
 }
 
+#[cfg(feature = "py-embed")]
+impl From<HoldAggregator> for Aggregator {
+    fn from(inner: HoldAggregator) -> Self {
+        Self { inner }
+    }
+}
+
 #[pymethods]
 impl Aggregator {
     #[new]

@@ -43,6 +43,17 @@ use pyo3::wrap_pyfunction;
 /// The version of this namespace that the Python package checks.
 const API: u32 = 3;
 
+/// A native aggregator as the object that Python sees.
+#[cfg(feature = "py-embed")]
+pub(super) fn aggregator_object(
+    py: Python<'_>,
+    events: crate::aggregator::HoldAggregator,
+) -> PyResult<Py<PyAny>> {
+    Ok(Bound::new(py, aggregator::Aggregator::from(events))?
+        .into_any()
+        .unbind())
+}
+
 /// Fills `module` with `__version__`, `API`, `Aggregator`, `Snapshot` and the functions.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

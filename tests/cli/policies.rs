@@ -88,7 +88,7 @@ fn who_moves_is_listed_with_rank_and_score() {
     let table = scored_as("table", &events, &["--compare-policy", "none", &tiers]).text();
     let lines: Vec<_> = table.lines().collect();
     assert!(lines[1].ends_with("1 -> 1  129,600 -> 216,000"), "{table}");
-    assert!(lines[2].ends_with("3 -> -        0.1 -> -"), "{table}");
+    assert!(lines[2].ends_with("3 -> -            0.1 -> -"), "{table}");
     assert!(
         lines[4].starts_with("2 of 3 holders move; as of "),
         "{table}"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from poh_holdmetrics import AsyncTracker, HoldEvent
 from poh_holdmetrics.errors import InputError, Refused
 from poh_holdmetrics.pipeline.batch import ColumnBatch
-from poh_holdmetrics.pipeline.batch_frames import batch_from_frame, frame_from_batch
+from poh_holdmetrics.pipeline.batch_frames import FrameBatch, frame_from_batch
 from poh_holdmetrics.pipeline.host_server import HostServer
 from poh_holdmetrics.pipeline.link import (
     Answer,
@@ -32,7 +32,7 @@ from poh_holdmetrics.pipeline.local import LocalHost
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.wads import WAD
 
-_US = st.integers(min_value=-(2**62), max_value=2**62)
+_US = st.integers(min_value=-62_135_596_800_000_000, max_value=253_402_300_799_999_999)
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 _HOLDS = st.builds(
     lambda token, holder, start, end, wad, event, revision, retract, seq: Record(
@@ -52,9 +52,16 @@ _CHANGES = st.builds(
 @given(st.lists(_HOLDS | _CHANGES, max_size=20), st.integers(0, 2**60), st.booleans())
 def test_a_batch_crosses_unchanged(records: list[Record], first: int, is_from_facts: bool) -> None:
     batch = ColumnBatch(records, first, first + 100, is_from_facts=is_from_facts)
-    again = batch_from_frame(*frame_from_batch(batch))
+    again = FrameBatch(*frame_from_batch(batch))
+    for column in ("token_id", "holder_id", "event_id", "weight_wads", "delta_wads"):
+        assert getattr(again, column) == getattr(batch, column)
+    for column in ("sequence", "start_us", "end_us", "at_us", "revision", "seq", "retract"):
+        assert list(getattr(again, column)) == list(getattr(batch, column))
+        assert getattr(again, column).readonly
     assert again.records() == batch.records()
-    assert list(again.sequence) == list(batch.sequence)
+    assert list(again.events()) == list(batch.events())
+    assert again.filter(token="a*").records() == batch.filter(token="a*").records()
+    assert again.slice(0, 2).to_bytes() == batch.slice(0, 2).to_bytes()
     about = (again.first_sequence, again.last_sequence, again.is_from_facts)
     assert about == (batch.first_sequence, batch.last_sequence, is_from_facts)
 

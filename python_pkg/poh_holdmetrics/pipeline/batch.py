@@ -70,7 +70,7 @@ class ColumnBatch:
         return self._from_facts
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._sequences)
 
     def __repr__(self) -> str:
         return f"ColumnBatch({len(self)} events, sequence {self._first} to {self._last})"
@@ -132,7 +132,7 @@ class ColumnBatch:
         """Weights in steps of 1e-18; None for a change of balance."""
         found = self._columns.get(_WAD)
         if found is None:
-            found = tuple([None if _is_change(each) else each.wad for each in self._records])
+            found = tuple([None if _is_change(each) else each.wad for each in self.records()])
             self._columns[_WAD] = found
         return cast("tuple[int | None, ...]", found)
 
@@ -146,12 +146,12 @@ class ColumnBatch:
         """1 for a row that withdraws its event, else 0."""
         found = self._columns.get(_RETRACT)
         if found is None:
-            found = self._columns[_RETRACT] = memoryview(bytes([each.retract for each in self._records]))
+            found = self._columns[_RETRACT] = memoryview(bytes([each.retract for each in self.records()]))
         return cast("memoryview", found)
 
     def events(self) -> Iterator[HoldEvent]:
         """The rows as models, each made when it is reached."""
-        return map(HoldEvent.from_record, self._records)
+        return map(HoldEvent.from_record, self.records())
 
     def filter(self, token: str | None = None, holder: str | None = None) -> ColumnBatch:
         """The rows whose ids match the patterns, in which `*` is any text and `?` any one character."""
@@ -167,7 +167,7 @@ class ColumnBatch:
         """The rows from `start` up to `stop`; see `Batch`."""
         stop = min(stop, len(self))
         return ColumnBatch(
-            self._records[start:stop],
+            self.records()[start:stop],
             self._first if start == 0 else self._sequences[start],
             self._last if stop == len(self) else self._sequences[stop] - 1,
             sequences=self._sequences[start:stop],
@@ -189,7 +189,9 @@ class ColumnBatch:
 
     def to_bytes(self) -> bytes:
         """The rows as JSON lines that `score` reads and `batch_from_bytes` reads back."""
-        lines = [_line(record, number) for record, number in zip(self._records, self._sequences, strict=True)]
+        lines = [
+            _line(record, number) for record, number in zip(self.records(), self._sequences, strict=True)
+        ]
         if lines:
             covers = {"first_sequence": self._first, "last_sequence": self._last}
             lines[0] |= {**covers, "is_from_facts": True} if self._from_facts else covers
@@ -209,7 +211,7 @@ class ColumnBatch:
         if all(keep):
             return self
         return ColumnBatch(
-            [record for record, kept in zip(self._records, keep, strict=True) if kept],
+            [record for record, kept in zip(self.records(), keep, strict=True) if kept],
             self._first,
             self._last,
             sequences=[number for number, kept in zip(self._sequences, keep, strict=True) if kept],
@@ -217,7 +219,7 @@ class ColumnBatch:
         )
 
     def _values(self, index: int) -> list[Any]:
-        return [record[index] for record in self._records]
+        return [record[index] for record in self.records()]
 
     def _column(self, index: int) -> tuple[Any, ...]:
         found = self._columns.get(index)
@@ -261,8 +263,11 @@ def batch_from_bytes(data: bytes) -> ColumnBatch:
 
 def records_from_batch(batch: Batch) -> tuple[Record, ...]:
     """The records of any batch; those of a native one are made from its columns."""
-    if isinstance(batch, ColumnBatch):
-        return batch.records()
+    return batch.records() if isinstance(batch, ColumnBatch) else records_from_columns(batch)
+
+
+def records_from_columns(batch: Batch) -> tuple[Record, ...]:
+    """The records that the columns of a batch describe."""
     return tuple(
         Record(
             token_id,

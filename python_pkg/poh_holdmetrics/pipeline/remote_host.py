@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from poh_holdmetrics.pipeline.batch_frames import batch_from_frame
+from poh_holdmetrics.pipeline.batch_frames import FrameBatch
 
 if TYPE_CHECKING:
     from poh_holdmetrics import native
@@ -107,7 +107,7 @@ class RemoteConsumer:
     async def next(self, bytes_max: int = 1 << 20) -> ColumnBatch | None:
         """Wait for the next batch; None if the process is stopping."""
         about, body = await self._link.request("next", {"consumer": self._number, "bytes_max": bytes_max})
-        return None if about is None else batch_from_frame(about, body)
+        return None if about is None else FrameBatch(about, body)
 
     async def commit(self, position: int, state: Mapping[str, str | None]) -> None:
         """Store the position and changes of the state, together."""

@@ -19,6 +19,7 @@ from poh_holdmetrics.pipeline.port import Batch
 from poh_holdmetrics.pipeline.runtime import Runtime
 from poh_holdmetrics.pipeline.verdicts import Verdicts
 from poh_holdmetrics.scheduler import AsyncScheduler
+from poh_holdmetrics.testing import PipelineHarness
 from poh_holdmetrics.tracker import AsyncTracker
 
 START = "2026-01-01T00:00:00Z"
@@ -148,7 +149,7 @@ def test_a_transfer_cannot_be_changed() -> None:
 def test_without_an_answer_on_timeout_decides(on_timeout: str, returned: object, why: str) -> None:
     pipeline = Pipeline("tiers")
 
-    @pipeline.before_accept(budget="2ms", on_timeout=on_timeout)  # type: ignore[arg-type]
+    @pipeline.before_accept(budget="2ms", on_timeout=on_timeout, token="T")  # type: ignore[arg-type]
     async def check(batch: Batch, ctx: Context) -> object:
         del batch, ctx
         if returned is None:
@@ -159,10 +160,10 @@ def test_without_an_answer_on_timeout_decides(on_timeout: str, returned: object,
 
     async def scenario(host: LocalHost) -> None:
         refused = [(0, f"before_accept: tiers/check: {why}; {_LATER}")]
-        assert await told(host, hold("a")) == ([] if on_timeout == "accept" else refused)
+        assert await told(host, hold("a"), hold("a", "U")) == ([] if on_timeout == "accept" else refused)
 
     host = play([pipeline], scenario, clock=StandingClock(is_over=returned is None))
-    assert host.last_sequence == (on_timeout == "accept")
+    assert host.last_sequence == 1 + (on_timeout == "accept")
     assert host.meters["tiers", "check"].failures == (returned is not None)
 
 
@@ -209,3 +210,21 @@ def test_a_pipeline_in_a_process_of_its_own_has_no_gate() -> None:
     pipeline = Pipeline("tiers", isolation="process")
     with pytest.raises(InputError, match="before_accept: not in a process of its own; remove isolation"):
         pipeline.before_accept()
+
+
+def test_in_the_harness_a_stuck_handler_costs_its_budget() -> None:
+    pipeline = Pipeline("tiers")
+
+    @pipeline.before_accept(budget="5s", on_timeout="refuse")
+    async def check(batch: Batch, ctx: Context) -> list[str]:
+        if "stuck" in batch.holder_id:
+            await asyncio.Event().wait()
+        return [ctx.now.isoformat()] * len(batch)
+
+    with PipelineHarness(pipeline, now=START) as harness:
+        (refusal,) = harness.feed(hold("a"))
+        assert refusal.reason == "before_accept: tiers/check: 2026-01-01T00:00:00+00:00"
+        (refusal,) = harness.feed(hold("stuck"))
+        assert refusal.reason == f"before_accept: tiers/check: no answer within 5s; {_LATER}"
+        assert harness.now.isoformat() == "2026-01-01T00:00:05+00:00"
+        assert harness.meter("check").counts["refused"] == 1

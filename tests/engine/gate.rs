@@ -1,11 +1,11 @@
 //! Gates: what they refuse and change, and what becomes of events if they do not answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::rule_gate::{Manner, RuleGate, options};
 use crate::support::{batch, distinct, ephemeral, held, instant, open, until, wait};
-use poh_holdmetrics_rust::core::{Draft, Event, Wad};
+use poh_holdmetrics_rust::core::{Draft, Event, Glob, Wad};
 use poh_holdmetrics_rust::engine::Engine;
 use poh_holdmetrics_rust::engine::gate::{
     Gate, GateOptions, OnTimeout, RowId, SubmittedRows, Verdict,
@@ -129,6 +129,44 @@ fn a_refused_row_changes_nothing_and_a_transfer_is_one_row() {
     assert_eq!((of("accepted"), of("refused")), ("3".into(), "6".into()));
     let all_refused = submit(&engine, &[hold("b")], None);
     assert_eq!(all_refused, (None, vec![(0, 1, reason())]));
+}
+
+#[test]
+fn a_gate_decides_on_the_events_that_its_patterns_match() {
+    let outcomes = [Manner::Answers, Manner::Fails].map(|manner| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sees = Arc::clone(&seen);
+        let rule = move |event: &Event<'_>| {
+            sees.lock().unwrap().push(event.holder_id.to_owned());
+            (event.holder_id == "ab").then(|| Verdict::Refuse("no".to_owned()))
+        };
+        let gated = GateOptions {
+            holder: Some(Glob::new("a*")),
+            token: Some(Glob::new("?")),
+            ..options("tiers", LONG_MS, OnTimeout::Refuse)
+        };
+        let engine = engine(vec![(gated, RuleGate::new(rule, manner))]);
+        let other = Draft {
+            token_id: "TT",
+            ..hold("a")
+        };
+        let drafts = [
+            hold("b"),
+            hold("aa"),
+            transfer("c", "ab", "1"),
+            other,
+            hold("b"),
+        ];
+        let (_, refused) = submit(&engine, &drafts, None);
+        assert_eq!(*seen.lock().unwrap(), ["aa", "ab"]);
+        submit(&engine, &[hold("b"), other], None);
+        assert_eq!(seen.lock().unwrap().len(), 2, "nothing matches");
+        let rows = refused
+            .iter()
+            .map(|(message, events, _)| (*message, *events));
+        rows.collect::<Vec<_>>()
+    });
+    assert_eq!(outcomes, [vec![(2, 2)], vec![(1, 1), (2, 2)]]);
 }
 
 #[test]

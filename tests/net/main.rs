@@ -6,6 +6,8 @@ mod authority;
 mod faulty;
 #[path = "../support/published_cases.rs"]
 mod published_cases;
+#[path = "../support/rule_gate.rs"]
+mod rule_gate;
 
 mod access;
 mod admin;
@@ -17,6 +19,7 @@ mod deficits;
 mod failures;
 mod feed;
 mod feed_http;
+mod gate;
 mod generated;
 mod grpc_events;
 mod grpc_queries;

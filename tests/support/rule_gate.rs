@@ -66,6 +66,8 @@ pub(crate) fn options(pipeline: &str, budget_ms: u64, on_timeout: OnTimeout) -> 
     GateOptions {
         pipeline: pipeline.to_owned(),
         handler: "check".to_owned(),
+        token: None,
+        holder: None,
         budget: Duration::from_millis(budget_ms),
         on_timeout,
     }

@@ -64,12 +64,15 @@ _Numbered = list[tuple[int, HoldEvent | Transfer]]
 async def _ask(events: _Numbered, pipeline: str, gate: Gate, clock: Clock) -> tuple[_Numbered, list[Refusal]]:
     records = [event.records() for _, event in events]
     batch = ColumnBatch([record for own in records for record in own], 0, sum(map(len, records)) - 1)
+    batch = batch.filter(gate.token, gate.holder)
+    if not len(batch):
+        return events, []
     name = f"{_FIELD}: {pipeline}/{gate.name}"
     verdicts = await _within_budget(gate, batch, clock)
     if isinstance(verdicts, str):
         if gate.on_timeout == "accept":
             return events, []
-        return [], [Refusal(index, f"{name}: {verdicts}; {_LATER}") for index, _ in events]
+        verdicts = dict.fromkeys(batch.sequence, f"{verdicts}; {_LATER}")
     left: _Numbered = []
     refusals: list[Refusal] = []
     begin = 0

@@ -73,12 +73,9 @@ class RunningGate:
 
     async def check(self, batch: Batch) -> Verdicts | None:
         """The verdicts on the rows of a batch, by `sequence`; None if the handler has failed."""
-        chosen = batch.filter(self.token, self.holder)
-        if not len(chosen):
-            return {}
         # Checks of several senders may overlap.
         running = self._another(self._running)
-        called = await running.call(chosen, events=len(chosen))
+        called = await running.call(batch, events=len(batch))
         if called.outcome is not Outcome.DONE:
             return None
         if running.emitted or running.changes:
@@ -87,7 +84,7 @@ class RunningGate:
         refused = sum(isinstance(verdict, str) for verdict in verdicts.values())
         if refused:
             running.meter.count("refused", refused)
-        rows = chosen.sequence
+        rows = batch.sequence
         return {rows[row]: verdict for row, verdict in verdicts.items()}
 
     async def _settle(self, running: RunningHandler) -> None:

@@ -168,9 +168,9 @@ class Gate(Protocol):
         """Which holders it checks."""
 
     async def check(self, batch: Batch) -> Verdicts | None:
-        """The verdicts on the rows of a batch, by `sequence`; None if there is no answer.
+        """The verdicts on events that match the patterns, by `sequence`; None if there is no answer.
 
-        The events have no sequence yet: `sequence` is the number of the row, from 0.
+        The events have no sequence yet: `sequence` is a number of the row by which the host knows it.
         """
 
 

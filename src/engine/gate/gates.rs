@@ -10,9 +10,10 @@ use std::time::Instant;
 use tracing::{info, warn};
 
 use super::breaker::{Ask, Breaker};
+use super::chosen::Chosen;
 use super::row_batch::{RefusedRow, RowBatch};
-use super::verdicts::{judge, refuse_all};
-use super::{BEFORE_ACCEPT, Gate, GateOptions, NoAnswer, OnTimeout};
+use super::verdicts::judge;
+use super::{BEFORE_ACCEPT, Gate, GateOptions, NoAnswer, OnTimeout, Verdicts};
 use crate::core::{EventBatch, Micros};
 use crate::engine::event_limits::EventLimits;
 use crate::telemetry::metrics::{GateMetrics, Metrics};
@@ -112,41 +113,56 @@ impl ActiveGate {
         limits: &EventLimits,
         now: impl Fn() -> Micros,
     ) -> (RowBatch, Vec<RefusedRow>) {
-        let asked = self.breaker().ask(Instant::now());
-        if asked == Ask::No {
-            return self.unchecked(batch, &Unchecked::Bypassed);
+        let chosen = Chosen::new(&batch.events, &self.options);
+        if chosen.events.is_empty() {
+            return (batch, Vec::new());
         }
-        let RowBatch { events, rows } = batch;
-        let events = Arc::new(events);
-        let begun = Instant::now();
-        let answer = self.gate.check(Arc::clone(&events));
-        let answer = tokio::time::timeout(self.options.budget, answer).await;
-        self.metrics.seconds.observe(begun.elapsed().as_secs_f64());
-        // The code behind a gate that is late may still read the events.
-        let events = Arc::try_unwrap(events).unwrap_or_else(|shared| (*shared).clone());
-        let batch = RowBatch { events, rows };
-        let count = u64::from(batch.events.count());
-        let why = match answer {
-            Err(_) => Unchecked::TimedOut,
-            Ok(Err(NoAnswer)) => Unchecked::Failed,
-            Ok(Ok(verdicts)) if verdicts.is_empty() => {
-                self.answered();
-                self.metrics.accepted.inc_by(count);
-                return (batch, Vec::new());
-            }
-            Ok(Ok(verdicts)) => match judge(&batch, verdicts, &self.options, limits, now()) {
-                Err(NoAnswer) => Unchecked::Failed,
+        let judged = |verdicts| judge(&batch, verdicts, &self.options, limits, now());
+        let why = match self.asked(&chosen).await {
+            Err(why) => why,
+            Ok(verdicts) => match chosen.in_batch(verdicts).and_then(judged) {
                 Ok(judged) => {
-                    self.answered();
                     let refused: u64 = judged.refused.iter().map(|row| u64::from(row.events)).sum();
+                    let changed = refused + judged.replaced;
+                    let accepted = u64::from(chosen.events.count()).saturating_sub(changed);
                     self.metrics.refused.inc_by(refused);
                     self.metrics.replaced.inc_by(judged.replaced);
-                    self.metrics
-                        .accepted
-                        .inc_by(count - refused - judged.replaced);
+                    self.metrics.accepted.inc_by(accepted);
                     return (judged.batch, judged.refused);
                 }
+                Err(NoAnswer) => Unchecked::Failed,
             },
+        };
+        self.count_unchecked(&chosen, &why);
+        if self.options.on_timeout == OnTimeout::Accept {
+            return (batch, Vec::new());
+        }
+        let reason = format!("{}; send the event again later", self.reason(&why));
+        let judged = judged(chosen.refused(&reason));
+        let judged = judged.expect("each verdict is for an event of the batch");
+        (judged.batch, judged.refused)
+    }
+
+    /// The verdicts of the gate within its budget.
+    async fn asked(&self, chosen: &Chosen) -> Result<Verdicts, Unchecked> {
+        let asked = self.breaker().ask(Instant::now());
+        if asked == Ask::No {
+            return Err(Unchecked::Bypassed);
+        }
+        let begun = Instant::now();
+        let answer = self.gate.check(Arc::new(chosen.events.clone()));
+        let answer = tokio::time::timeout(self.options.budget, answer).await;
+        self.metrics.seconds.observe(begun.elapsed().as_secs_f64());
+        let why = match answer {
+            Ok(Ok(verdicts)) => {
+                if self.breaker().answered() {
+                    self.metrics.is_bypassed.set(0);
+                    info!(gate = %self.options, "The gate answers again and is asked.");
+                }
+                return Ok(verdicts);
+            }
+            Ok(Err(NoAnswer)) => Unchecked::Failed,
+            Err(_) => Unchecked::TimedOut,
         };
         let back_off = self.breaker().unanswered(asked, Instant::now());
         if let Some(back_off) = back_off
@@ -159,38 +175,23 @@ impl ActiveGate {
                 "The gate gave no answer several times in a row and is bypassed; it is tried again from time to time."
             );
         }
-        self.unchecked(batch, &why)
+        Err(why)
     }
 
-    fn answered(&self) {
-        if self.breaker().answered() {
-            self.metrics.is_bypassed.set(0);
-            info!(gate = %self.options, "The gate answers again and is asked.");
-        }
+    fn count_unchecked(&self, chosen: &Chosen, why: &Unchecked) {
+        let counter = match why {
+            Unchecked::TimedOut => &self.metrics.timed_out,
+            Unchecked::Failed => &self.metrics.failed,
+            Unchecked::Bypassed => &self.metrics.bypassed,
+        };
+        counter.inc_by(u64::from(chosen.events.count()));
     }
 
-    /// What `on_timeout` says becomes of a batch.
-    fn unchecked(&self, batch: RowBatch, why: &Unchecked) -> (RowBatch, Vec<RefusedRow>) {
-        let events = u64::from(batch.events.count());
+    fn reason(&self, why: &Unchecked) -> String {
         match why {
-            Unchecked::TimedOut => self.metrics.timed_out.inc_by(events),
-            Unchecked::Failed => self.metrics.failed.inc_by(events),
-            Unchecked::Bypassed => self.metrics.bypassed.inc_by(events),
-        }
-        match self.options.on_timeout {
-            OnTimeout::Accept => (batch, Vec::new()),
-            OnTimeout::Refuse => {
-                let reason = match why {
-                    Unchecked::TimedOut => {
-                        format!("no answer within {:?}", self.options.budget)
-                    }
-                    Unchecked::Failed => "failed".to_owned(),
-                    Unchecked::Bypassed => "does not answer and is bypassed".to_owned(),
-                };
-                let reason = format!("{reason}; send the event again later");
-                let refused = refuse_all(&batch, &self.options, &reason);
-                (RowBatch::default(), refused)
-            }
+            Unchecked::TimedOut => format!("no answer within {:?}", self.options.budget),
+            Unchecked::Failed => "failed".to_owned(),
+            Unchecked::Bypassed => "does not answer and is bypassed".to_owned(),
         }
     }
 

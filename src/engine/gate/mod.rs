@@ -3,9 +3,10 @@
 //! A gate is asked by batch and gives a verdict by event; what becomes of the rows of an upload is decided here,
 //! with a limit of time that holds also if the code behind the gate never answers. It knows no Python and no
 //! protocol. Read in this order: `gates` (which gates there are, and the check of a batch), `row_batch` (events
-//! and the rows that they came from), `verdicts` (applied to such a batch), `breaker` (when a gate is bypassed).
+//! and the rows that they came from), `chosen` (those that a gate checks), `verdicts` (applied to such a batch), `breaker` (when a gate is bypassed).
 
 mod breaker;
+mod chosen;
 mod gates;
 mod row_batch;
 mod verdicts;
@@ -19,7 +20,7 @@ use std::time::Duration;
 pub use gates::Gates;
 pub use row_batch::{RefusedRow, RowBatch, RowId, SubmittedRows};
 
-use crate::core::EventBatch;
+use crate::core::{EventBatch, Glob};
 
 /// What a refused row names instead of a field.
 pub const BEFORE_ACCEPT: &str = "before_accept";
@@ -33,7 +34,7 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<Verdicts, NoAnswer>> + Send
 
 /// Code that decides on events before they are appended.
 pub trait Gate: Send + Sync {
-    /// Begins to check events, which have no sequence numbers yet. The answer must not block; it is dropped once
+    /// Begins to check events that match its patterns and have no sequence numbers yet. The answer must not block; it is dropped once
     /// the time of the gate is over.
     fn check(&self, events: Arc<EventBatch>) -> Answer;
 }
@@ -60,13 +61,17 @@ pub enum OnTimeout {
     Refuse,
 }
 
-/// Whose gate it is, and how long it may take.
+/// Whose gate it is, which events it checks, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateOptions {
     /// The pipeline that it belongs to; events that this pipeline emits do not pass it.
     pub pipeline: String,
     /// Its name in the pipeline.
     pub handler: String,
+    /// The tokens of the events that it checks; `None` means all.
+    pub token: Option<Glob>,
+    /// Their holders.
+    pub holder: Option<Glob>,
     /// The longest time for one batch.
     pub budget: Duration,
     /// What happens without an answer.

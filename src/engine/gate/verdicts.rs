@@ -109,20 +109,6 @@ impl Judged {
     }
 }
 
-/// Refuses all rows of a batch for one reason.
-pub(super) fn refuse_all(batch: &RowBatch, gate: &GateOptions, reason: &str) -> Vec<RefusedRow> {
-    let mut begin = 0;
-    let refused = batch.rows.iter().flatten().map(|row| {
-        let events = row.events_end - std::mem::replace(&mut begin, row.events_end);
-        RefusedRow {
-            id: row.id,
-            events,
-            reason: refusal(gate, reason),
-        }
-    });
-    refused.collect()
-}
-
 /// The events of a batch that this process has encoded.
 fn decoded(batch: &EventBatch) -> impl Iterator<Item = Event<'_>> {
     encoding::events(batch.bytes()).map(|event| event.expect("events of a batch can be decoded"))

@@ -2,7 +2,7 @@
 //! come back as a reply.
 //!
 //! Nothing here waits for Python; the engine drops a check that takes too long, and a message whose check is dropped is
-//! not passed on. A handler sees the rows that its patterns match, and none of them is no message.
+//! not passed on. Events have no sequence yet; in the batch that Python sees it is the number of the row, from 0.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::columns::{ColumnsBuilder, EventColumns};
+use super::columns::ColumnsBuilder;
 use super::context::HostContext;
 use super::queue::Message;
 use crate::core::{EventBatch, Glob, encoding};
@@ -29,8 +29,6 @@ struct PythonGate {
     context: Weak<HostContext>,
     /// The number by which Python knows it.
     number: u64,
-    token: Option<Glob>,
-    holder: Option<Glob>,
 }
 
 /// The gates of `pipeline` as the engine takes them.
@@ -39,10 +37,13 @@ pub(super) fn gates(
     pipeline: &str,
     described: Vec<Described>,
 ) -> PyResult<Vec<(GateOptions, Arc<dyn Gate>)>> {
+    let glob = |pattern: Option<String>| pattern.as_deref().map(Glob::new);
     let gate = |(number, handler, seconds, on_timeout, token, holder): Described| {
         let options = GateOptions {
             pipeline: pipeline.to_owned(),
             handler,
+            token: glob(token),
+            holder: glob(holder),
             budget: budget(seconds)?,
             on_timeout: match &*on_timeout {
                 "accept" => OnTimeout::Accept,
@@ -54,12 +55,9 @@ pub(super) fn gates(
                 }
             },
         };
-        let glob = |pattern: Option<String>| pattern.as_deref().map(Glob::new);
         let gate: Arc<dyn Gate> = Arc::new(PythonGate {
             context: Arc::downgrade(context),
             number,
-            token: glob(token),
-            holder: glob(holder),
         });
         Ok((options, gate))
     };
@@ -100,28 +98,8 @@ pub(super) fn verdicts(found: Vec<(u32, Bound<'_, PyAny>)>) -> PyResult<Verdicts
     found.into_iter().map(verdict).collect()
 }
 
-impl PythonGate {
-    /// The rows that the patterns match, each with its number as `sequence`.
-    fn matching(&self, events: &EventBatch) -> EventColumns {
-        let matches =
-            |glob: &Option<Glob>, id| glob.as_ref().is_none_or(|pattern| pattern.matches(id));
-        let mut columns = ColumnsBuilder::with_capacity(events.count() as usize);
-        for (row, event) in (0..).zip(encoding::events(events.bytes())) {
-            let event = event.expect("events of a batch can be decoded");
-            if matches(&self.token, event.token_id) && matches(&self.holder, event.holder_id) {
-                columns.push(row, &event);
-            }
-        }
-        columns.finish(0, u64::from(events.count()).saturating_sub(1), false)
-    }
-}
-
 impl Gate for PythonGate {
     fn check(&self, events: Arc<EventBatch>) -> Answer {
-        let columns = self.matching(&events);
-        if columns.len() == 0 {
-            return Box::pin(async { Ok(Vec::new()) });
-        }
         let Some(context) = self.context.upgrade() else {
             return Box::pin(async { Err(NoAnswer) });
         };
@@ -129,10 +107,15 @@ impl Gate for PythonGate {
         let Ok(reply) = context.checks.expect(request) else {
             return Box::pin(async { Err(NoAnswer) });
         };
+        let mut columns = ColumnsBuilder::with_capacity(events.count() as usize);
+        for (row, event) in (0..).zip(encoding::events(events.bytes())) {
+            columns.push(row, &event.expect("events of a batch can be decoded"));
+        }
+        let last = u64::from(events.count()).saturating_sub(1);
         context.queue.push(Message::Check {
             request,
             gate: self.number,
-            columns: Arc::new(columns),
+            columns: Arc::new(columns.finish(0, last, false)),
         });
         Box::pin(async move { reply.value().await.ok().flatten().ok_or(NoAnswer) })
     }

@@ -129,6 +129,17 @@ def compare_files(
     )
 
 
+def records_from_file(file: str, input_format: str = "auto") -> list[Record]:
+    """All records of a file in their order, a transfer as its changes. Raises `InputError`."""
+    records: list[Record] = []
+    reader = RowReader(records.append)
+    for _ in _batches_read(reader, file, input_format):
+        if reader.rejected:
+            name, line, reason = reader.rejected[0]
+            raise InputError(f"{name}: line {line}", reason)
+    return records
+
+
 def _snapshot(
     engine: native.Aggregator | Aggregator, policy: NamedPolicy | None, window: Window
 ) -> native.Snapshot:

@@ -1,10 +1,11 @@
-"""A leaderboard for people: aligned columns, digits grouped by thousands, durations in words.
+"""Tables for people: aligned columns, digits grouped by thousands, durations in words.
 
-Takes values and returns text; JSON output is in `cli`.
+Takes values and returns text; JSON output is in `commands`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from poh_holdmetrics import instants
@@ -19,6 +20,18 @@ _HEADER = ("rank", "holder", "held", "score")
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 #: Largest units shown of a duration: days and hours, or hours and minutes.
 _UNITS_SHOWN = 2
+
+
+def text_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> str:
+    """Rows under their header, each column as wide as needed; those in `right` end at its right edge."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
 
 
 def table_from_scores(scores: ScoredFiles) -> str:

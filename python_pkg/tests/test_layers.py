@@ -17,10 +17,27 @@ from conftest import PACKAGE
 NAME = "poh_holdmetrics"
 #: Ready policies: values and integers.
 POLICIES = ("caps", "links", "lists", "periods", "pieces", "policy", "segments", "streaks", "values")
+COMMANDS = (
+    "parser",
+    "pipeline",
+    "pipeline_check",
+    "pipeline_new",
+    "pipeline_service",
+    "pipeline_test",
+    "score",
+)
 #: Highest first.
 LAYERS: list[set[str]] = [
-    {"__main__", "cli", "pipeline.cases", "testing"},
     {
+        "__main__",
+        "cli",
+        "pipeline.cases",
+        "pipeline.offline",
+        "testing",
+        *(f"commands.{name}" for name in COMMANDS),
+    },
+    {
+        "admin_client",
         "clock",
         "file_scorer",
         "jobs",
@@ -72,7 +89,9 @@ LAYERS: list[set[str]] = [
         "pipeline.sink_follower",
         "pipeline.source_reader",
         "pipeline.sources",
+        "pipeline.staging",
         "pipeline.specs",
+        "pipeline.starter",
         "pipeline.state",
         "pipeline.strays",
         "pipeline.submission",
@@ -120,6 +139,7 @@ LAYERS: list[set[str]] = [
 #: Empty, or lazy: they import nothing of ours when they are imported.
 PACKAGES = {
     "__init__",
+    "commands.__init__",
     "pipeline.__init__",
     "policies.__init__",
     "pure.__init__",

@@ -12,6 +12,7 @@ import pytest
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.pipeline.delivery import Replayed
 from poh_holdmetrics.pipeline.guard import Guard
 from poh_holdmetrics.pipeline.in_process import Surroundings, stage_in_process
 from poh_holdmetrics.pipeline.local import LocalHost
@@ -267,12 +268,11 @@ class FakeRunner:
     async def drop(self) -> None:
         self._log.append(f"drop {self._generation}")
 
-    async def replay(self, pipeline: str, handler: str | None) -> int:
-        self._log.append(f"replay {pipeline} {handler}")
-        return 7
+    async def replay(self, pipeline: str, handler: str | None) -> dict[str, Replayed]:
+        raise NotImplementedError
 
     async def enable(self, pipeline: str) -> None:
-        self._log.append(f"enable {pipeline}")
+        raise NotImplementedError
 
 
 def test_reloads_asked_for_during_a_reload_are_answered_by_one_more(tmp_path: Path) -> None:
@@ -388,7 +388,10 @@ def test_operators_see_and_steer_jobs_and_pipelines(tmp_path: Path) -> None:
             assert await service.handle("job_run", {"name": "tiers/hourly"}) == {"started": "tiers/hourly"}
             await asyncio.sleep(0.05)
             assert place.host.meters["tiers", "hourly"].calls == 1
-            assert await service.handle("replay", {"name": "tiers"}) == {"name": "tiers", "events": 0}
+            assert await service.handle("replay", {"name": "tiers"}) == {
+                "name": "tiers",
+                "sinks": [{"handler": "archive", "events": 0, "files_left": 0, "reason": ""}],
+            }
             assert await service.handle("enable", {"name": "tiers"}) == {"enabled": "tiers"}
             tasks = await service.handle("tasks", {})
             assert any(each["name"] == "tiers/events" for each in listed(tasks, "tasks"))

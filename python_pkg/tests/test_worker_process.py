@@ -325,7 +325,7 @@ def test_dead_letters_of_a_worker_are_replayed(place: Place, tmp_path: Path) -> 
             await place.until(lambda: place.host.position("culprit", "webhook") == 3)
             assert len(list((tmp_path / "dead").rglob("*.jsonl"))) == 1
             (tmp_path / "up").touch()
-            assert await runner.replay("culprit", None) == 3
+            assert (await runner.replay("culprit", None))["webhook"].events == 3
             assert not list((tmp_path / "dead").rglob("*.jsonl"))
             with pytest.raises(InputError, match="unknown handler"):
                 await runner.replay("culprit", "other")

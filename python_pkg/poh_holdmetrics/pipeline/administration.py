@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from poh_holdmetrics.errors import HoldMetricsError, InputError
@@ -112,8 +113,8 @@ class Administration:
 
     async def _replay(self, arguments: Mapping[str, str]) -> Answer:
         name = _name(arguments)
-        events = await self._runner(name).replay(name, arguments.get("handler"))
-        return {"name": name, "events": events}
+        replayed = await self._runner(name).replay(name, arguments.get("handler"))
+        return {"name": name, "sinks": [{"handler": sink, **asdict(each)} for sink, each in replayed.items()]}
 
     async def _enable(self, arguments: Mapping[str, str]) -> Answer:
         name = _name(arguments)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline.checks import ADVICE, defects_of_loaded
-from poh_holdmetrics.pipeline.handlers import Definition
+from poh_holdmetrics.pipeline.handlers import Definition, Isolation
 from poh_holdmetrics.pipeline.limits import HardLimitExceeded
 from poh_holdmetrics.pipeline.loader import Arguments, Loaded, LoadError, load
 from poh_holdmetrics.pipeline.runtime import Runtime
@@ -22,6 +22,7 @@ from poh_holdmetrics.pipeline.worker_threads import StuckCall
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
+    from poh_holdmetrics.pipeline.delivery import Replayed
     from poh_holdmetrics.pipeline.guard import Guard
     from poh_holdmetrics.pipeline.port import Host, WhenFull
     from poh_holdmetrics.pipeline.specs import Spec
@@ -49,6 +50,8 @@ class Surroundings:
     """What `on_batch` and `on_event` do with events that they are too slow for."""
     load_seconds: float = 30.0
     """How long executing a file may take."""
+    isolation: Isolation = "none"
+    """Which pipelines this process is for."""
 
 
 class InProcessRunner:
@@ -89,15 +92,15 @@ class InProcessRunner:
         """Release the modules; a coroutine, as that of every runner is."""
         self._loaded.drop()
 
-    async def replay(self, pipeline: str, handler: str | None) -> int:
-        """Deliver the dead letters of one sink, or of all; returns how many events were delivered."""
+    async def replay(self, pipeline: str, handler: str | None) -> dict[str, Replayed]:
+        """Deliver the dead letters of one sink again, or of all."""
         runtime = self._runtimes[pipeline]
         sinks = [each.name for each in runtime.pipeline.handlers if each.kind == _SINK]
         if handler is not None:
             sinks = [handler]
         elif not sinks:
             raise InputError("handler", f"{pipeline} has no sink, and only sinks have dead letters")
-        return sum([(await runtime.replay(sink)).events for sink in sinks])
+        return {sink: await runtime.replay(sink) for sink in sinks}
 
     async def enable(self, pipeline: str) -> None:
         """Call the disabled handlers of a pipeline again; a coroutine, as that of every runner is."""
@@ -125,9 +128,7 @@ async def stage_in_process(spec: Spec, generation: int, surroundings: Surroundin
         f"loading it took longer than {seconds:g} s; let the file define its handlers and do nothing else"
     )
     try:
-        loaded: Any = await guard.threads.run(
-            work, seconds, _loaded, spec, surroundings.arguments, generation
-        )
+        loaded: Any = await guard.threads.run(work, seconds, _loaded, spec, surroundings, generation)
     except StuckCall as error:
         raise LoadError(spec.file, None, problem, name="slow", traceback=work.where) from error
     except LoadError as error:
@@ -137,8 +138,16 @@ async def stage_in_process(spec: Spec, generation: int, surroundings: Surroundin
     return InProcessRunner(loaded, surroundings)
 
 
-def _loaded(spec: Spec, arguments: Arguments, generation: int) -> Loaded:
-    loaded = load(spec, arguments, generation=generation)
+def _loaded(spec: Spec, surroundings: Surroundings, generation: int) -> Loaded:
+    loaded = load(spec, surroundings.arguments, generation=generation)
+    for pipeline in loaded.pipelines:
+        if pipeline.isolation != surroundings.isolation:
+            loaded.drop()
+            problem = (
+                f"the isolation of {pipeline.name} is not that which the file says; "
+                f'write Pipeline(..., isolation="{pipeline.isolation}") in this file'
+            )
+            raise LoadError(spec.file, None, problem, name="isolation-not-literal")
     found = defects_of_loaded(loaded)
     for defect in found:
         if defect.name in ADVICE:

@@ -21,6 +21,7 @@ from poh_holdmetrics.pipeline.loader import LoadError, text_of_traceback
 from poh_holdmetrics.pipeline.sources import read_text
 
 if TYPE_CHECKING:
+    from poh_holdmetrics.pipeline.delivery import Replayed
     from poh_holdmetrics.pipeline.port import Host
     from poh_holdmetrics.pipeline.specs import Spec
 
@@ -47,8 +48,8 @@ class Runner(Protocol):
     async def drop(self) -> None:
         """Release what the generation holds, when it will not be started again."""
 
-    async def replay(self, pipeline: str, handler: str | None) -> int:
-        """Deliver the dead letters of a pipeline again, or of one handler of it; returns how many events."""
+    async def replay(self, pipeline: str, handler: str | None) -> dict[str, Replayed]:
+        """Deliver the dead letters of one sink of a pipeline again, or of all; by name of the sink."""
 
     async def enable(self, pipeline: str) -> None:
         """Call the disabled handlers of a pipeline again."""

@@ -49,6 +49,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._is_busy_elsewhere = is_busy_elsewhere
         selector = _Selector()
         super().__init__(selector)
+        # asyncio calls a timer that is due before the time plus this, which must be more than the distance of
+        # two floats after years.
+        self._clock_resolution = 1 / _MICROS
         selector.idle = self._idle
         self._files = selector.get_map
         #: The loop wakes itself by one file.

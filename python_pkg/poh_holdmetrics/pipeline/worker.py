@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ class Worker:
             case "stop":
                 await self._loaded().stop(float(arguments["drain_seconds"]))
             case "replay":
-                value = await self._loaded().replay(arguments["pipeline"], arguments["handler"])
+                replayed = await self._loaded().replay(arguments["pipeline"], arguments["handler"])
+                value = {sink: asdict(each) for sink, each in replayed.items()}
             case "enable":
                 await self._loaded().enable(arguments["pipeline"])
             case _:
@@ -102,6 +104,7 @@ class Worker:
             dead_letters=None if folder is None else Path(folder),
             when_full=arguments["when_full"],
             load_seconds=arguments["load_seconds"],
+            isolation="process",
         )
         spec = Spec(file=Path(arguments["file"]), name=arguments["name"])
         self._runner = await stage_in_process(spec, arguments["generation"], surroundings)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics.errors import HoldMetricsError
 from poh_holdmetrics.pipeline.breaker import Backoff
+from poh_holdmetrics.pipeline.delivery import Replayed
 from poh_holdmetrics.pipeline.worker_process import WorkerFailed, WorkerProcess, WorkerSettings
 
 if TYPE_CHECKING:
@@ -115,9 +116,10 @@ class WorkerRunner:
         await self.stop(0)
         await self._end_process()
 
-    async def replay(self, pipeline: str, handler: str | None) -> int:
-        """Deliver the dead letters of a pipeline again, or of one sink of it; returns how many events."""
-        return int(await self._request("replay", {"pipeline": pipeline, "handler": handler}))
+    async def replay(self, pipeline: str, handler: str | None) -> dict[str, Replayed]:
+        """Deliver the dead letters of one sink of a pipeline again, or of all; by name of the sink."""
+        answer = await self._request("replay", {"pipeline": pipeline, "handler": handler})
+        return {sink: Replayed(**replayed) for sink, replayed in answer.items()}
 
     async def enable(self, pipeline: str) -> None:
         """Call the disabled handlers of a pipeline again."""

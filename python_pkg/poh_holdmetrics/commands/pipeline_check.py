@@ -1,0 +1,93 @@
+"""`pipeline check FILE`: finds mistakes in pipeline files, without a server and without events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from poh_holdmetrics.commands.parser import EXIT_FAILED
+from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.pipeline.checks import defects
+from poh_holdmetrics.pipeline.specs import Spec, specs_from_text
+
+if TYPE_CHECKING:
+    import argparse
+
+    from poh_holdmetrics.commands.parser import Commands
+
+_DESCRIPTION = """\
+Find mistakes in pipeline files: names, intervals, options, patterns, the parameters of each function, calls
+that would block the service, policies that are not pure. Each has a name, a line and a cure.
+
+The file is loaded, which executes its top level; no handler is called.
+"""
+_EPILOG = """\
+Exit code: 0 if everything is in order, 1 if there is a defect, 2 if an argument is wrong.
+
+  pipeline check tiers.py
+  pipeline check tiers.py:tiers --pipeline-arg tiers.url=http://localhost:9000
+  pipeline check pipelines/ --json
+"""
+
+
+def add_check(words: Commands) -> None:
+    """Add the command."""
+    parser = words.add_parser(
+        "check", help="find mistakes in pipeline files", description=_DESCRIPTION, epilog=_EPILOG
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE[:NAME]", help="pipeline file, or a folder of pipeline files"
+    )
+    add_arguments_of_pipelines(parser)
+    parser.add_argument("--json", action="store_true", help="print a list of defects for a machine")
+    parser.set_defaults(run=_run)
+
+
+def add_arguments_of_pipelines(parser: argparse.ArgumentParser) -> None:
+    """Add `--pipeline-arg`."""
+    parser.add_argument(
+        "--pipeline-arg",
+        action="append",
+        default=[],
+        metavar="NAME.KEY=VALUE",
+        help="value of an argument that the pipeline NAME declares; may be repeated",
+    )
+
+
+def arguments_of_pipelines(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The values of `--pipeline-arg` by argument and pipeline."""
+    found: dict[str, dict[str, str]] = {}
+    for text in given:
+        name, dot, rest = text.partition(".")
+        key, equals, value = rest.partition("=")
+        if not (name and dot and key and equals):
+            raise InputError("--pipeline-arg", f"{text[:40]!r} is not NAME.KEY=VALUE, as in tiers.top=10")
+        found.setdefault(name, {})[key] = value
+    return found
+
+
+def specs_from_words(files: Sequence[str]) -> list[Spec]:
+    """The files that are meant; raises `InputError` if a folder has none."""
+    specs: list[Spec] = []
+    for text in files:
+        found = specs_from_text(text)
+        if not found:
+            raise InputError(text, "no file in this folder declares a pipeline")
+        specs += found
+    return specs
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    given = arguments_of_pipelines(arguments.pipeline_arg)
+    specs = specs_from_words(arguments.files)
+    found = [defect for spec in specs for defect in defects(spec, given)]
+    if arguments.json:
+        print(json.dumps([defect.as_json() for defect in found], ensure_ascii=False, indent=1))
+    else:
+        for defect in found:
+            print(defect)
+        count = len(found)
+        files = "1 file" if len(specs) == 1 else f"{len(specs)} files"
+        print(f"{files}: {'no defect' if not count else f'{count} defect' + 's' * (count > 1)}")
+    return EXIT_FAILED if found else 0

@@ -71,7 +71,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 def reported(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
     code, out, _ = run(capsys, "test", "tiers.py", "--events", "events.jsonl", "--json", *words)
-    (report,) = json.loads(out)
+    (report,) = json.loads(out)["pipelines"]
     return code, report
 
 
@@ -235,6 +235,32 @@ def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "would write: 2" in lines
     assert "  punks = 2" in lines
     assert "given to archive: 2" in lines
+
+
+def test_cases_beside_the_file_are_run(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("tiers.cases").mkdir()
+    Path("tiers.py").write_text(TIERS.replace('raise AssertionError("not read")', "return"), encoding="utf-8")
+    case = {"about": "one punk", "steps": [{"feed": EVENTS[:1]}], "expect": {"state": {"punks": 1}}}
+    Path("tiers.cases/good.json").write_text(json.dumps(case), encoding="utf-8")
+    code, out, _ = run(capsys, "test", "tiers.py")
+    assert (code, out) == (0, "case good passed: one punk\n1 passed, 0 failed\n")
+    case["expect"] = {"state": {"punks": 2}}
+    Path("tiers.cases/bad.json").write_text(json.dumps(case), encoding="utf-8")
+    code, out, _ = run(capsys, "test", "tiers.py", "--events", "events.jsonl")
+    assert code == 1
+    assert out.endswith("passed: one punk\n1 passed, 1 failed\n")
+    assert '  state: expected {"punks": 2}, found {' in out
+    code, out, _ = run(capsys, "test", "tiers.py", "--json")
+    assert [(each["case"], each["has_passed"]) for each in json.loads(out)["cases"]] == [
+        ("bad", False),
+        ("good", True),
+    ]
+    with Path("tiers.py").open("a", encoding="utf-8") as file:
+        file.write('\nsecond = Pipeline("second")\n')
+    code, _, error = run(capsys, "test", "tiers.py")
+    assert code == 2
+    assert "write FILE:NAME, one of tiers, second" in error
+    assert run(capsys, "test", "tiers.py:tiers")[0] == 1
 
 
 class Admin(HTTPServer):

@@ -17,7 +17,8 @@ from poh_holdmetrics.commands.pipeline_check import (
 from poh_holdmetrics.durations import us_from_duration
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.file_scorer import records_from_file
-from poh_holdmetrics.pipeline.loader import load
+from poh_holdmetrics.pipeline.cases import CaseResult, cases_of, run_case
+from poh_holdmetrics.pipeline.loader import Loaded, load
 from poh_holdmetrics.pipeline.offline import OfflineOptions, OfflineReport, try_pipeline
 from poh_holdmetrics.table import text_table
 
@@ -26,17 +27,20 @@ if TYPE_CHECKING:
 
     from poh_holdmetrics.commands.parser import Commands
     from poh_holdmetrics.data_models import HoldEvent, Transfer
+    from poh_holdmetrics.pipeline.specs import Spec
 
 _DESCRIPTION = """\
 Run a pipeline over the events of a file, without a service: what each handler did, what it would write, its
 state and its log. The clock follows the times of the events, so jobs run as often as they would have, in no
 time, and two runs give the same report.
 
+Cases beside the file, as tiers.cases/*.json for tiers.py, are run as well; with them --events is optional.
+
 Sinks are called as they are live, which may send something to another system: --dry-run calls none, and shows
 what each would be given.
 """
 _EPILOG = """\
-Exit code: 0 if all went well, 1 if a handler raised, 2 if a file or an argument is wrong.
+Exit code: 0 if all went well, 1 if a handler raised or a case failed, 2 if a file or an argument is wrong.
 
   pipeline test tiers.py --events events.jsonl
   pipeline test tiers.py --events events.csv.gz --as-of 2026-01-31 --dry-run --json
@@ -82,8 +86,10 @@ def add_test(words: Commands) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     specs = specs_from_words([arguments.file])
-    if arguments.events is None:
-        raise InputError("--events", "missing; name a file of events, as in --events events.jsonl")
+    cases = [case for spec in specs for case in cases_of(spec.file)]
+    if arguments.events is None and not cases:
+        folder = specs[0].file.with_suffix(".cases").name
+        raise InputError("--events", f"missing; name a file of events, or write cases into {folder}/*.json")
     if arguments.runs_max < 1:
         raise InputError("--runs-max", f"expected 1 or more, not {arguments.runs_max}")
     options = OfflineOptions(
@@ -93,16 +99,57 @@ def _run(arguments: argparse.Namespace) -> int:
         calls_sinks=not arguments.dry_run,
         reads_sources=arguments.read_sources,
     )
-    records = records_from_file(arguments.events, arguments.input_format)
-    reports = []
+    records = None
+    if arguments.events is not None:
+        records = records_from_file(arguments.events, arguments.input_format)
+    reports: list[OfflineReport] = []
+    results: list[CaseResult] = []
     for spec in specs:
         loaded = load(spec, arguments_of_pipelines(arguments.pipeline_arg))
-        reports += [try_pipeline(each, loaded.digest, records, options) for each in loaded.pipelines]
+        if records is not None:
+            reports += [try_pipeline(each, loaded.digest, records, options) for each in loaded.pipelines]
+        results += _run_cases(spec, loaded)
     if arguments.json:
-        print(json.dumps([_json(each) for each in reports], ensure_ascii=False, indent=1))
+        document = {"pipelines": list(map(_json, reports)), "cases": list(map(_json_of_case, results))}
+        print(json.dumps(document, ensure_ascii=False, indent=1))
     else:
-        print("\n\n".join(_text(each) for each in reports))
-    return EXIT_FAILED if any(each.has_failed for each in reports) else 0
+        print("\n\n".join([*map(_text, reports), *_text_of_cases(results)]))
+    is_good = not any(each.has_failed for each in reports) and all(each.has_passed for each in results)
+    return 0 if is_good else EXIT_FAILED
+
+
+def _run_cases(spec: Spec, loaded: Loaded) -> list[CaseResult]:
+    cases = cases_of(spec.file)
+    if cases and len(loaded.pipelines) > 1:
+        names = ", ".join(each.name for each in loaded.pipelines)
+        raise InputError(str(spec.file), f"its cases are of one pipeline; write FILE:NAME, one of {names}")
+    return [run_case(loaded.pipelines[0], case) for case in cases]
+
+
+def _json_of_case(result: CaseResult) -> dict[str, Any]:
+    return {
+        "case": result.case.name,
+        "about": result.case.about,
+        "file": str(result.case.path),
+        "has_passed": result.has_passed,
+        "differences": result.differences,
+        "tracebacks": result.tracebacks,
+    }
+
+
+def _text_of_cases(results: Sequence[CaseResult]) -> list[str]:
+    """A line for each case, what differs below it, and a last line with the count; nothing without cases."""
+    if not results:
+        return []
+    lines = []
+    for result in results:
+        about = f": {result.case.about}" if result.case.about else ""
+        lines.append(f"case {result.case.name} {'passed' if result.has_passed else 'failed'}{about}")
+        lines += [f"  {difference}" for difference in result.differences]
+        if not result.has_passed:
+            lines += [f"  {name} raised:\n{text.rstrip()}" for name, text in result.tracebacks.items()]
+    passed = sum(result.has_passed for result in results)
+    return ["\n".join([*lines, f"{passed} passed, {len(results) - passed} failed"])]
 
 
 def _json(report: OfflineReport) -> dict[str, Any]:

@@ -14,15 +14,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.pipeline.embedded_host import EmbeddedHost, Requests
 from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.in_process import Surroundings, stage_in_process
+from poh_holdmetrics.pipeline.in_process import Surroundings
 from poh_holdmetrics.pipeline.service import Service, ServiceSettings
+from poh_holdmetrics.pipeline.staging import stage_for
+from poh_holdmetrics.pipeline.worker_process import WorkerSettings
 from poh_holdmetrics.scheduler import AsyncScheduler
 
 if TYPE_CHECKING:
@@ -152,26 +153,33 @@ def service_over(
 ) -> Service:
     """The service that the settings of Rust describe."""
     clock = LoopClock()
-    arguments = arguments_by_pipeline(settings["arguments"])
     folder = settings["data_folder"]
+    dead_letters = None if folder is None else Path(folder) / "dead_letters"
     surroundings = Surroundings(
         host=host,
         guard=guard,
         clock=clock,
         scheduler=scheduler,
-        arguments=arguments,
-        dead_letters=None if folder is None else Path(folder) / "dead_letters",
+        arguments=arguments_by_pipeline(settings["arguments"]),
+        dead_letters=dead_letters,
+        when_full=settings["events_full"],
+    )
+    workers = WorkerSettings(
+        memory_bytes_max=settings["memory_bytes_max"],
+        processor_seconds_max=settings["processor_seconds_max"],
+        soft_seconds=settings["soft_limit_seconds"],
+        hard_seconds=settings["hard_limit_seconds"],
+        dead_letters=dead_letters,
         when_full=settings["events_full"],
     )
     return Service(
         host,
         ServiceSettings(
             files=tuple(settings["files"]),
-            arguments=arguments,
             watch_seconds=_WATCH_SECONDS if settings["watch"] else None,
             drain_seconds=_DRAIN_SECONDS,
         ),
-        stage=partial(stage_in_process, surroundings=surroundings),
+        stage=stage_for(surroundings, workers),
         scheduler=scheduler,
         clock=clock,
         quarantined={name: reason["file"] for name, reason in settings["quarantined"].items()},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +33,6 @@ class ServiceSettings:
 
     files: tuple[str, ...]
     """`FILE[:NAME]`, or folders."""
-    arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Texts by name of the argument, by name of the pipeline."""
     watch_seconds: float | None = None
     """How often the files are looked at; None means only when a reload is asked for."""
     drain_seconds: float = 5.0

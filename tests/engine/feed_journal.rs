@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use poh_holdmetrics_rust::aggregator::HoldAggregator;
-use poh_holdmetrics_rust::engine::{Consumer, Engine, FeedBatch, Options, Origin, Start, WhenFull};
+use poh_holdmetrics_rust::engine::{
+    Consumer, Engine, FeedBatch, FeedError, Options, Origin, Start, WhenFull,
+};
 use proptest::prelude::*;
 
 use crate::support::{all_time, distinct_batch, ephemeral, open, submit, until, wait};
@@ -381,4 +383,91 @@ fn acknowledgements_do_not_wait_for_a_consumer_that_is_stuck() {
         );
     });
     assert!(engine.feed().consumers()[0].lag_events > 2_000);
+}
+
+#[test]
+fn a_consumer_without_a_name_keeps_nothing_and_starts_from_the_facts_if_its_events_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(restless(folder.path())).unwrap();
+    let feed = engine.feed();
+    let mut slow = feed.follow(Start::Now).unwrap();
+    let fill = |from: i64| {
+        for number in from..from + 600 {
+            submit(&engine, distinct_batch("h", number * 5, 5)).unwrap();
+        }
+    };
+    fill(0);
+    until(|| engine.gauges().state_lag_events < 1_000);
+    assert!(
+        engine.gauges().segments < 10,
+        "{} segments",
+        engine.gauges().segments
+    );
+    assert!(feed.consumers().is_empty());
+
+    let last = engine.sequence();
+    let ahead = feed.follow(Start::Sequence(last + 2)).err();
+    assert_eq!(
+        ahead,
+        Some(FeedError::Ahead {
+            sequence: last + 2,
+            last
+        })
+    );
+    let recent = feed.follow(Start::Sequence(last)).unwrap();
+    assert!(!recent.reads_facts());
+    assert_eq!(recent.position(), last - 1);
+    for mut gone in [
+        feed.follow(Start::Sequence(1)).unwrap(),
+        feed.follow(Start::Beginning).unwrap(),
+    ] {
+        assert!(gone.reads_facts());
+        let mut twin = Twin::new();
+        while twin.last < last {
+            let batch = next(&mut gone);
+            assert_eq!(batch.origin, Origin::Facts);
+            assert_eq!(batch.is_complete(), batch.last == last);
+            twin.take(&batch);
+        }
+        assert!(twin.is_equal_to(&engine) && !gone.reads_facts());
+    }
+    // One that was opened before its events were removed finds out when it reads.
+    assert_eq!(next(&mut slow).origin, Origin::Facts);
+    assert!(feed.consumers().is_empty());
+}
+
+#[test]
+fn a_position_is_acknowledged_without_opening_its_consumer() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(restless(folder.path())).unwrap();
+    let feed = engine.feed();
+    assert!(
+        feed.acknowledge("c", 0).unwrap().is_none(),
+        "nobody knows it"
+    );
+    submit(&engine, distinct_batch("h", 0, 9)).unwrap();
+    let consumer = feed.open("c", Start::Sequence(1), WhenFull::Lag).unwrap();
+    let busy = feed.acknowledge("c", 3).err();
+    assert_eq!(
+        busy,
+        Some(FeedError::InUse {
+            name: "c".to_owned()
+        })
+    );
+    drop(consumer);
+    let acknowledge = |position| wait(feed.acknowledge("c", position).unwrap().expect("known"));
+    acknowledge(3).unwrap();
+    let ahead = acknowledge(10).unwrap_err();
+    assert_eq!(
+        ahead,
+        FeedError::Ahead {
+            sequence: 10,
+            last: 9
+        }
+    );
+    engine.close();
+    drop(engine);
+    let engine = open(restless(folder.path())).unwrap();
+    let consumer = engine.feed().open("c", Start::Now, WhenFull::Lag).unwrap();
+    assert_eq!(consumer.position(), 3);
 }

@@ -58,33 +58,46 @@ def test_single_events_are_recorded_or_refused(stub: HoldMetricsStub) -> None:
     assert (stat.holder_id, stat.total_seconds, stat.weighted_score) == ("a", 10, 1.0)
 
 
+Requests = queue.SimpleQueue[pb.FeedRequest | None]
+
+
+def open_feed(
+    stub: HoldMetricsStub, start: pb.FeedStart
+) -> tuple[Requests, Iterator[pb.FeedBatch], pb.FeedBatch]:
+    requests: Requests = queue.SimpleQueue()
+    requests.put(pb.FeedRequest(start=start))
+    responses = stub.Feed(iter(requests.get, None), timeout=TIMEOUT_SECONDS)
+    return requests, responses, next(responses)
+
+
+def read_feed(stub: HoldMetricsStub, acknowledged: int) -> list[pb.FeedEvent]:
+    start = pb.FeedStart(consumer="c", from_sequence=1, token="?")
+    requests, responses, opening = open_feed(stub, start)
+    assert not opening.starts_from_facts
+    events: list[pb.FeedEvent] = []
+    last = opening.last_sequence
+    while last < opening.newest_sequence:
+        batch = next(responses)
+        assert batch.first_sequence == last + 1
+        events.extend(batch.events)
+        last = batch.last_sequence
+    requests.put(pb.FeedRequest(acknowledge=acknowledged))
+    requests.put(None)
+    assert list(responses) == [], "the call ends when the position is durable"
+    return events
+
+
 def test_the_feed_returns_what_was_sent_and_keeps_a_position(stub: HoldMetricsStub) -> None:
+    # In memory, events are kept as long as somebody reads.
+    others, other_responses, _ = open_feed(stub, pb.FeedStart())
     sent = [hold("a", 0, 10, weight_text="0.1"), hold("b", 5, None), hold("c", 1, 2)]
     list(stub.Broadcast(iter(sent), timeout=TIMEOUT_SECONDS))
-
-    def read(acknowledged: int, from_sequence: int) -> list[pb.FeedEvent]:
-        requests: queue.SimpleQueue[pb.FeedRequest | None] = queue.SimpleQueue()
-        start = pb.FeedStart(consumer="c", from_sequence=from_sequence, token="?")
-        requests.put(pb.FeedRequest(start=start))
-        responses = stub.Feed(iter(requests.get, None), timeout=TIMEOUT_SECONDS)
-        opening = next(responses)
-        assert opening.newest_sequence == 3
-        events = []
-        last = opening.last_sequence
-        while last < opening.newest_sequence:
-            batch = next(responses)
-            assert batch.first_sequence == last + 1
-            events.extend(batch.events)
-            last = batch.last_sequence
-        requests.put(pb.FeedRequest(acknowledge=acknowledged))
-        requests.put(None)
-        assert list(responses) == [], "the call ends when the position is durable"
-        return events
-
-    events = read(acknowledged=2, from_sequence=1)
+    events = read_feed(stub, acknowledged=2)
     assert [event.sequence for event in events] == [1, 2, 3]
     assert [event.event for event in events] == sent
-    assert [event.sequence for event in read(acknowledged=3, from_sequence=1)] == [3]
+    assert [event.sequence for event in read_feed(stub, acknowledged=3)] == [3]
+    assert next(other_responses).events[0] == events[0]
+    others.put(None)
 
 
 def test_a_stream_is_acknowledged_in_order(stub: HoldMetricsStub, service: Service) -> None:

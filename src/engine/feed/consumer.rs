@@ -100,7 +100,9 @@ impl Consumer {
     /// Whether facts are delivered next, for lack of the events behind them.
     #[must_use]
     pub fn reads_facts(&self) -> bool {
-        self.facts_of.is_some() || self.is_detached()
+        let is_gone =
+            || self.when_full == WhenFull::Lag && !self.feed.has_event_after(self.next - 1);
+        self.facts_of.is_some() || self.is_detached() || is_gone()
     }
 
     /// The next events; waits for them. `None` once the engine is being closed. Frames are joined up to

@@ -151,7 +151,7 @@ impl Feed {
             let sequence = position + 1;
             return Err(FeedError::Ahead { sequence, last });
         }
-        if start == Start::Beginning || !self.has_event_after(position) {
+        if start == Start::Beginning {
             consumer.begin_copy();
         }
         Ok(consumer)
@@ -196,7 +196,7 @@ impl Feed {
     }
 
     /// Whether the event after number `position` is in memory or in the journal, or will be.
-    fn has_event_after(&self, position: u64) -> bool {
+    pub(super) fn has_event_after(&self, position: u64) -> bool {
         let is_in_journal = |journal: &Arc<Journal>| position + 1 >= journal.size().first_sequence;
         self.progress.recent.bytes_after(position).is_some()
             || self.journal.as_ref().is_some_and(is_in_journal)

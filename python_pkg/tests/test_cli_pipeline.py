@@ -215,8 +215,8 @@ def test_a_job_over_a_long_time_runs_less_often(capsys: pytest.CaptureFixture[st
 
 def test_a_handler_that_raises_fails_the_test_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     Path("tiers.py").write_text(TIERS.replace('ctx.state["punks"] =', "ctx.state[1 // 0] ="), "utf-8")
-    code, out, _ = run(capsys, "test", "tiers.py", "--events", "events.jsonl")
-    assert code == 1
+    code, out, error = run(capsys, "test", "tiers.py", "--events", "events.jsonl")
+    assert (code, error) == (1, "")
     assert "follow raised:\nTraceback" in out
     assert "ZeroDivisionError" in out
     assert "ctx.state[1 // 0]" in out

@@ -166,6 +166,7 @@ def test_a_reload_under_feed_loses_and_repeats_nothing(tmp_path: Path) -> None:
                 await feeding
             seen = await place.caught_up("tiers")
             assert [sequence for sequence, _, _ in seen] == list(range(1, 501))
+            assert place.host.meters["tiers", "follow"].status == "running"
             generations = [generation for _, _, generation in seen]
             assert generations == sorted(generations)
             assert len(set(generations)) > 5

@@ -7,8 +7,10 @@ are printed in `commands`.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -120,15 +122,15 @@ def try_pipeline(
     kept = [each for each in arriving if each[0] <= ends_us]
     begins_us = min(begins_us, ends_us)
     tried = _Tried.of(pipeline, options, begins_us, ends_us)
+    refused, error = 0, ""
     harness = PipelineHarness(
         tried,
         now=instants.datetime_from_us(begins_us),
         read_sources=options.reads_sources,
         raise_failures=False,
     )
-    refused, error = 0, ""
     try:
-        with harness:
+        with _shown_in_the_report_alone(pipeline.name), harness:
             for until_us, group in _groups(kept, options.step_us):
                 harness.advance((until_us - harness.now_us) / instants.MICROS_PER_SECOND)
                 refused += len(harness.feed(*map(HoldEvent.from_record, group)))
@@ -151,6 +153,17 @@ def try_pipeline(
         log=tuple(harness.log),
         error=error,
     )
+
+
+@contextmanager
+def _shown_in_the_report_alone(pipeline: str) -> Iterator[None]:
+    """Keep what the pipeline logs from the handlers of the process."""
+    logger = logging.getLogger(f"pipeline.{pipeline}")
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.propagate = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

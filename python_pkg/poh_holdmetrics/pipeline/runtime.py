@@ -219,6 +219,8 @@ class Runtime:
     def _running(self, handler: Handler) -> RunningHandler:
         name = self.pipeline.name
         meter = self._host.meter(name, handler.name, handler.kind)
+        # The meter goes on from the generation before, which has stopped.
+        meter.state("running")
         wrapped = _WRAPPED.get(handler.kind)
         called = handler if wrapped is None else wrapped(handler)
         calls = HandlerCalls(name, called, meter, self._guard, self._clock)

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::support::{Service, command};
 use futures_util::StreamExt;
 use poh_holdmetrics_rust::client::{Acks, Batch, Client, Message, Target};
-use poh_holdmetrics_rust::core::{Draft, Micros};
+use poh_holdmetrics_rust::core::{Draft, Event, Micros};
 use poh_holdmetrics_rust::net::pb;
 use tempfile::tempdir;
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ const SECOND_US: i64 = 1_000_000;
 
 /// What one stream has done.
 #[derive(Default)]
-struct Stream {
+pub(crate) struct Stream {
     holder: String,
     sent: AtomicU64,
     acknowledged: AtomicU64,
@@ -37,8 +37,20 @@ struct Stream {
     found: AtomicU64,
 }
 
+impl Stream {
+    /// The holder that its events are about.
+    pub(crate) fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    /// How many of its events the last check has found.
+    pub(crate) fn found(&self) -> u64 {
+        self.found.load(Ordering::SeqCst)
+    }
+}
+
 /// A store that is written behind and cut into small files, so that a kill meets all of it.
-fn restless(folder: &Path) -> Service {
+pub(crate) fn restless(folder: &Path) -> Service {
     let mut command = command(folder, &[]);
     command
         .env("HOLDMETRICS_STORE_SEGMENT_BYTES", "1MiB")
@@ -47,7 +59,7 @@ fn restless(folder: &Path) -> Service {
     Service::spawn(command)
 }
 
-async fn client(service: &Service) -> Client {
+pub(crate) async fn client(service: &Service) -> Client {
     let target = Target {
         url: format!("http://{}", service.grpc),
         ..Target::default()
@@ -65,6 +77,12 @@ fn event(holder: &str, second: u64) -> Draft<'_> {
         end: at(second + 1),
         ..Draft::default()
     }
+}
+
+/// The second that an event of a stream is about.
+pub(crate) fn event_second(event: &Event<'_>) -> u64 {
+    let at = event.claim.instant().expect("a closed hold").get();
+    u64::try_from(at / SECOND_US - FIRST_SECOND).expect("from the first second on")
 }
 
 /// Sends until the connection breaks; counts before it sends, and after an acknowledgement came.
@@ -112,7 +130,7 @@ async fn send(mut client: Client, stream: Arc<Stream>, per_message: u64) {
 }
 
 /// Fails where a holder's stretches are not what its stream allows.
-async fn check(service: &Service, streams: &[Arc<Stream>]) {
+pub(crate) async fn check(service: &Service, streams: &[Arc<Stream>]) {
     let mut client = service.client().await;
     for stream in streams {
         let (sent, acknowledged) = (
@@ -161,7 +179,7 @@ fn seconds(holder: &str, report: &pb::HolderReport) -> u64 {
 }
 
 /// Streams of one round, under way.
-async fn under_load(
+pub(crate) async fn under_load(
     service: &Service,
     round: u64,
 ) -> (Vec<Arc<Stream>>, Vec<tokio::task::JoinHandle<()>>) {

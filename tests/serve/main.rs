@@ -8,6 +8,7 @@ mod cryptopunks;
 #[cfg(target_os = "linux")]
 mod failures;
 mod feed;
+mod feed_kill;
 mod keys;
 mod kill;
 mod lifecycle;

@@ -18,6 +18,14 @@ fn run_and_python_say_what_is_missing_and_what_helps() {
             "`python main.py --top 5`",
         ),
         (&["python", "-c", "pass"], "use `python`"),
+        (
+            &["pipeline", "check", "tiers.py"],
+            "`python -m poh_holdmetrics pipeline check tiers.py`",
+        ),
+        (
+            &["serve", "--ephemeral", "--pipeline", "tiers.py"],
+            "start the service without pipelines",
+        ),
     ] {
         let output = run(words);
         let said = String::from_utf8(output.stderr).unwrap();

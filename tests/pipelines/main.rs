@@ -1,0 +1,15 @@
+//! Pipelines in the built binary's service: what handlers see, how they are reloaded, and what a bad one costs.
+//!
+//! They need the packages of `poh_holdmetrics`: those of `.venv` in the checkout, or of `VIRTUAL_ENV`.
+#![cfg(all(unix, feature = "py-embed"))]
+
+mod bad;
+mod delivery;
+mod life;
+mod place;
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the service without pipelines"
+)]
+#[path = "../serve/support.rs"]
+mod support;

@@ -96,7 +96,6 @@ pub(crate) async fn report(service: &Service) -> Value {
 }
 
 /// Waits until `is_so`.
-#[track_caller]
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {

@@ -119,18 +119,41 @@ def test_the_outbox_and_the_state_of_a_call_that_raises_are_dropped() -> None:
         if event.token_id != PUNK:
             return
         ctx.emit(hold(event.holder_id, "welcome", event_id=f"welcome {event.holder_id}"))
-        ctx.state["last"] = event.holder_id
+        ctx.state[event.holder_id] = True
         if event.holder_id == "bob":
             raise OSError("no mail server")
 
     with PipelineHarness(pipeline, raise_failures=False) as harness:
         harness.feed(hold("ann"), hold("bob"), hold("cat"))
         assert [event.event_id for event in harness.emitted] == ["welcome ann", "welcome cat"]
-        assert harness.state == {"last": "cat"}
+        assert harness.state == {"ann": True, "cat": True}
         meter = harness.meter("greet")
         assert (meter.failures, meter.counts["skipped"], meter.counts["emitted"]) == (1, 1, 2)
         assert "no mail server" in meter.last_traceback
         assert "in greet" in meter.last_traceback
+
+
+@pytest.mark.parametrize("kind", ["on_batch", "every", "sink"])
+def test_so_are_those_of_every_other_kind_of_call(kind: str) -> None:
+    pipeline = Pipeline("tiers")
+
+    def call(ctx: Context) -> None:
+        ctx.state["called"] = True
+        ctx.emit(hold("ann", "bonus", event_id="1"))
+        raise OSError("no")
+
+    if kind == "on_batch":
+        pipeline.on_batch("broken")(lambda batch, ctx: call(ctx) if len(batch) else None)
+    elif kind == "sink":
+        pipeline.sink("broken", flush=0)(lambda batch, ctx: call(ctx) if len(batch) else None)
+    else:
+        pipeline.every("1s", name="broken")(call)
+    with PipelineHarness(pipeline, raise_failures=False) as harness:
+        harness.feed(hold("ann"))
+        harness.advance("1s")
+        assert harness.meter("broken").failures
+        harness.restart()
+        assert (harness.state, harness.emitted) == ({}, [])
 
 
 def test_a_harness_raises_the_failure_of_a_handler_with_its_traceback() -> None:
@@ -262,6 +285,48 @@ def test_a_sink_is_tried_again_with_growing_pauses_and_then_parks_its_events(tmp
         replayed = harness.replay("web")
         assert (replayed.events, replayed.files_left) == (1, 0)
         assert [event.holder_id for event in harness.delivered("web")] == ["bob", "ann"]
+
+
+def test_a_sink_that_backs_off_does_not_hold_up_a_restart_and_loses_nothing() -> None:
+    pipeline = Pipeline("tiers")
+    is_down = True
+
+    @pipeline.sink("web", batch=1, retries=1000)
+    def web(batch: Batch, ctx: Context) -> None:
+        del batch, ctx
+        if is_down:
+            raise ConnectionError("refused")
+
+    with PipelineHarness(pipeline, raise_failures=False) as harness:
+        harness.feed(hold("ann"), hold("bob"))
+        harness.advance("10m")
+        before_us = harness.now_us
+        harness.restart()
+        assert harness.now_us == before_us
+        is_down = False
+        harness.advance("2m")
+        assert [event.holder_id for event in harness.delivered("web")] == ["ann", "bob"]
+
+
+def test_a_handler_that_backs_off_does_not_hold_up_a_restart() -> None:
+    pipeline = Pipeline("tiers")
+    is_broken = True
+
+    @pipeline.on_event()
+    def follow(event: HoldEvent, ctx: Context) -> None:
+        if is_broken:
+            raise ValueError("no")
+        ctx.state[event.holder_id] = True
+
+    with PipelineHarness(pipeline, raise_failures=False) as harness:
+        harness.feed(*[hold(f"h{number}") for number in range(100)])
+        assert harness.meter("follow").status == "backing_off"
+        assert harness.position("events") == 0
+        before_us = harness.now_us
+        is_broken = False
+        harness.restart()
+        assert harness.now_us == before_us
+        assert len(harness.state) == 100
 
 
 def test_one_slow_sink_does_not_delay_the_others() -> None:

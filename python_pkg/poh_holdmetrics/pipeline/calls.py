@@ -104,6 +104,7 @@ class HandlerCalls:
         self._is_async = inspect.iscoroutinefunction(handler.function)
         self._running = 0
         self._is_disabled = False
+        self._waiting = 0
         self._stuck_at = ""
         self._was_interrupted = False
         self._lost: threading.Event | None = None
@@ -115,6 +116,11 @@ class HandlerCalls:
     def is_disabled(self) -> bool:
         """Whether the handler is not called until `enable`."""
         return self._is_disabled
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a call waits for its back-off to pass."""
+        return self._waiting > 0
 
     def enable(self) -> None:
         """Call a disabled handler again, and one whose breaker is open at once."""
@@ -314,6 +320,7 @@ class HandlerCalls:
     async def _sleep(self, seconds: float) -> None:
         """Sleep in the clock's time; `enable` ends it."""
         self._enabled.clear()
+        self._waiting += 1
         ways = {
             asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + seconds)),
             asyncio.ensure_future(self._enabled.wait()),
@@ -321,6 +328,7 @@ class HandlerCalls:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._waiting -= 1
             for way in ways:
                 way.cancel()
 

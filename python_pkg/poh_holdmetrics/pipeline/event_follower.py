@@ -45,7 +45,8 @@ class EventFollower(Follower):
             batch = await self._next()
             if batch is None:
                 continue
-            await self._handle(batch)
+            if not await self._ended(self._handle(batch), self._handlers):
+                return
             changes: dict[str, str | None] = {}
             for running in self._handlers:
                 changes.update(await running.record())
@@ -53,7 +54,7 @@ class EventFollower(Follower):
             self.commits.start_if_due()
             self._progressed()
 
-    async def _handle(self, batch: Batch) -> None:
+    async def _handle(self, batch: Batch) -> bool:
         for running in self._handlers:
             options = cast("FilterOptions", running.handler.options)
             chosen = batch.filter(options.token, options.holder)
@@ -67,6 +68,7 @@ class EventFollower(Follower):
                 skipped = 0 if called.outcome is Outcome.DONE else rows
             if skipped:
                 running.meter.count("skipped", skipped)
+        return True
 
     @staticmethod
     async def _each(running: RunningHandler, batch: Batch) -> int:

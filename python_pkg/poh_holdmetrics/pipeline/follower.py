@@ -6,17 +6,22 @@ The base of `event_follower` and `sink_follower`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from poh_holdmetrics.pipeline.commits import Commits
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
     from poh_holdmetrics.pipeline.port import Batch, Consumer
+    from poh_holdmetrics.pipeline.running_handler import RunningHandler
+
+_Value = TypeVar("_Value")
 
 #: Of one read: large enough that the cost of a batch does not count, small enough to be handled soon.
 BATCH_BYTES_MAX = 1 << 20
+#: How often it looks, when told to stop, whether a handler has begun to back off.
+_LOOK_SECONDS = 0.05
 #: The consumer of the service gives way to other tasks once before it looks.
 _TURNS = 3
 
@@ -91,6 +96,24 @@ class Follower:
         if batch is None:
             self._stop.set()
         return batch
+
+    async def _ended(
+        self, work: Coroutine[Any, Any, _Value], handlers: Sequence[RunningHandler]
+    ) -> _Value | None:
+        """What the work returns; None if it was given up, because it was told to stop in a back-off."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                until: float | None = None
+                if self._stop.is_set():
+                    if any(running.calls.is_waiting for running in handlers):
+                        return None
+                    until = self._clock.now() + _LOOK_SECONDS
+                self._wake.clear()
+                await self._waited(task, until)
+        finally:
+            task.cancel()
+        return task.result()
 
     async def _waited(self, work: asyncio.Future[Any], until: float | None) -> None:
         """Wait for the end of the work, `wake` or the time."""

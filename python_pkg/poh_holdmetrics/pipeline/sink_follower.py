@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from poh_holdmetrics.pipeline.calls import Called, Outcome
 from poh_holdmetrics.pipeline.delivery import Delivered
 from poh_holdmetrics.pipeline.follower import Follower
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
+    from poh_holdmetrics.pipeline.calls import Called
     from poh_holdmetrics.pipeline.delivery import SinkDelivery
     from poh_holdmetrics.pipeline.handlers import SinkOptions
     from poh_holdmetrics.pipeline.port import Batch, Consumer
@@ -40,8 +40,6 @@ class SinkFollower(Follower):
         self._running = running
         self._options = cast("SinkOptions", running.handler.options)
         self._delivery = delivery
-        #: Whether the last attempt has failed and the next one has not begun.
-        self._has_failed = False
         #: With the times at which they were read; of the first one `_taken` rows are delivered.
         self._pending: deque[tuple[Batch, float]] = deque()
         self._taken = 0
@@ -101,27 +99,13 @@ class SinkFollower(Follower):
         await asyncio.sleep(0)
 
     async def _delivered(self, batch: Batch) -> Delivered | None:
-        """Deliver; None if it was told to stop while the sink is disabled or between two attempts."""
+        """Deliver; None if it was told to stop while the sink is disabled or backs off."""
         if self._stop.is_set() and self._running.calls.is_disabled:
             return None
-        delivering = asyncio.ensure_future(self._delivery.deliver(batch, self._attempt))
-        try:
-            while not delivering.done():
-                if self._stop.is_set() and self._has_failed:
-                    return None
-                self._wake.clear()
-                await self._waited(delivering, None)
-        finally:
-            delivering.cancel()
-        return delivering.result()
+        return await self._ended(self._delivery.deliver(batch, self._attempt), [self._running])
 
     async def _attempt(self, batch: Batch) -> Called:
-        self._has_failed = False
-        called = await self._running.call(batch, events=len(batch))
-        self._has_failed = called.outcome is Outcome.FAILED
-        if self._has_failed:
-            self.wake()
-        return called
+        return await self._running.call(batch, events=len(batch))
 
     def _cut(self) -> Batch:
         """Take the next events to be delivered from those that are pending."""

@@ -154,6 +154,18 @@ def test_a_process_that_dies_is_replaced_and_loses_nothing(
     assert place.failures() or "culprit.py: worker process: has ended" in caplog.text
 
 
+def test_a_process_that_has_used_its_processor_time_is_replaced(place: Place) -> None:
+    settings = WorkerSettings(soft_seconds=20.0, hard_seconds=20.0, processor_seconds_max=2.0)
+
+    async def run() -> None:
+        await place.record(3)
+        async with place.running("def misbehave():\n    while True:\n        pass\n", settings):
+            await place.until(lambda: len(place.archived()) == 3)
+            assert "SIGXCPU" in place.failures() or "SIGKILL" in place.failures()
+
+    asyncio.run(run())
+
+
 def test_a_large_allocation_is_a_failure_of_the_call(place: Place) -> None:
     async def run() -> None:
         await place.record(3)

@@ -63,6 +63,9 @@ class Called:
     """The traceback of the exception."""
 
 
+_DONE = Called(Outcome.DONE)
+
+
 class NonsenseReturned(TypeError):  # noqa: N818 - named by what happened
     """A handler returned something that means that its code never ran."""
 
@@ -224,7 +227,9 @@ class HandlerCalls:
             if self._breaker.failures:
                 self._breaker.succeeded()
                 self._meter.state("running")
-            if value is not None and self.handler.kind in _RETURN_NOTHING:
+            if value is None:
+                return _DONE
+            if self.handler.kind in _RETURN_NOTHING:
                 self._note_return(value)
             return Called(Outcome.DONE, value)
         finally:

@@ -73,7 +73,7 @@ cargo_test() {
 # definition of a score.
 cargo_test_shipped() {
     cargo test --release --locked --features py-embed --test host --test cli --test aggregator
-    cargo test --release --locked --features py-embed --test serve lifecycle::
+    cargo test --release --locked --features py-embed --test serve -- lifecycle:: gate::
 }
 
 use_python

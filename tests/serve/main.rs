@@ -9,6 +9,8 @@ mod cryptopunks;
 mod failures;
 mod feed;
 mod feed_kill;
+#[cfg(feature = "py-embed")]
+mod gate;
 mod keys;
 mod kill;
 mod lifecycle;

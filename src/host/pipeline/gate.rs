@@ -86,10 +86,10 @@ pub(super) fn verdicts(found: Vec<(u32, Bound<'_, PyAny>)>) -> PyResult<Verdicts
                 (row, Verdict::Replace(batch))
             }
             Err(error) if error.is_instance_of::<PyValueError>(entry.py()) => {
-                let reason = format!(
-                    "changed the event, which is invalid now: {}",
-                    error.value(entry.py())
-                );
+                let text = error.value(entry.py()).to_string();
+                // The only row of the list that was read.
+                let text = text.strip_prefix("row 0: ").unwrap_or(&text);
+                let reason = format!("changed the event, which is invalid now: {text}");
                 (row, Verdict::Refuse(reason))
             }
             Err(error) => return Err(error),

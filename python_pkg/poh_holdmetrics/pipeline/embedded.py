@@ -126,8 +126,8 @@ class EmbeddedLoop:
                     verb, arguments = payload
                     self._answer(request, verb, json.loads(arguments))
                 case "check":
-                    number, batch = payload
-                    self._host.check(request, number, batch)
+                    gate, batch = payload
+                    self._host.check(request, gate, batch)
                 case "stop":
                     self._drain_seconds = payload
                     self._stopped.set()

@@ -25,8 +25,8 @@ Message = tuple[int, str, Any]
 Changes = list[tuple[str, str | None]]
 
 
-#: Number, name, budget in seconds, `on_timeout`, and the patterns of tokens and holders.
-DescribedGate = tuple[int, str, float, str, str | None, str | None]
+#: Name, budget in seconds, `on_timeout`, and the patterns of tokens and holders.
+DescribedGate = tuple[str, float, str, str | None, str | None]
 
 
 class NativeConsumer(Protocol):
@@ -159,8 +159,8 @@ class EmbeddedHost:
         """Messages of the bridge complete `requests`; whoever watches the bridge passes them on."""
         self._bridge = bridge
         self._requests = requests
-        self._gates: dict[int, tuple[str, Gate]] = {}
-        self._gates_made = 0
+        #: By pipeline and name: a check that was asked before a reload is answered by the new generation.
+        self._gates: dict[str, dict[str, Gate]] = {}
         self._checks: set[asyncio.Task[None]] = set()
 
     def now_us(self) -> int:
@@ -188,29 +188,28 @@ class EmbeddedHost:
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """Ask these gates from now on."""
-        self._gates = {number: each for number, each in self._gates.items() if each[0] != pipeline}
-        described: list[DescribedGate] = []
-        for gate in gates:
-            self._gates_made += 1
-            self._gates[self._gates_made] = (pipeline, gate)
-            limits = (gate.budget_seconds, gate.on_timeout)
-            described.append((self._gates_made, gate.name, *limits, gate.token, gate.holder))
-        self._bridge.set_gates(pipeline, described)
+        self._gates[pipeline] = {gate.name: gate for gate in gates}
+        self._bridge.set_gates(
+            pipeline,
+            [(each.name, each.budget_seconds, each.on_timeout, each.token, each.holder) for each in gates],
+        )
 
-    def check(self, request: int, number: int, batch: Batch) -> None:
-        """Let a gate check a batch; its verdicts are the reply to the request."""
+    def check(self, request: int, gate: str, batch: Batch) -> None:
+        """Let `PIPELINE/HANDLER` check a batch; its verdicts are the reply to the request."""
         task = asyncio.get_running_loop().create_task(
-            self._checked(request, number, batch), name=f"check {request}"
+            self._checked(request, gate, batch), name=f"check {request}"
         )
         self._checks.add(task)
         task.add_done_callback(self._checks.discard)
 
-    async def _checked(self, request: int, number: int, batch: Batch) -> None:
-        verdicts: Verdicts | None = None
+    async def _checked(self, request: int, name: str, batch: Batch) -> None:
+        pipeline, _, handler = name.partition("/")
+        gate = self._gates[pipeline].get(handler)
+        # A handler that is gone since it was asked accepts everything.
+        verdicts: Verdicts | None = {}
         try:
-            # A gate of the generation before may still be asked.
-            if number in self._gates:
-                _, gate = self._gates[number]
+            if gate is not None:
+                verdicts = None
                 # What takes longer is decided already.
                 async with asyncio.timeout(gate.budget_seconds):
                     verdicts = await gate.check(batch)

@@ -317,7 +317,7 @@ impl Bridge {
                 request,
                 gate,
                 columns,
-            } => (request, "check", (gate, Batch::new(columns))).into_pyobject(py),
+            } => (request, "check", (&*gate, Batch::new(columns))).into_pyobject(py),
             Message::Stop { drain } => (0, "stop", seconds(drain)).into_pyobject(py),
         }
     }

@@ -19,16 +19,16 @@ use crate::engine::gate::{Answer, Gate, GateOptions, NoAnswer, OnTimeout, Verdic
 use crate::excerpt::quoted;
 use crate::host::native::read_events;
 
-/// What Python says of a gate: its number, the name of the handler, the budget in seconds, `on_timeout`, and the patterns
-/// of tokens and holders.
-pub(super) type Described = (u64, String, f64, String, Option<String>, Option<String>);
+/// What Python says of a gate: the name of the handler, the budget in seconds, `on_timeout`, and the patterns of tokens
+/// and holders.
+pub(super) type Described = (String, f64, String, Option<String>, Option<String>);
 
 /// One handler.
 struct PythonGate {
     /// Weak, because the engine has the gate and the context has the engine.
     context: Weak<HostContext>,
-    /// The number by which Python knows it.
-    number: u64,
+    /// The pipeline and the handler, by which Python knows it.
+    name: Arc<str>,
 }
 
 /// The gates of `pipeline` as the engine takes them.
@@ -38,7 +38,7 @@ pub(super) fn gates(
     described: Vec<Described>,
 ) -> PyResult<Vec<(GateOptions, Arc<dyn Gate>)>> {
     let glob = |pattern: Option<String>| pattern.as_deref().map(Glob::new);
-    let gate = |(number, handler, seconds, on_timeout, token, holder): Described| {
+    let gate = |(handler, seconds, on_timeout, token, holder): Described| {
         let options = GateOptions {
             pipeline: pipeline.to_owned(),
             handler,
@@ -57,7 +57,7 @@ pub(super) fn gates(
         };
         let gate: Arc<dyn Gate> = Arc::new(PythonGate {
             context: Arc::downgrade(context),
-            number,
+            name: options.to_string().into(),
         });
         Ok((options, gate))
     };
@@ -114,7 +114,7 @@ impl Gate for PythonGate {
         let last = u64::from(events.count()).saturating_sub(1);
         context.queue.push(Message::Check {
             request,
-            gate: self.number,
+            gate: Arc::clone(&self.name),
             columns: Arc::new(columns.finish(0, last, false)),
         });
         Box::pin(async move { reply.value().await.ok().flatten().ok_or(NoAnswer) })

@@ -38,8 +38,8 @@ pub(super) enum Message {
     Check {
         /// The number of the request.
         request: u64,
-        /// The number of the gate.
-        gate: u64,
+        /// Its pipeline and handler.
+        gate: Arc<str>,
         /// The events, whose numbers are those of their rows.
         columns: Arc<EventColumns>,
     },

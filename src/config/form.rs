@@ -252,6 +252,36 @@ impl Form<Vec<String>> for PipelineFiles {
     }
 }
 
+/// Names of policies with their files, separated by commas.
+pub(super) struct PolicyFiles;
+
+impl Form<Vec<String>> for PolicyFiles {
+    fn parse(&self, text: &str) -> Option<Vec<String>> {
+        list(text, |item| {
+            let (name, file) = item.trim().split_once('=')?;
+            some(name)?;
+            some(file)?;
+            Some(item.trim().to_owned())
+        })
+    }
+
+    fn print(&self, value: &Vec<String>) -> String {
+        value.join(",")
+    }
+
+    fn expected(&self) -> String {
+        "a list of names with their files as in tiers=tiers.json,season=2026.json".into()
+    }
+
+    fn value_name(&self) -> Option<&'static str> {
+        Some("NAME=FILE")
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+}
+
 /// Arguments of pipelines, separated by commas, which a value may contain, too.
 pub(super) struct PipelineArguments;
 

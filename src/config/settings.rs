@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::define::{AddressRow, settings};
 use super::form::{
-    File, Folder, Host, LogForm, LogLevel, Origins, PipelineArguments, PipelineFiles, Port, Scopes,
-    Switch, Url, WhenFull,
+    File, Folder, Host, LogForm, LogLevel, Origins, PipelineArguments, PipelineFiles, PolicyFiles,
+    Port, Scopes, Switch, Url, WhenFull,
 };
 use super::measure::{Count, Size, Time};
 use super::values::{EventsFull, LogFormat, Scope};
@@ -155,6 +155,12 @@ settings! {
         memory_max: u64 = 512 << 20, Size(64 * MIB..=1_024 * GIB);
         /// Processor time of one worker process, which is then replaced by a new one; 0 means no limit.
         processor_max: Duration = Duration::ZERO, Time(0..=87_600 * HOUR);
+    }
+
+    /// Policies under which leaderboards are published.
+    policies: PolicySettings {
+        /// Policy by its name: a JSON document of ready steps, read again on SIGHUP.
+        files: Vec<String> = Vec::new(), PolicyFiles, flag "policy";
     }
 
     /// The log, on standard error.

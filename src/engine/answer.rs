@@ -2,6 +2,7 @@
 //!
 //! Values only: `hold_engine` computes them, `net` turns them into the formats of its protocols.
 
+use crate::aggregator::Ranking;
 pub use crate::aggregator::{BalanceChange, DeficitCursor, KeyReport, Question};
 use crate::core::Deficit;
 pub use crate::core::RankedHolder;
@@ -28,6 +29,33 @@ pub struct Page {
     pub deficits: usize,
     /// The answer includes at least all events up to this number.
     pub sequence: u64,
+    /// The version of the policy under which the scores are published; `None` for the scores themselves.
+    pub policy_version: Option<Box<str>>,
+}
+
+impl Page {
+    /// The page after `after` that a ranking is.
+    pub(super) fn of(
+        ranking: Ranking,
+        after: Option<&Cursor>,
+        sequence: u64,
+        policy_version: Option<Box<str>>,
+    ) -> Self {
+        let listed = after.map_or(0, |cursor| cursor.listed) + ranking.rows.len() as u64;
+        let last = ranking.rows.last().filter(|_| ranking.behind > 0);
+        let next = last.map(|last| Cursor {
+            last: last.clone(),
+            listed,
+        });
+        Self {
+            next,
+            known: ranking.known,
+            deficits: ranking.deficits,
+            holders: ranking.rows,
+            sequence,
+            policy_version,
+        }
+    }
 }
 
 /// One holder, with the segments that make up its score, and the changes behind its balances.

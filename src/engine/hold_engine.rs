@@ -15,6 +15,7 @@ use super::feed::{Feed, StoredFeed};
 use super::flusher::Flusher;
 use super::gate::{Gates, RowBatch, SubmittedRows};
 use super::options::{Durability, Options};
+use super::policies::{Policies, UnknownPolicy};
 use super::progress::Progress;
 use super::receipt::Pending;
 use super::recovery::recover;
@@ -36,6 +37,7 @@ pub struct Engine {
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
     stored: Option<Stored>,
+    policies: Policies,
 }
 
 struct Threads {
@@ -101,6 +103,7 @@ impl Engine {
                 _lock: None,
             })),
             stored: None,
+            policies: Policies::default(),
         })
     }
 
@@ -178,6 +181,7 @@ impl Engine {
                 flusher: Some(flusher),
                 _lock: Some(recovered.lock),
             })),
+            policies: Policies::default(),
             stored: Some(Stored {
                 journal: recovered.journal,
                 covered,
@@ -301,22 +305,31 @@ impl Engine {
             after.map(|cursor| &cursor.last.holder),
             size,
         );
-        let listed = after.map_or(0, |cursor| cursor.listed) + ranking.rows.len() as u64;
-        let next = ranking
-            .rows
-            .last()
-            .filter(|_| ranking.behind > 0)
-            .map(|last| Cursor {
-                last: last.clone(),
-                listed,
-            });
-        Page {
-            next,
-            known: ranking.known,
-            deficits: ranking.deficits,
-            holders: ranking.rows,
-            sequence,
-        }
+        Page::of(ranking, after, sequence, None)
+    }
+
+    /// The same under a registered policy. Only holders that changed since the last such question are scored again,
+    /// and those of which another end of the window changes what they held.
+    pub fn published(
+        &self,
+        policy: &str,
+        question: &Question,
+        after: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page, UnknownPolicy> {
+        self.policies.page(
+            policy,
+            &self.progress.aggregator,
+            || self.sequence(),
+            question,
+            (after, size),
+        )
+    }
+
+    /// The policies under which [`Self::published`] answers.
+    #[must_use]
+    pub const fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// One holder with the segments that make up its score, and at most `changes_max` changes behind its balances;

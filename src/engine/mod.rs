@@ -19,6 +19,7 @@ mod flusher;
 pub mod gate;
 mod hold_engine;
 mod options;
+mod policies;
 mod progress;
 mod receipt;
 mod recovery;
@@ -42,6 +43,7 @@ pub use feed::{
 };
 pub use hold_engine::Engine;
 pub use options::{Durability, Options};
+pub use policies::{Policies, UnknownPolicy};
 pub use receipt::{Pending, Receipt};
 pub(crate) use recovery::JOURNAL_FOLDER;
 pub(crate) use state_file::{STATE_FILE, STATE_FILE_SALVAGED};

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{HolderScore, Micros, Score, Totals, Window};
-use crate::engine::{Cursor, DeficitCursor, Question, RankedHolder};
+use crate::engine::{Cursor, DeficitCursor, Page, Question, RankedHolder};
 
 /// Why a text is not a page token of this question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,9 @@ pub(super) enum PageTokenError {
     /// This version of the server did not issue it.
     #[error("page_token: not issued by this server; request the first page again")]
     Unknown,
+    /// The policy is no longer the one of the page before.
+    #[error("page_token: the policy has changed since; request the first page again")]
+    OtherPolicy,
     /// The question differs from that of the page before.
     #[error(
         "page_token: belongs to another question; keep window and filters, or request the first page again"
@@ -38,6 +41,63 @@ struct PageEnd {
     holder_id: Box<str>,
     held_us: u128,
     score: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    policy_version: Option<Box<str>>,
+}
+
+/// What a page of holders is about, and where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PageStart {
+    pub(super) question: Question,
+    /// The name of the policy under which scores are published, if it is one.
+    pub(super) policy: Option<String>,
+    /// The version that this policy had on the page before.
+    pub(super) policy_version: Option<Box<str>>,
+    /// `None` for the first page.
+    pub(super) after: Option<Cursor>,
+}
+
+impl PageStart {
+    /// The first page.
+    pub(super) const fn first(question: Question, policy: Option<String>) -> Self {
+        Self {
+            question,
+            policy,
+            policy_version: None,
+            after: None,
+        }
+    }
+
+    /// Refuses a page that was computed under another policy than the page before.
+    pub(super) fn check(&self, page: &Page) -> Result<(), PageTokenError> {
+        if self.after.is_some() && self.policy_version != page.policy_version {
+            return Err(PageTokenError::OtherPolicy);
+        }
+        Ok(())
+    }
+
+    /// The token of the page after `page`, if there is one.
+    pub(super) fn next(&self, page: &Page) -> Option<String> {
+        let cursor = page.next.as_ref()?;
+        let question = &self.question;
+        let totals = &cursor.last.holder.totals;
+        let end = PageEnd {
+            as_of: question.window.as_of.get(),
+            from: question.window.from.map(Micros::get),
+            closed_only: question.window.closed_only,
+            token_id: question.token_id.clone(),
+            listed: cursor.listed,
+            rank: cursor.last.rank,
+            holder_id: cursor.last.holder.holder_id.clone(),
+            held_us: totals.held_us,
+            score: totals.score.steps().to_string(),
+            policy: self.policy.clone(),
+            policy_version: page.policy_version.clone(),
+        };
+        Some(encode(&end))
+    }
 }
 
 /// What the token of a page of deficits holds.
@@ -50,25 +110,8 @@ struct DeficitPageEnd {
     last_holder_id: Box<str>,
 }
 
-/// The token of the page of holders that begins after `cursor`.
-pub(super) fn page_token(question: &Question, cursor: &Cursor) -> String {
-    let totals = &cursor.last.holder.totals;
-    let end = PageEnd {
-        as_of: question.window.as_of.get(),
-        from: question.window.from.map(Micros::get),
-        closed_only: question.window.closed_only,
-        token_id: question.token_id.clone(),
-        listed: cursor.listed,
-        rank: cursor.last.rank,
-        holder_id: cursor.last.holder.holder_id.clone(),
-        held_us: totals.held_us,
-        score: totals.score.steps().to_string(),
-    };
-    encode(&end)
-}
-
 /// The question that a token of a page of holders belongs to, and where its page begins.
-pub(super) fn read_page_token(text: &str) -> Result<(Question, Cursor), PageTokenError> {
+pub(super) fn read_page_token(text: &str) -> Result<PageStart, PageTokenError> {
     read(text).ok_or(PageTokenError::Unknown)
 }
 
@@ -115,7 +158,7 @@ fn decode<E: DeserializeOwned>(text: &str) -> Option<E> {
     serde_json::from_slice(body).ok()
 }
 
-fn read(text: &str) -> Option<(Question, Cursor)> {
+fn read(text: &str) -> Option<PageStart> {
     let end: PageEnd = decode(text)?;
     let question = Question {
         window: Window {
@@ -136,7 +179,12 @@ fn read(text: &str) -> Option<(Question, Cursor)> {
         },
     };
     let listed = end.listed;
-    Some((question, Cursor { last, listed }))
+    Some(PageStart {
+        question,
+        policy: end.policy,
+        policy_version: end.policy_version,
+        after: Some(Cursor { last, listed }),
+    })
 }
 
 #[cfg(test)]
@@ -144,7 +192,8 @@ mod tests {
     use super::*;
     use crate::core::Wad;
 
-    fn page_end() -> (Question, Cursor) {
+    /// A question, and a page of its answer that another one follows.
+    fn page_end() -> (PageStart, Page) {
         let question = Question {
             window: Window {
                 from: Some(Micros::new(-7).unwrap()),
@@ -160,28 +209,56 @@ mod tests {
                 totals: Totals::of(Wad::from_steps(u128::MAX), 1 << 58),
             },
         };
-        (question, Cursor { last, listed: 9 })
+        let page = Page {
+            holders: Vec::new(),
+            next: Some(Cursor { last, listed: 9 }),
+            known: 10,
+            deficits: 0,
+            sequence: 1,
+            policy_version: Some("ab".into()),
+        };
+        (PageStart::first(question, Some("tiers".to_owned())), page)
     }
 
     #[test]
     fn a_token_that_is_read_gives_back_question_and_cursor() {
-        let (question, cursor) = page_end();
-        let token = page_token(&question, &cursor);
-        assert_eq!(read_page_token(&token), Ok((question, cursor)));
+        let (start, page) = page_end();
+        let token = start.next(&page).unwrap();
+        let next = read_page_token(&token).unwrap();
+        assert_eq!(
+            (&next.question, &next.policy),
+            (&start.question, &start.policy)
+        );
+        assert_eq!(next.after, page.next);
+        assert_eq!(next.check(&page), Ok(()));
+        let changed = Page {
+            policy_version: Some("cd".into()),
+            ..page
+        };
+        assert_eq!(next.check(&changed), Err(PageTokenError::OtherPolicy));
+        assert_eq!(start.check(&changed), Ok(()));
+        assert_eq!(
+            start.next(&Page {
+                next: None,
+                ..changed
+            }),
+            None
+        );
     }
 
     #[test]
     fn a_token_needs_no_escape_in_a_query() {
-        let (question, cursor) = page_end();
-        let token = page_token(&question, &cursor);
+        let (start, page) = page_end();
+        let token = start.next(&page).unwrap();
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         assert!(token.bytes().all(is_plain), "{token}");
     }
 
     #[test]
     fn a_token_of_one_list_is_refused_by_the_other() {
-        let (question, cursor) = page_end();
-        let of_holders = page_token(&question, &cursor);
+        let (PageStart { question, .. }, _) = page_end();
+        let (start, page) = page_end();
+        let of_holders = start.next(&page).unwrap();
         let cursor = DeficitCursor {
             token_id: "pünk".into(),
             holder_id: "\"hölder\"".into(),
@@ -202,8 +279,8 @@ mod tests {
 
     #[test]
     fn every_changed_or_cut_token_is_refused() {
-        let (question, cursor) = page_end();
-        let token = page_token(&question, &cursor);
+        let (start, page) = page_end();
+        let token = start.next(&page).unwrap();
         for at in 0..token.len() {
             let other = if token.as_bytes()[at] == b'A' {
                 "B"

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::page_token::PageStart;
 use super::report_limit::CHANGES_MAX;
-use crate::engine::{Cursor, DeficitCursor, DeficitPage, Engine, HolderAnswer, Page, Question};
+use crate::engine::{
+    Cursor, DeficitCursor, DeficitPage, Engine, HolderAnswer, Page, Question, UnknownPolicy,
+};
 use crate::telemetry::metrics::Metrics;
 
 /// Queries that are computed at once; each one uses all processors.
@@ -65,6 +68,27 @@ impl QueryPool {
     ) -> Result<Page, QueryError> {
         self.ask("page", move |engine| {
             engine.page(&question, after.as_ref(), size)
+        })
+        .await
+    }
+
+    /// The same under a policy, if there is one with this name.
+    pub(super) async fn listed(
+        &self,
+        start: PageStart,
+        size: usize,
+    ) -> Result<Result<Page, UnknownPolicy>, QueryError> {
+        let PageStart {
+            question,
+            policy,
+            after,
+            ..
+        } = start;
+        let Some(policy) = policy else {
+            return self.page(question, after, size).await.map(Ok);
+        };
+        self.ask("published_page", move |engine| {
+            engine.published(&policy, &question, after.as_ref(), size)
         })
         .await
     }

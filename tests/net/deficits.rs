@@ -76,6 +76,7 @@ async fn every_answer_that_lists_holders_counts_the_deficits() {
                 window: Some(window),
                 token_id: token_id.to_owned(),
                 n: 1,
+                ..GetLeaderboardRequest::default()
             };
             let board = within(client.get_leaderboard(request)).await.unwrap();
             assert_eq!(board.into_inner().deficits, deficits, "{case}");

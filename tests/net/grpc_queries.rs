@@ -172,6 +172,7 @@ async fn a_leaderboard_counts_its_window_and_token_only() {
         }),
         token_id: "T".to_owned(),
         n: 2,
+        ..GetLeaderboardRequest::default()
     };
     let board = within(client.get_leaderboard(request.clone()))
         .await

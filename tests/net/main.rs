@@ -26,6 +26,7 @@ mod grpc_queries;
 mod hold;
 mod http;
 mod limits;
+mod policies;
 mod security;
 mod support;
 mod tls;

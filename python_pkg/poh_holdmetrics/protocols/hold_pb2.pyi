@@ -195,58 +195,74 @@ class Window(_message.Message):
     def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., closed_only: bool = ..., **kwargs) -> None: ...
 
 class GetSnapshotRequest(_message.Message):
-    __slots__ = ("window", "token_id", "holder_id", "page_size", "page_token")
+    __slots__ = ("window", "token_id", "holder_id", "page_size", "page_token", "policy")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     HOLDER_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     window: Window
     token_id: str
     holder_id: str
     page_size: int
     page_token: str
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    policy: str
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., holder_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., policy: _Optional[str] = ...) -> None: ...
 
 class Snapshot(_message.Message):
-    __slots__ = ("window", "holders", "next_page_token", "holders_total", "sequence", "deficits")
+    __slots__ = ("window", "holders", "next_page_token", "holders_total", "sequence", "deficits", "policy")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     DEFICITS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     window: Window
     holders: _containers.RepeatedCompositeFieldContainer[HolderScore]
     next_page_token: str
     holders_total: int
     sequence: int
     deficits: int
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., holders_total: _Optional[int] = ..., sequence: _Optional[int] = ..., deficits: _Optional[int] = ...) -> None: ...
+    policy: Policy
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., holders_total: _Optional[int] = ..., sequence: _Optional[int] = ..., deficits: _Optional[int] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class GetLeaderboardRequest(_message.Message):
-    __slots__ = ("window", "token_id", "n")
+    __slots__ = ("window", "token_id", "n", "policy")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     window: Window
     token_id: str
     n: int
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
+    policy: str
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., token_id: _Optional[str] = ..., n: _Optional[int] = ..., policy: _Optional[str] = ...) -> None: ...
+
+class Policy(_message.Message):
+    __slots__ = ("name", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Leaderboard(_message.Message):
-    __slots__ = ("window", "holders", "sequence", "holders_total", "deficits")
+    __slots__ = ("window", "holders", "sequence", "holders_total", "deficits", "policy")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     DEFICITS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     window: Window
     holders: _containers.RepeatedCompositeFieldContainer[HolderScore]
     sequence: int
     holders_total: int
     deficits: int
-    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., sequence: _Optional[int] = ..., holders_total: _Optional[int] = ..., deficits: _Optional[int] = ...) -> None: ...
+    policy: Policy
+    def __init__(self, window: _Optional[_Union[Window, _Mapping]] = ..., holders: _Optional[_Iterable[_Union[HolderScore, _Mapping]]] = ..., sequence: _Optional[int] = ..., holders_total: _Optional[int] = ..., deficits: _Optional[int] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class GetHolderRequest(_message.Message):
     __slots__ = ("holder_id", "window", "token_id")

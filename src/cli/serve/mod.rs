@@ -8,6 +8,7 @@ mod network;
 mod notify;
 mod open_files;
 mod pipelines;
+mod policies;
 mod shutdown;
 mod signals;
 
@@ -25,6 +26,7 @@ use tracing::info;
 
 use self::notify::Notifier;
 use self::pipelines::Pipelines;
+use self::policies::PolicyFiles;
 use self::shutdown::Shutdown;
 use self::signals::Signals;
 use super::exit::Exit;
@@ -59,6 +61,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     if config.otlp.endpoint.is_some() {
         Otlp::check_variables()?;
     }
+    policies::read(config)?;
     pipelines::check(config)
 }
 
@@ -88,6 +91,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
     let credentials = network::credentials(&settings, &metrics)?;
     network::warn_of_open_addresses(config, &settings);
     pipelines::check(config)?;
+    let policies = policies::read(config)?;
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,
@@ -97,10 +101,12 @@ async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
         started = Pipelines::start(config, &engine, &metrics) => started?,
         () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
     };
-    let reloaded = (credentials.clone(), pipelines.clone());
+    let policies = PolicyFiles::register(config, &engine, policies);
+    let reloaded = (credentials.clone(), pipelines.clone(), policies);
     let reload = || {
         reloaded.0.reload();
         reloaded.1.reload();
+        reloaded.2.reload();
     };
     let server = Server::new(
         Arc::clone(&engine),

@@ -26,12 +26,12 @@ use crate::core::{Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
 use crate::engine::{Cursor, Engine, Page, Question};
 use crate::net::access::{Access, Caller};
-use crate::net::page_token::{PageTokenError, page_token, read_page_token};
+use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
     Deficits, FeedBatch, FeedRequest, GetDeficitsRequest, GetHolderRequest, GetLeaderboardRequest,
     GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg, HoldStat, HolderReport, Leaderboard,
-    LeaderboardChange, Snapshot, TransferBatch, TransferMsg, WatchRequest,
+    LeaderboardChange, Policy, Snapshot, TransferBatch, TransferMsg, WatchRequest,
 };
 use crate::net::query_pool::QueryPool;
 
@@ -166,8 +166,13 @@ impl HoldMetrics for HoldService {
     ) -> Result<Response<Snapshot>, Status> {
         let request = request.into_inner();
         let size = count_from_wire("page_size", request.page_size, 1_000, 10_000)?;
-        let (question, after) = self.page_start(&request)?;
+        let start = self.page_start(&request)?;
+        let question = start.question.clone();
         if !request.holder_id.is_empty() {
+            if start.policy.is_some() {
+                let problem = "policy: lists no single holder; leave out holder_id";
+                return Err(bad_field("policy", &problem));
+            }
             let answer = self
                 .queries
                 .holder(request.holder_id, question.clone())
@@ -181,21 +186,23 @@ impl HoldMetrics for HoldService {
                     .collect(),
                 next_page_token: String::new(),
                 holders_total: u64::from(answer.is_some()),
+                policy: None,
                 deficits: answer.as_ref().map_or(0, |answer| answer.deficits as u64),
                 sequence: answer.map_or_else(|| self.engine.sequence(), |answer| answer.sequence),
             }));
         }
-        let page = self.page(question.clone(), after, size).await?;
+        let page = self.listed(&start, size).await?;
+        start
+            .check(&page)
+            .map_err(|error| bad_field("page_token", &error))?;
         Ok(Response::new(Snapshot {
             window: Some(wire_from_window(&question.window)),
             holders: holders(&page),
-            next_page_token: page
-                .next
-                .as_ref()
-                .map_or_else(String::new, |cursor| page_token(&question, cursor)),
+            next_page_token: start.next(&page).unwrap_or_default(),
             holders_total: page.known as u64,
             deficits: page.deficits as u64,
             sequence: page.sequence,
+            policy: policy_of(&start, &page),
         }))
     }
 
@@ -209,13 +216,15 @@ impl HoldMetrics for HoldService {
             window: window_from_wire(request.window.as_ref(), self.engine.now())?,
             token_id: filter(request.token_id),
         };
-        let page = self.page(question.clone(), None, count).await?;
+        let start = PageStart::first(question, named(request.policy));
+        let page = self.listed(&start, count).await?;
         Ok(Response::new(Leaderboard {
-            window: Some(wire_from_window(&question.window)),
+            window: Some(wire_from_window(&start.question.window)),
             holders: holders(&page),
             sequence: page.sequence,
             holders_total: page.known as u64,
             deficits: page.deficits as u64,
+            policy: policy_of(&start, &page),
         }))
     }
 
@@ -337,21 +346,28 @@ impl HoldService {
             .map_err(query_failed)
     }
 
-    /// The question of a page, and the cursor after which it begins.
-    fn page_start(
-        &self,
-        request: &GetSnapshotRequest,
-    ) -> Result<(Question, Option<Cursor>), Status> {
+    /// A page, of the scores themselves or under a policy.
+    async fn listed(&self, start: &PageStart, size: usize) -> Result<Page, Status> {
+        let page = self.queries.listed(start.clone(), size).await;
+        let unknown = |unknown| bad_field("policy", &format!("policy: {unknown}"));
+        page.map_err(query_failed)?.map_err(unknown)
+    }
+
+    /// What a page is about, and where it begins.
+    fn page_start(&self, request: &GetSnapshotRequest) -> Result<PageStart, Status> {
+        let policy = named(request.policy.clone());
         if request.page_token.is_empty() {
             let question = Question {
                 window: window_from_wire(request.window.as_ref(), self.engine.now())?,
                 token_id: filter(request.token_id.clone()),
             };
-            return Ok((question, None));
+            return Ok(PageStart::first(question, policy));
         }
         let refused = |error: PageTokenError| bad_field("page_token", &error);
-        let (question, cursor) = read_page_token(&request.page_token).map_err(refused)?;
+        let start = read_page_token(&request.page_token).map_err(refused)?;
+        let question = &start.question;
         let is_same = filter(request.token_id.clone()) == question.token_id
+            && policy == start.policy
             && request.holder_id.is_empty()
             && request.window.as_ref().is_none_or(|window| {
                 let known = question.window;
@@ -360,8 +376,20 @@ impl HoldService {
         if !is_same {
             return Err(refused(PageTokenError::OtherQuestion));
         }
-        Ok((question, Some(cursor)))
+        Ok(start)
     }
+}
+
+/// The policy of a request; an empty text means none.
+fn named(policy: String) -> Option<String> {
+    (!policy.is_empty()).then_some(policy)
+}
+
+/// The policy under which a page was computed.
+fn policy_of(start: &PageStart, page: &Page) -> Option<Policy> {
+    let version = page.policy_version.as_deref()?.to_owned();
+    let name = start.policy.clone()?;
+    Some(Policy { name, version })
 }
 
 /// The filter of a request; an empty text means none.

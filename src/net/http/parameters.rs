@@ -47,6 +47,9 @@ pub(super) struct LeaderboardParameters {
     #[serde(alias = "token")]
     #[param(value_type = Option<String>, min_length = 1)]
     pub(super) token_id: Option<Text>,
+    /// The policy under which scores are published, by its name in the settings; the scores themselves if absent.
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) policy: Option<Text>,
 }
 
 /// The parameters of `GET /stats`.
@@ -80,6 +83,9 @@ pub(super) struct StatsParameters {
     #[serde(alias = "holder")]
     #[param(value_type = Option<String>, min_length = 1)]
     pub(super) holder_id: Option<Text>,
+    /// The policy under which scores are published, by its name in the settings; the scores themselves if absent.
+    #[param(value_type = Option<String>, min_length = 1)]
+    pub(super) policy: Option<Text>,
 }
 
 /// The parameters of `GET /holders/{holder_id}`.

@@ -14,9 +14,9 @@ use super::parameters::{
 };
 use super::problem::Problem;
 use super::response::{HolderReport, Listing};
-use crate::engine::{Cursor, Question};
+use crate::engine::{Page, Question};
 use crate::net::context::ServerContext;
-use crate::net::page_token::{PageTokenError, page_token, read_page_token};
+use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
 
 const LEADERBOARD_LIMIT: Limit = Limit(100);
 
@@ -38,31 +38,37 @@ pub(super) async fn stats(
     headers: HeaderMap,
     Parameters(parameters): Parameters<StatsParameters>,
 ) -> Result<Response, Problem> {
-    let (question, after) = page_start(&parameters, &context)?;
-    let window = question.window;
+    let start = page_start(&parameters, &context)?;
+    let window = start.question.window;
     if let Some(Text(holder_id)) = parameters.holder_id {
-        let answer = context.queries.holder(holder_id, question).await?;
+        if start.policy.is_some() {
+            let problem = "policy: lists no single holder; leave out holder_id";
+            return Err(Problem::field("policy", &problem));
+        }
+        let answer = context.queries.holder(holder_id, start.question).await?;
         let sequence = context.engine.sequence();
         let listing = Listing::one(&window, answer.as_ref(), sequence);
         return Ok(json_with_etag(&headers, listing));
     }
     let Limit(limit) = parameters.limit.unwrap_or(PAGE_LIMIT);
-    let page = context.queries.page(question.clone(), after, limit).await?;
-    let next = page
-        .next
-        .as_ref()
-        .map(|cursor| page_token(&question, cursor));
-    Ok(json_with_etag(
-        &headers,
-        Listing::page(&window, &page, next),
-    ))
+    let page = listed(&context, &start, limit).await?;
+    start
+        .check(&page)
+        .map_err(|error| Problem::field("page_token", &error))?;
+    let next = start.next(&page);
+    let listing = Listing::page(&window, &page, start.policy, next);
+    Ok(json_with_etag(&headers, listing))
 }
 
-/// The question of a page, and the cursor after which it begins.
-fn page_start(
-    parameters: &StatsParameters,
-    context: &ServerContext,
-) -> Result<(Question, Option<Cursor>), Problem> {
+/// A page, of the scores themselves or under a policy.
+async fn listed(context: &ServerContext, start: &PageStart, limit: usize) -> Result<Page, Problem> {
+    let page = context.queries.listed(start.clone(), limit).await?;
+    page.map_err(|unknown| Problem::field("policy", &format!("policy: {unknown}")))
+}
+
+/// What a page is about, and where it begins.
+fn page_start(parameters: &StatsParameters, context: &ServerContext) -> Result<PageStart, Problem> {
+    let policy = parameters.policy.as_ref().map(|policy| policy.0.clone());
     let Some(Text(token)) = &parameters.page_token else {
         let question = Question {
             window: window(
@@ -73,16 +79,18 @@ fn page_start(
             ),
             token_id: parameters.token_id.as_ref().map(|id| id.0.as_str().into()),
         };
-        return Ok((question, None));
+        return Ok(PageStart::first(question, policy));
     };
     let refused = |error: PageTokenError| Problem::field("page_token", &error);
-    let (question, cursor) = read_page_token(token).map_err(refused)?;
+    let start = read_page_token(token).map_err(refused)?;
+    let question = &start.question;
     let is_same = parameters.holder_id.is_none()
-        && parameters.agree_with(&question.window, question.token_id.as_deref());
+        && parameters.agree_with(&question.window, question.token_id.as_deref())
+        && (policy.is_none() || policy == start.policy);
     if !is_same {
         return Err(refused(PageTokenError::OtherQuestion));
     }
-    Ok((question, Some(cursor)))
+    Ok(start)
 }
 
 /// The first holders
@@ -109,6 +117,7 @@ pub(super) async fn leaderboard(
         from,
         closed_only,
         token_id,
+        policy,
     } = parameters;
     let window = window(from, as_of, closed_only, context.engine.now());
     let question = Question {
@@ -116,11 +125,10 @@ pub(super) async fn leaderboard(
         token_id: token_id.map(|Text(id)| id.into()),
     };
     let Limit(limit) = limit.unwrap_or(LEADERBOARD_LIMIT);
-    let page = context.queries.page(question, None, limit).await?;
-    Ok(json_with_etag(
-        &headers,
-        Listing::page(&window, &page, None),
-    ))
+    let start = PageStart::first(question, policy.map(|Text(name)| name));
+    let page = listed(&context, &start, limit).await?;
+    let listing = Listing::page(&window, &page, start.policy, None);
+    Ok(json_with_etag(&headers, listing))
 }
 
 /// One holder, explained

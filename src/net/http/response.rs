@@ -8,7 +8,7 @@ use super::etag::Sequenced;
 use crate::core::Window;
 use crate::engine::{BalanceChange, HolderAnswer, Page, RankedHolder};
 use crate::net::report_limit::ListedKeys;
-use crate::output::HolderRow;
+use crate::output::{HolderRow, PolicyName};
 
 /// The row of a holder, which outlives the answer of the engine.
 fn row(ranked: &RankedHolder) -> HolderRow<'static> {
@@ -51,18 +51,30 @@ pub(super) struct Listing {
     /// The number of keys of these tokens and holders whose balance is below 0 before `as_of`; `GET /deficits`
     /// lists them.
     deficits: u64,
+    /// The policy under which the scores are published; absent for the scores themselves. `holders_total` counts the
+    /// holders that it publishes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyName>,
     holders: Vec<HolderRow<'static>>,
     /// The `page_token` of the next page; null on the last page, and in a leaderboard.
     next_page_token: Option<String>,
 }
 
 impl Listing {
-    /// A page; `next` is the token of the next one.
-    pub(super) fn page(window: &Window, page: &Page, next: Option<String>) -> Self {
+    /// A page under `policy`; `next` is the token of the next one.
+    pub(super) fn page(
+        window: &Window,
+        page: &Page,
+        policy: Option<String>,
+        next: Option<String>,
+    ) -> Self {
+        let version = page.policy_version.as_deref().map(str::to_owned);
+        let named = policy.zip(version);
         Self {
             window: AppliedWindow::new(window, page.sequence),
             holders_total: page.known as u64,
             deficits: page.deficits as u64,
+            policy: named.map(|(name, version)| PolicyName { name, version }),
             holders: page.holders.iter().map(row).collect(),
             next_page_token: next,
         }
@@ -74,6 +86,7 @@ impl Listing {
             window: AppliedWindow::new(window, answer.map_or(sequence, |answer| answer.sequence)),
             holders_total: u64::from(answer.is_some()),
             deficits: answer.map_or(0, |answer| answer.deficits as u64),
+            policy: None,
             holders: answer.iter().map(|answer| row(&answer.holder)).collect(),
             next_page_token: None,
         }

@@ -255,6 +255,9 @@ pub struct GetSnapshotRequest {
     /// fields must be those of the first call.
     #[prost(string, tag = "5")]
     pub page_token: ::prost::alloc::string::String,
+    /// The policy under which scores are published; empty means the scores themselves. Not with holder_id.
+    #[prost(string, tag = "6")]
+    pub policy: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Snapshot {
@@ -276,6 +279,9 @@ pub struct Snapshot {
     /// The number of keys of these tokens and holders whose balance is below 0 before as_of; GetDeficits lists them.
     #[prost(uint64, tag = "6")]
     pub deficits: u64,
+    /// The policy of the request.
+    #[prost(message, optional, tag = "7")]
+    pub policy: ::core::option::Option<Policy>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetLeaderboardRequest {
@@ -287,6 +293,18 @@ pub struct GetLeaderboardRequest {
     /// Holders listed; 0 means 100, more than 10,000 is refused.
     #[prost(uint32, tag = "3")]
     pub n: u32,
+    /// The policy under which scores are published; empty means the scores themselves.
+    #[prost(string, tag = "4")]
+    pub policy: ::prost::alloc::string::String,
+}
+/// The rule by which published scores were computed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Policy {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// SHA-256 of source and parameters in hexadecimal digits: answers with one version were computed by one rule.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Leaderboard {
@@ -298,12 +316,15 @@ pub struct Leaderboard {
     /// Sequence number of the last event that is counted; all before it are counted too.
     #[prost(uint64, tag = "3")]
     pub sequence: u64,
-    /// The number of known holders.
+    /// The number of known holders; under a policy, of those that it publishes.
     #[prost(uint64, tag = "4")]
     pub holders_total: u64,
     /// The number of keys of these tokens whose balance is below 0 before as_of; GetDeficits lists them.
     #[prost(uint64, tag = "5")]
     pub deficits: u64,
+    /// The policy of the request.
+    #[prost(message, optional, tag = "6")]
+    pub policy: ::core::option::Option<Policy>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetHolderRequest {

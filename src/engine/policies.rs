@@ -1,0 +1,181 @@
+//! Policies by name, and the published scores that are kept between questions.
+//!
+//! For each policy the scores of a few questions are kept, one set for each token filter, `from` and `closed_only`;
+//! only the end of their window moves. What has to be scored again is decided in
+//! [`crate::aggregator::PublishedScores`]. Pages of one state are kept until the state or the window moves on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dashmap::DashMap;
+
+use super::answer::{Cursor, Page};
+use crate::aggregator::{HoldAggregator, PublishedScores, Question};
+use crate::policy::Policy;
+
+/// Sets of scores that are kept for one policy; each takes about 64 bytes a holder.
+const BOARDS_MAX: usize = 4;
+/// Pages that are kept of one state and window.
+const PAGES_MAX: usize = 8;
+
+/// No policy has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown policy {name}; {}", known_names(.known))]
+pub struct UnknownPolicy {
+    /// The name, quoted.
+    name: String,
+    /// The names that exist, in order.
+    known: Vec<String>,
+}
+
+/// The registered policies.
+#[derive(Default)]
+pub struct Policies {
+    by_name: DashMap<Box<str>, Arc<Registered>>,
+}
+
+struct Registered {
+    policy: Policy,
+    version: Box<str>,
+    /// Each with its question; the last used one is the last.
+    boards: Mutex<Vec<(Question, Arc<Mutex<Board>>)>>,
+}
+
+/// The scores for questions that differ in the end of their window at most.
+struct Board {
+    scores: PublishedScores,
+    /// The number of the last event that is certainly included; `None` before the first refreshment.
+    sequence: Option<u64>,
+    pages: Vec<KeptPage>,
+}
+
+struct KeptPage {
+    after: Option<Cursor>,
+    size: usize,
+    page: Page,
+}
+
+impl Policies {
+    /// Registers a policy, or replaces the one of this name; the scores of one that has not changed are kept.
+    pub fn register(&self, name: &str, policy: Policy) {
+        let version: Box<str> = policy.version().into();
+        if self
+            .by_name
+            .get(name)
+            .is_some_and(|known| known.version == version)
+        {
+            return;
+        }
+        let registered = Registered {
+            version,
+            policy,
+            boards: Mutex::default(),
+        };
+        self.by_name.insert(name.into(), Arc::new(registered));
+    }
+
+    /// `size` published holders, from the first or after a cursor.
+    pub(super) fn page(
+        &self,
+        name: &str,
+        aggregator: &HoldAggregator,
+        sequence: impl Fn() -> u64,
+        question: &Question,
+        (after, size): (Option<&Cursor>, usize),
+    ) -> Result<Page, UnknownPolicy> {
+        let found = self.by_name.get(name).map(|found| Arc::clone(&found));
+        let registered = found.ok_or_else(|| self.unknown(name))?;
+        let board = registered.board(question);
+        // Whoever asks the same at the same time waits here, and then finds the scores.
+        let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(board.page(&registered, aggregator, sequence, question, (after, size)))
+    }
+
+    fn unknown(&self, name: &str) -> UnknownPolicy {
+        let names = self.by_name.iter().map(|each| each.key().to_string());
+        let mut known: Vec<_> = names.collect();
+        known.sort_unstable();
+        UnknownPolicy {
+            name: crate::excerpt::quoted(name),
+            known,
+        }
+    }
+}
+
+impl Registered {
+    /// The scores for questions such as `question`.
+    fn board(&self, question: &Question) -> Arc<Mutex<Board>> {
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |(known, _): &(Question, _)| {
+            known.token_id == question.token_id
+                && known.window.from == question.window.from
+                && known.window.closed_only == question.window.closed_only
+        };
+        let entry = if let Some(place) = boards.iter().position(is_same) {
+            boards.remove(place)
+        } else {
+            if boards.len() == BOARDS_MAX {
+                boards.remove(0);
+            }
+            let board = Board::new(question.clone());
+            (question.clone(), Arc::new(Mutex::new(board)))
+        };
+        let board = Arc::clone(&entry.1);
+        boards.push(entry);
+        board
+    }
+}
+
+impl Board {
+    fn new(question: Question) -> Self {
+        Self {
+            scores: PublishedScores::new(question),
+            sequence: None,
+            pages: Vec::new(),
+        }
+    }
+
+    fn page(
+        &mut self,
+        registered: &Registered,
+        aggregator: &HoldAggregator,
+        sequence: impl Fn() -> u64,
+        question: &Question,
+        (after, size): (Option<&Cursor>, usize),
+    ) -> Page {
+        // Before the scores are read: all events up to this number are included.
+        let sequence = sequence();
+        let as_of = question.window.as_of;
+        if self.sequence != Some(sequence) || self.scores.question().window.as_of != as_of {
+            self.scores.refresh(aggregator, &registered.policy, as_of);
+            self.sequence = Some(sequence);
+            self.pages.clear();
+        }
+        let is_same = |kept: &&KeptPage| kept.after.as_ref() == after && kept.size == size;
+        if let Some(kept) = self.pages.iter().find(is_same) {
+            return kept.page.clone();
+        }
+        let last = after.map(|cursor| &cursor.last.holder);
+        let ranking = self
+            .scores
+            .ranking(aggregator, &registered.policy, last, size);
+        let version = Some(registered.version.clone());
+        let page = Page::of(ranking, after, sequence, version);
+        if self.pages.len() == PAGES_MAX {
+            self.pages.remove(0);
+        }
+        self.pages.push(KeptPage {
+            after: after.cloned(),
+            size,
+            page: page.clone(),
+        });
+        page
+    }
+}
+
+fn known_names(known: &[String]) -> String {
+    if known.is_empty() {
+        "none is registered; name files in the setting policies.files".to_owned()
+    } else {
+        format!("known are {}", known.join(", "))
+    }
+}

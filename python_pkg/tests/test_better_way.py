@@ -1,9 +1,9 @@
 """What users of engines that run plugins inside a database miss, each as one test that shows the better way.
 
-There, plugins are given rows as dicts, use an API that cannot be imported, lose their state at a restart, know
-no `async` and no time limit, are retried at once and endlessly, fail without a traceback, see naive local
-times, stop the server if their file is missing, and can be tried only against a running server. The last
-tests are about what such engines do well: arguments, a behaviour at errors for each handler, named mistakes.
+There, plugins are given rows as dicts, use an API that cannot be imported, lose their state at a restart,
+know no `async` and no time limit, are retried at once and endlessly, fail without a traceback, see naive
+local times, stop the server if their file is missing, and can be tried only against a running server. The
+last tests are about what such engines do well: arguments, what happens at errors, named mistakes.
 """
 # ruff: noqa: ARG001 - a handler has the parameters that it is called with
 

@@ -201,9 +201,9 @@ class ServedFile:
 
     async def _swap(self, new: Runner) -> None:
         old = self.runner
-        if old is not None:
-            await old.stop(self._drain_seconds)
         try:
+            if old is not None:
+                await old.stop(self._drain_seconds)
             await new.start()
         except Exception as error:  # noqa: BLE001 - the old generation takes over again
             await new.stop(0)

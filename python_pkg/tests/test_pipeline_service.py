@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,13 @@ from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline.delivery import Replayed
 from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.in_process import Surroundings, stage_in_process
+from poh_holdmetrics.pipeline.in_process import Surroundings
 from poh_holdmetrics.pipeline.local import LocalHost
 from poh_holdmetrics.pipeline.served_file import ServedFile
 from poh_holdmetrics.pipeline.service import Service, ServiceSettings
 from poh_holdmetrics.pipeline.sources import read_sources
 from poh_holdmetrics.pipeline.specs import Spec
+from poh_holdmetrics.pipeline.staging import stage_for
 from poh_holdmetrics.scheduler import AsyncScheduler
 from poh_holdmetrics.tracker import AsyncTracker
 
@@ -78,7 +79,7 @@ class Place:
         return Service(
             self.host,
             ServiceSettings(files=files or (str(self.folder),), watch_seconds=watch_seconds),
-            stage=partial(stage_in_process, surroundings=surroundings),
+            stage=stage_for(surroundings),
             scheduler=self.scheduler,
             clock=self.clock,
             quarantined=quarantined,
@@ -257,6 +258,7 @@ class FakeRunner:
     def __init__(self, log: list[str], generation: int) -> None:
         self.names = ("tiers",)
         self.digest = f"digest {generation}"
+        self.jobs = None
         self._log = log
         self._generation = generation
 
@@ -408,6 +410,47 @@ def test_operators_see_and_steer_jobs_and_pipelines(tmp_path: Path) -> None:
                 assert answered(await service.handle(verb, arguments))["kind"] == kind, verb
             with pytest.raises(InputError, match="no pipeline is named 'none'; known are tiers"):
                 service.file_of("none")
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="worker processes need Unix")
+def test_an_isolated_file_is_reloaded_and_steered_like_others(tmp_path: Path) -> None:
+    async def run() -> None:
+        place = Place(tmp_path)
+
+        def isolated(word: str) -> str:
+            return counting_file("apart", word).replace('"apart", ', '"apart", isolation="process", ')
+
+        place.write("apart.py", isolated("one"))
+        place.write("tiers.py", counting_file("tiers"))
+        async with running(place, place.service()) as service:
+            jobs = listed(await service.handle("jobs", {}), "jobs")
+            assert sorted(str(job["name"]) for job in jobs) == ["apart/hourly", "tiers/hourly"]
+            assert await service.handle("job_pause", {"name": "apart/hourly"}) == {"paused": "apart/hourly"}
+            jobs = listed(await service.handle("jobs", {}), "jobs")
+            assert [job["name"] for job in jobs if job["paused"]] == ["apart/hourly"]
+            assert await service.handle("job_resume", {"name": "apart/hourly"}) == {"resumed": "apart/hourly"}
+            assert await service.handle("job_run", {"name": "apart/hourly"}) == {"started": "apart/hourly"}
+            await until(lambda: place.host.meters["apart", "hourly"].calls == 1)
+            assert answered(await service.handle("job_run", {"name": "apart/none"}))["kind"] == "not_found"
+            await place.record(5)
+            await place.caught_up("apart")
+            place.write("apart.py", isolated("two"))
+            await service.reload("apart")
+            await place.record(5)
+            expected = [(number, "one", 1) for number in range(1, 6)]
+            assert await place.caught_up("apart") == expected + [
+                (number, "two", 2) for number in range(6, 11)
+            ]
+            place.write("apart.py", isolated("three") + "1 / 0\n")
+            error = answered(await service.handle("reload", {"name": "apart"}))
+            assert error["kind"] == "conflict"
+            assert "ZeroDivisionError" in error["detail"]
+            assert "1 / 0" in error["traceback"]
+            await place.record(1)
+            assert (await place.caught_up("apart"))[-1] == (11, "two", 2)
+            assert len(await place.caught_up("tiers")) == 11
 
     asyncio.run(run())
 

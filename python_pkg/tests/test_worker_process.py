@@ -345,6 +345,32 @@ def test_dead_letters_of_a_worker_are_replayed(place: Place, tmp_path: Path) -> 
     asyncio.run(run())
 
 
+def test_the_jobs_of_a_worker_are_listed_and_steered(place: Place) -> None:
+    source = """
+        def misbehave():
+            pass
+
+        @pipeline.every("1h")
+        async def publish(ctx):
+            ctx.metrics.counter("published")
+    """
+
+    async def run() -> None:
+        async with place.running(source) as runner:
+            (job,) = await runner.jobs.report(place.host.now_us())
+            assert (job["name"], job["runs"], job["paused"]) == ("culprit/publish", 0, False)
+            await runner.jobs.pause("culprit/publish")
+            assert (await runner.jobs.report(0))[0]["paused"]
+            await runner.jobs.resume("culprit/publish")
+            assert await runner.jobs.run_now("culprit/publish")
+            await place.until(lambda: sum(place.host.metrics.values()) == 1)
+            assert not (await runner.jobs.report(0))[0]["paused"]
+            with pytest.raises(InputError, match=r"unknown .*culprit/publish"):
+                await runner.jobs.run_now("culprit/other")
+
+    asyncio.run(run())
+
+
 def test_a_refusal_of_the_host_reaches_the_worker_as_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

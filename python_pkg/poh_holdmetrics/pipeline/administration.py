@@ -17,7 +17,7 @@ from poh_holdmetrics.pipeline.loader import text_of_traceback
 
 if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.port import Host
-    from poh_holdmetrics.pipeline.served_file import Runner, ServedFile
+    from poh_holdmetrics.pipeline.served_file import Jobs, Runner, ServedFile
     from poh_holdmetrics.scheduler import AsyncScheduler
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,10 @@ ErrorKind = Literal["not_found", "invalid", "conflict", "defect"]
 
 class Files(Protocol):
     """The files of a service."""
+
+    @property
+    def files(self) -> tuple[ServedFile, ...]:
+        """The files that should run."""
 
     async def reload(self, name: str | None = None) -> list[ServedFile]:
         """Load the file of a pipeline again, or all files."""
@@ -91,23 +95,36 @@ class Administration:
         return {"reloaded": [_file(file) for file in files]}
 
     async def _jobs(self, _arguments: Mapping[str, str]) -> Answer:
-        """A coroutine, as every answer is."""
-        return {"jobs": self._scheduler.report(self._host.now_us())}
+        now_us = self._host.now_us()
+        found = self._scheduler.report(now_us)
+        for file in self._files.files:
+            if file.runner is not None and file.runner.jobs is not None:
+                found += await file.runner.jobs.report(now_us)
+        return {"jobs": found}
 
     async def _job_pause(self, arguments: Mapping[str, str]) -> Answer:
-        """A coroutine, as every answer is."""
-        self._scheduler.pause(_name(arguments))
-        return {"paused": _name(arguments)}
+        name = _name(arguments)
+        jobs = self._jobs_elsewhere(name)
+        if jobs is None:
+            self._scheduler.pause(name)
+        else:
+            await jobs.pause(name)
+        return {"paused": name}
 
     async def _job_resume(self, arguments: Mapping[str, str]) -> Answer:
-        """A coroutine, as every answer is."""
-        self._scheduler.resume(_name(arguments))
-        return {"resumed": _name(arguments)}
+        name = _name(arguments)
+        jobs = self._jobs_elsewhere(name)
+        if jobs is None:
+            self._scheduler.resume(name)
+        else:
+            await jobs.resume(name)
+        return {"resumed": name}
 
     async def _job_run(self, arguments: Mapping[str, str]) -> Answer:
-        """A coroutine, as every answer is."""
         name = _name(arguments)
-        if not self._scheduler.run_now(name):
+        jobs = self._jobs_elsewhere(name)
+        has_started = self._scheduler.run_now(name) if jobs is None else await jobs.run_now(name)
+        if not has_started:
             raise _AdminError("conflict", f"{name}: its last run has not ended, and runs may not overlap")
         return {"started": name}
 
@@ -128,6 +145,14 @@ class Administration:
     async def _tasks(self, _arguments: Mapping[str, str]) -> Answer:
         """A coroutine, as every answer is."""
         return inspected()
+
+    def _jobs_elsewhere(self, name: str) -> Jobs | None:
+        """The jobs of the process that `PIPELINE/HANDLER` is in; None if it is not a process of its own."""
+        pipeline = name.partition("/")[0]
+        for file in self._files.files:
+            if pipeline in file.names and file.runner is not None:
+                return file.runner.jobs
+        return None
 
     def _runner(self, name: str) -> Runner:
         file = self._files.file_of(name)

@@ -72,6 +72,10 @@ class InProcessRunner:
         """SHA-256 of the file and its helpers."""
         return self._loaded.digest
 
+    @property
+    def jobs(self) -> None:
+        """None: the service's scheduler has the jobs."""
+
     async def start(self) -> None:
         """Run all pipelines, or none if one of them does not start."""
         for pipeline in self._loaded.pipelines:

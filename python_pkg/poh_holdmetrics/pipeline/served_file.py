@@ -28,6 +28,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class Jobs(Protocol):
+    """The jobs of another process, as `AsyncScheduler` has those of this one."""
+
+    async def report(self, now_us: int) -> list[dict[str, object]]:
+        """The jobs as plain values."""
+
+    async def pause(self, name: str) -> None:
+        """Start no run of a job at its due times until it is resumed."""
+
+    async def resume(self, name: str) -> None:
+        """Run a paused job again."""
+
+    async def run_now(self, name: str) -> bool:
+        """Start a run of a job at once; False if its last one has not ended."""
+
+
 class Runner(Protocol):
     """One generation of a file: loaded and checked, and started later."""
 
@@ -38,6 +54,10 @@ class Runner(Protocol):
     @property
     def digest(self) -> str:
         """SHA-256 of the file and its helpers."""
+
+    @property
+    def jobs(self) -> Jobs | None:
+        """The jobs of a process of its own; None if the service's scheduler has them."""
 
     async def start(self) -> None:
         """Run the pipelines from where they have committed; can be repeated after `stop`."""

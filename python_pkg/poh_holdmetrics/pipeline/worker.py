@@ -75,6 +75,14 @@ class Worker:
                 value = {sink: asdict(each) for sink, each in replayed.items()}
             case "enable":
                 await self._loaded().enable(arguments["pipeline"])
+            case "jobs":
+                value = self._scheduler.report(int(arguments["now_us"]))
+            case "job_pause":
+                self._scheduler.pause(arguments["name"])
+            case "job_resume":
+                self._scheduler.resume(arguments["name"])
+            case "job_run":
+                value = self._scheduler.run_now(arguments["name"])
             case _:
                 raise InputError("method", f"unknown request {excerpt(method)}")
         if self._notes is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,40 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Asks the process: method and arguments.
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+
 #: A process that has run for so long is not one that dies at once.
 _STEADY_SECONDS = 60.0
 #: How much longer than the drain stopping may take.
 _STOP_SECONDS = 2.0
+
+
+class WorkerJobs:
+    """The jobs of a worker process. `Jobs` of `served_file`."""
+
+    def __init__(self, ask: Ask) -> None:
+        """`ask` sends a request to the process."""
+        self._ask = ask
+
+    async def report(self, now_us: int) -> list[dict[str, object]]:
+        """The jobs as plain values; none if the process is being started again."""
+        try:
+            return list(await self._ask("jobs", {"now_us": now_us}))
+        except WorkerFailed:
+            return []
+
+    async def pause(self, name: str) -> None:
+        """Start no run of a job at its due times until it is resumed."""
+        await self._ask("job_pause", {"name": name})
+
+    async def resume(self, name: str) -> None:
+        """Run a paused job again from its next due time on."""
+        await self._ask("job_resume", {"name": name})
+
+    async def run_now(self, name: str) -> bool:
+        """Start a run of a job at once; False if its last one has not ended."""
+        return bool(await self._ask("job_run", {"name": name}))
 
 
 class WorkerRunner:
@@ -58,6 +88,7 @@ class WorkerRunner:
         self._keeper: asyncio.Task[None] | None = None
         self._names: tuple[str, ...] = ()
         self._digest = ""
+        self._jobs = WorkerJobs(self._request)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,6 +99,11 @@ class WorkerRunner:
     def digest(self) -> str:
         """SHA-256 of the file and its helpers."""
         return self._digest
+
+    @property
+    def jobs(self) -> WorkerJobs:
+        """The jobs of the process."""
+        return self._jobs
 
     @property
     def pid(self) -> int | None:

@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -66,6 +67,10 @@ class Called:
 _DONE = Called(Outcome.DONE)
 
 
+#: What most calls come to.
+_DONE = Called(Outcome.DONE)
+
+
 class NonsenseReturned(TypeError):  # noqa: N818 - named by what happened
     """A handler returned something that means that its code never ran."""
 
@@ -108,6 +113,7 @@ class HandlerCalls:
         self._running = 0
         self._is_disabled = False
         self._waiting = 0
+        self._is_among_many = False
         self._stuck_at = ""
         self._was_interrupted = False
         self._lost: threading.Event | None = None
@@ -136,6 +142,16 @@ class HandlerCalls:
         """Wait before the attempt after this one, if the breaker does not make it wait anyway."""
         if not self._breaker.open_until:
             await self._sleep(self._retry_backoff.seconds(attempt))
+
+    @contextmanager
+    def many(self) -> Iterator[None]:
+        """Look for what calls leave behind only once, after many of them."""
+        self._is_among_many = True
+        try:
+            yield
+        finally:
+            self._is_among_many = False
+            self._look_for_strays()
 
     async def call(self, *arguments: object, events: int = 1) -> Called:
         """Call the handler once, or again with back-off if its failures are retried.
@@ -231,11 +247,11 @@ class HandlerCalls:
                 return _DONE
             if self.handler.kind in _RETURN_NOTHING:
                 self._note_return(value)
-            return Called(Outcome.DONE, value)
+            return _DONE if value is None else Called(Outcome.DONE, value)
         finally:
             self._was_interrupted = False
             self._running -= 1
-            if not self._running:
+            if not self._running and not self._is_among_many:
                 self._look_for_strays()
 
     async def _invoke(self, arguments: tuple[object, ...]) -> Any:

@@ -78,16 +78,17 @@ class EventFollower(Follower):
         skipped = 0
         context.drop()
         turn_began = perf_counter()
-        for number, event in enumerate(batch.events(), start=1):
-            called = await call(event, context)
-            if called.outcome is not Outcome.DONE:
-                context.drop()
-                if called.outcome is Outcome.DISABLED:
-                    return skipped + len(batch) - number + 1
-                skipped += 1
-            elif context.outbox or state.is_changed:
-                running.ended(Outcome.DONE)
-            if not number % _CALLS_UNLOOKED and perf_counter() - turn_began > _TURN_SECONDS:
-                await asyncio.sleep(0)
-                turn_began = perf_counter()
+        with running.calls.many():
+            for number, event in enumerate(batch.events(), start=1):
+                called = await call(event, context)
+                if called.outcome is not Outcome.DONE:
+                    context.drop()
+                    if called.outcome is Outcome.DISABLED:
+                        return skipped + len(batch) - number + 1
+                    skipped += 1
+                elif context.outbox or state.is_changed:
+                    running.ended(Outcome.DONE)
+                if not number % _CALLS_UNLOOKED and perf_counter() - turn_began > _TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    turn_began = perf_counter()
         return skipped

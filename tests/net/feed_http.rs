@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
 use poh_holdmetrics_rust::config::Limits;
 use poh_holdmetrics_rust::engine::{Start, WhenFull};
 use poh_holdmetrics_rust::net::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{HttpAnswer, Service, line, within};
+use crate::support::{HttpAnswer, Service, line, send, within};
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -157,6 +159,13 @@ async fn facts_are_sent_whole_and_then_events_follow() {
         let (lines, last) = read(&answer);
         assert_eq!((numbers(&lines), last), (vec![4, 4, 4], 4), "{query}");
     }
+    let compressed = service
+        .request("GET", "/feed?from=beginning")
+        .header("accept-encoding", "zstd");
+    let answer = send(compressed.body(Full::<Bytes>::default()).unwrap()).await;
+    assert_eq!(answer.header("content-encoding"), "zstd");
+    let plain = zstd::decode_all(&*answer.body).expect("it is whole");
+    assert_eq!(plain.iter().filter(|byte| **byte == b'\n').count(), 3);
     // Without an acknowledgement they come again; events that come meanwhile do not prevent one.
     store(&service, &["d"]).await;
     let answer = service.get("/feed?consumer=c&holder=d").await;

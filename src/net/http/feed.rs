@@ -11,7 +11,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream::unfold;
+use futures_util::stream::{StreamExt as _, unfold};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -198,15 +198,15 @@ fn facts(
             };
             match next {
                 None => Some((
-                    Err(io::ErrorKind::ConnectionAborted.into()),
+                    Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
                     (consumer, None, stop),
                 )),
                 next => Some((Ok(Bytes::from(chunk)), (consumer, next, stop))),
             }
         }
     });
-    let chunks: futures_util::stream::BoxStream<'static, io::Result<Bytes>> = Box::pin(chunks);
-    lines(Body::from_stream(chunks), number, newest, true)
+    // Compression asks again after the end.
+    lines(Body::from_stream(chunks.fuse()), number, newest, true)
 }
 
 fn lines(body: Body, last: u64, newest: u64, is_from_facts: bool) -> Response {

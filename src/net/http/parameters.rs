@@ -178,7 +178,7 @@ pub(super) struct FeedParameters {
     pub(super) limit: Option<Limit>,
     /// How long to wait for an event if there is none, such as `30s`, at most the time limit of requests; 0 if
     /// absent.
-    #[param(value_type = Option<String>, min_length = 1, example = "30s")]
+    #[param(value_type = Option<String>, min_length = 1, example = "250ms")]
     pub(super) wait: Option<Wait>,
 }
 

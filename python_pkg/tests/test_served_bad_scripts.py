@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import textwrap
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from poh_holdmetrics import native
+from served import AT_ONCE, Service, serving
 
 pytestmark = [
     pytest.mark.skipif(not native.inside_host(), reason="needs to run inside main_holdmetrics"),
     pytest.mark.skipif(os.name == "nt", reason="needs Unix"),
 ]
 
-#: The events of a case, and how many are sent at once.
+#: The events of a case.
 EVENTS = 300
-AT_ONCE = 10
 
 HEALTHY = '''
 import pathlib
@@ -62,94 +57,16 @@ BAD = """
 """
 
 
-class Service:
-    """A running service, by its HTTP address."""
-
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
-        self.folder = folder
-        self.process = process
-        self.slowest_seconds = 0.0
-        self._log = folder / "log"
-        self.address = ""
-
-    def log(self) -> str:
-        return self._log.read_text("utf-8", errors="replace")
-
-    def wait_for_start(self) -> None:
-        ends = time.monotonic() + 30
-        while "http=" not in self.log():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < ends, self.log()
-            time.sleep(0.02)
-        self.address = "http://" + self.log().partition("http=")[2].split()[0]
-
-    def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(self.address + path, timeout=10) as answer:  # noqa: S310 - our own address
-            return json.load(answer)
-
-    def send(self, first: int) -> None:
-        """Send some events and time the acknowledgement."""
-        events = [
-            {"token_id": "punk/1", "holder_id": "ada", "start": 1000, "event_id": f"event {number}"}
-            for number in range(first, first + AT_ONCE)
-        ]
-        request = urllib.request.Request(  # noqa: S310
-            self.address + "/hold", json.dumps(events).encode(), {"content-type": "application/json"}
-        )
-        began = time.monotonic()
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            acknowledged = json.load(answer)
-        self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
-        assert not acknowledged.get("rejected"), acknowledged
-
-    def archived(self, name: str) -> set[str]:
-        path = self.folder / f"{name}.archived"
-        return set(path.read_text("utf-8").splitlines()) if path.exists() else set()
-
-    def handler(self, pipeline: str, handler: str) -> dict[str, Any]:
-        """What operators see of a handler."""
-        for each in self.ask("/admin/pipelines")["pipelines"]:
-            for found in each["handlers"]:
-                if (each["name"], found["name"]) == (pipeline, handler):
-                    return dict(found)
-        return {}
-
-    def until(self, is_so: Callable[[], bool], seconds: float = 20) -> None:
-        ends = time.monotonic() + seconds
-        while not is_so():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < ends, (self.ask("/admin/pipelines"), self.log()[-5000:])
-            time.sleep(0.05)
-
-
 @contextmanager
-def serving(folder: Path, culprit: str, **environment: str) -> Iterator[Service]:
+def beside_a_good_one(folder: Path, culprit: str, **environment: str) -> Iterator[Service]:
     """A service with a good pipeline and a bad one."""
-    (folder / "healthy.py").write_text(HEALTHY.format(name="healthy", isolation="none"), "utf-8")
-    (folder / "culprit.py").write_text(culprit, "utf-8")
+    files = [folder / "culprit.py", folder / "healthy.py"]
+    files[0].write_text(culprit, "utf-8")
+    files[1].write_text(HEALTHY.format(name="healthy", isolation="none"), "utf-8")
     limits = {"SOFT_LIMIT": "300ms", "HARD_LIMIT": "300ms", "FATAL_LIMIT": "0s", "MEMORY_MAX": "256MiB"}
     variables = {f"HOLDMETRICS_PIPELINES_{name}": text for name, text in {**limits, **environment}.items()}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "serve", "--data-dir", str(folder / "data")),
-                *("--pipeline", str(folder / "culprit.py"), "--pipeline", str(folder / "healthy.py")),
-                *("--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **variables},
-        )
-    service = Service(folder, process)
-    try:
-        service.wait_for_start()
+    with serving(folder, files, variables) as service:
         yield service
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0, service.log()
-    finally:
-        process.kill()
-        process.wait()
 
 
 def source(body: str, *, isolation: str = "none", is_async: bool = False) -> str:
@@ -160,7 +77,7 @@ def source(body: str, *, isolation: str = "none", is_async: bool = False) -> str
 
 
 def run_case(folder: Path, culprit: str, is_named: Callable[[Service], bool]) -> Service:
-    with serving(folder, culprit) as service:
+    with beside_a_good_one(folder, culprit) as service:
         for first in range(0, EVENTS, AT_ONCE):
             service.send(first)
             time.sleep(0.02)
@@ -250,7 +167,7 @@ def test_a_task_left_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["def broken(:\n", "import no_such_module\n"])
 def test_a_file_that_does_not_load(text: str, tmp_path: Path) -> None:
-    with serving(tmp_path, text) as service:
+    with beside_a_good_one(tmp_path, text) as service:
         service.send(0)
         service.until(lambda: len(service.archived("healthy")) == AT_ONCE)
         states = {each["name"]: each["state"] for each in service.ask("/admin/pipelines")["pipelines"]}

@@ -1,0 +1,116 @@
+"""A service in a process of its own, for tests inside the binary, which `sys.executable` is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+#: Events that are sent at once.
+AT_ONCE = 10
+
+
+class Service:
+    """A running service, by its HTTP address."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        self.folder = folder
+        self.process = process
+        self.slowest_seconds = 0.0
+        self._log = folder / "log"
+        self.address = ""
+
+    def log(self) -> str:
+        return self._log.read_text("utf-8", errors="replace")
+
+    def wait_for_start(self) -> None:
+        ends = time.monotonic() + 30
+        while "http=" not in self.log():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < ends, self.log()
+            time.sleep(0.02)
+        self.address = "http://" + self.log().partition("http=")[2].split()[0]
+
+    def ask(self, path: str) -> Any:
+        with urllib.request.urlopen(self.address + path, timeout=10) as answer:  # noqa: S310 - our own address
+            return json.load(answer)
+
+    def order(self, path: str) -> tuple[int, Any]:
+        """The status and the answer of a POST without a body."""
+        request = urllib.request.Request(self.address + path, b"")  # noqa: S310 - our own address
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def send(self, first: int) -> None:
+        """Send some events and time the acknowledgement."""
+        events = [
+            {"token_id": "punk/1", "holder_id": "ada", "start": 1000, "event_id": f"event {number}"}
+            for number in range(first, first + AT_ONCE)
+        ]
+        request = urllib.request.Request(  # noqa: S310
+            self.address + "/hold", json.dumps(events).encode(), {"content-type": "application/json"}
+        )
+        began = time.monotonic()
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            acknowledged = json.load(answer)
+        self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
+        assert not acknowledged.get("rejected"), acknowledged
+
+    def archived(self, name: str) -> set[str]:
+        path = self.folder / f"{name}.archived"
+        return set(path.read_text("utf-8").splitlines()) if path.exists() else set()
+
+    def handler(self, pipeline: str, handler: str) -> dict[str, Any]:
+        """What operators see of a handler."""
+        for each in self.ask("/admin/pipelines")["pipelines"]:
+            for found in each["handlers"]:
+                if (each["name"], found["name"]) == (pipeline, handler):
+                    return dict(found)
+        return {}
+
+    def until(self, is_so: Callable[[], bool], seconds: float = 20) -> None:
+        ends = time.monotonic() + seconds
+        while not is_so():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < ends, (self.ask("/admin/pipelines"), self.log()[-5000:])
+            time.sleep(0.05)
+
+
+@contextmanager
+def serving(
+    folder: Path, files: Sequence[Path], environment: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """A service with the pipelines of some files; its own files are in `folder`."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "serve", "--data-dir", str(folder / "data")),
+                *(word for file in files for word in ("--pipeline", str(file))),
+                *("--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **(environment or {})},
+        )
+    service = Service(folder, process)
+    try:
+        service.wait_for_start()
+        yield service
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0, service.log()
+    finally:
+        process.kill()
+        process.wait()

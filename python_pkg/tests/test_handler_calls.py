@@ -493,6 +493,37 @@ def test_a_source_is_read_item_by_item_until_it_fails(guard: Guard, blocking: bo
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("way", ["def", "blocking", "async def"])
+def test_a_source_that_is_not_read_to_its_end_cleans_up(guard: Guard, way: str) -> None:
+    cleaned = []
+
+    def listing() -> Iterator[int]:
+        try:
+            yield from range(10)
+        finally:
+            cleaned.append(threading.current_thread().name)
+
+    async def listing_later() -> AsyncIterator[int]:
+        try:
+            for each in range(10):
+                yield each
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append("here")
+
+    async def run() -> None:
+        function = listing_later if way == "async def" else listing
+        calls, meter = calls_of(guard, handler(function, "source", blocking=way == "blocking"))
+        items = calls.items()
+        assert await anext(items) == 0
+        await items.aclose()  # type: ignore[attr-defined]
+        assert len(cleaned) == 1
+        assert not meter.tracebacks
+
+    asyncio.run(run())
+    assert (way == "blocking") == cleaned[0].startswith("py-work")
+
+
 def test_an_asynchronous_source_is_read_to_its_end(guard: Guard) -> None:
     async def listing() -> AsyncIterator[int]:
         for each in range(3):

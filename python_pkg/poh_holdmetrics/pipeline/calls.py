@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -192,14 +192,17 @@ class HandlerCalls:
             await self._waited()
         called = await self._once(partial(self._opened, arguments), 0)
         produced = called.value
-        while called.outcome is Outcome.DONE:
-            called = await self._once(partial(self._next, produced), 1)
-            if called.value is _END:
-                yield Called(Outcome.DONE)
-                return
-            if called.outcome is Outcome.DONE:
-                yield called.value
-        yield called
+        try:
+            while called.outcome is Outcome.DONE:
+                called = await self._once(partial(self._next, produced), 1)
+                if called.value is _END:
+                    yield _DONE
+                    return
+                if called.outcome is Outcome.DONE:
+                    yield called.value
+            yield called
+        finally:
+            await self._closed(produced)
 
     async def close(self) -> None:
         """Unload the handler: cancel the tasks that it has left behind, and say which of them go on."""
@@ -307,6 +310,21 @@ class HandlerCalls:
         if options.blocking:
             return await self._in_thread(next, (produced, _END))
         return self._limits.run(self, options.timeout_seconds, next, produced, _END)
+
+    async def _closed(self, produced: object) -> None:
+        """Let a generator that is not read to its end clean up, in this task and within the limits."""
+        if inspect.isasyncgen(produced) and produced.ag_frame is not None:
+            closing = _awaited(produced.aclose())
+            await self._once(
+                partial(self._limits.drive, self, closing, self.handler.options.timeout_seconds), 0
+            )
+        elif inspect.isgenerator(produced) and produced.gi_frame is not None:
+            close = partial(self._in_thread, produced.close, ()) if self.handler.options.blocking else None
+            await self._once(close or partial(self._close_here, produced), 0)
+
+    async def _close_here(self, produced: Generator[Any, Any, Any]) -> None:
+        """A coroutine, as `_once` asks, although it never waits."""
+        self._limits.run(self, self.handler.options.timeout_seconds, produced.close)
 
     def _failed(self, error: BaseException) -> Called:
         if isinstance(error, HardLimitExceeded | SoftLimitExceeded | StuckCall):

@@ -109,7 +109,7 @@ def test_check_prints_each_defect_with_its_cure(capsys: pytest.CaptureFixture[st
     code, out, _ = run(capsys, "check", "tiers.py", "bad.py")
     assert code == 1
     lines = out.splitlines()
-    assert lines[0].startswith(f"{Path('bad.py').absolute()}: line 15: option: every: expected a duration")
+    assert lines[0].startswith("bad.py: line 15: option: every: expected a duration")
     assert lines[-1] == "2 files: 2 defects"
     code, out, _ = run(capsys, "check", "bad.py", "--json")
     assert code == 1
@@ -126,6 +126,8 @@ def test_check_prints_each_defect_with_its_cure(capsys: pytest.CaptureFixture[st
         (["check", "."], "x"),
         (["check", "events.jsonl"], "events.jsonl: not a pipeline; write FILE.py"),
         (["check", "tiers.py", "--pipeline-arg", "word=a"], "--pipeline-arg: 'word=a' is not NAME.KEY=VALUE"),
+        (["check", "tiers.py", "--pipeline-arg", "tierz.word=a"], "did you mean tiers?"),
+        (["test", "tiers.py", "--events", "events.jsonl", "--pipeline-arg", "x.y=a"], "known are tiers"),
         (["test", "tiers.py"], "--events: missing"),
         (["test", "tiers.py", "--events", "none.jsonl"], "none.jsonl: No such file"),
         (["test", "none.py", "--events", "events.jsonl"], "none.py: No such file"),
@@ -349,6 +351,7 @@ def test_reload_and_replay_say_what_the_service_answers(capsys: pytest.CaptureFi
             "POST /admin/pipelines/reload": (200, reloaded),
             "POST /admin/pipelines/reload?name=a+b": (409, broken),
             "POST /admin/pipelines/a%2Fb/replay?handler=archive": (200, replayed),
+            "POST /admin/pipelines/a%2Fb/enable": (200, {"enabled": "a/b"}),
             "POST /admin/pipelines/x/replay": (200, b"<html>"),
             "POST /admin/pipelines/y/replay": (502, b"<html>"),
         }
@@ -360,6 +363,7 @@ def test_reload_and_replay_say_what_the_service_answers(capsys: pytest.CaptureFi
         assert error == f"Traceback\n  x = =\nerror: {server.url}: {broken['detail']}\n"
         code, out, _ = run(capsys, "replay", "a/b", "archive", *url)
         assert (code, out.splitlines()[1].split()) == (0, ["archive", "1,500", "1", "OSError:", "down"])
+        assert run(capsys, "enable", "a/b", *url)[:2] == (0, "enabled a/b\n")
         assert "the answer is not JSON" in run(capsys, "replay", "x", *url)[2]
         assert "502 Bad Gateway" in run(capsys, "replay", "y", *url)[2]
         assert "no such route" in run(capsys, "replay", "z", *url)[2]
@@ -368,7 +372,7 @@ def test_reload_and_replay_say_what_the_service_answers(capsys: pytest.CaptureFi
     assert "cannot be reached (" in error
 
 
-@pytest.mark.parametrize("word", ["", "new", "check", "test", "list", "reload", "replay"])
+@pytest.mark.parametrize("word", ["", "new", "check", "test", "list", "reload", "replay", "enable"])
 def test_help_teaches(capsys: pytest.CaptureFixture[str], word: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["pipeline", *([word] if word else []), "--help"])

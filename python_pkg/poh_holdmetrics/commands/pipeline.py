@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from poh_holdmetrics.commands.parser import program
 from poh_holdmetrics.commands.pipeline_check import add_check
 from poh_holdmetrics.commands.pipeline_new import add_new
-from poh_holdmetrics.commands.pipeline_service import add_list, add_reload, add_replay
+from poh_holdmetrics.commands.pipeline_service import add_enable, add_list, add_reload, add_replay
 from poh_holdmetrics.commands.pipeline_test import add_test
 
 if TYPE_CHECKING:
@@ -40,5 +40,5 @@ def add_pipeline(commands: Commands) -> None:
         epilog=_EPILOG,
     )
     words = pipeline.add_subparsers(dest="word", required=True, metavar="COMMAND")
-    for add in (add_new, add_check, add_test, add_list, add_reload, add_replay):
+    for add in (add_new, add_check, add_test, add_list, add_reload, add_replay, add_enable):
         add(words)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poh_holdmetrics.commands.parser import EXIT_FAILED
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline.checks import defects
+from poh_holdmetrics.pipeline.declarations import declarations
+from poh_holdmetrics.pipeline.sources import read_text
 from poh_holdmetrics.pipeline.specs import Spec, specs_from_text
 
 if TYPE_CHECKING:
@@ -78,15 +83,42 @@ def specs_from_words(files: Sequence[str]) -> list[Spec]:
     return specs
 
 
+def check_names(given: Mapping[str, object], specs: Sequence[Spec]) -> None:
+    """Raise `InputError` if an argument is given to a pipeline that none of the files declares."""
+    declared: list[str] = []
+    for spec in specs:
+        try:
+            found = [each.name for each in declarations(read_text(spec.file))]
+        except (OSError, SyntaxError):
+            return  # loading it says what is wrong
+        if None in found:
+            return  # not every name is written as text
+        declared += [name for name in found if name is not None]
+    for name in given:
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(declared) or 'none'}"
+            raise InputError("--pipeline-arg", f"no pipeline is named {excerpt(name)}; {hint}")
+
+
+def _from_here(path: Path) -> Path:
+    """A path below the current folder as one would write it there."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
 def _run(arguments: argparse.Namespace) -> int:
     given = arguments_of_pipelines(arguments.pipeline_arg)
     specs = specs_from_words(arguments.files)
+    check_names(given, specs)
     found = [defect for spec in specs for defect in defects(spec, given)]
     if arguments.json:
         print(json.dumps([defect.as_json() for defect in found], ensure_ascii=False, indent=1))
     else:
         for defect in found:
-            print(defect)
+            print(replace(defect, file=_from_here(defect.file)))
         count = len(found)
         files = "1 file" if len(specs) == 1 else f"{len(specs)} files"
         print(f"{files}: {'no defect' if not count else f'{count} defect' + 's' * (count > 1)}")

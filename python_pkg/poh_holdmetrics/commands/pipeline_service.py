@@ -1,4 +1,4 @@
-"""`pipeline list|reload|replay`: asks a running service about its pipelines, over HTTP.
+"""`pipeline list|reload|replay|enable`: asks a running service about its pipelines, over HTTP.
 
 What the service answers is printed as a table or as JSON; nothing is known here of how pipelines run.
 """
@@ -65,6 +65,20 @@ def add_replay(words: Commands) -> None:
     parser.set_defaults(run=_replay)
 
 
+def add_enable(words: Commands) -> None:
+    """Add the command."""
+    parser = words.add_parser(
+        "enable",
+        help="call disabled handlers again, or run a quarantined pipeline",
+        description="Call the handlers of a pipeline again that an error has disabled. A pipeline that has\n"
+        "blocked the service until it was ended is not executed any more; this runs it again.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("name", metavar="NAME", help="pipeline")
+    _add_service(parser)
+    parser.set_defaults(run=_enable)
+
+
 def _add_service(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", default=_URL, metavar="URL", help=f"HTTP address of the service [default: {_URL}]"
@@ -96,6 +110,11 @@ def _replay(arguments: argparse.Namespace) -> int:
     query = f"?{urlencode({'handler': arguments.handler})}" if arguments.handler else ""
     path = f"/admin/pipelines/{quote(arguments.name, safe='')}/replay{query}"
     return _asked(arguments, "POST", path, _replayed)
+
+
+def _enable(arguments: argparse.Namespace) -> int:
+    path = f"/admin/pipelines/{quote(arguments.name, safe='')}/enable"
+    return _asked(arguments, "POST", path, lambda answer: f"enabled {answer['enabled']}")
 
 
 def _asked(

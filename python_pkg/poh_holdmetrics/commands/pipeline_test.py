@@ -12,6 +12,7 @@ from poh_holdmetrics.commands.parser import EXIT_FAILED
 from poh_holdmetrics.commands.pipeline_check import (
     add_arguments_of_pipelines,
     arguments_of_pipelines,
+    check_names,
     specs_from_words,
 )
 from poh_holdmetrics.durations import us_from_duration
@@ -99,13 +100,15 @@ def _run(arguments: argparse.Namespace) -> int:
         calls_sinks=not arguments.dry_run,
         reads_sources=arguments.read_sources,
     )
+    given = arguments_of_pipelines(arguments.pipeline_arg)
+    check_names(given, specs)
     records = None
     if arguments.events is not None:
         records = records_from_file(arguments.events, arguments.input_format)
     reports: list[OfflineReport] = []
     results: list[CaseResult] = []
     for spec in specs:
-        loaded = load(spec, arguments_of_pipelines(arguments.pipeline_arg))
+        loaded = load(spec, given)
         if records is not None:
             reports += [try_pipeline(each, loaded.digest, records, options) for each in loaded.pipelines]
         results += _run_cases(spec, loaded)

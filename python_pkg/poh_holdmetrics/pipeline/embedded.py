@@ -101,6 +101,10 @@ class EmbeddedLoop:
     async def _start(self, service: Service) -> None:
         try:
             await service.start()
+            for name in arguments_by_pipeline(json.loads(self._bridge.settings)["arguments"]):
+                if name not in service.names:
+                    message = "No pipeline is named %s, which has arguments in the settings; known are %s."
+                    _log.warning(message, name, ", ".join(service.names) or "none")
         except Exception:  # noqa: BLE001 - a pipeline must not end the others
             _log.exception("The pipelines could not be started.")
         finally:

@@ -73,6 +73,11 @@ class Service:
         """The files that should run."""
         return tuple(self._files.values())
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The pipelines of all files, those that do not run included."""
+        return tuple(self._names)
+
     async def start(self) -> None:
         """Start the pipelines of all files, in their order; a file that does not load is logged."""
         self._add_new_files()

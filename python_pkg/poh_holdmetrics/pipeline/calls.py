@@ -68,9 +68,6 @@ _DONE = Called(Outcome.DONE)
 
 
 #: What most calls come to.
-_DONE = Called(Outcome.DONE)
-
-
 class NonsenseReturned(TypeError):  # noqa: N818 - named by what happened
     """A handler returned something that means that its code never ran."""
 
@@ -250,7 +247,7 @@ class HandlerCalls:
                 return _DONE
             if self.handler.kind in _RETURN_NOTHING:
                 self._note_return(value)
-            return _DONE if value is None else Called(Outcome.DONE, value)
+            return Called(Outcome.DONE, value)
         finally:
             self._was_interrupted = False
             self._running -= 1

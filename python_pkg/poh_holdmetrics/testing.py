@@ -11,6 +11,7 @@ gives the same result. Expected results beside a pipeline's file are in `pipelin
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
@@ -87,6 +88,10 @@ class PipelineHarness:
         """What the handlers emitted and the sources brought in, as it was recorded."""
         self.log: list[str] = []
         """What the handlers logged, such as `INFO greet: new holder ann`."""
+        if asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public function raises instead
+            raise RuntimeError(
+                "PipelineHarness runs a loop of its own; use it in a test that is not a coroutine"
+            )
         self._watched = _Watched(pipeline, {}, with_defaults(pipeline, arguments or {}))
         self._pipeline = pipeline
         self._began_us = us_from_argument("now", now)

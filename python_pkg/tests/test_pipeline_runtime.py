@@ -420,6 +420,36 @@ def test_a_blocking_handler_runs_in_a_thread_and_the_harness_waits_for_it() -> N
         assert harness.state == {"stored": 2}
 
 
+def test_blocking_handlers_ask_while_others_record() -> None:
+    pipeline = Pipeline("tiers")
+
+    @pipeline.sink("slow", batch=1, blocking=True)
+    def slow(batch: Batch, ctx: Context) -> None:
+        del batch
+        for _ in range(20):
+            ctx.metrics.gauge("holders", len(ctx.snapshot()))
+            ctx.metrics.counter("asked")
+            assert ctx.holder("h0") is not None
+
+    @pipeline.source()
+    async def many(ctx: Context, position: None) -> AsyncIterator[HoldEvent]:
+        del ctx, position
+        for number in range(40):
+            yield hold(f"h{number}")
+
+    with PipelineHarness(pipeline) as harness:
+        harness.advance("1s")
+        assert harness.metrics == {"holders": 40, "asked": 800}
+
+
+def test_a_harness_inside_of_a_loop_says_what_to_do() -> None:
+    async def scenario() -> None:
+        PipelineHarness(Pipeline("tiers"))
+
+    with pytest.raises(RuntimeError, match="use it in a test that is not a coroutine"):
+        asyncio.run(scenario())
+
+
 def test_a_source_goes_on_where_its_position_was_stored() -> None:
     pipeline = Pipeline("tiers")
     begun_at: list[int | None] = []

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from poh_holdmetrics import AsyncTracker, HoldEvent, HoldStat, Refused, Transfer
+from poh_holdmetrics import AsyncTracker, HoldEvent, HoldSnapshot, HoldStat, Refused, Transfer
 from poh_holdmetrics.pure.columns import ABSENT_US
+from poh_holdmetrics.validation import Record
 
 NOW = datetime(2025, 7, 21, tzinfo=UTC)
 NOW_MS = 1_753_056_000_000
@@ -241,3 +242,39 @@ def test_transfers_become_balances_and_deficits(source: str) -> None:
         assert snapshot.rows(n=1) == snapshot.rows(1)
 
     asyncio.run(scenario())
+
+
+def test_a_follower_is_told_of_every_recording_as_records(source: str) -> None:
+    del source
+    told: list[Record] = []
+
+    async def scenario() -> None:
+        tracker = AsyncTracker()
+        await tracker.record(hold("before", 0, 1))
+        tracker.follow(told.extend)
+        await tracker.record(hold("ada", 0, 1000))
+        move = {"token_id": "T", "from_id": "a", "to_id": "b", "at": 0, "amount": 1, "event_id": "1"}
+        await tracker.record_batch([Transfer.model_validate(move)])
+        times = array("q", [5, 6])
+        await tracker.record_columns(["T", "T"], ["x", "y"], times, array("q", [7, 8]))
+        with pytest.raises(ValueError, match="row 1: end"):
+            await tracker.record_columns(["T", "T"], ["x", "y"], times, array("q", [7, 1]))
+        tracker.unfollow(told.extend)
+        assert tracker.events == 6
+
+    asyncio.run(scenario())
+    assert [record.holder_id for record in told] == ["ada", "a", "b", "x", "y"]
+    assert (told[0].end_us, told[1].delta, told[3].start_us) == (1_000_000, -(10**18), 5)
+
+
+def test_a_native_snapshot_alone_is_read_as_arrow(source: str) -> None:
+    async def scenario() -> HoldSnapshot:
+        tracker = AsyncTracker()
+        await tracker.record(hold("ada", 0, 1000))
+        return await tracker.snapshot()
+
+    snapshot = asyncio.run(scenario())
+    assert hasattr(snapshot, "__arrow_c_stream__") == (source != "none")
+    if source != "none":
+        pyarrow = pytest.importorskip("pyarrow")
+        assert pyarrow.table(snapshot).column("holder_id").to_pylist() == ["ada"]

@@ -8,11 +8,13 @@ already holds counts in its answers, and is not delivered. For one event loop.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from poh_holdmetrics import instants, native
 from poh_holdmetrics.clock import Clock, LoopClock
@@ -31,6 +33,7 @@ _EVENT_BYTES = 100
 #: Batches kept for other consumers at the same place.
 _SHARED_BATCHES_MAX = 4
 
+_Answer = TypeVar("_Answer")
 MetricKey = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
@@ -183,6 +186,9 @@ class LocalHost:
         self._states: dict[str, dict[str, str]] = {}
         self._shared: dict[tuple[int, int], ColumnBatch] = {}
         self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread_id = 0
+        self._counting = threading.Lock()
         tracker.follow(self._recorded)
 
     @property
@@ -228,6 +234,7 @@ class LocalHost:
         A coroutine, as the port asks.
         """
         del when_full
+        self._loop, self._thread_id = asyncio.get_running_loop(), threading.get_ident()
         name = f"{pipeline}/{handler}"
         if name in self._open:
             raise InputError(name, "the consumer is open already; a name has one at a time")
@@ -286,7 +293,7 @@ class LocalHost:
 
     def snapshot(self, as_of_us: int, from_us: int | None, closed_only: bool) -> native.Snapshot:  # noqa: FBT001
         """The scores of all holders."""
-        return self._tracker.engine.snapshot(as_of_us, from_us, closed_only)
+        return self._ask(partial(self._tracker.engine.snapshot, as_of_us, from_us, closed_only))
 
     def leaderboard(
         self,
@@ -306,7 +313,7 @@ class LocalHost:
         closed_only: bool,  # noqa: FBT001
     ) -> native.Row | None:
         """One holder with its rank; None if it has no event."""
-        return self._tracker.engine.holder(holder_id, as_of_us, from_us, closed_only)
+        return self._ask(partial(self._tracker.engine.holder, holder_id, as_of_us, from_us, closed_only))
 
     def meter(self, pipeline: str, handler: str, kind: str) -> LocalMeter:
         """The meter of a handler; its counts go on if the pipeline is started again."""
@@ -331,12 +338,25 @@ class LocalHost:
     ) -> None:
         """Add to, set or observe a metric."""
         key = (pipeline, name, tuple(sorted(labels.items())))
-        if kind == "counter":
-            self.metrics[key] = self.metrics.get(key, 0.0) + value
-        elif kind == "gauge":
-            self.metrics[key] = value
-        else:
-            self.observations.setdefault(key, []).append(value)
+        with self._counting:
+            if kind == "counter":
+                self.metrics[key] = self.metrics.get(key, 0.0) + value
+            elif kind == "gauge":
+                self.metrics[key] = value
+            else:
+                self.observations.setdefault(key, []).append(value)
+
+    def _ask(self, query: Callable[[], _Answer]) -> _Answer:
+        """Ask the tracker on the thread of the loop: blocking handlers have others, and it has no lock."""
+        loop = self._loop
+        if loop is None or threading.get_ident() == self._thread_id:
+            return query()
+
+        async def ask() -> _Answer:
+            """A coroutine, as calls from another thread ask."""
+            return query()
+
+        return asyncio.run_coroutine_threadsafe(ask(), loop).result()
 
     def _recorded(self, records: tuple[Record, ...]) -> None:
         self._records += records

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::Service;
 use poh_holdmetrics_rust::net::pb::{HoldAck, HoldMsg};
 use prost_types::Timestamp;
+use serde_json::{Value, json};
 
 const SOURCE: &str = r#"
 import time
@@ -66,6 +67,14 @@ async fn broadcast(service: &Service, messages: Vec<HoldMsg>) -> Vec<HoldAck> {
         all.push(ack);
     }
     all
+}
+
+/// What operators see of the gate.
+async fn gate(service: &Service) -> Value {
+    let (status, page) = service.get("/admin/pipelines").await;
+    assert_eq!(status, 200, "{page}");
+    let report: Value = serde_json::from_str(&page).unwrap();
+    report["pipelines"][0]["gates"][0].clone()
 }
 
 fn reasons(acks: &[HoldAck]) -> Vec<(u64, &str)> {
@@ -128,6 +137,7 @@ async fn while_python_is_stuck_senders_are_answered_within_the_budget() {
         "before_accept: tiers/check: does not answer and is bypassed; send the event again later";
     let acks = broadcast(&service, vec![hold("T", "a"), hold("U", "a")]).await;
     assert_eq!(reasons(&acks), [(0, bypassed)], "U is not checked");
+    assert_eq!(gate(&service).await["is_bypassed"], true);
     // It is asked again when the back-off is over, and answers.
     let limit = Instant::now() + Duration::from_secs(30);
     loop {
@@ -138,6 +148,10 @@ async fn while_python_is_stuck_senders_are_answered_within_the_budget() {
         assert!(Instant::now() < limit, "{acks:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    let expected = json!({
+        "name": "check", "budget_seconds": 0.1, "on_timeout": "refuse", "is_bypassed": false
+    });
+    assert_eq!(gate(&service).await, expected);
 }
 
 #[tokio::test]

@@ -40,6 +40,11 @@ impl Breaker {
         }
     }
 
+    /// Whether the gate is bypassed.
+    pub(super) const fn is_open(&self) -> bool {
+        self.until.is_some()
+    }
+
     /// Whether to ask about the next batch.
     pub(super) fn ask(&mut self, now: Instant) -> Ask {
         match self.until {

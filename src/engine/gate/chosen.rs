@@ -2,12 +2,14 @@
 //!
 //! The gate counts them from 0; here is which events of the batch they are.
 
+use std::sync::Arc;
+
 use super::{GateOptions, NoAnswer, Verdict, Verdicts};
 use crate::core::{EventBatch, Glob, encoding};
 
 /// Some events of a batch.
 pub(super) struct Chosen {
-    pub(super) events: EventBatch,
+    pub(super) events: Arc<EventBatch>,
     /// The index of each in the batch; `None` if these are all.
     indices: Option<Vec<u32>>,
 }
@@ -17,7 +19,7 @@ impl Chosen {
     pub(super) fn new(batch: &EventBatch, gate: &GateOptions) -> Self {
         if gate.token.is_none() && gate.holder.is_none() {
             return Self {
-                events: batch.clone(),
+                events: Arc::new(batch.clone()),
                 indices: None,
             };
         }
@@ -33,7 +35,7 @@ impl Chosen {
             }
         }
         Self {
-            events,
+            events: Arc::new(events),
             indices: Some(indices),
         }
     }

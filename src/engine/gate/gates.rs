@@ -33,6 +33,15 @@ struct ActiveGate {
     metrics: GateMetrics,
 }
 
+/// What operators see of a gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateReport {
+    /// Whose it is, and its limits.
+    pub options: GateOptions,
+    /// Whether it is not asked, because it gave no answer several times in a row.
+    pub is_bypassed: bool,
+}
+
 /// Why a batch was not checked.
 enum Unchecked {
     TimedOut,
@@ -68,6 +77,17 @@ impl Gates {
         }));
         self.has_any.store(!all.is_empty(), Ordering::Release);
         *current = all.into();
+    }
+
+    /// All gates, in the order in which they are asked.
+    #[must_use]
+    pub fn reports(&self) -> Vec<GateReport> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let report = |active: &Arc<ActiveGate>| GateReport {
+            options: active.options.clone(),
+            is_bypassed: active.breaker().is_open(),
+        };
+        current.iter().map(report).collect()
     }
 
     /// Whether there is a gate.
@@ -150,7 +170,7 @@ impl ActiveGate {
             return Err(Unchecked::Bypassed);
         }
         let begun = Instant::now();
-        let answer = self.gate.check(Arc::new(chosen.events.clone()));
+        let answer = self.gate.check(Arc::clone(&chosen.events));
         let answer = tokio::time::timeout(self.options.budget, answer).await;
         self.metrics.seconds.observe(begun.elapsed().as_secs_f64());
         let why = match answer {

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use gates::Gates;
+pub use gates::{GateReport, Gates};
 pub use row_batch::{RefusedRow, RowBatch, RowId, SubmittedRows};
 
 use crate::core::{EventBatch, Glob};
@@ -59,6 +59,17 @@ pub enum OnTimeout {
     Accept,
     /// They are refused.
     Refuse,
+}
+
+impl OnTimeout {
+    /// The word that operators write.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refuse => "refuse",
+        }
+    }
 }
 
 /// Whose gate it is, which events it checks, and how long it may take.

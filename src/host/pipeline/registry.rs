@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::handler::HandlerRecord;
 use crate::engine::ConsumerReport;
+use crate::engine::gate::GateReport;
 use crate::telemetry::Metrics;
 
 /// States in which Python executes the file of a pipeline.
@@ -116,7 +117,7 @@ impl Registry {
     }
 
     /// All pipelines by name, each with its handlers and its consumers of the feed.
-    pub(super) fn report(&self, consumers: &[ConsumerReport]) -> Vec<Value> {
+    pub(super) fn report(&self, consumers: &[ConsumerReport], gates: &[GateReport]) -> Vec<Value> {
         let mut names: Vec<String> = self
             .pipelines
             .iter()
@@ -134,6 +135,7 @@ impl Registry {
                 "digest": pipeline.digest,
                 "handlers": self.handlers_of(name),
                 "consumers": consumers_of(name, consumers),
+                "gates": gates_of(name, gates),
             }))
         };
         names.iter().filter_map(one).collect()
@@ -149,6 +151,22 @@ impl Registry {
         handlers.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         handlers.iter().map(|handler| handler.report()).collect()
     }
+}
+
+/// The `before_accept` handlers that the engine asks.
+fn gates_of(pipeline: &str, gates: &[GateReport]) -> Vec<Value> {
+    let own = gates
+        .iter()
+        .filter(|gate| gate.options.pipeline == pipeline);
+    let report = own.map(|gate| {
+        json!({
+            "name": gate.options.handler,
+            "budget_seconds": gate.options.budget.as_secs_f64(),
+            "on_timeout": gate.options.on_timeout.name(),
+            "is_bypassed": gate.is_bypassed,
+        })
+    });
+    report.collect()
 }
 
 /// The consumers of a pipeline: their names begin with its own.
@@ -218,7 +236,10 @@ mod tests {
         registry.set_pipeline("tiers", loaded("running"));
         registry.handler("tiers", "follow", "on_batch").begin();
         registry.set_pipeline("tiers", loaded(REMOVED));
-        assert_eq!((registry.report(&[]).len(), registry.culprit()), (0, None));
+        assert_eq!(
+            (registry.report(&[], &[]).len(), registry.culprit()),
+            (0, None)
+        );
     }
 
     #[test]
@@ -234,7 +255,7 @@ mod tests {
         handler.set_state("backing_off", "2 s");
         let again = registry.handler("tiers", "follow", "on_batch");
         assert!(Arc::ptr_eq(&handler, &again));
-        let report = &registry.report(&[])[0];
+        let report = &registry.report(&[], &[])[0];
         assert_eq!(report["generation"], 1);
         let handler = &report["handlers"][0];
         for (field, value) in [

@@ -86,6 +86,7 @@ impl PipelineHost {
     #[must_use]
     pub(crate) fn report(&self) -> Value {
         let consumers = self.context.engine.feed().consumers();
+        let gates = self.context.engine.gates().reports();
         let stuck = self.stuck();
         let state = match (self.thread.ended(), &stuck) {
             (Some(_), _) => "ended",
@@ -103,7 +104,7 @@ impl PipelineHost {
             })
         });
         json!({
-            "pipelines": self.context.registry.report(&consumers),
+            "pipelines": self.context.registry.report(&consumers, &gates),
             "quarantined": self.quarantine.all(),
             "python": {
                 "state": state,

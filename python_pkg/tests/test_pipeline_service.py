@@ -342,8 +342,17 @@ def test_a_quarantined_file_is_not_executed_until_it_is_enabled(tmp_path: Path) 
         )
         async with running(place, place.service(quarantined={"tiers": str(file)})) as service:
             assert place.host.pipelines["tiers"][0] == "quarantined"
-            await service.reload()
+            refused = answered(await service.handle("reload", {}))
+            assert (
+                "is not executed; repair the file and enable the pipeline (nothing of it runs)"
+                in (refused["detail"])
+            )
             assert not (tmp_path / "ran").exists()
+            text = file.read_text("utf-8")
+            file.write_text("x = = 1\n", encoding="utf-8")
+            assert "SyntaxError" in answered(await service.handle("enable", {"name": "tiers"}))["detail"]
+            file.write_text(text, encoding="utf-8")
+            assert "error" not in await service.handle("reload", {"name": "tiers"})
             assert await service.handle("enable", {"name": "tiers"}) == {"enabled": "tiers"}
             assert (tmp_path / "ran").exists()
             assert place.host.pipelines["tiers"] == ("running", "")

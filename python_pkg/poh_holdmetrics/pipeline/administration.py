@@ -7,7 +7,7 @@ The routes under `/admin` pass their requests on to `Administration.handle`. An 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -84,14 +84,7 @@ class Administration:
 
     async def _reload(self, arguments: Mapping[str, str]) -> Answer:
         files = await self._files.reload(arguments.get("name"))
-        broken = [file for file in files if file.problem is not None]
-        if broken:
-            sentences = "; ".join(
-                f"{file.problem.sentence} ({_instead(file)})" for file in broken if file.problem
-            )
-            raise _AdminError(
-                "conflict", sentences, "\n".join(file.problem.traceback for file in broken if file.problem)
-            )
+        _raise_problems(files)
         return {"reloaded": [_file(file) for file in files]}
 
     async def _jobs(self, _arguments: Mapping[str, str]) -> Answer:
@@ -138,6 +131,7 @@ class Administration:
         file = self._files.file_of(name)
         if file.is_quarantined:
             await file.release()
+            _raise_problems([file])
         else:
             await self._runner(name).enable(name)
         return {"enabled": name}
@@ -166,6 +160,15 @@ def _name(arguments: Mapping[str, str]) -> str:
     if not isinstance(name, str) or not name:
         raise _AdminError("invalid", "name: missing; say which one is meant")
     return name
+
+
+def _raise_problems(files: Sequence[ServedFile]) -> None:
+    """Raise a conflict if the newest version of a file does not run."""
+    broken = [(file, file.problem) for file in files if file.problem is not None]
+    if broken:
+        sentences = "; ".join(f"{problem.sentence} ({_instead(file)})" for file, problem in broken)
+        tracebacks = "\n".join(problem.traceback for _, problem in broken if problem.traceback)
+        raise _AdminError("conflict", sentences, tracebacks)
 
 
 def _instead(file: ServedFile) -> str:

@@ -191,6 +191,7 @@ class ServedFile:
         self._seen = seen(self.spec.file)
         if self.is_quarantined:
             self._take_declared()
+            self.problem = Problem(sentence=f"{self.spec.file}: {_QUARANTINED}")
             self._report("quarantined", "", _QUARANTINED)
             return
         if self.runner is None:

@@ -213,6 +213,28 @@ def test_an_event_without_an_id_cannot_be_emitted() -> None:
     assert refusals[1] == 'emit: expected HoldEvent or Transfer, not "ann"'
 
 
+def test_a_slow_event_handler_stops_within_a_batch_and_repeats_little() -> None:
+    pipeline = Pipeline("tiers")
+    seen: list[str] = []
+
+    @pipeline.on_event()
+    async def notify(event: HoldEvent, ctx: Context) -> None:
+        await asyncio.sleep(0.01)
+        seen.append(event.holder_id)
+        ctx.state["notified"] = ctx.state.get("notified", 0) + 1
+
+    with PipelineHarness(pipeline) as harness:
+        harness.feed(*[hold(f"h{number}") for number in range(4000)])
+        harness.advance("20s")
+        before = len(seen)
+        assert 1900 < before < 2100
+        harness.restart()
+        assert len(seen) < before + 100
+        assert harness.state == {"notified": len(seen)}
+        harness.advance("1m")
+        assert seen == [f"h{number}" for number in range(4000)]
+
+
 def test_a_sink_gets_batches_of_its_size_or_after_its_flush_time() -> None:
     pipeline = Pipeline("tiers")
     sizes: list[int] = []

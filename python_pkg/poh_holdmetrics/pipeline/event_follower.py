@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _TURN_SECONDS = 0.005
 #: How many calls pass between two looks at the time.
 _CALLS_UNLOOKED = 32
+#: The time that the events handled between two looks at whether to stop should take.
+_PART_SECONDS = 0.1
+_ROWS_FIRST = 256
+_ROWS_MAX = 1 << 16
 
 
 class EventFollower(Follower):
@@ -39,20 +43,43 @@ class EventFollower(Follower):
     ) -> None:
         super().__init__(consumer, clock, progressed)
         self._handlers = handlers
+        #: One call an event may wait each time, so a large batch may take long.
+        self._has_slow_calls = any(running.handler.kind == "on_event" for running in handlers)
+        self._rows_max = _ROWS_FIRST
 
     async def _follow(self) -> None:
         while not self._stop.is_set():
             batch = await self._next()
             if batch is None:
                 continue
-            if not await self._ended(self._handle(batch), self._handlers):
-                return
-            changes: dict[str, str | None] = {}
-            for running in self._handlers:
-                changes.update(await running.record())
-            self.commits.advance(batch.last_sequence, changes)
-            self.commits.start_if_due()
+            if self._has_slow_calls and len(batch) > self._rows_max:
+                await self._pass_in_parts(batch)
+            else:
+                await self._pass(batch)
             self._progressed()
+
+    async def _pass_in_parts(self, batch: Batch) -> None:
+        """Pass a batch in parts of a tenth of a second, so that it can stop and commit between them."""
+        start = 0
+        while start < len(batch) and not self._stop.is_set():
+            stop = start + self._rows_max
+            began = self._clock.now()
+            await self._pass(batch.slice(start, stop))
+            start = stop
+            took = self._clock.now() - began
+            if took < _PART_SECONDS / 2:
+                self._rows_max = min(2 * self._rows_max, _ROWS_MAX)
+            elif took > 2 * _PART_SECONDS:
+                self._rows_max = max(1, int(self._rows_max * _PART_SECONDS / took))
+
+    async def _pass(self, batch: Batch) -> None:
+        if not await self._ended(self._handle(batch), self._handlers):
+            return
+        changes: dict[str, str | None] = {}
+        for running in self._handlers:
+            changes.update(await running.record())
+        self.commits.advance(batch.last_sequence, changes)
+        self.commits.start_if_due()
 
     async def _handle(self, batch: Batch) -> bool:
         for running in self._handlers:

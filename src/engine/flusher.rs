@@ -71,16 +71,21 @@ impl Flusher {
         loop {
             let is_due = |lag: &Lag| {
                 Instant::now() >= not_before
+                    && lag.since.is_some()
                     && (lag.bytes >= self.lag_bytes_max || lag.age() >= self.lag_max)
             };
-            let lag = self
-                .progress
-                .backlog
-                .wait(check_again_after, |lag| lag.since.is_some() && is_due(lag));
+            let lag = self.progress.backlog.wait(check_again_after, is_due);
             if lag.is_over {
                 break;
             }
-            if self.flush(false).is_err() {
+            let is_done = if is_due(&lag) {
+                self.flush(false)
+            } else if Instant::now() >= not_before && self.has_passed_segments() {
+                self.remove_segments(self.covered.load(Ordering::Acquire))
+            } else {
+                continue;
+            };
+            if is_done.is_err() {
                 not_before = Instant::now() + self.lag_max;
             }
         }
@@ -115,11 +120,24 @@ impl Flusher {
                 return Err(());
             }
         }
-        let removable = self.feed.keep_after(sequence);
-        if let Err(error) = self.journal.delete_covered(removable) {
-            warn!(error = %error_line(&error), "Journal segments that the state covers were not removed.");
-        }
+        // A failure is logged; the state is written all the same.
+        let _ = self.remove_segments(sequence);
         Ok(())
+    }
+
+    /// Whether there are segments that state and consumers have passed. A consumer that has caught up frees some
+    /// although nothing is to be written.
+    fn has_passed_segments(&self) -> bool {
+        let passed = self.feed.passed(self.covered.load(Ordering::Acquire));
+        self.journal.covered_bytes(passed) > 0
+    }
+
+    /// Removes the segments that a state of the events up to `covered` and the consumers have passed.
+    fn remove_segments(&self, covered: u64) -> Result<(), ()> {
+        let passed = self.feed.keep_after(covered);
+        self.journal.delete_covered(passed).map(drop).map_err(|error| {
+            warn!(error = %error_line(&error), "Journal segments that the state covers were not removed.");
+        })
     }
 
     fn write(&mut self, sequence: u64, is_last: bool) -> Result<u64, FlushError> {

@@ -176,14 +176,15 @@ impl Backlog {
         self.changed.notify_all();
     }
 
-    /// Blocks until `is_due` or [`Self::finish`]; evaluates `is_due` again after `wait` at the latest.
+    /// Blocks until there may be something to do, unless `is_due` already: until the lag is large, until
+    /// [`Self::finish`], or for as long as `wait`.
     pub(super) fn wait(&self, wait: Duration, is_due: impl Fn(&Lag) -> bool) -> Lag {
-        let mut lag = self.lock();
-        while !lag.is_over && !is_due(&lag) {
-            let waited = self.changed.wait_timeout(lag, wait);
-            lag = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let lag = self.lock();
+        if lag.is_over || is_due(&lag) {
+            return *lag;
         }
-        *lag
+        let waited = self.changed.wait_timeout(lag, wait);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn lock(&self) -> MutexGuard<'_, Lag> {

@@ -179,18 +179,11 @@ fn the_journal_is_kept_for_a_consumer_and_removed_once_it_has_passed() {
     let mut twin = Twin::new();
     let batches = follow_to(&mut consumer, &mut twin, engine.sequence());
     assert!(batches.iter().all(|batch| batch.origin == Origin::Journal));
+    // Without another event: the state has nothing to write, and the segments go all the same.
+    until(|| engine.gauges().segments < kept / 2);
     fill(1_000);
     let batches = follow_to(&mut consumer, &mut twin, engine.sequence());
     assert!(batches.iter().all(|batch| batch.origin == Origin::Journal));
-    fill(2_000);
-    let _ = follow_to(&mut consumer, &mut twin, engine.sequence());
-    fill(3_000);
-    until(|| engine.gauges().state_lag_events < 1_000);
-    assert!(
-        engine.gauges().segments < 2 * kept,
-        "{}",
-        engine.gauges().segments
-    );
 }
 
 #[test]

@@ -122,8 +122,14 @@ impl Consumer {
             if let Some(piece) = &mut self.piece {
                 let piece = piece.await;
                 self.piece = None;
-                // Without a piece, the reader is closed, as the engine is.
-                if let Some(batch) = self.take(piece.ok()?) {
+                let Ok(piece) = piece else {
+                    // Otherwise the reader is closed, as the engine is.
+                    if !feed.progress.is_closing() {
+                        error!(consumer = %self.name, "The thread that reads for consumers has panicked; the consumer ends.");
+                    }
+                    return None;
+                };
+                if let Some(batch) = self.take(piece) {
                     return Some(batch);
                 }
             } else if self.facts_of.is_some() {

@@ -306,6 +306,12 @@ impl Feed {
         }
     }
 
+    /// The number of the last event that all consumers have passed, of those up to `covered`.
+    pub(in crate::engine) fn passed(&self, covered: u64) -> u64 {
+        let slowest = self.ledger.lock().slowest(covered);
+        slowest.map_or(covered, |(_, position)| position)
+    }
+
     /// Lets a consumer start again from the facts, because events after `position` are or will be gone.
     pub(super) fn detach(&self, name: &str, position: u64, reason: &'static str) {
         let mut ledger = self.ledger.lock();

@@ -64,10 +64,10 @@ class Called:
     """The traceback of the exception."""
 
 
+#: What most calls come to.
 _DONE = Called(Outcome.DONE)
 
 
-#: What most calls come to.
 class NonsenseReturned(TypeError):  # noqa: N818 - named by what happened
     """A handler returned something that means that its code never ran."""
 

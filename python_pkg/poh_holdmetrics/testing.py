@@ -32,8 +32,10 @@ from poh_holdmetrics.pipeline.handlers import with_defaults
 from poh_holdmetrics.pipeline.local import LocalHost, LocalMeter
 from poh_holdmetrics.pipeline.runtime import Runtime
 from poh_holdmetrics.pipeline.virtual_time import VirtualTimeLoop
+from poh_holdmetrics.policies.published import PolicyFunction, published
 from poh_holdmetrics.scheduler import AsyncScheduler
-from poh_holdmetrics.tracker import AsyncTracker
+from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
+from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +156,11 @@ class PipelineHarness:
             for (_, name, labels), values in self._host.observations.items()
         }
 
+    @property
+    def policies(self) -> dict[str, PolicyFunction]:
+        """The policies of the pipeline, by name."""
+        return {each.name: each.function for each in self._pipeline.handlers if each.kind == "policy"}
+
     def delivered(self, sink: str) -> list[HoldEvent]:
         """The events that a sink was given in calls that ended well, in their order."""
         return self._watched.delivered[sink]
@@ -173,6 +180,17 @@ class PipelineHarness:
     def position(self, handler: str) -> int | None:
         """The durable position of a sink, or of `events` for all `on_batch` and `on_event` handlers."""
         return self._host.position(self._pipeline.name, handler)
+
+    def published(
+        self, policy: str, as_of: Instant | None = None, from_: Instant | None = None
+    ) -> HoldSnapshot:
+        """The leaderboard that a policy of the pipeline gives, by default up to now."""
+        functions = self.policies
+        if policy not in functions:
+            known = ", ".join(functions) or "none"
+            raise InputError("policy", f"unknown policy {excerpt(policy)}; known are {known}")
+        window = Window.of(self.now if as_of is None else as_of, from_, closed_only=None)
+        return HoldSnapshot(published(functions[policy], self.tracker.engine, window))
 
     def feed(self, *events: Event) -> list[Refusal]:
         """Record events, and let the handlers have them; returns those that `before_accept` refused."""

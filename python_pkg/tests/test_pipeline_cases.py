@@ -9,7 +9,7 @@ import pytest
 
 from poh_holdmetrics import HoldEvent, Pipeline
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.pipeline import Batch, Context
+from poh_holdmetrics.pipeline import Batch, Context, Segments
 from poh_holdmetrics.pipeline.cases import CaseResult, case_from_file, cases_of, run_case
 
 ANN = {"token_id": "punk/1", "holder_id": "ann", "start": "2026-01-01T00:00:00Z", "weight": "0.5"}
@@ -32,6 +32,11 @@ def pipeline() -> Pipeline:
     def archive(batch: Batch, ctx: Context) -> None:
         del batch
         ctx.log.info("delivered")
+
+    @pipeline.policy()
+    def doubled(segments: Segments) -> dict[str, int]:
+        """Two for each segment."""
+        return dict.fromkeys(segments.holder_id, 2)
 
     return pipeline
 
@@ -63,6 +68,7 @@ def test_a_case_that_is_met_passes(tmp_path: Path) -> None:
                 "metrics": {"seen_total": 1},
                 "log": ["INFO archive: delivered"],
                 "leaderboard": [{"rank": 1, "holder_id": "ann", "score": "61"}],
+                "published": {"doubled": [{"rank": 1, "holder_id": "ann", "score": "2"}]},
             },
         },
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from conftest import HERE
 from poh_holdmetrics import Pipeline
-from poh_holdmetrics.pipeline import Batch, Context, HoldEvent
+from poh_holdmetrics.pipeline import Batch, Context, HoldEvent, Segments
 from poh_holdmetrics.testing import PipelineHarness
 
 ANN = HoldEvent.model_validate({"token_id": "punk/1", "holder_id": "0xann", "start": "2026-01-01T00:00:00Z"})
@@ -57,9 +57,12 @@ def example() -> Pipeline:
         )
 
     @pipeline.policy("published")
-    def published(segments: Any) -> Mapping[str, Fraction]:
-        del segments
-        return {}
+    def published(segments: Segments) -> Mapping[str, Fraction]:
+        scores: dict[str, Fraction] = {}
+        columns = (segments.holder_id, segments.start_us, segments.end_us)
+        for holder, start_us, end_us in zip(*columns, strict=True):
+            scores[holder] = scores.get(holder, Fraction()) + Fraction(end_us - start_us, 3_000_000)
+        return scores
 
     return pipeline
 
@@ -81,6 +84,8 @@ def test_one_file_does_it_all_and_is_tested_without_a_server() -> None:
         }
         assert [event.event_id for event in harness.emitted] == [f"listing {each}" for each in range(3)]
         assert len(harness.delivered("archive")) == 4
+        ((rank, holder, _, score, _), *_) = harness.published("published").rows()
+        assert (rank, holder, score) == (1, "bob", "1220")
 
 
 def test_a_run_is_the_same_every_time() -> None:

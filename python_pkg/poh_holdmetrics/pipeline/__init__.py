@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.context import Context
     from poh_holdmetrics.pipeline.definition import Pipeline
     from poh_holdmetrics.pipeline.port import Batch
+    from poh_holdmetrics.policies.segments import Segments
 
-__all__ = ["Batch", "Context", "HoldEvent", "Pipeline", "Transfer"]
+__all__ = ["Batch", "Context", "HoldEvent", "Pipeline", "Segments", "Transfer"]
 
 _HOMES = {
     "Batch": "pipeline.port",
     "Context": "pipeline.context",
     "HoldEvent": "data_models",
     "Pipeline": "pipeline.definition",
+    "Segments": "policies.segments",
     "Transfer": "data_models",
 }
 

@@ -6,7 +6,9 @@ A case is one object:
      "steps": [{"feed": [{"token_id": "punk/1", "holder_id": "ann", "start": "2026-01-01T00:00:00Z"}]},
                {"advance": "10s"}, {"restart": "crash"}, {"fail": "commit"}, {"enable": "archive"},
                {"expect": {"state": {"seen": 1}}}],
-     "expect": {"emitted": [], "delivered": {"archive": []}, "metrics": {"seen_total": 1}, "failures": {}}}
+     "expect": {"emitted": [], "delivered": {"archive": []}, "metrics": {"seen_total": 1}, "failures": {},
+                "leaderboard": [{"rank": 1, "holder_id": "ann", "score": "10"}],
+                "published": {"tiers": [{"rank": 1, "holder_id": "ann", "score": "15"}]}}}
 
 What is not named under `expect` is not compared, except that a handler that raises fails the case unless
 `failures` has its name. Events are written as in a JSONL file. Steps run on `testing.PipelineHarness`.
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ from poh_holdmetrics.errors import HoldMetricsError, InputError, excerpt
 from poh_holdmetrics.testing import PipelineHarness, event_from
 
 if TYPE_CHECKING:
+    from poh_holdmetrics import native
     from poh_holdmetrics.pipeline.handlers import Definition
 
 _KEYS = ("about", "now", "arguments", "steps", "expect")
@@ -171,13 +174,11 @@ _FOUND: dict[str, Callable[[PipelineHarness], Any]] = {
         name: meter.failures for name, meter in harness.meters().items() if meter.failures
     },
     "log": lambda harness: harness.log,
-    "leaderboard": lambda harness: [
-        {"rank": rank, "holder_id": holder_id, "score": score}
-        for rank, holder_id, _, score, _ in harness.tracker.engine.snapshot(harness.now_us).rows()
-    ],
+    "leaderboard": lambda harness: _ranks(harness.tracker.engine.snapshot(harness.now_us).rows()),
+    "published": lambda harness: {name: _ranks(harness.published(name).rows()) for name in harness.policies},
 }
 #: Whose values are compared by the names that are expected.
-_BY_NAME = ("delivered", "metrics", "observations")
+_BY_NAME = ("delivered", "metrics", "observations", "published")
 
 
 def _differences(where: str, expected: Mapping[str, Any], harness: PipelineHarness) -> list[str]:
@@ -195,6 +196,10 @@ def _differences(where: str, expected: Mapping[str, Any], harness: PipelineHarne
 
 
 _EVENTS = ("emitted", "delivered")
+
+
+def _ranks(rows: Sequence[native.Row]) -> list[dict[str, Any]]:
+    return [{"rank": rank, "holder_id": holder_id, "score": score} for rank, holder_id, _, score, _ in rows]
 
 
 def _fields(event: Any) -> dict[str, Any]:

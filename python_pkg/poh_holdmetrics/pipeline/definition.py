@@ -12,8 +12,6 @@ nothing is registered anywhere else. `runtime` drives the handlers, `testing` tr
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,6 +44,8 @@ if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent
     from poh_holdmetrics.pipeline.context import Context
     from poh_holdmetrics.pipeline.port import Batch
+    from poh_holdmetrics.policies.segments import Segments
+    from poh_holdmetrics.policies.values import Score
     from poh_holdmetrics.tracker import AsyncTracker
 
 _BatchFunction = TypeVar("_BatchFunction", bound="Callable[[Batch, Context], object]")
@@ -56,10 +56,7 @@ _SourceFunction = TypeVar(
     "_SourceFunction", bound="Callable[[Context, Any], AsyncIterable[Any] | Iterable[Any]]"
 )
 _TransformFunction = TypeVar("_TransformFunction", bound=Callable[[Any], object])
-_PolicyFunction = TypeVar(
-    "_PolicyFunction",
-    bound=Callable[[Any], Mapping[str, int] | Mapping[str, Fraction] | Mapping[str, Decimal]],
-)
+_PolicyFunction = TypeVar("_PolicyFunction", bound="Callable[[Segments], Mapping[str, Score]]")
 
 
 class Pipeline:

@@ -97,13 +97,25 @@ impl EventBatch {
 
 /// The events in `bytes`; iteration ends after the first error.
 pub fn events(bytes: &[u8]) -> impl Iterator<Item = Result<Event<'_>, EncodingError>> {
-    decoded(bytes, |reader| {
-        Ok(Event {
-            token_id: reader.text()?,
-            holder_id: reader.text()?,
-            claim: reader.claim()?,
-        })
-    })
+    decoded(bytes, Reader::event)
+}
+
+/// The event that begins at `place` in `bytes`, and moves `place` to its end; `None` at the end of `bytes`.
+///
+/// # Errors
+/// If there is no event; `place` then stays.
+pub fn next_event<'a>(
+    bytes: &'a [u8],
+    place: &mut usize,
+) -> Result<Option<Event<'a>>, EncodingError> {
+    let rest = bytes.get(*place..).ok_or(EncodingError::Truncated)?;
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader { rest };
+    let event = reader.event()?;
+    *place = bytes.len() - reader.rest.len();
+    Ok(Some(event))
 }
 
 /// The claims in `bytes`, as written by [`push_claim`]; iteration ends after the first error.
@@ -195,6 +207,14 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn event(&mut self) -> Result<Event<'a>, EncodingError> {
+        Ok(Event {
+            token_id: self.text()?,
+            holder_id: self.text()?,
+            claim: self.claim()?,
+        })
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], EncodingError> {
         let (taken, rest) = self
             .rest

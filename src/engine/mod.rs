@@ -39,7 +39,8 @@ pub use event_limits::EventLimits;
 pub use event_limits::Rejection;
 pub(crate) use feed::{CURSOR_FILE, CURSOR_FILE_SALVAGED, CursorFile};
 pub use feed::{
-    CommitFuture, Consumer, ConsumerReport, Feed, FeedBatch, FeedError, Origin, Start, WhenFull,
+    CommitFuture, Consumer, ConsumerReport, Feed, FeedBatch, FeedError, Origin, Place, Start,
+    WhenFull,
 };
 pub use hold_engine::Engine;
 pub use options::{Durability, Options};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use poh_holdmetrics_rust::engine::{Consumer, Engine, FeedBatch, FeedError, Start, WhenFull};
+use poh_holdmetrics_rust::engine::{
+    Consumer, Engine, FeedBatch, FeedError, Place, Start, WhenFull,
+};
 
 use crate::support::{distinct_batch, ephemeral, open, options, submit, wait};
 
@@ -75,6 +77,19 @@ fn a_consumer_begins_where_it_asks_to() {
     let batch = next(&mut fourth, 1 << 20);
     let numbers: Vec<_> = batch.events().map(|(number, _)| number).collect();
     assert_eq!(numbers, (4..=10).collect::<Vec<_>>());
+    // A reader that pauses goes on where it was.
+    let mut place = Place::default();
+    let mut one_by_one = Vec::new();
+    while let Some((number, event)) = batch.next_event(&mut place) {
+        one_by_one.push((number, event));
+        let mut other = place;
+        let ahead = batch.next_event(&mut other);
+        assert_eq!(
+            ahead.map(|(next, _)| next),
+            (number < 10).then(|| number + 1)
+        );
+    }
+    assert_eq!(one_by_one, batch.events().collect::<Vec<_>>());
     assert_eq!((batch.first, batch.last, batch.count()), (4, 10, 7));
     let ahead = feed.open("12", Start::Sequence(12), WhenFull::Lag).err();
     let (sequence, last) = (12, 10);

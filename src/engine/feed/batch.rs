@@ -17,6 +17,16 @@ pub enum Origin {
     Facts,
 }
 
+/// Where in a batch a reader goes on; at first at its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    frame: usize,
+    batch: usize,
+    byte: usize,
+    /// Events of this frame that were passed.
+    events: u64,
+}
+
 /// Events for one consumer, in the order of the journal.
 #[derive(Clone, Debug)]
 pub struct FeedBatch {
@@ -62,18 +72,37 @@ impl FeedBatch {
 
     /// Each event with its number.
     pub fn events(&self) -> impl Iterator<Item = (u64, Event<'_>)> {
-        let origin = self.origin;
-        let numbered = self.frames.iter().flat_map(move |frame| {
-            let first = frame.first;
-            frame.events().zip(0..).map(move |(event, place)| {
-                let number = match origin {
-                    Origin::Journal => first + place,
-                    Origin::Facts => first,
+        let mut place = Place::default();
+        std::iter::from_fn(move || self.next_event(&mut place))
+    }
+
+    /// The event at `place` with its number, and moves `place` behind it; for a reader that pauses.
+    pub fn next_event(&self, place: &mut Place) -> Option<(u64, Event<'_>)> {
+        loop {
+            let frame = self.frames.get(place.frame)?;
+            let Some(batch) = frame.batches.get(place.batch) else {
+                *place = Place {
+                    frame: place.frame + 1,
+                    ..Place::default()
                 };
-                (number, event)
-            })
-        });
-        numbered.skip(self.skipped)
+                continue;
+            };
+            let event = encoding::next_event(batch.bytes(), &mut place.byte);
+            let Some(event) = event.expect("bytes that were applied are events") else {
+                (place.batch, place.byte) = (place.batch + 1, 0);
+                continue;
+            };
+            let passed = place.events;
+            place.events += 1;
+            if place.frame == 0 && passed < self.skipped as u64 {
+                continue;
+            }
+            let number = match self.origin {
+                Origin::Journal => frame.first + passed,
+                Origin::Facts => frame.first,
+            };
+            return Some((number, event));
+        }
     }
 
     /// Whether no facts of the same copy follow; always true of events from the journal.
@@ -122,11 +151,5 @@ impl Frame {
     /// Number of the last event.
     pub(super) fn last(&self) -> u64 {
         self.first + self.count - 1
-    }
-
-    fn events(&self) -> impl Iterator<Item = Event<'_>> {
-        let batches = self.batches.iter();
-        let events = batches.flat_map(|batch| encoding::events(batch.bytes()));
-        events.map(|event| event.expect("bytes that were applied are events"))
     }
 }

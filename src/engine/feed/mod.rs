@@ -17,7 +17,7 @@ mod reader;
 mod recent;
 mod report;
 
-pub use batch::{FeedBatch, Origin};
+pub use batch::{FeedBatch, Origin, Place};
 pub use committer::CommitFuture;
 pub use consumer::Consumer;
 pub use error::FeedError;

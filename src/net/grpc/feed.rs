@@ -20,7 +20,7 @@ use super::event::wire_from_event;
 use super::response::count_from_wire;
 use super::service::HoldService;
 use super::status::{bad_field, closing, feed_refused, unreadable};
-use crate::engine::{CommitFuture, Consumer, Engine, FeedBatch, FeedError, Origin, Start};
+use crate::engine::{CommitFuture, Consumer, Engine, FeedBatch, FeedError, Origin, Place, Start};
 use crate::net::access::Caller;
 use crate::net::feed::{self, FeedRefusal, Filter, READ_BYTES_MAX};
 use crate::net::pb::feed_request::Request;
@@ -62,10 +62,10 @@ struct FeedCall {
     has_ended: bool,
 }
 
-/// A batch of events, and how many of them were looked at.
+/// A batch of events, and where the next response begins.
 struct Reading {
     batch: FeedBatch,
-    looked_at: usize,
+    place: Place,
 }
 
 impl HoldService {
@@ -196,7 +196,8 @@ impl FeedCall {
                     let Some(batch) = batch else {
                         return Err(closing());
                     };
-                    self.reading = Some(Reading { batch, looked_at: 0 });
+                    let place = Place::default();
+                    self.reading = Some(Reading { batch, place });
                     // Reading from memory never waits, and a caller may want nothing of it.
                     tokio::task::yield_now().await;
                 }
@@ -206,17 +207,14 @@ impl FeedCall {
 
     /// A response with the next wanted events of the batch that is being read, if there are any.
     fn cut(&mut self) -> Option<pb::FeedBatch> {
-        let Reading { batch, looked_at } = self.reading.as_mut()?;
+        let Reading { batch, place } = self.reading.as_mut()?;
         let is_from_facts = batch.origin == Origin::Facts;
         let mut events = Vec::new();
         let mut bytes = 0;
-        let mut is_whole = true;
-        for (sequence, event) in batch.events().skip(*looked_at) {
-            if events.len() >= self.events_max || bytes >= MESSAGE_BYTES_MAX {
-                is_whole = false;
+        while events.len() < self.events_max && bytes < MESSAGE_BYTES_MAX {
+            let Some((sequence, event)) = batch.next_event(place) else {
                 break;
-            }
-            *looked_at += 1;
+            };
             if !is_from_facts {
                 self.covered_to = sequence;
             }
@@ -229,7 +227,8 @@ impl FeedCall {
                 events.push(event);
             }
         }
-        if is_whole {
+        let mut ahead = *place;
+        if batch.next_event(&mut ahead).is_none() {
             if batch.is_complete() {
                 self.covered_to = batch.last;
             }

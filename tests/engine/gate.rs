@@ -135,9 +135,9 @@ fn a_refused_row_changes_nothing_and_a_transfer_is_one_row() {
 fn a_gate_decides_on_the_events_that_its_patterns_match() {
     let outcomes = [Manner::Answers, Manner::Fails].map(|manner| {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let sees = Arc::clone(&seen);
+        let log = Arc::clone(&seen);
         let rule = move |event: &Event<'_>| {
-            sees.lock().unwrap().push(event.holder_id.to_owned());
+            log.lock().unwrap().push(event.holder_id.to_owned());
             (event.holder_id == "ab").then(|| Verdict::Refuse("no".to_owned()))
         };
         let gated = GateOptions {
@@ -145,7 +145,7 @@ fn a_gate_decides_on_the_events_that_its_patterns_match() {
             token: Some(Glob::new("?")),
             ..options("tiers", LONG_MS, OnTimeout::Refuse)
         };
-        let engine = engine(vec![(gated, RuleGate::new(rule, manner))]);
+        let engine = engine(vec![(gated, RuleGate::by_rule(rule, manner))]);
         let other = Draft {
             token_id: "TT",
             ..hold("a")
@@ -178,7 +178,7 @@ fn a_changed_event_is_stored_in_place_of_the_one_that_was_sent() {
         };
         (event.holder_id == "b").then(|| replace_by(draft.check().unwrap()))
     };
-    let gate = RuleGate::new(rename, Manner::Answers);
+    let gate = RuleGate::by_rule(rename, Manner::Answers);
     let engine = engine(vec![(options("tiers", LONG_MS, OnTimeout::Accept), gate)]);
     let (numbers, refused) = submit(
         &engine,
@@ -199,7 +199,7 @@ fn a_changed_event_that_is_invalid_is_refused_with_its_own_reason() {
         let long = event.holder_id.repeat(257);
         Some(replace_by(hold(&long).check().unwrap()))
     };
-    let gate = RuleGate::new(lengthen, Manner::Answers);
+    let gate = RuleGate::by_rule(lengthen, Manner::Answers);
     let engine = engine(vec![(options("tiers", LONG_MS, OnTimeout::Accept), gate)]);
     let (numbers, refused) = submit(&engine, &[hold("a")], None);
     assert_eq!(numbers, None);
@@ -212,7 +212,7 @@ fn a_changed_event_that_is_invalid_is_refused_with_its_own_reason() {
 fn a_reason_is_one_line_of_bounded_length() {
     let long = "x\n".repeat(1_000);
     let refuse = move |_: &Event<'_>| Some(Verdict::Refuse(long.clone()));
-    let gate = RuleGate::new(refuse, Manner::Answers);
+    let gate = RuleGate::by_rule(refuse, Manner::Answers);
     let engine = engine(vec![(options("tiers", LONG_MS, OnTimeout::Accept), gate)]);
     let (_, refused) = submit(&engine, &[hold("a")], None);
     let reason = &refused[0].2;
@@ -277,8 +277,8 @@ fn a_gate_that_fails_or_answers_nonsense_has_not_answered() {
     };
     let nobody = |_: &Event<'_>| None;
     for gate in [
-        RuleGate::new(two, Manner::Answers),
-        RuleGate::new(nobody, Manner::Fails),
+        RuleGate::by_rule(two, Manner::Answers),
+        RuleGate::by_rule(nobody, Manner::Fails),
     ] {
         let engine = engine(vec![(options("tiers", LONG_MS, OnTimeout::Refuse), gate)]);
         let (numbers, refused) = submit(&engine, &[hold("a")], None);
@@ -322,7 +322,7 @@ fn a_gate_sees_what_the_one_before_it_has_changed() {
     let engine = engine(vec![
         (
             options("tiers", LONG_MS, OnTimeout::Accept),
-            RuleGate::new(rename, Manner::Answers),
+            RuleGate::by_rule(rename, Manner::Answers),
         ),
         (
             options("other", LONG_MS, OnTimeout::Accept),

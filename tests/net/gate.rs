@@ -246,7 +246,7 @@ async fn a_changed_event_is_what_the_leaderboard_shows() {
         batch.push(&draft.check().unwrap());
         Some(Verdict::Replace(batch))
     };
-    let gate = RuleGate::new(rename, Manner::Answers);
+    let gate = RuleGate::by_rule(rename, Manner::Answers);
     let options = options("tiers", LONG_MS, OnTimeout::Accept);
     service.engine.gates().set("tiers", vec![(options, gate)]);
     let taken = service.post("application/json", line("b", 1)).await.json();

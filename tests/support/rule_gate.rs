@@ -22,7 +22,7 @@ pub(crate) struct RuleGate {
 }
 
 impl RuleGate {
-    pub(crate) fn new(
+    pub(crate) fn by_rule(
         rule: impl Fn(&Event<'_>) -> Option<Verdict> + Send + Sync + 'static,
         manner: Manner,
     ) -> Arc<dyn Gate> {
@@ -35,7 +35,7 @@ impl RuleGate {
         let refuse = move |event: &Event<'_>| {
             (event.holder_id == name).then(|| Verdict::Refuse(format!("no {name} here")))
         };
-        Self::new(refuse, manner)
+        Self::by_rule(refuse, manner)
     }
 }
 
@@ -54,8 +54,9 @@ impl Gate for RuleGate {
             Manner::Fails => Box::pin(async { Err(NoAnswer) }),
             // It keeps the events, as code that is stuck in the middle of a check does.
             Manner::IsStuck => Box::pin(async move {
-                let _kept = events;
-                std::future::pending().await
+                std::future::pending::<()>().await;
+                drop(events);
+                Err(NoAnswer)
             }),
         }
     }

@@ -10,7 +10,7 @@ import pytest
 
 from poh_holdmetrics import HoldEvent, Transfer
 from poh_holdmetrics.clock import LoopClock
-from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.errors import InputError, Refused
 from poh_holdmetrics.pipeline.commits import Commits
 from poh_holdmetrics.pipeline.local import LocalHost, LocalMeter
 from poh_holdmetrics.pipeline.submission import Submission
@@ -152,3 +152,23 @@ def test_virtual_time_stands_still_while_a_thread_works(loop: VirtualTimeLoop) -
 def test_what_does_not_end_is_given_up(loop: VirtualTimeLoop) -> None:
     with pytest.raises(TimeoutError, match="not done after 60 s of virtual time"):
         loop.complete(asyncio.sleep(1000))
+
+
+def test_a_pipeline_begins_now_or_at_the_beginning_and_then_goes_on(loop: VirtualTimeLoop) -> None:
+    async def scenario() -> list[int | None]:
+        tracker = AsyncTracker()
+        host = LocalHost(tracker)
+        event = HoldEvent.model_validate({"token_id": "T", "holder_id": "h", "start": 0})
+        await tracker.record_batch([event] * 3)
+        positions: list[int | None] = [host.position("a", "events")]
+        for start in ("now", "beginning"):
+            consumer = await host.consumer("a", start, start=start, when_full="lag")
+            positions.append(consumer.position)
+        await consumer.commit(2, {})
+        with pytest.raises(InputError, match="a/beginning: the consumer is open already"):
+            await host.consumer("a", "beginning", start="now", when_full="lag")
+        await consumer.close()
+        again = await host.consumer("a", "beginning", start="now", when_full="lag")
+        return [*positions, again.position]
+
+    assert loop.complete(scenario()) == [None, 3, 0, 2]

@@ -746,3 +746,54 @@ def test_the_exact_score_of_a_sink_is_that_of_the_tracker(
         harness.advance("1m")
         as_of = 1_753_056_000_000_000 + 20_000_000
         assert own.snapshot(as_of).rows() == harness.tracker.engine.snapshot(as_of).rows()
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("feed"), st.integers(1, 5)),
+        st.tuples(st.sampled_from(["crash", "reload", "fail commit", "fail submission"]), st.just(1)),
+        st.tuples(st.just("advance"), st.integers(0, 3)),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_whatever_fails_each_event_counts_once_in_the_state_and_reaches_the_sink(
+    steps: list[tuple[str, int]],
+) -> None:
+    pipeline = Pipeline("tiers", start="beginning")
+    counting(pipeline)
+
+    @pipeline.on_event(token="punk/*")
+    async def each(event: HoldEvent, ctx: Context) -> None:
+        ctx.state["each"] = ctx.state.get("each", 0) + 1
+        ctx.emit(hold(event.holder_id, "bonus", event_id=f"bonus {event.holder_id}"))
+
+    @pipeline.sink("archive", batch=3, flush="1s")
+    def archive(batch: Batch, ctx: Context) -> None:
+        del batch, ctx
+
+    fed: list[str] = []
+    with PipelineHarness(pipeline) as harness:
+        for verb, count in steps:
+            if verb == "feed":
+                new = [f"h{len(fed) + number}" for number in range(count)]
+                fed += new
+                harness.feed(*map(hold, new))
+            elif verb == "advance":
+                harness.advance(count)
+            elif verb == "fail commit":
+                harness.fail_commits()
+            elif verb == "fail submission":
+                harness.fail_submissions()
+            else:
+                harness.restart(crash=verb == "crash")
+        harness.advance("2m")
+        bonuses = [event.event_id for event in harness.emitted]
+        assert harness.state.get("each", 0) == len(fed)
+        assert harness.state.get("seen", 0) == len(fed) + len(bonuses)
+        assert set(bonuses) == {f"bonus {holder}" for holder in fed}
+        assert {event.holder_id for event in harness.delivered("archive")} == set(fed)
+        assert len(asyncio.run(harness.tracker.snapshot())) == len(fed)

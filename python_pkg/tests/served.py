@@ -25,6 +25,7 @@ class Service:
     def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
         self.folder = folder
         self.process = process
+        self.is_killed = False
         self.slowest_seconds = 0.0
         self._log = folder / "log"
         self.address = ""
@@ -80,6 +81,12 @@ class Service:
                     return dict(found)
         return {}
 
+    def kill(self) -> None:
+        """Kill the process as a power failure would."""
+        self.is_killed = True
+        self.process.kill()
+        self.process.wait()
+
     def until(self, is_so: Callable[[], bool], seconds: float = 20) -> None:
         ends = time.monotonic() + seconds
         while not is_so():
@@ -109,8 +116,9 @@ def serving(
     try:
         service.wait_for_start()
         yield service
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0, service.log()
+        if not service.is_killed:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0, service.log()
     finally:
         process.kill()
         process.wait()

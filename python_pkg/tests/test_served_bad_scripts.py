@@ -6,6 +6,7 @@ In each case every event is acknowledged, another pipeline goes on, both sinks a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import textwrap
@@ -200,3 +201,43 @@ OWN_PROCESS = {
 def test_a_bad_script_in_a_process_of_its_own(case: str, tmp_path: Path) -> None:
     body, is_named = OWN_PROCESS[case]
     run_case(tmp_path, source(body, isolation="process"), is_named)
+
+
+def test_a_service_that_is_killed_takes_its_workers_along_and_loses_nothing(tmp_path: Path) -> None:
+    culprit = source("raise ValueError", isolation="process")
+    with beside_a_good_one(tmp_path, culprit) as service:
+        for first in range(0, EVENTS // 2, AT_ONCE):
+            service.send(first)
+        service.until(lambda: bool(service.archived("culprit")))
+        pids = workers_of(service.process.pid)
+        assert len(pids) == 1
+        service.kill()
+    ends = time.monotonic() + 5
+    while not all(is_zombie(pid) for pid in pids):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    with beside_a_good_one(tmp_path, culprit) as service:
+        for first in range(EVENTS // 2, EVENTS, AT_ONCE):
+            service.send(first)
+        everything = {f"event {number}" for number in range(EVENTS)}
+        service.until(lambda: service.archived("culprit") == everything)
+        service.until(lambda: service.archived("healthy") == everything)
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes that a service has started."""
+    word = f"poh_holdmetrics.pipeline.worker\0{pid}\0".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if word in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True

@@ -15,45 +15,24 @@ from __future__ import annotations
 import argparse
 import bisect
 import concurrent.futures
-import contextlib
-import json
 import os
 import platform
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from running import Figures, Workload, load, ours, served, write
 
-REPOSITORY = Path(__file__).parents[2]
-DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- serve:begin -->", "<!-- serve:end -->"
-READY_SECONDS_MAX = 60.0
 FLOOR_SECONDS = 0.3
 # The rate of syncs of the service at half load.
 SYNCS_A_SECOND = 2_000
 SEGMENT_BYTES = 64 << 20
 # A hundred holders take more than this.
 LEADERS_BYTES_MIN = 2_000
-
-Figures = dict[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """One way to send events."""
-
-    name: str
-    what: str
-    arguments: tuple[str, ...]
-
 
 WORKLOADS = (
     Workload(
@@ -77,46 +56,6 @@ WORKLOADS = (
         arguments=("--protocol", "http", "--connections", "4", "--batch", "1000"),
     ),
 )
-
-
-@contextlib.contextmanager
-def served(command: list[str]) -> Iterator[tuple[int, str, str]]:
-    """A server in a process of its own: its process id and its two addresses."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()))  # type: ignore[union-attr]
-    reader.start()
-    reader.join(READY_SECONDS_MAX)
-    try:
-        if not lines or not lines[0].startswith("listening: "):
-            process.kill()
-            sys.exit(f"{command[0]} did not start: {process.communicate()[1][-500:]}")
-        grpc_address, _, http_address = lines[0].removeprefix("listening: grpc=").strip().partition(" http=")
-        # Its log is read, or it would block on a full pipe.
-        threading.Thread(target=process.stderr.read, daemon=True).start()  # type: ignore[union-attr]
-        yield process.pid, grpc_address, http_address
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def load(binary: str, workload: Workload, grpc_address: str, http_address: str, *more: str) -> Figures:
-    """One run of the load generator."""
-    address = http_address if workload.name == "d" else grpc_address
-    command = [binary, "load", "--json", "--server", f"http://{address}", *workload.arguments, *more]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        sys.exit(f"{' '.join(command)}: {ended.stderr.strip()}")
-    report = json.loads(ended.stdout)
-    return {
-        "rate": report["events_per_second"],
-        "p50": report["latency_ms"]["p50"],
-        "p99": report["latency_ms"]["p99"],
-    }
 
 
 def floor_ms(folder: Path) -> float:
@@ -175,13 +114,6 @@ def pause_ms(seconds: float) -> float:
     cores = os.cpu_count() or 1
     with concurrent.futures.ProcessPoolExecutor(cores) as pool:
         return max(pool.map(spin_ms, [seconds] * cores))
-
-
-def ours(binary: str, folder: Path) -> list[str]:
-    """The command of the service over an empty store."""
-    shutil.rmtree(folder / "data", ignore_errors=True)
-    addresses = ["--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"]
-    return [binary, "serve", "--data-dir", str(folder / "data"), *addresses]
 
 
 def compare(
@@ -344,16 +276,6 @@ def table(options: argparse.Namespace, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Write the table between its marker lines."""
-    document = DOCUMENT.read_text(encoding="utf-8")
-    before, found, rest = document.partition(BEGIN)
-    _, also_found, after = rest.partition(END)
-    if not found or not also_found:
-        sys.exit(f"{DOCUMENT}: the marker lines {BEGIN} and {END} are missing")
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     """Measure, and write the table unless it was a quick run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
@@ -373,7 +295,7 @@ def main() -> None:
         text = table(options, Path(folder))
     print(text)
     if not options.quick:
-        write(text)
+        write(text, "serve")
 
 
 if __name__ == "__main__":

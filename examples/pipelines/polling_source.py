@@ -35,7 +35,7 @@ def sales(ctx: Context, position: int | None) -> Iterator[tuple[dict[str, Any], 
         ctx.metrics.counter("pages")
 
 
-@pipeline.transform
+@pipeline.transform()
 def bought(sale: dict[str, Any]) -> HoldEvent:
     """From the sale on, the buyer holds the token."""
     return HoldEvent(

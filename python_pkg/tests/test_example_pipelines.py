@@ -107,6 +107,8 @@ def test_the_tiered_leaderboard_is_published(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
+# An HTTPError keeps its socket until it is collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_rank_changes_are_told_once_and_again_if_the_address_was_away(web: WebServer) -> None:
     pipeline = example("rank_webhook")
     arguments = {"url": web.url, "size": "2"}

@@ -36,6 +36,7 @@ BATCHES = Workload(
     arguments=("--protocol", "grpc-batch", "--connections", "2", "--batch", "1000"),
 )
 RELOADS_A_SECOND = 5
+LIMITS = {"SOFT": "1h", "HARD": "1h", "FATAL": "0s"}
 CAUGHT_UP_SECONDS_MAX = 120.0
 
 Samples = dict[str, list[Figures]]
@@ -68,16 +69,10 @@ def service(options: argparse.Namespace, folder: Path, script: str | None) -> It
     if script == "counted":
         (folder / "counted.txt").unlink(missing_ok=True)
         more += ["--pipeline-arg", f"counted.file={folder / 'counted.txt'}"]
-    if script == "stuck":
-        more += [
-            "--pipelines-fatal-limit",
-            "0s",
-            "--pipelines-hard-limit",
-            "1h",
-            "--pipelines-soft-limit",
-            "1h",
-        ]
-    with served(ours(options.binary, folder, *more)) as found:
+    # Nobody ends the stuck handler.
+    limits = [f"HOLDMETRICS_PIPELINES_{name}_LIMIT={time}" for name, time in LIMITS.items()]
+    prefix = ["env", *limits] if script == "stuck" else []
+    with served(prefix + ours(options.binary, folder, *more)) as found:
         yield found
 
 

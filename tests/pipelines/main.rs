@@ -4,9 +4,13 @@
 #![cfg(all(unix, feature = "py-embed"))]
 
 mod bad;
+mod cryptopunks;
 mod delivery;
+mod examples;
 mod life;
 mod place;
+#[path = "../support/sales.rs"]
+mod sales;
 #[allow(
     dead_code,
     reason = "shared with the tests of the service without pipelines"

@@ -1,6 +1,7 @@
 //! A folder with a pipeline file, and a service that runs it.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -52,13 +53,18 @@ impl Place {
 
     /// The same with variables.
     pub(crate) fn serve_with(&self, variables: &[(&str, &str)]) -> Service {
+        let mut command = self.command();
+        command.envs(variables.iter().copied());
+        Service::spawn(command)
+    }
+
+    /// The command that starts it, for more arguments.
+    pub(crate) fn command(&self) -> Command {
         let script = self.path("p.py");
         let script = script.to_str().expect("a path that is text");
         let mut command = command(&self.path("data"), &["--pipeline", script]);
+        command.current_dir(self.folder.path());
         command
-            .current_dir(self.folder.path())
-            .envs(variables.iter().copied());
-        Service::spawn(command)
     }
 }
 

@@ -1,47 +1,18 @@
 //! Real data over gRPC, with a `kill -9` in the middle: the published figures, to the last digit.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::sales::{self, EVENTS};
 use crate::support::{Service, command};
 use poh_holdmetrics_rust::net::pb;
 use tempfile::tempdir;
 
 /// 2022-06-01T00:00:00Z.
 const AS_OF_SECONDS: i64 = 1_654_041_600;
-const EVENTS: usize = 33_648;
 /// Killed once so many are acknowledged.
 const KILL_AT: u64 = 10_000;
 const WAIT_MAX: Duration = Duration::from_secs(120);
-
-/// Two marks a sale: the seller's stop, the buyer's start.
-fn events(sales: &Path) -> String {
-    let mut lines = String::new();
-    let mut reader = csv::Reader::from_path(sales).expect("the sales are CSV");
-    let header = reader.headers().expect("a header").clone();
-    let column = |name| header.iter().position(|found| found == name).expect(name);
-    let (at, from, to, punk) = (
-        column("date_time"),
-        column("from"),
-        column("to"),
-        column("punk_id"),
-    );
-    for sale in reader.records() {
-        let sale = sale.expect("a row");
-        let at = sale[at].replace(' ', "T");
-        for (holder, mark) in [(&sale[from], "end"), (&sale[to], "start")] {
-            writeln!(
-                lines,
-                "{{\"token_id\":\"punk/{}\",\"holder_id\":\"{holder}\",\"{mark}\":\"{at}Z\"}}",
-                &sale[punk]
-            )
-            .expect("memory takes it");
-        }
-    }
-    lines
-}
 
 async fn leaderboard(service: &Service) -> pb::Leaderboard {
     let request = pb::GetLeaderboardRequest {
@@ -65,19 +36,12 @@ async fn leaderboard(service: &Service) -> pb::Leaderboard {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cryptopunks_with_a_kill_9_in_the_middle_end_in_the_exact_figures() {
-    let sales = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/data/cryptopunks_sales_2017_2022.csv");
-    let sales = std::env::var_os("POH_CRYPTOPUNKS").map_or(sales, PathBuf::from);
-    if !sales.is_file() {
-        println!(
-            "not run: the sales are not at {} (POH_CRYPTOPUNKS names another place)",
-            sales.display()
-        );
+    let Some(sales) = sales::found() else {
         return;
-    }
+    };
     let folder = tempdir().expect("a folder");
     let file = folder.path().join("punks.jsonl");
-    let lines = events(&sales);
+    let lines = sales::marks(&sales);
     assert_eq!(lines.lines().count(), EVENTS);
     std::fs::write(&file, lines).expect("a file");
 

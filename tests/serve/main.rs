@@ -16,6 +16,8 @@ mod kill;
 mod lifecycle;
 mod load;
 mod otlp;
+#[path = "../support/sales.rs"]
+mod sales;
 mod send;
 mod support;
 mod tls;

@@ -103,7 +103,10 @@ async fn cryptopunks_through_a_sink_with_a_kill_9_in_the_middle_score_as_the_ser
     let lines = place.lines("archive.jsonl").len();
     assert!(lines >= EVENTS, "only {lines} events reached the sink");
     let archived = scores(&scored(&place.path("archive.jsonl")));
-    let differs = archived.iter().zip(&served).find(|(one, other)| one != other);
+    let differs = archived
+        .iter()
+        .zip(&served)
+        .find(|(one, other)| one != other);
     assert_eq!(differs, None, "the first difference");
     assert_eq!(archived.len(), HOLDERS);
     assert_eq!(served[0], ("2190".to_owned(), "13034832719".to_owned()));

@@ -11,7 +11,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(super) struct Arguments {
-    /// new, check, test, list, reload or replay, with their arguments; --help lists them
+    /// new, check, test, list, reload, replay or enable, with their arguments; --help lists them
     #[arg(
         value_name = "WORDS",
         trailing_var_arg = true,

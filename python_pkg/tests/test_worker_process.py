@@ -116,7 +116,7 @@ def place(tmp_path: Path) -> Place:
 
 
 DEATHS = {
-    "os._exit": ("def misbehave():\n    os._exit(7)\n", "exit code 7"),
+    "os._exit": ("def misbehave():\n    print('last words')\n    os._exit(7)\n", "exit code 7"),
     "a segmentation fault": ("def misbehave():\n    import ctypes\n    ctypes.string_at(0)\n", "SIGSEGV"),
     "a catastrophic regular expression": (
         "def misbehave():\n    import re\n    re.match('(a+)+$', 'a' * 60 + 'b')\n",
@@ -125,6 +125,10 @@ DEATHS = {
     "more memory than it may use": (
         "def misbehave():\n    kept = b'x' * (230 << 20)\n    time.sleep(1)\n    del kept\n",
         "MiB of at most 256 MiB of memory",
+    ),
+    "sys.exit in a callback of the loop": (
+        "def misbehave():\n    import asyncio, sys\n    asyncio.get_running_loop().call_soon(sys.exit, 9)\n",
+        "",
     ),
     "its own kill": ("def misbehave():\n    os.kill(os.getpid(), 9)\n", "killed by SIGKILL"),
     "closing its descriptors": ("def misbehave():\n    os.closerange(0, 256)\n    time.sleep(1)\n", ""),
@@ -150,8 +154,10 @@ def test_a_process_that_dies_is_replaced_and_loses_nothing(
                 await place.until(lambda: place.host.pipelines["culprit"] == ("running", ""))
             await place.until(lambda: place.host.position("culprit", "archive") == 7)
 
-    asyncio.run(run())
+    with caplog.at_level("INFO"):
+        asyncio.run(run())
     assert place.failures() or "culprit.py: worker process: has ended" in caplog.text
+    assert ("culprit.py: last words" in caplog.text) == (way == "os._exit")
 
 
 def test_a_process_that_has_used_its_processor_time_is_replaced(place: Place) -> None:

@@ -8,6 +8,9 @@ import time
 
 _LINES_MAX = 1000
 _WINDOW_SECONDS = 60.0
+_READ_BYTES = 1 << 16
+#: The pause after each read while nothing more is logged.
+_FLOOD_SECONDS = 0.005
 _LINE_BYTES_MAX = 4096
 _LAST_CHARACTERS_MAX = 8192
 
@@ -22,6 +25,11 @@ class _Budget:
         self._what = what
         self._began = time.monotonic()
         self._lines = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether lines are logged at present."""
+        return self._lines < _LINES_MAX
 
     def is_left(self) -> bool:
         """Count a line; returns whether it may be logged."""
@@ -48,7 +56,10 @@ class ProcessOutput:
     async def read(self, stream: asyncio.StreamReader, level: int) -> None:
         """Log the lines of a stream until it is closed; a line that is too long is split."""
         rest = b""
-        while data := await stream.read(1 << 16):
+        while data := await stream.read(_READ_BYTES):
+            if not self._printed.has_room:
+                # The loop has better things to do than to read what is not logged.
+                await asyncio.sleep(_FLOOD_SECONDS)
             *lines, rest = (rest + data).split(b"\n")
             if len(rest) > _LINE_BYTES_MAX:
                 lines.append(rest)

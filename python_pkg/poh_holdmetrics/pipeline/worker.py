@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import io
 import logging
 import os
 import signal
 import socket
 import sys
+import traceback
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.errors import InputError, excerpt
@@ -43,21 +45,20 @@ class Worker:
         self._link: Link | None = None
         self._notes: Notes | None = None
         self._runner: InProcessRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def run(self, end: socket.socket) -> None:
-        """Answer until the parent closes the socket."""
+    async def run(self, end: socket.socket) -> NoReturn:
+        """Answer until the parent closes the socket, then end the process."""
         self._link = link = await Link.over(end, self)
         self._notes = notes = Notes(link)
         logging.getLogger().handlers = [NotesHandler(notes)]
-        tasks = [
+        self._tasks = [
             asyncio.create_task(self._beat(notes), name="heartbeat"),
             asyncio.create_task(self._scheduler.run_forever(), name="jobs"),
         ]
-        try:
-            await link.run()
-        finally:
-            for task in tasks:
-                task.cancel()
+        await link.run()
+        # Neither threads nor tasks that a script has left behind may keep the process.
+        _leave(0)
 
     async def answer(self, method: str, arguments: Arguments, body: bytes) -> Answer:
         """The answer to a request of the parent."""
@@ -130,18 +131,28 @@ class Worker:
             await asyncio.sleep(_BEAT_SECONDS)
 
 
-def main(arguments: list[str]) -> None:
-    """Run the worker of the parent that gave these descriptors; returns never."""
+def main(arguments: list[str]) -> NoReturn:
+    """Run the worker of the parent that gave these descriptors."""
     parent, link, blocking, page = map(int, arguments)
     worker_limits.die_with_parent(parent)
     faulthandler.enable()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a script prints is in the log when it is printed, and before the process dies.
+        sys.stdout.reconfigure(line_buffering=True)
     # The parent asks for the stacks before it kills a worker that hangs.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     worker = Worker(WorkerPage(page), BlockingLink(socket.socket(fileno=blocking)))
-    with contextlib.suppress(BaseException):
+    try:
         asyncio.run(worker.run(socket.socket(fileno=link)))
-    # Threads that a script has left behind must not keep the process.
-    os._exit(0)
+    except BaseException:  # noqa: BLE001 - a callback of a script may raise anything into the loop
+        traceback.print_exc()
+    _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.port import Batch, Consumer
     from poh_holdmetrics.pipeline.running_handler import RunningHandler
 
-#: How long `on_event` calls that never wait may keep the loop from other tasks.
-_TURN_SECONDS = 0.005
+#: How long `on_event` calls that never wait may keep the loop from other tasks: less than a gate may take.
+_TURN_SECONDS = 0.001
 #: How many calls pass between two looks at the time.
-_CALLS_UNLOOKED = 32
+_CALLS_UNLOOKED = 16
 #: The time that the events handled between two looks at whether to stop should take.
 _PART_SECONDS = 0.1
 _ROWS_FIRST = 256

@@ -103,6 +103,8 @@ class Follower:
         """What the work returns; None if it was given up, because it was told to stop in a back-off."""
         task = asyncio.ensure_future(work)
         try:
+            # Most work does not wait, and is done after one turn of the loop.
+            await asyncio.sleep(0)
             while not task.done():
                 until: float | None = None
                 if self._stop.is_set():

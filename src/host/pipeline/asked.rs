@@ -9,12 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dashmap::DashMap;
 use tokio::sync::oneshot;
 
-/// Most requests at a time.
-const WAITING_MAX: usize = 256;
-
 /// The table of those that wait for a reply of the type `T`.
 pub(super) struct Asked<T> {
     waiting: DashMap<u64, oneshot::Sender<T>>,
+    waiting_max: usize,
     is_ended: AtomicBool,
 }
 
@@ -34,22 +32,22 @@ pub(super) struct Reply<T> {
     receiver: oneshot::Receiver<T>,
 }
 
-impl<T> Default for Asked<T> {
-    fn default() -> Self {
+impl<T> Asked<T> {
+    /// An empty table of at most `waiting_max` requests at a time.
+    pub(super) fn new(waiting_max: usize) -> Self {
         Self {
             waiting: DashMap::default(),
+            waiting_max,
             is_ended: AtomicBool::new(false),
         }
     }
-}
 
-impl<T> Asked<T> {
     /// Waits for the reply to `request`, which is not sent yet.
     pub(super) fn expect(self: &Arc<Self>, request: u64) -> Result<Reply<T>, NoReply> {
         if self.is_ended.load(Ordering::Acquire) {
             return Err(NoReply::Ended);
         }
-        if self.waiting.len() >= WAITING_MAX {
+        if self.waiting.len() >= self.waiting_max {
             return Err(NoReply::Full);
         }
         let (sender, receiver) = oneshot::channel();
@@ -99,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_finds_its_request_and_a_dropped_one_leaves_the_table() {
-        let asked = Arc::new(Asked::default());
+        let asked = Arc::new(Asked::new(2));
         let (first, second) = (asked.expect(1).unwrap(), asked.expect(2).unwrap());
         asked.reply(2, "two");
         assert_eq!(second.value().await, Ok("two"));
@@ -112,9 +110,8 @@ mod tests {
 
     #[tokio::test]
     async fn too_many_requests_and_those_after_the_end_are_refused() {
-        let asked = Arc::new(Asked::<()>::default());
-        let numbers = 1..=u64::try_from(WAITING_MAX).unwrap();
-        let mut waiting: Vec<_> = numbers
+        let asked = Arc::new(Asked::<()>::new(3));
+        let mut waiting: Vec<_> = (1..=3)
             .map(|number| asked.expect(number).unwrap())
             .collect();
         assert_eq!(asked.expect(0).err(), Some(NoReply::Full));

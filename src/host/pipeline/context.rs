@@ -17,6 +17,11 @@ use crate::engine::Engine;
 use crate::engine::gate::Verdicts;
 use crate::telemetry::Metrics;
 
+/// Most requests of operators at a time.
+const ASKED_MAX: usize = 256;
+/// Most checks at a time. Each sender has one, of a batch that it holds anyway, and waits for it.
+const CHECKS_MAX: usize = 4_096;
+
 /// Shared by the threads of the host and the tasks of the service.
 pub(super) struct HostContext {
     pub(super) engine: Arc<Engine>,
@@ -49,8 +54,8 @@ impl HostContext {
     ) -> io::Result<Self> {
         Ok(Self {
             queue: Queue::new(metrics.pipelines.queue_messages.clone())?,
-            asked: Arc::default(),
-            checks: Arc::default(),
+            asked: Arc::new(Asked::new(ASKED_MAX)),
+            checks: Arc::new(Asked::new(CHECKS_MAX)),
             registry: Registry::new(Arc::clone(&metrics)),
             pulse: Pulse::default(),
             engine,

@@ -88,6 +88,15 @@ impl EventBatch {
         self.count == 0
     }
 
+    /// Gives back memory that the batch does not need, if that is more than half of what it takes; returns
+    /// what it takes.
+    pub(crate) fn shrink(&mut self) -> usize {
+        if self.bytes.capacity() / 2 > self.bytes.len() {
+            self.bytes.shrink_to_fit();
+        }
+        self.bytes.capacity()
+    }
+
     /// The encoded events, one after the other.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -148,6 +148,11 @@ impl Frame {
         }
     }
 
+    /// Gives back memory that the events do not need; returns what they take.
+    pub(super) fn shrink(&mut self) -> usize {
+        self.batches.iter_mut().map(EventBatch::shrink).sum()
+    }
+
     /// Number of the last event.
     pub(super) fn last(&self) -> u64 {
         self.first + self.count - 1

@@ -27,8 +27,8 @@ pub(in crate::engine) struct Recent {
 
 struct Ring {
     /// In order, without gaps.
-    frames: VecDeque<Arc<Frame>>,
-    bytes: usize,
+    frames: VecDeque<Kept>,
+    bytes_held: usize,
     bytes_max: usize,
     /// Number of the last event that was added, whether or not it was kept.
     last: u64,
@@ -36,6 +36,13 @@ struct Ring {
     /// Numbers of some events, in order, and when they were added.
     ages: VecDeque<(u64, Instant)>,
     began: Instant,
+}
+
+/// A frame in the ring.
+struct Kept {
+    frame: Arc<Frame>,
+    /// What it takes in memory.
+    bytes: usize,
 }
 
 /// What is in memory for a reader.
@@ -55,7 +62,7 @@ impl Recent {
         Self {
             ring: Mutex::new(Ring {
                 frames: VecDeque::new(),
-                bytes: 0,
+                bytes_held: 0,
                 bytes_max,
                 last,
                 readers: 0,
@@ -67,18 +74,23 @@ impl Recent {
     }
 
     /// Adds an acknowledged frame, which follows the one before it.
-    pub(in crate::engine) fn push(&self, frame: Frame) {
+    pub(in crate::engine) fn push(&self, mut frame: Frame) {
         let mut ring = self.ring.lock();
         ring.last = frame.last();
         ring.note_age(frame.first);
         if ring.readers == 0 {
             return;
         }
-        ring.bytes += frame.bytes;
-        ring.frames.push_back(Arc::new(frame));
-        while ring.bytes > ring.bytes_max && ring.frames.len() > 1 {
+        // A batch of an upload begins with room for many events.
+        let bytes = frame.shrink();
+        ring.bytes_held += bytes;
+        ring.frames.push_back(Kept {
+            frame: Arc::new(frame),
+            bytes,
+        });
+        while ring.bytes_held > ring.bytes_max && ring.frames.len() > 1 {
             let oldest = ring.frames.pop_front();
-            ring.bytes -= oldest.map_or(0, |oldest| oldest.bytes);
+            ring.bytes_held -= oldest.map_or(0, |oldest| oldest.bytes);
         }
         drop(ring);
         self.changed.notify_waiters();
@@ -93,13 +105,14 @@ impl Recent {
         let first = ring
             .frames
             .front()
-            .map_or(ring.last + 1, |frame| frame.first);
+            .map_or(ring.last + 1, |kept| kept.frame.first);
         if next < first {
             return Recalled::Gone { first };
         }
-        let place = ring.frames.partition_point(|frame| frame.last() < next);
+        let place = ring.frames.partition_point(|kept| kept.frame.last() < next);
         let mut bytes = 0;
-        let wanted = ring.frames.range(place..).take_while(|frame| {
+        let frames = ring.frames.range(place..).map(|kept| &kept.frame);
+        let wanted = frames.take_while(|frame| {
             let is_first = bytes == 0;
             bytes += frame.bytes;
             is_first || bytes <= bytes_max
@@ -117,7 +130,7 @@ impl Recent {
         let mut ring = self.ring.lock();
         ring.readers -= 1;
         if ring.readers == 0 {
-            ring.bytes = 0;
+            ring.bytes_held = 0;
             ring.frames = VecDeque::new();
         }
     }
@@ -131,11 +144,12 @@ impl Recent {
         let is_whole = ring
             .frames
             .front()
-            .is_some_and(|front| front.first <= position + 1);
+            .is_some_and(|front| front.frame.first <= position + 1);
         let place = ring
             .frames
-            .partition_point(|frame| frame.last() <= position);
-        let bytes = ring.frames.range(place..).map(|frame| frame.bytes as u64);
+            .partition_point(|kept| kept.frame.last() <= position);
+        let after = ring.frames.range(place..);
+        let bytes = after.map(|kept| kept.frame.bytes as u64);
         is_whole.then(|| bytes.sum())
     }
 
@@ -182,5 +196,77 @@ impl Ring {
             });
         }
         self.ages.push_back((first, now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Draft, EventBatch, Micros};
+
+    fn frame(first: u64, count: u64) -> Frame {
+        let mut batch = EventBatch::default();
+        for _ in 0..count {
+            let draft = Draft {
+                token_id: "T",
+                holder_id: "h",
+                start: Micros::new(0).ok(),
+                ..Draft::default()
+            };
+            batch.push(&draft.check().expect("a valid event"));
+        }
+        Frame::new(first, vec![batch])
+    }
+
+    #[test]
+    fn frames_are_kept_only_while_somebody_reads_and_up_to_the_bound() {
+        let bytes_held = frame(1, 1).shrink();
+        let recent = Recent::new(3 * bytes_held, 0);
+        recent.push(frame(1, 1));
+        assert!(matches!(recent.recall(1, 1), Recalled::Gone { first: 2 }));
+        recent.enter();
+        for number in 2..=6 {
+            recent.push(frame(number, 1));
+        }
+        assert!(matches!(recent.recall(3, 1), Recalled::Gone { first: 4 }));
+        let Recalled::Frames(frames) = recent.recall(4, usize::MAX) else {
+            panic!("they are in memory")
+        };
+        assert_eq!(frames.len(), 3);
+        assert!(matches!(recent.recall(7, 1), Recalled::Nothing));
+        recent.leave();
+        assert!(matches!(recent.recall(6, 1), Recalled::Gone { first: 7 }));
+    }
+
+    #[test]
+    fn the_age_of_an_event_is_that_of_the_last_one_noted_before_it() {
+        let recent = Recent::new(usize::MAX, 0);
+        let mut ring = recent.ring.lock();
+        let now = Instant::now();
+        let ago = |seconds| now - Duration::from_secs(seconds);
+        ring.began = ago(100);
+        ring.last = 30;
+        ring.ages = [(10, ago(50)), (20, ago(20))].into();
+        drop(ring);
+        let age = |position| recent.age_of_event_after(position).as_secs();
+        assert_eq!([age(0), age(8)], [100, 100]);
+        assert_eq!([age(9), age(18)], [50, 50]);
+        assert_eq!([age(19), age(29)], [20, 20]);
+        assert_eq!(recent.age_of_event_after(30), Duration::ZERO);
+    }
+
+    #[test]
+    fn of_many_ages_every_second_one_is_forgotten() {
+        let recent = Recent::new(0, 0);
+        let mut ring = recent.ring.lock();
+        let long_ago = Instant::now() - Duration::from_secs(60);
+        ring.ages = (0..AGES_MAX as u64)
+            .map(|first| (first, long_ago))
+            .collect();
+        ring.note_age(AGES_MAX as u64);
+        assert_eq!(ring.ages.len(), AGES_MAX / 2 + 1);
+        assert!(ring.ages.iter().all(|(first, _)| first % 2 == 0));
+        ring.note_age(9_999);
+        assert_eq!(ring.ages.back().unwrap().0, AGES_MAX as u64, "too soon");
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Service, command, event};
 use tempfile::tempdir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::{Code, Request};
 
 fn keys(arguments: &[&str]) -> Output {
@@ -123,4 +125,41 @@ async fn sighup_reads_the_keys_again() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_asked_for_is_logged_with_the_name_of_the_key() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("keys.toml");
+    let path = file.to_str().expect("text");
+    let operator = key(&keys(&[
+        "--name",
+        "night shift",
+        "--scope",
+        "admin",
+        "--file",
+        path,
+    ]));
+    let service = Service::start(&folder.path().join("data"), &["--api-key-file", path]);
+    let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
+    let request = format!(
+        "POST /admin/jobs/tiers%2Fpublish/pause HTTP/1.0\r\nhost: test\r\nauthorization: Bearer {operator}\r\n\r\n"
+    );
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("it reads");
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer).await;
+    read.expect("it answers");
+    assert!(answer.contains("this service has no pipelines"), "{answer}");
+    service.signal("TERM");
+    let said = service.wait(Duration::from_secs(9)).stderr;
+    let line = said.lines().find(|line| line.contains("An operator asked"));
+    let line = line.expect("it is logged");
+    for part in [
+        "verb=\"job_pause\"",
+        "name=\"tiers/publish\"",
+        "asked_by=the key \"night shift\"",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
 }

@@ -77,6 +77,9 @@ impl FeedBatch {
     }
 
     /// The event at `place` with its number, and moves `place` behind it; for a reader that pauses.
+    ///
+    /// # Panics
+    /// If `place` is not one of this batch.
     pub fn next_event(&self, place: &mut Place) -> Option<(u64, Event<'_>)> {
         loop {
             let frame = self.frames.get(place.frame)?;

@@ -55,7 +55,9 @@ proptest! {
         let aggregator = HoldAggregator::new();
         let mut kept = PublishedScores::new(question(0, from, closed_only, token));
         for (rows, as_of) in batches {
-            rows.into_iter().for_each(|row| record(&aggregator, row));
+            for row in rows {
+                record(&aggregator, row);
+            }
             kept.refresh(&aggregator, &policy, at(as_of));
             let mut anew = PublishedScores::new(question(as_of, from, closed_only, token));
             anew.refresh(&aggregator, &policy, at(as_of));

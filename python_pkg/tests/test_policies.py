@@ -6,6 +6,7 @@ import doctest
 import hashlib
 import importlib
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -116,6 +117,27 @@ def test_the_examples_of_a_module_print_what_they_say(name: str) -> None:
     outcome = doctest.testmod(module)
     assert outcome.attempted
     assert not outcome.failed
+
+
+def test_the_documents_of_the_manual_are_policies() -> None:
+    manual = Path(__file__).parents[2] / "docs" / "policies.md"
+    if not manual.is_file():
+        pytest.skip("the package is not in its checkout")
+    blocks = re.findall("```json\n(.*?)```", manual.read_text("utf-8"), re.DOTALL)
+    decoder = json.JSONDecoder()
+    kinds = set()
+    for block in blocks:
+        rest = block.strip()
+        while rest:
+            document, end = decoder.raw_decode(rest)
+            rest = rest[end:].strip()
+            policy = policy_from_document(
+                json.dumps(document if "steps" in document else {"steps": [document]})
+            )
+            kinds |= {step.kind for step in policy.steps}
+    assert kinds == {
+        *("exclude", "linked", "minimum_hold", "tiers", "decay", "seasons", "weight_cap", "score_cap"),
+    }
 
 
 EVENTS = st.lists(raws().map(record), max_size=14)

@@ -25,7 +25,7 @@ from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
 from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
-    from poh_holdmetrics.policy_files import NamedPolicy
+    from poh_holdmetrics.policies.published import NamedPolicy
     from poh_holdmetrics.validation import Record
     from poh_holdmetrics.windows import Window
 

@@ -6,7 +6,6 @@ version under which its answers are published. Nothing is scored here; see `poli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,23 +14,12 @@ from poh_holdmetrics.pipeline.loader import load
 from poh_holdmetrics.pipeline.specs import Spec, specs_from_text
 from poh_holdmetrics.policies.document import policy_from_document
 from poh_holdmetrics.policies.policy import Policy
-from poh_holdmetrics.policies.published import version_of_function
+from poh_holdmetrics.policies.published import NamedPolicy, version_of_function
 
 if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.definition import Pipeline
-    from poh_holdmetrics.policies.published import PolicyFunction
 
 _PYTHON = ".py"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamedPolicy:
-    """A policy, and how its answers name it."""
-
-    name: str
-    version: str
-    """SHA-256 in hexadecimal digits."""
-    function: PolicyFunction
 
 
 def policy_from_spec(text: str) -> NamedPolicy:

@@ -13,7 +13,7 @@ from poh_holdmetrics import instants
 if TYPE_CHECKING:
     from poh_holdmetrics.file_scorer import ComparedFiles, ScoredFiles
     from poh_holdmetrics.policies.moves import Move
-    from poh_holdmetrics.policy_files import NamedPolicy
+    from poh_holdmetrics.policies.published import NamedPolicy
     from poh_holdmetrics.windows import Window
 
 _HEADER = ("rank", "holder", "held", "score")

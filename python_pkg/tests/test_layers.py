@@ -79,6 +79,7 @@ LAYERS: list[set[str]] = [
         "pipeline.module_space",
         "pipeline.port",
         "pipeline.process_output",
+        "pipeline.publishing",
         "pipeline.purity",
         "pipeline.remote_host",
         "pipeline.run_once",

@@ -15,13 +15,13 @@ use super::feed::{Feed, StoredFeed};
 use super::flusher::Flusher;
 use super::gate::{Gates, RowBatch, SubmittedRows};
 use super::options::{Durability, Options};
-use super::policies::{Policies, UnknownPolicy};
+use super::policies::{Policies, PublishError};
 use super::progress::Progress;
 use super::receipt::Pending;
 use super::recovery::recover;
 use super::submit_error::{Condition, SubmitError};
 use super::validator::Validator;
-use crate::aggregator::HoldAggregator;
+use crate::aggregator::{HoldAggregator, KeyHeld};
 use crate::core::{EventBatch, Micros};
 use crate::journal::{self, FolderLock, Journal, Writer};
 use crate::telemetry::metrics::{ConsumerGauges, EngineGauges};
@@ -316,7 +316,7 @@ impl Engine {
         question: &Question,
         after: Option<&Cursor>,
         size: usize,
-    ) -> Result<Page, UnknownPolicy> {
+    ) -> Result<Page, PublishError> {
         self.policies.page(
             policy,
             &self.progress.aggregator,
@@ -324,6 +324,12 @@ impl Engine {
             question,
             (after, size),
         )
+    }
+
+    /// What all keys held within the window of `question`, for policies that are computed elsewhere. Blocks.
+    #[must_use]
+    pub fn held(&self, question: &Question) -> Vec<KeyHeld> {
+        self.progress.aggregator.held(question)
     }
 
     /// The policies under which [`Self::published`] answers.

@@ -18,6 +18,7 @@ mod feed;
 mod flusher;
 pub mod gate;
 mod hold_engine;
+mod kept_function;
 mod options;
 mod policies;
 mod progress;
@@ -44,7 +45,7 @@ pub use feed::{
 };
 pub use hold_engine::Engine;
 pub use options::{Durability, Options};
-pub use policies::{Policies, UnknownPolicy};
+pub use policies::{PipelinePolicy, Policies, PolicyFunction, PublishError};
 pub use receipt::{Pending, Receipt};
 pub(crate) use recovery::JOURNAL_FOLDER;
 pub(crate) use state_file::{STATE_FILE, STATE_FILE_SALVAGED};

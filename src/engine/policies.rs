@@ -1,6 +1,6 @@
 //! Policies by name, and the published scores that are kept between questions.
 //!
-//! For each policy the scores of a few questions are kept, one set for each token filter, `from` and `closed_only`;
+//! A policy is a document of ready steps, computed here, or a function that somebody else computes. For each policy the scores of a few questions are kept, one set for each token filter, `from` and `closed_only`;
 //! only the end of their window moves. What has to be scored again is decided in
 //! [`crate::aggregator::PublishedScores`]. Pages of one state are kept until the state or the window moves on.
 
@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 
 use super::answer::{Cursor, Page};
+use super::kept_function::KeptFunction;
 use crate::aggregator::{HoldAggregator, PublishedScores, Question};
+use crate::core::HolderScore;
+use crate::excerpt::quoted;
 use crate::policy::Policy;
 
 /// Sets of scores that are kept for one policy; each takes about 64 bytes a holder.
@@ -17,20 +20,64 @@ const BOARDS_MAX: usize = 4;
 /// Pages that are kept of one state and window.
 const PAGES_MAX: usize = 8;
 
-/// No policy has this name.
+/// Why there is no leaderboard under a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown policy {name}; {}", known_names(.known))]
-pub struct UnknownPolicy {
-    /// The name, quoted.
-    name: String,
-    /// The names that exist, in order.
-    known: Vec<String>,
+pub enum PublishError {
+    /// No policy has this name.
+    #[error("unknown policy {name}; {}", known_names(.known))]
+    Unknown {
+        /// The name, quoted.
+        name: String,
+        /// The names that exist, in order.
+        known: Vec<String>,
+    },
+    /// A function could not be computed.
+    #[error("policy {name}: {reason}")]
+    Failed {
+        /// The name, quoted.
+        name: String,
+        /// One sentence.
+        reason: String,
+    },
+}
+
+/// A policy that is computed elsewhere.
+pub trait PolicyFunction: Send + Sync {
+    /// SHA-256 of its sources, its name and its arguments, in hexadecimal digits.
+    fn version(&self) -> &str;
+
+    /// The scores of all holders that are published, in any order. Blocks.
+    ///
+    /// # Errors
+    /// Why it cannot be computed, in one sentence.
+    fn scores(&self, question: &Question) -> Result<Vec<HolderScore>, String>;
+}
+
+/// A policy of a pipeline.
+pub enum PipelinePolicy {
+    /// Of ready steps.
+    Ready(Box<Policy>),
+    /// A function.
+    Function(Arc<dyn PolicyFunction>),
 }
 
 /// The registered policies.
 #[derive(Default)]
 pub struct Policies {
-    by_name: DashMap<Box<str>, Arc<Registered>>,
+    by_name: DashMap<Box<str>, Named>,
+}
+
+/// A registered policy.
+struct Named {
+    /// The pipeline that it comes from; `None` for the settings.
+    pipeline: Option<Box<str>>,
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    Ready(Arc<Registered>),
+    Function(Arc<KeptFunction>),
 }
 
 struct Registered {
@@ -55,22 +102,55 @@ struct KeptPage {
 }
 
 impl Policies {
-    /// Registers a policy, or replaces the one of this name; the scores of one that has not changed are kept.
+    /// Registers a policy of the settings, or replaces the one of this name; the scores of one that has not changed
+    /// are kept.
     pub fn register(&self, name: &str, policy: Policy) {
-        let version: Box<str> = policy.version().into();
-        if self
-            .by_name
-            .get(name)
-            .is_some_and(|known| known.version == version)
-        {
-            return;
-        }
-        let registered = Registered {
-            version,
-            policy,
-            boards: Mutex::default(),
+        self.set(name, None, PipelinePolicy::Ready(Box::new(policy)));
+    }
+
+    /// Registers the policies of a pipeline, in place of those that it had. Returns the names that the settings or
+    /// another pipeline have already; these stay as they are.
+    #[must_use]
+    pub fn set_pipeline(
+        &self,
+        pipeline: &str,
+        policies: Vec<(String, PipelinePolicy)>,
+    ) -> Vec<String> {
+        let names: Vec<_> = policies.iter().map(|(name, _)| name.clone()).collect();
+        self.by_name.retain(|name, known| {
+            known.pipeline.as_deref() != Some(pipeline) || names.iter().any(|each| **each == **name)
+        });
+        let refused = policies.into_iter().filter_map(|(name, policy)| {
+            let is_taken = self
+                .by_name
+                .get(&*name)
+                .is_some_and(|known| known.pipeline.as_deref() != Some(pipeline));
+            if !is_taken {
+                self.set(&name, Some(pipeline.into()), policy);
+            }
+            is_taken.then_some(name)
+        });
+        refused.collect()
+    }
+
+    fn set(&self, name: &str, pipeline: Option<Box<str>>, policy: PipelinePolicy) {
+        let known = self.by_name.get(name).map(|known| known.source.clone());
+        let source = match (policy, known) {
+            (PipelinePolicy::Ready(policy), Some(Source::Ready(known)))
+                if *known.version == *policy.version() =>
+            {
+                Source::Ready(known)
+            }
+            (PipelinePolicy::Ready(policy), _) => Source::Ready(Arc::new(Registered {
+                version: policy.version().into(),
+                policy: *policy,
+                boards: Mutex::default(),
+            })),
+            (PipelinePolicy::Function(function), _) => {
+                Source::Function(Arc::new(KeptFunction::new(function)))
+            }
         };
-        self.by_name.insert(name.into(), Arc::new(registered));
+        self.by_name.insert(name.into(), Named { pipeline, source });
     }
 
     /// `size` published holders, from the first or after a cursor.
@@ -81,21 +161,31 @@ impl Policies {
         sequence: impl Fn() -> u64,
         question: &Question,
         (after, size): (Option<&Cursor>, usize),
-    ) -> Result<Page, UnknownPolicy> {
-        let found = self.by_name.get(name).map(|found| Arc::clone(&found));
-        let registered = found.ok_or_else(|| self.unknown(name))?;
-        let board = registered.board(question);
-        // Whoever asks the same at the same time waits here, and then finds the scores.
-        let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(board.page(&registered, aggregator, sequence, question, (after, size)))
+    ) -> Result<Page, PublishError> {
+        let found = self.by_name.get(name).map(|found| found.source.clone());
+        match found.ok_or_else(|| self.unknown(name))? {
+            Source::Ready(registered) => {
+                let board = registered.board(question);
+                // Whoever asks the same at the same time waits here, and then finds the scores.
+                let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(board.page(&registered, aggregator, sequence, question, (after, size)))
+            }
+            Source::Function(function) => {
+                let page = function.page(aggregator, sequence, question, (after, size));
+                page.map_err(|reason| PublishError::Failed {
+                    name: quoted(name),
+                    reason,
+                })
+            }
+        }
     }
 
-    fn unknown(&self, name: &str) -> UnknownPolicy {
+    fn unknown(&self, name: &str) -> PublishError {
         let names = self.by_name.iter().map(|each| each.key().to_string());
         let mut known: Vec<_> = names.collect();
         known.sort_unstable();
-        UnknownPolicy {
-            name: crate::excerpt::quoted(name),
+        PublishError::Unknown {
+            name: quoted(name),
             known,
         }
     }
@@ -174,7 +264,8 @@ impl Board {
 
 fn known_names(known: &[String]) -> String {
     if known.is_empty() {
-        "none is registered; name files in the setting policies.files".to_owned()
+        "none is registered; name files in the setting policies.files, or declare one in a pipeline"
+            .to_owned()
     } else {
         format!("known are {}", known.join(", "))
     }

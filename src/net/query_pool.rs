@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::page_token::PageStart;
 use super::report_limit::CHANGES_MAX;
 use crate::engine::{
-    Cursor, DeficitCursor, DeficitPage, Engine, HolderAnswer, Page, Question, UnknownPolicy,
+    Cursor, DeficitCursor, DeficitPage, Engine, HolderAnswer, Page, PublishError, Question,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -77,7 +77,7 @@ impl QueryPool {
         &self,
         start: PageStart,
         size: usize,
-    ) -> Result<Result<Page, UnknownPolicy>, QueryError> {
+    ) -> Result<Result<Page, PublishError>, QueryError> {
         let PageStart {
             question,
             policy,

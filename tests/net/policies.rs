@@ -208,7 +208,7 @@ async fn a_policy_that_nobody_registered_is_refused() {
         let problem = service.get(path).await.problem(400);
         assert_eq!(
             problem["detail"],
-            "policy: unknown policy \"team\"; none is registered; name files in the setting policies.files"
+            "policy: unknown policy \"team\"; none is registered; name files in the setting policies.files, or declare one in a pipeline"
         );
     }
     service.engine.policies().register("team", policy(TEAM));

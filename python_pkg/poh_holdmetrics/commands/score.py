@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import argparse
 
     from poh_holdmetrics.commands.parser import Commands
-    from poh_holdmetrics.policy_files import NamedPolicy
+    from poh_holdmetrics.policies.published import NamedPolicy
     from poh_holdmetrics.pure.aggregator import Deficit
 
 

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from poh_holdmetrics.errors import Refused, ServiceError
+from poh_holdmetrics.pipeline.publishing import PolicyBridge, Publisher
 
 if TYPE_CHECKING:
     from poh_holdmetrics import native
     from poh_holdmetrics.data_models import HoldEvent, Transfer
     from poh_holdmetrics.pipeline.port import Batch, Gate, Meter, MetricKind, Start, WhenFull
     from poh_holdmetrics.pipeline.verdicts import Verdicts
+    from poh_holdmetrics.policies.published import NamedPolicy
 
 #: The number of a request, a kind and a payload.
 Message = tuple[int, str, Any]
@@ -40,7 +42,7 @@ class NativeConsumer(Protocol):
     def close(self) -> int: ...  # noqa: D102
 
 
-class Bridge(Protocol):
+class Bridge(PolicyBridge, Protocol):
     """The end of the bridge that Python holds; methods that return a number have begun something."""
 
     fd: int
@@ -161,6 +163,7 @@ class EmbeddedHost:
         self._requests = requests
         #: By pipeline and name: a check that was asked before a reload is answered by the new generation.
         self._gates: dict[str, dict[str, Gate]] = {}
+        self.publisher = Publisher(bridge)
         self._checks: set[asyncio.Task[None]] = set()
 
     def now_us(self) -> int:
@@ -217,6 +220,10 @@ class EmbeddedHost:
             pass
         finally:
             self._bridge.verdicts(request, None if verdicts is None else list(verdicts.items()))
+
+    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
+        """Publish scores under these policies from now on."""
+        self.publisher.set_policies(pipeline, policies)
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The durable key-values of a pipeline, as JSON texts."""

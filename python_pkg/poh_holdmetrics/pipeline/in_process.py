@@ -19,6 +19,7 @@ from poh_holdmetrics.pipeline.limits import HardLimitExceeded
 from poh_holdmetrics.pipeline.loader import Arguments, Loaded, LoadError, load
 from poh_holdmetrics.pipeline.runtime import Runtime
 from poh_holdmetrics.pipeline.worker_threads import StuckCall
+from poh_holdmetrics.policy_files import policies_of
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
@@ -86,6 +87,8 @@ class InProcessRunner:
                 await self.stop(0)
                 raise
             self._runtimes[pipeline.name] = runtime
+            policies = policies_of(pipeline, self._loaded.digest)
+            self._surroundings.host.set_policies(pipeline.name, list(policies.values()))
 
     async def stop(self, drain_seconds: float) -> None:
         """Finish current calls, commit and close the consumers."""

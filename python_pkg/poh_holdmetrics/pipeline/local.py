@@ -25,6 +25,7 @@ from poh_holdmetrics.pipeline.batch import ColumnBatch
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent, Transfer
     from poh_holdmetrics.pipeline.port import Counted, Gate, HandlerState, MetricKind, Start, WhenFull
+    from poh_holdmetrics.policies.published import NamedPolicy
     from poh_holdmetrics.tracker import AsyncTracker
     from poh_holdmetrics.validation import Record
 
@@ -277,6 +278,9 @@ class LocalHost:
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """Ask these gates from now on."""
         self._gates[pipeline] = tuple(gates)
+
+    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
+        """Nobody asks here: `policies.published` computes a leaderboard of a tracker."""
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The stored key-values of a pipeline; a coroutine, as the port asks."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics.data_models import Transfer
     from poh_holdmetrics.pipeline.definition import Pipeline
     from poh_holdmetrics.pipeline.port import Start
-    from poh_holdmetrics.policy_files import NamedPolicy
+    from poh_holdmetrics.policies.published import NamedPolicy
     from poh_holdmetrics.validation import Record
 
 #: Leaderboard rows of a policy that a report has.

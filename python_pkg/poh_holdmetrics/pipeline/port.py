@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics import native
     from poh_holdmetrics.data_models import HoldEvent, Transfer
     from poh_holdmetrics.pipeline.verdicts import Verdicts
+    from poh_holdmetrics.policies.published import NamedPolicy
 
 #: In the columns of times of a batch: the event has no such time.
 ABSENT_US = -(2**63)
@@ -192,6 +193,9 @@ class Host(Protocol):
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """From now on ask these gates, in place of those that the pipeline had."""
+
+    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
+        """From now on publish scores under these policies, in place of those that the pipeline had."""
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The durable key-values of a pipeline, as JSON texts."""

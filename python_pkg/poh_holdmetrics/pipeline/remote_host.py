@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.link import BlockingLink, Link
     from poh_holdmetrics.pipeline.port import Counted, Gate, HandlerState, MetricKind, Start, WhenFull
     from poh_holdmetrics.pipeline.worker_page import WorkerPage
+    from poh_holdmetrics.policies.published import NamedPolicy
+
+_log = logging.getLogger(__name__)
 
 #: Notes are sent at once if none was sent for so long, else collected.
 _COLLECT_SECONDS = 0.001
@@ -171,6 +174,14 @@ class RemoteHost:
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """There are none: a pipeline in a process of its own cannot have a `before_accept`."""
+
+    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
+        """Policies are published by the process of the service alone."""
+        if policies:
+            names = ", ".join(policy.name for policy in policies)
+            _log.warning(
+                "%s runs in a process of its own, so its policies are not published: %s.", pipeline, names
+            )
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The durable key-values of a pipeline."""

@@ -303,6 +303,7 @@ class ServedFile:
     def _remove(self, name: str) -> None:
         del self._names[name]
         self._host.set_gates(name, ())
+        self._host.set_policies(name, ())
         self._host.pipeline_state(name, "removed", generation=self.generation, file=str(self.spec.file))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poh_holdmetrics import native
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 
 #: A pure function; the holders that it does not return are not published.
 PolicyFunction = Callable[[Segments], Mapping[str, Score]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedPolicy:
+    """A policy, and how its answers name it."""
+
+    name: str
+    version: str
+    """SHA-256 in hexadecimal digits."""
+    function: PolicyFunction
 
 
 def published(
@@ -60,11 +71,7 @@ def checked_steps(policy: PolicyFunction, segments: Segments) -> dict[str, int]:
 
 def snapshot_of_scores(steps: Mapping[str, int], segments: Segments, *, deficits: int) -> pure.Snapshot:
     """The leaderboard of these scores; each holder with the time that its own keys were held."""
-    held_us: dict[str, int] = {}
-    for holder_id, start_us, end_us in zip(
-        segments.holder_id, segments.start_us, segments.end_us, strict=True
-    ):
-        held_us[holder_id] = held_us.get(holder_id, 0) + end_us - start_us
+    held_us = held_by_holder(segments)
     return pure.Snapshot(
         {holder_id: Total(held_us.get(holder_id, 0), score) for holder_id, score in steps.items()},
         segments.as_of_us,
@@ -72,6 +79,15 @@ def snapshot_of_scores(steps: Mapping[str, int], segments: Segments, *, deficits
         closed_only=segments.closed_only,
         deficits=deficits,
     )
+
+
+def held_by_holder(segments: Segments) -> dict[str, int]:
+    """How long the keys of each holder were held, in microseconds."""
+    held_us: dict[str, int] = {}
+    columns = (segments.holder_id, segments.start_us, segments.end_us)
+    for holder_id, start_us, end_us in zip(*columns, strict=True):
+        held_us[holder_id] = held_us.get(holder_id, 0) + end_us - start_us
+    return held_us
 
 
 def version_of_function(sources: str, name: str, arguments: Mapping[str, object]) -> str:

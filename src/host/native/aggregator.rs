@@ -268,7 +268,8 @@ impl Aggregator {
     ) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Aggregator.held_columns", || {
             let window = values::window(as_of_us, from_us, closed_only)?;
-            policies::held_columns(py, &self.inner, window)
+            let keys = detached(py, || self.inner.held(&policies::everything(window)))?;
+            policies::held_columns(py, &keys)
         })
     }
 

@@ -21,7 +21,7 @@ mod instants;
 mod integers;
 mod memo;
 mod owned;
-mod policies;
+pub(super) mod policies;
 mod scoring;
 mod snapshot;
 mod table;

@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use super::aggregator::Aggregator;
 use super::snapshot::Snapshot;
 use super::{integers, values};
-use crate::aggregator::{HoldAggregator, PublishedScores, Question};
+use crate::aggregator::{KeyHeld, PublishedScores, Question};
 use crate::core::Window;
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
@@ -36,14 +36,12 @@ pub(super) fn apply_policy(
     })
 }
 
-/// What was held within `window`, as columns sorted by holder, token and start: `holder_id` and `token_id` as
+/// What some keys held, as columns sorted by holder, token and start: `holder_id` and `token_id` as
 /// lists, `start_us` and `end_us` as the bytes of int64, the weights in steps of 1e-18 as a list.
-pub(super) fn held_columns<'py>(
+pub(in crate::host) fn held_columns<'py>(
     py: Python<'py>,
-    aggregator: &HoldAggregator,
-    window: Window,
+    keys: &[KeyHeld],
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let keys = detached(py, || aggregator.held(&everything(window)))?;
     let rows = || {
         keys.iter()
             .flat_map(|key| key.segments.iter().map(move |held| (key, held)))
@@ -68,7 +66,7 @@ pub(super) fn held_columns<'py>(
         .into_pyobject(py)
 }
 
-fn everything(window: Window) -> Question {
+pub(super) fn everything(window: Window) -> Question {
     Question {
         window,
         token_id: None,

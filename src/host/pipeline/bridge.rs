@@ -16,6 +16,7 @@ use super::consumer::Consumer;
 use super::context::HostContext;
 use super::gate;
 use super::meter::Meter;
+use super::policy;
 use super::prefetch::Prefetch;
 use super::queue::{Message, Outcome};
 use super::registry::PipelineRecord;
@@ -25,6 +26,7 @@ use crate::engine::{Question, Start, WhenFull};
 use crate::error_line::error_line;
 use crate::excerpt::quoted;
 use crate::host::errors::{guarded, refused};
+use crate::host::native::policies::held_columns;
 use crate::host::native::{Snapshot, read_rows, read_window, row};
 use crate::host::workers::detached;
 use crate::telemetry::own_metrics::OwnKind;
@@ -153,6 +155,45 @@ impl Bridge {
         let gates = gate::gates(&self.context, pipeline, gates)?;
         self.context.engine.gates().set(pipeline, gates);
         Ok(())
+    }
+
+    /// Publishes scores under these policies of a pipeline from now on, in place of those that it had.
+    fn set_policies(&self, pipeline: &str, policies: Vec<policy::Described>) -> PyResult<()> {
+        let policies = policy::policies(&self.context, pipeline, policies).map_err(refused)?;
+        for name in self
+            .context
+            .engine
+            .policies()
+            .set_pipeline(pipeline, policies)
+        {
+            tracing::warn!(
+                pipeline,
+                name,
+                "A policy of this name exists already; this one is not published."
+            );
+        }
+        Ok(())
+    }
+
+    /// What was held within the window, of one token or of all, as columns sorted by holder, token and start.
+    #[pyo3(signature = (token_id, as_of_us, from_us, closed_only))]
+    fn held_columns<'py>(
+        &self,
+        py: Python<'py>,
+        token_id: Option<&str>,
+        as_of_us: &Bound<'py, PyAny>,
+        from_us: Option<&Bound<'py, PyAny>>,
+        closed_only: bool,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        guarded("Bridge.held_columns", || {
+            let question = Question {
+                window: read_window(as_of_us, from_us, closed_only)?,
+                token_id: token_id.map(Box::from),
+            };
+            let engine = &self.context.engine;
+            let keys = detached(py, || engine.held(&question))?;
+            held_columns(py, &keys)
+        })
     }
 
     /// The reply to a "check" message: the verdicts by row, or `None` if there is no answer.

@@ -24,7 +24,7 @@ use super::status::{bad_field, not_taken, query_failed};
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
-use crate::engine::{Cursor, Engine, Page, Question};
+use crate::engine::{Cursor, Engine, Page, PublishError, Question};
 use crate::net::access::{Access, Caller};
 use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
@@ -349,8 +349,10 @@ impl HoldService {
     /// A page, of the scores themselves or under a policy.
     async fn listed(&self, start: &PageStart, size: usize) -> Result<Page, Status> {
         let page = self.queries.listed(start.clone(), size).await;
-        let unknown = |unknown| bad_field("policy", &format!("policy: {unknown}"));
-        page.map_err(query_failed)?.map_err(unknown)
+        page.map_err(query_failed)?.map_err(|error| match error {
+            PublishError::Unknown { .. } => bad_field("policy", &format!("policy: {error}")),
+            PublishError::Failed { .. } => Status::unavailable(error.to_string()),
+        })
     }
 
     /// What a page is about, and where it begins.

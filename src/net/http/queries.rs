@@ -14,7 +14,7 @@ use super::parameters::{
 };
 use super::problem::Problem;
 use super::response::{HolderReport, Listing};
-use crate::engine::{Page, Question};
+use crate::engine::{Page, PublishError, Question};
 use crate::net::context::ServerContext;
 use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
 
@@ -63,7 +63,12 @@ pub(super) async fn stats(
 /// A page, of the scores themselves or under a policy.
 async fn listed(context: &ServerContext, start: &PageStart, limit: usize) -> Result<Page, Problem> {
     let page = context.queries.listed(start.clone(), limit).await?;
-    page.map_err(|unknown| Problem::field("policy", &format!("policy: {unknown}")))
+    page.map_err(|error| match error {
+        PublishError::Unknown { .. } => Problem::field("policy", &format!("policy: {error}")),
+        PublishError::Failed { .. } => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        }
+    })
 }
 
 /// What a page is about, and where it begins.

@@ -1,0 +1,98 @@
+"""Policies of pipelines in the real service: ready ones, functions, one that raises, and reloads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poh_holdmetrics import native
+from poh_holdmetrics.policy_files import policy_from_spec
+from served import Service, serving
+
+pytestmark = [
+    pytest.mark.skipif(not native.inside_host(), reason="needs to run inside main_holdmetrics"),
+    pytest.mark.skipif(os.name == "nt", reason="needs Unix"),
+]
+
+FILE = """
+from fractions import Fraction
+
+from poh_holdmetrics import Pipeline
+from poh_holdmetrics.policies import Policy, Segments, Tiers
+
+from rules import RATE
+
+pipeline = Pipeline("published")
+pipeline.policy("tiers")(Policy(steps=[Tiers(multipliers={"1s": 2})]))
+
+
+@pipeline.policy("thirds")
+def thirds(segments: Segments) -> dict[str, Fraction]:
+    return {holder: Fraction(len(rows), RATE) for holder, rows in segments.by_holder()}
+
+
+@pipeline.policy("broken")
+def broken(segments: Segments) -> dict[str, float]:
+    return {holder: 0.5 for holder in segments.holder_id}
+"""
+EVENTS = [
+    {"token_id": "T", "holder_id": "ada", "start": 0, "end": 3000},
+    {"token_id": "T", "holder_id": "bob", "start": 0, "end": 1000},
+    {"token_id": "U", "holder_id": "bob", "start": 0, "end": 1000},
+]
+
+
+def board(service: Service, policy: str, more: str = "") -> tuple[list[tuple[int, str, int, str]], str]:
+    """The rows under a policy, and its version."""
+    answer = service.ask(f"/leaderboard?policy={policy}&as_of=10000{more}")
+    rows = [(row["rank"], row["holder_id"], row["held_us"], row["score"]) for row in answer["holders"]]
+    return rows, answer["policy"]["version"]
+
+
+def refusal(service: Service, policy: str) -> tuple[int, Any]:
+    try:
+        service.ask(f"/leaderboard?policy={policy}")
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["detail"]
+    raise AssertionError(policy)
+
+
+def test_policies_of_a_pipeline_are_published_by_the_service(tmp_path: Path) -> None:
+    file, rules = tmp_path / "published.py", tmp_path / "rules.py"
+    file.write_text(FILE, "utf-8")
+    rules.write_text("RATE = 3\n", "utf-8")
+    with serving(tmp_path, [file]) as service:
+        service.until(lambda: service.ask("/admin/pipelines")["pipelines"][0]["state"] == "running")
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            service.address + "/hold", json.dumps(EVENTS).encode(), {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
+        third = "0." + "3" * 24
+        assert board(service, "tiers") == (
+            [(1, "ada", 3_000_000, "5"), (2, "bob", 2_000_000, "2")],
+            policy_from_spec(f"{file}:tiers").version,
+        )
+        thirds = policy_from_spec(f"{file}:thirds").version
+        assert board(service, "thirds") == (
+            [(1, "bob", 2_000_000, "0." + "6" * 24), (2, "ada", 3_000_000, third)],
+            thirds,
+        )
+        assert board(service, "thirds", "&token_id=U")[0] == [(1, "bob", 1_000_000, third)]
+        inexact = 'policy: "ada": a float is not exact: 0.5; return int, Fraction or Decimal'
+        assert refusal(service, "broken") == (503, f'policy "broken": InputError: {inexact}')
+        assert refusal(service, "fourths") == (
+            400,
+            'policy: unknown policy "fourths"; known are broken, thirds, tiers',
+        )
+        rules.write_text("RATE = 1\n", "utf-8")
+        service.process.send_signal(signal.SIGHUP)
+        service.until(lambda: board(service, "thirds")[1] != thirds)
+        assert board(service, "thirds")[0] == [(1, "bob", 2_000_000, "2"), (2, "ada", 3_000_000, "1")]

@@ -1,0 +1,96 @@
+//! The scores of a policy that is computed elsewhere, kept for the last question.
+//!
+//! A function sees all segments at once, so every other state or window is computed anew.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::answer::{Cursor, Page};
+use super::policies::PolicyFunction;
+use crate::aggregator::{HoldAggregator, Question, Ranking};
+use crate::core::{HolderScore, RankedHolder, Snapshot};
+
+/// A function, and its last answer.
+pub(super) struct KeptFunction {
+    function: Arc<dyn PolicyFunction>,
+    last: Mutex<Option<Answer>>,
+}
+
+struct Answer {
+    question: Question,
+    sequence: u64,
+    snapshot: Snapshot,
+}
+
+impl KeptFunction {
+    pub(super) const fn new(function: Arc<dyn PolicyFunction>) -> Self {
+        Self {
+            function,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// `size` published holders, from the first or after a cursor.
+    pub(super) fn page(
+        &self,
+        aggregator: &HoldAggregator,
+        sequence: impl Fn() -> u64,
+        question: &Question,
+        (after, size): (Option<&Cursor>, usize),
+    ) -> Result<Page, String> {
+        // Whoever asks the same at the same time waits here, and then finds the answer.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the segments are read: all events up to this number are included.
+        let sequence = sequence();
+        let kept = last
+            .take()
+            .filter(|last| last.question == *question && last.sequence == sequence);
+        let answer = match kept {
+            Some(kept) => kept,
+            None => self.answer(aggregator, sequence, question)?,
+        };
+        let ranking = ranking(&answer.snapshot, after, size);
+        *last = Some(answer);
+        let version = Some(self.function.version().into());
+        Ok(Page::of(ranking, after, sequence, version))
+    }
+
+    fn answer(
+        &self,
+        aggregator: &HoldAggregator,
+        sequence: u64,
+        question: &Question,
+    ) -> Result<Answer, String> {
+        let mut holders = self.function.scores(question)?;
+        holders.sort_unstable_by(HolderScore::order);
+        let deficits = aggregator.deficits(question, None, 0).known;
+        let known = holders.len();
+        Ok(Answer {
+            question: question.clone(),
+            sequence,
+            snapshot: Snapshot::new(question.window, holders, known, deficits),
+        })
+    }
+}
+
+/// The `size` holders behind a cursor.
+fn ranking(snapshot: &Snapshot, after: Option<&Cursor>, size: usize) -> Ranking {
+    let holders = snapshot.holders();
+    let passed = after.map_or(0, |cursor| {
+        holders.partition_point(|holder| holder.order(&cursor.last.holder).is_le())
+    });
+    let rows: Vec<RankedHolder> = snapshot
+        .ranked()
+        .skip(passed)
+        .take(size)
+        .map(|row| RankedHolder {
+            rank: row.rank,
+            holder: row.holder.clone(),
+        })
+        .collect();
+    Ranking {
+        behind: holders.len() - passed - rows.len(),
+        rows,
+        known: snapshot.known(),
+        deficits: snapshot.deficits(),
+    }
+}

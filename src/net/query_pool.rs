@@ -16,6 +16,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// Queries that are computed at once; each one uses all processors.
 const CONCURRENT_MAX: usize = 4;
+/// Queries under policies that are computed at once, beside the others: one that waits for Python delays no other
+/// query.
+const PUBLISHED_MAX: usize = 2;
 
 /// Why a query has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +48,7 @@ pub(super) struct QueryPool {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     permits: Arc<Semaphore>,
+    published_permits: Arc<Semaphore>,
     wait_max: Duration,
 }
 
@@ -55,6 +59,7 @@ impl QueryPool {
             engine,
             metrics,
             permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
+            published_permits: Arc::new(Semaphore::new(PUBLISHED_MAX)),
             wait_max,
         }
     }
@@ -87,7 +92,8 @@ impl QueryPool {
         let Some(policy) = policy else {
             return self.page(question, after, size).await.map(Ok);
         };
-        self.ask("published_page", move |engine| {
+        let permits = Arc::clone(&self.published_permits);
+        self.ask_with(permits, "published_page", move |engine| {
             engine.published(&policy, &question, after.as_ref(), size)
         })
         .await
@@ -148,7 +154,17 @@ impl QueryPool {
         name: &'static str,
         compute: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, QueryError> {
-        let permit = Arc::clone(&self.permits).acquire_owned();
+        self.ask_with(Arc::clone(&self.permits), name, compute)
+            .await
+    }
+
+    async fn ask_with<T: Send + 'static>(
+        &self,
+        permits: Arc<Semaphore>,
+        name: &'static str,
+        compute: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let permit = permits.acquire_owned();
         let permit = tokio::time::timeout(self.wait_max, permit)
             .await
             .map_err(|_| QueryError::Busy)?

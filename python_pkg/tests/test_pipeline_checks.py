@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from conftest import PACKAGE, REPOSITORY
 from poh_holdmetrics.pipeline.checks import defects
 from poh_holdmetrics.pipeline.defects import Defect
 from poh_holdmetrics.pipeline.specs import Spec
 
 HEAD = 'from poh_holdmetrics import Pipeline\npipeline = Pipeline("tiers")\n'
 JOB = '@pipeline.every("1s")\ndef job(ctx): ...\n'
+#: Modules that load files and refuse some of them.
+_LOADING = ("loader", "in_process", "served_file", "staging")
 POLICY = "@pipeline.policy()\ndef tiers(segments):\n"
 
 
@@ -144,3 +148,17 @@ def test_a_helper_that_the_standard_library_hides_is_named(tmp_path: Path) -> No
     (tmp_path / "token.py").write_text("", encoding="utf-8")
     found = checked(tmp_path, HEAD + JOB + "import token\n")
     assert [(each.name, each.file.name) for each in found] == [("helper-ignored", "token.py")]
+
+
+def test_every_defect_is_documented() -> None:
+    document = REPOSITORY / "docs" / "pipeline-checks.md"
+    if not document.is_file():
+        pytest.skip("the documentation is not beside the package")
+    named = set()
+    for module in (*("checks", "decorator_checks", "handler_checks", "purity"), *_LOADING):
+        text = (PACKAGE / "pipeline" / f"{module}.py").read_text("utf-8")
+        named |= set(re.findall(r'(?:\bname=|_defect\(\s*)"([a-z]+(?:-[a-z]+)*)"', text))
+    listed = set(re.findall(r"^\| `([a-z-]+)` \|", document.read_text("utf-8"), re.MULTILINE))
+    assert {"syntax", "signature", "policy-not-pure", "name-taken", "slow"} <= named
+    assert named - listed == set()
+    assert listed - named == {"import", "option", "raised"}  # chosen by the exception

@@ -472,3 +472,41 @@ fn a_position_is_acknowledged_without_opening_its_consumer() {
     let consumer = engine.feed().open("c", Start::Now, WhenFull::Lag).unwrap();
     assert_eq!(consumer.position(), 3);
 }
+
+#[test]
+fn a_cursor_that_nobody_opens_keeps_the_journal_over_a_restart_and_only_up_to_the_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = |lag_bytes_max: u64| Options {
+        lag_bytes_max,
+        ..restless(folder.path())
+    };
+    let fill = |engine: &Engine, from: i64| {
+        for number in from..from + 300 {
+            let _ = submit(engine, distinct_batch("h", number * 5, 5)).unwrap();
+        }
+        until(|| engine.gauges().state_lag_events < 500);
+    };
+    let open_consumer = |engine: &Engine| {
+        let opened = engine.feed().open("c", Start::Now, WhenFull::Lag);
+        opened.unwrap()
+    };
+    let engine = open(options(1 << 20)).unwrap();
+    commit(&open_consumer(&engine), 0);
+    fill(&engine, 0);
+    engine.close();
+    let engine = open(options(1 << 20)).unwrap();
+    fill(&engine, 1_000);
+    let batch = next(&mut open_consumer(&engine));
+    assert_eq!((batch.origin, batch.first), (Origin::Journal, 1));
+    engine.close();
+    // The same journal with a smaller bound.
+    let engine = open(options(32 << 10)).unwrap();
+    fill(&engine, 2_000);
+    assert!(engine.feed().consumers()[0].is_detached);
+    until(|| engine.gauges().journal_bytes < 128 << 10);
+    engine.close();
+    let engine = open(options(32 << 10)).unwrap();
+    assert!(engine.feed().consumers()[0].is_detached);
+    let batch = next(&mut open_consumer(&engine));
+    assert_eq!((batch.origin, batch.first), (Origin::Facts, 4_500));
+}

@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test soak fuzz bench bench-serve fmt lint audit protocols doctor clean
+.PHONY: help build run check test soak fuzz bench bench-host bench-serve fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: ## criterion benches, calls over the boundary, and the comparison with ot
 
 fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz/seeds; needs nightly
 	@scripts/fuzz.sh
+
+bench-host: ## the service with pipelines beside itself without, a Python server, and Bytewax
+	@scripts/bench.sh host
 
 bench-serve: ## the service beside bare servers, a Python one and the disk's fdatasync floor
 	@scripts/bench.sh serve

@@ -5,8 +5,9 @@
 #   bench.sh files   make bench: scoring alone, calls over the boundary to Python, other tools on the same files
 #   bench.sh serve   make bench-serve: the service beside servers that discard everything, a Python server and
 #                    the disk's fdatasync floor
+#   bench.sh host    make bench-host: the service with pipelines beside itself without, a Python server and Bytewax
 #
-# BENCH_ARGUMENTS is passed to benches/peers/run.py or benches/serve/run.py, for example
+# BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/serve/run.py or benches/serve/pipelines.py, for example
 # BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
 source "$(dirname "$0")/common.sh"
 
@@ -35,10 +36,17 @@ bench_serve() {
         --bare "$TARGET/release/examples/bare_server" "${arguments[@]}"
 }
 
+bench_host() {
+    local serve=benches/serve
+    make_run_venv
+    make_venv "$serve/.venv" --requirement "$serve/requirements.txt"
+    "$serve/.venv/bin/python" "$serve/pipelines.py" --binary "$BINARY" "${arguments[@]}"
+}
+
 case ${1:-} in
-files | serve)
+files | host | serve)
     build_binary
     "bench_$1"
     ;;
-*) die "say what to measure: files or serve" ;;
+*) die "say what to measure: files, host or serve" ;;
 esac

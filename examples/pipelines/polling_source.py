@@ -4,8 +4,9 @@
         --pipeline-arg sales.url=https://market.example/sales
 
 The address answers `GET URL?after=ID` with a JSON list in order of `id`, empty at the end:
-`[{"id": 7, "token": "punk/7", "buyer": "0x...", "time": "2026-01-01T00:00:00Z"}]`. The position is stored after its events are durable: after a crash the last page is read
-again, and its event ids make it count once.
+`[{"id": 7, "token": "punk/7", "buyer": "0x...", "time": "2026-01-01T00:00:00Z"}]`.
+The position is stored after its events are durable: after a crash the last page is read again, and its event
+ids make it count once.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ def example(name: str) -> Pipeline:
     return pipeline
 
 
-def hold(holder_id: str, start: str, token_id: str = "punk/1") -> HoldEvent:
-    return HoldEvent(token_id=token_id, holder_id=holder_id, start=start)
+def hold(holder_id: str, start: str, punk: int = 1) -> HoldEvent:
+    return HoldEvent.model_validate({"token_id": f"punk/{punk}", "holder_id": holder_id, "start": start})
 
 
 class WebServer:
@@ -94,8 +94,8 @@ def test_the_tiered_leaderboard_is_published(tmp_path: Path) -> None:
     with PipelineHarness(pipeline, now="2026-04-01T00:00:00Z", arguments={"file": str(file)}) as harness:
         harness.feed(
             hold("ann", "2026-01-01T00:00:00Z"),
-            hold("bob", "2026-03-01T00:00:00Z", "punk/2"),
-            hold("cyn", "2026-03-31T00:00:00Z", "punk/3"),
+            hold("bob", "2026-03-01T00:00:00Z", 2),
+            hold("cyn", "2026-03-31T00:00:00Z", 3),
         )
         harness.advance("12s")
         published = json.loads(file.read_text("utf-8"))
@@ -120,7 +120,7 @@ def test_rank_changes_are_told_once_and_again_if_the_address_was_away(web: WebSe
         assert len(web.posted) == 1
 
         web.status = 503
-        harness.feed(hold("bob", "2024-01-01T00:00:00Z", "punk/2"))
+        harness.feed(hold("bob", "2024-01-01T00:00:00Z", 2))
         harness.advance("10s")
         assert len(web.posted) == 1
         harness.restart()
@@ -158,14 +158,12 @@ def test_the_archive_has_every_event_once_also_if_a_call_is_repeated(tmp_path: P
     assert score_exact(archived, as_of) == score_exact(events, as_of)
 
 
+def sale(number: int, buyer: str) -> dict[str, Any]:
+    return {"id": number, "token": f"punk/{number}", "buyer": buyer, "time": "2026-01-01T00:00:00Z"}
+
+
 def test_the_source_goes_on_where_it_stopped(web: WebServer) -> None:
     pipeline = example("polling_source")
-    sale = lambda number, buyer: {  # noqa: E731
-        "id": number,
-        "token": f"punk/{number}",
-        "buyer": buyer,
-        "time": "2026-01-01T00:00:00Z",
-    }
     web.sales = [sale(1, "ann"), sale(2, "bob"), sale(3, "ann")]
     with PipelineHarness(pipeline, now="2026-01-02T00:00:00Z", arguments={"url": web.url}) as harness:
         assert [event.event_id for event in harness.emitted] == ["sale/1", "sale/2", "sale/3"]

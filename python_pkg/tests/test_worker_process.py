@@ -122,10 +122,6 @@ DEATHS = {
         "def misbehave():\n    import re\n    re.match('(a+)+$', 'a' * 60 + 'b')\n",
         "hangs: its loop has not run",
     ),
-    "more memory than it may use": (
-        "def misbehave():\n    kept = b'x' * (230 << 20)\n    time.sleep(1)\n    del kept\n",
-        "MiB of at most 256 MiB of memory",
-    ),
     "sys.exit in a callback of the loop": (
         "def misbehave():\n    import asyncio, sys\n    asyncio.get_running_loop().call_soon(sys.exit, 9)\n",
         "",
@@ -168,6 +164,19 @@ def test_a_process_that_has_used_its_processor_time_is_replaced(place: Place) ->
         async with place.running("def misbehave():\n    while True:\n        pass\n", settings):
             await place.until(lambda: len(place.archived()) == 3)
             assert "SIGXCPU" in place.failures() or "SIGKILL" in place.failures()
+
+    asyncio.run(run())
+
+
+def test_a_process_that_uses_more_memory_than_it_may_is_replaced(place: Place) -> None:
+    settings = WorkerSettings(soft_seconds=20.0, hard_seconds=20.0, memory_bytes_max=256 << 20)
+    source = "def misbehave():\n    kept = b'x' * (230 << 20)\n    time.sleep(10)\n    del kept\n"
+
+    async def run() -> None:
+        await place.record(3)
+        async with place.running(source, settings):
+            await place.until(lambda: len(place.archived()) == 3)
+            assert "MiB of at most 256 MiB of memory" in place.failures()
 
     asyncio.run(run())
 

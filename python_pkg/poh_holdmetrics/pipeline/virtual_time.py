@@ -23,18 +23,22 @@ _PATIENCE_SECONDS = 30.0
 
 
 class _Selector(selectors.SelectSelector):
-    """Asks `idle` what to do when no callback and no file is ready."""
+    """Calls `idle` when no callback and no file is ready, and nothing works elsewhere."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.idle: Callable[[float | None], bool] = lambda _timeout: False
+        self.is_busy: Callable[[], bool] = lambda: False
+        self.idle: Callable[[float | None], None] = lambda _timeout: None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """The ready files; waits for none unless `idle` says so."""
+        """The ready files; waits only for work elsewhere."""
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        return super().select(_LOOK_SECONDS) if self.idle(timeout) else []
+        if self.is_busy():
+            return super().select(_LOOK_SECONDS)
+        self.idle(timeout)
+        return []
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -52,7 +56,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         # asyncio calls a timer that is due before the time plus this, which must be more than the distance of
         # two floats after years.
         self._clock_resolution = 1 / _MICROS
-        selector.idle = self._idle
+        selector.is_busy, selector.idle = self._is_busy, self._idle
         self._files = selector.get_map
         #: The loop wakes itself by one file.
         self._own_files = len(self._files())
@@ -103,15 +107,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             raise TimeoutError(f"not done after {(self._now_us - before_us) / _MICROS:g} s of virtual time")
         return task.result()
 
-    def _idle(self, timeout: float | None) -> bool:
-        """Go on to the next timer or stop; True if there is something to wait for in real time."""
-        if self._in_executor or self._is_busy_elsewhere():
-            now = time.monotonic()
-            if self._idle_since is None:
-                self._idle_since = now
-            if now - self._idle_since < _PATIENCE_SECONDS:
-                return True
-        self._idle_since = None
+    def _is_busy(self) -> bool:
+        """Whether there is something to wait for in real time."""
+        if not (self._in_executor or self._is_busy_elsewhere()):
+            self._idle_since = None
+            return False
+        now = time.monotonic()
+        if self._idle_since is None:
+            self._idle_since = now
+        return now - self._idle_since < _PATIENCE_SECONDS
+
+    def _idle(self, timeout: float | None) -> None:
+        """Go on to the next timer, or stop."""
         # Rounded up, so that the timer is due then.
         due_us = None if timeout is None else self._now_us + max(1, -int(-timeout * _MICROS // 1))
         if due_us is not None and due_us <= self._until_us:
@@ -119,4 +126,3 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         else:
             self._now_us = self._until_us
             self.stop()
-        return False

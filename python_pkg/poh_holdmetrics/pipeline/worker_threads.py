@@ -96,6 +96,7 @@ class WorkerThreads:
         self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
+        self._awaited = 0
         self._idle = 0
         self._started = 0
 
@@ -111,20 +112,22 @@ class WorkerThreads:
         self._waiting.put(call)
         with self._lock:
             self._start_if_needed()
+        self._awaited += 1
         try:
             value, error = await call.future
         except asyncio.CancelledError:
             self._interrupt(call)
             raise
+        finally:
+            self._awaited -= 1
         if error is not None:
             raise error
         return value
 
     @property
     def is_busy(self) -> bool:
-        """Whether a call is waiting or running, without the stuck ones."""
-        with self._lock:
-            return self._waiting.qsize() > 0 or self._idle < self._threads
+        """Whether the loop waits for the end of a call."""
+        return self._awaited > 0
 
     def close(self) -> None:
         """Let idle threads end; one that runs a call ends with it."""

@@ -1,6 +1,6 @@
 //! `/admin/*`: what operators do with the pipelines of a running service.
 //!
-//! Each route passes its request on to [`Administration`](crate::net::Administration), within a time limit, and
+//! Each route passes its request on to [`Administration`], within a time limit, and
 //! logs who asked for a change. Only `GET /admin/pipelines` answers while Python is stuck: it says where.
 
 use axum::extract::rejection::PathRejection;

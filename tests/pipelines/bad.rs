@@ -195,3 +195,40 @@ def throw(batch, ctx):
         "{traceback}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_isolated_pipeline_that_ends_its_process_is_started_again_and_loses_nothing() {
+    let place = Place::new(
+        r#"
+import os
+from pathlib import Path
+from poh_holdmetrics import Pipeline
+
+pipeline = Pipeline("isolated", isolation="process")
+
+
+@pipeline.on_batch()
+def follow(batch, ctx):
+    died = Path("{folder}/died.txt")
+    if not died.exists():
+        died.write_text("yes")
+        os._exit(3)
+    with Path("{folder}/seen.txt").open("a") as file:
+        file.writelines(f"{holder}\n" for holder in batch.holder_id)
+"#,
+    );
+    let service = place.serve();
+    record(&service, &["ann", "bob"]).await;
+    until("both are seen by another process", async || {
+        let lines = place.lines("seen.txt");
+        ["ann", "bob"]
+            .iter()
+            .all(|holder| lines.iter().any(|line| line == holder))
+    })
+    .await;
+    assert!(place.path("died.txt").exists());
+    until("it is reported as running", async || {
+        report(&service).await["pipelines"][0]["state"] == "running"
+    })
+    .await;
+}

@@ -182,14 +182,6 @@ def service_over(
         dead_letters=dead_letters,
         when_full=settings["events_full"],
     )
-    workers = WorkerSettings(
-        memory_bytes_max=settings["memory_bytes_max"],
-        processor_seconds_max=settings["processor_seconds_max"],
-        soft_seconds=settings["soft_limit_seconds"],
-        hard_seconds=settings["hard_limit_seconds"],
-        dead_letters=surroundings.dead_letters,
-        when_full=settings["events_full"],
-    )
     return Service(
         host,
         ServiceSettings(

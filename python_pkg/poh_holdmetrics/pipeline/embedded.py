@@ -12,8 +12,8 @@ import gc
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,14 +45,16 @@ def main(bridge: Bridge) -> None:
     """Run the pipelines until the service stops."""
     loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(loop)
-    watch_collections(bridge.collected)
     work = loop.create_task(EmbeddedLoop(bridge).run(), name="pipelines")
-    while not work.done():
-        try:
-            loop.run_until_complete(work)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # asyncio lets these through if a callback of a script raises them; they end no service.
-            _log.exception("A script has raised %s in a callback of the loop.", type(error).__name__)
+    with watched_collections(bridge.collected):
+        while not work.done():
+            try:
+                loop.run_until_complete(work)
+            except (SystemExit, KeyboardInterrupt) as error:
+                # asyncio lets these through if a callback of a script raises them; they end no service.
+                _log.exception("A script has raised %s in a callback of the loop.", type(error).__name__)
+    # Leaves threads that still run alone.
+    loop.close()
 
 
 class EmbeddedLoop:
@@ -206,8 +208,9 @@ def arguments_by_pipeline(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def watch_collections(report: Callable[[float], None]) -> None:
-    """Report the duration of each garbage collection from now on."""
+@contextmanager
+def watched_collections(report: Callable[[float], None]) -> Iterator[None]:
+    """Report the duration of each garbage collection meanwhile."""
     began = 0.0
 
     def watch(phase: str, _info: object) -> None:
@@ -218,6 +221,10 @@ def watch_collections(report: Callable[[float], None]) -> None:
             report(time.perf_counter() - began)
 
     gc.callbacks.append(watch)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(watch)
 
 
 async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:

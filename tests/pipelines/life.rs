@@ -141,6 +141,51 @@ async fn a_hang_up_reloads_the_file_and_a_broken_version_leaves_the_old_one_runn
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn models_and_columns_of_a_native_batch_are_those_that_python_makes() {
+    let place = Place::new(
+        r#"
+import copy
+from pathlib import Path
+from poh_holdmetrics import HoldEvent, Pipeline
+from poh_holdmetrics.pipeline.batch import batch_from_bytes, records_from_batch
+
+pipeline = Pipeline("twins")
+
+
+@pipeline.on_batch()
+def compare(batch, ctx):
+    models = list(batch.events())
+    records = records_from_batch(batch)
+    for model, record in zip(models, records, strict=True):
+        twin = HoldEvent.from_record(record)
+        assert model == twin and model.model_dump() == twin.model_dump(), (model, twin)
+        assert model.model_fields_set == twin.model_fields_set and hash(model) == hash(twin)
+        assert copy.deepcopy(model) == model and HoldEvent.model_validate(model.model_dump()) == twin
+    again = batch_from_bytes(batch.to_bytes())
+    assert again.records() == records and list(again.sequence) == list(batch.sequence)
+    Path("{folder}/compared.txt").write_text(str(ctx.state.get("compared", 0) + len(models)))
+    ctx.state["compared"] = ctx.state.get("compared", 0) + len(models)
+"#,
+    );
+    let service = place.serve();
+    let events = serde_json::json!([
+        {"token_id": "T", "holder_id": "a", "start": "1969-12-31T23:59:59.999999Z", "end": 5, "weight": "0.1"},
+        {"token_id": "T", "holder_id": "é", "start": 7, "seq": 3},
+        {"token_id": "T", "holder_id": "a", "end": 9, "event_id": "e", "revision": 4},
+        {"token_id": "T", "holder_id": "b", "event_id": "e", "retract": true},
+        {"token_id": "U", "from_id": "a", "to_id": "b", "at": 11, "amount": "12345678901234567890.5", "event_id": "x"},
+    ]);
+    let (code, answer) = ask(&service, "POST", "/hold", &events.to_string()).await;
+    assert_eq!((code, &answer["accepted"]), (200, &6.into()), "{answer}");
+    until("all are compared", async || {
+        let handlers = report(&service).await["pipelines"][0]["handlers"].clone();
+        assert_eq!(handlers[0]["failures"], 0, "{handlers}");
+        place.lines("compared.txt") == ["6"]
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_see_threads_and_jobs() {
     let place = Place::new(
         r#"

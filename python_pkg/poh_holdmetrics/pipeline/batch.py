@@ -290,11 +290,6 @@ def records_from_columns(batch: Batch) -> tuple[Record, ...]:
     )
 
 
-def events_from_batch(batch: Batch) -> Iterator[HoldEvent]:
-    """The models of any batch, each made when it is reached."""
-    return map(HoldEvent.from_record, records_from_batch(batch))
-
-
 def bytes_from_batch(batch: Batch) -> bytes:
     """Any batch as `batch_from_bytes` reads it."""
     return ColumnBatch(

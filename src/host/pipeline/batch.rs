@@ -10,10 +10,11 @@ use arrow_buffer::ScalarBuffer;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyCapsule, PyInt, PyIterator, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyCapsule, PyInt, PyMemoryView, PyString, PyTuple};
 
 use super::columns::{ColumnsBuilder, EventColumns, Ids, Integer};
 use super::int64_column::Int64Column;
+use super::models::Models;
 use super::record_batch;
 use crate::core::Glob;
 use crate::host::errors::{guarded, refused};
@@ -98,6 +99,26 @@ impl Batch {
             integers: [const { PyOnceLock::new() }; Integer::COUNT],
             retract: PyOnceLock::new(),
         }
+    }
+
+    pub(super) fn columns(&self) -> &EventColumns {
+        &self.columns
+    }
+
+    pub(super) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    pub(super) fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.texts(py, 0, &self.columns.tokens)
+    }
+
+    pub(super) fn holders<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.texts(py, 1, &self.columns.holders)
+    }
+
+    pub(super) fn event_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.texts(py, 2, &self.columns.event_ids)
     }
 
     fn texts<'py>(
@@ -216,21 +237,17 @@ impl Batch {
 
     #[getter]
     fn token_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        guarded("Batch.token_id", || self.texts(py, 0, &self.columns.tokens))
+        guarded("Batch.token_id", || self.tokens(py))
     }
 
     #[getter]
     fn holder_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        guarded("Batch.holder_id", || {
-            self.texts(py, 1, &self.columns.holders)
-        })
+        guarded("Batch.holder_id", || self.holders(py))
     }
 
     #[getter]
     fn event_id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        guarded("Batch.event_id", || {
-            self.texts(py, 2, &self.columns.event_ids)
-        })
+        guarded("Batch.event_id", || self.event_ids(py))
     }
 
     #[getter]
@@ -299,12 +316,8 @@ impl Batch {
     }
 
     /// The rows as models, each made when it is reached.
-    fn events<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
-        let py = slf.py();
-        let events = py
-            .import(MODULE)?
-            .call_method1("events_from_batch", (slf,))?;
-        Ok(events.cast_into()?)
+    fn events(slf: &Bound<'_, Self>) -> PyResult<Models> {
+        guarded("Batch.events", || Models::new(slf))
     }
 
     /// The rows whose ids match the patterns, in which `*` is any text and `?` any one character.

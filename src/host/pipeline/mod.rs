@@ -17,6 +17,7 @@ mod gate;
 mod handler;
 mod int64_column;
 mod meter;
+mod models;
 mod policy;
 mod prefetch;
 mod probe;

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+
 use tokio::sync::watch;
 
 use super::bridge::Bridge;
@@ -119,7 +119,7 @@ fn prepare(py: Python<'_>) -> PyResult<()> {
     faulthandler.call_method0("enable")?;
     #[cfg(unix)]
     {
-        let options = PyDict::new(py);
+        let options = pyo3::types::PyDict::new(py);
         options.set_item("all_threads", true)?;
         let signal = py.import("signal")?.getattr("SIGUSR2")?;
         faulthandler

@@ -227,7 +227,8 @@ def test_a_dead_worker_gives_its_consumers_back_and_ends_its_calls() -> None:
             )
         assert server.died(1, "worker process: killed\nstack") == "own/bad"
         await server.close()
-        await asyncio.wait([waiting])
+        await asyncio.wait([waiting], timeout=5)
+        assert waiting.done()
         bad, good = host.meters["own", "bad"], host.meters["own", "good"]
         assert (bad.calls, bad.failures, bad.status, bad.detail) == (
             1,

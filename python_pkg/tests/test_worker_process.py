@@ -415,8 +415,8 @@ def test_a_refusal_of_the_host_reaches_the_worker_as_one(
 
 
 def test_a_worker_dies_with_its_parent(place: Place) -> None:
-    """The parent is killed, so that it can tell nobody."""
-    source = HEAD + "def misbehave():\n    while True:\n        pass\n"
+    """The parent is killed, so that it tells nobody, and the worker is stuck, so that it hears nothing."""
+    source = HEAD + "def misbehave():\n    time.sleep(20)\n"
     (place.folder / "culprit.py").write_text(source, "utf-8")
     program = f"""
 import asyncio, os, sys
@@ -428,9 +428,14 @@ from poh_holdmetrics.pipeline.specs import Spec
 from poh_holdmetrics.pipeline.worker_runner import stage_worker
 
 async def main():
-    host = LocalHost(AsyncTracker())
+    tracker = AsyncTracker()
+    host = LocalHost(tracker)
+    await tracker.record_start("punk/1", "ada", 1000, event_id="event")
     file = Path({str(place.folder / "culprit.py")!r})
     runner = await stage_worker(Spec(file=file), 1, host=host, clock=LoopClock())
+    await runner.start()
+    while not host.meters.get(("culprit", "archive")) or not host.meters["culprit", "archive"].calls:
+        await asyncio.sleep(0.02)
     print(runner.pid, flush=True)
     os.kill(os.getpid(), 9)
 

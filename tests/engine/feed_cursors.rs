@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::faulty::FaultyVfs;
-use crate::support::{distinct_batch, submit, until, wait};
+use crate::support::{distinct_batch, submit, wait};
 
 fn options(vfs: &FaultyVfs) -> Options {
     let mut options = Options {
@@ -58,6 +58,10 @@ proptest! {
     ) {
         let mut random = Pcg64Mcg::seed_from_u64(seed);
         let mut vfs = FaultyVfs::default();
+        // From then on it has a cursor, for which the journal is kept.
+        let engine = open(&vfs).expect("an empty store");
+        wait(consumer(&engine).commit(0, "p", Vec::new())).expect("written");
+        engine.close();
         let mut processed = BTreeSet::new();
         let mut committed = 0;
         for (stop, size) in lives {
@@ -72,7 +76,11 @@ proptest! {
                         break;
                     }
                     let batch = wait(consumer.next(1 << 10)).expect("the engine is open");
-                    prop_assert_eq!(batch.origin, Origin::Journal);
+                    if batch.origin == Origin::Facts {
+                        // The journal cannot be read any more, which is no reason to start again before.
+                        prop_assert!(vfs.disk().is_stopped);
+                        break;
+                    }
                     processed.extend(batch.events().map(|(number, _)| number));
                     if wait(consumer.commit(batch.last, "p", value(batch.last))).is_ok() {
                         committed = batch.last;
@@ -102,7 +110,9 @@ proptest! {
 #[test]
 fn a_failed_commit_is_an_error_to_its_consumer_and_the_engine_goes_on() {
     let vfs = FaultyVfs::default();
-    let engine = open(&vfs).unwrap();
+    let options = options(&vfs);
+    let metrics = Arc::clone(&options.metrics);
+    let engine = crate::support::open(options).unwrap();
     let consumer = consumer(&engine);
     submit(&engine, distinct_batch("h", 0, 5)).unwrap();
     wait(consumer.commit(2, "p", value(2))).unwrap();
@@ -113,6 +123,7 @@ fn a_failed_commit_is_an_error_to_its_consumer_and_the_engine_goes_on() {
         "{failed:?}"
     );
     assert_eq!((consumer.position(), kept(&engine)), (2, 2));
+    assert_eq!(metrics.feed.commit_failures.get(), 1);
     assert_eq!(engine.condition(), Condition::Ready);
     submit(&engine, distinct_batch("h", 5, 5)).unwrap();
     wait(consumer.commit(5, "p", value(5))).unwrap();
@@ -227,23 +238,19 @@ fn a_removed_cursor_is_gone_for_good_and_one_that_is_open_is_not_removed() {
 }
 
 #[test]
-fn a_consumer_that_never_committed_is_known_after_a_restart() {
+fn a_consumer_that_got_an_event_and_never_committed_is_known_after_a_crash() {
     let vfs = FaultyVfs::default();
     let engine = open(&vfs).unwrap();
     submit(&engine, distinct_batch("h", 0, 5)).unwrap();
-    let opened = engine
-        .feed()
-        .open("p/c", Start::Now, WhenFull::Lag)
-        .unwrap();
+    let follow = |engine: &Engine| {
+        let opened = engine.feed().open("p/c", Start::Now, WhenFull::Lag);
+        opened.expect("the name is free")
+    };
+    let mut consumer = follow(&engine);
     submit(&engine, distinct_batch("h", 5, 5)).unwrap();
-    until(|| vfs.paths().contains(&"/data/cursors.redb".into()));
-    drop(opened);
-    engine.close();
-    let engine = open(&vfs.image()).unwrap();
-    let mut consumer = engine
-        .feed()
-        .open("p/c", Start::Now, WhenFull::Lag)
-        .unwrap();
-    let batch = wait(consumer.next(1 << 10)).unwrap();
+    assert_eq!(wait(consumer.next(1)).unwrap().first, 6);
+    // Nothing that is not synced is left.
+    let engine = open(&vfs.crash(&mut |_| 0)).unwrap();
+    let batch = wait(follow(&engine).next(1 << 10)).unwrap();
     assert_eq!((batch.first, batch.last), (6, 10));
 }

@@ -194,7 +194,9 @@ fn a_consumer_beyond_the_bound_is_detached_the_disk_does_not_grow_and_it_gets_eq
         lag_bytes_max,
         ..restless(folder.path())
     };
-    let engine = open(options()).unwrap();
+    let options_used = options();
+    let metrics = std::sync::Arc::clone(&options_used.metrics);
+    let engine = open(options_used).unwrap();
     let mut stuck = engine
         .feed()
         .open("stuck", Start::Now, WhenFull::Lag)
@@ -225,6 +227,7 @@ fn a_consumer_beyond_the_bound_is_detached_the_disk_does_not_grow_and_it_gets_eq
             .unwrap()
     };
     assert!(report("stuck").is_detached);
+    assert_eq!(metrics.feed.detachments.get(), 1);
     assert!(!report("current").is_detached);
     assert_eq!(report("stuck").lag_events, engine.sequence() - 5);
     let batch = next(&mut stuck);

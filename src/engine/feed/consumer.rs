@@ -38,6 +38,8 @@ pub struct Consumer {
     copy: FactsCopy,
     /// What the reader was asked for. Kept here, so that a dropped future loses nothing.
     piece: Option<oneshot::Receiver<Piece>>,
+    /// The first write of its cursor, before which it delivers nothing.
+    noted: Option<CommitFuture>,
 }
 
 /// What the reader returns.
@@ -74,6 +76,7 @@ impl Consumer {
             facts_of: None,
             copy: FactsCopy::default(),
             piece: None,
+            noted: None,
         }
     }
 
@@ -109,6 +112,12 @@ impl Consumer {
     /// `bytes_max`; a single one may be larger. If the future is dropped, nothing is lost.
     pub async fn next(&mut self, bytes_max: usize) -> Option<FeedBatch> {
         let feed = Arc::clone(&self.feed);
+        if let Some(noted) = &mut self.noted {
+            // A consumer that has got an event is known after a restart, unless cursors cannot be written at all,
+            // which the committer logs.
+            let _ = noted.await;
+            self.noted = None;
+        }
         loop {
             let mut changed = std::pin::pin!(feed.progress.recent.changed());
             // Before anything is read, so that no frame is missed between the two.
@@ -189,6 +198,11 @@ impl Consumer {
         self.next = sequence + 1;
         (self.tail, self.piece, self.copy) = (None, None, FactsCopy::default());
         self.facts_of = (sequence > 0).then_some(sequence);
+    }
+
+    /// Delivers nothing before its cursor is written.
+    pub(super) fn wait_for_note(&mut self, noted: CommitFuture) {
+        self.noted = Some(noted);
     }
 
     /// Reads from the journal what has left memory, although nothing is kept for this consumer.

@@ -121,11 +121,16 @@ impl Feed {
         let is_new = known.is_none_or(|known| known.when_full != when_full);
         let id = ledger.open(&name, cursor, when_full);
         drop(ledger);
-        if is_new {
-            self.committer.note(&name);
-        }
+        let noted = is_new.then(|| {
+            let name = Arc::clone(&name);
+            self.committer
+                .commit(CursorRequest::Note { name }, "", Vec::new())
+        });
         let is_older = matches!((known, start), (None, Start::Sequence(_)));
         let mut consumer = Consumer::new(self, name, id, cursor.position, when_full);
+        if let Some(noted) = noted {
+            consumer.wait_for_note(noted);
+        }
         if cursor.standing != Standing::Following {
             consumer.begin_copy();
         } else if is_older {

@@ -72,7 +72,7 @@ def policies() -> st.SearchStrategy[Policy]:
         | st.builds(MinimumHold, duration=seconds.filter(lambda text: text != "0us"))
         | st.builds(WeightCap, most=st.sampled_from(["0", "1", "1.5", "2"]))
         | st.sampled_from(
-            [{"h": ["g"]}, {"team": ["g"]}, {"team": ["g", "h"]}, {"g": ["h"], "A": ["B"]}]
+            [{"h": ["g", "h"]}, {"team": ["g"]}, {"team": ["g", "h"]}, {"g": ["h"], "A": ["B"]}]
         ).map(lambda wallets: Linked(wallets=wallets))
     )
     multiplying = (

@@ -217,9 +217,10 @@ def test_scores_of_a_function_are_rounded_down_to_whole_steps() -> None:
         "b": Decimal("0.1"),
         "c": 2,
         "d": 10**60,
+        "e": Fraction(2, 3),
     }
     steps = checked_steps(lambda _: scores, held())
-    assert steps == {"a": 10**24 // 3, "b": 10**23, "c": 2 * 10**24, "d": 2**256 - 1}
+    assert steps == {"a": 10**24 // 3, "b": 10**23, "c": 2 * 10**24, "d": 2**256 - 1, "e": 2 * 10**24 // 3}
 
 
 def test_a_function_is_published_like_a_ready_policy() -> None:

@@ -243,7 +243,10 @@ mod tests {
         let recent = Recent::new(usize::MAX, 0);
         let mut ring = recent.ring.lock();
         let now = Instant::now();
-        let ago = |seconds| now - Duration::from_secs(seconds);
+        let ago = |seconds| {
+            now.checked_sub(Duration::from_secs(seconds))
+                .expect("a recent time")
+        };
         ring.began = ago(100);
         ring.last = 30;
         ring.ages = [(10, ago(50)), (20, ago(20))].into();
@@ -259,7 +262,8 @@ mod tests {
     fn of_many_ages_every_second_one_is_forgotten() {
         let recent = Recent::new(0, 0);
         let mut ring = recent.ring.lock();
-        let long_ago = Instant::now() - Duration::from_secs(60);
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(60));
+        let long_ago = long_ago.expect("a recent time");
         ring.ages = (0..AGES_MAX as u64)
             .map(|first| (first, long_ago))
             .collect();

@@ -2,7 +2,7 @@
 //!
 //! A position and a value are changed here only once they are durable, so that the journal never loses what
 //! a restart needs. That a consumer begins, is detached or reads the facts is known here at once, and written
-//! later: a restart that does not know it repeats more.
+//! later: a new consumer gets nothing before, and a restart that does not know the rest repeats more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -101,7 +101,7 @@ async fn score_reads_the_archive() {
         let names = files.map(|file| file.expect("listed").path());
         names.filter(|path| path.extension().is_some_and(|end| end == "parquet"))
     };
-    let scored = || {
+    let score_archive = || {
         let scored = Command::new(env!("CARGO_BIN_EXE_main_holdmetrics"))
             .args([
                 "score",
@@ -118,7 +118,8 @@ async fn score_reads_the_archive() {
         serde_json::from_slice::<Value>(&scored.stdout).expect("JSON")
     };
     until("all three are archived", async || {
-        archived().next().is_some() && scored()["holders"].as_array().map(Vec::len) == Some(3)
+        archived().next().is_some()
+            && score_archive()["holders"].as_array().map(Vec::len) == Some(3)
     })
     .await;
     let path = "/leaderboard?as_of=2026-01-01T00:00:00Z";
@@ -128,7 +129,7 @@ async fn score_reads_the_archive() {
         let pair = |row: &Value| (row["holder_id"].clone(), row["score"].clone());
         rows.iter().map(pair).collect::<Vec<_>>()
     };
-    assert_eq!(scores(&scored()), scores(&served), "{served}");
+    assert_eq!(scores(&score_archive()), scores(&served), "{served}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,11 +139,11 @@ async fn a_source_that_polls_records_what_is_new() {
         after: u64,
     }
     let sales = async |Query(After { after }): Query<After>| {
-        let sale = |id: u64| json!({"id": id, "token": format!("punk/{id}"), "buyer": "ann", "time": "2026-01-01T00:00:00Z"});
+        let one = |id: u64| json!({"id": id, "token": format!("punk/{id}"), "buyer": "ann", "time": "2026-01-01T00:00:00Z"});
         Json(
             (1..=5)
                 .filter(|id| *id > after)
-                .map(sale)
+                .map(one)
                 .take(2)
                 .collect::<Vec<_>>(),
         )

@@ -96,3 +96,21 @@ def test_policies_of_a_pipeline_are_published_by_the_service(tmp_path: Path) -> 
         service.process.send_signal(signal.SIGHUP)
         service.until(lambda: board(service, "thirds")[1] != thirds)
         assert board(service, "thirds")[0] == [(1, "bob", 2_000_000, "2"), (2, "ada", 3_000_000, "1")]
+
+
+def test_policies_of_the_settings_are_read_again_on_a_signal(tmp_path: Path) -> None:
+    season = tmp_path / "season.json"
+    document = '{"steps": [{"step": "tiers", "multipliers": {"0s": %d}}]}'
+    season.write_text(document % 2, "utf-8")
+    with serving(tmp_path, [], {"HOLDMETRICS_POLICIES_FILES": f"season={season}"}) as service:
+        service.send(0)
+        first = board(service, "season")
+        assert first == ([(1, "ada", 9_000_000, "18")], policy_from_spec(str(season)).version)
+        season.write_text("{}", "utf-8")
+        service.process.send_signal(signal.SIGHUP)
+        service.until(lambda: "Kept a policy" in service.log())
+        assert board(service, "season") == first
+        season.write_text(document % 3, "utf-8")
+        service.process.send_signal(signal.SIGHUP)
+        service.until(lambda: board(service, "season") != first)
+        assert board(service, "season")[0] == [(1, "ada", 9_000_000, "27")]

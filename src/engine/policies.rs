@@ -270,3 +270,49 @@ fn known_names(known: &[String]) -> String {
         format!("known are {}", known.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Micros, Window};
+
+    fn ready(multiplier: u32) -> PipelinePolicy {
+        let step = format!(r#"{{"step": "tiers", "multipliers": {{"0s": {multiplier}}}}}"#);
+        let policy = Policy::from_document(&format!(r#"{{"steps": [{step}]}}"#)).unwrap();
+        PipelinePolicy::Ready(Box::new(policy))
+    }
+
+    fn version(policies: &Policies, name: &str) -> Result<Option<Box<str>>, PublishError> {
+        let question = Question {
+            window: Window::until(Micros::MAX),
+            token_id: None,
+        };
+        let page = policies.page(name, &HoldAggregator::new(), || 0, &question, (None, 1));
+        page.map(|page| page.policy_version)
+    }
+
+    #[test]
+    fn a_name_belongs_to_whoever_had_it_first_and_a_pipeline_replaces_its_own() {
+        let policies = Policies::default();
+        let PipelinePolicy::Ready(of_settings) = ready(1) else {
+            unreachable!("it is ready");
+        };
+        policies.register("tiers", *of_settings);
+        let tiers = version(&policies, "tiers");
+        let both = |multiplier| {
+            let names = ["tiers", "own"];
+            names
+                .map(|name| (name.to_owned(), ready(multiplier)))
+                .into()
+        };
+        assert_eq!(policies.set_pipeline("a", both(2)), ["tiers"]);
+        assert_eq!(policies.set_pipeline("b", both(3)), ["tiers", "own"]);
+        assert_eq!(version(&policies, "tiers"), tiers);
+        let own = version(&policies, "own").unwrap();
+        assert_eq!(policies.set_pipeline("a", both(4)), ["tiers"]);
+        assert_ne!(version(&policies, "own").unwrap(), own);
+        assert_eq!(policies.set_pipeline("a", Vec::new()), Vec::<String>::new());
+        let unknown = version(&policies, "own").unwrap_err().to_string();
+        assert_eq!(unknown, "unknown policy \"own\"; known are tiers");
+    }
+}

@@ -221,8 +221,8 @@ class PipelineHarness:
         """Let the next recordings of emitted events fail, as in a service that is overloaded."""
         self._host.submissions_to_fail = times
 
-    def enable(self, handler: str) -> None:
-        """Call a disabled handler again, as an operator does."""
+    def enable(self, handler: str | None = None) -> None:
+        """Call a handler again that is disabled or backs off, or every such one, as an operator does."""
         self._runtime.enable(handler)
         self._settle(0)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import linecache
 import logging
+import os
 import py_compile
 import sys
 import weakref
@@ -83,6 +84,16 @@ def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path: Path) -> None
         load(Spec(file=tmp_path / "latin.py"))
     with pytest.raises(LoadError, match=r"none.py: No such file or directory"):
         load(Spec(file=tmp_path / "none.py"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs Unix")
+def test_a_pipe_or_a_device_is_not_read(tmp_path: Path) -> None:
+    """Reading it may never end."""
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "zero.py").symlink_to("/dev/zero")
+    for name in ("pipe.py", "zero.py"):
+        with pytest.raises(LoadError, match=f"{name}: is not a file"):
+            load(Spec(file=tmp_path / name))
 
 
 def test_the_traceback_is_the_whole_chain_and_has_only_the_operators_lines(tmp_path: Path) -> None:

@@ -394,6 +394,27 @@ def test_a_disabled_sink_keeps_its_place_and_goes_on_when_enabled() -> None:
         assert harness.position("web") == 2
 
 
+def test_enabling_a_pipeline_ends_the_back_off_of_its_handlers() -> None:
+    pipeline = Pipeline("tiers")
+    is_down = True
+
+    @pipeline.on_event()
+    def follow(event: HoldEvent, ctx: Context) -> None:
+        del event, ctx
+        if is_down:
+            raise ConnectionError("refused")
+
+    with PipelineHarness(pipeline, raise_failures=False) as harness:
+        harness.feed(*(hold(f"holder {number}") for number in range(12)))
+        harness.advance("20s")
+        calls = harness.meter("follow").calls
+        assert harness.meter("follow").status == "backing_off"
+        is_down = False
+        harness.enable()
+        assert harness.meter("follow").calls == 12 > calls
+        assert harness.meter("follow").status == "running"
+
+
 def test_a_disabled_handler_is_passed_over_and_the_others_go_on() -> None:
     pipeline = Pipeline("tiers")
     counting(pipeline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import textwrap
 import time
@@ -229,6 +230,13 @@ def workers() -> list[str]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_other_pipelines_go_on_while_a_worker_hangs(place: Place) -> None:
     source = "def misbehave():\n    while True:\n        pass\n"
 
@@ -414,11 +422,7 @@ def test_a_refusal_of_the_host_reaches_the_worker_as_one(
     asyncio.run(run())
 
 
-def test_a_worker_dies_with_its_parent(place: Place) -> None:
-    """The parent is killed, so that it tells nobody, and the worker is stuck, so that it hears nothing."""
-    source = HEAD + "def misbehave():\n    time.sleep(20)\n"
-    (place.folder / "culprit.py").write_text(source, "utf-8")
-    program = f"""
+PARENT = """
 import asyncio, os, sys
 from pathlib import Path
 from poh_holdmetrics import AsyncTracker
@@ -431,29 +435,48 @@ async def main():
     tracker = AsyncTracker()
     host = LocalHost(tracker)
     await tracker.record_start("punk/1", "ada", 1000, event_id="event")
-    file = Path({str(place.folder / "culprit.py")!r})
+    file = Path(sys.argv[1])
     runner = await stage_worker(Spec(file=file), 1, host=host, clock=LoopClock())
     await runner.start()
     while not host.meters.get(("culprit", "archive")) or not host.meters["culprit", "archive"].calls:
         await asyncio.sleep(0.02)
     print(runner.pid, flush=True)
-    os.kill(os.getpid(), 9)
+    {end}
 
 asyncio.run(main())
 """
 
-    async def run() -> int:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
-        )
-        output, _ = await process.communicate()
-        return int(output)
 
-    pid = asyncio.run(run())
+def pid_printed_by_parent(file: Path, end: str) -> int:
+    """The worker's process id, printed by a parent of its own that ends by the statement `end`."""
+    command = [sys.executable, "-c", PARENT.replace("{end}", end), str(file)]
+    return int(subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=20).stdout)
+
+
+def wait_for_end(pid: int) -> None:
     ends = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < ends:
-        if Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z":
-            break
+    while is_running(pid):
+        assert time.monotonic() < ends
         time.sleep(0.02)
-    else:
-        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_worker_dies_with_its_parent(place: Place) -> None:
+    """The parent is killed, so that it tells nobody, and the worker is stuck, so that it hears nothing."""
+    file = place.folder / "culprit.py"
+    file.write_text(HEAD + "def misbehave():\n    time.sleep(20)\n", "utf-8")
+    wait_for_end(pid_printed_by_parent(file, "os.kill(os.getpid(), 9)"))
+
+
+def test_what_a_worker_has_started_ends_also_if_nobody_waits_for_its_end(place: Place) -> None:
+    """As at the end of a shutdown that has no time left."""
+    source = """
+        def misbehave():
+            import subprocess
+            child = subprocess.Popen(["sleep", "60"])
+            first.with_name("child").write_text(str(child.pid))
+            time.sleep(20)
+    """
+    file = place.folder / "culprit.py"
+    file.write_text(HEAD + textwrap.dedent(source), "utf-8")
+    wait_for_end(pid_printed_by_parent(file, "await asyncio.sleep(0.5)"))
+    wait_for_end(int((place.folder / "child").read_text("utf-8")))

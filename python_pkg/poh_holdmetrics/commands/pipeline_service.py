@@ -69,9 +69,9 @@ def add_enable(words: Commands) -> None:
     """Add the command."""
     parser = words.add_parser(
         "enable",
-        help="call disabled handlers again, or run a quarantined pipeline",
-        description="Call the handlers of a pipeline again that an error has disabled. A pipeline that has\n"
-        "blocked the service until it was ended is not executed any more; this runs it again.",
+        help="call handlers again that are disabled or back off, or run a quarantined pipeline",
+        description="Call the handlers of a pipeline again that failures have disabled or made wait.\n"
+        "A pipeline that has blocked the service until it was ended is not executed any more; this runs it again.",
         epilog=_EPILOG,
     )
     parser.add_argument("name", metavar="NAME", help="pipeline")

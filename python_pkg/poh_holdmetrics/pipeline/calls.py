@@ -128,6 +128,11 @@ class HandlerCalls:
         """Whether a call waits for its back-off to pass."""
         return self._waiting > 0
 
+    @property
+    def is_backing_off(self) -> bool:
+        """Whether its breaker is open: the next call waits."""
+        return self._breaker.open_until > 0
+
     def enable(self) -> None:
         """Call a disabled handler again, and one whose breaker is open at once."""
         self._is_disabled = False

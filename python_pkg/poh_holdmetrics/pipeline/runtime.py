@@ -161,8 +161,8 @@ class Runtime:
                 follower.flush()
 
     def enable(self, name: str | None = None) -> list[str]:
-        """Call a handler again that is disabled or backs off, or every disabled one; returns their names."""
-        enabled = [self._known(name)] if name is not None else self._disabled()
+        """Call a handler again that is disabled or backs off, or every such one; returns their names."""
+        enabled = [self._known(name)] if name is not None else self._held_back()
         for running in enabled:
             running.calls.enable()
         for follower in self.followers:
@@ -210,8 +210,12 @@ class Runtime:
             raise InputError("handler", f"unknown handler {excerpt(name)}; known are {known}")
         return running
 
-    def _disabled(self) -> list[RunningHandler]:
-        return [running for running in self.handlers.values() if running.calls.is_disabled]
+    def _held_back(self) -> list[RunningHandler]:
+        return [
+            running
+            for running in self.handlers.values()
+            if running.calls.is_disabled or running.calls.is_backing_off
+        ]
 
     def _of(self, *kinds: Kind) -> list[RunningHandler]:
         return [running for running in self.handlers.values() if running.handler.kind in kinds]

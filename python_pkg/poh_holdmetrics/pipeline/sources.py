@@ -9,8 +9,10 @@ replaced by one. Executes nothing; see `loader`.
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import importlib.util
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,7 +83,12 @@ def read_sources(file: Path) -> Sources:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in its declared encoding; raises `OSError`, or `SyntaxError` if it is not text."""
+    """The text of a file in its declared encoding; raises `OSError`, or `SyntaxError` if it is not text.
+
+    Only a file is read: a pipe or a device may never end, and the loop of the service waits here.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "is not a file", str(path))
     data = path.read_bytes()
     try:
         return importlib.util.decode_source(data)

@@ -196,9 +196,11 @@ class WorkerProcess:
 
     async def _wait(self, process: asyncio.subprocess.Process, reading: list[asyncio.Task[None]]) -> None:
         """Wait for the end of the process and clean up after it."""
-        code = await process.wait()
-        # What it has started must neither run on nor hold its output open.
-        _kill_session(process.pid)
+        try:
+            code = await process.wait()
+        finally:
+            # What it has started must neither run on nor hold its output open, also if this task is cancelled.
+            _kill_session(process.pid)
         await asyncio.wait(reading, timeout=_CLOSE_SECONDS)
         for task in (*reading, *self._tasks):
             task.cancel()

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -378,3 +381,39 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str], word: str) -> None:
         main(["pipeline", *([word] if word else []), "--help"])
     assert ended.value.code == 0
     assert len(capsys.readouterr().out.splitlines()) > 8
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs Unix")
+@pytest.mark.parametrize("wait", ["time.sleep(0.1)", "pass"])
+def test_one_interrupt_ends_a_test_whatever_its_handlers_do(tmp_path: Path, wait: str) -> None:
+    file, events = tmp_path / "endless.py", tmp_path / "events.jsonl"
+    file.write_text(
+        "import pathlib, time\nfrom poh_holdmetrics import Pipeline\npipeline = Pipeline('endless')\n"
+        "@pipeline.on_event()\ndef follow(event, ctx):\n"
+        "    pathlib.Path(__file__).with_name('called').touch()\n"
+        f"    while True:\n        try:\n            {wait}\n"
+        "        except BaseException:\n            pass\n",
+        "utf-8",
+    )
+    events.write_text(json.dumps(EVENTS[0]), "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "poh_holdmetrics",
+        "pipeline",
+        "test",
+        str(file),
+        "--events",
+        str(events),
+    ]
+    process = subprocess.Popen(command)
+    try:
+        ends = time.monotonic() + 20
+        while not (tmp_path / "called").exists():
+            assert time.monotonic() < ends
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 130
+    finally:
+        process.kill()
+        process.wait()

@@ -70,8 +70,9 @@ def add_enable(words: Commands) -> None:
     parser = words.add_parser(
         "enable",
         help="call handlers again that are disabled or back off, or run a quarantined pipeline",
-        description="Call the handlers of a pipeline again that failures have disabled or made wait.\n"
-        "A pipeline that has blocked the service until it was ended is not executed any more; this runs it again.",
+        description="Call the handlers of a pipeline again that failures have disabled or made wait. A\n"
+        "pipeline that has blocked the service until it was ended is not executed any more; this\n"
+        "runs it again.",
         epilog=_EPILOG,
     )
     parser.add_argument("name", metavar="NAME", help="pipeline")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics import instants
-from poh_holdmetrics.commands.parser import EXIT_FAILED
+from poh_holdmetrics.commands.parser import EXIT_FAILED, EXIT_INTERRUPTED
 from poh_holdmetrics.commands.pipeline_check import (
     add_arguments_of_pipelines,
     arguments_of_pipelines,
@@ -41,7 +44,8 @@ Sinks are called as they are live, which may send something to another system: -
 what each would be given.
 """
 _EPILOG = """\
-Exit code: 0 if all went well, 1 if a handler raised or a case failed, 2 if a file or an argument is wrong.
+Exit code: 0 if all went well, 1 if a handler raised or a case failed, 2 if a file or an argument is wrong,
+130 on Ctrl-C.
 
   pipeline test tiers.py --events events.jsonl
   pipeline test tiers.py --events events.csv.gz --as-of 2026-01-31 --dry-run --json
@@ -107,11 +111,12 @@ def _run(arguments: argparse.Namespace) -> int:
         records = records_from_file(arguments.events, arguments.input_format)
     reports: list[OfflineReport] = []
     results: list[CaseResult] = []
-    for spec in specs:
-        loaded = load(spec, given)
-        if records is not None:
-            reports += [try_pipeline(each, loaded.digest, records, options) for each in loaded.pipelines]
-        results += _run_cases(spec, loaded)
+    with _ended_by_interrupt():
+        for spec in specs:
+            loaded = load(spec, given)
+            if records is not None:
+                reports += [try_pipeline(each, loaded.digest, records, options) for each in loaded.pipelines]
+            results += _run_cases(spec, loaded)
     if arguments.json:
         document = {"pipelines": list(map(_json, reports)), "cases": list(map(_json_of_case, results))}
         print(json.dumps(document, ensure_ascii=False, indent=1))
@@ -119,6 +124,20 @@ def _run(arguments: argparse.Namespace) -> int:
         print("\n\n".join([*map(_text, reports), *_text_of_cases(results)]))
     is_good = not any(each.has_failed for each in reports) and all(each.has_passed for each in results)
     return 0 if is_good else EXIT_FAILED
+
+
+@contextmanager
+def _ended_by_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the process: as an exception it would be a failure of the handler that runs."""
+
+    def end(_number: int, _frame: object) -> None:
+        os._exit(EXIT_INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run_cases(spec: Spec, loaded: Loaded) -> list[CaseResult]:

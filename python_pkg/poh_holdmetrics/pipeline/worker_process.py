@@ -199,7 +199,7 @@ class WorkerProcess:
         try:
             code = await process.wait()
         finally:
-            # What it has started must neither run on nor hold its output open, also if this task is cancelled.
+            # What it has started must neither run on nor hold its output open, even if we are cancelled.
             _kill_session(process.pid)
         await asyncio.wait(reading, timeout=_CLOSE_SECONDS)
         for task in (*reading, *self._tasks):

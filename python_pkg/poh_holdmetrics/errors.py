@@ -5,6 +5,8 @@
     ├── InputError (also ValueError)         a file or an argument cannot be used
     ├── ConfigError (also ValueError)        a setting is unknown or has an invalid value
     ├── StoreFull                            a bounded store has reached its bound
+    ├── StorageError                         a storage refuses, or was closed
+    │   └── StorageUnavailable               its server or file cannot be reached now
     ├── ServiceError                         the service did not do what a pipeline asked for
     ├── PipelineFailed                       a run of a pipeline had a fault
     └── NativeError (also ImportError)       native code was found and cannot be used
@@ -61,6 +63,19 @@ class StoreFull(HoldMetricsError):  # noqa: N818 - a state of the store, named a
         """`events` is how many are held, `given` how many were to be added, `events_max` the bound."""
         super().__init__(f"store holds {events} of at most {events_max} events; {given} more do not fit")
         self.events_max = events_max
+
+
+class StorageError(HoldMetricsError):
+    """A storage refuses what it was asked for, or was closed; `storage` names it."""
+
+    def __init__(self, storage: str, problem: str) -> None:
+        """`storage` is the kind or the address, without a password."""
+        super().__init__(f"{storage}: {problem}")
+        self.storage = storage
+
+
+class StorageUnavailable(StorageError):  # noqa: N818 - a state of the storage, named as such
+    """The server or the file of a storage cannot be reached now; the call can be repeated."""
 
 
 class ServiceError(HoldMetricsError):

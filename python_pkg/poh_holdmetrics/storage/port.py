@@ -1,31 +1,97 @@
-"""The contract of every store of events.
+"""The contract of every storage of events: a set of facts on which scores are computed again at any time.
 
-A store keeps events as they arrived, corrections and repetitions included: which of them are in force is
-decided when they are scored. Knows no adapter; `memory` is the simplest.
+A storage keeps each event once, corrections and retractions beside what they correct: which of them are in
+force is decided when they are scored. Knows no backend; `memory` is the simplest.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
 
-from poh_holdmetrics.data_models import HoldEvent
+if TYPE_CHECKING:
+    from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
+    from poh_holdmetrics.instants import Instant
+    from poh_holdmetrics.tracker import HoldSnapshot
 
 
-class EventStore(Protocol):
-    """An append-only store of events, used by the tasks of one event loop."""
+class Storage(Protocol):
+    """A set of events, used by the tasks of one event loop; `async with` starts and closes it.
 
-    async def append(self, events: Sequence[HoldEvent]) -> int:
-        """Add all of `events`, or none if this raises; returns how many the store now holds.
+    Every event is its own identity: saving it again, in any order and any number of times, changes nothing.
+    So a caller that does not know whether a call arrived repeats it. Times in and out are aware and UTC.
+    Every method but `close` starts a storage that has not been started, and raises `StorageUnavailable` if
+    its server or file cannot be reached, `StorageError` if it refuses or was closed.
+    """
 
-        Raises `StoreFull` if a bound is reached.
+    @property
+    def is_fallback(self) -> bool:
+        """Whether events are kept in memory because the server cannot be reached; see `mongodb`."""
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether `save_events` may return although events are in memory only."""
+
+    async def start(self) -> None:
+        """Connect, create what is missing, and refuse what is in conflict; repeating it changes nothing."""
+
+    async def ping(self) -> None:
+        """Return if the storage answers, raise `StorageUnavailable` if it does not."""
+
+    async def save_event(self, event: HoldEvent | Transfer) -> int:
+        """Save one event; see `save_events`."""
+        return await self.save_events([event])
+
+    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
+        """Save events; returns how many of them were new, a transfer counting as its changes of balance.
+
+        When it returns, they are as durable as the backend makes them. If it raises, some may be saved:
+        repeat the call.
         """
 
+    async def snapshot(
+        self,
+        as_of: Instant | None = None,
+        from_: Instant | None = None,
+        *,
+        closed_only: bool | None = None,
+    ) -> HoldSnapshot:
+        """The scores of all holders over [from_, as_of), as `AsyncTracker.snapshot` defines its arguments."""
+
+    async def get_stats(
+        self,
+        as_of: Instant | None = None,
+        from_: Instant | None = None,
+        *,
+        closed_only: bool | None = None,
+    ) -> list[HoldStat]:
+        """The leaderboard of the snapshot with the same arguments."""
+        return list(await self.snapshot(as_of, from_, closed_only=closed_only))
+
     def scan(self) -> AsyncIterator[HoldEvent]:
-        """The events held at the time of this call, in the order in which they were added."""
+        """Every event that was saved before the call, once, in no particular order; later ones may follow.
+
+        A transfer is returned as its changes of balance.
+        """
 
     async def count(self) -> int:
-        """How many events the store holds."""
+        """How many events are saved."""
 
-    async def aclose(self) -> None:
-        """Release the resources of the store; it is not used afterwards."""
+    async def purge(self, *, token_id: str | None = None, holder_id: str | None = None) -> int:
+        """Remove the events of a token, of a holder, of both together, or all; returns how many."""
+
+    async def close(self) -> None:
+        """Release the resources; what was saved stays where the backend keeps it."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,257 @@
+"""Events in one SQLite file: the durable storage that needs nothing but Python.
+
+Write-ahead log, every commit synced: what `save_events` has returned for survives the end of the process and
+a loss of power. One thread writes and another one reads, so questions do not delay saving. Several processes
+may use a file; SQLite lets one of them write at a time. Scores are computed from the facts, see `scoring`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from poh_holdmetrics.data_models import HoldEvent, Transfer
+from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
+from poh_holdmetrics.storage.port import Storage
+from poh_holdmetrics.storage.rows import COLUMNS, Row, content_id, record_from_row, row_from_record
+from poh_holdmetrics.storage.scoring import Scorer
+from poh_holdmetrics.windows import Window
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.instants import Instant
+    from poh_holdmetrics.tracker import HoldSnapshot
+    from poh_holdmetrics.validation import Record
+
+_Answer = TypeVar("_Answer")
+
+#: In the header of the file: "PoHM", and the version of the table.
+_APPLICATION_ID = 0x506F484D
+_VERSION = 1
+_NAMES = ", ".join(COLUMNS)
+_CREATE = """
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    token_id TEXT NOT NULL,
+    holder_id TEXT NOT NULL,
+    start_us INTEGER,
+    end_us INTEGER,
+    weight_wads TEXT NOT NULL,
+    event_id TEXT,
+    revision INTEGER NOT NULL,
+    retract INTEGER NOT NULL,
+    at_us INTEGER,
+    delta_wads TEXT,
+    seq INTEGER NOT NULL
+)
+"""
+_INSERT = f"INSERT OR IGNORE INTO events (id, {_NAMES}) VALUES (?{', ?' * len(COLUMNS)})"  # noqa: S608
+_PAGE = f"SELECT number, {_NAMES} FROM events WHERE number > ? AND number <= ? ORDER BY number LIMIT ?"  # noqa: S608
+_ALL = f"SELECT {_NAMES} FROM events"  # noqa: S608
+_PAGE_ROWS = 1000
+_SCORED_ROWS = 50_000
+
+
+class SqliteStorage(Storage):
+    """A `Storage` in a file; its queries and commits run in threads of their own."""
+
+    def __init__(self, path: str | Path, *, busy_seconds: float = 10.0) -> None:
+        """The file is created if it is missing. `busy_seconds` is how long another process is waited for."""
+        if str(path) in ("", ":memory:"):
+            raise InputError("path", "expected the path of a file; for events in memory use memory://")
+        self._path = Path(path)
+        self._writer = _Thread(self._path, "holdmetrics-sqlite-writer", busy_seconds)
+        self._reader = _Thread(self._path, "holdmetrics-sqlite-reader", busy_seconds)
+
+    @property
+    def is_fallback(self) -> bool:
+        """A file has no fallback: saving raises if it cannot be written."""
+        return False
+
+    @property
+    def has_fallback(self) -> bool:
+        """As `is_fallback`."""
+        return False
+
+    async def start(self) -> None:
+        """Open the file, or create it; refuse one that is not a storage."""
+        await self._writer.call(lambda _: None)
+
+    async def ping(self) -> None:
+        """Read from the file."""
+        await self._ask(lambda connection: connection.execute("SELECT 1 FROM events LIMIT 1").fetchone())
+
+    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
+        """Save all of `events` in one transaction, or none."""
+        records = [record for event in events for record in event.records()]
+        return await self._writer.call(partial(_insert, records))
+
+    async def snapshot(
+        self,
+        as_of: Instant | None = None,
+        from_: Instant | None = None,
+        *,
+        closed_only: bool | None = None,
+    ) -> HoldSnapshot:
+        """The scores of the events saved before the call."""
+        window = Window.of(as_of, from_, closed_only=closed_only)
+        return await self._ask(partial(_scored, window))
+
+    async def scan(self) -> AsyncIterator[HoldEvent]:
+        """The events in the order in which they were saved, a page at a time, without a long transaction."""
+        number = 0
+        last = await self._ask(_last_number)
+        while rows := await self._ask(partial(_page, number, last)):
+            number = rows[-1][0]
+            for row in rows:
+                yield HoldEvent.from_record(record_from_row(row[1:]))
+
+    async def count(self) -> int:
+        """How many events are in the file."""
+        return await self._ask(
+            lambda connection: int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+        )
+
+    async def purge(self, *, token_id: str | None = None, holder_id: str | None = None) -> int:
+        """Remove events in one transaction; their pages are used again, the file does not shrink."""
+        return await self._writer.call(partial(_purge, token_id, holder_id))
+
+    async def close(self) -> None:
+        """Close the file after what is running has ended."""
+        await self._reader.close()
+        await self._writer.close()
+
+    async def _ask(self, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        await self.start()
+        return await self._reader.call(question)
+
+
+class _Thread:
+    """One connection and the thread that alone uses it."""
+
+    def __init__(self, path: Path, name: str, busy_seconds: float) -> None:
+        self._path = path
+        self._busy_seconds = busy_seconds
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
+
+    async def call(self, function: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        if self._is_closed:
+            raise StorageError(f"sqlite {self._path}", "closed")
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._answer, function)
+
+    async def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._disconnect)
+            self._executor.shutdown(wait=False)
+
+    def _answer(self, function: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        try:
+            if self._connection is None:
+                self._connection = _connected(self._path, self._busy_seconds)
+            return function(self._connection)
+        except sqlite3.OperationalError as error:
+            raise StorageUnavailable(f"sqlite {self._path}", str(error)) from error
+        except sqlite3.Error as error:
+            raise StorageError(f"sqlite {self._path}", str(error)) from error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _connected(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    # Transactions are begun and ended here, not by the module.
+    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA synchronous = FULL")
+    version = _pragma(connection, "user_version")
+    if version == 0:
+        _create(connection, path)
+    elif (_pragma(connection, "application_id"), version) != (_APPLICATION_ID, _VERSION):
+        raise StorageError(
+            f"sqlite {path}",
+            "a database of another program or of a later version; give the path of a new file",
+        )
+    # The file keeps this. It is set each time, because whoever created the file may have ended before it.
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> None:
+    with _transaction(connection):
+        # Another process may have created it meanwhile.
+        if _pragma(connection, "user_version") == 0:
+            if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
+                raise StorageError(
+                    f"sqlite {path}", "a database of another program; give the path of a new file"
+                )
+            connection.execute(_CREATE)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    # The lock of the writer is taken at once: a transaction that reads first could not wait for it.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _insert(records: Sequence[Record], connection: sqlite3.Connection) -> int:
+    before = connection.total_changes
+    with _transaction(connection):
+        connection.executemany(
+            _INSERT, ((content_id(record), *row_from_record(record)) for record in records)
+        )
+    return connection.total_changes - before
+
+
+def _purge(token_id: str | None, holder_id: str | None, connection: sqlite3.Connection) -> int:
+    with _transaction(connection):
+        return connection.execute(
+            "DELETE FROM events WHERE (:token_id IS NULL OR token_id = :token_id)"
+            " AND (:holder_id IS NULL OR holder_id = :holder_id)",
+            {"token_id": token_id, "holder_id": holder_id},
+        ).rowcount
+
+
+def _last_number(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
+
+
+def _page(number: int, last: int, connection: sqlite3.Connection) -> list[tuple[int, *Row]]:
+    return connection.execute(_PAGE, (number, last, _PAGE_ROWS)).fetchall()
+
+
+def _scored(window: Window, connection: sqlite3.Connection) -> HoldSnapshot:
+    scorer = Scorer()
+    with closing(connection.execute(_ALL)) as cursor:
+        while rows := cursor.fetchmany(_SCORED_ROWS):
+            scorer.add([record_from_row(row) for row in rows])
+    return scorer.snapshot(window)

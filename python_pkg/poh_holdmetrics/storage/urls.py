@@ -1,0 +1,66 @@
+"""A storage from its address: `memory://`, `sqlite:///events.db`, `mongodb://...`.
+
+The default is `MONGODB_URL` of the environment, then of `.env`. Imports a backend when its address is given,
+so that nobody needs the packages of the others.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from dotenv import dotenv_values
+
+from poh_holdmetrics.errors import InputError, excerpt
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.storage.port import Storage
+
+VARIABLE = "MONGODB_URL"
+_FORMS = "memory://, sqlite:///PATH"
+
+
+def storage_from_url(url: str | None = None) -> Storage:
+    """The storage at an address; without one, at `MONGODB_URL`.
+
+    `sqlite:///events.db` is a file in the working folder, `sqlite:////var/lib/events.db` one by its full
+    path. Raises `InputError` if the address is invalid.
+    """
+    found = default_url() if url is None else url
+    scheme, separator, rest = found.partition("://")
+    if not separator:
+        raise InputError("url", f"expected one of {_FORMS}; found {_shown(found)}")
+    match scheme:
+        case "memory":
+            if rest:
+                raise InputError("url", f"expected memory:// alone; found {_shown(found)}")
+            from poh_holdmetrics.storage.memory import MemoryStorage  # noqa: PLC0415 - see the module
+
+            return MemoryStorage()
+        case "sqlite":
+            path = unquote(rest.removeprefix("/"))
+            if not rest.startswith("/") or not path:
+                raise InputError("url", f"expected sqlite:///PATH; found {_shown(found)}")
+            from poh_holdmetrics.storage.sqlite import SqliteStorage  # noqa: PLC0415
+
+            return SqliteStorage(path)
+        case _:
+            raise InputError("url", f"unknown storage; expected one of {_FORMS}; found {_shown(found)}")
+
+
+def default_url() -> str:
+    """`MONGODB_URL` of the environment, then of `.env` in the working folder."""
+    url = os.environ.get(VARIABLE) or (
+        dotenv_values(".env").get(VARIABLE) if Path(".env").is_file() else None
+    )
+    if not url:
+        raise InputError("url", f"missing; give one of {_FORMS}, or set {VARIABLE}")
+    return url
+
+
+def _shown(url: str) -> str:
+    """The address without the password that it may have."""
+    scheme, separator, rest = url.partition("://")
+    return excerpt(f"{scheme}{separator}{rest.rpartition('@')[2]}")

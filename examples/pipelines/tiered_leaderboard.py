@@ -1,7 +1,9 @@
 """A tiered leaderboard: whoever holds for 30 days is silver, after 90 days gold; published as a file.
 
     main_holdmetrics serve --pipeline examples/pipelines/tiered_leaderboard.py
+    curl 'http://127.0.0.1:8000/leaderboard?policy=tiers'
 
+Under the policy, time from the 30th day of a hold on counts one and a half times, from the 90th day on twice.
 The file is replaced as a whole, so that a web server can offer it while it changes.
 """
 
@@ -11,8 +13,10 @@ import json
 from pathlib import Path
 
 from poh_holdmetrics.pipeline import Context, Pipeline
+from poh_holdmetrics.policies import Policy, Tiers
 
 pipeline = Pipeline("tiers", arguments={"file": "leaderboard.json", "size": "100"})
+pipeline.policy("tiers")(Policy(steps=[Tiers(multipliers={"30d": "1.5", "90d": "2"})]))
 
 DAY_US = 86_400_000_000
 TIERS = [(90 * DAY_US, "gold"), (30 * DAY_US, "silver"), (0, "bronze")]

@@ -104,6 +104,11 @@ def test_the_tiered_leaderboard_is_published(tmp_path: Path) -> None:
             ("bob", "silver"),
             ("cyn", "bronze"),
         ]
+        day = 86_400
+        weighted = {
+            row.holder_id: float(row.score) for row in harness.published("tiers", "2026-04-01T00:00:00Z")
+        }
+        assert weighted == {"ann": (30 + 60 * 1.5) * day, "bob": (30 + 1 * 1.5) * day, "cyn": day}
     assert not list(tmp_path.glob("*.part"))
 
 

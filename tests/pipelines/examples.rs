@@ -67,6 +67,15 @@ async fn the_tiered_leaderboard_is_published() {
         json!([["ann", "gold"], ["bob", "silver"]]),
         "{holders}"
     );
+    let path = "/leaderboard?policy=tiers&as_of=2024-02-15T00:00:00Z";
+    let (code, weighted) = ask(&service, "GET", path, "").await;
+    assert_eq!(code, 200, "{weighted}");
+    // 30 days, and 15 that count one and a half times.
+    assert_eq!(
+        weighted["holders"][0]["score"],
+        json!("4536000"),
+        "{weighted}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-"""A tiered leaderboard: whoever holds for 30 days is silver, after 90 days gold; published as a file.
+"""A tiered leaderboard: silver after 30 days held, gold after 90 days; published as a file.
 
     main_holdmetrics serve --pipeline examples/pipelines/tiered_leaderboard.py
     curl 'http://127.0.0.1:8000/leaderboard?policy=tiers'

@@ -19,7 +19,7 @@ from poh_holdmetrics.errors import HoldMetricsError, InputError, excerpt
 
 #: A reload waits until current calls have ended.
 _SECONDS = 60.0
-#: More is no answer of this service.
+#: The service never answers with more.
 _BYTES_MAX = 64 << 20
 
 

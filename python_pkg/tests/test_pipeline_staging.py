@@ -69,8 +69,8 @@ def test_an_isolated_file_is_never_executed_in_this_process(tmp_path: Path) -> N
 
 def test_a_file_whose_isolation_cannot_be_read_is_not_executed(tmp_path: Path) -> None:
     for options, more, words in (
-        (', isolation="pro" + "cess"', "", "the isolation is no text"),
-        (', **{"isolation": "process"}', "", "the isolation is no text"),
+        (', isolation="pro" + "cess"', "", "the isolation is not a text"),
+        (', **{"isolation": "process"}', "", "the isolation is not a text"),
         ("", 'other = Pipeline("other", isolation="process")\n', "move them into other files"),
     ):
         with pytest.raises(LoadError, match=words):

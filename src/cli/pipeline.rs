@@ -38,7 +38,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let start = OsString::from("run it as `python -m poh_holdmetrics pipeline");
-    let words = arguments.words.iter().fold(start, |mut words, word| {
+    let Arguments { words } = arguments;
+    let words = words.into_iter().fold(start, |mut words, word| {
         words.push(" ");
         words.push(word);
         words

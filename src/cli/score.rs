@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         sources: &sources,
         options: &options,
         window,
-        // Whoever moves may stand anywhere.
+        // A holder that moves may stand anywhere.
         top: arguments.limit.filter(|_| !compares),
         lists_deficits: deficits.is_some(),
         policies: &policies,

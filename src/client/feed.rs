@@ -134,7 +134,7 @@ impl FeedPage {
     /// Each event with its number.
     ///
     /// # Errors
-    /// If the server sent something that is no event.
+    /// If the server sent something other than an event.
     pub fn events(&self) -> impl Iterator<Item = Result<(u64, Event<'_>), ClientError>> {
         self.0.events.iter().map(|numbered| {
             let message = numbered.event.as_ref();
@@ -148,7 +148,7 @@ impl FeedPage {
 
 fn invalid(sequence: u64, reason: &dyn std::fmt::Display) -> ClientError {
     Status::data_loss(format!(
-        "the server sent {sequence}, which is no event: {reason}"
+        "the server sent {sequence}, which is not a valid event: {reason}"
     ))
     .into()
 }
@@ -239,7 +239,7 @@ mod tests {
         });
         let error = page.events().next().unwrap().unwrap_err().to_string();
         assert!(
-            error.contains("the server sent 9, which is no event: token_id"),
+            error.contains("the server sent 9, which is not a valid event: token_id"),
             "{error}"
         );
     }

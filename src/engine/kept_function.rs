@@ -37,7 +37,7 @@ impl KeptFunction {
         question: &Question,
         (after, size): (Option<&Cursor>, usize),
     ) -> Result<Page, String> {
-        // Whoever asks the same at the same time waits here, and then finds the answer.
+        // A caller that asks the same at the same time waits here, and then finds the answer.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // Before the segments are read: all events up to this number are included.
         let sequence = sequence();

@@ -166,7 +166,7 @@ impl Policies {
         match found.ok_or_else(|| self.unknown(name))? {
             Source::Ready(registered) => {
                 let board = registered.board(question);
-                // Whoever asks the same at the same time waits here, and then finds the scores.
+                // A caller that asks the same at the same time waits here, and then finds the scores.
                 let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(board.page(&registered, aggregator, sequence, question, (after, size)))
             }

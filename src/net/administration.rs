@@ -1,4 +1,4 @@
-//! What the `/admin/*` routes need from whoever runs the pipelines.
+//! What the `/admin/*` routes need from the part that runs the pipelines.
 //!
 //! `net` knows no interpreter: the command line connects the routes with one. Who may call them is decided in
 //! `access`, how long a call may take in `http::admin`.

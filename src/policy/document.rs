@@ -161,7 +161,7 @@ fn links(place: &str, value: &Value) -> Result<Links, PolicyError> {
                 continue;
             }
             if holders.contains_key(&*wallet) || !links.add(&wallet, holder_id) {
-                let rule = "occurs twice; a wallet has one holder, which is no wallet";
+                let rule = "occurs twice; a wallet has one holder, which is not a wallet itself";
                 return Err(PolicyError::new(
                     place,
                     format!("{} {rule}", quoted(&wallet)),

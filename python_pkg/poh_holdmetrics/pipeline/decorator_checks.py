@@ -77,7 +77,7 @@ class _Probe:
             if kind not in _OTHERS:
                 near = difflib.get_close_matches(kind, _KINDS, n=1)
                 cure = f"write @{self._variable}.{near[0]}" if near else f"known are {', '.join(_KINDS)}"
-                problem = f"{self._variable}.{kind} is no decorator of a pipeline"
+                problem = f"{self._variable}.{kind} is not a decorator of pipelines"
                 yield self._defect("unknown-decorator", decorator.lineno, problem, cure)
             return
         if not isinstance(decorator, ast.Call):
@@ -144,6 +144,6 @@ def _isolation_defects(file: Path, declaration: Declaration) -> Iterator[Defect]
             name="isolation-not-literal",
             file=file,
             line=declaration.line,
-            problem="the isolation of a pipeline is read before its file is executed, and here it is no text",
+            problem="the isolation of a pipeline is read before its file is executed, and here it is not a text",
             cure='write isolation="process" or isolation="none"',
         )

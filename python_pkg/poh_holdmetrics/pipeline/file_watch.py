@@ -1,7 +1,7 @@
 """Notices that a pipeline file or one of its helpers has changed, by polling; needs no library and no signal.
 
 Times and sizes are compared first, and the texts only if those differ: an editor that writes a file anew, or
-a file beside it that comes and goes, is no change. Starts nothing; see `service`.
+a file beside it that comes and goes, does not count as a change. Starts nothing; see `service`.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class HostServer:
         return value, b""
 
     def noted(self, method: str, arguments: Arguments) -> None:
-        """Take notes of the worker; one that is no note is logged and left out."""
+        """Take notes of the worker; one that cannot be read is logged and left out."""
         del method
         for note in arguments.get("notes", []):
             try:

@@ -32,7 +32,7 @@ Answer = tuple[Any, bytes]
 
 
 class LinkClosed(HoldMetricsError):  # noqa: N818 - a state of the link, named as such
-    """The other process has ended, or has sent something that is no frame."""
+    """The other process has ended, or has sent something other than a frame."""
 
 
 class RemoteError(HoldMetricsError):
@@ -209,9 +209,9 @@ def _frame(text: bytes) -> dict[str, Any]:
     try:
         frame = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise LinkClosed("the other process sends something that is no frame") from error
+        raise LinkClosed("the other process sends something other than a frame") from error
     if not isinstance(frame, dict):
-        raise LinkClosed("the other process sends something that is no frame")
+        raise LinkClosed("the other process sends something other than a frame")
     return frame
 
 

@@ -173,7 +173,7 @@ class RemoteHost:
         return list(refusals)
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
-        """There are none: a pipeline in a process of its own cannot have a `before_accept`."""
+        """Does nothing: a pipeline in a process of its own cannot have a `before_accept`."""
 
     def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
         """Policies are published by the process of the service alone."""

@@ -33,7 +33,7 @@ class Report:
     events: int = 0
     """Events recorded during the run, each transfer as its changes."""
     refused: int = 0
-    """Items that a transform refused, or that are no valid events."""
+    """Items that a transform refused, or that are not valid events."""
     reasons: list[str] = field(default_factory=list)
     """The first refusals, such as `sales: item 3: weight: negative`."""
     failures: int = 0

@@ -94,7 +94,7 @@ class Runtime:
         stored = await self._host.state(name)
         self.shared = SharedState(stored)
         for handler in self.pipeline.handlers:
-            if handler.kind != "policy":  # whoever publishes scores calls it
+            if handler.kind != "policy":  # called when scores are published
                 self.handlers[handler.name] = self._running(handler)
         try:
             await self._open()

@@ -2,7 +2,7 @@
 
 A file that is missing or broken does not stop the service: it is reported as failed with its traceback, and
 runs when it has been repaired and reloaded. The order of a reload is in `served_file`, what operators may ask
-is in `administration`. Reads no settings file and handles no signal; whoever makes the service does.
+is in `administration`. Reads no settings file and handles no signal; its caller does.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Service:
     ) -> None:
         """`stage` loads a generation of a file; `clock` times the looks at files.
 
-        `scheduler` has the jobs of all pipelines; whoever made it runs it. `quarantined` has the pipelines
+        `scheduler` has the jobs of all pipelines; the caller runs it. `quarantined` has the pipelines
         that are not executed until they are enabled, each with its file.
         """
         self._host = host
@@ -164,7 +164,7 @@ class Service:
         specs = self._specs()
         for spec in [each for each in self._files if each not in specs]:
             file = self._files.pop(spec)
-            _log.info("%s is no pipeline file any more; its pipelines are stopped.", spec.file)
+            _log.info("%s is not a pipeline file any more; its pipelines are stopped.", spec.file)
             await file.stop()
             file.forget()
 

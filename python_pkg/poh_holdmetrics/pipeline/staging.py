@@ -46,7 +46,7 @@ def is_isolated(spec: Spec) -> bool:
         return False  # loading it says what is wrong, and executes nothing
     for each in found:
         if each.isolation is None:
-            problem = 'the isolation is no text; write isolation="process" or isolation="none"'
+            problem = 'the isolation is not a text; write isolation="process" or isolation="none"'
             raise LoadError(spec.file, each.line, problem, name="isolation-not-literal")
         if each.isolation != found[0].isolation:
             problem = (

@@ -31,7 +31,7 @@ class WorkerPage:
 
     @property
     def handler(self) -> int:
-        """The number of the handler that was called last and has not returned; 0 is none."""
+        """The number of the handler that was called last and has not returned; 0 if there is none."""
         return int(_HANDLER.unpack_from(self._page, _HANDLER_AT)[0])
 
     @handler.setter

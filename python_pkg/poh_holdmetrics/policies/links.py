@@ -48,7 +48,7 @@ class Linked:
             if wallet in seen or wallet in wallets:
                 raise InputError(
                     "linked: wallets",
-                    f"{excerpt(wallet)} occurs twice; a wallet has one holder, which is no wallet",
+                    f"{excerpt(wallet)} occurs twice; a wallet has one holder, which is not a wallet itself",
                 )
             seen.add(wallet)
         object.__setattr__(self, "wallets", wallets)

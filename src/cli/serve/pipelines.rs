@@ -144,7 +144,7 @@ mod without {
         Err(crate::cli::python::absent(instead))
     }
 
-    /// There are none.
+    /// This build has none.
     #[derive(Clone)]
     pub(in super::super) struct Pipelines;
 

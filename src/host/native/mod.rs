@@ -59,7 +59,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("API", API)?;
     module.add_class::<aggregator::Aggregator>()?;
-    module.add_class::<Snapshot>()?;
+    module.add_class::<snapshot::Snapshot>()?;
     module.add_function(wrap_pyfunction!(functions::aggregate, module)?)?;
     module.add_function(wrap_pyfunction!(policies::apply_policy, module)?)?;
     module.add_function(wrap_pyfunction!(functions::calculate_score, module)?)?;

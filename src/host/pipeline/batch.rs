@@ -442,7 +442,7 @@ mod tests {
     use crate::core::{Delta, Draft, Micros, Wad};
     use crate::host::native;
 
-    /// Ten events of two tokens and three holders; the last three are no closed holds.
+    /// Ten events of two tokens and three holders; the last three are not closed holds.
     fn columns() -> EventColumns {
         let at = |micros| Some(Micros::new(micros).unwrap());
         let ids: Vec<String> = (0..10).map(|number| format!("e{number}")).collect();

@@ -1,6 +1,6 @@
 //! A policy of a pipeline as the engine takes it: a document of ready steps, or a function that Python computes.
 //!
-//! Whoever asks waits for Python, on a thread that may block, and no longer than the limit.
+//! The caller waits for Python, on a thread that may block, and no longer than the limit.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -109,9 +109,9 @@ impl PolicyFunction for PythonPolicy {
         }
         let rows = answer.rows.into_iter();
         rows.map(|(holder_id, held_us, steps)| {
-            let steps = steps.parse().map_err(|error| {
-                format!("Python has answered with a score that is none ({error})")
-            })?;
+            let steps = steps
+                .parse()
+                .map_err(|error| format!("Python has answered with an invalid score ({error})"))?;
             let score = Score::from_steps(steps);
             Ok(HolderScore {
                 holder_id,

@@ -27,8 +27,8 @@ impl Pulse {
         self.beats.fetch_add(1, Ordering::Release);
     }
 
-    /// The watchdog looks, `since` after the last time; returns the time without a beat. There is none before the
-    /// first beat.
+    /// The watchdog looks, `since` after the last time; returns the time without a beat, which is 0
+    /// before the first beat.
     pub(super) fn tick(&self, since: Duration) -> Duration {
         let beats = self.beats.load(Ordering::Acquire);
         if beats == 0 || self.seen.swap(beats, Ordering::AcqRel) != beats {

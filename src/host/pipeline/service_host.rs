@@ -50,7 +50,7 @@ impl PipelineHost {
     /// `None` if nothing is kept.
     ///
     /// # Errors
-    /// If Python cannot be booted; a pipeline that cannot be loaded is no error.
+    /// If Python cannot be booted; a pipeline that cannot be loaded does not count as one.
     pub(crate) fn start(
         engine: Arc<Engine>,
         settings: &Pipelines,

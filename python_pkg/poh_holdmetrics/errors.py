@@ -25,16 +25,21 @@ class HoldMetricsError(Exception):
 
 
 class Refused(HoldMetricsError, ValueError):  # noqa: N818 - a refusal is an answer, not a failure
-    """An event is refused. `field` names the invalid field, and the text begins with it."""
+    """An event is refused. `field` names the invalid field, and the text begins with it.
 
-    def __init__(self, field: str, reason: str, found: object = None) -> None:
+    `blamed` is one field also if `field` lists several or is empty, and `sentence` is the text without the
+    offending value: what a service answers.
+    """
+
+    def __init__(self, field: str, reason: str, found: object = None, *, blamed: str = "") -> None:
         """`reason` says what is wrong with `field`, `found` is its value.
 
         An empty `field` means the event as a whole; `found` None means that there is no value to show.
         """
-        shown = "" if found is None else f"; found {excerpt(found)}"
-        super().__init__(f"{field}: {reason}{shown}" if field else f"{reason}{shown}")
         self.field = field
+        self.blamed = blamed or field
+        self.sentence = f"{field}: {reason}" if field else reason
+        super().__init__(self.sentence if found is None else f"{self.sentence}; found {excerpt(found)}")
 
 
 class InputError(HoldMetricsError, ValueError):

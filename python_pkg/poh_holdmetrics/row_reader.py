@@ -107,13 +107,18 @@ def is_blank(line: bytes) -> bool:
 
 def records_from_json(line: bytes) -> tuple[Record, ...]:
     """The records of one JSON object in UTF-8. Of a key given twice the last counts; null is absent."""
+    return validation.records_from_fields(field_parsers.JSON, *values_from_json(line))
+
+
+def values_from_json(line: bytes) -> tuple[object, ...]:
+    """The values of `FIELDS` in one JSON object in UTF-8, None if absent; their parsers are those of JSON."""
     try:
-        fields = _DECODER.decode(line.decode())
+        fields = JSON_DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise Refused("", "not JSON") from None
     if not isinstance(fields, dict):
         raise Refused("", "not an object", Number(line.decode()))
-    return validation.records_from_fields(field_parsers.JSON, *map(fields.get, FIELDS))
+    return tuple(map(fields.get, FIELDS))
 
 
 def records_from_values(row: Sequence[object]) -> tuple[Record, ...]:
@@ -125,7 +130,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_no_constant)
+#: Keeps numbers as they are written.
+JSON_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_no_constant)
 
 
 def _numbered(batch: Sequence[_Row], numbers: Numbers) -> Iterable[tuple[int, _Row]]:

@@ -119,7 +119,11 @@ def transfer_records(
     A transfer to oneself is one change of 0. Raises `Refused` if a field is missing.
     """
     if from_id is None and to_id is None:
-        raise Refused("from_id, to_id", "no holder in either (a transfer has a sender, a receiver, or both)")
+        raise Refused(
+            "from_id, to_id",
+            "no holder in either (a transfer has a sender, a receiver, or both)",
+            blamed="from_id",
+        )
     if event_id is None:
         raise Refused("event_id", "missing (a transfer needs one)")
     if not retract:
@@ -151,10 +155,16 @@ def check_together(record: Record, has_weight: bool) -> None:  # noqa: FBT001 - 
     if at_us is not None or delta is not None:
         _check_change(record, has_weight=has_weight)
     elif event_id is None and (revision or retract):
-        raise Refused("", "revision or retract without event_id (an event is corrected by its event_id)")
+        raise Refused(
+            "",
+            "revision or retract without event_id (an event is corrected by its event_id)",
+            blamed="event_id",
+        )
     elif start_us is None and end_us is None:
         if not retract:
-            raise Refused("start, end", "neither is given (an event has a start, an end, or both)")
+            raise Refused(
+                "start, end", "neither is given (an event has a start, an end, or both)", blamed="start"
+            )
     elif start_us is not None and end_us is not None and end_us < start_us:
         raise Refused("end", "before start")
 

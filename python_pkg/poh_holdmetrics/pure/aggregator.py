@@ -7,7 +7,7 @@ event loop: it locks nothing. Columns are read in `columns`, single sums in `env
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -106,6 +106,11 @@ class Aggregator:
     def keys(self) -> int:
         """Pairs of token and holder with at least one accepted event."""
         return self._keys
+
+    @property
+    def facts(self) -> Mapping[str, Mapping[str, KeyFacts]]:
+        """The facts by holder, then by token, to be read only."""
+        return self._holders
 
     def add(self, record: Record) -> None:
         """Add an accepted record."""

@@ -87,6 +87,14 @@ class KeyFacts:
             if not retract and at == (at_us,)
         }
 
+    def changes(self) -> list[tuple[int, str, int]]:
+        """The changes in force as (at_us, event_id, delta), in order of time, then of id."""
+        return sorted(
+            (at[0], event_id, delta[0])
+            for event_id, (_, retract, _, _, _, at, delta, _) in (self._claims or {}).items()
+            if at and not retract
+        )
+
     def _claim(self, event_id: str, claim: _Claim) -> None:
         if self._claims is None:
             self._claims = {}

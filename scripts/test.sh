@@ -33,7 +33,8 @@ build_extension() {
 }
 
 pytest_with_extension() { pytest_with extension "$EXTENSION_VENV/bin/python"; }
-pytest_without_extension() { pytest_with none "$VENV/bin/python"; }
+# Here alone the servers in Python are held against the binary.
+pytest_without_extension() { HOLDMETRICS_BINARY=$BINARY pytest_with none "$VENV/bin/python"; }
 pytest_disabled() { POH_DISABLE_RUST=1 pytest_with none "$EXTENSION_VENV/bin/python"; }
 pytest_embedded() { pytest_with host "$BINARY" python; }
 

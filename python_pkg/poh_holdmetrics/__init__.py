@@ -4,9 +4,9 @@ The public names below are imported on first use, so that importing the package 
 Start with `HoldEvent` and `calculate_score` for a list of events, `AsyncTracker` for a stream of them;
 `python -m poh_holdmetrics score FILE` scores a file.
 
-The package alone keeps events in memory or in a `storage`, reads JSONL and CSV, and serves nothing: the
-durable service, its client, Parquet and Arrow files are parts of the binary `main_holdmetrics`. Exporters and
-feeds do not exist yet.
+The package alone keeps events in memory or in a `storage`, reads JSONL and CSV, and serves from memory
+(`app_holdmetrics`): the durable service, its client, Parquet and Arrow files are parts of the binary
+`main_holdmetrics`. Exporters and feeds do not exist yet.
 """
 
 from __future__ import annotations

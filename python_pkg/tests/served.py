@@ -54,11 +54,11 @@ class Service:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def send(self, first: int) -> None:
+    def send(self, first: int, count: int = AT_ONCE, holder: str = "ada") -> None:
         """Send some events and time the acknowledgement."""
         events = [
-            {"token_id": "punk/1", "holder_id": "ada", "start": 1000, "event_id": f"event {number}"}
-            for number in range(first, first + AT_ONCE)
+            {"token_id": "punk/1", "holder_id": holder, "start": 1000, "event_id": f"event {number}"}
+            for number in range(first, first + count)
         ]
         request = urllib.request.Request(  # noqa: S310
             self.address + "/hold", json.dumps(events).encode(), {"content-type": "application/json"}

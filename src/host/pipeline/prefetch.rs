@@ -65,9 +65,13 @@ impl Prefetch {
     /// Begins to read ahead.
     pub(super) fn start(context: &Arc<HostContext>, consumer: Consumer) -> Arc<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
+        // Nothing of a copy of facts is processed yet: a state that is committed during the copy must not count as its
+        // end.
+        let position = consumer.position();
+        let processed = position.saturating_sub(u64::from(consumer.reads_facts()));
         let prefetch = Arc::new(Self {
             name: consumer.name().to_owned(),
-            position: AtomicU64::new(consumer.position()),
+            position: AtomicU64::new(processed),
             ahead: Mutex::default(),
             has_room: Notify::new(),
             orders,

@@ -153,6 +153,20 @@ def test_a_missing_or_broken_file_does_not_stop_the_others(tmp_path: Path) -> No
     asyncio.run(run())
 
 
+def test_a_folder_without_pipelines_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        place = Place(tmp_path)
+        place.write("helper.py", "LIMIT = 1\n")
+        async with running(place, place.service(str(tmp_path))) as service:
+            assert service.files == ()
+            place.write("tiers.py", counting_file("tiers"))
+            await service.reload()
+            assert place.host.pipelines["tiers"] == ("running", "")
+
+    asyncio.run(run())
+    assert caplog.messages[0] == f"{tmp_path}: no file in this folder declares a pipeline."
+
+
 def test_a_reload_under_feed_loses_and_repeats_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         place = Place(tmp_path)

@@ -81,6 +81,9 @@ class Service:
     async def start(self) -> None:
         """Start the pipelines of all files, in their order; a file that does not load is logged."""
         self._add_new_files()
+        for text in self._settings.files:
+            if not _specs(text):
+                _log.warning("%s: no file in this folder declares a pipeline.", text)
         for file in self.files:
             await file.reload()
         if self._settings.watch_seconds is not None and not self._is_stopped:

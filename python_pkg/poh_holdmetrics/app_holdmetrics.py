@@ -17,7 +17,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
+from poh_holdmetrics.api.access import Access
 from poh_holdmetrics.api.addresses import Address
+from poh_holdmetrics.api.tls import Tls
 from poh_holdmetrics.commands.parser import BINARY, EXIT_BAD_INPUT, EXIT_INTERRUPTED, Parser
 from poh_holdmetrics.errors import HoldMetricsError, InputError
 from poh_holdmetrics.version import __version__
@@ -86,8 +88,24 @@ def _parser(environ: Mapping[str, str]) -> Parser:
     parser.add_argument(
         "--insecure-bind",
         action="store_true",
-        help="allow addresses outside loopback: there is neither TLS nor an API key",
+        help="allow addresses outside loopback without TLS",
     )
+    for flag, variable, text in (
+        ("--tls-cert", "HOLDMETRICS_TLS_CERT", "certificate chain in PEM; enables TLS and needs --tls-key"),
+        ("--tls-key", "HOLDMETRICS_TLS_KEY", "private key of the certificate in PEM"),
+        (
+            "--tls-client-ca",
+            "HOLDMETRICS_TLS_CLIENT_CA",
+            "authorities in PEM, one of which must have signed the certificate of a client",
+        ),
+        (
+            "--api-key-file",
+            "HOLDMETRICS_KEYS_FILE",
+            "file of API keys, as main_holdmetrics keys makes it; with one, callers must send a key",
+        ),
+    ):
+        default = environ.get(variable) or None
+        parser.add_argument(flag, metavar="FILE", default=default, help=f"{text}; variable {variable}")
     parser.add_argument(
         "--log-level",
         metavar="LEVEL",
@@ -110,8 +128,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
         "grpc": Address.parse("GRPC_ADDRESS", arguments.grpc_address),
         "http": Address.of("HTTP_HOST, HTTP_PORT", arguments.http_host, arguments.http_port),
     }
+    tls = Tls.of(arguments.tls_cert, arguments.tls_key, arguments.tls_client_ca)
+    access = Access(arguments.api_key_file)
     for name in wanted:
-        addresses[name].check_reach(insecure_bind=arguments.insecure_bind)
+        addresses[name].check_reach(has_tls=tls is not None, insecure_bind=arguments.insecure_bind)
     servers = {name: _server_class(name) for name in wanted}
     service: HoldService = importlib.import_module("poh_holdmetrics.api.hold_service").HoldService()
     stop = asyncio.Event()
@@ -119,7 +139,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
         async with AsyncExitStack() as stack:
             for name, server_class in servers.items():
                 address = addresses[name]
-                server = await stack.enter_async_context(server_class(service, address))
+                server = await stack.enter_async_context(
+                    server_class(service, address, tls=tls, access=access)
+                )
                 listening = Address(address.host, server.port)
                 _log.info("Listening for %s on %s; events are kept in memory only.", name, listening)
             await stop.wait()

@@ -7,6 +7,7 @@ alone. What differs on purpose is not compared: the text of a page token, and wh
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import pytest
 
 from conftest import REPOSITORY, SHARED
 from poh_holdmetrics import instants
+from poh_holdmetrics.api.access import Access
 from poh_holdmetrics.api.addresses import Address
 from poh_holdmetrics.api.hold_service import HoldService
 from poh_holdmetrics.errors import Refused
@@ -58,6 +60,7 @@ CASES = [
 if not CASES:
     pytest.skip("the cases are in the repository, not in the package", allow_module_level=True)
 
+KEPT_HEADERS = ("content-type", "cache-control", "x-content-type-options", "www-authenticate")
 REFUSED = [
     "/leaderboard?limit=0",
     "/leaderboard?n=1&limit=2",
@@ -103,19 +106,27 @@ class Served:
         self._http = http
         self.stub: Any = hold_pb2_grpc.HoldMetricsStub(channel)  # type: ignore[no-untyped-call]
 
-    async def ask(self, path: str, body: bytes | None = None, media_type: str = "application/json") -> Any:
+    async def ask(
+        self,
+        path: str,
+        body: bytes | None = None,
+        media_type: str = "application/json",
+        authorization: str | None = None,
+    ) -> Any:
         """The status, some headers and the document."""
-        return await asyncio.to_thread(self._ask, path, body, media_type)
+        headers = {"content-type": media_type}
+        headers |= {} if authorization is None else {"authorization": authorization}
+        return await asyncio.to_thread(self._ask, path, body, headers)
 
-    def _ask(self, path: str, body: bytes | None, media_type: str) -> Any:
-        request = Request(f"http://{self._http}{path}", body, {"content-type": media_type})
+    def _ask(self, path: str, body: bytes | None, given: dict[str, str]) -> Any:
+        request = Request(f"http://{self._http}{path}", body, given)
         try:
             with urlopen(request, timeout=30) as answer:  # noqa: S310
                 status, headers, text = answer.status, answer.headers, answer.read()
         except HTTPError as error:
             with error:
                 status, headers, text = error.code, error.headers, error.read()
-        kept = {name: headers[name] for name in ("content-type", "cache-control", "x-content-type-options")}
+        kept = {name: headers[name] for name in KEPT_HEADERS}
         return status, kept, comparable(json.loads(text)) if text.startswith(b"{") else text.decode()
 
 
@@ -132,21 +143,22 @@ def comparable(value: Any) -> Any:
 
 
 @asynccontextmanager
-async def python_service() -> AsyncIterator[Served]:
-    service = HoldService()
+async def python_service(keys: Path | None = None) -> AsyncIterator[Served]:
+    service, access = HoldService(), Access(keys)
     loopback = Address("127.0.0.1", 0)
     async with (
-        GrpcServer(service, loopback) as by_grpc,
-        HttpServer(service, loopback) as by_http,
+        GrpcServer(service, loopback, access=access) as by_grpc,
+        HttpServer(service, loopback, access=access) as by_http,
         grpc.aio.insecure_channel(f"127.0.0.1:{by_grpc.port}") as channel,
     ):
         yield Served(f"127.0.0.1:{by_http.port}", channel)
 
 
 @asynccontextmanager
-async def binary_service() -> AsyncIterator[Served]:
+async def binary_service(keys: Path | None = None) -> AsyncIterator[Served]:
     assert BINARY is not None
     arguments = ["serve", "--ephemeral", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0"]
+    arguments += [] if keys is None else ["--api-key-file", str(keys)]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(BINARY, *arguments, stdout=pipe)
     try:
@@ -161,12 +173,12 @@ async def binary_service() -> AsyncIterator[Served]:
         assert await process.wait() == 0
 
 
-async def compared(ask: Any) -> Any:
+async def compared(ask: Any, keys: Path | None = None) -> Any:
     """What `ask` makes of the Python service; equal to what it makes of the binary, if there is one."""
     async with AsyncExitStack() as stack:
-        own = await ask(await stack.enter_async_context(python_service()))
+        own = await ask(await stack.enter_async_context(python_service(keys)))
         if BINARY is not None:
-            other = await ask(await stack.enter_async_context(binary_service()))
+            other = await ask(await stack.enter_async_context(binary_service(keys)))
             different = [pair for pair in zip(own, other, strict=True) if pair[0] != pair[1]]
             assert not different
         return own
@@ -312,3 +324,45 @@ def test_calls_are_refused_as_the_binary_refuses_them() -> None:
 
     found = asyncio.run(compared(ask))
     assert len(found) == len(calls) + len(batches)
+
+
+def test_callers_are_admitted_and_refused_as_the_binary_does(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    entries = [
+        f'[[key]]\nname = "{name}"\nscopes = ["{scope}"]\nsha256 = "{hashlib.sha256(key).hexdigest()}"\n'
+        for name, scope, key in (("r\u00e9ader", "read", b"reader"), ("writer", "write", b"writer"))
+    ]
+    keys.write_text("".join(entries), "utf-8")
+    event = b'{"token_id":"t","holder_id":"h","start":0,"end":1000}'
+
+    async def code(stub: Any, name: str, message: Any, key: str | None) -> Any:
+        metadata = () if key is None else (("authorization", key),)
+        call = getattr(stub, name)(message, metadata=metadata)
+        try:
+            return [stat.holder_id async for stat in call] if name == "Stats" else await call
+        except grpc.aio.AioRpcError as error:
+            kept: Any = error.trailing_metadata()
+            return error.code(), error.details(), dict(tuple(kept)).get("grpc-status-details-bin")
+
+    async def ask(served: Served) -> list[Any]:
+        found = []
+        for key in (None, "Bearer", "Basic reader", "Bearer nobody", "bearer  reader ", "Bearer writer"):
+            for path in ("/stats", "/deficits", "/nope", "/healthz", "/readyz"):
+                status, kept, document = await served.ask(path, authorization=key)
+                found.append((status, kept, document if status >= 400 else None))
+            found.append(await served.ask("/hold", event, authorization=key))
+            message = pb.HoldMsg(token_id="t", holder_id="h", start={"seconds": 0})
+            found.append(await code(served.stub, "Record", message, key))
+            found.append(await code(served.stub, "Stats", Empty(), key))
+        return found
+
+    found = asyncio.run(compared(ask, keys))
+    rounds = [found[at : at + 8] for at in range(0, len(found), 8)]
+    statuses = [[answer[0] for answer in each[:6]] for each in rounds]
+    denied = [401, 401, 401, 200, 200, 401]
+    assert statuses == [denied] * 4 + [[200, 200, 404, 200, 200, 403], [403, 403, 404, 200, 200, 200]]
+    assert [each[6][0] for each in rounds[:5]] == [grpc.StatusCode.UNAUTHENTICATED] * 4 + [
+        grpc.StatusCode.PERMISSION_DENIED
+    ]
+    assert rounds[5][6].accepted == 1
+    assert rounds[4][7] == [""]

@@ -27,9 +27,11 @@ COMMANDS = (
     "score",
 )
 API = (
+    "access",
     "addresses",
     "answers",
     "decimals",
+    "grpc_access",
     "grpc_acks",
     "grpc_answers",
     "grpc_events",
@@ -45,6 +47,7 @@ API = (
     "intake",
     "page_tokens",
     "report_limit",
+    "tls",
     "unknown_policy",
 )
 #: Highest first.

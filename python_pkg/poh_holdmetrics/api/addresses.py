@@ -1,6 +1,6 @@
 """Where the servers listen: read from flags and variables, and refused if other machines could reach it.
 
-There is no TLS here, so an address outside loopback needs the word of the operator. Opens no socket.
+Without TLS an address outside loopback needs the word of the operator. Opens no socket.
 """
 
 from __future__ import annotations
@@ -40,17 +40,19 @@ class Address:
             )
         return cls(host, int(port))
 
-    def check_reach(self, *, insecure_bind: bool) -> None:
+    def check_reach(self, *, has_tls: bool = False, insecure_bind: bool) -> None:
         """Raise `InputError` if other machines can reach the address and that is not allowed."""
-        if not insecure_bind and not self._is_loopback():
+        if not has_tls and not insecure_bind and not self._is_loopback():
             raise InputError(
                 str(self),
-                "can be reached from other machines and has no TLS: bind to 127.0.0.1, or allow it with "
-                "--insecure-bind",
+                "can be reached from other machines and has no TLS: give --tls-cert and --tls-key, bind to "
+                "127.0.0.1, or allow it with --insecure-bind",
             )
 
     def _is_loopback(self) -> bool:
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            ip = ipaddress.ip_address(self.host)
         except ValueError:
             return self.host == "localhost"
+        mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+        return (mapped or ip).is_loopback

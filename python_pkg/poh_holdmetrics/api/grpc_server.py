@@ -1,7 +1,7 @@
 """`poh.HoldMetrics` over grpc.aio, with health and reflection: the calls of the binary, from memory.
 
 Each call converts its request, asks the service and converts the answer. `Watch` and `Feed` are
-UNIMPLEMENTED, and there is no TLS and no API key: the server is meant for loopback.
+UNIMPLEMENTED.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from poh_holdmetrics.api import grpc_answers as answers
+from poh_holdmetrics.api.access import Access
 from poh_holdmetrics.api.answers import Question
+from poh_holdmetrics.api.grpc_access import KeyInterceptor
 from poh_holdmetrics.api.grpc_acks import acknowledge_batch, acknowledge_event, records_from_message
 from poh_holdmetrics.api.grpc_events import us_from_timestamp
 from poh_holdmetrics.api.grpc_status import not_found, refuse, unimplemented
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics.api.answers import Cursor
     from poh_holdmetrics.api.grpc_acks import Event
     from poh_holdmetrics.api.grpc_types import Context
+    from poh_holdmetrics.api.tls import Tls
 
 SERVICE = pb.DESCRIPTOR.services_by_name["HoldMetrics"].full_name
 _ACK_EVERY = "ack-every"
@@ -216,8 +219,21 @@ def _check_holder_id(holder_id: str) -> None:
 class GrpcServer:
     """A listening gRPC server; used as an async context, at whose end calls in progress may still finish."""
 
-    def __init__(self, service: HoldService, address: Address, *, drain_seconds: float = 5.0) -> None:
-        """After `drain_seconds` calls in progress are cancelled. `port` is known once the server listens."""
+    def __init__(
+        self,
+        service: HoldService,
+        address: Address,
+        *,
+        tls: Tls | None = None,
+        access: Access | None = None,
+        drain_seconds: float = 5.0,
+    ) -> None:
+        """After `drain_seconds` calls in progress are cancelled. `port` is known once the server listens.
+
+        Without `access` every caller may do everything.
+        """
+        self._tls = tls
+        self._access = Access() if access is None else access
         self._service = service
         self._address = address
         self._drain_seconds = drain_seconds
@@ -227,7 +243,7 @@ class GrpcServer:
         """Listen; raises `InputError` if that is not possible."""
         # Two servers on one port would share the callers, and each would have a part of the events.
         options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)]
-        self._server = grpc.aio.server(options=options)
+        self._server = grpc.aio.server(options=options, interceptors=[KeyInterceptor(self._access)])
         servicer = HoldMetricsServicer(self._service)
         hold_pb2_grpc.add_HoldMetricsServicer_to_server(servicer, self._server)  # type: ignore[no-untyped-call]
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
@@ -237,13 +253,24 @@ class GrpcServer:
         for name in ("", *names[:1]):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         try:
-            self.port = self._server.add_insecure_port(str(self._address))
+            self.port = self._listen(str(self._address))
         except RuntimeError as error:
             raise InputError(
                 str(self._address), "cannot listen there; choose another GRPC_ADDRESS"
             ) from error
         await self._server.start()
         return self
+
+    def _listen(self, address: str) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(address)
+        client_ca = self._tls.client_ca
+        credentials = grpc.ssl_server_credentials(
+            [(self._tls.key.read_bytes(), self._tls.certificate.read_bytes())],
+            None if client_ca is None else client_ca.read_bytes(),
+            require_client_auth=client_ca is not None,
+        )
+        return self._server.add_secure_port(address, credentials)
 
     async def __aexit__(self, *_: object) -> None:
         await self._health.enter_graceful_shutdown()

@@ -1,7 +1,6 @@
 """The service over HTTP with FastAPI: the paths of the binary for events and scores, from memory.
 
 Bodies are read in `http_intake`, parameters in `http_parameters`; answers are converted in `http_answers`.
-There is no TLS and no API key: the server is meant for loopback.
 """
 
 from __future__ import annotations
@@ -9,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote_to_bytes
@@ -21,6 +22,7 @@ from starlette.exceptions import HTTPException
 
 from poh_holdmetrics.api import http_answers as answers
 from poh_holdmetrics.api import http_parameters as parameters
+from poh_holdmetrics.api.access import Access, Denied, Need
 from poh_holdmetrics.api.answers import Cursor, Question
 from poh_holdmetrics.api.http_intake import stored
 from poh_holdmetrics.api.http_problem import Problem
@@ -33,6 +35,7 @@ from poh_holdmetrics.windows import Window
 if TYPE_CHECKING:
     from poh_holdmetrics.api.addresses import Address
     from poh_holdmetrics.api.hold_service import HoldService
+    from poh_holdmetrics.api.tls import Tls
 
 _LEADERBOARD_LIMIT = 100
 _PAGE_LIMIT = 1_000
@@ -62,8 +65,12 @@ _EVENTS: dict[str, Any] = {
 }
 
 
-def application(service: HoldService) -> FastAPI:
-    """The application, for any ASGI server with one process and one event loop."""
+def application(service: HoldService, access: Access | None = None) -> FastAPI:
+    """The application, for any ASGI server with one process and one event loop.
+
+    Without `access` every caller may do everything.
+    """
+    allowed = Access() if access is None else access
     app = FastAPI(
         title="Hold metrics",
         version=__version__,
@@ -91,7 +98,7 @@ def application(service: HoldService) -> FastAPI:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR, _defect)
-    app.middleware("http")(_with_headers)
+    app.middleware("http")(partial(_with_headers, allowed))
     return app
 
 
@@ -183,18 +190,33 @@ class _Routes:
 class HttpServer:
     """A listening HTTP server; used as an async context, at whose end requests may still finish."""
 
-    def __init__(self, service: HoldService, address: Address, *, drain_seconds: float = 5.0) -> None:
-        """After `drain_seconds` requests are cancelled. `port` is known once the server listens."""
+    def __init__(
+        self,
+        service: HoldService,
+        address: Address,
+        *,
+        tls: Tls | None = None,
+        access: Access | None = None,
+        drain_seconds: float = 5.0,
+    ) -> None:
+        """After `drain_seconds` requests are cancelled. `port` is known once the server listens.
+
+        Without `access` every caller may do everything.
+        """
         self._address = address
         self.port = 0
         self._server = _Uvicorn(
             uvicorn.Config(
-                application(service),
+                application(service, access),
                 access_log=False,
                 lifespan="off",
                 log_config=None,
                 server_header=False,
                 ws="none",
+                ssl_certfile=None if tls is None else tls.certificate,
+                ssl_keyfile=None if tls is None else tls.key,
+                ssl_ca_certs=None if tls is None or tls.client_ca is None else str(tls.client_ca),
+                ssl_cert_reqs=ssl.CERT_NONE if tls is None or tls.client_ca is None else ssl.CERT_REQUIRED,
                 timeout_graceful_shutdown=max(1, round(drain_seconds)),
             )
         )
@@ -235,6 +257,17 @@ async def _readyz() -> Response:
     return PlainTextResponse("ready\n")
 
 
+def _need(path: str) -> Need:
+    """What a request to a path needs; one that is not listed needs a key."""
+    if path in ("/hold", "/transfers"):
+        return "write"
+    if path in ("/stats", "/leaderboard", "/deficits") or path.startswith("/holders/"):
+        return "read"
+    if path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
+        return "nothing"
+    return "any key"
+
+
 def _answer(request: Request, document: dict[str, Any]) -> Response:
     return answers.response_with_etag(request.headers.getlist("if-none-match"), document)
 
@@ -266,8 +299,17 @@ async def _defect(_request: Request, _error: Exception) -> Response:
     return Problem.of_status(HTTPStatus.INTERNAL_SERVER_ERROR).response()
 
 
-async def _with_headers(request: Request, following: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await following(request)
+async def _with_headers(
+    access: Access, request: Request, following: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    try:
+        access.check(_need(request.url.path), request.headers.get("authorization"))
+    except Denied as denied:
+        status = HTTPStatus.UNAUTHORIZED if denied.scope is None else HTTPStatus.FORBIDDEN
+        challenge = {"www-authenticate": "Bearer"} if denied.scope is None else {}
+        response: Response = Problem(status, str(denied), "authorization").response(challenge)
+    else:
+        response = await following(request)
     headers = response.headers
     headers["x-content-type-options"] = "nosniff"
     headers.setdefault("cache-control", "no-store")

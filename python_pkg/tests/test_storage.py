@@ -19,7 +19,10 @@ from poh_holdmetrics import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError, StorageError, StoreFull
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.storage import MemoryStorage, SqliteStorage, Storage
+from servers.mongod import UNCLOSED_SOCKETS, Mongod, collect_sockets, mongod_program
 from strategies import BASE_US, EVENTS, record
+
+pytestmark = UNCLOSED_SOCKETS
 
 _Answer = TypeVar("_Answer")
 Make = Callable[[], Storage]
@@ -42,16 +45,32 @@ def _transfer(event_id: str, from_id: str | None, to_id: str | None, at: int, am
     )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server for all tests of this file."""
+    pytest.importorskip("pymongo", reason="no pymongo: pip install 'poh-holdmetrics[mongodb]'")
+    server = Mongod(mongod_program(), tmp_path_factory.mktemp("mongod"))
+    server.start()
+    yield server.url
+    server.kill()
+    collect_sockets()
+
+
+@pytest.fixture(params=["memory", "sqlite", "mongodb"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes new and empty storages of one backend."""
     made = 0
+    url: str = request.getfixturevalue("mongodb") if request.param == "mongodb" else ""
 
     def storage() -> Storage:
         nonlocal made
         made += 1
         if request.param == "memory":
             return MemoryStorage()
+        if request.param == "mongodb":
+            from poh_holdmetrics.storage import MongoStorage  # noqa: PLC0415 - pymongo may be absent
+
+            return MongoStorage(url, collection=f"{tmp_path.name}-{made}", fallback=False)
         return SqliteStorage(tmp_path / f"events-{made}.db")
 
     yield storage

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from poh_holdmetrics.storage.memory import MemoryStorage
+    from poh_holdmetrics.storage.mongodb import MongoStorage
+    from poh_holdmetrics.storage.pipeline_sink import sink
     from poh_holdmetrics.storage.port import Storage
     from poh_holdmetrics.storage.sqlite import SqliteStorage
     from poh_holdmetrics.storage.urls import storage_from_url
 
-__all__ = ["MemoryStorage", "SqliteStorage", "Storage", "storage_from_url"]
+__all__ = ["MemoryStorage", "MongoStorage", "SqliteStorage", "Storage", "sink", "storage_from_url"]
 
 _HOMES = {
     "MemoryStorage": "memory",
+    "MongoStorage": "mongodb",
     "SqliteStorage": "sqlite",
     "Storage": "port",
+    "sink": "pipeline_sink",
     "storage_from_url": "urls",
 }
 

@@ -85,7 +85,11 @@ class Storage(Protocol):
         """Release the resources; what was saved stays where the backend keeps it."""
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(

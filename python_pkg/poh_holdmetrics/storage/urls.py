@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from poh_holdmetrics.storage.port import Storage
 
 VARIABLE = "MONGODB_URL"
-_FORMS = "memory://, sqlite:///PATH"
+_FORMS = "memory://, sqlite:///PATH, mongodb://HOST"
 
 
-def storage_from_url(url: str | None = None) -> Storage:
+def storage_from_url(url: str | None = None, *, fallback: bool = True) -> Storage:
     """The storage at an address; without one, at `MONGODB_URL`.
 
     `sqlite:///events.db` is a file in the working folder, `sqlite:////var/lib/events.db` one by its full
     path. Raises `InputError` if the address is invalid.
+    With `fallback` False a storage raises if its server cannot be reached, and keeps nothing in memory.
     """
     found = default_url() if url is None else url
     scheme, separator, rest = found.partition("://")
@@ -46,6 +47,15 @@ def storage_from_url(url: str | None = None) -> Storage:
             from poh_holdmetrics.storage.sqlite import SqliteStorage  # noqa: PLC0415
 
             return SqliteStorage(path)
+        case "mongodb" | "mongodb+srv":
+            try:
+                from poh_holdmetrics.storage.mongodb import MongoStorage  # noqa: PLC0415
+            except ModuleNotFoundError as missing:
+                raise InputError(
+                    "url", f"{scheme} needs pymongo; pip install 'poh-holdmetrics[mongodb]'"
+                ) from missing
+
+            return MongoStorage(found, fallback=fallback)
         case _:
             raise InputError("url", f"unknown storage; expected one of {_FORMS}; found {_shown(found)}")
 

@@ -1,0 +1,91 @@
+"""A storage behind a pipeline: it is away and comes back, the service restarts, and the ends are equal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from poh_holdmetrics import HoldEvent, Pipeline, Transfer
+from poh_holdmetrics.errors import InputError, StorageUnavailable
+from poh_holdmetrics.storage import MemoryStorage, SqliteStorage, Storage, sink
+from poh_holdmetrics.testing import PipelineHarness
+
+
+class Absent(MemoryStorage):
+    """A storage whose server is away when the test says so, also in the middle of a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = False
+        self.attempts = 0
+
+    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
+        self.attempts += 1
+        given = list(events)
+        if self.is_away:
+            await super().save_events(given[: len(given) // 2])
+            raise StorageUnavailable("absent", "no server")
+        return await super().save_events(given)
+
+
+def archive(storage: Storage) -> Pipeline:
+    pipeline = Pipeline("archive")
+    pipeline.sink("storage", batch=100, flush="1s", retries=1_000_000)(sink(storage))
+    return pipeline
+
+
+def fed(harness: PipelineHarness, first: int, count: int) -> None:
+    harness.feed(
+        *(
+            {"token_id": "T", "holder_id": f"h{i % 50}", "start": i * 1000}
+            for i in range(first, first + count)
+        ),
+        {"token_id": "T", "from_id": "h1", "to_id": "h2", "at": first, "amount": 1, "event_id": f"t{first}"},
+    )
+
+
+def test_a_storage_that_was_away_ends_equal_to_the_journal() -> None:
+    storage = Absent()
+    with PipelineHarness(archive(storage), raise_failures=False) as harness:
+        fed(harness, 0, 500)
+        harness.advance("2s")
+        storage.is_away = True
+        for second in range(1, 20):
+            fed(harness, second * 1000, 500)
+            harness.advance("1s")
+        assert asyncio.run(storage.count()) < 1000
+        harness.restart(crash=True)
+        harness.advance("10m")
+        assert storage.attempts > 10
+        storage.is_away = False
+        harness.advance("10m")
+        expected = asyncio.run(harness.tracker.snapshot("2026-01-01"))
+    found = asyncio.run(storage.snapshot("2026-01-01"))
+    assert asyncio.run(storage.count()) == 20 * 502
+    assert (found.rows(), found.deficits) == (expected.rows(), expected.deficits)
+
+
+def test_a_file_of_sqlite_follows_a_pipeline(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    with PipelineHarness(archive(SqliteStorage(path))) as harness:
+        fed(harness, 0, 250)
+        harness.advance("2s")
+        harness.restart(crash=True)
+        fed(harness, 1000, 250)
+        harness.advance("2s")
+        expected = asyncio.run(harness.tracker.snapshot("2026-01-01")).rows()
+    assert asyncio.run(SqliteStorage(path).get_stats("2026-01-01"))
+    assert asyncio.run(SqliteStorage(path).snapshot("2026-01-01")).rows() == expected
+
+
+def test_a_storage_that_falls_back_is_refused() -> None:
+    class Falling(MemoryStorage):
+        @property
+        def has_fallback(self) -> bool:
+            return True
+
+    with pytest.raises(InputError, match=r"storage: has a fallback in memory.*give fallback=False"):
+        sink(Falling())

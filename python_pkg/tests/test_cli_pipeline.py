@@ -105,9 +105,21 @@ def test_a_starter_passes_mypy(capsys: pytest.CaptureFixture[str], python: str) 
     assert found.returncode == 0, found.stdout + found.stderr
 
 
+def test_check_finds_a_name_that_two_files_have(capsys: pytest.CaptureFixture[str]) -> None:
+    two = TIERS + 'other = Pipeline("other")\n@other.on_batch()\ndef ignore(batch, ctx):\n    pass\n'
+    Path("two.py").write_text(two, encoding="utf-8")
+    code, out, _ = run(capsys, "check", "tiers.py", "two.py")
+    assert code == 1
+    assert "two.py: line 4: name-taken: the name tiers is that of a pipeline in" in out
+    assert "tiers.py; choose another name" in out
+    assert run(capsys, "check", "tiers.py", "two.py:other")[0] == 0
+    assert run(capsys, "check", "two.py:tiers", "two.py:other")[0] == 0
+
+
 def test_check_prints_each_defect_with_its_cure(capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.py").write_text(
-        TIERS.replace('"1h"', '"soon"').replace("(batch, ctx)", "(ctx, batch)"), "utf-8"
+        TIERS.replace('"tiers"', '"bad"').replace('"1h"', '"soon"').replace("(batch, ctx)", "(ctx, batch)"),
+        "utf-8",
     )
     code, out, _ = run(capsys, "check", "tiers.py", "bad.py")
     assert code == 1

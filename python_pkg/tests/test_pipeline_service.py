@@ -167,6 +167,27 @@ def test_a_folder_without_pipelines_is_logged(tmp_path: Path, caplog: pytest.Log
     assert caplog.messages[0] == f"{tmp_path}: no file in this folder declares a pipeline."
 
 
+def test_a_folder_that_is_missing_for_a_while_stops_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        place = Place(tmp_path)
+        folder, elsewhere = tmp_path / "live", tmp_path / "elsewhere"
+        folder.mkdir()
+        (folder / "tiers.py").write_text(counting_file("tiers"), encoding="utf-8")
+        (folder / "sales.py").write_text(counting_file("sales"), encoding="utf-8")
+        async with running(place, place.service(str(folder))) as service:
+            folder.rename(elsewhere)
+            assert "No such file" in answered(await service.handle("reload", {}))["detail"]
+            states = {name: state for name, (state, _) in place.host.pipelines.items()}
+            assert states == {"tiers": "running", "sales": "running", "live": "failed"}
+            (elsewhere / "sales.py").unlink()
+            elsewhere.rename(folder)
+            assert "error" not in await service.handle("reload", {})
+            assert place.host.pipelines["tiers"] == ("running", "")
+            assert service.names == ("tiers",)
+
+    asyncio.run(run())
+
+
 def test_a_reload_under_feed_loses_and_repeats_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         place = Place(tmp_path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from poh_holdmetrics.commands.parser import EXIT_FAILED
 from poh_holdmetrics.errors import InputError, excerpt
-from poh_holdmetrics.pipeline.checks import defects
+from poh_holdmetrics.pipeline.checks import defects, defects_between
 from poh_holdmetrics.pipeline.declarations import declarations
 from poh_holdmetrics.pipeline.sources import read_text
 from poh_holdmetrics.pipeline.specs import Spec, specs_from_text
@@ -113,7 +113,7 @@ def _run(arguments: argparse.Namespace) -> int:
     given = arguments_of_pipelines(arguments.pipeline_arg)
     specs = specs_from_words(arguments.files)
     check_names(given, specs)
-    found = [defect for spec in specs for defect in defects(spec, given)]
+    found = [defect for spec in specs for defect in defects(spec, given)] + defects_between(specs)
     if arguments.json:
         print(json.dumps([defect.as_json() for defect in found], ensure_ascii=False, indent=1))
     else:

@@ -6,7 +6,7 @@ where it is and how to repair it. What a handler does with events is tested by `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from poh_holdmetrics.pipeline.declarations import declarations
@@ -19,6 +19,8 @@ from poh_holdmetrics.pipeline.purity import policy_defects
 from poh_holdmetrics.pipeline.sources import read_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from poh_holdmetrics.pipeline.specs import Spec
 
 #: Defects with which a pipeline can run all the same.
@@ -56,6 +58,28 @@ def defects(spec: Spec, arguments: Arguments | None = None) -> list[Defect]:
         found += defects_of_loaded(loaded)
         loaded.drop()
     return sorted(dict.fromkeys(found), key=lambda each: (str(each.file), each.line or 0, each.name))
+
+
+def defects_between(specs: Sequence[Spec]) -> list[Defect]:
+    """The names that a pipeline of an earlier file has as well: a service runs the first one alone."""
+    found: list[Defect] = []
+    owners: dict[str, Path] = {}
+    for spec in specs:
+        try:
+            declared = declarations(read_text(spec.file))
+        except (OSError, SyntaxError):
+            continue  # loading it says so
+        for each in declared:
+            if each.name is None or spec.name not in (None, each.name):
+                continue
+            owner = owners.setdefault(each.name, spec.file)
+            if owner != spec.file:
+                problem = f"the name {each.name} is that of a pipeline in {owner}"
+                cure = "choose another name"
+                found.append(
+                    Defect(name="name-taken", file=spec.file, line=each.line, problem=problem, cure=cure)
+                )
+    return found
 
 
 def _of_load(error: LoadError) -> Defect:

@@ -163,9 +163,12 @@ class Service:
         return new
 
     async def _remove_files(self) -> None:
-        """Stop the files that are no longer in a folder; one that is named itself keeps running."""
+        """Stop the files that are no longer in their folder.
+
+        One that is named itself keeps running, and so do all if the folder itself is missing.
+        """
         specs = self._specs()
-        for spec in [each for each in self._files if each not in specs]:
+        for spec in [each for each in self._files if each not in specs and each.file.parent.is_dir()]:
             file = self._files.pop(spec)
             _log.info("%s is not a pipeline file any more; its pipelines are stopped.", spec.file)
             await file.stop()

@@ -202,16 +202,14 @@ def test_an_unknown_holder_is_not_found_and_calls_of_the_binary_say_so() -> None
         return [
             await code(stub.GetHolder(pb.GetHolderRequest(holder_id="bob"))),
             await code(stub.GetHolder(pb.GetHolderRequest(holder_id="ann", token_id="x"))),
-            await code(anext(aiter(stub.Watch(pb.WatchRequest())))),
             await code(anext(aiter(stub.Feed(iter([pb.FeedRequest()]))))),
         ]
 
-    unknown, untouched, watch, feed = asked(ask)
+    unknown, untouched, feed = asked(ask)
     assert unknown == (grpc.StatusCode.NOT_FOUND, "holder_id: unknown holder: no event names it")
     assert untouched == (grpc.StatusCode.NOT_FOUND, "holder_id: this holder has no event with this token")
-    for (code_, text), name in ((watch, "Watch"), (feed, "Feed")):
-        assert code_ == grpc.StatusCode.UNIMPLEMENTED
-        assert text == f"{name} is a call of main_holdmetrics serve; the Python server does not have it"
+    sentence = "Feed is a call of main_holdmetrics serve; the Python server does not have it"
+    assert feed == (grpc.StatusCode.UNIMPLEMENTED, sentence)
 
 
 def test_the_service_reports_that_it_is_healthy() -> None:
@@ -250,3 +248,20 @@ def test_a_native_tracker_with_events_is_refused_because_they_could_not_be_expla
                 HoldService(tracker)
 
     asyncio.run(run())
+
+
+def test_a_watch_ends_when_the_server_stops() -> None:
+    async def run() -> Any:
+        async with GrpcServer(HoldService(), Address("127.0.0.1", 0)) as server:
+            channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
+            stub = hold_pb2_grpc.HoldMetricsStub(channel)  # type: ignore[no-untyped-call]
+            changes = aiter(stub.Watch(pb.WatchRequest()))
+            first = await anext(changes)
+        async with channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await anext(changes)
+        return first, caught.value
+
+    first, error = asyncio.run(run())
+    assert (first.sequence, len(first.changed)) == (0, 0)
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "the server is shutting down")

@@ -316,6 +316,14 @@ def test_calls_are_refused_as_the_binary_refuses_them() -> None:
             metadata: Any = error.trailing_metadata()
             details = dict(tuple(metadata)).get("grpc-status-details-bin")
             found.append((name, error.code(), error.details(), details))
+        for request in (
+            pb.WatchRequest(n=1_001),
+            pb.WatchRequest(interval={"nanos": 99_999_999}),
+            pb.WatchRequest(interval={"seconds": 3_600, "nanos": 1}),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await anext(aiter(served.stub.Watch(request)))
+            found.append((caught.value.code(), caught.value.details()))
         # The clocks differ by less than a second, if at all.
         with pytest.raises(grpc.aio.AioRpcError, match="ahead of the server's clock, the maximum is 300 s"):
             await served.stub.Record(pb.HoldMsg(token_id="t", holder_id="h", start=late))
@@ -323,7 +331,36 @@ def test_calls_are_refused_as_the_binary_refuses_them() -> None:
         return found
 
     found = asyncio.run(compared(ask))
-    assert len(found) == len(calls) + len(batches)
+    assert len(found) == len(calls) + 3 + len(batches)
+
+
+def test_changes_are_watched_as_the_binary_shows_them() -> None:
+    def hold(holder_id: str, seconds: int, of: str = "t") -> pb.HoldMsg:
+        times: dict[str, Any] = {"start": {"seconds": 0}, "end": {"seconds": seconds}}
+        return pb.HoldMsg(token_id=of, holder_id=holder_id, **times)
+
+    debit = pb.HoldMsg(token_id="t", holder_id="z", at={"seconds": 1}, delta=-1, event_id="e")
+
+    async def ask(served: Served) -> list[Any]:
+        stub = served.stub
+        request = pb.WatchRequest(token_id="t", n=2, interval={"nanos": 100_000_000}, closed_only=True)
+        changes = aiter(stub.Watch(request))
+        found = [await anext(changes)]
+        # The event of another token changes nothing, and is told with the next change.
+        for events in ([hold("a", 10)], [hold("c", 5, "u"), hold("b", 20)], [hold("c", 30)], [debit]):
+            for event in events:
+                await stub.Record(event)
+            found.append(await anext(changes))
+        for change in found:
+            assert change.HasField("as_of")
+            change.ClearField("as_of")
+        return found
+
+    found = asyncio.run(compared(ask))
+    rows = [[(row.rank, row.holder_id) for row in change.changed] for change in found]
+    assert rows == [[], [(1, "a")], [(1, "b"), (2, "a")], [(1, "c"), (2, "b")], []]
+    assert [list(change.left) for change in found] == [[], [], [], ["a"], []]
+    assert [change.deficits for change in found] == [0, 0, 0, 0, 1]
 
 
 def test_callers_are_admitted_and_refused_as_the_binary_does(tmp_path: Path) -> None:

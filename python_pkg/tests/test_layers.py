@@ -38,6 +38,7 @@ API = (
     "grpc_server",
     "grpc_status",
     "grpc_types",
+    "grpc_watch",
     "hold_service",
     "http_answers",
     "http_intake",

@@ -14,8 +14,6 @@ from poh_holdmetrics.protocols import hold_pb2 as pb
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from google.protobuf.message import Message
 
     from poh_holdmetrics.api.answers import DeficitPage, HolderAnswer, KeyReport, Page, Question
@@ -65,7 +63,7 @@ def leaderboard_from_page(question: Question, page: Page) -> pb.Leaderboard:
     """The first holders."""
     return pb.Leaderboard(
         window=wire_from_window(question.window),
-        holders=_holders(page.rows),
+        holders=map(wire_from_row, page.rows),
         sequence=page.sequence,
         holders_total=page.known,
         deficits=page.deficits,
@@ -76,7 +74,7 @@ def snapshot_from_page(question: Question, page: Page) -> pb.Snapshot:
     """One page of all holders."""
     return pb.Snapshot(
         window=wire_from_window(question.window),
-        holders=_holders(page.rows),
+        holders=map(wire_from_row, page.rows),
         next_page_token="" if page.next is None else page_token(question, page.next),
         holders_total=page.known,
         sequence=page.sequence,
@@ -90,7 +88,7 @@ def snapshot_from_holder(question: Question, answer: HolderAnswer | None, sequen
         return pb.Snapshot(window=wire_from_window(question.window), sequence=sequence)
     return pb.Snapshot(
         window=wire_from_window(question.window),
-        holders=_holders([answer.row]),
+        holders=[wire_from_row(answer.row)],
         holders_total=1,
         sequence=answer.sequence,
         deficits=answer.deficits,
@@ -102,7 +100,7 @@ def report_from_answer(question: Question, answer: HolderAnswer) -> pb.HolderRep
     listed = listed_keys(answer.keys)
     return pb.HolderReport(
         window=wire_from_window(question.window),
-        holder=_holders([answer.row])[0],
+        holder=wire_from_row(answer.row),
         keys=map(_key_segments, listed.keys),
         sequence=answer.sequence,
         segments_left_out=listed.segments_left_out,
@@ -124,18 +122,17 @@ def deficits_from_page(question: Question, page: DeficitPage) -> pb.Deficits:
     )
 
 
-def _holders(rows: Sequence[Row]) -> list[pb.HolderScore]:
-    return [
-        pb.HolderScore(
-            rank=rank,
-            holder_id=holder_id,
-            held_us=str(held_us),
-            score=score,
-            weighted_score=weighted_score,
-            total_seconds=_seconds(held_us),
-        )
-        for rank, holder_id, held_us, score, weighted_score in rows
-    ]
+def wire_from_row(row: Row) -> pb.HolderScore:
+    """One holder over the window."""
+    rank, holder_id, held_us, score, weighted_score = row
+    return pb.HolderScore(
+        rank=rank,
+        holder_id=holder_id,
+        held_us=str(held_us),
+        score=score,
+        weighted_score=weighted_score,
+        total_seconds=_seconds(held_us),
+    )
 
 
 def _seconds(held_us: int) -> int:

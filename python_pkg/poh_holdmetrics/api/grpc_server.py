@@ -1,11 +1,11 @@
 """`poh.HoldMetrics` over grpc.aio, with health and reflection: the calls of the binary, from memory.
 
-Each call converts its request, asks the service and converts the answer. `Watch` and `Feed` are
-UNIMPLEMENTED.
+Each call converts its request, asks the service and converts the answer. `Feed` is UNIMPLEMENTED.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -19,7 +19,8 @@ from poh_holdmetrics.api.answers import Question
 from poh_holdmetrics.api.grpc_access import KeyInterceptor
 from poh_holdmetrics.api.grpc_acks import acknowledge_batch, acknowledge_event, records_from_message
 from poh_holdmetrics.api.grpc_events import us_from_timestamp
-from poh_holdmetrics.api.grpc_status import not_found, refuse, unimplemented
+from poh_holdmetrics.api.grpc_status import closing, not_found, refuse, unimplemented
+from poh_holdmetrics.api.grpc_watch import Watch
 from poh_holdmetrics.api.hold_service import HoldService
 from poh_holdmetrics.api.intake import MESSAGE_BYTES_MAX
 from poh_holdmetrics.api.page_tokens import other_question, read_deficit_page_token, read_page_token
@@ -51,6 +52,11 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
 
     def __init__(self, service: HoldService) -> None:
         self._service = service
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End the calls that would go on until their callers cancel them."""
+        self._stop.set()
 
     async def Record(self, request: pb.HoldMsg, context: Context) -> pb.HoldAck:  # noqa: N802
         """Store one event."""
@@ -147,9 +153,17 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
             await refuse(context, refused)
         return answers.deficits_from_page(question, self._service.deficits(question, after, size))
 
-    async def Watch(self, _request: pb.WatchRequest, context: Context) -> None:  # noqa: N802
-        """Not in this server."""
-        await unimplemented(context, "Watch")
+    async def Watch(  # noqa: N802
+        self, request: pb.WatchRequest, context: Context
+    ) -> AsyncIterator[pb.LeaderboardChange]:
+        """The leaderboard and its changes, until the caller cancels or the server stops."""
+        try:
+            watch = Watch(self._service, request)
+        except Refused as refused:
+            await refuse(context, refused)
+        async for change in watch.changes(self._stop):
+            yield change
+        await closing(context)
 
     async def Feed(self, _requests: AsyncIterator[pb.FeedRequest], context: Context) -> None:  # noqa: N802
         """Not in this server."""
@@ -244,8 +258,8 @@ class GrpcServer:
         # Two servers on one port would share the callers, and each would have a part of the events.
         options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)]
         self._server = grpc.aio.server(options=options, interceptors=[KeyInterceptor(self._access)])
-        servicer = HoldMetricsServicer(self._service)
-        hold_pb2_grpc.add_HoldMetricsServicer_to_server(servicer, self._server)  # type: ignore[no-untyped-call]
+        self._servicer = HoldMetricsServicer(self._service)
+        hold_pb2_grpc.add_HoldMetricsServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
@@ -274,4 +288,5 @@ class GrpcServer:
 
     async def __aexit__(self, *_: object) -> None:
         await self._health.enter_graceful_shutdown()
+        self._servicer.stop()
         await self._server.stop(self._drain_seconds)

@@ -41,6 +41,12 @@ async def deny(context: Context, denied: Denied) -> NoReturn:
     await _end(context, code, str(denied), detail)
 
 
+async def closing(context: Context) -> NoReturn:
+    """End the call with UNAVAILABLE, because the server is shutting down."""
+    detail = error_details_pb2.ErrorInfo(reason="SHUTTING_DOWN", domain=_DOMAIN)
+    await _end(context, grpc.StatusCode.UNAVAILABLE, "the server is shutting down", detail)
+
+
 async def not_found(context: Context, sentence: str) -> NoReturn:
     """End the call with NOT_FOUND."""
     await context.abort(grpc.StatusCode.NOT_FOUND, sentence)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from poh_holdmetrics import HoldEvent, Pipeline, Transfer
+from poh_holdmetrics import HoldEvent, Pipeline
 from poh_holdmetrics.errors import InputError, StorageUnavailable
+from poh_holdmetrics.pure.aggregator import Recorded
 from poh_holdmetrics.storage import MemoryStorage, SqliteStorage, Storage, sink
 from poh_holdmetrics.testing import PipelineHarness
 
@@ -22,9 +23,9 @@ class Absent(MemoryStorage):
         self.is_away = False
         self.attempts = 0
 
-    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
+    async def save_events(self, events: Iterable[Recorded]) -> int:
         self.attempts += 1
-        given = list(events)
+        given = [HoldEvent.from_record(record) for event in events for record in event.records()]
         if self.is_away:
             await super().save_events(given[: len(given) // 2])
             raise StorageUnavailable("absent", "no server")

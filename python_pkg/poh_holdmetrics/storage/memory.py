@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING
 
-from poh_holdmetrics.data_models import HoldEvent, Transfer
+from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StoreFull
 from poh_holdmetrics.storage.port import Storage
 from poh_holdmetrics.storage.scoring import Scorer
@@ -16,6 +16,7 @@ from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
     from poh_holdmetrics.instants import Instant
+    from poh_holdmetrics.pure.aggregator import Recorded
     from poh_holdmetrics.tracker import HoldSnapshot
     from poh_holdmetrics.validation import Record
 
@@ -49,7 +50,7 @@ class MemoryStorage(Storage):
         """Memory always answers; a coroutine, as the contract asks."""
         self._check_open()
 
-    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
+    async def save_events(self, events: Iterable[Recorded]) -> int:
         """Save all of `events` or none; a coroutine, as the contract asks."""
         self._check_open()
         fresh = dict.fromkeys(

@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidURI, PyMong
 from pymongo.errors import ConfigurationError as MongoConfigurationError
 from pymongo.write_concern import WriteConcern
 
-from poh_holdmetrics.data_models import HoldEvent, Transfer
+from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
 from poh_holdmetrics.storage.kept_events import KeptEvents, WhenFull
 from poh_holdmetrics.storage.port import Storage
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pymongo.asynchronous.collection import AsyncCollection
 
     from poh_holdmetrics.instants import Instant
+    from poh_holdmetrics.pure.aggregator import Recorded
     from poh_holdmetrics.tracker import HoldSnapshot
     from poh_holdmetrics.validation import Record
 
@@ -144,7 +145,7 @@ class MongoStorage(Storage):
         with self._asking():
             await self._client.admin.command("ping")
 
-    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
+    async def save_events(self, events: Iterable[Recorded]) -> int:
         """Save events in bulk writes, which the server may end in the middle: then the rest is kept."""
         records = list(dict.fromkeys(record for event in events for record in event.records()))
         await self.start()

@@ -6,22 +6,20 @@ Holds no events itself; how often a failed call is repeated is an option of the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.storage.port import Storage
+from poh_holdmetrics.pipeline.batch import records_from_batch
 from poh_holdmetrics.storage.urls import storage_from_url
 
+if TYPE_CHECKING:
+    from poh_holdmetrics.pipeline.port import Batch
+    from poh_holdmetrics.storage.port import Storage
+    from poh_holdmetrics.validation import Record
 
-class EventBatch(Protocol):
-    """What a sink is called with, as far as it is used here; see `pipeline.port.Batch`."""
 
-    def events(self) -> Iterable[HoldEvent]: ...  # noqa: D102
-
-
-def sink(storage: Storage | str) -> Callable[[EventBatch, object], Awaitable[None]]:
+def sink(storage: Storage | str) -> Callable[[Batch, object], Awaitable[None]]:
     """The function of a sink that saves every batch; `storage` may be an address.
 
         archive = Pipeline("archive")
@@ -35,9 +33,19 @@ def sink(storage: Storage | str) -> Callable[[EventBatch, object], Awaitable[Non
             "storage", "has a fallback in memory, which the cursor would pass; give fallback=False"
         )
 
-    async def save(batch: EventBatch, ctx: object) -> None:
+    async def save(batch: Batch, ctx: object) -> None:
         """Save the batch; it may be one that was saved before."""
         del ctx
-        await target.save_events(batch.events())
+        await target.save_events([_BatchRecords(batch)])
 
     return save
+
+
+class _BatchRecords:
+    """All events of a batch as records, without a model of each, which takes longer than to save it."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def records(self) -> tuple[Record, ...]:
+        return records_from_batch(self._batch)

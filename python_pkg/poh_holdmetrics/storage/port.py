@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
+    from poh_holdmetrics.data_models import HoldEvent, HoldStat
     from poh_holdmetrics.instants import Instant
+    from poh_holdmetrics.pure.aggregator import Recorded
     from poh_holdmetrics.tracker import HoldSnapshot
 
 
@@ -39,12 +40,12 @@ class Storage(Protocol):
     async def ping(self) -> None:
         """Return if the storage answers, raise `StorageUnavailable` if it does not."""
 
-    async def save_event(self, event: HoldEvent | Transfer) -> int:
-        """Save one event; see `save_events`."""
+    async def save_event(self, event: Recorded) -> int:
+        """Save one `HoldEvent` or `Transfer`; see `save_events`."""
         return await self.save_events([event])
 
-    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
-        """Save events; returns how many of them were new, a transfer counting as its changes of balance.
+    async def save_events(self, events: Iterable[Recorded]) -> int:
+        """Save `HoldEvent` and `Transfer` models; returns how many were new, a transfer as its changes.
 
         When it returns, they are as durable as the backend makes them. If it raises, some may be saved:
         repeat the call.

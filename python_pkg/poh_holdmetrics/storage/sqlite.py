@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from poh_holdmetrics.data_models import HoldEvent, Transfer
+from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
 from poh_holdmetrics.storage.port import Storage
 from poh_holdmetrics.storage.rows import COLUMNS, Row, content_id, record_from_row, row_from_record
@@ -25,6 +25,7 @@ from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
     from poh_holdmetrics.instants import Instant
+    from poh_holdmetrics.pure.aggregator import Recorded
     from poh_holdmetrics.tracker import HoldSnapshot
     from poh_holdmetrics.validation import Record
 
@@ -87,7 +88,7 @@ class SqliteStorage(Storage):
         """Read from the file."""
         await self._ask(lambda connection: connection.execute("SELECT 1 FROM events LIMIT 1").fetchone())
 
-    async def save_events(self, events: Iterable[HoldEvent | Transfer]) -> int:
+    async def save_events(self, events: Iterable[Recorded]) -> int:
         """Save all of `events` in one transaction, or none."""
         records = [record for event in events for record in event.records()]
         return await self._writer.call(partial(_insert, records))

@@ -144,6 +144,6 @@ def _isolation_defects(file: Path, declaration: Declaration) -> Iterator[Defect]
             name="isolation-not-literal",
             file=file,
             line=declaration.line,
-            problem="the isolation of a pipeline is read before its file is executed, and here it is not a text",
+            problem="isolation is read before the file is executed, and here it is not a text",
             cure='write isolation="process" or isolation="none"',
         )

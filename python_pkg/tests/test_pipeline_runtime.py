@@ -394,6 +394,33 @@ def test_a_disabled_sink_keeps_its_place_and_goes_on_when_enabled() -> None:
         assert harness.position("web") == 2
 
 
+def test_a_context_that_is_used_after_its_call_is_noted_once_and_changes_nothing() -> None:
+    pipeline = Pipeline("tiers")
+    kept: list[Context] = []
+
+    @pipeline.on_batch()
+    def follow(batch: Batch, ctx: Context) -> None:
+        del batch
+        kept.append(ctx)
+        ctx.state["calls"] = ctx.state.get("calls", 0) + 1
+
+    @pipeline.every("1h")
+    def misuse(ctx: Context) -> None:
+        del ctx
+        if kept:
+            kept[0].emit(hold("late", event_id="late"))
+            kept[0].state["late"] = True
+
+    with PipelineHarness(pipeline) as harness:
+        for number in range(3):
+            harness.feed(hold("ann", event_id=str(number)))
+            harness.advance("1h")
+        assert [line.split(",")[0] for line in harness.log] == [
+            "WARNING follow: has emitted or changed its state after its call had ended"
+        ]
+        assert (harness.state, harness.emitted) == ({"calls": 3}, [])
+
+
 def test_enabling_a_pipeline_ends_the_back_off_of_its_handlers() -> None:
     pipeline = Pipeline("tiers")
     is_down = True

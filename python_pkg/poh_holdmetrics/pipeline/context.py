@@ -93,6 +93,7 @@ class Context:
         self.outbox: list[HoldEvent | Transfer] = []
         """What the call has emitted so far."""
         self._host = host
+        self._is_misuse_noted = False
 
     @property
     def now(self) -> datetime:
@@ -160,6 +161,16 @@ class Context:
         With native code also an Arrow table that has the columns of a Parquet file of events.
         """
         return HoldSnapshot(snapshot_of(events, *self._window(as_of, from_), closed_only=closed_only))
+
+    def begin(self) -> None:
+        """Forget what was emitted and changed while no call ran, and say so once; the runtime calls this."""
+        if (self.outbox or self.state.is_changed) and not self._is_misuse_noted:
+            self._is_misuse_noted = True
+            self.log.warning(
+                "has emitted or changed its state after its call had ended, which is dropped; "
+                "use ctx only inside of the call that was given it"
+            )
+        self.drop()
 
     def drop(self) -> None:
         """Forget what the call has emitted and changed, because it failed; the runtime calls this."""

@@ -103,7 +103,7 @@ class EventFollower(Follower):
         call, context = running.calls.call, running.context
         state = context.state
         skipped = 0
-        context.drop()
+        context.begin()
         turn_began = perf_counter()
         with running.calls.many():
             for number, event in enumerate(batch.events(), start=1):

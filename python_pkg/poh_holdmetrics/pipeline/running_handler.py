@@ -46,7 +46,7 @@ class RunningHandler:
     async def call(self, *arguments: object, events: int = 1) -> Called:
         """Call the handler with the arguments and its context."""
         context = self.context
-        context.drop()
+        context.begin()
         called = await self.calls.call(*arguments, context, events=events)
         self.ended(called.outcome)
         return called

@@ -251,3 +251,5 @@ def test_what_names_no_pipeline_is_refused(tmp_path: Path) -> None:
         specs_from_text(f"{tmp_path}:tiers")
     with pytest.raises(InputError, match=r"not a pipeline; write FILE.py"):
         specs_from_text("events.jsonl")
+    with pytest.raises(InputError, match=r"pipeline: empty; write FILE.py"):
+        specs_from_text("")

@@ -167,6 +167,20 @@ def test_a_folder_without_pipelines_is_logged(tmp_path: Path, caplog: pytest.Log
     assert caplog.messages[0] == f"{tmp_path}: no file in this folder declares a pipeline."
 
 
+def test_a_file_that_is_named_twice_runs_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        place = Place(tmp_path)
+        place.write("two.py", counting_file("one") + "other = Pipeline('other')\n")
+        file = tmp_path / "two.py"
+        files = (f"{file}:one", str(file), f"{file}:other", str(file))
+        async with running(place, place.service(*files)) as service:
+            assert len(service.files) == 1
+            states = {name: state for name, (state, _) in place.host.pipelines.items()}
+            assert states == {"one": "running", "other": "running"}
+
+    asyncio.run(run())
+
+
 def test_a_folder_that_is_missing_for_a_while_stops_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         place = Place(tmp_path)

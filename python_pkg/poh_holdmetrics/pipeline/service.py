@@ -145,7 +145,9 @@ class Service:
         await asyncio.gather(*(file.reload() for file in [*new, *changed]))
 
     def _specs(self) -> list[Spec]:
-        return list(dict.fromkeys(spec for text in self._settings.files for spec in _specs(text)))
+        """What should run, each once: a file as a whole includes those of its pipelines that are named."""
+        specs = dict.fromkeys(spec for text in self._settings.files for spec in _specs(text))
+        return [spec for spec in specs if spec.name is None or Spec(file=spec.file) not in specs]
 
     def _add_new_files(self) -> list[ServedFile]:
         new = []

@@ -36,6 +36,8 @@ def specs_from_text(text: str) -> list[Spec]:
     A file that does not exist is a spec as well, so that a service can wait for it. Raises `InputError` if
     the text names something that is no Python file.
     """
+    if not text:
+        raise InputError("pipeline", "empty; write FILE.py, FILE.py:NAME or a folder of such files")
     path, name = _split(text)
     if path.is_dir():
         if name is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.pipeline.loader import load
-from poh_holdmetrics.pipeline.specs import Spec, specs_from_text
+from poh_holdmetrics.pipeline.loading.loader import load
+from poh_holdmetrics.pipeline.loading.specs import Spec, specs_from_text
 from poh_holdmetrics.policies.document import policy_from_document
 from poh_holdmetrics.policies.policy import Policy
 from poh_holdmetrics.policies.published import NamedPolicy, version_of_function

@@ -6,7 +6,7 @@
         assert harness.state == {"seen": 1}
 
 It runs what the service runs, over a tracker in memory and a clock that is moved by hand, so that every test
-gives the same result. Expected results beside a pipeline's file are in `pipeline.cases`.
+gives the same result. Expected results beside a pipeline's file are in `pipeline.offline.cases`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.durations import Duration, us_from_duration
 from poh_holdmetrics.errors import HoldMetricsError, InputError, excerpt
 from poh_holdmetrics.instants import Instant, us_from_argument
-from poh_holdmetrics.pipeline.guard import Guard
+from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.handlers import with_defaults
-from poh_holdmetrics.pipeline.local import LocalHost, LocalMeter
-from poh_holdmetrics.pipeline.runtime import Runtime
-from poh_holdmetrics.pipeline.virtual_time import VirtualTimeLoop
+from poh_holdmetrics.pipeline.offline.local import LocalHost, LocalMeter
+from poh_holdmetrics.pipeline.offline.virtual_time import VirtualTimeLoop
+from poh_holdmetrics.pipeline.running.runtime import Runtime
 from poh_holdmetrics.policies.published import PolicyFunction, published
 from poh_holdmetrics.scheduler import AsyncScheduler
 from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
@@ -40,10 +40,10 @@ from poh_holdmetrics.windows import Window
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from poh_holdmetrics.pipeline.acceptance import Refusal
-    from poh_holdmetrics.pipeline.delivery import Replayed
     from poh_holdmetrics.pipeline.handlers import Definition, Handler
     from poh_holdmetrics.pipeline.port import Batch, Start
+    from poh_holdmetrics.pipeline.running.acceptance import Refusal
+    from poh_holdmetrics.pipeline.running.delivery import Replayed
 
 #: What events may be given as: models, or the fields of a JSON line.
 Event = HoldEvent | Transfer | Mapping[str, Any]

@@ -123,7 +123,10 @@ class AsyncTracker:
         return self._engine
 
     def follow(self, follower: Callable[[tuple[Record, ...]], None]) -> None:
-        """Call a function with the records of each recording from now on, after it; see `pipeline.local`."""
+        """Call a function with the records of each recording from now on, after it.
+
+        `pipeline.offline.local` makes a feed of them.
+        """
         self._followers.append(follower)
 
     def unfollow(self, follower: Callable[[tuple[Record, ...]], None]) -> None:

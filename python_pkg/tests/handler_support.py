@@ -8,9 +8,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from poh_holdmetrics.pipeline.breaker import Backoff, Breaker
-from poh_holdmetrics.pipeline.calls import HandlerCalls
-from poh_holdmetrics.pipeline.guard import Guard
+from poh_holdmetrics.pipeline.calling.breaker import Backoff, Breaker
+from poh_holdmetrics.pipeline.calling.calls import HandlerCalls
+from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.handlers import Handler, Kind, OnError, Options
 from poh_holdmetrics.pipeline.port import Counted, HandlerState
 

@@ -20,11 +20,11 @@ import pytest
 from poh_holdmetrics import AsyncTracker, HoldEvent
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.pipeline import Pipeline
+from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.context import Context
-from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.local import LocalHost, LocalMeter
+from poh_holdmetrics.pipeline.offline.local import LocalHost, LocalMeter
 from poh_holdmetrics.pipeline.port import Batch
-from poh_holdmetrics.pipeline.runtime import Runtime
+from poh_holdmetrics.pipeline.running.runtime import Runtime
 from poh_holdmetrics.scheduler import AsyncScheduler
 
 EVENTS = 40

@@ -25,13 +25,13 @@ from poh_holdmetrics import HoldEvent, Pipeline
 from poh_holdmetrics.cli import main
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.pipeline import Batch, Context
-from poh_holdmetrics.pipeline.checks import defects
-from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.in_process import Surroundings
-from poh_holdmetrics.pipeline.local import LocalHost
-from poh_holdmetrics.pipeline.service import Service, ServiceSettings
-from poh_holdmetrics.pipeline.specs import Spec
-from poh_holdmetrics.pipeline.staging import stage_for
+from poh_holdmetrics.pipeline.calling.guard import Guard
+from poh_holdmetrics.pipeline.loading.checks import defects
+from poh_holdmetrics.pipeline.loading.specs import Spec
+from poh_holdmetrics.pipeline.offline.local import LocalHost
+from poh_holdmetrics.pipeline.serving.in_process import Surroundings
+from poh_holdmetrics.pipeline.serving.service import Service, ServiceSettings
+from poh_holdmetrics.pipeline.serving.staging import stage_for
 from poh_holdmetrics.scheduler import AsyncScheduler
 from poh_holdmetrics.testing import PipelineHarness
 from poh_holdmetrics.tracker import AsyncTracker

@@ -13,12 +13,12 @@ import pytest
 from handler_support import HandClock, RecordingMeter, calls_of, handler
 from poh_holdmetrics import wads
 from poh_holdmetrics.pipeline.batch import ColumnBatch
-from poh_holdmetrics.pipeline.calls import Called
-from poh_holdmetrics.pipeline.dead_letters import DeadLetters, DeadLettersFull
-from poh_holdmetrics.pipeline.delivery import Attempt, Delivered, SinkDelivery
-from poh_holdmetrics.pipeline.guard import Guard
+from poh_holdmetrics.pipeline.calling.calls import Called
+from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.handlers import OnError
 from poh_holdmetrics.pipeline.port import Batch
+from poh_holdmetrics.pipeline.running.dead_letters import DeadLetters, DeadLettersFull
+from poh_holdmetrics.pipeline.running.delivery import Attempt, Delivered, SinkDelivery
 from poh_holdmetrics.row_reader import RowReader
 from poh_holdmetrics.validation import Record
 

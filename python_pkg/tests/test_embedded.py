@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,14 @@ import pytest
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import Refused, ServiceError
 from poh_holdmetrics.pipeline.batch import ColumnBatch
-from poh_holdmetrics.pipeline.embedded import arguments_by_pipeline, main
-from poh_holdmetrics.pipeline.embedded_host import Bridge, EmbeddedConsumer, EmbeddedHost, Message, Requests
+from poh_holdmetrics.pipeline.serving.embedded import arguments_by_pipeline, main
+from poh_holdmetrics.pipeline.serving.embedded_host import (
+    Bridge,
+    EmbeddedConsumer,
+    EmbeddedHost,
+    Message,
+    Requests,
+)
 from poh_holdmetrics.validation import Record
 
 SETTINGS = {
@@ -145,6 +152,7 @@ class FakeBridge:
         return self.complete(["row 1: no"], ("submit", pipeline, len(events)))
 
     def set_gates(self, pipeline: str, gates: object) -> None: ...
+    def set_policies(self, pipeline: str, policies: object) -> None: ...
 
     def verdicts(self, request: int, verdicts: object) -> None: ...
 
@@ -308,7 +316,9 @@ async def follow(batch, ctx):
     def during() -> None:
         for sequence in (1, 2):
             bridge.consumer.add(batch(sequence))
+            until = time.monotonic() + 30
             while len(lines()) < sequence:
+                assert time.monotonic() < until, (lines(), bridge.states)
                 threading.Event().wait(0.01)
         assert bridge.states == {"p": "running"}
 

@@ -15,8 +15,8 @@ import pytest
 from conftest import REPOSITORY
 from poh_holdmetrics import HoldEvent, score_exact
 from poh_holdmetrics.pipeline.definition import Pipeline
-from poh_holdmetrics.pipeline.loader import load
-from poh_holdmetrics.pipeline.specs import specs_from_text
+from poh_holdmetrics.pipeline.loading.loader import load
+from poh_holdmetrics.pipeline.loading.specs import specs_from_text
 from poh_holdmetrics.testing import PipelineHarness
 
 EXAMPLES = REPOSITORY / "examples" / "pipelines"

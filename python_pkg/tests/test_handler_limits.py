@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import pytest
 
 from handler_support import calls_of, handler
-from poh_holdmetrics.pipeline import limits
-from poh_holdmetrics.pipeline.calls import Outcome, StillRunning
-from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.limits import HardLimitExceeded, SoftLimitExceeded
-from poh_holdmetrics.pipeline.worker_threads import StuckCall
+from poh_holdmetrics.pipeline.calling import limits
+from poh_holdmetrics.pipeline.calling.calls import Outcome, StillRunning
+from poh_holdmetrics.pipeline.calling.guard import Guard
+from poh_holdmetrics.pipeline.calling.limits import HardLimitExceeded, SoftLimitExceeded
+from poh_holdmetrics.pipeline.calling.worker_threads import StuckCall
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from naive import Raw
 from poh_holdmetrics import AsyncTracker, HoldEvent
 from poh_holdmetrics.file_scorer import score_files
 from poh_holdmetrics.pipeline.batch import ColumnBatch, batch_from_bytes, records_from_batch
-from poh_holdmetrics.pipeline.local import LocalHost
+from poh_holdmetrics.pipeline.offline.local import LocalHost
 from poh_holdmetrics.pipeline.port import ABSENT_US, Batch
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.windows import Window

@@ -10,7 +10,7 @@ import pytest
 from poh_holdmetrics import HoldEvent, Pipeline
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline import Batch, Context, Segments
-from poh_holdmetrics.pipeline.cases import CaseResult, case_from_file, cases_of, run_case
+from poh_holdmetrics.pipeline.offline.cases import CaseResult, case_from_file, cases_of, run_case
 
 ANN = {"token_id": "punk/1", "holder_id": "ann", "start": "2026-01-01T00:00:00Z", "weight": "0.5"}
 BONUS = {"token_id": "bonus", "holder_id": "ann", "start": 0, "end": 1000, "event_id": "bonus ann"}

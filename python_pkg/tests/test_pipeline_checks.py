@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from conftest import PACKAGE, REPOSITORY
-from poh_holdmetrics.pipeline.checks import defects
-from poh_holdmetrics.pipeline.defects import Defect
-from poh_holdmetrics.pipeline.specs import Spec
+from poh_holdmetrics.pipeline.loading.checks import defects
+from poh_holdmetrics.pipeline.loading.defects import Defect
+from poh_holdmetrics.pipeline.loading.specs import Spec
 
 HEAD = 'from poh_holdmetrics import Pipeline\npipeline = Pipeline("tiers")\n'
 JOB = '@pipeline.every("1s")\ndef job(ctx): ...\n'

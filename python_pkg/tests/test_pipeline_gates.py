@@ -12,11 +12,11 @@ from poh_holdmetrics.clock import Clock, LoopClock
 from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline import Pipeline
+from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.context import Context
-from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.local import LocalHost
+from poh_holdmetrics.pipeline.offline.local import LocalHost
 from poh_holdmetrics.pipeline.port import Batch
-from poh_holdmetrics.pipeline.runtime import Runtime
+from poh_holdmetrics.pipeline.running.runtime import Runtime
 from poh_holdmetrics.pipeline.verdicts import Verdicts
 from poh_holdmetrics.scheduler import AsyncScheduler
 from poh_holdmetrics.testing import PipelineHarness

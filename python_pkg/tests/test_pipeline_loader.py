@@ -13,8 +13,8 @@ import pytest
 
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline import Pipeline
-from poh_holdmetrics.pipeline.loader import Loaded, LoadError, load
-from poh_holdmetrics.pipeline.specs import Spec, specs_from_text
+from poh_holdmetrics.pipeline.loading.loader import Loaded, LoadError, load
+from poh_holdmetrics.pipeline.loading.specs import Spec, specs_from_text
 
 HEAD = "from poh_holdmetrics import Pipeline\n"
 

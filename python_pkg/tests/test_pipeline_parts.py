@@ -11,10 +11,10 @@ import pytest
 from poh_holdmetrics import HoldEvent, Transfer
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.errors import InputError, Refused
-from poh_holdmetrics.pipeline.commits import Commits
-from poh_holdmetrics.pipeline.local import LocalHost, LocalMeter
-from poh_holdmetrics.pipeline.submission import Submission
-from poh_holdmetrics.pipeline.virtual_time import VirtualTimeLoop
+from poh_holdmetrics.pipeline.offline.local import LocalHost, LocalMeter
+from poh_holdmetrics.pipeline.offline.virtual_time import VirtualTimeLoop
+from poh_holdmetrics.pipeline.running.commits import Commits
+from poh_holdmetrics.pipeline.running.submission import Submission
 from poh_holdmetrics.tracker import AsyncTracker
 
 

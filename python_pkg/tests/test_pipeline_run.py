@@ -10,7 +10,7 @@ import pytest
 from poh_holdmetrics import AsyncTracker, HoldEvent, Pipeline
 from poh_holdmetrics.errors import InputError, PipelineFailed
 from poh_holdmetrics.pipeline import Batch, Context
-from poh_holdmetrics.pipeline.run_once import Report
+from poh_holdmetrics.pipeline.running.run_once import Report
 
 
 def hold(holder: str, event_id: str | None = None) -> HoldEvent:

@@ -12,15 +12,15 @@ import pytest
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.pipeline.delivery import Replayed
-from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.in_process import Surroundings
-from poh_holdmetrics.pipeline.local import LocalHost
-from poh_holdmetrics.pipeline.served_file import ServedFile
-from poh_holdmetrics.pipeline.service import Service, ServiceSettings
-from poh_holdmetrics.pipeline.sources import read_sources
-from poh_holdmetrics.pipeline.specs import Spec
-from poh_holdmetrics.pipeline.staging import stage_for
+from poh_holdmetrics.pipeline.calling.guard import Guard
+from poh_holdmetrics.pipeline.loading.sources import read_sources
+from poh_holdmetrics.pipeline.loading.specs import Spec
+from poh_holdmetrics.pipeline.offline.local import LocalHost
+from poh_holdmetrics.pipeline.running.delivery import Replayed
+from poh_holdmetrics.pipeline.serving.in_process import Surroundings
+from poh_holdmetrics.pipeline.serving.served_file import ServedFile
+from poh_holdmetrics.pipeline.serving.service import Service, ServiceSettings
+from poh_holdmetrics.pipeline.serving.staging import stage_for
 from poh_holdmetrics.scheduler import AsyncScheduler
 from poh_holdmetrics.tracker import AsyncTracker
 

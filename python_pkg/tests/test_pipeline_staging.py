@@ -10,12 +10,12 @@ import pytest
 
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.errors import HoldMetricsError
-from poh_holdmetrics.pipeline.guard import Guard
-from poh_holdmetrics.pipeline.in_process import Surroundings
-from poh_holdmetrics.pipeline.loader import LoadError
-from poh_holdmetrics.pipeline.local import LocalHost
-from poh_holdmetrics.pipeline.specs import Spec
-from poh_holdmetrics.pipeline.staging import is_isolated, stage_for
+from poh_holdmetrics.pipeline.calling.guard import Guard
+from poh_holdmetrics.pipeline.loading.loader import LoadError
+from poh_holdmetrics.pipeline.loading.specs import Spec
+from poh_holdmetrics.pipeline.offline.local import LocalHost
+from poh_holdmetrics.pipeline.serving.in_process import Surroundings
+from poh_holdmetrics.pipeline.serving.staging import is_isolated, stage_for
 from poh_holdmetrics.scheduler import AsyncScheduler
 from poh_holdmetrics.tracker import AsyncTracker
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from poh_holdmetrics import AsyncTracker, HoldEvent
 from poh_holdmetrics.errors import InputError, Refused
 from poh_holdmetrics.pipeline.batch import ColumnBatch
-from poh_holdmetrics.pipeline.batch_frames import FrameBatch, frame_from_batch
-from poh_holdmetrics.pipeline.host_server import HostServer
-from poh_holdmetrics.pipeline.link import (
+from poh_holdmetrics.pipeline.offline.local import LocalHost
+from poh_holdmetrics.pipeline.worker.batch_frames import FrameBatch, frame_from_batch
+from poh_holdmetrics.pipeline.worker.host_server import HostServer
+from poh_holdmetrics.pipeline.worker.link import (
     Answer,
     Arguments,
     BlockingLink,
@@ -28,7 +29,6 @@ from poh_holdmetrics.pipeline.link import (
     RemoteError,
     packed,
 )
-from poh_holdmetrics.pipeline.local import LocalHost
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.wads import WAD
 

@@ -19,11 +19,11 @@ import pytest
 from poh_holdmetrics import AsyncTracker, HoldEvent
 from poh_holdmetrics.clock import LoopClock
 from poh_holdmetrics.errors import HoldMetricsError, InputError, Refused
-from poh_holdmetrics.pipeline.breaker import Backoff
-from poh_holdmetrics.pipeline.local import LocalHost
-from poh_holdmetrics.pipeline.specs import Spec
-from poh_holdmetrics.pipeline.worker_process import WorkerSettings
-from poh_holdmetrics.pipeline.worker_runner import WorkerRunner
+from poh_holdmetrics.pipeline.calling.breaker import Backoff
+from poh_holdmetrics.pipeline.loading.specs import Spec
+from poh_holdmetrics.pipeline.offline.local import LocalHost
+from poh_holdmetrics.pipeline.worker.process import WorkerSettings
+from poh_holdmetrics.pipeline.worker.runner import WorkerRunner
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="worker processes need Unix")
 
@@ -427,9 +427,9 @@ import asyncio, os, sys
 from pathlib import Path
 from poh_holdmetrics import AsyncTracker
 from poh_holdmetrics.clock import LoopClock
-from poh_holdmetrics.pipeline.local import LocalHost
-from poh_holdmetrics.pipeline.specs import Spec
-from poh_holdmetrics.pipeline.worker_runner import stage_worker
+from poh_holdmetrics.pipeline.offline.local import LocalHost
+from poh_holdmetrics.pipeline.loading.specs import Spec
+from poh_holdmetrics.pipeline.worker.runner import stage_worker
 
 async def main():
     tracker = AsyncTracker()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from poh_holdmetrics.commands.parser import EXIT_FAILED
 from poh_holdmetrics.errors import InputError, excerpt
-from poh_holdmetrics.pipeline.checks import defects, defects_between
-from poh_holdmetrics.pipeline.declarations import declarations
-from poh_holdmetrics.pipeline.sources import read_text
-from poh_holdmetrics.pipeline.specs import Spec, specs_from_text
+from poh_holdmetrics.pipeline.loading.checks import defects, defects_between
+from poh_holdmetrics.pipeline.loading.declarations import declarations
+from poh_holdmetrics.pipeline.loading.sources import read_text
+from poh_holdmetrics.pipeline.loading.specs import Spec, specs_from_text
 
 if TYPE_CHECKING:
     import argparse

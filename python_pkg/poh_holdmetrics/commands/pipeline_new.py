@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from poh_holdmetrics.commands.parser import program
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.pipeline.starter import starter
+from poh_holdmetrics.pipeline.loading.starter import starter
 
 if TYPE_CHECKING:
     import argparse

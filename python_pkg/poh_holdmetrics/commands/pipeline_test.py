@@ -21,9 +21,9 @@ from poh_holdmetrics.commands.pipeline_check import (
 from poh_holdmetrics.durations import us_from_duration
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.file_scorer import records_from_file
-from poh_holdmetrics.pipeline.cases import CaseResult, cases_of, run_case
-from poh_holdmetrics.pipeline.loader import Loaded, load
-from poh_holdmetrics.pipeline.offline import OfflineOptions, OfflineReport, try_pipeline
+from poh_holdmetrics.pipeline.loading.loader import Loaded, load
+from poh_holdmetrics.pipeline.offline.cases import CaseResult, cases_of, run_case
+from poh_holdmetrics.pipeline.offline.trial import OfflineOptions, OfflineReport, try_pipeline
 from poh_holdmetrics.table import text_table
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from poh_holdmetrics.commands.parser import Commands
     from poh_holdmetrics.data_models import HoldEvent, Transfer
-    from poh_holdmetrics.pipeline.specs import Spec
+    from poh_holdmetrics.pipeline.loading.specs import Spec
 
 _DESCRIPTION = """\
 Run a pipeline over the events of a file, without a service: what each handler did, what it would write, its

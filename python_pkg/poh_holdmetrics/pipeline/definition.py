@@ -38,7 +38,7 @@ from poh_holdmetrics.pipeline.handlers import (
     with_defaults,
 )
 from poh_holdmetrics.pipeline.port import Start
-from poh_holdmetrics.pipeline.run_once import OnFault, Report, run_once
+from poh_holdmetrics.pipeline.running.run_once import OnFault, Report, run_once
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent

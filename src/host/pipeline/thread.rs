@@ -24,7 +24,7 @@ const STACK_BYTES: usize = 64 << 20;
 /// How long one Python thread may run before another one gets the interpreter, in seconds.
 const SWITCH_INTERVAL: f64 = 0.001;
 /// What the event loop runs.
-const MODULE: &str = "poh_holdmetrics.pipeline.embedded";
+const MODULE: &str = "poh_holdmetrics.pipeline.serving.embedded";
 
 /// The running thread.
 pub(super) struct PythonThread {

@@ -1,0 +1,1 @@
+"""Calls one handler, within limits and whatever it does."""

@@ -1,0 +1,1 @@
+"""Reads pipeline files, and says what is wrong with them."""

@@ -1,0 +1,1 @@
+"""Drives the handlers of one pipeline over a host."""

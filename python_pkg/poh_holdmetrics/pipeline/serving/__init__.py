@@ -1,0 +1,1 @@
+"""All pipelines of a process: started, reloaded, steered and stopped."""

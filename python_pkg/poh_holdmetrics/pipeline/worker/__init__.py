@@ -1,0 +1,1 @@
+"""A pipeline file in a process of its own; `-m poh_holdmetrics.pipeline.worker` is that process."""

@@ -1,0 +1,159 @@
+"""The worker process of a file with `isolation="process"`: `python -m poh_holdmetrics.pipeline.worker`.
+
+Started by `worker_process` with the descriptors of two sockets and a shared page. It limits itself, loads
+the file, and runs the same `Runtime` as the service does, over a host whose calls go to the parent. Ends
+when the parent closes the socket. Everything that a script does to the process ends this one alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import io
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from poh_holdmetrics.clock import LoopClock
+from poh_holdmetrics.errors import InputError, excerpt
+from poh_holdmetrics.pipeline.calling.guard import Guard
+from poh_holdmetrics.pipeline.loading.specs import Spec
+from poh_holdmetrics.pipeline.serving.in_process import InProcessRunner, Surroundings, stage_in_process
+from poh_holdmetrics.pipeline.worker import limits as worker_limits
+from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, BlockingLink, Link
+from poh_holdmetrics.pipeline.worker.page import WorkerPage
+from poh_holdmetrics.pipeline.worker.remote_host import Notes, NotesHandler, RemoteHost
+from poh_holdmetrics.scheduler import AsyncScheduler
+
+_BEAT_SECONDS = 0.1
+
+
+class Worker:
+    """Answers the parent. A `Peer` of `link`."""
+
+    def __init__(self, page: WorkerPage, blocking: BlockingLink) -> None:
+        self._page = page
+        self._blocking = blocking
+        self._scheduler = AsyncScheduler(handle_signals=False)
+        self._link: Link | None = None
+        self._notes: Notes | None = None
+        self._runner: InProcessRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self, end: socket.socket) -> NoReturn:
+        """Answer until the parent closes the socket, then end the process."""
+        self._link = link = await Link.over(end, self)
+        self._notes = notes = Notes(link)
+        logging.getLogger().handlers = [NotesHandler(notes)]
+        self._tasks = [
+            asyncio.create_task(self._beat(notes), name="heartbeat"),
+            asyncio.create_task(self._scheduler.run_forever(), name="jobs"),
+        ]
+        await link.run()
+        # Neither threads nor tasks that a script has left behind may keep the process.
+        _leave(0)
+
+    async def answer(self, method: str, arguments: Arguments, body: bytes) -> Answer:
+        """The answer to a request of the parent."""
+        del body
+        value: Any = None
+        match method:
+            case "load":
+                value = await self._load(arguments)
+            case "start":
+                await self._loaded().start()
+            case "stop":
+                await self._loaded().stop(float(arguments["drain_seconds"]))
+            case "replay":
+                replayed = await self._loaded().replay(arguments["pipeline"], arguments["handler"])
+                value = {sink: asdict(each) for sink, each in replayed.items()}
+            case "enable":
+                await self._loaded().enable(arguments["pipeline"])
+            case "jobs":
+                value = self._scheduler.report(int(arguments["now_us"]))
+            case "job_pause":
+                self._scheduler.pause(arguments["name"])
+            case "job_resume":
+                self._scheduler.resume(arguments["name"])
+            case "job_run":
+                value = self._scheduler.run_now(arguments["name"])
+            case _:
+                raise InputError("method", f"unknown request {excerpt(method)}")
+        if self._notes is not None:
+            self._notes.send()
+        return value, b""
+
+    def noted(self, method: str, arguments: Arguments) -> None:
+        """Nothing: the parent sends no notes."""
+
+    async def _load(self, arguments: Arguments) -> dict[str, Any]:
+        link, notes = self._link, self._notes
+        if link is None or notes is None:
+            raise InputError("load", "the link is closed")
+        logging.getLogger().setLevel(arguments["log_level"])
+        worker_limits.apply(
+            memory_bytes_max=arguments["memory_bytes_max"],
+            processor_seconds_max=arguments["processor_seconds_max"],
+            processes_max=arguments["processes_max"],
+        )
+        folder = arguments["dead_letters"]
+        surroundings = Surroundings(
+            host=RemoteHost(link, self._blocking, notes, self._page),
+            guard=Guard(soft_seconds=arguments["soft_seconds"], hard_seconds=arguments["hard_seconds"]),
+            clock=LoopClock(),
+            scheduler=self._scheduler,
+            arguments=arguments["arguments"],
+            dead_letters=None if folder is None else Path(folder),
+            when_full=arguments["when_full"],
+            load_seconds=arguments["load_seconds"],
+            isolation="process",
+        )
+        spec = Spec(file=Path(arguments["file"]), name=arguments["name"])
+        self._runner = await stage_in_process(spec, arguments["generation"], surroundings)
+        return {"names": self._runner.names, "digest": self._runner.digest}
+
+    def _loaded(self) -> InProcessRunner:
+        if self._runner is None:
+            raise InputError("file", "none is loaded")
+        return self._runner
+
+    async def _beat(self, notes: Notes) -> None:
+        while True:
+            self._page.beat()
+            notes.send()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Run the worker of the parent that gave these descriptors."""
+    parent, link, blocking, page = map(int, arguments)
+    worker_limits.die_with_parent(parent)
+    faulthandler.enable()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a script prints is in the log when it is printed, and before the process dies.
+        sys.stdout.reconfigure(line_buffering=True)
+    # The parent asks for the stacks before it kills a worker that hangs.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    worker = Worker(WorkerPage(page), BlockingLink(socket.socket(fileno=blocking)))
+    try:
+        asyncio.run(worker.run(socket.socket(fileno=link)))
+    except BaseException:  # noqa: BLE001 - a callback of a script may raise anything into the loop
+        traceback.print_exc()
+    _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

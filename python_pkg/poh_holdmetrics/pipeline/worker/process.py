@@ -1,0 +1,295 @@
+"""One worker process: started, watched, and killed if it hangs or uses too much. It is never started again.
+
+The process is a session of its own, so that everything that it has started is killed with it. What it
+prints goes to the log under the name of its pipelines. When to start another one is decided in
+`worker_runner`; what the process does is in `worker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from poh_holdmetrics.errors import HoldMetricsError
+from poh_holdmetrics.pipeline.worker.host_server import HostServer
+from poh_holdmetrics.pipeline.worker.link import Link, LinkClosed
+from poh_holdmetrics.pipeline.worker.page import PAGE_BYTES, WorkerPage
+from poh_holdmetrics.pipeline.worker.process_output import ProcessOutput
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.pipeline.port import Host, WhenFull
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.1
+#: A worker hangs if its loop does not run for so much longer than the hard limit.
+_HANG_SECONDS = 2.0
+#: How long a killed worker may take to write the stacks of its threads.
+_STACKS_SECONDS = 0.3
+_CLOSE_SECONDS = 1.0
+#: Of the time for starting, that for executing the file; the rest is for the interpreter.
+_LOAD_PART = 0.7
+
+
+class WorkerFailed(HoldMetricsError):  # noqa: N818 - named by what happened
+    """A worker process could not be started, or has ended."""
+
+    def __init__(self, problem: str, traceback: str = "") -> None:
+        """`traceback` is what the process has written last."""
+        super().__init__(f"worker process: {problem}")
+        self.traceback = traceback
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerSettings:
+    """What a worker process may use, and what its runtime is told."""
+
+    memory_bytes_max: int = 512 << 20
+    processor_seconds_max: float = 0.0
+    """Of the whole life of the process, which is then replaced; 0 means no limit."""
+    processes_max: int = 32
+    soft_seconds: float = 10.0
+    hard_seconds: float = 30.0
+    start_seconds: float = 30.0
+    """How long starting the interpreter and loading the file may take."""
+    dead_letters: Path | None = None
+    when_full: WhenFull = "lag"
+
+
+class WorkerProcess:
+    """A running process and the ends of its sockets that belong to the parent."""
+
+    def __init__(self, host: Host, label: str, settings: WorkerSettings) -> None:
+        """`label` names the process in the log."""
+        self._settings = settings
+        self._output = ProcessOutput(label)
+        self._server = HostServer(host, self._output.record)
+        self._page_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._page_file.truncate(PAGE_BYTES)
+        self._page = WorkerPage(self._page_file.fileno())
+        self._reason = ""
+        self._links: list[Link] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self.ended: asyncio.Future[WorkerFailed] = asyncio.get_running_loop().create_future()
+        """Why the process has ended, once it has."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, once started."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The pipelines of the file, once it is loaded."""
+        return self._server.names
+
+    async def start(self, load: Mapping[str, Any]) -> dict[str, Any]:
+        """Start the process and let it load a file; returns names and digest. Raises `HoldMetricsError`."""
+        if os.name == "nt":
+            raise WorkerFailed('isolation="process" is not available on Windows yet; remove it from the file')
+        ends = [socket.socketpair() for _ in range(2)]
+        descriptors = [theirs.fileno() for _, theirs in ends] + [self._page_file.fileno()]
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "poh_holdmetrics.pipeline.worker"),
+                *(str(os.getpid()), *map(str, descriptors)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=descriptors,
+                start_new_session=True,
+                env=_environment(),
+            )
+        except OSError as error:
+            for ours, _ in ends:
+                ours.close()
+            raise WorkerFailed(f"cannot be started: {error}") from error
+        finally:
+            for _, theirs in ends:
+                theirs.close()
+        self._links = [await Link.over(ours, self._server) for ours, _ in ends]
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        assert process.stderr is not None  # noqa: S101
+        reading = [
+            asyncio.create_task(self._output.read(process.stdout, logging.INFO)),
+            asyncio.create_task(self._output.read(process.stderr, logging.WARNING)),
+        ]
+        self._tasks = [asyncio.create_task(self._serve(link)) for link in self._links]
+        self._tasks.append(asyncio.create_task(self._watch(process.pid), name="watch of a worker"))
+        self._end = asyncio.create_task(self._wait(process, reading), name="end of a worker")
+        settings = self._settings
+        limits = {
+            "memory_bytes_max": settings.memory_bytes_max,
+            "processor_seconds_max": settings.processor_seconds_max,
+            "processes_max": settings.processes_max,
+            "soft_seconds": settings.soft_seconds,
+            "hard_seconds": settings.hard_seconds,
+            "dead_letters": None if settings.dead_letters is None else str(settings.dead_letters),
+            "when_full": settings.when_full,
+            "load_seconds": settings.start_seconds * _LOAD_PART,
+            "log_level": logging.getLogger("poh_holdmetrics").getEffectiveLevel(),
+        }
+        loaded = await self.request("load", {**load, **limits}, settings.start_seconds)
+        self._server.names = tuple(map(str, loaded["names"]))
+        return dict(loaded)
+
+    async def request(self, method: str, arguments: Mapping[str, Any], seconds: float | None = None) -> Any:
+        """Ask the worker; one that does not answer in time is killed. Raises `HoldMetricsError`."""
+        try:
+            async with asyncio.timeout(seconds):
+                value, _ = await self._links[0].request(method, arguments)
+        except TimeoutError:
+            await self.kill(f"has not answered {method} for {seconds:g} s")
+            raise await self.ended from None
+        except LinkClosed as closed:
+            raise await self.ended from closed
+        return value
+
+    async def close(self) -> None:
+        """Let the process end, or kill it."""
+        for link in self._links:
+            link.close()
+        self._reason = self._reason or "closed"
+        if self._process is not None:
+            try:
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await asyncio.shield(self.ended)
+            except TimeoutError:
+                await self.kill("does not end")
+            await self.ended
+
+    async def kill(self, reason: str) -> None:
+        """Kill a process that does not answer, and all that it has started.
+
+        It first writes the stacks of its threads.
+        """
+        if not self.ended.done() and self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGUSR1)
+            await asyncio.sleep(_STACKS_SECONDS)
+            self.kill_now(reason)
+
+    def kill_now(self, reason: str) -> None:
+        """Kill the process and all that it has started."""
+        if not self.ended.done() and self._process is not None:
+            self._reason = reason
+            _kill_session(self._process.pid)
+
+    async def _serve(self, link: Link) -> None:
+        try:
+            await link.run()
+        except LinkClosed as error:
+            self.kill_now(str(error))
+
+    async def _wait(self, process: asyncio.subprocess.Process, reading: list[asyncio.Task[None]]) -> None:
+        """Wait for the end of the process and clean up after it."""
+        try:
+            code = await process.wait()
+        finally:
+            # What it has started must neither run on nor hold its output open, even if we are cancelled.
+            _kill_session(process.pid)
+        await asyncio.wait(reading, timeout=_CLOSE_SECONDS)
+        for task in (*reading, *self._tasks):
+            task.cancel()
+        for link in self._links:
+            link.close()
+        ending = _ending(code)
+        problem = f"{self._reason}; {ending}" if self._reason else f"has ended: {ending}"
+        failed = WorkerFailed(problem, self._output.last)
+        if self._reason != "closed":
+            label = self._server.died(self._page.handler, f"{failed}\n{self._output.last}".rstrip())
+            if label:
+                failed = WorkerFailed(f"{problem}, in {label}", self._output.last)
+        try:
+            await self._server.close()
+        finally:
+            self._page.close()
+            self._page_file.close()
+            self.ended.set_result(failed)
+
+    async def _watch(self, pid: int) -> None:
+        """Kill the process if it hangs, or uses more memory or processes than it may."""
+        settings = self._settings
+        beat, silent, looked_at = self._page.heartbeat, 0.0, time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            # If this loop was held up itself, the worker may only have waited for an answer.
+            silent += min(now - looked_at, 3 * _LOOK_SECONDS)
+            looked_at = now
+            if self._page.heartbeat != beat:
+                beat, silent = self._page.heartbeat, 0.0
+            allowed = settings.hard_seconds + _HANG_SECONDS if self.names else settings.start_seconds
+            if silent > allowed:
+                await self.kill(f"hangs: its loop has not run for {silent:.1f} s")
+                return
+            memory = _resident_bytes(pid)
+            if memory > settings.memory_bytes_max:
+                most = settings.memory_bytes_max >> 20
+                self.kill_now(f"uses {memory >> 20} MiB of at most {most} MiB of memory")
+                return
+            if _has_children(pid):
+                processes = await asyncio.to_thread(_processes_of_session, pid)
+                if processes > settings.processes_max:
+                    self.kill_now(f"has {processes} of at most {settings.processes_max} processes")
+                    return
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with this package found where it was found here; the host ignores the variable."""
+    folder = str(Path(__file__).parents[2])
+    paths = [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+def _kill_session(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _resident_bytes(pid: int) -> int:
+    """0 if the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def _has_children(pid: int) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/task/{pid}/children").read_bytes())
+    except OSError:
+        return False
+
+
+def _processes_of_session(pid: int) -> int:
+    """The processes of the session that are not zombies."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            # The name of the program stands in parentheses and may contain anything.
+            fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            found += fields[0] != "Z" and int(fields[3]) == pid
+    return found

@@ -156,7 +156,7 @@ def test_every_defect_is_documented() -> None:
         pytest.skip("the documentation is not beside the package")
     named = set()
     for module in (*("checks", "decorator_checks", "handler_checks", "purity"), *_LOADING):
-        text = (PACKAGE / "pipeline" / f"{module}.py").read_text("utf-8")
+        text = (PACKAGE / "pipeline" / "loading" / f"{module}.py").read_text("utf-8")
         named |= set(re.findall(r'(?:\bname=|_defect\(\s*)"([a-z]+(?:-[a-z]+)*)"', text))
     listed = set(re.findall(r"^\| `([a-z-]+)` \|", document.read_text("utf-8"), re.MULTILINE))
     assert {"syntax", "signature", "policy-not-pure", "name-taken", "slow"} <= named

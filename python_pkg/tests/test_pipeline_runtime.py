@@ -421,6 +421,30 @@ def test_a_context_that_is_used_after_its_call_is_noted_once_and_changes_nothing
         assert (harness.state, harness.emitted) == ({"calls": 3}, [])
 
 
+def test_a_replay_waits_for_no_back_off(tmp_path: Path) -> None:
+    pipeline = Pipeline("tiers")
+    is_down = True
+
+    @pipeline.sink("web", batch=1, retries=0)
+    def web(batch: Batch, ctx: Context) -> None:
+        del batch, ctx
+        if is_down:
+            raise ConnectionError("refused")
+
+    with PipelineHarness(pipeline, raise_failures=False, dead_letters=tmp_path) as harness:
+        harness.feed(*(hold(f"holder {number}") for number in range(12)))
+        harness.advance("5m")
+        assert harness.meter("web").status == "backing_off"
+        now, calls = harness.now_us, harness.meter("web").calls
+        replayed = harness.replay("web")
+        assert (harness.now_us, replayed.events) == (now, 0)
+        assert "refused" in replayed.reason
+        assert 0 < harness.meter("web").calls - calls < 10 < replayed.files_left
+        is_down = False
+        assert harness.replay("web").files_left == 0
+        assert harness.now_us == now
+
+
 def test_enabling_a_pipeline_ends_the_back_off_of_its_handlers() -> None:
     pipeline = Pipeline("tiers")
     is_down = True

@@ -102,11 +102,18 @@ class SinkDelivery:
                     return Delivered.PARKED
 
     async def replay(self, attempt: Attempt) -> Replayed:
-        """Deliver the dead letters, each tried once, and remove the files of those that were delivered."""
+        """Deliver the dead letters, each tried once, and remove the files of those that were delivered.
+
+        It waits for no back-off: an open breaker is closed at first, and if it opens again, the others stay.
+        """
         dead_letters = self._dead_letters
         events, reason = 0, ""
         paths = [] if dead_letters is None else await asyncio.to_thread(dead_letters.paths)
+        if paths and self._calls.is_backing_off and not self._calls.is_disabled:
+            self._calls.enable()
         for path in paths:
+            if self._calls.is_backing_off:
+                break
             assert dead_letters is not None  # noqa: S101 - it has paths
             try:
                 batch = await asyncio.to_thread(dead_letters.read, path)

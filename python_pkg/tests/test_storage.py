@@ -130,7 +130,7 @@ def test_events_that_differ_in_one_field_are_kept_apart(make: Make) -> None:
     others = (
         *({"token_id": "Th"}, {"holder_id": "ah"}, {"event_id": None}, {"event_id": "b"}, {"start": None}),
         *({"start": 6}, {"end": None}, {"end": 8}, {"weight": 2}, {"revision": 1}, {"retract": True}),
-        *({"seq": 1}, {"token_id": "T1:h", "holder_id": "h"}),
+        *({"seq": 1}, {"token_id": "T1:h"}, {"holder_id": "hh"}),
     )
     events = [HoldEvent.model_validate({**base, **other}) for other in ({}, *others)]
 

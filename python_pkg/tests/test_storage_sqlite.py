@@ -130,6 +130,19 @@ def test_a_writer_that_holds_the_lock_is_waited_for_and_then_named(tmp_path: Pat
     other.close()
 
 
+def test_a_batch_that_fails_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    half = HoldEvent.from_record(EVENTS[0].record()._replace(holder_id="\ud800"))
+
+    async def scenario() -> None:
+        async with SqliteStorage(tmp_path / "events.db") as storage:
+            with pytest.raises(UnicodeEncodeError):
+                await storage.save_events([EVENTS[0], half])
+            assert await storage.count() == 0
+            assert await storage.save_events(EVENTS) == len(EVENTS)
+
+    asyncio.run(scenario())
+
+
 def test_columns_hold_integers_and_text_and_no_floats(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     event = HoldEvent.model_validate({"token_id": "T", "holder_id": "h", "start": 1, "weight": 0.1})

@@ -13,7 +13,17 @@ from poh_holdmetrics.pipeline.loading.specs import Spec
 HEAD = 'from poh_holdmetrics import Pipeline\npipeline = Pipeline("tiers")\n'
 JOB = '@pipeline.every("1s")\ndef job(ctx): ...\n'
 #: Modules that load files and refuse some of them.
-_LOADING = ("loader", "in_process", "served_file", "staging")
+#: Those that name defects.
+_MODULES = (
+    *(
+        "loading/checks",
+        "loading/decorator_checks",
+        "loading/handler_checks",
+        "loading/purity",
+        "loading/loader",
+    ),
+    *("serving/in_process", "serving/served_file", "serving/staging"),
+)
 POLICY = "@pipeline.policy()\ndef tiers(segments):\n"
 
 
@@ -155,8 +165,8 @@ def test_every_defect_is_documented() -> None:
     if not document.is_file():
         pytest.skip("the documentation is not beside the package")
     named = set()
-    for module in (*("checks", "decorator_checks", "handler_checks", "purity"), *_LOADING):
-        text = (PACKAGE / "pipeline" / "loading" / f"{module}.py").read_text("utf-8")
+    for module in _MODULES:
+        text = (PACKAGE / "pipeline" / f"{module}.py").read_text("utf-8")
         named |= set(re.findall(r'(?:\bname=|_defect\(\s*)"([a-z]+(?:-[a-z]+)*)"', text))
     listed = set(re.findall(r"^\| `([a-z-]+)` \|", document.read_text("utf-8"), re.MULTILINE))
     assert {"syntax", "signature", "policy-not-pure", "name-taken", "slow"} <= named

@@ -191,7 +191,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"sqlite {path}",
             "a database of another program or of a later version; give the path of a new file",
         )
-    # The file keeps this. It is set each time, because whoever created the file may have ended before it.
+    # The file keeps this. It is set each time, because the process that created the file may have ended before it.
     connection.execute("PRAGMA journal_mode = WAL")
 
 

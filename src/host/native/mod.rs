@@ -32,8 +32,9 @@ mod values;
 pub(super) use arrow_out::stream;
 #[cfg(feature = "py-embed")]
 pub(super) use events::{read as read_events, read_rows};
+pub(super) use snapshot::Snapshot;
 #[cfg(feature = "py-embed")]
-pub(super) use snapshot::{Snapshot, row};
+pub(super) use snapshot::row;
 #[cfg(feature = "py-embed")]
 pub(super) use values::window as read_window;
 
@@ -59,7 +60,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("API", API)?;
     module.add_class::<aggregator::Aggregator>()?;
-    module.add_class::<snapshot::Snapshot>()?;
+    module.add_class::<Snapshot>()?;
     module.add_function(wrap_pyfunction!(functions::aggregate, module)?)?;
     module.add_function(wrap_pyfunction!(policies::apply_policy, module)?)?;
     module.add_function(wrap_pyfunction!(functions::calculate_score, module)?)?;

@@ -191,7 +191,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"sqlite {path}",
             "a database of another program or of a later version; give the path of a new file",
         )
-    # The file keeps this. It is set each time, because the process that created the file may have ended before it.
+    # The file keeps this. It is set each time, because the process that created it may have ended before.
     connection.execute("PRAGMA journal_mode = WAL")
 
 

@@ -123,7 +123,10 @@ def test_standard_input_and_gzip_are_read(
         (["good.jsonl", "--as-of", "noon"], "--as-of: not a time"),
         (["good.jsonl", "--from", "2025-01-01T00:00"], "--from: no UTC offset"),
         (["good.jsonl", "--top", "-1"], "--limit: expected 0 or more, not -1"),
-        (["good.jsonl", "--format", "xml"], "python -m poh_holdmetrics: argument --format: invalid choice"),
+        (
+            ["good.jsonl", "--format", "xml"],
+            "python -m poh_holdmetrics score: argument --format: invalid choice",
+        ),
         (["good.jsonl", "--tap", "1"], "python -m poh_holdmetrics: unrecognized arguments: --tap 1"),
         (["good.jsonl", "--config", "bad.toml"], "bad.toml: formt: unknown setting; did you mean format?"),
     ],

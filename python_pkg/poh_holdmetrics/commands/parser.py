@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `InputError`."""
-        raise InputError(program(), f"{message}; see {self.prog} --help")
+        raise InputError(self.prog, f"{message}; see {self.prog} --help")
 
 
 def program() -> str:

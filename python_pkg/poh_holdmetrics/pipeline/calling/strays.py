@@ -14,7 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 from poh_holdmetrics.pipeline.calling.limits import Limits, Watched
 from poh_holdmetrics.pipeline.calling.worker_threads import NAME_PREFIX
@@ -30,7 +30,7 @@ class TaskOwners:
         self._limits = limits
         self.loop = loop
         self._before = loop.get_task_factory()
-        loop.set_task_factory(self._create)  # type: ignore[arg-type]  # stubs differ by version
+        loop.set_task_factory(cast("Any", self._create))  # the stubs differ by version
 
     def restore(self) -> None:
         """Notice no more tasks."""

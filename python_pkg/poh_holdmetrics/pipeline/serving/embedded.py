@@ -42,12 +42,13 @@ _WATCH_SECONDS = 1.0
 _CANCEL_SECONDS = 0.5
 #: How long calls of an old generation may take to end at a reload.
 _DRAIN_SECONDS = 5.0
-#: The priority of the thread of Python where cores are scarce, as `nice` counts it: the lowest.
-_NICE = 19
+#: How much less often than the threads of the service that of Python gets a core, if there are too few.
+_NICE = 5
 
 
 def main(bridge: Bridge) -> None:
     """Run the pipelines until the service stops."""
+    give_way()
     loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(loop)
     work = loop.create_task(EmbeddedLoop(bridge).run(), name="pipelines")
@@ -65,11 +66,13 @@ def main(bridge: Bridge) -> None:
 def give_way() -> None:
     """Let the threads of the service go first where cores are scarce: pipelines may lag, senders wait.
 
-    Concerns this thread and those that it starts, which only Linux can tell apart, and cannot be undone.
+    Concerns this thread and those that it starts, which only Linux can tell apart.
     """
     if sys.platform == "linux":
+        thread = threading.get_native_id()
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            nice = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, nice + _NICE)
 
 
 class EmbeddedLoop:
@@ -121,9 +124,6 @@ class EmbeddedLoop:
     async def _start(self, service: Service) -> None:
         try:
             await service.start()
-            # Senders wait for gates.
-            if not self._host.has_gates:
-                give_way()
             for name in arguments_by_pipeline(json.loads(self._bridge.settings)["arguments"]):
                 if name not in service.names:
                     message = "No pipeline is named %s, which has arguments in the settings; known are %s."

@@ -11,9 +11,6 @@ import asyncio
 import gc
 import json
 import logging
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -42,13 +39,10 @@ _WATCH_SECONDS = 1.0
 _CANCEL_SECONDS = 0.5
 #: How long calls of an old generation may take to end at a reload.
 _DRAIN_SECONDS = 5.0
-#: How much less often than the threads of the service that of Python gets a core, if there are too few.
-_NICE = 5
 
 
 def main(bridge: Bridge) -> None:
     """Run the pipelines until the service stops."""
-    give_way()
     loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(loop)
     work = loop.create_task(EmbeddedLoop(bridge).run(), name="pipelines")
@@ -61,18 +55,6 @@ def main(bridge: Bridge) -> None:
                 _log.exception("A script has raised %s in a callback of the loop.", type(error).__name__)
     # Leaves threads that still run alone.
     loop.close()
-
-
-def give_way() -> None:
-    """Let the threads of the service go first where cores are scarce: pipelines may lag, senders wait.
-
-    Concerns this thread and those that it starts, which only Linux can tell apart.
-    """
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        with suppress(OSError):
-            nice = os.getpriority(os.PRIO_PROCESS, thread)
-            os.setpriority(os.PRIO_PROCESS, thread, nice + _NICE)
 
 
 class EmbeddedLoop:

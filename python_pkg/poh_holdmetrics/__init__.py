@@ -11,9 +11,9 @@ The package alone keeps events in memory or in a `storage`, reads JSONL and CSV,
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from poh_holdmetrics.lazy_names import lazy_names
 from poh_holdmetrics.version import __version__
 
 if TYPE_CHECKING:
@@ -41,31 +41,21 @@ __all__ = [
     "score_exact",
 ]
 
-_HOMES = {
-    "AsyncScheduler": "scheduler",
-    "AsyncTracker": "tracker",
-    "ExactScore": "calculator",
-    "HoldEvent": "data_models",
-    "HoldMetricsError": "errors",
-    "HoldSnapshot": "tracker",
-    "HoldStat": "data_models",
-    "Pipeline": "pipeline.definition",
-    "Refused": "errors",
-    "Transfer": "data_models",
-    "calculate_score": "calculator",
-    "merge_overlaps": "calculator",
-    "score_exact": "calculator",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "AsyncScheduler": "poh_holdmetrics.scheduler",
+        "AsyncTracker": "poh_holdmetrics.tracker",
+        "ExactScore": "poh_holdmetrics.calculator",
+        "HoldEvent": "poh_holdmetrics.data_models",
+        "HoldMetricsError": "poh_holdmetrics.errors",
+        "HoldSnapshot": "poh_holdmetrics.tracker",
+        "HoldStat": "poh_holdmetrics.data_models",
+        "Pipeline": "poh_holdmetrics.pipeline.definition",
+        "Refused": "poh_holdmetrics.errors",
+        "Transfer": "poh_holdmetrics.data_models",
+        "calculate_score": "poh_holdmetrics.calculator",
+        "merge_overlaps": "poh_holdmetrics.calculator",
+        "score_exact": "poh_holdmetrics.calculator",
+    },
+)

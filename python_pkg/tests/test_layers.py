@@ -169,7 +169,7 @@ LAYERS: list[set[str]] = [
         "validation",
         "wads",
     },
-    {"errors", "version"},
+    {"errors", "lazy_names", "version"},
 ]
 #: Empty, or lazy: they import nothing of ours when they are imported.
 PACKAGES = {

@@ -19,7 +19,7 @@ pub(super) struct PolicyArguments {
     /// Publish scores under a policy: a JSON document of ready steps, or a function of a pipeline
     #[arg(long, value_name = "FILE[:NAME]", conflicts_with = "compare_policy")]
     policy: Option<String>,
-    /// List who moves from policy A to policy B; none means the scores themselves
+    /// List the holders whose rank or score differs between policies A and B; the word none means plain scores
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     compare_policy: Option<Vec<String>>,
 }

@@ -2,7 +2,7 @@
 //! to a file that appears when it is complete.
 //!
 //! Nothing is scored or sorted here; rows are written in the given order. Read `report` (what is written),
-//! one file per format, `comparison` (who moves between two policies), `refusals` and `deficits` (lists of their own), `destination` (where it goes).
+//! one file per format, `comparison` (holders whose rank or score differs between two policies), `refusals` and `deficits` (lists of their own), `destination` (where it goes).
 
 mod comparison;
 mod csv;

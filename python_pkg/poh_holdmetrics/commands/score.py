@@ -90,7 +90,8 @@ def add_score(commands: Commands) -> None:
         "--compare-policy",
         nargs=2,
         metavar=("A", "B"),
-        help="list who moves from policy A to policy B; none means the scores themselves",
+        help="list the holders whose rank or score differs between policies A and B; the word none means "
+        "plain scores",
     )
     score.add_argument("--config", metavar="FILE", help="settings in TOML or YAML")
     score.set_defaults(run=_run)

@@ -6,8 +6,9 @@ given. The names below are imported on first use.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from poh_holdmetrics.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent, Transfer
@@ -18,24 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Context", "HoldEvent", "Pipeline", "Segments", "Transfer"]
 
-_HOMES = {
-    "Batch": "pipeline.port",
-    "Context": "pipeline.context",
-    "HoldEvent": "data_models",
-    "Pipeline": "pipeline.definition",
-    "Segments": "policies.segments",
-    "Transfer": "data_models",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"poh_holdmetrics.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Batch": "poh_holdmetrics.pipeline.port",
+        "Context": "poh_holdmetrics.pipeline.context",
+        "HoldEvent": "poh_holdmetrics.data_models",
+        "Pipeline": "poh_holdmetrics.pipeline.definition",
+        "Segments": "poh_holdmetrics.policies.segments",
+        "Transfer": "poh_holdmetrics.data_models",
+    },
+)

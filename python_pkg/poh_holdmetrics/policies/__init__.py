@@ -15,8 +15,9 @@ form is one. Imported on first use, so that importing the package costs next to 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from poh_holdmetrics.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from poh_holdmetrics.policies.caps import ScoreCap, WeightCap
@@ -45,32 +46,22 @@ __all__ = [
     "policy_from_document",
 ]
 
-_HOMES = {
-    "Decay": "periods",
-    "Exclude": "lists",
-    "Include": "lists",
-    "Linked": "links",
-    "MinimumHold": "streaks",
-    "Policy": "policy",
-    "ScoreCap": "caps",
-    "Season": "periods",
-    "Seasons": "periods",
-    "Segment": "segments",
-    "Segments": "segments",
-    "Tiers": "streaks",
-    "WeightCap": "caps",
-    "policy_from_document": "document",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Decay": "poh_holdmetrics.policies.periods",
+        "Exclude": "poh_holdmetrics.policies.lists",
+        "Include": "poh_holdmetrics.policies.lists",
+        "Linked": "poh_holdmetrics.policies.links",
+        "MinimumHold": "poh_holdmetrics.policies.streaks",
+        "Policy": "poh_holdmetrics.policies.policy",
+        "ScoreCap": "poh_holdmetrics.policies.caps",
+        "Season": "poh_holdmetrics.policies.periods",
+        "Seasons": "poh_holdmetrics.policies.periods",
+        "Segment": "poh_holdmetrics.policies.segments",
+        "Segments": "poh_holdmetrics.policies.segments",
+        "Tiers": "poh_holdmetrics.policies.streaks",
+        "WeightCap": "poh_holdmetrics.policies.caps",
+        "policy_from_document": "poh_holdmetrics.policies.document",
+    },
+)

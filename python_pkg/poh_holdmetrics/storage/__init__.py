@@ -6,8 +6,9 @@ may need a package that is not installed.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from poh_holdmetrics.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from poh_holdmetrics.storage.memory import MemoryStorage
@@ -19,24 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryStorage", "MongoStorage", "SqliteStorage", "Storage", "sink", "storage_from_url"]
 
-_HOMES = {
-    "MemoryStorage": "memory",
-    "MongoStorage": "mongodb",
-    "SqliteStorage": "sqlite",
-    "Storage": "port",
-    "sink": "pipeline_sink",
-    "storage_from_url": "urls",
-}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "MemoryStorage": "poh_holdmetrics.storage.memory",
+        "MongoStorage": "poh_holdmetrics.storage.mongodb",
+        "SqliteStorage": "poh_holdmetrics.storage.sqlite",
+        "Storage": "poh_holdmetrics.storage.port",
+        "sink": "poh_holdmetrics.storage.pipeline_sink",
+        "storage_from_url": "poh_holdmetrics.storage.urls",
+    },
+)

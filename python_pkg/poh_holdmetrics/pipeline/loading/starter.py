@@ -1,4 +1,4 @@
-"""The file that `pipeline new` writes: one handler of each common kind, with comments for who edits it.
+"""The file that `pipeline new` writes: one handler of each common kind, with comments that explain it.
 
 Held against `check`, `test` and `mypy --strict` by the tests.
 """

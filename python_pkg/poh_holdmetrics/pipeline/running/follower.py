@@ -6,6 +6,7 @@ The base of `event_follower` and `sink_follower`.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,7 +27,7 @@ _LOOK_SECONDS = 0.05
 _TURNS = 3
 
 
-class Follower:
+class Follower(ABC):
     """Reads a consumer until it is stopped."""
 
     def __init__(self, consumer: Consumer, clock: Clock, progressed: Callable[[], None]) -> None:
@@ -70,9 +71,9 @@ class Follower:
         """Give the consumer back without having run."""
         await self._consumer.close()
 
+    @abstractmethod
     async def _follow(self) -> None:
-        """Handle batches until stopped; a coroutine that each kind of follower writes anew."""
-        raise NotImplementedError
+        """Handle batches until stopped; a coroutine that each kind of follower has."""
 
     async def _next(self, until: float | None = None) -> Batch | None:
         """The next batch; None when stopped, at the end of the feed, when woken, or at `until`."""

@@ -158,7 +158,7 @@ class EmbeddedHost:
     """The service as the runtime of pipelines sees it."""
 
     def __init__(self, bridge: Bridge, requests: Requests) -> None:
-        """Messages of the bridge complete `requests`; the caller, who watches the bridge, passes them on."""
+        """The caller reads the messages of the bridge, and completes `requests` with them."""
         self._bridge = bridge
         self._requests = requests
         #: By pipeline and name: a check that was asked before a reload is answered by the new generation.

@@ -16,15 +16,13 @@ use super::cursor_record::{
 };
 use super::defect::Defect;
 use super::error::StateError;
-use super::metadata::{DecodeError, TableChecksum};
-use super::store::{catch_damage, changed, damaged, refused};
+use super::metadata::TableChecksum;
+use super::store::{METADATA, catch_damage, changed, damaged, read_metadata, refused};
 
 /// Cursors by the name of their consumer; see [`super::cursor_record`].
 const CURSORS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("cursors");
 /// Values of pipelines.
 const VALUES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("values");
-/// The metadata, as a single value.
-const METADATA: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
 /// Size of the page cache; the whole file is small.
 const CACHE_BYTES: usize = 4 << 20;
 
@@ -143,7 +141,8 @@ impl CursorStore {
             found.add(1, checksum);
             Some(())
         })?;
-        if let Some(metadata) = self.read_metadata()? {
+        let metadata = read_metadata(&self.database, &self.path, CursorMetadata::decode)?;
+        if let Some(metadata) = metadata {
             self.metadata = metadata;
         }
         let verified = self.metadata.verify(found);
@@ -171,28 +170,6 @@ impl CursorStore {
             visit(key.value(), value.value()).ok_or_else(|| damaged(&self.path, Defect::Entry))?;
         }
         Ok(())
-    }
-
-    fn read_metadata(&self) -> Result<Option<CursorMetadata>, StateError> {
-        let unread = |error: redb::Error| refused(&self.path, "read", error);
-        let transaction = self.database.begin_read();
-        let transaction = transaction.map_err(|error| unread(error.into()))?;
-        let table = match transaction.open_table(METADATA) {
-            Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(error) => return Err(unread(error.into())),
-        };
-        let Some(bytes) = table.get(()).map_err(|error| unread(error.into()))? else {
-            return Ok(None);
-        };
-        match CursorMetadata::decode(bytes.value()) {
-            Ok(metadata) => Ok(Some(metadata)),
-            Err(DecodeError::Damaged) => Err(damaged(&self.path, Defect::Metadata)),
-            Err(DecodeError::Version(found)) => Err(StateError::Version {
-                path: self.path.clone(),
-                found,
-            }),
-        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::error_line::error_line;
 /// Keys and their claims; see [`super::entry`].
 const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
 /// The metadata, as a single value.
-const METADATA: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
+pub(super) const METADATA: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
 /// Size of the page cache; small, because the state is only read at a start.
 const CACHE_BYTES: usize = 48 << 20;
 
@@ -227,25 +227,7 @@ impl Store {
     }
 
     pub(super) fn read_metadata(&self) -> Result<Option<Metadata>, StateError> {
-        let unread = |error: redb::Error| refused(&self.path, "read", error);
-        let transaction = self.database.begin_read();
-        let transaction = transaction.map_err(|error| unread(error.into()))?;
-        let table = match transaction.open_table(METADATA) {
-            Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(error) => return Err(unread(error.into())),
-        };
-        let Some(bytes) = table.get(()).map_err(|error| unread(error.into()))? else {
-            return Ok(None);
-        };
-        match Metadata::decode(bytes.value()) {
-            Ok(metadata) => Ok(Some(metadata)),
-            Err(DecodeError::Damaged) => Err(damaged(&self.path, Defect::Metadata)),
-            Err(DecodeError::Version(found)) => Err(StateError::Version {
-                path: self.path.clone(),
-                found,
-            }),
-        }
+        read_metadata(&self.database, &self.path, Metadata::decode)
     }
 
     fn is_empty(&self) -> Result<bool, StateError> {
@@ -256,6 +238,33 @@ impl Store {
             .list_tables()
             .map_err(|error| unread(error.into()))?;
         Ok(tables.next().is_none())
+    }
+}
+
+/// The metadata of a database; `None` if it has none yet.
+pub(super) fn read_metadata<M>(
+    database: &Database,
+    path: &Path,
+    decode: impl FnOnce(&[u8]) -> Result<M, DecodeError>,
+) -> Result<Option<M>, StateError> {
+    let unread = |error: redb::Error| refused(path, "read", error);
+    let transaction = database.begin_read();
+    let transaction = transaction.map_err(|error| unread(error.into()))?;
+    let table = match transaction.open_table(METADATA) {
+        Ok(table) => table,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(unread(error.into())),
+    };
+    let Some(bytes) = table.get(()).map_err(|error| unread(error.into()))? else {
+        return Ok(None);
+    };
+    match decode(bytes.value()) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(DecodeError::Damaged) => Err(damaged(path, Defect::Metadata)),
+        Err(DecodeError::Version(found)) => Err(StateError::Version {
+            path: path.to_owned(),
+            found,
+        }),
     }
 }
 

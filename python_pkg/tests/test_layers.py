@@ -104,6 +104,7 @@ LAYERS: list[set[str]] = [
         "pipeline.loading.loader",
         "pipeline.offline.local",
         "pipeline.loading.module_space",
+        "pipeline.listed_rows",
         "pipeline.port",
         "pipeline.worker.process_output",
         "pipeline.running.publishing",

@@ -17,10 +17,10 @@ from poh_holdmetrics import instants
 from poh_holdmetrics.api.decimals import text_from_wad
 from poh_holdmetrics.api.page_tokens import deficit_page_token, page_token
 from poh_holdmetrics.api.report_limit import listed_deficits, listed_event_ids, listed_keys
+from poh_holdmetrics.pure.ranking import document_from_row
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.answers import DeficitPage, HolderAnswer, KeyReport, Page, Question
-    from poh_holdmetrics.native import Row
     from poh_holdmetrics.pure.aggregator import Deficit
     from poh_holdmetrics.windows import Window
 
@@ -46,7 +46,7 @@ def listing_from_page(question: Question, page: Page, *, is_paged: bool = True) 
         **_window(question.window, page.sequence),
         "holders_total": page.known,
         "deficits": page.deficits,
-        "holders": list(map(_holder, page.rows)),
+        "holders": list(map(document_from_row, page.rows)),
         "next_page_token": following,
     }
 
@@ -57,7 +57,7 @@ def listing_from_holder(question: Question, answer: HolderAnswer | None, sequenc
         **_window(question.window, sequence if answer is None else answer.sequence),
         "holders_total": 0 if answer is None else 1,
         "deficits": 0 if answer is None else answer.deficits,
-        "holders": [] if answer is None else [_holder(answer.row)],
+        "holders": [] if answer is None else [document_from_row(answer.row)],
         "next_page_token": None,
     }
 
@@ -67,7 +67,7 @@ def report_from_answer(question: Question, answer: HolderAnswer) -> Document:
     listed = listed_keys(answer.keys)
     return {
         **_window(question.window, answer.sequence),
-        **_holder(answer.row),
+        **document_from_row(answer.row),
         "deficits": answer.deficits,
         "keys": list(map(_key, listed.keys)),
         "segments_left_out": listed.segments_left_out,
@@ -94,18 +94,6 @@ def _window(window: Window, sequence: int) -> Document:
         "from": None if window.from_us is None else instants.text_from_us(window.from_us),
         "closed_only": window.closed_only,
         "sequence": sequence,
-    }
-
-
-def _holder(row: Row) -> Document:
-    rank, holder_id, held_us, score, weighted_score = row
-    return {
-        "rank": rank,
-        "holder_id": holder_id,
-        "held_us": held_us,
-        "score": score,
-        "weighted_score": weighted_score,
-        "total_seconds": held_us // instants.MICROS_PER_SECOND,
     }
 
 

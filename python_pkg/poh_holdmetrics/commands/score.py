@@ -19,6 +19,7 @@ from poh_holdmetrics.config import Settings, load_configuration
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.file_scorer import ComparedFiles, ScoredFiles, compare_files, score_files
 from poh_holdmetrics.policy_files import policy_from_spec
+from poh_holdmetrics.pure.ranking import document_from_row
 from poh_holdmetrics.table import table_from_moves, table_from_scores
 from poh_holdmetrics.windows import Window
 
@@ -191,7 +192,7 @@ def _json(scores: ScoredFiles) -> dict[str, object]:
     return {
         **_json_of_reading(scores),
         **policy,
-        "holders": [_holder(row) for row in scores.rows],
+        "holders": [document_from_row(row) for row in scores.rows],
     }
 
 
@@ -222,16 +223,4 @@ def _json_of_reading(scores: ScoredFiles | ComparedFiles) -> dict[str, object]:
         "rejected": [
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],
-    }
-
-
-def _holder(row: native.Row) -> dict[str, object]:
-    rank, holder_id, held_us, score, weighted_score = row
-    return {
-        "rank": rank,
-        "holder_id": holder_id,
-        "held_us": held_us,
-        "score": score,
-        "weighted_score": weighted_score,
-        "total_seconds": held_us // instants.MICROS_PER_SECOND,
     }

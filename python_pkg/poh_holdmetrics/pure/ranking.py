@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from poh_holdmetrics import wads
+from poh_holdmetrics import instants, wads
 
 
 class Total(NamedTuple):
@@ -42,6 +42,19 @@ def row_of_holder(totals: Mapping[str, Total], holder_id: str) -> Row | None:
     if own is None:
         return None
     return _row(1 + sum(total.wad_us > own.wad_us for total in totals.values()), holder_id, own)
+
+
+def document_from_row(row: Row) -> dict[str, object]:
+    """A row as JSON answers have it."""
+    rank, holder_id, held_us, score, weighted_score = row
+    return {
+        "rank": rank,
+        "holder_id": holder_id,
+        "held_us": held_us,
+        "score": score,
+        "weighted_score": weighted_score,
+        "total_seconds": held_us // instants.MICROS_PER_SECOND,
+    }
 
 
 def _row(rank: int, holder_id: str, total: Total) -> Row:

@@ -20,6 +20,7 @@ from poh_holdmetrics import instants, native
 from poh_holdmetrics.clock import Clock, LoopClock
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline.batch import ColumnBatch
+from poh_holdmetrics.pipeline.listed_rows import ListedRows
 from poh_holdmetrics.pipeline.running.acceptance import Refusal, checked
 
 if TYPE_CHECKING:
@@ -89,43 +90,6 @@ class LocalMeter:
     def state(self, state: HandlerState, detail: str = "") -> None:
         """Keep the state."""
         self.status, self.detail = state, detail
-
-
-class Leaderboard:
-    """The first rows of a snapshot, in the shape of one."""
-
-    __slots__ = ("_rows", "_snapshot")
-
-    def __init__(self, snapshot: native.Snapshot, n: int) -> None:
-        self._snapshot = snapshot
-        self._rows = snapshot.rows(n)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @property
-    def as_of_us(self) -> int:
-        """The end of the window."""
-        return self._snapshot.as_of_us
-
-    @property
-    def from_us(self) -> int | None:
-        """The start of the window; None means the beginning of time."""
-        return self._snapshot.from_us
-
-    @property
-    def closed_only(self) -> bool:
-        """Whether time that nothing has closed yet was left out."""
-        return self._snapshot.closed_only
-
-    @property
-    def deficits(self) -> int:
-        """Keys of all holders whose balance is below 0 at some instant."""
-        return self._snapshot.deficits
-
-    def rows(self, n: int | None = None) -> list[native.Row]:
-        """The rows, or the first `n` of them."""
-        return self._rows[:n]
 
 
 class LocalConsumer:
@@ -305,9 +269,16 @@ class LocalHost:
         as_of_us: int,
         from_us: int | None,
         closed_only: bool,  # noqa: FBT001
-    ) -> Leaderboard:
+    ) -> ListedRows:
         """The first `n` holders."""
-        return Leaderboard(self.snapshot(as_of_us, from_us, closed_only), n)
+        snapshot = self.snapshot(as_of_us, from_us, closed_only)
+        return ListedRows(
+            listed=snapshot.rows(n),
+            as_of_us=as_of_us,
+            from_us=from_us,
+            closed_only=closed_only,
+            deficits=snapshot.deficits,
+        )
 
     def holder(
         self,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics import instants
 from poh_holdmetrics.errors import HoldMetricsError
-from poh_holdmetrics.pipeline.batch import ColumnBatch, batch_from_bytes, records_from_batch
+from poh_holdmetrics.pipeline.batch import ColumnBatch, batch_from_bytes, bytes_from_batch
 
 if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.port import Batch
@@ -70,13 +70,7 @@ class DeadLetters:
         A batch that is parked again after a crash replaces its own file. Raises `DeadLettersFull` or
         `OSError`.
         """
-        events = ColumnBatch(
-            records_from_batch(batch),
-            batch.first_sequence,
-            batch.last_sequence,
-            sequences=batch.sequence,
-            is_from_facts=batch.is_from_facts,
-        ).to_bytes()
+        events = bytes_from_batch(batch)
         # Batches of facts all have one sequence, so the range alone does not tell them apart.
         digest = hashlib.sha256(events).hexdigest()[:12]
         path = self._folder / f"{batch.first_sequence:020}-{batch.last_sequence:020}-{digest}.jsonl"

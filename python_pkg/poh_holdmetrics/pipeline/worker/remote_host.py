@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from poh_holdmetrics.pipeline.listed_rows import ListedRows
 from poh_holdmetrics.pipeline.worker.batch_frames import FrameBatch
 
 if TYPE_CHECKING:
@@ -123,24 +124,6 @@ class RemoteConsumer:
         await self._link.request("close", {"consumer": self._number})
 
 
-class Rows:
-    """A snapshot as the parent has sent it."""
-
-    def __init__(self, answer: dict[str, Any]) -> None:
-        self.as_of_us: int = answer["as_of_us"]
-        self.from_us: int | None = answer["from_us"]
-        self.closed_only: bool = answer["closed_only"]
-        self.deficits: int = answer["deficits"]
-        self._rows: list[native.Row] = [tuple(row) for row in answer["rows"]]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def rows(self, n: int | None = None) -> list[native.Row]:
-        """The rows, or the first `n` of them."""
-        return self._rows[:n]
-
-
 class RemoteHost:
     """A `Host` over two links: one for what is awaited, one for what is not."""
 
@@ -194,7 +177,7 @@ class RemoteHost:
 
     def snapshot(self, as_of_us: int, from_us: int | None, closed_only: bool) -> native.Snapshot:  # noqa: FBT001
         """The scores of all holders."""
-        return Rows(self._ask("snapshot", as_of_us=as_of_us, from_us=from_us, closed_only=closed_only))
+        return _listed(self._ask("snapshot", as_of_us=as_of_us, from_us=from_us, closed_only=closed_only))
 
     def leaderboard(
         self,
@@ -204,7 +187,7 @@ class RemoteHost:
         closed_only: bool,  # noqa: FBT001
     ) -> native.Snapshot:
         """The first `n` holders."""
-        return Rows(
+        return _listed(
             self._ask("leaderboard", n=n, as_of_us=as_of_us, from_us=from_us, closed_only=closed_only)
         )
 
@@ -251,6 +234,17 @@ class RemoteHost:
     def _ask(self, method: str, **arguments: Any) -> Any:
         with self._one_at_a_time:
             return self._blocking.request(method, arguments)
+
+
+def _listed(answer: dict[str, Any]) -> ListedRows:
+    """A snapshot as the parent has sent it."""
+    return ListedRows(
+        listed=[tuple(row) for row in answer["rows"]],
+        as_of_us=answer["as_of_us"],
+        from_us=answer["from_us"],
+        closed_only=answer["closed_only"],
+        deficits=answer["deficits"],
+    )
 
 
 class NotesHandler(logging.Handler):

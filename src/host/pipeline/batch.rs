@@ -3,10 +3,8 @@
 //! Integers are views of the memory of Rust; ids are tuples in which equal texts are one object. A filter or a slice
 //! copies nothing but the numbers of its rows. Nothing of a batch can be changed, so all handlers share it.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_buffer::ScalarBuffer;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -16,6 +14,7 @@ use super::columns::{ColumnsBuilder, EventColumns, Ids, Integer};
 use super::int64_column::Int64Column;
 use super::models::Models;
 use super::record_batch;
+use super::rows::Rows;
 use crate::core::Glob;
 use crate::host::errors::{guarded, refused};
 use crate::host::native::stream;
@@ -35,49 +34,6 @@ pub(super) struct Batch {
     amounts: [PyOnceLock<Py<PyTuple>>; 2],
     integers: [PyOnceLock<Py<PyMemoryView>>; Integer::COUNT],
     retract: PyOnceLock<Py<PyMemoryView>>,
-}
-
-/// The rows of the columns that belong to the batch, in ascending order.
-#[derive(Clone)]
-pub(super) enum Rows {
-    Range(Range<usize>),
-    Listed(Arc<[u32]>),
-}
-
-impl Rows {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Range(range) => range.len(),
-            Self::Listed(rows) => rows.len(),
-        }
-    }
-
-    /// The row of the columns at this place of the batch.
-    pub(super) fn at(&self, place: usize) -> usize {
-        match self {
-            Self::Range(range) => range.start + place,
-            Self::Listed(rows) => rows[place] as usize,
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = usize> {
-        (0..self.len()).map(|place| self.at(place))
-    }
-
-    fn part(&self, places: Range<usize>) -> Self {
-        match self {
-            Self::Range(range) => Self::Range(range.start + places.start..range.start + places.end),
-            Self::Listed(rows) => Self::Listed(rows[places].into()),
-        }
-    }
-
-    /// The values of these rows; a range of them is not copied.
-    pub(super) fn values(&self, column: &ScalarBuffer<i64>) -> ScalarBuffer<i64> {
-        match self {
-            Self::Range(range) => column.slice(range.start, range.len()),
-            Self::Listed(rows) => rows.iter().map(|row| column[*row as usize]).collect(),
-        }
-    }
 }
 
 impl Batch {

@@ -26,6 +26,7 @@ mod quarantine;
 mod queue;
 mod record_batch;
 mod registry;
+mod rows;
 mod service_host;
 mod thread;
 mod wake;

@@ -32,8 +32,8 @@ pub(super) struct Prefetch {
 
 #[derive(Default)]
 struct Ahead {
-    batches: VecDeque<Arc<EventColumns>>,
-    bytes: VecDeque<usize>,
+    /// With the bytes that each had in the feed.
+    batches: VecDeque<(Arc<EventColumns>, usize)>,
     /// The request of Python that waits for a batch.
     waiting: Option<u64>,
     is_ended: bool,
@@ -96,8 +96,7 @@ impl Prefetch {
     /// The next batch; if there is none yet, `request` completes once there is.
     pub(super) fn take(&self, request: u64) -> Taken {
         let mut ahead = self.ahead.lock();
-        if let Some(batch) = ahead.batches.pop_front() {
-            ahead.bytes.pop_front();
+        if let Some((batch, _)) = ahead.batches.pop_front() {
             drop(ahead);
             self.has_room.notify_one();
             return Taken::Batch(batch);
@@ -132,14 +131,14 @@ impl Prefetch {
     }
 
     fn has_room(&self, bytes_max: usize) -> bool {
-        self.ahead.lock().bytes.iter().sum::<usize>() < bytes_max
+        let ahead = self.ahead.lock();
+        ahead.batches.iter().map(|(_, bytes)| bytes).sum::<usize>() < bytes_max
     }
 
     /// Adds a batch; returns the request that waits for one.
     fn add(&self, batch: Arc<EventColumns>, bytes: usize) -> Option<u64> {
         let mut ahead = self.ahead.lock();
-        ahead.batches.push_back(batch);
-        ahead.bytes.push_back(bytes);
+        ahead.batches.push_back((batch, bytes));
         ahead.waiting.take()
     }
 

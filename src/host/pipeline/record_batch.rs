@@ -10,8 +10,8 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
 
-use super::batch::Rows;
 use super::columns::{ABSENT, EventColumns, Ids, Integer};
+use super::rows::Rows;
 use crate::core::Wad;
 
 /// These rows of `columns`.

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from poh_holdmetrics import native
 
@@ -22,7 +22,7 @@ SHARED = REPOSITORY.parent / "shared"
 PACKAGE = HERE.parent / "poh_holdmetrics"
 
 # A slow machine must not fail a property.
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 # The source before any test changes the environment.

@@ -52,7 +52,7 @@ class Meter:
 
 
 class Consumer:
-    """A consumer with the batches that a test adds."""
+    """A consumer with the batches that a test adds, from another thread than the one that takes them."""
 
     name = "p/events"
     position = 0
@@ -62,20 +62,23 @@ class Consumer:
         self.batches: list[ColumnBatch] = []
         self.waiting: int | None = None
         self.is_ended = False
+        self._lock = threading.Lock()
 
     def add(self, batch: ColumnBatch) -> None:
-        self.batches.append(batch)
-        if self.waiting is not None:
-            self.bridge.push(self.waiting, "done", None)
-            self.waiting = None
+        with self._lock:
+            self.batches.append(batch)
+            waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            self.bridge.push(waiting, "done", None)
 
     def take(self) -> ColumnBatch | int | None:
-        if self.batches:
-            return self.batches.pop(0)
-        if self.is_ended:
-            return None
-        self.waiting = self.bridge.number()
-        return self.waiting
+        with self._lock:
+            if self.batches:
+                return self.batches.pop(0)
+            if self.is_ended:
+                return None
+            self.waiting = self.bridge.number()
+            return self.waiting
 
     def commit(self, position: int, pipeline: str, changes: list[tuple[str, str | None]]) -> int:
         self.position = position

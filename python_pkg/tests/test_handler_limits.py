@@ -97,6 +97,23 @@ def test_the_exception_of_one_call_never_reaches_the_next_one_or_the_caller() ->
     assert finished
 
 
+def test_a_call_that_ends_beyond_its_limit_before_the_watcher_had_a_turn_counts_as_timed_out(
+    guard: Guard,
+) -> None:
+    guard.limits.slot()
+    guard.limits.close()  # no watcher starts for a thread that is known
+    time_now = 0.0
+    guard.limits.now = lambda: time_now
+
+    def long_call_into_c() -> None:
+        nonlocal time_now
+        time_now += guard.limits.hard_seconds
+
+    calls, meter = calls_of(guard, handler(long_call_into_c))
+    assert asyncio.run(calls.call()).outcome is Outcome.DONE
+    assert meter.counts["timed_out"] == 1
+
+
 class _LateWatcher:
     """A lock of which the first two holders are hit by the exception: the most that a watcher can do."""
 

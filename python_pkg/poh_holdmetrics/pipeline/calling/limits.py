@@ -75,7 +75,7 @@ class Watched(Protocol):
         """Whether the handler is unloaded, so that nothing of it may go on."""
 
     def interrupted(self) -> None:
-        """The exception was raised in its call. Called in the watcher's thread."""
+        """Its call was over the limit; can be repeated. Called in the watcher's thread or at the end of the call."""
 
     def stuck(self, seconds: float, where: str) -> None:
         """The call does not end; `where` is its stack. Called in the watcher's thread, once a call."""
@@ -169,9 +169,10 @@ class Limits:
         function: Callable[..., _Value],
         *arguments: object,
     ) -> _Value:
-        """Call the function in this thread; raises `HardLimitExceeded` if it was over the limit.
+        """Call the function in this thread; raises `HardLimitExceeded` if it was ended at the limit.
 
-        `limit_seconds` None means the hard limit.
+        `limit_seconds` None means the hard limit. A call that has ended by itself beyond the limit, before the
+        watcher had a turn, keeps its outcome and counts as interrupted.
         """
         slot = self.slot()
         try:
@@ -190,6 +191,8 @@ class Limits:
                     slot.settle()
                 except HardLimitExceeded:
                     slot.settle()
+            if self.now() - slot.began >= slot.limit_seconds:
+                watched.interrupted()
 
     async def drive(
         self, watched: Watched, coroutine: Coroutine[Any, Any, _Value], soft_seconds: float | None = None

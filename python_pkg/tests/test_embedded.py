@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +19,7 @@ import pytest
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import Refused, ServiceError
 from poh_holdmetrics.pipeline.batch import ColumnBatch
-from poh_holdmetrics.pipeline.serving.embedded import arguments_by_pipeline, main
+from poh_holdmetrics.pipeline.serving.embedded import arguments_by_pipeline, give_way, main
 from poh_holdmetrics.pipeline.serving.embedded_host import (
     Bridge,
     EmbeddedConsumer,
@@ -335,3 +337,19 @@ async def follow(batch, ctx):
 def test_the_last_of_two_values_of_an_argument_counts() -> None:
     texts = ["a.x=1", "b.url=http://c?d=e", "a.y=", "a.x=2"]
     assert arguments_by_pipeline(texts) == {"a": {"x": "2", "y": ""}, "b": {"url": "http://c?d=e"}}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_the_thread_of_python_gives_way_to_those_of_the_service() -> None:
+    found: list[int] = []
+
+    def work() -> None:
+        give_way()
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [max(10, before)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

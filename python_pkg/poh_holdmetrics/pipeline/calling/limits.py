@@ -75,7 +75,7 @@ class Watched(Protocol):
         """Whether the handler is unloaded, so that nothing of it may go on."""
 
     def interrupted(self) -> None:
-        """Its call was over the limit; can be repeated. Called in the watcher's thread or at the end of the call."""
+        """Its call was over the limit; can be repeated. Called by the watcher or at the end of the call."""
 
     def stuck(self, seconds: float, where: str) -> None:
         """The call does not end; `where` is its stack. Called in the watcher's thread, once a call."""
@@ -171,8 +171,8 @@ class Limits:
     ) -> _Value:
         """Call the function in this thread; raises `HardLimitExceeded` if it was ended at the limit.
 
-        `limit_seconds` None means the hard limit. A call that has ended by itself beyond the limit, before the
-        watcher had a turn, keeps its outcome and counts as interrupted.
+        `limit_seconds` None means the hard limit. A call that has ended by itself beyond the limit, before
+        the watcher had a turn, keeps its outcome and counts as interrupted.
         """
         slot = self.slot()
         try:

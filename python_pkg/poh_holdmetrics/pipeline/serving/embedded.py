@@ -11,6 +11,9 @@ import asyncio
 import gc
 import json
 import logging
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -39,6 +42,8 @@ _WATCH_SECONDS = 1.0
 _CANCEL_SECONDS = 0.5
 #: How long calls of an old generation may take to end at a reload.
 _DRAIN_SECONDS = 5.0
+#: The priority of the thread of Python where cores are scarce, as `nice` counts it: a tenth of the ordinary.
+_NICE = 10
 
 
 def main(bridge: Bridge) -> None:
@@ -55,6 +60,17 @@ def main(bridge: Bridge) -> None:
                 _log.exception("A script has raised %s in a callback of the loop.", type(error).__name__)
     # Leaves threads that still run alone.
     loop.close()
+
+
+def give_way() -> None:
+    """Let the threads of the service go first where cores are scarce: pipelines may lag, senders wait.
+
+    Concerns this thread and those that it starts, which only Linux can tell apart, and cannot be undone.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, max(_NICE, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 class EmbeddedLoop:
@@ -106,6 +122,9 @@ class EmbeddedLoop:
     async def _start(self, service: Service) -> None:
         try:
             await service.start()
+            # Senders wait for gates.
+            if not self._host.has_gates:
+                give_way()
             for name in arguments_by_pipeline(json.loads(self._bridge.settings)["arguments"]):
                 if name not in service.names:
                     message = "No pipeline is named %s, which has arguments in the settings; known are %s."

@@ -189,6 +189,11 @@ class EmbeddedHost:
             raise Refused("", str(refusal)) from refusal
         return cast("list[str]", await self._requests.outcome(request))
 
+    @property
+    def has_gates(self) -> bool:
+        """Whether a pipeline checks events before they are recorded."""
+        return any(self._gates.values())
+
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """Ask these gates from now on."""
         self._gates[pipeline] = {gate.name: gate for gate in gates}

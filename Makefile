@@ -9,10 +9,10 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test soak fuzz bench bench-host bench-serve fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services soak fuzz bench bench-host bench-serve fmt lint audit protocols doctor clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build target/release/main_holdmetrics, with CPython inside
 	@$(COMMON); build_binary; say "Built $${BINARY#"$$REPOSITORY"/}"
@@ -27,6 +27,9 @@ check: ## types, lints and the fast tests of Rust, about a minute after a change
 
 test: ## every test: Rust with and without Python, the extension, Python, lints, formats, import rules
 	@scripts/test.sh
+
+test-services: ## the tests on real servers: MongoDB and others; names those that are not installed
+	@scripts/services.sh
 
 # HOLDMETRICS_KILL_ROUNDS takes another number of rounds.
 soak: ## every bit of a state flipped, and 100 rounds of kill -9 under load over one store

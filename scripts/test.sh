@@ -7,6 +7,7 @@
 source "$(dirname "$0")/common.sh"
 source scripts/lint.sh
 source scripts/interop.sh
+source scripts/services.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
 EXTENSION_VENV=$CACHE/venv-extension
@@ -16,10 +17,11 @@ if [ -n "${POH_CONFORMANCE:-}" ]; then PUBLISHED_CASES=("$POH_CONFORMANCE"); fi
 SALES=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
 export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 
+# Not those with the marker `services`, which services.sh runs once, without native code.
 pytest_with() {
     local expected=$1
     shift
-    POH_EXPECT_NATIVE=$expected "$@" -m pytest -q -p no:cacheprovider python_pkg
+    POH_EXPECT_NATIVE=$expected "$@" -m pytest -q -p no:cacheprovider -m "not services" python_pkg
 }
 
 # The package as a user installs it, from wheels, with the extension beside it.
@@ -103,6 +105,7 @@ done
 interop_steps grpcio grpcurl schemathesis
 
 step "pytest, no extension" pytest_without_extension
+services_step
 step "pytest, inside the binary" pytest_embedded
 if has_stable_abi; then
     step "build the extension" build_extension

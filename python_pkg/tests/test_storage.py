@@ -56,7 +56,7 @@ def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     collect_sockets()
 
 
-@pytest.fixture(params=["memory", "sqlite", "mongodb"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("mongodb", marks=pytest.mark.services)])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes new and empty storages of one backend."""
     made = 0

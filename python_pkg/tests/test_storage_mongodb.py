@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("pymongo", reason="no pymongo: pip install 'poh-holdmetrics[mongodb]'")
 
-from conftest import PRESENT
 from poh_holdmetrics import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable, StoreFull
 from poh_holdmetrics.storage import storage_from_url
@@ -23,10 +22,7 @@ from servers.mongod import UNCLOSED_SOCKETS, Mongod, collect_sockets, mongod_pro
 if TYPE_CHECKING:
     from pymongo.asynchronous.collection import AsyncCollection
 
-pytestmark = [
-    UNCLOSED_SOCKETS,
-    pytest.mark.skipif(PRESENT != "none", reason="no scores here: runs where there is no native code"),
-]
+pytestmark = [UNCLOSED_SOCKETS, pytest.mark.services]
 
 #: Nothing listens there.
 NOWHERE = "mongodb://127.0.0.1:1/"

@@ -109,7 +109,7 @@ class AsyncTracker:
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = _utc_now) -> None:
-        """`clock` returns the time of a start or stop that is recorded without one."""
+        """`clock` returns now: the time of a mark recorded without one, and of a query without `as_of`."""
         self._namespace = native.namespace()
         self._engine: native.Aggregator = (
             Aggregator() if self._namespace is None else self._namespace.Aggregator()
@@ -261,14 +261,16 @@ class AsyncTracker:
         closed_only: bool | None = None,
         n: int | None = None,
     ) -> list[HoldStat]:
-        """The first `limit` holders by score, or all; other arguments as for `snapshot`.
+        """The first `limit` holders by score, or all; `n` is an alias of `limit`.
 
-        `n` is an alias of `limit`.
+        Without `as_of` time counts until now, by the clock of the tracker; the other arguments are those of
+        `snapshot`.
         """
         limit = _limit(limit, n)
-        window = Window.of(as_of, from_, closed_only=closed_only)
+        window = self._window(as_of, from_, closed_only=closed_only)
         if limit is None:
-            return list(await self.snapshot(as_of, from_, closed_only=closed_only))
+            snapshot = HoldSnapshot(await self._asked(partial(self._engine.snapshot, *window)))
+            return list(snapshot)
         rows = await self._asked(partial(self._engine.leaderboard, limit, *window))
         return [HoldStat.from_row(row) for row in rows]
 
@@ -285,10 +287,13 @@ class AsyncTracker:
         *,
         closed_only: bool | None = None,
     ) -> HoldStat | None:
-        """One holder with its true rank, or None if it has no event; arguments as for `snapshot`."""
-        window = Window.of(as_of, from_, closed_only=closed_only)
+        """One holder with its true rank, or None if it has no event; arguments as for `leaderboard`."""
+        window = self._window(as_of, from_, closed_only=closed_only)
         row = await self._asked(partial(self._engine.holder, holder_id, *window))
         return None if row is None else HoldStat.from_row(row)
+
+    def _window(self, as_of: Instant | None, from_: Instant | None, *, closed_only: bool | None) -> Window:
+        return Window.of(self._clock() if as_of is None else as_of, from_, closed_only=closed_only)
 
     def _tell(self, records: tuple[Record, ...]) -> None:
         for follower in self._followers:

@@ -65,6 +65,28 @@ def test_without_as_of_closed_holds_alone_count(source: str) -> None:
     assert (stat.score, stat.held_us, stat.weighted_score) == ("10", 10_000_000, 10.0)
 
 
+def test_without_as_of_a_leaderboard_counts_an_open_hold_until_now(source: str) -> None:
+    """Such a hold once counted 0 in `leaderboard` and its whole time on the command line."""
+    del source
+
+    async def scenario() -> None:
+        tracker = AsyncTracker(clock=lambda: NOW)
+        await tracker.record_start("T", "ada", NOW_MS - 28_000)
+        await tracker.record(hold("bob", 0, 10_000))
+        await tracker.record(hold("cyd", NOW_MS, NOW_MS + 9_000_000))
+        board = [("ada", "28"), ("bob", "10"), ("cyd", "0")]
+        for limit in (None, 3, 9):
+            assert [(stat.holder_id, stat.score) for stat in await tracker.leaderboard(limit)] == board
+        assert (await tracker.leaderboard(1, from_=NOW_MS - 8_000))[0].score == "8"
+        assert (await tracker.leaderboard(1, closed_only=True))[0].holder_id == "bob"
+        ada = await tracker.holder("ada")
+        assert ada is not None
+        assert (ada.rank, ada.score) == (1, "28")
+        assert [stat.holder_id for stat in (await tracker.snapshot()).top()] == ["cyd", "bob", "ada"]
+
+    asyncio.run(scenario())
+
+
 def test_a_correction_and_a_retraction_take_effect(source: str) -> None:
     del source
 

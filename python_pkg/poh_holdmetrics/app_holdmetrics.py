@@ -1,8 +1,9 @@
-"""`python -m poh_holdmetrics.app_holdmetrics grpc | http | all`: the service in Python alone.
+"""`python -m poh_holdmetrics.app_holdmetrics grpc | http | worker | all`: the service in Python alone.
 
-Keeps events in memory: a restart begins empty, and acknowledgements say so. The durable service is
-`main_holdmetrics serve`. Each command imports only what it serves. SIGTERM or Ctrl-C stops it: calls in
-progress may finish for a limited time, a second signal ends them at once.
+Keeps events in memory; with a storage, loads those that it has and flushes new ones to it at an interval,
+which acknowledgements do not wait for. `worker` reads JSON lines from standard input instead of serving. The
+durable service is `main_holdmetrics serve`. Each command imports only what it needs. SIGTERM or Ctrl-C stops
+it: calls in progress may finish for a limited time, a second signal ends them at once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from poh_holdmetrics.api.access import Access
 from poh_holdmetrics.api.addresses import Address
 from poh_holdmetrics.api.tls import Tls
-from poh_holdmetrics.commands.parser import BINARY, EXIT_BAD_INPUT, EXIT_INTERRUPTED, Parser
+from poh_holdmetrics.commands.parser import BINARY, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, Parser
 from poh_holdmetrics.errors import HoldMetricsError, InputError
 from poh_holdmetrics.version import __version__
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     import argparse
 
     from poh_holdmetrics.api.hold_service import HoldService
+    from poh_holdmetrics.event_lines import EventLines
+    from poh_holdmetrics.storage.flush import StorageFlush
+    from poh_holdmetrics.tracker import AsyncTracker
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ PROGRAM = "python -m poh_holdmetrics.app_holdmetrics"
 _GRPC_ADDRESS = "127.0.0.1:60051"
 _HTTP_HOST = "127.0.0.1"
 _HTTP_PORT = "8000"
+_FLUSH_INTERVAL = "1s"
 _LEVELS = {
     "error": logging.ERROR,
     "warn": logging.WARNING,
@@ -50,23 +55,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser(os.environ).parse_args(argv)
         _start_log(arguments.log_level)
-        asyncio.run(_serve(arguments))
+        return asyncio.run(_run(arguments))
     except HoldMetricsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    return 0
 
 
 def _parser(environ: Mapping[str, str]) -> Parser:
     parser = Parser(
         prog=PROGRAM,
-        description="Serve hold scores from memory, in Python alone: a restart begins empty.",
-        epilog=f"The durable service is {BINARY} serve. POH_DISABLE_RUST=1 computes without native code.",
+        description="Serve hold scores in Python alone, from memory or with a storage behind it.",
+        epilog="With a storage, events are loaded at the start and flushed at an interval; if the process is "
+        f"killed, those accepted since the last flush are lost. The durable service is {BINARY} serve. "
+        "POH_DISABLE_RUST=1 computes without native code.",
     )
     parser.add_argument("--version", action="version", version=f"poh_holdmetrics {__version__}")
-    parser.add_argument("command", choices=["grpc", "http", "all"], help="what to serve")
+    parser.add_argument(
+        "command",
+        choices=["grpc", "http", "worker", "all"],
+        help="what to serve: gRPC, HTTP, or all; worker reads events as JSON lines from standard input "
+        "and needs a storage",
+    )
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="storage of events: sqlite:///PATH, mongodb://HOST/DATABASE; variable MONGODB_URL, also in .env",
+    )
+    parser.add_argument(
+        "--flush-interval",
+        metavar="DURATION",
+        default=_FLUSH_INTERVAL,
+        help=f"time between two flushes to the storage, as 500ms or 1m [default: {_FLUSH_INTERVAL}]",
+    )
     parser.add_argument(
         "--grpc-address",
         metavar="HOST:PORT",
@@ -122,7 +144,23 @@ def _start_log(text: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
+async def _run(arguments: argparse.Namespace) -> int:
+    tracker: AsyncTracker = importlib.import_module("poh_holdmetrics.tracker").AsyncTracker()
+    flush = _storage_flush(arguments, tracker)
+    stop = asyncio.Event()
+    with _Signals(stop) as signals:
+        if arguments.command != "worker":
+            await _serve(arguments, tracker, flush, signals)
+            return 0
+        if flush is None:
+            raise InputError("--store", "missing; give the storage of the worker, or set MONGODB_URL")
+        return await _work(tracker, flush, signals)
+
+
+async def _serve(
+    arguments: argparse.Namespace, tracker: AsyncTracker, flush: StorageFlush | None, signals: _Signals
+) -> None:
+    """Serve until a signal."""
     wanted = ("grpc", "http") if arguments.command == "all" else (arguments.command,)
     addresses = {
         "grpc": Address.parse("GRPC_ADDRESS", arguments.grpc_address),
@@ -133,21 +171,54 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for name in wanted:
         addresses[name].check_reach(has_tls=tls is not None, insecure_bind=arguments.insecure_bind)
     servers = {name: _server_class(name) for name in wanted}
-    service: HoldService = importlib.import_module("poh_holdmetrics.api.hold_service").HoldService()
-    stop = asyncio.Event()
-    with _Signals(stop) as signals:
-        async with AsyncExitStack() as stack:
-            for name, server_class in servers.items():
-                address = addresses[name]
-                server = await stack.enter_async_context(
-                    server_class(service, address, tls=tls, access=access)
-                )
-                listening = Address(address.host, server.port)
-                _log.info("Listening for %s on %s; events are kept in memory only.", name, listening)
-            await stop.wait()
-            _log.info("Stopping: calls in progress may finish.")
-            signals.end_on_second(asyncio.current_task())
+    limits = {} if flush is None else {"check_room": flush.check_room}
+    service: HoldService = importlib.import_module("poh_holdmetrics.api.hold_service").HoldService(
+        tracker, **limits
+    )
+    kept = "in memory only" if flush is None else f"in the storage every {arguments.flush_interval}"
+    async with AsyncExitStack() as stack:
+        if flush is not None:
+            # First, so that it ends last and flushes what the servers accepted until then.
+            await stack.enter_async_context(flush)
+        for name, server_class in servers.items():
+            address = addresses[name]
+            server = await stack.enter_async_context(server_class(service, address, tls=tls, access=access))
+            listening = Address(address.host, server.port)
+            _log.info("Listening for %s on %s; events are kept %s.", name, listening, kept)
+        await signals.stop.wait()
+        _log.info("Stopping: calls in progress may finish.")
+        signals.end_on_second(asyncio.current_task())
     _log.info("Stopped after %d events.", service.sequence)
+
+
+async def _work(tracker: AsyncTracker, flush: StorageFlush, signals: _Signals) -> int:
+    """Record lines of standard input until its end or a signal; the exit code, 1 if some were refused."""
+    module = importlib.import_module("poh_holdmetrics.event_lines")
+    lines: EventLines = module.EventLines(tracker, flush.room, name="standard input")
+    async with flush:
+        _log.info("Reading events as JSON lines from standard input.")
+        reading = asyncio.create_task(lines.read(sys.stdin.fileno()))
+        stopped = asyncio.create_task(signals.stop.wait())
+        await asyncio.wait([reading, stopped], return_when=asyncio.FIRST_COMPLETED)
+        signals.end_on_second(asyncio.current_task())
+        stopped.cancel()
+        if reading.done():
+            reading.result()
+        reading.cancel()
+    _log.info("Stopped: %d lines recorded, %d refused.", lines.accepted, lines.refused)
+    return EXIT_FAILED if lines.refused else 0
+
+
+def _storage_flush(arguments: argparse.Namespace, tracker: AsyncTracker) -> StorageFlush | None:
+    """The flush to the storage that was given, whose packages are imported for it alone."""
+    urls = importlib.import_module("poh_holdmetrics.storage.urls")
+    url = arguments.store or urls.configured_url()
+    if url is None:
+        return None
+    storage = urls.storage_from_url(url, fallback=False)
+    module = importlib.import_module("poh_holdmetrics.storage.flush")
+    flush: StorageFlush = module.StorageFlush(tracker, storage, interval=arguments.flush_interval)
+    return flush
 
 
 def _server_class(name: str) -> Any:
@@ -164,7 +235,7 @@ class _Signals:
     """SIGTERM and Ctrl-C set an event; once that is handled, a second one cancels the task."""
 
     def __init__(self, stop: asyncio.Event) -> None:
-        self._stop = stop
+        self.stop = stop
         self._task: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
@@ -188,7 +259,7 @@ class _Signals:
         self._task = task
 
     def _received(self) -> None:
-        self._stop.set()
+        self.stop.set()
         if self._task is not None:
             self._task.cancel()
 

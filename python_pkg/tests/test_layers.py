@@ -66,6 +66,7 @@ LAYERS: list[set[str]] = [
     {
         "admin_client",
         "clock",
+        "event_lines",
         "file_scorer",
         "jobs",
         "pipeline.running.acceptance",
@@ -134,6 +135,7 @@ LAYERS: list[set[str]] = [
         "pipeline.calling.worker_threads",
         "policy_files",
         "scheduler",
+        "storage.flush",
         "storage.kept_events",
         "storage.memory",
         "storage.mongodb",

@@ -19,13 +19,13 @@ from poh_holdmetrics.api.answers import Question
 from poh_holdmetrics.api.grpc_access import KeyInterceptor
 from poh_holdmetrics.api.grpc_acks import acknowledge_batch, acknowledge_event, records_from_message
 from poh_holdmetrics.api.grpc_events import us_from_timestamp
-from poh_holdmetrics.api.grpc_status import closing, not_found, refuse, unimplemented
+from poh_holdmetrics.api.grpc_status import closing, full, not_found, refuse, unimplemented
 from poh_holdmetrics.api.grpc_watch import Watch
 from poh_holdmetrics.api.hold_service import HoldService
 from poh_holdmetrics.api.intake import MESSAGE_BYTES_MAX
 from poh_holdmetrics.api.page_tokens import other_question, read_deficit_page_token, read_page_token
 from poh_holdmetrics.api.unknown_policy import refuse_policy
-from poh_holdmetrics.errors import InputError, Refused
+from poh_holdmetrics.errors import InputError, Refused, StoreFull
 from poh_holdmetrics.instants import MAX_US
 from poh_holdmetrics.protocols import hold_pb2 as pb
 from poh_holdmetrics.protocols import hold_pb2_grpc
@@ -71,7 +71,7 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
     ) -> AsyncIterator[pb.HoldAck]:
         """Store a stream of events."""
         await _check_ack_every(context)
-        async for ack in self._acks(request_iterator, acknowledge_event):
+        async for ack in self._acks(request_iterator, acknowledge_event, context):
             yield ack
 
     async def BroadcastTransfers(  # noqa: N802
@@ -79,21 +79,21 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
     ) -> AsyncIterator[pb.HoldAck]:
         """Store a stream of transfers."""
         await _check_ack_every(context)
-        async for ack in self._acks(request_iterator, acknowledge_event):
+        async for ack in self._acks(request_iterator, acknowledge_event, context):
             yield ack
 
     async def BroadcastBatch(  # noqa: N802
-        self, request_iterator: AsyncIterator[pb.HoldBatch], _context: Context
+        self, request_iterator: AsyncIterator[pb.HoldBatch], context: Context
     ) -> AsyncIterator[pb.HoldAck]:
         """Store batches of events."""
-        async for ack in self._acks(request_iterator, acknowledge_batch):
+        async for ack in self._acks(request_iterator, acknowledge_batch, context):
             yield ack
 
     async def BroadcastTransferBatch(  # noqa: N802
-        self, request_iterator: AsyncIterator[pb.TransferBatch], _context: Context
+        self, request_iterator: AsyncIterator[pb.TransferBatch], context: Context
     ) -> AsyncIterator[pb.HoldAck]:
         """Store batches of transfers."""
-        async for ack in self._acks(request_iterator, acknowledge_batch):
+        async for ack in self._acks(request_iterator, acknowledge_batch, context):
             yield ack
 
     async def Stats(self, _request: Empty, _context: Context) -> AsyncIterator[pb.HoldStat]:  # noqa: N802
@@ -174,17 +174,24 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
             records = records_from_message(self._service, message)
         except Refused as refused:
             await refuse(context, refused)
-        sequence = await self._service.store(records)
+        try:
+            sequence = await self._service.store(records)
+        except StoreFull as store_full:
+            await full(context, store_full)
         return pb.HoldAck(sequence=sequence, durability=pb.BUFFERED, accepted=1)
 
     async def _acks(
         self,
         messages: AsyncIterator[_Message],
         acknowledge: Callable[[HoldService, _Message, int], Awaitable[pb.HoldAck]],
+        context: Context,
     ) -> AsyncIterator[pb.HoldAck]:
         index = 0
         async for message in messages:
-            yield await acknowledge(self._service, message, index)
+            try:
+                yield await acknowledge(self._service, message, index)
+            except StoreFull as store_full:
+                await full(context, store_full)
             index += 1
 
     def _question(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from poh_holdmetrics.api.access import Denied
     from poh_holdmetrics.api.grpc_types import Context
-    from poh_holdmetrics.errors import Refused
+    from poh_holdmetrics.errors import Refused, StoreFull
 
 _DETAILS = "grpc-status-details-bin"
 #: Of the reasons in `google.rpc.ErrorInfo`.
@@ -45,6 +45,12 @@ async def closing(context: Context) -> NoReturn:
     """End the call with UNAVAILABLE, because the server is shutting down."""
     detail = error_details_pb2.ErrorInfo(reason="SHUTTING_DOWN", domain=_DOMAIN)
     await _end(context, grpc.StatusCode.UNAVAILABLE, "the server is shutting down", detail)
+
+
+async def full(context: Context, store_full: StoreFull) -> NoReturn:
+    """End the call with RESOURCE_EXHAUSTED; the details say when to retry."""
+    detail = error_details_pb2.RetryInfo(retry_delay={"seconds": 1})
+    await _end(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(store_full), detail)
 
 
 async def not_found(context: Context, sentence: str) -> NoReturn:

@@ -2,7 +2,7 @@
 
 Scores of all tokens come from the tracker, natively if there is native code. Answers about one token, and the
 report of a holder, need the facts by key: they are those of the pure-Python engine, or a copy beside a native
-one. Nothing is durable: everything is lost when the process ends. Knows no protocol.
+one. Nothing is durable here: `storage.flush` keeps the events of a tracker. Knows no protocol.
 """
 
 from __future__ import annotations
@@ -46,15 +46,28 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _always_room(_: int) -> None:
+    """Without a storage there is nothing that events wait for."""
+
+
 class HoldService:
     """Takes records in and answers questions; used by the tasks of one event loop."""
 
     def __init__(
-        self, tracker: AsyncTracker | None = None, *, clock: Callable[[], datetime] = _utc_now
+        self,
+        tracker: AsyncTracker | None = None,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        check_room: Callable[[int], None] = _always_room,
     ) -> None:
-        """A `tracker` with native code must be empty: its earlier events could not be explained."""
+        """A `tracker` with native code must be empty: its earlier events could not be explained.
+
+        `check_room` is called with the number of events before they are stored, and raises `StoreFull` if
+        they must wait; see `storage.flush`.
+        """
         self.tracker = AsyncTracker() if tracker is None else tracker
         self._clock = clock
+        self._check_room = check_room
         engine = self.tracker.engine
         if isinstance(engine, Aggregator):
             self._aggregator = engine
@@ -74,7 +87,11 @@ class HoldService:
         return instants.us_from_datetime("now", self._clock())
 
     async def store(self, records: Sequence[Record]) -> int:
-        """Store accepted records, all or none; returns the number of the last event."""
+        """Store accepted records, all or none; returns the number of the last event.
+
+        Raises `StoreFull` if there is no room for them.
+        """
+        self._check_room(len(records))
         await self.tracker.record_batch([HoldEvent.from_record(record) for record in records])
         return self.sequence
 

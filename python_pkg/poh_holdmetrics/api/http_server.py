@@ -28,7 +28,7 @@ from poh_holdmetrics.api.http_intake import stored
 from poh_holdmetrics.api.http_problem import Problem
 from poh_holdmetrics.api.page_tokens import other_question, read_deficit_page_token, read_page_token
 from poh_holdmetrics.api.unknown_policy import refuse_policy
-from poh_holdmetrics.errors import InputError, Refused
+from poh_holdmetrics.errors import InputError, Refused, StoreFull
 from poh_holdmetrics.version import __version__
 from poh_holdmetrics.windows import Window
 
@@ -96,6 +96,7 @@ def application(service: HoldService, access: Access | None = None) -> FastAPI:
     app.add_api_route("/readyz", _readyz, methods=["GET"])
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(StoreFull, _full)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR, _defect)
     app.middleware("http")(partial(_with_headers, allowed))
@@ -282,6 +283,12 @@ async def _refused(_: Request, refused: Exception) -> Response:
     """A coroutine as `_problem` is."""
     assert isinstance(refused, Refused)  # noqa: S101 - registered for it alone
     return Problem.of_refused(refused).response()
+
+
+async def _full(_: Request, store_full: Exception) -> Response:
+    """A coroutine as `_problem` is."""
+    problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(store_full))
+    return problem.response({"retry-after": "1"})
 
 
 async def _of_framework(request: Request, error: Exception) -> Response:

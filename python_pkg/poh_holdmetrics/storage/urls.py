@@ -61,13 +61,17 @@ def storage_from_url(url: str | None = None, *, fallback: bool = True) -> Storag
 
 
 def default_url() -> str:
-    """`MONGODB_URL` of the environment, then of `.env` in the working folder."""
-    url = os.environ.get(VARIABLE) or (
-        dotenv_values(".env").get(VARIABLE) if Path(".env").is_file() else None
-    )
-    if not url:
+    """`MONGODB_URL` of the environment, then of `.env` in the working folder; raises `InputError` without."""
+    url = configured_url()
+    if url is None:
         raise InputError("url", f"missing; give one of {_FORMS}, or set {VARIABLE}")
     return url
+
+
+def configured_url() -> str | None:
+    """As `default_url`, and None if neither names a storage."""
+    in_file = dotenv_values(".env").get(VARIABLE) if Path(".env").is_file() else None
+    return os.environ.get(VARIABLE) or in_file or None
 
 
 def _shown(url: str) -> str:

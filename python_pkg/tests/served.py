@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,13 @@ class Service:
     def ask(self, path: str) -> Any:
         with urllib.request.urlopen(self.address + path, timeout=10) as answer:  # noqa: S310 - our own address
             return json.load(answer)
+
+    def tried(self, path: str) -> Any:
+        """The answer, or the problem that was answered instead."""
+        try:
+            return self.ask(path)
+        except urllib.error.HTTPError as error:
+            return json.load(error)
 
     def order(self, path: str) -> tuple[int, Any]:
         """The status and the answer of a POST without a body."""
@@ -93,6 +100,17 @@ class Service:
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < ends, (self.ask("/admin/pipelines"), self.log()[-5000:])
             time.sleep(0.05)
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes that a service has started."""
+    word = f"poh_holdmetrics.pipeline.worker\0{pid}\0".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if word in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 @contextmanager

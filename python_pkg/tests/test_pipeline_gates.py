@@ -10,7 +10,6 @@ import pytest
 
 from poh_holdmetrics.clock import Clock, LoopClock
 from poh_holdmetrics.data_models import HoldEvent, Transfer
-from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline import Pipeline
 from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.context import Context
@@ -204,12 +203,6 @@ def test_what_a_gate_emits_and_counts_is_kept_after_its_answer() -> None:
             await asyncio.sleep(0)
 
     play([pipeline], scenario)
-
-
-def test_a_pipeline_in_a_process_of_its_own_has_no_gate() -> None:
-    pipeline = Pipeline("tiers", isolation="process")
-    with pytest.raises(InputError, match="before_accept: not in a process of its own; remove isolation"):
-        pipeline.before_accept()
 
 
 def test_in_the_harness_a_stuck_handler_costs_its_budget() -> None:

@@ -6,7 +6,6 @@ In each case every event is acknowledged, another pipeline goes on, both sinks a
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import textwrap
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from poh_holdmetrics import native
-from served import AT_ONCE, Service, serving
+from served import AT_ONCE, Service, serving, workers_of
 
 pytestmark = [
     pytest.mark.skipif(not native.inside_host(), reason="needs to run inside main_holdmetrics"),
@@ -222,17 +221,6 @@ def test_a_service_that_is_killed_takes_its_workers_along_and_loses_nothing(tmp_
         everything = {f"event {number}" for number in range(EVENTS)}
         service.until(lambda: service.archived("culprit") == everything)
         service.until(lambda: service.archived("healthy") == everything)
-
-
-def workers_of(pid: int) -> list[int]:
-    """The worker processes that a service has started."""
-    word = f"poh_holdmetrics.pipeline.worker\0{pid}\0".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if word in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-    return found
 
 
 def is_zombie(pid: int) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from poh_holdmetrics import native
 from poh_holdmetrics.policy_files import policy_from_spec
-from served import Service, serving
+from served import Service, serving, workers_of
 
 pytestmark = [
     pytest.mark.skipif(not native.inside_host(), reason="needs to run inside main_holdmetrics"),
@@ -29,7 +29,7 @@ from poh_holdmetrics.policies import Policy, Segments, Tiers
 
 from rules import RATE
 
-pipeline = Pipeline("published")
+pipeline = Pipeline("published", isolation="ISOLATION")
 pipeline.policy("tiers")(Policy(steps=[Tiers(multipliers={"1s": 2})]))
 
 
@@ -64,17 +64,23 @@ def refusal(service: Service, policy: str) -> tuple[int, Any]:
     raise AssertionError(policy)
 
 
-def test_policies_of_a_pipeline_are_published_by_the_service(tmp_path: Path) -> None:
+def record(service: Service) -> None:
+    """Let the pipeline run, and send the events."""
+    service.until(lambda: service.ask("/admin/pipelines")["pipelines"][0]["state"] == "running")
+    request = urllib.request.Request(  # noqa: S310 - our own address
+        service.address + "/hold", json.dumps(EVENTS).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+        pass
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_policies_of_a_pipeline_are_published_by_the_service(isolation: str, tmp_path: Path) -> None:
     file, rules = tmp_path / "published.py", tmp_path / "rules.py"
-    file.write_text(FILE, "utf-8")
+    file.write_text(FILE.replace("ISOLATION", isolation), "utf-8")
     rules.write_text("RATE = 3\n", "utf-8")
     with serving(tmp_path, [file]) as service:
-        service.until(lambda: service.ask("/admin/pipelines")["pipelines"][0]["state"] == "running")
-        request = urllib.request.Request(  # noqa: S310 - our own address
-            service.address + "/hold", json.dumps(EVENTS).encode(), {"content-type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
-            pass
+        record(service)
         third = "0." + "3" * 24
         assert board(service, "tiers") == (
             [(1, "ada", 3_000_000, "5"), (2, "bob", 2_000_000, "2")],
@@ -96,6 +102,29 @@ def test_policies_of_a_pipeline_are_published_by_the_service(tmp_path: Path) -> 
         service.process.send_signal(signal.SIGHUP)
         service.until(lambda: board(service, "thirds")[1] != thirds)
         assert board(service, "thirds")[0] == [(1, "bob", 2_000_000, "2"), (2, "ada", 3_000_000, "1")]
+
+
+def test_a_worker_that_is_killed_costs_the_answers_of_its_functions_until_it_is_replaced(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "published.py"
+    file.write_text(FILE.replace("ISOLATION", "process"), "utf-8")
+    (tmp_path / "rules.py").write_text("RATE = 3\n", "utf-8")
+    with serving(tmp_path, [file]) as service:
+        record(service)
+        before = board(service, "thirds")
+        (pid,) = workers_of(service.process.pid)
+        os.kill(pid, signal.SIGKILL)
+        service.send(0)  # so that the answer before is not that to the next question
+        code, detail = refusal(service, "thirds")
+        ended = "the worker process of published has ended; ask again when another one runs"
+        assert (code, detail) == (503, f'policy "thirds": {ended}')
+        # Ready policies need no worker.
+        assert len(board(service, "tiers")[0]) == 2
+        service.until(lambda: "policy" in service.tried("/leaderboard?policy=thirds&as_of=10000"))
+        (new,) = workers_of(service.process.pid)
+        assert new != pid
+        assert board(service, "thirds")[1] == before[1]
 
 
 def test_policies_of_the_settings_are_read_again_on_a_signal(tmp_path: Path) -> None:

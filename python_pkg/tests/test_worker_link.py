@@ -157,10 +157,15 @@ def test_garbage_closes_the_link(garbage: bytes) -> None:
     asyncio.run(run())
 
 
+async def unasked(method: str, _arguments: Arguments, _body: bytes) -> Answer:
+    """A coroutine, as the server asks."""
+    raise AssertionError(method)
+
+
 def test_a_worker_reaches_its_own_pipelines_alone() -> None:
     async def run() -> None:
         host = LocalHost(AsyncTracker())
-        server = HostServer(host, lambda *_: None)
+        server = HostServer(host, lambda *_: None, unasked)
         server.names = ("own",)
         for method, arguments in (
             ("consumer", {"pipeline": "other", "handler": "events", "start": "now", "when_full": "lag"}),
@@ -182,7 +187,7 @@ def test_notes_that_are_none_are_named_and_the_others_are_taken() -> None:
     async def run() -> None:
         lines: list[tuple[int, str, str]] = []
         host = LocalHost(AsyncTracker())
-        server = HostServer(host, lambda *line: lines.append(line))
+        server = HostServer(host, lambda *line: lines.append(line), unasked)
         server.names = ("own",)
         notes = [
             ["meter", 1, "own", "follow", "on_batch"],
@@ -191,6 +196,8 @@ def test_notes_that_are_none_are_named_and_the_others_are_taken() -> None:
             ["begin", 99],
             ["count", 1, "money", 7],
             ["nonsense"],
+            ["gates", "other", [["check", 0.1, "accept", None, None]]],
+            ["policies", "own", [["tiers"]]],
             17,
             ["end", 1, 5],
             ["metric", "own", "counter", "seen", 2.0, {"kind": "a"}],
@@ -205,7 +212,7 @@ def test_notes_that_are_none_are_named_and_the_others_are_taken() -> None:
             "pipeline.own.follow",
             "pipeline.root",
         ]
-        assert sum("unreadable note" in text for _, _, text in lines) == 5
+        assert sum("unreadable note" in text for _, _, text in lines) == 7
 
     asyncio.run(run())
 
@@ -213,7 +220,7 @@ def test_notes_that_are_none_are_named_and_the_others_are_taken() -> None:
 def test_a_dead_worker_gives_its_consumers_back_and_ends_its_calls() -> None:
     async def run() -> None:
         host = LocalHost(AsyncTracker())
-        server = HostServer(host, lambda *_: None)
+        server = HostServer(host, lambda *_: None, unasked)
         server.names = ("own",)
         asked = {"pipeline": "own", "handler": "events", "start": "beginning", "when_full": "lag"}
         opened, _ = await server.answer("consumer", asked, b"")

@@ -261,13 +261,8 @@ class Pipeline:
         It returns None to accept all rows, or by row a reason, or a `HoldEvent` that takes its place: as a
         list, or as a mapping from numbers of rows. A transfer is two rows and is refused if one of them is.
         When `budget` has passed, or the function has failed, `on_timeout` accepts the events as they are, or
-        refuses them. Events that the pipeline itself emits are not checked. Raises `InputError` in a pipeline
-        with a process of its own, whose answers would come too late.
+        refuses them. Events that the pipeline itself emits are not checked.
         """
-        if self._isolation == "process":
-            raise InputError(
-                "before_accept", 'not in a process of its own; remove isolation="process", or this handler'
-            )
         options = GateOptions(
             budget_seconds=seconds_from_duration("budget", budget),
             on_timeout=checked_word("on_timeout", on_timeout, OnTimeout),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics import native
     from poh_holdmetrics.data_models import HoldEvent, Transfer
     from poh_holdmetrics.pipeline.verdicts import Verdicts
-    from poh_holdmetrics.policies.published import NamedPolicy
+    from poh_holdmetrics.policies.segments import Segments
 
 #: In the columns of times of a batch: the event has no such time.
 ABSENT_US = -(2**63)
@@ -25,6 +25,8 @@ Counted = Literal[
     "skipped", "shed", "retried", "dead_lettered", "emitted", "refused", "timed_out", "left_behind"
 ]
 HandlerState = Literal["running", "backing_off", "disabled", "stopped"]
+#: A holder under a policy: its id, the microseconds it has held, and its score in steps of 1e-24.
+PublishedRow = tuple[str, int, str]
 
 
 class Batch(Protocol):
@@ -175,6 +177,25 @@ class Gate(Protocol):
         """
 
 
+class PublishedPolicy(Protocol):
+    """A policy of a pipeline, under which a host publishes scores."""
+
+    @property
+    def name(self) -> str:
+        """Its name in answers."""
+
+    @property
+    def version(self) -> str:
+        """SHA-256 in hexadecimal digits."""
+
+    @property
+    def document(self) -> str | None:
+        """The text of a ready policy, which a host computes itself; None for a function."""
+
+    async def scores(self, segments: Segments) -> list[PublishedRow]:
+        """The scores of all published holders. Raises `HoldMetricsError` with a `traceback`."""
+
+
 class Host(Protocol):
     """The place in which pipelines run."""
 
@@ -194,7 +215,7 @@ class Host(Protocol):
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """From now on ask these gates, in place of those that the pipeline had."""
 
-    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
+    def set_policies(self, pipeline: str, policies: Sequence[PublishedPolicy]) -> None:
         """From now on publish scores under these policies, in place of those that the pipeline had."""
 
     async def state(self, pipeline: str) -> dict[str, str]:

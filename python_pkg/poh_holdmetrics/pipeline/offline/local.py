@@ -25,8 +25,15 @@ from poh_holdmetrics.pipeline.running.acceptance import Refusal, checked
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent, Transfer
-    from poh_holdmetrics.pipeline.port import Counted, Gate, HandlerState, MetricKind, Start, WhenFull
-    from poh_holdmetrics.policies.published import NamedPolicy
+    from poh_holdmetrics.pipeline.port import (
+        Counted,
+        Gate,
+        HandlerState,
+        MetricKind,
+        PublishedPolicy,
+        Start,
+        WhenFull,
+    )
     from poh_holdmetrics.tracker import AsyncTracker
     from poh_holdmetrics.validation import Record
 
@@ -243,7 +250,7 @@ class LocalHost:
         """Ask these gates from now on."""
         self._gates[pipeline] = tuple(gates)
 
-    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
+    def set_policies(self, pipeline: str, policies: Sequence[PublishedPolicy]) -> None:
         """Nobody asks here: `policies.published` computes a leaderboard of a tracker."""
 
     async def state(self, pipeline: str) -> dict[str, str]:

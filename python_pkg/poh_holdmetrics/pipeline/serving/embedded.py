@@ -85,8 +85,6 @@ class EmbeddedLoop:
         self._drain_seconds = _DRAIN_SECONDS
         self._answers: set[asyncio.Task[None]] = set()
         self._service: Service | None = None
-        self._guard: Guard | None = None
-        self._hard_seconds = 0.0
 
     async def run(self) -> None:
         """Load the pipelines and run them until the message "stop"."""
@@ -97,7 +95,6 @@ class EmbeddedLoop:
         guard = Guard(
             soft_seconds=settings["soft_limit_seconds"], hard_seconds=settings["hard_limit_seconds"]
         )
-        self._guard, self._hard_seconds = guard, settings["hard_limit_seconds"]
         scheduler = AsyncScheduler(handle_signals=False)
         self._service = service = service_over(self._host, settings, guard, scheduler)
         jobs = loop.create_task(scheduler.run_forever(), name="jobs of pipelines")
@@ -170,10 +167,10 @@ class EmbeddedLoop:
         task.add_done_callback(self._answers.discard)
 
     async def _answered(self, request: int, verb: str, arguments: Mapping[str, str]) -> None:
-        if self._service is None or self._guard is None:
+        if self._service is None:
             raise RuntimeError("a request has arrived before the service was made")
         if verb == "publish":
-            answer = await self._host.publisher.answer(arguments, self._guard, self._hard_seconds)
+            answer = await self._host.publisher.answer(arguments)
         else:
             answer = await self._service.handle(verb, arguments)
         self._bridge.reply(request, json.dumps(answer, default=str))

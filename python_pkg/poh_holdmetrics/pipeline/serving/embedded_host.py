@@ -17,9 +17,8 @@ from poh_holdmetrics.pipeline.running.publishing import PolicyBridge, Publisher
 if TYPE_CHECKING:
     from poh_holdmetrics import native
     from poh_holdmetrics.data_models import HoldEvent, Transfer
-    from poh_holdmetrics.pipeline.port import Batch, Gate, Meter, MetricKind, Start, WhenFull
+    from poh_holdmetrics.pipeline.port import Batch, Gate, Meter, MetricKind, PublishedPolicy, Start, WhenFull
     from poh_holdmetrics.pipeline.verdicts import Verdicts
-    from poh_holdmetrics.policies.published import NamedPolicy
 
 #: The number of a request, a kind and a payload.
 Message = tuple[int, str, Any]
@@ -215,18 +214,20 @@ class EmbeddedHost:
         gate = self._gates[pipeline].get(handler)
         # A handler that is gone since it was asked accepts everything.
         verdicts: Verdicts | None = {}
+        is_late = False
         try:
             if gate is not None:
                 verdicts = None
-                # What takes longer is decided already.
                 async with asyncio.timeout(gate.budget_seconds):
                     verdicts = await gate.check(batch)
         except TimeoutError:
-            pass
+            is_late = True
         finally:
-            self._bridge.verdicts(request, None if verdicts is None else list(verdicts.items()))
+            # The timer of the service has decided what becomes of a late one, or is about to.
+            if not is_late:
+                self._bridge.verdicts(request, None if verdicts is None else list(verdicts.items()))
 
-    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
+    def set_policies(self, pipeline: str, policies: Sequence[PublishedPolicy]) -> None:
         """Publish scores under these policies from now on."""
         self.publisher.set_policies(pipeline, policies)
 

@@ -18,6 +18,7 @@ from poh_holdmetrics.pipeline.calling.worker_threads import StuckCall
 from poh_holdmetrics.pipeline.handlers import Definition, Isolation
 from poh_holdmetrics.pipeline.loading.checks import ADVICE, defects_of_loaded
 from poh_holdmetrics.pipeline.loading.loader import Arguments, Loaded, LoadError, load
+from poh_holdmetrics.pipeline.running.policy import RunningPolicy
 from poh_holdmetrics.pipeline.running.runtime import Runtime
 from poh_holdmetrics.policy_files import policies_of
 
@@ -87,8 +88,10 @@ class InProcessRunner:
                 await self.stop(0)
                 raise
             self._runtimes[pipeline.name] = runtime
-            policies = policies_of(pipeline, self._loaded.digest)
-            self._surroundings.host.set_policies(pipeline.name, list(policies.values()))
+            around = self._surroundings
+            policies = policies_of(pipeline, self._loaded.digest).values()
+            running = [RunningPolicy(pipeline.name, policy, around.guard) for policy in policies]
+            around.host.set_policies(pipeline.name, running)
 
     async def stop(self, drain_seconds: float) -> None:
         """Finish current calls, commit and close the consumers."""

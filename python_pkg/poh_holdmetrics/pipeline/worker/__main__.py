@@ -27,6 +27,7 @@ from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.loading.specs import Spec
 from poh_holdmetrics.pipeline.serving.in_process import InProcessRunner, Surroundings, stage_in_process
 from poh_holdmetrics.pipeline.worker import limits as worker_limits
+from poh_holdmetrics.pipeline.worker.functions import Functions
 from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, BlockingLink, Link
 from poh_holdmetrics.pipeline.worker.page import WorkerPage
 from poh_holdmetrics.pipeline.worker.remote_host import Notes, NotesHandler, RemoteHost
@@ -44,6 +45,7 @@ class Worker:
         self._scheduler = AsyncScheduler(handle_signals=False)
         self._link: Link | None = None
         self._notes: Notes | None = None
+        self._host: RemoteHost | None = None
         self._runner: InProcessRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -62,9 +64,12 @@ class Worker:
 
     async def answer(self, method: str, arguments: Arguments, body: bytes) -> Answer:
         """The answer to a request of the parent."""
-        del body
         value: Any = None
         match method:
+            case "check":
+                value = await self._functions().check(arguments, body)
+            case "publish":
+                return None, await self._functions().scores(arguments, body)
             case "load":
                 value = await self._load(arguments)
             case "start":
@@ -78,12 +83,8 @@ class Worker:
                 await self._loaded().enable(arguments["pipeline"])
             case "jobs":
                 value = self._scheduler.report(int(arguments["now_us"]))
-            case "job_pause":
-                self._scheduler.pause(arguments["name"])
-            case "job_resume":
-                self._scheduler.resume(arguments["name"])
-            case "job_run":
-                value = self._scheduler.run_now(arguments["name"])
+            case "job_pause" | "job_resume" | "job_run":
+                value = self._steered(method, arguments["name"])
             case _:
                 raise InputError("method", f"unknown request {excerpt(method)}")
         if self._notes is not None:
@@ -92,6 +93,17 @@ class Worker:
 
     def noted(self, method: str, arguments: Arguments) -> None:
         """Nothing: the parent sends no notes."""
+
+    def _steered(self, method: str, job: str) -> bool:
+        """Pause or resume a job, or run it now; False if its last run has not ended."""
+        match method:
+            case "job_pause":
+                self._scheduler.pause(job)
+            case "job_resume":
+                self._scheduler.resume(job)
+            case _:
+                return self._scheduler.run_now(job)
+        return True
 
     async def _load(self, arguments: Arguments) -> dict[str, Any]:
         link, notes = self._link, self._notes
@@ -104,8 +116,9 @@ class Worker:
             processes_max=arguments["processes_max"],
         )
         folder = arguments["dead_letters"]
+        self._host = RemoteHost(link, self._blocking, notes, self._page)
         surroundings = Surroundings(
-            host=RemoteHost(link, self._blocking, notes, self._page),
+            host=self._host,
             guard=Guard(soft_seconds=arguments["soft_seconds"], hard_seconds=arguments["hard_seconds"]),
             clock=LoopClock(),
             scheduler=self._scheduler,
@@ -123,6 +136,11 @@ class Worker:
         if self._runner is None:
             raise InputError("file", "none is loaded")
         return self._runner
+
+    def _functions(self) -> Functions:
+        if self._host is None:
+            raise InputError("file", "none is loaded")
+        return self._host.functions
 
     async def _beat(self, notes: Notes) -> None:
         while True:

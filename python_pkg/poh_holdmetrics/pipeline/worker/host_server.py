@@ -15,6 +15,7 @@ from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline.port import Counted, HandlerState, MetricKind
 from poh_holdmetrics.pipeline.worker.batch_frames import frame_from_batch
+from poh_holdmetrics.pipeline.worker.functions import Ask, WorkerGate, WorkerPolicy
 
 if TYPE_CHECKING:
     from poh_holdmetrics import native
@@ -39,12 +40,13 @@ class _Opened:
 class HostServer:
     """Answers one worker. A `Peer` of `link`."""
 
-    def __init__(self, host: Host, log_line: Callable[[int, str, str], None]) -> None:
-        """`log_line` takes level, logger and text of what the worker logs."""
+    def __init__(self, host: Host, log_line: Callable[[int, str, str], None], ask: Ask) -> None:
+        """`log_line` takes level, logger and text of what the worker logs; `ask` asks the worker."""
         self.names: tuple[str, ...] = ()
         """The pipelines of the worker, once it has loaded its file."""
         self._host = host
         self._log_line = log_line
+        self._ask = ask
         self._consumers: dict[int, _Opened] = {}
         self._opened = 0
         self._meters: dict[int, tuple[Meter, str]] = {}
@@ -127,6 +129,12 @@ class HostServer:
                 if len(self._meters) < _METERS_MAX:
                     meter = self._host.meter(self._checked(pipeline), str(handler), str(kind))
                     self._meters[int(number)] = (meter, f"{pipeline}/{handler}")
+            case "gates":
+                own, described = self._checked(values[0]), values[1]
+                self._host.set_gates(own, [WorkerGate(own, each, self._ask) for each in described])
+            case "policies":
+                own, described = self._checked(values[0]), values[1]
+                self._host.set_policies(own, [WorkerPolicy(own, each, self._ask) for each in described])
             case "log":
                 name, level, text = values
                 own = name if str(name).startswith(_LOGGERS) else f"{_LOGGER}.{name}"

@@ -97,6 +97,8 @@ class Link:
         """Ask the other side; raises what it raised, as `Refused`, `InputError` or `RemoteError`."""
         if self._is_closed:
             raise LinkClosed("the other process has ended")
+        if len(body) > _BODY_BYTES_MAX:
+            raise InputError(method, f"{len(body):,} bytes are more than a process can be sent at once")
         number = next(self._numbers)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics.errors import HoldMetricsError
 from poh_holdmetrics.pipeline.worker.host_server import HostServer
-from poh_holdmetrics.pipeline.worker.link import Link, LinkClosed
+from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, Link, LinkClosed
 from poh_holdmetrics.pipeline.worker.page import PAGE_BYTES, WorkerPage
 from poh_holdmetrics.pipeline.worker.process_output import ProcessOutput
 
@@ -74,7 +74,7 @@ class WorkerProcess:
         """`label` names the process in the log."""
         self._settings = settings
         self._output = ProcessOutput(label)
-        self._server = HostServer(host, self._output.record)
+        self._server = HostServer(host, self._output.record, self.call)
         self._page_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._page_file.truncate(PAGE_BYTES)
         self._page = WorkerPage(self._page_file.fileno())
@@ -157,6 +157,10 @@ class WorkerProcess:
         except LinkClosed as closed:
             raise await self.ended from closed
         return value
+
+    async def call(self, method: str, arguments: Arguments, body: bytes) -> Answer:
+        """Call a function of the worker; how long that may take is decided by the caller."""
+        return await self._links[0].request(method, arguments, body)
 
     async def close(self) -> None:
         """Let the process end, or kill it."""

@@ -16,17 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics.pipeline.listed_rows import ListedRows
 from poh_holdmetrics.pipeline.worker.batch_frames import FrameBatch
+from poh_holdmetrics.pipeline.worker.functions import Functions
 
 if TYPE_CHECKING:
     from poh_holdmetrics import native
     from poh_holdmetrics.data_models import HoldEvent, Transfer
     from poh_holdmetrics.pipeline.batch import ColumnBatch
-    from poh_holdmetrics.pipeline.port import Counted, Gate, HandlerState, MetricKind, Start, WhenFull
+    from poh_holdmetrics.pipeline.port import (
+        Counted,
+        Gate,
+        HandlerState,
+        MetricKind,
+        PublishedPolicy,
+        Start,
+        WhenFull,
+    )
     from poh_holdmetrics.pipeline.worker.link import BlockingLink, Link
     from poh_holdmetrics.pipeline.worker.page import WorkerPage
-    from poh_holdmetrics.policies.published import NamedPolicy
-
-_log = logging.getLogger(__name__)
 
 #: Notes are sent at once if none was sent for so long, else collected.
 _COLLECT_SECONDS = 0.001
@@ -128,6 +134,8 @@ class RemoteHost:
     """A `Host` over two links: one for what is awaited, one for what is not."""
 
     def __init__(self, link: Link, blocking: BlockingLink, notes: Notes, page: WorkerPage) -> None:
+        self.functions = Functions()
+        """What the parent may call."""
         self._notes = notes
         self._link = link
         self._blocking = blocking
@@ -156,15 +164,12 @@ class RemoteHost:
         return list(refusals)
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
-        """Does nothing: a pipeline in a process of its own cannot have a `before_accept`."""
+        """Let the parent ask these gates from now on."""
+        self._notes.add("gates", pipeline, self.functions.set_gates(pipeline, gates))
 
-    def set_policies(self, pipeline: str, policies: Sequence[NamedPolicy]) -> None:
-        """Policies are published by the process of the service alone."""
-        if policies:
-            names = ", ".join(policy.name for policy in policies)
-            _log.warning(
-                "%s runs in a process of its own, so its policies are not published: %s.", pipeline, names
-            )
+    def set_policies(self, pipeline: str, policies: Sequence[PublishedPolicy]) -> None:
+        """Let the parent publish scores under these policies from now on."""
+        self._notes.add("policies", pipeline, self.functions.set_policies(pipeline, policies))
 
     async def state(self, pipeline: str) -> dict[str, str]:
         """The durable key-values of a pipeline."""

@@ -78,10 +78,12 @@ fn is_ascii_text<O: OffsetSizeTrait>(texts: &GenericStringArray<O>) -> bool {
         return false;
     };
     // Without an early exit, so that the compiler can vectorise the loop.
-    let steps_back = offsets.windows(2).filter(|pair| pair[0] > pair[1]).count();
+    let steps_back = offsets
+        .windows(2)
+        .fold(false, |any, pair| any | (pair[0] > pair[1]));
     let span = first.to_usize().zip(last.to_usize());
     let spanned = span.and_then(|(first, last)| texts.value_data().get(first..last));
-    steps_back == 0 && spanned.is_some_and(<[u8]>::is_ascii)
+    !steps_back && spanned.is_some_and(<[u8]>::is_ascii)
 }
 
 /// From the pair of capsules `(arrow_schema, arrow_array)`.

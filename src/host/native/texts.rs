@@ -6,10 +6,13 @@
     reason = "a text costs a nanosecond this way, and several if each step is checked again"
 )]
 
+use std::slice;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StringArray, StringArrayType, downcast_integer_array};
+use arrow_array::{
+    Array, ArrayRef, GenericStringArray, OffsetSizeTrait, StringArray, downcast_integer_array,
+};
 use arrow_schema::DataType;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -207,21 +210,30 @@ fn gather_plain<'a, T>(
     take: impl Fn(Option<&'a str>) -> T + Copy,
 ) {
     match chunk.data_type() {
-        DataType::Utf8 => gather_array(&chunk.as_string::<i32>(), texts, take),
-        DataType::LargeUtf8 => gather_array(&chunk.as_string::<i64>(), texts, take),
-        DataType::Utf8View => gather_array(&chunk.as_string_view(), texts, take),
+        DataType::Utf8 => gather_offsets(chunk.as_string::<i32>(), texts, take),
+        DataType::LargeUtf8 => gather_offsets(chunk.as_string::<i64>(), texts, take),
+        DataType::Utf8View => texts.extend(chunk.as_string_view().iter().map(take)),
         kind => unreachable!("a column of {kind} is refused when it is read"),
     }
 }
 
-fn gather_array<'a, T>(
-    array: &impl StringArrayType<'a>,
+/// Straight from the offsets: half the time of asking the array for each row.
+fn gather_offsets<'a, O: OffsetSizeTrait, T>(
+    array: &'a GenericStringArray<O>,
     texts: &mut Vec<T>,
     take: impl Fn(Option<&'a str>) -> T + Copy,
 ) {
     if array.null_count() > 0 {
         return texts.extend(array.iter().map(take));
     }
-    // SAFETY: every row is within the array, and its texts were checked when it was imported.
-    texts.extend((0..array.len()).map(|row| take(Some(unsafe { array.value_unchecked(row) }))));
+    let data = array.value_data().as_ptr();
+    texts.extend(array.value_offsets().windows(2).map(|pair| {
+        let (first, last) = (pair[0].as_usize(), pair[1].as_usize());
+        // SAFETY: offsets are in order and within the data, and the bytes between two of them are UTF-8: an
+        // imported array was checked, and one of our own is valid.
+        let text = unsafe {
+            str::from_utf8_unchecked(slice::from_raw_parts(data.add(first), last - first))
+        };
+        take(Some(text))
+    }));
 }

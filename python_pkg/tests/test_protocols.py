@@ -1,6 +1,6 @@
-"""The generated modules are what the contract generates.
+"""The generated modules are what the contracts generate.
 
-With ``HOLDMETRICS_REGENERATE=1`` they are written instead of compared. The contract is next to the package in
+With ``HOLDMETRICS_REGENERATE=1`` they are written instead of compared. The contracts are next to the package in
 the repository; a copy of the package alone has nothing to compare with.
 """
 
@@ -18,17 +18,24 @@ from conftest import PACKAGE
 
 pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed (extra dev)")
 
-CONTRACT = PACKAGE.parent.parent / "proto" / "poh" / "hold.proto"
+CONTRACTS = PACKAGE.parent.parent / "proto"
 COMMITTED = PACKAGE / "protocols"
-#: The path of the contract for the generator, by which modules import each other by their full names.
-IMPORT_PATH = Path("poh_holdmetrics") / "protocols" / "hold.proto"
-MODULES = ["hold_pb2.py", "hold_pb2.pyi", "hold_pb2_grpc.py"]
+#: The folder of a contract for the generator, by which modules import each other by their full names.
+IMPORT_FOLDER = Path("poh_holdmetrics") / "protocols"
+#: immudb is called without a generated client.
+MODULES = {
+    "hold_pb2.py": "poh/hold.proto",
+    "hold_pb2.pyi": "poh/hold.proto",
+    "hold_pb2_grpc.py": "poh/hold.proto",
+    "immudb_pb2.py": "immudb/immudb.proto",
+    "immudb_pb2.pyi": "immudb/immudb.proto",
+}
 
 
-def generate(folder: Path) -> dict[str, str]:
-    source = folder / "source" / IMPORT_PATH
+def generate(contract: str, name: str, folder: Path) -> str:
+    source = folder / "source" / IMPORT_FOLDER / Path(contract).name
     source.parent.mkdir(parents=True)
-    shutil.copy(CONTRACT, source)
+    shutil.copy(CONTRACTS / contract, source)
     made = folder / "made"
     made.mkdir()
     root = folder / "source"
@@ -41,13 +48,13 @@ def generate(folder: Path) -> dict[str, str]:
         check=True,
         timeout=60,
     )
-    return {name: (made / IMPORT_PATH.parent / name).read_text("utf-8") for name in MODULES}
+    return (made / IMPORT_FOLDER / name).read_text("utf-8")
 
 
-@pytest.mark.skipif(not CONTRACT.is_file(), reason="the contract was not found next to the package")
+@pytest.mark.skipif(not CONTRACTS.is_dir(), reason="the contracts were not found next to the package")
 @pytest.mark.parametrize("name", MODULES)
 def test_the_committed_module_is_what_the_contract_generates(name: str, tmp_path: Path) -> None:
-    generated = generate(tmp_path)[name]
+    generated = generate(MODULES[name], name, tmp_path)
     if os.environ.get("HOLDMETRICS_REGENERATE"):
         (COMMITTED / name).write_text(generated, "utf-8")
     assert (COMMITTED / name).read_text("utf-8") == generated, (

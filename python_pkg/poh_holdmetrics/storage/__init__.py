@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from poh_holdmetrics.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from poh_holdmetrics.storage.immudb import ImmudbStorage
     from poh_holdmetrics.storage.memory import MemoryStorage
     from poh_holdmetrics.storage.mongodb import MongoStorage
     from poh_holdmetrics.storage.pipeline_sink import sink
@@ -18,11 +19,20 @@ if TYPE_CHECKING:
     from poh_holdmetrics.storage.sqlite import SqliteStorage
     from poh_holdmetrics.storage.urls import storage_from_url
 
-__all__ = ["MemoryStorage", "MongoStorage", "SqliteStorage", "Storage", "sink", "storage_from_url"]
+__all__ = [
+    "ImmudbStorage",
+    "MemoryStorage",
+    "MongoStorage",
+    "SqliteStorage",
+    "Storage",
+    "sink",
+    "storage_from_url",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "ImmudbStorage": "poh_holdmetrics.storage.immudb",
         "MemoryStorage": "poh_holdmetrics.storage.memory",
         "MongoStorage": "poh_holdmetrics.storage.mongodb",
         "SqliteStorage": "poh_holdmetrics.storage.sqlite",

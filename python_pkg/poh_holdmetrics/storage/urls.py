@@ -1,4 +1,4 @@
-"""A storage from its address: `memory://`, `sqlite:///events.db`, `mongodb://...`.
+"""A storage from its address: `memory://`, `sqlite:///events.db`, `mongodb://...`, `immudb://...`.
 
 The default is `MONGODB_URL` of the environment, then of `.env`. Imports a backend when its address is given,
 so that nobody needs the packages of the others.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics.storage.port import Storage
 
 VARIABLE = "MONGODB_URL"
-_FORMS = "memory://, sqlite:///PATH, mongodb://HOST"
+_FORMS = "memory://, sqlite:///PATH, mongodb://HOST, immudb://HOST"
 
 
 def storage_from_url(url: str | None = None, *, fallback: bool = True) -> Storage:
@@ -56,6 +56,15 @@ def storage_from_url(url: str | None = None, *, fallback: bool = True) -> Storag
                 ) from missing
 
             return MongoStorage(found, fallback=fallback)
+        case "immudb":
+            try:
+                from poh_holdmetrics.storage.immudb import ImmudbStorage  # noqa: PLC0415
+            except ModuleNotFoundError as missing:
+                raise InputError(
+                    "url", "immudb needs grpcio and protobuf; pip install 'poh-holdmetrics[immudb]'"
+                ) from missing
+
+            return ImmudbStorage(found)
         case _:
             raise InputError("url", f"unknown storage; expected one of {_FORMS}; found {_shown(found)}")
 

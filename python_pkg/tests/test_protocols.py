@@ -1,7 +1,7 @@
 """The generated modules are what the contracts generate.
 
-With ``HOLDMETRICS_REGENERATE=1`` they are written instead of compared. The contracts are next to the package in
-the repository; a copy of the package alone has nothing to compare with.
+With ``HOLDMETRICS_REGENERATE=1`` they are written instead of compared. The contracts are next to the package
+in the repository; a copy of the package alone has nothing to compare with.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from poh_holdmetrics import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError, StorageError, StoreFull
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.storage import MemoryStorage, SqliteStorage, Storage
+from servers.immudb import Immudb, immudb_program
 from servers.mongod import UNCLOSED_SOCKETS, Mongod, collect_sockets, mongod_program
 from strategies import BASE_US, EVENTS, record
 
@@ -56,11 +57,26 @@ def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     collect_sockets()
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mongodb", marks=pytest.mark.services)])
+@pytest.fixture(scope="module")
+def immudb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server for all tests of this file."""
+    pytest.importorskip("grpc", reason="no grpcio: pip install 'poh-holdmetrics[immudb]'")
+    server = Immudb(immudb_program(), tmp_path_factory.mktemp("immudb"))
+    server.start()
+    yield server.url()
+    server.kill()
+
+
+@pytest.fixture(
+    params=[
+        *("memory", "sqlite"),
+        *(pytest.param(name, marks=pytest.mark.services) for name in ("mongodb", "immudb")),
+    ]
+)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes new and empty storages of one backend."""
     made = 0
-    url: str = request.getfixturevalue("mongodb") if request.param == "mongodb" else ""
+    url: str = request.getfixturevalue(request.param) if request.param in ("mongodb", "immudb") else ""
 
     def storage() -> Storage:
         nonlocal made
@@ -71,6 +87,10 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
             from poh_holdmetrics.storage import MongoStorage  # noqa: PLC0415 - pymongo may be absent
 
             return MongoStorage(url, collection=f"{tmp_path.name}-{made}", fallback=False)
+        if request.param == "immudb":
+            from poh_holdmetrics.storage import ImmudbStorage  # noqa: PLC0415 - grpcio may be absent
+
+            return ImmudbStorage(url, collection=f"{tmp_path.name}-{made}")
         return SqliteStorage(tmp_path / f"events-{made}.db")
 
     yield storage

@@ -1,8 +1,8 @@
 """Events in immudb, whose history cannot be changed unnoticed: the audit trail (extra `immudb`).
 
-Every transaction is verified when it is written (`immudb_ledger`), and the server syncs it before it answers. Calls
-run in one thread. Scores are computed from the facts, see `scoring`. Several processes may use a database. That
-nothing was changed afterwards is proved by `audit verify`, not by reading.
+Every transaction is verified when it is written (`immudb_ledger`), and the server syncs it before it answers.
+Calls run in one thread. Scores are computed from the facts, see `scoring`. Several processes may use a
+database. That nothing was changed afterwards is proved by `audit verify`, not by reading.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class ImmudbStorage(Storage):
         return False
 
     async def start(self) -> None:
-        """Log in, create the database if it is missing, and verify its state against the last verified one."""
+        """Log in, create the database if it is missing, and verify its state against the last one."""
         await self._call(Ledger.verified_state)
 
     async def ping(self) -> None:
@@ -116,11 +116,14 @@ class ImmudbStorage(Storage):
                 yield HoldEvent.from_record(record)
 
     async def count(self) -> int:
-        """How many events are in the collection; reads them, because the server counts deleted ones too."""
-        return sum([len(page) async for page in self._pages()])
+        """How many events are in the collection; reads them, because the server counts deleted ones."""
+        found = 0
+        async for page in self._pages():
+            found += len(page)
+        return found
 
     async def purge(self, *, token_id: str | None = None, holder_id: str | None = None) -> int:
-        """Delete events logically: they are no longer read, and stay in the history, as their deletion does."""
+        """Delete events logically: they are read no more, and stay in the history, with their deletion."""
         removed = 0
         async for page in self._pages():
             keys = [

@@ -5,6 +5,7 @@ Used by one thread at a time. Verifies nothing; see `immudb_ledger`. Needs the e
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -28,9 +29,8 @@ _OPTIONS = ("state", "collection")
 _CHANNEL = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A server that is back is seen soon.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A new channel connects at once; shared connections would wait after a failure.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 _AWAY = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 #: What a server says of a session that it ended or, after a restart, never knew.
@@ -77,7 +77,7 @@ class SessionLost(StorageUnavailable):
 
 
 class ImmudbClient:
-    """A connection to one database; each call opens the session first if there is none."""
+    """A connection to one database; `open_session` comes before every other call."""
 
     def __init__(self, address: Address, timeout_seconds: float) -> None:
         """Connects on the first call. `timeout_seconds` limits each call."""
@@ -110,27 +110,25 @@ class ImmudbClient:
             answer = self._call("OpenSession", request, pb.OpenSessionResponse)
         self._session = (("sessionid", answer.session_id),)
 
+    def drop_session(self) -> None:
+        """Let the next call log in again; the server ends the present session when it is idle."""
+        self._session = ()
+
     def close(self) -> None:
         """End the session and the connection."""
-        if self._channel is None:
-            return
         try:
             if self._session:
-                self._call("CloseSession", empty_pb2.Empty(), empty_pb2.Empty)
-        except StorageError:
-            self._session = ()  # it ends by itself on a server that is away
+                with suppress(StorageUnavailable):
+                    self._call("CloseSession", empty_pb2.Empty(), empty_pb2.Empty)
         finally:
-            self._session = ()
-            self._channel.close()
-            self._channel = None
+            self.drop_session()
+            self._disconnect()
 
     def state(self) -> pb.State:
         """The current state, as the server says."""
         return self._call("CurrentState", empty_pb2.Empty(), pb.State)
 
-    def verifiable_set(
-        self, entries: Sequence[tuple[bytes, bytes]], since: int
-    ) -> pb.VerifiableTx | None:
+    def verifiable_set(self, entries: Sequence[tuple[bytes, bytes]], since: int) -> pb.VerifiableTx | None:
         """Write entries in one transaction, all of them new; None if the server has one already."""
         writing = pb.SetRequest(
             entries=[pb.KeyValue(key=key, value=value) for key, value in entries],
@@ -182,6 +180,11 @@ class ImmudbClient:
         """A transaction with all its entries, without values."""
         return self._call("TxById", pb.TxRequest(tx=tx), pb.Tx)
 
+    def _disconnect(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
     def _create_database(self) -> None:
         opened = pb.OpenSessionRequest(
             username=self._address.user.encode(),
@@ -193,7 +196,7 @@ class ImmudbClient:
         request = pb.CreateDatabaseRequest(name=self._address.database, if_not_exists=True)
         self._call("CreateDatabaseV2", request, empty_pb2.Empty)
         self._call("CloseSession", empty_pb2.Empty(), empty_pb2.Empty)
-        self._session = ()
+        self.drop_session()
 
     def _call(self, method: str, request: Message, answer: type[_Answer]) -> _Answer:
         if self._channel is None:
@@ -212,10 +215,11 @@ class ImmudbClient:
     def _translated(self, error: grpc.RpcError) -> StorageError:
         code, details = error.code(), error.details() or ""
         if any(words in details.lower() for words in _NO_SESSION):
-            self._session = ()
+            self.drop_session()
             return SessionLost(self.name, details)
         if code in _AWAY:
             # What answers next may be another server: its state is verified in a new session.
-            self._session = ()
+            self.drop_session()
+            self._disconnect()
             return StorageUnavailable(self.name, details or code.name)
         return StorageError(self.name, details or code.name)

@@ -1,7 +1,7 @@
-"""How an event is written in immudb: its key is made of its content, its value is readable JSON without floats.
+"""How an event is written in immudb: its key is made of its content, its value is JSON without floats.
 
-The key is `COLLECTION/` and the content id in hexadecimal digits, the value an array of the columns of `rows`.
-So a value that is not the one of its key is recognised without anything else.
+The key is `COLLECTION/` and the content id in hexadecimal digits, the value an array of the columns of
+`rows`. So a value that is not the one of its key is recognised without anything else.
 """
 
 from __future__ import annotations

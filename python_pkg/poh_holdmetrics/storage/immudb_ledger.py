@@ -58,6 +58,8 @@ class Ledger:
                 self.verified_state()
                 return question(self)
         except ProofError as error:
+            # The next call verifies again, and is refused again.
+            self.client.drop_session()
             raise StorageError(
                 self.client.name,
                 f"{error}; the server was rewound, or is not the one that was written to before",
@@ -70,7 +72,11 @@ class Ledger:
         """
         if self._state is None or not self.client.has_session:
             self.client.open_session()
-            self.verify_present()
+            try:
+                self.verify_present()
+            except StorageError:
+                self.client.drop_session()
+                raise
         assert self._state is not None  # noqa: S101 - it was verified above
         return self._state
 

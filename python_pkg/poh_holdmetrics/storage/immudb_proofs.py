@@ -1,4 +1,4 @@
-"""What immudb proves, computed again: hashes of transactions, and that one state of a database contains another.
+"""What immudb proves, computed again: hashes of transactions, and that a state contains an earlier one.
 
 A state is the number of a transaction and its accumulated hash, which depends on every entry of every
 transaction up to it: in a chain of hashes, and in a Merkle tree of the transactions, to which they are added
@@ -61,7 +61,7 @@ def state_of(header: pb.TxHeader) -> State:
 
 
 def check_contains(proof: pb.DualProof, earlier: State, later: State) -> None:
-    """Raise `ProofError` unless the history that ends with `later` begins with the one that ends with `earlier`."""
+    """Raise `ProofError` unless the history of `later` begins with that of `earlier`."""
     source, target = proof.source, proof.target
     if not 0 < earlier.tx <= later.tx:
         raise ProofError(f"transaction {later.tx} cannot contain transaction {earlier.tx}")
@@ -74,8 +74,7 @@ def check_contains(proof: pb.DualProof, earlier: State, later: State) -> None:
     last = proof.target_tree_last_hash
     proved = (
         not is_in_tree or _included(proof.inclusion, earlier.tx, size, earlier.hash, root),
-        not source.tree_size
-        or _extends(proof.consistency, source.tree_size, size, source.tree_root, root),
+        not source.tree_size or _extends(proof.consistency, source.tree_size, size, source.tree_root, root),
         not size or _last_included(proof.last_inclusion, last, root),
         _linear(proof.linear, State(size, last) if is_in_tree else earlier, later),
         _advances(

@@ -14,8 +14,20 @@ from conftest import PACKAGE
 from poh_holdmetrics import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
 from poh_holdmetrics.storage import SqliteStorage, Storage, storage_from_url
+from poh_holdmetrics.storage.rows import row_with_id
 
 EVENTS = [HoldEvent.model_validate({"token_id": "T", "holder_id": f"h{i}", "start": i}) for i in range(100)]
+
+#: What created a file before the ids were unique together with the times.
+_FIRST_VERSION = """
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, token_id TEXT NOT NULL, holder_id TEXT NOT NULL,
+    start_us INTEGER, end_us INTEGER, weight_wads TEXT NOT NULL, event_id TEXT, revision INTEGER NOT NULL,
+    retract INTEGER NOT NULL, at_us INTEGER, delta_wads TEXT, seq INTEGER NOT NULL
+);
+PRAGMA application_id = 1349470285;
+PRAGMA user_version = 1;
+"""
 
 #: Saves batches for ever and writes the number of each that has returned.
 _WRITER = """
@@ -87,7 +99,7 @@ def _opened(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["CREATE TABLE other (x)", "PRAGMA user_version = 1", "PRAGMA user_version = 2"]
+    "script", ["CREATE TABLE other (x)", "PRAGMA user_version = 1", "PRAGMA user_version = 3"]
 )
 def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path, script: str) -> None:
     path = tmp_path / "other.db"
@@ -139,6 +151,31 @@ def test_a_batch_that_fails_in_the_middle_leaves_nothing(tmp_path: Path) -> None
                 await storage.save_events([EVENTS[0], half])
             assert await storage.count() == 0
             assert await storage.save_events(EVENTS) == len(EVENTS)
+
+    asyncio.run(scenario())
+
+
+def test_a_file_of_the_first_version_is_migrated_and_counts_nothing_twice(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    retraction = HoldEvent.model_validate(
+        {"token_id": "T", "holder_id": "h", "event_id": "a", "retract": True}
+    )
+    old = sqlite3.connect(path)
+    old.executescript(_FIRST_VERSION)
+    for event in [*EVENTS[:50], retraction]:
+        old.execute(
+            "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row_with_id(event.record()),
+        )
+    old.commit()
+    old.close()
+
+    async def scenario() -> None:
+        async with SqliteStorage(path) as storage, SqliteStorage(path) as other:
+            assert await storage.count() == 51
+            assert await storage.save_events([*EVENTS, retraction]) == 50
+            assert await other.save_events([*EVENTS, retraction]) == 0
+            assert [event async for event in storage.scan()] == [*EVENTS[:50], retraction, *EVENTS[50:]]
 
     asyncio.run(scenario())
 

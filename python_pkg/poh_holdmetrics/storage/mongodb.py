@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pymongo
 from bson.int64 import Int64
@@ -24,7 +24,7 @@ from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
 from poh_holdmetrics.storage.kept_events import KeptEvents, WhenFull
 from poh_holdmetrics.storage.port import Storage
-from poh_holdmetrics.storage.rows import COLUMNS, content_id, record_from_row, row_from_record
+from poh_holdmetrics.storage.rows import COLUMNS, record_from_row, row_with_id
 from poh_holdmetrics.storage.scoring import Scorer
 from poh_holdmetrics.windows import Window
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from poh_holdmetrics.instants import Instant
     from poh_holdmetrics.pure.aggregator import Recorded
+    from poh_holdmetrics.storage.rows import Row
     from poh_holdmetrics.tracker import HoldSnapshot
     from poh_holdmetrics.validation import Record
 
@@ -40,12 +41,19 @@ _LOG = logging.getLogger(__name__)
 
 _Document = Mapping[str, Any]
 
-#: Documents of one bulk write, which has the time limit for itself.
-_BULK = 5_000
+#: Documents of one bulk write, which has the time limit for itself, and how many are in flight together: the
+#: next is encoded while the server works on the last.
+_BULK = 2_500
+_IN_FLIGHT = 3
 _READ = 10_000
 _INDEX = "holder_token"
 _INDEX_KEYS = {"holder_id": 1, "token_id": 1}
 _DUPLICATE_KEY = 11_000
+#: An absent value is an absent field; earlier versions stored null.
+_FIELDS = ("_id", *COLUMNS)
+_INTEGERS = ("start_us", "end_us", "revision", "at_us", "seq")
+_OPTIONAL_TEXTS = ("event_id", "delta_wads")
+_INT32 = 1 << 31
 #: Codes of a write that a server which stops, or is no longer the primary, did not do.
 _SERVER_AWAY = frozenset({6, 7, 89, 91, 189, 9001, 10_107, 11_600, 11_602, 13_435, 13_436})
 
@@ -150,17 +158,18 @@ class MongoStorage(Storage):
         records = list(dict.fromkeys(record for event in events for record in event.records()))
         await self.start()
         fresh = 0
-        for begin in range(0, len(records), _BULK):
+        window = _BULK * _IN_FLIGHT
+        for begin in range(0, len(records), window):
             if self.is_fallback:
                 return fresh + self._kept.add(records[begin:])
-            try:
-                fresh += await self._insert(records[begin : begin + _BULK])
-            except StorageUnavailable as away:
+            inserted, left, away = await self._insert_bulks(records[begin : begin + window])
+            fresh += inserted
+            if away is not None:
                 if not self._has_fallback:
-                    raise
+                    raise away
                 self._check_open()
                 self._fall_back(away)
-                return fresh + self._kept.add(records[begin:])
+                return fresh + self._kept.add([*left, *records[begin + window :]])
         return fresh
 
     async def snapshot(
@@ -271,6 +280,28 @@ class MongoStorage(Storage):
         except PyMongoError as error:
             _LOG.warning("%s: index %s was not created: %s", self._name, _INDEX, _first_line(error))
 
+    async def _insert_bulks(
+        self, records: Sequence[Record]
+    ) -> tuple[int, list[Record], StorageUnavailable | None]:
+        """Insert in bulks that are in flight together, and wait for the end of all.
+
+        Returns how many events were new, those of bulks that did not arrive, and why. Raises a refusal.
+        """
+        bulks = [records[begin : begin + _BULK] for begin in range(0, len(records), _BULK)]
+        ended = await asyncio.gather(*map(self._insert, bulks), return_exceptions=True)
+        fresh = 0
+        left: list[Record] = []
+        away: StorageUnavailable | None = None
+        for bulk, end in zip(bulks, ended, strict=True):
+            if isinstance(end, StorageUnavailable):
+                left += bulk
+                away = away or end
+            elif isinstance(end, BaseException):
+                raise end
+            else:
+                fresh += end
+        return fresh, left, away
+
     async def _insert(self, records: Sequence[Record]) -> int:
         documents = [_document(record) for record in records]
         with self._asking():
@@ -347,15 +378,22 @@ _CURE = "drop the index, or give another collection"
 
 
 def _document(record: Record) -> dict[str, Any]:
-    document: dict[str, Any] = {"_id": content_id(record)}
-    for name, value in zip(COLUMNS, row_from_record(record), strict=True):
-        # A small integer would be stored with 32 bits; one type makes the fields comparable for every reader.
-        document[name] = Int64(value) if type(value) is int else value
+    document: dict[str, Any] = dict(zip(_FIELDS, row_with_id(record), strict=True))
+    for name in _INTEGERS:
+        value = document[name]
+        if value is None:
+            del document[name]
+        elif -_INT32 <= value < _INT32:
+            # It would be stored with 32 bits; one type makes the fields comparable for every reader.
+            document[name] = Int64(value)
+    for name in _OPTIONAL_TEXTS:
+        if document[name] is None:
+            del document[name]
     return document
 
 
 def _record(document: _Document) -> Record:
-    return record_from_row(tuple(document[name] for name in COLUMNS))
+    return record_from_row(cast("Row", tuple(map(document.get, COLUMNS))))
 
 
 def _first_line(error: PyMongoError) -> str:

@@ -21,29 +21,35 @@ COLUMNS = (
 )
 
 
-def content_id(record: Record) -> bytes:
-    """The id of an event: equal for equal events, on every machine and in every version.
+def row_with_id(record: Record) -> tuple[bytes, *Row]:
+    """The id of an event, equal for equal events on every machine and in every version, and its values.
 
-    The texts are preceded by their lengths, and `event_id` is last, so that no two events are written alike.
+    In what is hashed, the texts are preceded by their lengths, and `event_id` is last, so that no two events
+    are written alike.
     """
     token_id, holder_id, start_us, end_us, wad, event_id, revision, retract, at_us, delta, seq = record
+    weight_wads = str(wad)
+    delta_wads = None if delta is None else str(delta)
     written = (
         f"{len(token_id)}:{token_id}{len(holder_id)}:{holder_id}"
-        f"{'' if start_us is None else start_us},{'' if end_us is None else end_us},{wad},{revision},"
-        f"{1 if retract else 0},{'' if at_us is None else at_us},{'' if delta is None else delta},{seq},"
-        f"{event_id or ''}"
+        f"{'' if start_us is None else start_us},{'' if end_us is None else end_us},{weight_wads},{revision},"
+        f"{1 if retract else 0},{'' if at_us is None else at_us},{delta_wads or ''},{seq},{event_id or ''}"
     )
-    return blake2b(written.encode(), digest_size=_ID_BYTES).digest()
+    return (
+        blake2b(written.encode(), digest_size=_ID_BYTES).digest(),
+        *(token_id, holder_id, start_us, end_us, weight_wads, event_id, revision, retract, at_us),
+        *(delta_wads, seq),
+    )
+
+
+def content_id(record: Record) -> bytes:
+    """The id alone; see `row_with_id`."""
+    return row_with_id(record)[0]
 
 
 def row_from_record(record: Record) -> Row:
-    """The values as a database keeps them."""
-    token_id, holder_id, start_us, end_us, wad, event_id, revision, retract, at_us, delta, seq = record
-    delta_wads = None if delta is None else str(delta)
-    return (
-        *(token_id, holder_id, start_us, end_us, str(wad), event_id, revision, retract, at_us),
-        *(delta_wads, seq),
-    )
+    """The values alone, as a database keeps them."""
+    return row_with_id(record)[1:]
 
 
 def record_from_row(row: Row) -> Record:

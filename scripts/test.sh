@@ -31,7 +31,8 @@ build_extension() {
     rm -rf "$wheels"
     "$EXTENSION_VENV/bin/maturin" build --release --locked --features py-ext \
         --interpreter "$EXTENSION_VENV/bin/python" --out "$wheels"
-    "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall ./python_pkg "$wheels"/*.whl
+    "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall ./python_pkg ./python_pkg/poh_batcher \
+        "$wheels"/*.whl
 }
 
 pytest_with_extension() { pytest_with extension "$EXTENSION_VENV/bin/python"; }

@@ -1,0 +1,3 @@
+"""The version of the package: read by its modules and by the build."""
+
+__version__ = "0.1.0"

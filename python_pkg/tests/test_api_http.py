@@ -100,10 +100,10 @@ def test_an_array_that_is_not_json_stores_nothing() -> None:
             "content-encoding: ",
         ),
         (
-            "/metrics",
+            "/feed",
             {},
             404,
-            "/metrics is a path of main_holdmetrics serve; the Python server does not have it",
+            "/feed is a path of main_holdmetrics serve; the Python server does not have it",
         ),
         ("/leaderboard?policy=p", {}, 400, 'policy: unknown policy "p"; the Python server publishes none, '),
         ("/stats?policy=p&holder_id=h", {}, 400, "policy: lists no single holder; leave out holder_id"),
@@ -159,6 +159,7 @@ def test_the_documentation_lists_every_path() -> None:
                 "/holders/",
                 "/deficits",
                 "/healthz",
+                "/metrics",
                 "/readyz",
             )
         }

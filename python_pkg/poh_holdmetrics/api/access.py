@@ -17,7 +17,7 @@ from typing import Literal
 
 from poh_holdmetrics.errors import HoldMetricsError, InputError
 
-Scope = Literal["read", "write"]
+Scope = Literal["read", "write", "metrics"]
 #: What a call needs: a scope, a key of any scope, or nothing.
 Need = Scope | Literal["any key", "nothing"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from poh_holdmetrics.api.access import Access, Denied, Need
+from poh_holdmetrics.api.grpc_handlers import of_same_kind
 from poh_holdmetrics.api.grpc_status import deny
 
 if TYPE_CHECKING:
@@ -59,10 +60,4 @@ def _ending(handler: Any, denied: Denied) -> Any:
 
     if handler is None:
         return grpc.unary_unary_rpc_method_handler(end)
-    kinds = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-    return kinds[handler.request_streaming, handler.response_streaming](end)
+    return of_same_kind(handler, end)

@@ -33,8 +33,12 @@ Batch = pb.HoldBatch | pb.TransferBatch
 
 
 def records_from_message(service: HoldService, message: Event) -> tuple[Record, ...]:
-    """The records of one event or transfer; raises `Refused`."""
-    return accepted_records(MESSAGES, _values(message), service.now_us())
+    """The records of one event or transfer; raises `Refused`, which is counted."""
+    try:
+        return accepted_records(MESSAGES, _values(message), service.now_us())
+    except Refused as refused:
+        service.figures.refused(refused.blamed)
+        raise
 
 
 async def acknowledge_event(service: HoldService, message: Event, index: int) -> pb.HoldAck:
@@ -51,6 +55,7 @@ async def acknowledge_batch(service: HoldService, batch: Batch, index: int) -> p
     try:
         rows = Rows(batch)
     except BatchRefused as refused:
+        service.figures.refused(refused.blamed, refused.rows)
         listed = [_refusal(refused, index, None)]
         return pb.HoldAck(index=index, refused=listed, refused_total=refused.rows)
     ack = pb.HoldAck(index=index)
@@ -61,6 +66,7 @@ async def acknowledge_batch(service: HoldService, batch: Batch, index: int) -> p
             records += accepted_records(field_parsers.MICROS, values(), now_us)
             ack.accepted += 1
         except Refused as refused:
+            service.figures.refused(refused.blamed)
             ack.refused_total += 1
             if len(ack.refused) < _REFUSED_LISTED_MAX:
                 ack.refused.append(_refusal(refused, index, row))

@@ -19,6 +19,7 @@ from poh_holdmetrics.api.answers import Question
 from poh_holdmetrics.api.grpc_access import KeyInterceptor
 from poh_holdmetrics.api.grpc_acks import acknowledge_batch, acknowledge_event, records_from_message
 from poh_holdmetrics.api.grpc_events import us_from_timestamp
+from poh_holdmetrics.api.grpc_metrics import MetricsInterceptor
 from poh_holdmetrics.api.grpc_status import closing, full, not_found, refuse, unimplemented
 from poh_holdmetrics.api.grpc_watch import Watch
 from poh_holdmetrics.api.hold_service import HoldService
@@ -264,7 +265,8 @@ class GrpcServer:
         """Listen; raises `InputError` if that is not possible."""
         # Two servers on one port would share the callers, and each would have a part of the events.
         options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)]
-        self._server = grpc.aio.server(options=options, interceptors=[KeyInterceptor(self._access)])
+        interceptors = [MetricsInterceptor(self._service.figures), KeyInterceptor(self._access)]
+        self._server = grpc.aio.server(options=options, interceptors=interceptors)
         self._servicer = HoldMetricsServicer(self._service)
         hold_pb2_grpc.add_HoldMetricsServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]

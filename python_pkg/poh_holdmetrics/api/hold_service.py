@@ -7,7 +7,9 @@ one. Nothing is durable here: `storage.flush` keeps the events of a tracker. Kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -26,6 +28,7 @@ from poh_holdmetrics.api.answers import (
 )
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.exporter.figures import Figures
 from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
 from poh_holdmetrics.pure.balance import first_deficit
 from poh_holdmetrics.pure.curve import OPEN_US
@@ -66,6 +69,8 @@ class HoldService:
         they must wait; see `storage.flush`.
         """
         self.tracker = AsyncTracker() if tracker is None else tracker
+        #: For exporters; its `storage` is set by a program that has one.
+        self.figures = Figures(tracker=self.tracker)
         self._clock = clock
         self._check_room = check_room
         engine = self.tracker.engine
@@ -97,6 +102,26 @@ class HoldService:
 
     async def page(self, question: Question, after: Cursor | None, size: int) -> Page:
         """`size` holders, from the first one or from the one after `after`."""
+        with self._timed("page"):
+            return await self._page(question, after, size)
+
+    async def holder(self, holder_id: str, question: Question) -> HolderAnswer | str:
+        """One holder, or a sentence that says why it is unknown."""
+        with self._timed("holder"):
+            return await self._holder(holder_id, question)
+
+    def deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
+        """`size` keys below 0, from the first one or from the one after the key `after`."""
+        with self._timed("deficits"):
+            return self._deficits(question, after, size)
+
+    @contextmanager
+    def _timed(self, question: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.figures.answered(question, time.perf_counter() - began)
+
+    async def _page(self, question: Question, after: Cursor | None, size: int) -> Page:
         window, sequence = question.window, self.sequence
         if question.token_id is None:
             snapshot = await self._snapshot(question)
@@ -114,8 +139,7 @@ class HoldService:
             following = Cursor(score, holder_id)
         return Page(rows=listed[:size], next=following, known=known, deficits=deficits, sequence=sequence)
 
-    async def holder(self, holder_id: str, question: Question) -> HolderAnswer | str:
-        """One holder, or a sentence that says why it is unknown."""
+    async def _holder(self, holder_id: str, question: Question) -> HolderAnswer | str:
         facts = self._aggregator.facts.get(holder_id)
         if facts is None:
             return NO_EVENT
@@ -140,8 +164,7 @@ class HoldService:
         deficits = sum(key.deficit is not None and key.deficit.at_us < window.as_of_us for key in keys)
         return HolderAnswer(row=row, keys=keys, deficits=deficits, sequence=sequence)
 
-    def deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
-        """`size` keys below 0, from the first one or from the one after the key `after`."""
+    def _deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
         found = [
             each
             for each in self._aggregator.deficits(question.window.as_of_us)

@@ -72,10 +72,11 @@ class _Upload:
             self._records += _records(self._service, text)
             self.accepted += 1
         except Refused as refused:
-            self.refuse(number, refused)
+            self.refuse(number, refused, refused.blamed or "json")
 
-    def refuse(self, number: int, refused: Refused) -> None:
-        """Count an event as refused, and list it if there is room."""
+    def refuse(self, number: int, refused: Refused, reason: str) -> None:
+        """Count an event as refused for `reason`, and list it if there is room."""
+        self._service.figures.refused(reason)
         self._refused_total += 1
         if len(self._refused) < _REFUSED_LISTED_MAX:
             field = refused.blamed or None
@@ -117,6 +118,7 @@ async def _json(service: HoldService, body: bytes) -> dict[str, Any]:
         try:
             records = _records(service, body)
         except Refused as refused:
+            service.figures.refused(refused.blamed or "json")
             if refused.blamed:
                 raise Problem.of_refused(refused) from refused
             cure = "" if text.startswith(b"{") else f"; {_EXPECTED}"
@@ -195,6 +197,6 @@ async def _lines(service: HoldService, body: AsyncIterator[bytes]) -> dict[str, 
 
 def _add_line(upload: _Upload, number: int, line: bytes, *, is_too_long: bool) -> None:
     if is_too_long or len(line) > LINE_BYTES_MAX:
-        upload.refuse(number, Refused("", f"a line may have at most {LINE_BYTES_MAX} bytes"))
+        upload.refuse(number, Refused("", f"a line may have at most {LINE_BYTES_MAX} bytes"), "line")
     elif not is_blank(line):
         upload.add(number, line)

@@ -25,6 +25,7 @@ from poh_holdmetrics.api import http_parameters as parameters
 from poh_holdmetrics.api.access import Access, Denied, Need
 from poh_holdmetrics.api.answers import Cursor, Question
 from poh_holdmetrics.api.http_intake import stored
+from poh_holdmetrics.api.http_metrics import add_metrics_route, measured
 from poh_holdmetrics.api.http_problem import Problem
 from poh_holdmetrics.api.page_tokens import other_question, read_deficit_page_token, read_page_token
 from poh_holdmetrics.api.unknown_policy import refuse_policy
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
     from poh_holdmetrics.api.addresses import Address
     from poh_holdmetrics.api.hold_service import HoldService
     from poh_holdmetrics.api.tls import Tls
+    from poh_holdmetrics.exporter.figures import Figures
 
 _LEADERBOARD_LIMIT = 100
 _PAGE_LIMIT = 1_000
 _HOLDERS = b"/holders/"
 #: Paths of the binary that are not here.
-_BINARY_PATHS = ("/feed", "/metrics", "/admin/")
+_BINARY_PATHS = ("/feed", "/admin/")
 #: Responses other than the documentation are not pages.
 _POLICY = "default-src 'none'; frame-ancestors 'none'"
 _EVENTS: dict[str, Any] = {
@@ -92,6 +94,7 @@ def application(service: HoldService, access: Access | None = None) -> FastAPI:
             of_path = {"name": "holder_id", "in": "path", "required": True, "schema": {"type": "string"}}
             documented["parameters"].insert(0, of_path)
         app.add_api_route(path, route, methods=["GET"], openapi_extra=documented)
+    add_metrics_route(app, service.figures)
     app.add_api_route("/healthz", _healthz, methods=["GET"])
     app.add_api_route("/readyz", _readyz, methods=["GET"])
     app.add_exception_handler(Problem, _problem)
@@ -99,7 +102,7 @@ def application(service: HoldService, access: Access | None = None) -> FastAPI:
     app.add_exception_handler(StoreFull, _full)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR, _defect)
-    app.middleware("http")(partial(_with_headers, allowed))
+    app.middleware("http")(partial(_observed, allowed, service.figures))
     return app
 
 
@@ -264,6 +267,8 @@ def _need(path: str) -> Need:
         return "write"
     if path in ("/stats", "/leaderboard", "/deficits") or path.startswith("/holders/"):
         return "read"
+    if path == "/metrics":
+        return "metrics"
     if path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
         return "nothing"
     return "any key"
@@ -304,6 +309,12 @@ async def _of_framework(request: Request, error: Exception) -> Response:
 async def _defect(_request: Request, _error: Exception) -> Response:
     """A coroutine as `_problem` is; the server logs the error."""
     return Problem.of_status(HTTPStatus.INTERNAL_SERVER_ERROR).response()
+
+
+async def _observed(
+    access: Access, figures: Figures, request: Request, following: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    return await measured(figures, request, lambda each: _with_headers(access, each, following))
 
 
 async def _with_headers(

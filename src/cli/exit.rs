@@ -131,7 +131,8 @@ fn of_python(cause: &(dyn Error + 'static)) -> Option<u8> {
     use crate::host::runtime::RuntimeError;
     use crate::host::scripts::MissingPackage;
 
-    if cause.is::<InvocationError>() {
+    let is_store = matches!(cause.downcast_ref(), Some(StartError::Store(_)));
+    if is_store || cause.is::<InvocationError>() {
         Some(BAD_INPUT)
     } else if cause.is::<RuntimeError>()
         || cause.is::<BootError>()

@@ -23,6 +23,7 @@ pub struct Row<C> {
     pub(super) expected: fn() -> String,
     pub(super) value_name: fn() -> Option<&'static str>,
     pub(super) is_list: fn() -> bool,
+    pub(super) shown: fn(&str) -> String,
 }
 
 /// How a flag is written on the command line, without dashes.
@@ -163,6 +164,7 @@ macro_rules! settings {
                 expected: || $crate::config::form::Form::<$Type>::expected(&$form),
                 value_name: || $crate::config::form::Form::<$Type>::value_name(&$form),
                 is_list: || $crate::config::form::Form::<$Type>::is_list(&$form),
+                shown: |text| $crate::config::form::Form::<$Type>::shown(&$form, text),
             },
         )+)+];
     };

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::values::{EventsFull, LogFormat, Scope};
+use super::values::{EventsFull, LogFormat, Scope, StoreAddress, without_secrets};
 
 /// How a value of type `T` is read from text and printed.
 pub(super) trait Form<T> {
@@ -30,6 +30,11 @@ pub(super) trait Form<T> {
     /// Whether the flag may be repeated, each time with one item of a list.
     fn is_list(&self) -> bool {
         false
+    }
+
+    /// A text that is not valid, as a message may show it.
+    fn shown(&self, text: &str) -> String {
+        text.to_owned()
     }
 }
 
@@ -252,6 +257,47 @@ impl Form<Vec<String>> for PipelineFiles {
     }
 }
 
+/// Addresses of storages, separated by commas, which an address may contain, too.
+pub(super) struct Stores;
+
+impl Form<Vec<StoreAddress>> for Stores {
+    fn parse(&self, text: &str) -> Option<Vec<StoreAddress>> {
+        let mut texts: Vec<String> = Vec::new();
+        for item in list(text, |item| Some(item.trim().to_owned()))? {
+            if item.contains("://") {
+                texts.push(item);
+            } else {
+                // Another host of a replica set.
+                let address = texts.last_mut()?;
+                address.push(',');
+                address.push_str(&item);
+            }
+        }
+        texts.into_iter().map(StoreAddress::new).collect()
+    }
+
+    fn print(&self, value: &Vec<StoreAddress>) -> String {
+        let shown: Vec<_> = value.iter().map(ToString::to_string).collect();
+        shown.join(",")
+    }
+
+    fn expected(&self) -> String {
+        "a list of addresses as in sqlite:///events.db,mongodb://127.0.0.1/scores".into()
+    }
+
+    fn value_name(&self) -> Option<&'static str> {
+        Some("URL")
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+
+    fn shown(&self, text: &str) -> String {
+        without_secrets(text)
+    }
+}
+
 /// Names of policies with their files, separated by commas.
 pub(super) struct PolicyFiles;
 
@@ -470,6 +516,29 @@ mod tests {
         for text in ["levels=1", "1,tiers.levels=2", ".levels=1", "tiers.=1"] {
             assert_eq!(PipelineArguments.parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_store_may_have_several_hosts_and_its_password_is_not_shown() {
+        let text = "mongodb://ann:se@cret@a:1,b:2/scores?tls=true, sqlite:///events,1.db";
+        let stores = Stores.parse(text).unwrap();
+        let written: Vec<_> = stores.iter().map(StoreAddress::as_str).collect();
+        let expected = [
+            "mongodb://ann:se@cret@a:1,b:2/scores?tls=true",
+            "sqlite:///events,1.db",
+        ];
+        assert_eq!(written, expected);
+        let shown = "mongodb://***@a:1,b:2/scores?...,sqlite:///events,1.db";
+        assert_eq!(Stores.print(&stores), shown);
+        assert!(!format!("{stores:?}").contains("cret"));
+        assert_eq!(Stores.parse(""), Some(vec![]));
+        for text in ["events.db", "b:2,mongodb://a", "://a", "Mongo DB://a"] {
+            assert_eq!(Stores.parse(text), None, "{text}");
+        }
+        assert_eq!(
+            Form::<Vec<StoreAddress>>::shown(&Stores, "Mongo://ann:secret@a"),
+            "Mongo://***@a"
+        );
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Loaded {
             return Err(ConfigError::Value {
                 origin: origin.clone(),
                 name: setting.name,
-                text: text.to_owned(),
+                text: (setting.shown)(text),
                 expected: setting.expected(),
             });
         }

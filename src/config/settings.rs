@@ -12,10 +12,10 @@ use std::time::Duration;
 use super::define::{AddressRow, settings};
 use super::form::{
     File, Folder, Host, LogForm, LogLevel, Origins, PipelineArguments, PipelineFiles, PolicyFiles,
-    Port, Scopes, Switch, Url, WhenFull,
+    Port, Scopes, Stores, Switch, Url, WhenFull,
 };
 use super::measure::{Count, Size, Time};
-use super::values::{EventsFull, LogFormat, Scope};
+use super::values::{EventsFull, LogFormat, Scope, StoreAddress};
 
 const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
@@ -155,6 +155,13 @@ settings! {
         memory_max: u64 = 512 << 20, Size(64 * MIB..=1_024 * GIB);
         /// Processor time of one worker process, which is then replaced by a new one; 0 means no limit.
         processor_max: Duration = Duration::ZERO, Time(0..=87_600 * HOUR);
+    }
+
+    /// What `serve` does beside answering.
+    serve: Serve {
+        /// Storage that everything acknowledged is delivered to: `sqlite:///FILE`, `mongodb://HOST/DATABASE`, or
+        /// `mongodb://` alone for the address in `MONGODB_URL`, where the list of processes does not show it.
+        store: Vec<StoreAddress> = Vec::new(), Stores, flag "store";
     }
 
     /// Policies under which leaderboards are published.

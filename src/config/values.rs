@@ -52,6 +52,68 @@ impl fmt::Display for Scope {
     }
 }
 
+/// The address of a storage. It may contain a password, which neither of its texts for people shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreAddress(String);
+
+impl StoreAddress {
+    /// `None` if `text` does not begin with a scheme, as in `sqlite://`. Which schemes there are, Python knows.
+    pub(super) fn new(text: String) -> Option<Self> {
+        let (scheme, _) = text.split_once("://")?;
+        let is_letter =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'+';
+        (!scheme.is_empty() && scheme.bytes().all(is_letter)).then_some(Self(text))
+    }
+
+    /// The whole address, with the password that it may have.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the address names a user, and so perhaps a password.
+    #[must_use]
+    pub fn has_user(&self) -> bool {
+        !self.is_file() && self.0.contains('@')
+    }
+
+    fn is_file(&self) -> bool {
+        self.0.starts_with("sqlite://")
+    }
+}
+
+impl fmt::Display for StoreAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_file() {
+            return out.write_str(&self.0);
+        }
+        out.write_str(&without_secrets(&self.0))
+    }
+}
+
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+/// An address without its user and password, and without its options, which may contain passwords as well.
+pub(super) fn without_secrets(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let rest = match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}"),
+        None => rest.to_owned(),
+    };
+    let rest = match rest.split_once('?') {
+        Some((rest, _)) => format!("{rest}?..."),
+        None => rest,
+    };
+    match scheme {
+        "" => rest,
+        scheme => format!("{scheme}://{rest}"),
+    }
+}
+
 /// What happens to events of which a pipeline reads too few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventsFull {

@@ -11,6 +11,7 @@ mod pipelines;
 mod policies;
 mod shutdown;
 mod signals;
+mod stores;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ use self::shutdown::Shutdown;
 use self::signals::Signals;
 use super::exit::Exit;
 use super::settings::SettingArguments;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, Loaded, LogFormat};
 use crate::engine::{Engine, Options, SystemClock};
 use crate::net::{Listeners, Server, Settings};
 use crate::telemetry::{self, LineForm, Metrics, Otlp};
@@ -73,13 +74,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .thread_name("serve")
         .build()
         .context("the threads of the server cannot be started")?;
-    let result = runtime.block_on(serve(&loaded.config, arguments.salvage));
+    let result = runtime.block_on(serve(&loaded, arguments.salvage));
     // Tasks that still run are abandoned: everything acknowledged is on disk.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
+async fn serve(loaded: &Loaded, is_salvaging: bool) -> anyhow::Result<()> {
+    let config = &loaded.config;
     // First, so that a signal during the start is handled.
     let mut signals = Signals::register()?;
     let notifier = Notifier::from_environment();
@@ -90,6 +92,7 @@ async fn serve(config: &Config, is_salvaging: bool) -> anyhow::Result<()> {
     network::check_addresses(config, &settings)?;
     let credentials = network::credentials(&settings, &metrics)?;
     network::warn_of_open_addresses(config, &settings);
+    stores::warn_of_visible_passwords(loaded);
     pipelines::check(config)?;
     let policies = policies::read(config)?;
 

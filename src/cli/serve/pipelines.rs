@@ -1,12 +1,19 @@
-//! The pipelines of a service, if its settings name any; without them no Python is started.
+//! The pipelines and stores of a service, if its settings name any; without them no Python is started.
 //!
-//! Connects [`crate::host::pipeline`] with the routes of [`crate::net`]. A build without Python refuses pipelines before
+//! Connects [`crate::host::pipeline`] with the routes of [`crate::net`]. A build without Python refuses them before
 //! it starts.
 
 #[cfg(feature = "py-embed")]
 pub(super) use embedded::{Pipelines, check};
 #[cfg(not(feature = "py-embed"))]
 pub(super) use without::{Pipelines, check};
+
+use crate::config::Config;
+
+/// Whether something needs Python.
+fn has_any(config: &Config) -> bool {
+    !config.pipelines.files.is_empty() || !config.serve.store.is_empty()
+}
 
 #[cfg(feature = "py-embed")]
 mod embedded {
@@ -21,6 +28,7 @@ mod embedded {
     use tokio::time::{Instant, timeout};
     use tracing::{info, warn};
 
+    use super::has_any;
     use crate::config::Config;
     use crate::engine::Engine;
     use crate::host::pipeline::{PipelineHost, RequestError};
@@ -30,9 +38,9 @@ mod embedded {
     /// How long the start waits for the pipelines, so that they see the first events and can refuse them.
     const LOAD_WAIT_MAX: Duration = Duration::from_secs(5);
 
-    /// Refuses settings with pipelines if there is no Python for them.
+    /// Refuses settings with pipelines or stores if there is no Python for them.
     pub(in super::super) fn check(config: &Config) -> anyhow::Result<()> {
-        if config.pipelines.files.is_empty() {
+        if !has_any(config) {
             return Ok(());
         }
         Ok(PipelineHost::check()?)
@@ -43,23 +51,26 @@ mod embedded {
     pub(in super::super) struct Pipelines(Option<Arc<PipelineHost>>);
 
     impl Pipelines {
-        /// Boots Python and loads the pipelines. One that cannot be loaded is reported and stops nothing.
+        /// Boots Python, checks the addresses of the stores and loads the pipelines. One that cannot be loaded is
+        /// reported and stops nothing.
         pub(in super::super) async fn start(
             config: &Config,
             engine: &Arc<Engine>,
             metrics: &Arc<Metrics>,
         ) -> anyhow::Result<Self> {
-            if config.pipelines.files.is_empty() {
+            if !has_any(config) {
                 return Ok(Self(None));
             }
-            let settings = config.pipelines.clone();
+            let (settings, stores) = (config.pipelines.clone(), config.serve.store.clone());
             let store = &config.store;
             let folder = (!store.ephemeral).then(|| store.data_dir.clone());
             let (engine, metrics) = (Arc::clone(engine), Arc::clone(metrics));
             let runtime = Handle::current();
             let began = Instant::now();
-            let start =
-                move || PipelineHost::start(engine, &settings, folder.as_deref(), metrics, runtime);
+            let start = move || {
+                let folder = folder.as_deref();
+                PipelineHost::start(engine, &settings, &stores, folder, metrics, runtime)
+            };
             let started = tokio::task::spawn_blocking(start).await;
             let host = started.context("Python cannot be started")??;
             let seconds = || began.elapsed().as_secs_f64();
@@ -130,17 +141,22 @@ mod without {
 
     use tokio::time::Instant;
 
+    use super::has_any;
     use crate::config::Config;
     use crate::engine::Engine;
     use crate::net::Administration;
     use crate::telemetry::Metrics;
 
-    /// Refuses settings with pipelines.
+    /// Refuses settings with pipelines or stores.
     pub(in super::super) fn check(config: &Config) -> anyhow::Result<()> {
-        if config.pipelines.files.is_empty() {
+        if !has_any(config) {
             return Ok(());
         }
-        let instead = "start the service without pipelines (--pipeline, pipelines.files)";
+        let instead = if config.pipelines.files.is_empty() {
+            "start the service without stores (--store, serve.store)"
+        } else {
+            "start the service without pipelines (--pipeline, pipelines.files)"
+        };
         Err(crate::cli::python::absent(instead))
     }
 

@@ -18,6 +18,9 @@ pub(crate) enum StartError {
     /// A package that ours needs is missing.
     #[error(transparent)]
     Package(#[from] MissingPackage),
+    /// Nothing can be delivered to an address in `serve.store`: Python says why.
+    #[error("{0}")]
+    Store(String),
     /// The path of this program is unknown.
     #[error("the path of this program is unknown")]
     Executable(#[source] io::Error),

@@ -20,7 +20,7 @@ use super::queue::Message;
 use super::registry::Culprit;
 use super::thread::PythonThread;
 use super::watchdog::Watchdog;
-use crate::config::Pipelines;
+use crate::config::{Pipelines, StoreAddress};
 use crate::engine::Engine;
 use crate::host::runtime::{Runtime, Surroundings};
 use crate::telemetry::Metrics;
@@ -46,26 +46,28 @@ impl PipelineHost {
         find().map(drop)
     }
 
-    /// Boots Python and begins to load the pipelines; blocks until it is booted. `data_dir` is the folder of the store,
-    /// `None` if nothing is kept.
+    /// Boots Python and begins to load the pipelines; blocks until it is booted and has checked the addresses of the
+    /// stores. `data_dir` is the folder of the journal, `None` if nothing is kept.
     ///
     /// # Errors
-    /// If Python cannot be booted; a pipeline that cannot be loaded does not count as one.
+    /// If Python cannot be booted, or a store cannot be used; a pipeline that cannot be loaded does not count as one.
     pub(crate) fn start(
         engine: Arc<Engine>,
         settings: &Pipelines,
+        stores: &[StoreAddress],
         data_dir: Option<&Path>,
         metrics: Arc<Metrics>,
         runtime: Handle,
     ) -> Result<Self, StartError> {
         let python = find()?;
         let quarantine = Arc::new(Quarantine::open(data_dir));
-        let for_python = for_python(settings, data_dir, &quarantine);
+        let stores: Vec<String> = stores.iter().map(|each| each.as_str().to_owned()).collect();
+        let for_python = for_python(settings, &stores, data_dir, &quarantine);
         let bytes_max = settings.queue_bytes_max;
         let context =
             HostContext::new(engine, Arc::clone(&metrics), runtime, bytes_max, for_python);
         let context = Arc::new(context.map_err(StartError::Thread)?);
-        let thread = PythonThread::start(Arc::clone(&context), python)?;
+        let thread = PythonThread::start(Arc::clone(&context), python, stores)?;
         let fatal = Some(settings.fatal_limit).filter(|limit| !limit.is_zero());
         let watchdog = Watchdog::start(Arc::clone(&context), Arc::clone(&quarantine), fatal);
         Ok(Self {
@@ -217,10 +219,16 @@ fn find() -> Result<Runtime, StartError> {
 }
 
 /// The settings as Python reads them.
-fn for_python(settings: &Pipelines, data_dir: Option<&Path>, quarantine: &Quarantine) -> String {
+fn for_python(
+    settings: &Pipelines,
+    stores: &[String],
+    data_dir: Option<&Path>,
+    quarantine: &Quarantine,
+) -> String {
     let folder = data_dir.and_then(|folder| std::path::absolute(folder).ok());
     json!({
         "files": settings.files,
+        "stores": stores,
         "arguments": settings.arguments,
         "watch": settings.watch,
         "events_full": settings.events_full.name(),

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use tokio::sync::watch;
@@ -25,6 +26,8 @@ const STACK_BYTES: usize = 64 << 20;
 const SWITCH_INTERVAL: f64 = 0.001;
 /// What the event loop runs.
 const MODULE: &str = "poh_holdmetrics.pipeline.serving.embedded";
+/// What knows the addresses of stores.
+const STORES: &str = "poh_holdmetrics.pipeline.serving.stores";
 
 /// The running thread.
 pub(super) struct PythonThread {
@@ -33,15 +36,20 @@ pub(super) struct PythonThread {
 }
 
 impl PythonThread {
-    /// Boots the interpreter and waits until that is done; the event loop then begins.
-    pub(super) fn start(context: Arc<HostContext>, runtime: Runtime) -> Result<Self, StartError> {
+    /// Boots the interpreter, checks the addresses of `stores`, and waits until that is done; the event loop then
+    /// begins.
+    pub(super) fn start(
+        context: Arc<HostContext>,
+        runtime: Runtime,
+        stores: Vec<String>,
+    ) -> Result<Self, StartError> {
         let (report, reported) = mpsc::sync_channel(1);
         let (ends, ended) = watch::channel(None);
         thread::Builder::new()
             .name("py-main".into())
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                let interpreter = match boot(&runtime) {
+                let interpreter = match boot(&runtime, stores) {
                     Ok(interpreter) => interpreter,
                     Err(error) => {
                         let _ = report.send(Err(error));
@@ -74,7 +82,7 @@ impl PythonThread {
     }
 }
 
-fn boot(runtime: &Runtime) -> Result<Interpreter, StartError> {
+fn boot(runtime: &Runtime, stores: Vec<String>) -> Result<Interpreter, StartError> {
     let settings = Settings {
         signals: Signals::OfService,
         ..Settings::default()
@@ -82,7 +90,24 @@ fn boot(runtime: &Runtime) -> Result<Interpreter, StartError> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let interpreter = Interpreter::boot(runtime, &settings, &arguments)?;
     check_packages(&interpreter, runtime)?;
+    if !stores.is_empty() {
+        interpreter.attach(|py| check_stores(py, stores))?;
+    }
     Ok(interpreter)
+}
+
+/// Refuses addresses that nothing can be delivered to. Connects to nothing.
+fn check_stores(py: Python<'_>, stores: Vec<String>) -> Result<(), StartError> {
+    let checked = py
+        .import(STORES)
+        .and_then(|module| module.call_method1("check", (stores,)));
+    match checked {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_instance_of::<PyValueError>(py) => {
+            Err(StartError::Store(error.value(py).to_string()))
+        }
+        Err(error) => Err(StartError::Store(described(py, &error))),
+    }
 }
 
 /// Runs the event loop to its end; returns why it has ended although nobody told it to.

@@ -1,4 +1,4 @@
-"""A service in a process of its own, for tests inside the binary, which `sys.executable` is there."""
+"""A service in a process of its own: of the binary that a test runs in, or of that of `make build`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from conftest import PACKAGE
+from poh_holdmetrics import native
 
 #: Events that are sent at once.
 AT_ONCE = 10
@@ -113,22 +119,40 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
+def program() -> tuple[str, dict[str, str]]:
+    """The binary and its environment; skips the test if it was not built."""
+    if native.inside_host():
+        return sys.executable, dict(os.environ)
+    built = PACKAGE.parents[1] / "target" / "release" / "main_holdmetrics"
+    if not built.exists():
+        pytest.skip("no main_holdmetrics: make build")
+    libraries = (sysconfig.get_config_var("LIBDIR") or "", os.environ.get("LD_LIBRARY_PATH", ""))
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
+    environment.pop("POH_DISABLE_RUST", None)
+    return str(built), environment
+
+
 @contextmanager
 def serving(
-    folder: Path, files: Sequence[Path], environment: Mapping[str, str] | None = None
+    folder: Path,
+    files: Sequence[Path],
+    environment: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Service]:
     """A service with the pipelines of some files; its own files are in `folder`."""
+    executable, own = program()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                *(sys.executable, "serve", "--data-dir", str(folder / "data")),
+                *(executable, "serve", "--data-dir", str(folder / "data")),
                 *(word for file in files for word in ("--pipeline", str(file))),
                 *("--http-addr", "127.0.0.1:0", "--grpc-addr", "127.0.0.1:0"),
+                *arguments,
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **(environment or {})},
+            env={**own, **(environment or {})},
         )
     service = Service(folder, process)
     try:

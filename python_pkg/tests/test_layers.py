@@ -132,6 +132,7 @@ LAYERS: list[set[str]] = [
         "pipeline.serving.staging",
         "pipeline.loading.specs",
         "pipeline.loading.starter",
+        "pipeline.serving.stores",
         "pipeline.state",
         "pipeline.calling.strays",
         "pipeline.running.submission",

@@ -20,7 +20,7 @@ from poh_holdmetrics.pipeline.calling.limits import Limits, Watched
 from poh_holdmetrics.pipeline.calling.worker_threads import NAME_PREFIX
 
 #: Threads of asyncio's own executor, of this package, and those that Python did not start.
-_KNOWN_THREADS = ("asyncio_", NAME_PREFIX, "py-watch", "Dummy-")
+_KNOWN_THREADS = ("asyncio_", NAME_PREFIX, "py-watch", "holdmetrics-", "Dummy-")
 
 
 class TaskOwners:

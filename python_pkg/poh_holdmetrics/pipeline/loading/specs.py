@@ -12,6 +12,7 @@ from pathlib import Path
 
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline.loading.declarations import declarations
+from poh_holdmetrics.pipeline.loading.file_watch import Seen, seen
 from poh_holdmetrics.pipeline.loading.sources import read_text
 
 _SUFFIX = ".py"
@@ -28,6 +29,29 @@ class Spec:
 
     def __str__(self) -> str:
         return str(self.file) if self.name is None else f"{self.file}:{self.name}"
+
+    @property
+    def label(self) -> str:
+        """The file, as operators see it."""
+        return str(self.file)
+
+    @property
+    def short_label(self) -> str:
+        """The file without its folder."""
+        return self.file.name
+
+    def declared(self) -> list[str]:
+        """The pipelines that are meant, as far as the file can be read."""
+        if self.name is not None:
+            return [self.name]
+        try:
+            return [each.name for each in declarations(read_text(self.file)) if each.name]
+        except (OSError, SyntaxError, ValueError):
+            return []
+
+    def seen(self) -> Seen:
+        """The file and its helpers as they are now."""
+        return seen(self.file)
 
 
 def specs_from_text(text: str) -> list[Spec]:

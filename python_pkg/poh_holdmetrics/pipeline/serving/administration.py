@@ -177,7 +177,7 @@ def _instead(file: ServedFile) -> str:
 
 def _file(file: ServedFile) -> Answer:
     return {
-        "file": str(file.spec.file),
+        "file": file.spec.label,
         "pipelines": list(file.names),
         "generation": file.generation,
         "digest": "" if file.runner is None else file.runner.digest,

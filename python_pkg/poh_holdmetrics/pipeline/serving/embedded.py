@@ -26,6 +26,7 @@ from poh_holdmetrics.pipeline.serving.embedded_host import EmbeddedHost, Request
 from poh_holdmetrics.pipeline.serving.in_process import Surroundings
 from poh_holdmetrics.pipeline.serving.service import Service, ServiceSettings
 from poh_holdmetrics.pipeline.serving.staging import stage_for
+from poh_holdmetrics.pipeline.serving.stores import specs_from_addresses
 from poh_holdmetrics.pipeline.worker.process import WorkerSettings
 from poh_holdmetrics.scheduler import AsyncScheduler
 
@@ -204,6 +205,7 @@ def service_over(
         host,
         ServiceSettings(
             files=tuple(settings["files"]),
+            stores=specs_from_addresses(settings["stores"]),
             watch_seconds=_WATCH_SECONDS if settings["watch"] else None,
             drain_seconds=_DRAIN_SECONDS,
         ),

@@ -1,4 +1,4 @@
-"""One pipeline file of a service: which generation of it runs, and how the next one takes its place.
+"""One pipeline file of a service, or a store: which generation of it runs, and how the next one replaces it.
 
 A reload stages the new generation (loads and checks it), stops the old one when its calls have ended, and
 starts the new one where the old one has committed. If the new one is broken the old one goes on, and
@@ -12,16 +12,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from poh_holdmetrics.errors import HoldMetricsError
-from poh_holdmetrics.pipeline.loading.declarations import declarations
-from poh_holdmetrics.pipeline.loading.file_watch import Seen, seen
+from poh_holdmetrics.errors import HoldMetricsError, InputError
 from poh_holdmetrics.pipeline.loading.loader import LoadError, text_of_traceback
-from poh_holdmetrics.pipeline.loading.sources import read_text
 
 if TYPE_CHECKING:
-    from poh_holdmetrics.pipeline.loading.specs import Spec
+    from poh_holdmetrics.pipeline.loading.file_watch import Seen
     from poh_holdmetrics.pipeline.port import Host
     from poh_holdmetrics.pipeline.running.delivery import Replayed
 
@@ -42,6 +39,24 @@ class Jobs(Protocol):
 
     async def run_now(self, name: str) -> bool:
         """Start a run of a job at once; False if its last one has not ended."""
+
+
+class Served(Protocol):
+    """What should run: a file, or a store, which is a pipeline without a file."""
+
+    @property
+    def label(self) -> str:
+        """As operators see it."""
+
+    @property
+    def short_label(self) -> str:
+        """As the log names it."""
+
+    def declared(self) -> list[str]:
+        """The names of its pipelines, as far as they can be read."""
+
+    def seen(self) -> Seen:
+        """What it is made of, as it is now."""
 
 
 class Runner(Protocol):
@@ -80,8 +95,8 @@ _QUARANTINED = (
     "repair the file and enable the pipeline"
 )
 
-#: Loads and checks one generation of a file; raises `HoldMetricsError`.
-Stage = Callable[["Spec", int], Awaitable[Runner]]
+#: Loads and checks one generation of a `Served` of the kind that it knows; raises `HoldMetricsError`.
+Stage = Callable[[Any, int], Awaitable[Runner]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +115,7 @@ class ServedFile:
 
     def __init__(
         self,
-        spec: Spec,
+        spec: Served,
         *,
         host: Host,
         stage: Stage,
@@ -147,7 +162,7 @@ class ServedFile:
         """Whether the text of the file or of a helper is another one than at the last reload."""
         if self._seen is None or self._next is not None or self._seen.has_stamps():
             return False
-        now = seen(self.spec.file)
+        now = self.spec.seen()
         is_same = now.digest is not None and now.digest == self._seen.digest
         if is_same:
             self._seen = now
@@ -159,7 +174,7 @@ class ServedFile:
         if self._is_released or not self._quarantined:
             return False
         is_named = any(name in self._quarantined for name in (*self.names, *self._declared()))
-        return is_named or str(self.spec.file) in self._quarantined.values()
+        return is_named or self.spec.label in self._quarantined.values()
 
     async def release(self) -> None:
         """Execute a quarantined file again."""
@@ -188,10 +203,10 @@ class ServedFile:
                 await self._reload()
 
     async def _reload(self) -> None:
-        self._seen = seen(self.spec.file)
+        self._seen = self.spec.seen()
         if self.is_quarantined:
             self._take_declared()
-            self.problem = Problem(sentence=f"{self.spec.file}: {_QUARANTINED}")
+            self.problem = Problem(sentence=f"{self.spec.label}: {_QUARANTINED}")
             self._report("quarantined", "", _QUARANTINED)
             return
         if self.runner is None:
@@ -207,8 +222,8 @@ class ServedFile:
             owner = self._names.get(name, self)
             if owner is not self and owner._has_names:  # noqa: SLF001 - of the same class
                 await new.drop()
-                problem = f"the name {name} is that of a pipeline in {owner.spec.file}; choose another"
-                self._fail(LoadError(self.spec.file, None, problem, name="name-taken"))
+                problem = f"the name {name} is that of a pipeline in {owner.spec.label}; choose another"
+                self._fail(InputError(self.spec.label, problem))
                 return
         self._claim(new.names)
         await self._swap(new)
@@ -238,7 +253,9 @@ class ServedFile:
             if name not in new.names:
                 self._remove(name)
         self._report("running", new.digest)
-        _log.info("Runs %s of %s, generation %d.", ", ".join(new.names), self.spec.file.name, self.generation)
+        _log.info(
+            "Runs %s of %s, generation %d.", ", ".join(new.names), self.spec.short_label, self.generation
+        )
         if old is not None:
             await old.drop()
 
@@ -250,7 +267,9 @@ class ServedFile:
         except Exception:  # noqa: BLE001 - the service goes on without it
             self.runner = None
             await old.drop()
-            _log.exception("The generation of %s before the broken one does not start again.", self.spec.file)
+            _log.exception(
+                "The generation of %s before the broken one does not start again.", self.spec.label
+            )
 
     def _fail(self, error: Exception) -> None:
         self.problem = problem = problem_of(error)
@@ -260,12 +279,12 @@ class ServedFile:
                     self._remove(name)
             self._report("running", self.runner.digest, str(problem))
             message = "The new version of %s is broken, generation %d goes on: %s"
-            _log.error(message, self.spec.file.name, self.generation, problem)
+            _log.error(message, self.spec.short_label, self.generation, problem)
             return
         self._has_names = False
         self._take_declared()
         self._report("failed", "", str(problem))
-        _log.error("%s does not run: %s", self.spec.file.name, problem)
+        _log.error("%s does not run: %s", self.spec.short_label, problem)
 
     def _take_declared(self) -> None:
         """Be reported under the names that the file declares now."""
@@ -278,12 +297,8 @@ class ServedFile:
 
     def _declared(self) -> list[str]:
         """The names under which a file that does not run is reported: those that no other file has."""
-        try:
-            found = [each.name for each in declarations(read_text(self.spec.file)) if each.name]
-        except (OSError, SyntaxError, ValueError):
-            found = []
-        wanted = [self.spec.name] if self.spec.name is not None else found or list(self.names)
-        for names in (wanted, [self.spec.file.stem], [str(self.spec)]):
+        wanted = self.spec.declared() or list(self.names)
+        for names in (wanted, [self.spec.short_label.removesuffix(".py")], [str(self.spec)]):
             free = [name for name in names if self._names.get(name, self) is self]
             if free:
                 return free
@@ -296,7 +311,7 @@ class ServedFile:
                 state,
                 generation=self.generation,
                 detail=detail,
-                file=str(self.spec.file),
+                file=self.spec.label,
                 digest=digest,
             )
 
@@ -304,7 +319,7 @@ class ServedFile:
         del self._names[name]
         self._host.set_gates(name, ())
         self._host.set_policies(name, ())
-        self._host.pipeline_state(name, "removed", generation=self.generation, file=str(self.spec.file))
+        self._host.pipeline_state(name, "removed", generation=self.generation, file=self.spec.label)
 
 
 def problem_of(error: BaseException) -> Problem:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.pipeline.loading.specs import Spec, specs_from_text
 from poh_holdmetrics.pipeline.serving.administration import Administration, Answer
-from poh_holdmetrics.pipeline.serving.served_file import ServedFile, Stage
+from poh_holdmetrics.pipeline.serving.served_file import Served, ServedFile, Stage
+from poh_holdmetrics.pipeline.serving.stores import StoreSpec
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
@@ -33,6 +34,8 @@ class ServiceSettings:
 
     files: tuple[str, ...]
     """`FILE[:NAME]`, or folders."""
+    stores: tuple[StoreSpec, ...] = ()
+    """Storages that the feed is delivered to."""
     watch_seconds: float | None = None
     """How often the files are looked at; None means only when a reload is asked for."""
     drain_seconds: float = 5.0
@@ -62,7 +65,7 @@ class Service:
         self._stage = stage
         self._clock = clock
         self._quarantined = quarantined or {}
-        self._files: dict[Spec, ServedFile] = {}
+        self._files: dict[Served, ServedFile] = {}
         self._names: dict[str, ServedFile] = {}
         self._administration = Administration(self, scheduler, host)
         self._watch: asyncio.Task[None] | None = None
@@ -141,13 +144,14 @@ class Service:
         new = self._add_new_files()
         changed = [file for file in self.files if file not in new and file.has_changed()]
         for file in changed:
-            _log.info("%s has changed.", file.spec.file)
+            _log.info("%s has changed.", file.spec.label)
         await asyncio.gather(*(file.reload() for file in [*new, *changed]))
 
-    def _specs(self) -> list[Spec]:
+    def _specs(self) -> list[Served]:
         """What should run, each once: a file as a whole includes those of its pipelines that are named."""
         specs = dict.fromkeys(spec for text in self._settings.files for spec in _specs(text))
-        return [spec for spec in specs if spec.name is None or Spec(file=spec.file) not in specs]
+        files = [spec for spec in specs if spec.name is None or Spec(file=spec.file) not in specs]
+        return [*files, *self._settings.stores]
 
     def _add_new_files(self) -> list[ServedFile]:
         new = []
@@ -170,7 +174,9 @@ class Service:
         One that is named itself keeps running, and so do all if the folder itself is missing.
         """
         specs = self._specs()
-        for spec in [each for each in self._files if each not in specs and each.file.parent.is_dir()]:
+        for spec in [each for each in self._files if isinstance(each, Spec) and each not in specs]:
+            if not spec.file.parent.is_dir():
+                continue
             file = self._files.pop(spec)
             _log.info("%s is not a pipeline file any more; its pipelines are stopped.", spec.file)
             await file.stop()

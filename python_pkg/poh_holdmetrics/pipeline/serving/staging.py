@@ -1,6 +1,7 @@
 """Decides where a generation of a file runs: in this process, or in one of its own if its pipelines say so.
 
-Read from the text: a file whose pipelines are isolated is never executed in this process.
+A store runs in this process. Where a file runs is read from its text: one whose pipelines are isolated is
+never executed in this process.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from poh_holdmetrics.pipeline.loading.declarations import declarations
 from poh_holdmetrics.pipeline.loading.loader import LoadError
 from poh_holdmetrics.pipeline.loading.sources import read_text
 from poh_holdmetrics.pipeline.serving.in_process import stage_in_process
+from poh_holdmetrics.pipeline.serving.stores import StoreRunner, StoreSpec
 from poh_holdmetrics.pipeline.worker.runner import stage_worker
 
 if TYPE_CHECKING:
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 
 
 def stage_for(surroundings: Surroundings, workers: WorkerSettings | None = None) -> Stage:
-    """What loads and checks a generation of any file of a service."""
+    """What loads and checks a generation of any file or store of a service."""
 
-    async def stage(spec: Spec, generation: int) -> Runner:
+    async def stage(spec: Spec | StoreSpec, generation: int) -> Runner:
+        if isinstance(spec, StoreSpec):
+            return StoreRunner(spec, generation, surroundings)
         if not is_isolated(spec):
             return await stage_in_process(spec, generation, surroundings)
         return await stage_worker(

@@ -1,0 +1,91 @@
+"""Events with corrections, retractions and transfers, sent to a service and compared in its stores."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from poh_holdmetrics.storage import storage_from_url
+from served import Service
+
+AS_OF = "2026-01-01T00:00:00Z"
+HOLDERS = 200
+_AT_ONCE = 2_000
+
+
+def mixed_events(count: int, first: int = 0) -> Iterator[dict[str, object]]:
+    """Holds of which some are corrected, retracted or sent twice, and transfers."""
+    for number in range(first, first + count):
+        key = {"token_id": f"t{number % 7}", "holder_id": f"h{number % HOLDERS}"}
+        match number % 10:
+            case 7:  # corrects the one before the last, which is of another key in no case
+                yield {**key, "start": number, "end": number + 5, "event_id": f"e{number}"}
+                yield {**key, "start": number, "end": number + 9, "event_id": f"e{number}", "revision": 1}
+            case 8:
+                yield {**key, "start": number, "event_id": f"e{number}"}
+                yield {**key, "event_id": f"e{number}", "revision": 1, "retract": True}
+            case 9:
+                parties = {"from_id": key["holder_id"], "to_id": f"h{(number + 1) % HOLDERS}"}
+                amount = {"amount": "0.000000000000000001", "event_id": f"x{number}"}
+                yield {"token_id": "gold", **parties, "at": number, **amount}
+            case _:
+                yield {**key, "start": number, "end": number + 1, "weight": f"{number}.5"}
+
+
+def send(service: Service, events: Iterable[dict[str, object]]) -> list[float]:
+    """Send events, and the first of each part once more; returns how long acknowledgements took."""
+    seconds = []
+    waiting = list(events)
+    for begin in range(0, len(waiting), _AT_ONCE):
+        part = waiting[begin : begin + _AT_ONCE]
+        body = json.dumps([*part, part[0]]).encode()
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            service.address + "/hold", body, {"content-type": "application/json"}
+        )
+        began = time.monotonic()
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            assert not json.load(answer).get("rejected")
+        seconds.append(time.monotonic() - began)
+    return seconds
+
+
+def facts(events: Iterable[dict[str, object]]) -> int:
+    """How many events a storage has of them: a transfer is two changes."""
+    return sum(2 if "from_id" in event else 1 for event in events)
+
+
+def stored(url: str) -> tuple[int, dict[str, tuple[str, int]]]:
+    """Count and scores in a storage."""
+
+    async def ask() -> tuple[int, dict[str, tuple[str, int]]]:
+        async with storage_from_url(url, fallback=False) as storage:
+            stats = await storage.get_stats(as_of=AS_OF)
+            return await storage.count(), {each.holder_id: (each.score, each.held_us) for each in stats}
+
+    return asyncio.run(ask())
+
+
+def served(service: Service) -> dict[str, tuple[str, int]]:
+    """The scores that the service answers."""
+    rows = service.ask(f"/leaderboard?limit=1000&as_of={AS_OF}")["holders"]
+    return {row["holder_id"]: (row["score"], int(row["held_us"])) for row in rows}
+
+
+def store(service: Service) -> dict[str, Any]:
+    """What operators see of the one store."""
+    (found,) = (
+        each for each in service.ask("/admin/pipelines")["pipelines"] if each["name"].startswith("store-")
+    )
+    return dict(found)
+
+
+def lag(service: Service) -> int:
+    """How many events the store lacks; -1 while it begins, or is given the facts of the state."""
+    for consumer in store(service)["consumers"]:
+        if not consumer["is_reading_facts"]:
+            return int(consumer["lag_events"])
+    return -1

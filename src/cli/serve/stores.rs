@@ -13,7 +13,12 @@ pub(super) fn warn_of_visible_passwords(loaded: &Loaded) {
         .settings()
         .find_map(|(setting, _, origin)| (setting.name == STORE).then_some(origin));
     let is_flag = matches!(origin, Some(Origin::Flag(_)));
-    let found = loaded.config.serve.store.iter().find(|each| each.has_user());
+    let found = loaded
+        .config
+        .serve
+        .store
+        .iter()
+        .find(|each| each.has_user());
     if let Some(address) = found.filter(|_| is_flag) {
         warn!(
             %address,

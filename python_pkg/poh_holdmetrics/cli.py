@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from poh_holdmetrics.commands.audit import add_audit
 from poh_holdmetrics.commands.parser import BINARY, EXIT_BAD_INPUT, EXIT_INTERRUPTED, PROGRAM, Parser
 from poh_holdmetrics.commands.pipeline import add_pipeline
 from poh_holdmetrics.commands.score import add_score
@@ -21,7 +22,7 @@ from poh_holdmetrics.version import __version__
 if TYPE_CHECKING:
     import argparse
 
-COMMANDS = ("score", "pipeline")
+COMMANDS = ("score", "pipeline", "audit")
 #: What only the binary does.
 BINARY_COMMANDS = (
     "serve",
@@ -65,7 +66,7 @@ def _check_command(words: Sequence[str]) -> None:
     if command in BINARY_COMMANDS:
         raise InputError(
             command,
-            f"that is a command of {BINARY}; this package alone has {PROGRAM} score and {PROGRAM} pipeline",
+            f"that is a command of {BINARY}; {PROGRAM} alone has {', '.join(COMMANDS)}",
         )
     near = difflib.get_close_matches(command, COMMANDS, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMANDS)}"
@@ -87,4 +88,5 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_score(commands)
     add_pipeline(commands)
+    add_audit(commands)
     return parser

@@ -173,7 +173,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("serve", "serve: that is a command of main_holdmetrics; this package alone has "),
+        ("serve", "serve: that is a command of main_holdmetrics; python -m poh_holdmetrics alone has "),
         ("doctor", "doctor: that is a command of main_holdmetrics; "),
         ("scoer", "'scoer': unknown command; did you mean score?"),
         ("frobnicate", "'frobnicate': unknown command; known are score"),

@@ -18,6 +18,8 @@ NAME = "poh_holdmetrics"
 #: Ready policies: values and integers.
 POLICIES = ("caps", "links", "lists", "periods", "pieces", "policy", "segments", "streaks", "values")
 COMMANDS = (
+    "audit",
+    "audit_verify",
     "parser",
     "pipeline",
     "pipeline_check",
@@ -68,6 +70,9 @@ LAYERS: list[set[str]] = [
     },
     {
         "admin_client",
+        "audit.comparison",
+        "audit.difference",
+        "audit.history",
         "clock",
         "event_lines",
         "exporter.figures",
@@ -197,6 +202,7 @@ LAYERS: list[set[str]] = [
 PACKAGES = {
     "__init__",
     "api.__init__",
+    "audit.__init__",
     "commands.__init__",
     "exporter.__init__",
     "pipeline.__init__",

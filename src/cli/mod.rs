@@ -3,6 +3,7 @@
 //! Nothing is computed here. Errors of the library get their context here; [`exit`] maps them to exit
 //! codes and prints them.
 
+mod audit;
 mod choices;
 mod clock;
 mod config;
@@ -14,6 +15,7 @@ mod interrupt;
 mod journal;
 mod keys;
 mod load;
+mod package;
 mod patience;
 mod pipeline;
 mod policy;
@@ -86,6 +88,8 @@ enum Command {
     Generate(generate::Arguments),
     /// Write, check and test pipelines, and ask a running service about its own
     Pipeline(pipeline::Arguments),
+    /// Prove against immudb that the events of a leaderboard are those that were stored
+    Audit(audit::Arguments),
     /// Run a Python script inside this process
     #[command(after_help = TWO_STATES)]
     Run(run::Arguments),
@@ -129,6 +133,7 @@ impl CommandLine {
             Command::Journal(arguments) => journal::run(&arguments),
             Command::Generate(arguments) => generate::run(&arguments),
             Command::Pipeline(arguments) => pipeline::run(arguments),
+            Command::Audit(arguments) => audit::run(arguments),
             Command::Run(arguments) => run::run(arguments),
             Command::Python(arguments) => python::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),

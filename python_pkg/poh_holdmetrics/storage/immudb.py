@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import StorageError
-from poh_holdmetrics.storage.immudb_client import Address, ImmudbClient
+from poh_holdmetrics.storage.immudb_client import COLLECTION, Address, ImmudbClient
 from poh_holdmetrics.storage.immudb_entries import (
     key_from_record,
     key_prefix,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 
-COLLECTION = "hold_events"
 #: Entries of one answer, which a server refuses to exceed by default.
 _PAGE = 2_500
 

@@ -24,6 +24,8 @@ _Answer = TypeVar("_Answer", bound="Message")
 
 _SERVICE = "/immudb.schema.ImmuService/"
 _PORT = 3322
+#: What the keys of events begin with.
+COLLECTION = "hold_events"
 _OPTIONS = ("state", "collection")
 #: A page of entries or transactions may be as large as the server makes it.
 _CHANNEL = (
@@ -92,8 +94,8 @@ class ImmudbClient:
         """Whether a session is open, as far as is known: false after the server was away or forgot it."""
         return bool(self._session)
 
-    def open_session(self) -> None:
-        """Log in, and create the database if it is missing."""
+    def open_session(self, *, creates: bool = True) -> None:
+        """Log in, and create the database if it is missing and `creates`."""
         request = pb.OpenSessionRequest(
             username=self._address.user.encode(),
             password=self._address.password.encode(),
@@ -104,7 +106,7 @@ class ImmudbClient:
         except StorageUnavailable:
             raise
         except StorageError as error:
-            if _NOT_FOUND not in str(error):
+            if not creates or _NOT_FOUND not in str(error):
                 raise
             self._create_database()
             answer = self._call("OpenSession", request, pb.OpenSessionResponse)

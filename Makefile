@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services soak fuzz bench bench-host bench-serve fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services soak fuzz bench bench-host bench-serve bench-storage fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-host: ## the service with pipelines beside itself without, a Python server
 
 bench-serve: ## the service beside bare servers, a Python one and the disk's fdatasync floor
 	@scripts/bench.sh serve
+
+bench-storage: ## SQLite and MongoDB as sinks of a pipeline beside plain inserts, and their statistics
+	@scripts/bench.sh storage
 
 fmt: ## format Rust and Python in place
 	@$(COMMON); make_test_venv; cargo fmt --all; "$$VENV/bin/ruff" check --fix .; "$$VENV/bin/ruff" format .

@@ -6,6 +6,7 @@
 #   bench.sh serve   make bench-serve: the service beside servers that discard everything, a Python server and
 #                    the disk's fdatasync floor
 #   bench.sh host    make bench-host: the service with pipelines beside itself without, a Python server and Bytewax
+#   bench.sh storage make bench-storage: SQLite and MongoDB as sinks beside plain inserts; prints its table only
 #
 # BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/serve/run.py or benches/serve/pipelines.py, for example
 # BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
@@ -43,10 +44,16 @@ bench_host() {
     "$serve/.venv/bin/python" "$serve/pipelines.py" --binary "$BINARY" "${arguments[@]}"
 }
 
+bench_storage() {
+    make_test_venv
+    PYTHONPATH=python_pkg:tests "$VENV/bin/python" benches/storage.py "${arguments[@]}"
+}
+
 case ${1:-} in
+storage) bench_storage ;;
 files | host | serve)
     build_binary
     "bench_$1"
     ;;
-*) die "say what to measure: files, host or serve" ;;
+*) die "say what to measure: files, host, serve or storage" ;;
 esac

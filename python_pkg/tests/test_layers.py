@@ -166,6 +166,7 @@ LAYERS: list[set[str]] = [
         "storage.port",
         "storage.rows",
         "storage.scoring",
+        "storage.sqlite_scores",
         "storage.sqlite",
         "storage.urls",
         "table",

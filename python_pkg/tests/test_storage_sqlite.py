@@ -9,13 +9,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from conftest import PACKAGE
-from poh_holdmetrics import HoldEvent
+from poh_holdmetrics import HoldEvent, native
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
+from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.storage import SqliteStorage, Storage, storage_from_url
 from poh_holdmetrics.storage.rows import row_with_id
+from poh_holdmetrics.tracker import HoldSnapshot
 
+LARGEST_WEIGHT = "340282366920938463463.374607431768211455"
 EVENTS = [HoldEvent.model_validate({"token_id": "T", "holder_id": f"h{i}", "start": i}) for i in range(100)]
 
 #: What created a file before the ids were unique together with the times.
@@ -178,6 +183,59 @@ def test_a_file_of_the_first_version_is_migrated_and_counts_nothing_twice(tmp_pa
             assert [event async for event in storage.scan()] == [*EVENTS[:50], retraction, *EVENTS[50:]]
 
     asyncio.run(scenario())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    holds=st.lists(
+        st.tuples(st.sampled_from("gh"), st.integers(0, 30), st.integers(0, 12), st.integers(0, 2)),
+        min_size=1,
+        max_size=25,
+        unique=True,
+    ),
+    as_of=st.integers(0, 45),
+    from_=st.none() | st.integers(0, 45),
+)
+def test_sums_of_sql_are_those_of_the_facts(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    holds: list[tuple[str, int, int, int]],
+    as_of: int,
+    from_: int | None,
+) -> None:
+    monkeypatch.setenv(native.DISABLE_VARIABLE, "1")
+    events = [
+        HoldEvent.model_validate(
+            {"token_id": "T", "holder_id": holder, "start": at, "end": at + length, "weight": weight}
+        )
+        for holder, at, length, weight in holds
+    ]
+    events.append(
+        HoldEvent.model_validate({"token_id": "U", "holder_id": "g", "start": 3, "weight": LARGEST_WEIGHT})
+    )
+    events += [
+        HoldEvent.model_validate(
+            {
+                "token_id": token,
+                "holder_id": "i",
+                "start": 0,
+                "end": "9999-12-31T00:00:00Z",
+                "weight": LARGEST_WEIGHT,
+            }
+        )
+        for token in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
+    ]
+    pure = Aggregator()
+    pure.record_events(events)
+
+    async def scenario() -> HoldSnapshot:
+        async with SqliteStorage(tmp_path_factory.mktemp("sums") / "events.db") as storage:
+            await storage.save_events(events)
+            return await storage.snapshot(as_of, from_)
+
+    found = asyncio.run(scenario())
+    expected = pure.snapshot(as_of * 1000, None if from_ is None else from_ * 1000)
+    assert (found.rows(), found.deficits) == (expected.rows(), expected.deficits)
 
 
 def test_columns_hold_integers_and_text_and_no_floats(tmp_path: Path) -> None:

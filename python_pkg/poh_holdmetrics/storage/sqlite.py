@@ -2,7 +2,8 @@
 
 Write-ahead log, every commit synced: what `save_events` has returned for survives the end of the process and
 a loss of power. One thread writes and another one reads, so questions do not delay saving. Several processes
-may use a file; SQLite lets one of them write at a time. Scores are computed from the facts, see `scoring`.
+may use a file; SQLite lets one of them write at a time. Scores are computed from the facts by native code,
+see `scoring`; without it, by SQL as far as that is exact, see `sqlite_scores`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from poh_holdmetrics import native
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
 from poh_holdmetrics.storage.port import Storage
 from poh_holdmetrics.storage.rows import COLUMNS, Row, record_from_row, row_with_id
 from poh_holdmetrics.storage.scoring import Scorer
+from poh_holdmetrics.storage.sqlite_scores import mostly_plain, snapshot_by_sql
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
@@ -293,6 +296,8 @@ def _page(number: int, last: int, connection: sqlite3.Connection) -> list[tuple[
 
 
 def _scored(window: Window, connection: sqlite3.Connection) -> HoldSnapshot:
+    if native.namespace() is None and mostly_plain(connection):
+        return snapshot_by_sql(connection, window, _ALL, record_from_row)
     scorer = Scorer()
     with closing(connection.execute(_ALL)) as cursor:
         while rows := cursor.fetchmany(_SCORED_ROWS):

@@ -1,0 +1,195 @@
+"""Storages as sinks of a pipeline, and their statistics: events a second beside what a user would write.
+
+    PYTHONPATH=python_pkg:tests python benches/storage.py --events 1000000
+
+Prints a table for each backend: wall time, CPU time of this process, and the ratio to plain `executemany` or
+`insert_many` of the same rows without ids, in one run. Writes nothing but temporary files. A server is
+started by `tests/servers`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pymongo
+from pymongo.write_concern import WriteConcern
+
+from poh_holdmetrics import native
+from poh_holdmetrics.pipeline.batch import ColumnBatch
+from poh_holdmetrics.storage import MongoStorage, SqliteStorage, Storage, sink
+from poh_holdmetrics.storage.rows import COLUMNS, record_from_row, row_from_record
+from poh_holdmetrics.storage.scoring import Scorer
+from poh_holdmetrics.validation import Record
+from poh_holdmetrics.windows import Window
+from servers.mongod import Mongod, mongod_program
+
+_BATCH = 5_000
+_WAD = 10**18
+_YEAR_US = 365 * 86_400 * 1_000_000
+
+
+def _events(count: int, seed: int) -> list[Record]:
+    """Closed holds of 8 tokens in the order of their starts, 10 holders for each 100 events."""
+    draw = random.Random(seed)  # noqa: S311 - the same events each time
+    begin = 1_700_000_000_000_000
+    starts = sorted(begin + draw.randrange(_YEAR_US) for _ in range(count))
+    return [
+        Record(
+            f"token-{draw.randrange(8)}",
+            f"0x{draw.randrange(max(count // 10, 1)):040x}",
+            start_us,
+            start_us + draw.randrange(_YEAR_US // 12),
+            draw.randrange(1, 100) * _WAD,
+            None,
+            0,
+            False,
+        )
+        for start_us in starts
+    ]
+
+
+class _Clock:
+    """Wall time and CPU time of this process since it was made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> tuple[float, float]:
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+
+def _print(what: str, events: int, seconds: tuple[float, float], plain: float | None = None) -> None:
+    wall, cpu = seconds
+    ratio = "" if plain is None else f"  {plain / wall:5.2f} of plain"
+    print(f"{what:44} {events / wall:9,.0f}/s  {wall:7.2f} s  CPU {cpu:7.2f} s{ratio}", flush=True)
+
+
+def _parts(records: list[Record]) -> Iterator[list[Record]]:
+    for begin in range(0, len(records), _BATCH):
+        yield records[begin : begin + _BATCH]
+
+
+async def _sunk(storage: Storage, records: list[Record]) -> tuple[float, float]:
+    """The time in which a sink saves all batches, one after the other, as a pipeline calls it."""
+    save = sink(storage)
+    await storage.start()
+    clock = _Clock()
+    first = 1
+    for part in _parts(records):
+        await save(ColumnBatch(part, first, first + len(part) - 1), None)
+        first += len(part)
+    return clock.seconds()
+
+
+def _plain_sqlite(path: Path, records: list[Record]) -> tuple[float, float]:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"CREATE TABLE events ({', '.join(COLUMNS)})")
+        clock = _Clock()
+        for part in _parts(records):
+            with connection:
+                connection.executemany(
+                    f"INSERT INTO events VALUES (?{', ?' * (len(COLUMNS) - 1)})",  # noqa: S608
+                    map(row_from_record, part),
+                )
+        return clock.seconds()
+
+
+def _plain_mongodb(url: str, records: list[Record]) -> tuple[float, float]:
+    with pymongo.MongoClient[dict[str, object]](url) as client:
+        collection = client["plain"].get_collection("events", write_concern=WriteConcern("majority", j=True))
+        clock = _Clock()
+        for part in _parts(records):
+            collection.insert_many(
+                [dict(zip(COLUMNS, row_from_record(record), strict=True)) for record in part], ordered=False
+            )
+        return clock.seconds()
+
+
+@contextmanager
+def _without_native() -> Iterator[None]:
+    before = os.environ.get(native.DISABLE_VARIABLE)
+    os.environ[native.DISABLE_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[native.DISABLE_VARIABLE]
+        if before is not None:
+            os.environ[native.DISABLE_VARIABLE] = before
+
+
+async def _asked(storage: Storage, name: str, events: int) -> None:
+    """`get_stats` with native code, if there is any, and without."""
+    if native.source() != "none":
+        clock = _Clock()
+        await storage.get_stats()
+        _print(f"{name}: get_stats, natively from the facts", events, clock.seconds())
+    with _without_native():
+        clock = _Clock()
+        await storage.get_stats()
+        _print(f"{name}: get_stats, without native code", events, clock.seconds())
+
+
+def _scored_in_python(path: Path, events: int) -> None:
+    """What `get_stats` would take without native code if SQLite summed nothing."""
+    with _without_native(), closing(sqlite3.connect(path)) as connection:
+        clock = _Clock()
+        scorer = Scorer()
+        rows = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM events")  # noqa: S608
+        scorer.add([record_from_row(row) for row in rows])
+        list(scorer.snapshot(Window.of(None, None, closed_only=None)).rows())
+        _print("sqlite: facts read and scored in Python", events, clock.seconds())
+
+
+async def _sqlite(folder: Path, records: list[Record], shuffled: list[Record]) -> None:
+    for order, events in (("in order", records), ("shuffled", shuffled)):
+        plain = _plain_sqlite(folder / f"plain-{order}.db", events)
+        _print(f"sqlite: plain executemany, {order}", len(events), plain)
+        async with SqliteStorage(folder / f"{order}.db") as storage:
+            _print(f"sqlite: sink, {order}", len(events), await _sunk(storage, events), plain[0])
+            if events is records:
+                await _asked(storage, "sqlite", len(events))
+                _scored_in_python(folder / f"{order}.db", len(events))
+
+
+async def _mongodb(url: str, records: list[Record]) -> None:
+    plain = _plain_mongodb(url, records)
+    _print("mongodb: plain insert_many of dicts", len(records), plain)
+    async with MongoStorage(url, fallback=False) as storage:
+        _print("mongodb: sink", len(records), await _sunk(storage, records), plain[0])
+        await _asked(storage, "mongodb", len(records))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--events", type=int, default=1_000_000, help="events a run (default: %(default)s)")
+    parser.add_argument("--without-mongodb", action="store_true", help="measure SQLite alone")
+    arguments = parser.parse_args()
+    records = _events(arguments.events, seed=1)
+    shuffled = random.Random(2).sample(records, len(records))  # noqa: S311
+    print(f"{len(records):,} events in batches of {_BATCH:,}; native code: {native.source()}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_sqlite(Path(folder), records, shuffled))
+        if arguments.without_mongodb:
+            return
+        server = Mongod(mongod_program(), Path(folder))
+        server.start()
+        try:
+            asyncio.run(_mongodb(server.url, records))
+        finally:
+            server.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -109,14 +109,15 @@ class Service:
 
 
 def workers_of(pid: int) -> list[int]:
-    """The worker processes that a service has started."""
+    """The worker processes that a service has started, without their guardians."""
     word = f"poh_holdmetrics.pipeline.worker\0{pid}\0".encode()
-    found = []
+    parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if word in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-    return found
+                stat = (folder / "stat").read_text("utf-8")
+                parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    return [each for each in parents if each not in parents.values()]
 
 
 def program() -> tuple[str, dict[str, str]]:

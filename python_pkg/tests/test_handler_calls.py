@@ -267,7 +267,7 @@ def test_failures_in_a_row_open_the_breaker_and_a_success_closes_it(guard: Guard
     clock = HandClock()
 
     async def run() -> None:
-        calls, meter = calls_of(guard, handler(fails), clock=clock)
+        calls, meter = calls_of(guard, handler(fails, "every"), clock=clock)
         for _ in range(5):
             assert (await calls.call()).outcome is Outcome.FAILED
         assert not clock.slept

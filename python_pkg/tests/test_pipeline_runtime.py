@@ -215,7 +215,7 @@ def test_a_handler_that_backs_off_does_not_hold_up_a_restart() -> None:
     pipeline = Pipeline("tiers")
     is_broken = True
 
-    @pipeline.on_event()
+    @pipeline.on_event(on_error="retry", retries=0)
     def follow(event: HoldEvent, ctx: Context) -> None:
         if is_broken:
             raise ValueError("no")
@@ -236,7 +236,7 @@ def test_enabling_a_pipeline_ends_the_back_off_of_its_handlers() -> None:
     pipeline = Pipeline("tiers")
     is_down = True
 
-    @pipeline.on_event()
+    @pipeline.on_event(on_error="retry", retries=0)
     def follow(event: HoldEvent, ctx: Context) -> None:
         del event, ctx
         if is_down:
@@ -251,6 +251,32 @@ def test_enabling_a_pipeline_ends_the_back_off_of_its_handlers() -> None:
         harness.enable()
         assert harness.meter("follow").calls == 12 > calls
         assert harness.meter("follow").status == "running"
+
+
+def test_a_handler_that_only_logs_holds_up_no_other_while_it_backs_off() -> None:
+    pipeline = Pipeline("tiers")
+    counting(pipeline)
+    is_down = True
+
+    @pipeline.on_event()
+    def broken(event: HoldEvent, ctx: Context) -> None:
+        del event, ctx
+        if is_down:
+            raise ConnectionError("refused")
+
+    with PipelineHarness(pipeline, raise_failures=False) as harness:
+        for number in range(12):
+            harness.feed(hold(f"holder {number}"))
+        assert harness.state == {"seen": 12}
+        assert harness.position("events") == 12
+        meter = harness.meter("broken")
+        # Five calls have failed, and seven were not made.
+        assert (meter.calls, meter.counts["skipped"], meter.status) == (5, 12, "backing_off")
+        is_down = False
+        harness.advance("2s")
+        harness.feed(hold("later"))
+        assert (meter.calls, meter.events, meter.counts["skipped"]) == (6, 1, 12)
+        assert meter.status == "running"
 
 
 def test_a_disabled_handler_is_passed_over_and_the_others_go_on() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -221,6 +222,29 @@ def test_a_service_that_is_killed_takes_its_workers_along_and_loses_nothing(tmp_
         everything = {f"event {number}" for number in range(EVENTS)}
         service.until(lambda: service.archived("culprit") == everything)
         service.until(lambda: service.archived("healthy") == everything)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux gives a process those that lose their parents"
+)
+def test_a_service_that_is_killed_takes_along_what_its_workers_have_started(tmp_path: Path) -> None:
+    body = """
+        import subprocess
+        script = "sleep 60 & echo $! > {folder}/PLACE; wait".replace("{folder}", str(folder))
+        subprocess.Popen(["setsid", "sh", "-c", script.replace("PLACE", "session")])
+        subprocess.Popen(["sh", "-c", script.replace("PLACE", "group")])
+    """
+    files = [tmp_path / "session", tmp_path / "group"]
+    with beside_a_good_one(tmp_path, source(body, isolation="process")) as service:
+        service.send(0)
+        service.until(lambda: all(file.exists() and file.read_text("utf-8").strip() for file in files))
+        pids = [int(file.read_text("utf-8")) for file in files] + workers_of(service.process.pid)
+        assert not any(map(is_zombie, pids))
+        service.kill()
+    ends = time.monotonic() + 5
+    while not all(map(is_zombie, pids)):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def is_zombie(pid: int) -> bool:

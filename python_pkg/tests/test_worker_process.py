@@ -467,6 +467,48 @@ def test_a_worker_dies_with_its_parent(place: Place) -> None:
     wait_for_end(pid_printed_by_parent(file, "os.kill(os.getpid(), 9)"))
 
 
+ESCAPED = """
+    def misbehave():
+        import subprocess
+        script = "sleep 60 & echo $! > {folder}/grandchild; wait"
+        subprocess.Popen(["setsid", "sh", "-c", script])
+        subprocess.Popen(["sh", "-c", "sleep 60 & echo $! > {folder}/orphan"]).wait()
+        files = [pathlib.Path("{folder}/grandchild"), pathlib.Path("{folder}/orphan")]
+        while not all(file.exists() and file.read_text().strip() for file in files):
+            time.sleep(0.01)
+        {end}
+"""
+
+
+def started_by(folder: Path) -> list[int]:
+    """The processes of `ESCAPED`: one in a session of its own, and one that has lost its parent."""
+    ends = time.monotonic() + 10
+    files = [folder / "grandchild", folder / "orphan"]
+    while not all(file.exists() and file.read_text("utf-8").strip() for file in files):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    return [int(file.read_text("utf-8")) for file in files]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux gives a process those that lose their parents"
+)
+@pytest.mark.parametrize("end", ["os._exit(7)", "time.sleep(60)", "os.kill(0, 15)\n        time.sleep(60)"])
+def test_nothing_that_a_worker_has_started_escapes_its_end(place: Place, end: str) -> None:
+    """It exits, is killed as it hangs, or ends its whole group."""
+    source = ESCAPED.replace("{folder}", str(place.folder)).replace("{end}", end)
+
+    async def run() -> None:
+        await place.record(3)
+        async with place.running(source):
+            await place.until(lambda: len(place.archived()) == 3)
+            for pid in started_by(place.folder):
+                await place.until(lambda pid=pid: not is_running(pid))  # type: ignore[misc]
+
+    asyncio.run(run())
+    assert not workers()
+
+
 def test_what_a_worker_has_started_ends_also_if_nobody_waits_for_its_end(place: Place) -> None:
     """As at the end of a shutdown that has no time left."""
     source = """

@@ -289,6 +289,35 @@ async fn without_an_answer_of_the_gate_both_protocols_do_what_on_timeout_says() 
 }
 
 #[tokio::test]
+async fn a_single_event_that_no_gate_has_checked_may_be_sent_again_later() {
+    for (manner, why) in [
+        (Manner::IsStuck, "no answer within 20ms"),
+        (Manner::Fails, "failed"),
+    ] {
+        let service = silent(manner, OnTimeout::Refuse).await;
+        let reason = format!("before_accept: tiers/check: {why}; send the event again later");
+        let recorded = within(service.client().await.record(hold("T", "b", 0, 1))).await;
+        let status = recorded.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Unavailable, &*reason)
+        );
+        let info = status.get_details_error_info().expect("an ErrorInfo");
+        assert_eq!(info.reason, "NOT_CHECKED");
+        assert!(status.get_details_retry_info().is_some());
+        let problem = service
+            .post("application/json", line("b", 1))
+            .await
+            .problem(503);
+        assert_eq!(
+            (&problem["field"], &problem["detail"]),
+            (&json!("before_accept"), &json!(reason))
+        );
+        service.end().await;
+    }
+}
+
+#[tokio::test]
 async fn an_acknowledgement_lists_a_bounded_number_of_rows() {
     let service = without_b(Manner::Answers).await;
     let stream = tokio_stream::iter(vec![columns(&["b"; 2_000]), columns(&["a"])]);

@@ -49,6 +49,56 @@ async fn missing_and_broken_files_are_reported_and_stop_nothing() {
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
 }
 
+// Without debug assertions there is no callable that panics.
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_native_code_is_an_exception_of_the_handler_and_the_service_goes_on() {
+    let place = Place::new(
+        r#"
+from poh_holdmetrics import Pipeline, native
+
+pipeline = Pipeline("culprit")
+
+
+@pipeline.on_event()
+def follow(event, ctx):
+    if event.holder_id == "bad":
+        native.namespace().defect()
+    ctx.state[event.holder_id] = len(ctx.leaderboard(9))
+"#,
+    );
+    let service = place.serve();
+    record(&service, &["ann", "bad", "bob"]).await;
+    until("all events are handled", async || {
+        report(&service).await["pipelines"][0]["handlers"][0]["calls"] == 3
+    })
+    .await;
+    let report = report(&service).await;
+    let handler = &report["pipelines"][0]["handlers"][0];
+    assert_eq!(
+        (&handler["failures"], &handler["state"]),
+        (&json!(1), &json!("running")),
+        "{handler}"
+    );
+    let traceback = handler["last_failure"]["traceback"].to_string();
+    let error = "RuntimeError: defect panicked: on purpose; please report this as a bug";
+    assert!(
+        traceback.contains(error) && traceback.contains("in follow"),
+        "{traceback}"
+    );
+    assert_eq!(report["python"]["state"], "running");
+    let (code, page) = ask(&service, "GET", "/leaderboard", "").await;
+    assert_eq!((code, &page["holders_total"]), (200, &json!(3)), "{page}");
+    service.signal("TERM");
+    let ended = service.wait(Duration::from_secs(9));
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("A native callable panicked."),
+        "{}",
+        ended.stderr
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_is_stuck_is_named_and_events_are_acknowledged_meanwhile() {
     let place = Place::new(&SLEEPER.replace("SECONDS", "8"));

@@ -159,7 +159,10 @@ impl ActiveGate {
         }
         let reason = format!("{}; send the event again later", self.reason(&why));
         let judged = judged(chosen.refused(&reason));
-        let judged = judged.expect("each verdict is for an event of the batch");
+        let mut judged = judged.expect("each verdict is for an event of the batch");
+        for row in &mut judged.refused {
+            row.is_unchecked = true;
+        }
         (judged.batch, judged.refused)
     }
 

@@ -25,6 +25,9 @@ use crate::core::{EventBatch, Glob};
 /// What a refused row names instead of a field.
 pub const BEFORE_ACCEPT: &str = "before_accept";
 
+/// When to send a row again that was not checked: a gate that is bypassed is tried again after a second.
+pub const UNCHECKED_RETRY: Duration = Duration::from_secs(1);
+
 /// The verdicts on the events of a batch, each with the index of its event from 0, in any order; an event
 /// without one is accepted.
 pub type Verdicts = Vec<(u32, Verdict)>;

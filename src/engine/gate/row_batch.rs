@@ -25,6 +25,8 @@ pub struct RefusedRow {
     pub events: u32,
     /// One line that begins with [`super::BEFORE_ACCEPT`] and names the gate.
     pub reason: String,
+    /// Whether the gate gave no answer, so that the same row may be accepted later.
+    pub is_unchecked: bool,
 }
 
 /// What became of a submitted batch.

@@ -76,6 +76,7 @@ impl Judged {
                 id: row.id,
                 events: u32::try_from(events.len()).expect("a transfer has two"),
                 reason,
+                is_unchecked: false,
             });
         };
         let mut by = None;

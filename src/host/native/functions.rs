@@ -15,6 +15,14 @@ use crate::core::{self, EventSink, Micros, Totals, Window};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
+/// Panics, as a bug in this code would: for the tests of what that costs. Builds without debug assertions, which are all
+/// that are shipped, do not have it.
+#[cfg(debug_assertions)]
+#[pyfunction]
+pub(super) fn defect() -> PyResult<()> {
+    guarded("defect", || panic!("on purpose"))
+}
+
 /// Scores a list of `HoldEvent` and `Transfer` models: all holders in leaderboard order.
 #[pyfunction]
 #[pyo3(signature = (events, as_of_us, from_us=None, closed_only=false))]

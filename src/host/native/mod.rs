@@ -69,6 +69,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::record_batch, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_columns, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_exact, module)?)?;
+    #[cfg(debug_assertions)]
+    module.add_function(wrap_pyfunction!(functions::defect, module)?)?;
     module.add_function(wrap_pyfunction!(functions::snapshot, module)?)?;
     Ok(())
 }

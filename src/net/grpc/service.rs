@@ -20,7 +20,7 @@ use super::response::{
     count_from_wire, holders, report_from_answer, stat_from_holder, window_from_wire,
     wire_from_holder, wire_from_window,
 };
-use super::status::{bad_field, not_taken, query_failed};
+use super::status::{bad_field, not_taken, query_failed, unchecked};
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
@@ -312,7 +312,11 @@ impl HoldService {
         let submitted = self.engine.submit_rows(events, None).await;
         let SubmittedRows { pending, refused } = submitted.map_err(|error| not_taken(&error))?;
         if let Some(row) = refused.first() {
-            return Err(bad_field(BEFORE_ACCEPT, &row.reason));
+            return Err(if row.is_unchecked {
+                unchecked(&row.reason)
+            } else {
+                bad_field(BEFORE_ACCEPT, &row.reason)
+            });
         }
         let pending = pending.expect("the one row of the batch was not refused");
         let receipt = pending.await.map_err(|error| not_taken(&error))?;

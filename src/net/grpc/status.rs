@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::config::Scope;
+use crate::engine::gate::UNCHECKED_RETRY;
 use crate::engine::{FeedError, SubmitError};
 use crate::net::access::Denied;
 use crate::net::feed::FeedRefusal;
@@ -64,6 +65,13 @@ pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
 /// The server is shutting down.
 pub(in crate::net) fn closing() -> Status {
     unavailable(&SubmitError::Closing, "SHUTTING_DOWN")
+}
+
+/// A pipeline that checks events gave no answer; the same event may be accepted later.
+pub(in crate::net) fn unchecked(reason: &str) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(UNCHECKED_RETRY));
+    details.set_error_info("NOT_CHECKED", DOMAIN, HashMap::new());
+    Status::with_error_details(Code::Unavailable, reason, details)
 }
 
 /// The same call may succeed after `after`.

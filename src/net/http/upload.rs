@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::engine::gate::{BEFORE_ACCEPT, RowId};
+use crate::engine::gate::{BEFORE_ACCEPT, RowId, UNCHECKED_RETRY};
 use crate::engine::{self, Engine, Receipt, SubmitError, UploadWindow, Validator};
 use crate::input::event_from_line;
 use crate::net::context::ServerContext;
@@ -30,6 +30,9 @@ struct RefusedEvent {
     /// One line that begins with the field.
     #[schema(example = "end: before start")]
     reason: String,
+    /// Whether a pipeline gave no answer about it.
+    #[serde(skip)]
+    is_unchecked: bool,
 }
 
 /// What became of the events of a request.
@@ -172,6 +175,10 @@ impl Upload {
     }
 
     fn refuse(&mut self, number: u64, error: EventError) {
+        self.list(number, error, false);
+    }
+
+    fn list(&mut self, number: u64, error: EventError, is_unchecked: bool) {
         self.refused_total += 1;
         // The refusal of a single event is the whole answer, and not one of a list.
         if self.numbering != Numbering::Single && self.refused.len() >= self.refused_listed_max {
@@ -183,6 +190,7 @@ impl Upload {
             line: is(Numbering::Line),
             field: error.field,
             reason: error.reason,
+            is_unchecked,
         });
     }
 
@@ -201,6 +209,12 @@ impl Upload {
             .await
             .map_err(|(problem, accepted)| problem.after(accepted, 0))?;
         match result.refused.pop() {
+            Some(refused) if refused.is_unchecked => Err(Problem::of_field(
+                StatusCode::SERVICE_UNAVAILABLE,
+                BEFORE_ACCEPT,
+                refused.reason,
+            )
+            .retry(UNCHECKED_RETRY)),
             Some(refused) => Err(Problem::field(
                 refused.field.unwrap_or(BEFORE_ACCEPT),
                 &refused.reason,
@@ -259,7 +273,7 @@ impl Upload {
                 field: Some(BEFORE_ACCEPT),
                 reason: row.reason,
             };
-            self.refuse(row.id.message, error);
+            self.list(row.id.message, error, row.is_unchecked);
         }
         if let Some(Receipt { last, .. }) = acked.receipt {
             self.sequence = last;

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Kinds whose functions return nothing.
 _RETURN_NOTHING = frozenset({"on_batch", "on_event", "every", "sink"})
+#: Kinds that share a cursor with others of their pipeline.
+_SHARE_CURSOR = frozenset({"on_batch", "on_event"})
 #: How long unloading waits for the tasks of a handler after it has cancelled them.
 _CLOSE_SECONDS = 1.0
 _END = object()
@@ -106,6 +108,8 @@ class HandlerCalls:
         self._breaker = breaker or Breaker(backoff=Backoff(random=random))
         self._retry_backoff = retry_backoff or Backoff(random=random, first_seconds=0.2, longest_seconds=30.0)
         self._log = FailureLog(logging.getLogger(f"pipeline.{pipeline}.{handler.name}"), self.label)
+        kind, on_error = handler.kind, handler.options.on_error
+        self._passes_over = kind == "before_accept" or (kind in _SHARE_CURSOR and on_error == "log")
         self._is_async = inspect.iscoroutinefunction(handler.function)
         self._running = 0
         self._is_disabled = False
@@ -158,8 +162,9 @@ class HandlerCalls:
     async def call(self, *arguments: object, events: int = 1) -> Called:
         """Call the handler once, or again with back-off if its failures are retried.
 
-        Raises nothing but the cancellation of the caller's own task. While the breaker is open it waits,
-        except for `before_accept`, which is refused at once.
+        Raises nothing but the cancellation of the caller's own task. While the breaker is open it waits.
+        Others would wait for `before_accept`, and for `on_batch` and `on_event` that only log their failures:
+        such a call fails at once.
         """
         self._guard.attach()
         # `delivery` retries sinks, because it parks what cannot be delivered.
@@ -351,8 +356,8 @@ class HandlerCalls:
         return Called(Outcome.FAILED, error=error, reason=text)
 
     async def _waited(self) -> bool:
-        """Wait until the breaker lets a call through; False if this kind of handler cannot wait."""
-        if self.handler.kind == "before_accept":
+        """Wait until the breaker lets a call through; False if others would wait for this handler."""
+        if self._passes_over:
             return self._clock.now() >= self._breaker.open_until
         while (seconds := self._breaker.open_until - self._clock.now()) > 0:
             await self._sleep(seconds)

@@ -26,6 +26,7 @@ from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.loading.specs import Spec
 from poh_holdmetrics.pipeline.serving.in_process import InProcessRunner, Surroundings, stage_in_process
+from poh_holdmetrics.pipeline.worker import guardian
 from poh_holdmetrics.pipeline.worker import limits as worker_limits
 from poh_holdmetrics.pipeline.worker.functions import Functions
 from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, BlockingLink, Link
@@ -152,14 +153,16 @@ class Worker:
 def main(arguments: list[str]) -> NoReturn:
     """Run the worker of the parent that gave these descriptors."""
     parent, link, blocking, page = map(int, arguments)
-    worker_limits.die_with_parent(parent)
+    guardian.divide(parent, (link, blocking))
     faulthandler.enable()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a script prints is in the log when it is printed, and before the process dies.
         sys.stdout.reconfigure(line_buffering=True)
     # The parent asks for the stacks before it kills a worker that hangs.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
-    worker = Worker(WorkerPage(page), BlockingLink(socket.socket(fileno=blocking)))
+    shared = WorkerPage(page)
+    shared.pid = os.getpid()
+    worker = Worker(shared, BlockingLink(socket.socket(fileno=blocking)))
     try:
         asyncio.run(worker.run(socket.socket(fileno=link)))
     except BaseException:  # noqa: BLE001 - a callback of a script may raise anything into the loop

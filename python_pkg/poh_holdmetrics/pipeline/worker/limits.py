@@ -2,20 +2,16 @@
 
 Memory, processor time and processes are limits of the operating system; the parent watches memory and
 processes as well (`worker_process`), because some systems do not enforce them: Linux counts no processes of
-root. A worker writes no core dump, and on Linux it is killed when its parent ends, however that ends.
+root. A worker writes no core dump. What ends it with the service is in `guardian`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
-import signal
-import sys
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
 _RESERVED_BYTES = 128 << 20
 
 
@@ -27,14 +23,6 @@ def apply(*, memory_bytes_max: int, processor_seconds_max: float, processes_max:
     if processor_seconds_max:
         _lower(resource.RLIMIT_CPU, max(1, int(processor_seconds_max)))
     _lower(resource.RLIMIT_NPROC, _tasks_of_this_user() + processes_max)
-
-
-def die_with_parent(parent: int) -> None:
-    """Have this process killed when its parent, which has this id, ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)  # It has ended already.
 
 
 def _lower(what: int, value: int) -> None:

@@ -1,4 +1,4 @@
-"""A few bytes that a worker process and its parent share: a heartbeat, and which handler was called last.
+"""A few bytes that a worker process and its parent share: a heartbeat, its id, the handler called last.
 
 Written by the worker with plain stores, so that the parent can read them when the worker no longer answers.
 """
@@ -12,6 +12,8 @@ PAGE_BYTES = 4096
 _HEARTBEAT = struct.Struct("=Q")
 _HANDLER = struct.Struct("=I")
 _HANDLER_AT = 8
+_PID = struct.Struct("=I")
+_PID_AT = 12
 
 
 class WorkerPage:
@@ -37,6 +39,15 @@ class WorkerPage:
     @handler.setter
     def handler(self, number: int) -> None:
         _HANDLER.pack_into(self._page, _HANDLER_AT, number)
+
+    @property
+    def pid(self) -> int:
+        """The id of the worker process; 0 until it has begun."""
+        return int(_PID.unpack_from(self._page, _PID_AT)[0])
+
+    @pid.setter
+    def pid(self, pid: int) -> None:
+        _PID.pack_into(self._page, _PID_AT, pid)
 
     def close(self) -> None:
         """Release the page."""

@@ -1,8 +1,8 @@
 """One worker process: started, watched, and killed if it hangs or uses too much. It is never started again.
 
-The process is a session of its own, so that everything that it has started is killed with it. What it
-prints goes to the log under the name of its pipelines. When to start another one is decided in
-`worker_runner`; what the process does is in `worker`.
+On Linux it has a `guardian`, which ends all that it has started with it; elsewhere it is a session of its
+own, whose processes are killed with it. What it prints goes to the log under the name of its pipelines. When
+to start another one is decided in `worker_runner`; what the process does is in `worker`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics.errors import HoldMetricsError
+from poh_holdmetrics.pipeline.worker.guardian import children_of, processes_below
 from poh_holdmetrics.pipeline.worker.host_server import HostServer
 from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, Link, LinkClosed
 from poh_holdmetrics.pipeline.worker.page import PAGE_BYTES, WorkerPage
@@ -87,8 +88,8 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process id, once started."""
-        return None if self._process is None else self._process.pid
+        """The id of the process that runs the file, once it has begun."""
+        return None if self._process is None or self.ended.done() else self._page.pid or None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,7 +191,7 @@ class WorkerProcess:
         """Kill the process and all that it has started."""
         if not self.ended.done() and self._process is not None:
             self._reason = reason
-            _kill_session(self._process.pid)
+            _end_session(self._process.pid)
 
     async def _serve(self, link: Link) -> None:
         try:
@@ -204,7 +205,8 @@ class WorkerProcess:
             code = await process.wait()
         finally:
             # What it has started must neither run on nor hold its output open, even if we are cancelled.
-            _kill_session(process.pid)
+            if process.returncode is None or sys.platform != "linux":
+                _end_session(process.pid)
         await asyncio.wait(reading, timeout=_CLOSE_SECONDS)
         for task in (*reading, *self._tasks):
             task.cancel()
@@ -240,13 +242,13 @@ class WorkerProcess:
             if silent > allowed:
                 await self.kill(f"hangs: its loop has not run for {silent:.1f} s")
                 return
-            memory = _resident_bytes(pid)
+            memory = _resident_bytes(self._page.pid)
             if memory > settings.memory_bytes_max:
                 most = settings.memory_bytes_max >> 20
                 self.kill_now(f"uses {memory >> 20} MiB of at most {most} MiB of memory")
                 return
-            if _has_children(pid):
-                processes = await asyncio.to_thread(_processes_of_session, pid)
+            if _has_started_any(pid, self._page.pid):
+                processes = len(await asyncio.to_thread(processes_below, pid))
                 if processes > settings.processes_max:
                     self.kill_now(f"has {processes} of at most {settings.processes_max} processes")
                     return
@@ -268,9 +270,13 @@ def _ending(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-def _kill_session(pid: int) -> None:
+def _end_session(pid: int) -> None:
+    """Let a guardian end what is below it; without one, kill the session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+        if sys.platform == "linux":
+            os.kill(pid, signal.SIGTERM)
+        else:
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _resident_bytes(pid: int) -> int:
@@ -281,19 +287,10 @@ def _resident_bytes(pid: int) -> int:
         return 0
 
 
-def _has_children(pid: int) -> bool:
+def _has_started_any(guardian: int, worker: int) -> bool:
+    """Whether the worker has started processes; those that have lost their parent are the guardian's."""
     try:
-        return bool(Path(f"/proc/{pid}/task/{pid}/children").read_bytes())
+        tasks = [task / "children" for task in Path(f"/proc/{worker}/task").iterdir()]
+        return len(children_of(guardian)) > 1 or any(each.read_bytes() for each in tasks)
     except OSError:
         return False
-
-
-def _processes_of_session(pid: int) -> int:
-    """The processes of the session that are not zombies."""
-    found = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            # The name of the program stands in parentheses and may contain anything.
-            fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-            found += fields[0] != "Z" and int(fields[3]) == pid
-    return found

@@ -26,6 +26,10 @@ fn run_and_python_say_what_is_missing_and_what_helps() {
             &["serve", "--ephemeral", "--pipeline", "tiers.py"],
             "start the service without pipelines",
         ),
+        (
+            &["serve", "--ephemeral", "--store", "sqlite:///events.db"],
+            "start the service without stores",
+        ),
     ] {
         let output = run(words);
         let said = String::from_utf8(output.stderr).unwrap();

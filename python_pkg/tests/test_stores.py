@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def test_mongodb_alone_means_the_published_variable(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MONGODB_URL", "sqlite:///events.db")
     with pytest.raises(InputError, match=r"^serve.store: MONGODB_URL: expected an address"):
         spec("mongodb://")
+
+
+def test_a_missing_package_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "poh_holdmetrics.storage.mongodb", raising=False)
+    monkeypatch.setitem(sys.modules, "pymongo", None)
+    cure = r"^serve.store: mongodb://db1: mongodb needs pymongo; pip install 'poh-holdmetrics\[mongodb\]'$"
+    with pytest.raises(InputError, match=cure):
+        check(["mongodb://ann:secret@db1"])
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def _events(count: int, seed: int) -> list[Record]:
             start_us,
             start_us + draw.randrange(_YEAR_US // 12),
             draw.randrange(1, 100) * _WAD,
-            None,
-            0,
-            False,
+            event_id=None,
+            revision=0,
+            retract=False,
         )
         for start_us in starts
     ]

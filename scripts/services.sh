@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests on real servers (marker `services`), once, without native code. tests/servers says where the programs
-# come from. Those that need the service itself use target/release/main_holdmetrics; without it they are skipped.
+# come from; some are built with Go. Those that need the service itself use target/release/main_holdmetrics; without it they are skipped.
 #
 #   scripts/services.sh [ARGUMENT OF PYTEST]...
 #

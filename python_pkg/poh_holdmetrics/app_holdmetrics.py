@@ -175,6 +175,7 @@ async def _serve(
     service: HoldService = importlib.import_module("poh_holdmetrics.api.hold_service").HoldService(
         tracker, **limits
     )
+    service.figures.flush = flush
     kept = "in memory only" if flush is None else f"in the storage every {arguments.flush_interval}"
     async with AsyncExitStack() as stack:
         if flush is not None:

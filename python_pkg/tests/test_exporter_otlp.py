@@ -40,12 +40,16 @@ class Keeping(MemoryStorage):
     dropped = 2
 
 
+class Flushing:
+    waiting = 5
+
+
 @pytest.fixture
 def figures() -> Figures:
     tracker = AsyncTracker()
     events = [HoldEvent.model_validate({"token_id": "t", "holder_id": f"h{i}", "start": 1}) for i in range(3)]
     asyncio.run(tracker.record_batch(events))
-    return Figures(tracker=tracker, storage=Keeping())
+    return Figures(tracker=tracker, storage=Keeping(), flush=Flushing())
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +87,7 @@ def test_every_figure_arrives_with_its_name_help_text_and_last_value(
         ("holders", 3),
         ("keys", 3),
         ("events_accepted_total", 3),
+        ("storage_waiting_events", 5),
         ("storage_fallback", 1),
         ("storage_kept_events", 4),
         ("storage_dropped_events_total", 2),

@@ -34,6 +34,7 @@ from poh_holdmetrics.exporter.instruments import INSTRUMENTS, SECONDS, Instrumen
 from poh_holdmetrics.protocols import hold_pb2 as pb  # noqa: E402
 from poh_holdmetrics.protocols import hold_pb2_grpc  # noqa: E402
 from poh_holdmetrics.storage import MemoryStorage  # noqa: E402
+from poh_holdmetrics.storage.flush import StorageFlush  # noqa: E402
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 EVENT = b'{"token_id":"gold","holder_id":"ann","start":0,"end":10}'
@@ -243,8 +244,10 @@ def test_a_tracker_and_a_storage_are_exported_without_a_server(tracker: AsyncTra
     has_lines(page, "holdmetrics_holders 3.0", "holdmetrics_storage_fallback 0.0")
     assert "holdmetrics_storage_kept" not in page
     figures.storage = Keeping()
+    figures.flush = StorageFlush(tracker, MemoryStorage())
     has_lines(
         exporter.page()[1].decode(),
+        "holdmetrics_storage_waiting_events 0.0",
         "holdmetrics_storage_fallback 1.0",
         "holdmetrics_storage_kept_events 4.0",
         "holdmetrics_storage_dropped_events_total 2.0",

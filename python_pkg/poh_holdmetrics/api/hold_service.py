@@ -69,7 +69,7 @@ class HoldService:
         they must wait; see `storage.flush`.
         """
         self.tracker = AsyncTracker() if tracker is None else tracker
-        #: For exporters; its `storage` is set by a program that has one.
+        #: For exporters; a program that has a storage sets its `storage` or `flush`.
         self.figures = Figures(tracker=self.tracker)
         self._clock = clock
         self._check_room = check_room

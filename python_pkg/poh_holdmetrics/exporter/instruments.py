@@ -38,12 +38,20 @@ class KeepsEvents(Protocol):
     def dropped(self) -> int: ...  # noqa: D102
 
 
+class Flushes(Protocol):
+    """A `storage.flush.StorageFlush`: it has events in memory that wait until they are saved."""
+
+    @property
+    def waiting(self) -> int: ...  # noqa: D102
+
+
 @dataclass(kw_only=True, slots=True)
 class Sources:
-    """What figures are read from, from any thread; both may be absent, and set later."""
+    """What figures are read from, from any thread; each may be absent, and set later."""
 
     tracker: AsyncTracker | None = None
     storage: Storage | None = None
+    flush: Flushes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +90,10 @@ def _of_kept_events(read: Callable[[KeepsEvents], int]) -> Callable[[Sources], I
         return [((), read(sources.storage))] if isinstance(sources.storage, KeepsEvents) else []
 
     return samples
+
+
+def _waiting(sources: Sources) -> Iterable[Sample]:
+    return [] if sources.flush is None else [((), sources.flush.waiting)]
 
 
 def _build(_: Sources) -> Iterable[Sample]:
@@ -165,6 +177,13 @@ INSTRUMENTS = (
     GRPC_REQUEST,
     HTTP_REQUESTS,
     HTTP_REQUEST,
+    Instrument(
+        name="holdmetrics_storage_waiting_events",
+        kind="gauge",
+        help="Events in memory that are not flushed to the storage yet; they are lost if the process is "
+        "killed.",
+        read=_waiting,
+    ),
     Instrument(
         name="holdmetrics_storage_fallback",
         kind="gauge",

@@ -1,7 +1,8 @@
 """Exact hold scores: how much was held, for how long, by whom.
 
 The public names below are imported on first use, so that importing the package costs next to nothing.
-Start with `HoldEvent` and `calculate_score` for a list of events, `AsyncTracker` for a stream of them;
+Start with `score` for a data frame or a file, `HoldEvent` and `calculate_score` for a list of events,
+`AsyncTracker` for a stream of them;
 `python -m poh_holdmetrics score FILE` scores a file.
 
 The package alone keeps events in memory or in a `storage`, reads JSONL and CSV, and serves from memory
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from poh_holdmetrics.calculator import ExactScore, calculate_score, merge_overlaps, score_exact
     from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
     from poh_holdmetrics.errors import HoldMetricsError, Refused
+    from poh_holdmetrics.frames.result import HoldScores
+    from poh_holdmetrics.frames.scoring import score
     from poh_holdmetrics.pipeline.definition import Pipeline
     from poh_holdmetrics.scheduler import AsyncScheduler
     from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
@@ -30,6 +33,7 @@ __all__ = [
     "ExactScore",
     "HoldEvent",
     "HoldMetricsError",
+    "HoldScores",
     "HoldSnapshot",
     "HoldStat",
     "Pipeline",
@@ -38,6 +42,7 @@ __all__ = [
     "__version__",
     "calculate_score",
     "merge_overlaps",
+    "score",
     "score_exact",
 ]
 
@@ -49,6 +54,7 @@ __getattr__, __dir__ = lazy_names(
         "ExactScore": "poh_holdmetrics.calculator",
         "HoldEvent": "poh_holdmetrics.data_models",
         "HoldMetricsError": "poh_holdmetrics.errors",
+        "HoldScores": "poh_holdmetrics.frames.result",
         "HoldSnapshot": "poh_holdmetrics.tracker",
         "HoldStat": "poh_holdmetrics.data_models",
         "Pipeline": "poh_holdmetrics.pipeline.definition",
@@ -56,6 +62,7 @@ __getattr__, __dir__ = lazy_names(
         "Transfer": "poh_holdmetrics.data_models",
         "calculate_score": "poh_holdmetrics.calculator",
         "merge_overlaps": "poh_holdmetrics.calculator",
+        "score": "poh_holdmetrics.frames.scoring",
         "score_exact": "poh_holdmetrics.calculator",
     },
 )

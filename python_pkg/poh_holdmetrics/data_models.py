@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,12 @@ from pydantic import (
 from poh_holdmetrics import field_parsers, instants, validation, wads
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.validation import Record
+
+if TYPE_CHECKING:
+    from poh_holdmetrics.instants import Instant
+
+    #: What a weight, a delta and an amount take.
+    Number = Decimal | float | str
 
 #: The weight of an event without one. A weight that was given is another object, even if it is 1.
 _ONE = Decimal(1)
@@ -102,6 +108,24 @@ class HoldEvent(BaseModel):
     at: _At = None
     delta: Annotated[Decimal | None, BeforeValidator(_delta)] = None
     seq: _Seq = 0
+
+    if TYPE_CHECKING:
+        # What the fields take, which is more than what they keep.
+        def __init__(
+            self,
+            *,
+            token_id: str | int,
+            holder_id: str | int,
+            start: Instant | None = None,
+            end: Instant | None = None,
+            weight: Number = 1,
+            event_id: str | None = None,
+            revision: int = 0,
+            retract: bool = False,
+            at: Instant | None = None,
+            delta: Number | None = None,
+            seq: int = 0,
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
@@ -211,6 +235,22 @@ class Transfer(BaseModel):
     revision: _Revision = 0
     retract: _Retract = False
     seq: _Seq = 0
+
+    if TYPE_CHECKING:
+        # What the fields take, which is more than what they keep.
+        def __init__(
+            self,
+            *,
+            token_id: str | int,
+            from_id: str | int | None = None,
+            to_id: str | int | None = None,
+            at: Instant | None = None,
+            amount: Number | None = None,
+            event_id: str | None = None,
+            revision: int = 0,
+            retract: bool = False,
+            seq: int = 0,
+        ) -> None: ...
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:

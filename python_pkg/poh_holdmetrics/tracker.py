@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -47,6 +48,7 @@ def _limit(limit: int | None, n: int | None) -> int | None:
     return found
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class HoldSnapshot:
     """The scores at one time; events recorded later do not change it.
 
@@ -55,8 +57,7 @@ class HoldSnapshot:
     `pyarrow.table(snapshot)` and duckdb read the snapshot without a copy.
     """
 
-    def __init__(self, columns: native.Snapshot) -> None:
-        self.columns = columns
+    columns: native.Snapshot
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -367,7 +367,7 @@ def test_a_transfer_reaches_handlers_as_its_changes() -> None:
         seen.append((event.holder_id, event.delta))
 
     with PipelineHarness(pipeline) as harness:
-        harness.feed(Transfer(token_id="T", from_id="a", to_id="b", at=0, amount=1, event_id="1"))  # type: ignore[arg-type]
+        harness.feed(Transfer(token_id="T", from_id="a", to_id="b", at=0, amount=1, event_id="1"))
     assert seen == [("a", Decimal(-1)), ("b", Decimal(1))]
 
 

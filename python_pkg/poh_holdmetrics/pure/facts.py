@@ -79,6 +79,30 @@ class KeyFacts:
                 _put_hold(closed, marks, start[0] if start else None, end[0] if end else None, wad, seq)
         return closed, marks, changes
 
+    def records(self, token_id: str, holder_id: str) -> list[Record]:
+        """The facts in force as records: those that a later event withdrew or corrected are left out."""
+        closed = [(start_us, end_us, wad, 0) for (start_us, end_us), wad in self._closed.items()]
+        marks = [
+            (None, at_us, wads.WAD, seq) if level == STOP else (at_us, None, level, seq)
+            for at_us, (seq, level) in self._marks.items()
+        ]
+        found = [
+            Record(token_id, holder_id, start_us, end_us, wad, None, 0, retract=False, seq=seq)
+            for start_us, end_us, wad, seq in [*closed, *marks]
+        ]
+        for event_id, (revision, retract, start, end, wad, at, delta, seq) in (self._claims or {}).items():
+            if not retract:
+                times = start[0] if start else None, end[0] if end else None
+                change = at[0] if at else None, delta[0] if delta else None
+                weight = wads.WAD if wad == _NO_WEIGHT else wad
+                found.append(
+                    Record(
+                        *(token_id, holder_id, *times, weight, event_id, revision),
+                        *(False, *change, seq),
+                    )
+                )
+        return found
+
     def changes_at(self, at_us: int) -> dict[str, int]:
         """The deltas in force at one instant, by `event_id`."""
         return {

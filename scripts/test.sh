@@ -31,8 +31,8 @@ build_extension() {
     rm -rf "$wheels"
     "$EXTENSION_VENV/bin/maturin" build --release --locked --features py-ext \
         --interpreter "$EXTENSION_VENV/bin/python" --out "$wheels"
-    "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall ./python_pkg ./python_pkg/poh_batcher \
-        "$wheels"/*.whl
+    "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall \
+        ./python_pkg ./python_pkg/poh_batcher ./python_pkg/poh_metrics "$wheels"/*.whl
 }
 
 pytest_with_extension() { pytest_with extension "$EXTENSION_VENV/bin/python"; }

@@ -13,7 +13,7 @@ import pytest
 from handler_support import HandClock, RecordingMeter, calls_of, handler
 from poh_holdmetrics import wads
 from poh_holdmetrics.pipeline.batch import ColumnBatch
-from poh_holdmetrics.pipeline.calling.calls import Called
+from poh_holdmetrics.pipeline.calling.called import Called
 from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.handlers import OnError
 from poh_holdmetrics.pipeline.port import Batch

@@ -19,7 +19,7 @@ import pytest
 from handler_support import HandClock, calls_of, handler
 from poh_holdmetrics import AsyncTracker, HoldEvent
 from poh_holdmetrics.pipeline.calling.breaker import Backoff, Breaker
-from poh_holdmetrics.pipeline.calling.calls import Called, NonsenseReturned, Outcome
+from poh_holdmetrics.pipeline.calling.called import Called, NonsenseReturned, Outcome
 from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.context import Context
 from poh_holdmetrics.pipeline.offline.local import LocalHost

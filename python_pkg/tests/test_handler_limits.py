@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from handler_support import calls_of, handler
-from poh_holdmetrics.pipeline.calling import limits
-from poh_holdmetrics.pipeline.calling.calls import Outcome, StillRunning
+from poh_holdmetrics.pipeline.calling import slots
+from poh_holdmetrics.pipeline.calling.called import Outcome, StillRunning
 from poh_holdmetrics.pipeline.calling.guard import Guard
-from poh_holdmetrics.pipeline.calling.limits import HardLimitExceeded, SoftLimitExceeded
+from poh_holdmetrics.pipeline.calling.slots import HardLimitExceeded, SoftLimitExceeded
 from poh_holdmetrics.pipeline.calling.worker_threads import StuckCall
 
 
@@ -123,7 +123,7 @@ class _LateWatcher:
     def __enter__(self) -> None:
         if self._hits:
             self._hits -= 1
-            limits._raise(threading.get_ident(), HardLimitExceeded)
+            slots._raise(threading.get_ident(), HardLimitExceeded)
 
     def __exit__(self, *_: object) -> None:
         pass

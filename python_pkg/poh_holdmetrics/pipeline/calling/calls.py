@@ -1,20 +1,17 @@
 """Calls one handler, and survives whatever it does.
 
-`HandlerCalls` calls `def` and `async def` functions, on the loop or in a worker thread, within the limits
-of `limits`; turns everything that they raise into a logged and counted failure; retries, waits while the
-circuit breaker is open, and disables the handler, as its options say. Knows no cursor: what a failure means
+`HandlerCalls` turns everything that the function of a handler raises (see `invocation`) into a logged and
+counted failure; retries, waits while the circuit breaker is open, and disables the handler, as its options
+say. Knows no cursor: what a failure means
 for events is decided in `runtime` and `delivery`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -22,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 from poh_holdmetrics.errors import excerpt
 from poh_holdmetrics.pipeline.calling import strays
 from poh_holdmetrics.pipeline.calling.breaker import Backoff, Breaker
+from poh_holdmetrics.pipeline.calling.called import DONE, Called, Outcome
 from poh_holdmetrics.pipeline.calling.failure_log import FailureLog, traceback_text
-from poh_holdmetrics.pipeline.calling.limits import HardLimitExceeded, SoftLimitExceeded
+from poh_holdmetrics.pipeline.calling.invocation import END, Invocation
+from poh_holdmetrics.pipeline.calling.slots import HardLimitExceeded, SoftLimitExceeded
 from poh_holdmetrics.pipeline.calling.worker_threads import StuckCall
 from poh_holdmetrics.pipeline.context import Context
 
 if TYPE_CHECKING:
-    import threading
-
     from poh_holdmetrics.clock import Clock
     from poh_holdmetrics.pipeline.calling.guard import Guard
     from poh_holdmetrics.pipeline.handlers import Handler
@@ -41,44 +38,6 @@ _RETURN_NOTHING = frozenset({"on_batch", "on_event", "every", "sink"})
 _SHARE_CURSOR = frozenset({"on_batch", "on_event"})
 #: How long unloading waits for the tasks of a handler after it has cancelled them.
 _CLOSE_SECONDS = 1.0
-_END = object()
-
-
-class Outcome(Enum):
-    """How a call ended."""
-
-    DONE = "done"
-    """The handler returned."""
-    FAILED = "failed"
-    """It raised; the failure is logged and counted."""
-    DISABLED = "disabled"
-    """The handler is disabled, by this call or before it; it needs the same arguments again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """The outcome of a call with the value that the handler returned, or the exception that it raised."""
-
-    outcome: Outcome
-    value: Any = None
-    error: BaseException | None = None
-    reason: str = ""
-    """The traceback of the exception."""
-
-
-#: What most calls come to.
-_DONE = Called(Outcome.DONE)
-
-
-class NonsenseReturned(TypeError):  # noqa: N818 - named by what happened
-    """A handler returned something that means that its code never ran."""
-
-
-class StillRunning(Exception):  # noqa: N818 - a state of the handler, named as such
-    """The last call of a blocking handler has not ended, so that there is no next one."""
-
-    def __str__(self) -> str:
-        return "the last call has not ended; it is stuck in its thread"
 
 
 class HandlerCalls:
@@ -110,14 +69,13 @@ class HandlerCalls:
         self._log = FailureLog(logging.getLogger(f"pipeline.{pipeline}.{handler.name}"), self.label)
         kind, on_error = handler.kind, handler.options.on_error
         self._passes_over = kind == "before_accept" or (kind in _SHARE_CURSOR and on_error == "log")
-        self._is_async = inspect.iscoroutinefunction(handler.function)
+        self._invocation = Invocation(handler, self, guard)
         self._running = 0
         self._is_disabled = False
         self._waiting = 0
         self._is_among_many = False
         self._stuck_at = ""
         self._was_interrupted = False
-        self._lost: threading.Event | None = None
         self._enabled = asyncio.Event()
         self._is_return_noted = False
         self._tasks_noted: set[asyncio.Task[Any]] = set()
@@ -176,7 +134,7 @@ class HandlerCalls:
                 return Called(Outcome.DISABLED)
             if self._breaker.open_until and not await self._waited():
                 return Called(Outcome.FAILED)
-            called = await self._once(partial(self._invoke, arguments), events)
+            called = await self._once(partial(self._invocation.call, arguments), events)
             if called.outcome is not Outcome.FAILED or attempt > retries or self.is_closed:
                 return called
             self._meter.count("retried")
@@ -197,19 +155,21 @@ class HandlerCalls:
             return
         if self._breaker.open_until:
             await self._waited()
-        called = await self._once(partial(self._opened, arguments), 0)
+        called = await self._once(partial(self._invocation.opened, arguments), 0)
         produced = called.value
         try:
             while called.outcome is Outcome.DONE:
-                called = await self._once(partial(self._next, produced), 1)
-                if called.value is _END:
-                    yield _DONE
+                called = await self._once(partial(self._invocation.next, produced), 1)
+                if called.value is END:
+                    yield DONE
                     return
                 if called.outcome is Outcome.DONE:
                     yield called.value
             yield called
         finally:
-            await self._closed(produced)
+            closing = self._invocation.closing(produced)
+            if closing is not None:
+                await self._once(closing, 0)
 
     async def close(self) -> None:
         """Unload the handler: cancel the tasks that it has left behind, and say which of them go on."""
@@ -232,7 +192,7 @@ class HandlerCalls:
         self._meter.state("running", self._stuck_at)
         self._log.warn("has run for %.1f s and cannot be interrupted; it is in\n%s", seconds, where.rstrip())
 
-    async def _once(self, invoke: Callable[[], Any], events: int) -> Called:
+    async def _once(self, invoke: Callable[[], Awaitable[Any]], events: int) -> Called:
         self._meter.begin()
         self._running += 1
         try:
@@ -254,7 +214,7 @@ class HandlerCalls:
                 self._breaker.succeeded()
                 self._meter.state("running")
             if value is None:
-                return _DONE
+                return DONE
             if self.handler.kind in _RETURN_NOTHING:
                 self._note_return(value)
             return Called(Outcome.DONE, value)
@@ -263,75 +223,6 @@ class HandlerCalls:
             self._running -= 1
             if not self._running and not self._is_among_many:
                 self._look_for_strays()
-
-    async def _invoke(self, arguments: tuple[object, ...]) -> Any:
-        options, function = self.handler.options, self.handler.function
-        if options.blocking:
-            value = await self._in_thread(function, arguments)
-        elif self._is_async:
-            return await self._limits.drive(self, function(*arguments), options.timeout_seconds)
-        else:
-            value = self._limits.run(self, options.timeout_seconds, function, *arguments)
-        if value is None:
-            return None
-        if inspect.isgenerator(value) or inspect.isasyncgen(value):
-            raise NonsenseReturned(
-                f"{self.handler.kind} returned a generator, so that its code never ran; remove its yield"
-            )
-        if inspect.isawaitable(value):
-            if options.blocking:
-                if inspect.iscoroutine(value):
-                    value.close()
-                raise NonsenseReturned("a blocking handler returned a coroutine; remove blocking=True")
-            return await self._limits.drive(self, _awaited(value), options.timeout_seconds)
-        return value
-
-    async def _in_thread(self, function: Callable[..., object], arguments: tuple[object, ...]) -> object:
-        if self._lost is not None:
-            if not self._lost.is_set():
-                raise StillRunning
-            self._lost = None
-        try:
-            return await self._guard.threads.run(
-                self, self.handler.options.timeout_seconds, function, *arguments
-            )
-        except StuckCall as stuck:
-            self._lost = stuck.ended
-            raise
-
-    async def _opened(self, arguments: tuple[object, ...]) -> Any:
-        produced = self._limits.run(self, None, self.handler.function, *arguments)
-        if inspect.isawaitable(produced):
-            produced = await self._limits.drive(
-                self, _awaited(produced), self.handler.options.timeout_seconds
-            )
-        if isinstance(produced, AsyncIterator):
-            return produced
-        return self._limits.run(self, None, iter, produced)
-
-    async def _next(self, produced: AsyncIterator[Any] | Iterator[Any]) -> Any:
-        options = self.handler.options
-        if isinstance(produced, AsyncIterator):
-            # The pair keeps StopAsyncIteration apart from one that the handler lets escape.
-            return await self._limits.drive(self, _anext(produced), options.timeout_seconds)
-        if options.blocking:
-            return await self._in_thread(next, (produced, _END))
-        return self._limits.run(self, options.timeout_seconds, next, produced, _END)
-
-    async def _closed(self, produced: object) -> None:
-        """Let a generator that is not read to its end clean up, in this task and within the limits."""
-        if inspect.isasyncgen(produced) and produced.ag_frame is not None:
-            closing = _awaited(produced.aclose())
-            await self._once(
-                partial(self._limits.drive, self, closing, self.handler.options.timeout_seconds), 0
-            )
-        elif inspect.isgenerator(produced) and produced.gi_frame is not None:
-            close = partial(self._in_thread, produced.close, ()) if self.handler.options.blocking else None
-            await self._once(close or partial(self._close_here, produced), 0)
-
-    async def _close_here(self, produced: Generator[Any, Any, Any]) -> None:
-        """A coroutine, as `_once` asks, although it never waits."""
-        self._limits.run(self, self.handler.options.timeout_seconds, produced.close)
 
     def _failed(self, error: BaseException) -> Called:
         if isinstance(error, HardLimitExceeded | SoftLimitExceeded | StuckCall):
@@ -406,14 +297,6 @@ class HandlerCalls:
             self._log.failure(
                 self._clock.now(), f"has left behind task {task.get_name()}, which failed\n{text}"
             )
-
-
-async def _awaited(value: Any) -> Any:
-    return await value
-
-
-async def _anext(produced: AsyncIterator[Any]) -> Any:
-    return await anext(produced, _END)
 
 
 def _is_cancelled() -> bool:

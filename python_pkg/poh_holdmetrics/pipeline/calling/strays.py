@@ -16,7 +16,8 @@ import weakref
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from poh_holdmetrics.pipeline.calling.limits import Limits, Watched
+from poh_holdmetrics.pipeline.calling.limits import Limits
+from poh_holdmetrics.pipeline.calling.slots import Watched
 from poh_holdmetrics.pipeline.calling.worker_threads import NAME_PREFIX
 
 #: Threads of asyncio's own executor, of this package, and those that Python did not start.

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from poh_holdmetrics.pipeline.calling.limits import Limits, Watched
+from poh_holdmetrics.pipeline.calling.limits import Limits
+from poh_holdmetrics.pipeline.calling.slots import Watched
 
 #: Threads with these names are not left behind by a handler.
 NAME_PREFIX = "py-work"

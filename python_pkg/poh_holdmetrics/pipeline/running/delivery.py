@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from poh_holdmetrics.pipeline.calling.calls import Called, HandlerCalls, Outcome
+from poh_holdmetrics.pipeline.calling.called import Called, Outcome
+from poh_holdmetrics.pipeline.calling.calls import HandlerCalls
 from poh_holdmetrics.pipeline.running.dead_letters import DeadLetters, DeadLettersFull
 
 if TYPE_CHECKING:

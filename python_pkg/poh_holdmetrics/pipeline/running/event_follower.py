@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from poh_holdmetrics.pipeline.calling.calls import Outcome
+from poh_holdmetrics.pipeline.calling.called import Outcome
 from poh_holdmetrics.pipeline.running.follower import Follower
 
 if TYPE_CHECKING:

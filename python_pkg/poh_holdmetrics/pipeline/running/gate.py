@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from poh_holdmetrics.pipeline.calling.calls import Outcome
+from poh_holdmetrics.pipeline.calling.called import Outcome
 from poh_holdmetrics.pipeline.running.commits import Commits
 from poh_holdmetrics.pipeline.verdicts import Verdicts, verdicts_from
 

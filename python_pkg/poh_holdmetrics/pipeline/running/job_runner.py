@@ -12,7 +12,7 @@ from poh_holdmetrics.pipeline.running.commits import Commits
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
-    from poh_holdmetrics.pipeline.calling.calls import Called
+    from poh_holdmetrics.pipeline.calling.called import Called
     from poh_holdmetrics.pipeline.handlers import JobOptions
     from poh_holdmetrics.pipeline.port import Host
     from poh_holdmetrics.pipeline.running.running_handler import RunningHandler

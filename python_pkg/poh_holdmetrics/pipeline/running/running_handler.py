@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poh_holdmetrics.pipeline.calling.calls import Called, Outcome
+from poh_holdmetrics.pipeline.calling.called import Called, Outcome
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent, Transfer

@@ -16,7 +16,7 @@ from poh_holdmetrics.pipeline.running.follower import Follower
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
-    from poh_holdmetrics.pipeline.calling.calls import Called
+    from poh_holdmetrics.pipeline.calling.called import Called
     from poh_holdmetrics.pipeline.handlers import SinkOptions
     from poh_holdmetrics.pipeline.port import Batch, Consumer
     from poh_holdmetrics.pipeline.running.delivery import SinkDelivery

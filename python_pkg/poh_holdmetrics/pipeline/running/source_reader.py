@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.errors import Refused, excerpt
-from poh_holdmetrics.pipeline.calling.calls import Called, Outcome
+from poh_holdmetrics.pipeline.calling.called import Called, Outcome
 from poh_holdmetrics.pipeline.running.commits import Commits
 from poh_holdmetrics.pipeline.running.submission import reason_of
 from poh_holdmetrics.pipeline.state import RESERVED

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.pipeline.calling.limits import HardLimitExceeded
+from poh_holdmetrics.pipeline.calling.slots import HardLimitExceeded
 from poh_holdmetrics.pipeline.calling.worker_threads import StuckCall
 from poh_holdmetrics.pipeline.handlers import Definition, Isolation
 from poh_holdmetrics.pipeline.loading.checks import ADVICE, defects_of_loaded

@@ -35,6 +35,7 @@ from poh_holdmetrics.protocols import hold_pb2 as pb  # noqa: E402
 from poh_holdmetrics.protocols import hold_pb2_grpc  # noqa: E402
 from poh_holdmetrics.storage import MemoryStorage  # noqa: E402
 from poh_holdmetrics.storage.flush import StorageFlush  # noqa: E402
+from poh_holdmetrics.version import __version__  # noqa: E402
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 EVENT = b'{"token_id":"gold","holder_id":"ann","start":0,"end":10}'
@@ -116,7 +117,7 @@ def test_requests_events_and_questions_are_counted(source: str) -> None:
     page = served(ask)
     has_lines(
         page,
-        f'holdmetrics_build_info{{features="{source}",version="0.1.0"}} 1.0',
+        f'holdmetrics_build_info{{features="{source}",version="{__version__}"}} 1.0',
         "holdmetrics_sequence 3.0",
         "holdmetrics_holders 1.0",
         "holdmetrics_keys 1.0",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import (
@@ -274,6 +275,24 @@ class Transfer(BaseModel):
     def changes(self) -> list[HoldEvent]:
         """The changes as events."""
         return [HoldEvent.from_record(record) for record in self.records()]
+
+
+def _signature(model: type[BaseModel]) -> Signature:
+    """The names and defaults of the fields, without the validators that `help` would list."""
+    return Signature(
+        [
+            Parameter(
+                name,
+                Parameter.KEYWORD_ONLY,
+                default=Parameter.empty if field.is_required() else field.default,
+            )
+            for name, field in model.model_fields.items()
+        ]
+    )
+
+
+HoldEvent.__signature__ = _signature(HoldEvent)
+Transfer.__signature__ = _signature(Transfer)
 
 
 def expanded(events: Iterable[HoldEvent | Transfer]) -> list[HoldEvent]:

@@ -1,13 +1,15 @@
 """Settings from a TOML or YAML file, `.env` and the environment, with the origin of every value.
 
 Later wins: default, file, `.env`, environment, the caller's overrides (a command line). An unknown key in a
-file and an unknown `POH_` name in `.env` are refused; other names there belong to other programs. Repairs
-nothing silently. `POH_DISABLE_RUST` is not a setting: `native` reads it on its own.
+file and an unknown `POH_` name in `.env` are refused, and so is a variable whose name is nearly that of a
+setting; other names belong to other programs. Variables begin with `HOLDMETRICS_`, as those of the service;
+`POH_` is an alias. Repairs nothing silently. `POH_DISABLE_RUST` is not a setting: `native` reads it itself.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,7 +33,12 @@ from poh_holdmetrics.durations import EXPECTED, duration_us
 from poh_holdmetrics.errors import ConfigError
 from poh_holdmetrics.instants import MICROS_PER_SECOND
 
-_PREFIX = "POH_"
+_PREFIX = "HOLDMETRICS_"
+#: The prefix that the package had before it shared the service's; every variable has both names.
+_ALIAS = "POH_"
+#: How alike two names are, without their prefix, if one is a mistake for the other: `LOG_FORMAT` of the
+#: service and `FORMAT` are less alike.
+_NEAR = 0.8
 #: Names that other parts of the project read; `.env` may hold them.
 _NOT_SETTINGS = frozenset(
     {
@@ -56,7 +63,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
-    """Every setting with its default and bounds; the variable of `on_error` is `POH_ON_ERROR`.
+    """Every setting with its default and bounds; the variable of `on_error` is `HOLDMETRICS_ON_ERROR`.
 
     Constructing it reads no file and no variable: `load_configuration` does, and keeps the origins.
     """
@@ -112,7 +119,17 @@ def load_configuration(
         layers.append((str(file), _from_file(Path(file))))
     if dotenv is not None and Path(dotenv).is_file():
         layers.append((str(dotenv), _from_dotenv(Path(dotenv))))
-    layers.append(("environment", EnvSettingsSource(Settings)()))
+    for name in os.environ:
+        _refuse_near_miss(name, "environment")
+    layers.append(
+        (
+            "environment",
+            _of_both_prefixes(
+                "environment",
+                *(EnvSettingsSource(Settings, env_prefix=prefix)() for prefix in (_PREFIX, _ALIAS)),
+            ),
+        )
+    )
     layers.append(("arguments", overrides or {}))
     values: dict[str, object] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
@@ -151,7 +168,7 @@ def _from_file(path: Path) -> Mapping[str, object]:
 
 
 def _from_dotenv(path: Path) -> Mapping[str, object]:
-    known = {f"{_PREFIX}{key}".upper() for key in Settings.model_fields}
+    known = {f"{_ALIAS}{key}".upper() for key in Settings.model_fields}
     with path.open(encoding="utf-8") as lines:
         for binding in parse_stream(lines):
             name = binding.key or ""
@@ -159,12 +176,41 @@ def _from_dotenv(path: Path) -> Mapping[str, object]:
                 written = binding.original.string
                 line = binding.original.line + len(written) - len(written.lstrip("\n"))
                 raise ConfigError("", f"{path}: line {line}", "expected NAME=value")
-            if name.upper().startswith(_PREFIX) and name.upper() not in known | _NOT_SETTINGS:
+            if name.upper().startswith(_ALIAS) and name.upper() not in known | _NOT_SETTINGS:
                 raise ConfigError(name, str(path), _unknown("variable", name, sorted(known)))
-    source = DotEnvSettingsSource(Settings, env_file=path)
+            _refuse_near_miss(name, str(path))
+    return _of_both_prefixes(str(path), *(_dotenv_values(path, prefix) for prefix in (_PREFIX, _ALIAS)))
+
+
+def _dotenv_values(path: Path, prefix: str) -> Mapping[str, object]:
+    source = DotEnvSettingsSource(Settings, env_file=path, env_prefix=prefix)
     # Field by field: the source as a whole also returns the variables of other programs.
     values = {key: source.get_field_value(field, key)[0] for key, field in Settings.model_fields.items()}
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _of_both_prefixes(
+    origin: str, named: Mapping[str, object], aliased: Mapping[str, object]
+) -> Mapping[str, object]:
+    """The values under either name; both names of one setting in one place are refused."""
+    for key in named:
+        if key in aliased:
+            names = f"{_PREFIX}{key.upper()} and {_ALIAS}{key.upper()}"
+            raise ConfigError(key, origin, f"set by {names}; remove one of the two")
+    return {**named, **aliased}
+
+
+def _refuse_near_miss(name: str, origin: str) -> None:
+    """Refuse a variable that has one of our prefixes and nearly the name of a setting."""
+    upper = name.upper()
+    prefix = next((prefix for prefix in (_PREFIX, _ALIAS) if upper.startswith(prefix)), None)
+    if prefix is None or upper in _NOT_SETTINGS:
+        return
+    known = [key.upper() for key in Settings.model_fields]
+    rest = upper.removeprefix(prefix)
+    near = difflib.get_close_matches(rest, known, n=1, cutoff=_NEAR)
+    if near and near[0] != rest:
+        raise ConfigError(name, origin, f"unknown variable; did you mean {prefix}{near[0]}?")
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

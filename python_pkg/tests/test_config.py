@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from conftest import REPOSITORY
 from poh_holdmetrics.config import Configuration, Settings, load_configuration
 from poh_holdmetrics.errors import ConfigError
 
@@ -16,7 +18,8 @@ def write(path: Path, text: str) -> Path:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for key in Settings.model_fields:
-        monkeypatch.delenv(f"POH_{key.upper()}", raising=False)
+        for prefix in ("HOLDMETRICS", "POH"):
+            monkeypatch.delenv(f"{prefix}_{key.upper()}", raising=False)
 
 
 def load(file: Path | None = None, **arguments: object) -> Configuration:
@@ -131,3 +134,53 @@ def test_a_bad_variable_is_named_with_its_origin(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("POH_GC_INTERVAL_SECONDS", "soon")
     with pytest.raises(ConfigError, match=r"environment: gc_interval_seconds: .*not 'soon'"):
         load()
+
+
+@pytest.mark.parametrize("prefix", ["HOLDMETRICS", "POH"])
+def test_a_variable_has_the_prefix_of_the_service_or_its_alias(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    dotenv = write(tmp_path / ".env", f"{prefix}_ENGINE=python\n{prefix}_FORMAT=table\n")
+    monkeypatch.setenv(f"{prefix}_FORMAT", "json")
+    found = load(dotenv=dotenv)
+    assert (found.settings.engine, found.settings.format) == ("python", "json")
+    assert (found.origins["engine"], found.origins["format"]) == (str(dotenv), "environment")
+
+
+def test_both_names_of_a_setting_in_one_place_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "engine: set by HOLDMETRICS_ENGINE and POH_ENGINE; remove one of the two"
+    with pytest.raises(ConfigError, match=words):
+        load(dotenv=write(tmp_path / ".env", "HOLDMETRICS_ENGINE=python\nPOH_ENGINE=native\n"))
+    for name in ("HOLDMETRICS_ENGINE", "POH_ENGINE"):
+        monkeypatch.setenv(name, "python")
+    with pytest.raises(ConfigError, match=f"environment: {words}"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("HOLDMETRICS_FROMAT", "HOLDMETRICS_FORMAT"),
+        ("HOLDMETRICS_ON_EROR", "HOLDMETRICS_ON_ERROR"),
+        ("POH_CLOSED_ONLLY", "POH_CLOSED_ONLY"),
+    ],
+)
+def test_a_near_miss_is_refused_in_the_environment_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, near: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: unknown variable; did you mean {near}"):
+        load(dotenv=write(tmp_path / ".env", f"{name}=1\n"))
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(ConfigError, match=f"environment: {name}: unknown variable; did you mean {near}"):
+        load()
+
+
+def test_no_setting_of_the_service_is_taken_for_a_near_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (REPOSITORY / "docs" / "settings.md").read_text("utf-8")
+    names = re.findall(r"`(HOLDMETRICS_[A-Z_]+)` \|", page)
+    assert "HOLDMETRICS_LOG_FORMAT" in names
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    assert load().settings == Settings()

@@ -52,6 +52,7 @@ API = (
     "http_server",
     "intake",
     "page_tokens",
+    "published_counts",
     "report_limit",
     "tls",
     "unknown_policy",

@@ -265,7 +265,11 @@ class GrpcServer:
         """Listen; raises `InputError` if that is not possible."""
         # Two servers on one port would share the callers, and each would have a part of the events.
         options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)]
-        interceptors = [MetricsInterceptor(self._service.figures), KeyInterceptor(self._access)]
+        interceptors = [
+            *self._service.published_counts.interceptors(),
+            MetricsInterceptor(self._service.figures),
+            KeyInterceptor(self._access),
+        ]
         self._server = grpc.aio.server(options=options, interceptors=interceptors)
         self._servicer = HoldMetricsServicer(self._service)
         hold_pb2_grpc.add_HoldMetricsServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]

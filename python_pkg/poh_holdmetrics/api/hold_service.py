@@ -26,6 +26,7 @@ from poh_holdmetrics.api.answers import (
     Question,
     Segment,
 )
+from poh_holdmetrics.api.published_counts import PublishedCounts
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.exporter.figures import Figures
@@ -73,6 +74,7 @@ class HoldService:
         self.figures = Figures(tracker=self.tracker)
         self._clock = clock
         self._check_room = check_room
+        self.published_counts = PublishedCounts()
         engine = self.tracker.engine
         if isinstance(engine, Aggregator):
             self._aggregator = engine

@@ -18,14 +18,15 @@ from starlette.routing import Match, Route
 from poh_holdmetrics.api.http_problem import Problem
 
 if TYPE_CHECKING:
+    from poh_holdmetrics.api.published_counts import PublishedCounts
     from poh_holdmetrics.exporter.figures import Figures
 
 #: The name under which requests to unknown routes are counted.
 _UNKNOWN = "unknown"
 
 
-def add_metrics_route(app: FastAPI, figures: Figures) -> None:
-    """Count the figures from now on, and answer Prometheus."""
+def add_metrics_route(app: FastAPI, figures: Figures, published: PublishedCounts) -> None:
+    """Count the figures from now on, and answer Prometheus, also with the published counts."""
     try:
         module = importlib.import_module("poh_holdmetrics.exporter.prometheus")
     except ModuleNotFoundError as missing:
@@ -36,6 +37,7 @@ def add_metrics_route(app: FastAPI, figures: Figures) -> None:
             raise Problem(HTTPStatus.NOT_IMPLEMENTED, absent)
     else:
         exporter = module.PrometheusExporter(figures)
+        exporter.registry.register(published)
 
         async def metrics(request: Request) -> Response:
             """Metrics for Prometheus, in its text format."""

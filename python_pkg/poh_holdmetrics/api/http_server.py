@@ -94,7 +94,7 @@ def application(service: HoldService, access: Access | None = None) -> FastAPI:
             of_path = {"name": "holder_id", "in": "path", "required": True, "schema": {"type": "string"}}
             documented["parameters"].insert(0, of_path)
         app.add_api_route(path, route, methods=["GET"], openapi_extra=documented)
-    add_metrics_route(app, service.figures)
+    add_metrics_route(app, service.figures, service.published_counts)
     app.add_api_route("/healthz", _healthz, methods=["GET"])
     app.add_api_route("/readyz", _readyz, methods=["GET"])
     app.add_exception_handler(Problem, _problem)
@@ -103,6 +103,7 @@ def application(service: HoldService, access: Access | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR, _defect)
     app.middleware("http")(partial(_observed, allowed, service.figures))
+    service.published_counts.add_to_application(app)
     return app
 
 

@@ -23,6 +23,10 @@ fn run_and_python_say_what_is_missing_and_what_helps() {
             "`python -m poh_holdmetrics pipeline check tiers.py`",
         ),
         (
+            &["audit", "verify", "--json"],
+            "`python -m poh_holdmetrics audit verify --json`",
+        ),
+        (
             &["serve", "--ephemeral", "--pipeline", "tiers.py"],
             "start the service without pipelines",
         ),

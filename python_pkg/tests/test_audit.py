@@ -13,11 +13,15 @@ pytest.importorskip("grpc", reason="no grpcio: pip install 'poh-holdmetrics[immu
 
 from conftest import PRESENT
 from poh_holdmetrics import HoldEvent
+from poh_holdmetrics.audit.comparison import check_facts
+from poh_holdmetrics.audit.difference import Difference
+from poh_holdmetrics.audit.history import History
 from poh_holdmetrics.cli import main
 from poh_holdmetrics.protocols import immudb_pb2 as pb
 from poh_holdmetrics.storage.immudb import ImmudbStorage
 from poh_holdmetrics.storage.immudb_client import Address, ImmudbClient
 from poh_holdmetrics.storage.immudb_entries import key_from_record, key_prefix, value_from_record
+from poh_holdmetrics.storage.immudb_proofs import State
 from servers.immudb import Immudb, immudb_program
 
 pytestmark = [
@@ -233,3 +237,41 @@ def test_a_database_that_is_missing_is_not_created(
     for _ in range(2):
         assert main(["audit", "verify", "--store", immudb.url("absent")]) == 2
         assert "database does not exist" in capsys.readouterr().err
+
+
+def hold(holder_id: str, start: int, end: int, **fields: object) -> HoldEvent:
+    return HoldEvent.model_validate(
+        {"token_id": "T", "holder_id": holder_id, "start": start, "end": end, **fields}
+    )
+
+
+def stored(*events: HoldEvent) -> History:
+    return History(
+        PREFIX, State(1, b""), {key_from_record(PREFIX, each.record()): each.record() for each in events}
+    )
+
+
+def test_a_journal_that_joined_covered_holds_states_the_same_facts() -> None:
+    history = stored(hold("h", 0, 9), hold("h", 5, 20), hold("h", 6, 7), hold("h", 30, 30))
+    assert check_facts(history, [hold("h", 0, 20).record()]) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ([hold("h", 0, 21)], "value"),
+        ([hold("h", 0, 20, weight=2)], "value"),
+        ([hold("h", 0, 20, event_id="a")], "value"),
+        ([hold("h", 0, 20), hold("g", 0, 1)], "missing"),
+        ([hold("g", 0, 1)], "missing"),
+    ],
+)
+def test_a_journal_with_other_facts_is_found(source: list[HoldEvent], kind: str) -> None:
+    with pytest.raises(Difference) as found:
+        check_facts(stored(hold("h", 0, 9), hold("h", 5, 20)), [each.record() for each in source])
+    assert found.value.kind == kind
+
+
+def test_a_holder_that_the_journal_does_not_have_is_extra() -> None:
+    with pytest.raises(Difference, match='extra: token_id "T", holder_id "g"'):
+        check_facts(stored(hold("h", 0, 9), hold("g", 0, 9)), [hold("h", 0, 9).record()])

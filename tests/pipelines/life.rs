@@ -218,6 +218,21 @@ async def strike(ctx):
 }
 
 #[test]
+fn an_audit_is_a_subcommand_of_the_package() {
+    let output = Command::new(env!("CARGO_BIN_EXE_main_holdmetrics"))
+        .args(["audit", "verify", "--store", "mongodb://host"])
+        .env_remove("LOG_LEVEL")
+        .output()
+        .expect("the binary runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.starts_with("error: ") && said.contains("immudb"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_command_line_of_the_package_is_a_subcommand() {
     let place = Place::new(FOLLOW);
     let run = |words: &[&str]| {

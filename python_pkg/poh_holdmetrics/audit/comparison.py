@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from poh_holdmetrics import instants
 from poh_holdmetrics.audit.difference import Difference
 from poh_holdmetrics.audit.history import event_text
-from poh_holdmetrics.errors import InputError, Refused
+from poh_holdmetrics.errors import InputError, Refused, excerpt
+from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure.envelope import envelope
 from poh_holdmetrics.pure.ranking import document_from_row
 from poh_holdmetrics.storage.immudb_entries import key_from_record
 from poh_holdmetrics.storage.scoring import Scorer
@@ -41,6 +43,46 @@ def check_events(history: History, records: Iterable[Record]) -> int:
         if key not in keys and record.token_id in tokens:
             raise Difference("extra", f"{event_text(record)}: stored, but not in the source")
     return len(keys)
+
+
+def check_facts(history: History, records: Iterable[Record]) -> int:
+    """Raise `Difference` unless the stored events state the facts of `records` for their tokens.
+
+    For a source of facts and not of events: the journal of a service keeps plain holds as their envelope.
+    Returns how many keys were compared.
+    """
+    source, stored = Aggregator(), Aggregator()
+    tokens: set[str] = set()
+    for record in records:
+        source.add(record)
+        tokens.add(record.token_id)
+    for record in history.events.values():
+        if record.token_id in tokens:
+            stored.add(record)
+    expected, found = _reduced(source), _reduced(stored)
+    for key, facts in expected.items():
+        if key not in found:
+            raise Difference("missing", f"{_key_text(key)}: no event is stored")
+        if found[key] != facts:
+            raise Difference("value", f"{_key_text(key)}: other facts are stored than in the source")
+    for key in found:
+        if key not in expected:
+            raise Difference("extra", f"{_key_text(key)}: stored, but not in the source")
+    return len(expected)
+
+
+def _reduced(engine: Aggregator) -> dict[tuple[str, str], object]:
+    reduced: dict[tuple[str, str], object] = {}
+    for holder_id, tokens in engine.facts.items():
+        for token_id, facts in tokens.items():
+            closed, marks, named = facts.kept()
+            spans = [(*span, wad) for span, wad in closed.items() if span[0] < span[1]]
+            reduced[token_id, holder_id] = envelope(spans), marks, named
+    return reduced
+
+
+def _key_text(key: tuple[str, str]) -> str:
+    return f"token_id {excerpt(key[0])}, holder_id {excerpt(key[1])}"
 
 
 def check_leaderboard(history: History, file: str, document: Any) -> int:

@@ -44,6 +44,9 @@ Differences: proof (the history is not the one it was, or contradicts itself), v
 overwritten), missing (an event of the source is not stored, or was deleted), extra (another event is stored
 for a token of the source), leaderboard (the stored events give another row).
 
+A file is compared event by event. The journal of a service keeps only what can matter for a score
+(covered holds are joined), so --data-dir is compared by the facts of each pair of token and holder.
+
 Exit codes: 0 nothing differs; 1 something differs, the first difference is printed; 2 a bad argument or file,
 or the server cannot be reached; 130 interrupted.
 """
@@ -103,7 +106,11 @@ def _run(arguments: argparse.Namespace) -> int:
 def _verify(
     arguments: argparse.Namespace, address: Address, state: Path | None, result: dict[str, object]
 ) -> None:
-    from poh_holdmetrics.audit.comparison import check_events, check_leaderboard  # noqa: PLC0415
+    from poh_holdmetrics.audit.comparison import (  # noqa: PLC0415
+        check_events,
+        check_facts,
+        check_leaderboard,
+    )
     from poh_holdmetrics.audit.history import read_history  # noqa: PLC0415
     from poh_holdmetrics.storage.immudb_client import COLLECTION, ImmudbClient  # noqa: PLC0415
     from poh_holdmetrics.storage.immudb_entries import key_prefix  # noqa: PLC0415
@@ -112,8 +119,7 @@ def _verify(
     recorded = None if state is None else read_state(state)
     published = None if arguments.leaderboard is None else _document(arguments.leaderboard)
     source = [record for file in arguments.files for record in records_from_file(file)]
-    if arguments.data_dir is not None:
-        source += _journal(arguments.data_dir)
+    journal = None if arguments.data_dir is None else _journal(arguments.data_dir)
     client = ImmudbClient(address, timeout_seconds=60)
     try:
         client.open_session(creates=False)
@@ -130,7 +136,9 @@ def _verify(
         "events": len(history.events),
         "deleted": len(history.deleted),
     }
-    if arguments.files or arguments.data_dir is not None:
+    if journal is not None:
+        result["keys_compared"] = check_facts(history, journal)
+    if arguments.files:
         result["events_compared"] = check_events(history, source)
     if published is not None:
         result["rows_compared"] = check_leaderboard(history, arguments.leaderboard, published)
@@ -196,6 +204,9 @@ def _summary(result: dict[str, object], state: str | None) -> str:
     if "events_compared" in result:
         count = result["events_compared"]
         lines.append(f"events: all {count} of the source are stored, and no others for their tokens")
+    if "keys_compared" in result:
+        count = result["keys_compared"]
+        lines.append(f"journal: the facts of all {count} keys are stored, and no others for their tokens")
     if "rows_compared" in result:
         lines.append(f"leaderboard: {result['rows_compared']} rows are those of the stored events")
     if state is not None:

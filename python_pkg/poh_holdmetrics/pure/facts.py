@@ -103,6 +103,10 @@ class KeyFacts:
                 )
         return found
 
+    def kept(self) -> tuple[Closed, Marks, Mapping[str, object]]:
+        """Plain holds, plain marks, and the events in force by `event_id`: all that can matter."""
+        return self._closed, self._marks, self._claims or {}
+
     def changes_at(self, at_us: int) -> dict[str, int]:
         """The deltas in force at one instant, by `event_id`."""
         return {

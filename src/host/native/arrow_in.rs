@@ -77,7 +77,11 @@ fn is_ascii_text<O: OffsetSizeTrait>(texts: &GenericStringArray<O>) -> bool {
     let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
         return false;
     };
-    // Without an early exit, so that the compiler can vectorise the loop.
+    // Without an early exit the compiler vectorises the loop.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a lazy operator is a branch for each offset"
+    )]
     let steps_back = offsets
         .windows(2)
         .fold(false, |any, pair| any | (pair[0] > pair[1]));

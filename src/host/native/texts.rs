@@ -160,7 +160,7 @@ fn ascii<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
             return None;
         }
         let length = usize::try_from(ffi::PyUnicode_GET_LENGTH(text)).ok()?;
-        let bytes = std::slice::from_raw_parts(ffi::PyUnicode_DATA(text).cast(), length);
+        let bytes = slice::from_raw_parts(ffi::PyUnicode_DATA(text).cast(), length);
         Some(str::from_utf8_unchecked(bytes))
     }
 }

@@ -7,6 +7,7 @@ endpoint come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,8 +88,7 @@ class ObjectStorage(StorageBackend):
         except (errors.NotFoundError, FileNotFoundError):
             raise KeyMissing(self.get_url(key)) from None
         except (errors.BaseError, OSError) as error:
-            message = " ".join(str(error).split())[:_MESSAGE_CHARACTERS_MAX]
-            raise StorageError(self.get_url(key), message) from error
+            raise StorageError(self.get_url(key), _sentence(str(error))) from error
 
 
 class S3Storage(ObjectStorage):
@@ -105,6 +105,12 @@ class S3Storage(ObjectStorage):
             bucket, prefix=prefix or None, config=config, client_options=_CLIENT, retry_config=_RETRY
         )
         super().__init__(store, f"s3://{bucket}/{prefix}")
+
+
+def _sentence(message: str) -> str:
+    """What a server says is wrong, in its XML answer, or the beginning of the client's message."""
+    said = re.search("<Message>(.*?)</Message>", message)
+    return " ".join((said[1] if said else message).split())[:_MESSAGE_CHARACTERS_MAX]
 
 
 def storage_from_cloud_url(url: str) -> ObjectStorage:

@@ -57,7 +57,13 @@ class S3Server:
         """Start, and return when it answers; it has the bucket `acks`."""
         command = [
             *(self._program, "mini", f"-dir={self._data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-            *(f"-s3.port={self.port}", "-bucket=acks", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false"),
+            *(
+                f"-s3.port={self.port}",
+                "-bucket=acks",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                "-webdav=false",
+            ),
             *("-admin.ui=false", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=50"),
             *self._ports,
         ]

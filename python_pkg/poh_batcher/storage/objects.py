@@ -2,13 +2,17 @@
 
 Objects are created by conditional puts, so the store decides between writers. Credentials, region and
 endpoint come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...) or from arguments.
+
+The calls run in threads: obstore's own coroutines are completed by its threads, which abort a process that
+ends at that moment.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
-from collections.abc import Awaitable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,32 +49,29 @@ class ObjectStorage(StorageBackend):
 
     async def save_bytes(self, key: str, data: bytes) -> None:
         """Create an object by a conditional put."""
-        obstore = _obstore()
-        put = obstore.put_async(self._store, checked_key(key), data, mode="create", use_multipart=False)
-        await self._mapped(key, put)
+        obstore, path = _obstore(), checked_key(key)
+        await self._called(
+            key, lambda: obstore.put(self._store, path, data, mode="create", use_multipart=False)
+        )
 
     async def read_bytes(self, key: str) -> bytes:
         """The bytes of an object."""
-
-        async def read() -> bytes:
-            answer = await _obstore().get_async(self._store, checked_key(key))
-            return bytes(await answer.bytes_async())
-
-        return await self._mapped(key, read())
+        obstore, path = _obstore(), checked_key(key)
+        return await self._called(key, lambda: bytes(obstore.get(self._store, path).bytes()))
 
     async def exists(self, key: str) -> bool:
         """Whether there is an object under the key."""
+        obstore, path = _obstore(), checked_key(key)
         try:
-            await self._mapped(key, _obstore().head_async(self._store, checked_key(key)))
+            await self._called(key, lambda: obstore.head(self._store, path))
         except KeyMissing:
             return False
         return True
 
     async def names(self, folder: str) -> list[str]:
         """What lies in a folder."""
-        listed = await self._mapped(
-            folder, _obstore().list_with_delimiter_async(self._store, f"{checked_key(folder)}/")
-        )
+        obstore, path = _obstore(), f"{checked_key(folder)}/"
+        listed = await self._called(folder, lambda: obstore.list_with_delimiter(self._store, path))
         paths = [*listed["common_prefixes"], *(each["path"] for each in listed["objects"])]
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
@@ -78,11 +79,11 @@ class ObjectStorage(StorageBackend):
         """The address of the store and the key."""
         return f"{self.url}/{key}"
 
-    async def _mapped(self, key: str, call: Awaitable[Result]) -> Result:
-        """The result of a call, its errors as those of the port."""
+    async def _called(self, key: str, call: Callable[[], Result]) -> Result:
+        """The result of a call in a thread, its errors as those of the port."""
         errors = _module("obstore.exceptions")
         try:
-            return await call
+            return await asyncio.to_thread(call)
         except errors.AlreadyExistsError:
             raise KeyTaken(self.get_url(key)) from None
         except (errors.NotFoundError, FileNotFoundError):

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("obstore", reason="no obstore: pip install 'poh-batcher[s3]'")
 
 from batch_support import FAST, acks, json_lines, lines, stored_ids, until
+
 from poh_batcher import AsyncBatcher, BatchDamaged, BatchStore, KeyMissing, KeyTaken, S3Storage, StorageError
 from poh_batcher.storage import ObjectStorage, storage_from_url
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server, weed_program

@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services soak fuzz bench bench-host bench-serve bench-storage fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-pythons wheels soak fuzz bench bench-host bench-serve bench-storage fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,12 @@ test: ## every test: Rust with and without Python, the extension, Python, lints,
 
 test-services: ## the tests on real servers: MongoDB and others; names those that are not installed
 	@scripts/services.sh
+
+test-pythons: ## the suite of the Python packages on every Python from 3.11 that is found, with and without the extension
+	@$(COMMON); make_test_venv; "$$VENV/bin/nox" --reuse-existing-virtualenvs
+
+wheels: ## wheels and sdists of the Python packages, and the extension's wheel for this platform, into dist/
+	@scripts/wheels.sh
 
 # HOLDMETRICS_KILL_ROUNDS takes another number of rounds.
 soak: ## every bit of a state flipped, and 100 rounds of kill -9 under load over one store

@@ -32,6 +32,10 @@ use_python() {
     export PYO3_PYTHON=$CHOSEN_PYTHON
 }
 
+# The stable ABI that the extension is built for begins with 3.12.
+has_stable_abi() { "$CHOSEN_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; }
+NO_STABLE_ABI="the extension needs Python 3.12 or newer, and the chosen one is older"
+
 # Builds the binary with CPython inside and leaves it at target/release/, wherever cargo builds.
 build_binary() {
     use_python

@@ -15,12 +15,8 @@ ruff() { "$VENV/bin/ruff" "$@" .; }
 mypy_strict() {
     cd python_pkg
     ../.venv/bin/mypy --strict
-    ../.venv/bin/mypy --strict ../examples/leaderboard.py ../scripts/check_cases.py ../scripts/check_cryptopunks.py
+    ../.venv/bin/mypy --strict ../examples/leaderboard.py ../noxfile.py ../scripts/check_*.py
 }
-
-# The stable ABI that the extension is built for begins with 3.12.
-has_stable_abi() { "$CHOSEN_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; }
-NO_STABLE_ABI="the extension needs Python 3.12 or newer, and the chosen one is older"
 
 # Phrases that readers of source, docs and messages stumble over, as Perl patterns; STYLE of the language is plain
 # technical English. "There is no", "is no longer" and "makes room" are.

@@ -8,51 +8,32 @@ source "$(dirname "$0")/common.sh"
 source scripts/lint.sh
 source scripts/interop.sh
 source scripts/services.sh
+source scripts/wheels.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
 EXTENSION_VENV=$CACHE/venv-extension
+WHEELS=$CACHE/wheels
 # Not exported: a test that is told of a folder, and not only where to look, fails without it.
 PUBLISHED_CASES=("$SHARED/conformance/cases" "$SHARED/conformance/cases-2")
 if [ -n "${POH_CONFORMANCE:-}" ]; then PUBLISHED_CASES=("$POH_CONFORMANCE"); fi
 SALES=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
 export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 
-# Not those with the marker `services`, which services.sh runs once, without native code.
-pytest_with() {
-    local expected=$1
-    shift
-    POH_EXPECT_NATIVE=$expected "$@" -m pytest -q -p no:cacheprovider -m "not services" python_pkg
-}
-
-# The package as a user installs it, from wheels, with the extension beside it.
+# The three packages installed from the checkout, and the extension's wheel beside them.
 build_extension() {
-    make_venv "$EXTENSION_VENV" './python_pkg[dev]' maturin
-    local wheels=$CACHE/wheels
-    rm -rf "$wheels"
-    "$EXTENSION_VENV/bin/maturin" build --release --locked --features py-ext \
-        --interpreter "$EXTENSION_VENV/bin/python" --out "$wheels"
+    make_venv "$EXTENSION_VENV" './python_pkg[dev]'
+    build_extension_wheel "$WHEELS"
     "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall \
-        ./python_pkg ./python_pkg/poh_batcher ./python_pkg/poh_metrics "$wheels"/*.whl
+        "${PACKAGES[@]/#/./}" "$WHEELS"/poh_holdmetrics_rust-*.whl
 }
 
-pytest_with_extension() { pytest_with extension "$EXTENSION_VENV/bin/python"; }
+pytest_with_extension() { scripts/pytest.sh extension "$EXTENSION_VENV/bin/python"; }
 # Here alone the servers in Python are held against the binary.
-pytest_without_extension() { HOLDMETRICS_BINARY=$BINARY pytest_with none "$VENV/bin/python"; }
-pytest_disabled() { POH_DISABLE_RUST=1 pytest_with none "$EXTENSION_VENV/bin/python"; }
-pytest_embedded() { pytest_with host "$BINARY" python; }
+pytest_without_extension() { HOLDMETRICS_BINARY=$BINARY scripts/pytest.sh none "$VENV/bin/python"; }
+pytest_disabled() { POH_DISABLE_RUST=1 scripts/pytest.sh none "$EXTENSION_VENV/bin/python"; }
+pytest_embedded() { scripts/pytest.sh host "$BINARY" python; }
 
-# The wheel alone, from a folder where the checkout cannot help.
-package_alone() {
-    local folder
-    folder=$(mktemp -d)
-    "$CHOSEN_PYTHON" -m venv "$folder/venv"
-    "$folder/venv/bin/python" -m pip install --quiet ./python_pkg
-    (cd "$folder" && "$folder/venv/bin/python" -c "
-from poh_holdmetrics import native, score_exact
-print('native source:', native.source())
-print('no events score', score_exact([]).score)")
-    rm -rf "$folder"
-}
+check_packages() { "$CHOSEN_PYTHON" scripts/check_packages.py "$WHEELS"; }
 
 elsewhere() { (cd / && "$BINARY" doctor); }
 cases() { "$CHOSEN_PYTHON" scripts/check_cases.py "$BINARY" --engine "$1" "$2"; }
@@ -110,6 +91,8 @@ interop_steps grpcio grpcurl schemathesis
 step "pytest, no extension" pytest_without_extension
 services_step
 step "pytest, inside the binary" pytest_embedded
+step "wheels and sdists" build_packages "$WHEELS"
+step "each package alone, from its wheel" check_packages
 if has_stable_abi; then
     step "build the extension" build_extension
     step "pytest, with the extension" pytest_with_extension
@@ -117,7 +100,6 @@ if has_stable_abi; then
 else
     not_run "the extension and its tests" "$NO_STABLE_ABI"
 fi
-step "the package alone" package_alone
 
 if [ -f "$SALES" ]; then
     step "CryptoPunks figures, inside the binary" cryptopunks "$SALES"

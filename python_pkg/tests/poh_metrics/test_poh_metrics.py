@@ -230,11 +230,18 @@ def test_two_processes_have_one_set_of_metrics(python: str, tmp_path: Path) -> N
     assert "active_peers 8.0" in found
 
 
-def test_importing_the_package_needs_prometheus_client_alone(python: str) -> None:
-    script = (
-        "import sys, poh_metrics, poh_metrics.middleware;"
-        "print(sorted({'aiohttp', 'grpc', 'starlette', 'poh_holdmetrics'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize(
+    ("modules", "absent"),
+    [
+        ("poh_metrics", {"asyncio", "http", "prometheus_client"}),
+        (
+            "poh_metrics.middleware, poh_metrics.collector",
+            {"aiohttp", "grpc", "poh_holdmetrics", "starlette"},
+        ),
+    ],
+)
+def test_an_import_loads_only_what_it_needs(python: str, modules: str, absent: set[str]) -> None:
+    script = f"import sys, {modules}; print(sorted({absent} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(README.parents[1])}
     found = subprocess.run(
         [python, "-c", script], env=environment, capture_output=True, text=True, check=True

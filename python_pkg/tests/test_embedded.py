@@ -31,6 +31,7 @@ from poh_holdmetrics.validation import Record
 
 SETTINGS = {
     "files": [],
+    "stores": [],
     "arguments": [],
     "watch": False,
     "events_full": "lag",

@@ -84,8 +84,6 @@ def store(service: Service) -> dict[str, Any]:
 
 
 def lag(service: Service) -> int:
-    """How many events the store lacks; -1 while it begins, or is given the facts of the state."""
-    for consumer in store(service)["consumers"]:
-        if not consumer["is_reading_facts"]:
-            return int(consumer["lag_events"])
-    return -1
+    """How many events the store lacks; -1 before it has a cursor."""
+    consumers = store(service)["consumers"]
+    return int(consumers[0]["lag_events"]) if consumers else -1

@@ -53,6 +53,16 @@ pub struct StoredCursor {
 }
 
 impl StoredCursor {
+    /// Number of the event up to which everything is processed: 0 while the facts are read, because a restart begins
+    /// them again.
+    #[must_use]
+    pub const fn processed(&self) -> u64 {
+        match self.standing {
+            Standing::Following | Standing::Detached => self.position,
+            Standing::ReadingFacts => 0,
+        }
+    }
+
     pub(super) fn encode(&self, name: &str) -> (Vec<u8>, Vec<u8>, u32) {
         let mut value = Vec::new();
         value.extend_from_slice(&self.position.to_le_bytes());

@@ -609,6 +609,12 @@ fn who_works_there_is_not_disturbed() {
         let sentence = refused.error(1);
         assert!(sentence.contains(&format!("in use by {own}")), "{sentence}");
     }
+    let refused = journal("cursors", &data, &["--remove", "gone/events"]);
+    let sentence = refused.error(1);
+    assert!(
+        sentence.contains(&own) && sentence.contains("`DELETE /admin/consumers/NAME`"),
+        "{sentence}"
+    );
     let shown = journal("inspect", &data, &["--json"]).json();
     assert_eq!(shown["in_use_by"], own.as_str());
     drop(lock);

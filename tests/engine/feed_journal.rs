@@ -235,6 +235,10 @@ fn a_consumer_beyond_the_bound_is_detached_the_disk_does_not_grow_and_it_gets_eq
     assert_eq!((batch.origin, batch.first), (Origin::Facts, sequence));
     assert!(batch.events().all(|(number, _)| number == sequence));
     assert!(report("stuck").is_reading_facts);
+    // Nothing of the facts is processed before their end is committed.
+    assert_eq!(report("stuck").position, sequence);
+    assert_eq!(report("stuck").lag_events, sequence);
+    assert!(report("stuck").lag_seconds > 0.0);
     submit(&engine, distinct_batch("later", 0, 5)).unwrap();
     let mut twin = Twin::new();
     twin.take(&batch);
@@ -247,6 +251,7 @@ fn a_consumer_beyond_the_bound_is_detached_the_disk_does_not_grow_and_it_gets_eq
     assert!(facts.count() > 3, "{origins:?}");
     assert_eq!(origins.last(), Some(&Origin::Journal));
     assert!(!report("stuck").is_reading_facts && !report("stuck").is_detached);
+    assert_eq!(report("stuck").lag_events, 0);
     drop((stuck, current));
     engine.close();
     // The end of the copy is durable.

@@ -55,7 +55,7 @@ fn all_keys() -> [String; 4] {
 }
 
 /// Routes for operators.
-const OPERATION: [(&str, &str); 9] = [
+const OPERATION: [(&str, &str); 10] = [
     ("GET", "/admin/pipelines"),
     ("POST", "/admin/pipelines/reload"),
     ("POST", "/admin/pipelines/tiers/replay"),
@@ -65,6 +65,7 @@ const OPERATION: [(&str, &str); 9] = [
     ("POST", "/admin/jobs/tiers%2Fpublish/resume"),
     ("POST", "/admin/jobs/tiers%2Fpublish/run"),
     ("GET", "/admin/python"),
+    ("DELETE", "/admin/consumers/billing"),
 ];
 
 async fn guarded(folder: &TempDir) -> Service {
@@ -250,7 +251,7 @@ async fn only_a_key_with_the_scope_admin_operates_the_service() {
         for key in [READER, WRITER, METRICS] {
             http(&service, method, path, key).await.problem(403);
         }
-        // There are no pipelines, which only a caller with the scope is told.
+        // There are no pipelines and no consumers, which only a caller with the scope is told.
         http(&service, method, path, ADMIN).await.problem(404);
     }
     service.end().await;

@@ -146,6 +146,42 @@ async fn a_consumer_continues_after_its_acknowledgement() {
 }
 
 #[tokio::test]
+async fn the_cursor_of_a_consumer_is_removed_unless_somebody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::stored_in(folder.path()).await;
+    store(&service, &["a", "b"]).await;
+    let remove = async |name: &str| {
+        let path = format!("/admin/consumers/{name}");
+        let request = service.request("DELETE", &path);
+        send(request.body(Full::<Bytes>::default()).unwrap()).await
+    };
+    let feed = service.engine.feed();
+    let reading = feed.open("store/save", Start::Beginning, WhenFull::Lag);
+    let reading = reading.expect("nobody reads");
+    let busy = remove("store%2Fsave").await.problem(409);
+    assert_eq!(
+        busy["detail"],
+        "consumer: \"store/save\" is in use: close it first, or choose another name"
+    );
+    drop(reading);
+    assert_eq!(feed.consumers().len(), 1);
+    assert_eq!(remove("store%2Fsave").await.status, 204);
+    assert_eq!(feed.consumers(), []);
+    let gone = remove("store%2Fsave").await.problem(404);
+    assert_eq!(gone["field"], "name");
+    let detail = gone["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("name: there is no consumer \"store/save\"; "),
+        "{detail}"
+    );
+    service.end().await;
+    // The removal is durable.
+    let service = Service::stored_in(folder.path()).await;
+    assert_eq!(service.engine.feed().consumers(), []);
+    service.end().await;
+}
+
+#[tokio::test]
 async fn facts_are_sent_whole_and_then_events_follow() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::stored_in(folder.path()).await;

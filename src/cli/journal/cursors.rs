@@ -1,7 +1,8 @@
 //! `journal cursors`: how far each consumer has come, how much of the journal is kept for it, and how a cursor
 //! that nobody uses any more is removed.
 //!
-//! It works while no service runs. A running one reports its consumers in the metrics.
+//! It works while no service runs. A running one reports its consumers in the metrics, and removes cursors with
+//! `DELETE /admin/consumers/NAME`.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::store_paths::{DataFolder, StorePaths};
 use crate::cli::exit::Exit;
 use crate::engine::CursorFile;
 use crate::excerpt::quoted;
-use crate::journal::{RealVfs, Survey, Vfs, survey};
+use crate::journal::{JournalError, RealVfs, Survey, Vfs, survey};
 use crate::state::{CursorChanges, Standing, StoredCursor};
 
 const HEADINGS: [&str; 6] = [
@@ -43,7 +44,13 @@ pub(super) struct Arguments {
 /// Lists the cursors, or removes one.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let paths = arguments.folder.find()?;
-    let _lock = paths.lock()?;
+    let _lock = paths.lock().map_err(|error| match &error {
+        JournalError::Locked { .. } => anyhow::anyhow!(
+            "{error}; a running service names its consumers in the metric holdmetrics_feed_lag_events, and removes a \
+             cursor with `DELETE /admin/consumers/NAME`"
+        ),
+        _ => error.into(),
+    })?;
     match &arguments.remove {
         Some(name) => remove(&paths, name, arguments.json),
         None => list(&paths, arguments.json),
@@ -95,7 +102,7 @@ fn list(paths: &StorePaths, is_json: bool) -> anyhow::Result<()> {
 struct Row<'a> {
     name: &'a str,
     cursor: StoredCursor,
-    /// Events after its position.
+    /// Events that it has not processed.
     behind: u64,
     /// Bytes of the segments that contain them; a detached consumer keeps none.
     kept: u64,
@@ -110,7 +117,7 @@ impl<'a> Row<'a> {
         Self {
             name,
             cursor,
-            behind: last.saturating_sub(cursor.position),
+            behind: last.saturating_sub(cursor.processed()),
             kept: keeping.map(|segment| segment.bytes).sum(),
         }
     }

@@ -35,7 +35,7 @@ pub enum FeedError {
     /// There are too many consumers.
     #[error(
         "consumer: there are {CONSUMERS_MAX} already: remove those that are no longer used with \
-         `main_holdmetrics journal cursors --remove NAME`"
+         `DELETE /admin/consumers/NAME`"
     )]
     TooMany,
     /// The number was not given to any event yet.

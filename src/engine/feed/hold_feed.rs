@@ -232,7 +232,7 @@ impl Feed {
         };
         let reports = entries.into_iter().map(|(name, entry)| {
             let position = entry.cursor.position;
-            let lag_events = last.saturating_sub(position);
+            let processed = entry.cursor.processed();
             let in_journal = || {
                 let journal = self.journal.as_ref();
                 journal.map_or(0, |journal| journal.bytes_after(position))
@@ -241,9 +241,9 @@ impl Feed {
                 name: name.to_string(),
                 when_full: entry.when_full,
                 position,
-                lag_events,
+                lag_events: last.saturating_sub(processed),
                 lag_bytes: recent.bytes_after(position).unwrap_or_else(in_journal),
-                lag_seconds: recent.age_of_event_after(position).as_secs_f64(),
+                lag_seconds: recent.age_of_event_after(processed).as_secs_f64(),
                 is_open: entry.is_open,
                 is_detached: entry.cursor.standing == Standing::Detached,
                 is_reading_facts: entry.cursor.standing == Standing::ReadingFacts,

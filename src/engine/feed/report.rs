@@ -11,14 +11,14 @@ pub struct ConsumerReport {
     pub name: String,
     /// What becomes of events that it has not read in time.
     pub when_full: WhenFull,
-    /// Number of the last event that it has committed.
+    /// Number of the last event that it has committed; while it reads the facts, the number that they carry.
     pub position: u64,
-    /// Acknowledged events after `position`.
+    /// Acknowledged events that it has not processed: all, until the end of the facts is committed.
     pub lag_events: u64,
-    /// Their bytes, in the journal if they have left memory.
+    /// Bytes of the events after `position`, in the journal if they have left memory.
     pub lag_bytes: u64,
-    /// Time since the oldest of them was acknowledged; counted from the start of the process for those of
-    /// before it.
+    /// Time since the oldest event that it has not processed was acknowledged; counted from the start of the
+    /// process for those of before it.
     pub lag_seconds: f64,
     /// Whether somebody reads.
     pub is_open: bool,

@@ -2,9 +2,11 @@
 //!
 //! Read in this order: [`middleware`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
 //! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
-//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
+//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`] (their cursors),
+//! [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
 
 mod admin;
+mod consumers;
 mod content_encoding;
 mod deficits;
 mod etag;
@@ -69,6 +71,7 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .routes(routes!(admin::job_pause))
         .routes(routes!(admin::job_resume))
         .routes(routes!(admin::job_run))
+        .routes(routes!(consumers::remove))
         .split_for_parts();
     openapi::complete(&mut document, |path| match middleware::need(path) {
         Need::Key(scope) => context.access.is_open(scope),

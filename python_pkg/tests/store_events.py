@@ -87,3 +87,18 @@ def lag(service: Service) -> int:
     """How many events the store lacks; -1 before it has a cursor."""
     consumers = store(service)["consumers"]
     return int(consumers[0]["lag_events"]) if consumers else -1
+
+
+def lag_in_metrics(service: Service) -> float:
+    """The same, as Prometheus sees it."""
+    with urllib.request.urlopen(service.address + "/metrics", timeout=10) as answer:  # noqa: S310 - our own address
+        lines = answer.read().decode().splitlines()
+    consumer = f'holdmetrics_feed_lag_events{{consumer="{store(service)["name"]}/save"}} '
+    (line,) = (each for each in lines if each.startswith(consumer))
+    return float(line.removeprefix(consumer))
+
+
+def try_now(service: Service) -> None:
+    """Deliver without waiting for the end of the interval between attempts."""
+    status, answer = service.order(f"/admin/pipelines/{store(service)['name']}/enable")
+    assert status == 200, answer

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import statistics
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("pymongo", reason="no pymongo: pip install 'poh-holdmetrics[mongodb]'")
 
-from served import Service, serving
+from served import serving
 from servers.mongod import UNCLOSED_SOCKETS, Mongod, collect_sockets, mongod_program
-from store_events import facts, lag, mixed_events, send, served, store, stored
+from store_events import facts, lag, lag_in_metrics, mixed_events, send, served, stored, try_now
 
 pytestmark = [UNCLOSED_SOCKETS, pytest.mark.services]
 
@@ -48,19 +47,3 @@ def test_a_server_that_was_away_ends_equal_to_the_journal(tmp_path: Path) -> Non
     finally:
         mongod.kill()
         collect_sockets()
-
-
-def lag_in_metrics(service: Service) -> float:
-    with urllib.request.urlopen(service.address + "/metrics", timeout=10) as answer:  # noqa: S310 - our own address
-        lines = answer.read().decode().splitlines()
-    (line,) = (
-        each
-        for each in lines
-        if each.startswith("holdmetrics_feed_lag_events{") and "store-mongodb-scores-" in each
-    )
-    return float(line.rpartition(" ")[2])
-
-
-def try_now(service: Service) -> None:
-    status, answer = service.order(f"/admin/pipelines/{store(service)['name']}/enable")
-    assert status == 200, answer

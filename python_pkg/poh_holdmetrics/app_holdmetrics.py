@@ -81,8 +81,8 @@ def _parser(environ: Mapping[str, str]) -> Parser:
     parser.add_argument(
         "--store",
         metavar="URL",
-        help="storage of events: sqlite:///PATH, mongodb://HOST/DATABASE, immudb://USER:PASSWORD@HOST/DATABASE; "
-        "variable MONGODB_URL, also in .env",
+        help="storage of events: sqlite:///PATH, mongodb://HOST/DATABASE or immudb://USER:PASSWORD@HOST/DATABASE"
+        "; variable MONGODB_URL, also in .env",
     )
     parser.add_argument(
         "--flush-interval",

@@ -2,12 +2,11 @@
 
 The public names below are imported on first use, so that importing the package costs next to nothing.
 Start with `score` for a data frame or a file, `HoldEvent` and `calculate_score` for a list of events,
-`AsyncTracker` for a stream of them;
+`AsyncTracker` for a stream of them, `HoldClient` to talk to a running service;
 `python -m poh_holdmetrics score FILE` scores a file.
 
 The package alone keeps events in memory or in a `storage`, reads JSONL and CSV, and serves from memory
-(`app_holdmetrics`): the durable service, its client, Parquet and Arrow files are parts of the binary
-`main_holdmetrics`. Exporters and feeds do not exist yet.
+(`app_holdmetrics`): the durable service is the binary `main_holdmetrics`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from poh_holdmetrics.version import __version__
 
 if TYPE_CHECKING:
     from poh_holdmetrics.calculator import ExactScore, calculate_score, merge_overlaps, score_exact
+    from poh_holdmetrics.client.async_client import AsyncHoldClient
+    from poh_holdmetrics.client.sync_client import HoldClient
     from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
     from poh_holdmetrics.errors import HoldMetricsError, Refused
     from poh_holdmetrics.frames.result import HoldScores
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
 
 __all__ = [
+    "AsyncHoldClient",
     "AsyncScheduler",
     "AsyncTracker",
     "ExactScore",
+    "HoldClient",
     "HoldEvent",
     "HoldMetricsError",
     "HoldScores",
@@ -49,9 +52,11 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "AsyncHoldClient": "poh_holdmetrics.client.async_client",
         "AsyncScheduler": "poh_holdmetrics.scheduler",
         "AsyncTracker": "poh_holdmetrics.tracker",
         "ExactScore": "poh_holdmetrics.calculator",
+        "HoldClient": "poh_holdmetrics.client.sync_client",
         "HoldEvent": "poh_holdmetrics.data_models",
         "HoldMetricsError": "poh_holdmetrics.errors",
         "HoldScores": "poh_holdmetrics.frames.result",

@@ -8,6 +8,7 @@
     ├── StorageError                         a storage refuses, or was closed
     │   └── StorageUnavailable               its server or file cannot be reached now
     ├── ServiceError                         the service did not do what a pipeline asked for
+    ├── ClientError                          a call of a client failed; see `client.errors`
     ├── PipelineFailed                       a run of a pipeline had a fault
     └── NativeError (also ImportError)       native code was found and cannot be used
 

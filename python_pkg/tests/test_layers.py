@@ -57,6 +57,21 @@ API = (
     "tls",
     "unknown_policy",
 )
+CLIENT = (
+    "async_client",
+    "batches",
+    "delivery",
+    "errors",
+    "grpc_messages",
+    "grpc_transport",
+    "http_answers",
+    "http_transport",
+    "patience",
+    "results",
+    "sync_client",
+    "target",
+    "transport",
+)
 #: Highest first.
 LAYERS: list[set[str]] = [
     {
@@ -67,6 +82,7 @@ LAYERS: list[set[str]] = [
         "pipeline.offline.trial",
         "testing",
         *(f"api.{name}" for name in API),
+        *(f"client.{name}" for name in CLIENT),
         *(f"commands.{name}" for name in COMMANDS),
     },
     {
@@ -220,6 +236,7 @@ PACKAGES = {
     "__init__",
     "api.__init__",
     "audit.__init__",
+    "client.__init__",
     "commands.__init__",
     "exporter.__init__",
     "frames.__init__",

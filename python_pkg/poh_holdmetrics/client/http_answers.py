@@ -1,0 +1,163 @@
+"""Reads the JSON of the HTTP interface into results, and writes events as JSON.
+
+Raises KeyError, TypeError or ValueError for a document of another form; `http_transport` makes a sentence of
+it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from poh_holdmetrics.client.batches import Batch
+from poh_holdmetrics.client.results import (
+    BalanceChange,
+    Deficit,
+    FeedEvent,
+    HeldToken,
+    HolderReport,
+    Leaderboard,
+    PolicyVersion,
+    RefusedEvent,
+    Segment,
+)
+from poh_holdmetrics.client.transport import Question, Stored
+from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
+from poh_holdmetrics.instants import text_from_us
+from poh_holdmetrics.row_reader import records_from_json
+
+Document = Mapping[str, Any]
+
+
+def parameters_from_question(question: Question) -> dict[str, str]:
+    """The query parameters of a question; what is not set is left out."""
+    given = {
+        "as_of": None if question.as_of_us is None else text_from_us(question.as_of_us),
+        "from": None if question.from_us is None else text_from_us(question.from_us),
+        "closed_only": "true" if question.closed_only else None,
+        "token_id": question.token_id,
+        "policy": question.policy,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def json_from_batch(batch: Batch) -> bytes:
+    """An array of the events."""
+    documents = [_document(event) for event in batch.events]
+    return json.dumps(documents, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def stored_from_document(batch: Batch, document: Document) -> Stored:
+    """What became of a batch."""
+    refused = [
+        RefusedEvent(batch.indexes[each["index"]], each["field"] or "", each["reason"])
+        for each in document["refused"]
+    ]
+    accepted, total, sequence = document["accepted"], document["refused_total"], document["sequence"]
+    return Stored(accepted, refused, total, sequence, document["durability"] if accepted else "")
+
+
+def leaderboard_from_document(document: Document) -> Leaderboard:
+    """Holders in order."""
+    policy = document.get("policy")
+    return Leaderboard(
+        **_window(document),
+        holders=tuple(map(_stat, document["holders"])),
+        holders_total=document["holders_total"],
+        deficits=document["deficits"],
+        sequence=document["sequence"],
+        policy=None if policy is None else PolicyVersion(policy["name"], policy["version"]),
+    )
+
+
+def report_from_document(document: Document) -> HolderReport:
+    """One holder, explained."""
+    return HolderReport(
+        **_window(document),
+        stat=_stat(document),
+        deficits=document["deficits"],
+        tokens=tuple(map(_held_token, document["keys"])),
+        sequence=document["sequence"],
+        segments_left_out=document["segments_left_out"],
+        tokens_left_out=document["keys_left_out"],
+        changes_left_out=document["changes_left_out"],
+    )
+
+
+def deficit_from_document(document: Document) -> Deficit:
+    """One key below 0."""
+    return Deficit(
+        token_id=document["token_id"],
+        holder_id=document["holder_id"],
+        at=_time(document["at"]),
+        balance=Decimal(document["balance"]),
+        event_ids=tuple(document["event_ids"]),
+        event_ids_left_out=document["event_ids_left_out"],
+    )
+
+
+def feed_event_from_line(line: bytes, *, is_fact: bool) -> FeedEvent:
+    """One line of a feed."""
+    (record,) = records_from_json(line)
+    return FeedEvent(json.loads(line)["sequence"], HoldEvent.from_record(record), is_fact)
+
+
+def _document(event: HoldEvent | Transfer) -> dict[str, object]:
+    fields: dict[str, object] = {"token_id": event.token_id}
+    if isinstance(event, Transfer):
+        # A party that is empty does not count, and makes it a transfer also without an amount.
+        fields |= {"from_id": event.from_id or "", "to_id": event.to_id or ""}
+        decimals = {"amount": event.amount}
+        times = {"at": event.at}
+    else:
+        fields["holder_id"] = event.holder_id
+        decimals = {"weight": None if event.weight == 1 else event.weight, "delta": event.delta}
+        times = {"start": event.start, "end": event.end, "at": event.at}
+    fields |= {name: time.isoformat() for name, time in times.items() if time is not None}
+    fields |= {name: f"{decimal:f}" for name, decimal in decimals.items() if decimal is not None}
+    numbers = {"event_id": event.event_id, "revision": event.revision, "retract": event.retract}
+    return fields | {name: value for name, value in {**numbers, "seq": event.seq}.items() if value}
+
+
+def _window(document: Document) -> dict[str, Any]:
+    since = document["from"]
+    return {
+        "as_of": _time(document["as_of"]),
+        "from_": None if since is None else _time(since),
+        "closed_only": document["closed_only"],
+    }
+
+
+def _stat(row: Document) -> HoldStat:
+    return HoldStat.from_row(
+        (row["rank"], row["holder_id"], row["held_us"], row["score"], row["weighted_score"])
+    )
+
+
+def _held_token(key: Document) -> HeldToken:
+    deficit = key["deficit"]
+    return HeldToken(
+        token_id=key["token_id"],
+        segments=tuple(
+            Segment(
+                _time(each["start"]),
+                None if each["end"] is None else _time(each["end"]),
+                Decimal(each["weight"]),
+            )
+            for each in key["segments"]
+        ),
+        changes=tuple(
+            BalanceChange(
+                _time(each["at"]), each["event_id"], Decimal(each["delta"]), Decimal(each["balance"])
+            )
+            for each in key["changes"]
+        ),
+        deficit=None if deficit is None else deficit_from_document(deficit),
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services test-pythons wheels soak fuzz bench bench-host bench-serve bench-storage fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-pythons wheels soak fuzz bench bench-host bench-python bench-serve bench-storage fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz
 
 bench-host: ## the service with pipelines beside itself without, a Python server, and Bytewax
 	@scripts/bench.sh host
+
+bench-python: ## the HTTP server in Python with the extension beside itself without it, over a socket
+	@scripts/bench.sh python
 
 bench-serve: ## the service beside bare servers, a Python one and the disk's fdatasync floor
 	@scripts/bench.sh serve

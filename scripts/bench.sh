@@ -7,10 +7,13 @@
 #                    the disk's fdatasync floor
 #   bench.sh host    make bench-host: the service with pipelines beside itself without, a Python server and Bytewax
 #   bench.sh storage make bench-storage: SQLite and MongoDB as sinks beside plain inserts; prints its table only
+#   bench.sh python  make bench-python: the HTTP server in Python with the extension beside itself without it;
+#                    prints its table only
 #
 # BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/serve/run.py or benches/serve/pipelines.py, for example
 # BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
 source "$(dirname "$0")/common.sh"
+source scripts/wheels.sh
 
 read -ra arguments <<<"${BENCH_ARGUMENTS:-}"
 
@@ -49,11 +52,18 @@ bench_storage() {
     PYTHONPATH=python_pkg:tests "$VENV/bin/python" benches/storage.py "${arguments[@]}"
 }
 
+bench_python() {
+    use_python
+    build_extension
+    "$EXTENSION_VENV/bin/python" benches/python_http.py "${arguments[@]}"
+}
+
 case ${1:-} in
 storage) bench_storage ;;
+python) bench_python ;;
 files | host | serve)
     build_binary
     "bench_$1"
     ;;
-*) die "say what to measure: files, host, serve or storage" ;;
+*) die "say what to measure: files, host, python, serve or storage" ;;
 esac

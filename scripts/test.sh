@@ -11,21 +11,11 @@ source scripts/services.sh
 source scripts/wheels.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
-EXTENSION_VENV=$CACHE/venv-extension
-WHEELS=$CACHE/wheels
 # Not exported: a test that is told of a folder, and not only where to look, fails without it.
 PUBLISHED_CASES=("$SHARED/conformance/cases" "$SHARED/conformance/cases-2")
 if [ -n "${POH_CONFORMANCE:-}" ]; then PUBLISHED_CASES=("$POH_CONFORMANCE"); fi
 SALES=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
 export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
-
-# The three packages installed from the checkout, and the extension's wheel beside them.
-build_extension() {
-    make_venv "$EXTENSION_VENV" './python_pkg[dev]'
-    build_extension_wheel "$WHEELS"
-    "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall \
-        "${PACKAGES[@]/#/./}" "$WHEELS"/poh_holdmetrics_rust-*.whl
-}
 
 pytest_with_extension() { scripts/pytest.sh extension "$EXTENSION_VENV/bin/python"; }
 # Here alone the servers in Python are held against the binary.

@@ -2,11 +2,13 @@
 # make wheels: what a package index takes, in dist/, checked with twine. A wheel and an sdist of each package of
 # python_pkg, where each wheel is built from its sdist, and the wheel of the extension for this platform.
 #
-# test.sh and noxfile.py take their wheels from here.
+# test.sh, bench.sh and noxfile.py take their wheels from here.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 PACKAGES=(python_pkg python_pkg/poh_batcher python_pkg/poh_metrics)
 TOOLS=$CACHE/venv-wheels
+WHEELS=$CACHE/wheels
+EXTENSION_VENV=$CACHE/venv-extension
 
 make_tools_venv() { make_venv "$TOOLS" build hatchling maturin twine; }
 
@@ -28,6 +30,14 @@ build_extension_wheel() {
     rm -f "$1"/poh_holdmetrics_rust-*
     "$TOOLS/bin/maturin" build --release --locked --features py-ext --interpreter "$CHOSEN_PYTHON" --out "$1"
     "$TOOLS/bin/twine" check --strict "$1"/poh_holdmetrics_rust-*
+}
+
+# The three packages installed from the checkout, and the extension's wheel beside them.
+build_extension() {
+    make_venv "$EXTENSION_VENV" './python_pkg[dev]'
+    build_extension_wheel "$WHEELS"
+    "$EXTENSION_VENV/bin/python" -m pip install --quiet --no-deps --force-reinstall \
+        "${PACKAGES[@]/#/./}" "$WHEELS"/poh_holdmetrics_rust-*.whl
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then

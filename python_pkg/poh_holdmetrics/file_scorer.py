@@ -21,7 +21,8 @@ from poh_holdmetrics import native, wads
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.policies.moves import Move, moves_between
 from poh_holdmetrics.policies.published import published
-from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
+from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure.statement import Deficit
 from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:

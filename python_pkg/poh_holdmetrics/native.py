@@ -31,19 +31,23 @@ if TYPE_CHECKING:
         RecordBatch,
         TextColumn,
     )
-    from poh_holdmetrics.pure.aggregator import HeldColumns, Recorded
+    from poh_holdmetrics.pure.aggregator import AcceptedLines, HeldColumns, Recorded
 
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
 DISABLE_VARIABLE = "POH_DISABLE_RUST"
 #: The version of the namespace below that this package needs.
-API = 3
+API = 4
 
 Source = Literal["host", "extension", "none"]
 Row = tuple[int, str, int, str, float]
 HeldSegment = tuple[str, str, int, int | None, int]
 #: token_id, holder_id, at_us, balance in wads, event_ids: the fields of a `Deficit`.
 DeficitRow = tuple[str, str, int, int, list[str]]
+#: The fields of a `KeyStatement`: token_id, segments, changes, deficit.
+KeyRow = tuple[
+    str, Sequence[tuple[int, int | None, int]], Sequence[tuple[int, str, int, int]], DeficitRow | None
+]
 
 
 class Snapshot(Protocol):
@@ -87,6 +91,7 @@ class Aggregator(Protocol):
     def record_events(self, events: Iterable[Recorded]) -> int: ...  # noqa: D102
     @property
     def record_batch(self) -> RecordBatch: ...  # noqa: D102
+    def record_lines(self, lines: AcceptedLines) -> int: ...  # noqa: D102
     def merge(self, other: Self) -> None: ...  # noqa: D102
     def snapshot(  # noqa: D102
         self,
@@ -109,6 +114,26 @@ class Aggregator(Protocol):
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> Row | None: ...
     def deficits(self, as_of_us: int) -> Sequence[DeficitRow]: ...  # noqa: D102
+    def deficit_page(  # noqa: D102
+        self, n: int, as_of_us: int, token_id: str | None = None, after: tuple[str, str] | None = None
+    ) -> tuple[Sequence[DeficitRow], bool, int]: ...
+    def page(  # noqa: D102
+        self,
+        n: int,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+        token_id: str | None = None,
+        after: tuple[str, str] | None = None,
+    ) -> tuple[list[Row], int, int, int]: ...
+    def explain(  # noqa: D102
+        self,
+        holder_id: str,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002
+        token_id: str | None = None,
+    ) -> tuple[Row, Sequence[KeyRow], int] | None: ...
     def held_columns(  # noqa: D102
         self,
         as_of_us: int,
@@ -157,6 +182,15 @@ class Namespace(Protocol):
         from_us: int | None = None,
         closed_only: bool = False,  # noqa: FBT001, FBT002
     ) -> Snapshot: ...
+    def read_lines(  # noqa: D102
+        self,
+        text: bytes,
+        now_us: int,
+        *,
+        id_bytes_max: int,
+        ahead_us_max: int,
+        line_bytes_max: int,
+    ) -> AcceptedLines: ...
     def merge_overlaps(self, events: Iterable[Recorded]) -> list[HeldSegment]: ...  # noqa: D102
     def score_columns(  # noqa: D102
         self,

@@ -18,8 +18,10 @@ from poh_holdmetrics import instants, native
 from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.instants import Instant, us_from_argument
-from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
+from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.columns import records_from_columns
+from poh_holdmetrics.pure.statement import Deficit
+from poh_holdmetrics.validation import Record
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
         OptionalTextColumn,
         TextColumn,
     )
-    from poh_holdmetrics.validation import Record
+    from poh_holdmetrics.pure.aggregator import AcceptedLines
 
 _Answer = TypeVar("_Answer")
 
@@ -135,6 +137,11 @@ class AsyncTracker:
         self._followers.remove(follower)
 
     @property
+    def namespace(self) -> native.Namespace | None:
+        """The native code that the engine belongs to; None if it is the pure-Python one."""
+        return self._namespace
+
+    @property
     def events(self) -> int:
         """Events accepted, repetitions included."""
         return self._engine.events
@@ -157,6 +164,16 @@ class AsyncTracker:
         count = self._engine.record_events(given)
         if self._followers:
             self._tell(tuple([record for event in given for record in event.records()]))
+        return count
+
+    async def record_lines(self, lines: AcceptedLines) -> int:
+        """Record the events of lines that were read for this tracker's engine; returns how many.
+
+        A coroutine although it never waits; see the class.
+        """
+        count = self._engine.record_lines(lines)
+        if self._followers:
+            self._tell(tuple([Record._make(fields) for fields in lines.records()]))
         return count
 
     async def record_columns(
@@ -251,7 +268,7 @@ class AsyncTracker:
         Raises `Refused` naming a bad argument.
         """
         window = Window.of(as_of, from_, closed_only=closed_only)
-        return HoldSnapshot(await self._asked(partial(self._engine.snapshot, *window)))
+        return HoldSnapshot(await self.ask(partial(self._engine.snapshot, *window)))
 
     async def leaderboard(
         self,
@@ -270,14 +287,14 @@ class AsyncTracker:
         limit = _limit(limit, n)
         window = self._window(as_of, from_, closed_only=closed_only)
         if limit is None:
-            snapshot = HoldSnapshot(await self._asked(partial(self._engine.snapshot, *window)))
+            snapshot = HoldSnapshot(await self.ask(partial(self._engine.snapshot, *window)))
             return list(snapshot)
-        rows = await self._asked(partial(self._engine.leaderboard, limit, *window))
+        rows = await self.ask(partial(self._engine.leaderboard, limit, *window))
         return [HoldStat.from_row(row) for row in rows]
 
     async def deficits(self, as_of: Instant) -> list[Deficit]:
         """The keys whose balance is below 0 at some instant before `as_of`: something is missing there."""
-        rows = await self._asked(partial(self._engine.deficits, us_from_argument("as_of", as_of)))
+        rows = await self.ask(partial(self._engine.deficits, us_from_argument("as_of", as_of)))
         return [Deficit(*row) for row in rows]
 
     async def holder(
@@ -290,8 +307,13 @@ class AsyncTracker:
     ) -> HoldStat | None:
         """One holder with its true rank, or None if it has no event; arguments as for `leaderboard`."""
         window = self._window(as_of, from_, closed_only=closed_only)
-        row = await self._asked(partial(self._engine.holder, holder_id, *window))
+        row = await self.ask(partial(self._engine.holder, holder_id, *window))
         return None if row is None else HoldStat.from_row(row)
+
+    async def ask(self, query: Callable[[], _Answer]) -> _Answer:
+        """Call `query`, which asks `engine`: in a worker thread if it is native."""
+        # The native engine locks for itself and lets the loop continue; the pure one does neither.
+        return await asyncio.to_thread(query) if self._namespace is not None else query()
 
     def _window(self, as_of: Instant | None, from_: Instant | None, *, closed_only: bool | None) -> Window:
         return Window.of(self._clock() if as_of is None else as_of, from_, closed_only=closed_only)
@@ -304,7 +326,3 @@ class AsyncTracker:
         event = HoldEvent.model_validate(fields)
         await self.record(event)
         return event
-
-    async def _asked(self, query: Callable[[], _Answer]) -> _Answer:
-        # The native engine locks for itself and lets other threads run; the pure one does neither.
-        return await asyncio.to_thread(query) if self._namespace is not None else query()

@@ -238,15 +238,17 @@ def test_an_address_in_use_is_refused() -> None:
     asyncio.run(run())
 
 
-def test_a_native_tracker_with_events_is_refused_because_they_could_not_be_explained(source: str) -> None:
+def test_what_a_tracker_has_recorded_before_is_explained_too() -> None:
     async def run() -> None:
         tracker = AsyncTracker()
         await tracker.record(HoldEvent(token_id="t", holder_id="h", start=NOW))
-        if source == "none":
-            assert HoldService(tracker).sequence == 1
-        else:
-            with pytest.raises(InputError, match="has events already"):
-                HoldService(tracker)
+        async with (
+            GrpcServer(HoldService(tracker), Address("127.0.0.1", 0)) as server,
+            grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            stub = hold_pb2_grpc.HoldMetricsStub(channel)  # type: ignore[no-untyped-call]
+            report = await stub.GetHolder(pb.GetHolderRequest(holder_id="h"))
+        assert [key.token_id for key in report.keys] == ["t"]
 
     asyncio.run(run())
 

@@ -72,10 +72,11 @@ def test_lines_may_be_cut_anywhere_and_one_that_is_too_long_is_refused_alone() -
         status, _, body = request("/hold", iter(cuts), content_type="application/x-ndjson")
         answer = json.loads(body)
         assert (status, answer["accepted"], answer["refused_total"], answer["sequence"]) == (200, 2, 2, 2)
-        assert answer["refused"] == [
-            {"line": 3, "field": None, "reason": "a line may have at most 65536 bytes"},
-            {"line": 5, "field": None, "reason": "not JSON"},
-        ]
+        too_long, not_json = answer["refused"]
+        assert too_long == {"line": 3, "field": None, "reason": "a line may have at most 65536 bytes"}
+        assert (not_json["line"], not_json["field"]) == (5, None)
+        # Native code also says what and where.
+        assert not_json["reason"].startswith("not JSON")
 
     asked(ask)
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from conftest import PRESENT
 from poh_holdmetrics import HoldEvent, Transfer, native
+from poh_holdmetrics.api.hold_lines import read_lines
+from poh_holdmetrics.api.intake import LINE_BYTES_MAX
 from poh_holdmetrics.instants import datetime_from_us
 from poh_holdmetrics.policies import Policy, Segments
 from poh_holdmetrics.policies.published import published
@@ -72,7 +74,34 @@ def answers(engine: native.Aggregator, window: tuple[int, int | None, bool]) -> 
         list(map(tuple, engine.deficits(END_US))),
         engine.leaderboard(1, *window),
         [engine.holder(holder_id, *window) for _, holder_id, *_ in rows],
+        [_explained(engine.explain(row[1], *window, token)) for row in rows for token in (None, *"AZ")],
+        [engine.page(2, *window, token) for token in (None, *"AZ")],
+        # A position that no holder has, too.
+        [
+            engine.page(1, *window, token, (row[3], f"{row[1]}{more}"))
+            for row in rows
+            for token in (None, "A")
+            for more in ("", "x")
+        ],
+        [
+            _listed(engine.deficit_page(1, END_US, token, after))
+            for token in (None, *"AZ")
+            for after in (None, ("A", "g"), ("B", ""))
+        ],
     ]
+
+
+def _listed(found: tuple[Sequence[native.DeficitRow], bool, int]) -> object:
+    rows, has_more, known = found
+    return list(map(tuple, rows)), has_more, known
+
+
+def _explained(found: tuple[native.Row, Sequence[native.KeyRow], int] | None) -> object:
+    if found is None:
+        return None
+    row, keys, deficits = found
+    plain = [(*key[:3], None if key[3] is None else tuple(key[3])) for key in keys]
+    return row, plain, deficits
 
 
 @given(MODELS, WINDOWS, st.randoms(use_true_random=False))
@@ -107,6 +136,46 @@ def test_a_list_of_models_is_scored_at_once_as_by_the_twin(
     found = namespace().aggregate(iter(models), *window)
     assert (found.rows(), found.deficits) == (expected.rows(), expected.deficits)
     assert namespace().merge_overlaps(models) == list(pure.segments())
+
+
+LINES = (
+    b'{"token_id":"T","holder_id":"h","start":1000,"end":2000,"weight":"2.5"}',
+    b'{"token_id":7,"holder_id":"h\\u00e9","start":"2025-01-01T00:00:00Z","seq":3}',
+    b'{"token_id":"T","holder_id":"h","end":3000,"weight":9,"event_id":"e","revision":2}',
+    b'{"token_id":"T","holder_id":"h","event_id":"e","retract":true,"revision":3}',
+    b'{"token_id":"T","from_id":"g","to_id":"h","at":5,"amount":"1e20","event_id":"x"}',
+    b'{"token_id":"T","holder_id":"g","at":6,"delta":-1,"event_id":"y"}',
+    b"",
+    b" \r",
+    b"[1]",
+    b'{"token_id":"T"}',
+    b'{"token_id":"T","holder_id":"h","start":2000,"end":1000}',
+    b'{"token_id":"T","holder_id":"h","start":253402000000000}',
+    b'{"token_id":"T","from_id":"%s","to_id":"h","at":5,"amount":1,"event_id":"x"}' % (b"g" * 257),
+    b'{"token_id":"T","holder_id":"h","start":1,"weight":-1}',
+    b"x" * (LINE_BYTES_MAX + 1),
+)
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=9))
+def test_lines_are_accepted_refused_and_recorded_as_by_the_twin(lines: list[bytes]) -> None:
+    pure, engine = Aggregator(), namespace().Aggregator()
+    text = b"\n".join(lines)
+    expected, found = (read_lines(code, text, END_US) for code in (None, namespace()))
+    assert (found.lines, found.accepted, len(found)) == (expected.lines, expected.accepted, len(expected))
+    assert found.refused == expected.refused
+    assert engine.record_lines(found) == pure.record_lines(expected) == len(found)
+    window = (END_US, None, False)
+    assert answers(engine, window) == answers(pure, window)
+    # Records of one say the same to the other; what a stop or a retraction does not state is left out.
+    again = Aggregator()
+    again.record_lines(found)
+    assert answers(again, window) == answers(pure, window)
+
+
+def test_a_page_begins_behind_a_score_and_a_holder() -> None:
+    with pytest.raises(ValueError, match="after: does not begin with the text of a score"):
+        namespace().Aggregator().page(1, END_US, None, False, None, ("1e3", "h"))
 
 
 def test_a_segment_of_a_balance_may_be_larger_than_any_weight() -> None:

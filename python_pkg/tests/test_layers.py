@@ -43,6 +43,7 @@ API = (
     "grpc_status",
     "grpc_types",
     "grpc_watch",
+    "hold_lines",
     "hold_service",
     "http_answers",
     "http_intake",
@@ -215,6 +216,7 @@ LAYERS: list[set[str]] = [
         "pure.facts",
         "pure.ranking",
         "pure.row_scorer",
+        "pure.statement",
     },
     {
         "column_types",

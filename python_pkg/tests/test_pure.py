@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import naive
 from naive import Raw
 from poh_holdmetrics.pure import envelope as envelope_module
-from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
+from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.envelope import envelope
+from poh_holdmetrics.pure.statement import Deficit
 from poh_holdmetrics.validation import transfer_records
 from strategies import BASE_US, EVENTS, INSTANTS, raws, record
 

@@ -52,6 +52,8 @@ pub use format::InputFormat;
 pub use json_error::JsonError;
 pub(crate) use jsonl::{event_from_line, is_blank};
 pub(crate) use ordered::{SourceRow, read_in_order};
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+pub(crate) use parsed::ParsedEvent;
 pub use progress::Progress;
 pub use read::{ReadOptions, ReadOutcome, ReadReport, read};
 pub use refusal::{LineRefusal, OnError, RefusalReason};

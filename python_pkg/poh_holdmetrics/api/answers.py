@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from poh_holdmetrics.native import Row
-    from poh_holdmetrics.pure.aggregator import Deficit
+    from poh_holdmetrics.pure.statement import Deficit
     from poh_holdmetrics.windows import Window
 
 

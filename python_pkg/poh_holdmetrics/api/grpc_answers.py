@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from poh_holdmetrics.api.answers import DeficitPage, HolderAnswer, KeyReport, Page, Question
     from poh_holdmetrics.native import Row
-    from poh_holdmetrics.pure.aggregator import Deficit
+    from poh_holdmetrics.pure.statement import Deficit
 
 _INT64_MAX = 2**63 - 1
 

@@ -152,7 +152,7 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
             question, after = self._deficits_start(request)
         except Refused as refused:
             await refuse(context, refused)
-        return answers.deficits_from_page(question, self._service.deficits(question, after, size))
+        return answers.deficits_from_page(question, await self._service.deficits(question, after, size))
 
     async def Watch(  # noqa: N802
         self, request: pb.WatchRequest, context: Context

@@ -1,18 +1,16 @@
 """The service that both protocols share: stores accepted records in an `AsyncTracker`, answers questions.
 
-Scores of all tokens come from the tracker, natively if there is native code. Answers about one token, and the
-report of a holder, need the facts by key: they are those of the pure-Python engine, or a copy beside a native
-one. Nothing is durable here: `storage.flush` keeps the events of a tracker. Knows no protocol.
+Answers come from the tracker's engine, natively if there is native code. Nothing is durable here:
+`storage.flush` keeps the events of a tracker. Knows no protocol.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING
 
 from poh_holdmetrics import instants
@@ -26,20 +24,16 @@ from poh_holdmetrics.api.answers import (
     Question,
     Segment,
 )
+from poh_holdmetrics.api.hold_lines import read_lines
 from poh_holdmetrics.api.published_counts import PublishedCounts
 from poh_holdmetrics.data_models import HoldEvent
-from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.exporter.figures import Figures
-from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
-from poh_holdmetrics.pure.balance import first_deficit
-from poh_holdmetrics.pure.curve import OPEN_US
-from poh_holdmetrics.pure.envelope import effective_segments, integral
-from poh_holdmetrics.pure.ranking import Total, row_of_holder, rows_from_totals
-from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
+from poh_holdmetrics.pure.statement import Deficit
+from poh_holdmetrics.tracker import AsyncTracker
 
 if TYPE_CHECKING:
-    from poh_holdmetrics.native import Row
-    from poh_holdmetrics.pure.facts import KeyFacts
+    from poh_holdmetrics.native import KeyRow
+    from poh_holdmetrics.pure.aggregator import AcceptedLines
     from poh_holdmetrics.validation import Record
 
 NO_EVENT = "unknown holder: no event names it"
@@ -64,7 +58,7 @@ class HoldService:
         clock: Callable[[], datetime] = _utc_now,
         check_room: Callable[[int], None] = _always_room,
     ) -> None:
-        """A `tracker` with native code must be empty: its earlier events could not be explained.
+        """The default `tracker` is empty.
 
         `check_room` is called with the number of events before they are stored, and raises `StoreFull` if
         they must wait; see `storage.flush`.
@@ -75,14 +69,6 @@ class HoldService:
         self._clock = clock
         self._check_room = check_room
         self.published_counts = PublishedCounts()
-        engine = self.tracker.engine
-        if isinstance(engine, Aggregator):
-            self._aggregator = engine
-            return
-        if self.tracker.events:
-            raise InputError("tracker", "has events already; make the service before they are recorded")
-        self._aggregator = Aggregator()
-        self.tracker.follow(self._copy)
 
     @property
     def sequence(self) -> int:
@@ -102,6 +88,16 @@ class HoldService:
         await self.tracker.record_batch([HoldEvent.from_record(record) for record in records])
         return self.sequence
 
+    def read_lines(self, text: bytes) -> AcceptedLines:
+        """Read lines of JSON, without the break of the last one, for `store_lines`."""
+        return read_lines(self.tracker.namespace, text, self.now_us())
+
+    async def store_lines(self, lines: AcceptedLines) -> int:
+        """Store the events of lines as `store` does."""
+        self._check_room(len(lines))
+        await self.tracker.record_lines(lines)
+        return self.sequence
+
     async def page(self, question: Question, after: Cursor | None, size: int) -> Page:
         """`size` holders, from the first one or from the one after `after`."""
         with self._timed("page"):
@@ -112,10 +108,10 @@ class HoldService:
         with self._timed("holder"):
             return await self._holder(holder_id, question)
 
-    def deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
+    async def deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
         """`size` keys below 0, from the first one or from the one after the key `after`."""
         with self._timed("deficits"):
-            return self._deficits(question, after, size)
+            return await self._deficits(question, after, size)
 
     @contextmanager
     def _timed(self, question: str) -> Iterator[None]:
@@ -124,122 +120,50 @@ class HoldService:
         self.figures.answered(question, time.perf_counter() - began)
 
     async def _page(self, question: Question, after: Cursor | None, size: int) -> Page:
-        window, sequence = question.window, self.sequence
-        if question.token_id is None:
-            snapshot = await self._snapshot(question)
-            # One row more tells whether another page follows.
-            rows = snapshot.rows(size + 1) if after is None else snapshot.rows()
-            known, deficits = len(snapshot), snapshot.deficits
-        else:
-            totals = self._totals(question.token_id, *window)
-            rows, known = rows_from_totals(totals), len(totals)
-            deficits = sum(total.deficits for total in totals.values())
-        listed = list(islice(rows if after is None else _behind(rows, after), size + 1))
+        sequence = self.sequence
+        position = None if after is None else (after.score, after.holder_id)
+        ask = partial(self.tracker.engine.page, size, *question.window, question.token_id, position)
+        rows, behind, known, deficits = await self.tracker.ask(ask)
         following = None
-        if len(listed) > size:
-            _, holder_id, _, score, _ = listed[size - 1]
+        if behind:
+            _, holder_id, _, score, _ = rows[-1]
             following = Cursor(score, holder_id)
-        return Page(rows=listed[:size], next=following, known=known, deficits=deficits, sequence=sequence)
+        return Page(rows=rows, next=following, known=known, deficits=deficits, sequence=sequence)
 
     async def _holder(self, holder_id: str, question: Question) -> HolderAnswer | str:
-        facts = self._aggregator.facts.get(holder_id)
-        if facts is None:
-            return NO_EVENT
-        window, sequence = question.window, self.sequence
-        if question.token_id is None:
-            keys = self._keys(holder_id, facts)
-            stat = await self.tracker.holder(
-                holder_id,
-                instants.datetime_from_us(window.as_of_us),
-                None if window.from_us is None else instants.datetime_from_us(window.from_us),
-                closed_only=window.closed_only,
-            )
-            row = None
-            if stat is not None and stat.rank is not None:
-                row = (stat.rank, holder_id, stat.held_us, stat.score, stat.weighted_score)
-        else:
-            token_id = question.token_id
-            keys = self._keys(holder_id, {token_id: facts[token_id]} if token_id in facts else {})
-            row = row_of_holder(self._totals(token_id, *window), holder_id)
-        if row is None:
-            return NO_EVENT_WITH_TOKEN
-        deficits = sum(key.deficit is not None and key.deficit.at_us < window.as_of_us for key in keys)
-        return HolderAnswer(row=row, keys=keys, deficits=deficits, sequence=sequence)
+        sequence, engine = self.sequence, self.tracker.engine
+        ask = partial(engine.explain, holder_id, *question.window, question.token_id)
+        found = await self.tracker.ask(ask)
+        if found is None:
+            if question.token_id is None:
+                return NO_EVENT
+            row = await self.tracker.ask(partial(engine.holder, holder_id, *question.window))
+            return NO_EVENT if row is None else NO_EVENT_WITH_TOKEN
+        own, keys, deficits = found
+        return HolderAnswer(
+            row=own, keys=[_key_report(key) for key in keys], deficits=deficits, sequence=sequence
+        )
 
-    def _deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
-        found = [
-            each
-            for each in self._aggregator.deficits(question.window.as_of_us)
-            if question.token_id in (None, each.token_id)
-        ]
-        left = [each for each in found if after is None or (each.token_id, each.holder_id) > after]
-        last = left[size - 1] if len(left) > size else None
+    async def _deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
+        sequence = self.sequence
+        ask = partial(
+            self.tracker.engine.deficit_page, size, question.window.as_of_us, question.token_id, after
+        )
+        rows, has_more, known = await self.tracker.ask(ask)
+        deficits = [Deficit(*row) for row in rows]
         return DeficitPage(
-            deficits=left[:size],
-            next=None if last is None else (last.token_id, last.holder_id),
-            known=len(found),
-            sequence=self.sequence,
+            deficits=deficits,
+            next=(deficits[-1].token_id, deficits[-1].holder_id) if has_more else None,
+            known=known,
+            sequence=sequence,
         )
 
-    def _copy(self, records: Iterable[Record]) -> None:
-        for record in records:
-            self._aggregator.add(record)
 
-    async def _snapshot(self, question: Question) -> HoldSnapshot:
-        as_of_us, from_us, closed_only = question.window
-        return await self.tracker.snapshot(
-            instants.datetime_from_us(as_of_us),
-            None if from_us is None else instants.datetime_from_us(from_us),
-            closed_only=closed_only,
-        )
-
-    def _totals(
-        self,
-        token_id: str,
-        as_of_us: int,
-        from_us: int | None,
-        closed_only: bool,  # noqa: FBT001 - a field of a window
-    ) -> dict[str, Total]:
-        """The sums of one token's holders."""
-        since_us = instants.MIN_US if from_us is None else from_us
-        return {
-            holder_id: integral(facts[token_id], since_us, as_of_us, closed_only=closed_only)
-            for holder_id, facts in self._aggregator.facts.items()
-            if token_id in facts
-        }
-
-    @staticmethod
-    def _keys(holder_id: str, facts: Mapping[str, KeyFacts]) -> list[KeyReport]:
-        return [_key_report(token_id, holder_id, facts[token_id]) for token_id in sorted(facts)]
-
-
-def _behind(rows: Iterable[Row], after: Cursor) -> Iterable[Row]:
-    """The rows that follow a cursor in leaderboard order, also if its own row has moved since."""
-    score = Decimal(after.score)
-    for row in rows:
-        own = Decimal(row[3])
-        if own < score or (own == score and row[1] > after.holder_id):
-            yield row
-
-
-def _key_report(token_id: str, holder_id: str, facts: KeyFacts) -> KeyReport:
-    changes = facts.changes()
-    sums: dict[int, int] = {}
-    balance = 0
-    for at_us, _, delta in changes:
-        balance += delta
-        sums[at_us] = balance
-    deficit = None
-    first = first_deficit(facts.in_force()[2], OPEN_US)
-    if first is not None:
-        debits = [event_id for at_us, event_id, delta in changes if at_us == first[0] and delta < 0]
-        deficit = Deficit(token_id, holder_id, *first, debits)
+def _key_report(key: KeyRow) -> KeyReport:
+    token_id, segments, changes, deficit = key
     return KeyReport(
         token_id=token_id,
-        segments=[
-            Segment(start_us, None if end_us == OPEN_US else end_us, wad)
-            for start_us, end_us, wad in effective_segments(facts)
-        ],
-        changes=[BalanceChange(at_us, event_id, delta, sums[at_us]) for at_us, event_id, delta in changes],
-        deficit=deficit,
+        segments=[Segment(*segment) for segment in segments],
+        changes=[BalanceChange(*change) for change in changes],
+        deficit=None if deficit is None else Deficit(*deficit),
     )

@@ -21,7 +21,7 @@ from poh_holdmetrics.pure.ranking import document_from_row
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.answers import DeficitPage, HolderAnswer, KeyReport, Page, Question
-    from poh_holdmetrics.pure.aggregator import Deficit
+    from poh_holdmetrics.pure.statement import Deficit
     from poh_holdmetrics.windows import Window
 
 _TAG_DIGITS = 32

@@ -16,10 +16,11 @@ from poh_holdmetrics.api.intake import (
     BATCH_EVENTS_MAX,
     LINE_BYTES_MAX,
     MESSAGE_BYTES_MAX,
+    TOO_LONG,
     accepted_records,
 )
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.row_reader import JSON_DECODER, is_blank, values_from_json
+from poh_holdmetrics.row_reader import JSON_DECODER, values_from_json
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.hold_service import HoldService
@@ -72,15 +73,25 @@ class _Upload:
             self._records += _records(self._service, text)
             self.accepted += 1
         except Refused as refused:
-            self.refuse(number, refused, refused.blamed or "json")
+            self.refuse(number, refused.blamed or "json", str(refused))
 
-    def refuse(self, number: int, refused: Refused, reason: str) -> None:
-        """Count an event as refused for `reason`, and list it if there is room."""
-        self._service.figures.refused(reason)
+    async def add_lines(self, before: int, text: bytes) -> int:
+        """Store the events of lines that follow the line `before`; returns the number of the last one."""
+        lines = self._service.read_lines(text)
+        for number, blamed, reason in lines.refused:
+            self.refuse(before + number, blamed, reason)
+        self.accepted += lines.accepted
+        if len(lines):
+            self._sequence = await self._service.store_lines(lines)
+        return before + lines.lines
+
+    def refuse(self, number: int, blamed: str, reason: str) -> None:
+        """Count an event as refused, and list it if there is room; `blamed` is a field, `json` or `line`."""
+        self._service.figures.refused(blamed)
         self._refused_total += 1
         if len(self._refused) < _REFUSED_LISTED_MAX:
-            field = refused.blamed or None
-            self._refused.append({self._number: number, "field": field, "reason": str(refused)})
+            field = None if blamed in ("json", "line") else blamed
+            self._refused.append({self._number: number, "field": field, "reason": reason})
 
     async def send(self) -> None:
         """Store what was added since the last call."""
@@ -181,22 +192,20 @@ async def _lines(service: HoldService, body: AsyncIterator[bytes]) -> dict[str, 
     partial = b""
     is_too_long = False
     async for chunk in body:
-        *lines, partial = (partial + chunk).split(b"\n")
-        for line in lines:
+        whole, end, partial = (partial + chunk).rpartition(b"\n")
+        if end and is_too_long:
+            # The rest of a line whose beginning was dropped.
+            _, end, whole = whole.partition(b"\n")
             number += 1
-            _add_line(upload, number, line, is_too_long=is_too_long)
+            upload.refuse(number, "line", TOO_LONG)
             is_too_long = False
-        if len(partial) > LINE_BYTES_MAX:
+        if end:
+            number = await upload.add_lines(number, whole)
+        if is_too_long or len(partial) > LINE_BYTES_MAX:
             # Its rest is read and dropped.
             is_too_long, partial = True, b""
-        await upload.send()
-    if partial or is_too_long:
-        _add_line(upload, number + 1, partial, is_too_long=is_too_long)
+    if is_too_long:
+        upload.refuse(number + 1, "line", TOO_LONG)
+    elif partial:
+        await upload.add_lines(number, partial)
     return await upload.result()
-
-
-def _add_line(upload: _Upload, number: int, line: bytes, *, is_too_long: bool) -> None:
-    if is_too_long or len(line) > LINE_BYTES_MAX:
-        upload.refuse(number, Refused("", f"a line may have at most {LINE_BYTES_MAX} bytes"), "line")
-    elif not is_blank(line):
-        upload.add(number, line)

@@ -161,10 +161,10 @@ class _Routes:
         return _answer(request, answers.report_from_answer(question, answer))
 
     async def deficits(self, request: Request) -> Response:
-        """Keys whose balance is below 0 at some time; a coroutine, because the loop alone may read facts."""
+        """Keys whose balance is below 0 at some time."""
         given = parameters.DEFICITS.read(request.url.query)
         question, after = self._deficits_start(given)
-        page = self._service.deficits(question, after, given.get("limit", _PAGE_LIMIT))
+        page = await self._service.deficits(question, after, given.get("limit", _PAGE_LIMIT))
         return _answer(request, answers.deficits_from_page(question, page))
 
     def _question(self, given: dict[str, Any]) -> Question:

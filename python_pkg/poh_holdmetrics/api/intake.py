@@ -23,8 +23,11 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 BATCH_EVENTS_MAX = 65_536
 #: One line of a streamed HTTP body.
 LINE_BYTES_MAX = 64 * 1024
-_ID_BYTES_MAX = 256
+TOO_LONG = f"a line may have at most {LINE_BYTES_MAX} bytes"
+ID_BYTES_MAX = 256
 _AHEAD_SECONDS_MAX = 300
+#: How far after the present an event may begin.
+AHEAD_US_MAX = _AHEAD_SECONDS_MAX * MICROS_PER_SECOND
 
 #: Where `from_id` and `to_id` are in the values of `row_reader.FIELDS`.
 _PARTIES = slice(11, 13)
@@ -49,13 +52,13 @@ def accepted_records(parsers: FieldParsers, values: Sequence[object], now_us: in
 
 
 def _check_length(field: str, text: str) -> None:
-    if (count := len(text.encode())) > _ID_BYTES_MAX:
-        raise Refused(field, f"{count} bytes, the maximum is {_ID_BYTES_MAX}")
+    if (count := len(text.encode())) > ID_BYTES_MAX:
+        raise Refused(field, f"{count} bytes, the maximum is {ID_BYTES_MAX}")
 
 
 def _check_begin(field: str, begin_us: int | None, now_us: int) -> None:
     ahead_us = 0 if begin_us is None else begin_us - now_us
-    if ahead_us > _AHEAD_SECONDS_MAX * MICROS_PER_SECOND:
+    if ahead_us > AHEAD_US_MAX:
         seconds = -(-ahead_us // MICROS_PER_SECOND)
         raise Refused(
             field, f"{seconds} s ahead of the server's clock, the maximum is {_AHEAD_SECONDS_MAX} s"

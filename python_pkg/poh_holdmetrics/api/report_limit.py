@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.answers import DeficitPage, KeyReport
-    from poh_holdmetrics.pure.aggregator import Deficit
+    from poh_holdmetrics.pure.statement import Deficit
 
 _SEGMENTS_MAX = 20_000
 _CHANGES_MAX = 20_000

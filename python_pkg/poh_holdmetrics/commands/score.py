@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from poh_holdmetrics.commands.parser import Commands
     from poh_holdmetrics.policies.published import NamedPolicy
-    from poh_holdmetrics.pure.aggregator import Deficit
+    from poh_holdmetrics.pure.statement import Deficit
 
 
 def add_score(commands: Commands) -> None:

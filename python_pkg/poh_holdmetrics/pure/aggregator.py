@@ -7,18 +7,19 @@ event loop: it locks nothing. Columns are read in `columns`, single sums in `env
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, cast
 
 from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.instants import MIN_US
-from poh_holdmetrics.pure.balance import first_deficit
 from poh_holdmetrics.pure.columns import records_from_columns
 from poh_holdmetrics.pure.curve import OPEN_US
 from poh_holdmetrics.pure.envelope import effective_segments, integral
 from poh_holdmetrics.pure.facts import KeyFacts
-from poh_holdmetrics.pure.ranking import Row, Total, row_of_holder, rows_from_totals
+from poh_holdmetrics.pure.ranking import Row, Total, row_of_holder, rows_behind, rows_from_totals
+from poh_holdmetrics.pure.statement import Deficit, KeyStatement, deficit_of, key_statement
 from poh_holdmetrics.validation import Record
 
 if TYPE_CHECKING:
@@ -36,21 +37,29 @@ HeldSegment = tuple[str, str, int, int | None, int]
 #: holder_id, token_id, start_us, end_us, weight in wads: one value for each segment.
 HeldColumns = tuple[Iterable[str], Iterable[str], Iterable[int], Iterable[int], Iterable[int]]
 
-
-class Deficit(NamedTuple):
-    """A key whose balance fell below 0: when first, to what (in wads), and the changes that took it there."""
-
-    token_id: str
-    holder_id: str
-    at_us: int
-    balance: int
-    event_ids: list[str]
+#: The fields of a `Record`.
+RecordRow = tuple[str, str, int | None, int | None, int, str | None, int, bool, int | None, int | None, int]
 
 
 class Recorded(Protocol):
     """A model of an event or a transfer: it returns its checked values as records."""
 
     def records(self) -> tuple[Record, ...]: ...  # noqa: D102
+
+
+class AcceptedLines(Protocol):
+    """Lines of JSON that were read: the events of those that were accepted, and the others."""
+
+    @property
+    def lines(self) -> int: ...  # noqa: D102
+    @property
+    def accepted(self) -> int: ...  # noqa: D102
+    @property
+    def refused(self) -> list[tuple[int, str, str]]:
+        """The number of a line from 1, what is to blame (a field, `json` or `line`), and the reason."""
+
+    def __len__(self) -> int: ...
+    def records(self) -> Sequence[RecordRow]: ...  # noqa: D102
 
 
 class Snapshot:
@@ -168,6 +177,10 @@ class Aggregator:
             )
         )
 
+    def record_lines(self, lines: AcceptedLines) -> int:
+        """Record the events of lines that were read; returns how many."""
+        return self._add_all([Record._make(fields) for fields in lines.records()])
+
     def merge(self, other: Aggregator) -> None:
         """Unite with another aggregator's facts, as sets are united; the other stays as it is."""
         for holder_id, tokens in other._holders.items():
@@ -182,10 +195,7 @@ class Aggregator:
         closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
     ) -> Snapshot:
         """The scores of all holders over [from_us, as_of_us)."""
-        totals = {
-            holder_id: self._total(tokens, as_of_us, from_us, closed_only=closed_only)
-            for holder_id, tokens in self._holders.items()
-        }
+        totals = self._totals(as_of_us, from_us, closed_only=closed_only)
         deficits = sum(total.deficits for total in totals.values())
         return Snapshot(totals, as_of_us, from_us, closed_only=closed_only, deficits=deficits)
 
@@ -215,13 +225,61 @@ class Aggregator:
         """The keys whose balance is below 0 at some instant before `as_of_us`, by token and holder."""
         found = []
         for token_id, holder_id in self._sorted_keys():
-            facts = self._holders[holder_id][token_id]
-            first = first_deficit(facts.in_force()[2], as_of_us)
-            if first is not None:
-                at_us, balance = first
-                debits = [event_id for event_id, delta in facts.changes_at(at_us).items() if delta < 0]
-                found.append(Deficit(token_id, holder_id, at_us, balance, sorted(debits)))
+            deficit = deficit_of(token_id, holder_id, self._holders[holder_id][token_id], as_of_us)
+            if deficit is not None:
+                found.append(deficit)
         return found
+
+    def deficit_page(
+        self, n: int, as_of_us: int, token_id: str | None = None, after: tuple[str, str] | None = None
+    ) -> tuple[list[Deficit], bool, int]:
+        """The first `n` of these keys, or those behind `after`; whether more follow; how many there are."""
+        found = [each for each in self.deficits(as_of_us) if token_id in (None, each.token_id)]
+        left = [each for each in found if after is None or each[:2] > after]
+        return left[:n], len(left) > n, len(found)
+
+    def page(
+        self,
+        n: int,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+        token_id: str | None = None,
+        after: tuple[str, str] | None = None,
+    ) -> tuple[list[Row], int, int, int]:
+        """The first `n` holders, or those behind `after`, a score as text and a `holder_id`.
+
+        Also how many holders follow, how many there are, and how many of their keys are below 0.
+        """
+        totals = self._totals(as_of_us, from_us, closed_only=closed_only, token_id=token_id)
+        deficits = sum(total.deficits for total in totals.values())
+        if after is None:
+            rows = rows_from_totals(totals, n)
+            return rows, len(totals) - len(rows), len(totals), deficits
+        behind = list(rows_behind(rows_from_totals(totals), *after))
+        rows = list(islice(behind, n))
+        return rows, len(behind) - len(rows), len(totals), deficits
+
+    def explain(
+        self,
+        holder_id: str,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,  # noqa: FBT001, FBT002 - the native method's own signature
+        token_id: str | None = None,
+    ) -> tuple[Row, list[KeyStatement], int] | None:
+        """One holder's row, its keys by token, and how many of them are below 0; None if there is nothing."""
+        totals = self._totals(as_of_us, from_us, closed_only=closed_only, token_id=token_id)
+        row = row_of_holder(totals, holder_id)
+        if row is None:
+            return None
+        tokens = self._holders[holder_id]
+        keys = [
+            key_statement(each, holder_id, tokens[each])
+            for each in sorted(tokens)
+            if token_id in (None, each)
+        ]
+        return row, keys, totals[holder_id].deficits
 
     def segments(self) -> Iterator[HeldSegment]:
         """The effective segments of every key, sorted by token, holder and start."""
@@ -248,6 +306,21 @@ class Aggregator:
                     rows.append((holder_id, token_id, *cut, wad))
         columns = tuple(zip(*rows, strict=True)) or ((), (), (), (), ())
         return cast("HeldColumns", columns)
+
+    def _totals(
+        self, as_of_us: int, from_us: int | None, *, closed_only: bool, token_id: str | None = None
+    ) -> dict[str, Total]:
+        """The sums of the holders that have an event, of one token if it is given."""
+        return {
+            holder_id: self._total(
+                tokens if token_id is None else {token_id: tokens[token_id]},
+                as_of_us,
+                from_us,
+                closed_only=closed_only,
+            )
+            for holder_id, tokens in self._holders.items()
+            if token_id is None or token_id in tokens
+        }
 
     def _sorted_keys(self) -> list[tuple[str, str]]:
         return sorted(

@@ -5,7 +5,8 @@ Text compares by code point, which is the order of its UTF-8 bytes. Sums come fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from poh_holdmetrics import instants, wads
@@ -42,6 +43,15 @@ def row_of_holder(totals: Mapping[str, Total], holder_id: str) -> Row | None:
     if own is None:
         return None
     return _row(1 + sum(total.wad_us > own.wad_us for total in totals.values()), holder_id, own)
+
+
+def rows_behind(rows: Iterable[Row], score: str, holder_id: str) -> Iterator[Row]:
+    """The rows behind a position in leaderboard order, also if the holder's own row has moved since."""
+    at = Decimal(score)
+    for row in rows:
+        own = Decimal(row[3])
+        if own < at or (own == at and row[1] > holder_id):
+            yield row
 
 
 def document_from_row(row: Row) -> dict[str, object]:

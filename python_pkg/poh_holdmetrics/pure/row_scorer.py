@@ -6,8 +6,9 @@ implementations can be compared. Opens no file and prints nothing; rows are read
 
 from __future__ import annotations
 
-from poh_holdmetrics.pure.aggregator import Aggregator, Deficit
+from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.ranking import Row
+from poh_holdmetrics.pure.statement import Deficit
 from poh_holdmetrics.row_reader import RowReader
 
 

@@ -7,11 +7,12 @@ use pyo3::types::{PyList, PyTuple};
 
 use super::columns::{ColumnArguments, Columns};
 use super::found::refused_event;
+use super::lines::AcceptedLines;
 use super::snapshot::{Snapshot, row, rows};
 use super::table::{RowRefusal, Table};
-use super::{decimals, events, integers, policies, values};
+use super::{decimals, events, pages, policies, values};
 use crate::aggregator::{HoldAggregator, Question};
-use crate::core::{Deficit, Draft, Field, Refusal};
+use crate::core::{Draft, Field, Refusal};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
@@ -177,6 +178,18 @@ impl Aggregator {
         })
     }
 
+    /// Adds the events of lines that `read_lines` has read; returns how many.
+    fn record_lines(&self, py: Python<'_>, lines: &Bound<'_, AcceptedLines>) -> PyResult<usize> {
+        guarded("Aggregator.record_lines", || {
+            let lines = lines.get();
+            detached(py, || {
+                let events = lines.events();
+                self.inner.record_events(&events);
+                events.len()
+            })
+        })
+    }
+
     /// Adds everything recorded in `other`, as if its events had been recorded here.
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         guarded("Aggregator.merge", || {
@@ -251,8 +264,79 @@ impl Aggregator {
                 token_id: None,
             };
             let found = detached(py, || self.inner.deficits(&question, None, usize::MAX))?;
-            let rows = found.rows.iter().map(|deficit| deficit_row(py, deficit));
-            PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+            pages::deficit_rows(py, &found.rows)
+        })
+    }
+
+    /// The first `n` of these keys, of one token or of all, or those behind the key `after`: a tuple of the rows,
+    /// whether more follow, and how many keys there are.
+    #[pyo3(signature = (n, as_of_us, token_id=None, after=None))]
+    fn deficit_page<'py>(
+        &self,
+        py: Python<'py>,
+        n: &Bound<'py, PyAny>,
+        as_of_us: &Bound<'py, PyAny>,
+        token_id: Option<&str>,
+        after: Option<(String, String)>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        guarded("Aggregator.deficit_page", || {
+            let count = values::count(n)?;
+            let question = Question {
+                window: values::window(as_of_us, None, false)?,
+                token_id: token_id.map(Into::into),
+            };
+            let after = after.map(pages::deficit_cursor);
+            let found = detached(py, || self.inner.deficits(&question, after.as_ref(), count))?;
+            pages::deficits(py, &found)
+        })
+    }
+
+    /// The first `n` holders, of one token or of all, or those behind `after`, a score as text and a `holder_id`: a
+    /// tuple of the rows, how many holders follow, how many there are, and how many of their keys are below 0.
+    #[pyo3(signature = (n, as_of_us, from_us=None, closed_only=false, token_id=None, after=None))]
+    #[expect(clippy::too_many_arguments, reason = "a question and a cursor")]
+    fn page<'py>(
+        &self,
+        py: Python<'py>,
+        n: &Bound<'py, PyAny>,
+        as_of_us: &Bound<'py, PyAny>,
+        from_us: Option<&Bound<'py, PyAny>>,
+        closed_only: bool,
+        token_id: Option<&str>,
+        after: Option<(String, String)>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        guarded("Aggregator.page", || {
+            let count = values::count(n)?;
+            let question = Question {
+                window: values::window(as_of_us, from_us, closed_only)?,
+                token_id: token_id.map(Into::into),
+            };
+            let after = after.map(pages::ranking_cursor).transpose()?;
+            let found = detached(py, || self.inner.ranking(&question, after.as_ref(), count))?;
+            pages::ranking(py, &found)
+        })
+    }
+
+    /// What is known of one holder, with one token or with all: a tuple of its row, its keys, and how many of them
+    /// are below 0; None if there is nothing. A key is a tuple of `token_id`, its segments (start, end and weight),
+    /// its changes (instant, `event_id`, delta and balance), and its deficit or None.
+    #[pyo3(signature = (holder_id, as_of_us, from_us=None, closed_only=false, token_id=None))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        holder_id: &str,
+        as_of_us: &Bound<'py, PyAny>,
+        from_us: Option<&Bound<'py, PyAny>>,
+        closed_only: bool,
+        token_id: Option<&str>,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        guarded("Aggregator.explain", || {
+            let question = Question {
+                window: values::window(as_of_us, from_us, closed_only)?,
+                token_id: token_id.map(Into::into),
+            };
+            let found = detached(py, || self.inner.explain(holder_id, &question, usize::MAX))?;
+            found.map(|found| pages::statement(py, &found)).transpose()
         })
     }
 
@@ -298,18 +382,6 @@ impl Aggregator {
             self.inner.holders()
         )
     }
-}
-
-fn deficit_row<'py>(py: Python<'py>, deficit: &Deficit) -> PyResult<Bound<'py, PyTuple>> {
-    let event_ids = deficit.event_ids.iter().map(|event_id| &**event_id);
-    (
-        &*deficit.token_id,
-        &*deficit.holder_id,
-        deficit.at.get(),
-        integers::from_balance(py, deficit.balance)?,
-        event_ids.collect::<Vec<_>>(),
-    )
-        .into_pyobject(py)
 }
 
 impl Aggregator {

@@ -3,7 +3,8 @@
 //! [`register`] fills both the host's module and the extension module, so that they are the same. Each
 //! callable converts, detaches, calls the core and maps its errors once; [`values`] converts one
 //! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
-//! [`arrow_out`] exchange columns without a copy, [`found`] words refusals. Nothing is scored here; see [`crate::core`] and
+//! [`arrow_out`] exchange columns without a copy, [`lines`] reads what a service was sent, [`pages`] converts
+//! answers, [`found`] words refusals. Nothing is scored here; see [`crate::core`] and
 //! [`crate::aggregator`].
 
 mod aggregator;
@@ -19,8 +20,10 @@ mod found;
 mod functions;
 mod instants;
 mod integers;
+mod lines;
 mod memo;
 mod owned;
+mod pages;
 pub(super) mod policies;
 mod scoring;
 mod snapshot;
@@ -42,7 +45,7 @@ use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
 
 /// The version of this namespace that the Python package checks.
-const API: u32 = 3;
+const API: u32 = 4;
 
 /// A native aggregator as the object that Python sees.
 #[cfg(feature = "py-embed")]
@@ -55,17 +58,19 @@ pub(super) fn aggregator_object(
         .unbind())
 }
 
-/// Fills `module` with `__version__`, `API`, `Aggregator`, `Snapshot` and the functions.
+/// Fills `module` with `__version__`, `API`, the classes and the functions.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("API", API)?;
     module.add_class::<aggregator::Aggregator>()?;
     module.add_class::<Snapshot>()?;
+    module.add_class::<lines::AcceptedLines>()?;
     module.add_function(wrap_pyfunction!(functions::aggregate, module)?)?;
     module.add_function(wrap_pyfunction!(policies::apply_policy, module)?)?;
     module.add_function(wrap_pyfunction!(functions::calculate_score, module)?)?;
     module.add_function(wrap_pyfunction!(functions::leaderboard, module)?)?;
     module.add_function(wrap_pyfunction!(functions::merge_overlaps, module)?)?;
+    module.add_function(wrap_pyfunction!(lines::read_lines, module)?)?;
     module.add_function(wrap_pyfunction!(functions::record_batch, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_columns, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_exact, module)?)?;

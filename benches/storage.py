@@ -33,6 +33,9 @@ from poh_holdmetrics.windows import Window
 from servers.mongod import Mongod, mongod_program
 
 _BATCH = 5_000
+#: Of the MongoDB server: less than its defaults, and enough for the indexes of a million events.
+_CACHE_GB = 4
+_OPLOG_MB = 1024
 _WAD = 10**18
 _YEAR_US = 365 * 86_400 * 1_000_000
 
@@ -183,7 +186,7 @@ def main() -> None:
         asyncio.run(_sqlite(Path(folder), records, shuffled))
         if arguments.without_mongodb:
             return
-        server = Mongod(mongod_program(), Path(folder))
+        server = Mongod(mongod_program(), Path(folder), cache_gb=_CACHE_GB, oplog_mb=_OPLOG_MB)
         server.start()
         try:
             asyncio.run(_mongodb(server.url, records))

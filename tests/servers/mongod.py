@@ -45,8 +45,10 @@ def collect_sockets() -> None:
 class Mongod:
     """One server on a free port of loopback."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, *, cache_gb: float = 0.25, oplog_mb: int = 64) -> None:
+        """A test stores little; where speed counts, the cache must hold the indexes, as it does by default."""
         self._program = program
+        self._sizes = ("--wiredTigerCacheSizeGB", str(cache_gb), "--oplogSize", str(oplog_mb))
         self._data = folder / "data"
         self._data.mkdir()
         self._process = ServerProcess(folder / "mongod.log")
@@ -78,7 +80,7 @@ class Mongod:
 
             command = [
                 *(self._program, "--dbpath", str(self._data), "--port", str(self.port)),
-                *("--bind_ip", "127.0.0.1", "--nounixsocket", "--replSet", "rs0", "--oplogSize", "64"),
-                *("--wiredTigerCacheSizeGB", "0.25"),
+                *("--bind_ip", "127.0.0.1", "--nounixsocket", "--replSet", "rs0"),
+                *self._sizes,
             ]
             self._process.start(command, is_primary)

@@ -46,7 +46,7 @@ class Mongod:
     """One server on a free port of loopback."""
 
     def __init__(self, program: str, folder: Path, *, cache_gb: float = 0.25, oplog_mb: int = 64) -> None:
-        """A test stores little; where speed counts, the cache must hold the indexes, as it does by default."""
+        """A test stores little; where speed counts, the cache must hold the indexes."""
         self._program = program
         self._sizes = ("--wiredTigerCacheSizeGB", str(cache_gb), "--oplogSize", str(oplog_mb))
         self._data = folder / "data"

@@ -76,6 +76,7 @@ compile_error!(
 );
 
 pub mod aggregator;
+pub mod airdrop;
 #[cfg(feature = "py-ext")]
 mod bindings;
 pub mod cli;

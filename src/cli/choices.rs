@@ -5,6 +5,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use crate::airdrop::{AddressKind, Curve};
 use crate::input::{InputFormat, OnError};
 use crate::output::OutputFormat;
 use crate::workload::generate::{FileFormat, HoldShape, Shape};
@@ -64,4 +65,15 @@ choices!(Protocol {
     GrpcBatch = Self::GrpcBatch.name(), "One stream per connection, a batch of events per message";
     GrpcUnary = Self::GrpcUnary.name(), "One call per event, each after the answer to the one before";
     Http = Self::Http.name(), "POST /hold with a batch as NDJSON, each after the answer to the one before";
+});
+
+choices!(AddressKind {
+    Evm = "evm", "0x and 40 hexadecimal digits; a checksum is checked, and written";
+    Solana = "solana", "32 bytes in base58";
+    Text = "text", "Any text";
+});
+
+choices!(Curve {
+    Linear = "linear", "In proportion to the score";
+    SquareRoot = "square-root", "In proportion to the square root of the score";
 });

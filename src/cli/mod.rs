@@ -3,6 +3,7 @@
 //! Nothing is computed here. Errors of the library get their context here; [`exit`] maps them to exit
 //! codes and prints them.
 
+mod airdrop;
 mod audit;
 mod choices;
 mod clock;
@@ -90,6 +91,8 @@ enum Command {
     Pipeline(pipeline::Arguments),
     /// Prove against immudb that the events of a leaderboard are those that were stored
     Audit(audit::Arguments),
+    /// Share a pool of tokens by score, to the last unit, and compute such a list again
+    Airdrop(airdrop::Arguments),
     /// Run a Python script inside this process
     #[command(after_help = TWO_STATES)]
     Run(run::Arguments),
@@ -134,6 +137,7 @@ impl CommandLine {
             Command::Generate(arguments) => generate::run(&arguments),
             Command::Pipeline(arguments) => pipeline::run(arguments),
             Command::Audit(arguments) => audit::run(arguments),
+            Command::Airdrop(arguments) => airdrop::run(&arguments),
             Command::Run(arguments) => run::run(arguments),
             Command::Python(arguments) => python::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),

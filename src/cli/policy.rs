@@ -11,7 +11,7 @@ use crate::output::PolicyName;
 use crate::policy::Policy;
 
 /// The word for no policy: the scores themselves.
-const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
 
 /// `--policy`, `--compare-policy`.
 #[derive(Debug, Args)]
@@ -62,7 +62,8 @@ impl PolicyArguments {
 }
 
 impl PolicyChoice {
-    fn read(spec: &str) -> anyhow::Result<Self> {
+    /// Reads the policy that `spec` names.
+    pub(super) fn read(spec: &str) -> anyhow::Result<Self> {
         let source = if spec == NONE {
             PolicySource::None
         } else if is_python(spec)

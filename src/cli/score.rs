@@ -230,6 +230,7 @@ fn write_list(
     written.map_err(Exit::output(Some(path)))
 }
 
-fn cores() -> NonZeroUsize {
+/// One thread per core.
+pub(super) fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

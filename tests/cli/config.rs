@@ -49,6 +49,10 @@ fn the_help_texts_are_those_that_were_reviewed() {
         ("help_keys.txt", &["keys", "new", "--help"]),
         ("help_run.txt", &["run", "--help"]),
         ("help_score.txt", &["score", "--help"]),
+        (
+            "help_airdrop_allocate.txt",
+            &["airdrop", "allocate", "--help"],
+        ),
         ("help_generate.txt", &["generate", "--help"]),
     ] {
         crate::golden::compare(name, &with_variables(arguments, &[]).text());

@@ -7,6 +7,7 @@ mod journal_writer;
 #[path = "../support/published_cases.rs"]
 mod published_cases;
 
+mod airdrop;
 mod change_columns;
 mod columns;
 mod config;

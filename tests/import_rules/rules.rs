@@ -10,6 +10,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("aggregator", &["core"]),
     ("policy", &["core"]),
+    ("airdrop", &["core"]),
     ("journal", &["core", "config", "error_line"]),
     ("state", &["core", "error_line"]),
     ("input", &["core", "error_line"]),

@@ -1,0 +1,18 @@
+//! From scores to amounts that sum to a pool: values in, values out.
+//!
+//! Opens no file and reads no clock; a list is bytes here. Reading order: [`units`] (amounts as text),
+//! [`address`] (who is paid), [`selection`] (which scores count, and whose they are), [`allocation`] (the
+//! amounts), [`list`] (the amounts as CSV).
+
+mod address;
+mod allocation;
+mod keccak;
+mod list;
+mod selection;
+mod units;
+
+pub use address::{AddressError, AddressKind, EvmAddress};
+pub use allocation::{Allocation, AllocationError, Curve, Share, Terms, allocate};
+pub use list::{List, ListError, Recipient};
+pub use selection::{Selected, Selection, SelectionError, select};
+pub use units::{UnitsError, parse_units};

@@ -1,0 +1,169 @@
+//! `airdrop allocate`: scores files and shares a pool by score.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, value_parser};
+use ruint::aliases::U256;
+
+use super::manifest::Manifest;
+use super::plan::{Plan, SCORE_PLACES};
+use super::recorded::{Choice, Text};
+use crate::airdrop::{AddressKind, Curve, parse_units};
+use crate::cli::exit::Exit;
+use crate::cli::window::WindowArguments;
+use crate::input::{InputFormat, OnError};
+use crate::output::Destination;
+
+/// Shown under the help text.
+pub(super) const RULES: &str = "A holder gets floor(pool x score / total); the spare units go to the largest \
+    remainders, ties by holder_id ascending by bytes. LIST is CSV, address,amount in base units; \
+    LIST.manifest.json beside it says what it was computed from, for `airdrop reproduce`.";
+
+/// The arguments of `airdrop allocate`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; several files count as one
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What is shared, in tokens, like 1000000 or 0.5
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pool: String,
+    /// Decimal places of the token: 18 means that a base unit is 1e-18 token
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(..=77))]
+    decimals: u8,
+    /// Write the list to LIST, which is replaced once it is complete
+    #[arg(long, value_name = "LIST")]
+    output: PathBuf,
+    #[command(flatten)]
+    window: WindowArguments,
+    /// Share by scores under a policy: a JSON document of ready steps, or a function of a pipeline
+    #[arg(long, value_name = "FILE[:NAME]")]
+    policy: Option<String>,
+    /// How the share depends on the score
+    #[arg(long, value_enum, default_value_t)]
+    curve: Curve,
+    /// Leave out the holders that FILE lists, one holder or address per line
+    #[arg(long, value_name = "FILE")]
+    exclude: Option<PathBuf>,
+    /// Add the scores of wallets to those of their holder: CSV with the header wallet,holder
+    #[arg(long, value_name = "FILE")]
+    holders: Option<PathBuf>,
+    /// Leave out holders with a score below S weight-seconds
+    #[arg(long, value_name = "S", default_value = "0")]
+    min_score: String,
+    /// Leave out holders that would get less, in tokens, and share the pool anew
+    #[arg(long, value_name = "AMOUNT", default_value = "0")]
+    min_amount: String,
+    /// The most that one holder gets, in tokens; the others share what is left
+    #[arg(long, value_name = "AMOUNT")]
+    cap: Option<String>,
+    /// What a holder must be
+    #[arg(long, value_enum, default_value = "evm")]
+    addresses: AddressKind,
+    /// Add the scores of an address that comes twice, in different case
+    #[arg(long)]
+    merge_duplicates: bool,
+    /// Format of the files
+    #[arg(long, value_enum, default_value_t)]
+    input_format: InputFormat,
+    /// What to do at a refused line
+    #[arg(long, value_enum, default_value_t)]
+    on_error: OnError,
+    /// Print the manifest instead of a summary
+    #[arg(long)]
+    json: bool,
+}
+
+/// Computes everything before it writes anything.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let plan = arguments.plan()?;
+    let list = &arguments.output;
+    let name = list
+        .file_name()
+        .filter(|_| list.as_path() != Path::new("-"));
+    let name = name.ok_or_else(|| {
+        Exit::usage("--output: name a file, because the manifest is written beside it")
+    })?;
+    let computed = plan.compute(Path::new(""), name.to_string_lossy().into_owned())?;
+    let manifest = computed.manifest.text()?;
+    let path = Manifest::path_of(list);
+    // Both are complete on disk before one of them is put in its place.
+    let draft = |path: &Path, bytes: &[u8]| {
+        let written = Destination::file(path).and_then(|mut out| {
+            out.write_all(bytes)?;
+            Ok(out)
+        });
+        written.map_err(Exit::output(Some(path)))
+    };
+    let (list_draft, manifest_draft) = (
+        draft(list, &computed.list)?,
+        draft(&path, manifest.as_bytes())?,
+    );
+    list_draft.finish().map_err(Exit::output(Some(list)))?;
+    manifest_draft.finish().map_err(Exit::output(Some(&path)))?;
+    let counts = computed.manifest.counts;
+    let printed = if arguments.json {
+        manifest
+    } else {
+        format!(
+            "{}: {} recipients, sum {} base units, as of {}\n",
+            list.display(),
+            counts.recipients,
+            computed.manifest.sum,
+            plan.as_of
+        )
+    };
+    std::io::stdout()
+        .write_all(printed.as_bytes())
+        .map_err(Exit::output(None))?;
+    if counts.refused > 0 || counts.deficits > 0 {
+        eprintln!(
+            "{} refused lines and {} keys with a balance below 0 at some time: something is missing from \
+             the input; list them with `score --rejects` and `--deficits`",
+            counts.refused, counts.deficits
+        );
+    }
+    Ok(())
+}
+
+impl Arguments {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        if self.files.iter().any(|file| file == Path::new("-")) {
+            return Err(Exit::usage(
+                "FILE: standard input cannot be read again to reproduce the list; write it to a file first",
+            ));
+        }
+        let (window, _) = self.window.window();
+        Ok(Plan {
+            files: self.files.clone(),
+            input_format: Text(Choice(self.input_format)),
+            on_error: Text(Choice(self.on_error)),
+            as_of: Text(window.as_of),
+            from: window.from.map(Text),
+            closed_only: window.closed_only,
+            policy: self.policy.clone(),
+            pool: units("--pool", &self.pool, self.decimals)?,
+            decimals: self.decimals,
+            curve: Text(Choice(self.curve)),
+            cap: match &self.cap {
+                Some(cap) => Some(units("--cap", cap, self.decimals)?),
+                None => None,
+            },
+            min_amount: units("--min-amount", &self.min_amount, self.decimals)?,
+            min_score: units("--min-score", &self.min_score, SCORE_PLACES)?,
+            addresses: Text(Choice(self.addresses)),
+            merge_duplicates: self.merge_duplicates,
+            exclude: self.exclude.clone(),
+            holders: self.holders.clone(),
+        })
+    }
+}
+
+/// The amount that `option` gives.
+fn units(option: &str, text: &str, places: u8) -> anyhow::Result<Text<U256>> {
+    let amount = parse_units(text, places);
+    amount
+        .map(Text)
+        .map_err(|reason| Exit::usage(format!("{option}: {reason}")))
+}

@@ -1,0 +1,159 @@
+//! The manifest beside a list: what it was computed from, and what came out.
+//!
+//! It holds no time of day and no path of the machine but those that were given, so that the same inputs give the
+//! same bytes.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use ruint::aliases::U256;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::plan::Plan;
+use super::recorded::Text;
+use crate::cli::exit::Exit;
+use crate::output::PolicyName;
+
+/// What the file is, and the version of its fields.
+const FORMAT: &str = "holdmetrics-airdrop-1";
+
+/// How units are shared.
+const REMAINDER_RULE: &str = "floor(pool x weight / total); spare units to the largest remainders, ties by holder_id ascending by bytes";
+
+/// The fields, in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    pub(super) format: String,
+    pub(super) version: String,
+    pub(super) options: Plan,
+    pub(super) inputs: Vec<FileHash>,
+    pub(super) policy: Option<Version>,
+    pub(super) exclude: Option<FileHash>,
+    pub(super) holders: Option<FileHash>,
+    pub(super) remainder_rule: String,
+    pub(super) counts: Counts,
+    pub(super) sum: Text<U256>,
+    pub(super) list: FileHash,
+}
+
+/// A policy by what it computes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Version {
+    name: String,
+    version: String,
+}
+
+/// A file by what it contains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileHash {
+    pub(super) file: PathBuf,
+    pub(super) sha256: String,
+}
+
+/// What became of lines and holders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Counts {
+    pub(super) read: u64,
+    pub(super) accepted: u64,
+    pub(super) refused: usize,
+    pub(super) deficits: usize,
+    pub(super) holders: usize,
+    pub(super) excluded: usize,
+    pub(super) merged: usize,
+    pub(super) below_min_score: usize,
+    pub(super) without_score: usize,
+    pub(super) below_min_amount: usize,
+    pub(super) without_amount: usize,
+    pub(super) capped: usize,
+    pub(super) recipients: usize,
+}
+
+impl Manifest {
+    pub(super) fn new(
+        options: Plan,
+        inputs: Vec<FileHash>,
+        policy: Option<&PolicyName>,
+        counts: Counts,
+        sum: U256,
+        list: FileHash,
+    ) -> Self {
+        Self {
+            format: FORMAT.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            options,
+            inputs,
+            policy: policy.map(|policy| Version {
+                name: policy.name.clone(),
+                version: policy.version.clone(),
+            }),
+            exclude: None,
+            holders: None,
+            remainder_rule: REMAINDER_RULE.into(),
+            counts,
+            sum: Text(sum),
+            list,
+        }
+    }
+
+    /// Where the manifest of a list is.
+    pub(super) fn path_of(list: &Path) -> PathBuf {
+        let mut name = OsString::from(list);
+        name.push(".manifest.json");
+        name.into()
+    }
+
+    /// Reads all of a file.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let refused =
+            |reason: String| Exit::usage(format!("{}: not a manifest: {reason}", path.display()));
+        let manifest: Self = serde_json::from_slice(&super::read(path)?)
+            .map_err(|error| refused(error.to_string()))?;
+        if manifest.format != FORMAT {
+            return Err(refused(format!("its format is not {FORMAT}")));
+        }
+        Ok(manifest)
+    }
+
+    /// The text of the file.
+    pub(super) fn text(&self) -> anyhow::Result<String> {
+        // A path need not be text.
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| Exit::usage(format!("FILE: its name cannot be recorded: {error}")))?;
+        Ok(format!("{text}\n"))
+    }
+}
+
+impl FileHash {
+    /// Hashes `file`, which lies below `folder` if its name is relative.
+    pub(super) fn of(folder: &Path, file: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(file);
+        let hash =
+            hash_of(&path).map_err(|error| Exit::usage(format!("{}: {error}", path.display())))?;
+        Ok(Self {
+            file: file.to_owned(),
+            sha256: hex::encode(hash),
+        })
+    }
+}
+
+/// SHA-256 of all of a file.
+fn hash_of(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    let mut read = BufReader::with_capacity(1 << 16, File::open(path)?);
+    loop {
+        let bytes = read.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(bytes);
+        let count = bytes.len();
+        read.consume(count);
+    }
+}

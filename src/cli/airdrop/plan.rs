@@ -1,0 +1,230 @@
+//! What a list is computed from: everything that changes an amount, and nothing that does not.
+//!
+//! `allocate` builds a plan from its arguments, `reproduce` reads it from a manifest; both compute it here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ruint::aliases::U256;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::manifest::{Counts, FileHash, Manifest};
+use super::read;
+use super::recorded::{Choice, Text};
+use crate::airdrop::{
+    AddressKind, Curve, List, Recipient, Selected, Selection, Share, Terms, allocate, parse_units,
+    select,
+};
+use crate::cli::exit::Exit;
+use crate::cli::policy::{NONE, PolicyChoice};
+use crate::cli::progress::ReadingBar;
+use crate::cli::score::cores;
+use crate::cli::scorer::{ScoreRequest, Scored, Scorer};
+use crate::core::{Micros, Window};
+use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
+use crate::output::Leaderboard;
+
+/// Decimal places of a score.
+pub(super) const SCORE_PLACES: u8 = 24;
+
+/// A list to compute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plan {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) input_format: Text<Choice<InputFormat>>,
+    pub(super) on_error: Text<Choice<OnError>>,
+    pub(super) as_of: Text<Micros>,
+    pub(super) from: Option<Text<Micros>>,
+    pub(super) closed_only: bool,
+    pub(super) policy: Option<String>,
+    /// Base units, as the cap and the minimum.
+    pub(super) pool: Text<U256>,
+    pub(super) decimals: u8,
+    pub(super) curve: Text<Choice<Curve>>,
+    pub(super) cap: Option<Text<U256>>,
+    pub(super) min_amount: Text<U256>,
+    /// In steps of 1e-24 weight-seconds.
+    pub(super) min_score: Text<U256>,
+    pub(super) addresses: Text<Choice<AddressKind>>,
+    pub(super) merge_duplicates: bool,
+    pub(super) exclude: Option<PathBuf>,
+    pub(super) holders: Option<PathBuf>,
+}
+
+/// A computed list, as bytes, and the manifest that belongs to it.
+pub(super) struct Computed {
+    pub(super) list: Vec<u8>,
+    pub(super) manifest: Manifest,
+}
+
+impl Plan {
+    /// Reads and computes everything. Relative names of files are those below `folder`; the list will be named
+    /// `name`.
+    pub(super) fn compute(&self, folder: &Path, name: String) -> anyhow::Result<Computed> {
+        let hashes = self.files.iter().map(|file| FileHash::of(folder, file));
+        let inputs = hashes.collect::<anyhow::Result<Vec<_>>>()?;
+        let (selection, exclude, holders) = self.selection(folder)?;
+        let scored = self.score(folder)?;
+        let published = scored.published.last().expect("one was requested");
+        let every_share = scores_of(&*published.leaderboard)?;
+        let selected =
+            select(&every_share, &selection).map_err(|error| Exit::usage(error.to_string()))?;
+        let known = every_share.len();
+        drop(every_share);
+        let allocation = allocate(&selected.shares, &self.terms())
+            .map_err(|error| Exit::usage(error.to_string()))?;
+        let Selected {
+            shares,
+            excluded,
+            merged,
+            below_min_score,
+            without_score,
+        } = selected;
+        let with_share = shares.len();
+        let rows = shares.into_iter().zip(allocation.amounts);
+        let recipients = rows.filter(|(_, amount)| !amount.is_zero());
+        let list = List {
+            recipients: recipients
+                .map(|(share, amount)| Recipient {
+                    address: share.holder_id,
+                    amount,
+                })
+                .collect(),
+        };
+        let recipients = list.recipients.len();
+        let mut bytes = Vec::new();
+        list.write(&mut bytes).expect("memory takes it");
+        let manifest = Manifest::new(
+            self.clone(),
+            inputs,
+            published.policy.as_ref(),
+            Counts {
+                read: scored.read,
+                accepted: scored.accepted,
+                refused: scored.refused.len(),
+                deficits: published.leaderboard.deficits(),
+                holders: known,
+                excluded,
+                merged,
+                below_min_score,
+                without_score,
+                below_min_amount: allocation.below_minimum,
+                without_amount: with_share - allocation.below_minimum - recipients,
+                capped: allocation.capped,
+                recipients,
+            },
+            list.sum(),
+            FileHash {
+                file: name.into(),
+                sha256: hex::encode(Sha256::digest(&bytes)),
+            },
+        );
+        Ok(Computed {
+            list: bytes,
+            manifest: Manifest {
+                exclude,
+                holders,
+                ..manifest
+            },
+        })
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            pool: self.pool.0,
+            curve: self.curve.0.0,
+            cap: self.cap.map(|cap| cap.0),
+            minimum: self.min_amount.0,
+        }
+    }
+
+    fn score(&self, folder: &Path) -> anyhow::Result<Scored> {
+        let sources: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| Source::Path(folder.join(file)))
+            .collect();
+        let options = ReadOptions {
+            format: self.input_format.0.0,
+            on_error: self.on_error.0.0,
+            threads: cores(),
+            progress: Arc::new(Progress::default()),
+        };
+        let policies = [PolicyChoice::read(self.policy.as_deref().unwrap_or(NONE))?];
+        let _bar = ReadingBar::watch(&options.progress, "scoring");
+        Scorer::Native.run(&ScoreRequest {
+            sources: &sources,
+            options: &options,
+            window: Window {
+                from: self.from.map(|from| from.0),
+                as_of: self.as_of.0,
+                closed_only: self.closed_only,
+            },
+            top: None,
+            lists_deficits: false,
+            policies: &policies,
+        })
+    }
+
+    /// The conditions, and the hashes of the files of excluded holders and of wallets.
+    fn selection(
+        &self,
+        folder: &Path,
+    ) -> anyhow::Result<(Selection, Option<FileHash>, Option<FileHash>)> {
+        let mut selection = Selection::all(self.addresses.0.0);
+        selection.merges_duplicates = self.merge_duplicates;
+        selection.min_score = self.min_score.0;
+        let mut hashes = [None, None];
+        if let Some(file) = &self.exclude {
+            hashes[0] = Some(FileHash::of(folder, file)?);
+            let text = String::from_utf8(read(&folder.join(file))?);
+            let text = text.map_err(|_| Exit::usage(format!("{}: not UTF-8", file.display())))?;
+            let lines = text.lines().map(str::trim);
+            lines
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .for_each(|line| selection.exclude(line));
+        }
+        if let Some(file) = &self.holders {
+            hashes[1] = Some(FileHash::of(folder, file)?);
+            assign(&mut selection, &read(&folder.join(file))?)
+                .map_err(|reason| Exit::usage(format!("{}: {reason}", file.display())))?;
+        }
+        let [exclude, holders] = hashes;
+        Ok((selection, exclude, holders))
+    }
+}
+
+/// Reads wallets and their holders.
+fn assign(selection: &mut Selection, bytes: &[u8]) -> Result<(), String> {
+    let mut rows = csv::Reader::from_reader(bytes);
+    let header = rows.headers().map_err(|error| error.to_string())?;
+    if header.iter().ne(["wallet", "holder"]) {
+        return Err("line 1: the header is not wallet,holder".into());
+    }
+    for row in rows.records() {
+        let row = row.map_err(|error| error.to_string())?;
+        selection
+            .assign(&row[0], &row[1])
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// The scores of a leaderboard in steps of 1e-24 weight-seconds.
+fn scores_of(leaderboard: &dyn Leaderboard) -> anyhow::Result<Vec<Share>> {
+    let shares = leaderboard.rows().map(|row| {
+        let score = parse_units(&row.score, SCORE_PLACES).map_err(|reason| {
+            Exit::usage(format!(
+                "score of {}: {reason}",
+                crate::excerpt::quoted(&row.holder_id)
+            ))
+        })?;
+        Ok(Share {
+            holder_id: row.holder_id.into(),
+            score,
+        })
+    });
+    shares.collect()
+}

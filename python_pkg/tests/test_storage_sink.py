@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from poh_holdmetrics import HoldEvent, Pipeline
+from poh_holdmetrics import HoldEvent, Pipeline, native
 from poh_holdmetrics.errors import InputError, StorageUnavailable
 from poh_holdmetrics.pure.aggregator import Recorded
 from poh_holdmetrics.storage import MemoryStorage, SqliteStorage, Storage, sink
@@ -71,15 +71,22 @@ def test_a_storage_that_was_away_ends_equal_to_the_journal() -> None:
 
 def test_a_file_of_sqlite_follows_a_pipeline(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
-    with PipelineHarness(archive(SqliteStorage(path))) as harness:
+    storage = SqliteStorage(path)
+    with PipelineHarness(archive(storage)) as harness:
         fed(harness, 0, 250)
         harness.advance("2s")
         harness.restart(crash=True)
         fed(harness, 1000, 250)
         harness.advance("2s")
         expected = asyncio.run(harness.tracker.snapshot("2026-01-01")).rows()
-    assert asyncio.run(SqliteStorage(path).get_stats("2026-01-01"))
-    assert asyncio.run(SqliteStorage(path).snapshot("2026-01-01")).rows() == expected
+    asyncio.run(storage.close())
+
+    async def stored() -> list[native.Row]:
+        async with SqliteStorage(path) as again:
+            assert await again.get_stats("2026-01-01")
+            return (await again.snapshot("2026-01-01")).rows()
+
+    assert asyncio.run(stored()) == expected
 
 
 def test_a_storage_that_falls_back_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -112,7 +113,7 @@ def test_the_tiered_leaderboard_is_published(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
-# An HTTPError keeps its socket until it is collected.
+# An HTTPError keeps its socket until it is collected, which must not be in a later test.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_rank_changes_are_told_once_and_again_if_the_address_was_away(web: WebServer) -> None:
     pipeline = example("rank_webhook")
@@ -137,6 +138,7 @@ def test_rank_changes_are_told_once_and_again_if_the_address_was_away(web: WebSe
                 {"holder_id": "bob", "before": None, "now": 1},
             ]
         ]
+    gc.collect()
 
 
 def test_the_archive_has_every_event_once_also_if_a_call_is_repeated(tmp_path: Path) -> None:

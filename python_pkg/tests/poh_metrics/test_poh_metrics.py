@@ -27,7 +27,7 @@ from poh_metrics.definitions import DEFINITIONS
 from poh_metrics.metrics import register_metrics
 from poh_metrics.types import GCType, GcType, MetricName, PoHResult
 
-README = Path(poh_metrics.__file__).parent / "README.md"
+README = Path(__file__).resolve().parents[2] / "poh_metrics" / "README.md"
 
 
 @pytest.fixture

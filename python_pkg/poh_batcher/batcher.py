@@ -68,13 +68,13 @@ class AsyncBatcher:
         timeout: float = 0.5,
         sink: Sink,
         max_queued: int | None = None,
-        codec: Codec | None = None,
+        codec: Codec | None = "gzip",
         level: int | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """`max_queued` bounds the items that wait, in whole batches; without it, 16 batches.
 
-        `codec` and `level` are those of `compress`; without `backoff` a failing sink is called for ever.
+        `codec` and `level` are those of `pack_acks`; without `backoff` a failing sink is called for ever.
         """
         if max_items <= 0:
             raise ValueError(f"max_items: must be above 0; found {max_items}")

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 Model = TypeVar("Model")
 
 
-def pack_acks(acks: Sequence[object], *, codec: Codec | None = None, level: int | None = None) -> PackedBatch:
-    """The batch of these items; `compress` defines `codec` and `level`.
+def pack_acks(
+    acks: Sequence[object], *, codec: Codec | None = "gzip", level: int | None = None
+) -> PackedBatch:
+    """The batch of these items, in gzip, which every reader has, unless another codec is asked for.
 
-    The header has their number, and the size and SHA-256 of the JSON array before compression.
+    With None as `codec` it is the one that `compress` chooses, which also defines `level`. The header has
+    their number, and the size and SHA-256 of the JSON array before compression.
     """
     raw = json_from_items(acks)
     found, payload = compress(raw, level, codec=codec)

@@ -35,9 +35,15 @@ def test_the_programs_of_the_readme_print_what_it_says(
     assert printed(printing).splitlines()[1].startswith("[{'id': 'a'")
 
 
-def test_the_published_workflow_runs_without_zstandard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It decompresses gzip alone, and names `AckItem` without importing it."""
-    monkeypatch.setattr(compression, "_zstd", lambda: None)
+@pytest.mark.parametrize("is_zstd_installed", [True, False])
+def test_the_published_workflow_runs_with_and_without_zstandard(
+    monkeypatch: pytest.MonkeyPatch, *, is_zstd_installed: bool
+) -> None:
+    """It decompresses gzip alone, so gzip is what a batcher writes unless it is told otherwise."""
+    if not is_zstd_installed:
+        monkeypatch.setattr(compression, "_zstd", lambda: None)
+    elif not compression.zstd_available():
+        pytest.skip("no Zstandard: pip install 'poh-batcher[zstd]'")
     code = """
 from poh_batcher.batcher import AsyncBatcher
 from poh_batcher.storage import LocalStorage

@@ -38,11 +38,16 @@ def test_every_codec_gives_the_bytes_back(data: bytes, level: int | None) -> Non
         assert compress(data, None if codec == "none" else level, codec=codec)[1] == blob
 
 
-def test_zstd_is_taken_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compress_takes_zstd_where_it_is_installed_and_packing_where_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     if zstd_available():
         assert compress(b"x")[0] == "zstd"
+        assert pack_acks(acks(1), codec=None).header.compression == "zstd"
+    assert pack_acks(acks(1)).header.compression == "gzip"
     monkeypatch.setattr(compression, "_zstd", lambda: None)
     assert compress(b"x")[0] == "gzip"
+    assert pack_acks(acks(1), codec=None).header.compression == "gzip"
     with pytest.raises(RuntimeError, match=r"pip install 'poh-batcher\[zstd\]'"):
         decompress("zstd", b"x")
 

@@ -19,7 +19,7 @@ SERVER_ERROR = 500
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 _STATUSES = range(100, 600)
 #: Beyond so many methods of gRPC, which a server with a handler for any name could have, others are one.
-_GRPC_METHODS_MAX = 256
+GRPC_METHODS_MAX = 256
 
 
 class HttpRequests:
@@ -45,7 +45,7 @@ class GrpcRequests:
     def count(self, method: str | None, status: str) -> None:
         """Count one call that ended; None is a method that the server does not have."""
         if method is not None and method not in self._methods:
-            if len(self._methods) < _GRPC_METHODS_MAX:
+            if len(self._methods) < GRPC_METHODS_MAX:
                 self._methods.add(method)
             else:
                 method = None

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -243,6 +244,48 @@ def test_methods_that_are_plain_functions_are_counted() -> None:
 
     asyncio.run(run())
     assert counts(own, "grpc_requests_total") == {("/t.T/P", "OK"): 1, ("/t.T/PS", "OK"): 1}
+
+
+def test_a_server_that_makes_a_handler_for_each_call_runs_that_of_the_call() -> None:
+    from poh_metrics.middleware import MetricsInterceptor  # noqa: PLC0415
+
+    own = CollectorRegistry()
+
+    async def run() -> None:
+        interceptor = MetricsInterceptor(own)
+        for number in range(3):
+
+            async def answer(_: Any, __: Any, number: int = number) -> int:
+                return number
+
+            async def found(_: Any, answer: Any = answer) -> Any:
+                return grpc.unary_unary_rpc_method_handler(answer)
+
+            details: Any = SimpleNamespace(method="/t.T/A")
+            handler = await interceptor.intercept_service(found, details)
+            assert await handler.unary_unary(b"", SimpleNamespace(code=lambda: 0)) == number
+
+    asyncio.run(run())
+    assert counts(own, "grpc_requests_total") == {("/t.T/A", "OK"): 3}
+
+
+def test_the_handler_of_a_method_is_made_once_for_a_bounded_number_of_methods() -> None:
+    from poh_metrics.middleware import MetricsInterceptor  # noqa: PLC0415
+
+    handler = grpc.unary_unary_rpc_method_handler(Methods().unary_unary)
+
+    async def found(_: Any) -> Any:
+        return handler
+
+    async def run() -> None:
+        interceptor = MetricsInterceptor(CollectorRegistry())
+        details: list[Any] = [SimpleNamespace(method=f"/t.T/M{number}") for number in range(300)]
+        first = [await interceptor.intercept_service(found, each) for each in details]
+        again = [await interceptor.intercept_service(found, each) for each in details]
+        is_kept = [one is other for one, other in zip(first, again, strict=True)]
+        assert is_kept == [True] * 256 + [False] * 44
+
+    asyncio.run(run())
 
 
 def test_methods_beyond_the_bound_are_one() -> None:

@@ -9,10 +9,10 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services test-pythons wheels soak fuzz bench bench-host bench-python bench-serve bench-storage fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-pythons wheels soak fuzz bench bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build target/release/main_holdmetrics, with CPython inside
 	@$(COMMON); build_binary; say "Built $${BINARY#"$$REPOSITORY"/}"
@@ -61,6 +61,9 @@ bench-serve: ## the service beside bare servers, a Python one and the disk's fda
 
 bench-storage: ## SQLite and MongoDB as sinks of a pipeline beside plain inserts, and their statistics
 	@scripts/bench.sh storage
+
+bench-packages: ## poh_batcher beside a queue and a loop, and what the middleware of poh_metrics adds to a request
+	@scripts/bench.sh packages
 
 fmt: ## format Rust and Python in place
 	@$(COMMON); make_test_venv; cargo fmt --all; "$$VENV/bin/ruff" check --fix .; "$$VENV/bin/ruff" format .

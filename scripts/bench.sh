@@ -9,6 +9,8 @@
 #   bench.sh storage make bench-storage: SQLite and MongoDB as sinks beside plain inserts; prints its table only
 #   bench.sh python  make bench-python: the HTTP server in Python with the extension beside itself without it;
 #                    prints its table only
+#   bench.sh packages make bench-packages: poh_batcher beside a queue and a loop, and what the middleware of
+#                    poh_metrics adds to a request; prints its tables only
 #
 # BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/serve/run.py or benches/serve/pipelines.py, for example
 # BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
@@ -58,12 +60,18 @@ bench_python() {
     "$EXTENSION_VENV/bin/python" benches/python_http.py "${arguments[@]}"
 }
 
+bench_packages() {
+    make_test_venv
+    export PYTHONPATH=python_pkg
+    "$VENV/bin/python" benches/batcher.py "${arguments[@]}"
+    "$VENV/bin/python" benches/middleware.py
+}
+
 case ${1:-} in
-storage) bench_storage ;;
-python) bench_python ;;
+storage | python | packages) "bench_$1" ;;
 files | host | serve)
     build_binary
     "bench_$1"
     ;;
-*) die "say what to measure: files, host, python, serve or storage" ;;
+*) die "say what to measure: files, host, packages, python, serve or storage" ;;
 esac

@@ -94,30 +94,47 @@ class CuttingProxy:
         """`cuts` has, for each connection to be cut, how many bytes of request and answer pass."""
         self._upstream = port
         self._cuts = cuts
+        self._serving: set[asyncio.Task[None]] = set()
         self.cut = 0
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        # The loop closes aborted connections in its next turns.
+        for _turn in range(3):
+            await asyncio.sleep(0)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        # Also of a task that is cancelled before it begins.
+        task.add_done_callback(lambda _: writer.transport.abort())
+        self._serving.add(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-        limits = self._cuts.pop(0) if self._cuts else (None, None)
+        request_limit, answer_limit = self._cuts.pop(0) if self._cuts else (None, None)
         passing = [
-            asyncio.create_task(_pass(reader, upstream_writer, limits[0])),
-            asyncio.create_task(_pass(upstream_reader, writer, limits[1])),
+            asyncio.create_task(_pass(reader, upstream_writer, request_limit)),
+            asyncio.create_task(_pass(upstream_reader, writer, answer_limit)),
         ]
-        done, pending = await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
-        self.cut += any(task.result() for task in done)
-        for task in pending:
-            task.cancel()
-        for each in (writer, upstream_writer):
-            each.transport.abort()
+        try:
+            done, _ = await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+            self.cut += any(task.result() for task in done)
+        finally:
+            for task in passing:
+                task.cancel()
+            for each in (writer, upstream_writer):
+                each.transport.abort()
+                with suppress(OSError):
+                    await each.wait_closed()
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> bool:

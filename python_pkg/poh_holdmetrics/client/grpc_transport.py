@@ -43,6 +43,8 @@ _MESSAGE_BYTES_MAX = 16 << 20
 #: A channel that has lost its service tries again as often as the client does.
 _RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1_000))
 _DETAILS = "grpc-status-details-bin"
+#: What grpc says of a connection that is lost within a call, also while a message is written.
+_CUT = ("RST_STREAM", "Stream removed", "Internal error from Core")
 _AUTHORIZATION = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 _ABSENT = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 _REFUSED = (
@@ -233,7 +235,7 @@ class GrpcTransport:
             return refused
         unavailable = ServiceUnavailable(self._url, sentence, **facts)
         # A connection that is cut within a call has other codes, and no details of the service.
-        is_cut = "RST_STREAM" in sentence or "Stream removed" in sentence
+        is_cut = any(text in sentence for text in _CUT)
         is_of_certificate = "CERTIFICATE_VERIFY_FAILED" in sentence
         unavailable.is_temporary = (code in _TEMPORARY or is_exhausted or is_cut) and not is_of_certificate
         unavailable.retry_after_seconds = retry_after_seconds

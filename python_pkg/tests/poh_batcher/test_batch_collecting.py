@@ -44,6 +44,20 @@ def test_a_batch_is_due_after_its_first_item_and_not_after_its_last() -> None:
     assert 0.2 <= asyncio.run(run()) < 5
 
 
+def test_an_idle_batcher_stores_a_single_item_after_its_timeout() -> None:
+    async def run() -> None:
+        sink = Collected()
+        async with AsyncBatcher(max_items=100, timeout=0.05, sink=sink) as batcher:
+            for number in range(2):
+                # The worker waits for something to do.
+                await asyncio.sleep(0)
+                await batcher.enqueue(ack(number))
+                await until(lambda wanted=number + 1: len(sink.batches) == wanted)  # type: ignore[misc]
+        assert sink.counts() == [1, 1]
+
+    asyncio.run(run())
+
+
 def test_the_published_second_name_and_the_published_refusals() -> None:
     assert Batcher is AsyncBatcher
     with pytest.raises(ValueError, match="max_items: must be above 0; found 0"):

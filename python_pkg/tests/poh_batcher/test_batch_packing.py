@@ -52,6 +52,10 @@ def test_compress_takes_zstd_where_it_is_installed_and_packing_where_it_is_told(
         decompress("zstd", b"x")
 
 
+def test_gzip_has_no_time_in_it() -> None:
+    assert compress(b"x", codec="gzip")[1][4:8] == bytes(4)
+
+
 def test_levels_and_codecs_outside_of_what_there_is_are_refused() -> None:
     with pytest.raises(ValueError, match="level: gzip takes 0 to 9; found 10"):
         compress(b"x", 10, codec="gzip")

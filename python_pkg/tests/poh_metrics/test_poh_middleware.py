@@ -108,6 +108,51 @@ def test_requests_of_fastapi_are_counted_by_bounded_labels() -> None:
     assert counts(own, "http_requests_total") == EXPECTED
 
 
+def test_requests_that_are_cancelled_and_odd_statuses_and_websockets() -> None:
+    from poh_metrics.middleware import MetricsMiddleware  # noqa: PLC0415
+
+    own = CollectorRegistry()
+
+    async def application(scope: Any, _: Any, send: Any) -> None:
+        if scope["path"] == "/waits":
+            raise asyncio.CancelledError
+        await send({"type": "http.response.start", "status": 999})
+
+    async def send(_: Any) -> None:
+        """Where the response goes."""
+
+    async def receive() -> Any:
+        """Nothing is received."""
+
+    async def run() -> None:
+        counted = MetricsMiddleware(application, own)
+        await counted({"type": "http", "method": "GET", "path": "/"}, receive, send)
+        await counted({"type": "websocket", "method": "GET", "path": "/"}, receive, send)
+        with pytest.raises(asyncio.CancelledError):
+            await counted({"type": "http", "method": "GET", "path": "/waits"}, receive, send)
+
+    asyncio.run(run())
+    assert counts(own, "http_requests_total") == {("GET", "OTHER"): 1, ("GET", "499"): 1}
+
+
+def test_a_cancelled_request_of_aiohttp_is_counted_as_499() -> None:
+    pytest.importorskip("aiohttp.web", reason="aiohttp is not installed (extra aiohttp)")
+    from poh_metrics.middleware import metrics_middleware_for  # noqa: PLC0415
+
+    own = CollectorRegistry()
+    counting: Any = metrics_middleware_for(own)
+
+    async def cancelled(_: Any) -> Any:
+        raise asyncio.CancelledError
+
+    async def run() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await counting(SimpleNamespace(method="GET"), cancelled)
+
+    asyncio.run(run())
+    assert counts(own, "http_requests_total") == {("GET", "499"): 1}
+
+
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (extra grpc)")
 
 

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use poh_holdmetrics_rust::core::{Event, EventBatch, EventSink, encoding};
-use poh_holdmetrics_rust::input::{InputFormat, OnError, Progress, ReadOptions, Source, read};
+use poh_holdmetrics_rust::input::{InputFormat, InputOptions, OnError, Progress, ReadOptions, Source, read};
 use poh_holdmetrics_rust::output::write_event;
 use tempfile::NamedTempFile;
 
@@ -32,7 +32,10 @@ pub fn events_of(bytes: &[u8], format: InputFormat) -> Option<EventBatch> {
         file.write_all(bytes).expect("it can be written");
         let sources = [Source::Path(file.path().to_owned())];
         let options = ReadOptions {
-            format,
+            input: Arc::new(InputOptions {
+                format,
+                ..InputOptions::default()
+            }),
             on_error: OnError::Skip,
             threads: NonZeroUsize::MIN,
             progress: Arc::new(Progress::default()),

@@ -23,7 +23,7 @@ from poh_holdmetrics.policies.moves import Move, moves_between
 from poh_holdmetrics.policies.published import published
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.statement import Deficit
-from poh_holdmetrics.row_reader import RowReader
+from poh_holdmetrics.row_reader import FIELDS, RowReader
 
 if TYPE_CHECKING:
     from poh_holdmetrics.policies.published import NamedPolicy
@@ -216,6 +216,8 @@ def _csv_row_batches(reader: RowReader, file: str, text: TextIO) -> Iterator[Non
     header = next(table, None)
     if header is None:
         raise InputError(file, "no header line; name the columns token_id,holder_id,start,end,weight")
+    if twice := next((name for name in FIELDS if header.count(name) > 1), None):
+        raise InputError(file, f"column {twice} is there twice; keep one of them")
     if "token_id" not in header:
         raise InputError(file, "no column token_id in the header")
     if not {"holder_id", "from_id", "to_id"} & set(header):

@@ -117,6 +117,7 @@ def test_standard_input_and_gzip_are_read(
         (["latin.csv"], "latin.csv: not UTF-8 text (byte 0xe9)"),
         (["quote.csv"], "quote.csv: not CSV"),
         (["empty.csv"], "empty.csv: no header line"),
+        (["twice.csv"], "twice.csv: column weight is there twice; keep one of them"),
         (["short.csv"], "short.csv: no column holder_id in the header, nor from_id and to_id"),
         (["timeless.csv"], "timeless.csv: no column start, end or at in the header"),
         (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score"),
@@ -138,6 +139,7 @@ def test_an_error_is_one_sentence_and_nothing_else_is_printed(
     Path("latin.csv").write_bytes("token_id,holder_id,end\nT,andré,1\n".encode("latin-1"))
     Path("quote.csv").write_text('token_id,holder_id,end\nT,"a"b,1\n', encoding="utf-8")
     Path("empty.csv").touch()
+    Path("twice.csv").write_text("token_id,holder_id,end,weight,weight\n", encoding="utf-8")
     Path("short.csv").write_text("token_id,end\nT,1\n", encoding="utf-8")
     Path("timeless.csv").write_text("token_id,holder_id\nT,h\n", encoding="utf-8")
     Path("bad.toml").write_text("formt = 'json'", encoding="utf-8")

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod feed;
 mod generate;
+mod input;
 mod interrupt;
 mod journal;
 mod keys;

@@ -9,11 +9,12 @@ use std::thread;
 use clap::Args;
 
 use super::exit::Exit;
+use super::input::InputArguments;
 use super::policy::PolicyArguments;
 use super::progress::ReadingBar;
 use super::scorer::{ScoreRequest, Scored, Scorer};
 use super::window::WindowArguments;
-use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
+use crate::input::{OnError, Progress, ReadOptions, Source};
 use crate::output::{
     Comparison, Destination, ListFormat, OutputFormat, ScoreReport, moves_between,
     write_comparison, write_deficits, write_refusals, write_scores,
@@ -26,9 +27,8 @@ pub(super) struct Arguments {
     /// count as one
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Format of the files
-    #[arg(long, value_enum, default_value_t)]
-    input_format: InputFormat,
+    #[command(flatten)]
+    input: InputArguments,
     #[command(flatten)]
     window: WindowArguments,
     /// List the first N holders only
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
     let (window, is_as_of_now) = arguments.window.window();
     let options = ReadOptions {
-        format: arguments.input_format,
+        input: Arc::new(arguments.input.options()?),
         on_error: arguments.on_error,
         threads: arguments.threads.unwrap_or_else(cores),
         progress: Arc::new(Progress::default()),

@@ -237,13 +237,19 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     use crate::host::interpreter::Settings;
     use crate::input::{OnError, raw};
 
+    if !request.options.input.is_own() {
+        return Err(Exit::usage(
+            "--engine python: reads our own columns and forms alone; leave out --columns and the other options \
+             of the input, or score with --engine native",
+        ));
+    }
     let (interpreter, _) = super::python::boot(&Settings::default())?;
     let audit = Audit::new(&interpreter)?;
     let ends_at_first = request.options.on_error == OnError::Fail;
     let options = request.options;
     let end = raw::read(
         request.sources,
-        options.format,
+        &options.input,
         &options.progress,
         |batch| {
             let fed = audit.feed(&batch).and_then(|()| {

@@ -65,6 +65,12 @@ impl Delta {
         Ok(Self::new(size.to_wad()?, is_negative))
     }
 
+    /// Reads a count of units of 10^-`decimals`, as [`Self::parse`] reads a delta.
+    pub fn parse_units(text: &str, decimals: u8) -> Result<Self, WeightError> {
+        let (is_negative, size) = split_decimal(text)?;
+        Ok(Self::new(size.shifted(decimals).to_wad()?, is_negative))
+    }
+
     /// Reads the shortest decimal that reads back as `value`.
     pub fn from_double(value: f64) -> Result<Self, WeightError> {
         Ok(Self::new(Wad::from_double(value.abs())?, value < 0.0))

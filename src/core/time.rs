@@ -35,14 +35,51 @@ pub enum TimeError {
     #[error("not a time (hour 24; write 00:00 of the next day)")]
     Hour24,
     /// A number that is not whole.
-    #[error("not a time (a count of milliseconds has no fraction)")]
-    Fraction,
+    #[error("not a time (a count of {0} has no fraction)")]
+    Fraction(TimeUnit),
     /// A date and a time of day without an offset.
     #[error("no UTC offset (end it with Z or an offset like +02:00)")]
     NoOffset,
     /// Outside the years 0001 to 9999, in UTC.
     #[error("out of range (years 0001 to 9999, UTC)")]
     OutOfRange,
+}
+
+/// The unit of a count of time since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// 1 s.
+    Seconds,
+    /// 1 ms, the unit of integers that name no other.
+    #[default]
+    Millis,
+    /// 1 us.
+    Micros,
+    /// 1 ns, floored to the microsecond.
+    Nanos,
+}
+
+impl TimeUnit {
+    /// Microseconds since 1970 of `count` units.
+    const fn micros(self, count: i128) -> i128 {
+        match self {
+            Self::Seconds => count.saturating_mul(1_000_000),
+            Self::Millis => count.saturating_mul(1_000),
+            Self::Micros => count,
+            Self::Nanos => count.div_euclid(1_000),
+        }
+    }
+}
+
+impl fmt::Display for TimeUnit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Seconds => "seconds",
+            Self::Millis => "milliseconds",
+            Self::Micros => "microseconds",
+            Self::Nanos => "nanoseconds",
+        })
+    }
 }
 
 pub(super) const SECOND: i64 = 1_000_000;
@@ -60,6 +97,12 @@ impl Micros {
             return Err(TimeError::OutOfRange);
         }
         Ok(Self(micros))
+    }
+
+    /// From a count of `unit` since 1970; `OutOfRange` if that is outside the years 0001 to 9999.
+    pub fn from_count(count: i128, unit: TimeUnit) -> Result<Self, TimeError> {
+        let micros = i64::try_from(unit.micros(count));
+        micros.map_or(Err(TimeError::OutOfRange), Self::new)
     }
 
     /// From milliseconds since 1970; `OutOfRange` if that is outside the years 0001 to 9999.

@@ -4,42 +4,85 @@
 //! count of milliseconds; a number is a whole count of milliseconds. Its twin is `instants` of the Python
 //! package: both accept the same texts and refuse the others in the same words.
 
-use super::time::{DAY_SECONDS, Micros, SECOND, TimeError, days_since_1970, month_length};
+use super::time::{
+    DAY_SECONDS, Micros, SECOND, TimeError, TimeUnit, days_since_1970, month_length,
+};
 use super::weight::{Decimal, split_sign};
 
-/// More digits than any instant in milliseconds has; so many always fit 64 bits.
+/// So many digits always fit 64 bits.
 const DIGITS_MAX: usize = 18;
+
+/// More digits than any instant in nanoseconds has.
+const COUNT_DIGITS_MAX: usize = 24;
+
+/// How a source writes instants, where that differs from what every source may write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeForm {
+    /// The unit of numbers and digits.
+    pub unit: TimeUnit,
+    /// Whether text without an offset is UTC, and a date alone its midnight.
+    pub assume_utc: bool,
+}
+
+impl TimeForm {
+    /// Milliseconds, and an offset in every text.
+    pub const STANDARD: Self = Self {
+        unit: TimeUnit::Millis,
+        assume_utc: false,
+    };
+}
 
 impl Micros {
     /// Reads text: `YYYY-MM-DDThh:mm[:ss[.digits]]` and an offset, or the digits of milliseconds since 1970.
     ///
     /// The `T` may be `t` or a blank; the offset is `Z`, `z`, `UTC`, `±hh:mm`, `±hhmm` or `±hh`, after at
     /// most one blank. Blanks around the text are ignored; digits past the sixth are dropped.
+    #[inline]
     pub fn parse(text: &str) -> Result<Self, TimeError> {
+        Self::parse_as(text, TimeForm::STANDARD)
+    }
+
+    /// Reads text as [`Self::parse`] does, in the form that its source uses.
+    pub fn parse_as(text: &str, form: TimeForm) -> Result<Self, TimeError> {
         if let Some(at) = read_with_seconds(text.as_bytes()) {
             return Ok(at);
         }
-        if let Some(millis) = short_digits(text.as_bytes()) {
-            return Self::from_millis(millis);
+        if let Some(count) = short_digits(text.as_bytes()) {
+            return Self::from_count(count.into(), form.unit);
         }
-        let text = trimmed(text);
-        let (_, digits) = split_sign(text);
+        let trimmed = trimmed(text);
+        let (_, digits) = split_sign(trimmed.as_bytes());
         if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
-            return read_number(text);
+            return read_number(trimmed.as_bytes(), form.unit);
         }
-        read_any_text(text)
+        match read_any_text(trimmed.as_bytes()) {
+            Err(TimeError::DateAlone) if form.assume_utc => {
+                read_any_text(format!("{trimmed}T00:00Z").as_bytes())
+            }
+            Err(TimeError::NoOffset) if form.assume_utc => {
+                read_any_text(format!("{trimmed}Z").as_bytes())
+            }
+            read => read,
+        }
     }
 
     /// Reads a whole number of milliseconds since 1970, however it is written: `1.753056e12` is one.
     pub fn parse_number(text: &str) -> Result<Self, TimeError> {
-        short_digits(text.as_bytes())
-            .map_or_else(|| read_number(text.as_bytes()), Self::from_millis)
+        Self::parse_number_as(text, TimeForm::STANDARD)
+    }
+
+    /// Reads a whole number in the unit of `form`.
+    pub fn parse_number_as(text: &str, form: TimeForm) -> Result<Self, TimeError> {
+        match short_digits(text.as_bytes()) {
+            Some(count) => Self::from_count(count.into(), form.unit),
+            None => read_number(text.as_bytes(), form.unit),
+        }
     }
 
     /// Reads a cell of CSV, which may be text or a number.
-    pub fn parse_cell(text: &str) -> Result<Self, TimeError> {
-        match Self::parse(text) {
-            Err(TimeError::NotATime) => Self::parse_number(text),
+    pub fn parse_cell_as(text: &str, form: TimeForm) -> Result<Self, TimeError> {
+        match Self::parse_as(text, form) {
+            Err(TimeError::NotATime) => Self::parse_number_as(text, form),
             read => read,
         }
     }
@@ -47,10 +90,7 @@ impl Micros {
     /// Reads an argument, in which a date alone is its midnight in UTC.
     pub fn parse_argument(text: &str) -> Result<Self, TimeError> {
         match Self::parse(text) {
-            Err(TimeError::DateAlone) => {
-                let date = text.trim_matches([' ', '\t']);
-                Self::parse(&format!("{date}T00:00Z"))
-            }
+            Err(TimeError::DateAlone) => Self::parse(&format!("{}T00:00Z", trimmed(text))),
             read => read,
         }
     }
@@ -106,7 +146,7 @@ fn read_any_text(text: &[u8]) -> Result<Micros, TimeError> {
 }
 
 /// Reads a number of any length.
-fn read_number(text: &[u8]) -> Result<Micros, TimeError> {
+fn read_number(text: &[u8], unit: TimeUnit) -> Result<Micros, TimeError> {
     let (is_negative, unsigned) = split_sign(text);
     let decimal = Decimal::read(unsigned)
         .filter(|decimal| !decimal.whole.is_empty())
@@ -115,21 +155,21 @@ fn read_number(text: &[u8]) -> Result<Micros, TimeError> {
     let leading = decimal.digits().take_while(is_zero).count();
     let count = decimal.whole.len() + decimal.fraction.len();
     if leading == count {
-        return Micros::from_millis(0);
+        return Micros::from_count(0, unit);
     }
     let trailing = decimal.digits().rev().take_while(is_zero).count();
     let significant = count - leading - trailing;
     let signed = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
     let zeros = signed(trailing) - signed(decimal.fraction.len()) + decimal.exponent;
-    let zeros = usize::try_from(zeros).map_err(|_| TimeError::Fraction)?;
-    if significant.saturating_add(zeros) > DIGITS_MAX {
+    let zeros = usize::try_from(zeros).map_err(|_| TimeError::Fraction(unit))?;
+    if significant.saturating_add(zeros) > COUNT_DIGITS_MAX {
         return Err(TimeError::OutOfRange);
     }
     let digits = decimal.digits().skip(leading).take(significant);
-    let millis = digits
+    let count = digits
         .chain(std::iter::repeat_n(0, zeros))
-        .fold(0, |millis, digit| millis * 10 + i64::from(digit));
-    Micros::from_millis(if is_negative { -millis } else { millis })
+        .fold(0, |count, digit| count * 10 + i128::from(digit));
+    Micros::from_count(if is_negative { -count } else { count }, unit)
 }
 
 /// The number that a few digits without a sign are; `None` for every other text.
@@ -145,8 +185,8 @@ fn short_digits(text: &[u8]) -> Option<i64> {
 }
 
 /// The text without blanks around it.
-fn trimmed(text: &str) -> &[u8] {
-    text.trim_matches([' ', '\t']).as_bytes()
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// Whether a text has a digit where `shape` has one, and elsewhere the byte of `shape`.
@@ -276,6 +316,10 @@ fn read_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
 mod tests {
     use super::*;
 
+    fn cell(text: &str) -> Result<Micros, TimeError> {
+        Micros::parse_cell_as(text, TimeForm::STANDARD)
+    }
+
     const MIDNIGHT: i64 = 1_753_056_000_000_000;
 
     #[test]
@@ -305,7 +349,7 @@ mod tests {
             ("-1", -1_000),
             ("-0", 0),
         ] {
-            for read in [Micros::parse, Micros::parse_cell, Micros::parse_argument] {
+            for read in [Micros::parse, cell, Micros::parse_argument] {
                 assert_eq!(read(text).map(Micros::get), Ok(micros), "{text:?}");
             }
         }
@@ -403,15 +447,18 @@ mod tests {
             "0001753056000000.000",
         ] {
             assert_eq!(Micros::parse_number(text).map(Micros::get), Ok(MIDNIGHT));
-            assert_eq!(Micros::parse_cell(text).map(Micros::get), Ok(MIDNIGHT));
+            assert_eq!(cell(text).map(Micros::get), Ok(MIDNIGHT));
         }
         assert_eq!(Micros::parse_number("-0.0e999").map(Micros::get), Ok(0));
         assert_eq!(Micros::parse_number("-1e3").map(Micros::get), Ok(-SECOND));
         for (text, cause) in [
-            ("1.5", TimeError::Fraction),
-            ("1e-1", TimeError::Fraction),
-            ("1753056000000.5", TimeError::Fraction),
-            ("1e-999999999999999999999999", TimeError::Fraction),
+            ("1.5", TimeError::Fraction(TimeUnit::Millis)),
+            ("1e-1", TimeError::Fraction(TimeUnit::Millis)),
+            ("1753056000000.5", TimeError::Fraction(TimeUnit::Millis)),
+            (
+                "1e-999999999999999999999999",
+                TimeError::Fraction(TimeUnit::Millis),
+            ),
             ("1e999999999999999999999999", TimeError::OutOfRange),
             ("253402300800000.0", TimeError::OutOfRange),
             ("", TimeError::NotATime),
@@ -421,7 +468,7 @@ mod tests {
             (" 1.0", TimeError::NotATime),
         ] {
             assert_eq!(Micros::parse_number(text), Err(cause), "{text:?}");
-            assert_eq!(Micros::parse_cell(text), Err(cause), "{text:?}");
+            assert_eq!(cell(text), Err(cause), "{text:?}");
         }
     }
 
@@ -432,6 +479,43 @@ mod tests {
         assert_eq!(read(" 2025-07-21\t"), Ok(MIDNIGHT));
         assert_eq!(read("2025-02-30"), Err(TimeError::NotATime));
         assert_eq!(read("2025-07-21T00:00"), Err(TimeError::NoOffset));
-        assert_eq!(Micros::parse_cell("2025-07-21"), Err(TimeError::DateAlone));
+        assert_eq!(cell("2025-07-21"), Err(TimeError::DateAlone));
+    }
+
+    #[test]
+    fn a_source_may_count_in_other_units_and_leave_out_the_offset() {
+        let read = |text, unit, assume_utc| {
+            Micros::parse_cell_as(text, TimeForm { unit, assume_utc }).map(Micros::get)
+        };
+        for (text, unit) in [
+            ("1753056000", TimeUnit::Seconds),
+            ("1.753056e9", TimeUnit::Seconds),
+            ("1753056000000", TimeUnit::Millis),
+            ("1753056000000000", TimeUnit::Micros),
+            ("1753056000000000999", TimeUnit::Nanos),
+            ("2025-07-21", TimeUnit::Millis),
+            (" 2025-07-21 00:00:00.0", TimeUnit::Millis),
+            ("2025-07-21T02:00+02", TimeUnit::Seconds),
+        ] {
+            assert_eq!(read(text, unit, true), Ok(MIDNIGHT), "{text:?}");
+        }
+        for (text, unit, cause) in [
+            (
+                "1.5",
+                TimeUnit::Seconds,
+                TimeError::Fraction(TimeUnit::Seconds),
+            ),
+            ("1753056000000", TimeUnit::Seconds, TimeError::OutOfRange),
+            ("21.07.2025", TimeUnit::Millis, TimeError::NotATime),
+            ("2025-02-30", TimeUnit::Millis, TimeError::NotATime),
+            (
+                "2025-07-21 23:59:60",
+                TimeUnit::Millis,
+                TimeError::LeapSecond,
+            ),
+        ] {
+            assert_eq!(read(text, unit, true), Err(cause), "{text:?}");
+        }
+        assert_eq!(read("-1", TimeUnit::Nanos, false), Ok(-1));
     }
 }

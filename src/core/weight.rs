@@ -73,6 +73,17 @@ impl Wad {
         }
     }
 
+    /// Reads a count of units of 10^-`decimals`, as [`Self::parse`] reads a weight.
+    pub fn parse_units(text: &str, decimals: u8) -> Result<Self, WeightError> {
+        if decimals == 0 {
+            return Self::parse(text);
+        }
+        match split_decimal(text)? {
+            (true, size) if !size.is_zero() => Err(WeightError::Negative),
+            (_, size) => size.shifted(decimals).to_wad(),
+        }
+    }
+
     /// The weight of `digits[.digits]`, at most 19 of them before the point and 18 after it: what nearly every
     /// text is, read without a product of 128 bits for each digit.
     fn from_plain_digits(text: &[u8]) -> Option<Self> {
@@ -225,6 +236,14 @@ impl<'a> Decimal<'a> {
             .iter()
             .chain(self.fraction)
             .map(|byte| byte - b'0')
+    }
+
+    /// The decimal divided by 10^`places`.
+    pub(super) fn shifted(self, places: u8) -> Self {
+        Self {
+            exponent: self.exponent - i64::from(places),
+            ..self
+        }
     }
 
     fn is_zero(&self) -> bool {

@@ -7,11 +7,11 @@ use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::ArrowError;
 
-use super::InputError;
 use super::column_mapping::ColumnMapping;
 use super::decode::decode;
 use super::file_bytes::FileBytes;
 use super::opened_source::ByteStream;
+use super::{InputError, InputOptions};
 
 const FORMAT: &str = "Arrow";
 
@@ -23,23 +23,30 @@ pub(super) struct ArrowBatches<'a> {
 }
 
 impl<'a> ArrowBatches<'a> {
-    pub(super) fn of_file(file: &Arc<str>, bytes: &'a FileBytes) -> Result<Self, InputError> {
+    pub(super) fn of_file(
+        file: &Arc<str>,
+        bytes: &'a FileBytes,
+        options: &Arc<InputOptions>,
+    ) -> Result<Self, InputError> {
         let open = |projection| {
             decode(file, FORMAT, || {
                 FileReader::try_new(BufReader::new(bytes.cursor(0)), projection)
             })
         };
-        let mapping = ColumnMapping::new(file, &open(None)?.schema())?;
+        let mapping = ColumnMapping::new(file, &open(None)?.schema(), options)?;
         let reader = open(Some(mapping.projection.clone()))?;
         Ok(Self::new(file, mapping, reader))
     }
 
-    pub(super) fn of_stream(stream: ByteStream) -> Result<Self, InputError> {
+    pub(super) fn of_stream(
+        stream: ByteStream,
+        options: &Arc<InputOptions>,
+    ) -> Result<Self, InputError> {
         let file = Arc::clone(stream.name());
         let reader = decode(&file, FORMAT, || {
             StreamReader::try_new(BufReader::new(stream), None)
         })?;
-        let mapping = ColumnMapping::new(&file, &reader.schema())?;
+        let mapping = ColumnMapping::new(&file, &reader.schema(), options)?;
         let projection = mapping.projection.clone();
         let batches = reader.map(move |batch| batch?.project(&projection));
         Ok(Self::new(&file, mapping, batches))

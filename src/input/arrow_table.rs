@@ -25,7 +25,7 @@ impl ArrowTable {
     /// # Errors
     /// If a required column is absent, a column is there twice, or a column has a type that cannot be read.
     pub(crate) fn new(name: &str, schema: &Schema) -> Result<Self, InputError> {
-        let mapping = ColumnMapping::new(&Arc::from(name), schema)?;
+        let mapping = ColumnMapping::new(&Arc::from(name), schema, &Arc::default())?;
         Ok(Self { mapping })
     }
 

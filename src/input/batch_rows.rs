@@ -9,12 +9,13 @@ use super::RefusalReason;
 use super::column::plain;
 use super::column_mapping::{ColumnMapping, MappedTime};
 use super::decimal_column::{Decimal, DecimalColumn};
+use super::hex::ids_as_text;
 use super::id_column::IdColumn;
 use super::parsed::{check_given, decimal, time};
-use super::text_column::TextColumn;
+use super::text_column::{TextColumn, repeated, without_null_words};
 use super::time_column::{IntegerColumn, TimeColumn};
 use crate::core::draft::INTEGER_MAX;
-use crate::core::{Draft, Field, Micros, Refusal};
+use crate::core::{Draft, Field, Micros, Refusal, TimeForm};
 use crate::excerpt::quoted;
 
 /// One batch, its columns resolved.
@@ -81,24 +82,37 @@ pub(super) struct RowBuffers {
 impl BatchRows {
     /// `batch` has the columns of the mapping's projection.
     pub(super) fn new(mapping: &ColumnMapping, batch: &RecordBatch) -> Self {
-        let ids = |column: Option<usize>| column.map(|column| IdColumn::new(batch.column(column)));
-        let times = |time: Option<MappedTime>| {
-            time.map(|time| TimeColumn::new(batch.column(time.column), time.unit))
+        let values = &mapping.options.values;
+        let column = |index: usize| match index.checked_sub(mapping.projection.len()) {
+            None => without_null_words(batch.column(index), values),
+            Some(constant) => repeated(&mapping.constants[constant], batch.num_rows()),
         };
-        let decimals =
-            |column: Option<usize>| column.map(|column| DecimalColumn::new(batch.column(column)));
+        let id = |index: usize| IdColumn::new(&ids_as_text(column(index), values));
+        let ids = |column: Option<usize>| column.map(id);
+        let times = |time: Option<MappedTime>| {
+            time.map(|time| {
+                let form = TimeForm {
+                    unit: time.unit,
+                    ..values.times
+                };
+                TimeColumn::new(&column(time.column), form)
+            })
+        };
+        let decimals = |index: Option<usize>| {
+            index.map(|index| DecimalColumn::new(&column(index)).in_units(values.decimals))
+        };
         let integers =
             |column: Option<usize>| column.map(|column| IntegerColumn::new(batch.column(column)));
         Self {
             length: batch.num_rows(),
-            token_id: IdColumn::new(batch.column(mapping.token_id)),
+            token_id: id(mapping.token_id),
             holder_id: ids(mapping.holder_id),
             start: times(mapping.start),
             end: times(mapping.end),
             weight: decimals(mapping.weight),
             event_id: mapping
                 .event_id
-                .map(|column| TextColumn::new(batch.column(column))),
+                .map(|index| TextColumn::new(&column(index))),
             revision: integers(mapping.revision),
             retract: mapping
                 .retract
@@ -221,15 +235,15 @@ impl BatchRows {
     #[cold]
     pub(super) fn explained(&self, row: usize, refusal: Refusal) -> RefusalReason {
         let values = self.values(row);
-        let time = |micros: i64| format!("{micros} microseconds since 1970");
+        let time = |times: &Option<TimeColumn>| times.as_ref()?.found(row);
         let decimal = |text: Option<String>, column: &Option<DecimalColumn>| match column {
             Some(column) if column.is_text() => text.map(|text| quoted(&text)),
             _ => text,
         };
         let found = match refusal.field() {
-            "start" => values.start_us.map(time),
-            "end" => values.end_us.map(time),
-            "at" => values.at_us.map(time),
+            "start" => time(&self.start),
+            "end" => time(&self.end),
+            "at" => time(&self.at),
             "weight" => decimal(values.weight, &self.weight),
             "delta" => decimal(values.delta, &self.delta),
             "amount" => decimal(values.amount, &self.amount),
@@ -246,10 +260,7 @@ impl BatchRows {
             Ok(text) => text.map(Into::into),
             Err(_) => Some(String::new()),
         };
-        let micros = |times: &Option<TimeColumn>| {
-            let times = times.as_ref().filter(|times| !times.is_absent(row))?;
-            Some(times.micros(row))
-        };
+        let micros = |times: &Option<TimeColumn>| times.as_ref()?.micros(row);
         let decimal = |decimals: &Option<DecimalColumn>| decimals.as_ref()?.text(row);
         let integer = |integers: &Option<IntegerColumn>| integers.as_ref()?.get(row);
         let event_id = self.event_id.as_ref();
@@ -349,7 +360,8 @@ impl BatchRows {
             arrow_schema::Field::new(*name, column.data_type().clone(), true)
         });
         let schema = std::sync::Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>()));
-        let mapping = ColumnMapping::new(&"f".into(), &schema).expect("columns of a file");
+        let mapping = ColumnMapping::new(&"f".into(), &schema, &std::sync::Arc::default())
+            .expect("columns of a file");
         let arrays = columns.into_iter().map(|(_, column)| column).collect();
         let batch = RecordBatch::try_new(schema, arrays).expect("columns of one length");
         Self::new(&mapping, &batch)

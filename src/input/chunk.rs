@@ -13,7 +13,7 @@ use super::blocks::{Block, lines};
 use super::column_mapping::ColumnMapping;
 use super::csv::{CsvHeader, RowSplitter};
 use super::parquet::ParquetSlice;
-use super::{RefusalReason, jsonl};
+use super::{InputOptions, RefusalReason, jsonl};
 use crate::core::{Draft, Event, Refusal};
 
 /// A part of one source.
@@ -27,7 +27,7 @@ pub(super) struct Chunk {
 
 /// What a chunk holds.
 pub(super) enum ChunkContent {
-    Jsonl(Block),
+    Jsonl(Arc<InputOptions>, Block),
     Csv(Arc<CsvHeader>, Block),
     Parquet(ParquetSlice),
     Batch {
@@ -42,7 +42,7 @@ impl Chunk {
     /// Sorts by file, as the files were given, then by line or row.
     pub(super) fn position(&self) -> (usize, u64) {
         let first = match &self.content {
-            ChunkContent::Jsonl(block) | ChunkContent::Csv(_, block) => block.first_line,
+            ChunkContent::Jsonl(_, block) | ChunkContent::Csv(_, block) => block.first_line,
             ChunkContent::Parquet(slice) => slice.first_row,
             ChunkContent::Batch { first_row, .. } => *first_row,
         };
@@ -71,6 +71,7 @@ pub(super) fn with_events<T>(
 
 /// Visits each line of a block of JSON with its number; blank lines are skipped.
 pub(super) fn visit_jsonl<B>(
+    options: &InputOptions,
     block: &Block,
     mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
@@ -78,7 +79,7 @@ pub(super) fn visit_jsonl<B>(
         if jsonl::is_blank(bytes) {
             continue;
         }
-        match jsonl::event_from_line(bytes) {
+        match jsonl::mapped_event_from_line(bytes, options) {
             Ok(parsed) => {
                 parsed.with_events(|events| visit(line, events.map_err(RefusalReason::from)))?;
             }
@@ -95,7 +96,7 @@ pub(super) fn visit_csv<B>(
     splitter: &mut RowSplitter,
     mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    splitter.rows(block, |row| {
+    splitter.rows(block, header.delimiter, |row| {
         match row.cells.and_then(|cells| header.event(cells)) {
             Ok(parsed) => {
                 parsed.with_events(|events| visit(row.line, events.map_err(RefusalReason::from)))

@@ -16,7 +16,7 @@ use super::csv::{CsvHeader, RowEnds};
 use super::opened_source::{ByteStream, OpenedSource};
 use super::parquet::ParquetFile;
 use super::source::check_sources;
-use super::{InputError, InputFormat, Progress, Source};
+use super::{Delimiter, InputError, InputOptions, Progress, Source};
 
 /// Rows of a chunk of Arrow data; one batch of a whole file would leave the other threads idle.
 const BATCH_ROWS_MAX: usize = 1 << 16;
@@ -24,7 +24,7 @@ const BATCH_ROWS_MAX: usize = 1 << 16;
 /// Passes all chunks of `sources` to `take`, in order; ends early if `take` breaks.
 pub(super) fn for_each_chunk(
     sources: &[Source],
-    format: InputFormat,
+    options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
     mut take: impl FnMut(Chunk) -> ControlFlow<()>,
 ) -> Result<(), InputError> {
@@ -32,7 +32,7 @@ pub(super) fn for_each_chunk(
     progress.expect(sources.iter().map(Source::size).sum());
     for (file_index, source) in sources.iter().enumerate() {
         let file = source.name();
-        let read = file_chunks(source, format, progress, &mut |content| {
+        let read = file_chunks(source, options, progress, &mut |content| {
             take(Chunk {
                 file: Arc::clone(&file),
                 file_index,
@@ -51,40 +51,53 @@ type Take<'a> = &'a mut dyn FnMut(ChunkContent) -> ControlFlow<()>;
 
 fn file_chunks(
     source: &Source,
-    format: InputFormat,
+    options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
     take: Take<'_>,
 ) -> Result<ControlFlow<()>, InputError> {
     let file = source.name();
-    match OpenedSource::open(source, format, progress)? {
-        OpenedSource::Jsonl(stream) => jsonl_chunks(stream, take),
-        OpenedSource::Csv(stream) => csv_chunks(stream, take),
+    match OpenedSource::open(source, options, progress)? {
+        OpenedSource::Jsonl(stream) => jsonl_chunks(stream, options, take),
+        OpenedSource::Csv(stream, delimiter) => csv_chunks(stream, delimiter, options, take),
         OpenedSource::Parquet(bytes) => {
-            let slices = ParquetFile::open(&file, bytes)?.slices();
+            let slices = ParquetFile::open(&file, bytes, options)?.slices();
             Ok(slices.map(ChunkContent::Parquet).try_for_each(take))
         }
-        OpenedSource::ArrowFile(bytes) => batch_chunks(ArrowBatches::of_file(&file, &bytes)?, take),
-        OpenedSource::ArrowStream(stream) => batch_chunks(ArrowBatches::of_stream(stream)?, take),
+        OpenedSource::ArrowFile(bytes) => {
+            batch_chunks(ArrowBatches::of_file(&file, &bytes, options)?, take)
+        }
+        OpenedSource::ArrowStream(stream) => {
+            batch_chunks(ArrowBatches::of_stream(stream, options)?, take)
+        }
     }
 }
 
-fn jsonl_chunks(stream: ByteStream, take: Take<'_>) -> Result<ControlFlow<()>, InputError> {
+fn jsonl_chunks(
+    stream: ByteStream,
+    options: &Arc<InputOptions>,
+    take: Take<'_>,
+) -> Result<ControlFlow<()>, InputError> {
     let mut blocks = Blocks::new(stream, LineEnds);
     while let Some(block) = blocks.next_block()? {
-        if take(ChunkContent::Jsonl(block)).is_break() {
+        if take(ChunkContent::Jsonl(Arc::clone(options), block)).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
     Ok(ControlFlow::Continue(()))
 }
 
-fn csv_chunks(stream: ByteStream, take: Take<'_>) -> Result<ControlFlow<()>, InputError> {
+fn csv_chunks(
+    stream: ByteStream,
+    delimiter: Delimiter,
+    options: &Arc<InputOptions>,
+    take: Take<'_>,
+) -> Result<ControlFlow<()>, InputError> {
     let file = Arc::clone(stream.name());
-    let mut blocks = Blocks::new(stream, RowEnds::default());
+    let mut blocks = Blocks::new(stream, RowEnds::new(delimiter));
     let Some(mut block) = blocks.next_block()? else {
         return Err(InputError::NoHeader { file });
     };
-    let header = Arc::new(CsvHeader::take_from(&file, &mut block)?);
+    let header = Arc::new(CsvHeader::take_from(&file, &mut block, delimiter, options)?);
     let mut next = Some(block);
     while let Some(block) = next {
         if take(ChunkContent::Csv(Arc::clone(&header), block)).is_break() {

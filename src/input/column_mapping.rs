@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 
-use super::InputError;
 use super::decimal_column::DecimalColumn;
 use super::error::{HOLDER_COLUMNS, TIME_COLUMNS};
+use super::hex;
 use super::id_column::IdColumn;
 use super::text_column::TextColumn;
-use super::time_column::Unit;
+use super::{InputError, InputOptions};
+use crate::core::TimeUnit;
 
 /// A file's columns by field, as indices into batches of the projected columns only.
 #[derive(Debug)]
@@ -32,6 +33,9 @@ pub(super) struct ColumnMapping {
     pub(super) amount: Option<usize>,
     /// The mapped columns as indices into the file's columns, ascending.
     pub(super) projection: Vec<usize>,
+    /// Texts that all rows have; their indices follow those of the projected columns.
+    pub(super) constants: Vec<String>,
+    pub(super) options: Arc<InputOptions>,
 }
 
 /// A column of instants.
@@ -39,17 +43,23 @@ pub(super) struct ColumnMapping {
 pub(super) struct MappedTime {
     pub(super) column: usize,
     /// The unit of integers; a timestamp has its own.
-    pub(super) unit: Unit,
+    pub(super) unit: TimeUnit,
 }
 
 impl ColumnMapping {
     /// # Errors
     /// If a required column is absent, a column is there twice, or a column has a type that cannot be read.
-    pub(super) fn new(file: &Arc<str>, schema: &Schema) -> Result<Self, InputError> {
+    pub(super) fn new(
+        file: &Arc<str>,
+        schema: &Schema,
+        options: &Arc<InputOptions>,
+    ) -> Result<Self, InputError> {
         let mut finder = Finder {
             file,
             schema,
+            options,
             projection: Vec::new(),
+            constants: Vec::new(),
         };
         let token_id = finder.id("token_id")?;
         let token_id = token_id.ok_or_else(|| finder.missing("token_id"))?;
@@ -74,10 +84,12 @@ impl ColumnMapping {
         }
         let mut projection = finder.projection;
         projection.sort_unstable();
-        let index = |column: usize| {
-            projection
+        let (columns, constants) = (schema.fields().len(), finder.constants);
+        let index = |column: usize| match column.checked_sub(columns) {
+            Some(constant) => projection.len() + constant,
+            None => projection
                 .binary_search(&column)
-                .expect("every column found is in the projection")
+                .expect("every column found is in the projection"),
         };
         let mapped_time = |time: MappedTime| MappedTime {
             column: index(time.column),
@@ -99,6 +111,8 @@ impl ColumnMapping {
             to_id: to_id.map(index),
             amount: amount.map(index),
             projection,
+            constants,
+            options: Arc::clone(options),
         })
     }
 }
@@ -106,21 +120,30 @@ impl ColumnMapping {
 struct Finder<'a> {
     file: &'a Arc<str>,
     schema: &'a Schema,
+    options: &'a InputOptions,
     projection: Vec<usize>,
+    /// Their indices follow those of the file's columns.
+    constants: Vec<String>,
 }
 
 impl Finder<'_> {
-    fn missing(&self, column: &'static str) -> InputError {
+    fn missing(&self, column: &str) -> InputError {
         let fields = self.schema.fields();
         InputError::MissingColumn {
             file: Arc::clone(self.file),
-            column,
+            column: column.to_owned(),
             columns: fields.iter().map(|field| field.name().clone()).collect(),
         }
     }
 
     fn id(&mut self, name: &str) -> Result<Option<usize>, InputError> {
-        self.find(name, IdColumn::can_read, "text or an integer")
+        let can_read: fn(&DataType) -> bool = if self.options.values.hex_binary_ids {
+            |values| IdColumn::can_read(values) || hex::is_fixed_binary(values)
+        } else {
+            |values| IdColumn::can_read(values) || hex::is_uuid(values)
+        };
+        let expected = "text or an integer (or --binary-ids hex, for binary ids)";
+        self.find(name, can_read, expected)
     }
 
     fn decimal(&mut self, name: &str) -> Result<Option<usize>, InputError> {
@@ -128,17 +151,26 @@ impl Finder<'_> {
         self.find(name, DecimalColumn::can_read, expected)
     }
 
-    /// The column `name`, of a type that `can_read` accepts, plain or dictionary-encoded.
+    /// The column of `field`, of a type that `can_read` accepts, plain or dictionary-encoded.
     fn find(
         &mut self,
-        name: &str,
+        field: &str,
         can_read: fn(&DataType) -> bool,
         expected: &'static str,
     ) -> Result<Option<usize>, InputError> {
         let fields = self.schema.fields();
+        let sources = &self.options.columns;
+        let Some(name) = sources.column(field) else {
+            self.constants
+                .extend(sources.constant(field).map(str::to_owned));
+            return Ok(Some(fields.len() + self.constants.len() - 1));
+        };
         let mut columns = (0..fields.len()).filter(|column| fields[*column].name() == name);
         let Some(column) = columns.next() else {
-            return Ok(None);
+            return match sources.get(field) {
+                Some(_) => Err(self.missing(name)),
+                None => Ok(None),
+            };
         };
         if columns.next().is_some() {
             return Err(self.two(name, name));
@@ -148,6 +180,9 @@ impl Finder<'_> {
             DataType::Dictionary(_, values) => values,
             plain => plain,
         };
+        if *values == DataType::Null {
+            return Ok(None);
+        }
         if !can_read(values) {
             return Err(InputError::ColumnType {
                 file: Arc::clone(self.file),
@@ -162,17 +197,32 @@ impl Finder<'_> {
 
     /// The times of one field, in one of its two columns.
     fn time(&mut self, name: &str, name_us: &str) -> Result<Option<MappedTime>, InputError> {
-        let instants = self.find(name, is_time, "a timestamp or integer milliseconds")?;
-        let micros = self.find(name_us, is_integer, "integer microseconds")?;
+        let (can_read, expected): (fn(&DataType) -> bool, _) =
+            if self.options.values.times.assume_utc {
+                (
+                    |values| is_time(values) || *values == DataType::Date32,
+                    "a timestamp, a date, text or an integer",
+                )
+            } else {
+                (
+                    is_time,
+                    "a timestamp, text or an integer (or --assume-utc, for dates)",
+                )
+            };
+        let instants = self.find(name, can_read, expected)?;
+        let micros = match self.options.columns.get(name) {
+            None => self.find(name_us, is_integer, "integer microseconds")?,
+            Some(_) => None,
+        };
         match (instants, micros) {
             (Some(_), Some(_)) => Err(self.two(name, name_us)),
             (Some(column), None) => Ok(Some(MappedTime {
                 column,
-                unit: Unit::Millis,
+                unit: self.options.values.times.unit,
             })),
             (None, Some(column)) => Ok(Some(MappedTime {
                 column,
-                unit: Unit::Micros,
+                unit: TimeUnit::Micros,
             })),
             (None, None) => Ok(None),
         }
@@ -192,7 +242,9 @@ fn is_integer(values: &DataType) -> bool {
 }
 
 fn is_time(values: &DataType) -> bool {
-    values.is_integer() || matches!(values, DataType::Timestamp(_, _))
+    values.is_integer()
+        || matches!(values, DataType::Timestamp(_, _))
+        || TextColumn::can_read(values)
 }
 
 fn is_boolean(values: &DataType) -> bool {
@@ -201,7 +253,7 @@ fn is_boolean(values: &DataType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{Field, TimeUnit};
+    use arrow_schema::{Field, TimeUnit as ArrowUnit};
 
     use super::*;
 
@@ -210,7 +262,7 @@ mod tests {
             .iter()
             .map(|(name, kind)| Field::new(*name, kind.clone(), true));
         let schema = Schema::new(fields.collect::<Vec<_>>());
-        ColumnMapping::new(&"f".into(), &schema).map_err(|error| error.to_string())
+        ColumnMapping::new(&"f".into(), &schema, &Arc::default()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -233,7 +285,7 @@ mod tests {
             found.end,
             Some(MappedTime {
                 column: 1,
-                unit: Unit::Micros
+                unit: TimeUnit::Micros
             })
         ));
     }
@@ -241,7 +293,7 @@ mod tests {
     #[test]
     fn unreadable_columns_are_refused_by_name_and_type() {
         let text = || DataType::Utf8;
-        let time = || DataType::Timestamp(TimeUnit::Nanosecond, None);
+        let time = || DataType::Timestamp(ArrowUnit::Nanosecond, None);
         for (columns, expected) in [
             (
                 vec![("holder_id", text()), ("start", time())],
@@ -287,7 +339,7 @@ mod tests {
             ),
             (
                 vec![("token_id", text()), ("holder_id", DataType::Float64)],
-                "f: column holder_id has type Float64, but text or an integer is needed",
+                "f: column holder_id has type Float64, but text or an integer (or --binary-ids hex, for binary ids) is needed",
             ),
             (
                 vec![
@@ -295,7 +347,7 @@ mod tests {
                     ("holder_id", text()),
                     ("start", DataType::Date32),
                 ],
-                "f: column start has type Date32, but a timestamp or integer milliseconds is needed",
+                "f: column start has type Date32, but a timestamp, text or an integer (or --assume-utc, for dates) is needed",
             ),
         ] {
             assert_eq!(mapping(&columns).unwrap_err(), expected);

@@ -22,6 +22,8 @@ use crate::core::{Delta, Wad, WeightError};
 pub(crate) struct DecimalColumn {
     values: Values,
     nulls: Option<NullBuffer>,
+    /// The values are counts of 10^-`decimals`.
+    decimals: u8,
 }
 
 enum Values {
@@ -82,7 +84,14 @@ impl DecimalColumn {
         Self {
             values,
             nulls: column.nulls().cloned(),
+            decimals: 0,
         }
+    }
+
+    /// The same column, its values read as counts of 10^-`decimals`.
+    pub(super) fn in_units(mut self, decimals: u8) -> Self {
+        self.decimals = decimals;
+        self
     }
 
     /// The decimal in `row`; `None` if it is null.
@@ -92,6 +101,14 @@ impl DecimalColumn {
             return Ok(None);
         }
         let decimal = match &self.values {
+            Values::Text(texts) => match texts.get(row) {
+                Ok(None) => return Ok(None),
+                Ok(Some(text)) => T::parse_units(text, self.decimals),
+                Err(_) => Err(WeightError::NotANumber),
+            },
+            _ if self.decimals > 0 => {
+                self.with_text(row, |text| T::parse_units(text, self.decimals))
+            }
             Values::Doubles(values) => T::from_double(values[row]),
             Values::Signed(values) => T::from_scaled(values[row].into(), 0),
             Values::Unsigned(values) => T::from_scaled(values[row].into(), 0),
@@ -101,11 +118,6 @@ impl DecimalColumn {
                 None => self.with_text(row, T::parse),
             },
             Values::Singles(_) => self.with_text(row, T::parse),
-            Values::Text(texts) => match texts.get(row) {
-                Ok(None) => return Ok(None),
-                Ok(Some(text)) => T::parse(text),
-                Err(_) => Err(WeightError::NotANumber),
-            },
         };
         decimal.map(Some)
     }
@@ -115,7 +127,7 @@ impl DecimalColumn {
         into.clear();
         into.reserve(rows);
         match (&self.values, &self.nulls) {
-            (Values::Doubles(values), None) => {
+            (Values::Doubles(values), None) if self.decimals == 0 => {
                 for value in values {
                     into.push(Wad::from_double(*value).ok()?);
                 }
@@ -185,7 +197,11 @@ impl DecimalColumn {
 
 /// What a decimal is read as.
 pub(crate) trait Decimal: Copy {
-    fn parse(text: &str) -> Result<Self, WeightError>;
+    /// `text` / 10^`decimals`.
+    fn parse_units(text: &str, decimals: u8) -> Result<Self, WeightError>;
+    fn parse(text: &str) -> Result<Self, WeightError> {
+        Self::parse_units(text, 0)
+    }
     fn from_double(value: f64) -> Result<Self, WeightError>;
     /// `value` / 10^`scale`.
     fn from_scaled(value: i128, scale: i8) -> Result<Self, WeightError>;
@@ -193,8 +209,8 @@ pub(crate) trait Decimal: Copy {
 
 impl Decimal for Wad {
     #[inline]
-    fn parse(text: &str) -> Result<Self, WeightError> {
-        Self::parse(text)
+    fn parse_units(text: &str, decimals: u8) -> Result<Self, WeightError> {
+        Self::parse_units(text, decimals)
     }
 
     #[inline]
@@ -212,8 +228,8 @@ impl Decimal for Wad {
 }
 
 impl Decimal for Delta {
-    fn parse(text: &str) -> Result<Self, WeightError> {
-        Self::parse(text)
+    fn parse_units(text: &str, decimals: u8) -> Result<Self, WeightError> {
+        Self::parse_units(text, decimals)
     }
 
     fn from_double(value: f64) -> Result<Self, WeightError> {

@@ -97,7 +97,7 @@ pub enum InputError {
         /// The file's name.
         file: Arc<str>,
         /// The column, or the columns of which one is needed.
-        column: &'static str,
+        column: String,
         /// The columns of the file.
         columns: Vec<String>,
     },

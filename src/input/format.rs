@@ -25,7 +25,7 @@ impl InputFormat {
         };
         match inner.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
+            "csv" | "tsv" => Some(Self::Csv),
             "parquet" | "arrow" | "feather" | "ipc" => Some(Self::Parquet),
             _ => None,
         }

@@ -1,7 +1,8 @@
 //! A line of JSON into the fields of an event, as they are written.
 //!
 //! Numbers stay text until they are parsed as a time or a weight, so that no digit is lost to a
-//! double. The last of duplicate keys counts, unknown keys are ignored, null means absent.
+//! double. The last of duplicate keys counts, unknown keys are ignored, null means absent. Keys are found
+//! and values are read as [`InputOptions`] say.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,9 +10,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::options::{FIELDS, InputOptions, ValueOptions};
 use super::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, present, time};
-use super::{JsonError, RefusalReason};
-use crate::core::{Delta, Field, Micros, Refusal, TimeError, Wad, WeightError};
+use super::{FieldSources, JsonError, RefusalReason};
+use crate::core::{Field, Micros, Refusal, TimeError, WeightError};
 use crate::excerpt::literal;
 
 /// Whether a line is blank: it is skipped and not counted as read.
@@ -20,8 +22,19 @@ pub(crate) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| is_space(*byte))
 }
 
-/// The fields of one line, or of any other JSON object; they are not yet checked together.
+/// Our own keys in our own forms.
+static OWN: InputOptions = InputOptions::OWN;
+
+/// The fields of one object with our own keys; they are not yet checked together.
 pub(crate) fn event_from_line(line: &[u8]) -> Result<ParsedEvent<'_>, RefusalReason> {
+    mapped_event_from_line(line, &OWN)
+}
+
+/// The fields of one line of a file; they are not yet checked together.
+pub(super) fn mapped_event_from_line<'a>(
+    line: &'a [u8],
+    options: &'a InputOptions,
+) -> Result<ParsedEvent<'a>, RefusalReason> {
     let text = str::from_utf8(line)
         .map_err(|error| RefusalReason::NotJson(JsonError::not_utf8(line, error)))?;
     let first = text.bytes().find(|byte| !is_space(*byte));
@@ -33,7 +46,10 @@ pub(crate) fn event_from_line(line: &[u8]) -> Result<ParsedEvent<'_>, RefusalRea
             Err(error) => not_json(&error),
         });
     }
-    let fields = serde_json::from_str::<Fields<'_>>(text).map_err(|error| not_json(&error))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let fields = FieldsSeed(options).deserialize(&mut json);
+    let fields = fields.and_then(|fields| json.end().map(|()| fields));
+    let fields = fields.map_err(|error| not_json(&error))?;
     fields.event().map_err(|refusal| fields.explained(refusal))
 }
 
@@ -47,8 +63,8 @@ fn not_json(error: &serde_json::Error) -> RefusalReason {
 }
 
 /// The raw JSON of each field; `None` if the key is absent or null.
-#[derive(Default)]
 struct Fields<'a> {
+    values: &'a ValueOptions,
     token_id: Option<&'a str>,
     holder_id: Option<&'a str>,
     start: Option<&'a str>,
@@ -66,6 +82,28 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    fn new(options: &'a InputOptions) -> Self {
+        let columns = &options.columns;
+        let constant = |field| columns.json_constant(field);
+        Self {
+            values: &options.values,
+            token_id: constant("token_id"),
+            holder_id: constant("holder_id"),
+            start: None,
+            end: None,
+            weight: constant("weight"),
+            event_id: None,
+            revision: None,
+            retract: None,
+            at: None,
+            delta: constant("delta"),
+            seq: None,
+            from_id: constant("from_id"),
+            to_id: constant("to_id"),
+            amount: constant("amount"),
+        }
+    }
+
     #[inline]
     fn slot(&mut self, key: &[u8]) -> Option<&mut Option<&'a str>> {
         Some(match key {
@@ -93,11 +131,11 @@ impl<'a> Fields<'a> {
             return self.transfer();
         }
         Ok(ParsedEvent {
-            token_id: id(Field::TokenId, self.token_id)?,
-            holder_id: id(Field::HolderId, self.holder_id)?,
-            start: instant(Field::Start, self.start)?,
-            end: instant(Field::End, self.end)?,
-            weight: number(Field::Weight, self.weight, Wad::parse)?,
+            token_id: self.id(Field::TokenId, self.token_id)?,
+            holder_id: self.id(Field::HolderId, self.holder_id)?,
+            start: self.instant(Field::Start, self.start)?,
+            end: self.instant(Field::End, self.end)?,
+            weight: number(Field::Weight, self.weight, |text| self.values.wad(text))?,
             event_id: self.event_id.map(event_id).transpose()?,
             revision: self.revision()?,
             retract: self.retract()?,
@@ -113,8 +151,8 @@ impl<'a> Fields<'a> {
     #[inline(never)]
     fn change(&self) -> Result<Box<ParsedChange<'a>>, Refusal> {
         Ok(Box::new(ParsedChange {
-            at: instant(Field::At, self.at)?,
-            delta: number(Field::Delta, self.delta, Delta::parse)?,
+            at: self.instant(Field::At, self.at)?,
+            delta: number(Field::Delta, self.delta, |text| self.values.delta(text))?,
             ..ParsedChange::default()
         }))
     }
@@ -122,9 +160,9 @@ impl<'a> Fields<'a> {
     #[inline(never)]
     fn transfer(&self) -> Result<ParsedEvent<'a>, Refusal> {
         check_given(|field| self.raw(field.name()).is_some())?;
-        let token_id = id(Field::TokenId, self.token_id)?;
-        let from_id = party(Field::FromId, self.from_id)?;
-        let to_id = party(Field::ToId, self.to_id)?;
+        let token_id = self.id(Field::TokenId, self.token_id)?;
+        let from_id = self.party(Field::FromId, self.from_id)?;
+        let to_id = self.party(Field::ToId, self.to_id)?;
         Ok(ParsedEvent {
             token_id,
             event_id: self.event_id.map(event_id).transpose()?,
@@ -133,13 +171,30 @@ impl<'a> Fields<'a> {
             change: Some(Box::new(ParsedChange {
                 from_id,
                 to_id,
-                at: instant(Field::At, self.at)?,
-                amount: number(Field::Amount, self.amount, Wad::parse)?,
+                at: self.instant(Field::At, self.at)?,
+                amount: number(Field::Amount, self.amount, |text| self.values.wad(text))?,
                 ..ParsedChange::default()
             })),
             seq: self.seq()?,
             ..ParsedEvent::default()
         })
+    }
+
+    fn id(&self, field: Field, raw: Option<&'a str>) -> Result<Cow<'a, str>, Refusal> {
+        let raw = raw.ok_or(Refusal::MissingId(field))?;
+        present(field, self.values.id(id_text(field, raw)?))
+    }
+
+    /// The party of a transfer, which may be empty.
+    fn party(&self, field: Field, raw: Option<&'a str>) -> Result<Option<Cow<'a, str>>, Refusal> {
+        raw.map(|raw| Ok(self.values.id(id_text(field, raw)?)))
+            .transpose()
+    }
+
+    #[inline]
+    fn instant(&self, field: Field, raw: Option<&str>) -> Result<Option<Micros>, Refusal> {
+        raw.map(|raw| present_instant(field, raw, self.values))
+            .transpose()
     }
 
     fn revision(&self) -> Result<u64, Refusal> {
@@ -188,6 +243,13 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A raw value without the quotes of a string.
+fn unquoted(raw: &str) -> &str {
+    raw.strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(raw)
+}
+
 /// The text of a JSON string; `None` for any other value, and for text that is not valid Unicode.
 fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
@@ -195,16 +257,6 @@ fn string(raw: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str(raw).ok().map(Cow::Owned)
-}
-
-fn id(field: Field, raw: Option<&str>) -> Result<Cow<'_, str>, Refusal> {
-    let raw = raw.ok_or(Refusal::MissingId(field))?;
-    present(field, id_text(field, raw)?)
-}
-
-/// The party of a transfer, which may be empty.
-fn party(field: Field, raw: Option<&str>) -> Result<Option<Cow<'_, str>>, Refusal> {
-    raw.map(|raw| id_text(field, raw)).transpose()
 }
 
 fn id_text(field: Field, raw: &str) -> Result<Cow<'_, str>, Refusal> {
@@ -227,16 +279,13 @@ fn event_id(raw: &str) -> Result<Cow<'_, str>, Refusal> {
         .ok_or(Refusal::EventId)
 }
 
-#[inline]
-fn instant(field: Field, raw: Option<&str>) -> Result<Option<Micros>, Refusal> {
-    raw.map(|raw| present_instant(field, raw)).transpose()
-}
-
-fn present_instant(field: Field, raw: &str) -> Result<Micros, Refusal> {
+fn present_instant(field: Field, raw: &str, values: &ValueOptions) -> Result<Micros, Refusal> {
     let read = if raw.starts_with('"') {
-        string(raw).map_or(Err(TimeError::NotATime), |text| Micros::parse(&text))
+        string(raw).map_or(Err(TimeError::NotATime), |text| {
+            Micros::parse_as(&text, values.times)
+        })
     } else {
-        Micros::parse_number(raw)
+        Micros::parse_number_as(raw, values.times)
     };
     time(field, read)
 }
@@ -246,7 +295,7 @@ fn present_instant(field: Field, raw: &str) -> Result<Micros, Refusal> {
 fn number<T>(
     field: Field,
     raw: Option<&str>,
-    parse: fn(&str) -> Result<T, WeightError>,
+    parse: impl Fn(&str) -> Result<T, WeightError>,
 ) -> Result<Option<T>, Refusal> {
     let read = |raw: &str| {
         if raw.starts_with('"') {
@@ -258,15 +307,18 @@ fn number<T>(
     raw.map(|raw| decimal(field, read(raw))).transpose()
 }
 
-impl<'de> serde::Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(line: D) -> Result<Self, D::Error> {
-        line.deserialize_map(FieldsVisitor)
+/// Reads the fields that the options name.
+struct FieldsSeed<'a>(&'a InputOptions);
+
+impl<'de> DeserializeSeed<'de> for FieldsSeed<'de> {
+    type Value = Fields<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, line: D) -> Result<Fields<'de>, D::Error> {
+        line.deserialize_map(self)
     }
 }
 
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
+impl<'de> Visitor<'de> for FieldsSeed<'de> {
     type Value = Fields<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -274,12 +326,13 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields::default();
-        while let Some(slot) = object.next_key_seed(Slot(&mut fields))? {
+        let mut fields = Fields::new(self.0);
+        let (columns, values) = (&self.0.columns, &self.0.values);
+        while let Some(slot) = object.next_key_seed(Slot(&mut fields, columns))? {
             match slot {
                 Some(slot) => {
                     let raw = object.next_value::<&RawValue>()?.get();
-                    *slot = (raw != "null").then_some(raw);
+                    *slot = (raw != "null" && !values.is_null(unquoted(raw))).then_some(raw);
                 }
                 None => {
                     object.next_value::<IgnoredAny>()?;
@@ -292,7 +345,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
 /// Finds the slot of a key's value. Keys are read as bytes: one that is not valid Unicode is just
 /// another unknown key.
-struct Slot<'f, 'a>(&'f mut Fields<'a>);
+struct Slot<'f, 'a>(&'f mut Fields<'a>, &'f FieldSources);
 
 impl<'de, 'f, 'a> DeserializeSeed<'de> for Slot<'f, 'a> {
     type Value = Option<&'f mut Option<&'a str>>;
@@ -310,7 +363,15 @@ impl<'f, 'a> Visitor<'_> for Slot<'f, 'a> {
     }
 
     fn visit_bytes<E>(self, key: &[u8]) -> Result<Self::Value, E> {
-        Ok(self.0.slot(key))
+        if self.1.is_own() {
+            return Ok(self.0.slot(key));
+        }
+        let names = |field: &&&str| {
+            let column = self.1.column(field);
+            column.is_some_and(|column| column.as_bytes() == key)
+        };
+        let field = FIELDS.iter().find(names);
+        Ok(field.and_then(|field| self.0.slot(field.as_bytes())))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`read`] reads whole files on several threads and fills one [`EventSink`] per thread;
 //! [`read_in_order`] passes on each row with its line, for a sender; `raw` passes rows on unchecked, for a
-//! second implementation. Nothing is scored or printed here. Read in this order: `source` and `format`
+//! second implementation. Nothing is scored or printed here. Read in this order: `options` (how fields are
+//! found and values read, for every format), `source` and `format`
 //! (what is opened), `opened_source` (how), `blocks` (lines), `jsonl`, `csv`, `parquet`, `arrow_ipc` (one
 //! format each), `column_mapping` and `batch_rows` (columns), `chunks` (all of them in order), `worker` and
 //! [`read`] (threads).
@@ -23,11 +24,14 @@ mod decode;
 mod error;
 mod file_bytes;
 mod format;
+mod hex;
 mod hold_columns;
 mod id_column;
 mod json_error;
 mod jsonl;
+pub(crate) mod mapping_text;
 mod opened_source;
+mod options;
 mod ordered;
 mod parquet;
 mod parsed;
@@ -51,6 +55,7 @@ pub use error::InputError;
 pub use format::InputFormat;
 pub use json_error::JsonError;
 pub(crate) use jsonl::{event_from_line, is_blank};
+pub use options::{Delimiter, FieldSource, FieldSources, InputOptions, ValueOptions};
 pub(crate) use ordered::{SourceRow, read_in_order};
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub(crate) use parsed::ParsedEvent;

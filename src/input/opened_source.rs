@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::compression::Compression;
 use super::file_bytes::FileBytes;
-use super::format::ColumnarFormat;
-use super::{InputError, InputFormat, Progress, Source};
+use super::format::{BOM, ColumnarFormat};
+use super::{Delimiter, InputError, InputFormat, InputOptions, Progress, Source};
 
 /// Enough of a file to detect its compression and its format.
 const HEAD_BYTES: u64 = 4_096;
@@ -17,7 +17,7 @@ const HEAD_BYTES: u64 = 4_096;
 /// An opened source of a known format.
 pub(super) enum OpenedSource {
     Jsonl(ByteStream),
-    Csv(ByteStream),
+    Csv(ByteStream, Delimiter),
     Parquet(FileBytes),
     ArrowFile(FileBytes),
     ArrowStream(ByteStream),
@@ -34,7 +34,7 @@ impl OpenedSource {
     /// Opens `source` and reads its first bytes.
     pub(super) fn open(
         source: &Source,
-        format: InputFormat,
+        options: &InputOptions,
         progress: &Arc<Progress>,
     ) -> Result<Self, InputError> {
         let name = source.name();
@@ -52,14 +52,21 @@ impl OpenedSource {
         let head = stream.peek()?;
         stream.decompress(Compression::detect(&head, path))?;
         let head = stream.peek()?;
-        let format = match format {
+        let format = match options.format {
             InputFormat::Auto => stream.guess(&head, path)?,
             given => given,
         };
         match format {
-            InputFormat::Csv => Ok(Self::Csv(stream)),
+            InputFormat::Csv => {
+                let head = stream.as_text(head)?;
+                let found = || Delimiter::of_header(&head);
+                Ok(Self::Csv(stream, options.delimiter.unwrap_or_else(found)))
+            }
             InputFormat::Parquet => stream.columns(&head, file, progress),
-            InputFormat::Jsonl | InputFormat::Auto => Ok(Self::Jsonl(stream)),
+            InputFormat::Jsonl | InputFormat::Auto => {
+                stream.as_text(head)?;
+                Ok(Self::Jsonl(stream))
+            }
         }
     }
 }
@@ -126,6 +133,25 @@ impl ByteStream {
         Ok(head)
     }
 
+    /// Drops a byte order mark, and brings line ends of carriage returns alone to line feeds, if `head`,
+    /// the next bytes, has them. Returns the next bytes as they are then.
+    fn as_text(&mut self, head: Vec<u8>) -> Result<Vec<u8>, InputError> {
+        let text = head.strip_prefix(BOM).unwrap_or(&head);
+        let has_returns = text.len() > 1 && text[..text.len() - 1].contains(&b'\r');
+        let has_returns_alone = has_returns && !text.contains(&b'\n');
+        if text.len() == head.len() && !has_returns_alone {
+            return Ok(head);
+        }
+        let mark = &mut [0; BOM.len()][..head.len() - text.len()];
+        let read = self.reader.read_exact(mark);
+        read.map_err(|cause| self.error(cause))?;
+        if has_returns_alone {
+            let inner = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+            self.reader = Box::new(ReturnsAsLines(inner));
+        }
+        self.peek()
+    }
+
     fn decompress(&mut self, compression: Compression) -> Result<(), InputError> {
         let compressed = std::mem::replace(&mut self.reader, Box::new(io::empty()));
         self.compression = compression;
@@ -182,6 +208,21 @@ impl ByteStream {
 impl Read for ByteStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reader.read(buffer)
+    }
+}
+
+/// Text whose lines end with carriage returns alone, as old Macs wrote it.
+struct ReturnsAsLines(Box<dyn Read + Send>);
+
+impl Read for ReturnsAsLines {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        for byte in &mut buffer[..read] {
+            if *byte == b'\r' {
+                *byte = b'\n';
+            }
+        }
+        Ok(read)
     }
 }
 

@@ -10,7 +10,7 @@ use super::batch_rows::BatchRows;
 use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_jsonl};
 use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
-use super::{InputError, InputFormat, Progress, RefusalReason, Source};
+use super::{InputError, InputOptions, Progress, RefusalReason, Source};
 use crate::core::Event;
 
 /// One line or row, and where it stands.
@@ -29,13 +29,13 @@ pub(crate) struct SourceRow<'a> {
 /// If a source cannot be read to its end.
 pub(crate) fn read_in_order(
     sources: &[Source],
-    format: InputFormat,
+    options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
     mut take: impl FnMut(SourceRow<'_>) -> ControlFlow<()>,
 ) -> Result<(), InputError> {
     let mut splitter = RowSplitter::default();
     let mut read = Ok(ControlFlow::Continue(()));
-    for_each_chunk(sources, format, progress, |chunk| {
+    for_each_chunk(sources, options, progress, |chunk| {
         read = visit(chunk, &mut splitter, &mut take);
         match read {
             Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
@@ -59,7 +59,7 @@ fn visit(
         })
     };
     match chunk.content {
-        ChunkContent::Jsonl(block) => Ok(visit_jsonl(&block, take)),
+        ChunkContent::Jsonl(options, block) => Ok(visit_jsonl(&options, &block, take)),
         ChunkContent::Csv(header, block) => Ok(visit_csv(&header, &block, splitter, take)),
         ChunkContent::Parquet(slice) => slice.read(|mapping, first_row, batch| {
             visit_batch(&BatchRows::new(mapping, batch), first_row, &mut take)
@@ -96,7 +96,7 @@ mod tests {
             write("b.csv", "token_id,holder_id,end\nT,b,1\nT,,1\nT,c,1\n"),
         ];
         let mut found = Vec::new();
-        let read = read_in_order(&sources, InputFormat::Auto, &Arc::default(), |row| {
+        let read = read_in_order(&sources, &Arc::default(), &Arc::default(), |row| {
             let text = match row.events {
                 Ok(events) => events[0].holder_id.to_owned(),
                 Err(reason) => reason.to_string(),

@@ -15,10 +15,10 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::InputError;
 use super::column_mapping::ColumnMapping;
 use super::decode::decode;
 use super::file_bytes::FileBytes;
+use super::{InputError, InputOptions};
 
 /// Rows that one thread decodes at a time, so that one large row group is read in parallel.
 const SLICE_ROWS: u64 = 1 << 18;
@@ -48,7 +48,11 @@ pub(super) struct ParquetSlice {
 }
 
 impl ParquetFile {
-    pub(super) fn open(file: &Arc<str>, bytes: FileBytes) -> Result<Self, InputError> {
+    pub(super) fn open(
+        file: &Arc<str>,
+        bytes: FileBytes,
+        options: &Arc<InputOptions>,
+    ) -> Result<Self, InputError> {
         let found = decode(file, FORMAT, || {
             ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())
         })?;
@@ -61,7 +65,7 @@ impl ParquetFile {
         let metadata = reading_as(as_views(&in_range))
             .or_else(|_| reading_as(in_range))
             .unwrap_or(found);
-        let mapping = ColumnMapping::new(file, metadata.schema())?;
+        let mapping = ColumnMapping::new(file, metadata.schema(), options)?;
         let columns = mapping.projection.iter().copied();
         Ok(Self {
             name: Arc::clone(file),

@@ -12,7 +12,7 @@ use super::blocks::{Block, lines};
 use super::chunk::{Chunk, ChunkContent};
 use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
-use super::{InputError, InputFormat, Progress, Source, jsonl};
+use super::{Delimiter, InputError, InputOptions, Progress, Source, jsonl};
 
 /// Some rows of one file, each with its line or row number, from 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,12 +48,12 @@ pub(crate) enum RawBatch {
 /// If a source cannot be read to its end.
 pub(crate) fn read<B>(
     sources: &[Source],
-    format: InputFormat,
+    options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
     mut take: impl FnMut(RawBatch) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B>, InputError> {
     let mut end = Ok(ControlFlow::Continue(()));
-    for_each_chunk(sources, format, progress, |chunk| {
+    for_each_chunk(sources, options, progress, |chunk| {
         end = pass_on(chunk, &mut take);
         match end {
             Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
@@ -75,12 +75,12 @@ fn pass_on<B>(
             .collect(),
     };
     match chunk.content {
-        ChunkContent::Jsonl(block) => Ok(take(RawBatch::JsonLines {
+        ChunkContent::Jsonl(_, block) => Ok(take(RawBatch::JsonLines {
             lines: json_lines(&block),
             file,
         })),
         ChunkContent::Csv(header, block) => Ok(take(RawBatch::CsvRows {
-            rows: csv_rows(&block),
+            rows: csv_rows(&block, header.delimiter),
             header: header.names.clone(),
             file,
         })),
@@ -102,9 +102,9 @@ fn json_lines(block: &Block) -> Vec<(u64, Vec<u8>)> {
         .collect()
 }
 
-fn csv_rows(block: &Block) -> Vec<(u64, Vec<String>)> {
+fn csv_rows(block: &Block, delimiter: Delimiter) -> Vec<(u64, Vec<String>)> {
     let mut rows = Vec::new();
-    let _: ControlFlow<()> = RowSplitter::default().rows(block, |row| {
+    let _: ControlFlow<()> = RowSplitter::default().rows(block, delimiter, |row| {
         let cells = match row.cells {
             Ok(cells) => (0..cells.len())
                 .map(|cell| cells.get(cell).into_owned())
@@ -128,7 +128,7 @@ mod tests {
         let mut batches = Vec::new();
         let read = read(
             &[Source::Path(path)],
-            InputFormat::Auto,
+            &Arc::default(),
             &Arc::default(),
             |batch| -> ControlFlow<()> {
                 batches.push(batch);
@@ -175,7 +175,7 @@ mod tests {
         std::fs::write(&path, "{}\n").unwrap();
         let sources = [Source::Path(path.clone()), Source::Path(path)];
         let mut taken = 0;
-        let end = read(&sources, InputFormat::Auto, &Arc::default(), |_| {
+        let end = read(&sources, &Arc::default(), &Arc::default(), |_| {
             taken += 1;
             ControlFlow::Break("enough")
         });

@@ -13,14 +13,14 @@ use std::thread;
 use super::chunk::Chunk;
 use super::chunks::for_each_chunk;
 use super::worker::{Worker, WorkerError};
-use super::{InputError, InputFormat, LineRefusal, OnError, Progress, Source};
+use super::{InputError, InputOptions, LineRefusal, OnError, Progress, Source};
 use crate::core::EventSink;
 
 /// How a set is read.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// The format of every source.
-    pub format: InputFormat,
+    /// How fields are found and read in every source.
+    pub input: Arc<InputOptions>,
     /// What a refused line does.
     pub on_error: OnError,
     /// Threads that parse.
@@ -81,7 +81,7 @@ pub fn read<S: EventSink + Send>(
             })
             .collect();
         drop(receiver);
-        let cut = for_each_chunk(sources, options.format, &options.progress, |chunk| {
+        let cut = for_each_chunk(sources, &options.input, &options.progress, |chunk| {
             if failures.is_before(&chunk) || sender.send(chunk).is_err() {
                 ControlFlow::Break(())
             } else {

@@ -2,13 +2,17 @@
 //!
 //! Rows are then read without matching on Arrow types and without an allocation.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::{
-    Array, ArrayRef, BinaryViewArray, LargeStringArray, StringArray, StringViewArray,
+    Array, ArrayRef, BinaryViewArray, BooleanArray, LargeStringArray, StringArray, StringViewArray,
 };
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
+use arrow_select::nullif::nullif;
 
+use super::ValueOptions;
 use super::column::is_null;
 
 /// The bytes of a text column are not UTF-8.
@@ -58,6 +62,27 @@ impl Texts {
             Self::Binary(_) => None,
         })
     }
+}
+
+/// A text in every one of so many rows.
+pub(super) fn repeated(text: &str, rows: usize) -> ArrayRef {
+    let texts: StringViewArray = std::iter::repeat_n(Some(text), rows).collect();
+    Arc::new(texts)
+}
+
+/// The column, its texts that mean an absent value null.
+pub(super) fn without_null_words(column: &ArrayRef, values: &ValueOptions) -> ArrayRef {
+    let kind = match column.data_type() {
+        DataType::Dictionary(_, values) => values,
+        plain => plain,
+    };
+    if values.nulls.is_empty() || !TextColumn::can_read(kind) {
+        return Arc::clone(column);
+    }
+    let texts = TextColumn::new(column);
+    let is_null = |row| matches!(texts.get(row), Ok(Some(text)) if values.is_null(text));
+    let mask: BooleanArray = (0..column.len()).map(|row| Some(is_null(row))).collect();
+    nullif(column, &mask).expect("the mask has the length of its column")
 }
 
 /// A column of text, plain or dictionary-encoded.
@@ -143,8 +168,6 @@ impl TextColumn {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::types::Int8Type;
     use arrow_array::{DictionaryArray, Int8Array};
 

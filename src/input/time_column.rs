@@ -2,69 +2,77 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    Date32Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType,
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, TimeUnit as ArrowUnit};
 
 use super::column::{integers, is_null, plain};
-use crate::core::{Micros, TimeError};
-
-/// The unit of the integers of a time column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
-    Seconds,
-    Millis,
-    Micros,
-    Nanos,
-}
+use super::text_column::TextColumn;
+use crate::core::{Micros, TimeError, TimeForm, TimeUnit};
+use crate::excerpt::quoted;
 
 /// A column of times.
-pub(super) struct TimeColumn {
-    values: ScalarBuffer<i64>,
-    nulls: Option<NullBuffer>,
-    unit: Unit,
+pub(super) enum TimeColumn {
+    Counts {
+        values: ScalarBuffer<i64>,
+        nulls: Option<NullBuffer>,
+        unit: TimeUnit,
+    },
+    Text(TextColumn, TimeForm),
 }
 
 impl TimeColumn {
-    /// `unit` is that of plain integers.
-    pub(super) fn new(column: &ArrayRef, unit: Unit) -> Self {
+    /// `form` is that of plain integers and of text.
+    pub(super) fn new(column: &ArrayRef, form: TimeForm) -> Self {
+        let values = match column.data_type() {
+            DataType::Dictionary(_, values) => values,
+            plain => plain,
+        };
+        if TextColumn::can_read(values) {
+            return Self::Text(TextColumn::new(column), form);
+        }
         let column = plain(column);
         let (values, unit) = match column.data_type() {
-            DataType::Timestamp(TimeUnit::Second, _) => (
+            DataType::Timestamp(ArrowUnit::Second, _) => (
                 column
                     .as_primitive::<TimestampSecondType>()
                     .values()
                     .clone(),
-                Unit::Seconds,
+                TimeUnit::Seconds,
             ),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => (
+            DataType::Timestamp(ArrowUnit::Millisecond, _) => (
                 column
                     .as_primitive::<TimestampMillisecondType>()
                     .values()
                     .clone(),
-                Unit::Millis,
+                TimeUnit::Millis,
             ),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => (
+            DataType::Timestamp(ArrowUnit::Microsecond, _) => (
                 column
                     .as_primitive::<TimestampMicrosecondType>()
                     .values()
                     .clone(),
-                Unit::Micros,
+                TimeUnit::Micros,
             ),
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => (
+            DataType::Timestamp(ArrowUnit::Nanosecond, _) => (
                 column
                     .as_primitive::<TimestampNanosecondType>()
                     .values()
                     .clone(),
-                Unit::Nanos,
+                TimeUnit::Nanos,
             ),
             // A count above 2^63 is out of range, as the largest that fits is.
-            _ => (integers(&column, i64::MAX), unit),
+            DataType::Date32 => {
+                let days = column.as_primitive::<Date32Type>().values().iter();
+                let seconds = days.map(|days| i64::from(*days) * 86_400);
+                (seconds.collect(), TimeUnit::Seconds)
+            }
+            _ => (integers(&column, i64::MAX), form.unit),
         };
-        Self {
+        Self::Counts {
             values,
             nulls: column.nulls().cloned(),
             unit,
@@ -74,28 +82,68 @@ impl TimeColumn {
     /// The instant in `row`, finer digits floored to the microsecond.
     #[inline]
     pub(super) fn get(&self, row: usize) -> Result<Option<Micros>, TimeError> {
-        if is_null(self.nulls.as_ref(), row) {
-            return Ok(None);
+        match self {
+            Self::Counts {
+                values,
+                nulls,
+                unit,
+            } => {
+                if is_null(nulls.as_ref(), row) {
+                    return Ok(None);
+                }
+                Micros::new(micros(values[row], *unit)).map(Some)
+            }
+            Self::Text(texts, form) => match texts.get(row) {
+                Ok(text) => text.map(|text| Micros::parse_as(text, *form)).transpose(),
+                Err(_) => Err(TimeError::NotATime),
+            },
         }
-        Micros::new(self.micros(row)).map(Some)
     }
 
-    /// The same in microseconds, in range or not, saturated at the bounds of the type.
+    /// The time in `row` in microseconds, in range or not, saturated at the bounds of the type; text that
+    /// is not a time is beyond them. `None` if it is null.
     #[inline]
-    pub(super) fn micros(&self, row: usize) -> i64 {
-        let value = self.values[row];
-        match self.unit {
-            Unit::Seconds => value.saturating_mul(1_000_000),
-            Unit::Millis => value.saturating_mul(1_000),
-            Unit::Micros => value,
-            Unit::Nanos => value.div_euclid(1_000),
+    pub(super) fn micros(&self, row: usize) -> Option<i64> {
+        match self {
+            Self::Counts {
+                values,
+                nulls,
+                unit,
+            } => (!is_null(nulls.as_ref(), row)).then(|| micros(values[row], *unit)),
+            Self::Text(..) => match self.get(row) {
+                Ok(at) => at.map(Micros::get),
+                Err(_) => Some(i64::MAX),
+            },
+        }
+    }
+
+    /// The time in `row` as messages show it.
+    pub(super) fn found(&self, row: usize) -> Option<String> {
+        match self {
+            Self::Counts { .. } => self
+                .micros(row)
+                .map(|micros| format!("{micros} microseconds since 1970")),
+            Self::Text(texts, _) => texts.get(row).ok().flatten().map(quoted),
         }
     }
 
     /// Whether the time in `row` is null.
     #[inline]
     pub(super) fn is_absent(&self, row: usize) -> bool {
-        is_null(self.nulls.as_ref(), row)
+        match self {
+            Self::Counts { nulls, .. } => is_null(nulls.as_ref(), row),
+            Self::Text(texts, _) => texts.is_absent(row),
+        }
+    }
+}
+
+#[inline]
+fn micros(value: i64, unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Seconds => value.saturating_mul(1_000_000),
+        TimeUnit::Millis => value.saturating_mul(1_000),
+        TimeUnit::Micros => value,
+        TimeUnit::Nanos => value.div_euclid(1_000),
     }
 }
 
@@ -133,7 +181,7 @@ mod tests {
     #[test]
     fn nanoseconds_before_1970_are_floored() {
         let column: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![-1, 1_999]));
-        let times = TimeColumn::new(&column, Unit::Millis);
+        let times = TimeColumn::new(&column, TimeForm::STANDARD);
         assert_eq!(times.get(0).unwrap().map(Micros::get), Some(-1));
         assert_eq!(times.get(1).unwrap().map(Micros::get), Some(1));
     }
@@ -142,7 +190,7 @@ mod tests {
     fn counts_that_do_not_fit_are_out_of_range() {
         let column: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
         assert_eq!(
-            TimeColumn::new(&column, Unit::Millis).get(0),
+            TimeColumn::new(&column, TimeForm::STANDARD).get(0),
             Err(TimeError::OutOfRange)
         );
         assert_eq!(IntegerColumn::new(&column).get(0), Some(-1));

@@ -57,9 +57,9 @@ impl<S: EventSink> Worker<S> {
             file_index: chunk.file_index,
         };
         let outcome = match chunk.content {
-            ChunkContent::Jsonl(block) => {
-                visit_jsonl(&block, |line, events| self.take(&origin, line, events))
-            }
+            ChunkContent::Jsonl(options, block) => visit_jsonl(&options, &block, |line, events| {
+                self.take(&origin, line, events)
+            }),
             ChunkContent::Csv(header, block) => {
                 let mut splitter = std::mem::take(&mut self.splitter);
                 let outcome = visit_csv(&header, &block, &mut splitter, |line, events| {

@@ -429,7 +429,7 @@ fn columns_that_cannot_be_read_are_told_by_name_and_type() {
     for (columns, expected) in [
         (
             with("start", "start", dates),
-            "column start has type Date32, but a timestamp or integer milliseconds is needed",
+            "column start has type Date32, but a timestamp, text or an integer (or --assume-utc, for dates) is needed",
         ),
         (
             with(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use poh_holdmetrics_rust::core::Micros;
+use poh_holdmetrics_rust::core::{Micros, TimeForm};
 use serde_json::value::RawValue;
 
 use crate::conformance::{cases, own_cases, read, report};
@@ -105,7 +105,9 @@ fn parquet(events: &[(String, Fields)]) -> Vec<u8> {
 }
 
 fn micros(text: &str) -> i64 {
-    Micros::parse_cell(text).expect("a time").get()
+    Micros::parse_cell_as(text, TimeForm::STANDARD)
+        .expect("a time")
+        .get()
 }
 
 /// The number of cases in the folder, each checked.

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use poh_holdmetrics_rust::core::{Draft, Event, EventBatch, EventSink, Micros, encoding};
-use poh_holdmetrics_rust::input::{InputFormat, OnError, Progress, ReadOptions, Source, read};
+use poh_holdmetrics_rust::input::{
+    InputFormat, InputOptions, OnError, Progress, ReadOptions, Source, read,
+};
 use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
 use prost::Message;
 use prost_types::Timestamp;
@@ -32,7 +34,10 @@ fn root() -> &'static Path {
 
 fn events_of(path: PathBuf) -> EventBatch {
     let options = ReadOptions {
-        format: InputFormat::Jsonl,
+        input: Arc::new(InputOptions {
+            format: InputFormat::Jsonl,
+            ..InputOptions::default()
+        }),
         on_error: OnError::Skip,
         threads: NonZeroUsize::MIN,
         progress: Arc::new(Progress::default()),

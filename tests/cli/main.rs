@@ -17,6 +17,7 @@ mod forms;
 mod fuzz_seeds;
 mod generate;
 mod journal;
+mod mappings;
 mod policies;
 mod score;
 mod score_errors;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use poh_holdmetrics_rust::aggregator::BatchScorer;
 use poh_holdmetrics_rust::core::{Micros, NULL_ADDRESS, Snapshot, Window};
-use poh_holdmetrics_rust::input::{InputFormat, OnError, ReadOptions, Source, read};
+use poh_holdmetrics_rust::input::{OnError, ReadOptions, Source, read};
 use proptest::prelude::*;
 
 use crate::support::Folder;
@@ -118,7 +118,7 @@ fn json_line(transfer: &Transfer, out: &mut String) {
 fn snapshot(name: &str, text: &str) -> (Snapshot, u64) {
     let folder = Folder::new();
     let options = ReadOptions {
-        format: InputFormat::Auto,
+        input: Arc::default(),
         on_error: OnError::Fail,
         threads: NonZeroUsize::new(2).unwrap(),
         progress: Arc::default(),

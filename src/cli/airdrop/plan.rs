@@ -22,7 +22,7 @@ use crate::cli::progress::ReadingBar;
 use crate::cli::score::cores;
 use crate::cli::scorer::{ScoreRequest, Scored, Scorer};
 use crate::core::{Micros, Window};
-use crate::input::{InputFormat, OnError, Progress, ReadOptions, Source};
+use crate::input::{InputFormat, InputOptions, OnError, Progress, ReadOptions, Source};
 use crate::output::Leaderboard;
 
 /// Decimal places of a score.
@@ -147,7 +147,10 @@ impl Plan {
             .map(|file| Source::Path(folder.join(file)))
             .collect();
         let options = ReadOptions {
-            format: self.input_format.0.0,
+            input: Arc::new(InputOptions {
+                format: self.input_format.0.0,
+                ..InputOptions::default()
+            }),
             on_error: self.on_error.0.0,
             threads: cores(),
             progress: Arc::new(Progress::default()),

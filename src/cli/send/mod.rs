@@ -23,10 +23,11 @@ use self::delivery::Delivery;
 use self::ledger::{End, Ledger};
 use self::reader::Reader;
 use super::exit::Exit;
+use super::input::InputArguments;
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
 use crate::client::ClientError;
-use crate::input::{InputFormat, Progress, Source};
+use crate::input::{Progress, Source};
 
 /// Batches that are read before they can be sent.
 const READ_AHEAD: usize = 4;
@@ -37,9 +38,8 @@ pub(super) struct Arguments {
     /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Format of the files
-    #[arg(long, value_enum, default_value_t)]
-    input_format: InputFormat,
+    #[command(flatten)]
+    input: InputArguments,
     #[command(flatten)]
     target: TargetArguments,
     /// Record in FILE what is acknowledged, and continue from there
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let reader = Reader {
         sources,
-        format: arguments.input_format,
+        input: Arc::new(arguments.input.options()?),
         progress,
         rows_max: usize::try_from(arguments.batch).expect("at most 1,024"),
         skipped: beginning.skipped,

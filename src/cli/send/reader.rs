@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::calls::{Kind, Message};
 use crate::client::{Ack, Batch, Transfers};
-use crate::input::{InputError, InputFormat, Progress, Source, SourceRow, read_in_order};
+use crate::input::{InputError, InputOptions, Progress, Source, SourceRow, read_in_order};
 use crate::output::RefusedLine;
 
 /// A batch is closed at this size, however few events it has.
@@ -65,7 +65,7 @@ impl Part<'_> {
 /// What is read, and how.
 pub(super) struct Reader {
     pub(super) sources: Vec<Source>,
-    pub(super) format: InputFormat,
+    pub(super) input: Arc<InputOptions>,
     pub(super) progress: Arc<Progress>,
     /// Rows of a batch.
     pub(super) rows_max: usize,
@@ -83,7 +83,7 @@ impl Reader {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         };
-        read_in_order(&self.sources, self.format, &self.progress, |row| {
+        read_in_order(&self.sources, &self.input, &self.progress, |row| {
             if row.file_index != open.file_index {
                 let full = std::mem::replace(&mut open, self.empty_batch(row.file_index));
                 rows = 0;

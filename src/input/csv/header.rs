@@ -4,18 +4,23 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::row::{Cells, RowSplitter};
-use crate::core::{Delta, Field, Micros, Refusal, Wad, WeightError};
+use crate::core::{Field, Micros, Refusal, WeightError};
 use crate::excerpt::quoted;
 use crate::input::blocks::Block;
 use crate::input::error::{HOLDER_COLUMNS, TIME_COLUMNS};
-use crate::input::format::BOM;
+use crate::input::options::{FIELDS, ValueOptions};
 use crate::input::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, time};
-use crate::input::{InputError, RefusalReason};
+use crate::input::{Delimiter, InputError, InputOptions, RefusalReason};
 
 /// The column of each field.
+///
+/// A column beyond those of the file is a text that all rows have.
 #[derive(Debug)]
 pub(in crate::input) struct CsvHeader {
     pub(in crate::input) names: Vec<String>,
+    pub(in crate::input) delimiter: Delimiter,
+    constants: Vec<String>,
+    options: Arc<InputOptions>,
     token_id: usize,
     holder_id: Option<usize>,
     start: Option<usize>,
@@ -41,30 +46,59 @@ impl CsvHeader {
     pub(in crate::input) fn take_from(
         file: &Arc<str>,
         block: &mut Block,
+        delimiter: Delimiter,
+        options: &Arc<InputOptions>,
     ) -> Result<Self, InputError> {
-        if block.bytes.starts_with(BOM) {
-            block.bytes.drain(..BOM.len());
-        }
         let mut splitter = RowSplitter::default();
-        let (length, cells) = splitter.first_row(&block.bytes);
+        let (length, cells) = splitter.first_row(&block.bytes, delimiter);
         let cells = cells.map_err(|reason| InputError::Header {
             file: Arc::clone(file),
             reason: reason.to_string(),
         })?;
         let names = (0..cells.len()).map(|column| cells.get(column).into_owned());
-        let header = Self::new(file, names.collect())?;
+        let header = Self::new(file, names.collect(), delimiter, options)?;
         let rest = block.bytes.split_off(length);
         block.first_line += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
         block.bytes = rest;
         Ok(header)
     }
 
-    fn new(file: &Arc<str>, names: Vec<String>) -> Result<Self, InputError> {
-        let column = |name: &str| names.iter().rposition(|known| known == name);
-        let missing = |column| InputError::MissingColumn {
+    fn new(
+        file: &Arc<str>,
+        names: Vec<String>,
+        delimiter: Delimiter,
+        options: &Arc<InputOptions>,
+    ) -> Result<Self, InputError> {
+        let missing = |column: &str| InputError::MissingColumn {
             file: Arc::clone(file),
-            column,
+            column: column.to_owned(),
             columns: names.clone(),
+        };
+        let mut found = [None; FIELDS.len()];
+        let mut constants = Vec::new();
+        for (found, field) in found.iter_mut().zip(FIELDS) {
+            *found = if let Some(name) = options.columns.column(field) {
+                let mut columns = (0..names.len()).filter(|column| names[*column] == name);
+                let column = columns.next();
+                if column.is_none() && options.columns.get(field).is_some() {
+                    return Err(missing(name));
+                }
+                if columns.next().is_some() {
+                    return Err(InputError::TwoColumns {
+                        file: Arc::clone(file),
+                        first: name.to_owned(),
+                        second: name.to_owned(),
+                    });
+                }
+                column
+            } else {
+                constants.extend(options.columns.constant(field).map(str::to_owned));
+                Some(names.len() + constants.len() - 1)
+            };
+        }
+        let column = |field: &str| {
+            let index = FIELDS.iter().position(|known| *known == field)?;
+            found[index]
         };
         let token_id = column("token_id").ok_or_else(|| missing("token_id"))?;
         let [holder_id, from_id, to_id] = ["holder_id", "from_id", "to_id"].map(column);
@@ -94,12 +128,15 @@ impl CsvHeader {
             has_changes: at.or(delta).is_some(),
             has_transfers: from_id.or(to_id).or(amount).is_some(),
             names,
+            delimiter,
+            constants,
+            options: Arc::clone(options),
         })
     }
 
     /// The fields of a row; a refusal quotes the cell that it is about.
     pub(in crate::input) fn event<'a>(
-        &self,
+        &'a self,
         cells: Cells<'a>,
     ) -> Result<ParsedEvent<'a>, RefusalReason> {
         if cells.len() != self.names.len() {
@@ -111,23 +148,23 @@ impl CsvHeader {
         self.fields(cells).map_err(|refusal| {
             let cell = self
                 .column(refusal.field())
-                .map(|column| quoted(&cells.get(column)));
+                .map(|column| quoted(&self.text(cells, column)));
             RefusalReason::with_found(refusal, cell)
         })
     }
 
     /// Parses each field, in the order in which they are checked.
-    fn fields<'a>(&self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
+    fn fields<'a>(&'a self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
         if self.has_transfers && self.is_transfer(cells) {
             return self.transfer(cells);
         }
         Ok(ParsedEvent {
-            token_id: id(Field::TokenId, cells, Some(self.token_id))?,
-            holder_id: id(Field::HolderId, cells, self.holder_id)?,
-            start: instant(Field::Start, cells, self.start)?,
-            end: instant(Field::End, cells, self.end)?,
-            weight: number(Field::Weight, cells, self.weight, Wad::parse)?,
-            event_id: cell(cells, self.event_id),
+            token_id: self.id(Field::TokenId, cells, Some(self.token_id))?,
+            holder_id: self.id(Field::HolderId, cells, self.holder_id)?,
+            start: self.instant(Field::Start, cells, self.start)?,
+            end: self.instant(Field::End, cells, self.end)?,
+            weight: self.number(Field::Weight, cells, self.weight, ValueOptions::wad)?,
+            event_id: self.cell(cells, self.event_id),
             revision: self.revision(cells)?,
             retract: self.retract(cells)?,
             change: if self.has_changes {
@@ -140,9 +177,9 @@ impl CsvHeader {
     }
 
     #[inline(never)]
-    fn change<'a>(&self, cells: Cells<'a>) -> Result<Option<Box<ParsedChange<'a>>>, Refusal> {
-        let at = instant(Field::At, cells, self.at)?;
-        let delta = number(Field::Delta, cells, self.delta, Delta::parse)?;
+    fn change<'a>(&'a self, cells: Cells<'a>) -> Result<Option<Box<ParsedChange<'a>>>, Refusal> {
+        let at = self.instant(Field::At, cells, self.at)?;
+        let delta = self.number(Field::Delta, cells, self.delta, ValueOptions::delta)?;
         let change = || ParsedChange {
             at,
             delta,
@@ -155,22 +192,22 @@ impl CsvHeader {
         let columns = [self.from_id, self.to_id, self.amount];
         columns
             .into_iter()
-            .any(|column| cell(cells, column).is_some())
+            .any(|column| self.cell(cells, column).is_some())
     }
 
     #[inline(never)]
-    fn transfer<'a>(&self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
-        check_given(|field| cell(cells, self.column(field.name())).is_some())?;
+    fn transfer<'a>(&'a self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
+        check_given(|field| self.cell(cells, self.column(field.name())).is_some())?;
         Ok(ParsedEvent {
-            token_id: id(Field::TokenId, cells, Some(self.token_id))?,
-            event_id: cell(cells, self.event_id),
+            token_id: self.id(Field::TokenId, cells, Some(self.token_id))?,
+            event_id: self.cell(cells, self.event_id),
             revision: self.revision(cells)?,
             retract: self.retract(cells)?,
             change: Some(Box::new(ParsedChange {
-                from_id: cell(cells, self.from_id),
-                to_id: cell(cells, self.to_id),
-                at: instant(Field::At, cells, self.at)?,
-                amount: number(Field::Amount, cells, self.amount, Wad::parse)?,
+                from_id: self.party(cells, self.from_id),
+                to_id: self.party(cells, self.to_id),
+                at: self.instant(Field::At, cells, self.at)?,
+                amount: self.number(Field::Amount, cells, self.amount, ValueOptions::wad)?,
                 ..ParsedChange::default()
             })),
             seq: self.seq(cells)?,
@@ -179,19 +216,19 @@ impl CsvHeader {
     }
 
     fn revision(&self, cells: Cells<'_>) -> Result<u64, Refusal> {
-        let text = cell(cells, self.revision);
+        let text = self.cell(cells, self.revision);
         text.map_or(Some(0), |text| integer(&text))
             .ok_or(Refusal::Revision)
     }
 
     fn seq(&self, cells: Cells<'_>) -> Result<u64, Refusal> {
-        let text = cell(cells, self.seq);
+        let text = self.cell(cells, self.seq);
         text.map_or(Some(0), |text| integer(&text))
             .ok_or(Refusal::Seq)
     }
 
     fn retract(&self, cells: Cells<'_>) -> Result<bool, Refusal> {
-        match cell(cells, self.retract) {
+        match self.cell(cells, self.retract) {
             None => Ok(false),
             Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
             Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
@@ -199,46 +236,85 @@ impl CsvHeader {
         }
     }
 
-    /// The column of this name; of several the last.
-    fn column(&self, name: &str) -> Option<usize> {
-        self.names.iter().rposition(|known| known == name)
+    /// The column of a field.
+    fn column(&self, field: &str) -> Option<usize> {
+        Some(match field {
+            "token_id" => self.token_id,
+            "holder_id" => self.holder_id?,
+            "start" => self.start?,
+            "end" => self.end?,
+            "weight" => self.weight?,
+            "event_id" => self.event_id?,
+            "revision" => self.revision?,
+            "retract" => self.retract?,
+            "at" => self.at?,
+            "delta" => self.delta?,
+            "seq" => self.seq?,
+            "from_id" => self.from_id?,
+            "to_id" => self.to_id?,
+            "amount" => self.amount?,
+            _ => return None,
+        })
     }
-}
 
-/// The text of a cell; `None` if it is empty or there is no such column.
-#[inline]
-fn cell(cells: Cells<'_>, column: Option<usize>) -> Option<Cow<'_, str>> {
-    column
-        .map(|column| cells.get(column))
-        .filter(|text| !text.is_empty())
-}
+    #[inline]
+    fn text<'a>(&'a self, cells: Cells<'a>, column: usize) -> Cow<'a, str> {
+        match column.checked_sub(self.names.len()) {
+            None => cells.get(column),
+            Some(constant) => Cow::Borrowed(&self.constants[constant]),
+        }
+    }
 
-#[inline]
-fn id(field: Field, cells: Cells<'_>, column: Option<usize>) -> Result<Cow<'_, str>, Refusal> {
-    cell(cells, column).ok_or(Refusal::MissingId(field))
-}
+    /// The text of a cell; `None` if it is empty, or a word for that, or there is no such column.
+    #[inline]
+    fn cell<'a>(&'a self, cells: Cells<'a>, column: Option<usize>) -> Option<Cow<'a, str>> {
+        column
+            .map(|column| self.text(cells, column))
+            .filter(|text| !text.is_empty() && !self.options.values.is_null(text))
+    }
 
-#[inline]
-fn instant(
-    field: Field,
-    cells: Cells<'_>,
-    column: Option<usize>,
-) -> Result<Option<Micros>, Refusal> {
-    let text = cell(cells, column);
-    text.map(|text| time(field, Micros::parse_cell(&text)))
-        .transpose()
-}
+    /// The party of a transfer, which may be absent.
+    #[inline]
+    fn party<'a>(&'a self, cells: Cells<'a>, column: Option<usize>) -> Option<Cow<'a, str>> {
+        let text = self.cell(cells, column);
+        text.map(|text| self.options.values.id(text))
+    }
 
-/// A weight, delta or amount.
-#[inline]
-fn number<T>(
-    field: Field,
-    cells: Cells<'_>,
-    column: Option<usize>,
-    parse: fn(&str) -> Result<T, WeightError>,
-) -> Result<Option<T>, Refusal> {
-    let text = cell(cells, column);
-    text.map(|text| decimal(field, parse(&text))).transpose()
+    #[inline]
+    fn id<'a>(
+        &'a self,
+        field: Field,
+        cells: Cells<'a>,
+        column: Option<usize>,
+    ) -> Result<Cow<'a, str>, Refusal> {
+        self.party(cells, column).ok_or(Refusal::MissingId(field))
+    }
+
+    #[inline]
+    fn instant(
+        &self,
+        field: Field,
+        cells: Cells<'_>,
+        column: Option<usize>,
+    ) -> Result<Option<Micros>, Refusal> {
+        let text = self.cell(cells, column);
+        text.map(|text| time(field, self.options.values.time(&text)))
+            .transpose()
+    }
+
+    /// A weight, delta or amount.
+    #[inline]
+    fn number<T>(
+        &self,
+        field: Field,
+        cells: Cells<'_>,
+        column: Option<usize>,
+        parse: fn(&ValueOptions, &str) -> Result<T, WeightError>,
+    ) -> Result<Option<T>, Refusal> {
+        let text = self.cell(cells, column);
+        text.map(|text| decimal(field, parse(&self.options.values, &text)))
+            .transpose()
+    }
 }
 
 #[cfg(test)]
@@ -247,14 +323,16 @@ mod tests {
 
     fn header(names: &str) -> Result<CsvHeader, String> {
         let names = names.split(',').map(str::to_owned).collect();
-        CsvHeader::new(&"f".into(), names).map_err(|error| error.to_string())
+        CsvHeader::new(&"f".into(), names, Delimiter::Comma, &Arc::default())
+            .map_err(|error| error.to_string())
     }
 
     /// The events of a row under `names` as text, or why it is refused.
     fn row(names: &str, cells: &str) -> String {
         let mut splitter = RowSplitter::default();
-        let (_, cells) = splitter.first_row(cells.as_bytes());
-        let parsed = header(names).unwrap().event(cells.unwrap());
+        let (_, cells) = splitter.first_row(cells.as_bytes(), Delimiter::Comma);
+        let header = header(names).unwrap();
+        let parsed = header.event(cells.unwrap());
         let events = parsed.and_then(|parsed| {
             let events = parsed.draft().events()?;
             let texts = events.iter().map(|event| {

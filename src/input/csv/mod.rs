@@ -1,8 +1,7 @@
-//! Rows of CSV into the fields of an event: RFC 4180, commas, quotes doubled inside quotes.
+//! Rows of CSV into the fields of an event: RFC 4180 with a choice of delimiters, quotes doubled inside quotes.
 //!
 //! [`RowEnds`] and [`RowSplitter`] must agree on quotes, because a line break inside quotes does not
-//! end a row; the tests here compare them. An empty cell is an absent field; of two columns with one
-//! name the last counts.
+//! end a row; the tests here compare them. An empty cell is an absent field.
 
 mod header;
 mod row;
@@ -17,21 +16,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::input::RefusalReason;
     use crate::input::blocks::{Block, RecordEnds};
+    use crate::input::{Delimiter, RefusalReason};
 
     type Rows = Vec<(u64, Result<Vec<String>, RefusalReason>)>;
 
     fn rows(block: &Block) -> Rows {
         let mut rows = Vec::new();
-        let _: std::ops::ControlFlow<()> = RowSplitter::default().rows(block, |row| {
-            let texts = row.cells.map(|cells| {
-                let texts = (0..cells.len()).map(|cell| cells.get(cell).into_owned());
-                texts.collect()
+        let _: std::ops::ControlFlow<()> =
+            RowSplitter::default().rows(block, Delimiter::Comma, |row| {
+                let texts = row.cells.map(|cells| {
+                    let texts = (0..cells.len()).map(|cell| cells.get(cell).into_owned());
+                    texts.collect()
+                });
+                rows.push((row.line, texts));
+                std::ops::ControlFlow::Continue(())
             });
-            rows.push((row.line, texts));
-            std::ops::ControlFlow::Continue(())
-        });
         rows
     }
 
@@ -44,7 +44,7 @@ mod tests {
 
     /// The same, read `step` bytes at a time and cut at the ends of rows.
     fn in_steps(text: &str, step: usize) -> Rows {
-        let (mut found, mut ends) = (Vec::new(), RowEnds::default());
+        let (mut found, mut ends) = (Vec::new(), RowEnds::new(Delimiter::Comma));
         let (mut bytes, mut line) = (Vec::new(), 1);
         let mut take = |bytes: Vec<u8>| {
             let block = Block {

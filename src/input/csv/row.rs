@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use crate::input::RefusalReason;
 use crate::input::blocks::Block;
+use crate::input::{Delimiter, RefusalReason};
 
 /// One cell, as a range of the row.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +38,13 @@ impl RowSplitter {
     pub(in crate::input) fn rows<B>(
         &mut self,
         block: &Block,
+        delimiter: Delimiter,
         mut take: impl FnMut(CsvRow<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let mut line = block.first_line;
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {
-            let (length, cells) = self.first_row(rest);
+            let (length, cells) = self.first_row(rest, delimiter);
             let (row, after) = rest.split_at(length);
             if !matches!(row, b"\n" | b"\r\n" | b"\r") {
                 take(CsvRow { line, cells })?;
@@ -58,8 +59,9 @@ impl RowSplitter {
     pub(in crate::input) fn first_row<'a>(
         &'a mut self,
         bytes: &'a [u8],
+        delimiter: Delimiter,
     ) -> (usize, Result<Cells<'a>, RefusalReason>) {
-        let (length, shape) = self.split(bytes);
+        let (length, shape) = self.split(bytes, delimiter.byte());
         let cells = shape.and_then(|()| {
             let text = str::from_utf8(&bytes[..length]);
             Ok(Cells {
@@ -71,7 +73,7 @@ impl RowSplitter {
     }
 
     /// The length of the first row with its line break; its cells are left in `self.cells`.
-    fn split(&mut self, bytes: &[u8]) -> (usize, Result<(), RefusalReason>) {
+    fn split(&mut self, bytes: &[u8], delimiter: u8) -> (usize, Result<(), RefusalReason>) {
         self.cells.clear();
         let mut shape = Ok(());
         let mut at = 0;
@@ -79,7 +81,7 @@ impl RowSplitter {
             let found = if bytes.get(at) == Some(&b'"') {
                 quoted(bytes, at)
             } else {
-                Some(unquoted(bytes, at))
+                Some(unquoted(bytes, at, delimiter))
             };
             let Some((cell, after)) = found else {
                 let reason = RefusalReason::NotCsv("a quoted cell has no closing quote");
@@ -87,14 +89,15 @@ impl RowSplitter {
             };
             self.cells.push(cell);
             let mut end = after;
-            if !matches!(bytes.get(end), None | Some(b',' | b'\n')) && bytes[end..] != *b"\r" {
+            let ends_cell = |byte: &u8| *byte == delimiter || *byte == b'\n';
+            if !bytes.get(end).is_none_or(ends_cell) && bytes[end..] != *b"\r" {
                 if !bytes[end..].starts_with(b"\r\n") {
                     shape = Err(RefusalReason::NotCsv("text after a closing quote"));
                 }
-                end = unquoted(bytes, end).1;
+                end = unquoted(bytes, end, delimiter).1;
             }
             match bytes.get(end) {
-                Some(b',') => at = end + 1,
+                Some(byte) if *byte == delimiter => at = end + 1,
                 Some(b'\n') => return (end + 1, shape),
                 _ => return (bytes.len(), shape),
             }
@@ -119,11 +122,11 @@ fn quoted(bytes: &[u8], at: usize) -> Option<(Cell, usize)> {
     }
 }
 
-/// The cell from `at` to the next comma or line break, and the index of that.
-fn unquoted(bytes: &[u8], at: usize) -> (Cell, usize) {
-    let length = memchr::memchr2(b',', b'\n', &bytes[at..]);
+/// The cell from `at` to the next delimiter or line break, and the index of that.
+fn unquoted(bytes: &[u8], at: usize, delimiter: u8) -> (Cell, usize) {
+    let length = memchr::memchr2(delimiter, b'\n', &bytes[at..]);
     let after = length.map_or(bytes.len(), |length| at + length);
-    let ends_line = bytes.get(after) != Some(&b',');
+    let ends_line = bytes.get(after) != Some(&delimiter);
     let has_return = ends_line && after > at && bytes[after - 1] == b'\r';
     let cell = Cell {
         start: at,

@@ -1,11 +1,21 @@
 //! Where a stream of CSV may be cut: after a line break outside quotes.
 
+use crate::input::Delimiter;
 use crate::input::blocks::RecordEnds;
 
 /// Finds line breaks outside quotes.
-#[derive(Default)]
 pub(in crate::input) struct RowEnds {
     state: Quotes,
+    delimiter: u8,
+}
+
+impl RowEnds {
+    pub(in crate::input) fn new(delimiter: Delimiter) -> Self {
+        Self {
+            state: Quotes::default(),
+            delimiter: delimiter.byte(),
+        }
+    }
 }
 
 /// Where in a row the bytes given so far end.
@@ -30,7 +40,7 @@ impl RecordEnds for RowEnds {
                     if let Some(index) = memchr::memrchr(b'\n', &bytes[at..end]) {
                         last = Some(at + index + 1);
                     }
-                    if quote.is_some() && begins_cell(bytes, end) {
+                    if quote.is_some() && begins_cell(bytes, end, self.delimiter) {
                         self.state = Quotes::Inside;
                     }
                     at = end + 1;
@@ -54,9 +64,9 @@ impl RecordEnds for RowEnds {
 }
 
 /// Whether the quote at `quote` opens a quoted cell; anywhere else it is an ordinary character.
-fn begins_cell(bytes: &[u8], quote: usize) -> bool {
+fn begins_cell(bytes: &[u8], quote: usize, delimiter: u8) -> bool {
     match &bytes[..quote] {
-        [.., before] => matches!(before, b',' | b'\n'),
+        [.., before] => *before == delimiter || *before == b'\n',
         [] => true,
     }
 }

@@ -1,0 +1,176 @@
+//! The arguments that say how files are read, shared by every command that reads them.
+//!
+//! `--mapping FILE` holds the same in a table `[input]`; an argument replaces what the file says. The words
+//! themselves are read in [`crate::input`].
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::exit::Exit;
+use crate::core::TimeUnit;
+use crate::input::mapping_text::{delimiter, time_unit};
+use crate::input::{Delimiter, FieldSource, FieldSources, InputFormat, InputOptions};
+
+/// How the files of a command are read.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "these are help texts, in which backticks would be shown"
+)]
+pub(super) struct InputArguments {
+    /// Format of the files [default: auto]
+    #[arg(long, value_enum)]
+    input_format: Option<InputFormat>,
+    /// Read these options from the table [input] of FILE; the command line replaces them
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// Columns or keys of fields, such as holder_id=user,start=Timestamp; a text in quotes, such as
+    /// token_id="APE", is the same in every row
+    #[arg(long, value_name = "FIELD=COLUMN,...")]
+    columns: Vec<String>,
+    /// The token of every row, as --columns with token_id="NAME"
+    #[arg(long, value_name = "NAME")]
+    token: Option<String>,
+    /// Unit of times that are numbers: s, ms, us or ns [default: ms]
+    #[arg(long, value_name = "UNIT", value_parser = time_unit)]
+    time_unit: Option<TimeUnit>,
+    /// Times without an offset are UTC, and dates alone their midnight
+    #[arg(long)]
+    assume_utc: bool,
+    /// Weights, deltas and amounts are whole units of 10^-N, such as wei with 18
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=77))]
+    decimals: Option<u8>,
+    /// A text that means an absent value, such as NULL; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    null: Vec<String>,
+    /// What separates the cells of CSV: , ; | or tab [default: found from the header]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<Delimiter>,
+    /// Bring ids of 0x and hexadecimal digits to lower case
+    #[arg(long)]
+    fold_hex_ids: bool,
+    /// How binary columns of ids are read [default: text]
+    #[arg(long, value_enum)]
+    binary_ids: Option<BinaryIds>,
+}
+
+/// How binary columns of ids are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BinaryIds {
+    /// As UTF-8 text; 16 bytes of fixed length as a UUID
+    Text,
+    /// As 0x and hexadecimal digits
+    Hex,
+}
+
+/// A mapping file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MappingFile {
+    input: MappingTable,
+}
+
+/// Its one table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MappingTable {
+    input_format: Option<String>,
+    columns: toml::Table,
+    token: Option<String>,
+    time_unit: Option<String>,
+    assume_utc: bool,
+    decimals: Option<u8>,
+    null: Vec<String>,
+    delimiter: Option<String>,
+    fold_hex_ids: bool,
+    binary_ids: Option<BinaryIds>,
+}
+
+impl InputArguments {
+    /// What the mapping file and the arguments say together.
+    pub(super) fn options(&self) -> anyhow::Result<InputOptions> {
+        let mut options = match &self.mapping {
+            Some(path) => from_file(path)?,
+            None => InputOptions::default(),
+        };
+        let mut given = FieldSources::default();
+        for text in &self.columns {
+            given
+                .assign(text)
+                .map_err(|reason| Exit::usage(format!("--columns: {reason}")))?;
+        }
+        if let Some(token) = &self.token {
+            given
+                .set("token_id", FieldSource::Constant(token.clone()))
+                .map_err(|reason| Exit::usage(format!("--token: {reason}")))?;
+        }
+        options.columns.replace(given);
+        let values = &mut options.values;
+        options.format = self.input_format.unwrap_or(options.format);
+        options.delimiter = self.delimiter.or(options.delimiter);
+        values.times.unit = self.time_unit.unwrap_or(values.times.unit);
+        values.times.assume_utc |= self.assume_utc;
+        values.decimals = self.decimals.unwrap_or(values.decimals);
+        values.nulls.extend(self.null.iter().cloned());
+        values.fold_hex_ids |= self.fold_hex_ids;
+        if let Some(binary_ids) = self.binary_ids {
+            values.hex_binary_ids = binary_ids == BinaryIds::Hex;
+        }
+        Ok(options)
+    }
+}
+
+fn from_file(path: &Path) -> anyhow::Result<InputOptions> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("--mapping {name}"))?;
+    let file = toml::from_str::<MappingFile>(&text)
+        .map_err(|error| Exit::usage(format!("--mapping {name}: {}", error.to_string().trim())))?;
+    let options = file.input.options();
+    options.map_err(|reason| Exit::usage(format!("--mapping {name}: {reason}")))
+}
+
+impl MappingTable {
+    fn options(self) -> Result<InputOptions, String> {
+        let mut options = InputOptions::default();
+        for (field, column) in &self.columns {
+            let column = column
+                .as_str()
+                .ok_or_else(|| format!("columns.{field}: write the name of a column in quotes"))?;
+            let text = column
+                .strip_prefix('"')
+                .and_then(|text| text.strip_suffix('"'));
+            let source = match text {
+                Some(text) => FieldSource::Constant(text.to_owned()),
+                None => FieldSource::Column(column.to_owned()),
+            };
+            options.columns.set(field, source)?;
+        }
+        if let Some(token) = self.token {
+            options
+                .columns
+                .set("token_id", FieldSource::Constant(token))?;
+        }
+        if let Some(format) = self.input_format {
+            options.format = InputFormat::from_str(&format, false).map_err(|_| {
+                format!(
+                    "input_format: unknown format {format:?}; write auto, jsonl, csv or parquet"
+                )
+            })?;
+        }
+        options.delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
+        let values = &mut options.values;
+        if let Some(unit) = self.time_unit {
+            values.times.unit = time_unit(&unit)?;
+        }
+        values.times.assume_utc = self.assume_utc;
+        values.decimals = self.decimals.unwrap_or(0);
+        values.nulls = self.null;
+        values.fold_hex_ids = self.fold_hex_ids;
+        values.hex_binary_ids = self.binary_ids == Some(BinaryIds::Hex);
+        Ok(options)
+    }
+}

@@ -1,0 +1,279 @@
+//! How the fields of events are found in a file and read: one value for every command that reads files.
+//!
+//! Applied by the readers of each format ([`super::jsonl`], [`super::csv`], [`super::column_mapping`]); its
+//! texts are parsed in [`super::mapping_text`]. The default reads our own columns in our own forms.
+
+use std::borrow::Cow;
+
+use super::InputFormat;
+use crate::core::{Delta, Micros, TimeError, TimeForm, Wad, WeightError};
+
+/// The fields of an event, as columns and keys name them.
+pub(super) const FIELDS: [&str; 14] = [
+    "token_id",
+    "holder_id",
+    "start",
+    "end",
+    "weight",
+    "event_id",
+    "revision",
+    "retract",
+    "at",
+    "delta",
+    "seq",
+    "from_id",
+    "to_id",
+    "amount",
+];
+
+/// The fields that may have one value for a whole file.
+pub(super) const CONSTANT_FIELDS: [&str; 7] = [
+    "token_id",
+    "holder_id",
+    "from_id",
+    "to_id",
+    "weight",
+    "delta",
+    "amount",
+];
+
+/// How files are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputOptions {
+    /// The format of every source.
+    pub format: InputFormat,
+    /// What separates the cells of CSV; `None` means that it is found from the header.
+    pub delimiter: Option<Delimiter>,
+    /// Where fields are found under other names than their own.
+    pub columns: FieldSources,
+    /// How values are read.
+    pub values: ValueOptions,
+}
+
+impl InputOptions {
+    /// Our own columns in our own forms.
+    pub(super) const OWN: Self = Self {
+        format: InputFormat::Auto,
+        delimiter: None,
+        columns: FieldSources(Vec::new()),
+        values: ValueOptions {
+            times: TimeForm::STANDARD,
+            decimals: 0,
+            nulls: Vec::new(),
+            fold_hex_ids: false,
+            hex_binary_ids: false,
+        },
+    };
+
+    /// Whether rows are read as the semantics say, whatever the format and the delimiter are.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.columns.is_own() && self.values == Self::OWN.values
+    }
+}
+
+/// What may separate the cells of CSV.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delimiter {
+    /// `,`
+    #[default]
+    Comma,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+    /// `|`
+    Pipe,
+}
+
+impl Delimiter {
+    /// All of them; of several that fit equally well the first is used.
+    pub(super) const ALL: [Self; 4] = [Self::Comma, Self::Semicolon, Self::Tab, Self::Pipe];
+
+    /// Its byte.
+    #[must_use]
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Comma => b',',
+            Self::Semicolon => b';',
+            Self::Tab => b'\t',
+            Self::Pipe => b'|',
+        }
+    }
+
+    /// The one that splits the first line of `head` into most cells.
+    pub(super) fn of_header(head: &[u8]) -> Self {
+        let mut counts = [0; 4];
+        let mut is_quoted = false;
+        for byte in head {
+            match byte {
+                b'"' => is_quoted = !is_quoted,
+                b'\n' if !is_quoted => break,
+                _ if is_quoted => {}
+                _ => {
+                    if let Some(index) = Self::ALL.iter().position(|one| one.byte() == *byte) {
+                        counts[index] += 1;
+                    }
+                }
+            }
+        }
+        let mut best = 0;
+        for (index, count) in counts.iter().enumerate() {
+            if *count > counts[best] {
+                best = index;
+            }
+        }
+        Self::ALL[best]
+    }
+}
+
+/// Where a field comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldSource {
+    /// The column or key of this name.
+    Column(String),
+    /// This text, in every row; without quotes, backslashes and control characters.
+    Constant(String),
+}
+
+/// The sources of fields that are not found under their own names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSources(pub(super) Vec<(&'static str, Found)>);
+
+/// Where a field is found, as the readers use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Column(String),
+    /// A JSON string, which needs no escapes.
+    Json(String),
+}
+
+impl FieldSources {
+    /// The source of `field`; `None` means the column of its own name.
+    pub(super) fn get(&self, field: &str) -> Option<&Found> {
+        let found = self.0.iter().find(|(known, _)| *known == field);
+        found.map(|(_, source)| source)
+    }
+
+    /// The column that `field` is read from; `None` if it has the same text in every row.
+    pub(super) fn column<'a>(&'a self, field: &'a str) -> Option<&'a str> {
+        match self.get(field) {
+            None => Some(field),
+            Some(Found::Column(column)) => Some(column),
+            Some(Found::Json(_)) => None,
+        }
+    }
+
+    /// The text that `field` has in every row.
+    pub(super) fn constant(&self, field: &str) -> Option<&str> {
+        let quoted = self.json_constant(field)?;
+        Some(&quoted[1..quoted.len() - 1])
+    }
+
+    /// The same as a JSON string.
+    pub(super) fn json_constant(&self, field: &str) -> Option<&str> {
+        match self.get(field) {
+            Some(Found::Json(text)) => Some(text),
+            None | Some(Found::Column(_)) => None,
+        }
+    }
+
+    /// Replaces the sources of the fields that `given` names.
+    pub fn replace(&mut self, given: Self) {
+        self.0.retain(|(field, _)| given.get(field).is_none());
+        self.0.extend(given.0);
+    }
+
+    /// Whether every field is found under its own name.
+    pub(super) fn is_own(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// How values are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValueOptions {
+    /// How times are written.
+    pub times: TimeForm,
+    /// Weights, deltas and amounts are counts of 10^-`decimals`.
+    pub decimals: u8,
+    /// Texts that mean that a value is absent.
+    pub nulls: Vec<String>,
+    /// Whether ids of `0x` and hexadecimal digits are brought to lower case.
+    pub fold_hex_ids: bool,
+    /// Whether binary columns of ids are read as `0x` and hexadecimal digits, not as text.
+    pub hex_binary_ids: bool,
+}
+
+impl ValueOptions {
+    /// Whether `text` means that a value is absent.
+    #[inline]
+    pub(super) fn is_null(&self, text: &str) -> bool {
+        !self.nulls.is_empty() && self.nulls.iter().any(|null| null == text)
+    }
+
+    /// An id as it counts.
+    #[inline]
+    pub(super) fn id<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        if self.fold_hex_ids
+            && let Some(folded) = folded(&text)
+        {
+            return Cow::Owned(folded);
+        }
+        text
+    }
+
+    /// A cell of CSV as a time.
+    #[inline]
+    pub(super) fn time(&self, cell: &str) -> Result<Micros, TimeError> {
+        Micros::parse_cell_as(cell, self.times)
+    }
+
+    /// A weight or amount.
+    #[inline]
+    pub(super) fn wad(&self, text: &str) -> Result<Wad, WeightError> {
+        Wad::parse_units(text, self.decimals)
+    }
+
+    /// A delta.
+    #[inline]
+    pub(super) fn delta(&self, text: &str) -> Result<Delta, WeightError> {
+        Delta::parse_units(text, self.decimals)
+    }
+}
+
+/// The lower case of a hexadecimal id; `None` if the text is another or in lower case already.
+pub(super) fn folded(text: &str) -> Option<String> {
+    let digits = text
+        .strip_prefix("0x")
+        .or_else(|| text.strip_prefix("0X"))?;
+    let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let has_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    (is_hex && has_upper).then(|| text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_is_the_one_that_splits_the_header_most() {
+        for (head, expected) in [
+            ("a,b;c\n;;;;", Delimiter::Comma),
+            ("a;b;c,d\n", Delimiter::Semicolon),
+            ("\"a,b,c\"|d\n", Delimiter::Pipe),
+            ("a\tb", Delimiter::Tab),
+            ("one", Delimiter::Comma),
+        ] {
+            assert_eq!(Delimiter::of_header(head.as_bytes()), expected, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_ids_alone_are_folded() {
+        assert_eq!(folded("0XAb").as_deref(), Some("0xab"));
+        for text in ["0xab", "0x", "0xAG", "AB", "x0A"] {
+            assert_eq!(folded(text), None, "{text}");
+        }
+    }
+}

@@ -30,6 +30,7 @@ BINARY_COMMANDS = (
     "load",
     "keys",
     "config",
+    "airdrop",
     "journal",
     "feed",
     "generate",

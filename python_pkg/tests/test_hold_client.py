@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from client_support import PROTOCOLS, SERVED, addresses, python_servers
+from conftest import REPOSITORY
 from poh_holdmetrics import (
     AsyncHoldClient,
     AsyncTracker,
@@ -247,6 +248,21 @@ def test_the_client_without_await_works_while_a_loop_runs(protocol: str) -> None
     assert names == [stat.holder_id for stat in board.holders]
     assert is_ready
     assert not asyncio.run(notebook(f"{protocol}://127.0.0.1:1"))
+
+
+def test_the_snippet_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (REPOSITORY / "docs" / "client.md").read_text("utf-8")
+    snippet = page.partition("```python\n")[2].partition("```")[0]
+
+    def calls(url: str) -> None:
+        exec(compile(snippet.replace("http://127.0.0.1:8000", url), "client.md", "exec"), {})  # noqa: S102
+
+    async def served() -> None:
+        async with python_servers() as urls:
+            await asyncio.to_thread(calls, urls["http"])
+
+    asyncio.run(served())
+    assert capsys.readouterr().out == "2 0 BUFFERED\n1 ann 172800\n2 bob 86400\n"
 
 
 def test_a_closed_client_and_wrong_arguments_name_the_cure() -> None:

@@ -11,6 +11,8 @@
 #                    prints its table only
 #   bench.sh packages make bench-packages: poh_batcher beside a queue and a loop, and what the middleware of
 #                    poh_metrics adds to a request; prints its tables only
+#   bench.sh frames  make bench-frames: score() of data frames beside the binary and float sums of polars; prints
+#                    its table only
 #
 # BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/serve/run.py or benches/serve/pipelines.py, for example
 # BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
@@ -67,11 +69,17 @@ bench_packages() {
     "$VENV/bin/python" benches/middleware.py
 }
 
+bench_frames() {
+    build_binary
+    build_extension
+    "$EXTENSION_VENV/bin/python" benches/frames.py "$BINARY" "${arguments[@]}"
+}
+
 case ${1:-} in
-storage | python | packages) "bench_$1" ;;
+frames | storage | python | packages) "bench_$1" ;;
 files | host | serve)
     build_binary
     "bench_$1"
     ;;
-*) die "say what to measure: files, host, packages, python, serve or storage" ;;
+*) die "say what to measure: files, frames, host, packages, python, serve or storage" ;;
 esac

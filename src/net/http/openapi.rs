@@ -51,11 +51,15 @@ impl Document {
 /// for paths that `is_open` accepts.
 pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&str) -> bool) {
     for (path, item) in &mut document.paths.paths {
-        let needs_key = [&item.get, &item.post]
+        let needs_key = [&item.get, &item.post, &item.delete]
             .into_iter()
             .flatten()
             .any(|operation| operation.security.is_some());
-        let operations = [(&mut item.get, true), (&mut item.post, false)];
+        let operations = [
+            (&mut item.get, true),
+            (&mut item.post, false),
+            (&mut item.delete, false),
+        ];
         for (operation, is_compressed) in operations {
             let Some(operation) = operation else {
                 continue;

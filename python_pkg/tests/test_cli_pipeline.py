@@ -98,7 +98,8 @@ def test_a_starter_passes_mypy(capsys: pytest.CaptureFixture[str], python: str) 
     pytest.importorskip("mypy")
     run(capsys, "new", "fresh.py")
     package = Path(__file__).resolve().parents[1]
-    command = [python, "-m", "mypy", "--strict", "--no-incremental", "fresh.py"]
+    settings = ("--config-file", str(package / "pyproject.toml"))
+    command = [python, "-m", "mypy", *settings, "--strict", "--no-incremental", "fresh.py"]
     found = subprocess.run(
         command, env={**os.environ, "MYPYPATH": str(package)}, capture_output=True, text=True, check=False
     )

@@ -24,7 +24,9 @@ BAD = 'HoldEvent(token_id="T", holder_id="ann", start=[], weight=2)\n'
 def test_mypy_accepts_what_the_fields_take_and_nothing_else(python: str, tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="types are checked where mypy is installed")
     file = tmp_path / "snippet.py"
-    command = [python, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(file)]
+    # The settings know which modules are generated.
+    settings = ("--config-file", str(PACKAGE.parent / "pyproject.toml"))
+    command = [python, "-m", "mypy", *settings, "--strict", "--cache-dir", str(tmp_path / "cache"), str(file)]
     for text, errors in ((GOOD, 0), (GOOD + BAD, 1)):
         file.write_text(text, "utf-8")
         run = subprocess.run(

@@ -27,6 +27,17 @@ pub struct Question {
     pub token_id: Option<Box<str>>,
 }
 
+impl Question {
+    /// About all tokens.
+    #[must_use]
+    pub const fn of_all_tokens(window: Window) -> Self {
+        Self {
+            window,
+            token_id: None,
+        }
+    }
+}
+
 /// Holders in leaderboard order, from a position on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranking {

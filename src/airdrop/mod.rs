@@ -1,7 +1,7 @@
 //! From scores to amounts that sum to a pool: values in, values out.
 //!
 //! Opens no file and reads no clock; a list is bytes here. Reading order: [`units`] (amounts as text),
-//! [`address`] (who is paid), [`selection`] (which scores count, and whose they are), [`allocation`] (the
+//! [`address`] (recipients), [`selection`] (the scores that count, and their holders), [`allocation`] (the
 //! amounts), [`list`] (the amounts as CSV), [`tree`] and [`standard`] (Merkle trees over a list, as contracts check
 //! them).
 

@@ -136,10 +136,7 @@ fn score_under_policies(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     let outcome = input::read(request.sources, request.options, || &aggregator)?;
     let report = outcome.report;
     drop(outcome.sinks);
-    let question = Question {
-        window: request.window,
-        token_id: None,
-    };
+    let question = Question::of_all_tokens(request.window);
     let deficits = if request.lists_deficits {
         aggregator.deficits(&question, None, usize::MAX).rows
     } else {

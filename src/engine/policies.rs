@@ -283,10 +283,7 @@ mod tests {
     }
 
     fn version(policies: &Policies, name: &str) -> Result<Option<Box<str>>, PublishError> {
-        let question = Question {
-            window: Window::until(Micros::MAX),
-            token_id: None,
-        };
+        let question = Question::of_all_tokens(Window::until(Micros::MAX));
         let page = policies.page(name, &HoldAggregator::new(), || 0, &question, (None, 1));
         page.map(|page| page.policy_version)
     }

@@ -121,10 +121,7 @@ impl QueryPool {
             engine
                 .holder(&holder_id, &question, CHANGES_MAX)
                 .ok_or_else(|| {
-                    let of_any_token = Question {
-                        window: question.window,
-                        token_id: None,
-                    };
+                    let of_any_token = Question::of_all_tokens(question.window);
                     let is_filtered = question.token_id.is_some();
                     if is_filtered && engine.holder(&holder_id, &of_any_token, 0).is_some() {
                         UnknownHolder::NoEventWithToken
@@ -196,10 +193,7 @@ mod tests {
         let engine = Engine::open(options, Arc::new(SystemClock)).unwrap();
         let pool = QueryPool::new(Arc::new(engine), metrics, Duration::from_millis(1));
         let ask = || {
-            let question = Question {
-                window: Window::until(Micros::MAX),
-                token_id: None,
-            };
+            let question = Question::of_all_tokens(Window::until(Micros::MAX));
             pool.holder("a".to_owned(), question)
         };
         let all = u32::try_from(CONCURRENT_MAX).unwrap();

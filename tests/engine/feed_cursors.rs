@@ -229,7 +229,15 @@ fn a_removed_cursor_is_gone_for_good_and_one_that_is_open_is_not_removed() {
     let name = "p/c".to_owned();
     assert_eq!(feed.remove("p/c"), Err(FeedError::InUse { name }));
     assert_eq!(feed.remove("other"), Ok(false));
+    wait(open_one.commit(0, "p", value(1))).unwrap();
     drop(open_one);
+    vfs.fail_at_sync(1);
+    let failed = feed.remove("p/c");
+    assert!(
+        matches!(failed, Err(FeedError::NotWritten { .. })),
+        "{failed:?}"
+    );
+    assert_eq!(feed.consumers().len(), 1);
     assert_eq!(feed.remove("p/c"), Ok(true));
     assert!(feed.consumers().is_empty());
     engine.close();

@@ -1,4 +1,4 @@
-"""The figures of one service: where they are read from, and who is told of those that are counted.
+"""The figures of one service: the objects they are read from, and the exporters that count requests.
 
     figures = Figures(tracker=tracker, storage=storage)
     exporter = PrometheusExporter(figures)

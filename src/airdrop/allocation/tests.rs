@@ -136,7 +136,7 @@ fn a_cap_that_just_uses_up_the_pool_is_the_amount_of_all() {
 }
 
 #[test]
-fn who_falls_below_the_minimum_leaves_the_rest_to_the_others() {
+fn a_recipient_below_the_minimum_leaves_its_amount_to_the_others() {
     let refused = Terms {
         minimum: U256::from(10),
         ..terms(100)

@@ -347,7 +347,9 @@ impl Drop for Consumer {
                     entry.is_open = false;
                 }
             }
-            WhenFull::Shed => ledger.remove(&self.name),
+            WhenFull::Shed => {
+                ledger.remove(&self.name);
+            }
         }
         drop(ledger);
         self.feed.progress.recent.leave();

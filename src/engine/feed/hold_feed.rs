@@ -258,16 +258,20 @@ impl Feed {
     pub fn remove(&self, name: &str) -> Result<bool, FeedError> {
         let name: Arc<str> = name.into();
         let mut ledger = self.ledger.lock();
-        match ledger.get(&name) {
-            None => return Ok(false),
-            Some(entry) if entry.is_open => {
-                let name = name.to_string();
-                return Err(FeedError::InUse { name });
-            }
-            Some(_) => ledger.remove(&name),
+        if ledger.get(&name).is_some_and(|entry| entry.is_open) {
+            let name = name.to_string();
+            return Err(FeedError::InUse { name });
         }
+        let Some(removed) = ledger.remove(&name) else {
+            return Ok(false);
+        };
         drop(ledger);
-        self.committer.note_durably(&name).map(|()| true)
+        let noted = self.committer.note_durably(&name);
+        if noted.is_err() {
+            // It is still in the file.
+            self.ledger.lock().put_back(name, removed);
+        }
+        noted.map(|()| true)
     }
 
     /// The small durable values of a pipeline: keys with JSON texts.

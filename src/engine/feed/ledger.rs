@@ -86,8 +86,13 @@ impl Ledger {
         id
     }
 
-    pub(super) fn remove(&mut self, name: &str) {
-        self.consumers.remove(name);
+    pub(super) fn remove(&mut self, name: &str) -> Option<Entry> {
+        self.consumers.remove(name)
+    }
+
+    /// Puts back what was removed, unless the name is taken again.
+    pub(super) fn put_back(&mut self, name: Arc<str>, entry: Entry) {
+        self.consumers.entry(name).or_insert(entry);
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Entry> {

@@ -259,10 +259,7 @@ impl Aggregator {
         as_of_us: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyList>> {
         guarded("Aggregator.deficits", || {
-            let question = Question {
-                window: values::window(as_of_us, None, false)?,
-                token_id: None,
-            };
+            let question = Question::of_all_tokens(values::window(as_of_us, None, false)?);
             let found = detached(py, || self.inner.deficits(&question, None, usize::MAX))?;
             pages::deficit_rows(py, &found.rows)
         })
@@ -281,10 +278,7 @@ impl Aggregator {
     ) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Aggregator.deficit_page", || {
             let count = values::count(n)?;
-            let question = Question {
-                window: values::window(as_of_us, None, false)?,
-                token_id: token_id.map(Into::into),
-            };
+            let question = values::question(as_of_us, None, false, token_id)?;
             let after = after.map(pages::deficit_cursor);
             let found = detached(py, || self.inner.deficits(&question, after.as_ref(), count))?;
             pages::deficits(py, &found)
@@ -307,10 +301,7 @@ impl Aggregator {
     ) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Aggregator.page", || {
             let count = values::count(n)?;
-            let question = Question {
-                window: values::window(as_of_us, from_us, closed_only)?,
-                token_id: token_id.map(Into::into),
-            };
+            let question = values::question(as_of_us, from_us, closed_only, token_id)?;
             let after = after.map(pages::ranking_cursor).transpose()?;
             let found = detached(py, || self.inner.ranking(&question, after.as_ref(), count))?;
             pages::ranking(py, &found)
@@ -331,10 +322,7 @@ impl Aggregator {
         token_id: Option<&str>,
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         guarded("Aggregator.explain", || {
-            let question = Question {
-                window: values::window(as_of_us, from_us, closed_only)?,
-                token_id: token_id.map(Into::into),
-            };
+            let question = values::question(as_of_us, from_us, closed_only, token_id)?;
             let found = detached(py, || self.inner.explain(holder_id, &question, usize::MAX))?;
             found.map(|found| pages::statement(py, &found)).transpose()
         })
@@ -352,7 +340,7 @@ impl Aggregator {
     ) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Aggregator.held_columns", || {
             let window = values::window(as_of_us, from_us, closed_only)?;
-            let keys = detached(py, || self.inner.held(&policies::everything(window)))?;
+            let keys = detached(py, || self.inner.held(&Question::of_all_tokens(window)))?;
             policies::held_columns(py, &keys)
         })
     }

@@ -39,7 +39,7 @@ pub(super) use snapshot::Snapshot;
 #[cfg(feature = "py-embed")]
 pub(super) use snapshot::row;
 #[cfg(feature = "py-embed")]
-pub(super) use values::window as read_window;
+pub(super) use values::question as read_question;
 
 use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;

@@ -7,7 +7,6 @@ use super::aggregator::Aggregator;
 use super::snapshot::Snapshot;
 use super::{integers, values};
 use crate::aggregator::{KeyHeld, PublishedScores, Question};
-use crate::core::Window;
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 use crate::policy::Policy;
@@ -28,7 +27,7 @@ pub(super) fn apply_policy(
         let policy = Policy::from_document(document).map_err(refused)?;
         let aggregator = aggregator.get().holds();
         let snapshot = detached(py, || {
-            let mut scores = PublishedScores::new(everything(window));
+            let mut scores = PublishedScores::new(Question::of_all_tokens(window));
             scores.refresh(aggregator, &policy, window.as_of);
             scores.snapshot(aggregator, &policy)
         })?;
@@ -64,11 +63,4 @@ pub(in crate::host) fn held_columns<'py>(
         weights,
     )
         .into_pyobject(py)
-}
-
-pub(super) fn everything(window: Window) -> Question {
-    Question {
-        window,
-        token_id: None,
-    }
 }

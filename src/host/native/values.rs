@@ -10,6 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
 
+use crate::aggregator::Question;
 use crate::core::{Field, Micros, Refusal, TimeError, Window};
 
 /// Text that is not empty, or the digits of an integer.
@@ -87,7 +88,7 @@ pub(super) fn micros(
 }
 
 /// The window of a query; `ValueError` names the argument.
-pub(in crate::host) fn window(
+pub(super) fn window(
     as_of_us: &Bound<'_, PyAny>,
     from_us: Option<&Bound<'_, PyAny>>,
     closed_only: bool,
@@ -104,6 +105,19 @@ pub(in crate::host) fn window(
         from: from_us.map(|from| instant("from_us", from)).transpose()?,
         as_of: instant("as_of_us", as_of_us)?,
         closed_only,
+    })
+}
+
+/// The question of a call; `ValueError` names the argument.
+pub(in crate::host) fn question(
+    as_of_us: &Bound<'_, PyAny>,
+    from_us: Option<&Bound<'_, PyAny>>,
+    closed_only: bool,
+    token_id: Option<&str>,
+) -> PyResult<Question> {
+    Ok(Question {
+        window: window(as_of_us, from_us, closed_only)?,
+        token_id: token_id.map(Into::into),
     })
 }
 

@@ -20,14 +20,14 @@ use super::policy;
 use super::prefetch::Prefetch;
 use super::queue::{Message, Outcome};
 use super::registry::PipelineRecord;
-use crate::core::{self, Window};
+use crate::core;
 use crate::engine::gate::RowId;
-use crate::engine::{Question, Start, WhenFull};
+use crate::engine::{Start, WhenFull};
 use crate::error_line::error_line;
 use crate::excerpt::quoted;
 use crate::host::errors::{guarded, refused};
 use crate::host::native::policies::held_columns;
-use crate::host::native::{Snapshot, read_rows, read_window, row};
+use crate::host::native::{Snapshot, read_question, read_rows, row};
 use crate::host::workers::detached;
 use crate::telemetry::own_metrics::OwnKind;
 
@@ -186,10 +186,7 @@ impl Bridge {
         closed_only: bool,
     ) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Bridge.held_columns", || {
-            let question = Question {
-                window: read_window(as_of_us, from_us, closed_only)?,
-                token_id: token_id.map(Box::from),
-            };
+            let question = read_question(as_of_us, from_us, closed_only, token_id)?;
             let engine = &self.context.engine;
             let keys = detached(py, || engine.held(&question))?;
             held_columns(py, &keys)
@@ -243,7 +240,7 @@ impl Bridge {
         closed_only: bool,
     ) -> PyResult<Snapshot> {
         guarded("Bridge.leaderboard", || {
-            let question = question(read_window(as_of_us, from_us, closed_only)?);
+            let question = read_question(as_of_us, from_us, closed_only, None)?;
             let engine = &self.context.engine;
             let size = n.unwrap_or(usize::MAX);
             let page = detached(py, || engine.page(&question, None, size))?;
@@ -264,7 +261,7 @@ impl Bridge {
         closed_only: bool,
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         guarded("Bridge.holder", || {
-            let question = question(read_window(as_of_us, from_us, closed_only)?);
+            let question = read_question(as_of_us, from_us, closed_only, None)?;
             let engine = &self.context.engine;
             let answer = detached(py, || engine.holder(holder_id, &question, 0))?;
             let row = answer.map(|answer| row(py, answer.holder.rank, &answer.holder.holder));
@@ -361,13 +358,6 @@ impl Bridge {
             } => (request, "check", (&*gate, Batch::new(columns))).into_pyobject(py),
             Message::Stop { drain } => (0, "stop", seconds(drain)).into_pyobject(py),
         }
-    }
-}
-
-fn question(window: Window) -> Question {
-    Question {
-        window,
-        token_id: None,
     }
 }
 

@@ -1,7 +1,7 @@
 """A policy of a pipeline at work: its function is called in a worker thread, within the hard limit.
 
-Whatever the function raises becomes a `PolicyFailed`, so that it is an answer to who has asked. Who asks, and
-what is kept between questions, is the business of the host.
+Any exception of the function becomes a `PolicyFailed`, which the host returns as the answer. The host also
+decides what is kept between questions.
 """
 
 from __future__ import annotations

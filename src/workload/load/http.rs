@@ -24,6 +24,9 @@ struct Answer {
     accepted: u64,
 }
 
+/// How often a request is tried whose connection ended before it was sent.
+const ATTEMPTS_MAX: u32 = 5;
+
 /// Posts batches until the schedule ends; fails if an answer, or the connection for it, takes longer
 /// than `answer_wait`.
 pub(super) async fn posts(
@@ -90,15 +93,18 @@ async fn answer(
         url: url.to_owned(),
         source: innermost(error),
     };
-    let answer = client.request(request).await.map_err(|error| {
-        if is_unreadable(&error) {
-            LoadError::NotHttp {
-                url: url.to_owned(),
+    let mut attempts = 1..ATTEMPTS_MAX;
+    let answer = loop {
+        match client.request(request.clone()).await {
+            Ok(answer) => break answer,
+            Err(error) if is_unreadable(&error) => {
+                let url = url.to_owned();
+                return Err(LoadError::NotHttp { url });
             }
-        } else {
-            broken(&error)
+            Err(error) if is_unsent(&error) && attempts.next().is_some() => {}
+            Err(error) => return Err(broken(&error)),
         }
-    })?;
+    };
     let status = answer.status();
     let body = answer.into_body().collect().await;
     Ok((status, body.map_err(|error| broken(&error))?.to_bytes()))
@@ -112,6 +118,12 @@ fn is_unreadable(error: &(dyn Error + 'static)) -> bool {
     });
     // It is the cause of a canceled request if the answer came before the request was sent.
     unreadable || error.source().is_some_and(is_unreadable)
+}
+
+/// Whether the connection ended before the request was sent; the reason is known to the connection alone.
+fn is_unsent(error: &(dyn Error + 'static)) -> bool {
+    let error_of_hyper = error.downcast_ref::<hyper::Error>();
+    error_of_hyper.is_some_and(hyper::Error::is_canceled) || error.source().is_some_and(is_unsent)
 }
 
 #[cfg(test)]

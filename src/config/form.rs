@@ -212,6 +212,31 @@ impl Form<Vec<String>> for Origins {
     }
 }
 
+/// Names of hosts without ports, separated by commas; `*` means all of them.
+pub(super) struct Hosts;
+
+impl Form<Vec<String>> for Hosts {
+    fn parse(&self, text: &str) -> Option<Vec<String>> {
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+        let one = |name: &str| {
+            let name = name.trim();
+            (!name.is_empty() && name.chars().all(is_letter)).then(|| name.to_owned())
+        };
+        match text {
+            "*" => Some(vec![text.to_owned()]),
+            _ => list(text, one),
+        }
+    }
+
+    fn print(&self, value: &Vec<String>) -> String {
+        value.join(",")
+    }
+
+    fn expected(&self) -> String {
+        "names as in scores.example,scores.internal".into()
+    }
+}
+
 /// What callers without an API key may do. They may not operate the service, so `admin` is left out.
 pub(super) struct Scopes;
 
@@ -500,6 +525,19 @@ mod tests {
             ",",
         ] {
             assert_eq!(Origins.parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_without_a_port() {
+        assert_eq!(Hosts.parse(""), Some(vec![]));
+        assert_eq!(Hosts.parse("*"), Some(vec!["*".into()]));
+        assert_eq!(
+            Hosts.parse("scores.example, scores-2"),
+            Some(vec!["scores.example".into(), "scores-2".into()])
+        );
+        for text in ["a.example:80", "http://a.example", "*,a", ","] {
+            assert_eq!(Hosts.parse(text), None, "{text}");
         }
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::define::{AddressRow, settings};
 use super::form::{
-    File, Folder, Host, LogForm, LogLevel, Origins, PipelineArguments, PipelineFiles, PolicyFiles,
-    Port, Scopes, Stores, Switch, Url, WhenFull,
+    File, Folder, Host, Hosts, LogForm, LogLevel, Origins, PipelineArguments, PipelineFiles,
+    PolicyFiles, Port, Scopes, Stores, Switch, Url, WhenFull,
 };
 use super::measure::{Count, Size, Time};
 use super::values::{EventsFull, LogFormat, Scope, StoreAddress};
@@ -40,6 +40,9 @@ settings! {
         port: u16 = 8_000, Port, variable "HTTP_PORT";
         /// Origins whose pages may call the HTTP API (CORS); `*` allows all, empty allows none.
         cors_origins: Vec<String> = Vec::new(), Origins;
+        /// Names by which callers may address the HTTP API of a service without API keys and TLS, beside IP addresses
+        /// and `localhost`; `*` allows all.
+        allowed_hosts: Vec<String> = Vec::new(), Hosts;
     }
 
     /// What applies to both servers.

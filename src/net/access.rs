@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -17,9 +17,6 @@ use super::address_limit::network;
 use super::key_ring::KeyRing;
 use crate::config::Limits;
 use crate::config::Scope;
-
-/// A browser says here whether the page that makes a request is of the same origin.
-const FETCH_SITE: &str = "sec-fetch-site";
 
 /// What a call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +53,6 @@ pub(super) enum Denied {
         Scope::Admin
     )]
     OtherMachine,
-    /// A page of another origin would operate a service without API keys, by the browser of its user.
-    #[error(
-        "sec-fetch-site: without API keys no page of another origin may operate the service; give serve \
-         --api-key-file, and send a key with the scope {}",
-        Scope::Admin
-    )]
-    OtherSite,
     /// The caller exceeds its rate.
     #[error("too many calls: the limit is {per_second} per second")]
     TooOften {
@@ -134,7 +124,7 @@ impl Access {
         let Some(ring) = self.keys.as_ref().filter(|_| need != Need::Nothing) else {
             let caller = self.count(need, nameless())?;
             if need == Need::Key(Scope::Admin) {
-                require_own_machine(headers, address)?;
+                require_own_machine(address)?;
             }
             return Ok(caller);
         };
@@ -193,16 +183,12 @@ impl Access {
     }
 }
 
-/// Without API keys, what operates the service is for programs on its machine. A browser there says of each request
-/// whether a page of another origin has made it; other programs send no such header.
-fn require_own_machine(headers: &HeaderMap, address: IpAddr) -> Result<(), Denied> {
-    if !address.to_canonical().is_loopback() {
-        return Err(Denied::OtherMachine);
+/// Without API keys, what operates the service is for programs on its machine.
+fn require_own_machine(address: IpAddr) -> Result<(), Denied> {
+    if address.to_canonical().is_loopback() {
+        return Ok(());
     }
-    match headers.get(FETCH_SITE).map(HeaderValue::as_bytes) {
-        None | Some(b"same-origin" | b"none") => Ok(()),
-        Some(_) => Err(Denied::OtherSite),
-    }
+    Err(Denied::OtherMachine)
 }
 
 /// Whether a caller that has `scopes` may do what needs `needed`.
@@ -225,34 +211,18 @@ mod tests {
     #[test]
     fn without_keys_only_programs_on_this_machine_operate_the_service() {
         let access = Access::new(None, &[], &Limits::default());
-        let admit = |scope, address: &str, site: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.extend(site.map(|site| {
-                let name = axum::http::HeaderName::from_static(FETCH_SITE);
-                (name, HeaderValue::from_static(site))
-            }));
-            access
-                .admit(Need::Key(scope), &headers, address.parse().unwrap())
-                .map(|caller| caller.to_string())
+        let admit = |scope, address: &str| {
+            let address = address.parse().unwrap();
+            access.admit(Need::Key(scope), &HeaderMap::new(), address)
         };
-        let own = || Ok("127.0.0.1".to_owned());
         for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-            assert!(admit(Scope::Admin, address, None).is_ok(), "{address}");
+            assert!(admit(Scope::Admin, address).is_ok(), "{address}");
         }
         for address in ["10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1"] {
-            let refused = admit(Scope::Admin, address, None);
+            let refused = admit(Scope::Admin, address);
             assert_eq!(refused, Err(Denied::OtherMachine), "{address}");
-            assert!(admit(Scope::Write, address, None).is_ok(), "{address}");
+            assert!(admit(Scope::Write, address).is_ok(), "{address}");
         }
-        for (site, expected) in [
-            ("same-origin", own()),
-            ("none", own()),
-            ("cross-site", Err(Denied::OtherSite)),
-            ("same-site", Err(Denied::OtherSite)),
-        ] {
-            assert_eq!(admit(Scope::Admin, "127.0.0.1", Some(site)), expected);
-        }
-        assert_eq!(admit(Scope::Read, "127.0.0.1", Some("cross-site")), own());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::administration::Administration;
+use super::http::Sites;
 use super::query_pool::QueryPool;
 use super::request_id::RequestIds;
 use crate::config::Limits;
@@ -23,7 +24,8 @@ pub(super) struct ServerContext {
     pub(super) administration: Option<Arc<dyn Administration>>,
     pub(super) request_ids: Arc<RequestIds>,
     pub(super) limits: Arc<Limits>,
-    pub(super) cors_origins: Arc<[String]>,
+    /// Which pages may call over HTTP, and by which names.
+    pub(super) sites: Arc<Sites>,
     /// Cancelled when the server begins to shut down.
     pub(super) stop: CancellationToken,
 }

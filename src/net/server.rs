@@ -121,6 +121,7 @@ impl Server {
     /// Serves until `stop`. Then it accepts no connections and reads no events any more, acknowledges the events
     /// that were read, and returns when every connection is closed or the drain time is over.
     pub async fn run(self, listeners: Listeners, stop: CancellationToken) {
+        let sites = http::Sites::new(&self.settings);
         let limits = Arc::new(self.settings.limits);
         let context = ServerContext {
             engine: Arc::clone(&self.engine),
@@ -138,7 +139,7 @@ impl Server {
             administration: self.administration,
             request_ids: Arc::new(RequestIds::new()),
             limits: Arc::clone(&limits),
-            cors_origins: self.settings.cors_origins.into(),
+            sites: Arc::new(sites),
             stop: stop.clone(),
         };
         let (dispatcher, health) = grpc::dispatcher(&context);

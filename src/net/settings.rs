@@ -18,6 +18,9 @@ pub struct Settings {
     pub keys: Keys,
     /// Origins whose pages may call, such as `https://example.org`; `*` means all.
     pub cors_origins: Vec<String>,
+    /// Names by which a service without keys may be addressed over HTTP, beside addresses and `localhost`; `*` means
+    /// all.
+    pub allowed_hosts: Vec<String>,
     /// How long open calls may take to end after the stop signal.
     pub drain_wait_max: Duration,
 }
@@ -50,6 +53,7 @@ impl Settings {
             tls: config.tls.files()?,
             keys: config.keys.clone(),
             cors_origins: config.http.cors_origins.clone(),
+            allowed_hosts: config.http.allowed_hosts.clone(),
             drain_wait_max: config.server.drain_wait_max,
         })
     }

@@ -426,8 +426,8 @@ async fn after_a_refused_request_its_connection_serves_the_next_one() {
     let service = Service::start().await;
     let body = "x".repeat(60_000);
     let calls = format!(
-        "POST /hold HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}\
-         GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        "POST /hold HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}\
+         GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
         body.len(),
     );
     let mut stream = within(TcpStream::connect(service.http)).await.unwrap();

@@ -20,7 +20,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 /// A whole request.
-const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+const HEALTHZ: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 /// The preface of HTTP/2 and empty settings.
 const HTTP2: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
@@ -182,7 +182,7 @@ async fn silent_connections_are_closed() {
     for (address, beginning) in [
         (service.http, ""),
         (service.grpc, ""),
-        (service.http, "GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: "),
+        (service.http, "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: "),
         (service.grpc, HTTP2),
     ] {
         let mut stream = within(TcpStream::connect(address)).await.unwrap();
@@ -229,7 +229,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
     let service = patient(|limits| limits.idle_wait_max = Duration::from_millis(200)).await;
     // In HTTP/1: more than the socket buffers hold, and the client does not read it.
     let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
-    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream
         .write_all(request.repeat(20).as_bytes())
         .await
@@ -292,7 +292,7 @@ async fn a_body_that_does_not_arrive_times_out() {
     ] {
         let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
         let head = format!(
-            "POST /hold HTTP/1.1\r\nhost: x\r\ncontent-type: {form}\r\ncontent-length: 100\r\n\r\n{{"
+            "POST /hold HTTP/1.1\r\nhost: localhost\r\ncontent-type: {form}\r\ncontent-length: 100\r\n\r\n{{"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         let answer = ended(stream).await;

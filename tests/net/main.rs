@@ -28,5 +28,6 @@ mod http;
 mod limits;
 mod policies;
 mod security;
+mod sites;
 mod support;
 mod tls;

@@ -81,7 +81,7 @@ pub(crate) async fn ask(service: &Service, method: &str, path: &str, body: &str)
     let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     let sent = stream.write_all(request.as_bytes()).await;
     sent.expect("it reads");

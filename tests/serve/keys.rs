@@ -143,7 +143,7 @@ async fn what_an_operator_asked_for_is_logged_with_the_name_of_the_key() {
     let service = Service::start(&folder.path().join("data"), &["--api-key-file", path]);
     let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
     let request = format!(
-        "POST /admin/jobs/tiers%2Fpublish/pause HTTP/1.0\r\nhost: test\r\nauthorization: Bearer {operator}\r\n\r\n"
+        "POST /admin/jobs/tiers%2Fpublish/pause HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {operator}\r\n\r\n"
     );
     let sent = stream.write_all(request.as_bytes()).await;
     sent.expect("it reads");

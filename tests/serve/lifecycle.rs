@@ -78,7 +78,7 @@ async fn a_second_signal_ends_it_at_once_and_keeps_what_was_acknowledged() {
     client.record(event("ann")).await.expect("taken");
     // A request whose body does not come keeps it from ending by itself.
     let mut open = TcpStream::connect(&service.http).await.expect("it listens");
-    let head = b"POST /hold HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    let head = b"POST /hold HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
     open.write_all(head).await.expect("it reads");
     // The word to go on says that the request has begun.
     open.read_u8().await.expect("100 Continue");

@@ -188,7 +188,7 @@ async fn calls_arrive_as_spans_and_figures_under_the_names_of_prometheus() {
 /// One request over HTTP/1.0 with this head; gives its status.
 async fn ask(service: &Service, head: &str) -> String {
     let mut stream = TcpStream::connect(&service.http).await.expect("it listens");
-    let request = format!("{head}\r\nhost: test\r\n\r\n");
+    let request = format!("{head}\r\nhost: localhost\r\n\r\n");
     stream
         .write_all(request.as_bytes())
         .await

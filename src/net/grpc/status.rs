@@ -96,7 +96,7 @@ pub(in crate::net) fn denied(denied: &Denied) -> Status {
             "MISSING_SCOPE",
             Some(*scope),
         ),
-        Denied::OtherMachine | Denied::OtherSite => not_allowed(
+        Denied::OtherMachine => not_allowed(
             Code::PermissionDenied,
             denied,
             "NO_API_KEYS",

@@ -79,13 +79,14 @@ pub(super) async fn observe(
     respond.instrument(span).await
 }
 
-/// Inside of CORS, whose preflight requests carry no key: checks the key, its scope and the rate.
+/// Inside of CORS, whose preflight requests carry no key: checks the host, the page, the key, its scope and the rate.
 pub(super) async fn authorize(
     State(context): State<ServerContext>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let need = need(route(&request));
+    context.sites.admit(need, &request)?;
     let address = peer(&request).ip();
     let caller = context.access.admit(need, request.headers(), address)?;
     request.extensions_mut().insert(caller);

@@ -1,6 +1,6 @@
 //! HTTP: the same service as gRPC in JSON, for scripts, browsers and monitoring.
 //!
-//! Read in this order: [`middleware`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
+//! Read in this order: [`middleware`], [`sites`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
 //! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
 //! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`] (their cursors),
 //! [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
@@ -20,6 +20,7 @@ mod parameters;
 mod problem;
 mod queries;
 mod response;
+mod sites;
 mod status;
 mod unread_body;
 mod upload;
@@ -43,6 +44,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::access::Need;
 use super::context::ServerContext;
 use problem::Problem;
+pub(super) use sites::Sites;
 
 /// The path of the contract.
 const DOCUMENT: &str = "/openapi.json";
@@ -88,7 +90,7 @@ pub(super) fn router(context: &ServerContext) -> Router {
             ServiceBuilder::new()
                 .layer(from_fn_with_state(context.clone(), middleware::observe))
                 .layer(CatchPanicLayer::custom(defect))
-                .option_layer(cors(&context.cors_origins))
+                .option_layer(cors(context.sites.origins()))
                 .layer(from_fn_with_state(context.clone(), middleware::authorize)),
         )
 }

@@ -163,7 +163,6 @@ impl From<Denied> for Problem {
             Denied::NoKey | Denied::UnknownKey => of_key(StatusCode::UNAUTHORIZED)
                 .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Denied::MissingScope { .. } | Denied::OtherMachine => of_key(StatusCode::FORBIDDEN),
-            Denied::OtherSite => Self::of_field(StatusCode::FORBIDDEN, "sec-fetch-site", text),
             Denied::TooOften { retry_after, .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry(retry_after)
             }

@@ -182,7 +182,10 @@ async fn silent_connections_are_closed() {
     for (address, beginning) in [
         (service.http, ""),
         (service.grpc, ""),
-        (service.http, "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: "),
+        (
+            service.http,
+            "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
+        ),
         (service.grpc, HTTP2),
     ] {
         let mut stream = within(TcpStream::connect(address)).await.unwrap();

@@ -107,6 +107,8 @@ settings! {
         /// A connection without a call, one whose caller does not read its responses, or a streamed HTTP body
         /// of which nothing arrives; also one call of health checking or server reflection.
         idle_wait_max: Duration = Duration::from_secs(300), Time(SECOND..=24 * HOUR);
+        /// Duration of a stream, a gRPC one or a long answer over HTTP; its caller then calls again.
+        stream_age_max: Duration = Duration::from_secs(24 * 3_600), Time(SECOND..=87_600 * HOUR);
         /// Interval between two HTTP/2 pings on a connection with an open call.
         ping_interval: Duration = Duration::from_secs(30), Time(SECOND..=HOUR);
         /// Wait for the answer to a ping; without one the connection is closed.

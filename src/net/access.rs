@@ -5,6 +5,7 @@
 //! `keys.anonymous`. `grpc::status` and `http::problem` make responses of refusals.
 
 use std::fmt;
+use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::address_limit::network;
 use super::key_ring::KeyRing;
+use super::keys::KeyHash;
 use crate::config::Limits;
 use crate::config::Scope;
 
@@ -66,8 +68,13 @@ pub(super) enum Denied {
 /// Who calls: by this calls are counted, and named in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Caller {
-    /// The owner of the key of this name.
-    Key(Arc<str>),
+    /// The owner of a key.
+    Key {
+        /// Its name.
+        name: Arc<str>,
+        /// The key itself: another one may get its name.
+        hash: KeyHash,
+    },
     /// A caller without a key from this address or network.
     Address(IpAddr),
 }
@@ -76,7 +83,7 @@ pub(super) enum Caller {
 impl fmt::Display for Caller {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key(name) => write!(out, "the key {name:?}"),
+            Self::Key { name, .. } => write!(out, "the key {name:?}"),
             Self::Address(address) => address.fmt(out),
         }
     }
@@ -140,16 +147,40 @@ impl Access {
             self.count(need, nameless())?;
             return Err(Denied::UnknownKey);
         };
-        let caller = self.count(need, Caller::Key(Arc::clone(&key.name)))?;
+        let caller = Caller::Key {
+            name: Arc::clone(&key.name),
+            hash: key.hash,
+        };
+        let caller = self.count(need, caller)?;
         match need {
-            Need::Key(scope) if !includes(&key.scopes, scope) && !self.is_open(scope) => {
-                Err(Denied::MissingScope {
-                    name: key.name,
-                    scope,
-                })
-            }
+            Need::Key(scope) if !self.may(&key.scopes, scope) => Err(Denied::MissingScope {
+                name: key.name,
+                scope,
+            }),
             Need::Key(_) | Need::AnyKey | Need::Nothing => Ok(caller),
         }
+    }
+
+    /// Resolves when the key of `caller` is no longer there, or no longer allows what needs `need`; never for
+    /// callers without a key.
+    pub(super) async fn revoked(&self, caller: &Caller, need: Need) {
+        let (Some(ring), Caller::Key { hash, .. }) = (&self.keys, caller) else {
+            return pending().await;
+        };
+        let mut reloads = ring.reloads();
+        while ring.get(hash).is_some_and(|key| match need {
+            Need::Key(scope) => self.may(&key.scopes, scope),
+            Need::AnyKey | Need::Nothing => true,
+        }) {
+            if reloads.changed().await.is_err() {
+                return pending().await;
+            }
+        }
+    }
+
+    /// Whether a key that has `scopes` may do what needs `needed`.
+    fn may(&self, scopes: &[Scope], needed: Scope) -> bool {
+        includes(scopes, needed) || self.is_open(needed)
     }
 
     /// Whether callers without a key may do what needs `scope`.
@@ -159,7 +190,7 @@ impl Access {
 
     /// Whether the server keeps something on disk for `caller`: if there are keys, only for their owners.
     pub(super) fn may_keep_positions(&self, caller: &Caller) -> bool {
-        self.keys.is_none() || matches!(caller, Caller::Key(_))
+        self.keys.is_none() || matches!(caller, Caller::Key { .. })
     }
 
     /// Forgets callers without recent calls.

@@ -1,12 +1,16 @@
 //! The certificates in use: one chain, its key and the client authorities, for both protocols.
 //!
 //! Reloaded when one of their files changes; if the new files are invalid, the old certificates stay in use. A
-//! connection keeps the certificates of its handshake. The files are read in `tls`.
+//! connection keeps the certificates of its handshake, but ends if the new authorities do not accept its client. The
+//! files are read in `tls`.
 
+use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tracing::{info, warn};
 
 use super::reloadable::Reloadable;
@@ -20,6 +24,7 @@ pub(super) struct Certificates {
     chain: PathBuf,
     acceptors: Reloadable<Acceptors, TlsError>,
     metrics: Arc<Metrics>,
+    reloads: watch::Sender<()>,
 }
 
 impl Certificates {
@@ -43,6 +48,7 @@ impl Certificates {
             chain: certificate.clone(),
             acceptors,
             metrics,
+            reloads: watch::Sender::new(()),
         })
     }
 
@@ -53,6 +59,16 @@ impl Certificates {
             acceptors.grpc.clone()
         } else {
             acceptors.http.clone()
+        }
+    }
+
+    /// Resolves when a client that presented `chain` would no longer be accepted.
+    pub(super) async fn distrusted(&self, chain: &[CertificateDer<'static>]) {
+        let mut reloads = self.reloads.subscribe();
+        while self.acceptors.get().accepts(chain) {
+            if reloads.changed().await.is_err() {
+                return pending().await;
+            }
         }
     }
 
@@ -75,6 +91,7 @@ impl Certificates {
                 self.metrics
                     .certificate_expiry
                     .set(acceptors.expiry_seconds);
+                self.reloads.send_replace(());
                 info!(file = %self.chain.display(), "Reloaded the certificates.");
             }
             Err(error) => {

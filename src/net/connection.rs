@@ -4,7 +4,7 @@
 //! `activity` tells what the connection is waiting for. Requests are handled by the service that is passed in;
 //! see `grpc` and `http`.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -21,7 +21,7 @@ use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::activity::{Activity, OpenCall, TrackedBody, Wait};
 use super::certificates::Certificates;
@@ -74,7 +74,7 @@ where
     // Small responses are sent at once; a failure only costs speed.
     let _ = stream.set_nodelay(true);
     let Some(certificates) = &mode.certificates else {
-        return exchange(stream, peer, &mode, service).await;
+        return exchange(stream, peer, &mode, pending(), service).await;
     };
     let tls = certificates.acceptor(mode.is_http2_only);
     let handshake = tokio::time::timeout(mode.limits.handshake_wait_max, tls.accept(stream));
@@ -83,7 +83,12 @@ where
         () = mode.stop.cancelled() => return,
     };
     match accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-        Ok(stream) => exchange(stream, peer, &mode, service).await,
+        Ok(stream) => {
+            let (_, session) = stream.get_ref();
+            let chain = session.peer_certificates().unwrap_or_default().to_vec();
+            let distrusted = certificates.distrusted(&chain);
+            exchange(stream, peer, &mode, distrusted, service).await;
+        }
         Err(error) => {
             mode.metrics.connection_refused("handshake");
             debug!(%peer, error = %error_line(&error), "A TLS handshake failed.");
@@ -91,8 +96,14 @@ where
     }
 }
 
-async fn exchange<I, S, B>(stream: I, peer: SocketAddr, mode: &Mode, service: S)
-where
+/// Serves the requests of a connection until it ends, or until its client is `distrusted`.
+async fn exchange<I, S, B>(
+    stream: I,
+    peer: SocketAddr,
+    mode: &Mode,
+    distrusted: impl Future<Output = ()>,
+    service: S,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -117,6 +128,7 @@ where
     let builder = builder(mode);
     let stream = TokioIo::new(ObservedIo::new(stream, Arc::clone(&activity)));
     let mut connection = pin!(builder.serve_connection(stream, service));
+    let mut distrusted = pin!(distrusted);
     // A wait that begins after this look lasts at least as long.
     let poll_after = limits.idle_wait_max.min(limits.header_wait_max);
     let mut is_closing = false;
@@ -134,6 +146,10 @@ where
                 return;
             }
             () = mode.halt.cancelled() => return,
+            () = distrusted.as_mut() => {
+                info!(%peer, "Closed a connection: no authority accepts its client any more.");
+                return;
+            }
             () = mode.stop.cancelled(), if !is_closing => {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::keys::{ApiKey, KeyFileError, KeyHash, read_keys};
@@ -18,6 +19,7 @@ pub(super) struct KeyRing {
     file: PathBuf,
     keys: Reloadable<Vec<ApiKey>, KeyFileError>,
     metrics: Arc<Metrics>,
+    reloads: watch::Sender<()>,
 }
 
 impl KeyRing {
@@ -32,6 +34,7 @@ impl KeyRing {
             file,
             keys,
             metrics,
+            reloads: watch::Sender::new(()),
         })
     }
 
@@ -49,21 +52,31 @@ impl KeyRing {
 
     /// The key that a caller sent. Compares it with all keys, so that the time does not depend on the match.
     pub(super) fn find(&self, presented: &str) -> Option<ApiKey> {
-        let hash = KeyHash::of(presented);
+        self.get(&KeyHash::of(presented))
+    }
+
+    /// The key with this hash, in a time that does not depend on the match either.
+    pub(super) fn get(&self, hash: &KeyHash) -> Option<ApiKey> {
         let keys = self.keys.get();
         let mut found = None;
         for key in keys.iter() {
-            if key.hash.is(&hash) {
+            if key.hash.is(hash) {
                 found = Some(key);
             }
         }
         found.cloned()
     }
 
+    /// Changes each time the file was reloaded.
+    pub(super) fn reloads(&self) -> watch::Receiver<()> {
+        self.reloads.subscribe()
+    }
+
     fn report(&self, read: Result<Arc<Vec<ApiKey>>, KeyFileError>) {
         self.metrics.keys_reloaded(read.is_ok());
         match read {
             Ok(keys) => {
+                self.reloads.send_replace(());
                 info!(keys = keys.len(), file = %self.file.display(), "Reloaded the API keys.");
             }
             Err(error) => {

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use crate::config::Scope;
 
 /// The SHA-256 of a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {

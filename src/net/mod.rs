@@ -1,8 +1,8 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, API keys and limits.
 //!
 //! Converts requests and responses; what an event or a score is, is decided in `engine` and `core`. Read
-//! `settings`, `server`, `listener`, `connection` and `activity` (sockets), `certificates`, [`keys`], `key_ring`
-//! and `access` (authorization), [`Administration`] (pipelines), `feed` (events out), then `grpc` and `http`.
+//! `settings`, `server`, `listener`, `connection` and `activity` (sockets), `certificates`, [`keys`], `key_ring`,
+//! `access` and `lifetime` (authorization), [`Administration`] (pipelines), `feed` (events out), then `grpc` and `http`.
 
 mod access;
 mod activity;
@@ -18,6 +18,7 @@ mod grpc;
 mod http;
 mod key_ring;
 pub mod keys;
+mod lifetime;
 mod listener;
 mod observed_io;
 mod page_token;

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
@@ -82,8 +83,23 @@ pub(super) struct Acceptors {
     pub(super) grpc: TlsAcceptor,
     /// Offers HTTP/2 and HTTP/1.1.
     pub(super) http: TlsAcceptor,
+    /// What verifies the certificates of clients; `None` if they need none.
+    clients: Option<Arc<dyn ClientCertVerifier>>,
     /// When the server's own certificate expires, in seconds since 1970; 0 if that cannot be read.
     pub(super) expiry_seconds: i64,
+}
+
+impl Acceptors {
+    /// Whether a client with this chain would be accepted now.
+    pub(super) fn accepts(&self, chain: &[CertificateDer<'static>]) -> bool {
+        let Some(verifier) = &self.clients else {
+            return true;
+        };
+        chain.split_first().is_some_and(|(own, others)| {
+            let verified = verifier.verify_client_cert(own, others, UnixTime::now());
+            verified.is_ok()
+        })
+    }
 }
 
 /// Reads the files. Sessions are resumed only with the acceptors that began them: otherwise a client could connect
@@ -96,8 +112,8 @@ pub(super) fn acceptors(settings: &TlsFiles) -> Result<Acceptors, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("ring has suites for TLS 1.2 and 1.3");
-    let builder = match &settings.client_ca {
-        None => builder.with_no_client_auth(),
+    let clients: Option<Arc<dyn ClientCertVerifier>> = match &settings.client_ca {
+        None => None,
         Some(file) => {
             let mut roots = RootCertStore::empty();
             for authority in certificates(file)? {
@@ -112,8 +128,12 @@ pub(super) fn acceptors(settings: &TlsFiles) -> Result<Acceptors, TlsError> {
                     file: file.clone(),
                     source,
                 })?;
-            builder.with_client_cert_verifier(verifier)
+            Some(verifier)
         }
+    };
+    let builder = match &clients {
+        None => builder.with_no_client_auth(),
+        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
     };
     let config = builder
         .with_single_cert(chain, key)
@@ -130,6 +150,7 @@ pub(super) fn acceptors(settings: &TlsFiles) -> Result<Acceptors, TlsError> {
     Ok(Acceptors {
         grpc: offering(&[b"h2"]),
         http: offering(&[b"h2", b"http/1.1"]),
+        clients,
         expiry_seconds,
     })
 }

@@ -29,16 +29,16 @@ const WRITER: &str = "writer-key-of-a-test";
 const METRICS: &str = "metrics-key-of-a-test";
 const ADMIN: &str = "admin-key-of-a-test";
 
-fn entry(name: &str, key: &str, scope: Scope) -> String {
+pub(crate) fn entry(name: &str, key: &str, scopes: &[Scope]) -> String {
     let key = ApiKey {
         name: name.into(),
-        scopes: vec![scope],
+        scopes: scopes.to_owned(),
         hash: KeyHash::of(key),
     };
     key.entry()
 }
 
-fn write_keys(folder: &TempDir, entries: &[String]) -> PathBuf {
+pub(crate) fn write_keys(folder: &TempDir, entries: &[String]) -> PathBuf {
     let (file, beside) = (folder.path().join("keys.toml"), folder.path().join("new"));
     fs::write(&beside, entries.concat()).unwrap();
     fs::rename(beside, &file).unwrap();
@@ -47,10 +47,10 @@ fn write_keys(folder: &TempDir, entries: &[String]) -> PathBuf {
 
 fn all_keys() -> [String; 4] {
     [
-        entry("reader", READER, Scope::Read),
-        entry("writer", WRITER, Scope::Write),
-        entry("prometheus", METRICS, Scope::Metrics),
-        entry("admin", ADMIN, Scope::Admin),
+        entry("reader", READER, &[Scope::Read]),
+        entry("writer", WRITER, &[Scope::Write]),
+        entry("prometheus", METRICS, &[Scope::Metrics]),
+        entry("admin", ADMIN, &[Scope::Admin]),
     ]
 }
 
@@ -84,7 +84,7 @@ async fn guarded_but_for(folder: &TempDir, anonymous: &[Scope]) -> Service {
     .await
 }
 
-fn with_key<T>(message: T, key: &str) -> Request<T> {
+pub(crate) fn with_key<T>(message: T, key: &str) -> Request<T> {
     let mut request = Request::new(message);
     if !key.is_empty() {
         let bearer = format!("Bearer {key}").parse().unwrap();
@@ -116,7 +116,7 @@ fn mint() -> TransferMsg {
 }
 
 /// The first request of a feed.
-fn feed_start(consumer: &str) -> FeedRequest {
+pub(crate) fn feed_start(consumer: &str) -> FeedRequest {
     FeedRequest {
         request: Some(feed_request::Request::Start(FeedStart {
             consumer: consumer.to_owned(),
@@ -416,7 +416,7 @@ async fn keys_are_reloaded_without_a_restart() {
     assert!(ask(&mut client, READER).await.is_ok());
 
     // ... and a valid one is used soon after.
-    write_keys(&folder, &[entry("other", "another-key", Scope::Read)]);
+    write_keys(&folder, &[entry("other", "another-key", &[Scope::Read])]);
     within(async {
         while ask(&mut client, "another-key").await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -25,6 +25,7 @@ mod grpc_events;
 mod grpc_queries;
 mod hold;
 mod http;
+mod lifetime;
 mod limits;
 mod policies;
 mod security;

@@ -15,7 +15,9 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 
 use super::call_metrics::CallMetrics;
-use super::status::closing;
+use super::status::{call_ended, closing};
+use crate::net::connection::BoxFuture;
+use crate::net::lifetime::CallEnd;
 
 const TIMEOUT: &str = "grpc-timeout";
 /// The protocol allows at most this many digits.
@@ -50,29 +52,42 @@ fn exceeded() -> Status {
     )
 }
 
-/// The body of a response, which ends at a deadline or when the server stops.
+/// The body of a response, which ends at a deadline, when the server stops, or when its caller may no longer call.
 pub(in crate::net) struct DeadlineBody<B> {
     /// `None` after its end.
     body: Option<B>,
     call_metrics: CallMetrics,
     deadline: Option<Pin<Box<Sleep>>>,
     stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    end: Option<BoxFuture<CallEnd>>,
 }
 
 impl<B> DeadlineBody<B> {
-    /// Ends `body` at `deadline`, or when `stop` is ready.
+    /// Ends `body` at `deadline`, or when `stop` or `end` is ready.
     pub(super) fn new(
         body: B,
         call_metrics: CallMetrics,
         deadline: Option<Instant>,
         stop: Option<WaitForCancellationFutureOwned>,
+        end: Option<BoxFuture<CallEnd>>,
     ) -> Self {
         Self {
             body: Some(body),
             call_metrics,
             deadline: deadline.map(|at| Box::pin(tokio::time::sleep_until(at))),
             stop: stop.map(Box::pin),
+            end,
         }
+    }
+}
+
+impl<B: Body<Data = Bytes>> DeadlineBody<B> {
+    fn end_with(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.body = None;
+        let mut trailers = HeaderMap::new();
+        let is_written = status.add_header(&mut trailers).is_ok();
+        self.call_metrics.observe(&trailers);
+        Poll::Ready(is_written.then(|| Ok(Frame::trailers(trailers))))
     }
 }
 
@@ -88,6 +103,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for DeadlineBody<B> {
         let Some(body) = &mut this.body else {
             return Poll::Ready(None);
         };
+        // First, because a stream may always have another frame.
+        if let Some(Poll::Ready(end)) = this.end.as_mut().map(|end| end.as_mut().poll(cx)) {
+            return this.end_with(&call_ended(end));
+        }
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             if let Some(Ok(frame)) = &frame
                 && let Some(trailers) = frame.trailers_ref()
@@ -106,11 +125,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for DeadlineBody<B> {
         } else {
             return Poll::Pending;
         };
-        this.body = None;
-        let mut trailers = HeaderMap::new();
-        let is_written = status.add_header(&mut trailers).is_ok();
-        this.call_metrics.observe(&trailers);
-        Poll::Ready(is_written.then(|| Ok(Frame::trailers(trailers))))
+        this.end_with(&status)
     }
 
     fn is_end_stream(&self) -> bool {

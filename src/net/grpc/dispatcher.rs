@@ -30,6 +30,7 @@ use crate::config::Limits;
 use crate::config::Scope;
 use crate::net::access::{Access, Caller, Need};
 use crate::net::connection::{BoxFuture, Peer};
+use crate::net::lifetime::end_of_call;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
 use crate::telemetry::call::join_trace;
@@ -52,6 +53,7 @@ pub(in crate::net) struct Dispatcher {
     request_ids: Arc<RequestIds>,
     unary_wait_max: Duration,
     others_wait_max: Duration,
+    stream_age_max: Duration,
     stop: CancellationToken,
 }
 
@@ -82,6 +84,7 @@ impl Dispatcher {
             request_ids,
             unary_wait_max: limits.request_wait_max,
             others_wait_max: limits.idle_wait_max,
+            stream_age_max: limits.stream_age_max,
             stop,
         }
     }
@@ -156,8 +159,19 @@ impl Service<Request<Incoming>> for Dispatcher {
             span.clone(),
         );
         let deadline = self.deadline(call, &request);
+        let mut end = None;
         let response = match self.access.admit(call.need(), request.headers(), peer.ip()) {
-            Ok(caller) => self.respond(call, caller, request),
+            Ok(caller) => {
+                end = call.is_stream.then(|| {
+                    end_of_call(
+                        &self.access,
+                        caller.clone(),
+                        call.need(),
+                        self.stream_age_max,
+                    )
+                });
+                self.respond(call, caller, request)
+            }
             Err(reason) => {
                 let refused = denied(&reason).into_http();
                 Box::pin(std::future::ready(refused))
@@ -170,7 +184,7 @@ impl Service<Request<Incoming>> for Dispatcher {
             let mut response = within(deadline, response).await;
             call_metrics.observe(response.headers());
             response.headers_mut().insert(REQUEST_ID, id);
-            Ok(response.map(|body| DeadlineBody::new(body, call_metrics, deadline, stop)))
+            Ok(response.map(|body| DeadlineBody::new(body, call_metrics, deadline, stop, end)))
         };
         Box::pin(responded.instrument(span))
     }

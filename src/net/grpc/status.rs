@@ -13,6 +13,7 @@ use crate::engine::gate::UNCHECKED_RETRY;
 use crate::engine::{FeedError, SubmitError};
 use crate::net::access::Denied;
 use crate::net::feed::FeedRefusal;
+use crate::net::lifetime::CallEnd;
 use crate::net::query_pool::QueryError;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
@@ -65,6 +66,17 @@ pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
 /// The server is shutting down.
 pub(in crate::net) fn closing() -> Status {
     unavailable(&SubmitError::Closing, "SHUTTING_DOWN")
+}
+
+/// The call may not stay open.
+pub(in crate::net) fn call_ended(end: CallEnd) -> Status {
+    match end {
+        CallEnd::Revoked => {
+            let details = ErrorDetails::with_error_info("KEY_REVOKED", DOMAIN, HashMap::new());
+            Status::with_error_details(Code::Unauthenticated, end.to_string(), details)
+        }
+        CallEnd::Aged => unavailable(&end, "STREAM_AGE"),
+    }
 }
 
 /// A pipeline that checks events gave no answer; the same event may be accepted later.

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -16,6 +17,7 @@ use crate::config::Scope;
 use crate::net::access::Need;
 use crate::net::connection::Peer;
 use crate::net::context::ServerContext;
+use crate::net::lifetime::{MortalBody, end_of_call};
 use crate::net::request_id::{REQUEST_ID, text};
 use crate::telemetry::call::{self, Outcome};
 
@@ -89,8 +91,19 @@ pub(super) async fn authorize(
     context.sites.admit(need, &request)?;
     let address = peer(&request).ip();
     let caller = context.access.admit(need, request.headers(), address)?;
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(caller.clone());
+    let age_max = context.limits.stream_age_max;
+    let mut end = end_of_call(&context.access, caller, need, age_max);
+    let response = tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        end = &mut end => return Err(end.into()),
+    };
+    // A body of known length is there already.
+    if response.body().size_hint().exact().is_some() {
+        return Ok(response);
+    }
+    Ok(response.map(|body| Body::new(MortalBody::new(body, end))))
 }
 
 fn peer(request: &Request) -> SocketAddr {

@@ -15,6 +15,7 @@ use crate::engine::{FeedError, SubmitError};
 use crate::net::access::Denied;
 use crate::net::administration::{AdminError, AdminErrorKind};
 use crate::net::feed::FeedRefusal;
+use crate::net::lifetime::CallEnd;
 use crate::net::query_pool::QueryError;
 
 /// The media type of a problem.
@@ -165,6 +166,19 @@ impl From<Denied> for Problem {
             Denied::MissingScope { .. } | Denied::OtherMachine => of_key(StatusCode::FORBIDDEN),
             Denied::TooOften { retry_after, .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry(retry_after)
+            }
+        }
+    }
+}
+
+impl From<CallEnd> for Problem {
+    fn from(end: CallEnd) -> Self {
+        let text = end.to_string();
+        match end {
+            CallEnd::Revoked => Self::of_field(StatusCode::UNAUTHORIZED, "authorization", text)
+                .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            CallEnd::Aged => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(Duration::from_secs(1))
             }
         }
     }

@@ -1,6 +1,6 @@
 # What people and CI run; `make help` lists it. What takes more than a few commands is a script in scripts/.
 #
-#   PYTHON=/path/to/python   build against this Python (3.11 to 3.13, with a shared libpython)
+#   PYTHON=/path/to/python   build against this Python (3.11 to 3.14, with a shared libpython)
 #   CARGO_TARGET_DIR=...     build elsewhere; the binary still lies at target/release/main_holdmetrics
 
 SHELL := bash

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the path of the Python that the binary is built against, and on standard error why that one.
 #
-# PYTHON=... decides where it is given; otherwise the best of 3.12, 3.13 and 3.11 found on PATH, in
+# PYTHON=... decides where it is given; otherwise the best of 3.12, 3.13, 3.14 and 3.11 found on PATH, in
 # pyenv or among uv's own, that has a shared libpython. What makes one fit is in python_fitness.py.
 # Installs nothing: where none fits, it prints the one command that gets one and exits 1.
 set -eu
@@ -38,7 +38,7 @@ advice() {
     elif command -v brew >/dev/null 2>&1; then
         echo "brew install python@3.12"
     else
-        for version in 3.12 3.13 3.11; do
+        for version in 3.12 3.13 3.14 3.11; do
             if apt-cache show "libpython$version-dev" >/dev/null 2>&1; then
                 echo "sudo apt-get install -y python$version python$version-venv libpython$version-dev"
                 return
@@ -67,7 +67,7 @@ if [ -n "${PYTHON:-}" ]; then
 fi
 
 refused=""
-for version in 3.12 3.13 3.11; do
+for version in 3.12 3.13 3.14 3.11; do
     for executable in $(candidates "$version"); do
         answer=$(verdict "$executable")
         case $answer in
@@ -79,7 +79,7 @@ for version in 3.12 3.13 3.11; do
     done
 done
 
-printf 'No Python 3.12, 3.13 or 3.11 with a shared libpython was found on PATH, in %s or in %s.\n' \
+printf 'No Python 3.12, 3.13, 3.14 or 3.11 with a shared libpython was found on PATH, in %s or in %s.\n' \
     "$pyenv_root/versions" "$uv_root" >&2
 [ -z "$refused" ] || printf 'Looked at:\n%s' "$(printf '%s' "$refused" | sort -u)
 " >&2

@@ -26,8 +26,8 @@ def why_unfit():
         return "is %s, not CPython" % sys.implementation.name
     if sys.version_info < (3, 11):
         return "is Python %s, and 3.11 or newer is needed" % version
-    if sys.version_info >= (3, 14):
-        return "is Python %s, and 3.11 to 3.13 are supported" % version
+    if sys.version_info >= (3, 15):
+        return "is Python %s, and 3.11 to 3.14 are supported" % version
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "is a free-threaded build"
     shared = sysconfig.get_config_var("Py_ENABLE_SHARED") or sysconfig.get_config_var("PYTHONFRAMEWORK")

@@ -56,7 +56,8 @@ class Service:
                 answer: dict[str, Any] = json.loads(response.read(_BYTES_MAX))
                 return answer
         except urllib.error.HTTPError as error:
-            raise self._problem(error) from error
+            with error:
+                raise self._problem(error) from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             problem = f"cannot be reached ({reason}); start the service, or correct --url"

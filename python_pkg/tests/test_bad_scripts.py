@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import io
 import re
 import sys
@@ -171,7 +172,7 @@ def test_a_bad_script_harms_only_itself(
     def first(batch: Batch, _ctx: Context) -> None:
         called.append(len(batch))
 
-    if asyncio.iscoroutinefunction(bad):
+    if inspect.iscoroutinefunction(bad):
 
         @culprit.on_batch("bad")
         async def once_later(batch: Batch, ctx: Context) -> Any:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_each_defect_has_a_name_a_line_and_a_cure(
     assert defect.cure
     assert str(defect).startswith(str(tmp_path / "tiers.py"))
     assert defect.as_json()["line"] == line
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="def evaluates annotations before Python 3.14")
+def test_annotations_may_name_what_only_type_checkers_import(tmp_path: Path) -> None:
+    text = (
+        HEAD + "import typing\nif typing.TYPE_CHECKING:\n    from poh_holdmetrics.pipeline import Batch\n"
+        "@pipeline.on_batch()\ndef follow(batch: Batch, ctx): ...\n"
+    )
+    assert checked(tmp_path, text) == []
+    found = checked(tmp_path, text.replace("ctx)", "ctx, more: Batch)"))
+    assert [(each.name, each.line) for each in found] == [("signature", 7)]
 
 
 def test_all_defects_of_a_file_are_found_at_once(tmp_path: Path) -> None:

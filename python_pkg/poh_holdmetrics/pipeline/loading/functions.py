@@ -6,6 +6,8 @@ Of the files of one generation only (`sources`); a function of an installed libr
 from __future__ import annotations
 
 import ast
+import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,15 @@ class Functions:
         """A dotted name of `file` with its import written out: `dt.now` is `datetime.datetime.now`."""
         first, dot, rest = name.partition(".")
         return f"{self._imports.get(file, {}).get(first, first)}{dot}{rest}"
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The parameters of a function, whose annotations since Python 3.14 may name what nobody imports."""
+    if sys.version_info >= (3, 14):
+        import annotationlib  # noqa: PLC0415 - older versions do not have it
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def _first_line(node: FunctionNode) -> int:

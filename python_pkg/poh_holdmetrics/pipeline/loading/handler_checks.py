@@ -17,7 +17,7 @@ from poh_holdmetrics.pipeline.definition import Pipeline
 from poh_holdmetrics.pipeline.handlers import FilterOptions, GateOptions, Handler, Kind, SinkOptions
 from poh_holdmetrics.pipeline.loading.declarations import dotted_name
 from poh_holdmetrics.pipeline.loading.defects import Defect
-from poh_holdmetrics.pipeline.loading.functions import FunctionNode, Functions
+from poh_holdmetrics.pipeline.loading.functions import FunctionNode, Functions, signature_of
 
 #: What each kind of handler is called with.
 PARAMETERS: Mapping[Kind, tuple[str, ...]] = {
@@ -101,7 +101,7 @@ class _Checks:
         given = ", ".join(expected)
         cure = f"write {'async ' if _is_async(self._function) else ''}def {handler.name}({given})"
         try:
-            signature = inspect.signature(handler.function)
+            signature = signature_of(handler.function)
         except (TypeError, ValueError):
             return  # a callable of C code without a signature
         try:

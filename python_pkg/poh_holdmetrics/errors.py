@@ -19,6 +19,9 @@ from __future__ import annotations
 
 #: Characters of an offending value that a message shows.
 _EXCERPT_CHARACTERS_MAX = 40
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+#: Halves of pairs: JSON can name one alone, and no text that is valid Unicode has one.
+_SURROGATES = range(0xD800, 0xE000)
 
 
 class HoldMetricsError(Exception):
@@ -112,9 +115,10 @@ def excerpt(value: object) -> str:
     # A number of a JSON document is a subclass of str, and shown as it was written.
     is_text = type(value) is str
     text = _written(value)
-    escaped = "".join(map(_escaped, text[:_EXCERPT_CHARACTERS_MAX]))
+    escape = _escaped_in_quotes if is_text else _escaped
+    escaped = "".join(map(escape, text[:_EXCERPT_CHARACTERS_MAX]))
     if is_text:
-        escaped = '"' + escaped.replace('"', '\\"') + '"'
+        escaped = f'"{escaped}"'
     return escaped if len(text) <= _EXCERPT_CHARACTERS_MAX else f"{escaped}..."
 
 
@@ -127,5 +131,14 @@ def _written(value: object) -> str:
         return hex(value) if isinstance(value, int) else type(value).__name__
 
 
+def _escaped_in_quotes(character: str) -> str:
+    return f"\\{character}" if character in '"\\' else _escaped(character)
+
+
 def _escaped(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+    if character.isprintable():
+        return character
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
+    number = ord(character)
+    return f"\\u{number:x}" if number in _SURROGATES else f"\\u{{{number:x}}}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
+from poh_holdmetrics import likely_causes
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.integers import integer_from
 
@@ -24,13 +25,17 @@ Instant = datetime | str | int
 
 _EXAMPLE = "write 2025-07-21T00:00:00Z, or milliseconds since 1970"
 NOT_A_TIME = f"not a time ({_EXAMPLE})"
-_DATE_ALONE = "not a time (a date alone; add the time and the offset, like T00:00:00Z)"
+_DATE_ALONE = (
+    "not a time (a date alone; add the time and the offset, like T00:00:00Z, or read the file with "
+    "--assume-utc)"
+)
 _LEAP_SECOND = "not a time (a leap second; write the second before or after it)"
 _HOUR_24 = "not a time (hour 24; write 00:00 of the next day)"
 _FRACTION = "not a time (a count of milliseconds has no fraction)"
-_NO_OFFSET = "no UTC offset (end it with Z or an offset like +02:00)"
+_NO_OFFSET = "no UTC offset (end it with Z or an offset like +02:00, or read the file with --assume-utc)"
 _OUT_OF_RANGE = "out of range (years 0001 to 9999, UTC)"
 
+_ZERO_DATE = "0000-00-00"
 _TEXT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
@@ -85,14 +90,25 @@ def us_from_datetime(field: str, value: datetime) -> int:
 
 def us_from_text(field: str, text: str) -> int:
     """Microseconds of a date, time and offset, or of milliseconds in digits; blanks around are ignored."""
+    us = _us_from_text(field, text)
+    if us is not None:
+        return us
+    if likely_causes.has_long_year(text):
+        raise Refused(field, _OUT_OF_RANGE, text)
+    cause = likely_causes.cause_of_time(text, _is_date_time)
+    raise Refused(field, f"not a time ({cause or _EXAMPLE})", text)
+
+
+def _us_from_text(field: str, text: str) -> int | None:
+    """The same; None if it is not a time, and no rule alone says why."""
     found = _TEXT.fullmatch(text) or _TEXT.fullmatch(text.strip(" \t"))
     if found is None:
         digits = text.strip(" \t")
-        if _DIGITS.fullmatch(digits):
-            return us_from_number(field, digits)
-        raise Refused(field, NOT_A_TIME, text)
+        return us_from_number(field, digits) if _DIGITS.fullmatch(digits) else None
     year, month, day, hour, minute, second, digits, offset, sign, ahead_hours, ahead_minutes = found.groups()
     if hour is None:
+        if found[0] == _ZERO_DATE:
+            return None
         raise Refused(field, _DATE_ALONE, text)
     number = int(year)
     try:
@@ -101,15 +117,16 @@ def us_from_text(field: str, text: str) -> int:
             number or 2000, int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC
         )
     except ValueError:
-        reason = _HOUR_24 if hour == "24" else _LEAP_SECOND if second == "60" else NOT_A_TIME
-        raise Refused(field, reason, text) from None
+        if hour == "24" or second == "60":
+            raise Refused(field, _HOUR_24 if hour == "24" else _LEAP_SECOND, text) from None
+        return None
     if offset is None:
         raise Refused(field, _NO_OFFSET, text)
     ahead_seconds = 0
     if sign is not None:
         hours, minutes = int(ahead_hours), int(ahead_minutes or 0)
         if hours >= _HOURS or minutes >= _MINUTES:
-            raise Refused(field, NOT_A_TIME, text)
+            return None
         ahead_seconds = (hours * 3600 + minutes * 60) * (1 if sign == "+" else -1)
     if not number:
         raise Refused(field, _OUT_OF_RANGE, text)
@@ -117,6 +134,17 @@ def us_from_text(field: str, text: str) -> int:
     seconds = since.days * 86_400 + since.seconds - ahead_seconds
     micros = int(digits[:6].ljust(6, "0")) if digits else 0
     return us_in_range(field, seconds * MICROS_PER_SECOND + micros, text)
+
+
+def _is_date_time(text: str) -> bool:
+    """Whether a text is a valid date and time of day, with an offset or without one."""
+    found = _TEXT.fullmatch(text)
+    if found is None or found[4] is None:
+        return False
+    try:
+        return _us_from_text("", text if found["offset"] else f"{text}Z") is not None
+    except Refused:
+        return False
 
 
 def us_from_cell(field: str, text: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from decimal import Context, Decimal
 
+from poh_holdmetrics import likely_causes
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.integers import integer_from
 
@@ -30,11 +31,15 @@ _EXPONENT_DIGITS_MAX = 15
 #: Wide enough for every weight, so that scaling by 10^18 never rounds.
 _EXACT = Context(prec=60)
 
-_NOT_A_NUMBER = "not a number (write a decimal like 1.5)"
-_NOT_FINITE_NUMBER = "not finite (write a decimal like 1.5)"
+_EXAMPLE = "write a decimal like 1.5"
+_NOT_A_NUMBER = f"not a number ({_EXAMPLE})"
+_NOT_FINITE_NUMBER = f"not finite ({_EXAMPLE})"
 _NEGATIVE = "negative (write 0 or more)"
 _UNDER = "under 1e-18 (the smallest step)"
-_TOO_LARGE = "too large (the largest is 340282366920938463463.374607431768211455)"
+_TOO_LARGE = (
+    "too large (the largest is 340282366920938463463.374607431768211455; if it counts base units, such as "
+    "wei, read the file with --decimals 18)"
+)
 
 
 def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
@@ -68,7 +73,10 @@ def _wad_from_text(field: str, text: str, value: object, *, signed: bool) -> int
     """The same for the text of `value`, which a refusal shows."""
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise Refused(field, _NOT_FINITE_NUMBER if _NOT_FINITE.fullmatch(text) else _NOT_A_NUMBER, value)
+        if _NOT_FINITE.fullmatch(text):
+            raise Refused(field, _NOT_FINITE_NUMBER, value)
+        cause = likely_causes.cause_of_decimal(text)
+        raise Refused(field, f"not a number ({cause or _EXAMPLE})", value)
     sign, *parts = found.groups()
     if sign != "-":
         return _magnitude(field, value, *parts)

@@ -224,6 +224,7 @@ LAYERS: list[set[str]] = [
         "field_parsers",
         "instants",
         "integers",
+        "likely_causes",
         "protocols.hold_pb2",
         "protocols.hold_pb2_grpc",
         "protocols.immudb_pb2",

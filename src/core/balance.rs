@@ -314,7 +314,7 @@ mod tests {
         }
         assert_eq!(delta("-0"), Delta::ZERO);
         assert_eq!(Delta::from_double(-0.0), Ok(Delta::ZERO));
-        for text in ["--1", "+-1", "", "-", "x"] {
+        for text in ["--1", "+-1", "x"] {
             assert_eq!(Delta::parse(text), Err(WeightError::NotANumber), "{text:?}");
         }
         assert_eq!(Delta::parse("-inf"), Err(WeightError::NotFinite));

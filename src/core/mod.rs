@@ -2,8 +2,8 @@
 //!
 //! This module uses no file, network, clock, thread, log or interpreter. Reading order:
 //! [`time`], [`weight`] and [`balance`] (the quantities), [`event`], [`draft`] and [`refusal`] (what is sent
-//! and what is refused),
-//! [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
+//! and what is refused), [`LikelyCause`] (what
+//! a refused text probably is), [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
 //! [`deficit`] (what is missing from the input), [`rule`] (what a policy is);
 //! [`glob`] chooses ids; [`encoding`] is the format of events in our own files.
@@ -20,6 +20,7 @@ mod glob;
 pub mod key;
 mod large;
 pub(crate) mod leaderboard;
+mod likely_cause;
 mod lone;
 pub(crate) mod refusal;
 mod rule;
@@ -43,6 +44,7 @@ pub use event::{Claim, Event, Events, Fact, Standing};
 pub use glob::Glob;
 pub use key::KeyFacts;
 pub use leaderboard::{HolderScore, RankedHolder, Snapshot};
+pub use likely_cause::LikelyCause;
 pub use refusal::{Field, Refusal};
 pub use rule::{Group, HeldBy, HeldKey, ScoreRule};
 pub use score::{Score, Totals};

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use super::LikelyCause;
+
 /// An instant in integer microseconds since 1970-01-01T00:00:00Z; always within years 0001 to 9999.
 ///
 /// ```
@@ -25,8 +27,13 @@ pub enum TimeError {
     /// Neither text of a date, a time and an offset nor an integer count of milliseconds.
     #[error("not a time (write 2025-07-21T00:00:00Z, or milliseconds since 1970)")]
     NotATime,
+    /// Text of a kind that is known not to be a time.
+    #[error("not a time ({0})")]
+    Recognized(LikelyCause),
     /// A date without a time of day.
-    #[error("not a time (a date alone; add the time and the offset, like T00:00:00Z)")]
+    #[error(
+        "not a time (a date alone; add the time and the offset, like T00:00:00Z, or read the file with --assume-utc)"
+    )]
     DateAlone,
     /// The second 60, which has no UTC microsecond of its own.
     #[error("not a time (a leap second; write the second before or after it)")]
@@ -38,7 +45,9 @@ pub enum TimeError {
     #[error("not a time (a count of {0} has no fraction)")]
     Fraction(TimeUnit),
     /// A date and a time of day without an offset.
-    #[error("no UTC offset (end it with Z or an offset like +02:00)")]
+    #[error(
+        "no UTC offset (end it with Z or an offset like +02:00, or read the file with --assume-utc)"
+    )]
     NoOffset,
     /// Outside the years 0001 to 9999, in UTC.
     #[error("out of range (years 0001 to 9999, UTC)")]

@@ -4,6 +4,7 @@
 //! count of milliseconds; a number is a whole count of milliseconds. Its twin is `instants` of the Python
 //! package: both accept the same texts and refuse the others in the same words.
 
+use super::likely_cause::time_error;
 use super::time::{
     DAY_SECONDS, Micros, SECOND, TimeError, TimeUnit, days_since_1970, month_length,
 };
@@ -44,6 +45,11 @@ impl Micros {
 
     /// Reads text as [`Self::parse`] does, in the form that its source uses.
     pub fn parse_as(text: &str, form: TimeForm) -> Result<Self, TimeError> {
+        recognized(text, Self::read_text(text, form))
+    }
+
+    #[inline]
+    fn read_text(text: &str, form: TimeForm) -> Result<Self, TimeError> {
         if let Some(at) = read_with_seconds(text.as_bytes()) {
             return Ok(at);
         }
@@ -81,8 +87,8 @@ impl Micros {
 
     /// Reads a cell of CSV, which may be text or a number.
     pub fn parse_cell_as(text: &str, form: TimeForm) -> Result<Self, TimeError> {
-        match Self::parse_as(text, form) {
-            Err(TimeError::NotATime) => Self::parse_number_as(text, form),
+        match Self::read_text(text, form) {
+            Err(TimeError::NotATime) => recognized(text, Self::parse_number_as(text, form)),
             read => read,
         }
     }
@@ -94,6 +100,28 @@ impl Micros {
             read => read,
         }
     }
+}
+
+/// The result, its error with the likely cause.
+#[inline]
+fn recognized(text: &str, read: Result<Micros, TimeError>) -> Result<Micros, TimeError> {
+    match read {
+        Err(TimeError::NotATime) => Err(time_error(text)),
+        read => read,
+    }
+}
+
+/// Whether a text is a date and a time of day, with an offset or without one.
+pub(super) fn is_any_text(text: &str) -> bool {
+    matches!(
+        read_any_text(text.as_bytes()),
+        Ok(_) | Err(TimeError::NoOffset)
+    )
+}
+
+/// Whether a text is a number of any unit, be it whole or not.
+pub(super) fn is_count(text: &str) -> bool {
+    read_number(text.as_bytes(), TimeUnit::Millis) != Err(TimeError::NotATime)
 }
 
 /// Reads the common form, with seconds and an offset; `None` for every other text.
@@ -113,7 +141,12 @@ fn read_with_seconds(text: &[u8]) -> Option<Micros> {
 fn read_any_text(text: &[u8]) -> Result<Micros, TimeError> {
     const SHAPE: [u8; 19] = *b"0000-00-00T00:00:00";
     if has_shape(text, &SHAPE[..10]) {
-        return Err(TimeError::DateAlone);
+        let is_zero = text == b"0000-00-00";
+        return Err(if is_zero {
+            TimeError::NotATime
+        } else {
+            TimeError::DateAlone
+        });
     }
     let (to_minutes, rest) = text.split_first_chunk::<16>().ok_or(TimeError::NotATime)?;
     let mut date_time = SHAPE;
@@ -317,7 +350,15 @@ mod tests {
     use super::*;
 
     fn cell(text: &str) -> Result<Micros, TimeError> {
-        Micros::parse_cell_as(text, TimeForm::STANDARD)
+        plainly(Micros::parse_cell_as(text, TimeForm::STANDARD))
+    }
+
+    /// The result without what the text probably is, which `likely_cause` tests.
+    fn plainly(read: Result<Micros, TimeError>) -> Result<Micros, TimeError> {
+        read.map_err(|error| match error {
+            TimeError::Recognized(_) => TimeError::NotATime,
+            other => other,
+        })
     }
 
     const MIDNIGHT: i64 = 1_753_056_000_000_000;
@@ -430,7 +471,7 @@ mod tests {
             ),
         ] {
             for text in texts {
-                assert_eq!(Micros::parse(text), Err(cause), "{text:?}");
+                assert_eq!(plainly(Micros::parse(text)), Err(cause), "{text:?}");
             }
         }
     }
@@ -474,7 +515,7 @@ mod tests {
 
     #[test]
     fn a_date_alone_is_its_midnight_as_an_argument_only() {
-        let read = |text| Micros::parse_argument(text).map(Micros::get);
+        let read = |text| plainly(Micros::parse_argument(text)).map(Micros::get);
         assert_eq!(read("2025-07-21"), Ok(MIDNIGHT));
         assert_eq!(read(" 2025-07-21\t"), Ok(MIDNIGHT));
         assert_eq!(read("2025-02-30"), Err(TimeError::NotATime));
@@ -485,7 +526,7 @@ mod tests {
     #[test]
     fn a_source_may_count_in_other_units_and_leave_out_the_offset() {
         let read = |text, unit, assume_utc| {
-            Micros::parse_cell_as(text, TimeForm { unit, assume_utc }).map(Micros::get)
+            plainly(Micros::parse_cell_as(text, TimeForm { unit, assume_utc })).map(Micros::get)
         };
         for (text, unit) in [
             ("1753056000", TimeUnit::Seconds),

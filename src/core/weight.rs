@@ -5,7 +5,9 @@
 
 use std::fmt;
 
+use super::LikelyCause;
 use super::double::shortest_steps;
+use super::likely_cause::weight_error;
 
 /// A weight in integer steps of 1e-18 ("wad", after the token convention of 18 decimals).
 ///
@@ -27,6 +29,9 @@ pub enum WeightError {
     /// The text is not a decimal number.
     #[error("not a number (write a decimal like 1.5)")]
     NotANumber,
+    /// Text of a kind that is known not to be a decimal.
+    #[error("not a number ({0})")]
+    Recognized(LikelyCause),
     /// NaN or an infinity.
     #[error("not finite (write a decimal like 1.5)")]
     NotFinite,
@@ -37,7 +42,10 @@ pub enum WeightError {
     #[error("under 1e-18 (the smallest step)")]
     TooSmall,
     /// 2^128 steps or more.
-    #[error("too large (the largest is 340282366920938463463.374607431768211455)")]
+    #[error(
+        "too large (the largest is 340282366920938463463.374607431768211455; if it counts base units, such as wei, \
+         read the file with --decimals 18)"
+    )]
     TooLarge,
 }
 
@@ -172,7 +180,7 @@ pub(super) fn split_decimal(text: &str) -> Result<(bool, Decimal<'_>), WeightErr
     let Some(decimal) = Decimal::read(unsigned) else {
         return Err(match unsigned.to_ascii_lowercase().as_slice() {
             b"nan" | b"inf" | b"infinity" => WeightError::NotFinite,
-            _ => WeightError::NotANumber,
+            _ => weight_error(text),
         });
     };
     Ok((is_negative, decimal))
@@ -357,7 +365,12 @@ mod tests {
     use super::*;
 
     fn steps(text: &str) -> Result<u128, WeightError> {
-        Wad::parse(text).map(Wad::steps)
+        let read = Wad::parse(text).map(Wad::steps);
+        // What the text probably is, is tested in `likely_cause`.
+        read.map_err(|error| match error {
+            WeightError::Recognized(_) => WeightError::NotANumber,
+            other => other,
+        })
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::options::{FIELDS, InputOptions, ValueOptions};
 use super::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, present, time};
 use super::{FieldSources, JsonError, RefusalReason};
 use crate::core::{Field, Micros, Refusal, TimeError, WeightError};
-use crate::excerpt::literal;
+use crate::excerpt::{literal, quoted};
 
 /// Whether a line is blank: it is skipped and not counted as read.
 #[must_use]
@@ -236,10 +236,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A refusal with the raw JSON of its field.
+    /// A refusal with the text of its field, or with its raw JSON if that is not text.
     #[cold]
     fn explained(&self, refusal: Refusal) -> RefusalReason {
-        RefusalReason::with_found(refusal, self.raw(refusal.field()).map(literal))
+        let shown = |raw| string(raw).map_or_else(|| literal(raw), |text| quoted(&text));
+        RefusalReason::with_found(refusal, self.raw(refusal.field()).map(shown))
     }
 }
 

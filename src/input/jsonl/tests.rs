@@ -84,7 +84,10 @@ fn each_refusal_names_its_field() {
         (r#""token_id":1e3"#, "token_id: not text"),
         (r#""holder_id":true"#, "holder_id: not text"),
         (r#""holder_id":"\udc00""#, "holder_id: not text"),
-        (r#""start":"1753056000000.0""#, "start: not a time (write"),
+        (
+            r#""start":"1753056000000.0""#,
+            "start: not a time (a count in text",
+        ),
         (
             r#""start":1.5"#,
             "start: not a time (a count of milliseconds has no fraction)",

@@ -98,7 +98,11 @@ def refusals_of_one_event():
             {},
         ),
         ("end: out of range", ("T", "h", 0, ABSENT), {}),
-        ('weight: not a number (write a decimal like 1.5); found "1,5"', ("T", "h", 0, None, "1,5"), {}),
+        (
+            'weight: not a number (a decimal comma is not read; write a point); found "1,5"',
+            ("T", "h", 0, None, "1,5"),
+            {},
+        ),
         (
             f'weight: not a number (write a decimal like 1.5); found "{"x" * 40}"...',
             ("T", "h", 0, None, "x" * 41),
@@ -246,7 +250,8 @@ def models_of_other_kinds():
     assert native.score_exact([disordered], until) == (3_000_000, "6", 6.0)
     refused("row 0: token_id: missing", native.aggregate, [5], until)
     refused(
-        'row 0: start: no UTC offset (end it with Z or an offset like +02:00); found "2025-01-01 00:00:00"',
+        "row 0: start: no UTC offset (end it with Z or an offset like +02:00, or read the file with "
+        '--assume-utc); found "2025-01-01 00:00:00"',
         *(native.aggregate, [model(start=datetime(2025, 1, 1))], until),
     )
     refused(

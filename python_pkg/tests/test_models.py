@@ -179,7 +179,7 @@ def test_a_stat_that_contradicts_itself_cannot_be_built() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ('a\n\x1b"é\ud800', r'"a\n\x1b\"é\ud800"'),
+        ('a\n\x1b"é\ud800', r'"a\n\u{1b}\"é\ud800"'),
         ("x" * 40, '"' + "x" * 40 + '"'),
         ("x" * 41, '"' + "x" * 40 + '"...'),
         (-1.5, "-1.5"),

@@ -15,7 +15,7 @@ ruff() { "$VENV/bin/ruff" "$@" .; }
 mypy_strict() {
     cd python_pkg
     ../.venv/bin/mypy --strict
-    ../.venv/bin/mypy --strict ../examples/leaderboard.py ../noxfile.py ../scripts/check_*.py
+    ../.venv/bin/mypy --strict ../examples/leaderboard.py ../noxfile.py ../scripts/check_*.py ../embed_runtime/*.py
 }
 
 # Phrases that readers of source, docs and messages stumble over, as Perl patterns; STYLE of the language is plain
@@ -27,7 +27,7 @@ LANGUAGE+='|\bwho(ever)? (asks|calls|reads|writes|adds|looks|starts|runs|loads)\
 LANGUAGE+='|\b(house|bell|doors?|roads?|entrance|clothes)\b'
 
 plain_language() {
-    if git grep -nIP "$LANGUAGE" -- src python_pkg tests benches examples scripts docs deploy proto README.md CHANGELOG.md ':!scripts/lint.sh'; then
+    if git grep -nIP "$LANGUAGE" -- src python_pkg tests benches examples scripts docs deploy embed_runtime proto README.md CHANGELOG.md ':!scripts/lint.sh'; then
         echo "say these in plain words: if for conditions, the field's own terms, who does what" >&2
         return 1
     fi

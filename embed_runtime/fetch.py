@@ -125,7 +125,7 @@ def unpack(system: str, folder: Path) -> None:
 
 def fetched(system: str, *, pin: bool = False) -> Path:
     """Return the verified folder of a system, after fetching it if it is missing or damaged."""
-    folder = cache_folder() / "python" / PINS["module"]["version"] / system
+    folder: Path = cache_folder() / "python" / PINS["module"]["version"] / system
     if not pin and not differences(folder, pins_of(system)):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,8 @@ class Service:
         try:
             return self.ask(path)
         except urllib.error.HTTPError as error:
-            return json.load(error)
+            with error:
+                return json.load(error)
 
     def order(self, path: str) -> tuple[int, Any]:
         """The status and the answer of a POST without a body."""
@@ -65,7 +66,8 @@ class Service:
             with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+            with error:
+                return error.code, json.load(error)
 
     def send(self, first: int, count: int = AT_ONCE, holder: str = "ada") -> None:
         """Send some events and time the acknowledgement."""

@@ -60,7 +60,8 @@ def refusal(service: Service, policy: str) -> tuple[int, Any]:
     try:
         service.ask(f"/leaderboard?policy={policy}")
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)["detail"]
+        with error:
+            return error.code, json.load(error)["detail"]
     raise AssertionError(policy)
 
 

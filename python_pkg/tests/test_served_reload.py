@@ -44,6 +44,11 @@ def lines(service: Service, file: str) -> list[str]:
     return path.read_text("utf-8").splitlines() if path.exists() else []
 
 
+def follows(service: Service, word: str) -> None:
+    """Wait until a handler of the generation with this word has followed events."""
+    service.until(lambda: word in "\n".join(lines(service, "tiers.followed")[-50:]))
+
+
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_reloads_under_load_lose_and_repeat_nothing(isolation: str, tmp_path: Path) -> None:
     file, rules = tmp_path / "tiers.py", tmp_path / "rules.py"
@@ -63,6 +68,7 @@ def test_reloads_under_load_lose_and_repeat_nothing(isolation: str, tmp_path: Pa
         sender = threading.Thread(target=sending)
         sender.start()
         try:
+            follows(service, "word 0")
             for number in range(1, 11):
                 if number % 3 == 0:
                     rules.write_text("WORD = = 1\n", encoding="utf-8")
@@ -74,8 +80,7 @@ def test_reloads_under_load_lose_and_repeat_nothing(isolation: str, tmp_path: Pa
                 assert status == 200, answer
                 assert answer["reloaded"][0]["generation"] == number + 1
                 service.until(lambda: service.ask("/admin/pipelines")["pipelines"][0]["state"] == "running")
-                word = f"word {number}"
-                service.until(lambda word=word: word in "\n".join(lines(service, "tiers.followed")[-50:]))  # type: ignore[misc]
+                follows(service, f"word {number}")
         finally:
             is_done.set()
             sender.join()

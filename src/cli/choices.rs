@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::airdrop::{AddressKind, Curve};
-use crate::input::{InputFormat, OnError};
+use crate::input::{BinaryIds, InputFormat, OnError};
 use crate::output::OutputFormat;
 use crate::workload::generate::{FileFormat, HoldShape, Shape};
 use crate::workload::load::Protocol;
@@ -28,10 +28,15 @@ macro_rules! choices {
 }
 
 choices!(InputFormat {
-    Auto = "auto", "By the file's extension, else by its first bytes";
-    Jsonl = "jsonl", "One JSON object per line";
-    Csv = "csv", "A header line, then one event per row";
-    Parquet = "parquet", "Parquet or Arrow IPC, told apart by their first bytes";
+    Auto = Self::Auto.name(), "By the file's extension, else by its first bytes";
+    Jsonl = Self::Jsonl.name(), "One JSON object per line";
+    Csv = Self::Csv.name(), "A header line, then one event per row";
+    Parquet = Self::Parquet.name(), "Parquet or Arrow IPC, told apart by their first bytes";
+});
+
+choices!(BinaryIds {
+    Text = "text", "As UTF-8 text; 16 bytes of fixed length as a UUID";
+    Hex = "hex", "As 0x and hexadecimal digits";
 });
 
 choices!(OnError {

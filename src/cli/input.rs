@@ -6,13 +6,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Deserialize;
 
 use super::exit::Exit;
 use crate::core::TimeUnit;
 use crate::input::mapping_text::{delimiter, time_unit};
-use crate::input::{Delimiter, FieldSource, FieldSources, InputFormat, InputOptions};
+use crate::input::{
+    BinaryIds, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, InputFormat, InputOptions,
+    MappingTable,
+};
 
 /// How the files of a command are read.
 #[derive(Debug, Args)]
@@ -41,7 +44,7 @@ pub(super) struct InputArguments {
     #[arg(long)]
     assume_utc: bool,
     /// Weights, deltas and amounts are whole units of 10^-N, such as wei with 18
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=77))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(DECIMALS_MAX)))]
     decimals: Option<u8>,
     /// A text that means an absent value, such as NULL; may be given several times
     #[arg(long, value_name = "TEXT")]
@@ -57,37 +60,11 @@ pub(super) struct InputArguments {
     binary_ids: Option<BinaryIds>,
 }
 
-/// How binary columns of ids are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum BinaryIds {
-    /// As UTF-8 text; 16 bytes of fixed length as a UUID
-    Text,
-    /// As 0x and hexadecimal digits
-    Hex,
-}
-
 /// A mapping file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MappingFile {
     input: MappingTable,
-}
-
-/// Its one table.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct MappingTable {
-    input_format: Option<String>,
-    columns: toml::Table,
-    token: Option<String>,
-    time_unit: Option<String>,
-    assume_utc: bool,
-    decimals: Option<u8>,
-    null: Vec<String>,
-    delimiter: Option<String>,
-    fold_hex_ids: bool,
-    binary_ids: Option<BinaryIds>,
 }
 
 impl InputArguments {
@@ -131,46 +108,4 @@ fn from_file(path: &Path) -> anyhow::Result<InputOptions> {
         .map_err(|error| Exit::usage(format!("--mapping {name}: {}", error.to_string().trim())))?;
     let options = file.input.options();
     options.map_err(|reason| Exit::usage(format!("--mapping {name}: {reason}")))
-}
-
-impl MappingTable {
-    fn options(self) -> Result<InputOptions, String> {
-        let mut options = InputOptions::default();
-        for (field, column) in &self.columns {
-            let column = column
-                .as_str()
-                .ok_or_else(|| format!("columns.{field}: write the name of a column in quotes"))?;
-            let text = column
-                .strip_prefix('"')
-                .and_then(|text| text.strip_suffix('"'));
-            let source = match text {
-                Some(text) => FieldSource::Constant(text.to_owned()),
-                None => FieldSource::Column(column.to_owned()),
-            };
-            options.columns.set(field, source)?;
-        }
-        if let Some(token) = self.token {
-            options
-                .columns
-                .set("token_id", FieldSource::Constant(token))?;
-        }
-        if let Some(format) = self.input_format {
-            options.format = InputFormat::from_str(&format, false).map_err(|_| {
-                format!(
-                    "input_format: unknown format {format:?}; write auto, jsonl, csv or parquet"
-                )
-            })?;
-        }
-        options.delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
-        let values = &mut options.values;
-        if let Some(unit) = self.time_unit {
-            values.times.unit = time_unit(&unit)?;
-        }
-        values.times.assume_utc = self.assume_utc;
-        values.decimals = self.decimals.unwrap_or(0);
-        values.nulls = self.null;
-        values.fold_hex_ids = self.fold_hex_ids;
-        values.hex_binary_ids = self.binary_ids == Some(BinaryIds::Hex);
-        Ok(options)
-    }
 }

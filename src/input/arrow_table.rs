@@ -1,17 +1,20 @@
-//! Record batches from another library: their rows as events, one at a time.
+//! Record batches from another library into a sink of events.
 //!
-//! The columns are mapped and checked as those of a Parquet file are; no file is read.
+//! The columns are mapped, checked and read as those of a Parquet file are; no file is read.
 
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 
-use super::batch_rows::{BatchRows, RowBuffers};
-use super::chunk::with_events;
+use super::batch_rows::BatchRows;
+use super::chunk::visit_batch;
+use super::column_feed::{BATCH_ROWS, ColumnFeed};
 use super::column_mapping::ColumnMapping;
-use super::{InputError, RefusalReason};
-use crate::core::Event;
+use super::text_column::with_views_in_dictionaries;
+use super::{InputError, InputOptions, RefusalReason};
+use crate::core::EventSink;
 
 /// The mapped columns of a table; its batches may come in any order and on any thread.
 #[derive(Debug)]
@@ -19,42 +22,65 @@ pub(crate) struct ArrowTable {
     mapping: ColumnMapping,
 }
 
+/// A batch of a table with its mapped columns alone.
+#[derive(Debug)]
+pub(crate) struct MappedBatch(RecordBatch);
+
 impl ArrowTable {
     /// Maps the columns of `schema`; messages call the table `name`.
     ///
     /// # Errors
     /// If a required column is absent, a column is there twice, or a column has a type that cannot be read.
-    pub(crate) fn new(name: &str, schema: &Schema) -> Result<Self, InputError> {
-        let mapping = ColumnMapping::new(&Arc::from(name), schema, &Arc::default())?;
+    pub(crate) fn new(
+        name: &str,
+        schema: &Schema,
+        options: &Arc<InputOptions>,
+    ) -> Result<Self, InputError> {
+        let mapping = ColumnMapping::new(&Arc::from(name), schema, options)?;
         Ok(Self { mapping })
     }
 
-    /// Visits the rows of a batch of this schema in order, up to the first that is refused.
-    ///
-    /// # Errors
-    /// The index of that row in the batch, from 0, and why it is refused, with the value of its field.
+    /// The mapped columns of a batch.
     ///
     /// # Panics
-    /// If the batch has another schema.
-    pub(crate) fn visit(
-        &self,
-        batch: &RecordBatch,
-        mut visit: impl FnMut(&Event<'_>),
-    ) -> Result<(), (usize, RefusalReason)> {
+    /// If the batch has another schema than the table.
+    pub(crate) fn mapped(&self, batch: &RecordBatch) -> MappedBatch {
         let batch = batch
             .project(&self.mapping.projection)
             .expect("the mapping names columns of this table");
-        let rows = BatchRows::new(&self.mapping, &batch);
-        let mut buffers = RowBuffers::default();
-        for row in 0..rows.len() {
-            let draft = rows.draft(row, &mut buffers);
-            let visited = draft.and_then(|draft| {
-                with_events(draft, |events| {
-                    events?.iter().for_each(&mut visit);
-                    Ok(())
-                })
+        // Once for the whole batch, because a dictionary may be larger than the parts that are read.
+        MappedBatch(with_views_in_dictionaries(&batch))
+    }
+
+    /// Passes the events of some rows to `sink` in order, up to the first row that is refused.
+    ///
+    /// # Errors
+    /// The index of that row in the batch, from 0, and why it is refused, with the value of its field.
+    pub(crate) fn feed(
+        &self,
+        MappedBatch(batch): &MappedBatch,
+        rows: Range<usize>,
+        columns: &mut ColumnFeed,
+        sink: &mut impl EventSink,
+    ) -> Result<(), (usize, RefusalReason)> {
+        for first in rows.clone().step_by(BATCH_ROWS) {
+            let part = batch.slice(first, BATCH_ROWS.min(rows.end - first));
+            let part = BatchRows::new(&self.mapping, &part);
+            if columns.feed(&part, sink) {
+                continue;
+            }
+            let read = visit_batch(&part, 0, |row, events| match events {
+                Ok(events) => {
+                    events.iter().for_each(|event| sink.accept(event));
+                    ControlFlow::Continue(())
+                }
+                Err(reason) => ControlFlow::Break((row, reason)),
             });
-            visited.map_err(|refusal| (row, rows.explained(row, refusal)))?;
+            if let ControlFlow::Break((row, reason)) = read {
+                let row =
+                    usize::try_from(row).expect("rows of a batch are counted in memory sizes");
+                return Err((first + row, reason));
+            }
         }
         Ok(())
     }

@@ -17,6 +17,20 @@ pub enum InputFormat {
 }
 
 impl InputFormat {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Auto, Self::Jsonl, Self::Csv, Self::Parquet];
+
+    /// Its word on the command line and in mappings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
+
     /// By the extension before `.gz` or `.zst`, if there is one; `None` if it is unknown.
     pub(super) fn from_name(path: &Path) -> Option<Self> {
         let inner = match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {

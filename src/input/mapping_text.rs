@@ -4,7 +4,7 @@
 //! message quotes what it is about and names the cure; nothing is read from files here.
 
 use super::options::{CONSTANT_FIELDS, FIELDS, Found};
-use super::{Delimiter, FieldSource, FieldSources};
+use super::{Delimiter, FieldSource, FieldSources, InputFormat};
 use crate::core::TimeUnit;
 use crate::excerpt::quoted;
 
@@ -94,6 +94,21 @@ impl FieldSources {
         self.0.push((field, found));
         Ok(())
     }
+}
+
+/// The format that a word stands for.
+///
+/// # Errors
+/// One line that lists the words.
+pub(super) fn input_format(text: &str) -> Result<InputFormat, String> {
+    let found = InputFormat::ALL.iter().find(|format| format.name() == text);
+    found.copied().ok_or_else(|| {
+        let words = InputFormat::ALL.map(InputFormat::name).join(", ");
+        format!(
+            "input_format: unknown format {}; write one of {words}",
+            quoted(text)
+        )
+    })
 }
 
 /// The unit that `s`, `ms`, `us` or `ns` stands for.

@@ -16,6 +16,7 @@ mod blocks;
 mod chunk;
 mod chunks;
 mod column;
+mod column_feed;
 mod column_mapping;
 mod compression;
 mod csv;
@@ -29,6 +30,7 @@ mod hold_columns;
 mod id_column;
 mod json_error;
 mod jsonl;
+mod mapping_table;
 pub(crate) mod mapping_text;
 mod opened_source;
 mod options;
@@ -48,13 +50,16 @@ mod transfer_columns;
 mod worker;
 
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
-pub(crate) use arrow_table::ArrowTable;
+pub(crate) use arrow_table::{ArrowTable, MappedBatch};
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+pub(crate) use column_feed::ColumnFeed;
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub(crate) use decimal_column::{Decimal, DecimalColumn};
 pub use error::InputError;
 pub use format::InputFormat;
 pub use json_error::JsonError;
 pub(crate) use jsonl::{event_from_line, is_blank};
+pub(crate) use mapping_table::{BinaryIds, DECIMALS_MAX, MappingTable};
 pub use options::{Delimiter, FieldSource, FieldSources, InputOptions, ValueOptions};
 pub(crate) use ordered::{SourceRow, read_in_order};
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]

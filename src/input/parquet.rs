@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::column_feed::BATCH_ROWS;
 use super::column_mapping::ColumnMapping;
 use super::decode::decode;
 use super::file_bytes::FileBytes;
@@ -22,8 +23,6 @@ use super::{InputError, InputOptions};
 
 /// Rows that one thread decodes at a time, so that one large row group is read in parallel.
 const SLICE_ROWS: u64 = 1 << 18;
-/// Rows of a batch, few enough that its values stay in a core's cache while they are read.
-const BATCH_ROWS: usize = 8_192;
 
 const FORMAT: &str = "Parquet";
 

@@ -4,16 +4,20 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, BooleanArray, LargeStringArray, StringArray, StringViewArray,
 };
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+use arrow_schema::{Field, Schema};
 use arrow_select::nullif::nullif;
 
 use super::ValueOptions;
-use super::column::is_null;
+use super::column::{is_null, plain};
 
 /// The bytes of a text column are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +25,9 @@ pub(super) struct NotText;
 
 /// Texts without a dictionary, each at its row.
 enum Texts {
+    /// In dictionaries alone.
     Utf8(StringArray),
+    /// In dictionaries alone.
     LargeUtf8(LargeStringArray),
     View(StringViewArray),
     /// As some writers store text; checked row by row.
@@ -85,6 +91,32 @@ pub(super) fn without_null_words(column: &ArrayRef, values: &ValueOptions) -> Ar
     nullif(column, &mask).expect("the mask has the length of its column")
 }
 
+/// The texts as views of the same bytes; any other column as it is.
+fn as_views(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Utf8 => Arc::new(StringViewArray::from(column.as_string::<i32>())),
+        DataType::LargeUtf8 => Arc::new(StringViewArray::from(column.as_string::<i64>())),
+        _ => Arc::clone(column),
+    }
+}
+
+/// The batch, the texts of its dictionaries as views, so that rows can be views of them, too.
+#[cfg(any(feature = "py-embed", feature = "py-ext"))]
+pub(super) fn with_views_in_dictionaries(batch: &RecordBatch) -> RecordBatch {
+    let columns = batch.columns().iter().map(|column| {
+        column.as_any_dictionary_opt().map_or_else(
+            || Arc::clone(column),
+            |dictionary| dictionary.with_values(as_views(dictionary.values())),
+        )
+    });
+    let columns: Vec<_> = columns.collect();
+    let fields = batch.schema_ref().fields().iter().zip(&columns);
+    let fields = fields
+        .map(|(field, column)| Field::clone(field).with_data_type(column.data_type().clone()));
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    RecordBatch::try_new(Arc::new(schema), columns).expect("columns of the same lengths as before")
+}
+
 /// A column of text, plain or dictionary-encoded.
 pub(super) struct TextColumn(Encoding);
 
@@ -112,6 +144,9 @@ impl TextColumn {
 
     pub(super) fn new(column: &ArrayRef) -> Self {
         Self(match column.as_any_dictionary_opt() {
+            Some(dictionary) if *dictionary.values().data_type() == DataType::Utf8View => {
+                Encoding::Plain(Texts::new(&plain(column)))
+            }
             Some(dictionary) => Encoding::Dictionary {
                 // Without values every row is null, and `normalized_keys` would panic.
                 keys: if dictionary.values().is_empty() {
@@ -122,11 +157,11 @@ impl TextColumn {
                 nulls: dictionary.keys().nulls().cloned(),
                 values: Texts::new(dictionary.values()),
             },
-            None => Encoding::Plain(Texts::new(column)),
+            None => Encoding::Plain(Texts::new(&as_views(column))),
         })
     }
 
-    /// The texts as an array, some of them null, if they are in the type that Parquet is read as.
+    /// The texts as an array, some of them null, if they are neither bytes nor words of a large dictionary.
     pub(super) const fn views(&self) -> Option<&StringViewArray> {
         match &self.0 {
             Encoding::Plain(Texts::View(texts)) => Some(texts),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::batch_rows::BatchRows;
 use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_jsonl};
+use super::column_feed::ColumnFeed;
 use super::csv::RowSplitter;
-use super::hold_columns::HoldColumns;
-use super::transfer_columns::TransferColumns;
 use super::{InputError, LineRefusal, OnError, RefusalReason};
 use crate::core::{Event, EventSink};
 
@@ -26,8 +25,7 @@ pub(super) struct Worker<S> {
     pub(super) refused: Vec<LineRefusal>,
     on_error: OnError,
     splitter: RowSplitter,
-    holds: HoldColumns,
-    transfers: TransferColumns,
+    columns: ColumnFeed,
 }
 
 /// The file whose rows are being read.
@@ -44,8 +42,7 @@ impl<S: EventSink> Worker<S> {
             refused: Vec::new(),
             on_error,
             splitter: RowSplitter::default(),
-            holds: HoldColumns::default(),
-            transfers: TransferColumns::default(),
+            columns: ColumnFeed::default(),
         }
     }
 
@@ -92,7 +89,7 @@ impl<S: EventSink> Worker<S> {
         rows: &BatchRows,
         first_row: u64,
     ) -> ControlFlow<WorkerError> {
-        if self.holds.feed(rows, &mut self.sink) || self.transfers.feed(rows, &mut self.sink) {
+        if self.columns.feed(rows, &mut self.sink) {
             self.read += rows.len() as u64;
             return ControlFlow::Continue(());
         }

@@ -2,11 +2,14 @@
 //!
 //! It adds conversion to [`HoldAggregator`], and runs heavy calls detached.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::columns::{ColumnArguments, Columns};
 use super::found::refused_event;
+use super::input::Input;
 use super::lines::AcceptedLines;
 use super::snapshot::{Snapshot, row, rows};
 use super::table::{RowRefusal, Table};
@@ -166,7 +169,7 @@ impl Aggregator {
                 amount,
             };
             if arguments.is_table() {
-                return self.record_table(py, &Table::read(token_id)?);
+                return self.record_table(py, &Table::read(token_id, &Arc::default())?);
             }
             let mut columns = Columns::read(&arguments)?;
             let slices = columns.slices()?;
@@ -175,6 +178,21 @@ impl Aggregator {
             // Before the workers are called, which are not needed for this check.
             columns.rows().map_err(|length| refused(length.into()))?;
             detached(py, || self.inner.record_batch(&columns))?.map_err(refused)
+        })
+    }
+
+    /// Adds all events of an Arrow table or a list of paths; `source` and `options` as for `score_input`.
+    ///
+    /// With an error some of the events of files may have been added.
+    fn record_input(
+        &self,
+        py: Python<'_>,
+        source: &Bound<'_, PyAny>,
+        options: &str,
+    ) -> PyResult<()> {
+        guarded("Aggregator.record_input", || {
+            let input = Input::new(source, options)?;
+            detached(py, || input.record(&self.inner))?.map_err(refused)
         })
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Functions that take an aggregator are its methods under published names.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -155,7 +157,7 @@ pub(super) fn score_columns(
             amount,
         };
         if arguments.is_table() {
-            let table = Table::read(token_id)?;
+            let table = Table::read(token_id, &Arc::default())?;
             let snapshot = detached(py, || table.score(&window))?;
             return Ok(snapshot.map_err(refused)?.into());
         }

@@ -152,7 +152,8 @@ impl AcceptedLines {
     }
 }
 
-fn record<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyTuple>> {
+/// An event as a tuple in the order of `Record`.
+pub(super) fn record<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyTuple>> {
     let (event_id, revision, fact) = match event.claim {
         Claim::Plain(fact) => (None, 0, Some(fact)),
         Claim::Named { event_id, standing } => (Some(event_id), standing.revision, standing.fact),

@@ -3,7 +3,7 @@
 //! [`register`] fills both the host's module and the extension module, so that they are the same. Each
 //! callable converts, detaches, calls the core and maps its errors once; [`values`] converts one
 //! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
-//! [`arrow_out`] exchange columns without a copy, [`lines`] reads what a service was sent, [`pages`] converts
+//! [`arrow_out`] exchange columns without a copy, [`input`] reads files and tables with options, [`lines`] reads what a service was sent, [`pages`] converts
 //! answers, [`found`] words refusals. Nothing is scored here; see [`crate::core`] and
 //! [`crate::aggregator`].
 
@@ -18,6 +18,7 @@ mod decimals;
 mod events;
 mod found;
 mod functions;
+mod input;
 mod instants;
 mod integers;
 mod lines;
@@ -45,7 +46,7 @@ use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
 
 /// The version of this namespace that the Python package checks.
-const API: u32 = 4;
+const API: u32 = 5;
 
 /// A native aggregator as the object that Python sees.
 #[cfg(feature = "py-embed")]
@@ -70,9 +71,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::calculate_score, module)?)?;
     module.add_function(wrap_pyfunction!(functions::leaderboard, module)?)?;
     module.add_function(wrap_pyfunction!(functions::merge_overlaps, module)?)?;
+    module.add_function(wrap_pyfunction!(input::read_input, module)?)?;
     module.add_function(wrap_pyfunction!(lines::read_lines, module)?)?;
     module.add_function(wrap_pyfunction!(functions::record_batch, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(input::score_input, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_exact, module)?)?;
     #[cfg(debug_assertions)]
     module.add_function(wrap_pyfunction!(functions::defect, module)?)?;

@@ -1,12 +1,18 @@
 //! An Arrow table instead of columns: its columns are mapped by name and type as those of a Parquet file.
 //!
-//! A table with `from_id`, `to_id` and `amount` has transfers. Read in slices, so that one large chunk keeps all workers busy.
+//! A table with `from_id`, `to_id` and `amount` has transfers. Read in slices,
+//! more than there are workers, so that none of them waits long for the others.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Schema};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use rayon::iter::Either;
 use rayon::prelude::*;
 
 use super::arrow_in;
@@ -14,12 +20,12 @@ use super::owned::OwnedEvents;
 use crate::aggregator::BatchScorer;
 use crate::core::{EventSink, Snapshot, Window};
 use crate::host::errors::refused;
-use crate::input::{self, RefusalReason};
+use crate::input::{self, ColumnFeed, InputOptions, MappedBatch, RefusalReason};
 
 /// Its name in messages.
 const NAME: &str = "table";
 /// Rows of one slice.
-const SLICE_ROWS: usize = 1 << 16;
+const SLICE_ROWS: usize = 1 << 15;
 
 /// Why a table is refused as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +40,20 @@ pub(super) struct RowRefusal {
 pub(super) struct Table {
     columns: input::ArrowTable,
     /// In order, each with the number of its first row.
-    slices: Vec<(usize, RecordBatch)>,
+    batches: Vec<(usize, MappedBatch)>,
+    /// Parts of the batches, in order.
+    slices: Vec<Slice>,
+}
+
+/// Some rows of one batch.
+struct Slice {
+    batch: usize,
+    rows: Range<usize>,
 }
 
 impl Table {
     /// Imports the table that `value` exports; `ValueError` if it is not a table of hold events.
-    pub(super) fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(super) fn read(value: &Bound<'_, PyAny>, options: &Arc<InputOptions>) -> PyResult<Self> {
         if !arrow_in::is_arrow(value)? {
             return Err(refused(
                 "holder_id: missing; pass all columns, or an Arrow table as the only argument",
@@ -52,9 +66,14 @@ impl Table {
                 imported.kind
             )));
         };
-        let columns = input::ArrowTable::new(NAME, &Schema::new(fields)).map_err(refused)?;
-        let mut slices = Vec::new();
-        let mut rows = 0;
+        let columns =
+            input::ArrowTable::new(NAME, &Schema::new(fields), options).map_err(refused)?;
+        let mut table = Self {
+            columns,
+            batches: Vec::with_capacity(imported.chunks.len()),
+            slices: Vec::new(),
+        };
+        let mut first_row = 0;
         for chunk in &imported.chunks {
             if chunk.null_count() > 0 {
                 return Err(refused(format!(
@@ -62,56 +81,71 @@ impl Table {
                 )));
             }
             let batch = RecordBatch::from(chunk.as_struct());
-            for first in (0..batch.num_rows()).step_by(SLICE_ROWS) {
-                let length = SLICE_ROWS.min(batch.num_rows() - first);
-                slices.push((rows + first, batch.slice(first, length)));
+            let rows = batch.num_rows();
+            for first in (0..rows).step_by(SLICE_ROWS) {
+                table.slices.push(Slice {
+                    batch: table.batches.len(),
+                    rows: first..rows.min(first + SLICE_ROWS),
+                });
             }
-            rows += batch.num_rows();
+            let mapped = table.columns.mapped(&batch);
+            table.batches.push((first_row, mapped));
+            first_row += rows;
         }
-        Ok(Self { columns, slices })
+        Ok(table)
     }
 
     /// A copy of all events.
     pub(super) fn events(&self) -> Result<OwnedEvents, RowRefusal> {
         let mut owned = OwnedEvents::default();
-        self.fill(&self.slices, &mut owned)?;
+        self.feed_all(&mut owned)?;
         Ok(owned)
+    }
+
+    /// Passes all events to `sink`, in order, up to the first row that is refused.
+    pub(super) fn feed_all(&self, sink: &mut impl EventSink) -> Result<(), RowRefusal> {
+        let mut columns = ColumnFeed::default();
+        let mut slices = self.slices.iter();
+        slices.try_for_each(|slice| self.feed(slice, &mut columns, sink))
     }
 
     /// Scores all rows over `window`; runs on the workers that it is called on.
     pub(super) fn score(&self, window: &Window) -> Result<Snapshot, RowRefusal> {
         let scorer = BatchScorer::new();
-        let share = self
-            .slices
-            .len()
-            .div_ceil(rayon::current_num_threads())
-            .max(1);
-        let lanes: Vec<Result<_, RowRefusal>> = self
-            .slices
-            .par_chunks(share)
-            .map(|slices| {
-                let mut lane = scorer.lane();
-                self.fill(slices, &mut lane)?;
+        let next = AtomicUsize::new(0);
+        let lanes: Vec<Result<_, RowRefusal>> = (0..rayon::current_num_threads())
+            .into_par_iter()
+            .map(|_| {
+                let (mut lane, mut columns) = (scorer.lane(), ColumnFeed::default());
+                while let Some(slice) = self.slices.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    self.feed(slice, &mut columns, &mut lane)?;
+                }
                 Ok(lane)
             })
             .collect();
-        // Shares are in order, so the first refusal is that of the first refused row.
-        let lanes = lanes.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(scorer.finish(lanes, window, None))
+        // Slices are taken in order, and each that is taken is read up to its first refusal.
+        let (lanes, refusals): (Vec<_>, Vec<_>) =
+            lanes.into_par_iter().partition_map(|lane| match lane {
+                Ok(lane) => Either::Left(lane),
+                Err(refusal) => Either::Right(refusal),
+            });
+        match refusals.into_iter().min_by_key(|refusal| refusal.row) {
+            Some(first) => Err(first),
+            None => Ok(scorer.finish(lanes, window, None)),
+        }
     }
 
-    fn fill(
+    fn feed(
         &self,
-        slices: &[(usize, RecordBatch)],
+        slice: &Slice,
+        columns: &mut ColumnFeed,
         sink: &mut impl EventSink,
     ) -> Result<(), RowRefusal> {
-        for (first, slice) in slices {
-            let read = self.columns.visit(slice, |event| sink.accept(event));
-            read.map_err(|(row, reason)| RowRefusal {
-                row: first + row,
-                reason,
-            })?;
-        }
-        Ok(())
+        let (first_row, batch) = &self.batches[slice.batch];
+        let fed = self.columns.feed(batch, slice.rows.clone(), columns, sink);
+        fed.map_err(|(row, reason)| RowRefusal {
+            row: first_row + row,
+            reason,
+        })
     }
 }

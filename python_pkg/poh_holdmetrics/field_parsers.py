@@ -1,7 +1,7 @@
 """How times, integers and flags are written in JSON, in CSV and in columns.
 
-Decimals need no parser of their own: `wads` reads each of their forms. The checks of a whole event are in
-`validation`.
+Decimals are read by `wads` in each of their forms; other forms are in `value_forms`. The checks of a whole
+event are in `validation`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from poh_holdmetrics import instants
+from poh_holdmetrics import instants, wads
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.integers import integer_from
 
@@ -36,6 +36,8 @@ class FieldParsers:
     time: Callable[[str, object], int]
     integer: Callable[[str, object], int]
     flag: Callable[[str, object], bool]
+    decimal: Callable[..., int] = wads.wad_from_value
+    """Also takes `signed`."""
 
 
 def checked_integer(field: str, value: object) -> int:
@@ -91,6 +93,8 @@ def _integer_from_digits(field: str, text: str) -> int:
 
 
 def _micros_time(field: str, value: object) -> int:
+    if isinstance(value, str):
+        return instants.us_from_text(field, value)
     us = integer_from(value)
     if us is None:
         raise Refused(field, instants.NOT_A_TIME, value)
@@ -101,5 +105,5 @@ def _micros_time(field: str, value: object) -> int:
 JSON = FieldParsers(time=_json_time, integer=_json_integer, flag=checked_flag)
 #: Cells of text.
 CSV = FieldParsers(time=_csv_time, integer=_csv_integer, flag=_csv_flag)
-#: Columns: times are integer microseconds.
+#: Columns: times are integer microseconds, or text.
 MICROS = FieldParsers(time=_micros_time, integer=checked_integer, flag=checked_flag)

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from poh_holdmetrics import native, wads
 from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.input_options import FIELDS, OWN, InputFormat, InputOptions
 from poh_holdmetrics.policies.moves import Move, moves_between
 from poh_holdmetrics.policies.published import published
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.statement import Deficit
-from poh_holdmetrics.row_reader import FIELDS, RowReader
+from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
     from poh_holdmetrics.policies.published import NamedPolicy
@@ -77,7 +78,7 @@ def score_files(
     window: Window,
     *,
     namespace: native.Namespace | None,
-    input_format: str = "auto",
+    input_format: InputFormat = "auto",
     stop_at_refusal: bool = True,
     limit: int | None = None,
     policy: NamedPolicy | None = None,
@@ -108,7 +109,7 @@ def compare_files(
     after: NamedPolicy | None,
     *,
     namespace: native.Namespace | None,
-    input_format: str = "auto",
+    input_format: InputFormat = "auto",
     stop_at_refusal: bool = True,
     limit: int | None = None,
 ) -> ComparedFiles:
@@ -130,11 +131,11 @@ def compare_files(
     )
 
 
-def records_from_file(file: str, input_format: str = "auto") -> list[Record]:
+def records_from_file(file: str, options: InputOptions = OWN) -> list[Record]:
     """All records of a file in their order, a transfer as its changes. Raises `InputError`."""
     records: list[Record] = []
-    reader = RowReader(records.append)
-    for _ in _batches_read(reader, file, input_format):
+    reader = RowReader(records.append, options)
+    for _ in _batches_read(reader, file, options):
         if reader.rejected:
             name, line, reason = reader.rejected[0]
             raise InputError(f"{name}: line {line}", reason)
@@ -148,7 +149,11 @@ def _snapshot(
 
 
 def _recorded(
-    files: Sequence[str], namespace: native.Namespace | None, input_format: str, *, stop_at_refusal: bool
+    files: Sequence[str],
+    namespace: native.Namespace | None,
+    input_format: InputFormat,
+    *,
+    stop_at_refusal: bool,
 ) -> tuple[native.Aggregator | Aggregator, RowReader]:
     engine: native.Aggregator | Aggregator
     if namespace is None:
@@ -157,8 +162,9 @@ def _recorded(
     else:
         engine = natively = namespace.Aggregator()
         reader = RowReader(_recorder(natively))
+    options = InputOptions(input_format=input_format)
     for file in files:
-        for _ in _batches_read(reader, file, input_format):
+        for _ in _batches_read(reader, file, options):
             if stop_at_refusal and reader.rejected:
                 name, line, reason = reader.rejected[0]
                 raise InputError(f"{name}: line {line}", reason)
@@ -186,11 +192,11 @@ def _recorder(engine: native.Aggregator) -> Callable[[Record], None]:
     return record_natively
 
 
-def _batches_read(reader: RowReader, file: str, input_format: str) -> Iterator[None]:
+def _batches_read(reader: RowReader, file: str, options: InputOptions) -> Iterator[None]:
     """Read `file` batch by batch, yielding after each so that the caller can stop."""
     with _opened(file) as stream:
-        if _format(file, input_format) == "csv":
-            yield from _csv_batches(reader, file, stream)
+        if _format(file, options.input_format) == "csv":
+            yield from _csv_batches(reader, file, stream, options)
         else:
             yield from _jsonl_batches(reader, file, stream)
 
@@ -203,26 +209,31 @@ def _jsonl_batches(reader: RowReader, file: str, stream: BinaryIO) -> Iterator[N
         yield
 
 
-def _csv_batches(reader: RowReader, file: str, stream: BinaryIO) -> Iterator[None]:
+def _csv_batches(reader: RowReader, file: str, stream: BinaryIO, options: InputOptions) -> Iterator[None]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     try:
-        yield from _csv_row_batches(reader, file, text)
+        yield from _csv_row_batches(reader, file, text, options)
     finally:
         text.detach()  # `_opened` closes the stream
 
 
-def _csv_row_batches(reader: RowReader, file: str, text: TextIO) -> Iterator[None]:
-    table = csv.reader(text, strict=True)
+def _csv_row_batches(reader: RowReader, file: str, text: TextIO, options: InputOptions) -> Iterator[None]:
+    table = csv.reader(text, strict=True, delimiter=options.delimiter or ",")
     header = next(table, None)
     if header is None:
         raise InputError(file, "no header line; name the columns token_id,holder_id,start,end,weight")
-    if twice := next((name for name in FIELDS if header.count(name) > 1), None):
+    sources = {field: options.source(field) for field in FIELDS}
+    if twice := next((name for name in sources.values() if name and header.count(name) > 1), None):
         raise InputError(file, f"column {twice} is there twice; keep one of them")
-    if "token_id" not in header:
+    for field in options.columns:
+        if sources[field] not in header:
+            raise InputError(file, f"no column {sources[field]}; the columns are {', '.join(header)}")
+    found = {field for field, name in sources.items() if name is None or name in header}
+    if "token_id" not in found:
         raise InputError(file, "no column token_id in the header")
-    if not {"holder_id", "from_id", "to_id"} & set(header):
+    if not {"holder_id", "from_id", "to_id"} & found:
         raise InputError(file, "no column holder_id in the header, nor from_id and to_id")
-    if not {"start", "end", "at", "retract"} & set(header):
+    if not {"start", "end", "at", "retract"} & found:
         raise InputError(file, "no column start, end or at in the header")
     rows: list[list[str]] = []
     lines: list[int] = []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from poh_holdmetrics.column_types import (
+        Arrow,
         DecimalColumn,
         FlagColumn,
         Int64Column,
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
         RecordBatch,
         TextColumn,
     )
-    from poh_holdmetrics.pure.aggregator import AcceptedLines, HeldColumns, Recorded
+    from poh_holdmetrics.pure.aggregator import AcceptedLines, HeldColumns, Recorded, RecordRow
 
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
 DISABLE_VARIABLE = "POH_DISABLE_RUST"
 #: The version of the namespace below that this package needs.
-API = 4
+API = 5
 
 Source = Literal["host", "extension", "none"]
 Row = tuple[int, str, int, str, float]
@@ -191,6 +192,21 @@ class Namespace(Protocol):
         ahead_us_max: int,
         line_bytes_max: int,
     ) -> AcceptedLines: ...
+    def score_input(  # noqa: D102
+        self,
+        source: Arrow | Sequence[str],
+        options: str,
+        *,
+        as_of_us: int,
+        from_us: int | None = None,
+        closed_only: bool = False,
+    ) -> Snapshot: ...
+    def record_input(  # noqa: D102
+        self, aggregator: AnyAggregator, source: Arrow | Sequence[str], options: str
+    ) -> None: ...
+    def read_input(  # noqa: D102
+        self, source: Arrow | Sequence[str], options: str, holder_id: str | None = None
+    ) -> Sequence[RecordRow]: ...
     def merge_overlaps(self, events: Iterable[Recorded]) -> list[HeldSegment]: ...  # noqa: D102
     def score_columns(  # noqa: D102
         self,

@@ -14,13 +14,10 @@ from typing import NoReturn, TypeVar
 from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.field_parsers import Number
+from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
 from poh_holdmetrics.validation import Record
+from poh_holdmetrics.value_forms import ValueForms
 
-#: The columns of a CSV file and the fields of a JSON line, in the order of `records_from_fields`.
-FIELDS = (
-    *("token_id", "holder_id", "start", "end", "weight", "event_id", "revision", "retract"),
-    *("at", "delta", "seq", "from_id", "to_id", "amount"),
-)
 #: What JSON counts as blank; a line of nothing else is skipped.
 _BLANK = b" \t\r\n"
 
@@ -37,24 +34,27 @@ class RowReader:
     of reading. A refused row changes nothing else; a row that states a transfer is one row of two records.
     """
 
-    def __init__(self, accept: Callable[[Record], None]) -> None:
+    def __init__(self, accept: Callable[[Record], None], options: InputOptions = OWN) -> None:
         """`accept` is called with every accepted record; it never refuses one."""
         self.read = 0
         self.accepted = 0
         self.rejected: list[tuple[str, int, str]] = []
         self._accept = accept
+        self._options = options
+        self._json_keys = tuple(map(options.source, FIELDS))
+        self._json_forms = ValueForms(options, field_parsers.JSON)
 
     def feed_jsonl(self, lines: Sequence[bytes], file: str, numbers: Numbers) -> None:
         """Read raw lines without their newline; blank ones are skipped and not counted as read."""
         for number, line in _numbered(lines, numbers):
             if not is_blank(line):
-                self._take(records_from_json, line, file, number)
+                self._take(self._records_from_json, line, file, number)
 
     def feed_csv(
         self, rows: Sequence[Sequence[str]], header: Sequence[str], file: str, numbers: Numbers
     ) -> None:
         """Read rows of cells under `header`; a row without cells is one that could not be split."""
-        columns = CsvColumns(header)
+        columns = CsvColumns(header, self._options)
         for number, row in _numbered(rows, numbers):
             self._take(columns.records, row, file, number)
 
@@ -66,6 +66,10 @@ class RowReader:
         """
         for number, row in _numbered(rows, numbers):
             self._take(records_from_values, row, file, number)
+
+    def _records_from_json(self, line: bytes) -> tuple[Record, ...]:
+        values = self._json_forms.values(_values_from_json(line, self._json_keys))
+        return validation.records_from_fields(self._json_forms.parsers, *values)
 
     def _take(
         self, records_from: Callable[[_Row], tuple[Record, ...]], row: _Row, file: str, line: int
@@ -84,10 +88,11 @@ class RowReader:
 class CsvColumns:
     """Which column of a CSV file holds which field of an event."""
 
-    def __init__(self, header: Sequence[str]) -> None:
+    def __init__(self, header: Sequence[str], options: InputOptions = OWN) -> None:
         """`header` names the columns, in any order; of a name given twice the last column counts."""
-        index = {name: column for column, name in enumerate(header)}
-        self._columns = tuple(index.get(name) for name in FIELDS)
+        index: dict[str | None, int] = {name: column for column, name in enumerate(header)}
+        self._columns = tuple(index.get(options.source(name)) for name in FIELDS)
+        self._forms = ValueForms(options, field_parsers.CSV)
         self._width = len(header)
 
     def records(self, row: Sequence[str]) -> tuple[Record, ...]:
@@ -96,8 +101,8 @@ class CsvColumns:
             raise Refused("", "not CSV")
         if len(row) != self._width:
             raise Refused("", f"row has {len(row)} cells, the header has {self._width}")
-        cells = (None if column is None else row[column] or None for column in self._columns)
-        return validation.records_from_fields(field_parsers.CSV, *cells)
+        cells = [None if column is None else row[column] or None for column in self._columns]
+        return validation.records_from_fields(self._forms.parsers, *self._forms.values(cells))
 
 
 def is_blank(line: bytes) -> bool:
@@ -112,13 +117,17 @@ def records_from_json(line: bytes) -> tuple[Record, ...]:
 
 def values_from_json(line: bytes) -> tuple[object, ...]:
     """The values of `FIELDS` in one JSON object in UTF-8, None if absent; their parsers are those of JSON."""
+    return _values_from_json(line, FIELDS)
+
+
+def _values_from_json(line: bytes, keys: Sequence[str | None]) -> tuple[object, ...]:
     try:
         fields = JSON_DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise Refused("", "not JSON") from None
     if not isinstance(fields, dict):
         raise Refused("", "not an object", Number(line.decode()))
-    return tuple(map(fields.get, FIELDS))
+    return tuple(map(fields.get, keys))
 
 
 def records_from_values(row: Sequence[object]) -> tuple[Record, ...]:

@@ -69,12 +69,12 @@ def records_from_fields(
             checked_id("holder_id", holder_id),
             None if start is None else parsers.time("start", start),
             None if end is None else parsers.time("end", end),
-            wads.WAD if weight is None else wads.wad_from_value("weight", weight),
+            wads.WAD if weight is None else parsers.decimal("weight", weight),
             None if event_id is None else checked_event_id(event_id),
             0 if revision is None else parsers.integer("revision", revision),
             False if retract is None else parsers.flag("retract", retract),
             None if at is None else parsers.time("at", at),
-            None if delta is None else wads.wad_from_value("delta", delta, signed=True),
+            None if delta is None else parsers.decimal("delta", delta, signed=True),
             0 if seq is None else parsers.integer("seq", seq),
         )
         check_together(record, weight is not None)
@@ -98,7 +98,7 @@ def records_from_fields(
         0 if revision is None else parsers.integer("revision", revision),
         False if retract is None else parsers.flag("retract", retract),
         None if at is None else parsers.time("at", at),
-        None if amount is None else wads.wad_from_value("amount", amount),
+        None if amount is None else parsers.decimal("amount", amount),
         0 if seq is None else parsers.integer("seq", seq),
     )
 

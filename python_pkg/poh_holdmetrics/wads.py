@@ -69,6 +69,22 @@ def wad_from_text(field: str, text: str, *, signed: bool = False) -> int:
     return _wad_from_text(field, text, text, signed=signed)
 
 
+def wad_from_units(field: str, value: object, decimals: int, *, signed: bool = False) -> int:
+    """Steps of a value that counts units of 10^-decimals, such as wei with 18."""
+    if isinstance(value, float):
+        text = float.__repr__(value)
+    elif isinstance(value, str | Decimal):
+        text = str(value)
+    else:
+        text = str(integer_from(value))
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        return wad_from_value(field, value, signed=signed)
+    exponent = _exponent(found[5], found[6]) - decimals
+    mantissa = text.lower().partition("e")[0]
+    return _wad_from_text(field, f"{mantissa}e{exponent}", value, signed=signed)
+
+
 def _wad_from_text(field: str, text: str, value: object, *, signed: bool) -> int:
     """The same for the text of `value`, which a refusal shows."""
     found = _NUMBER.fullmatch(text)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from conftest import SHARED
-from poh_holdmetrics.row_reader import FIELDS, RowReader
+from poh_holdmetrics.input_options import FIELDS
+from poh_holdmetrics.row_reader import RowReader
 from poh_holdmetrics.validation import Record
 
 CASES = Path(os.environ.get("POH_CONFORMANCE", SHARED / "conformance" / "cases"))

@@ -27,7 +27,8 @@ from poh_holdmetrics.api.access import Access
 from poh_holdmetrics.api.addresses import Address
 from poh_holdmetrics.api.hold_service import HoldService
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.row_reader import FIELDS, is_blank, records_from_json, values_from_json
+from poh_holdmetrics.input_options import FIELDS
+from poh_holdmetrics.row_reader import is_blank, records_from_json, values_from_json
 
 for module in ("grpc", "grpc_health", "grpc_reflection"):
     pytest.importorskip(module, reason=f"{module} is not installed (extra grpc)")

@@ -74,6 +74,10 @@ FRAMES: dict[str, Callable[[], object]] = {
         pl.from_epoch(name, "s").dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Tokyo")
         for name in ("begin", "stop")
     ),
+    "timestamps without a zone": lambda: FRAME.with_columns(
+        pl.from_epoch(name, "s") for name in ("begin", "stop")
+    ),
+    "binary ids": lambda: FRAME.with_columns(pl.col("user").cast(pl.Binary)),
     "texts": lambda: FRAME.with_columns(
         pl.from_epoch(name, "s").dt.strftime("%Y-%m-%dT%H:%M:%SZ") for name in ("begin", "stop")
     ),
@@ -104,6 +108,18 @@ def test_files_are_one_set_with_lists(source: str, tmp_path: Path) -> None:
     assert score([lines, file], as_of=AS_OF).rows() == score(events, as_of=AS_OF).rows()
     with pytest.raises(InputError, match=r"none\.parquet: "):
         score(tmp_path / "none.parquet")
+
+
+def test_files_that_have_changed_are_not_read_again(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("token_id,holder_id,start,end\nG,ann,0,1000\n")
+    result = score(file, as_of=AS_OF)
+    file.write_text("token_id,holder_id,start,end\nG,ann,0,2000\nG,bob,0,9000\n")
+    if source == "none":  # the events are kept
+        assert result.explain("ann").score == "1"
+        return
+    with pytest.raises(InputError, match=r"a\.csv: changed since it was scored; score it again"):
+        result.explain("ann")
 
 
 def test_the_result_is_frozen_and_runs_inside_a_loop(source: str) -> None:
@@ -204,11 +220,16 @@ def test_a_balance_is_explained_by_its_changes(source: str) -> None:
         (FRAME, {"columns": None}, "no column token_id; the columns are"),
         (FRAME, {"time_unit": "min"}, 'time_unit: unknown unit "min"; known are s, ms, us, ns'),
         (
-            FRAME.with_columns(pl.from_epoch("begin", "s")),
+            FRAME.with_columns(pl.from_epoch("begin", "s").dt.date()),
             {},
-            "column begin: has type timestamp.*no UTC offset.*replace_time_zone",
+            "column begin: has dates without a time; give assume_utc=True",
         ),
-        (FRAME.with_columns(begin=pl.lit("2026-01-01")), {}, "row 0: begin: not a time .a date alone"),
+        (
+            FRAME.with_columns(begin=pl.lit("2026-01-01")),
+            {},
+            "row 0: start: not a time .a date alone.*start is column begin",
+        ),
+        (FRAME, {"delimiter": ";"}, "input_format, delimiter: are for files"),
         (FRAME.with_columns(user=pl.lit(1.5)), {}, "column user: has type double, but holder_id needs text"),
         (
             FRAME.with_columns(amount_held=pl.Series([1.0, 1.0, -2.0, 1.0])),

@@ -1,4 +1,4 @@
-"""Messages of events as the values of `row_reader.FIELDS`, single or in columns, and timestamps as instants.
+"""Messages of events as the values of `FIELDS`, single or in columns, and timestamps as instants.
 
 Whether the values make an event is decided in `intake`. A batch whose columns do not match is refused whole.
 """

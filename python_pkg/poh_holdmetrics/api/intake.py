@@ -29,12 +29,12 @@ _AHEAD_SECONDS_MAX = 300
 #: How far after the present an event may begin.
 AHEAD_US_MAX = _AHEAD_SECONDS_MAX * MICROS_PER_SECOND
 
-#: Where `from_id` and `to_id` are in the values of `row_reader.FIELDS`.
+#: Where `from_id` and `to_id` are in the values of `input_options.FIELDS`.
 _PARTIES = slice(11, 13)
 
 
 def accepted_records(parsers: FieldParsers, values: Sequence[object], now_us: int) -> tuple[Record, ...]:
-    """The records of one event or transfer whose `values` are those of `row_reader.FIELDS`.
+    """The records of one event or transfer whose `values` are those of `input_options.FIELDS`.
 
     Raises `Refused` if it is invalid, or if a service does not take it at the time `now_us`.
     """

@@ -21,6 +21,7 @@ from poh_holdmetrics.commands.pipeline_check import (
 from poh_holdmetrics.durations import us_from_duration
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.file_scorer import records_from_file
+from poh_holdmetrics.input_options import InputOptions
 from poh_holdmetrics.pipeline.loading.loader import Loaded, load
 from poh_holdmetrics.pipeline.offline.cases import CaseResult, cases_of, run_case
 from poh_holdmetrics.pipeline.offline.trial import OfflineOptions, OfflineReport, try_pipeline
@@ -108,7 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
     check_names(given, specs)
     records = None
     if arguments.events is not None:
-        records = records_from_file(arguments.events, arguments.input_format)
+        records = records_from_file(arguments.events, InputOptions(input_format=arguments.input_format))
     reports: list[OfflineReport] = []
     results: list[CaseResult] = []
     with _ended_by_interrupt():

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import argparse
 
     from poh_holdmetrics.commands.parser import Commands
+    from poh_holdmetrics.input_options import InputFormat
     from poh_holdmetrics.policies.published import NamedPolicy
     from poh_holdmetrics.pure.statement import Deficit
 
@@ -102,7 +103,7 @@ class _Reading(TypedDict):
     """How files are read, whatever is computed from them."""
 
     namespace: native.Namespace | None
-    input_format: str
+    input_format: InputFormat
     stop_at_refusal: bool
     limit: int | None
 

@@ -1,28 +1,32 @@
-"""Events that are scored more than once: tables or lists of records, and the engine that holds them.
+"""Events that are scored more than once: tables, files or lists of records, and the engine that holds them.
 
-Nothing is copied into an engine before a question needs one: the scores of one table alone are computed
-without. Reads no file; see `sources`.
+Nothing is copied into an engine before a question needs one: the scores of one table or of files alone are
+computed without. Opens no file itself; see `sources`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
 
 from poh_holdmetrics import field_parsers, native, validation
 from poh_holdmetrics.errors import InputError, Refused
 from poh_holdmetrics.frames.libraries import pyarrow
+from poh_holdmetrics.input_options import FIELDS, InputOptions
 from poh_holdmetrics.instants import MICROS_PER_SECOND
-from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure.aggregator import Aggregator, RecordRow
 from poh_holdmetrics.recording import record_columns
-from poh_holdmetrics.row_reader import FIELDS
 from poh_holdmetrics.validation import Record
+from poh_holdmetrics.value_forms import ValueForms
 from poh_holdmetrics.windows import Window
 
 #: Ticks of a timestamp in one second.
 _TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_UUID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +53,19 @@ class TablePart:
     """A table in the form of `columns.event_table`; `names` are those of the columns that it was made of."""
 
     table: Any
-    names: dict[str, str]
+    options: InputOptions
+    names: Mapping[str, str]
+    namespace: native.Namespace | None
     where: str = ""
 
     def record_into(self, engine: native.Aggregator | Aggregator) -> None:
         """Record everything; raises `InputError` naming the row."""
-        if isinstance(engine, Aggregator):
-            for record in self._records(self.table):
-                engine.add(record)
+        namespace = self.namespace
+        if isinstance(engine, Aggregator) or namespace is None:
+            RecordPart(list(self._records())).record_into(engine)
             return
         try:
-            engine.record_batch(self.table)
+            namespace.record_input(engine, self.table, self._json)
         except ValueError as error:
             raise self._refusal(error) from error
 
@@ -67,34 +73,34 @@ class TablePart:
         """The scores of this table alone."""
         as_of_us, from_us, closed_only = window
         try:
-            return namespace.score_columns(
-                self.table, as_of_us=as_of_us, from_us=from_us, closed_only=closed_only
+            return namespace.score_input(
+                self.table, self._json, as_of_us=as_of_us, from_us=from_us, closed_only=closed_only
             )
         except ValueError as error:
             raise self._refusal(error) from error
 
     def of_holder(self, holder_id: str) -> Iterable[Record]:
         """The records of one holder."""
-        pa = pyarrow()
-        compute = pa.compute
-        table = _without_views(self.table)
-        chosen = None
-        for field in ("holder_id", "from_id", "to_id"):
-            if field in table.column_names:
-                own = compute.equal(table.column(field).cast(pa.string()), holder_id)
-                own = compute.fill_null(own, fill_value=False)
-                chosen = own if chosen is None else compute.or_(chosen, own)
-        rows = self._records(table.filter(chosen))
-        return (record for record in rows if record.holder_id == holder_id)
+        if self.namespace is not None:
+            rows = self.namespace.read_input(self.table, self._json, holder_id)
+            return [Record._make(row) for row in rows]
+        return (record for record in self._records() if record.holder_id == holder_id)
 
-    def _records(self, table: Any) -> Iterator[Record]:
-        absent = [None] * table.num_rows
+    @property
+    def _json(self) -> str:
+        # The columns have the names of their fields already.
+        return replace(self.options, columns={}, delimiter=None, input_format="auto").json()
+
+    def _records(self) -> Iterator[Record]:
+        forms = ValueForms(self.options, field_parsers.MICROS)
+        absent = [None] * self.table.num_rows
         columns = [
-            _values(table.column(field)) if field in table.column_names else absent for field in FIELDS
+            _values(self.table.column(field), self.options) if field in self.table.column_names else absent
+            for field in FIELDS
         ]
         for row, values in enumerate(zip(*columns, strict=True)):
             try:
-                yield from validation.records_from_fields(field_parsers.MICROS, *values)
+                yield from validation.records_from_fields(forms.parsers, *forms.values(values))
             except Refused as refused:
                 raise self._refusal(InputError(f"row {row}", str(refused))) from refused
 
@@ -107,27 +113,84 @@ class TablePart:
         return InputError(f"{self.where}: {place}" if self.where else place, f"{problem}{note}")
 
 
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Files that native code reads, again for each question that needs their events.
+
+    They must not change meanwhile: that is noticed by their sizes and times, and refused.
+    """
+
+    files: tuple[str, ...]
+    options: InputOptions
+    namespace: native.Namespace
+    versions: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, files: Sequence[str], options: InputOptions, namespace: native.Namespace) -> Self:
+        """The files as they are now."""
+        return cls(tuple(files), options, namespace, tuple(map(_version, files)))
+
+    def record_into(self, engine: native.Aggregator | Aggregator) -> None:
+        """Record everything; raises `InputError` naming the file and the line."""
+        if isinstance(engine, Aggregator):
+            RecordPart([Record._make(row) for row in self._read(None)]).record_into(engine)
+            return
+        try:
+            self.namespace.record_input(engine, self.files, self.options.json())
+        except ValueError as error:
+            raise refusal_of_file(error) from error
+        self._check_versions()
+
+    def snapshot(self, namespace: native.Namespace, window: Window) -> native.Snapshot:
+        """The scores of these files alone."""
+        as_of_us, from_us, closed_only = window
+        try:
+            snapshot = namespace.score_input(
+                self.files, self.options.json(), as_of_us=as_of_us, from_us=from_us, closed_only=closed_only
+            )
+        except ValueError as error:
+            raise refusal_of_file(error) from error
+        self._check_versions()
+        return snapshot
+
+    def of_holder(self, holder_id: str) -> Iterable[Record]:
+        """The records of one holder."""
+        return map(Record._make, self._read(holder_id))
+
+    def _read(self, holder_id: str | None) -> Sequence[RecordRow]:
+        try:
+            rows = self.namespace.read_input(self.files, self.options.json(), holder_id)
+        except ValueError as error:
+            raise refusal_of_file(error) from error
+        self._check_versions()
+        return rows
+
+    def _check_versions(self) -> None:
+        for file, version in zip(self.files, self.versions, strict=True):
+            if _version(file) != version:
+                raise InputError(file, "changed since it was scored; score it again")
+
+
 @dataclass(frozen=True)
 class Events:
     """Parts that are one set of events, in any order."""
 
-    parts: Sequence[RecordPart | TablePart]
+    parts: Sequence[RecordPart | TablePart | FilePart]
+    namespace: native.Namespace | None
 
     @cached_property
     def engine(self) -> native.Aggregator | Aggregator:
         """An engine that holds all of them; made once."""
-        namespace = native.namespace()
-        engine = Aggregator() if namespace is None else namespace.Aggregator()
+        engine = Aggregator() if self.namespace is None else self.namespace.Aggregator()
         for part in self.parts:
             part.record_into(engine)
         return engine
 
     def snapshot(self, window: Window) -> native.Snapshot:
-        """The scores over a window, without an engine if one table is all there is."""
-        namespace = native.namespace()
+        """The scores over a window, without an engine if one table or set of files is all there is."""
         (only, *others) = self.parts or (None,)
-        if namespace is not None and isinstance(only, TablePart) and not others:
-            return only.snapshot(namespace, window)
+        if self.namespace is not None and isinstance(only, TablePart | FilePart) and not others:
+            return only.snapshot(self.namespace, window)
         return self.engine.snapshot(*window)
 
     def of_holder(self, holder_id: str) -> Aggregator:
@@ -139,20 +202,22 @@ class Events:
         return aggregator
 
 
-def _without_views(table: Any) -> Any:
-    """The table with texts as Arrow can filter them."""
-    pa = pyarrow()
-    types = pa.types
-    for index, field in enumerate(table.schema):
-        values = field.type.value_type if types.is_dictionary(field.type) else field.type
-        if types.is_string_view(values):
-            texts = pa.array([value.as_py() for value in table.column(index)], pa.large_string())
-            table = table.set_column(index, field.name, texts)
-    return table
+def refusal_of_file(error: ValueError) -> InputError:
+    """What native code says of a file, which it names first."""
+    where, _, problem = str(error).partition(": ")
+    return InputError(where, problem)
 
 
-def _values(column: Any) -> list[object]:
-    """The values of a column: times as microseconds, everything else as `validation` takes it."""
+def _version(file: str) -> tuple[int, ...]:
+    try:
+        found = Path(file).stat()
+    except OSError as error:
+        raise InputError(file, error.strerror or str(error)) from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _values(column: Any, options: InputOptions) -> list[object]:
+    """The values of a column: timestamps as microseconds, bytes of ids as text, all else as it is."""
     pa = pyarrow()
     types = pa.types
     kind = column.type
@@ -164,10 +229,24 @@ def _values(column: Any) -> list[object]:
             return [None if count is None else count * factor for count in counts]
         # Floored, also before 1970.
         return [None if count is None else count // (ticks // MICROS_PER_SECOND) for count in counts]
-    if types.is_dictionary(kind):
-        return [value.as_py() for value in column]
-    if types.is_float32(column.type):
+    if types.is_float32(kind):
         # Its shortest decimal, not that of the double of the same value.
         column = column.cast(pa.string())
-    values: list[object] = column.to_pylist()
-    return values
+    values: list[object]
+    values = [value.as_py() for value in column] if types.is_dictionary(kind) else column.to_pylist()
+    is_fixed = types.is_fixed_size_binary(kind.value_type if types.is_dictionary(kind) else kind)
+    return [
+        _id_from_bytes(value, options, is_fixed=is_fixed) if isinstance(value, bytes) else value
+        for value in values
+    ]
+
+
+def _id_from_bytes(value: bytes, options: InputOptions, *, is_fixed: bool) -> object:
+    if options.binary_ids == "hex":
+        return f"0x{value.hex()}"
+    if is_fixed and len(value) == _UUID_BYTES:
+        return str(UUID(bytes=value))
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value  # which is refused as an id

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.frames.result import HoldScores
 from poh_holdmetrics.frames.sources import events_from
+from poh_holdmetrics.input_options import InputOptions
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
     from poh_holdmetrics.column_types import Arrow
     from poh_holdmetrics.data_models import HoldEvent, Transfer
-    from poh_holdmetrics.frames.columns import TimeUnit
+    from poh_holdmetrics.input_options import BinaryIds, InputFormat, TimeUnit
     from poh_holdmetrics.instants import Instant
 
     Path = str | os.PathLike[str]
@@ -32,19 +33,47 @@ def score(
     from_: Instant | None = None,
     *,
     exclude: Collection[str] = (),
-    columns: Mapping[str, str] | None = None,
-    time_unit: TimeUnit | None = None,
     closed_only: bool = False,
+    columns: Mapping[str, str] | None = None,
+    token: str | None = None,
+    time_unit: TimeUnit | None = None,
+    assume_utc: bool = False,
+    decimals: int | None = None,
+    null: Collection[str] = (),
+    fold_hex_ids: bool = False,
+    binary_ids: BinaryIds | None = None,
+    delimiter: str | None = None,
+    input_format: InputFormat | None = None,
+    mapping: Path | None = None,
 ) -> HoldScores:
     """The exact scores of all holders over [from_, as_of); without `as_of` until now.
 
     Takes a frame of polars (also lazy), pandas, pyarrow or duckdb, the path of a file, several paths, or a
-    list of `HoldEvent` and `Transfer`. Holders in `exclude` are left out before ranking. `columns` maps
-    fields to the names of the frame, as in `{"holder_id": "user"}`; `time_unit` is that of integer times:
-    `s`, `ms` (the default), `us` or `ns`. A frame's times have a zone. Raises `InputError` naming the column
-    or the row.
+    list of `HoldEvent` and `Transfer`. Holders in `exclude` are left out before ranking.
+
+    The other arguments are the options of `main_holdmetrics score`: `columns` maps fields to the names of the
+    frame or file, as in `{"holder_id": "user"}`, or to a text in double quotes; `token` is the token of every
+    row; `time_unit` is that of integer times (`s`, `ms`, the default, `us` or `ns`); with `assume_utc` text
+    without an offset is UTC and a date its midnight; amounts are counts of 10^-`decimals`; `null` are texts
+    that mean an absent value; `mapping` is a TOML file with such options. Raises `InputError` that names the
+    column, the row or the line.
     """
     if isinstance(exclude, str):
         raise InputError("exclude", f'expected a list of holders; write exclude=["{exclude}"]')
     window = Window.of(datetime.now(UTC) if as_of is None else as_of, from_, closed_only=closed_only)
-    return HoldScores.of(events_from(frame_or_path, columns, time_unit), window, frozenset(exclude))
+    options = InputOptions.of(
+        {
+            "mapping": mapping,
+            "input_format": input_format,
+            "columns": columns,
+            "token": token,
+            "time_unit": time_unit,
+            "assume_utc": assume_utc,
+            "decimals": decimals,
+            "null": null,
+            "delimiter": delimiter,
+            "fold_hex_ids": fold_hex_ids,
+            "binary_ids": binary_ids,
+        }
+    )
+    return HoldScores.of(events_from(frame_or_path, options), window, frozenset(exclude))

@@ -1,22 +1,25 @@
 """What `score` takes, told apart: paths, data frames of any library, lists of models; each becomes events.
 
 Frames are recognised by what they can do (the Arrow `PyCapsule` interface), and no library is imported to
-recognise its own. Only the columns that are needed are read. Scores nothing; see `events`.
+recognise its own. Only the columns that are needed are read. Files are read by native code if there is some.
+Scores nothing; see `events`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from poh_holdmetrics import native
 from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.file_scorer import records_from_file
-from poh_holdmetrics.frames.columns import TimeUnit, event_table, mapped_columns
-from poh_holdmetrics.frames.events import Events, RecordPart, TablePart
+from poh_holdmetrics.frames.columns import event_table, mapped_columns
+from poh_holdmetrics.frames.events import Events, FilePart, RecordPart, TablePart, refusal_of_file
 from poh_holdmetrics.frames.libraries import library, pyarrow
+from poh_holdmetrics.input_options import OWN, InputOptions
 from poh_holdmetrics.validation import Record
 
 _PARQUET = (".parquet",)
@@ -26,20 +29,23 @@ _EXPECTED = (
 )
 
 
-def events_from(source: object, columns: Mapping[str, str] | None, time_unit: TimeUnit | None) -> Events:
-    """The events of `source`, which is not read again. Raises `InputError` naming the column, row or file."""
+def events_from(source: object, options: InputOptions) -> Events:
+    """The events of `source`; a frame is not read again. Raises `InputError` that names the place."""
+    namespace = native.namespace()
     if isinstance(source, str | os.PathLike):
-        return Events([_from_path(Path(source), columns, time_unit)])
+        return _from_paths([os.fspath(source)], options, namespace)
     if _is_frame(source):
-        return Events([_from_frame(source, columns, time_unit)])
+        if options.input_format != "auto" or options.delimiter is not None:
+            raise InputError("input_format, delimiter", "are for files; leave them out for a frame")
+        return Events([_from_frame(source, options, namespace)], namespace)
     if not isinstance(source, Iterable) or isinstance(source, bytes | Mapping):
         raise InputError("score", f"{_EXPECTED}, not {type(source).__name__}")
     items = list(source)
     if items and all(isinstance(item, str | os.PathLike) for item in items):
-        return Events([_from_path(Path(item), columns, time_unit) for item in items])
-    if columns is not None or time_unit is not None:
-        raise InputError("columns, time_unit", "are for data frames; a model has its fields already")
-    return Events([RecordPart(_from_models(items))])
+        return _from_paths([os.fspath(item) for item in items], options, namespace)
+    if options != OWN:
+        raise InputError("columns, time_unit", "and their like are for frames and files, not for models")
+    return Events([RecordPart(_from_models(items))], namespace)
 
 
 def _from_models(items: Iterable[object]) -> list[Record]:
@@ -67,44 +73,55 @@ def _is_pandas(source: object) -> bool:
     return type(source).__module__.partition(".")[0] == "pandas"
 
 
-def _from_frame(frame: Any, columns: Mapping[str, str] | None, time_unit: TimeUnit | None) -> TablePart:
+def _from_frame(frame: Any, options: InputOptions, namespace: native.Namespace | None) -> TablePart:
     pa = pyarrow()
     if hasattr(frame, "collect_schema") and hasattr(frame, "collect"):  # a lazy frame of polars
-        mapped = mapped_columns(frame.collect_schema().names(), columns, time_unit)
-        frame = frame.select(list(dict.fromkeys(mapped.columns.values()))).collect()
+        columns = mapped_columns(frame.collect_schema().names(), options)
+        frame = frame.select(list(dict.fromkeys(columns.values()))).collect()
     elif _is_pandas(frame):
-        mapped = mapped_columns([str(name) for name in frame.columns], columns, time_unit)
-        frame = frame[list(dict.fromkeys(mapped.columns.values()))]
+        columns = mapped_columns([str(name) for name in frame.columns], options)
+        frame = frame[list(dict.fromkeys(columns.values()))]
     try:
         table = pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
         problem = " ".join(str(argument) for argument in error.args) or type(error).__name__
         raise InputError("score", f"the frame cannot be read as Arrow: {problem}") from error
-    mapped = mapped_columns(table.column_names, columns, time_unit)
-    return TablePart(event_table(table, mapped, naive_is_utc=False), dict(mapped.columns))
+    columns = mapped_columns(table.column_names, options)
+    return TablePart(event_table(table, columns, options), options, columns, namespace)
 
 
-def _from_path(
-    path: Path, columns: Mapping[str, str] | None, time_unit: TimeUnit | None
-) -> TablePart | RecordPart:
-    if path.suffix not in _PARQUET + _ARROW:
-        if columns is not None or time_unit is not None:
-            raise InputError(
-                str(path),
-                "columns and time_unit are for tables; read it with polars or pandas and give the frame",
-            )
-        return RecordPart(records_from_file(str(path)))
+def _from_paths(files: Sequence[str], options: InputOptions, namespace: native.Namespace | None) -> Events:
+    if namespace is None:
+        return Events([_from_path(Path(file), options) for file in files], None)
+    # What can be read once alone is read now.
+    streams = [file for file in files if file == "-" or (Path(file).exists() and not Path(file).is_file())]
+    parts: list[RecordPart | FilePart] = []
+    if regular := [file for file in files if file not in streams]:
+        parts.append(FilePart.of(regular, options, namespace))
+    if streams:
+        try:
+            rows = namespace.read_input(streams, options.json())
+        except ValueError as error:
+            raise refusal_of_file(error) from error
+        parts.append(RecordPart([Record._make(row) for row in rows]))
+    return Events(parts, namespace)
+
+
+def _from_path(path: Path, options: InputOptions) -> TablePart | RecordPart:
+    """A file without native code: columns are read by pyarrow, lines and cells by the pure-Python reader."""
+    if path.suffix not in _PARQUET + _ARROW and options.input_format != "parquet":
+        return RecordPart(records_from_file(str(path), options))
     pa = pyarrow()
     try:
-        if path.suffix in _PARQUET:
+        if path.suffix in _ARROW:
+            table = _arrow_table(path)
+            columns = mapped_columns(table.column_names, options)
+        else:
             parquet = library("pyarrow.parquet", "a Parquet file", "frames")
             with parquet.ParquetFile(path) as file:
-                mapped = mapped_columns(file.schema_arrow.names, columns, time_unit)
-                table = file.read(columns=list(dict.fromkeys(mapped.columns.values())))
-        else:
-            table = _arrow_table(path)
-            mapped = mapped_columns(table.column_names, columns, time_unit)
-        return TablePart(event_table(table, mapped, naive_is_utc=True), dict(mapped.columns), str(path))
+                columns = mapped_columns(file.schema_arrow.names, options)
+                table = file.read(columns=list(dict.fromkeys(columns.values())))
+        return TablePart(event_table(table, columns, options), options, columns, None, str(path))
     except InputError as error:
         raise InputError(str(path), str(error)) from error
     except OSError as error:

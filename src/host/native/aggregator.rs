@@ -35,6 +35,13 @@ impl From<HoldAggregator> for Aggregator {
     }
 }
 
+impl Aggregator {
+    /// Adds all events of a table or of files; with an error some of those of files may have been added.
+    pub(super) fn record_input(&self, py: Python<'_>, input: &Input) -> PyResult<()> {
+        detached(py, || input.record(&self.inner))?.map_err(refused)
+    }
+}
+
 #[pymethods]
 impl Aggregator {
     #[new]
@@ -178,21 +185,6 @@ impl Aggregator {
             // Before the workers are called, which are not needed for this check.
             columns.rows().map_err(|length| refused(length.into()))?;
             detached(py, || self.inner.record_batch(&columns))?.map_err(refused)
-        })
-    }
-
-    /// Adds all events of an Arrow table or a list of paths; `source` and `options` as for `score_input`.
-    ///
-    /// With an error some of the events of files may have been added.
-    fn record_input(
-        &self,
-        py: Python<'_>,
-        source: &Bound<'_, PyAny>,
-        options: &str,
-    ) -> PyResult<()> {
-        guarded("Aggregator.record_input", || {
-            let input = Input::new(source, options)?;
-            detached(py, || input.record(&self.inner))?.map_err(refused)
         })
     }
 

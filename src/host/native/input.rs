@@ -11,6 +11,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use super::aggregator::Aggregator;
 use super::lines::record;
 use super::owned::OwnedEvents;
 use super::snapshot::Snapshot;
@@ -141,6 +142,23 @@ pub(super) fn score_input(
         let input = Input::new(source, options)?;
         let snapshot = detached(py, || input.score(&window))?;
         Ok(snapshot.map_err(refused)?.into())
+    })
+}
+
+/// Adds all events of an Arrow table or a list of paths to an aggregator; `source` and `options` as for `score_input`.
+///
+/// With an error some of the events of files may have been added.
+#[pyfunction]
+pub(super) fn record_input(
+    py: Python<'_>,
+    aggregator: &Bound<'_, Aggregator>,
+    source: &Bound<'_, PyAny>,
+    options: &str,
+) -> PyResult<()> {
+    guarded("record_input", || {
+        aggregator
+            .get()
+            .record_input(py, &Input::new(source, options)?)
     })
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(input::read_input, module)?)?;
     module.add_function(wrap_pyfunction!(lines::read_lines, module)?)?;
     module.add_function(wrap_pyfunction!(functions::record_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(input::record_input, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_columns, module)?)?;
     module.add_function(wrap_pyfunction!(input::score_input, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_exact, module)?)?;

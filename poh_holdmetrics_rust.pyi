@@ -3,11 +3,12 @@
 # Values have the types of poh_holdmetrics, for which alone the module is made: see `poh_holdmetrics.native`.
 # What a name does is said where it is defined, in src/host/native.
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, final
 
 from poh_holdmetrics.column_types import (
+    Arrow,
     DecimalColumn,
     FlagColumn,
     Int64Column,
@@ -28,10 +29,13 @@ __all__ = [
     "calculate_score",
     "leaderboard",
     "merge_overlaps",
+    "read_input",
     "read_lines",
     "record_batch",
+    "record_input",
     "score_columns",
     "score_exact",
+    "score_input",
     "snapshot",
 ]
 
@@ -159,6 +163,9 @@ def leaderboard(
     closed_only: bool = False,
 ) -> list[Row]: ...
 def merge_overlaps(events: Iterable[Recorded]) -> list[HeldSegment]: ...
+def read_input(
+    source: Arrow | Sequence[str], options: str, holder_id: str | None = None
+) -> list[RecordRow]: ...
 def read_lines(
     text: bytes, now_us: int, *, id_bytes_max: int, ahead_us_max: int, line_bytes_max: int
 ) -> AcceptedLines: ...
@@ -179,6 +186,7 @@ def record_batch(
     to_id: OptionalTextColumn | None = None,
     amount: DecimalColumn | None = None,
 ) -> int: ...
+def record_input(aggregator: Aggregator, source: Arrow | Sequence[str], options: str) -> None: ...
 def score_columns(
     token_id: TextColumn,
     holder_id: OptionalTextColumn | None = None,
@@ -202,6 +210,14 @@ def score_columns(
 def score_exact(
     events: Iterable[Recorded], as_of_us: int, from_us: int | None = None, closed_only: bool = False
 ) -> tuple[int, str, float]: ...
+def score_input(
+    source: Arrow | Sequence[str],
+    options: str,
+    *,
+    as_of_us: int,
+    from_us: int | None = None,
+    closed_only: bool = False,
+) -> Snapshot: ...
 def snapshot(
     aggregator: Aggregator, as_of_us: int, from_us: int | None = None, closed_only: bool = False
 ) -> Snapshot: ...

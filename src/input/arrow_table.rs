@@ -71,7 +71,9 @@ impl ArrowTable {
             }
             let read = visit_batch(&part, 0, |row, events| match events {
                 Ok(events) => {
-                    events.iter().for_each(|event| sink.accept(event));
+                    for event in events {
+                        sink.accept(event);
+                    }
                     ControlFlow::Continue(())
                 }
                 Err(reason) => ControlFlow::Break((row, reason)),
@@ -83,5 +85,97 @@ impl ArrowTable {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::UInt32Type;
+    use arrow_array::{
+        ArrayRef, DictionaryArray, Int64Array, LargeStringArray, StringArray, UInt32Array,
+    };
+    use arrow_schema::Schema;
+
+    use super::*;
+    use crate::core::{ClosedHold, Event, EventSink};
+
+    /// Counts what comes by columns and what comes alone.
+    #[derive(Default, Debug, PartialEq)]
+    struct Counts {
+        together: usize,
+        alone: usize,
+        tokens: Vec<String>,
+    }
+
+    impl EventSink for Counts {
+        fn accept(&mut self, _: &Event<'_>) {
+            self.alone += 1;
+        }
+
+        fn accept_holds<'a>(
+            &mut self,
+            token_ids: &[&str],
+            holds: impl Iterator<Item = ClosedHold<'a>>,
+        ) {
+            self.together += holds.count();
+            self.tokens = token_ids.iter().map(ToString::to_string).collect();
+        }
+    }
+
+    const ROWS: usize = 3 * BATCH_ROWS;
+    const LONG: &str = "a token whose id is longer than twelve bytes";
+
+    fn fed(columns: Vec<(&'static str, ArrayRef)>) -> (Counts, Result<(), (usize, String)>) {
+        let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
+        let schema: &Schema = batch.schema_ref();
+        let table = ArrowTable::new("table", schema, &Arc::default()).expect("columns of holds");
+        let mut counts = Counts::default();
+        let read = table.feed(
+            &table.mapped(&batch),
+            0..ROWS,
+            &mut ColumnFeed::default(),
+            &mut counts,
+        );
+        (
+            counts,
+            read.map_err(|(row, reason)| (row, reason.to_string())),
+        )
+    }
+
+    fn columns(starts: Vec<i64>) -> Vec<(&'static str, ArrayRef)> {
+        let holders: Vec<_> = (0..ROWS).map(|row| format!("holder {row}")).collect();
+        let tokens = StringArray::from(vec![LONG; ROWS]);
+        vec![
+            ("token_id", Arc::new(tokens)),
+            ("holder_id", Arc::new(LargeStringArray::from(holders))),
+            ("start_us", Arc::new(Int64Array::from(starts))),
+            ("end_us", Arc::new(Int64Array::from(vec![9; ROWS]))),
+        ]
+    }
+
+    #[test]
+    fn texts_of_every_layout_are_read_by_columns() {
+        let expected = Counts {
+            together: ROWS,
+            alone: 0,
+            tokens: vec![LONG.to_owned()],
+        };
+        assert_eq!(fed(columns(vec![5; ROWS])).0, expected);
+        let mut encoded = columns(vec![5; ROWS]);
+        let keys = UInt32Array::from_iter_values(std::iter::repeat_n(0, ROWS));
+        let values = Arc::new(LargeStringArray::from(vec![LONG, "never used"]));
+        let tokens = DictionaryArray::<UInt32Type>::try_new(keys, values).expect("keys of values");
+        encoded[0].1 = Arc::new(tokens);
+        assert_eq!(fed(encoded).0, expected);
+    }
+
+    #[test]
+    fn a_refused_row_is_counted_from_the_start_of_the_batch() {
+        let mut starts = vec![5; ROWS];
+        starts[BATCH_ROWS + 2] = 10;
+        let (counts, read) = fed(columns(starts));
+        let reason = "end: before start; found 9 microseconds since 1970".to_owned();
+        assert_eq!(read, Err((BATCH_ROWS + 2, reason)));
+        assert_eq!((counts.together, counts.alone), (BATCH_ROWS, 2));
     }
 }

@@ -27,7 +27,7 @@ use crate::input::{
 
 /// A table or files, not yet scored.
 pub(super) enum Input {
-    Table(Table),
+    Table(Box<Table>),
     Files(Vec<Source>, Arc<InputOptions>),
 }
 
@@ -45,7 +45,8 @@ impl Input {
     pub(super) fn new(source: &Bound<'_, PyAny>, options: &str) -> PyResult<Self> {
         let options = Arc::new(options_from(options)?);
         if arrow_in::is_arrow(source)? {
-            return Ok(Self::Table(Table::read(source, &options)?));
+            let table = Table::read(source, &options)?;
+            return Ok(Self::Table(Box::new(table)));
         }
         let paths = source.extract::<Vec<PathBuf>>()?;
         let sources = paths.into_iter().map(Source::from).collect();

@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services test-pythons wheels soak fuzz bench bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-python-servers test-pythons wheels soak fuzz bench bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: ## every test: Rust with and without Python, the extension, Python, lints,
 
 test-services: ## the tests on real servers: MongoDB and others; names those that are not installed
 	@scripts/services.sh
+
+test-python-servers: ## the tests of the service over the network, on the servers in Python
+	@scripts/python_servers.sh
 
 test-pythons: ## the suite of the Python packages on every Python from 3.11 that is found, with and without the extension
 	@$(COMMON); make_test_venv; "$$VENV/bin/nox" --reuse-existing-virtualenvs

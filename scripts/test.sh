@@ -7,6 +7,7 @@
 source "$(dirname "$0")/common.sh"
 source scripts/lint.sh
 source scripts/interop.sh
+source scripts/python_servers.sh
 source scripts/services.sh
 source scripts/wheels.sh
 
@@ -37,13 +38,6 @@ can_mount() {
     rmdir "$folder"
     return $result
 }
-# Our own crate unoptimised and with debug assertions, which compiles it in a fifth of the time, over the
-# dependencies of the shipped binary.
-cargo_test() {
-    local ours=profile.release.package.poh_holdmetrics_rust
-    cargo test --release --locked --config "$ours.opt-level=0" --config "$ours.codegen-units=16" \
-        --config "$ours.debug-assertions=true" "$@"
-}
 # As shipped, with the interpreter inside: what it affects, the command line, and both scorers against the
 # definition of a score.
 cargo_test_shipped() {
@@ -56,6 +50,7 @@ make_test_venv
 lint_steps
 
 step "cargo test, no Python" cargo_test
+step "cargo test, the network on the servers in Python" python_servers cargo_test
 step "cargo test, py-embed, unit tests" cargo_test --features py-embed --lib
 # The callable that panics exists with debug assertions only.
 step "cargo test, py-embed, a panic" cargo_test --features py-embed --test pipelines -- a_panic

@@ -21,7 +21,7 @@ pub use super::registrar::Family;
 use super::registrar::Registrar;
 
 /// The content type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The conditions of an engine; the gauge of the current one is 1.
 const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
 /// Why an event can be refused: one of its fields, a line that is not JSON, a line that is too long, a pipeline.

@@ -211,7 +211,7 @@ async fn a_batch_of_transfers_is_counted_in_rows_and_stores_both_parties_or_none
         "the refused rows have changed neither a nor anything else"
     );
     let refused = "holdmetrics_events_refused_total{reason=\"to_id\"}";
-    assert_eq!(service.metrics_line(refused).as_deref(), Some("2"));
+    assert_eq!(service.metrics_line(refused).await.as_deref(), Some("2"));
     service.end().await;
 }
 
@@ -345,7 +345,7 @@ async fn a_refused_change_or_transfer_names_its_field() {
         let status = within(client.record_transfer(event)).await.unwrap_err();
         names_field(&status, field, reason);
     }
-    assert_eq!(service.engine.sequence(), 0);
+    assert_eq!(service.sequence().await, 0);
     service.end().await;
 }
 
@@ -390,8 +390,8 @@ async fn a_restart_answers_the_same_from_the_journal_and_from_the_state() {
     service.end().await;
     for (folder, replayed) in [(folder.path(), 0), (killed.path(), 7)] {
         let service = Service::on(Settings::default(), Options::in_folder(folder)).await;
-        assert_eq!(service.engine.gauges().state_lag_events, replayed);
-        assert_eq!(service.engine.sequence(), 7);
+        assert_eq!(service.engine().gauges().state_lag_events, replayed);
+        assert_eq!(service.sequence().await, 7);
         assert_eq!(scores(&service).await, rows);
         service.end().await;
     }

@@ -103,7 +103,10 @@ async fn every_answer_that_lists_holders_counts_the_deficits() {
     }
     let unknown = service.get("/leaderboard?token_id=none").await.json();
     assert_eq!(unknown["deficits"], 0);
-    assert_eq!(service.engine.gauges().deficits, 2);
+    // The servers in Python have no such gauge.
+    if let Some(engine) = service.engine_here() {
+        assert_eq!(engine.gauges().deficits, 2);
+    }
     service.end().await;
 }
 
@@ -122,7 +125,7 @@ async fn deficits_are_listed_page_by_page_with_the_changes_behind_them() {
     assert_eq!(
         all,
         json!({
-            "as_of": "1970-01-01T00:00:40Z", "sequence": service.engine.sequence(), "deficits_total": 2,
+            "as_of": "1970-01-01T00:00:40Z", "sequence": service.sequence().await, "deficits_total": 2,
             "deficits": [ada, bob], "next_page_token": null,
         })
     );

@@ -450,7 +450,7 @@ async fn a_feed_ends_when_the_server_stops() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::stored_in(folder.path()).await;
     let mut feed = Feed::open(&service, named("c")).await.unwrap();
-    service.stop.cancel();
+    service.stop().await;
     let ended = feed.next().await.expect_err("it ends");
     assert_eq!(ended.code(), Code::Unavailable);
     let details = ended.get_details_error_info().expect("an ErrorInfo");

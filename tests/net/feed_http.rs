@@ -122,7 +122,7 @@ async fn a_consumer_continues_after_its_acknowledgement() {
     assert_eq!(get("ack=2").await, [3]);
     assert_eq!(get("").await, [3]);
     assert_eq!(get("ack=3").await, Vec::<u64>::new());
-    let reports = service.engine.feed().consumers();
+    let reports = service.engine().feed().consumers();
     let report = reports.iter().find(|report| report.name == "billing");
     let report = report.expect("it is kept");
     assert_eq!((report.position, report.is_open), (3, false));
@@ -136,7 +136,7 @@ async fn a_consumer_continues_after_its_acknowledgement() {
         "ack: 4 was not acknowledged yet, the last event is 3"
     );
     let opened = service
-        .engine
+        .engine()
         .feed()
         .open("billing", Start::Now, WhenFull::Lag);
     let _opened = opened.expect("nobody reads");
@@ -155,7 +155,7 @@ async fn the_cursor_of_a_consumer_is_removed_unless_somebody_reads() {
         let request = service.request("DELETE", &path);
         send(request.body(Full::<Bytes>::default()).unwrap()).await
     };
-    let feed = service.engine.feed();
+    let feed = service.engine().feed();
     let reading = feed.open("store/save", Start::Beginning, WhenFull::Lag);
     let reading = reading.expect("nobody reads");
     let busy = remove("store%2Fsave").await.problem(409);
@@ -177,7 +177,7 @@ async fn the_cursor_of_a_consumer_is_removed_unless_somebody_reads() {
     service.end().await;
     // The removal is durable.
     let service = Service::stored_in(folder.path()).await;
-    assert_eq!(service.engine.feed().consumers(), []);
+    assert_eq!(service.engine().feed().consumers(), []);
     service.end().await;
 }
 
@@ -221,7 +221,7 @@ async fn facts_are_sent_whole_and_then_events_follow() {
 
 /// Whether somebody reads under this name.
 fn is_open(service: &Service, name: &str) -> bool {
-    let reports = service.engine.feed().consumers();
+    let reports = service.engine().feed().consumers();
     reports
         .iter()
         .any(|report| report.name == name && report.is_open)
@@ -261,7 +261,7 @@ async fn a_request_waits_for_the_first_event_that_is_wanted() {
         while !is_open(&service, "w") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        service.stop.cancel();
+        service.stop().await;
     };
     let (answer, ()) = within(async { tokio::join!(waiting, stopping) }).await;
     assert_eq!(read(&answer).1, 2);

@@ -22,7 +22,7 @@ async fn without_b(manner: Manner) -> Service {
     let service = Service::start().await;
     let gate = RuleGate::without("b", manner);
     let options = options("tiers", LONG_MS, OnTimeout::Accept);
-    service.engine.gates().set("tiers", vec![(options, gate)]);
+    service.engine().gates().set("tiers", vec![(options, gate)]);
     service
 }
 
@@ -31,7 +31,7 @@ async fn silent(manner: Manner, on_timeout: OnTimeout) -> Service {
     let service = Service::start().await;
     let gate = RuleGate::without("b", manner);
     let options = options("tiers", 20, on_timeout);
-    service.engine.gates().set("tiers", vec![(options, gate)]);
+    service.engine().gates().set("tiers", vec![(options, gate)]);
     service
 }
 
@@ -107,9 +107,9 @@ async fn a_single_event_is_refused_with_the_pipeline_and_the_handler() {
         (&problem["field"], &problem["detail"]),
         (&json!("before_accept"), &json!(REASON))
     );
-    assert_eq!(service.engine.sequence(), 1);
+    assert_eq!(service.sequence().await, 1);
     let refused = "holdmetrics_events_refused_total{reason=\"before_accept\"}";
-    assert_eq!(service.metrics_line(refused).as_deref(), Some("3"));
+    assert_eq!(service.metrics_line(refused).await.as_deref(), Some("3"));
     service.end().await;
 }
 
@@ -176,7 +176,7 @@ async fn each_row_of_a_batch_is_refused_by_its_number_and_a_transfer_whole() {
     let [ack] = &acks[..] else { panic!("{acks:?}") };
     let refused = vec![by_row(0, 1), by_row(0, 2)];
     assert_eq!(told(ack.as_ref().unwrap()), (0, 1, 5, refused));
-    assert_eq!(service.engine.sequence(), 5);
+    assert_eq!(service.sequence().await, 5);
     service.end().await;
 }
 
@@ -221,7 +221,7 @@ async fn elements_of_an_array_and_lines_are_refused_by_their_numbers() {
         (&told["accepted"], &told["refused_total"]),
         (&json!(0), &json!(1))
     );
-    assert_eq!(service.engine.sequence(), 4);
+    assert_eq!(service.sequence().await, 4);
     service.end().await;
 }
 
@@ -248,7 +248,7 @@ async fn a_changed_event_is_what_the_leaderboard_shows() {
     };
     let gate = RuleGate::by_rule(rename, Manner::Answers);
     let options = options("tiers", LONG_MS, OnTimeout::Accept);
-    service.engine.gates().set("tiers", vec![(options, gate)]);
+    service.engine().gates().set("tiers", vec![(options, gate)]);
     let taken = service.post("application/json", line("b", 1)).await.json();
     assert_eq!(
         (&taken["accepted"], &taken["sequence"]),
@@ -351,6 +351,6 @@ async fn a_slow_gate_leaves_acknowledgements_in_order_and_answers_for_each_messa
         }
     }
     assert_eq!(acks.len() as u64, count);
-    assert_eq!(service.engine.sequence(), sequence);
+    assert_eq!(service.sequence().await, sequence);
     service.end().await;
 }

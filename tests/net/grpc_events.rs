@@ -59,7 +59,7 @@ async fn a_refused_event_names_its_field_and_changes_nothing() {
         let details = status.get_details_bad_request().expect("a BadRequest");
         assert_eq!(details.field_violations[0].field, field);
     }
-    assert_eq!(service.engine.sequence(), 0);
+    assert_eq!(service.sequence().await, 0);
     service.end().await;
 }
 
@@ -188,7 +188,7 @@ async fn a_batch_is_acknowledged_once_with_its_refused_rows() {
         "start_us: 2 values in a batch of 3 rows; send none, one, or one per row"
     );
     let refused = "holdmetrics_events_refused_total{reason=\"start_us\"}";
-    assert_eq!(service.metrics_line(refused).as_deref(), Some("3"));
+    assert_eq!(service.metrics_line(refused).await.as_deref(), Some("3"));
     service.end().await;
 }
 

@@ -86,7 +86,7 @@ async fn pages_keep_their_instant_and_list_every_holder_once() {
         .into_inner();
     assert_eq!((first.holders_total, first.sequence), (4, 4));
     assert_eq!(first.window.unwrap().as_of, Some(at(NOW_SECONDS)));
-    service.clock.forward(1_000);
+    service.forward(1_000).await;
     request.page_token = first.next_page_token;
     let second = within(client.get_snapshot(request.clone()))
         .await
@@ -297,7 +297,7 @@ async fn a_watcher_receives_changes_only() {
     );
 
     // The stop signal ends the stream; otherwise the service would wait for its client.
-    service.stop.cancel();
+    service.stop().await;
     let status = within(changes.message()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     service.end().await;

@@ -110,7 +110,7 @@ async fn connections_beyond_the_limit_wait() {
     within(first.read_exact(&mut byte)).await.unwrap();
     let mut second = within(TcpStream::connect(service.http)).await.unwrap();
     second.write_all(healthz).await.unwrap();
-    assert_eq!(service.metrics.connections.get(), 1);
+    assert_eq!(service.metrics().connections.get(), 1);
     drop(first);
     within(second.read_exact(&mut byte)).await.unwrap();
     service.end().await;
@@ -136,7 +136,7 @@ async fn connections_of_one_address_are_limited() {
         assert!(answer.is_empty(), "{answer:?}");
     }
     let refused = "holdmetrics_connections_refused_total{reason=\"address\"}";
-    assert_eq!(service.metrics_line(refused).as_deref(), Some("2"));
+    assert_eq!(service.metrics_line(refused).await.as_deref(), Some("2"));
     drop(first);
     within(async { while answered(&service).await.is_none() {} }).await;
     service.end().await;
@@ -220,7 +220,7 @@ async fn idle_connections_are_closed() {
 /// Waits until the service has no connection.
 async fn closed(service: &Service) {
     within(async {
-        while service.metrics.connections.get() > 0 {
+        while service.metrics().connections.get() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -349,5 +349,5 @@ async fn streams_of_a_connection_are_limited() {
     drop(first);
     let _third = within(third).await;
     drop(second);
-    service.stop.cancel();
+    service.stop().await;
 }

@@ -1,4 +1,5 @@
-//! The service in this process, called over sockets of each test's own, on both protocols.
+//! The service in this process, called over sockets of each test's own, on both protocols. The tests of what the servers in
+//! Python have too are run against those as well, unchanged: `make test-python-servers`.
 
 #[path = "../support/authority.rs"]
 mod authority;
@@ -28,6 +29,7 @@ mod http;
 mod lifetime;
 mod limits;
 mod policies;
+mod python_server;
 mod security;
 mod sites;
 mod support;

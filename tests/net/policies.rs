@@ -29,7 +29,7 @@ async fn filled() -> Service {
         &[line("a", 10), line("b", 30), line("c", 30), line("d", 5)],
     )
     .await;
-    service.engine.policies().register("team", policy(TEAM));
+    service.engine().policies().register("team", policy(TEAM));
     service
 }
 
@@ -126,7 +126,7 @@ async fn pages_under_a_policy_end_when_it_changes() {
             .unwrap()
             .contains("belongs to another question")
     );
-    service.engine.policies().register("team", policy(DOUBLE));
+    service.engine().policies().register("team", policy(DOUBLE));
     let changed = service
         .get(&format!("/stats?page_token={token}"))
         .await
@@ -211,7 +211,7 @@ async fn a_policy_that_nobody_registered_is_refused() {
             "policy: unknown policy \"team\"; none is registered; name files in the setting policies.files, or declare one in a pipeline"
         );
     }
-    service.engine.policies().register("team", policy(TEAM));
+    service.engine().policies().register("team", policy(TEAM));
     let problem = service
         .get("/stats?policy=team&holder_id=a")
         .await

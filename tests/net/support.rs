@@ -1,4 +1,4 @@
-//! A service on its own sockets, and clients for it.
+//! A service on its own sockets, and clients for it: in this process, or in Python (see `python_server`).
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use crate::python_server::{self, PythonServer};
 use axum::http::{HeaderMap, Request, request};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -24,17 +25,23 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// The time limit of each step of a test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit of each step of a test; one process in Python serves all tests at the same time.
+fn patience() -> Duration {
+    Duration::from_secs(if python_server::chosen().is_some() {
+        120
+    } else {
+        20
+    })
+}
 
 /// 2025-01-01T00:00:00Z, when the test clock starts.
 pub(crate) const NOW_SECONDS: i64 = 1_735_689_600;
 
 /// A clock that advances only when a test moves it.
-pub(crate) struct TestClock(AtomicI64);
+struct TestClock(AtomicI64);
 
 impl TestClock {
-    pub(crate) fn forward(&self, seconds: i64) {
+    fn forward(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 }
@@ -49,11 +56,21 @@ impl Clock for TestClock {
 pub(crate) struct Service {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) clock: Arc<TestClock>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) stop: CancellationToken,
-    running: JoinHandle<()>,
+    running: Running,
+}
+
+enum Running {
+    Here(Here),
+    InPython(PythonServer),
+}
+
+/// A service in this process, and its parts.
+struct Here {
+    engine: Arc<Engine>,
+    clock: Arc<TestClock>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 impl Service {
@@ -61,8 +78,17 @@ impl Service {
         Self::with(Settings::default()).await
     }
 
+    /// Starts a service with these settings: the one in Python, if the tests are run against that.
     pub(crate) async fn with(settings: Settings) -> Self {
-        Self::on(settings, Options::in_memory()).await
+        let Some(python) = python_server::chosen() else {
+            return Self::on(settings, Options::in_memory()).await;
+        };
+        let server = PythonServer::start(&python, &settings, NOW_SECONDS).await;
+        Self {
+            grpc: server.grpc,
+            http: server.http,
+            running: Running::InPython(server),
+        }
     }
 
     /// Starts a service whose events are stored in `folder`.
@@ -91,6 +117,9 @@ impl Service {
         options: Options,
         complete: impl FnOnce(Server) -> Server,
     ) -> Self {
+        if python_server::chosen().is_some() {
+            python_server::lacks("an engine with options");
+        }
         let clock = Arc::new(TestClock(AtomicI64::new(NOW_SECONDS * 1_000_000)));
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::clone(&clock) as Arc<dyn Clock>);
@@ -110,15 +139,69 @@ impl Service {
             grpc: Some(grpc),
             http: Some(http),
         };
-        let running = tokio::spawn(complete(server).run(listeners, stop.clone()));
+        let task = tokio::spawn(complete(server).run(listeners, stop.clone()));
         Self {
             grpc: grpc_address,
             http: http_address,
-            engine,
-            clock,
-            metrics,
-            stop,
-            running,
+            running: Running::Here(Here {
+                engine,
+                clock,
+                metrics,
+                stop,
+                task,
+            }),
+        }
+    }
+
+    fn here(&self) -> &Here {
+        match &self.running {
+            Running::Here(here) => here,
+            Running::InPython(_) => python_server::lacks("a part of the service in this process"),
+        }
+    }
+
+    /// The engine, which only a service in this process has.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.here().engine
+    }
+
+    /// The engine of a service in this process.
+    pub(crate) fn engine_here(&self) -> Option<&Engine> {
+        match &self.running {
+            Running::Here(here) => Some(&here.engine),
+            Running::InPython(_) => None,
+        }
+    }
+
+    /// The figures as values, which only a service in this process has.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.here().metrics
+    }
+
+    /// Moves the clock of the service.
+    pub(crate) async fn forward(&self, seconds: i64) {
+        match &self.running {
+            Running::Here(here) => here.clock.forward(seconds),
+            Running::InPython(server) => within(server.forward(seconds)).await,
+        }
+    }
+
+    /// The number of the last event.
+    pub(crate) async fn sequence(&self) -> u64 {
+        match &self.running {
+            Running::Here(here) => here.engine.sequence(),
+            Running::InPython(_) => {
+                let answer = self.get("/leaderboard?limit=1").await.json();
+                answer["sequence"].as_u64().expect("a number")
+            }
+        }
+    }
+
+    /// The stop signal, as SIGTERM gives it.
+    pub(crate) async fn stop(&self) {
+        match &self.running {
+            Running::Here(here) => here.stop.cancel(),
+            Running::InPython(server) => server.stop().await,
         }
     }
 
@@ -136,14 +219,17 @@ impl Service {
 
     /// Stops it and waits for its end.
     pub(crate) async fn end(self) {
-        self.stop.cancel();
-        within(self.running).await.expect("no panic");
+        self.stop().await;
+        match self.running {
+            Running::Here(here) => within(here.task).await.expect("no panic"),
+            Running::InPython(server) => within(server.end()).await,
+        }
     }
 }
 
 /// The output of `future`; panics after the time limit.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future)
+    tokio::time::timeout(patience(), future)
         .await
         .expect("it comes in time")
 }
@@ -239,9 +325,14 @@ impl Service {
 
 impl Service {
     /// The value of one series, as Prometheus reads it.
-    pub(crate) fn metrics_line(&self, series: &str) -> Option<String> {
-        let page = String::from_utf8(self.metrics.render()).expect("text");
+    pub(crate) async fn metrics_line(&self, series: &str) -> Option<String> {
+        let page = match &self.running {
+            Running::Here(here) => String::from_utf8(here.metrics.render()).expect("text"),
+            Running::InPython(_) => self.get("/metrics").await.text(),
+        };
         let line = page.lines().find(|line| line.starts_with(series))?;
-        Some(line[series.len()..].trim().to_owned())
+        let value = line[series.len()..].trim();
+        // Prometheus reads every value as a double, and Python writes it as one.
+        Some(value.strip_suffix(".0").unwrap_or(value).to_owned())
     }
 }

@@ -134,8 +134,9 @@ async fn a_handshake_has_a_timeout() {
     let mut silent = within(TcpStream::connect(service.grpc)).await.unwrap();
     let mut nothing = Vec::new();
     let _ = within(silent.read_to_end(&mut nothing)).await;
-    let counted =
-        service.metrics_line("holdmetrics_connections_refused_total{reason=\"handshake\"}");
+    let counted = service
+        .metrics_line("holdmetrics_connections_refused_total{reason=\"handshake\"}")
+        .await;
     assert_eq!(counted.as_deref(), Some("1"));
     service.end().await;
 }
@@ -182,15 +183,17 @@ fn invalid_files_are_named_at_the_start() {
 async fn reloads(service: &Service, result: &str, times: u32) {
     let series = format!("holdmetrics_certificate_reloads_total{{result=\"{result}\"}}");
     within(async {
-        while service.metrics_line(&series) != Some(times.to_string()) {
+        while service.metrics_line(&series).await != Some(times.to_string()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
 }
 
-fn expiry(service: &Service) -> Option<String> {
-    service.metrics_line("holdmetrics_certificate_expiry_timestamp_seconds ")
+async fn expiry(service: &Service) -> Option<String> {
+    service
+        .metrics_line("holdmetrics_certificate_expiry_timestamp_seconds ")
+        .await
 }
 
 #[tokio::test]
@@ -199,7 +202,11 @@ async fn a_renewed_certificate_serves_new_connections_and_old_ones_continue() {
     let service = Service::with(settings(&old, None)).await;
     let mut open = client(&service, trusting(&old)).await.unwrap();
     record(&mut open).await.unwrap();
-    assert_eq!(expiry(&service).as_deref(), Some("4102444800"), "2100");
+    assert_eq!(
+        expiry(&service).await.as_deref(),
+        Some("4102444800"),
+        "2100"
+    );
 
     // The key first: a reload in between finds a mismatched key.
     let (certificate, key) = new.issue_until(2040);
@@ -213,7 +220,11 @@ async fn a_renewed_certificate_serves_new_connections_and_old_ones_continue() {
     assert!(record_over_tls(&service, trusting(&old)).await.is_err());
     let unknown = healthz(&service, &HttpsClient::new(&old, None)).await;
     assert!(unknown.is_err(), "{unknown:?}");
-    assert_eq!(expiry(&service).as_deref(), Some("2208988800"), "2040");
+    assert_eq!(
+        expiry(&service).await.as_deref(),
+        Some("2208988800"),
+        "2040"
+    );
 
     // A new connection of this client would not trust the new certificate.
     record(&mut open).await.unwrap();
@@ -247,7 +258,11 @@ async fn a_mismatched_key_leaves_the_old_certificate_in_use() {
     std::fs::remove_file(authority.path("server.pem")).unwrap();
     reloads(&service, "failed", failed + 1).await;
     healthz(&service, &client).await.unwrap();
-    assert_eq!(expiry(&service).as_deref(), Some("4102444800"), "2100");
+    assert_eq!(
+        expiry(&service).await.as_deref(),
+        Some("4102444800"),
+        "2100"
+    );
     service.end().await;
 }
 

@@ -1,15 +1,18 @@
-"""What interceptors share: a handler that takes the place of another one."""
+"""What interceptors share: a handler that takes the place of another one, and its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 
 
-def of_same_kind(handler: Any, call: Callable[..., Any]) -> Any:
-    """A handler that runs `call` and reads and writes the messages of `handler`, one or a stream of each."""
+def of_same_kind(handler: Any, call: Callable[..., Any], deserializer: Any = None) -> Any:
+    """A handler that runs `call` and reads and writes the messages of `handler`, one or a stream of each.
+
+    `deserializer` reads them instead of the one of `handler`.
+    """
     kinds = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -17,4 +20,13 @@ def of_same_kind(handler: Any, call: Callable[..., Any]) -> Any:
         (True, True): grpc.stream_stream_rpc_method_handler,
     }
     make = kinds[handler.request_streaming, handler.response_streaming]
-    return make(call, handler.request_deserializer, handler.response_serializer)
+    return make(call, deserializer or handler.request_deserializer, handler.response_serializer)
+
+
+async def answers_of(answers: Any) -> AsyncIterator[object]:
+    """The answers of a call that streams them; one that ends without an answer is a coroutine."""
+    if not hasattr(answers, "__aiter__"):
+        await answers
+        return
+    async for answer in answers:
+        yield answer

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from poh_holdmetrics.api.grpc_handlers import of_same_kind
+from poh_holdmetrics.api.grpc_handlers import answers_of, of_same_kind
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.grpc_types import Context
@@ -48,12 +48,7 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
         async def many(request: object, context: Context) -> AsyncIterator[object]:
             with self._measured(method, context):
-                answers = call(request, context)
-                # A call that ends without an answer is a coroutine.
-                if not hasattr(answers, "__aiter__"):
-                    await answers
-                    return
-                async for answer in answers:
+                async for answer in answers_of(call(request, context)):
                     yield answer
 
         return of_same_kind(handler, many if handler.response_streaming else one)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from poh_holdmetrics.api import grpc_answers as answers
 from poh_holdmetrics.api.access import Access
 from poh_holdmetrics.api.answers import Question
 from poh_holdmetrics.api.grpc_access import KeyInterceptor
 from poh_holdmetrics.api.grpc_acks import acknowledge_batch, acknowledge_event, records_from_message
+from poh_holdmetrics.api.grpc_decoding import DecodingInterceptor
 from poh_holdmetrics.api.grpc_events import us_from_timestamp
 from poh_holdmetrics.api.grpc_metrics import MetricsInterceptor
+from poh_holdmetrics.api.grpc_reflection import add_reflection
 from poh_holdmetrics.api.grpc_status import closing, full, not_found, refuse, unimplemented
 from poh_holdmetrics.api.grpc_watch import Watch
 from poh_holdmetrics.api.hold_service import HoldService
@@ -54,10 +55,14 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
     def __init__(self, service: HoldService) -> None:
         self._service = service
         self._stop = asyncio.Event()
+        #: The tasks of streams that wait for a message.
+        self._reading: set[asyncio.Task[object]] = set()
 
     def stop(self) -> None:
-        """End the calls that would go on until their callers cancel them."""
+        """End the calls that would go on until their callers end them."""
         self._stop.set()
+        for task in self._reading:
+            task.cancel()
 
     async def Record(self, request: pb.HoldMsg, context: Context) -> pb.HoldAck:  # noqa: N802
         """Store one event."""
@@ -188,12 +193,36 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
         context: Context,
     ) -> AsyncIterator[pb.HoldAck]:
         index = 0
-        async for message in messages:
+        async for message in self._until_stop(messages, context):
             try:
                 yield await acknowledge(self._service, message, index)
             except StoreFull as store_full:
                 await full(context, store_full)
             index += 1
+
+    async def _until_stop(
+        self, messages: AsyncIterator[_Message], context: Context
+    ) -> AsyncIterator[_Message]:
+        """The messages of a stream; a call that waits for one ends if the server stops."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - grpc.aio runs each call in a task
+        while not self._stop.is_set():
+            self._reading.add(task)
+            try:
+                message = await anext(messages, None)
+            except asyncio.CancelledError:
+                if not self._stop.is_set():
+                    raise
+                task.uncancel()
+                break
+            finally:
+                self._reading.discard(task)
+            if message is None:
+                # So end also the messages of a caller that went away, whose call is cancelled at this await.
+                await asyncio.sleep(0)
+                return
+            yield message
+        await closing(context)
 
     def _question(
         self, request: pb.GetSnapshotRequest | pb.GetLeaderboardRequest | pb.GetHolderRequest
@@ -269,6 +298,7 @@ class GrpcServer:
             *self._service.published_counts.interceptors(),
             MetricsInterceptor(self._service.figures),
             KeyInterceptor(self._access),
+            DecodingInterceptor(),
         ]
         self._server = grpc.aio.server(options=options, interceptors=interceptors)
         self._servicer = HoldMetricsServicer(self._service)
@@ -276,7 +306,7 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-        reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
+        add_reflection(self._server, names)
         for name in ("", *names[:1]):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         try:

@@ -27,6 +27,7 @@ from poh_holdmetrics.api.answers import Cursor, Question
 from poh_holdmetrics.api.http_intake import stored
 from poh_holdmetrics.api.http_metrics import add_metrics_route, measured
 from poh_holdmetrics.api.http_problem import Problem
+from poh_holdmetrics.api.http_request_ids import REQUEST_ID, RequestIds
 from poh_holdmetrics.api.page_tokens import other_question, read_deficit_page_token, read_page_token
 from poh_holdmetrics.api.unknown_policy import refuse_policy
 from poh_holdmetrics.errors import InputError, Refused, StoreFull
@@ -102,7 +103,7 @@ def application(service: HoldService, access: Access | None = None) -> FastAPI:
     app.add_exception_handler(StoreFull, _full)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR, _defect)
-    app.middleware("http")(partial(_observed, allowed, service.figures))
+    app.middleware("http")(partial(_observed, allowed, RequestIds(), service.figures))
     service.published_counts.add_to_application(app)
     return app
 
@@ -210,21 +211,20 @@ class HttpServer:
         """
         self._address = address
         self.port = 0
-        self._server = _Uvicorn(
-            uvicorn.Config(
-                application(service, access),
-                access_log=False,
-                lifespan="off",
-                log_config=None,
-                server_header=False,
-                ws="none",
-                ssl_certfile=None if tls is None else tls.certificate,
-                ssl_keyfile=None if tls is None else tls.key,
-                ssl_ca_certs=None if tls is None or tls.client_ca is None else str(tls.client_ca),
-                ssl_cert_reqs=ssl.CERT_NONE if tls is None or tls.client_ca is None else ssl.CERT_REQUIRED,
-                timeout_graceful_shutdown=max(1, round(drain_seconds)),
-            )
+        self._config = uvicorn.Config(
+            application(service, access),
+            access_log=False,
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            ws="none",
+            ssl_certfile=None if tls is None else tls.certificate,
+            ssl_keyfile=None if tls is None else tls.key,
+            ssl_ca_certs=None if tls is None or tls.client_ca is None else str(tls.client_ca),
+            ssl_cert_reqs=ssl.CERT_NONE if tls is None or tls.client_ca is None else ssl.CERT_REQUIRED,
+            timeout_graceful_shutdown=max(1, round(drain_seconds)),
         )
+        self._server = _Uvicorn(self._config)
 
     async def __aenter__(self) -> Self:
         """Listen; raises `InputError` if that is not possible. A coroutine, as the protocol asks."""
@@ -236,6 +236,8 @@ class HttpServer:
             problem = f"cannot listen there ({error.strerror or error}); choose another HTTP_PORT"
             raise InputError(str(self._address), problem) from error
         self.port = listener.getsockname()[1]
+        # Now, and not in the task: a failure must be seen here.
+        self._config.load()
         self._task = asyncio.create_task(self._server.serve([listener]))
         return self
 
@@ -313,13 +315,20 @@ async def _defect(_request: Request, _error: Exception) -> Response:
 
 
 async def _observed(
-    access: Access, figures: Figures, request: Request, following: Callable[[Request], Awaitable[Response]]
+    access: Access,
+    ids: RequestIds,
+    figures: Figures,
+    request: Request,
+    following: Callable[[Request], Awaitable[Response]],
 ) -> Response:
-    return await measured(figures, request, lambda each: _with_headers(access, each, following))
+    return await measured(figures, request, lambda each: _with_headers(access, ids, each, following))
 
 
 async def _with_headers(
-    access: Access, request: Request, following: Callable[[Request], Awaitable[Response]]
+    access: Access,
+    ids: RequestIds,
+    request: Request,
+    following: Callable[[Request], Awaitable[Response]],
 ) -> Response:
     try:
         access.check(_need(request.url.path), request.headers.get("authorization"))
@@ -330,6 +339,7 @@ async def _with_headers(
     else:
         response = await following(request)
     headers = response.headers
+    headers[REQUEST_ID] = ids.of(request.headers.get(REQUEST_ID))
     headers["x-content-type-options"] = "nosniff"
     headers.setdefault("cache-control", "no-store")
     if not request.url.path.startswith("/docs"):

@@ -92,6 +92,7 @@ pub mod input;
 pub mod journal;
 pub mod net;
 pub mod output;
+mod plain_file;
 pub mod policy;
 pub mod state;
 pub mod telemetry;

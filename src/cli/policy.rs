@@ -2,6 +2,8 @@
 //!
 //! A document is read here and computed natively; a function needs the embedded interpreter.
 
+use std::fmt::Display;
+use std::io;
 use std::path::Path;
 
 use clap::Args;
@@ -99,8 +101,12 @@ fn is_python(file: &str) -> bool {
 
 /// Reads a JSON document.
 pub(super) fn ready_policy(file: &Path) -> anyhow::Result<Policy> {
-    let shown = file.display();
-    let text =
-        std::fs::read_to_string(file).map_err(|error| Exit::usage(format!("{shown}: {error}")))?;
-    Policy::from_document(&text).map_err(|error| Exit::usage(format!("{shown}: {error}")))
+    policy_of(file, std::fs::read_to_string(file))
+}
+
+/// The ready policy in the `text` of `file`.
+pub(super) fn policy_of(file: &Path, text: io::Result<String>) -> anyhow::Result<Policy> {
+    let refused = |error: &dyn Display| Exit::usage(format!("{}: {error}", file.display()));
+    let text = text.map_err(|error| refused(&error))?;
+    Policy::from_document(&text).map_err(|error| refused(&error))
 }

@@ -25,9 +25,11 @@ pub enum SubmitError {
         retry_after: Duration,
     },
     /// The journal failed, and what is on disk is unknown; the process must be restarted.
-    #[error("the journal failed and accepts nothing more ({reason}): restart the server")]
+    #[error(
+        "the journal failed and accepts nothing more; the log of the server says why: restart it"
+    )]
     Poisoned {
-        /// What failed.
+        /// What failed; not for callers.
         reason: Arc<str>,
     },
     /// The engine is being closed.
@@ -43,6 +45,20 @@ pub enum SubmitError {
         /// Size of the queue.
         bytes_max: usize,
     },
+}
+
+impl SubmitError {
+    /// The name by which programs know it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::DiskFull { .. } => "DISK_FULL",
+            Self::NoDescriptors { .. } => "NO_DESCRIPTORS",
+            Self::Poisoned { .. } => "JOURNAL_FAILED",
+            Self::Closing => "SHUTTING_DOWN",
+            Self::TooLarge { .. } => "TOO_LARGE",
+        }
+    }
 }
 
 /// Whether an engine accepts events.

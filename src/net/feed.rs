@@ -33,7 +33,7 @@ pub(super) enum FeedRefusal {
     )]
     NeedsKey,
     /// The feed refuses it.
-    #[error(transparent)]
+    #[error("{}", for_callers(.0))]
     Feed(FeedError),
 }
 
@@ -41,6 +41,23 @@ impl FeedRefusal {
     pub(super) fn field(field: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self::Field { field, reason }
+    }
+}
+
+/// The sentence for callers: what the system said is for the log alone.
+fn for_callers(error: &FeedError) -> String {
+    match error {
+        FeedError::NotWritten { .. } => {
+            "the position was not written; the log of the server says why: acknowledge it again later".into()
+        }
+        FeedError::Thread { .. } => {
+            "the server cannot start a thread now; its log says why: call again later".into()
+        }
+        FeedError::InUse { .. }
+        | FeedError::Name { .. }
+        | FeedError::TooMany
+        | FeedError::Ahead { .. }
+        | FeedError::Closed => error.to_string(),
     }
 }
 

@@ -31,6 +31,16 @@ pub(super) enum CallEnd {
     Aged,
 }
 
+impl CallEnd {
+    /// The name by which programs know it.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Revoked => "KEY_REVOKED",
+            Self::Aged => "STREAM_AGE",
+        }
+    }
+}
+
 /// Resolves when the call of `caller` must end.
 pub(super) fn end_of_call(
     access: &Access,

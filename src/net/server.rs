@@ -208,9 +208,14 @@ async fn maintain(context: &ServerContext, credentials: &Credentials, health: &g
         let refreshed = tokio::task::spawn_blocking(move || {
             access.forget_callers();
             credentials.reload_if_changed();
-        })
-        .await;
-        refreshed.unwrap_or_else(|error| warn!(%error, "Cannot look for changed files."));
+        });
+        // A disk that does not answer must not hold the shutdown up.
+        tokio::select! {
+            () = context.stop.cancelled() => break,
+            refreshed = refreshed => {
+                refreshed.unwrap_or_else(|error| warn!(%error, "Cannot look for changed files."));
+            }
+        }
     }
     health.set_serving(false).await;
 }

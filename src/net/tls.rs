@@ -17,6 +17,7 @@ use tokio_rustls::rustls::server::{ParsedCertificate, VerifierBuilderError, WebP
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
 use crate::config::TlsFiles;
+use crate::plain_file::{read_plain_file, warn_of_other_writers};
 
 /// Why certificates cannot be used; each text names the file.
 #[derive(Debug, thiserror::Error)]
@@ -68,11 +69,7 @@ impl TlsError {
     fn pem(file: &Path) -> impl FnOnce(pem::Error) -> Self {
         |error| Self::Pem {
             file: file.to_owned(),
-            source: match error {
-                // The system's words only: the reader's error would add "I/O error".
-                pem::Error::Io(source) => source.into(),
-                other => other.into(),
-            },
+            source: error.into(),
         }
     }
 }
@@ -96,8 +93,8 @@ impl Acceptors {
             return true;
         };
         chain.split_first().is_some_and(|(own, others)| {
-            let verified = verifier.verify_client_cert(own, others, UnixTime::now());
-            verified.is_ok()
+            let now = UnixTime::now();
+            verifier.verify_client_cert(own, others, now).is_ok()
         })
     }
 }
@@ -108,7 +105,8 @@ pub(super) fn acceptors(settings: &TlsFiles) -> Result<Acceptors, TlsError> {
     let provider = provider();
     let chain = certificates(&settings.certificate)?;
     let expiry_seconds = expiry_seconds(&chain[0], &provider);
-    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(TlsError::pem(&settings.key))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem_bytes(&settings.key)?)
+        .map_err(TlsError::pem(&settings.key))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("ring has suites for TLS 1.2 and 1.3");
@@ -180,9 +178,18 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
+fn pem_bytes(file: &Path) -> Result<Vec<u8>, TlsError> {
+    let read = read_plain_file(file).map_err(|source| TlsError::Pem {
+        file: file.to_owned(),
+        source: source.into(),
+    })?;
+    warn_of_other_writers(file, &read);
+    Ok(read.bytes)
+}
+
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect)
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem_bytes(file)?)
+        .collect::<Result<_, _>>()
         .map_err(TlsError::pem(file))?;
     if chain.is_empty() {
         return Err(TlsError::Empty {

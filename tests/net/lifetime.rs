@@ -10,7 +10,7 @@ use poh_holdmetrics_rust::config::{Keys, Limits, Scope};
 use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::WatchRequest;
 use tempfile::TempDir;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
 use crate::access::{entry, feed_start, with_key, write_keys};
@@ -58,22 +58,22 @@ async fn ends(service: &Service) -> [Status; 3] {
     let mut sent = sent.await.unwrap().into_inner();
     assert_eq!(within(sent.message()).await.unwrap().unwrap().accepted, 1);
     // The event that was sent is still on its way to the others.
-    let watched = within(async {
-        while let Some(_) = watch.message().await? {}
-        Ok(())
-    });
-    let fed = within(async {
-        while let Some(_) = feed.message().await? {}
-        Ok(())
-    });
-    let acknowledged = within(async {
-        while let Some(_) = sent.message().await? {}
-        Ok(())
-    });
-    let ended: (Result<(), Status>, Result<(), Status>, Result<(), Status>) =
-        tokio::join!(watched, fed, acknowledged);
-    let (watched, fed, acknowledged) = ended;
-    [watched, fed, acknowledged].map(|end| end.expect_err("its caller did not end it"))
+    let (a, b, c) = tokio::join!(end(watch), end(feed), end(sent));
+    [a, b, c]
+}
+
+/// How a stream ends, whatever it yields before.
+async fn end<T>(mut responses: Streaming<T>) -> Status {
+    within(async {
+        loop {
+            match responses.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("it ended well"),
+                Err(status) => break status,
+            }
+        }
+    })
+    .await
 }
 
 /// The answer to lines that do not end.

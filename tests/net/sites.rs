@@ -66,8 +66,8 @@ async fn a_name_that_is_not_of_the_service_is_refused() {
     ] {
         let expected = Some((403, "host".to_owned()));
         assert_eq!(refused(&service, &get(&host)).await, expected, "{host}");
-        let post = page(&Method::POST, "/hold", &host, "\ncontent-length: 0");
-        assert_eq!(refused(&service, &post).await, expected, "{host}");
+        let upload = page(&Method::POST, "/hold", &host, "\ncontent-length: 0");
+        assert_eq!(refused(&service, &upload).await, expected, "{host}");
     }
     // A probe of a load balancer may use any name.
     let probe = page(&Method::GET, "/readyz", "evil.example", "");

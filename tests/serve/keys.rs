@@ -127,6 +127,36 @@ async fn sighup_reads_the_keys_again() {
     );
 }
 
+/// A pipe in place of the file would never be opened: nobody writes to it.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_in_place_of_the_keys_is_refused_and_signals_are_heard() {
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("keys.toml");
+    let path = file.to_str().expect("text");
+    let first = key(&keys(&[
+        "--name", "first", "--scope", "write", "--file", path,
+    ]));
+    let service = Service::start(&folder.path().join("data"), &["--api-keys", path]);
+    std::fs::remove_file(&file).expect("it is there");
+    let made = Command::new("mkfifo").arg(&file).status();
+    assert!(made.expect("mkfifo runs").success());
+    service.signal("HUP");
+    // The old keys stay in use.
+    record(&service, &first).await.expect("it is known");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    service.signal("TERM");
+    let ended = service.wait(Duration::from_secs(9));
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("keys.toml: the API keys cannot be read: not a plain file"),
+        "{}",
+        ended.stderr
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_operator_asked_for_is_logged_with_the_name_of_the_key() {
     let folder = tempdir().expect("a folder");

@@ -51,6 +51,38 @@ async fn sigterm_ends_it_cleanly_within_nine_seconds_and_keeps_what_was_acknowle
     assert_eq!(ack.into_inner().sequence, 4);
 }
 
+/// Ids of holders may be names of people.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_stores_is_for_its_owner_alone() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    let folder = tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let service = Service::start(&data, &[]);
+    let mut client = service.client().await;
+    client.record(event("ann")).await.expect("taken");
+    service.signal("TERM");
+    service.wait(Duration::from_secs(9));
+    let mut folders = vec![data];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                files += 1;
+                assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
+            }
+        }
+    }
+    assert!(files > 2, "{files}");
+}
+
 /// Who ends a group of processes may reach one of them twice; the repeat once cut the end short.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_and_its_repeat_are_one() {

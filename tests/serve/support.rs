@@ -87,7 +87,7 @@ impl Service {
     /// Status code and body of `GET path`.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.http).await.expect("it listens");
-        let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
         let sent = stream.write_all(request.as_bytes()).await;
         sent.expect("it reads");
         let mut answer = String::new();

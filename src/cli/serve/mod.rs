@@ -105,11 +105,15 @@ async fn serve(loaded: &Loaded, is_salvaging: bool) -> anyhow::Result<()> {
         () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
     };
     let policies = PolicyFiles::register(config, &engine, policies);
-    let reloaded = (credentials.clone(), pipelines.clone(), policies);
+    let reloaded = Arc::new((credentials.clone(), pipelines.clone(), policies));
+    // Files may be on a disk that does not answer, and further signals must be heard all the same.
     let reload = || {
-        reloaded.0.reload();
-        reloaded.1.reload();
-        reloaded.2.reload();
+        let reloaded = Arc::clone(&reloaded);
+        tokio::task::spawn_blocking(move || {
+            reloaded.0.reload();
+            reloaded.1.reload();
+            reloaded.2.reload();
+        });
     };
     let server = Server::new(
         Arc::clone(&engine),

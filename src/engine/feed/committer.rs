@@ -116,7 +116,8 @@ impl Committer {
             match start(Arc::clone(&self.shared)) {
                 Ok(running) => *work = running,
                 Err(error) => {
-                    let reason = error_line(&error).into();
+                    let reason: Arc<str> = error_line(&error).into();
+                    warn!(%reason, "The thread that writes cursors cannot be started.");
                     return request.reply.send(Err(FeedError::NotWritten { reason }));
                 }
             }

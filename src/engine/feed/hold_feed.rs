@@ -213,7 +213,8 @@ impl Feed {
             return Err(FeedError::Closed);
         }
         self.reader.start().map_err(|error| {
-            let reason = error_line(&error).into();
+            let reason: Arc<str> = error_line(&error).into();
+            warn!(%reason, "The thread that reads for consumers cannot be started.");
             FeedError::Thread { reason }
         })
     }

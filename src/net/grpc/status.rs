@@ -50,14 +50,12 @@ pub(in crate::net) fn defect(text: &dyn std::fmt::Display) -> Status {
 /// Events were not accepted.
 pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
     match error {
-        SubmitError::DiskFull { retry_after } => try_later(error, *retry_after, "DISK_FULL"),
-        SubmitError::NoDescriptors { retry_after } => {
-            try_later(error, *retry_after, "NO_DESCRIPTORS")
+        SubmitError::DiskFull { retry_after } | SubmitError::NoDescriptors { retry_after } => {
+            try_later(error, *retry_after, error.code())
         }
-        SubmitError::Poisoned { .. } => unavailable(error, "JOURNAL_FAILED"),
-        SubmitError::Closing => unavailable(error, "SHUTTING_DOWN"),
+        SubmitError::Poisoned { .. } | SubmitError::Closing => unavailable(error, error.code()),
         SubmitError::TooLarge { .. } => {
-            let details = ErrorDetails::with_error_info("TOO_LARGE", DOMAIN, HashMap::new());
+            let details = ErrorDetails::with_error_info(error.code(), DOMAIN, HashMap::new());
             Status::with_error_details(Code::InvalidArgument, error.to_string(), details)
         }
     }
@@ -65,17 +63,17 @@ pub(in crate::net) fn not_taken(error: &SubmitError) -> Status {
 
 /// The server is shutting down.
 pub(in crate::net) fn closing() -> Status {
-    unavailable(&SubmitError::Closing, "SHUTTING_DOWN")
+    not_taken(&SubmitError::Closing)
 }
 
 /// The call may not stay open.
 pub(in crate::net) fn call_ended(end: CallEnd) -> Status {
     match end {
         CallEnd::Revoked => {
-            let details = ErrorDetails::with_error_info("KEY_REVOKED", DOMAIN, HashMap::new());
+            let details = ErrorDetails::with_error_info(end.code(), DOMAIN, HashMap::new());
             Status::with_error_details(Code::Unauthenticated, end.to_string(), details)
         }
-        CallEnd::Aged => unavailable(&end, "STREAM_AGE"),
+        CallEnd::Aged => unavailable(&end, end.code()),
     }
 }
 

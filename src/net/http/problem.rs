@@ -36,21 +36,32 @@ pub(super) struct Problem {
     /// One sentence: what is wrong and how to correct it.
     #[schema(example = "end: before start")]
     detail: Box<str>,
+    /// The name of the reason, as in the details of gRPC, if the request was valid and cannot be served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "DISK_FULL")]
+    code: Option<&'static str>,
     /// The invalid field, parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "end")]
     field: Option<Box<str>>,
-    /// Events of a failed streamed request that are stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accepted: Option<u64>,
-    /// The last line of a failed streamed request that was read, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
+    /// How far a streamed request got.
+    #[serde(flatten)]
+    #[schema(inline)]
+    progress: Option<Box<Progress>>,
     /// What Python reported, if a pipeline failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     traceback: Option<Box<str>>,
     #[serde(skip)]
     headers: Box<[(HeaderName, HeaderValue)]>,
+}
+
+/// How far a streamed request got before it failed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Progress {
+    /// Events of a failed streamed request that are stored.
+    accepted: u64,
+    /// The last line of a failed streamed request that was read, from 1.
+    line: u64,
 }
 
 /// The only kind.
@@ -68,9 +79,9 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
+            code: None,
             field: None,
-            accepted: None,
-            line: None,
+            progress: None,
             traceback: None,
             headers: Box::default(),
         }
@@ -86,6 +97,14 @@ impl Problem {
         Self {
             field: Some(field.into()),
             ..Self::new(status, detail)
+        }
+    }
+
+    /// Names the reason for programs.
+    pub(super) fn with_code(self, code: &'static str) -> Self {
+        Self {
+            code: Some(code),
+            ..self
         }
     }
 
@@ -106,8 +125,7 @@ impl Problem {
     /// How far a streamed request got before it failed.
     pub(super) fn after(self, accepted: u64, line: u64) -> Self {
         Self {
-            accepted: Some(accepted),
-            line: Some(line),
+            progress: Some(Box::new(Progress { accepted, line })),
             ..self
         }
     }
@@ -144,7 +162,7 @@ impl IntoResponse for Problem {
 impl From<&SubmitError> for Problem {
     fn from(error: &SubmitError) -> Self {
         let text = error.to_string();
-        match error {
+        let problem = match error {
             SubmitError::DiskFull { retry_after } | SubmitError::NoDescriptors { retry_after } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(*retry_after)
             }
@@ -152,7 +170,8 @@ impl From<&SubmitError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
             }
             SubmitError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, text),
-        }
+        };
+        problem.with_code(error.code())
     }
 }
 
@@ -174,13 +193,14 @@ impl From<Denied> for Problem {
 impl From<CallEnd> for Problem {
     fn from(end: CallEnd) -> Self {
         let text = end.to_string();
-        match end {
+        let problem = match end {
             CallEnd::Revoked => Self::of_field(StatusCode::UNAUTHORIZED, "authorization", text)
                 .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             CallEnd::Aged => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(Duration::from_secs(1))
             }
-        }
+        };
+        problem.with_code(end.code())
     }
 }
 
@@ -197,10 +217,13 @@ impl From<FeedRefusal> for Problem {
             FeedRefusal::Feed(FeedError::InUse { .. } | FeedError::TooMany) => {
                 Self::of_field(StatusCode::CONFLICT, "consumer", text)
             }
-            FeedRefusal::Feed(FeedError::NotWritten { .. } | FeedError::Thread { .. }) => {
-                unavailable(text).retry(Duration::from_secs(1))
-            }
-            FeedRefusal::Feed(FeedError::Closed) => unavailable(text),
+            FeedRefusal::Feed(FeedError::NotWritten { .. }) => unavailable(text)
+                .retry(Duration::from_secs(1))
+                .with_code("POSITION_NOT_WRITTEN"),
+            FeedRefusal::Feed(FeedError::Thread { .. }) => unavailable(text)
+                .retry(Duration::from_secs(1))
+                .with_code("NO_THREAD"),
+            FeedRefusal::Feed(FeedError::Closed) => Self::from(&SubmitError::Closing),
             FeedRefusal::Feed(FeedError::Name { .. } | FeedError::Ahead { .. }) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
             }
@@ -212,9 +235,9 @@ impl From<QueryError> for Problem {
     fn from(reason: QueryError) -> Self {
         let text = reason.to_string();
         match reason {
-            QueryError::Busy => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry(Duration::from_secs(1))
-            }
+            QueryError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
+                .retry(Duration::from_secs(1))
+                .with_code("BUSY"),
             QueryError::Broken => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }

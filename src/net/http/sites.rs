@@ -63,7 +63,7 @@ impl Sites {
             let name = host.as_ref().map_or("", Authority::host);
             return Err(refused(
                 &header::HOST,
-                format!(
+                &format!(
                     "without API keys the service answers to IP addresses, localhost and the names of the setting \
                      http.allowed_hosts, and not to {}",
                     quoted(name)
@@ -78,7 +78,7 @@ impl Sites {
         {
             return Err(refused(
                 &header::ORIGIN,
-                format!(
+                &format!(
                     "without API keys no page of {} may {}",
                     quoted(&String::from_utf8_lossy(origin.as_bytes())),
                     cure(need)
@@ -98,7 +98,7 @@ impl Sites {
         }
         Err(refused(
             &FETCH_SITE,
-            format!(
+            &format!(
                 "without API keys no page of another origin may {}",
                 cure(need)
             ),
@@ -143,7 +143,7 @@ fn cure(need: Need) -> &'static str {
     }
 }
 
-fn refused(header: &HeaderName, detail: String) -> Problem {
+fn refused(header: &HeaderName, detail: &str) -> Problem {
     let detail = format!("{header}: {detail}");
     Problem::of_field(StatusCode::FORBIDDEN, header.as_str(), detail)
 }

@@ -1,12 +1,13 @@
 //! `GET /healthz`, `/readyz` and `/metrics`: for monitoring.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
-use crate::engine::Condition;
+use crate::engine::{Condition, SubmitError};
 use crate::net::context::ServerContext;
+use crate::net::query_pool::QueryError;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
 /// Whether the process responds
@@ -29,15 +30,14 @@ pub(super) async fn healthz() -> &'static str {
         body = String, content_type = "text/plain"))
 )]
 pub(super) async fn readyz(State(context): State<ServerContext>) -> Result<&'static str, Problem> {
-    let not_ready = |reason: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason);
     if context.stop.is_cancelled() {
-        return Err(not_ready("the server is shutting down"));
+        return Err(Problem::from(&SubmitError::Closing));
     }
     match context.engine.condition() {
         Condition::Ready => Ok("ready\n"),
         Condition::DiskFull => Ok("read-only: the disk is full\n"),
-        Condition::Poisoned(reason) => Err(not_ready(&format!("the journal failed ({reason})"))),
-        Condition::Closing => Err(not_ready("the server is shutting down")),
+        Condition::Poisoned(reason) => Err(Problem::from(&SubmitError::Poisoned { reason })),
+        Condition::Closing => Err(Problem::from(&SubmitError::Closing)),
     }
 }
 
@@ -53,7 +53,6 @@ pub(super) async fn metrics(State(context): State<ServerContext>) -> Result<Resp
     let metrics = context.metrics.clone();
     // The metrics of the process are read from /proc, which blocks.
     let page = tokio::task::spawn_blocking(move || metrics.render()).await;
-    let page =
-        page.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let page = page.map_err(|_| Problem::from(QueryError::Broken))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response())
 }

@@ -6,13 +6,13 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::airdrop::{AddressKind, Curve};
-use crate::input::{BinaryIds, InputFormat, OnError};
+use crate::input::{BinaryIds, Feed, InputFormat, OnError, TokenKind};
 use crate::output::OutputFormat;
 use crate::workload::generate::{FileFormat, HoldShape, Shape};
 use crate::workload::load::Protocol;
 
 macro_rules! choices {
-    ($choice:ident { $($variant:ident $(($inner:path))? = $word:expr, $help:literal;)+ }) => {
+    ($choice:ident $(except $other:pat =>)? { $($variant:ident $(($inner:path))? = $word:expr, $help:literal;)+ }) => {
         impl ValueEnum for $choice {
             fn value_variants<'a>() -> &'a [Self] {
                 &[$(Self::$variant $(($inner))?),+]
@@ -21,17 +21,35 @@ macro_rules! choices {
             fn to_possible_value(&self) -> Option<PossibleValue> {
                 Some(match self {
                     $(Self::$variant $(($inner))? => PossibleValue::new($word).help($help),)+
+                    $($other => return None,)?
                 })
             }
         }
     };
 }
 
-choices!(InputFormat {
+choices!(InputFormat except Self::Feed(Feed::Blocks | Feed::Decimals) => {
     Auto = Self::Auto.name(), "By the file's extension, else by its first bytes";
     Jsonl = Self::Jsonl.name(), "One JSON object per line";
     Csv = Self::Csv.name(), "A header line, then one event per row";
     Parquet = Self::Parquet.name(), "Parquet or Arrow IPC, told apart by their first bytes";
+    Feed(Feed::EthereumEtl) = Feed::EthereumEtl.name(), "Known columns, in any of these formats: token_transfers of ethereum-etl";
+    Feed(Feed::BigQuery) = Feed::BigQuery.name(), "token_transfers of crypto_ethereum on BigQuery";
+    Feed(Feed::Cryo) = Feed::Cryo.name(), "erc20_transfers and erc721_transfers of cryo";
+    Feed(Feed::Hypersync) = Feed::Hypersync.name(), "Logs of HyperSync, and other raw logs";
+    Feed(Feed::Dune) = Feed::Dune.name(), "tokens.transfers and nft.transfers of Dune";
+    Feed(Feed::Allium) = Feed::Allium.name(), "Token transfers of Allium";
+    Feed(Feed::Etherscan) = Feed::Etherscan.name(), "CSV of a block explorer: the page of a token or of an account";
+    Feed(Feed::Alchemy) = Feed::Alchemy.name(), "Transfers of Alchemy's getAssetTransfers";
+    Feed(Feed::Spice) = Feed::Spice.name(), "eth.token_transfers_erc20 of Spice";
+    Feed(Feed::Staking) = Feed::Staking.name(), "Deposits and withdrawals: user, amount, event, timestamp, txHash";
+    Feed(Feed::Transfers) = Feed::Transfers.name(), "Other transfers under common names, such as from, to, value, block, tx_hash";
+});
+
+choices!(TokenKind {
+    Erc20 = Self::Erc20.name(), "Amounts of a contract";
+    Erc721 = Self::Erc721.name(), "Numbered tokens, each held by one holder: its token is contract/number";
+    Erc1155 = Self::Erc1155.name(), "Numbered tokens, each held in amounts: its token is contract/number";
 });
 
 choices!(BinaryIds {

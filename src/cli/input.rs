@@ -4,6 +4,7 @@
 //! themselves are read in [`crate::input`].
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
@@ -13,9 +14,10 @@ use super::exit::Exit;
 use crate::core::TimeUnit;
 use crate::input::mapping_text::{delimiter, time_unit};
 use crate::input::{
-    BinaryIds, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, InputFormat, InputOptions,
-    MappingTable,
+    BinaryIds, BlockTimes, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, FileNote, InputFormat,
+    InputOptions, MappingTable, Source, TokenDecimals, TokenKind,
 };
+use crate::output::RecognisedFile;
 
 /// How the files of a command are read.
 #[derive(Debug, Args)]
@@ -24,9 +26,16 @@ use crate::input::{
     reason = "these are help texts, in which backticks would be shown"
 )]
 pub(super) struct InputArguments {
-    /// Format of the files [default: auto]
+    /// Format of the files, or the export that they are [default: auto]
     #[arg(long, value_enum)]
     input_format: Option<InputFormat>,
+    /// What the tokens of an export are [default: what it says]
+    #[arg(long, value_enum)]
+    token_kind: Option<TokenKind>,
+    /// The times of blocks, for files that have the numbers of blocks instead: columns number and
+    /// timestamp, in any format
+    #[arg(long, value_name = "FILE")]
+    blocks: Option<PathBuf>,
     /// Read these options from the table [input] of FILE; the command line replaces them
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
@@ -46,6 +55,10 @@ pub(super) struct InputArguments {
     /// Weights, deltas and amounts are whole units of 10^-N, such as wei with 18
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=i64::from(DECIMALS_MAX)))]
     decimals: Option<u8>,
+    /// The decimals of each token: columns token_id (or token_address) and decimals, in any format;
+    /// --decimals is for the others
+    #[arg(long, value_name = "FILE")]
+    decimals_file: Option<PathBuf>,
     /// A text that means an absent value, such as NULL; may be given several times
     #[arg(long, value_name = "TEXT")]
     null: Vec<String>,
@@ -87,7 +100,14 @@ impl InputArguments {
         }
         options.columns.replace(given);
         let values = &mut options.values;
+        if let Some(path) = &self.blocks {
+            values.blocks = Some(block_times(path)?);
+        }
+        if let Some(path) = &self.decimals_file {
+            values.token_decimals = Some(token_decimals(path)?);
+        }
         options.format = self.input_format.unwrap_or(options.format);
+        options.token_kind = self.token_kind.or(options.token_kind);
         options.delimiter = self.delimiter.or(options.delimiter);
         values.times.unit = self.time_unit.unwrap_or(values.times.unit);
         values.times.assume_utc |= self.assume_utc;
@@ -106,6 +126,36 @@ fn from_file(path: &Path) -> anyhow::Result<InputOptions> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--mapping {name}"))?;
     let file = toml::from_str::<MappingFile>(&text)
         .map_err(|error| Exit::usage(format!("--mapping {name}: {}", error.to_string().trim())))?;
-    let options = file.input.options();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let options = file.input.beside(folder).options();
     options.map_err(|reason| Exit::usage(format!("--mapping {name}: {reason}")))
+}
+
+fn block_times(path: &Path) -> anyhow::Result<Arc<BlockTimes>> {
+    let times = BlockTimes::read(&Source::from(path.to_path_buf()));
+    Ok(Arc::new(times.context("--blocks")?))
+}
+
+fn token_decimals(path: &Path) -> anyhow::Result<Arc<TokenDecimals>> {
+    let decimals = TokenDecimals::read(&Source::from(path.to_path_buf()));
+    Ok(Arc::new(decimals.context("--decimals-file")?))
+}
+
+/// Says on standard error what a file was recognised as, and what of it is left out.
+pub(super) fn say_notes(notes: &[FileNote]) {
+    for note in notes {
+        if note.is_recognised || note.left_out() > 0 {
+            eprintln!("{note}");
+        }
+    }
+}
+
+/// A file of a known feed, as the answers list it.
+pub(super) fn recognised(note: &FileNote) -> RecognisedFile {
+    RecognisedFile {
+        file: note.file().to_owned(),
+        feed: note.feed(),
+        token_kind: note.token_kind(),
+        left_out: note.left_out(),
+    }
 }

@@ -102,6 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         read: scored.read,
         accepted: scored.accepted,
         refused: &scored.refused,
+        recognised: &scored.recognised,
         leaderboard: &*last.leaderboard,
         lists_deficits: deficits.is_some(),
         policy: last.policy.as_ref(),

@@ -4,11 +4,12 @@
 use anyhow::Context;
 use rayon::ThreadPoolBuilder;
 
+use super::input::{recognised, say_notes};
 use super::policy::{PolicyChoice, PolicySource};
 use crate::aggregator::{BatchScorer, HoldAggregator, PublishedScores, Question};
 use crate::core::{Deficit, Snapshot, Window};
 use crate::input::{self, ReadOptions, ReadReport, Source};
-use crate::output::{DeficitRow, Leaderboard, PolicyName, RefusedLine};
+use crate::output::{DeficitRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine};
 
 /// The implementation that computes the scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -25,6 +26,8 @@ pub(super) struct Scored {
     pub(super) read: u64,
     pub(super) accepted: u64,
     pub(super) refused: Vec<RefusedLine>,
+    /// The files of known feeds.
+    pub(super) recognised: Vec<RecognisedFile>,
     /// One for each policy of the request, in their order.
     pub(super) published: Vec<Published>,
     /// By token and holder; empty unless they were requested.
@@ -115,6 +118,7 @@ fn plain(snapshot: Snapshot) -> Published {
 
 impl Scored {
     fn new(report: ReadReport, published: Vec<Published>, deficits: &[Deficit]) -> Self {
+        say_notes(&report.notes);
         let refused = report.refused.into_iter().map(|refusal| RefusedLine {
             file: refusal.file,
             line: refusal.line,
@@ -124,6 +128,7 @@ impl Scored {
             read: report.read,
             accepted: report.accepted,
             refused: refused.collect(),
+            recognised: report.notes.iter().map(recognised).collect(),
             published,
             deficits: deficits.iter().map(DeficitRow::from).collect(),
         }
@@ -287,6 +292,7 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         read,
         accepted,
         refused: audit.refused()?,
+        recognised: Vec::new(),
         published: request
             .policies
             .iter()

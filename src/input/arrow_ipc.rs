@@ -7,9 +7,9 @@ use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::ArrowError;
 
-use super::column_mapping::ColumnMapping;
 use super::decode::decode;
 use super::file_bytes::FileBytes;
+use super::file_columns::FileColumns;
 use super::opened_source::ByteStream;
 use super::{InputError, InputOptions};
 
@@ -17,7 +17,7 @@ const FORMAT: &str = "Arrow";
 
 /// The batches of one source.
 pub(super) struct ArrowBatches<'a> {
-    pub(super) mapping: ColumnMapping,
+    pub(super) columns: FileColumns,
     /// Decoded as they are asked for.
     pub(super) batches: Box<dyn Iterator<Item = Result<RecordBatch, InputError>> + 'a>,
 }
@@ -33,9 +33,9 @@ impl<'a> ArrowBatches<'a> {
                 FileReader::try_new(BufReader::new(bytes.cursor(0)), projection)
             })
         };
-        let mapping = ColumnMapping::new(file, &open(None)?.schema(), options)?;
-        let reader = open(Some(mapping.projection.clone()))?;
-        Ok(Self::new(file, mapping, reader))
+        let columns = FileColumns::new(file, &open(None)?.schema(), options)?;
+        let reader = open(Some(columns.projection().to_vec()))?;
+        Ok(Self::new(file, columns, reader))
     }
 
     pub(super) fn of_stream(
@@ -46,15 +46,15 @@ impl<'a> ArrowBatches<'a> {
         let reader = decode(&file, FORMAT, || {
             StreamReader::try_new(BufReader::new(stream), None)
         })?;
-        let mapping = ColumnMapping::new(&file, &reader.schema(), options)?;
-        let projection = mapping.projection.clone();
+        let columns = FileColumns::new(&file, &reader.schema(), options)?;
+        let projection = columns.projection().to_vec();
         let batches = reader.map(move |batch| batch?.project(&projection));
-        Ok(Self::new(&file, mapping, batches))
+        Ok(Self::new(&file, columns, batches))
     }
 
     fn new(
         file: &Arc<str>,
-        mapping: ColumnMapping,
+        columns: FileColumns,
         mut batches: impl Iterator<Item = Result<RecordBatch, ArrowError>> + 'a,
     ) -> Self {
         let file = Arc::clone(file);
@@ -62,7 +62,7 @@ impl<'a> ArrowBatches<'a> {
             decode(&file, FORMAT, || batches.next().transpose()).transpose()
         });
         Self {
-            mapping,
+            columns,
             batches: Box::new(decoded),
         }
     }

@@ -10,8 +10,11 @@ use arrow_array::RecordBatch;
 
 use super::batch_rows::{BatchRows, RowBuffers};
 use super::blocks::{Block, lines};
-use super::column_mapping::ColumnMapping;
 use super::csv::{CsvHeader, RowSplitter};
+use super::feed_rows::{FeedText, visit_feed_batch};
+use super::feeds;
+use super::feeds::batch_row::FeedColumns;
+use super::file_columns::FileColumns;
 use super::parquet::ParquetSlice;
 use super::{InputOptions, RefusalReason, jsonl};
 use crate::core::{Draft, Event, Refusal};
@@ -29,9 +32,11 @@ pub(super) struct Chunk {
 pub(super) enum ChunkContent {
     Jsonl(Arc<InputOptions>, Block),
     Csv(Arc<CsvHeader>, Block),
+    /// Text of a known feed; columns of one are told by their columns.
+    Feed(FeedText),
     Parquet(ParquetSlice),
     Batch {
-        mapping: Arc<ColumnMapping>,
+        columns: Arc<FileColumns>,
         /// The number of the first row, from 1.
         first_row: u64,
         batch: RecordBatch,
@@ -43,6 +48,7 @@ impl Chunk {
     pub(super) fn position(&self) -> (usize, u64) {
         let first = match &self.content {
             ChunkContent::Jsonl(_, block) | ChunkContent::Csv(_, block) => block.first_line,
+            ChunkContent::Feed(text) => text.first_line(),
             ChunkContent::Parquet(slice) => slice.first_row,
             ChunkContent::Batch { first_row, .. } => *first_row,
         };
@@ -127,4 +133,48 @@ pub(super) fn visit_batch<B>(
         }
     }
     ControlFlow::Continue(())
+}
+
+/// Visits the events of text of a known feed.
+pub(super) fn visit_feed<B>(
+    text: &FeedText,
+    mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    text.visit(&mut |line, layout, row| match row {
+        Ok(row) => feeds::visit_row(layout, row, &mut |events| visit(line, events)),
+        Err(reason) => visit(line, Err(reason)),
+    })
+}
+
+/// Visits the events of a batch of columns of a known feed.
+pub(super) fn visit_feed_columns<B>(
+    columns: &FeedColumns,
+    first_row: u64,
+    batch: &RecordBatch,
+    mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    visit_feed_batch(
+        columns,
+        first_row,
+        batch,
+        &mut |line, layout, row| match row {
+            Ok(row) => feeds::visit_row(layout, row, &mut |events| visit(line, events)),
+            Err(reason) => visit(line, Err(reason)),
+        },
+    )
+}
+
+/// Visits the events of a batch, one row after the other.
+pub(super) fn visit_columns<B>(
+    columns: &FileColumns,
+    first_row: u64,
+    batch: &RecordBatch,
+    visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    match columns {
+        FileColumns::Fields(mapping) => {
+            visit_batch(&BatchRows::new(mapping, batch), first_row, visit)
+        }
+        FileColumns::Feed(columns) => visit_feed_columns(columns, first_row, batch, visit),
+    }
 }

@@ -10,29 +10,35 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::arrow_ipc::ArrowBatches;
-use super::blocks::{Blocks, LineEnds};
+use super::blocks::{Blocks, LineEnds, lines};
 use super::chunk::{Chunk, ChunkContent};
-use super::csv::{CsvHeader, RowEnds};
+use super::csv::{CsvHeader, RowEnds, take_header};
+use super::feed_rows::FeedText;
+use super::feeds::json_row::key_paths;
+use super::feeds::layout::FeedLayout;
+use super::jsonl::is_blank;
 use super::opened_source::{ByteStream, OpenedSource};
 use super::parquet::ParquetFile;
 use super::source::check_sources;
-use super::{Delimiter, InputError, InputOptions, Progress, Source};
+use super::{Delimiter, FileNote, InputError, InputFormat, InputOptions, Progress, Source};
 
 /// Rows of a chunk of Arrow data; one batch of a whole file would leave the other threads idle.
 const BATCH_ROWS_MAX: usize = 1 << 16;
 
-/// Passes all chunks of `sources` to `take`, in order; ends early if `take` breaks.
+/// Passes all chunks of `sources` to `take`, in order; ends early if `take` breaks. Returns what is to be said
+/// about the files.
 pub(super) fn for_each_chunk(
     sources: &[Source],
     options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
     mut take: impl FnMut(Chunk) -> ControlFlow<()>,
-) -> Result<(), InputError> {
+) -> Result<Vec<FileNote>, InputError> {
     check_sources(sources)?;
+    let mut notes = Vec::new();
     progress.expect(sources.iter().map(Source::size).sum());
     for (file_index, source) in sources.iter().enumerate() {
         let file = source.name();
-        let read = file_chunks(source, options, progress, &mut |content| {
+        let read = file_chunks(source, options, progress, &mut notes, &mut |content| {
             take(Chunk {
                 file: Arc::clone(&file),
                 file_index,
@@ -43,7 +49,7 @@ pub(super) fn for_each_chunk(
             break;
         }
     }
-    Ok(())
+    Ok(notes)
 }
 
 /// What takes the chunks of one file.
@@ -53,35 +59,77 @@ fn file_chunks(
     source: &Source,
     options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
+    notes: &mut Vec<FileNote>,
     take: Take<'_>,
 ) -> Result<ControlFlow<()>, InputError> {
     let file = source.name();
+    let is_recognised = !matches!(options.format, InputFormat::Feed(_));
+    let mut note = |layout: Option<&Arc<FeedLayout>>| {
+        notes.extend(layout.map(|layout| FileNote::new(layout, is_recognised)));
+    };
     match OpenedSource::open(source, options, progress)? {
-        OpenedSource::Jsonl(stream) => jsonl_chunks(stream, options, take),
-        OpenedSource::Csv(stream, delimiter) => csv_chunks(stream, delimiter, options, take),
+        OpenedSource::Jsonl(stream) => jsonl_chunks(stream, options, &mut note, take),
+        OpenedSource::Csv(stream, delimiter) => {
+            csv_chunks(stream, delimiter, options, &mut note, take)
+        }
         OpenedSource::Parquet(bytes) => {
-            let slices = ParquetFile::open(&file, bytes, options)?.slices();
+            let parquet = ParquetFile::open(&file, bytes, options)?;
+            note(parquet.layout());
+            let slices = parquet.slices();
             Ok(slices.map(ChunkContent::Parquet).try_for_each(take))
         }
         OpenedSource::ArrowFile(bytes) => {
-            batch_chunks(ArrowBatches::of_file(&file, &bytes, options)?, take)
+            let batches = ArrowBatches::of_file(&file, &bytes, options)?;
+            note(batches.columns.layout());
+            batch_chunks(batches, take)
         }
         OpenedSource::ArrowStream(stream) => {
-            batch_chunks(ArrowBatches::of_stream(stream, options)?, take)
+            let batches = ArrowBatches::of_stream(stream, options)?;
+            note(batches.columns.layout());
+            batch_chunks(batches, take)
         }
     }
+}
+
+/// What is told the layout of a file of a known feed.
+type Note<'a> = &'a mut dyn FnMut(Option<&Arc<FeedLayout>>);
+
+/// What the rows of a CSV file are read by.
+enum CsvRows {
+    Fields(Arc<CsvHeader>),
+    Feed(Arc<FeedLayout>),
 }
 
 fn jsonl_chunks(
     stream: ByteStream,
     options: &Arc<InputOptions>,
+    note: Note<'_>,
     take: Take<'_>,
 ) -> Result<ControlFlow<()>, InputError> {
+    let file = Arc::clone(stream.name());
     let mut blocks = Blocks::new(stream, LineEnds);
-    while let Some(block) = blocks.next_block()? {
-        if take(ChunkContent::Jsonl(Arc::clone(options), block)).is_break() {
+    let mut next = blocks.next_block()?;
+    let first = next
+        .as_ref()
+        .and_then(|block| lines(block).find(|(_, line)| !is_blank(line)));
+    let keys = || {
+        first.map_or_else(Vec::new, |(_, line)| {
+            key_paths(&String::from_utf8_lossy(line))
+        })
+    };
+    let feed = options.feed_of(keys);
+    let layout = feed.map(|feed| FeedLayout::of_keys(&file, feed, options));
+    let layout = layout.transpose()?.map(Arc::new);
+    note(layout.as_ref());
+    while let Some(block) = next {
+        let content = match &layout {
+            Some(layout) => ChunkContent::Feed(FeedText::Json(Arc::clone(layout), block)),
+            None => ChunkContent::Jsonl(Arc::clone(options), block),
+        };
+        if take(content).is_break() {
             return Ok(ControlFlow::Break(()));
         }
+        next = blocks.next_block()?;
     }
     Ok(ControlFlow::Continue(()))
 }
@@ -90,6 +138,7 @@ fn csv_chunks(
     stream: ByteStream,
     delimiter: Delimiter,
     options: &Arc<InputOptions>,
+    note: Note<'_>,
     take: Take<'_>,
 ) -> Result<ControlFlow<()>, InputError> {
     let file = Arc::clone(stream.name());
@@ -97,10 +146,24 @@ fn csv_chunks(
     let Some(mut block) = blocks.next_block()? else {
         return Err(InputError::NoHeader { file });
     };
-    let header = Arc::new(CsvHeader::take_from(&file, &mut block, delimiter, options)?);
+    let names = take_header(&file, &mut block, delimiter)?;
+    let rows = match options.feed_of(|| names.clone()) {
+        Some(feed) => {
+            let layout = Arc::new(FeedLayout::of_columns(&file, feed, options, &names)?);
+            note(Some(&layout));
+            CsvRows::Feed(layout)
+        }
+        None => CsvRows::Fields(Arc::new(CsvHeader::new(&file, names, delimiter, options)?)),
+    };
     let mut next = Some(block);
     while let Some(block) = next {
-        if take(ChunkContent::Csv(Arc::clone(&header), block)).is_break() {
+        let content = match &rows {
+            CsvRows::Fields(header) => ChunkContent::Csv(Arc::clone(header), block),
+            CsvRows::Feed(layout) => {
+                ChunkContent::Feed(FeedText::Csv(Arc::clone(layout), delimiter, block))
+            }
+        };
+        if take(content).is_break() {
             return Ok(ControlFlow::Break(()));
         }
         next = blocks.next_block()?;
@@ -109,13 +172,13 @@ fn csv_chunks(
 }
 
 fn batch_chunks(batches: ArrowBatches<'_>, take: Take<'_>) -> Result<ControlFlow<()>, InputError> {
-    let mapping = Arc::new(batches.mapping);
+    let columns = Arc::new(batches.columns);
     let mut first_row = 1;
     for batch in batches.batches {
         for batch in slices(&batch?) {
             let rows = batch.num_rows() as u64;
             let content = ChunkContent::Batch {
-                mapping: Arc::clone(&mapping),
+                columns: Arc::clone(&columns),
                 first_row,
                 batch,
             };

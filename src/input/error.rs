@@ -123,6 +123,16 @@ pub enum InputError {
         /// The types that can be read.
         expected: &'static str,
     },
+    /// A file of a known feed lacks something that its rows cannot say.
+    #[error("{file}: read as {feed}: {reason}")]
+    Feed {
+        /// The file's name.
+        file: Arc<str>,
+        /// The feed's name.
+        feed: &'static str,
+        /// What it lacks, and the cure.
+        reason: String,
+    },
     /// The first refused line, if refusals end the run.
     #[error("{0}")]
     Refused(LineRefusal),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::feeds::Feed;
+
 /// The format of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum InputFormat {
@@ -14,11 +16,16 @@ pub enum InputFormat {
     Csv,
     /// Parquet or Arrow IPC, told apart by their first bytes.
     Parquet,
+    /// The columns of a known feed, in any of these formats.
+    Feed(Feed),
 }
 
 impl InputFormat {
     /// All of them.
-    pub(super) const ALL: [Self; 4] = [Self::Auto, Self::Jsonl, Self::Csv, Self::Parquet];
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let forms = [Self::Auto, Self::Jsonl, Self::Csv, Self::Parquet];
+        forms.into_iter().chain(Feed::ALL.map(Self::Feed))
+    }
 
     /// Its word on the command line and in mappings.
     #[must_use]
@@ -28,6 +35,7 @@ impl InputFormat {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
             Self::Parquet => "parquet",
+            Self::Feed(feed) => feed.name(),
         }
     }
 

@@ -46,14 +46,7 @@ pub(super) fn ids_as_text(column: ArrayRef, values: &ValueOptions) -> ArrayRef {
             if values.hex_binary_ids =>
         {
             let plain = plain(&column);
-            let write = |row| {
-                let value = match plain.data_type() {
-                    DataType::Binary => plain.as_binary::<i32>().value(row),
-                    DataType::LargeBinary => plain.as_binary::<i64>().value(row),
-                    _ => plain.as_binary_view().value(row),
-                };
-                plain.is_valid(row).then(|| hex(value))
-            };
+            let write = |row| binary_value(&plain, row).map(hex);
             Arc::new((0..plain.len()).map(write).collect::<StringViewArray>())
         }
         _ if values.fold_hex_ids && TextColumn::can_read(kind) => {
@@ -73,8 +66,21 @@ pub(super) fn ids_as_text(column: ArrayRef, values: &ValueOptions) -> ArrayRef {
     }
 }
 
+/// The bytes in `row` of a binary column without a dictionary; `None` if they are null.
+pub(super) fn binary_value(column: &ArrayRef, row: usize) -> Option<&[u8]> {
+    if column.is_null(row) {
+        return None;
+    }
+    Some(match column.data_type() {
+        DataType::Binary => column.as_binary::<i32>().value(row),
+        DataType::LargeBinary => column.as_binary::<i64>().value(row),
+        DataType::BinaryView => column.as_binary_view().value(row),
+        _ => column.as_fixed_size_binary().value(row),
+    })
+}
+
 /// `0x` and the digits of `bytes`.
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 + 2 * bytes.len());
     text.push_str("0x");
     write_digits(bytes, &mut text);

@@ -35,17 +35,7 @@ pub(super) fn mapped_event_from_line<'a>(
     line: &'a [u8],
     options: &'a InputOptions,
 ) -> Result<ParsedEvent<'a>, RefusalReason> {
-    let text = str::from_utf8(line)
-        .map_err(|error| RefusalReason::NotJson(JsonError::not_utf8(line, error)))?;
-    let first = text.bytes().find(|byte| !is_space(*byte));
-    if first != Some(b'{') {
-        return Err(match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => RefusalReason::NotAnObject {
-                found: literal(text.trim()),
-            },
-            Err(error) => not_json(&error),
-        });
-    }
+    let text = object_text(line)?;
     let mut json = serde_json::Deserializer::from_str(text);
     let fields = FieldsSeed(options).deserialize(&mut json);
     let fields = fields.and_then(|fields| json.end().map(|()| fields));
@@ -53,12 +43,28 @@ pub(super) fn mapped_event_from_line<'a>(
     fields.event().map_err(|refusal| fields.explained(refusal))
 }
 
+/// The text of a line that begins an object.
+pub(super) fn object_text(line: &[u8]) -> Result<&str, RefusalReason> {
+    let text = str::from_utf8(line)
+        .map_err(|error| RefusalReason::NotJson(JsonError::not_utf8(line, error)))?;
+    let first = text.bytes().find(|byte| !is_space(*byte));
+    if first == Some(b'{') {
+        return Ok(text);
+    }
+    Err(match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => RefusalReason::NotAnObject {
+            found: literal(text.trim()),
+        },
+        Err(error) => not_json(&error),
+    })
+}
+
 /// White space as JSON defines it.
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-fn not_json(error: &serde_json::Error) -> RefusalReason {
+pub(super) fn not_json(error: &serde_json::Error) -> RefusalReason {
     RefusalReason::NotJson(JsonError::from(error))
 }
 

@@ -2,10 +2,14 @@
 //!
 //! Deserialized by its caller from TOML or JSON; the words for values are read in [`super::mapping_text`].
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use serde::Deserialize;
 
-use super::mapping_text::{delimiter, input_format, time_unit};
-use super::{FieldSource, InputOptions};
+use super::mapping_text::{delimiter, input_format, time_unit, token_kind};
+use super::{BlockTimes, FieldSource, InputOptions, Source, TokenDecimals};
+use crate::error_line::error_line;
 
 /// The largest power of ten that amounts may be divided by; more than any amount of 256 bits needs.
 pub(crate) const DECIMALS_MAX: u8 = 77;
@@ -25,6 +29,9 @@ pub(crate) enum BinaryIds {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MappingTable {
     input_format: Option<String>,
+    token_kind: Option<String>,
+    blocks: Option<PathBuf>,
+    decimals_file: Option<PathBuf>,
     columns: toml::Table,
     token: Option<String>,
     time_unit: Option<String>,
@@ -37,6 +44,14 @@ pub(crate) struct MappingTable {
 }
 
 impl MappingTable {
+    /// The same with the files that it names in `folder`.
+    pub(crate) fn beside(mut self, folder: &Path) -> Self {
+        for path in [&mut self.blocks, &mut self.decimals_file].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+        self
+    }
+
     /// The options that the table states.
     ///
     /// # Errors
@@ -64,6 +79,7 @@ impl MappingTable {
         if let Some(format) = self.input_format {
             options.format = input_format(&format)?;
         }
+        options.token_kind = self.token_kind.as_deref().map(token_kind).transpose()?;
         options.delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
         let values = &mut options.values;
         if let Some(unit) = self.time_unit {
@@ -77,6 +93,16 @@ impl MappingTable {
                 return Err(format!("decimals: {decimals} is above {DECIMALS_MAX}"));
             }
         };
+        if let Some(path) = self.blocks {
+            let times = BlockTimes::read(&Source::from(path));
+            let times = times.map_err(|error| format!("blocks: {}", error_line(&error)))?;
+            values.blocks = Some(Arc::new(times));
+        }
+        if let Some(path) = self.decimals_file {
+            let listed = TokenDecimals::read(&Source::from(path));
+            let listed = listed.map_err(|error| format!("decimals_file: {}", error_line(&error)))?;
+            values.token_decimals = Some(Arc::new(listed));
+        }
         values.nulls = self.null;
         values.fold_hex_ids = self.fold_hex_ids;
         values.hex_binary_ids = self.binary_ids == Some(BinaryIds::Hex);

@@ -4,7 +4,7 @@
 //! message quotes what it is about and names the cure; nothing is read from files here.
 
 use super::options::{CONSTANT_FIELDS, FIELDS, Found};
-use super::{Delimiter, FieldSource, FieldSources, InputFormat};
+use super::{Delimiter, FieldSource, FieldSources, InputFormat, TokenKind};
 use crate::core::TimeUnit;
 use crate::excerpt::quoted;
 
@@ -101,14 +101,28 @@ impl FieldSources {
 /// # Errors
 /// One line that lists the words.
 pub(super) fn input_format(text: &str) -> Result<InputFormat, String> {
-    let found = InputFormat::ALL.iter().find(|format| format.name() == text);
-    found.copied().ok_or_else(|| {
-        let words = InputFormat::ALL.map(InputFormat::name).join(", ");
-        format!(
-            "input_format: unknown format {}; write one of {words}",
-            quoted(text)
-        )
+    let found = InputFormat::all().find(|format| format.name() == text);
+    found.ok_or_else(|| {
+        let words: Vec<_> = InputFormat::all().map(InputFormat::name).collect();
+        unknown("input_format: unknown format", text, &words)
     })
+}
+
+/// The kind of tokens of this word.
+///
+/// # Errors
+/// One line that lists the kinds.
+pub(super) fn token_kind(text: &str) -> Result<TokenKind, String> {
+    let found = TokenKind::ALL.into_iter().find(|kind| kind.name() == text);
+    found.ok_or_else(|| {
+        let words = TokenKind::ALL.map(TokenKind::name);
+        unknown("token_kind: unknown kind", text, &words)
+    })
+}
+
+fn unknown(what: &str, text: &str, words: &[&str]) -> String {
+    let (text, words) = (quoted(text), words.join(", "));
+    format!("{what} {text}; write one of {words}")
 }
 
 /// The unit that `s`, `ms`, `us` or `ns` stands for.

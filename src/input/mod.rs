@@ -5,7 +5,7 @@
 //! second implementation. Nothing is scored or printed here. Read in this order: `options` (how fields are
 //! found and values read, for every format), `source` and `format`
 //! (what is opened), `opened_source` (how), `blocks` (lines), `jsonl`, `csv`, `parquet`, `arrow_ipc` (one
-//! format each), `column_mapping` and `batch_rows` (columns), `chunks` (all of them in order), `worker` and
+//! format each), `column_mapping` and `batch_rows` (columns), `feeds` (exports of chains that people have), `chunks` (all of them in order), `worker` and
 //! [`read`] (threads).
 
 mod arrow_ipc;
@@ -23,7 +23,11 @@ mod csv;
 mod decimal_column;
 mod decode;
 mod error;
+mod feed_rows;
+mod feeds;
 mod file_bytes;
+mod file_columns;
+mod file_note;
 mod format;
 mod hex;
 mod hold_columns;
@@ -56,6 +60,8 @@ pub(crate) use column_feed::ColumnFeed;
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub(crate) use decimal_column::{Decimal, DecimalColumn};
 pub use error::InputError;
+pub use feeds::{BlockTimes, Feed, TokenDecimals, TokenKind};
+pub use file_note::FileNote;
 pub use format::InputFormat;
 pub use json_error::JsonError;
 pub(crate) use jsonl::{event_from_line, is_blank};

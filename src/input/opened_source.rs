@@ -53,7 +53,9 @@ impl OpenedSource {
         stream.decompress(Compression::detect(&head, path))?;
         let head = stream.peek()?;
         let format = match options.format {
-            InputFormat::Auto => stream.guess(&head, path)?,
+            InputFormat::Auto | InputFormat::Feed(_) => {
+                stream.guess(&head, path, options.format)?
+            }
             given => given,
         };
         match format {
@@ -63,7 +65,7 @@ impl OpenedSource {
                 Ok(Self::Csv(stream, options.delimiter.unwrap_or_else(found)))
             }
             InputFormat::Parquet => stream.columns(&head, file, progress),
-            InputFormat::Jsonl | InputFormat::Auto => {
+            InputFormat::Jsonl | InputFormat::Auto | InputFormat::Feed(_) => {
                 stream.as_text(head)?;
                 Ok(Self::Jsonl(stream))
             }
@@ -161,9 +163,17 @@ impl ByteStream {
         Ok(())
     }
 
-    fn guess(&self, head: &[u8], path: Option<&Path>) -> Result<InputFormat, InputError> {
+    /// The format by the file's name, else by its first bytes; text of a known feed that is not JSON is CSV.
+    fn guess(
+        &self,
+        head: &[u8],
+        path: Option<&Path>,
+        given: InputFormat,
+    ) -> Result<InputFormat, InputError> {
+        let is_feed = matches!(given, InputFormat::Feed(_));
         path.and_then(InputFormat::from_name)
             .or_else(|| InputFormat::from_head(head))
+            .or_else(|| is_feed.then_some(InputFormat::Csv))
             .ok_or_else(|| InputError::UnknownFormat {
                 file: Arc::clone(&self.name),
             })

@@ -4,8 +4,10 @@
 //! texts are parsed in [`super::mapping_text`]. The default reads our own columns in our own forms.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::InputFormat;
+use super::feeds::{BlockTimes, Feed, TokenDecimals, TokenKind};
 use crate::core::{Delta, Micros, TimeError, TimeForm, Wad, WeightError};
 
 /// The fields of an event, as columns and keys name them.
@@ -44,6 +46,8 @@ pub struct InputOptions {
     pub format: InputFormat,
     /// What separates the cells of CSV; `None` means that it is found from the header.
     pub delimiter: Option<Delimiter>,
+    /// What the tokens of a known feed are; `None` means what the file says.
+    pub token_kind: Option<TokenKind>,
     /// Where fields are found under other names than their own.
     pub columns: FieldSources,
     /// How values are read.
@@ -55,6 +59,7 @@ impl InputOptions {
     pub(super) const OWN: Self = Self {
         format: InputFormat::Auto,
         delimiter: None,
+        token_kind: None,
         columns: FieldSources(Vec::new()),
         values: ValueOptions {
             times: TimeForm::STANDARD,
@@ -62,13 +67,26 @@ impl InputOptions {
             nulls: Vec::new(),
             fold_hex_ids: false,
             hex_binary_ids: false,
+            blocks: None,
+            token_decimals: None,
         },
     };
 
     /// Whether rows are read as the semantics say, whatever the format and the delimiter are.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        self.columns.is_own() && self.values == Self::OWN.values
+        let is_feed = matches!(self.format, InputFormat::Feed(_));
+        self.columns.is_own() && self.values == Self::OWN.values && !is_feed
+    }
+
+    /// The feed of a file with the columns that `names` gives: the one that is named, or the one that they
+    /// give away, unless they are mapped.
+    pub(super) fn feed_of(&self, names: impl FnOnce() -> Vec<String>) -> Option<Feed> {
+        match self.format {
+            InputFormat::Feed(feed) => Some(feed),
+            _ if self.columns.has_token_alone() => Feed::of_columns(&names()),
+            _ => None,
+        }
     }
 }
 
@@ -184,6 +202,12 @@ impl FieldSources {
         self.0.extend(given.0);
     }
 
+    /// Whether no field has a source of its own, except that the token may be the same in every row.
+    pub(super) fn has_token_alone(&self) -> bool {
+        let is_token = |field: &str| field == "token_id" && self.constant(field).is_some();
+        self.0.iter().all(|(field, _)| is_token(field))
+    }
+
     /// Whether every field is found under its own name.
     pub(super) fn is_own(&self) -> bool {
         self.0.is_empty()
@@ -203,6 +227,10 @@ pub struct ValueOptions {
     pub fold_hex_ids: bool,
     /// Whether binary columns of ids are read as `0x` and hexadecimal digits, not as text.
     pub hex_binary_ids: bool,
+    /// The times of blocks, for files that have the numbers of blocks instead.
+    pub blocks: Option<Arc<BlockTimes>>,
+    /// The decimals of tokens, which replace `decimals`.
+    pub token_decimals: Option<Arc<TokenDecimals>>,
 }
 
 impl ValueOptions {

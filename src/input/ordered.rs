@@ -6,11 +6,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::batch_rows::BatchRows;
-use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_jsonl};
+use super::chunk::{Chunk, ChunkContent, visit_columns, visit_csv, visit_feed, visit_jsonl};
 use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
-use super::{InputError, InputOptions, Progress, RefusalReason, Source};
+use super::{FileNote, InputError, InputOptions, Progress, RefusalReason, Source};
 use crate::core::Event;
 
 /// One line or row, and where it stands.
@@ -23,7 +22,8 @@ pub(crate) struct SourceRow<'a> {
     pub events: Result<&'a [Event<'a>], RefusalReason>,
 }
 
-/// Passes all rows of `sources` to `take`, in order; ends early if `take` breaks.
+/// Passes all rows of `sources` to `take`, in order; ends early if `take` breaks. Returns what is to be said
+/// about the files.
 ///
 /// # Errors
 /// If a source cannot be read to its end.
@@ -32,17 +32,17 @@ pub(crate) fn read_in_order(
     options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
     mut take: impl FnMut(SourceRow<'_>) -> ControlFlow<()>,
-) -> Result<(), InputError> {
+) -> Result<Vec<FileNote>, InputError> {
     let mut splitter = RowSplitter::default();
     let mut read = Ok(ControlFlow::Continue(()));
-    for_each_chunk(sources, options, progress, |chunk| {
+    let notes = for_each_chunk(sources, options, progress, |chunk| {
         read = visit(chunk, &mut splitter, &mut take);
         match read {
             Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
             Ok(ControlFlow::Break(())) | Err(_) => ControlFlow::Break(()),
         }
     })?;
-    read.map(|_| ())
+    read.map(|_| notes)
 }
 
 fn visit(
@@ -61,18 +61,14 @@ fn visit(
     match chunk.content {
         ChunkContent::Jsonl(options, block) => Ok(visit_jsonl(&options, &block, take)),
         ChunkContent::Csv(header, block) => Ok(visit_csv(&header, &block, splitter, take)),
-        ChunkContent::Parquet(slice) => slice.read(|mapping, first_row, batch| {
-            visit_batch(&BatchRows::new(mapping, batch), first_row, &mut take)
-        }),
+        ChunkContent::Feed(text) => Ok(visit_feed(&text, take)),
+        ChunkContent::Parquet(slice) => slice
+            .read(|columns, first_row, batch| visit_columns(columns, first_row, batch, &mut take)),
         ChunkContent::Batch {
-            mapping,
+            columns,
             first_row,
             batch,
-        } => Ok(visit_batch(
-            &BatchRows::new(&mapping, &batch),
-            first_row,
-            take,
-        )),
+        } => Ok(visit_columns(&columns, first_row, &batch, take)),
     }
 }
 

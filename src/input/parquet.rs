@@ -16,9 +16,10 @@ use parquet::basic::Type as PhysicalType;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::column_feed::BATCH_ROWS;
-use super::column_mapping::ColumnMapping;
 use super::decode::decode;
+use super::feeds::layout::FeedLayout;
 use super::file_bytes::FileBytes;
+use super::file_columns::FileColumns;
 use super::{InputError, InputOptions};
 
 /// Rows that one thread decodes at a time, so that one large row group is read in parallel.
@@ -32,7 +33,7 @@ pub(super) struct ParquetFile {
     bytes: FileBytes,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
-    mapping: ColumnMapping,
+    columns: FileColumns,
 }
 
 /// Some rows of one row group.
@@ -64,15 +65,20 @@ impl ParquetFile {
         let metadata = reading_as(as_views(&in_range))
             .or_else(|_| reading_as(in_range))
             .unwrap_or(found);
-        let mapping = ColumnMapping::new(file, metadata.schema(), options)?;
-        let columns = mapping.projection.iter().copied();
+        let columns = FileColumns::new(file, metadata.schema(), options)?;
+        let projection = columns.projection().iter().copied();
         Ok(Self {
             name: Arc::clone(file),
             bytes,
-            mask: ProjectionMask::roots(metadata.parquet_schema(), columns),
+            mask: ProjectionMask::roots(metadata.parquet_schema(), projection),
             metadata,
-            mapping,
+            columns,
         })
+    }
+
+    /// The layout of a file of a known feed.
+    pub(super) fn layout(&self) -> Option<&Arc<FeedLayout>> {
+        self.columns.layout()
     }
 
     /// The slices of the file in the order of its rows.
@@ -106,7 +112,7 @@ impl ParquetSlice {
     /// Decodes batch by batch and passes each batch to `take` with the number of its first row.
     pub(super) fn read<B>(
         &self,
-        mut take: impl FnMut(&ColumnMapping, u64, &RecordBatch) -> ControlFlow<B>,
+        mut take: impl FnMut(&FileColumns, u64, &RecordBatch) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, InputError> {
         let file = &self.file;
         let (bytes, metadata) = (file.bytes.clone(), file.metadata.clone());
@@ -121,7 +127,7 @@ impl ParquetSlice {
         })?;
         let mut first_row = self.first_row;
         while let Some(batch) = decode(&file.name, FORMAT, || reader.next().transpose())? {
-            if let ControlFlow::Break(reason) = take(&file.mapping, first_row, &batch) {
+            if let ControlFlow::Break(reason) = take(&file.columns, first_row, &batch) {
                 return Ok(ControlFlow::Break(reason));
             }
             first_row += batch.num_rows() as u64;

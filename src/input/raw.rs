@@ -12,6 +12,7 @@ use super::blocks::{Block, lines};
 use super::chunk::{Chunk, ChunkContent};
 use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
+use super::file_columns::FileColumns;
 use super::{Delimiter, InputError, InputOptions, Progress, Source, jsonl};
 
 /// Some rows of one file, each with its line or row number, from 1.
@@ -84,14 +85,39 @@ fn pass_on<B>(
             header: header.names.clone(),
             file,
         })),
-        ChunkContent::Parquet(slice) => slice.read(|mapping, first_row, batch| {
-            take(values(&BatchRows::new(mapping, batch), first_row))
-        }),
+        ChunkContent::Feed(_) => Err(not_ours(&file)),
+        ChunkContent::Parquet(slice) => {
+            let read = slice.read(|columns, first_row, batch| match columns {
+                FileColumns::Fields(mapping) => {
+                    let taken = take(values(&BatchRows::new(mapping, batch), first_row));
+                    taken.map_break(Ok)
+                }
+                FileColumns::Feed(_) => ControlFlow::Break(Err(not_ours(&file))),
+            })?;
+            match read {
+                ControlFlow::Continue(()) => Ok(ControlFlow::Continue(())),
+                ControlFlow::Break(end) => end.map(ControlFlow::Break),
+            }
+        }
         ChunkContent::Batch {
-            mapping,
+            columns,
             first_row,
             batch,
-        } => Ok(take(values(&BatchRows::new(&mapping, &batch), first_row))),
+        } => match &*columns {
+            FileColumns::Fields(mapping) => {
+                Ok(take(values(&BatchRows::new(mapping, &batch), first_row)))
+            }
+            FileColumns::Feed(_) => Err(not_ours(&file)),
+        },
+    }
+}
+
+/// The second implementation reads our own columns alone.
+fn not_ours(file: &Arc<str>) -> InputError {
+    InputError::Feed {
+        file: Arc::clone(file),
+        feed: "a known feed",
+        reason: "only --engine native reads its columns; write our own with `convert`".to_owned(),
     }
 }
 

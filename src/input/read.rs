@@ -13,7 +13,7 @@ use std::thread;
 use super::chunk::Chunk;
 use super::chunks::for_each_chunk;
 use super::worker::{Worker, WorkerError};
-use super::{InputError, InputOptions, LineRefusal, OnError, Progress, Source};
+use super::{FileNote, InputError, InputOptions, LineRefusal, OnError, Progress, Source};
 use crate::core::EventSink;
 
 /// How a set is read.
@@ -30,7 +30,7 @@ pub struct ReadOptions {
 }
 
 /// What was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ReadReport {
     /// Lines or rows, without blank lines.
     pub read: u64,
@@ -38,6 +38,8 @@ pub struct ReadReport {
     pub accepted: u64,
     /// The others, in the order of files and lines.
     pub refused: Vec<LineRefusal>,
+    /// What is to be said about the files as a whole.
+    pub notes: Vec<FileNote>,
 }
 
 /// The filled sinks and the report.
@@ -101,7 +103,7 @@ pub fn read<S: EventSink + Send>(
     if let Some(failure) = failures.into_first() {
         return Err(failure.error);
     }
-    cut?;
+    outcome.report.notes = cut?;
     outcome.report.refused.sort_by_key(LineRefusal::position);
     Ok(outcome)
 }

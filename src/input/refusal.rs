@@ -41,6 +41,14 @@ pub enum RefusalReason {
         /// Cells of the header.
         expected: usize,
     },
+    /// What a field says is not known: a block without a time, a token without decimals.
+    #[error("{field}: {reason}")]
+    Unresolved {
+        /// The field.
+        field: &'static str,
+        /// What is not known, and the cure.
+        reason: String,
+    },
     /// The fields do not make an event.
     #[error("{refusal}{}", found.as_deref().map(|found| format!("; found {found}")).unwrap_or_default())]
     Refused {
@@ -57,6 +65,7 @@ impl RefusalReason {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Refused { refusal, .. } => Some(refusal.field()),
+            Self::Unresolved { field, .. } => Some(field),
             Self::NotJson(_) | Self::NotAnObject { .. } | Self::NotCsv(_) | Self::Cells { .. } => {
                 None
             }

@@ -3,10 +3,15 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+
 use super::batch_rows::BatchRows;
-use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_jsonl};
+use super::chunk::{
+    Chunk, ChunkContent, visit_batch, visit_csv, visit_feed, visit_feed_columns, visit_jsonl,
+};
 use super::column_feed::ColumnFeed;
 use super::csv::RowSplitter;
+use super::file_columns::FileColumns;
 use super::{InputError, LineRefusal, OnError, RefusalReason};
 use crate::core::{Event, EventSink};
 
@@ -66,16 +71,19 @@ impl<S: EventSink> Worker<S> {
                 outcome
             }
             ChunkContent::Parquet(slice) => {
-                let outcome = slice.read(|mapping, first_row, batch| {
-                    self.read_batch(&origin, &BatchRows::new(mapping, batch), first_row)
+                let outcome = slice.read(|columns, first_row, batch| {
+                    self.read_batch(&origin, columns, batch, first_row)
                 });
                 outcome.map_err(|error| WorkerError { position, error })?
             }
             ChunkContent::Batch {
-                mapping,
+                columns,
                 first_row,
                 batch,
-            } => self.read_batch(&origin, &BatchRows::new(&mapping, &batch), first_row),
+            } => self.read_batch(&origin, &columns, &batch, first_row),
+            ChunkContent::Feed(text) => {
+                visit_feed(&text, |line, events| self.take(&origin, line, events))
+            }
         };
         match outcome {
             ControlFlow::Continue(()) => Ok(()),
@@ -86,9 +94,19 @@ impl<S: EventSink> Worker<S> {
     fn read_batch(
         &mut self,
         origin: &Origin,
-        rows: &BatchRows,
+        columns: &FileColumns,
+        batch: &RecordBatch,
         first_row: u64,
     ) -> ControlFlow<WorkerError> {
+        let mapping = match columns {
+            FileColumns::Fields(mapping) => mapping,
+            FileColumns::Feed(columns) => {
+                return visit_feed_columns(columns, first_row, batch, |row, events| {
+                    self.take(origin, row, events)
+                });
+            }
+        };
+        let rows = &BatchRows::new(mapping, batch);
         if self.columns.feed(rows, &mut self.sink) {
             self.read += rows.len() as u64;
             return ControlFlow::Continue(());

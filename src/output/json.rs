@@ -47,7 +47,14 @@ pub(super) fn write_reading(report: &ScoreReport<'_>, out: &mut impl Write) -> i
     )?;
     write_list(out, report.refused.iter(), |out, line| {
         serde_json::to_writer(out, &JsonRefusal::from(line))
-    })
+    })?;
+    if !report.recognised.is_empty() {
+        out.write_all(b",\n\"recognised\": ")?;
+        write_list(out, report.recognised.iter(), |out, file| {
+            serde_json::to_writer(out, file)
+        })?;
+    }
+    Ok(())
 }
 
 /// One refused line as one JSON object.

@@ -25,7 +25,9 @@ pub(crate) use destination::Destination;
 pub use events::{write_event, write_numbered_event};
 pub(crate) use list_format::ListFormat;
 pub(crate) use refusals::write_refusals;
-pub(crate) use report::{HolderRow, Leaderboard, PolicyName, RefusedLine, ScoreReport};
+pub(crate) use report::{
+    HolderRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine, ScoreReport,
+};
 
 /// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

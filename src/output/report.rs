@@ -20,6 +20,19 @@ pub(crate) struct RefusedLine {
     pub reason: String,
 }
 
+/// A file of a known feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct RecognisedFile {
+    /// The file's name as it was given.
+    pub file: String,
+    /// The feed's name.
+    pub feed: &'static str,
+    /// What its tokens are, if the user or the feed says it.
+    pub token_kind: Option<&'static str>,
+    /// Rows that are no events of that kind.
+    pub left_out: u64,
+}
+
 /// One holder of a leaderboard, with the fields of every output format and of the answers over HTTP.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct HolderRow<'a> {
@@ -149,6 +162,8 @@ pub(crate) struct ScoreReport<'a> {
     pub accepted: u64,
     /// The others.
     pub refused: &'a [RefusedLine],
+    /// What the files of known feeds are.
+    pub recognised: &'a [RecognisedFile],
     /// The holders.
     pub leaderboard: &'a dyn Leaderboard,
     /// Whether the deficits are listed in a file of their own.

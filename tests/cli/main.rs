@@ -13,6 +13,7 @@ mod columns;
 mod config;
 mod conformance;
 mod deficits;
+mod feeds;
 mod forms;
 mod fuzz_seeds;
 mod generate;

@@ -23,7 +23,7 @@ use self::delivery::Delivery;
 use self::ledger::{End, Ledger};
 use self::reader::Reader;
 use super::exit::Exit;
-use super::input::InputArguments;
+use super::input::{InputArguments, say_notes};
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
 use crate::client::ClientError;
@@ -98,9 +98,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Ok(()) => reader
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        Err(_) => Ok(()),
+        Err(_) => Ok(Vec::new()),
     };
     drop(bar);
+    let read = read.map(|notes| say_notes(&notes));
     let saved = ledger.save();
     let end = match (&delivered, &read) {
         (Ok(()), Ok(())) => End::Complete,

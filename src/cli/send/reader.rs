@@ -7,7 +7,9 @@ use tokio::sync::mpsc::Sender;
 
 use super::calls::{Kind, Message};
 use crate::client::{Ack, Batch, Transfers};
-use crate::input::{InputError, InputOptions, Progress, Source, SourceRow, read_in_order};
+use crate::input::{
+    FileNote, InputError, InputOptions, Progress, Source, SourceRow, read_in_order,
+};
 use crate::output::RefusedLine;
 
 /// A batch is closed at this size, however few events it has.
@@ -75,7 +77,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads to the end, or until the receiver of the batches is gone.
-    pub(super) fn run(self, batches: &Sender<RowBatch>) -> Result<(), InputError> {
+    pub(super) fn run(self, batches: &Sender<RowBatch>) -> Result<Vec<FileNote>, InputError> {
         let mut open = self.empty_batch(0);
         let mut rows = 0;
         // The receiver ends early only after an error, which it reports itself.
@@ -83,7 +85,7 @@ impl Reader {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         };
-        read_in_order(&self.sources, &self.input, &self.progress, |row| {
+        let notes = read_in_order(&self.sources, &self.input, &self.progress, |row| {
             if row.file_index != open.file_index {
                 let full = std::mem::replace(&mut open, self.empty_batch(row.file_index));
                 rows = 0;
@@ -105,7 +107,7 @@ impl Reader {
         if open.rows() > 0 {
             let _ = send(open);
         }
-        Ok(())
+        Ok(notes)
     }
 
     fn empty_batch(&self, file_index: usize) -> RowBatch {

@@ -42,28 +42,9 @@ pub(in crate::input) struct CsvHeader {
 }
 
 impl CsvHeader {
-    /// Removes the first row from the first block of a file and reads it.
-    pub(in crate::input) fn take_from(
-        file: &Arc<str>,
-        block: &mut Block,
-        delimiter: Delimiter,
-        options: &Arc<InputOptions>,
-    ) -> Result<Self, InputError> {
-        let mut splitter = RowSplitter::default();
-        let (length, cells) = splitter.first_row(&block.bytes, delimiter);
-        let cells = cells.map_err(|reason| InputError::Header {
-            file: Arc::clone(file),
-            reason: reason.to_string(),
-        })?;
-        let names = (0..cells.len()).map(|column| cells.get(column).into_owned());
-        let header = Self::new(file, names.collect(), delimiter, options)?;
-        let rest = block.bytes.split_off(length);
-        block.first_line += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
-        block.bytes = rest;
-        Ok(header)
-    }
-
-    fn new(
+    /// # Errors
+    /// If a required column is absent, or a column is there twice.
+    pub(in crate::input) fn new(
         file: &Arc<str>,
         names: Vec<String>,
         delimiter: Delimiter,
@@ -315,6 +296,26 @@ impl CsvHeader {
         text.map(|text| decimal(field, parse(&self.options.values, &text)))
             .transpose()
     }
+}
+
+/// Removes the first row from the first block of a file: the names of its columns.
+pub(in crate::input) fn take_header(
+    file: &Arc<str>,
+    block: &mut Block,
+    delimiter: Delimiter,
+) -> Result<Vec<String>, InputError> {
+    let mut splitter = RowSplitter::default();
+    let (length, cells) = splitter.first_row(&block.bytes, delimiter);
+    let cells = cells.map_err(|reason| InputError::Header {
+        file: Arc::clone(file),
+        reason: reason.to_string(),
+    })?;
+    let names = (0..cells.len()).map(|column| cells.get(column).into_owned());
+    let names = names.collect();
+    let rest = block.bytes.split_off(length);
+    block.first_line += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
+    block.bytes = rest;
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ mod header;
 mod row;
 mod row_ends;
 
-pub(super) use header::CsvHeader;
-pub(super) use row::RowSplitter;
+pub(super) use header::{CsvHeader, take_header};
+pub(super) use row::{Cells, RowSplitter};
 pub(super) use row_ends::RowEnds;
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ pub enum TimeError {
         "no UTC offset (end it with Z or an offset like +02:00, or read the file with --assume-utc)"
     )]
     NoOffset,
+    /// The number of a block, of which no time is known.
+    #[error("not a block whose time is known (add it to the file of --blocks)")]
+    UnknownBlock,
     /// Outside the years 0001 to 9999, in UTC.
     #[error("out of range (years 0001 to 9999, UTC)")]
     OutOfRange,

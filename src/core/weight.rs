@@ -35,6 +35,11 @@ pub enum WeightError {
     /// NaN or an infinity.
     #[error("not finite (write a decimal like 1.5)")]
     NotFinite,
+    /// Counts units of a token of which no decimals are known.
+    #[error(
+        "of a token without decimals (add it to the file of --decimals-file, or give --decimals for others)"
+    )]
+    UnknownDecimals,
     /// Below zero.
     #[error("negative (write 0 or more)")]
     Negative,

@@ -3,9 +3,9 @@
 //! The type of each column is resolved once per batch; a row then costs a few loads and checks.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::DataType;
 
-use super::RefusalReason;
 use super::column::plain;
 use super::column_mapping::{ColumnMapping, MappedTime};
 use super::decimal_column::{Decimal, DecimalColumn};
@@ -14,8 +14,9 @@ use super::id_column::IdColumn;
 use super::parsed::{check_given, decimal, time};
 use super::text_column::{TextColumn, repeated, without_null_words};
 use super::time_column::{IntegerColumn, TimeColumn};
+use super::{RefusalReason, ValueOptions};
 use crate::core::draft::INTEGER_MAX;
-use crate::core::{Draft, Field, Micros, Refusal, TimeForm};
+use crate::core::{Draft, Field, Micros, Refusal, TimeForm, TimeUnit, WeightError};
 use crate::excerpt::quoted;
 
 /// One batch, its columns resolved.
@@ -95,17 +96,32 @@ impl BatchRows {
                     unit: time.unit,
                     ..values.times
                 };
-                TimeColumn::new(&column(time.column), form)
+                let times = column(time.column);
+                match &values.blocks {
+                    Some(blocks)
+                        if time.unit != TimeUnit::Micros
+                            && has_values(&times, IdColumn::can_read) =>
+                    {
+                        TimeColumn::of_blocks(&times, blocks, form)
+                    }
+                    _ => TimeColumn::new(&times, form),
+                }
             })
         };
+        let token_id = id(mapping.token_id);
         let decimals = |index: Option<usize>| {
-            index.map(|index| DecimalColumn::new(&column(index)).in_units(values.decimals))
+            index.map(|index| {
+                let column = DecimalColumn::new(&column(index));
+                match &values.token_decimals {
+                    None => column.in_units(values.decimals),
+                    Some(_) => column.in_units_of(token_units(&token_id, batch.num_rows(), values)),
+                }
+            })
         };
         let integers =
             |column: Option<usize>| column.map(|column| IntegerColumn::new(batch.column(column)));
         Self {
             length: batch.num_rows(),
-            token_id: id(mapping.token_id),
             holder_id: ids(mapping.holder_id),
             start: times(mapping.start),
             end: times(mapping.end),
@@ -123,6 +139,7 @@ impl BatchRows {
             from_id: ids(mapping.from_id),
             to_id: ids(mapping.to_id),
             amount: decimals(mapping.amount),
+            token_id,
         }
     }
 
@@ -300,6 +317,28 @@ impl BatchRows {
     }
 }
 
+/// Whether a column has values of a type that `can_read` accepts, plain or dictionary-encoded.
+fn has_values(column: &ArrayRef, can_read: fn(&DataType) -> bool) -> bool {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => can_read(values),
+        plain => can_read(plain),
+    }
+}
+
+/// The decimals of the token in each row.
+fn token_units(
+    tokens: &IdColumn,
+    rows: usize,
+    values: &ValueOptions,
+) -> Vec<Result<u8, WeightError>> {
+    let mut digits = itoa::Buffer::new();
+    let units = (0..rows).map(|row| {
+        let token = tokens.get(row, &mut digits).ok().flatten();
+        values.decimals_of(token.unwrap_or_default())
+    });
+    units.collect()
+}
+
 #[inline]
 fn id<'a>(
     field: Field,
@@ -355,7 +394,7 @@ fn integer(integers: Option<&IntegerColumn>, row: usize) -> u64 {
 #[cfg(test)]
 impl BatchRows {
     /// The rows of a file with these columns, as a test makes it.
-    pub(super) fn of_columns(columns: Vec<(&'static str, arrow_array::ArrayRef)>) -> Self {
+    pub(super) fn of_columns(columns: Vec<(&'static str, ArrayRef)>) -> Self {
         let fields = columns.iter().map(|(name, column)| {
             arrow_schema::Field::new(*name, column.data_type().clone(), true)
         });

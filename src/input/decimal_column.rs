@@ -22,8 +22,14 @@ use crate::core::{Delta, Wad, WeightError};
 pub(crate) struct DecimalColumn {
     values: Values,
     nulls: Option<NullBuffer>,
-    /// The values are counts of 10^-`decimals`.
-    decimals: u8,
+    units: Units,
+}
+
+/// The values are counts of 10^-n.
+enum Units {
+    All(u8),
+    /// n for each row, or why it is not known.
+    Rows(Vec<Result<u8, WeightError>>),
 }
 
 enum Values {
@@ -84,13 +90,19 @@ impl DecimalColumn {
         Self {
             values,
             nulls: column.nulls().cloned(),
-            decimals: 0,
+            units: Units::All(0),
         }
     }
 
     /// The same column, its values read as counts of 10^-`decimals`.
     pub(super) fn in_units(mut self, decimals: u8) -> Self {
-        self.decimals = decimals;
+        self.units = Units::All(decimals);
+        self
+    }
+
+    /// The same column, its values read as counts of 10^-n with an n for each row.
+    pub(super) fn in_units_of(mut self, decimals: Vec<Result<u8, WeightError>>) -> Self {
+        self.units = Units::Rows(decimals);
         self
     }
 
@@ -100,15 +112,17 @@ impl DecimalColumn {
         if self.is_absent(row) {
             return Ok(None);
         }
+        let decimals = match &self.units {
+            Units::All(decimals) => *decimals,
+            Units::Rows(rows) => rows[row]?,
+        };
         let decimal = match &self.values {
             Values::Text(texts) => match texts.get(row) {
                 Ok(None) => return Ok(None),
-                Ok(Some(text)) => T::parse_units(text, self.decimals),
+                Ok(Some(text)) => T::parse_units(text, decimals),
                 Err(_) => Err(WeightError::NotANumber),
             },
-            _ if self.decimals > 0 => {
-                self.with_text(row, |text| T::parse_units(text, self.decimals))
-            }
+            _ if decimals > 0 => self.with_text(row, |text| T::parse_units(text, decimals)),
             Values::Doubles(values) => T::from_double(values[row]),
             Values::Signed(values) => T::from_scaled(values[row].into(), 0),
             Values::Unsigned(values) => T::from_scaled(values[row].into(), 0),
@@ -127,7 +141,7 @@ impl DecimalColumn {
         into.clear();
         into.reserve(rows);
         match (&self.values, &self.nulls) {
-            (Values::Doubles(values), None) if self.decimals == 0 => {
+            (Values::Doubles(values), None) if matches!(self.units, Units::All(0)) => {
                 for value in values {
                     into.push(Wad::from_double(*value).ok()?);
                 }

@@ -136,29 +136,34 @@ impl<'a> Fields<'a> {
         if self.from_id.is_some() || self.to_id.is_some() || self.amount.is_some() {
             return self.transfer();
         }
+        let token_id = self.id(Field::TokenId, self.token_id)?;
         Ok(ParsedEvent {
-            token_id: self.id(Field::TokenId, self.token_id)?,
             holder_id: self.id(Field::HolderId, self.holder_id)?,
             start: self.instant(Field::Start, self.start)?,
             end: self.instant(Field::End, self.end)?,
-            weight: number(Field::Weight, self.weight, |text| self.values.wad(text))?,
+            weight: number(Field::Weight, self.weight, |text| {
+                self.values.wad(text, &token_id)
+            })?,
             event_id: self.event_id.map(event_id).transpose()?,
             revision: self.revision()?,
             retract: self.retract()?,
             change: if self.at.is_some() || self.delta.is_some() {
-                Some(self.change()?)
+                Some(self.change(&token_id)?)
             } else {
                 None
             },
             seq: self.seq()?,
+            token_id,
         })
     }
 
     #[inline(never)]
-    fn change(&self) -> Result<Box<ParsedChange<'a>>, Refusal> {
+    fn change(&self, token: &str) -> Result<Box<ParsedChange<'a>>, Refusal> {
         Ok(Box::new(ParsedChange {
             at: self.instant(Field::At, self.at)?,
-            delta: number(Field::Delta, self.delta, |text| self.values.delta(text))?,
+            delta: number(Field::Delta, self.delta, |text| {
+                self.values.delta(text, token)
+            })?,
             ..ParsedChange::default()
         }))
     }
@@ -170,7 +175,6 @@ impl<'a> Fields<'a> {
         let from_id = self.party(Field::FromId, self.from_id)?;
         let to_id = self.party(Field::ToId, self.to_id)?;
         Ok(ParsedEvent {
-            token_id,
             event_id: self.event_id.map(event_id).transpose()?,
             revision: self.revision()?,
             retract: self.retract()?,
@@ -178,10 +182,13 @@ impl<'a> Fields<'a> {
                 from_id,
                 to_id,
                 at: self.instant(Field::At, self.at)?,
-                amount: number(Field::Amount, self.amount, |text| self.values.wad(text))?,
+                amount: number(Field::Amount, self.amount, |text| {
+                    self.values.wad(text, &token_id)
+                })?,
                 ..ParsedChange::default()
             })),
             seq: self.seq()?,
+            token_id,
             ..ParsedEvent::default()
         })
     }
@@ -287,6 +294,9 @@ fn event_id(raw: &str) -> Result<Cow<'_, str>, Refusal> {
 }
 
 fn present_instant(field: Field, raw: &str, values: &ValueOptions) -> Result<Micros, Refusal> {
+    if let Some(read) = values.block_time(unquoted(raw)) {
+        return time(field, read);
+    }
     let read = if raw.starts_with('"') {
         string(raw).map_or(Err(TimeError::NotATime), |text| {
             Micros::parse_as(&text, values.times)

@@ -254,19 +254,40 @@ impl ValueOptions {
     /// A cell of CSV as a time.
     #[inline]
     pub(super) fn time(&self, cell: &str) -> Result<Micros, TimeError> {
-        Micros::parse_cell_as(cell, self.times)
+        match self.block_time(cell) {
+            Some(read) => read,
+            None => Micros::parse_cell_as(cell, self.times),
+        }
     }
 
-    /// A weight or amount.
+    /// The time of the block whose number `text` is; `None` if the times of blocks are not given, or if it is
+    /// not a number.
     #[inline]
-    pub(super) fn wad(&self, text: &str) -> Result<Wad, WeightError> {
-        Wad::parse_units(text, self.decimals)
+    pub(super) fn block_time(&self, text: &str) -> Option<Result<Micros, TimeError>> {
+        self.blocks.as_ref()?.time_of_number(text)
     }
 
-    /// A delta.
+    /// The decimals of the amounts of `token`.
     #[inline]
-    pub(super) fn delta(&self, text: &str) -> Result<Delta, WeightError> {
-        Delta::parse_units(text, self.decimals)
+    pub(super) fn decimals_of(&self, token: &str) -> Result<u8, WeightError> {
+        let Some(listed) = &self.token_decimals else {
+            return Ok(self.decimals);
+        };
+        let others = (self.decimals > 0).then_some(self.decimals);
+        let known = listed.of(token).or(others);
+        known.ok_or(WeightError::UnknownDecimals)
+    }
+
+    /// A weight or amount of `token`.
+    #[inline]
+    pub(super) fn wad(&self, text: &str, token: &str) -> Result<Wad, WeightError> {
+        Wad::parse_units(text, self.decimals_of(token)?)
+    }
+
+    /// A delta of the balance of `token`.
+    #[inline]
+    pub(super) fn delta(&self, text: &str, token: &str) -> Result<Delta, WeightError> {
+        Delta::parse_units(text, self.decimals_of(token)?)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Columns of times, and of revisions and `seq`, brought to 64-bit integers once per batch.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
@@ -9,7 +11,9 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit as ArrowUnit};
 
+use super::BlockTimes;
 use super::column::{integers, is_null, plain};
+use super::id_column::IdColumn;
 use super::text_column::TextColumn;
 use crate::core::{Micros, TimeError, TimeForm, TimeUnit};
 use crate::excerpt::quoted;
@@ -22,6 +26,12 @@ pub(super) enum TimeColumn {
         unit: TimeUnit,
     },
     Text(TextColumn, TimeForm),
+    /// Numbers of blocks, or the times themselves.
+    Blocks {
+        numbers: IdColumn,
+        blocks: Arc<BlockTimes>,
+        form: TimeForm,
+    },
 }
 
 impl TimeColumn {
@@ -79,6 +89,15 @@ impl TimeColumn {
         }
     }
 
+    /// A column of integers or text, whose numbers are those of blocks.
+    pub(super) fn of_blocks(column: &ArrayRef, blocks: &Arc<BlockTimes>, form: TimeForm) -> Self {
+        Self::Blocks {
+            numbers: IdColumn::new(column),
+            blocks: Arc::clone(blocks),
+            form,
+        }
+    }
+
     /// The instant in `row`, finer digits floored to the microsecond.
     #[inline]
     pub(super) fn get(&self, row: usize) -> Result<Option<Micros>, TimeError> {
@@ -97,6 +116,18 @@ impl TimeColumn {
                 Ok(text) => text.map(|text| Micros::parse_as(text, *form)).transpose(),
                 Err(_) => Err(TimeError::NotATime),
             },
+            Self::Blocks {
+                numbers,
+                blocks,
+                form,
+            } => match numbers.get(row, &mut itoa::Buffer::new()) {
+                Ok(None) => Ok(None),
+                Ok(Some(text)) => match blocks.time_of_number(text) {
+                    Some(read) => read.map(Some),
+                    None => Micros::parse_as(text, *form).map(Some),
+                },
+                Err(_) => Err(TimeError::NotATime),
+            },
         }
     }
 
@@ -110,7 +141,7 @@ impl TimeColumn {
                 nulls,
                 unit,
             } => (!is_null(nulls.as_ref(), row)).then(|| micros(values[row], *unit)),
-            Self::Text(..) => match self.get(row) {
+            Self::Text(..) | Self::Blocks { .. } => match self.get(row) {
                 Ok(at) => at.map(Micros::get),
                 Err(_) => Some(i64::MAX),
             },
@@ -124,6 +155,10 @@ impl TimeColumn {
                 .micros(row)
                 .map(|micros| format!("{micros} microseconds since 1970")),
             Self::Text(texts, _) => texts.get(row).ok().flatten().map(quoted),
+            Self::Blocks { numbers, .. } => {
+                let mut digits = itoa::Buffer::new();
+                numbers.get(row, &mut digits).ok().flatten().map(quoted)
+            }
         }
     }
 
@@ -133,6 +168,7 @@ impl TimeColumn {
         match self {
             Self::Counts { nulls, .. } => is_null(nulls.as_ref(), row),
             Self::Text(texts, _) => texts.is_absent(row),
+            Self::Blocks { numbers, .. } => numbers.is_absent(row),
         }
     }
 }
@@ -172,8 +208,6 @@ impl IntegerColumn {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::{TimestampNanosecondArray, UInt64Array};
 
     use super::*;

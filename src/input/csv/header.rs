@@ -41,6 +41,13 @@ pub(in crate::input) struct CsvHeader {
     has_transfers: bool,
 }
 
+/// The cells of a row, and its token, of which its weight, delta and amount are.
+#[derive(Clone, Copy)]
+struct Numbers<'a, 't> {
+    cells: Cells<'a>,
+    token: &'t str,
+}
+
 impl CsvHeader {
     /// # Errors
     /// If a required column is absent, or a column is there twice.
@@ -139,28 +146,36 @@ impl CsvHeader {
         if self.has_transfers && self.is_transfer(cells) {
             return self.transfer(cells);
         }
+        let token_id = self.id(Field::TokenId, cells, Some(self.token_id))?;
+        let numbers = Numbers {
+            cells,
+            token: &token_id,
+        };
         Ok(ParsedEvent {
-            token_id: self.id(Field::TokenId, cells, Some(self.token_id))?,
             holder_id: self.id(Field::HolderId, cells, self.holder_id)?,
             start: self.instant(Field::Start, cells, self.start)?,
             end: self.instant(Field::End, cells, self.end)?,
-            weight: self.number(Field::Weight, cells, self.weight, ValueOptions::wad)?,
+            weight: self.number(Field::Weight, numbers, self.weight, ValueOptions::wad)?,
             event_id: self.cell(cells, self.event_id),
             revision: self.revision(cells)?,
             retract: self.retract(cells)?,
             change: if self.has_changes {
-                self.change(cells)?
+                self.change(numbers)?
             } else {
                 None
             },
             seq: self.seq(cells)?,
+            token_id,
         })
     }
 
     #[inline(never)]
-    fn change<'a>(&'a self, cells: Cells<'a>) -> Result<Option<Box<ParsedChange<'a>>>, Refusal> {
-        let at = self.instant(Field::At, cells, self.at)?;
-        let delta = self.number(Field::Delta, cells, self.delta, ValueOptions::delta)?;
+    fn change<'a>(
+        &'a self,
+        numbers: Numbers<'a, '_>,
+    ) -> Result<Option<Box<ParsedChange<'a>>>, Refusal> {
+        let at = self.instant(Field::At, numbers.cells, self.at)?;
+        let delta = self.number(Field::Delta, numbers, self.delta, ValueOptions::delta)?;
         let change = || ParsedChange {
             at,
             delta,
@@ -179,8 +194,12 @@ impl CsvHeader {
     #[inline(never)]
     fn transfer<'a>(&'a self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
         check_given(|field| self.cell(cells, self.column(field.name())).is_some())?;
+        let token_id = self.id(Field::TokenId, cells, Some(self.token_id))?;
+        let numbers = Numbers {
+            cells,
+            token: &token_id,
+        };
         Ok(ParsedEvent {
-            token_id: self.id(Field::TokenId, cells, Some(self.token_id))?,
             event_id: self.cell(cells, self.event_id),
             revision: self.revision(cells)?,
             retract: self.retract(cells)?,
@@ -188,10 +207,11 @@ impl CsvHeader {
                 from_id: self.party(cells, self.from_id),
                 to_id: self.party(cells, self.to_id),
                 at: self.instant(Field::At, cells, self.at)?,
-                amount: self.number(Field::Amount, cells, self.amount, ValueOptions::wad)?,
+                amount: self.number(Field::Amount, numbers, self.amount, ValueOptions::wad)?,
                 ..ParsedChange::default()
             })),
             seq: self.seq(cells)?,
+            token_id,
             ..ParsedEvent::default()
         })
     }
@@ -288,12 +308,12 @@ impl CsvHeader {
     fn number<T>(
         &self,
         field: Field,
-        cells: Cells<'_>,
+        numbers: Numbers<'_, '_>,
         column: Option<usize>,
-        parse: fn(&ValueOptions, &str) -> Result<T, WeightError>,
+        parse: fn(&ValueOptions, &str, &str) -> Result<T, WeightError>,
     ) -> Result<Option<T>, Refusal> {
-        let text = self.cell(cells, column);
-        text.map(|text| decimal(field, parse(&self.options.values, &text)))
+        let text = self.cell(numbers.cells, column);
+        text.map(|text| decimal(field, parse(&self.options.values, &text, numbers.token)))
             .transpose()
     }
 }

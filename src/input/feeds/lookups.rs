@@ -13,7 +13,7 @@ use super::layout::FeedLayout;
 use super::quantities::small_number;
 use super::row::FeedRow;
 use super::tables::Role;
-use crate::core::Micros;
+use crate::core::{Micros, TimeError};
 use crate::excerpt::quoted;
 use crate::input::chunks::for_each_chunk;
 use crate::input::feed_rows::visit_feed_rows;
@@ -70,6 +70,12 @@ impl BlockTimes {
             .times
             .binary_search_by_key(&block, |(number, _)| *number);
         index.ok().map(|index| self.times[index].1)
+    }
+
+    /// The time of the block whose number `text` is; `None` if it is not a number.
+    pub(in crate::input) fn time_of_number(&self, text: &str) -> Option<Result<Micros, TimeError>> {
+        let block = small_number(text)?;
+        Some(self.time(block).ok_or(TimeError::UnknownBlock))
     }
 
     /// The file that was read.

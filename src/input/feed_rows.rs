@@ -22,7 +22,7 @@ pub(super) enum FeedText {
     Csv(Arc<FeedLayout>, Delimiter, Block),
 }
 
-/// What takes a row with its line, or why the line is no row.
+/// What takes a row with its line, or why the line is not one.
 type Take<'a, B> =
     &'a mut dyn FnMut(u64, &FeedLayout, Result<&dyn FeedRow, RefusalReason>) -> ControlFlow<B>;
 

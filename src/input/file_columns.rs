@@ -12,7 +12,7 @@ use super::{InputError, InputOptions};
 /// What a columnar file is read by.
 #[derive(Debug)]
 pub(super) enum FileColumns {
-    Fields(ColumnMapping),
+    Fields(Box<ColumnMapping>),
     Feed(FeedColumns),
 }
 
@@ -26,7 +26,7 @@ impl FileColumns {
     ) -> Result<Self, InputError> {
         Ok(match options.feed_of(|| column_names(schema)) {
             Some(feed) => Self::Feed(FeedColumns::new(file, schema, feed, options)?),
-            None => Self::Fields(ColumnMapping::new(file, schema, options)?),
+            None => Self::Fields(Box::new(ColumnMapping::new(file, schema, options)?)),
         })
     }
 

@@ -39,7 +39,7 @@ impl FileNote {
         self.layout.kind().map(super::TokenKind::name)
     }
 
-    /// Rows that are no events: withdrawn logs, and logs of other kinds.
+    /// Rows without events: withdrawn logs, and logs of other kinds.
     #[must_use]
     pub fn left_out(&self) -> u64 {
         self.layout.left_out()

@@ -29,7 +29,7 @@ pub(crate) struct RecognisedFile {
     pub feed: &'static str,
     /// What its tokens are, if the user or the feed says it.
     pub token_kind: Option<&'static str>,
-    /// Rows that are no events of that kind.
+    /// Rows without events of that kind.
     pub left_out: u64,
 }
 

@@ -186,9 +186,11 @@ fn other_text(column: &ArrayRef, row: usize) -> Option<String> {
     }
     let double = |value: f64| {
         let is_whole = value.fract() == 0.0 && value.abs() < 9e15;
-        is_whole
-            .then(|| format!("{value:.0}"))
-            .unwrap_or_else(|| value.to_string())
+        if is_whole {
+            format!("{value:.0}")
+        } else {
+            value.to_string()
+        }
     };
     Some(match column.data_type() {
         DataType::Boolean => column.as_boolean().value(row).to_string(),

@@ -7,11 +7,11 @@ use super::tables::{self, Table};
 pub enum Feed {
     /// `token_transfers` of ethereum-etl.
     EthereumEtl,
-    /// `token_transfers` of BigQuery's public data of Ethereum.
+    /// `token_transfers` of the public data of Ethereum on `BigQuery`.
     BigQuery,
     /// `erc20_transfers` and `erc721_transfers` of cryo.
     Cryo,
-    /// Logs of HyperSync, and of other tools that write raw logs.
+    /// Logs of `HyperSync`, and of other tools that write raw logs.
     Hypersync,
     /// `tokens.transfers` and `nft.transfers` of Dune.
     Dune,

@@ -30,7 +30,7 @@ pub(in crate::input) struct FeedLayout {
     /// The slots of each role, best first.
     slots: Vec<SmallVec<[usize; 3]>>,
     pub(super) ordinals: Ordinals,
-    /// Rows that are no events: withdrawn logs, logs of other kinds.
+    /// Rows without events: withdrawn logs, logs of other kinds.
     left_out: AtomicU64,
 }
 
@@ -151,12 +151,12 @@ impl FeedLayout {
         slots.find_map(|slot| row.time(*slot))
     }
 
-    /// Counts a row that is no event.
+    /// Counts a row without events.
     pub(super) fn leave_out(&self) {
         self.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many rows were no events.
+    /// How many rows had no events.
     pub(in crate::input) fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)
     }

@@ -140,7 +140,8 @@ fn address(word: Option<&str>) -> Result<String, &'static str> {
 /// The words of `data`, each as its digits; `None` if it is not whole words.
 fn words(data: &str) -> Option<Vec<String>> {
     let digits = data.strip_prefix("0x").unwrap_or(data);
-    let is_whole = digits.len() % WORD == 0 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_whole =
+        digits.len().is_multiple_of(WORD) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let word = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     is_whole.then(|| digits.as_bytes().chunks(WORD).map(word).collect())
 }

@@ -18,12 +18,15 @@ use crate::excerpt::quoted;
 use crate::input::RefusalReason;
 use crate::input::chunk::with_events;
 
+/// What takes the events of a row, or why it is refused.
+type Visit<'a, B> = &'a mut dyn FnMut(Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>;
+
 /// Passes the events of a row to `visit`: each transfer by itself, so that a row with several of them, or with
 /// none, is seen as often.
 pub(in crate::input) fn visit_row<B>(
     layout: &FeedLayout,
     row: &dyn FeedRow,
-    visit: &mut dyn FnMut(Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
+    visit: Visit<'_, B>,
 ) -> ControlFlow<B> {
     let reader = RowReader { layout, row };
     let items = match reader.items() {
@@ -191,8 +194,7 @@ impl<'a> RowReader<'a> {
             return Ok(Vec::new());
         }
         let guessed = || match (&number, &batch, &amount) {
-            (_, Some(_), _) => TokenKind::Erc1155,
-            (Some(_), None, Some(_)) => TokenKind::Erc1155,
+            (_, Some(_), _) | (Some(_), None, Some(_)) => TokenKind::Erc1155,
             (Some(_), None, None) => TokenKind::Erc721,
             (None, None, _) => TokenKind::Erc20,
         };

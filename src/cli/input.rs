@@ -14,8 +14,8 @@ use super::exit::Exit;
 use crate::core::TimeUnit;
 use crate::input::mapping_text::{delimiter, time_unit};
 use crate::input::{
-    BinaryIds, BlockTimes, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, FileNote, InputFormat,
-    InputOptions, MappingTable, Source, TokenDecimals, TokenKind,
+    BinaryIds, BlockTimes, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, FileNote,
+    InputFormat, InputOptions, MappingTable, Source, TokenDecimals, TokenKind,
 };
 use crate::output::RecognisedFile;
 

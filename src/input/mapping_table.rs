@@ -46,7 +46,10 @@ pub(crate) struct MappingTable {
 impl MappingTable {
     /// The same with the files that it names in `folder`.
     pub(crate) fn beside(mut self, folder: &Path) -> Self {
-        for path in [&mut self.blocks, &mut self.decimals_file].into_iter().flatten() {
+        for path in [&mut self.blocks, &mut self.decimals_file]
+            .into_iter()
+            .flatten()
+        {
             *path = folder.join(&*path);
         }
         self
@@ -100,7 +103,8 @@ impl MappingTable {
         }
         if let Some(path) = self.decimals_file {
             let listed = TokenDecimals::read(&Source::from(path));
-            let listed = listed.map_err(|error| format!("decimals_file: {}", error_line(&error)))?;
+            let listed =
+                listed.map_err(|error| format!("decimals_file: {}", error_line(&error)))?;
             values.token_decimals = Some(Arc::new(listed));
         }
         values.nulls = self.null;

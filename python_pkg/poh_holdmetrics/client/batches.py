@@ -125,5 +125,5 @@ def _refusal(index: int, error: ValidationError) -> RefusedEvent:
 
 def _characters(event: HoldEvent | Transfer) -> int:
     """About how long an event is, as text."""
-    parties = (event.from_id, event.to_id) if isinstance(event, Transfer) else (event.holder_id,)
-    return 100 + sum(len(text) for text in (event.token_id, event.event_id, *parties) if text)
+    parties = f"{event.from_id}{event.to_id}" if isinstance(event, Transfer) else event.holder_id
+    return 100 + len(event.token_id) + len(parties) + len(event.event_id or "")

@@ -95,10 +95,12 @@ class CuttingProxy:
         self._upstream = port
         self._cuts = cuts
         self._serving: set[asyncio.Task[None]] = set()
+        self._passing = asyncio.Event()
         self.cut = 0
         self.port = 0
 
     async def __aenter__(self) -> Self:
+        self._passing.set()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -112,6 +114,12 @@ class CuttingProxy:
         for _turn in range(3):
             await asyncio.sleep(0)
 
+    def silence(self) -> None:
+        """Pass nothing more on over the connections that are open, and leave them open."""
+        self._passing.clear()
+        self._passing = asyncio.Event()
+        self._passing.set()
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
         # Also of a task that is cancelled before it begins.
@@ -122,8 +130,8 @@ class CuttingProxy:
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
         request_limit, answer_limit = self._cuts.pop(0) if self._cuts else (None, None)
         passing = [
-            asyncio.create_task(_pass(reader, upstream_writer, request_limit)),
-            asyncio.create_task(_pass(upstream_reader, writer, answer_limit)),
+            asyncio.create_task(_pass(reader, upstream_writer, request_limit, self._passing)),
+            asyncio.create_task(_pass(upstream_reader, writer, answer_limit, self._passing)),
         ]
         try:
             done, _ = await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
@@ -137,10 +145,13 @@ class CuttingProxy:
                     await each.wait_closed()
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> bool:
-    """Pass bytes on; returns whether the limit was reached."""
+async def _pass(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None, may_pass: asyncio.Event
+) -> bool:
+    """Pass bytes on while `may_pass` is set; returns whether the limit was reached."""
     with suppress(OSError):
         while chunk := await reader.read(1024):
+            await may_pass.wait()
             if limit is not None:
                 limit -= len(chunk)
                 if limit < 0:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 
 from client_support import PROTOCOLS, Binary, CuttingProxy, python_servers
 from poh_holdmetrics import AsyncHoldClient, AsyncTracker, HoldEvent, HoldStat
+from poh_holdmetrics.api.answers import Cursor, Page, Question
 from poh_holdmetrics.api.hold_service import HoldService
 from poh_holdmetrics.api.tls import Tls
 from poh_holdmetrics.client import (
@@ -26,6 +28,7 @@ from poh_holdmetrics.client import (
     RequestRefused,
     SendReport,
     ServiceUnavailable,
+    grpc_transport,
 )
 from poh_holdmetrics.errors import InputError, StoreFull
 from poh_holdmetrics.validation import Record
@@ -134,6 +137,57 @@ def test_connections_that_are_cut_within_request_or_answer_are_made_again(protoc
     assert cut == 4
     assert report.accepted == 5_000
     assert holders == asyncio.run(exact(EVENTS[:5_000]))
+
+
+def test_a_watch_notices_a_peer_that_is_silent_and_connects_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even the end of the connection arrives: a machine lost its power, or a firewall forgot it."""
+    frequent = [(name, min(value, 1_100)) for name, value in grpc_transport._KEEPALIVE]
+    monkeypatch.setattr(grpc_transport, "_KEEPALIVE", frequent)
+    event = HoldEvent(token_id="t", holder_id="ann", start=0, end=1_000)
+
+    async def watched() -> list[str]:
+        async with python_servers() as urls:
+            port = int(urls["grpc"].rpartition(":")[2])
+            async with (
+                CuttingProxy(port, []) as proxy,
+                AsyncHoldClient(f"grpc://127.0.0.1:{proxy.port}") as client,
+                AsyncHoldClient(urls["grpc"]) as other,
+                aclosing(client.watch(2, closed_only=True, interval=0.1)) as changes,
+            ):
+                assert not (await anext(changes)).changed
+                proxy.silence()
+                await other.send([event])
+                async with asyncio.timeout(20):
+                    return [stat.holder_id for stat in (await anext(changes)).changed]
+
+    assert asyncio.run(watched()) == ["ann"]
+
+
+def test_pings_that_come_often_do_not_end_a_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default a server closes the connection at the third ping within five minutes."""
+    frequent = [(name, min(value, 1_100)) for name, value in grpc_transport._KEEPALIVE]
+    monkeypatch.setattr(grpc_transport, "_KEEPALIVE", frequent)
+    calls = 0
+
+    class Counting(HoldService):
+        async def page(self, question: Question, after: Cursor | None, size: int) -> Page:
+            nonlocal calls
+            calls += 1
+            return await super().page(question, after, size)
+
+    async def watched() -> None:
+        async with (
+            python_servers(Counting()) as urls,
+            AsyncHoldClient(urls["grpc"]) as client,
+            aclosing(client.watch(2, closed_only=True)) as changes,
+        ):
+            await anext(changes)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(6):
+                    await anext(changes)
+
+    asyncio.run(watched())
+    assert calls == 1, "it has connected again"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -46,6 +46,15 @@ SERVICE = pb.DESCRIPTOR.services_by_name["HoldMetrics"].full_name
 _ACK_EVERY = "ack-every"
 _ACK_EVERY_MAX = 65_536
 
+#: A client that answers no ping is gone. Clients may ping as well: by default, the connection of one that
+#: does so more often than every 5 minutes is closed.
+_KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+)
+
 _Message = TypeVar("_Message")
 
 
@@ -293,7 +302,11 @@ class GrpcServer:
     async def __aenter__(self) -> Self:
         """Listen; raises `InputError` if that is not possible."""
         # Two servers on one port would share the callers, and each would have a part of the events.
-        options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.so_reuseport", 0)]
+        options = [
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.so_reuseport", 0),
+            *_KEEPALIVE,
+        ]
         interceptors = [
             *self._service.published_counts.interceptors(),
             MetricsInterceptor(self._service.figures),

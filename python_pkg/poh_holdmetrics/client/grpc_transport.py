@@ -42,6 +42,15 @@ _FEED_PAGE_EVENTS = 1_000
 _MESSAGE_BYTES_MAX = 16 << 20
 #: A channel that has lost its service tries again as often as the client does.
 _RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1_000))
+#: A call that waits for news would not notice otherwise that the service is gone: it answers no ping.
+_KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Of the two times to wait for an answer this one counts since grpcio has it, and is 60 s by default.
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    # As often as it takes; 2 are allowed by default while nothing is sent.
+    ("grpc.http2.max_pings_without_data", 0),
+)
 _DETAILS = "grpc-status-details-bin"
 #: What grpc says of a connection that is lost within a call, also while a message is written.
 _CUT = ("RST_STREAM", "Stream removed", "Internal error from Core")
@@ -66,7 +75,7 @@ class GrpcTransport:
     def __init__(self, target: Target) -> None:
         self._url = target.url
         self._metadata = None if target.api_key is None else (("authorization", f"Bearer {target.api_key}"),)
-        options = [*_RECONNECT, ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX)]
+        options = [*_RECONNECT, *_KEEPALIVE, ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX)]
         if target.is_own:
             # A proxy of the environment does not reach what is on this machine.
             options.append(("grpc.enable_http_proxy", 0))

@@ -15,7 +15,7 @@ from poh_holdmetrics.column_types import (
     OptionalTextColumn,
     TextColumn,
 )
-from poh_holdmetrics.native import DeficitRow, HeldSegment, KeyRow, Row
+from poh_holdmetrics.native import DeficitRow, HeldSegment, KeyRow, Row, StoredRow
 from poh_holdmetrics.pure.aggregator import HeldColumns, Recorded, RecordRow
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "read_lines",
     "record_batch",
     "record_input",
+    "rows_with_ids",
     "score_columns",
     "score_exact",
     "score_input",
@@ -187,6 +188,7 @@ def record_batch(
     amount: DecimalColumn | None = None,
 ) -> int: ...
 def record_input(aggregator: Aggregator, source: Arrow | Sequence[str], options: str) -> None: ...
+def rows_with_ids(records: Iterable[RecordRow]) -> list[StoredRow]: ...
 def score_columns(
     token_id: TextColumn,
     holder_id: OptionalTextColumn | None = None,

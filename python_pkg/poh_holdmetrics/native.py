@@ -49,6 +49,10 @@ DeficitRow = tuple[str, str, int, int, list[str]]
 KeyRow = tuple[
     str, Sequence[tuple[int, int | None, int]], Sequence[tuple[int, str, int, int]], DeficitRow | None
 ]
+#: The content-derived id of an event, and its values; see `storage.rows`.
+StoredRow = tuple[
+    bytes, str, str, int | None, int | None, str, str | None, int, bool | int, int | None, str | None, int
+]
 
 
 class Snapshot(Protocol):
@@ -208,6 +212,7 @@ class Namespace(Protocol):
         self, source: Arrow | Sequence[str], options: str, holder_id: str | None = None
     ) -> Sequence[RecordRow]: ...
     def merge_overlaps(self, events: Iterable[Recorded]) -> list[HeldSegment]: ...  # noqa: D102
+    def rows_with_ids(self, records: Sequence[RecordRow]) -> list[StoredRow]: ...  # noqa: D102
     def score_columns(  # noqa: D102
         self,
         token_id: TextColumn,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,3 +100,38 @@ def test_a_storage_that_falls_back_is_refused() -> None:
 
     with pytest.raises(InputError, match=r"storage: has a fallback in memory.*give fallback=False"):
         sink(Falling())
+
+
+@pytest.mark.parametrize("is_address", [True, False])
+def test_a_storage_that_the_sink_opened_is_closed_with_the_pipeline(tmp_path: Path, is_address: bool) -> None:
+    path = tmp_path / "events.db"
+    log = tmp_path / "events.db-wal"
+    pipeline = Pipeline("archive")
+    given = f"sqlite:///{path}" if is_address else partial(SqliteStorage, path)
+    pipeline.sink("storage", batch=100, flush="1s")(sink(given))
+    with PipelineHarness(pipeline) as harness:
+        fed(harness, 0, 250)
+        harness.advance("2s")
+        # SQLite removes the log when the last connection is closed.
+        assert log.exists()
+        harness.restart()
+        assert not log.exists()
+        fed(harness, 1000, 250)
+        harness.advance("2s")
+        assert log.exists()
+    assert not log.exists()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (504,)
+
+
+def test_a_storage_that_cannot_be_closed_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(MemoryStorage):
+        async def close(self) -> None:
+            raise StorageUnavailable("broken", "closed with 3 events in memory, which are lost")
+
+    pipeline = Pipeline("archive")
+    pipeline.sink("storage", batch=1)(sink(Broken))
+    with PipelineHarness(pipeline) as harness:
+        fed(harness, 0, 2)
+        harness.advance("2s")
+    assert "archive/storage was not closed: broken: closed with 3 events in memory" in caplog.text

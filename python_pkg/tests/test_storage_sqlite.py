@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,32 @@ def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path,
     with pytest.raises(StorageError, match=r"other\.db: a database of another program.* path of a new file"):
         _opened(path)
     assert path.read_bytes() == before
+
+
+def test_a_version_leaves_the_folder_as_it_is_and_refuses_what_opening_would(tmp_path: Path) -> None:
+    async def told(path: Path) -> str:
+        storage = SqliteStorage(path)
+        try:
+            return await storage.version()
+        finally:
+            await storage.close()
+
+    assert asyncio.run(told(tmp_path / "new.db")) == f"SQLite {sqlite3.sqlite_version}"
+    assert not list(tmp_path.iterdir())
+    _opened(tmp_path / "events #1?.db")
+    before = [(each, each.read_bytes()) for each in tmp_path.iterdir()]
+    assert asyncio.run(told(tmp_path / "events #1?.db")) == f"SQLite {sqlite3.sqlite_version}"
+    assert [(each, each.read_bytes()) for each in tmp_path.iterdir()] == before
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE other (x)")
+    (tmp_path / "text.db").write_text("no database at all, but some text" * 100)
+    for path, sentence in [
+        ("other.db", "a database of another program; give the path of a new file"),
+        ("text.db", "file is not a database"),
+        ("away/events.db", "the folder .*/away is missing; create it"),
+    ]:
+        with pytest.raises(StorageError, match=sentence):
+            asyncio.run(told(tmp_path / path))
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ OnTimeout = Literal["accept", "refuse"]
 #: The handler name under which all `on_batch` and `on_event` handlers of a pipeline share one consumer.
 EVENTS = "events"
 
+#: The attribute of a handler's function, a coroutine function, that is awaited when its pipeline has stopped.
+CLOSE = "close"
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 

@@ -24,7 +24,7 @@ from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
 from poh_holdmetrics.storage.kept_events import KeptEvents, WhenFull
 from poh_holdmetrics.storage.port import Storage
-from poh_holdmetrics.storage.rows import COLUMNS, record_from_row, row_with_id
+from poh_holdmetrics.storage.rows import COLUMNS, record_from_row, rows_with_ids
 from poh_holdmetrics.storage.scoring import Scorer
 from poh_holdmetrics.windows import Window
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from poh_holdmetrics.instants import Instant
     from poh_holdmetrics.pure.aggregator import Recorded
-    from poh_holdmetrics.storage.rows import Row
+    from poh_holdmetrics.storage.rows import Row, StoredRow
     from poh_holdmetrics.tracker import HoldSnapshot
     from poh_holdmetrics.validation import Record
 
@@ -153,6 +153,13 @@ class MongoStorage(Storage):
         with self._asking():
             await self._client.admin.command("ping")
 
+    async def version(self) -> str:
+        """That of the server; refuses a collection as `start` does."""
+        self._check_open()
+        await self._has_index()
+        with self._asking():
+            return f"MongoDB {(await self._client.server_info())['version']}"
+
     async def save_events(self, events: Iterable[Recorded]) -> int:
         """Save events in bulk writes, which the server may end in the middle: then the rest is kept."""
         records = list(dict.fromkeys(record for event in events for record in event.records()))
@@ -256,6 +263,13 @@ class MongoStorage(Storage):
             raise StorageError(self._name, _first_line(error)) from error
 
     async def _connect(self) -> None:
+        is_indexed = await self._has_index()
+        self._is_started = self._was_reached = True
+        if not is_indexed:
+            self._indexing = asyncio.create_task(self._create_index())
+
+    async def _has_index(self) -> bool:
+        """Whether the index is there; raises `StorageError` at one that would refuse events."""
         is_indexed = False
         with self._asking():
             async for index in await self._events.list_indexes():
@@ -267,9 +281,7 @@ class MongoStorage(Storage):
                 if name == _INDEX and keys != _INDEX_KEYS:
                     raise StorageError(self._name, f"index {name} has other fields than expected; {_CURE}")
                 is_indexed = is_indexed or keys == _INDEX_KEYS
-        self._is_started = self._was_reached = True
-        if not is_indexed:
-            self._indexing = asyncio.create_task(self._create_index())
+        return is_indexed
 
     async def _create_index(self) -> None:
         # Without a time limit: on a large collection it takes long, and nothing waits for it.
@@ -303,7 +315,7 @@ class MongoStorage(Storage):
         return fresh, left, away
 
     async def _insert(self, records: Sequence[Record]) -> int:
-        documents = [_document(record) for record in records]
+        documents = [_document(row) for row in rows_with_ids(records)]
         with self._asking():
             try:
                 await self._events.insert_many(documents, ordered=False)
@@ -377,8 +389,8 @@ class MongoStorage(Storage):
 _CURE = "drop the index, or give another collection"
 
 
-def _document(record: Record) -> dict[str, Any]:
-    document: dict[str, Any] = dict(zip(_FIELDS, row_with_id(record), strict=True))
+def _document(row: StoredRow) -> dict[str, Any]:
+    document: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
     for name in _INTEGERS:
         value = document[name]
         if value is None:

@@ -9,6 +9,7 @@ see `scoring`; without it, by SQL as far as that is exact, see `sqlite_scores`.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,13 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from poh_holdmetrics import native
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StorageUnavailable
 from poh_holdmetrics.storage.port import Storage
-from poh_holdmetrics.storage.rows import COLUMNS, Row, record_from_row, row_with_id
+from poh_holdmetrics.storage.rows import COLUMNS, Row, record_from_row, row_parts
 from poh_holdmetrics.storage.scoring import Scorer
 from poh_holdmetrics.storage.sqlite_scores import mostly_plain, snapshot_by_sql
 from poh_holdmetrics.windows import Window
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
     from poh_holdmetrics.instants import Instant
     from poh_holdmetrics.pure.aggregator import Recorded
     from poh_holdmetrics.tracker import HoldSnapshot
-    from poh_holdmetrics.validation import Record
 
 _Answer = TypeVar("_Answer")
 
 #: In the header of the file: "PoHM", and the version of the table.
 _APPLICATION_ID = 0x506F484D
 _VERSION = 2
+_KNOWN = ((_APPLICATION_ID, 1), (_APPLICATION_ID, _VERSION))
 _NAMES = ", ".join(COLUMNS)
 _CREATE = """
 CREATE TABLE events (
@@ -111,10 +113,16 @@ class SqliteStorage(Storage):
         """Read from the file."""
         await self._ask(lambda connection: connection.execute("SELECT 1 FROM events LIMIT 1").fetchone())
 
+    async def version(self) -> str:
+        """That of the library, if the file is one of events, or could be created."""
+        if self._writer.is_closed:
+            raise StorageError(f"sqlite {self._path}", "closed")
+        await asyncio.to_thread(_examine, self._path)
+        return f"SQLite {sqlite3.sqlite_version}"
+
     async def save_events(self, events: Iterable[Recorded]) -> int:
         """Save all of `events` in one transaction, or none."""
-        records = [record for event in events for record in event.records()]
-        return await self._writer.call(partial(_insert, records))
+        return await self._writer.call(partial(_insert, list(events)))
 
     async def snapshot(
         self,
@@ -164,16 +172,16 @@ class _Thread:
         self._busy_seconds = busy_seconds
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
-        self._is_closed = False
+        self.is_closed = False
 
     async def call(self, function: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        if self._is_closed:
+        if self.is_closed:
             raise StorageError(f"sqlite {self._path}", "closed")
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._answer, function)
 
     async def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
+        if not self.is_closed:
+            self.is_closed = True
             await asyncio.get_running_loop().run_in_executor(self._executor, self._disconnect)
             self._executor.shutdown(wait=False)
 
@@ -207,31 +215,58 @@ def _connected(path: Path, busy_seconds: float) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     # In KiB and in pages: the index of a large file is not read again and again, nor copied back for each
-    # few transactions.
+    # few transactions. Events in no order change most pages of it in each transaction.
     connection.execute("PRAGMA cache_size = -65536")
-    connection.execute("PRAGMA wal_autocheckpoint = 16384")
+    connection.execute("PRAGMA wal_autocheckpoint = 65536")
+    match _version_of(connection, path):
+        case 0:
+            _create(connection, path)
+        case 1:
+            _migrate(connection)
+    # The file keeps this. It is set each time, because the process that created it may have ended before.
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _examine(path: Path) -> None:
+    """Raise what opening the file would raise, without creating or changing anything."""
+    name = f"sqlite {path}"
+    if not path.parent.is_dir():
+        raise StorageUnavailable(name, f"the folder {path.parent} is missing; create it")
+    writable = path if path.exists() else path.parent
+    if not os.access(writable, os.W_OK):
+        raise StorageUnavailable(name, f"{writable} cannot be written to; give its user the right")
+    if path.exists():
+        # Neither a log nor locks: what says whose file it is never changes.
+        address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+        try:
+            with closing(sqlite3.connect(address, uri=True)) as connection:
+                if _version_of(connection, path) == 0:
+                    _refuse_tables(connection, path)
+        except sqlite3.Error as error:
+            raise StorageError(name, str(error)) from error
+
+
+def _version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of the table, 0 if there is none yet; raises `StorageError` if the file is another's."""
     version = _pragma(connection, "user_version")
-    if version == 0:
-        _create(connection, path)
-    elif (_pragma(connection, "application_id"), version) == (_APPLICATION_ID, 1):
-        _migrate(connection)
-    elif (_pragma(connection, "application_id"), version) != (_APPLICATION_ID, _VERSION):
+    if version and (_pragma(connection, "application_id"), version) not in _KNOWN:
         raise StorageError(
             f"sqlite {path}",
             "a database of another program or of a later version; give the path of a new file",
         )
-    # The file keeps this. It is set each time, because the process that created it may have ended before.
-    connection.execute("PRAGMA journal_mode = WAL")
+    return version
+
+
+def _refuse_tables(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
+        raise StorageError(f"sqlite {path}", "a database of another program; give the path of a new file")
 
 
 def _create(connection: sqlite3.Connection, path: Path) -> None:
     with _transaction(connection):
         # Another process may have created it meanwhile.
         if _pragma(connection, "user_version") == 0:
-            if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
-                raise StorageError(
-                    f"sqlite {path}", "a database of another program; give the path of a new file"
-                )
+            _refuse_tables(connection, path)
             connection.execute(_CREATE)
             connection.execute(_CREATE_ONCE)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -263,18 +298,19 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _insert(records: Sequence[Record], connection: sqlite3.Connection) -> int:
+def _insert(events: Sequence[Recorded], connection: sqlite3.Connection) -> int:
     before = connection.total_changes
-    whole = len(records) - len(records) % _INSERT_ROWS
     with _transaction(connection):
-        connection.executemany(
-            _INSERT_MANY,
-            (
-                list(chain.from_iterable(map(row_with_id, records[begin : begin + _INSERT_ROWS])))
-                for begin in range(0, whole, _INSERT_ROWS)
-            ),
-        )
-        connection.executemany(_INSERT, map(row_with_id, records[whole:]))
+        for rows in row_parts(events):
+            whole = len(rows) - len(rows) % _INSERT_ROWS
+            connection.executemany(
+                _INSERT_MANY,
+                (
+                    list(chain.from_iterable(rows[begin : begin + _INSERT_ROWS]))
+                    for begin in range(0, whole, _INSERT_ROWS)
+                ),
+            )
+            connection.executemany(_INSERT, rows[whole:])
     return connection.total_changes - before
 
 

@@ -3,9 +3,9 @@
 //! [`register`] fills both the host's module and the extension module, so that they are the same. Each
 //! callable converts, detaches, calls the core and maps its errors once; [`values`] converts one
 //! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
-//! [`arrow_out`] exchange columns without a copy, [`input`] reads files and tables with options, [`lines`] reads what a service was sent, [`pages`] converts
-//! answers, [`found`] words refusals. Nothing is scored here; see [`crate::core`] and
-//! [`crate::aggregator`].
+//! [`arrow_out`] exchange columns without a copy, [`input`] reads files and tables with options, [`lines`]
+//! reads what a service was sent, [`pages`] converts answers, [`stored_rows`] makes what storages keep,
+//! [`found`] words refusals. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
 
 mod aggregator;
 mod arrow_in;
@@ -28,6 +28,7 @@ mod pages;
 pub(super) mod policies;
 mod scoring;
 mod snapshot;
+mod stored_rows;
 mod table;
 mod texts;
 mod values;
@@ -39,6 +40,8 @@ pub(super) use events::{read as read_events, read_rows};
 pub(super) use snapshot::Snapshot;
 #[cfg(feature = "py-embed")]
 pub(super) use snapshot::row;
+#[cfg(feature = "py-embed")]
+pub(super) use stored_rows::{RowMaker, StoredValues};
 #[cfg(feature = "py-embed")]
 pub(super) use values::question as read_question;
 
@@ -78,6 +81,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::score_columns, module)?)?;
     module.add_function(wrap_pyfunction!(input::score_input, module)?)?;
     module.add_function(wrap_pyfunction!(functions::score_exact, module)?)?;
+    module.add_function(wrap_pyfunction!(stored_rows::rows_with_ids, module)?)?;
     #[cfg(debug_assertions)]
     module.add_function(wrap_pyfunction!(functions::defect, module)?)?;
     module.add_function(wrap_pyfunction!(functions::snapshot, module)?)?;

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyCapsule, PyInt, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyCapsule, PyInt, PyList, PyMemoryView, PyString, PyTuple};
 
-use super::columns::{ColumnsBuilder, EventColumns, Ids, Integer};
+use super::columns::{ABSENT, ColumnsBuilder, EventColumns, Ids, Integer};
 use super::int64_column::Int64Column;
 use super::models::Models;
 use super::record_batch;
 use super::rows::Rows;
-use crate::core::Glob;
+use crate::core::{Glob, Wad};
 use crate::host::errors::{guarded, refused};
-use crate::host::native::stream;
+use crate::host::native::{RowMaker, StoredValues, stream};
 use crate::host::workers::detached;
 
 /// Where models and JSON lines of a batch are made.
@@ -134,6 +134,42 @@ impl Batch {
             PyTuple::new(py, numbers).map(Bound::unbind)
         });
         Ok(made?.bind(py).clone())
+    }
+
+    fn stored_values<'py>(
+        &self,
+        py: Python<'py>,
+        [tokens, holders, event_ids]: &[Bound<'py, PyTuple>; 3],
+        place: usize,
+        row: usize,
+    ) -> PyResult<StoredValues<'py>> {
+        let columns = &*self.columns;
+        let integer = |column| columns.integer(column, row);
+        let time = |column| Some(integer(column)).filter(|us| *us != ABSENT);
+        // A change of balance has the weight of every record that names none.
+        let weight = columns.weight(row).unwrap_or(Wad::ONE.steps());
+        let delta = columns.delta(row).map(|delta| {
+            let steps = delta.size().steps();
+            let sign = if delta.is_negative() && steps > 0 {
+                "-"
+            } else {
+                ""
+            };
+            PyString::new(py, &format!("{sign}{steps}"))
+        });
+        Ok(StoredValues {
+            token_id: tokens.get_item(place)?.cast_into()?,
+            holder_id: holders.get_item(place)?.cast_into()?,
+            start_us: time(Integer::Start),
+            end_us: time(Integer::End),
+            weight_wads: PyString::new(py, &weight.to_string()),
+            event_id: event_ids.get_item(place)?.extract()?,
+            revision: integer(Integer::Revision),
+            retract: columns.retract[row] == 1,
+            at_us: time(Integer::At),
+            delta_wads: delta,
+            seq: integer(Integer::Seq),
+        })
     }
 
     /// The rows whose ids match; `None` if all do.
@@ -362,6 +398,20 @@ impl Batch {
         })
     }
 
+    /// What storages keep of the rows: tuples of the content-derived id and the values; see
+    /// `poh_holdmetrics.storage.rows`.
+    fn rows_with_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        guarded("Batch.rows_with_ids", || {
+            let mut maker = RowMaker::default();
+            let texts = [self.tokens(py)?, self.holders(py)?, self.event_ids(py)?];
+            let rows = PyList::empty(py);
+            for (place, row) in self.rows.iter().enumerate() {
+                rows.append(maker.row(&self.stored_values(py, &texts, place, row)?)?)?;
+            }
+            Ok(rows)
+        })
+    }
+
     /// JSON lines, which `batch_from_bytes` and `score` read.
     fn to_bytes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyBytes>> {
         let py = slf.py();
@@ -521,6 +571,25 @@ for name in ('token_id', 'holder_id', 'event_id', 'weight_wads', 'delta_wads'):
 for name in ('sequence', 'start_us', 'end_us', 'at_us', 'revision', 'seq', 'retract'):
     assert list(getattr(whole, name)) == list(getattr(punks, name)), name
 assert head.joined([]) is head
+");
+    }
+
+    #[test]
+    fn stored_rows_are_those_of_the_records() {
+        run(c"
+ABSENT = -2**63
+or_none = lambda us: None if us == ABSENT else us
+for rows in (b, b.filter(token='punk/*'), b.slice(7, 10)):
+    records = [
+        (token, holder, or_none(start), or_none(end), 10**18 if weight is None else weight, event_id, revision,
+         bool(retract), or_none(at), delta, seq)
+        for token, holder, start, end, weight, event_id, revision, retract, at, delta, seq in zip(
+            rows.token_id, rows.holder_id, rows.start_us, rows.end_us, rows.weight_wads, rows.event_id,
+            rows.revision, rows.retract, rows.at_us, rows.delta_wads, rows.seq, strict=True)
+    ]
+    assert rows.rows_with_ids() == native.rows_with_ids(records)
+(change,) = b.slice(7, 8).rows_with_ids()
+assert change[1:] == ('ape/2', '0xb', None, None, str(10**18), 'e7', 0, False, 5, '-' + str(5 * 10**17), 0)
 ");
     }
 

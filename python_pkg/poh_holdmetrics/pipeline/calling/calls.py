@@ -9,8 +9,9 @@ for events is decided in `runtime` and `delivery`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
 from random import Random
@@ -25,6 +26,7 @@ from poh_holdmetrics.pipeline.calling.invocation import END, Invocation
 from poh_holdmetrics.pipeline.calling.slots import HardLimitExceeded, SoftLimitExceeded
 from poh_holdmetrics.pipeline.calling.worker_threads import StuckCall
 from poh_holdmetrics.pipeline.context import Context
+from poh_holdmetrics.pipeline.handlers import CLOSE
 
 if TYPE_CHECKING:
     from poh_holdmetrics.clock import Clock
@@ -38,6 +40,8 @@ _RETURN_NOTHING = frozenset({"on_batch", "on_event", "every", "sink"})
 _SHARE_CURSOR = frozenset({"on_batch", "on_event"})
 #: How long unloading waits for the tasks of a handler after it has cancelled them.
 _CLOSE_SECONDS = 1.0
+#: How long it waits until the handler has closed what it holds open.
+_RELEASE_SECONDS = 10.0
 
 
 class HandlerCalls:
@@ -172,7 +176,10 @@ class HandlerCalls:
                 await self._once(closing, 0)
 
     async def close(self) -> None:
-        """Unload the handler: cancel the tasks that it has left behind, and say which of them go on."""
+        """Unload the handler: cancel the tasks that it has left behind, and close what it holds open.
+
+        Says which tasks go on, and what could not be closed.
+        """
         self.is_closed = True
         for task in self.tasks:
             task.cancel()
@@ -180,6 +187,9 @@ class HandlerCalls:
             await asyncio.wait(tuple(self.tasks), timeout=_CLOSE_SECONDS)
         for task in self.tasks:
             self._log.warn("task %s cannot be cancelled", task.get_name())
+        close = getattr(self.handler.function, CLOSE, None)
+        if inspect.iscoroutinefunction(close):
+            await self._release(close)
         self._meter.state("stopped")
 
     def interrupted(self) -> None:
@@ -191,6 +201,15 @@ class HandlerCalls:
         self._stuck_at = f"stuck for {seconds:.1f} s in {_last_line(where)}"
         self._meter.state("running", self._stuck_at)
         self._log.warn("has run for %.1f s and cannot be interrupted; it is in\n%s", seconds, where.rstrip())
+
+    async def _release(self, close: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        closing = asyncio.create_task(close())
+        await asyncio.wait({closing}, timeout=_RELEASE_SECONDS)
+        if not closing.done():
+            closing.cancel()
+            self._log.warn("was not closed within %g s", _RELEASE_SECONDS)
+        elif not closing.cancelled() and (error := closing.exception()) is not None:
+            self._log.warn("was not closed: %s", error)
 
     async def _once(self, invoke: Callable[[], Awaitable[Any]], events: int) -> Called:
         self._meter.begin()

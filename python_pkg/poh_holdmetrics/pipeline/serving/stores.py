@@ -7,17 +7,17 @@ What a storage is and what its sink does is written in `poh_holdmetrics.storage`
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline.definition import Pipeline
 from poh_holdmetrics.pipeline.loading.file_watch import Seen
 from poh_holdmetrics.pipeline.running.runtime import Runtime
@@ -25,15 +25,16 @@ from poh_holdmetrics.storage.pipeline_sink import sink
 from poh_holdmetrics.storage.urls import default_url, storage_from_url
 
 if TYPE_CHECKING:
-    from poh_holdmetrics.pipeline.port import Batch
     from poh_holdmetrics.pipeline.running.delivery import Replayed
     from poh_holdmetrics.pipeline.serving.in_process import Surroundings
     from poh_holdmetrics.storage.port import Storage
 
 _SETTING = "serve.store"
 _MONGODB = "mongodb://"
-#: Events of one call of a storage, and how long it may take.
-_BATCH = 10_000
+#: Events of one call of a storage, and how long it may take. SQLite writes them in one transaction, in which
+#: events in no order change most pages of an index: the more at once, the less is written for each.
+_BATCH = {"sqlite": 50_000}
+_BATCH_OF_SERVERS = 10_000
 _CALL_SECONDS = 60
 _TITLE_CHARACTERS_MAX = 32
 
@@ -48,6 +49,8 @@ class StoreSpec:
     """That of its pipeline."""
     label: str
     """The address without user, password and options."""
+    kind: str
+    """`sqlite`, `mongodb` or `immudb`."""
 
     def __str__(self) -> str:
         return self.label
@@ -73,7 +76,7 @@ class StoreRunner:
         self._spec = spec
         self._generation = generation
         self._surroundings = surroundings
-        self._running: tuple[Runtime, Storage] | None = None
+        self._runtime: Runtime | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,17 +94,12 @@ class StoreRunner:
 
     async def start(self) -> None:
         """Deliver from where the cursor is. The storage need not be there yet."""
-        storage = storage_from_url(self._spec.address, fallback=False)
-        save = sink(storage)
-
-        async def deliver(batch: Batch, ctx: object) -> None:
-            await _apart(save(batch, ctx))
-
         pipeline = Pipeline(self._spec.name)
-        registering = pipeline.sink("save", batch=_BATCH, timeout=_CALL_SECONDS, retries=sys.maxsize)
-        registering(deliver)
+        batch = _BATCH.get(self._spec.kind, _BATCH_OF_SERVERS)
+        registering = pipeline.sink("save", batch=batch, timeout=_CALL_SECONDS, retries=sys.maxsize)
+        registering(sink(partial(opened, self._spec)))
         around = self._surroundings
-        runtime = Runtime(
+        self._runtime = Runtime(
             pipeline,
             around.host,
             clock=around.clock,
@@ -109,19 +107,17 @@ class StoreRunner:
             guard=around.guard,
             generation=self._generation,
         )
-        self._running = runtime, storage
         try:
-            await runtime.start()
+            await self._runtime.start()
         except BaseException:
             await self.stop(0)
             raise
 
     async def stop(self, drain_seconds: float) -> None:
         """Let the current call end, commit, and close the connections."""
-        if self._running is not None:
-            (runtime, storage), self._running = self._running, None
+        if self._runtime is not None:
+            runtime, self._runtime = self._runtime, None
             await runtime.stop(drain_seconds)
-            await storage.close()
 
     async def drop(self) -> None:
         """Nothing is held after `stop`; a coroutine, as that of every runner is."""
@@ -137,18 +133,23 @@ class StoreRunner:
     async def enable(self, pipeline: str) -> None:
         """Try again at once; a coroutine, as that of every runner is."""
         del pipeline
-        if self._running is not None:
-            self._running[0].enable()
+        if self._runtime is not None:
+            self._runtime.enable()
 
 
 def check(addresses: Sequence[str]) -> None:
     """Raise `InputError` at an address that nothing can be delivered to; connects to nothing."""
     for spec in specs_from_addresses(addresses):
-        try:
-            storage_from_url(spec.address, fallback=False)
-        except InputError as error:
-            problem = str(error).removeprefix(f"{error.where}: ")
-            raise InputError(_SETTING, f"{spec.label}: {problem}") from error
+        opened(spec)
+
+
+def opened(spec: StoreSpec) -> Storage:
+    """The storage, which connects when it is used; raises `InputError` without the secrets of the address."""
+    try:
+        return storage_from_url(spec.address, fallback=False)
+    except InputError as error:
+        problem = str(error).removeprefix(f"{error.where}: ")
+        raise InputError(_SETTING, f"{spec.label}: {problem}") from error
 
 
 def specs_from_addresses(addresses: Sequence[str]) -> tuple[StoreSpec, ...]:
@@ -164,7 +165,9 @@ def specs_from_addresses(addresses: Sequence[str]) -> tuple[StoreSpec, ...]:
 
 def _spec(text: str) -> StoreSpec:
     address = _default_address() if text == _MONGODB else text
-    scheme, _, rest = address.partition("://")
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        raise InputError(_SETTING, f"expected an address as in sqlite:///events.db; found {excerpt(address)}")
     if scheme == "memory":
         raise InputError(
             _SETTING,
@@ -187,7 +190,12 @@ def _spec(text: str) -> StoreSpec:
     kind = scheme.partition("+")[0]
     title = re.sub(r"[^A-Za-z0-9_.-]", "_", title)[:_TITLE_CHARACTERS_MAX]
     digest = blake2b(f"{scheme}://{place}".encode(), digest_size=4).hexdigest()
-    return StoreSpec(address=address, name=f"store-{kind}-{title}-{digest}", label=f"{scheme}://{place}")
+    return StoreSpec(
+        address=address,
+        name=f"store-{kind}-{title}-{digest}",
+        label=f"{scheme}://{place}",
+        kind=kind,
+    )
 
 
 def _default_address() -> str:
@@ -200,19 +208,3 @@ def _default_address() -> str:
     if not address.startswith(("mongodb://", "mongodb+srv://")) or address == _MONGODB:
         raise InputError(_SETTING, "MONGODB_URL: expected an address as in mongodb://127.0.0.1/scores")
     return address
-
-
-async def _apart(work: Awaitable[None]) -> None:
-    """Await work in a task of no handler: its connections outlive the call, and `stop` closes them."""
-    loop = asyncio.get_running_loop()
-    begun: asyncio.Future[asyncio.Task[None]] = loop.create_future()
-
-    async def worked() -> None:
-        await work
-
-    def begin() -> None:
-        if not begun.done():
-            begun.set_result(loop.create_task(worked()))
-
-    loop.call_soon(begin)
-    await (await begun)

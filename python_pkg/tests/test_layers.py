@@ -172,6 +172,7 @@ LAYERS: list[set[str]] = [
         "pipeline.serving.staging",
         "pipeline.loading.specs",
         "pipeline.loading.starter",
+        "pipeline.serving.store_reports",
         "pipeline.serving.stores",
         "pipeline.state",
         "pipeline.calling.strays",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -257,6 +258,20 @@ def test_purge_removes_a_token_a_holder_both_or_all(make: Make) -> None:
         assert await storage.save_events(events) == 8
 
     run(make, scenario)
+
+
+def test_a_version_is_told_before_anything_is_created(make: Make) -> None:
+    async def scenario() -> str:
+        storage = make()
+        try:
+            return await storage.version()
+        finally:
+            await storage.close()
+            with pytest.raises(StorageError, match=": closed"):
+                await storage.version()
+
+    told = asyncio.run(scenario())
+    assert re.fullmatch(r"(poh_holdmetrics|SQLite|MongoDB|immudb) (\d\S*|without a version)", told)
 
 
 def test_start_and_close_may_be_repeated_and_a_closed_storage_says_so(make: Make) -> None:

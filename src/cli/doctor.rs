@@ -1,6 +1,7 @@
 //! `doctor`: shows what this program uses on this machine, and what is wrong with it.
 //!
-//! Changes nothing, except that it creates and removes a file in each folder that should be writable.
+//! Changes nothing, except that it creates and removes a file in each folder that should be writable. Stores are asked
+//! for their versions, by Python.
 //! Also works in a build without Python.
 
 use std::io::{self, Write};
@@ -11,6 +12,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::Exit;
+use super::settings::StoreArguments;
+use crate::config::StoreAddress;
 use crate::error_line::error_line;
 
 /// The arguments of `doctor`.
@@ -19,6 +22,9 @@ pub(super) struct Arguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    stores: StoreArguments,
 }
 
 /// All findings.
@@ -33,6 +39,8 @@ struct Diagnosis {
     /// `None` in a build without Python.
     python: Option<PythonReport>,
     folders: Vec<FolderReport>,
+    /// Those of `serve`, by the same settings.
+    stores: Vec<StoreReport>,
     /// Each a sentence with its cure.
     problems: Vec<String>,
 }
@@ -68,14 +76,28 @@ struct FolderReport {
     writable: bool,
 }
 
+/// A storage that everything is delivered to.
+#[derive(Debug, Serialize)]
+struct StoreReport {
+    /// Without user, password and options.
+    address: String,
+    /// `None` if it did not answer, or refuses.
+    version: Option<String>,
+}
+
 /// Prints the diagnosis; fails if there are problems.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     let mut failure = None;
-    let python = inspect_python(&mut problems).unwrap_or_else(|unusable| {
+    let stores = arguments.stores.stores().unwrap_or_else(|invalid| {
+        problems.push(error_line(invalid.as_ref()));
+        Vec::new()
+    });
+    let inspected = inspect_python(&stores, &mut problems);
+    let (python, stores) = inspected.unwrap_or_else(|unusable| {
         problems.push(error_line(unusable.as_ref()));
         failure = Some(unusable);
-        None
+        (None, Vec::new())
     });
     let folders = folders(&mut problems);
     let executable = std::env::current_exe().unwrap_or_default();
@@ -91,6 +113,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         log_level: std::env::var(crate::telemetry::LEVEL_VARIABLE).unwrap_or_default(),
         python,
         folders,
+        stores,
         problems,
     };
     let mut out = io::stdout().lock();
@@ -108,9 +131,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Boots the interpreter and inspects it; adds what is wrong to `problems`.
+/// Boots the interpreter, inspects it and asks the stores; adds what is wrong to `problems`.
 #[cfg(feature = "py-embed")]
-fn inspect_python(problems: &mut Vec<String>) -> anyhow::Result<Option<PythonReport>> {
+fn inspect_python(
+    stores: &[StoreAddress],
+    problems: &mut Vec<String>,
+) -> anyhow::Result<(Option<PythonReport>, Vec<StoreReport>)> {
     use crate::host::inspection::inspect;
     use crate::host::installation::PYTHON;
     use crate::host::interpreter::{Settings, library_version};
@@ -158,7 +184,8 @@ fn inspect_python(problems: &mut Vec<String>) -> anyhow::Result<Option<PythonRep
             "a test call of the registered callables failed: {error}"
         )),
     }
-    Ok(Some(PythonReport {
+    let stores = ask_stores(&interpreter, stores, problems);
+    let report = PythonReport {
         built_for: PYTHON.to_owned(),
         library: library_version(),
         home: Some(text(&runtime.home)),
@@ -168,17 +195,50 @@ fn inspect_python(problems: &mut Vec<String>) -> anyhow::Result<Option<PythonRep
         native_source: found.native_source.ok(),
         search_path: found.search_path,
         packages: found.packages.into_iter().collect(),
-    }))
+    };
+    Ok((Some(report), stores))
 }
 
-/// Always `None`: this build has no interpreter.
+#[cfg(feature = "py-embed")]
+fn ask_stores(
+    interpreter: &crate::host::interpreter::Interpreter,
+    stores: &[StoreAddress],
+    problems: &mut Vec<String>,
+) -> Vec<StoreReport> {
+    if stores.is_empty() {
+        return Vec::new();
+    }
+    let addresses = stores.iter().map(|store| store.as_str().to_owned());
+    let found = crate::host::inspection::store_reports(interpreter, addresses.collect());
+    let found = found.unwrap_or_else(|error| {
+        problems.push(format!("the stores cannot be asked: {error}"));
+        Vec::new()
+    });
+    let report = |(store, (address, version, problem)): (&StoreAddress, _)| {
+        problems.extend(problem);
+        let address = Some(address).filter(|address: &String| !address.is_empty());
+        StoreReport {
+            address: address.unwrap_or_else(|| store.to_string()),
+            version,
+        }
+    };
+    stores.iter().zip(found).map(report).collect()
+}
+
+/// Nothing: this build has no interpreter. Stores are a problem, because Python delivers to them.
 #[cfg(not(feature = "py-embed"))]
 #[expect(
     clippy::unnecessary_wraps,
     reason = "the same function can fail in a build with Python"
 )]
-fn inspect_python(_problems: &mut Vec<String>) -> anyhow::Result<Option<PythonReport>> {
-    Ok(None)
+fn inspect_python(
+    stores: &[StoreAddress],
+    problems: &mut Vec<String>,
+) -> anyhow::Result<(Option<PythonReport>, Vec<StoreReport>)> {
+    problems.extend(stores.iter().map(|store| {
+        format!("serve.store: {store} needs Python, which this build does not have: install one that has it")
+    }));
+    Ok((None, Vec::new()))
 }
 
 /// The folders that the program writes to. Only the temporary folder is always needed.
@@ -259,6 +319,10 @@ fn print_text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
             "folder",
             &format!("{}, {state}, for {}", folder.folder, folder.used_for),
         )?;
+    }
+    for store in &diagnosis.stores {
+        let state = store.version.as_deref().unwrap_or("not usable");
+        line("store", &format!("{}, {state}", store.address))?;
     }
     for problem in &diagnosis.problems {
         line("WRONG", problem)?;

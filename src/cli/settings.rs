@@ -1,19 +1,18 @@
-//! The flags that choose settings, shared by `serve`, `config` and `journal`.
+//! The flags that choose settings, shared by `serve`, `config`, `journal` and `doctor`.
 //!
 //! Which flags there are, with their help and defaults, is written in the table of [`crate::config`].
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use crate::config::{self, Flag, FlagValue, Loaded};
+use crate::config::{self, Flag, FlagValue, Loaded, StoreAddress};
 
 /// Id of the argument that names the file.
 const CONFIG: &str = "config";
 /// The variable that names it.
 const CONFIG_VARIABLE: &str = "HOLDMETRICS_CONFIG";
-/// The setting of the data folder.
-const DATA_FOLDER: &str = "store.data_dir";
 
 /// A file of settings, and all flags that override it.
 #[derive(Debug)]
@@ -22,9 +21,35 @@ pub(super) struct SettingArguments {
     flags: Vec<FlagValue>,
 }
 
-/// A file of settings, and the flag of the data folder alone.
+/// A file of settings, and the flag of one setting alone.
 #[derive(Debug)]
-pub(super) struct FolderArguments(SettingArguments);
+pub(super) struct OneSetting<S>(SettingArguments, PhantomData<S>);
+
+/// A setting that a subcommand needs alone.
+pub(super) trait Needed {
+    const SETTING: &str;
+}
+
+/// The data folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DataFolder;
+
+impl Needed for DataFolder {
+    const SETTING: &str = "store.data_dir";
+}
+
+/// The stores that everything is delivered to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stores;
+
+impl Needed for Stores {
+    const SETTING: &str = "serve.store";
+}
+
+/// A file of settings, and the flag of the data folder.
+pub(super) type FolderArguments = OneSetting<DataFolder>;
+/// A file of settings, and the flag of the stores.
+pub(super) type StoreArguments = OneSetting<Stores>;
 
 impl SettingArguments {
     /// The settings of this process: defaults, file, environment, flags.
@@ -48,6 +73,13 @@ impl FolderArguments {
     }
 }
 
+impl StoreArguments {
+    /// The stores that `serve` would deliver to with the same arguments.
+    pub(super) fn stores(&self) -> anyhow::Result<Vec<StoreAddress>> {
+        Ok(self.0.load()?.config.serve.store)
+    }
+}
+
 impl Args for SettingArguments {
     fn augment_args(command: Command) -> Command {
         command
@@ -60,9 +92,9 @@ impl Args for SettingArguments {
     }
 }
 
-impl Args for FolderArguments {
+impl<S: Needed> Args for OneSetting<S> {
     fn augment_args(command: Command) -> Command {
-        let flags = config::flags().filter(|flag| flag.setting == DATA_FOLDER);
+        let flags = config::flags().filter(|flag| flag.setting == S::SETTING);
         command.arg(file_argument()).args(flags.map(argument))
     }
 
@@ -92,9 +124,9 @@ impl FromArgMatches for SettingArguments {
     }
 }
 
-impl FromArgMatches for FolderArguments {
+impl<S> FromArgMatches for OneSetting<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        SettingArguments::from_arg_matches(matches).map(Self)
+        SettingArguments::from_arg_matches(matches).map(|found| Self(found, PhantomData))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -10,6 +10,8 @@ use super::interpreter::{HOST_MODULE, Interpreter};
 /// Packages whose versions matter when something is wrong.
 const PACKAGES: [&str; 4] = ["poh-holdmetrics", "pydantic", "pydantic-core", "PyYAML"];
 
+const STORE_REPORTS: &str = "poh_holdmetrics.pipeline.serving.store_reports";
+
 /// What the interpreter reports.
 #[derive(Clone, Debug)]
 pub(crate) struct Inspection {
@@ -41,6 +43,25 @@ pub(crate) fn inspect(interpreter: &Interpreter) -> Inspection {
             native.call_method0("source")?.extract()
         }),
         trial_score: ask(py, trial_score),
+    })
+}
+
+/// What is told of a store: its address without secrets, its version, and what is wrong with it.
+pub(crate) type StoreReport = (String, Option<String>, Option<String>);
+
+/// Asks each store, which takes as long as the slowest one takes to answer or not.
+///
+/// # Errors
+/// The exception, if nothing can be asked.
+pub(crate) fn store_reports(
+    interpreter: &Interpreter,
+    addresses: Vec<String>,
+) -> Result<Vec<StoreReport>, String> {
+    interpreter.attach(|py| {
+        ask(py, |py| {
+            let module = py.import(STORE_REPORTS)?;
+            module.call_method1("reports", (addresses,))?.extract()
+        })
     })
 }
 

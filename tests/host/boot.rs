@@ -176,6 +176,27 @@ fn a_virtual_environment_is_one_for_the_tools_too() {
 }
 
 #[test]
+fn the_doctor_without_stores_asks_none_and_names_invalid_settings() {
+    let place = Place::new();
+    let json = place.run(&["doctor", "--json"]).expect(1);
+    let found: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(found["stores"], serde_json::json!([]));
+    let mut program = place.program(&["doctor"]);
+    let ill = Ended::from(
+        program
+            .env("HOLDMETRICS_SERVE_STORE", "events.db")
+            .output()
+            .unwrap(),
+    )
+    .expect(1);
+    assert!(
+        ill.out
+            .contains("WRONG           HOLDMETRICS_SERVE_STORE: serve.store: \"events.db\" is not"),
+        "{ill:?}"
+    );
+}
+
+#[test]
 fn the_doctor_names_what_is_wrong_and_is_well_otherwise() {
     let place = Place::new();
     let ill = place.run(&["doctor", "--json"]).expect(1);

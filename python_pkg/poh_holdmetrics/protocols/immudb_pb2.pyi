@@ -32,6 +32,14 @@ class OpenSessionResponse(_message.Message):
     session_id: str
     def __init__(self, session_id: _Optional[str] = ...) -> None: ...
 
+class HealthResponse(_message.Message):
+    __slots__ = ("status", "version")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    status: bool
+    version: str
+    def __init__(self, status: bool = ..., version: _Optional[str] = ...) -> None: ...
+
 class CreateDatabaseRequest(_message.Message):
     __slots__ = ("name", "if_not_exists")
     NAME_FIELD_NUMBER: _ClassVar[int]

@@ -83,6 +83,12 @@ class ImmudbStorage(Storage):
         """Verify the present state."""
         await self._call(Ledger.verify_present)
 
+    async def version(self) -> str:
+        """That of the server, after a log-in; verifies nothing."""
+        version = await self._in_thread(self._ledger.client.version)
+        # What a server says that was built without one.
+        return "immudb without a version" if version == "-" else f"immudb {version}"
+
     async def save_events(self, events: Iterable[Recorded]) -> int:
         """Save events in verified transactions of at most 1,024."""
         records = dict.fromkeys(record for event in events for record in event.records())
@@ -143,9 +149,12 @@ class ImmudbStorage(Storage):
             self._executor.shutdown(wait=False)
 
     async def _call(self, question: Callable[[Ledger], _Answer]) -> _Answer:
+        return await self._in_thread(partial(self._ledger.call, question))
+
+    async def _in_thread(self, function: Callable[[], _Answer]) -> _Answer:
         if self._is_closed:
             raise StorageError(self._name, "closed")
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._ledger.call, question)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
 
     async def _pages(self) -> AsyncIterator[list[tuple[bytes, Record]]]:
         after = b""

@@ -126,6 +126,18 @@ class ImmudbClient:
             self.drop_session()
             self._disconnect()
 
+    def version(self) -> str:
+        """That of the server; logs in, and creates no database."""
+        version = self._call("Health", empty_pb2.Empty(), pb.HealthResponse).version
+        try:
+            self.open_session(creates=False)
+        except StorageUnavailable:
+            raise
+        except StorageError as error:
+            if _NOT_FOUND not in str(error):
+                raise
+        return version
+
     def state(self) -> pb.State:
         """The current state, as the server says."""
         return self._call("CurrentState", empty_pb2.Empty(), pb.State)

@@ -12,6 +12,7 @@ from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageError, StoreFull
 from poh_holdmetrics.storage.port import Storage
 from poh_holdmetrics.storage.scoring import Scorer
+from poh_holdmetrics.version import __version__
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class MemoryStorage(Storage):
     async def ping(self) -> None:
         """Memory always answers; a coroutine, as the contract asks."""
         self._check_open()
+
+    async def version(self) -> str:
+        """That of this package; a coroutine, as the contract asks."""
+        self._check_open()
+        return f"poh_holdmetrics {__version__}"
 
     async def save_events(self, events: Iterable[Recorded]) -> int:
         """Save all of `events` or none; a coroutine, as the contract asks."""

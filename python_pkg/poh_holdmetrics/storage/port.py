@@ -22,8 +22,8 @@ class Storage(Protocol):
 
     Every event is its own identity: saving it again, in any order and any number of times, changes nothing.
     So a caller that does not know whether a call arrived repeats it. Times in and out are aware and UTC.
-    Every method but `close` starts a storage that has not been started, and raises `StorageUnavailable` if
-    its server or file cannot be reached, `StorageError` if it refuses or was closed.
+    Every method but `close` and `version` starts a storage that has not been started. All raise
+    `StorageUnavailable` if its server or file cannot be reached, `StorageError` if it refuses or was closed.
     """
 
     @property
@@ -39,6 +39,12 @@ class Storage(Protocol):
 
     async def ping(self) -> None:
         """Return if the storage answers, raise `StorageUnavailable` if it does not."""
+
+    async def version(self) -> str:
+        """The name and version of what keeps the events; asks without creating or changing anything.
+
+        Raises as `start` does where that would.
+        """
 
     async def save_event(self, event: Recorded) -> int:
         """Save one `HoldEvent` or `Transfer`; see `save_events`."""

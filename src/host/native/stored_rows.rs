@@ -3,6 +3,7 @@
 //! `poh_holdmetrics.storage.rows` defines both and computes the same in pure Python. Stores nothing, and checks
 //! nothing: the records were checked before.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
 use blake2::digest::consts::U20;
@@ -101,10 +102,8 @@ impl RowMaker {
     fn write(&mut self, values: &StoredValues<'_>) -> PyResult<()> {
         let (token_id, holder_id) = (values.token_id.to_cow()?, values.holder_id.to_cow()?);
         let weight_wads = values.weight_wads.to_cow()?;
-        let delta_wads = values.delta_wads.as_ref().map(|digits| digits.to_cow());
-        let delta_wads = delta_wads.transpose()?.unwrap_or_default();
-        let event_id = values.event_id.as_ref().map(|text| text.to_cow());
-        let event_id = event_id.transpose()?.unwrap_or_default();
+        let delta_wads = text(values.delta_wads.as_ref())?;
+        let event_id = text(values.event_id.as_ref())?;
         self.written.clear();
         write!(
             self.written,
@@ -121,6 +120,10 @@ impl RowMaker {
         .expect("a String takes every text");
         Ok(())
     }
+}
+
+fn text<'a>(value: Option<&'a Bound<'_, PyString>>) -> PyResult<Cow<'a, str>> {
+    value.map_or(Ok(Cow::default()), PyStringMethods::to_cow)
 }
 
 /// Digits, or no text.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from poh_holdmetrics import HoldEvent, Transfer
 from poh_holdmetrics.storage import storage_from_url
 from served import Service
 
@@ -36,9 +36,8 @@ def mixed_events(count: int, first: int = 0) -> Iterator[dict[str, object]]:
                 yield {**key, "start": number, "end": number + 1, "weight": f"{number}.5"}
 
 
-def send(service: Service, events: Iterable[dict[str, object]]) -> list[float]:
-    """Send events, and the first of each part once more; returns how long acknowledgements took."""
-    seconds = []
+def send(service: Service, events: Iterable[dict[str, object]]) -> None:
+    """Send events, and the first of each part once more; returns when all are acknowledged."""
     waiting = list(events)
     for begin in range(0, len(waiting), _AT_ONCE):
         part = waiting[begin : begin + _AT_ONCE]
@@ -46,11 +45,8 @@ def send(service: Service, events: Iterable[dict[str, object]]) -> list[float]:
         request = urllib.request.Request(  # noqa: S310 - our own address
             service.address + "/hold", body, {"content-type": "application/json"}
         )
-        began = time.monotonic()
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             assert not json.load(answer).get("rejected")
-        seconds.append(time.monotonic() - began)
-    return seconds
 
 
 def facts(events: Iterable[dict[str, object]]) -> int:
@@ -67,6 +63,18 @@ def stored(url: str) -> tuple[int, dict[str, tuple[str, int]]]:
             return await storage.count(), {each.holder_id: (each.score, each.held_us) for each in stats}
 
     return asyncio.run(ask())
+
+
+def saved(url: str, events: Iterable[dict[str, object]]) -> int:
+    """Save events in a storage; returns how many it did not have."""
+
+    async def save() -> int:
+        async with storage_from_url(url, fallback=False) as storage:
+            return await storage.save_events(
+                (Transfer if "from_id" in event else HoldEvent).model_validate(event) for event in events
+            )
+
+    return asyncio.run(save())
 
 
 def served(service: Service) -> dict[str, tuple[str, int]]:

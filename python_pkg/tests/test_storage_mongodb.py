@@ -226,6 +226,28 @@ def test_beyond_the_bound_events_are_refused_or_replace_the_oldest() -> None:
     asyncio.run(scenario())
 
 
+def test_an_address_says_how_much_is_kept_and_what_happens_beyond_it() -> None:
+    async def kept(options: str, count: int) -> tuple[int, int]:
+        storage = storage_from_url(f"{NOWHERE}?serverSelectionTimeoutMS=50{options}")
+        assert isinstance(storage, MongoStorage)
+        try:
+            await storage.save_events(events(count))
+            return storage.kept, storage.dropped
+        finally:
+            with pytest.raises(StorageUnavailable):
+                await storage.close()
+
+    assert asyncio.run(kept("&kept_max=4&when_full=drop_oldest", 6)) == (4, 2)
+    assert asyncio.run(kept("", 6)) == (6, 0)
+    for options, problem in (
+        ("kept_max=many", 'url: kept_max: expected a whole number; found "many"'),
+        ("kept_max=0", "kept_max: expected 1 or more, not 0"),
+        ("when_full=wait", "when_full: expected refuse or drop_oldest, not 'wait'"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            storage_from_url(f"{NOWHERE}?{options}")
+
+
 def test_addresses_and_bounds_are_checked() -> None:
     with pytest.raises(InputError, match="url: not an address of MongoDB"):
         storage_from_url("mongodb://")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 from pathlib import Path
 
@@ -20,6 +19,36 @@ pytestmark = pytest.mark.services
 EVENTS = 100_000
 
 
+def test_acknowledgements_do_not_wait_for_a_server_that_answers_nothing(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    immudb = Immudb(immudb_program(), tmp_path / "server")
+    url = immudb.url("trail")
+    events = list(mixed_events(EVENTS))
+    immudb.start()
+    try:
+        with serving(tmp_path, [], {"HOLDMETRICS_SERVE_STORE": url}) as service:
+            send(service, events[:2_000])
+            service.until(lambda: lag(service) == 0, 60)
+            # From here on the server takes connections and answers nothing: every call to it hangs.
+            immudb.pause()
+            try:
+                send(service, events[2_000:])
+                # Each of them was acknowledged while not one could be stored.
+                waiting = lag(service)
+                assert waiting >= len(events) - 2_000
+                assert lag_in_metrics(service) == waiting
+                scores = served(service)
+            finally:
+                immudb.go_on()
+            try_now(service)
+            service.until(lambda: lag(service) == 0, 180)
+            count, found = stored(url)
+            assert count == facts(events)
+            assert found == scores == served(service)
+    finally:
+        immudb.kill()
+
+
 def test_a_server_that_was_away_ends_equal_to_the_journal(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     immudb = Immudb(immudb_program(), tmp_path / "server")
@@ -29,9 +58,8 @@ def test_a_server_that_was_away_ends_equal_to_the_journal(tmp_path: Path) -> Non
     events = list(mixed_events(EVENTS))
     try:
         with serving(tmp_path, [], environment) as service:
-            seconds = send(service, events)
-            # No acknowledgement waits for an attempt to reach the server.
-            assert statistics.median(seconds) < 2
+            # Every acknowledgement arrives although nothing can be stored.
+            send(service, events)
             assert lag(service) >= EVENTS
             assert lag_in_metrics(service) >= EVENTS
             assert store(service)["file"] == f"immudb://127.0.0.1:{immudb.port}/trail"

@@ -78,6 +78,10 @@ struct FolderReport {
 
 /// A storage that everything is delivered to.
 #[derive(Debug, Serialize)]
+#[cfg_attr(
+    not(feature = "py-embed"),
+    allow(dead_code, reason = "a build without Python constructs none")
+)]
 struct StoreReport {
     /// Without user, password and options.
     address: String,

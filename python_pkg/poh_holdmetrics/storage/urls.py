@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from dotenv import dotenv_values
@@ -55,7 +55,8 @@ def storage_from_url(url: str | None = None, *, fallback: bool = True) -> Storag
                     "url", f"{scheme} needs pymongo; pip install 'poh-holdmetrics[mongodb]'"
                 ) from missing
 
-            return MongoStorage(found, fallback=fallback)
+            address, options = _own_options(found)
+            return MongoStorage(address, fallback=fallback, **options)
         case "immudb":
             try:
                 from poh_holdmetrics.storage.immudb import ImmudbStorage  # noqa: PLC0415
@@ -67,6 +68,26 @@ def storage_from_url(url: str | None = None, *, fallback: bool = True) -> Storag
             return ImmudbStorage(found)
         case _:
             raise InputError("url", f"unknown storage; expected one of {_FORMS}; found {_shown(found)}")
+
+
+def _own_options(url: str) -> tuple[str, dict[str, Any]]:
+    """An address of MongoDB without the options of its fallback in memory, which its driver does not know."""
+    address, mark, query = url.partition("?")
+    options: dict[str, Any] = {}
+    others = []
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name == "kept_max":
+            if not (value.isascii() and value.isdigit()):
+                raise InputError("url", f"kept_max: expected a whole number; found {excerpt(value)}")
+            options[name] = int(value)
+        elif name == "when_full":
+            options[name] = value
+        else:
+            others.append(pair)
+    if not options:
+        return url, {}
+    return address + (mark + "&".join(others) if others else ""), options
 
 
 def default_url() -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from poh_holdmetrics import instants, wads
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.integers import integer_from
+from poh_holdmetrics.integers import integer_from, truth_from
 
 #: The largest `revision` and `seq`.
 INTEGER_MAX = 2**63 - 1
@@ -50,9 +50,10 @@ def checked_integer(field: str, value: object) -> int:
 
 def checked_flag(field: str, value: object) -> bool:
     """A `retract` given as a boolean."""
-    if isinstance(value, bool):
-        return value
-    raise Refused(field, _FLAG, value)
+    truth = truth_from(value)
+    if truth is None:
+        raise Refused(field, _FLAG, value)
+    return truth
 
 
 def _json_time(field: str, value: object) -> int:

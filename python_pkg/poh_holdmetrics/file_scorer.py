@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
@@ -218,7 +219,9 @@ def _csv_batches(reader: RowReader, file: str, stream: BinaryIO, options: InputO
 
 
 def _csv_row_batches(reader: RowReader, file: str, text: TextIO, options: InputOptions) -> Iterator[None]:
-    table = csv.reader(text, strict=True, delimiter=options.delimiter or ",")
+    first = text.readline()
+    delimiter = options.delimiter or _delimiter_of(first)
+    table = csv.reader(chain([first] if first else [], text), strict=True, delimiter=delimiter)
     header = next(table, None)
     if header is None:
         raise InputError(file, "no header line; name the columns token_id,holder_id,start,end,weight")
@@ -251,6 +254,12 @@ def _csv_row_batches(reader: RowReader, file: str, text: TextIO, options: InputO
     yield
 
 
+def _delimiter_of(header: str) -> str:
+    """The delimiter that splits the header into most cells; of several the first."""
+    unquoted = "".join(header.split('"')[::2])
+    return max(",;\t|", key=unquoted.count)
+
+
 @contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
     """The bytes of a file, decompressed; whatever fails while it is read is raised as one `InputError`."""
@@ -276,4 +285,4 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 def _format(file: str, input_format: str) -> str:
     if input_format != "auto":
         return input_format
-    return "csv" if file.removesuffix(".gz").endswith(".csv") else "jsonl"
+    return "csv" if file.removesuffix(".gz").endswith((".csv", ".tsv")) else "jsonl"

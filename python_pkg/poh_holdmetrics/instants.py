@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from poh_holdmetrics import likely_causes
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.integers import integer_from
+from poh_holdmetrics.integers import float_text, integer_from
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROS_PER_SECOND = 1_000_000
@@ -33,6 +33,10 @@ _LEAP_SECOND = "not a time (a leap second; write the second before or after it)"
 _HOUR_24 = "not a time (hour 24; write 00:00 of the next day)"
 _FRACTION = "not a time (a count of milliseconds has no fraction)"
 _NO_OFFSET = "no UTC offset (end it with Z or an offset like +02:00, or read the file with --assume-utc)"
+_NO_ZONE = 'no UTC offset (a datetime64 has no zone; write pandas.Timestamp(value, tz="UTC") if it is UTC)'
+_MISSING = "not a time (a missing value; write None, or leave the time out)"
+#: How NumPy and pandas print a missing value.
+_MISSING_VALUES = ("NaT", "<NA>", "nan")
 _OUT_OF_RANGE = "out of range (years 0001 to 9999, UTC)"
 
 _ZERO_DATE = "0000-00-00"
@@ -58,12 +62,17 @@ def us_from_instant(field: str, value: object) -> int:
         return us_from_datetime(field, value)
     if isinstance(value, str):
         return us_from_text(field, value)
-    if isinstance(value, float):
-        return us_from_number(field, float.__repr__(value))
     milliseconds = integer_from(value)
-    if milliseconds is None:
-        raise Refused(field, NOT_A_TIME, value)
-    return us_from_ms(field, milliseconds)
+    if milliseconds is not None:
+        return us_from_ms(field, milliseconds)
+    if str(value) in _MISSING_VALUES:
+        raise Refused(field, _MISSING, str(value))
+    if (text := float_text(value)) is not None:
+        return us_from_number(field, text)
+    if isinstance(value, date):
+        raise Refused(field, _DATE_ALONE, str(value))
+    # A type of NumPy, which is not imported for it.
+    raise Refused(field, _NO_ZONE if type(value).__name__ == "datetime64" else NOT_A_TIME, value)
 
 
 def us_from_argument(field: str, value: object) -> int:
@@ -80,7 +89,7 @@ def us_from_datetime(field: str, value: datetime) -> int:
     try:
         offset = value.utcoffset()
     except ValueError:  # what pandas calls NaT is a datetime that has no value
-        raise Refused(field, NOT_A_TIME, str(value)) from None
+        raise Refused(field, _MISSING, str(value)) from None
     if offset is None:
         raise Refused(field, _NO_OFFSET, str(value))
     since = value - EPOCH

@@ -191,7 +191,7 @@ def _check_present(what: str, **fields: int | None) -> None:
 
 def checked_id(field: str, value: object) -> str:
     """A `token_id` or `holder_id`: non-empty text that can be written as UTF-8, or an integer's digits."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         raise Refused(field, _ID_MISSING)
     if isinstance(value, Number):
         if DIGITS.fullmatch(value):
@@ -207,7 +207,7 @@ def checked_id(field: str, value: object) -> str:
 
 def checked_party(field: str, value: object) -> str | None:
     """A `from_id` or `to_id`; None for one that is not a holder: absent, empty or the null address."""
-    if value is None or value in ("", NULL_ADDRESS):
+    if value is None or (isinstance(value, str) and value in ("", NULL_ADDRESS)):
         return None
     return checked_id(field, value)
 

@@ -12,7 +12,7 @@ from decimal import Context, Decimal
 
 from poh_holdmetrics import likely_causes
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.integers import integer_from
+from poh_holdmetrics.integers import float_text, integer_from
 
 #: Steps in a weight of 1, and the bound that a weight stays below: 2^128 steps.
 WAD = 10**18
@@ -43,14 +43,13 @@ _TOO_LARGE = (
 
 
 def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
-    """Steps of a str, int, float or Decimal, also negative if `signed`; a boolean is not a number.
+    """Steps of a str, a Decimal, or an int or float of any library, also negative if `signed`.
 
-    Raises `Refused` that begins with `field`.
+    A boolean is not a number. Raises `Refused` that begins with `field`.
     """
     if isinstance(value, str):
         return wad_from_text(field, value, signed=signed)
     if isinstance(value, float):
-        # The plain float behind a subclass (NumPy's prints its own name).
         return _wad_from_text(field, float.__repr__(value), value, signed=signed)
     if isinstance(value, Decimal):
         if not value.is_finite():
@@ -58,7 +57,10 @@ def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
         return _wad_from_text(field, str(value), value, signed=signed)
     number = integer_from(value)
     if number is None:
-        raise Refused(field, _NOT_A_NUMBER, value)
+        text = float_text(value)
+        if text is None:
+            raise Refused(field, _NOT_A_NUMBER, value)
+        return _wad_from_text(field, text, value, signed=signed)
     if number < 0 and not signed:
         raise Refused(field, _NEGATIVE, value)
     return _bounded(field, number * WAD, value)
@@ -71,12 +73,7 @@ def wad_from_text(field: str, text: str, *, signed: bool = False) -> int:
 
 def wad_from_units(field: str, value: object, decimals: int, *, signed: bool = False) -> int:
     """Steps of a value that counts units of 10^-decimals, such as wei with 18."""
-    if isinstance(value, float):
-        text = float.__repr__(value)
-    elif isinstance(value, str | Decimal):
-        text = str(value)
-    else:
-        text = str(integer_from(value))
+    text = str(value) if isinstance(value, str | Decimal) else float_text(value) or str(integer_from(value))
     found = _NUMBER.fullmatch(text)
     if found is None:
         return wad_from_value(field, value, signed=signed)

@@ -171,3 +171,40 @@ def test_models_have_no_options(source: str) -> None:
     del source
     with pytest.raises(InputError, match="are for frames and files, not for models"):
         score([], AS_OF, assume_utc=True)
+
+
+@pytest.mark.parametrize("form", ["frame", "parquet"])
+def test_counts_that_became_floats_are_read_where_they_are_whole(
+    source: str, tmp_path: Path, form: str
+) -> None:
+    del source
+    assert scores(form, tmp_path, [("a", 0.0, 1000.0, 1), ("b", 5.0, None, 0)]) == {"a": "1", "b": "0"}
+    with pytest.raises(InputError, match="fraction"):
+        scores(form, tmp_path, [("a", 0.0, 1000.5, 1)])
+
+
+def test_the_delimiter_of_csv_is_found_from_the_header(source: str, tmp_path: Path) -> None:
+    del source
+    for name, delimiter in (("a.csv", ";"), ("a.tsv", "\t"), ("b.csv", "|"), ("c.csv", ",")):
+        cells = ['"token_id"', '"a,b;c"', "holder_id", "end"]
+        rows = [cells, ["T", "", "h", "1"]]
+        (tmp_path / name).write_text("".join(f"{delimiter.join(row)}\n" for row in rows))
+        assert score(tmp_path / name, AS_OF).rows()[0][1] == "h", name
+
+
+def test_what_only_native_code_reads_is_said(without_native: None, tmp_path: Path) -> None:
+    del without_native
+    for name, words in (
+        ("a.parquet.gz", "compressed columns are read by native code"),
+        ("a.csv.zst", "zstd"),
+    ):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(InputError, match=words):
+            score(tmp_path / name, AS_OF)
+
+
+def test_columns_are_recognised_without_an_extension(source: str, tmp_path: Path) -> None:
+    del source
+    as_parquet(tmp_path, [("a", 0, 1000, 1)])
+    file = (tmp_path / "a.parquet").rename(tmp_path / "a")
+    assert score(file, AS_OF, columns=COLUMNS, token="APE").rows()[0][3] == "1"

@@ -243,7 +243,7 @@ fn is_integer(values: &DataType) -> bool {
 
 fn is_time(values: &DataType) -> bool {
     values.is_integer()
-        || matches!(values, DataType::Timestamp(_, _))
+        || matches!(values, DataType::Timestamp(_, _) | DataType::Float64)
         || TextColumn::can_read(values)
 }
 

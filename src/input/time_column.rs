@@ -7,7 +7,7 @@ use arrow_array::types::{
     Date32Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit as ArrowUnit};
 
@@ -25,6 +25,8 @@ pub(super) enum TimeColumn {
         nulls: Option<NullBuffer>,
         unit: TimeUnit,
     },
+    /// Counts that some library has made doubles of, as pandas does where one of them is missing.
+    Doubles(Float64Array, TimeForm),
     Text(TextColumn, TimeForm),
     /// Numbers of blocks, or the times themselves.
     Blocks {
@@ -45,6 +47,9 @@ impl TimeColumn {
             return Self::Text(TextColumn::new(column), form);
         }
         let column = plain(column);
+        if *column.data_type() == DataType::Float64 {
+            return Self::Doubles(column.as_primitive().clone(), form);
+        }
         let (values, unit) = match column.data_type() {
             DataType::Timestamp(ArrowUnit::Second, _) => (
                 column
@@ -112,6 +117,12 @@ impl TimeColumn {
                 }
                 Micros::new(micros(values[row], *unit)).map(Some)
             }
+            Self::Doubles(doubles, form) => {
+                let count = doubles.is_valid(row).then(|| doubles.value(row));
+                count
+                    .map(|count| Micros::parse_number_as(&count.to_string(), *form))
+                    .transpose()
+            }
             Self::Text(texts, form) => match texts.get(row) {
                 Ok(text) => text.map(|text| Micros::parse_as(text, *form)).transpose(),
                 Err(_) => Err(TimeError::NotATime),
@@ -141,7 +152,7 @@ impl TimeColumn {
                 nulls,
                 unit,
             } => (!is_null(nulls.as_ref(), row)).then(|| micros(values[row], *unit)),
-            Self::Text(..) | Self::Blocks { .. } => match self.get(row) {
+            Self::Doubles(..) | Self::Text(..) | Self::Blocks { .. } => match self.get(row) {
                 Ok(at) => at.map(Micros::get),
                 Err(_) => Some(i64::MAX),
             },
@@ -154,6 +165,10 @@ impl TimeColumn {
             Self::Counts { .. } => self
                 .micros(row)
                 .map(|micros| format!("{micros} microseconds since 1970")),
+            Self::Doubles(doubles, _) => {
+                let count = doubles.is_valid(row).then(|| doubles.value(row));
+                count.map(|count| count.to_string())
+            }
             Self::Text(texts, _) => texts.get(row).ok().flatten().map(quoted),
             Self::Blocks { numbers, .. } => {
                 let mut digits = itoa::Buffer::new();
@@ -167,6 +182,7 @@ impl TimeColumn {
     pub(super) fn is_absent(&self, row: usize) -> bool {
         match self {
             Self::Counts { nulls, .. } => is_null(nulls.as_ref(), row),
+            Self::Doubles(doubles, _) => doubles.is_null(row),
             Self::Text(texts, _) => texts.is_absent(row),
             Self::Blocks { numbers, .. } => numbers.is_absent(row),
         }
@@ -218,6 +234,22 @@ mod tests {
         let times = TimeColumn::new(&column, TimeForm::STANDARD);
         assert_eq!(times.get(0).unwrap().map(Micros::get), Some(-1));
         assert_eq!(times.get(1).unwrap().map(Micros::get), Some(1));
+    }
+
+    #[test]
+    fn doubles_are_counts_where_they_are_whole() {
+        let doubles = Float64Array::from(vec![Some(1.5e12), None, Some(0.5), Some(1e300)]);
+        let times = TimeColumn::new(&(Arc::new(doubles) as ArrayRef), TimeForm::STANDARD);
+        assert_eq!(
+            times.get(0).unwrap().map(Micros::get),
+            Some(1_500_000_000_000_000)
+        );
+        assert_eq!(times.get(1), Ok(None));
+        assert!(times.is_absent(1));
+        assert_eq!(times.get(2), Err(TimeError::Fraction(TimeUnit::Millis)));
+        assert_eq!(times.found(2).as_deref(), Some("0.5"));
+        assert_eq!(times.get(3), Err(TimeError::OutOfRange));
+        assert_eq!(times.micros(3), Some(i64::MAX));
     }
 
     #[test]

@@ -112,11 +112,13 @@ def _times(name: str, column: Any, unit: str, options: InputOptions) -> Any:
     kind = column.type
     if types.is_timestamp(kind) or _is_text(kind):
         return column
-    if types.is_integer(kind):
+    # pandas makes floats of integers with a missing one among them.
+    if types.is_integer(kind) or types.is_float64(kind):
         try:
             return column.cast(pa.int64()).cast(pa.timestamp(unit, "UTC"))
         except pa.ArrowInvalid as error:
-            raise InputError(f"column {name}", f"out of range ({error})") from error
+            problem = "out of range" if types.is_integer(kind) else "a count of time has no fraction"
+            raise InputError(f"column {name}", f"{problem} ({error})") from error
     if types.is_date(kind):
         if options.assume_utc:
             return column.cast(pa.timestamp("s")).cast(pa.timestamp("s", "UTC"))

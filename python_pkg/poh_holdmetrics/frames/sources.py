@@ -70,7 +70,7 @@ def _is_frame(source: object) -> bool:
 
 
 def _is_pandas(source: object) -> bool:
-    return type(source).__module__.partition(".")[0] == "pandas"
+    return type(source).__module__.partition(".")[0] == "pandas" and hasattr(source, "columns")
 
 
 def _from_frame(frame: Any, options: InputOptions, namespace: native.Namespace | None) -> TablePart:
@@ -109,11 +109,12 @@ def _from_paths(files: Sequence[str], options: InputOptions, namespace: native.N
 
 def _from_path(path: Path, options: InputOptions) -> TablePart | RecordPart:
     """A file without native code: columns are read by pyarrow, lines and cells by the pure-Python reader."""
-    if path.suffix not in _PARQUET + _ARROW and options.input_format != "parquet":
+    form = _columnar_form(path)
+    if form is None and options.input_format != "parquet":
         return RecordPart(records_from_file(str(path), options))
     pa = pyarrow()
     try:
-        if path.suffix in _ARROW:
+        if form == "arrow":
             table = _arrow_table(path)
             columns = mapped_columns(table.column_names, options)
         else:
@@ -128,6 +129,24 @@ def _from_path(path: Path, options: InputOptions) -> TablePart | RecordPart:
         raise InputError(str(path), error.strerror or str(error)) from error
     except pa.ArrowException as error:
         raise InputError(str(path), f"cannot be read ({error})") from error
+
+
+def _columnar_form(path: Path) -> str | None:
+    """`parquet`, `arrow`, or None for lines and cells: by the name of the file, else by its first bytes."""
+    if path.suffix in (".gz", ".zst") and Path(path.stem).suffix in _PARQUET + _ARROW:
+        raise InputError(str(path), "compressed columns are read by native code alone; decompress the file")
+    if path.suffix in _PARQUET + _ARROW:
+        return "parquet" if path.suffix in _PARQUET else "arrow"
+    if path.suffix or not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            head = file.read(6)
+    except OSError as error:
+        raise InputError(str(path), error.strerror or str(error)) from error
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    return "arrow" if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")) else None
 
 
 def _arrow_table(path: Path) -> Any:

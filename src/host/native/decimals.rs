@@ -1,11 +1,11 @@
 //! Weights, deltas and amounts from Python: text, `int`, `float` and `Decimal`, each exactly as it is written.
 //!
-//! A float is the shortest decimal that prints back to it; an integer may be one of another library, such as
-//! NumPy. Anything else is refused as not a number, also `bool`. `None` is absent.
+//! A float is the shortest decimal that prints back to it; an integer or a float may be one of another library,
+//! such as NumPy. Anything else is refused as not a number, also `bool`. `None` is absent.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyString, PyType};
+use pyo3::types::{PyBool, PyFloat, PyString, PyType};
 
 use super::memo::Memo;
 use super::values;
@@ -68,10 +68,16 @@ fn from_whole<T: Decimal>(whole: &Bound<'_, PyAny>) -> Result<T, WeightError> {
 
 fn from_decimal<T: Decimal>(value: &Bound<'_, PyAny>) -> Result<T, WeightError> {
     static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let kind = DECIMAL
-        .import(value.py(), "decimal", "Decimal")
-        .map_err(|_| WeightError::NotANumber)?;
-    if !value.is_instance(kind).unwrap_or(false) {
+    static REAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let is_of = |kind: &PyOnceLock<Py<PyType>>, module, name| {
+        let kind = kind.import(value.py(), module, name);
+        kind.and_then(|kind| value.is_instance(kind))
+            .unwrap_or(false)
+    };
+    // A boolean is a real number to Python.
+    let is_number = is_of(&DECIMAL, "decimal", "Decimal")
+        || (!value.is_instance_of::<PyBool>() && is_of(&REAL, "numbers", "Real"));
+    if !is_number {
         return Err(WeightError::NotANumber);
     }
     // Decimal has no C interface; its text is exact, and the cheapest way to read it.

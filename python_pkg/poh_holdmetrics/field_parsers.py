@@ -93,9 +93,11 @@ def _integer_from_digits(field: str, text: str) -> int:
     raise Refused(field, _INTEGER, text)
 
 
+def _table_time(field: str, value: object) -> int:
+    return instants.us_from_text(field, value) if isinstance(value, str) else _micros_time(field, value)
+
+
 def _micros_time(field: str, value: object) -> int:
-    if isinstance(value, str):
-        return instants.us_from_text(field, value)
     us = integer_from(value)
     if us is None:
         raise Refused(field, instants.NOT_A_TIME, value)
@@ -106,5 +108,7 @@ def _micros_time(field: str, value: object) -> int:
 JSON = FieldParsers(time=_json_time, integer=_json_integer, flag=checked_flag)
 #: Cells of text.
 CSV = FieldParsers(time=_csv_time, integer=_csv_integer, flag=_csv_flag)
-#: Columns: times are integer microseconds, or text.
+#: Columns: times are integer microseconds.
 MICROS = FieldParsers(time=_micros_time, integer=checked_integer, flag=checked_flag)
+#: Columns of tables: times are integer microseconds or text.
+TABLE = FieldParsers(time=_table_time, integer=checked_integer, flag=checked_flag)

@@ -92,7 +92,7 @@ class TablePart:
         return replace(self.options, columns={}, delimiter=None, input_format="auto").json()
 
     def _records(self) -> Iterator[Record]:
-        forms = ValueForms(self.options, field_parsers.MICROS)
+        forms = ValueForms(self.options, field_parsers.TABLE)
         absent = [None] * self.table.num_rows
         columns = [
             _values(self.table.column(field), self.options) if field in self.table.column_names else absent

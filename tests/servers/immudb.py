@@ -41,10 +41,12 @@ class Immudb:
         self.pause = self._process.pause
         self.go_on = self._process.go_on
         self.port = free_port()
+        #: Options of every address, such as those of TLS.
+        self.url_options: dict[str, object] = {}
 
     def url(self, database: str = "audit", **options: object) -> str:
         """The address of a database, with the options of an address."""
-        query = "&".join(f"{name}={value}" for name, value in options.items())
+        query = "&".join(f"{name}={value}" for name, value in {**self.url_options, **options}.items())
         return f"immudb://immudb:immudb@127.0.0.1:{self.port}/{database}{'?' if query else ''}{query}"
 
     def start(self) -> None:

@@ -6,6 +6,7 @@ Used by one thread at a time. Verifies nothing; see `immudb_ledger`. Needs the e
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -26,7 +27,8 @@ _SERVICE = "/immudb.schema.ImmuService/"
 _PORT = 3322
 #: What the keys of events begin with.
 COLLECTION = "hold_events"
-_OPTIONS = ("state", "collection")
+_TLS_FILES = ("ca", "cert", "key")
+_OPTIONS = ("state", "collection", "tls", *_TLS_FILES)
 #: A page of entries or transactions may be as large as the server makes it.
 _CHANNEL = (
     ("grpc.max_receive_message_length", -1),
@@ -41,7 +43,10 @@ _NOT_FOUND = "database does not exist"
 
 
 class Address(NamedTuple):
-    """The parts of `immudb://user:password@host:port/database?state=FILE&collection=NAME`."""
+    """The parts of `immudb://user:password@host:port/database?state=FILE&collection=NAME`.
+
+    `tls=1` encrypts the connection; `ca=FILE`, `cert=FILE` and `key=FILE` do so too.
+    """
 
     target: str
     user: str
@@ -64,6 +69,12 @@ class Address(NamedTuple):
         for name, value in pairs:
             if name not in _OPTIONS or not value:
                 raise InputError("url", f"unknown or empty option {name!r}; known are {', '.join(_OPTIONS)}")
+        if options.get("tls", "1") != "1":
+            raise InputError(
+                "url", "tls: expected tls=1; leave it out for a connection that is not encrypted"
+            )
+        if ("cert" in options) != ("key" in options):
+            raise InputError("url", "cert, key: one is missing; give both, or none")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return cls(
             f"{host}:{port}",
@@ -72,6 +83,22 @@ class Address(NamedTuple):
             unquote(parts.path.removeprefix("/")) or "defaultdb",
             options,
         )
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """What TLS needs, None without it; raises `InputError` for a file that cannot be read."""
+        if not self.options.keys() & {"tls", *_TLS_FILES}:
+            return None
+        authorities, certificate, key = (self._file(name) for name in _TLS_FILES)
+        return grpc.ssl_channel_credentials(authorities, key, certificate)
+
+    def _file(self, name: str) -> bytes | None:
+        file = self.options.get(name)
+        if file is None:
+            return None
+        try:
+            return Path(file).read_bytes()
+        except OSError as error:
+            raise InputError("url", f"{name}: {file} cannot be read ({error.strerror or error})") from error
 
 
 class SessionLost(StorageUnavailable):
@@ -86,6 +113,7 @@ class ImmudbClient:
         self.name = f"immudb {address.target}/{address.database}"
         self._address = address
         self._timeout_seconds = timeout_seconds
+        self._credentials = address.credentials()
         self._channel: grpc.Channel | None = None
         self._session: tuple[tuple[str, str], ...] = ()
 
@@ -212,9 +240,14 @@ class ImmudbClient:
         self._call("CloseSession", empty_pb2.Empty(), empty_pb2.Empty)
         self.drop_session()
 
+    def _connected(self) -> grpc.Channel:
+        if self._credentials is None:
+            return grpc.insecure_channel(self._address.target, _CHANNEL)
+        return grpc.secure_channel(self._address.target, self._credentials, _CHANNEL)
+
     def _call(self, method: str, request: Message, answer: type[_Answer]) -> _Answer:
         if self._channel is None:
-            self._channel = grpc.insecure_channel(self._address.target, _CHANNEL)
+            self._channel = self._connected()
         call: Any = self._channel.unary_unary(
             _SERVICE + method,
             request_serializer=type(request).SerializeToString,

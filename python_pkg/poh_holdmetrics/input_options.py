@@ -17,7 +17,21 @@ from typing import Any, Literal, Self, TypedDict, get_args
 
 from poh_holdmetrics.errors import InputError, excerpt
 
-InputFormat = Literal["auto", "jsonl", "csv", "parquet"]
+Feed = Literal[
+    "ethereum-etl",
+    "bigquery",
+    "cryo",
+    "hypersync",
+    "dune",
+    "allium",
+    "etherscan",
+    "alchemy",
+    "spice",
+    "staking",
+    "transfers",
+]
+InputFormat = Literal["auto", "jsonl", "csv", "parquet"] | Feed
+TokenKind = Literal["erc20", "erc721", "erc1155"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 BinaryIds = Literal["text", "hex"]
 
@@ -43,6 +57,9 @@ class GivenOptions(TypedDict, total=False):
     assume_utc: bool
     decimals: int | None
     null: Collection[str]
+    token_kind: TokenKind | None
+    blocks: str | os.PathLike[str] | None
+    decimals_file: str | os.PathLike[str] | None
     delimiter: str | None
     fold_hex_ids: bool
     binary_ids: BinaryIds | None
@@ -71,6 +88,12 @@ class InputOptions:
     """Whether ids of `0x` and hexadecimal digits are brought to lower case."""
     binary_ids: BinaryIds = "text"
     """How binary columns of ids are read."""
+    token_kind: TokenKind | None = None
+    """What the tokens of a feed are."""
+    blocks: str | None = None
+    """A file with the times of blocks, which the times of rows then are."""
+    decimals_file: str | None = None
+    """A file with the decimals of tokens."""
 
     @classmethod
     def of(cls, given: GivenOptions) -> Self:
@@ -80,6 +103,9 @@ class InputOptions:
         """
         arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         mapping = arguments.pop("mapping", None)
+        for name in ("blocks", "decimals_file"):
+            if name in arguments:
+                arguments[name] = os.fspath(arguments[name])
         options = cls() if mapping is None else cls().updated(_table(Path(mapping)), f"{mapping}: ")
         return options.updated(arguments)
 
@@ -89,6 +115,13 @@ class InputOptions:
         constants = {name: f'"{text}"' for name, text in table.pop("constants").items()}
         table["columns"] = {**table["columns"], **constants}
         return json.dumps({name: value for name, value in table.items() if value is not None})
+
+    def native_only(self) -> str | None:
+        """The first option that native code alone reads files by; None if there is no such option."""
+        if self.input_format in get_args(Feed):
+            return f"input_format {self.input_format}"
+        names = ("token_kind", "blocks", "decimals_file")
+        return next((name for name in names if getattr(self, name) is not None), None)
 
     def source(self, name: str) -> str | None:
         """The column that a field is read from; None if it has the same text in every row."""
@@ -147,7 +180,9 @@ def _table(path: Path) -> dict[str, Any]:
     table = document.pop("input", None)
     if document or not isinstance(table, dict):
         raise InputError(str(path), "a mapping file has one table, [input]")
-    return table
+    # The files that it names lie beside it.
+    beside = {name: str(path.parent / table[name]) for name in ("blocks", "decimals_file") if name in table}
+    return {**table, **beside}
 
 
 def _check_source(where: str, name: str, source: object) -> None:
@@ -172,7 +207,8 @@ def _check_source(where: str, name: str, source: object) -> None:
 def _check_values(origin: str, values: Mapping[str, Any]) -> None:
     known = [*(each.name for each in fields(InputOptions) if each.name != "constants"), "token"]
     words: dict[str, tuple[Any, ...]] = {
-        "input_format": get_args(InputFormat),
+        "input_format": (*get_args(get_args(InputFormat)[0]), *get_args(Feed)),
+        "token_kind": get_args(TokenKind),
         "time_unit": get_args(TimeUnit),
         "binary_ids": get_args(BinaryIds),
     }

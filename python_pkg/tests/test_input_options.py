@@ -148,7 +148,10 @@ def test_a_mapping_file_is_kept_beside_the_data(source: str, tmp_path: Path) -> 
         ({"decimals": 78}, "decimals: expected an integer from 0 to 77, not 78"),
         ({"null": "NULL"}, "null: expected a list of texts"),
         ({"binary_ids": "base64"}, 'binary_ids: unknown word "base64"; known are text, hex'),
-        ({"input_format": "xml"}, 'input_format: unknown word "xml"; known are auto, jsonl, csv, parquet'),
+        (
+            {"input_format": "xml"},
+            'input_format: unknown word "xml"; known are auto, jsonl, csv, parquet, ethereum-etl',
+        ),
         ({"assume_utc": 1}, "assume_utc: expected true or false, not 1"),
         ({"token": "T", "columns": {"token_id": "t"}}, "token: columns gives a token_id, too"),
         ({"columns": {"start": "a", "end": "a"}}, "columns: start and end are read from one column"),
@@ -201,6 +204,23 @@ def test_what_only_native_code_reads_is_said(without_native: None, tmp_path: Pat
         (tmp_path / name).write_bytes(b"")
         with pytest.raises(InputError, match=words):
             score(tmp_path / name, AS_OF)
+
+
+def test_feeds_are_read_by_native_code(source: str, tmp_path: Path) -> None:
+    token = "0x" + "a" * 40
+    (tmp_path / "blocks.csv").write_text("number,timestamp\n7,0\n")
+    (tmp_path / "mapping.toml").write_text('[input]\ninput_format = "ethereum-etl"\nblocks = "blocks.csv"\n')
+    file = tmp_path / "transfers.csv"
+    file.write_text(
+        "token_address,from_address,to_address,value,transaction_hash,log_index,block_number\n"
+        f"{token},0x{'0' * 40},0x{'b' * 40},5,0x01,0,7\n"
+    )
+    if source == "none":
+        with pytest.raises(InputError, match="input_format ethereum-etl: is read by native code alone"):
+            score(file, 2000, mapping=tmp_path / "mapping.toml", token_kind="erc20")
+        return
+    result = score(file, 2000, mapping=tmp_path / "mapping.toml", token_kind="erc20")
+    assert [row[1:4] for row in result.rows()] == [(f"0x{'b' * 40}", 2_000_000, "10")]
 
 
 def test_columns_are_recognised_without_an_extension(source: str, tmp_path: Path) -> None:

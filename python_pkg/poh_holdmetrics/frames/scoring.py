@@ -19,7 +19,7 @@ from poh_holdmetrics.windows import Window
 if TYPE_CHECKING:
     from poh_holdmetrics.column_types import Arrow
     from poh_holdmetrics.data_models import HoldEvent, Transfer
-    from poh_holdmetrics.input_options import BinaryIds, InputFormat, TimeUnit
+    from poh_holdmetrics.input_options import BinaryIds, InputFormat, TimeUnit, TokenKind
     from poh_holdmetrics.instants import Instant
 
     Path = str | os.PathLike[str]
@@ -44,6 +44,9 @@ def score(
     binary_ids: BinaryIds | None = None,
     delimiter: str | None = None,
     input_format: InputFormat | None = None,
+    token_kind: TokenKind | None = None,
+    blocks: Path | None = None,
+    decimals_file: Path | None = None,
     mapping: Path | None = None,
 ) -> HoldScores:
     """The exact scores of all holders over [from_, as_of); without `as_of` until now.
@@ -72,6 +75,9 @@ def score(
             "decimals": decimals,
             "null": null,
             "delimiter": delimiter,
+            "token_kind": token_kind,
+            "blocks": blocks,
+            "decimals_file": decimals_file,
             "fold_hex_ids": fold_hex_ids,
             "binary_ids": binary_ids,
         }

@@ -35,8 +35,11 @@ def events_from(source: object, options: InputOptions) -> Events:
     if isinstance(source, str | os.PathLike):
         return _from_paths([os.fspath(source)], options, namespace)
     if _is_frame(source):
-        if options.input_format != "auto" or options.delimiter is not None:
-            raise InputError("input_format, delimiter", "are for files; leave them out for a frame")
+        if options.input_format != "auto" or options.delimiter is not None or options.native_only():
+            raise InputError(
+                "input_format, delimiter, token_kind, blocks, decimals_file",
+                "are for files; leave them out for a frame",
+            )
         return Events([_from_frame(source, options, namespace)], namespace)
     if not isinstance(source, Iterable) or isinstance(source, bytes | Mapping):
         raise InputError("score", f"{_EXPECTED}, not {type(source).__name__}")
@@ -92,6 +95,8 @@ def _from_frame(frame: Any, options: InputOptions, namespace: native.Namespace |
 
 def _from_paths(files: Sequence[str], options: InputOptions, namespace: native.Namespace | None) -> Events:
     if namespace is None:
+        if name := options.native_only():
+            raise InputError(name, "is read by native code alone; install poh_holdmetrics_rust")
         return Events([_from_path(Path(file), options) for file in files], None)
     # What can be read once alone is read now.
     streams = [file for file in files if file == "-" or (Path(file).exists() and not Path(file).is_file())]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from poh_batcher.compression import checked_codec
 from poh_batcher.errors import NotStored
 from poh_batcher.packing import pack_acks, unpack_batch
 from poh_batcher.types import PackedBatch
@@ -82,6 +83,8 @@ class AsyncBatcher:
             raise ValueError(f"timeout: must be above 0; found {timeout}")
         if max_queued is not None and max_queued < max_items:
             raise ValueError(f"max_queued: must be at least max_items, {max_items}; found {max_queued}")
+        # Now, and not when the first batch is full.
+        checked_codec(codec, level)
         self.max_items = max_items
         self.timeout = timeout
         self._sink = sink

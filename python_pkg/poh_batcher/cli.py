@@ -117,14 +117,17 @@ def main(
     run = _Run(_store(output_dir), as_json=as_json, rejects=rejects)
     feed = LineFeed(_model(model), run.refuse)
     run.feed = feed
-    batcher = AsyncBatcher(
-        max_items=batch_size,
-        timeout=batch_timeout,
-        sink=run.sink,
-        codec=codec,
-        level=level,
-        backoff=Backoff(attempts=attempts or None),
-    )
+    try:
+        batcher = AsyncBatcher(
+            max_items=batch_size,
+            timeout=batch_timeout,
+            sink=run.sink,
+            codec=codec,
+            level=level,
+            backoff=Backoff(attempts=attempts or None),
+        )
+    except (ValueError, RuntimeError) as error:
+        raise click.UsageError(str(error)) from error
     context.exit(asyncio.run(run.all(batcher)))
 
 
@@ -251,7 +254,7 @@ def verify_command(url: str, *, as_json: bool, strict: bool) -> None:
     """Read every batch at URL and recompute its SHA-256.
 
     A number without a batch is listed: its writer was killed before the batch was stored, or the file was
-    removed. Exit codes: 0 all batches are whole, 1 one is damaged.
+    removed. Exit codes: 0 all batches are whole, 1 one is damaged, or there is none.
     """
     sys.exit(asyncio.run(report_batches(_store(url), as_json=as_json, strict=strict)))
 

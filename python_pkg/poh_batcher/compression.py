@@ -47,19 +47,29 @@ def compress(data: bytes, level: int | None = None, *, codec: Codec | None = Non
     `level` is 0 to 9 for gzip (default 1) and 1 to 22 for zstd (default 3); `none` has no levels. Raises
     `ValueError` if it is another one, `RuntimeError` if zstd is asked for and not installed.
     """
-    chosen: Codec = codec or ("zstd" if zstd_available() else "gzip")
+    chosen, checked = checked_codec(codec, level)
     match chosen:
         case "none":
-            if level is not None:
-                raise ValueError(f"level: codec none has no levels; found {level}")
-            return "none", bytes(data)
+            return chosen, bytes(data)
         case "gzip":
             # Without the time, which would change the bytes.
-            return "gzip", gzip.compress(data, _checked_level("gzip", level), mtime=0)
+            return chosen, gzip.compress(data, checked, mtime=0)
         case "zstd":
-            return "zstd", cast("bytes", _required_zstd().compress(data, _checked_level("zstd", level)))
-        case _:
-            raise _unknown(chosen)
+            return chosen, cast("bytes", _required_zstd().compress(data, checked))
+
+
+def checked_codec(codec: Codec | None, level: int | None) -> tuple[Codec, int]:
+    """The codec and the level that `compress` takes for these, 0 for `none`; raises as it does."""
+    chosen: Codec = codec or ("zstd" if zstd_available() else "gzip")
+    if chosen == "none":
+        if level is not None:
+            raise ValueError(f"level: codec none has no levels; found {level}")
+        return chosen, 0
+    if chosen not in _LEVELS:
+        raise _unknown(chosen)
+    if chosen == "zstd":
+        _required_zstd()
+    return chosen, _checked_level(chosen, level)
 
 
 def decompress(codec: str, data: bytes, *, max_bytes: int = DECOMPRESSED_BYTES_MAX) -> bytes:

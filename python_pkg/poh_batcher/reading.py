@@ -10,6 +10,7 @@ import click
 
 from poh_batcher.errors import BatchDamaged, BatcherError, KeyMissing
 from poh_batcher.packing import checked_json
+from poh_batcher.store import SEQUENCES
 
 if TYPE_CHECKING:
     from poh_batcher.store import BatchStore
@@ -49,9 +50,14 @@ async def report_batches(store: BatchStore, *, as_json: bool, strict: bool) -> i
 async def _read_all(
     store: BatchStore, first: int, last: int | None
 ) -> AsyncIterator[tuple[dict[str, Any], bytes]]:
-    """A report on each number, and the JSON array of its items, empty if it is not whole."""
+    """A report on each number, and the JSON array of its items, empty if it is not whole.
+
+    That there is no number at all is an error, which a mistyped address would else hide.
+    """
+    found = False
     try:
         async for stored in store.batches(first, last):
+            found = True
             if isinstance(stored, BatchDamaged):
                 yield {"state": "damaged", "url": "", "problem": str(stored), "count": 0}, b"[]"
                 continue
@@ -67,3 +73,6 @@ async def _read_all(
                 yield {"state": "whole", "url": url, "problem": "", "count": stored.header.count}, raw
     except BatcherError as error:
         raise click.ClickException(str(error)) from error
+    if not found:
+        address = store.storage.get_url(SEQUENCES)
+        raise click.ClickException(f"{address}: there is no such batch; check the address and the numbers")

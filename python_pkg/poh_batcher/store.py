@@ -22,7 +22,8 @@ from poh_batcher.types import BatchHeader, PackedBatch
 if TYPE_CHECKING:
     from poh_batcher.storage.port import StorageBackend
 
-_SEQUENCES = "sequences"
+#: The folder of the files that say which numbers are taken.
+SEQUENCES = "sequences"
 _SUFFIXES = {"gzip": ".json.gz", "zstd": ".json.zst", "none": ".json"}
 
 
@@ -66,12 +67,12 @@ class BatchStore:
         self, first: int = 0, last: int | None = None
     ) -> AsyncIterator[StoredBatch | BatchDamaged]:
         """Numbers from `first` through `last`, in order; an error in place of one that cannot be read."""
-        for millions in await self._numbers(_SEQUENCES):
-            for thousands in await self._numbers(f"{_SEQUENCES}/{millions:03d}"):
+        for millions in await self._numbers(SEQUENCES):
+            for thousands in await self._numbers(f"{SEQUENCES}/{millions:03d}"):
                 begin = (millions * 1000 + thousands) * 1000
                 if begin + 999 < first or (last is not None and begin > last):
                     continue
-                for sequence in await self._numbers(f"{_SEQUENCES}/{millions:03d}/{thousands:03d}"):
+                for sequence in await self._numbers(f"{SEQUENCES}/{millions:03d}/{thousands:03d}"):
                     if sequence >= first and (last is None or sequence <= last):
                         yield await self._claim(sequence)
 
@@ -123,8 +124,8 @@ class BatchStore:
     async def _first_free(self) -> int:
         """The number after the highest that was ever taken."""
         # A folder may be empty: its writer ended, or the disk was full, before the first file.
-        for millions in reversed(await self._numbers(_SEQUENCES)):
-            folder = f"{_SEQUENCES}/{millions:03d}"
+        for millions in reversed(await self._numbers(SEQUENCES)):
+            folder = f"{SEQUENCES}/{millions:03d}"
             for thousands in reversed(await self._numbers(folder)):
                 if numbers := await self._numbers(f"{folder}/{thousands:03d}"):
                     return numbers[-1] + 1
@@ -137,4 +138,4 @@ class BatchStore:
 
 def _claim_key(sequence: int) -> str:
     millions, rest = divmod(sequence, 1_000_000)
-    return f"{_SEQUENCES}/{millions:03d}/{rest // 1000:03d}/{sequence:09d}.json"
+    return f"{SEQUENCES}/{millions:03d}/{rest // 1000:03d}/{sequence:09d}.json"

@@ -25,6 +25,9 @@ def storage_from_url(url: str) -> StorageBackend:
     if not separator:
         if not url:
             raise ValueError("url: empty; give a folder or s3://bucket/prefix")
+        scheme, colon, _ = url.partition(":")
+        if colon and scheme in ("file", "s3", *_CLOUDS):
+            raise ValueError(f"url: two slashes are missing; write {scheme}://; found {excerpt(url)}")
         return LocalStorage(url)
     if not rest:
         raise ValueError(f"url: nothing follows {scheme}://; found {excerpt(url)}")

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from poh_batcher.cli import main
 from poh_batcher.compression import decompress
+from poh_batcher.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +78,7 @@ def test_any_object_and_any_model_may_be_lines(tmp_path: Path) -> None:
     [
         (("-n", "0"), "x>=1"),
         (("-o", "ftp://x"), "unknown storage"),
+        (("--codec", "gzip", "--level", "22"), "level: gzip takes 0 to 9; found 22"),
         (("--model", "nothing"), "expected ack, json or module:Class"),
         (("--model", "json:Missing"), "has no attribute 'Missing'"),
     ],
@@ -104,6 +106,22 @@ def test_verify_finds_what_is_damaged_and_what_is_missing(tmp_path: Path) -> Non
     shown = invoke("cat", str(tmp_path))
     assert (shown.exit_code, shown.stdout) == (1, lines(1, first=3))
     assert "size: the header says" in shown.stderr
+
+
+@pytest.mark.parametrize("arguments", [("verify",), ("cat",), ("cat", "--first", "4"), ("verify", "--json")])
+def test_an_address_without_batches_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    invoke("-n", "1", "-o", str(tmp_path), given=lines(4))
+    address = tmp_path if "--first" in arguments else tmp_path / "mistyped"
+    result = invoke(arguments[0], str(address), *arguments[1:])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{address}/sequences: there is no such batch; check the address" in result.stderr
+
+
+def test_the_package_is_a_command(python: str) -> None:
+    command = [python, "-m", "poh_batcher", "--version"]
+    environment = {**os.environ, "PYTHONPATH": os.fspath(ROOT)}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout == f"poh-batcher, version {__version__}\n"
 
 
 def test_a_storage_that_cannot_be_written_ends_the_run_and_says_from_where(tmp_path: Path) -> None:

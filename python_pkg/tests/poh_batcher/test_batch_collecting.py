@@ -66,6 +66,10 @@ def test_the_published_second_name_and_the_published_refusals() -> None:
         AsyncBatcher(timeout=0, sink=Collected())
     with pytest.raises(ValueError, match="max_queued: must be at least max_items, 256; found 1"):
         AsyncBatcher(max_queued=1, sink=Collected())
+    with pytest.raises(ValueError, match="level: gzip takes 0 to 9; found 10"):
+        AsyncBatcher(level=10, sink=Collected())
+    with pytest.raises(ValueError, match="codec: expected gzip, zstd or none; found 'lzma'"):
+        AsyncBatcher(codec="lzma", sink=Collected())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="attempts: must be at least 1"):
         Backoff(attempts=0)
 

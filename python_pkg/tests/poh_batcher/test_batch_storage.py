@@ -92,6 +92,7 @@ def test_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "": "url: empty",
         "file://": "nothing follows file://",
         "s3:///x": "the bucket is missing",
+        "s3:/x": "url: two slashes are missing; write s3://; found 's3:/x'",
         "ftp://x/y": "url: unknown storage; expected file://, s3://, gs:// or az://; found 'ftp://x/y'",
     }.items():
         with pytest.raises(ValueError, match=says):

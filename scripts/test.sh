@@ -24,6 +24,13 @@ pytest_without_extension() { HOLDMETRICS_BINARY=$BINARY scripts/pytest.sh none "
 pytest_disabled() { POH_DISABLE_RUST=1 scripts/pytest.sh none "$EXTENSION_VENV/bin/python"; }
 pytest_embedded() { scripts/pytest.sh host "$BINARY" python; }
 
+# On the Python of the bundle, in a copy: an interpreter writes beside its modules, and the fetched folder is verified.
+bundled_python() { "$CHOSEN_PYTHON" embed_runtime/fetch.py linux-amd64; }
+pytest_bundled() {
+    cp -ruT "$(bundled_python)" "$CACHE/python-of-the-bundle"
+    PATH=$CACHE/python-of-the-bundle/bin:$PATH "$VENV/bin/nox" --session extension-3.14
+}
+
 check_packages() { "$CHOSEN_PYTHON" scripts/check_packages.py "$WHEELS"; }
 
 elsewhere() { (cd / && "$BINARY" doctor); }
@@ -82,6 +89,13 @@ if has_stable_abi; then
     step "build the extension" build_extension
     step "pytest, with the extension" pytest_with_extension
     step "pytest, extension switched off" pytest_disabled
+    if [ "$(uname -sm)" != "Linux x86_64" ]; then
+        not_run "pytest, on the Python of the bundle" "it is run on x86_64 Linux alone"
+    elif bundled_python >/dev/null; then
+        step "pytest, on the Python of the bundle" pytest_bundled
+    else
+        not_run "pytest, on the Python of the bundle" "it could not be fetched; the reason stands above"
+    fi
 else
     not_run "the extension and its tests" "$NO_STABLE_ABI"
 fi

@@ -12,7 +12,7 @@ COMMON := source scripts/common.sh
 .PHONY: help build run check test test-services test-python-servers test-pythons wheels soak fuzz bench bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build target/release/main_holdmetrics, with CPython inside
 	@$(COMMON); build_binary; say "Built $${BINARY#"$$REPOSITORY"/}"

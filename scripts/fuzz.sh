@@ -6,7 +6,7 @@
 source "$(dirname "$0")/common.sh"
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
-TARGETS=${FUZZ_TARGETS:-frames encoding jsonl csv protobuf intervals}
+TARGETS=${FUZZ_TARGETS:-frames encoding jsonl csv protobuf intervals airdrop}
 
 cargo +nightly --version >/dev/null 2>&1 \
     || die "cargo-fuzz needs a nightly compiler: rustup toolchain install nightly --profile minimal"

@@ -1,128 +1,202 @@
-//! A list of amounts: CSV with the header `address,amount`, amounts in base units.
+//! A list of payments: CSV with the header `address,amount`, or `user,token,amount`, amounts in base units or in tokens.
 //!
 //! The address stays as it is written; what is compared is the account that it names. See [`super::selection`] for
-//! how lists are made.
+//! how lists are made, and [`super::export`] for the lists of other tools.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
+use rayon::prelude::*;
 use ruint::aliases::U256;
 
-use super::{AddressError, AddressKind, UnitsError, parse_units};
+use super::table::Table;
+use super::{AddressError, AddressKind, EvmAddress, UnitsError, parse_units};
 use crate::excerpt::quoted;
 
-/// Amounts in the order of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct List {
-    /// Each address once.
-    pub recipients: Vec<Recipient>,
-}
+const ADDRESS: usize = 0;
+const AMOUNT: usize = 1;
+const TOKEN: usize = 2;
 
-/// An address and its amount.
+/// Payments in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipient {
-    /// As the list writes it.
-    pub address: Box<str>,
-    /// Base units, above 0.
-    pub amount: U256,
+pub struct List {
+    table: Table,
 }
 
 /// Why a file is not a list.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// Not `address,amount`.
-    #[error("line 1: the header is not address,amount but {}", quoted(.0))]
-    Header(String),
+    /// Another header.
+    #[error("line 1: the header is not {expected} but {}", quoted(.found))]
+    Header {
+        /// What it has to be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
     /// No rows.
     #[error("the list is empty (write a header and at least one row)")]
     Empty,
     /// Not a row of CSV.
-    #[error("line {line}: not a row of address,amount in UTF-8")]
+    #[error("line {line}: not a row of {header} in UTF-8")]
     Row {
         /// From 1.
         line: u64,
+        /// The header.
+        header: String,
         /// What the reader says.
         source: csv::Error,
     },
-    /// Not an address of the kind.
-    #[error("line {line}: address: {reason}")]
-    Address {
+    /// A row that cannot be paid.
+    #[error("line {line}: {reason}")]
+    Payment {
         /// From 1.
         line: u64,
         /// Why.
-        reason: AddressError,
-    },
-    /// Not a number of base units.
-    #[error("line {line}: amount: {reason}")]
-    Amount {
-        /// From 1.
-        line: u64,
-        /// Why.
-        reason: UnitsError,
-    },
-    /// An amount of 0.
-    #[error("line {line}: amount: 0 (leave the line out)")]
-    Zero {
-        /// From 1.
-        line: u64,
-    },
-    /// An address again.
-    #[error("line {line}: address: {} is in the list already, perhaps in another case (add the amounts on one line)", quoted(.address))]
-    Duplicate {
-        /// From 1.
-        line: u64,
-        /// As it is written.
-        address: Box<str>,
-    },
-    /// Amounts of 2^256 or more in sum.
-    #[error("line {line}: amount: the amounts up to here sum to 2^256 base units or more")]
-    Sum {
-        /// From 1.
-        line: u64,
+        reason: PaymentError,
     },
 }
 
+/// Why something cannot be paid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentError {
+    /// Not an address of the kind.
+    #[error("address: {0}")]
+    Address(AddressError),
+    /// Not an address of a token.
+    #[error("token: {0}")]
+    Token(AddressError),
+    /// Not a number of base units.
+    #[error("amount: {0}")]
+    Amount(UnitsError),
+    /// An amount of 0.
+    #[error("amount: 0 (leave the line out)")]
+    Zero,
+    /// An address again.
+    #[error("address: {} is in the list already, perhaps in another case (add the amounts on one line)", quoted(.0))]
+    Duplicate(Box<str>),
+    /// Amounts of 2^256 or more in sum.
+    #[error("amount: the amounts up to here sum to 2^256 base units or more")]
+    Sum,
+}
+
 impl List {
-    /// Reads all of a file.
-    pub fn read(bytes: &[u8], kind: AddressKind) -> Result<Self, ListError> {
+    /// No payments; `has_tokens` if each names its token.
+    #[must_use]
+    pub fn new(has_tokens: bool) -> Self {
+        Self {
+            table: Table::new(if has_tokens { 3 } else { 2 }),
+        }
+    }
+
+    /// Adds a payment. What is added is not checked before [`List::check`].
+    pub fn push(&mut self, address: &str, amount: &str) {
+        self.table.push(address);
+        self.table.push(amount);
+    }
+
+    /// Adds a payment to a list with tokens.
+    pub(super) fn push_of_token(&mut self, address: &str, amount: &str, token: &str) {
+        self.push(address, amount);
+        self.table.push(token);
+    }
+
+    /// Reads all of a file, in which amounts have up to `places` decimal places.
+    pub fn read(bytes: &[u8], kind: AddressKind, places: u8) -> Result<Self, ListError> {
         let mut rows = csv::ReaderBuilder::new().from_reader(bytes);
-        let headers = rows
-            .headers()
-            .map_err(|source| ListError::Row { line: 1, source })?;
-        if headers.iter().ne(["address", "amount"]) {
-            let found: Vec<_> = headers.iter().collect();
-            return Err(ListError::Header(found.join(",")));
+        let header = ["address", "amount"];
+        let first = rows.headers().map_err(|source| ListError::Row {
+            line: 1,
+            header: header.join(","),
+            source,
+        })?;
+        let has_tokens = first.iter().eq(["user", "token", "amount"]);
+        if !has_tokens && first.iter().ne(header) {
+            let found: Vec<_> = first.iter().collect();
+            return Err(ListError::Header {
+                expected: "address,amount".into(),
+                found: found.join(","),
+            });
         }
-        let (mut list, mut seen, mut sum) = (Self::default(), HashSet::new(), U256::ZERO);
-        let mut row = csv::StringRecord::new();
-        loop {
-            let line = rows.position().line();
-            let is_row = rows
-                .read_record(&mut row)
-                .map_err(|source| ListError::Row { line, source })?;
-            if !is_row {
-                break;
+        let header: Vec<_> = first.iter().map(str::to_owned).collect();
+        let amount = header.len() - 1;
+        let mut list = Self::new(has_tokens);
+        for_each_row(&mut rows, &header, |row, line| {
+            let address = &row[0];
+            let amount = base_units(&row[amount], places).map_err(|reason| {
+                // Of two faults in a line, the first column's is named.
+                let address = kind.canonical(address).map_err(PaymentError::Address);
+                let reason = address.err().unwrap_or(PaymentError::Amount(reason));
+                ListError::Payment { line, reason }
+            })?;
+            list.push(address, &amount);
+            if has_tokens {
+                list.table.push(&row[1]);
             }
-            let line = row.position().map_or(line, csv::Position::line);
-            let account = kind
-                .canonical(&row[0])
-                .map_err(|reason| ListError::Address { line, reason })?;
-            let amount =
-                parse_units(&row[1], 0).map_err(|reason| ListError::Amount { line, reason })?;
-            if amount.is_zero() {
-                return Err(ListError::Zero { line });
-            }
-            let address = Box::from(&row[0]);
-            if !seen.insert(account) {
-                return Err(ListError::Duplicate { line, address });
-            }
-            sum = sum.checked_add(amount).ok_or(ListError::Sum { line })?;
-            list.recipients.push(Recipient { address, amount });
-        }
-        if list.recipients.is_empty() {
+            Ok(())
+        })?;
+        if list.is_empty() {
             return Err(ListError::Empty);
         }
-        Ok(list)
+        match list.check(kind) {
+            Ok(_) => Ok(list),
+            Err((row, reason)) => Err(ListError::Payment {
+                line: line_of(bytes, row),
+                reason,
+            }),
+        }
+    }
+
+    /// The sum, if all can be paid: addresses of the kind, each once for a token, and amounts above 0. Fails with the
+    /// first row that cannot, from 0.
+    pub fn check(&self, kind: AddressKind) -> Result<U256, (usize, PaymentError)> {
+        let payments: Result<Vec<_>, _> = (0..self.len())
+            .into_par_iter()
+            .map(|row| self.account(row, kind).map_err(|reason| (row, reason)))
+            .collect();
+        let mut accounts = payments.map_err(|_| self.first_fault(kind))?;
+        accounts.par_sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        let again = accounts
+            .windows(2)
+            .filter(|pair| pair[0].0 == pair[1].0)
+            .map(|pair| pair[1].1);
+        if let Some(row) = again.min() {
+            let address = self.address(row).into_owned().into();
+            return Err((row, PaymentError::Duplicate(address)));
+        }
+        let mut sum = U256::ZERO;
+        for row in 0..self.len() {
+            let more = sum.checked_add(self.amount(row));
+            sum = more.ok_or((row, PaymentError::Sum))?;
+        }
+        Ok(sum)
+    }
+
+    /// What names the account and its token, and the row.
+    fn account(&self, row: usize, kind: AddressKind) -> Result<(Account, usize), PaymentError> {
+        let address = self.address(row);
+        let account = Account::of(&address, kind).map_err(PaymentError::Address)?;
+        let token = self
+            .token(row)
+            .map(|token| Account::of(&token, AddressKind::Evm).map_err(PaymentError::Token));
+        let amount = self.amount_text(row);
+        if !is_canonical(&amount) {
+            return Err(PaymentError::Amount(UnitsError::NotANumber(amount.into())));
+        }
+        let amount = parse_units(&amount, 0).map_err(PaymentError::Amount)?;
+        if amount.is_zero() {
+            return Err(PaymentError::Zero);
+        }
+        Ok((account.with(token.transpose()?), row))
+    }
+
+    /// The first row that cannot be paid; one is known to exist.
+    fn first_fault(&self, kind: AddressKind) -> (usize, PaymentError) {
+        let faults = (0..self.len()).filter_map(|row| {
+            let fault = self.account(row, kind).err();
+            fault.map(|reason| (row, reason))
+        });
+        faults.into_iter().next().expect("a row was refused")
     }
 
     /// Writes the header and the rows.
@@ -131,19 +205,159 @@ impl List {
     /// If `out` cannot be written to.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut rows = csv::Writer::from_writer(out);
-        rows.write_record(["address", "amount"])?;
-        for Recipient { address, amount } in &self.recipients {
-            rows.write_record([&**address, &amount.to_string()])?;
+        if self.has_tokens() {
+            rows.write_record(["user", "token", "amount"])?;
+        } else {
+            rows.write_record(["address", "amount"])?;
+        }
+        for row in 0..self.len() {
+            let (address, amount) = (self.address(row), self.table.text(row, AMOUNT));
+            match self.token(row) {
+                None => rows.write_record([&*address, &*amount])?,
+                Some(token) => rows.write_record([&*address, &*token, &*amount])?,
+            }
         }
         rows.flush()
     }
 
-    /// The sum of the amounts.
+    /// Payments.
     #[must_use]
-    pub fn sum(&self) -> U256 {
-        let amounts = self.recipients.iter().map(|recipient| recipient.amount);
-        amounts.fold(U256::ZERO, |sum, amount| sum + amount)
+    pub fn len(&self) -> usize {
+        self.table.len()
     }
+
+    /// Whether nothing is paid.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether each payment names its token.
+    #[must_use]
+    pub fn has_tokens(&self) -> bool {
+        self.table.columns() > TOKEN
+    }
+
+    /// As the list writes it.
+    pub(super) fn address(&self, row: usize) -> Cow<'_, str> {
+        self.table.text(row, ADDRESS)
+    }
+
+    pub(super) fn token(&self, row: usize) -> Option<Cow<'_, str>> {
+        self.has_tokens().then(|| self.table.text(row, TOKEN))
+    }
+
+    /// The text of the amount in base units.
+    pub(super) fn amount_text(&self, row: usize) -> Cow<'_, str> {
+        self.table.text(row, AMOUNT)
+    }
+
+    /// Base units. The list was checked.
+    ///
+    /// # Panics
+    /// If the amount of the row is not a number.
+    #[must_use]
+    pub(super) fn amount(&self, row: usize) -> U256 {
+        parse_units(&self.amount_text(row), 0).expect("the list was checked")
+    }
+
+    /// The same payments, each of this token.
+    #[must_use]
+    pub fn of_token(&self, token: &EvmAddress) -> Self {
+        let (token, mut list) = (token.to_string(), Self::new(true));
+        for row in 0..self.len() {
+            list.push_of_token(&self.address(row), &self.amount_text(row), &token);
+        }
+        list
+    }
+
+    /// The same payments in another order.
+    pub(super) fn reordered(&self, rows: impl Iterator<Item = usize>) -> Self {
+        let mut list = Self::new(self.has_tokens());
+        for row in rows {
+            for column in 0..self.table.columns() {
+                list.table.push_json(self.table.json(row, column));
+            }
+        }
+        list
+    }
+}
+
+/// What two payments are compared by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Account {
+    Bytes([u8; 40]),
+    Text(Box<str>),
+}
+
+impl Account {
+    fn of(text: &str, kind: AddressKind) -> Result<Self, AddressError> {
+        let mut bytes = [0; 40];
+        match kind {
+            AddressKind::Evm => {
+                bytes[..20].copy_from_slice(EvmAddress::parse(text)?.bytes());
+            }
+            AddressKind::Solana => bytes[..32].copy_from_slice(&super::address::solana_key(text)?),
+            AddressKind::Text => return Ok(Self::Text(text.into())),
+        }
+        Ok(Self::Bytes(bytes))
+    }
+
+    /// With the token behind it.
+    fn with(mut self, token: Option<Self>) -> Self {
+        if let (Self::Bytes(bytes), Some(Self::Bytes(token))) = (&mut self, token) {
+            bytes[20..].copy_from_slice(&token[..20]);
+        }
+        self
+    }
+}
+
+/// The decimal text of an amount in base units.
+fn base_units(text: &str, places: u8) -> Result<Cow<'_, str>, UnitsError> {
+    if places == 0 && text.len() < 78 && is_canonical(text) {
+        return Ok(text.into());
+    }
+    // Some tools write a sign.
+    let unsigned = text.strip_prefix('+').filter(|_| places > 0);
+    let amount = parse_units(unsigned.unwrap_or(text), places)?;
+    Ok(amount.to_string().into())
+}
+
+/// Digits without a leading zero.
+fn is_canonical(text: &str) -> bool {
+    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+    is_number && (text == "0" || !text.starts_with('0')) && !text.is_empty()
+}
+
+/// Calls `take` with each row and its line.
+pub(super) fn for_each_row(
+    rows: &mut csv::Reader<&[u8]>,
+    header: &[String],
+    mut take: impl FnMut(&csv::StringRecord, u64) -> Result<(), ListError>,
+) -> Result<(), ListError> {
+    let mut row = csv::StringRecord::new();
+    loop {
+        let line = rows.position().line();
+        let is_row = rows
+            .read_record(&mut row)
+            .map_err(|source| ListError::Row {
+                line,
+                header: header.join(","),
+                source,
+            })?;
+        if !is_row {
+            return Ok(());
+        }
+        take(&row, row.position().map_or(line, csv::Position::line))?;
+    }
+}
+
+/// The line of a row, from 0, in a file that was read before.
+pub(super) fn line_of(bytes: &[u8], row: usize) -> u64 {
+    let mut rows = csv::ReaderBuilder::new().from_reader(bytes);
+    let record = rows.records().nth(row).and_then(Result::ok);
+    let position = record.as_ref().and_then(csv::StringRecord::position);
+    position.map_or(0, csv::Position::line)
 }
 
 #[cfg(test)]
@@ -153,25 +367,53 @@ mod tests {
     const ADDRESS: &str = "0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359";
 
     fn refusal(rows: &str) -> String {
-        List::read(
-            format!("address,amount\n{rows}").as_bytes(),
-            AddressKind::Evm,
-        )
-        .unwrap_err()
-        .to_string()
+        let bytes = format!("address,amount\n{rows}");
+        List::read(bytes.as_bytes(), AddressKind::Evm, 0)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn a_written_list_reads_back() {
-        let list = List {
-            recipients: vec![Recipient {
-                address: "a, \"b\"".into(),
-                amount: U256::MAX,
-            }],
-        };
+        let mut list = List::new(false);
+        list.push("a, \"b\"", &U256::MAX.to_string());
         let mut bytes = Vec::new();
         list.write(&mut bytes).unwrap();
-        assert_eq!(List::read(&bytes, AddressKind::Text).unwrap(), list);
+        assert_eq!(List::read(&bytes, AddressKind::Text, 0).unwrap(), list);
+    }
+
+    #[test]
+    fn amounts_in_tokens_become_base_units() {
+        let bytes = format!("address,amount\n{ADDRESS},+1.50\n");
+        let list = List::read(bytes.as_bytes(), AddressKind::Evm, 3).unwrap();
+        assert_eq!(list.amount_text(0), "1500");
+        assert!(refusal(&format!("{ADDRESS},+1")).contains("is not a decimal number"));
+    }
+
+    #[test]
+    fn a_user_may_have_an_amount_of_each_token() {
+        let token = "0x1111111111111111111111111111111111111111";
+        let rows = |second: &str| {
+            let text = format!("user,token,amount\n{ADDRESS},{ADDRESS},1\n{ADDRESS},{second},2\n");
+            List::read(text.as_bytes(), AddressKind::Evm, 0)
+        };
+        let list = rows(token).unwrap();
+        assert_eq!(list.token(1).as_deref(), Some(token));
+        let mut bytes = Vec::new();
+        list.write(&mut bytes).unwrap();
+        assert_eq!(List::read(&bytes, AddressKind::Evm, 0).unwrap(), list);
+        assert!(
+            rows(ADDRESS)
+                .unwrap_err()
+                .to_string()
+                .starts_with("line 3: address:")
+        );
+        assert!(
+            rows("ann")
+                .unwrap_err()
+                .to_string()
+                .starts_with("line 3: token: \"ann\"")
+        );
     }
 
     #[test]
@@ -188,6 +430,7 @@ mod tests {
         let sum = format!("{lower}\n{other},{}", U256::MAX);
         assert!(refusal(&sum).starts_with("line 3: amount: the amounts up to here sum"));
         assert!(refusal(&format!("{ADDRESS},{}0", U256::MAX)).contains("too large"));
+        assert!(refusal(&format!("{lower}\nann,x")).starts_with("line 3: address: \"ann\""));
         let long = "0".repeat(10_000_000);
         for rows in [
             format!("{long},1"),
@@ -201,6 +444,6 @@ mod tests {
             refusal(""),
             "the list is empty (write a header and at least one row)"
         );
-        assert!(List::read(b"amount,address\n", AddressKind::Evm).is_err());
+        assert!(List::read(b"amount,address\n", AddressKind::Evm, 0).is_err());
     }
 }

@@ -1,7 +1,9 @@
-//! A Merkle tree in an array, as `OpenZeppelin`'s contracts check its proofs.
+//! A Merkle tree in an array, as `OpenZeppelin`'s contracts check its proofs and multiproofs.
 //!
 //! Node `i` is the hash of its children `2i + 1` and `2i + 2`, the smaller first; the root is node 0. What a leaf is
-//! the hash of is in [`super::standard`].
+//! the hash of is in [`super::leaf`].
+
+use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
@@ -11,64 +13,107 @@ use super::keccak::keccak;
 pub type Hash = [u8; 32];
 
 /// Nodes of one level that one task hashes at least.
-const NODES_PER_TASK: usize = 1024;
+pub(super) const NODES_PER_TASK: usize = 1024;
 
-/// All nodes, the root first.
+/// All nodes, the root first, and where the leaf of each row is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tree(Vec<Hash>);
+pub(super) struct Tree {
+    nodes: Vec<Hash>,
+    positions: Vec<usize>,
+}
+
+/// A proof of several leaves at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MultiProof {
+    /// The rows in the order in which the contract is given their leaves.
+    pub rows: Vec<usize>,
+    /// Siblings that cannot be computed.
+    pub proof: Vec<Hash>,
+    /// For each step whether both children are known.
+    pub flags: Vec<bool>,
+}
 
 impl Tree {
-    /// The tree over leaves, and where each of them is, in their order. `leaves` must not be empty.
-    pub(super) fn new(leaves: &[Hash]) -> (Self, Vec<usize>) {
+    /// Where each leaf is if they are sorted by hash, or stand in their order.
+    pub(super) fn positions_of(leaves: &[Hash], is_sorted: bool) -> Vec<usize> {
         let count = leaves.len();
         let mut order: Vec<usize> = (0..count).collect();
-        // Stable, so that equal leaves keep their order.
-        order.par_sort_by_key(|&leaf| leaves[leaf]);
-        let mut nodes = vec![[0; 32]; 2 * count - 1];
+        if is_sorted {
+            // Stable, so that equal leaves keep their order.
+            order.par_sort_by_key(|&leaf| leaves[leaf]);
+        }
         let mut positions = vec![0; count];
         for (rank, &leaf) in order.iter().enumerate() {
-            let position = 2 * count - 2 - rank;
-            nodes[position] = leaves[leaf];
-            positions[leaf] = position;
+            positions[leaf] = 2 * count - 2 - rank;
+        }
+        positions
+    }
+
+    /// The tree over leaves at these positions, which are those of leaves, each once. `leaves` must not be empty.
+    pub(super) fn new(leaves: &[Hash], positions: Vec<usize>) -> Self {
+        let count = leaves.len();
+        let mut nodes = vec![[0; 32]; 2 * count - 1];
+        for (leaf, &position) in leaves.iter().zip(&positions) {
+            nodes[position] = *leaf;
         }
         // From the lowest level up: each needs only the one below it.
         let depth = count.ilog2();
         for level in (0..=depth).rev() {
             hash_level(&mut nodes, (1 << level) - 1, count - 1);
         }
-        (Self(nodes), positions)
-    }
-
-    /// Nodes that were read; the caller has checked that their number is odd.
-    pub(super) fn of_nodes(nodes: Vec<Hash>) -> Self {
-        Self(nodes)
+        Self { nodes, positions }
     }
 
     pub(super) fn nodes(&self) -> &[Hash] {
-        &self.0
+        &self.nodes
     }
 
-    /// The first node above the leaves that is not the hash of its children.
-    pub(super) fn wrong_node(&self) -> Option<usize> {
-        let inner = 0..self.0.len() / 2;
-        inner
-            .into_par_iter()
-            .find_first(|&node| self.0[node] != pair(&self.0[2 * node + 1], &self.0[2 * node + 2]))
+    pub(super) fn positions(&self) -> &[usize] {
+        &self.positions
     }
 
-    /// The siblings from node `position` up to the root.
-    pub(super) fn proof(&self, mut position: usize) -> Vec<Hash> {
-        let mut proof = Vec::new();
+    pub(super) fn leaf(&self, row: usize) -> Hash {
+        self.nodes[self.positions[row]]
+    }
+
+    /// Writes the siblings from a row's leaf up to the root into `proof`.
+    pub(super) fn proof_into(&self, row: usize, proof: &mut Vec<Hash>) {
+        let mut position = self.positions[row];
         while position > 0 {
-            let sibling = if position.is_multiple_of(2) {
-                position - 1
-            } else {
-                position + 1
-            };
-            proof.push(self.0[sibling]);
+            proof.push(self.nodes[sibling(position)]);
             position = (position - 1) / 2;
         }
-        proof
+    }
+
+    /// One proof of all `rows`, each of which is given once.
+    pub(super) fn multi_proof(&self, rows: &[usize]) -> MultiProof {
+        let mut rows = rows.to_vec();
+        rows.sort_by_key(|&row| std::cmp::Reverse(self.positions[row]));
+        let mut open: VecDeque<_> = rows.iter().map(|&row| self.positions[row]).collect();
+        let (mut proof, mut flags) = (Vec::new(), Vec::new());
+        while let Some(position) = open.pop_front().filter(|&position| position > 0) {
+            let beside = sibling(position);
+            let is_known = open.front() == Some(&beside);
+            flags.push(is_known);
+            if is_known {
+                open.pop_front();
+            } else {
+                proof.push(self.nodes[beside]);
+            }
+            open.push_back((position - 1) / 2);
+        }
+        if rows.is_empty() {
+            proof.push(self.nodes[0]);
+        }
+        MultiProof { rows, proof, flags }
+    }
+}
+
+fn sibling(position: usize) -> usize {
+    if position.is_multiple_of(2) {
+        position - 1
+    } else {
+        position + 1
     }
 }
 
@@ -90,7 +135,7 @@ fn hash_level(nodes: &mut [Hash], first: usize, inner: usize) {
 }
 
 /// The hash of two nodes, the smaller first.
-fn pair(a: &Hash, b: &Hash) -> Hash {
+pub(super) fn pair(a: &Hash, b: &Hash) -> Hash {
     let (low, high) = if a <= b { (a, b) } else { (b, a) };
     let mut bytes = [0; 64];
     bytes[..32].copy_from_slice(low);
@@ -98,9 +143,41 @@ fn pair(a: &Hash, b: &Hash) -> Hash {
     keccak(&bytes)
 }
 
-/// The root that a proof leads to from a leaf.
-pub(super) fn root_of(leaf: Hash, proof: &[Hash]) -> Hash {
-    proof
-        .iter()
-        .fold(leaf, |node, sibling| pair(&node, sibling))
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As `MerkleProof.processMultiProof` of `OpenZeppelin`'s contracts computes it.
+    fn root_of(leaves: &[Hash], multi: &MultiProof) -> Hash {
+        let mut hashes: VecDeque<Hash> = leaves.iter().copied().collect();
+        let mut proof = multi.proof.iter();
+        for &flag in &multi.flags {
+            let a = hashes.pop_front().expect("a leaf or a hash");
+            let b = if flag {
+                hashes.pop_front().expect("a leaf or a hash")
+            } else {
+                *proof.next().expect("a sibling")
+            };
+            hashes.push_back(pair(&a, &b));
+        }
+        let root = hashes.pop_back();
+        root.unwrap_or_else(|| *proof.next().expect("the root"))
+    }
+
+    proptest! {
+        #[test]
+        fn a_multiproof_of_any_rows_leads_to_the_root(
+            count in 1_usize..40, chosen in prop::collection::vec(any::<bool>(), 40), is_sorted: bool,
+        ) {
+            let leaves: Vec<Hash> = (0..count).map(|leaf| keccak(&[u8::try_from(leaf).unwrap()])).collect();
+            let tree = Tree::new(&leaves, Tree::positions_of(&leaves, is_sorted));
+            let rows: Vec<usize> = (0..count).filter(|&row| chosen[row]).collect();
+            let multi = tree.multi_proof(&rows);
+            let given: Vec<Hash> = multi.rows.iter().map(|&row| leaves[row]).collect();
+            prop_assert_eq!(given.len() + multi.proof.len(), multi.flags.len() + 1);
+            prop_assert_eq!(root_of(&given, &multi), tree.nodes()[0]);
+        }
+    }
 }

@@ -56,6 +56,29 @@ pub fn parse_units(text: &str, places: u8) -> Result<U256, UnitsError> {
         .ok_or_else(|| UnitsError::TooLarge(text.into()))
 }
 
+/// Writes base units of 10^-`places` without trailing zeros.
+///
+/// ```
+/// use poh_holdmetrics_rust::airdrop::format_units;
+/// use ruint::aliases::U256;
+///
+/// assert_eq!(format_units(U256::from(1500), 3), "1.5");
+/// assert_eq!(format_units(U256::from(7), 3), "0.007");
+/// ```
+#[must_use]
+pub fn format_units(amount: U256, places: u8) -> String {
+    let digits = amount.to_string();
+    let places = usize::from(places);
+    let padded = format!("{digits:0>width$}", width = places + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - places);
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() {
+        whole.to_owned()
+    } else {
+        format!("{whole}.{fraction}")
+    }
+}
+
 /// The number that these digits write; `None` from 2^256 on.
 fn value_of(digits: impl Iterator<Item = u8>) -> Option<U256> {
     // Nineteen digits at a time: a product of 256 bits for each digit would be most of the time.
@@ -107,9 +130,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_written_number_reads_back(limbs: [u64; 4], shift in 0_usize..256) {
+        fn every_written_number_reads_back(limbs: [u64; 4], shift in 0_usize..256, places in 0_u8..80) {
             let amount = U256::from_limbs(limbs) >> shift;
             prop_assert_eq!(parse_units(&amount.to_string(), 0), Ok(amount));
+            prop_assert_eq!(parse_units(&format_units(amount, places), places), Ok(amount));
         }
     }
 }

@@ -5,7 +5,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::airdrop::{AddressKind, Curve};
+use crate::airdrop::{AddressKind, Curve, ExportFormat, Format};
 use crate::input::{BinaryIds, Feed, InputFormat, OnError, TokenKind};
 use crate::output::OutputFormat;
 use crate::workload::generate::{FileFormat, HoldShape, Shape};
@@ -99,4 +99,22 @@ choices!(AddressKind {
 choices!(Curve {
     Linear = "linear", "In proportion to the score";
     SquareRoot = "square-root", "In proportion to the square root of the score";
+});
+
+choices!(Format {
+    StandardV1 = "standard-v1", "The dump of OpenZeppelin's StandardMerkleTree, over any --types";
+    SimpleV1 = "simple-v1", "The dump of OpenZeppelin's SimpleMerkleTree, over ready leaves";
+    Uniswap = "uniswap", "The claims of Uniswap's MerkleDistributor";
+    EnsShards = "ens-shards", "A folder of shards, as the ENS airdrop had it";
+    ThirdwebShards = "thirdweb-shards", "A folder of shards for thirdweb's airdrop contracts";
+    SablierEvm = "sablier-evm", "A campaign of Sablier on EVM chains";
+    SablierSolana = "sablier-solana", "A campaign of Sablier on Solana";
+    Merkl = "merkl", "Cumulative amounts by user and token for Merkl's distributor";
+});
+
+choices!(ExportFormat {
+    Csv = "csv", "address,amount in base units";
+    SafeCsv = "safe-csv", "token_address,receiver,amount in tokens, for Safe's airdrop app";
+    SablierCsv = "sablier-csv", "address,amount in tokens";
+    ThirdwebJson = "thirdweb-json", "An array of recipient and amount in tokens";
 });

@@ -141,12 +141,22 @@ fn score_under_policies(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     let outcome = input::read(request.sources, request.options, || &aggregator)?;
     let report = outcome.report;
     drop(outcome.sinks);
-    let question = Question::of_all_tokens(request.window);
     let deficits = if request.lists_deficits {
+        let question = Question::of_all_tokens(request.window);
         aggregator.deficits(&question, None, usize::MAX).rows
     } else {
         Vec::new()
     };
+    let published = published_of(request, aggregator)?;
+    Ok(Scored::new(report, published, &deficits))
+}
+
+/// The leaderboard of each policy of the request, over events that are in memory.
+pub(super) fn published_of(
+    request: &ScoreRequest<'_>,
+    aggregator: HoldAggregator,
+) -> anyhow::Result<Vec<Published>> {
+    let question = Question::of_all_tokens(request.window);
     let ready = |choice: &PolicyChoice| match &choice.source {
         PolicySource::None => Some(plain(request.top_of(aggregator.snapshot(&request.window)))),
         PolicySource::Ready { name, policy } => {
@@ -161,8 +171,7 @@ fn score_under_policies(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         PolicySource::Function => None,
     };
     let published = request.policies.iter().map(ready).collect();
-    let published = with_functions(request, aggregator, published)?;
-    Ok(Scored::new(report, published, &deficits))
+    with_functions(request, aggregator, published)
 }
 
 /// Adds the leaderboards of functions, for which there is none yet.

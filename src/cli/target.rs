@@ -1,4 +1,4 @@
-//! The arguments that say which server is meant, shared by `send`, `feed` and `load`.
+//! The arguments that say which server is meant, shared by `send`, `feed`, `load` and `airdrop`.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,13 @@ pub(super) struct TargetArguments {
 impl TargetArguments {
     /// The server, by default the gRPC address of `serve`.
     pub(super) fn target(&self) -> anyhow::Result<Target> {
-        let default = || config::Grpc::default().address().to_string();
-        let server = self.server.clone().unwrap_or_else(default);
+        self.target_at(&config::Grpc::default().address().to_string())
+    }
+
+    /// The server, by default the one at `address`.
+    pub(super) fn target_at(&self, address: &str) -> anyhow::Result<Target> {
         let target = Target {
-            url: url(&server)?,
+            url: url(self.server.as_deref().unwrap_or(address))?,
             authority: read(self.ca.as_deref(), "--ca")?,
             key: self.key()?,
         };

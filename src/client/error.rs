@@ -56,6 +56,12 @@ pub enum ClientError {
     /// The server answered in HTTP without gRPC.
     #[error("the server speaks HTTP, not gRPC; name its gRPC address, by default port 60051")]
     NotGrpc,
+    /// Events came in whenever the pages of an answer were read.
+    #[error(
+        "the state of the server changed while its pages were read, five times; pause the senders, or read a copy of its \
+         data folder with --data-dir"
+    )]
+    Changing,
     /// The server answered with an error, or the connection broke.
     #[error("{}: {}", code_name(status.code()), status.message())]
     Call {
@@ -100,7 +106,8 @@ impl ClientError {
             | Self::NeedsTls { .. }
             | Self::NoTls { .. }
             | Self::Untrusted { .. }
-            | Self::NotGrpc => None,
+            | Self::NotGrpc
+            | Self::Changing => None,
             Self::Connect { .. } => Some(None),
             Self::Call { status } => match status.code() {
                 Code::Unavailable | Code::Aborted | Code::Cancelled | Code::DeadlineExceeded => {

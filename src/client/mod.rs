@@ -1,4 +1,4 @@
-//! A client of the gRPC contract, used by `send`, `feed`, `load` and tests.
+//! A client of the gRPC contract, used by `send`, `feed`, `load`, `airdrop` and tests.
 //!
 //! It hides the generated code, adds the API key, and tells errors that may pass from those that will not.
 //! Whether and when to retry is the caller's choice.
@@ -7,6 +7,7 @@ mod ack;
 mod batch;
 mod error;
 mod feed;
+mod scores;
 mod tls;
 mod transfers;
 
@@ -26,6 +27,7 @@ pub use batch::{Batch, Message};
 pub use error::ClientError;
 pub(crate) use error::innermost;
 pub use feed::{Beginning, FeedOptions, FeedPage, FeedStream};
+pub use scores::Scores;
 pub use transfers::Transfers;
 
 use self::error::is_transport;

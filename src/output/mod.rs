@@ -2,13 +2,15 @@
 //! to a file that appears when it is complete.
 //!
 //! Nothing is scored or sorted here; rows are written in the given order. Read `report` (what is written),
-//! one file per format, `comparison` (holders whose rank or score differs between two policies), `refusals` and `deficits` (lists of their own), `destination` (where it goes).
+//! one file per format, `comparison` (holders whose rank or score differs between two policies), `refusals` and `deficits` (lists of their own), `destination` and
+//! `folder` (where it goes).
 
 mod comparison;
 mod csv;
 mod deficits;
 mod destination;
 mod events;
+mod folder;
 mod json;
 mod list_format;
 mod parquet;
@@ -23,6 +25,7 @@ pub(crate) use comparison::{Comparison, moves_between, write_comparison};
 pub(crate) use deficits::{DeficitRow, write_deficits};
 pub(crate) use destination::Destination;
 pub use events::{write_event, write_numbered_event};
+pub(crate) use folder::FolderDestination;
 pub(crate) use list_format::ListFormat;
 pub(crate) use refusals::write_refusals;
 pub(crate) use report::{

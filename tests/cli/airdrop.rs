@@ -1,4 +1,4 @@
-//! `airdrop`: lists that sum to the pool, manifests, trees and proofs, and what is refused.
+//! `airdrop allocate` and `reproduce`: lists that sum to the pool, manifests, and what is refused.
 
 use std::fs;
 use std::path::Path;
@@ -226,58 +226,4 @@ fn a_pool_of_2_to_the_128_is_shared_exactly() {
     let sum = amounts.map(|amount| amount.parse::<u128>().expect("below 2^128") - 1);
     // The sum itself has 129 bits.
     assert_eq!(sum.sum::<u128>(), u128::MAX - 3);
-}
-
-#[test]
-fn a_tree_is_written_proves_its_holders_and_a_changed_one_is_refused() {
-    let drop = Drop::new();
-    drop.allocate_all(&[]).text();
-    let (list, path) = (drop.path("list.csv"), drop.path("tree.json"));
-    let said = run(["airdrop", "tree", &list, "--output", &path]).text();
-    let verified = run(["airdrop", "verify", &path]).text();
-    assert!(
-        verified.ends_with(": 2 leaves, sum 100 base units\n"),
-        "{verified}"
-    );
-    assert!(said.starts_with("root 0x") && verified.starts_with(said.trim_end()));
-    // In any case of the letters.
-    let holder = "0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359";
-    let proof = run(["airdrop", "proof", &path, "--holder", holder]).json();
-    assert_eq!(proof["value"][1], "75");
-    assert_eq!(proof["proof"].as_array().map(Vec::len), Some(1));
-    assert!(said.contains(proof["root"].as_str().expect("a root")));
-    let nobody = run([
-        "airdrop",
-        "proof",
-        &path,
-        "--holder",
-        "0x2222222222222222222222222222222222222222",
-    ]);
-    assert!(nobody.error(2).contains("--holder: not in the tree"));
-    let tree = fs::read_to_string(&path).expect("a tree");
-    drop.folder
-        .file("tree.json", tree.replace("\"75\"", "\"76\""));
-    let refused = run(["airdrop", "verify", &path]);
-    assert!(
-        refused
-            .error(2)
-            .contains("value 2: the tree has another leaf"),
-        "{}",
-        refused.stderr
-    );
-    drop.folder
-        .file("list.csv", LIST.replace("0xfB69", "0xFB69"));
-    let refused = run([
-        "airdrop",
-        "tree",
-        &list,
-        "--output",
-        &drop.path("other.json"),
-    ]);
-    assert!(
-        refused.error(2).contains("line 3: address: 0xFB69"),
-        "{}",
-        refused.stderr
-    );
-    assert!(!drop.folder.path("other.json").exists());
 }

@@ -53,6 +53,20 @@ fn the_help_texts_are_those_that_were_reviewed() {
             "help_airdrop_allocate.txt",
             &["airdrop", "allocate", "--help"],
         ),
+        ("help_airdrop.txt", &["airdrop", "--help"]),
+        (
+            "help_airdrop_reproduce.txt",
+            &["airdrop", "reproduce", "--help"],
+        ),
+        ("help_airdrop_tree.txt", &["airdrop", "tree", "--help"]),
+        ("help_airdrop_proof.txt", &["airdrop", "proof", "--help"]),
+        ("help_airdrop_proofs.txt", &["airdrop", "proofs", "--help"]),
+        ("help_airdrop_verify.txt", &["airdrop", "verify", "--help"]),
+        (
+            "help_airdrop_convert.txt",
+            &["airdrop", "convert", "--help"],
+        ),
+        ("help_airdrop_list.txt", &["airdrop", "list", "--help"]),
         ("help_generate.txt", &["generate", "--help"]),
     ] {
         crate::golden::compare(name, &with_variables(arguments, &[]).text());

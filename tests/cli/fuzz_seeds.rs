@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use poh_holdmetrics_rust::airdrop::{AddressKind, Details, Document, Format, List};
 use poh_holdmetrics_rust::core::{Draft, Event, EventBatch, EventSink, Micros, encoding};
 use poh_holdmetrics_rust::input::{
     InputFormat, InputOptions, OnError, Progress, ReadOptions, Source, read,
@@ -143,6 +144,21 @@ fn seeds() -> Seeds {
             .into_owned();
         let bytes = fs::read(path).expect("a segment");
         seeds.insert(format!("frames/{name}"), [vec![0], bytes].concat());
+    }
+    let list = "address,amount\n0x1111111111111111111111111111111111111111,25\n\
+        0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359,75\n";
+    seeds.insert("airdrop/list".into(), list.into());
+    let list = List::read(list.as_bytes(), AddressKind::Evm, 0).expect("a list");
+    for format in [
+        Format::StandardV1,
+        Format::SimpleV1,
+        Format::Uniswap,
+        Format::SablierEvm,
+    ] {
+        let tree = Document::of_list(&list, format, Details::default()).expect("a tree");
+        let mut bytes = Vec::new();
+        tree.write(&mut bytes, &|_| ()).expect("memory takes it");
+        seeds.insert(format!("airdrop/{}", format.name()), bytes);
     }
     seeds
 }

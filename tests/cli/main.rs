@@ -8,6 +8,7 @@ mod journal_writer;
 mod published_cases;
 
 mod airdrop;
+mod airdrop_trees;
 mod change_columns;
 mod columns;
 mod config;

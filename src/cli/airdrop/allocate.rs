@@ -7,10 +7,12 @@ use clap::{Args, value_parser};
 use ruint::aliases::U256;
 
 use super::manifest::Manifest;
-use super::plan::{Plan, SCORE_PLACES};
+use super::plan::Plan;
 use super::recorded::{Choice, Text};
+use super::scores::SCORE_PLACES;
 use crate::airdrop::{AddressKind, Curve, parse_units};
 use crate::cli::exit::Exit;
+use crate::cli::target::TargetArguments;
 use crate::cli::window::WindowArguments;
 use crate::input::{InputFormat, OnError};
 use crate::output::Destination;
@@ -24,8 +26,13 @@ pub(super) const RULES: &str = "A holder gets floor(pool x score / total); the s
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// JSONL, CSV, Parquet or Arrow IPC, plain, .gz or .zst; several files count as one
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["data_dir", "server"], value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Score what a service has stored in this folder; the service must not run
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "server"])]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    target: TargetArguments,
     /// What is shared, in tokens, like 1000000 or 0.5
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pool: String,
@@ -37,7 +44,8 @@ pub(super) struct Arguments {
     output: PathBuf,
     #[command(flatten)]
     window: WindowArguments,
-    /// Share by scores under a policy: a JSON document of ready steps, or a function of a pipeline
+    /// Share by scores under a policy: a JSON document of ready steps, or a function of a pipeline; with --server, a
+    /// policy that the service publishes
     #[arg(long, value_name = "FILE[:NAME]")]
     policy: Option<String>,
     /// How the share depends on the score
@@ -85,7 +93,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let name = name.ok_or_else(|| {
         Exit::usage("--output: name a file, because the manifest is written beside it")
     })?;
-    let computed = plan.compute(Path::new(""), name.to_string_lossy().into_owned())?;
+    let name = name.to_string_lossy().into_owned();
+    let computed = plan.compute(Path::new(""), &arguments.target, name)?;
     let manifest = computed.manifest.text()?;
     let path = Manifest::path_of(list);
     // Both are complete on disk before one of them is put in its place.
@@ -100,8 +109,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         draft(list, &computed.list)?,
         draft(&path, manifest.as_bytes())?,
     );
-    list_draft.finish().map_err(Exit::output(Some(list)))?;
+    // The manifest first: it names the list by its hash, so that a list of before is told from it.
     manifest_draft.finish().map_err(Exit::output(Some(&path)))?;
+    list_draft.finish().map_err(Exit::output(Some(list)))?;
     let counts = computed.manifest.counts;
     let printed = if arguments.json {
         manifest
@@ -134,9 +144,16 @@ impl Arguments {
                 "FILE: standard input cannot be read again to reproduce the list; write it to a file first",
             ));
         }
+        if self.target.server.is_some() && !self.files.is_empty() {
+            return Err(Exit::usage(
+                "--server: scores come from the files or from the server; leave one out",
+            ));
+        }
         let (window, _) = self.window.window();
         Ok(Plan {
             files: self.files.clone(),
+            data_dir: self.data_dir.clone(),
+            server: self.target.server.clone(),
             input_format: Text(Choice(self.input_format)),
             on_error: Text(Choice(self.on_error)),
             as_of: Text(window.as_of),

@@ -15,7 +15,6 @@ use sha2::{Digest, Sha256};
 use super::plan::Plan;
 use super::recorded::Text;
 use crate::cli::exit::Exit;
-use crate::output::PolicyName;
 
 /// What the file is, and the version of its fields.
 const FORMAT: &str = "holdmetrics-airdrop-1";
@@ -31,6 +30,8 @@ pub(super) struct Manifest {
     pub(super) version: String,
     pub(super) options: Plan,
     pub(super) inputs: Vec<FileHash>,
+    /// Of a service or its data folder.
+    pub(super) store: Option<StoreHead>,
     pub(super) policy: Option<Version>,
     pub(super) exclude: Option<FileHash>,
     pub(super) holders: Option<FileHash>,
@@ -44,8 +45,17 @@ pub(super) struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Version {
-    name: String,
-    version: String,
+    pub(super) name: String,
+    pub(super) version: String,
+}
+
+/// The events of a service that were scored: all up to this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreHead {
+    pub(super) sequence: u64,
+    /// SHA-256 of the last frame of its journal; absent if a service gave the scores.
+    pub(super) journal_head: Option<String>,
 }
 
 /// A file by what it contains.
@@ -79,7 +89,8 @@ impl Manifest {
     pub(super) fn new(
         options: Plan,
         inputs: Vec<FileHash>,
-        policy: Option<&PolicyName>,
+        policy: Option<Version>,
+        store: Option<StoreHead>,
         counts: Counts,
         sum: U256,
         list: FileHash,
@@ -89,10 +100,8 @@ impl Manifest {
             version: env!("CARGO_PKG_VERSION").into(),
             options,
             inputs,
-            policy: policy.map(|policy| Version {
-                name: policy.name.clone(),
-                version: policy.version.clone(),
-            }),
+            store,
+            policy,
             exclude: None,
             holders: None,
             remainder_rule: REMAINDER_RULE.into(),
@@ -121,6 +130,25 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Fails if a manifest lies beside this list that belongs to another one, as after an `allocate` that was
+    /// interrupted between its two files, or after a change of the list.
+    pub(super) fn check_beside(list: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = Self::path_of(list);
+        if !path.exists() {
+            return Ok(());
+        }
+        let (stated, found) = (Self::read(&path)?.list.sha256, sha256(bytes));
+        if stated == found {
+            return Ok(());
+        }
+        Err(Exit::usage(format!(
+            "{}: the manifest beside it is of another list (SHA-256 {stated}, and that of this list is {found}): \
+             allocate again, or remove {}",
+            list.display(),
+            path.display()
+        )))
+    }
+
     /// The text of the file.
     pub(super) fn text(&self) -> anyhow::Result<String> {
         // A path need not be text.
@@ -141,6 +169,11 @@ impl FileHash {
             sha256: hex::encode(hash),
         })
     }
+}
+
+/// SHA-256 in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// SHA-256 of all of a file.

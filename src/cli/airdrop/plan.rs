@@ -7,32 +7,29 @@ use std::sync::Arc;
 
 use ruint::aliases::U256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::manifest::{Counts, FileHash, Manifest};
+use super::manifest::{Counts, FileHash, Manifest, sha256};
 use super::read;
 use super::recorded::{Choice, Text};
-use crate::airdrop::{
-    AddressKind, Curve, List, Recipient, Selected, Selection, Share, Terms, allocate, parse_units,
-    select,
-};
+use super::scores::{self, PlanScores};
+use crate::airdrop::{AddressKind, Curve, List, Selected, Selection, Terms, allocate, select};
 use crate::cli::exit::Exit;
 use crate::cli::policy::{NONE, PolicyChoice};
-use crate::cli::progress::ReadingBar;
 use crate::cli::score::cores;
-use crate::cli::scorer::{ScoreRequest, Scored, Scorer};
+use crate::cli::scorer::ScoreRequest;
+use crate::cli::target::TargetArguments;
 use crate::core::{Micros, Window};
 use crate::input::{InputFormat, InputOptions, OnError, Progress, ReadOptions, Source};
-use crate::output::Leaderboard;
-
-/// Decimal places of a score.
-pub(super) const SCORE_PLACES: u8 = 24;
 
 /// A list to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Plan {
     pub(super) files: Vec<PathBuf>,
+    /// The folder of a service, instead of files.
+    pub(super) data_dir: Option<PathBuf>,
+    /// The address of a service, instead of files.
+    pub(super) server: Option<String>,
     pub(super) input_format: Text<Choice<InputFormat>>,
     pub(super) on_error: Text<Choice<OnError>>,
     pub(super) as_of: Text<Micros>,
@@ -61,14 +58,18 @@ pub(super) struct Computed {
 
 impl Plan {
     /// Reads and computes everything. Relative names of files are those below `folder`; the list will be named
-    /// `name`.
-    pub(super) fn compute(&self, folder: &Path, name: String) -> anyhow::Result<Computed> {
+    /// `name`. `target` is where a service is asked.
+    pub(super) fn compute(
+        &self,
+        folder: &Path,
+        target: &TargetArguments,
+        name: String,
+    ) -> anyhow::Result<Computed> {
         let hashes = self.files.iter().map(|file| FileHash::of(folder, file));
         let inputs = hashes.collect::<anyhow::Result<Vec<_>>>()?;
         let (selection, exclude, holders) = self.selection(folder)?;
-        let scored = self.score(folder)?;
-        let published = scored.published.last().expect("one was requested");
-        let every_share = scores_of(&*published.leaderboard)?;
+        let scored = self.score(folder, target)?;
+        let every_share = scored.shares;
         let selected =
             select(&every_share, &selection).map_err(|error| Exit::usage(error.to_string()))?;
         let known = every_share.len();
@@ -83,28 +84,28 @@ impl Plan {
             without_score,
         } = selected;
         let with_share = shares.len();
-        let rows = shares.into_iter().zip(allocation.amounts);
-        let recipients = rows.filter(|(_, amount)| !amount.is_zero());
-        let list = List {
-            recipients: recipients
-                .map(|(share, amount)| Recipient {
-                    address: share.holder_id,
-                    amount,
-                })
-                .collect(),
-        };
-        let recipients = list.recipients.len();
+        let mut list = List::new(false);
+        for (share, amount) in shares.into_iter().zip(allocation.amounts) {
+            if !amount.is_zero() {
+                list.push(&share.holder_id, &amount.to_string());
+            }
+        }
+        let recipients = list.len();
+        let sum = list
+            .check(self.addresses.0.0)
+            .map_err(|(_, reason)| Exit::usage(reason.to_string()))?;
         let mut bytes = Vec::new();
         list.write(&mut bytes).expect("memory takes it");
         let manifest = Manifest::new(
             self.clone(),
             inputs,
-            published.policy.as_ref(),
+            scored.policy,
+            scored.store,
             Counts {
                 read: scored.read,
                 accepted: scored.accepted,
-                refused: scored.refused.len(),
-                deficits: published.leaderboard.deficits(),
+                refused: scored.refused,
+                deficits: scored.deficits,
                 holders: known,
                 excluded,
                 merged,
@@ -115,10 +116,10 @@ impl Plan {
                 capped: allocation.capped,
                 recipients,
             },
-            list.sum(),
+            sum,
             FileHash {
                 file: name.into(),
-                sha256: hex::encode(Sha256::digest(&bytes)),
+                sha256: sha256(&bytes),
             },
         );
         Ok(Computed {
@@ -140,7 +141,19 @@ impl Plan {
         }
     }
 
-    fn score(&self, folder: &Path) -> anyhow::Result<Scored> {
+    fn window(&self) -> Window {
+        Window {
+            from: self.from.map(|from| from.0),
+            as_of: self.as_of.0,
+            closed_only: self.closed_only,
+        }
+    }
+
+    fn score(&self, folder: &Path, target: &TargetArguments) -> anyhow::Result<PlanScores> {
+        if let Some(server) = &self.server {
+            let policy = self.policy.as_deref().unwrap_or_default();
+            return scores::of_server(&target.target_at(server)?, &self.window(), policy);
+        }
         let sources: Vec<_> = self
             .files
             .iter()
@@ -156,19 +169,18 @@ impl Plan {
             progress: Arc::new(Progress::default()),
         };
         let policies = [PolicyChoice::read(self.policy.as_deref().unwrap_or(NONE))?];
-        let _bar = ReadingBar::watch(&options.progress, "scoring");
-        Scorer::Native.run(&ScoreRequest {
+        let request = ScoreRequest {
             sources: &sources,
             options: &options,
-            window: Window {
-                from: self.from.map(|from| from.0),
-                as_of: self.as_of.0,
-                closed_only: self.closed_only,
-            },
+            window: self.window(),
             top: None,
             lists_deficits: false,
             policies: &policies,
-        })
+        };
+        match &self.data_dir {
+            Some(data) => scores::of_data_folder(folder.join(data), &request),
+            None => scores::of_files(&request),
+        }
     }
 
     /// The conditions, and the hashes of the files of excluded holders and of wallets.
@@ -213,21 +225,4 @@ fn assign(selection: &mut Selection, bytes: &[u8]) -> Result<(), String> {
             .map_err(|error| error.to_string())?;
     }
     Ok(())
-}
-
-/// The scores of a leaderboard in steps of 1e-24 weight-seconds.
-fn scores_of(leaderboard: &dyn Leaderboard) -> anyhow::Result<Vec<Share>> {
-    let shares = leaderboard.rows().map(|row| {
-        let score = parse_units(&row.score, SCORE_PLACES).map_err(|reason| {
-            Exit::usage(format!(
-                "score of {}: {reason}",
-                crate::excerpt::quoted(&row.holder_id)
-            ))
-        })?;
-        Ok(Share {
-            holder_id: row.holder_id.into(),
-            score,
-        })
-    });
-    shares.collect()
 }

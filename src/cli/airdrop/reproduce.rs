@@ -8,6 +8,7 @@ use clap::Args;
 use super::manifest::{FileHash, Manifest};
 use super::plan::Computed;
 use super::read;
+use crate::cli::target::TargetArguments;
 use crate::excerpt::literal;
 
 /// The arguments of `airdrop reproduce`.
@@ -19,6 +20,8 @@ pub(super) struct Arguments {
     /// The folder of inputs with relative names
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
 }
 
 /// Says that everything is equal, or fails with the first difference.
@@ -28,7 +31,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let name = recorded.list.file.clone();
     let list = read(&arguments.manifest.with_file_name(&name))?;
     let plan = &recorded.options;
-    let computed = plan.compute(&arguments.folder, name.to_string_lossy().into_owned())?;
+    let name = name.to_string_lossy().into_owned();
+    let computed = plan.compute(&arguments.folder, &arguments.target, name)?;
     if let Some(difference) = difference(&recorded, &list, &computed) {
         bail!("{}: {difference}", arguments.manifest.display());
     }
@@ -62,6 +66,15 @@ fn difference(recorded: &Manifest, list: &[u8], computed: &Computed) -> Option<S
     if manifest.policy != recorded.policy {
         return Some("the policy has another version".into());
     }
+    if let (Some(stated), Some(found)) = (&recorded.store, &manifest.store)
+        && stated != found
+    {
+        return Some(format!(
+            "the store has other events: it ends with event {}, the manifest says {} (reproduce from a copy of that \
+             moment, or allocate again)",
+            found.sequence, stated.sequence
+        ));
+    }
     let mut found = list.split(|byte| *byte == b'\n');
     let mut expected = computed.list.split(|byte| *byte == b'\n');
     for line in 1_u64.. {
@@ -93,6 +106,7 @@ fn difference(recorded: &Manifest, list: &[u8], computed: &Computed) -> Option<S
     if manifest.inputs != recorded.inputs
         || manifest.exclude != recorded.exclude
         || manifest.holders != recorded.holders
+        || manifest.store != recorded.store
     {
         return Some("the manifest lists other inputs than its options name".into());
     }

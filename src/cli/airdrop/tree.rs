@@ -1,102 +1,253 @@
-//! `airdrop tree`, `proof` and `verify`: the Merkle tree of a list.
+//! `airdrop tree` and `verify`: a list as a Merkle tree in one of the formats, and whether such a tree is right.
 
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use serde_json::json;
+use clap::{Args, value_parser};
 
-use super::read;
-use crate::airdrop::{AddressKind, EvmAddress, HexHash, List, StandardTree};
+use super::manifest::Manifest;
+use super::{read, refused};
+use crate::airdrop::{AbiType, Details, Document, EvmAddress, Format, HexHash, List};
 use crate::cli::exit::Exit;
-use crate::output::Destination;
+use crate::cli::progress::CountingBar;
+use crate::output::{Destination, FolderDestination};
+
+/// Shown under the help text.
+pub(super) const RULES: &str = "LIST is CSV with the header address,amount, amounts in base units, as `airdrop \
+    allocate` writes it; for merkl also user,token,amount. With --types it is CSV with any header and a column for each \
+    type. For simple-v1 it may have one column of ready leaves. ens-shards and thirdweb-shards are folders, the others \
+    files.";
 
 /// The arguments of `airdrop tree`.
 #[derive(Debug, Args)]
-pub(super) struct Tree {
-    /// CSV with the header address,amount, amounts in base units, as `allocate` writes it
+pub(super) struct Arguments {
+    /// CSV with the header address,amount
     #[arg(value_name = "LIST")]
     list: PathBuf,
-    /// Write the tree to TREE, which is replaced once it is complete
-    #[arg(long, value_name = "TREE")]
-    output: PathBuf,
+    #[command(flatten)]
+    form: Form,
+    /// Types of a leaf of standard-v1, one for each column of LIST; then LIST may have equal rows and amounts of 0
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',', value_parser = AbiType::parse)]
+    types: Option<Vec<AbiType>>,
+    /// Amounts of LIST are in tokens of --decimals places instead of base units
+    #[arg(long, conflicts_with = "types")]
+    in_tokens: bool,
+    /// Also write the proof of each leaf to FILE, one line of JSON each
+    #[arg(long, value_name = "FILE")]
+    proofs: Option<PathBuf>,
 }
 
-/// The arguments of `airdrop proof`.
+/// Which tree is written, and where.
 #[derive(Debug, Args)]
-pub(super) struct Proof {
-    /// A tree, as `tree` writes it
-    #[arg(value_name = "TREE")]
-    tree: PathBuf,
-    /// The address of the holder
-    #[arg(long, value_name = "ADDRESS")]
-    holder: String,
+pub(super) struct Form {
+    /// Format of the tree
+    #[arg(long, value_enum, default_value = "standard-v1")]
+    format: Format,
+    /// Write the tree to OUTPUT, a file that is replaced once it is complete, or a new folder of shards
+    #[arg(long, value_name = "OUTPUT")]
+    output: PathBuf,
+    /// Decimal places of the token, for --in-tokens and thirdweb-shards
+    #[arg(long, value_name = "N", default_value_t = 18, value_parser = value_parser!(u8).range(..=77))]
+    decimals: u8,
+    /// Address of the token, for merkl
+    #[arg(long, value_name = "ADDRESS", value_parser = EvmAddress::parse)]
+    token: Option<EvmAddress>,
+    /// Where the shards will be published, for thirdweb-shards
+    #[arg(long, value_name = "URI", default_value = "")]
+    base_uri: String,
+    /// Hexadecimal digits of an address that choose its shard, for the formats of shards
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u8).range(1..=4))]
+    shard_digits: u8,
+    /// Leave the leaves in the order of the list, for standard-v1 and simple-v1
+    #[arg(long)]
+    unsorted_leaves: bool,
 }
 
 /// The arguments of `airdrop verify`.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// A tree, as `tree` writes it
+    /// A tree of any format, as `tree` writes it: a file, or a folder of shards
     #[arg(value_name = "TREE")]
     tree: PathBuf,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Writes the tree of a list.
-pub(super) fn write(arguments: &Tree) -> anyhow::Result<()> {
-    let refused = |reason: String| Exit::usage(format!("{}: {reason}", arguments.list.display()));
-    let list = List::read(&read(&arguments.list)?, AddressKind::Evm)
-        .map_err(|error| refused(error.to_string()))?;
-    let tree = StandardTree::new(list).map_err(|error| refused(error.to_string()))?;
-    let written = Destination::file(&arguments.output).and_then(|mut out| {
-        tree.write(&mut out)?;
-        out.finish()
-    });
-    written.map_err(Exit::output(Some(&arguments.output)))?;
-    if arguments.output != Path::new("-") {
-        println!("root {}", HexHash(&tree.root()));
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let form = &arguments.form;
+    form.check(arguments.types.is_some())?;
+    let refused = refused(&arguments.list);
+    let bytes = read(&arguments.list)?;
+    Manifest::check_beside(&arguments.list, &bytes)?;
+    let details = form.details();
+    let document = if let Some(types) = arguments.types.clone() {
+        Document::of_rows(&bytes, types, details).map_err(|error| refused(error.to_string()))?
+    } else if form.format == Format::SimpleV1 && has_one_column(&bytes) {
+        Document::of_leaves(&bytes, details).map_err(|error| refused(error.to_string()))?
+    } else {
+        let places = if arguments.in_tokens {
+            form.decimals
+        } else {
+            0
+        };
+        let list = List::read(&bytes, form.format.addresses(), places)
+            .map_err(|error| refused(error.to_string()))?;
+        drop(bytes);
+        form.tree_of(list)
+            .map_err(|error| refused(error.to_string()))?
+    };
+    if let Some(path) = &arguments.proofs {
+        write_file(path, document.len(), |out, done| {
+            document.write_proofs(out, done)
+        })?;
     }
-    Ok(())
+    form.write(&document)
 }
 
-/// Prints the proof of one holder.
-pub(super) fn prove(arguments: &Proof) -> anyhow::Result<()> {
-    let holder = EvmAddress::parse(&arguments.holder)
-        .map_err(|reason| Exit::usage(format!("--holder: {reason}")))?;
-    let tree = read_tree(&arguments.tree)?;
-    let recipients = &tree.list().recipients;
-    let found = recipients
-        .iter()
-        .position(|recipient| EvmAddress::parse(&recipient.address) == Ok(holder));
-    let found = found.ok_or_else(|| Exit::usage("--holder: not in the tree"))?;
-    let proof = tree.proof(found);
-    let siblings: Vec<_> = proof
-        .siblings
-        .iter()
-        .map(|hash| HexHash(hash).to_string())
-        .collect();
-    let printed = json!({
-        "value": [recipients[found].address, recipients[found].amount.to_string()],
-        "leaf": HexHash(&proof.leaf).to_string(),
-        "proof": siblings,
-        "root": HexHash(&tree.root()).to_string(),
+/// A header without a comma.
+fn has_one_column(bytes: &[u8]) -> bool {
+    let header = bytes.split(|byte| *byte == b'\n').next();
+    header.is_some_and(|header| !header.contains(&b','))
+}
+
+impl Form {
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether the options fit the format.
+    pub(super) fn check(&self, has_types: bool) -> anyhow::Result<()> {
+        let is_sorted = !matches!(self.format, Format::StandardV1 | Format::SimpleV1);
+        let wrong = [
+            (
+                has_types && self.format != Format::StandardV1,
+                "--types: only standard-v1 has leaves of any types",
+            ),
+            (
+                self.unsorted_leaves && is_sorted,
+                "--unsorted-leaves: only standard-v1 and simple-v1 leave the order to you",
+            ),
+            (
+                self.token.is_some() && self.format != Format::Merkl,
+                "--token: only merkl has the token in its leaves",
+            ),
+            (
+                !self.base_uri.is_empty() && self.format != Format::ThirdwebShards,
+                "--base-uri: only thirdweb-shards states one",
+            ),
+            (
+                self.format.is_folder() && self.output == Path::new("-"),
+                "--output: name a folder, because the shards are files",
+            ),
+        ];
+        match wrong.iter().find(|(is_wrong, _)| *is_wrong) {
+            None => Ok(()),
+            Some((_, reason)) => Err(Exit::usage(*reason)),
+        }
+    }
+
+    pub(super) fn details(&self) -> Details {
+        Details {
+            places: self.decimals,
+            base_uri: self.base_uri.clone(),
+            shard_digits: self.shard_digits.into(),
+            sorts_leaves: !self.unsorted_leaves,
+            ..Details::default()
+        }
+    }
+
+    /// The tree of a checked list.
+    pub(super) fn tree_of(&self, list: List) -> Result<Document, crate::airdrop::DocumentError> {
+        let list = match self.token {
+            Some(token) if !list.has_tokens() => list.of_token(&token),
+            _ => list,
+        };
+        Document::of_list(&list, self.format, self.details())
+    }
+
+    /// Writes the tree, and prints its root.
+    pub(super) fn write(&self, document: &Document) -> anyhow::Result<()> {
+        let path = &self.output;
+        if self.format.is_folder() {
+            let written = FolderDestination::new(path).and_then(|folder| {
+                for (name, bytes) in document.files() {
+                    folder.write(&name, &bytes)?;
+                }
+                folder.finish()
+            });
+            written.map_err(Exit::output(Some(path)))?;
+        } else {
+            write_file(path, document.len(), |out, done| document.write(out, done))?;
+        }
+        if path != Path::new("-") {
+            println!("root {}", HexHash(&document.root()));
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file of so many rows with a bar, so that it appears when it is complete.
+pub(super) fn write_file(
+    path: &Path,
+    rows: usize,
+    write: impl FnOnce(&mut dyn Write, &dyn Fn(u64)) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let bar = CountingBar::new(rows as u64);
+    let written = Destination::file(path).and_then(|mut out| {
+        write(&mut out, &|rows| bar.advance(rows))?;
+        out.finish()
     });
-    println!("{printed:#}");
-    Ok(())
+    written.map_err(Exit::output(Some(path)))
 }
 
 /// Prints what a tree is, if all of it is right.
 pub(super) fn verify(arguments: &Verify) -> anyhow::Result<()> {
-    let tree = read_tree(&arguments.tree)?;
-    let list = tree.list();
-    println!(
-        "root {}: {} leaves, sum {} base units",
-        HexHash(&tree.root()),
-        list.recipients.len(),
-        list.sum()
-    );
+    let document = read_tree(&arguments.tree)?;
+    let root = HexHash(&document.root()).to_string();
+    let (format, leaves, sum) = (document.format().name(), document.len(), document.sum());
+    let types = document
+        .chosen_types()
+        .map(|types| types.iter().map(ToString::to_string).collect::<Vec<_>>());
+    if arguments.json {
+        let found = serde_json::json!({
+            "format": format,
+            "types": types,
+            "root": root,
+            "leaves": leaves,
+            "sum": sum.map(|sum| sum.to_string()),
+        });
+        println!("{found:#}");
+        return Ok(());
+    }
+    let sum = sum.map_or(String::new(), |sum| format!(", sum {sum} base units"));
+    let types = types.map_or(String::new(), |types| format!(" of {}", types.join(",")));
+    println!("root {root}: {leaves} leaves{sum}, format {format}{types}");
     Ok(())
 }
 
-fn read_tree(path: &Path) -> anyhow::Result<StandardTree> {
-    let tree = StandardTree::read(&read(path)?);
-    tree.map_err(|error| Exit::usage(format!("{}: {error}", path.display())))
+/// Reads and checks a file or a folder.
+pub(super) fn read_tree(path: &Path) -> anyhow::Result<Document> {
+    let refused = refused(path);
+    let document = if path.is_dir() {
+        Document::read_folder(&files_of(path)?)
+    } else {
+        Document::read(&read(path)?)
+    };
+    document.map_err(|error| refused(error.to_string()))
+}
+
+/// All files of a folder by their names.
+fn files_of(folder: &Path) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let refused = refused(folder);
+    let mut files = BTreeMap::new();
+    let found = std::fs::read_dir(folder).map_err(|error| refused(error.to_string()))?;
+    for entry in found {
+        let entry = entry.map_err(|error| refused(error.to_string()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.insert(name, read(&entry.path())?);
+    }
+    Ok(files)
 }

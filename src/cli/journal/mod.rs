@@ -2,10 +2,11 @@
 //!
 //! Nothing here starts a service, and only `salvage` and `cursors --remove` change what is stored. All
 //! subcommands but `inspect` lock the folder while they run, unless the file system is read-only. Read [`store_paths`]
-//! (the folders), [`report`] (the output), [`export`] (what is copied), [`state_copy`] (how the state is
-//! read).
+//! (the folders), [`report`] (the output), [`export`] (what is copied), [`contents`] (what other subcommands score),
+//! [`state_copy`] (how the state is read).
 
 mod compressor;
+pub(super) mod contents;
 mod cursors;
 mod export;
 mod report;

@@ -30,17 +30,24 @@ impl DataFolder {
     pub(super) fn find(&self) -> anyhow::Result<StorePaths> {
         let data = self.settings.data_dir()?;
         let journal = data.join(JOURNAL_FOLDER);
-        if !journal.is_dir() && !data.join(STATE_FILE).is_file() {
-            return Err(Exit::usage(format!(
-                "{}: there is no journal: give --data-dir the folder that `serve` uses",
-                journal.display()
-            )));
-        }
-        Ok(StorePaths { data, journal })
+        let paths = StorePaths { data, journal };
+        paths.check_is_store()?;
+        Ok(paths)
     }
 }
 
 impl StorePaths {
+    /// Fails if the folder contains neither a journal nor a state.
+    pub(super) fn check_is_store(&self) -> anyhow::Result<()> {
+        if self.journal.is_dir() || self.data.join(STATE_FILE).is_file() {
+            return Ok(());
+        }
+        Err(Exit::usage(format!(
+            "{}: there is no journal: give --data-dir the folder that `serve` uses",
+            self.journal.display()
+        )))
+    }
+
     /// Locks the folder against servers; `None` on a read-only file system, where no server can run.
     pub(super) fn lock(&self) -> Result<Option<FolderLock>, JournalError> {
         match FolderLock::take(&RealVfs, &self.data, clock::now()) {

@@ -1,0 +1,96 @@
+//! `airdrop convert` and `list`: the payments of a tree in another format, and as lists of other tools.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, value_parser};
+
+use super::manifest::Manifest;
+use super::tree::{Form, read_tree};
+use super::{read, refused};
+use crate::airdrop::{self, AddressKind, EvmAddress, ExportFormat, Format};
+use crate::cli::exit::Exit;
+use crate::output::Destination;
+
+/// The arguments of `airdrop convert`.
+#[derive(Debug, Args)]
+pub(super) struct Tree {
+    /// A tree of any format: a file, or a folder of shards
+    #[arg(value_name = "TREE")]
+    tree: PathBuf,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// The arguments of `airdrop list`.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// CSV with the header address,amount in base units, or a tree of any format
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Form of the list
+    #[arg(long, value_enum)]
+    format: ExportFormat,
+    /// Decimal places of the token, for the forms in tokens
+    #[arg(long, value_name = "N", required_if_eq_any = [("format", "safe-csv"), ("format", "sablier-csv"), ("format", "thirdweb-json")], value_parser = value_parser!(u8).range(..=77))]
+    decimals: Option<u8>,
+    /// Address of the token, for safe-csv [default: the chain's own currency]
+    #[arg(long, value_name = "ADDRESS", value_parser = EvmAddress::parse)]
+    token: Option<EvmAddress>,
+    /// What the addresses of a CSV are
+    #[arg(long, value_enum, default_value = "evm")]
+    addresses: AddressKind,
+    /// Write to OUTPUT, which is replaced once it is complete; - is standard output
+    #[arg(long, value_name = "OUTPUT", default_value = "-")]
+    output: PathBuf,
+}
+
+/// Writes the same payments as another tree.
+pub(super) fn tree(arguments: &Tree) -> anyhow::Result<()> {
+    let form = &arguments.form;
+    form.check(false)?;
+    let refused = refused(&arguments.tree);
+    let document = read_tree(&arguments.tree)?;
+    let converted = if form.format() == Format::SimpleV1 {
+        document.of_its_leaves(form.details())
+    } else {
+        let list = document
+            .list()
+            .map_err(|error| refused(error.to_string()))?;
+        if let Err((row, reason)) = list.check(form.format().addresses()) {
+            return Err(refused(format!("value {}: {reason}", row + 1)));
+        }
+        form.tree_of(list)
+    };
+    form.write(&converted.map_err(|error| refused(error.to_string()))?)
+}
+
+/// Writes the payments as a list.
+pub(super) fn list(arguments: &List) -> anyhow::Result<()> {
+    let refused = refused(&arguments.file);
+    let list = if is_tree(&arguments.file) {
+        let document = read_tree(&arguments.file)?;
+        document
+            .list()
+            .map_err(|error| refused(error.to_string()))?
+    } else {
+        let bytes = read(&arguments.file)?;
+        Manifest::check_beside(&arguments.file, &bytes)?;
+        airdrop::List::read(&bytes, arguments.addresses, 0)
+            .map_err(|error| refused(error.to_string()))?
+    };
+    let token = arguments
+        .token
+        .map_or(String::new(), |token| token.to_string());
+    let places = arguments.decimals.unwrap_or_default();
+    let written = Destination::file(&arguments.output).and_then(|mut out| {
+        list.write_as(arguments.format, places, &token, &mut out)?;
+        out.finish()
+    });
+    written.map_err(Exit::output(Some(&arguments.output)))
+}
+
+/// A folder, or a file of JSON.
+fn is_tree(path: &Path) -> bool {
+    let begins = |bytes: Vec<u8>| bytes.trim_ascii_start().starts_with(b"{");
+    path.is_dir() || std::fs::read(path).is_ok_and(begins)
+}

@@ -1,0 +1,129 @@
+//! Where the scores of a list come from: files, the data folder of a service, or a service that runs.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::manifest::{StoreHead, Version};
+use crate::airdrop::{Share, parse_units};
+use crate::cli::exit::Exit;
+use crate::cli::journal::contents;
+use crate::cli::progress::ReadingBar;
+use crate::cli::scorer::{Published, ScoreRequest, Scorer, published_of};
+use crate::client::{Client, Target};
+use crate::core::Window;
+use crate::excerpt::quoted;
+use crate::output::Leaderboard;
+
+/// Decimal places of a score.
+pub(super) const SCORE_PLACES: u8 = 24;
+
+/// Scores, and what is known about their origin.
+pub(super) struct PlanScores {
+    pub(super) shares: Vec<Share>,
+    pub(super) read: u64,
+    pub(super) accepted: u64,
+    pub(super) refused: usize,
+    pub(super) deficits: usize,
+    pub(super) policy: Option<Version>,
+    /// Of a service or its data folder.
+    pub(super) store: Option<StoreHead>,
+}
+
+/// Reads and scores files.
+pub(super) fn of_files(request: &ScoreRequest<'_>) -> anyhow::Result<PlanScores> {
+    let bar = ReadingBar::watch(&request.options.progress, "scoring");
+    let scored = Scorer::Native.run(request)?;
+    drop(bar);
+    let published = scored.published.last().expect("one was requested");
+    Ok(PlanScores {
+        read: scored.read,
+        accepted: scored.accepted,
+        refused: scored.refused.len(),
+        ..of_leaderboard(published, None)?
+    })
+}
+
+/// Scores what a service has stored.
+pub(super) fn of_data_folder(
+    data: PathBuf,
+    request: &ScoreRequest<'_>,
+) -> anyhow::Result<PlanScores> {
+    let contents = contents::read(data)?;
+    let head = StoreHead {
+        sequence: contents.sequence,
+        journal_head: contents.head,
+    };
+    let published = published_of(request, contents.aggregator)?;
+    let published = published.last().expect("one was requested");
+    let scores = of_leaderboard(published, Some(head))?;
+    Ok(scores)
+}
+
+/// Asks a service for its scores.
+pub(super) fn of_server(
+    target: &Target,
+    window: &Window,
+    policy: &str,
+) -> anyhow::Result<PlanScores> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the threads of the client cannot be started")?;
+    let scores = runtime.block_on(async {
+        let mut client = Client::connect(target).await?;
+        client.scores(window, policy).await
+    })?;
+    let shares = scores
+        .holders
+        .into_iter()
+        .map(|(holder, score)| share(holder, &score));
+    Ok(PlanScores {
+        shares: shares.collect::<anyhow::Result<_>>()?,
+        read: scores.sequence,
+        accepted: scores.sequence,
+        refused: 0,
+        deficits: usize::try_from(scores.deficits).unwrap_or(usize::MAX),
+        policy: scores
+            .policy
+            .map(|(name, version)| Version { name, version }),
+        store: Some(StoreHead {
+            sequence: scores.sequence,
+            journal_head: None,
+        }),
+    })
+}
+
+/// Its sequence number is how many events were accepted.
+fn of_leaderboard(published: &Published, store: Option<StoreHead>) -> anyhow::Result<PlanScores> {
+    let leaderboard = &*published.leaderboard;
+    let events = store.as_ref().map_or(0, |store| store.sequence);
+    Ok(PlanScores {
+        shares: shares_of(leaderboard)?,
+        read: events,
+        accepted: events,
+        refused: 0,
+        deficits: leaderboard.deficits(),
+        policy: published.policy.as_ref().map(|policy| Version {
+            name: policy.name.clone(),
+            version: policy.version.clone(),
+        }),
+        store,
+    })
+}
+
+/// The scores of a leaderboard in steps of 1e-24 weight-seconds.
+fn shares_of(leaderboard: &dyn Leaderboard) -> anyhow::Result<Vec<Share>> {
+    let rows = leaderboard.rows();
+    rows.map(|row| share(row.holder_id.into(), &row.score))
+        .collect()
+}
+
+fn share(holder_id: String, score: &str) -> anyhow::Result<Share> {
+    let score = parse_units(score, SCORE_PLACES)
+        .map_err(|reason| Exit::usage(format!("score of {}: {reason}", quoted(&holder_id))))?;
+    Ok(Share {
+        holder_id: holder_id.into(),
+        score,
+    })
+}

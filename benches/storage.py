@@ -244,7 +244,7 @@ async def _aggregated_beside(storage: Storage, url: str, events: int) -> None:
     for stat in stats:
         if stat.holder_id not in unsure:
             expected = Decimal(sums[stat.holder_id]).scaleb(-24, Context(prec=80))
-            assert Decimal(stat.score) == expected, stat  # noqa: S101 - a figure of wrong sums is none
+            assert Decimal(stat.score) == expected, stat  # noqa: S101 - a figure of wrong sums says nothing
 
 
 async def _mongodb(url: str, records: list[Record]) -> None:

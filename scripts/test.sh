@@ -28,7 +28,7 @@ pytest_embedded() { scripts/pytest.sh host "$BINARY" python; }
 bundled_python() { "$CHOSEN_PYTHON" embed_runtime/fetch.py linux-amd64; }
 pytest_bundled() {
     cp -ruT "$(bundled_python)" "$CACHE/python-of-the-bundle"
-    PATH=$CACHE/python-of-the-bundle/bin:$PATH "$VENV/bin/nox" --session extension-3.14
+    PATH=$CACHE/python-of-the-bundle/bin:$PATH "$VENV/bin/nox" --reuse-existing-virtualenvs --session extension-3.14
 }
 
 check_packages() { "$CHOSEN_PYTHON" scripts/check_packages.py "$WHEELS"; }

@@ -27,7 +27,8 @@ pub struct Page {
     pub known: usize,
     /// Number of their keys, of the token of the query, whose balance is below 0 before the end of the window.
     pub deficits: usize,
-    /// The answer includes at least all events up to this number.
+    /// The answer is that of the state with all events up to this number, and none beyond; under the function of a
+    /// pipeline, it may include further ones.
     pub sequence: u64,
     /// The version of the policy under which the scores are published; `None` for the scores themselves.
     pub policy_version: Option<Box<str>>,
@@ -67,7 +68,7 @@ pub struct HolderAnswer {
     pub keys: Vec<KeyReport>,
     /// Number of these keys whose balance is below 0 before the end of the window.
     pub deficits: usize,
-    /// The answer includes at least all events up to this number.
+    /// The answer is that of the state with all events up to this number, and none beyond.
     pub sequence: u64,
 }
 
@@ -80,6 +81,6 @@ pub struct DeficitPage {
     pub next: Option<DeficitCursor>,
     /// Number of deficits that match the query.
     pub known: usize,
-    /// The answer includes at least all events up to this number.
+    /// The answer is that of the state with all events up to this number, and none beyond.
     pub sequence: u64,
 }

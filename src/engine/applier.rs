@@ -18,6 +18,9 @@ use super::submit_error::SubmitError;
 use crate::core::{Event, encoding};
 use crate::journal::{CommitHandler, CommittedFrame, Submission, WriteError};
 
+/// Events that are applied as one, unless a single batch has more.
+const APPLIED_TOGETHER_MAX: u64 = 16_384;
+
 /// Batches that have numbers and, if the engine has a journal, are durable.
 pub(super) struct SequencedBatches {
     /// Number of the first event.
@@ -66,21 +69,25 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
         journal_bytes,
     } in waiting
     {
-        let counts = submissions
-            .iter()
-            .map(|submission| submission.batch.count());
-        let count: u64 = counts.map(u64::from).sum();
-        // Allocated once, because growing would copy most events into fresh memory.
-        let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
-        for submission in &submissions {
-            decode(submission.batch.bytes(), &mut events);
+        let count: u64 = submissions.iter().map(events_of).sum();
+        let mut repeated = 0;
+        let mut last = first - 1;
+        let mut rest = &submissions[..];
+        while !rest.is_empty() {
+            let (together, after) = rest.split_at(applied_together(rest));
+            rest = after;
+            let count: u64 = together.iter().map(events_of).sum();
+            // Allocated once, because growing would copy most events into fresh memory.
+            let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+            for submission in together {
+                decode(submission.batch.bytes(), &mut events);
+            }
+            last += count;
+            repeated += progress.apply(last, |aggregator| aggregator.record_events(&events));
         }
-        let repeated = progress.aggregator.record_events(&events);
-        drop(events);
         progress
             .backlog
             .add(journal_bytes, options.state_lag_bytes_max);
-        progress.advance(first + count - 1);
         progress.metrics.events_accepted.inc_by(count);
         progress.metrics.events_duplicate.inc_by(repeated);
         let mut next = first;
@@ -99,6 +106,20 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
         }
         progress.recent.push(Frame::new(first, batches));
     }
+}
+
+fn events_of(submission: &Submission<AckSender>) -> u64 {
+    submission.batch.count().into()
+}
+
+/// How many of these batches are applied as one: answers wait that long.
+fn applied_together(submissions: &[Submission<AckSender>]) -> usize {
+    let mut events = 0;
+    let fits = |submission: &&Submission<AckSender>| {
+        events += events_of(submission);
+        events <= APPLIED_TOGETHER_MAX
+    };
+    submissions.iter().take_while(fits).count().max(1)
 }
 
 /// Decodes the events in `bytes` and appends them to `events`.

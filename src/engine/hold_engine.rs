@@ -299,13 +299,11 @@ impl Engine {
     /// several threads.
     #[must_use]
     pub fn page(&self, question: &Question, after: Option<&Cursor>, size: usize) -> Page {
-        let sequence = self.sequence();
-        let ranking = self.progress.aggregator.ranking(
-            question,
-            after.map(|cursor| &cursor.last.holder),
-            size,
-        );
-        Page::of(ranking, after, sequence, None)
+        self.progress.answer(|aggregator, sequence| {
+            let last = after.map(|cursor| &cursor.last.holder);
+            let ranking = aggregator.ranking(question, last, size);
+            Page::of(ranking, after, sequence, None)
+        })
     }
 
     /// The same under a registered policy. Only holders that changed since the last such question are scored again,
@@ -317,19 +315,15 @@ impl Engine {
         after: Option<&Cursor>,
         size: usize,
     ) -> Result<Page, PublishError> {
-        self.policies.page(
-            policy,
-            &self.progress.aggregator,
-            || self.sequence(),
-            question,
-            (after, size),
-        )
+        self.policies
+            .page(policy, &self.progress, question, (after, size))
     }
 
     /// What all keys held within the window of `question`, for policies that are computed elsewhere. Blocks.
     #[must_use]
     pub fn held(&self, question: &Question) -> Vec<KeyHeld> {
-        self.progress.aggregator.held(question)
+        self.progress
+            .answer(|aggregator, _| aggregator.held(question))
     }
 
     /// The policies under which [`Self::published`] answers.
@@ -347,14 +341,14 @@ impl Engine {
         question: &Question,
         changes_max: usize,
     ) -> Option<HolderAnswer> {
-        let sequence = self.sequence();
-        let aggregator = &self.progress.aggregator;
-        let view = aggregator.explain(holder_id, question, changes_max)?;
-        Some(HolderAnswer {
-            holder: view.row,
-            keys: view.keys,
-            deficits: view.deficits,
-            sequence,
+        self.progress.answer(|aggregator, sequence| {
+            let view = aggregator.explain(holder_id, question, changes_max)?;
+            Some(HolderAnswer {
+                holder: view.row,
+                keys: view.keys,
+                deficits: view.deficits,
+                sequence,
+            })
         })
     }
 
@@ -366,14 +360,15 @@ impl Engine {
         after: Option<&DeficitCursor>,
         size: usize,
     ) -> DeficitPage {
-        let sequence = self.sequence();
-        let list = self.progress.aggregator.deficits(question, after, size);
-        DeficitPage {
-            deficits: list.rows,
-            next: list.next,
-            known: list.known,
-            sequence,
-        }
+        self.progress.answer(|aggregator, sequence| {
+            let list = aggregator.deficits(question, after, size);
+            DeficitPage {
+                deficits: list.rows,
+                next: list.next,
+                known: list.known,
+                sequence,
+            }
+        })
     }
 
     /// The gauges that are read at each scrape of the metrics.

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::answer::{Cursor, Page};
 use super::policies::PolicyFunction;
-use crate::aggregator::{HoldAggregator, Question, Ranking};
+use super::progress::Progress;
+use crate::aggregator::{Question, Ranking};
 use crate::core::{HolderScore, RankedHolder, Snapshot};
 
 /// A function, and its last answer.
@@ -32,21 +33,20 @@ impl KeptFunction {
     /// `size` published holders, from the first or after a cursor.
     pub(super) fn page(
         &self,
-        aggregator: &HoldAggregator,
-        sequence: impl Fn() -> u64,
+        progress: &Progress,
         question: &Question,
         (after, size): (Option<&Cursor>, usize),
     ) -> Result<Page, String> {
         // A caller that asks the same at the same time waits here, and then finds the answer.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the segments are read: all events up to this number are included.
-        let sequence = sequence();
+        // The function reads the segments later: all events up to this number are included.
+        let sequence = progress.sequence();
         let kept = last
             .take()
             .filter(|last| last.question == *question && last.sequence == sequence);
         let answer = match kept {
             Some(kept) => kept,
-            None => self.answer(aggregator, sequence, question)?,
+            None => self.answer(progress, sequence, question)?,
         };
         let ranking = ranking(&answer.snapshot, after, size);
         *last = Some(answer);
@@ -56,13 +56,14 @@ impl KeptFunction {
 
     fn answer(
         &self,
-        aggregator: &HoldAggregator,
+        progress: &Progress,
         sequence: u64,
         question: &Question,
     ) -> Result<Answer, String> {
         let mut holders = self.function.scores(question)?;
         holders.sort_unstable_by(HolderScore::order);
-        let deficits = aggregator.deficits(question, None, 0).known;
+        let deficits =
+            progress.answer(|aggregator, _| aggregator.deficits(question, None, 0).known);
         let known = holders.len();
         Ok(Answer {
             question: question.clone(),

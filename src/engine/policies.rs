@@ -10,6 +10,7 @@ use dashmap::DashMap;
 
 use super::answer::{Cursor, Page};
 use super::kept_function::KeptFunction;
+use super::progress::Progress;
 use crate::aggregator::{HoldAggregator, PublishedScores, Question};
 use crate::core::HolderScore;
 use crate::excerpt::quoted;
@@ -157,21 +158,20 @@ impl Policies {
     pub(super) fn page(
         &self,
         name: &str,
-        aggregator: &HoldAggregator,
-        sequence: impl Fn() -> u64,
+        progress: &Progress,
         question: &Question,
         (after, size): (Option<&Cursor>, usize),
     ) -> Result<Page, PublishError> {
         let found = self.by_name.get(name).map(|found| found.source.clone());
         match found.ok_or_else(|| self.unknown(name))? {
-            Source::Ready(registered) => {
+            Source::Ready(registered) => Ok(progress.answer(|aggregator, sequence| {
                 let board = registered.board(question);
                 // A caller that asks the same at the same time waits here, and then finds the scores.
                 let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(board.page(&registered, aggregator, sequence, question, (after, size)))
-            }
+                board.page(&registered, aggregator, sequence, question, (after, size))
+            })),
             Source::Function(function) => {
-                let page = function.page(aggregator, sequence, question, (after, size));
+                let page = function.page(progress, question, (after, size));
                 page.map_err(|reason| PublishError::Failed {
                     name: quoted(name),
                     reason,
@@ -228,12 +228,10 @@ impl Board {
         &mut self,
         registered: &Registered,
         aggregator: &HoldAggregator,
-        sequence: impl Fn() -> u64,
+        sequence: u64,
         question: &Question,
         (after, size): (Option<&Cursor>, usize),
     ) -> Page {
-        // Before the scores are read: all events up to this number are included.
-        let sequence = sequence();
         let as_of = question.window.as_of;
         if self.sequence != Some(sequence) || self.scores.question().window.as_of != as_of {
             self.scores.refresh(aggregator, &registered.policy, as_of);
@@ -275,6 +273,7 @@ fn known_names(known: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::core::{Micros, Window};
+    use crate::telemetry::metrics::Metrics;
 
     fn ready(multiplier: u32) -> PipelinePolicy {
         let step = format!(r#"{{"step": "tiers", "multipliers": {{"0s": {multiplier}}}}}"#);
@@ -284,7 +283,9 @@ mod tests {
 
     fn version(policies: &Policies, name: &str) -> Result<Option<Box<str>>, PublishError> {
         let question = Question::of_all_tokens(Window::until(Micros::MAX));
-        let page = policies.page(name, &HoldAggregator::new(), || 0, &question, (None, 1));
+        let metrics = Arc::new(Metrics::new("", ""));
+        let progress = Progress::new(HoldAggregator::new(), 0, 0, metrics);
+        let page = policies.page(name, &progress, &question, (None, 1));
         page.map(|page| page.policy_version)
     }
 

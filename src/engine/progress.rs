@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLock;
 use tokio::sync::watch;
 use tracing::error;
 
@@ -21,6 +22,8 @@ pub(super) struct Progress {
     /// The last acknowledged frames.
     pub(super) recent: Recent,
     sequence: AtomicU64,
+    /// Locked for writing while events are applied, and for reading while an answer is computed.
+    state: RwLock<()>,
     poison: watch::Sender<Option<Arc<str>>>,
     is_closing: AtomicBool,
 }
@@ -39,6 +42,7 @@ impl Progress {
             backlog: Backlog::default(),
             recent: Recent::new(recent_bytes_max, sequence),
             sequence: AtomicU64::new(sequence),
+            state: RwLock::new(()),
             poison: watch::Sender::new(None),
             is_closing: AtomicBool::new(false),
         }
@@ -49,9 +53,19 @@ impl Progress {
         self.sequence.load(Ordering::Acquire)
     }
 
-    /// Records that all events up to this number are applied.
-    pub(super) fn advance(&self, sequence: u64) {
-        self.sequence.store(sequence, Ordering::Release);
+    /// Applies the events up to the number `last` as one: no answer contains only some of them.
+    pub(super) fn apply<T>(&self, last: u64, record: impl FnOnce(&HoldAggregator) -> T) -> T {
+        let _applying = self.state.write();
+        let recorded = record(&self.aggregator);
+        self.sequence.store(last, Ordering::Release);
+        recorded
+    }
+
+    /// Computes an answer from the state in which exactly the events up to the number that `compute` gets are
+    /// applied. Nothing is applied meanwhile, so `compute` must not wait for events, nor ask for another answer.
+    pub(super) fn answer<T>(&self, compute: impl FnOnce(&HoldAggregator, u64) -> T) -> T {
+        let _reading = self.state.read();
+        compute(&self.aggregator, self.sequence())
     }
 
     /// Stops all acknowledgements, for this reason unless there is an earlier one.

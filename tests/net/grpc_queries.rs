@@ -255,6 +255,33 @@ async fn the_report_of_a_holder_with_many_tokens_fits_a_message() {
 }
 
 #[tokio::test]
+async fn a_watcher_is_told_of_what_time_alone_changes() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    let before = hold("T", "before", NOW_SECONDS - 100, NOW_SECONDS - 90);
+    let until_later = hold("T", "until-later", NOW_SECONDS - 1, NOW_SECONDS + 1_000);
+    fill(&mut client, vec![before, until_later]).await;
+    let request = WatchRequest {
+        n: 1,
+        interval: Some(prost_types::Duration {
+            seconds: 0,
+            nanos: 100_000_000,
+        }),
+        closed_only: true,
+        ..WatchRequest::default()
+    };
+    let mut changes = within(client.watch(request)).await.unwrap().into_inner();
+    let first = within(changes.message()).await.unwrap().unwrap();
+    assert_eq!(first.changed[0].holder_id, "before");
+    service.forward(60).await;
+    let second = within(changes.message()).await.unwrap().unwrap();
+    assert_eq!(second.changed[0].holder_id, "until-later");
+    assert_eq!(second.left, ["before"]);
+    assert_eq!(second.sequence, first.sequence, "no event has come");
+    service.end().await;
+}
+
+#[tokio::test]
 async fn a_watcher_receives_changes_only() {
     let service = Service::start().await;
     let mut client = service.client().await;

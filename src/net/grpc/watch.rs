@@ -1,7 +1,7 @@
 //! The leaderboard, and from then on what changes in it.
 //!
-//! It asks the engine again at the interval of the request, unless only events can change the answer and none
-//! was applied since.
+//! It asks the engine again at the interval of the request. Time alone can change the answer, also that about closed
+//! holds: those that end in the future count until now.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +54,6 @@ struct State {
     ticks: Interval,
     /// As last sent; `None` before the first message.
     sent: Option<Rows>,
-    sequence: u64,
     /// As last sent.
     deficits: usize,
     has_ended: bool,
@@ -72,7 +71,6 @@ impl Watch {
             watch: self,
             ticks,
             sent: None,
-            sequence: 0,
             deficits: 0,
             has_ended: false,
         };
@@ -94,10 +92,6 @@ impl State {
                 _ = self.ticks.tick() => {}
                 () = self.watch.stop.cancelled() => return Err(closing()),
             }
-            let is_known = self.sent.is_some() && self.sequence == self.watch.engine.sequence();
-            if is_known && self.watch.closed_only {
-                continue;
-            }
             let as_of = self.watch.engine.now();
             let question = Question {
                 window: Window {
@@ -112,7 +106,6 @@ impl State {
                 .page(question, None, self.watch.rows)
                 .await
                 .map_err(query_failed)?;
-            self.sequence = page.sequence;
             let change = LeaderboardChange {
                 as_of: Some(wire_from_instant(as_of)),
                 sequence: page.sequence,

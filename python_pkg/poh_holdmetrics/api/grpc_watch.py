@@ -1,7 +1,7 @@
 """`Watch`: the leaderboard, and from then on what changes in it.
 
-It asks the service again at the interval of the request, unless only events can change the answer and none
-was recorded since.
+It asks the service again at the interval of the request. Time alone can change the answer, also that about closed
+holds: those that end in the future count until now.
 """
 
 from __future__ import annotations
@@ -40,16 +40,14 @@ class Watch:
         self._closed_only = request.closed_only
         self._token_id = request.token_id or None
         self._sent: dict[str, Row] | None = None
-        self._sequence = 0
         self._deficits = 0
 
     async def changes(self, stop: asyncio.Event) -> AsyncIterator[pb.LeaderboardChange]:
         """The changes, until `stop` is set."""
         while not stop.is_set():
-            if self._sent is None or not self._closed_only or self._sequence != self._service.sequence:
-                change = await self._next()
-                if change is not None:
-                    yield change
+            change = await self._next()
+            if change is not None:
+                yield change
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._interval_seconds)
 
@@ -61,7 +59,7 @@ class Watch:
         changed, left = self._difference(page)
         is_other = self._sent is None or self._deficits != page.deficits
         self._sent = {row[1]: row for row in page.rows}
-        self._sequence, self._deficits = page.sequence, page.deficits
+        self._deficits = page.deficits
         if not is_other and not changed and not left:
             return None
         return pb.LeaderboardChange(

@@ -1,20 +1,22 @@
 """Lines of JSONL, rows of CSV and rows of columns to records, as written: no float in between, no digit lost.
 
 `RowReader` counts what it is given, hands accepted records on and lists refused rows. Opens no file and keeps
-no event; fields that no event has are ignored. The checks themselves are in `validation`, files are opened in
-`file_scorer`.
+no event; columns that no field is read from are left to `unknown_columns`. The checks themselves are in
+`validation`, files are opened in `file_scorer`.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
 
 from poh_holdmetrics import field_parsers, validation
-from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.errors import Refused, excerpt
 from poh_holdmetrics.field_parsers import Number
 from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
+from poh_holdmetrics.unknown_columns import UnknownColumns
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.value_forms import ValueForms
 
@@ -43,6 +45,7 @@ class RowReader:
         self._options = options
         self._json_keys = tuple(map(options.source, FIELDS))
         self._json_forms = ValueForms(options, field_parsers.JSON)
+        self._unknown = UnknownColumns(options)
 
     def feed_jsonl(self, lines: Sequence[bytes], file: str, numbers: Numbers) -> None:
         """Read raw lines without their newline; blank ones are skipped and not counted as read."""
@@ -55,6 +58,7 @@ class RowReader:
     ) -> None:
         """Read rows of cells under `header`; a row without cells is one that could not be split."""
         columns = CsvColumns(header, self._options)
+        self._unknown.near_miss(columns.unread, columns.has)
         for number, row in _numbered(rows, numbers):
             self._take(columns.records, row, file, number)
 
@@ -67,8 +71,12 @@ class RowReader:
         for number, row in _numbered(rows, numbers):
             self._take(records_from_values, row, file, number)
 
+    def ignored_columns(self) -> list[str]:
+        """The columns and keys that no field was read from, in order, at most a hundred."""
+        return self._unknown.ignored()
+
     def _records_from_json(self, line: bytes) -> tuple[Record, ...]:
-        values = self._json_forms.values(_values_from_json(line, self._json_keys))
+        values = self._json_forms.values(_values_from_json(line, self._json_keys, self._unknown))
         return validation.records_from_fields(self._json_forms.parsers, *values)
 
     def _take(
@@ -89,11 +97,20 @@ class CsvColumns:
     """Which column of a CSV file holds which field of an event."""
 
     def __init__(self, header: Sequence[str], options: InputOptions = OWN) -> None:
-        """`header` names the columns, in any order; of a name given twice the last column counts."""
+        """`header` names the columns, in any order."""
         index: dict[str | None, int] = {name: column for column, name in enumerate(header)}
-        self._columns = tuple(index.get(options.source(name)) for name in FIELDS)
+        sources = tuple(map(options.source, FIELDS))
+        self._given = {
+            name for name, source in zip(FIELDS, sources, strict=True) if source in (None, *header)
+        }
+        self.unread = [name for name in header if name not in sources]
+        self._columns = tuple(map(index.get, sources))
         self._forms = ValueForms(options, field_parsers.CSV)
         self._width = len(header)
+
+    def has(self, field: str) -> bool:
+        """Whether the file has a column for a field, or all rows have one text for it."""
+        return field in self._given
 
     def records(self, row: Sequence[str]) -> tuple[Record, ...]:
         """The records of one row; an empty cell is an absent field."""
@@ -111,23 +128,36 @@ def is_blank(line: bytes) -> bool:
 
 
 def records_from_json(line: bytes) -> tuple[Record, ...]:
-    """The records of one JSON object in UTF-8. Of a key given twice the last counts; null is absent."""
+    """The records of one JSON object in UTF-8; null is absent."""
     return validation.records_from_fields(field_parsers.JSON, *values_from_json(line))
 
 
 def values_from_json(line: bytes) -> tuple[object, ...]:
-    """The values of `FIELDS` in one JSON object in UTF-8, None if absent; their parsers are those of JSON."""
-    return _values_from_json(line, FIELDS)
+    """The values of `FIELDS` in one JSON object in UTF-8, None if absent; their parsers are those of JSON.
+
+    A key of ours that is there twice or nearly is refused.
+    """
+    return _values_from_json(line, FIELDS, UnknownColumns())
 
 
-def _values_from_json(line: bytes, keys: Sequence[str | None]) -> tuple[object, ...]:
+def _values_from_json(line: bytes, keys: Sequence[str | None], unknown: UnknownColumns) -> tuple[object, ...]:
+    """The same, with the key of each field; the other keys are listed in `unknown`."""
     try:
         fields = JSON_DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise Refused("", "not JSON") from None
     if not isinstance(fields, dict):
         raise Refused("", "not an object", Number(line.decode()))
-    return tuple(map(fields.get, keys))
+    twice = next((index for index, key in enumerate(keys) if key in getattr(fields, "twice", ())), None)
+    if twice is not None:
+        raise Refused(FIELDS[twice], f"the key {excerpt(keys[twice])} is there twice; keep one of them")
+    values = tuple(map(fields.get, keys))
+    others = [key for key in fields if key not in keys]
+    if others:
+        near = unknown.near_miss(others, lambda name: values[FIELDS.index(name)] is not None)
+        if near is not None:
+            raise Refused("", f"key {near}", blamed=near.split("did you mean ")[1].split("?")[0])
+    return values
 
 
 def records_from_values(row: Sequence[object]) -> tuple[Record, ...]:
@@ -139,8 +169,26 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+class _Twice(dict[str, object]):
+    """An object in which keys are there more than once."""
+
+    twice: set[str]
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) == len(pairs):
+        return fields
+    counts = Counter(key for key, _ in pairs)
+    with_twice = _Twice(fields)
+    with_twice.twice = {key for key, count in counts.items() if count > 1}
+    return with_twice
+
+
 #: Keeps numbers as they are written.
-JSON_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_no_constant)
+JSON_DECODER = json.JSONDecoder(
+    parse_float=Number, parse_int=Number, parse_constant=_no_constant, object_pairs_hook=_object
+)
 
 
 def _numbered(batch: Sequence[_Row], numbers: Numbers) -> Iterable[tuple[int, _Row]]:

@@ -234,6 +234,7 @@ LAYERS: list[set[str]] = [
         "protocols.hold_pb2_grpc",
         "protocols.immudb_pb2",
         "row_reader",
+        "unknown_columns",
         "validation",
         "value_forms",
         "wads",

@@ -34,8 +34,8 @@ def test_a_full_line_is_read_whole() -> None:
     )
 
 
-def test_null_is_absent_and_the_last_of_equal_keys_counts() -> None:
-    line = b'{"token_id":"x","token_id":"T","holder_id":"h","start":1,"end":null,"weight":null}'
+def test_null_is_absent() -> None:
+    line = b'{"token_id":"T","holder_id":"h","start":1,"end":null,"weight":null}'
     assert the_record(row_reader.records_from_json(line)) == Record(
         "T", "h", 1000, None, 10**18, None, 0, False
     )
@@ -167,3 +167,35 @@ def test_the_row_scorer_counts_lines_and_lists_refusals() -> None:
 def test_column_times_are_microseconds_in_range() -> None:
     with pytest.raises(Refused, match=r"^start: out of range"):
         row_reader.records_from_values(("T", "h", 2**62, None, None, None, None, None))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            b'{"token_id":"T","holder_id":"h","start":1,"start":2}',
+            'start: the key "start" is there twice; keep one of them',
+        ),
+        (
+            b'{"token_id":"T","holder_id":"h","start":1,"x":1,"x":2,"End":2}',
+            'key "End": did you mean end? rename it, or say --columns end=End',
+        ),
+        (
+            b'{"token_id":"T","holder_id":"h","end":null,"start":1,"ended_at":2}',
+            'key "ended_at": did you mean end? rename it, or say --columns end=ended_at',
+        ),
+    ],
+)
+def test_a_key_that_is_there_twice_or_is_nearly_ours_is_refused(line: bytes, reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        row_reader.records_from_json(line)
+    assert str(refused.value) == reason
+
+
+def test_other_columns_and_keys_are_listed_once() -> None:
+    reader = row_reader.RowReader(lambda _: None)
+    reader.feed_csv([], ["token_id", "holder_id", "start", "note", "block"], "a.csv", 2)
+    lines = [b'{"token_id":"T","holder_id":"h","start":1,"note":1,"a":{}}'] * 2
+    reader.feed_jsonl(lines, "a.jsonl", 1)
+    assert reader.accepted == 2
+    assert reader.ignored_columns() == ["a", "block", "note"]

@@ -16,6 +16,7 @@ use crate::input::mapping_text::{delimiter, time_unit};
 use crate::input::{
     BinaryIds, BlockTimes, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, FileNote,
     InputFormat, InputOptions, MappingTable, Source, TokenDecimals, TokenKind,
+    ignored_columns_line,
 };
 use crate::output::RecognisedFile;
 
@@ -118,6 +119,13 @@ impl InputArguments {
             values.hex_binary_ids = binary_ids == BinaryIds::Hex;
         }
         Ok(options)
+    }
+}
+
+/// Names the columns that no field was read from, on standard error.
+pub(super) fn report_ignored(columns: &[String]) {
+    if let Some(line) = ignored_columns_line(columns) {
+        eprintln!("{line}");
     }
 }
 

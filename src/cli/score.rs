@@ -9,7 +9,7 @@ use std::thread;
 use clap::Args;
 
 use super::exit::Exit;
-use super::input::InputArguments;
+use super::input::{InputArguments, report_ignored};
 use super::policy::PolicyArguments;
 use super::progress::ReadingBar;
 use super::scorer::{ScoreRequest, Scored, Scorer};
@@ -94,6 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some((path, format)) = deficits {
         write_list(path, |out| write_deficits(&scored.deficits, format, out))?;
     }
+    report_ignored(&scored.ignored_columns);
     let Scored { published, .. } = &scored;
     let last = published.last().expect("there is at least one leaderboard");
     let report = ScoreReport {
@@ -103,6 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         accepted: scored.accepted,
         refused: &scored.refused,
         recognised: &scored.recognised,
+        ignored_columns: &scored.ignored_columns,
         leaderboard: &*last.leaderboard,
         lists_deficits: deficits.is_some(),
         policy: last.policy.as_ref(),

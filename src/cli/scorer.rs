@@ -28,6 +28,8 @@ pub(super) struct Scored {
     pub(super) refused: Vec<RefusedLine>,
     /// The files of known feeds.
     pub(super) recognised: Vec<RecognisedFile>,
+    /// The columns and keys that no field was read from.
+    pub(super) ignored_columns: Vec<String>,
     /// One for each policy of the request, in their order.
     pub(super) published: Vec<Published>,
     /// By token and holder; empty unless they were requested.
@@ -129,6 +131,7 @@ impl Scored {
             accepted: report.accepted,
             refused: refused.collect(),
             recognised: report.notes.iter().map(recognised).collect(),
+            ignored_columns: report.ignored_columns,
             published,
             deficits: deficits.iter().map(DeficitRow::from).collect(),
         }
@@ -302,6 +305,7 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         accepted,
         refused: audit.refused()?,
         recognised: Vec::new(),
+        ignored_columns: audit.ignored_columns()?,
         published: request
             .policies
             .iter()

@@ -132,6 +132,19 @@ impl<'a> Audit<'a> {
         Ok(refused.into_iter().map(line).collect())
     }
 
+    /// The columns and keys that no field was read from, in order.
+    ///
+    /// # Errors
+    /// If Python raises an exception or is interrupted.
+    pub(crate) fn ignored_columns(&self) -> Result<Vec<String>, AuditError> {
+        Ok(self.interpreter.attach(|py| {
+            self.audit
+                .bind(py)
+                .call_method0("ignored_columns")?
+                .extract()
+        })?)
+    }
+
     /// The keys whose balance is below 0 at some instant before `as_of`, by token and holder.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 //! One thread cuts, others parse; each block carries the number of its first line, so every line
 //! number is exact. Parses nothing: see [`super::jsonl`] and [`super::csv`].
 
+use std::sync::Arc;
+
 use super::InputError;
 use super::opened_source::ByteStream;
 
@@ -19,15 +21,29 @@ pub(super) struct Block {
 
 /// Finds the ends of records; is given every byte of the stream once, in order.
 pub(super) trait RecordEnds {
-    /// The end of the last whole record in `bytes`, of which the first `seen` were given before.
-    fn last_end(&mut self, bytes: &[u8], seen: usize) -> Option<usize>;
+    /// The end of the last whole record in `bytes`, of which the first `seen` were given before. What lies
+    /// between records may be blanked out.
+    fn last_end(&mut self, bytes: &mut [u8], seen: usize) -> Option<usize>;
+
+    /// Why no record can be found after the last end, or, at the end of the stream, why it is not whole.
+    fn failure(&mut self, _is_end: bool) -> Option<Failure> {
+        None
+    }
+}
+
+/// Why a stream cannot be cut any further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The line of the file, from 1.
+    pub(super) line: u64,
+    pub(super) what: String,
 }
 
 /// Every line break ends a record.
 pub(super) struct LineEnds;
 
 impl RecordEnds for LineEnds {
-    fn last_end(&mut self, bytes: &[u8], seen: usize) -> Option<usize> {
+    fn last_end(&mut self, bytes: &mut [u8], seen: usize) -> Option<usize> {
         memchr::memrchr(b'\n', &bytes[seen..]).map(|index| seen + index + 1)
     }
 }
@@ -55,16 +71,29 @@ impl<E: RecordEnds> Blocks<E> {
     pub(super) fn next_block(&mut self) -> Result<Option<Block>, InputError> {
         let mut bytes = std::mem::take(&mut self.rest);
         loop {
+            self.check(false)?;
             let seen = bytes.len();
             let is_end = self.stream.append(&mut bytes, BLOCK_BYTES)? < BLOCK_BYTES;
-            if let Some(end) = self.ends.last_end(&bytes, seen) {
+            if let Some(end) = self.ends.last_end(&mut bytes, seen) {
                 self.rest = bytes.split_off(end);
                 return Ok(Some(self.block(bytes)));
             }
+            self.check(is_end)?;
             if is_end {
                 return Ok((!bytes.is_empty()).then(|| self.block(bytes)));
             }
         }
+    }
+
+    fn check(&mut self, is_end: bool) -> Result<(), InputError> {
+        let failure = self.ends.failure(is_end);
+        failure.map_or(Ok(()), |failure| {
+            Err(InputError::Document {
+                file: Arc::clone(self.stream.name()),
+                line: failure.line,
+                what: failure.what,
+            })
+        })
     }
 
     fn block(&mut self, bytes: Vec<u8>) -> Block {

@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+use super::RefusalReason;
 use super::batch_rows::{BatchRows, RowBuffers};
-use super::blocks::{Block, lines};
+use super::blocks::Block;
 use super::csv::{CsvHeader, RowSplitter};
 use super::feed_rows::{FeedText, visit_feed_batch};
 use super::feeds;
 use super::feeds::batch_row::FeedColumns;
 use super::file_columns::FileColumns;
+use super::json_records::JsonRecords;
 use super::parquet::ParquetSlice;
-use super::{InputOptions, RefusalReason, jsonl};
 use crate::core::{Draft, Event, Refusal};
 
 /// A part of one source.
@@ -30,7 +31,7 @@ pub(super) struct Chunk {
 
 /// What a chunk holds.
 pub(super) enum ChunkContent {
-    Jsonl(Arc<InputOptions>, Block),
+    Json(Arc<JsonRecords>, Block),
     Csv(Arc<CsvHeader>, Block),
     /// Text of a known feed; columns of one are told by their columns.
     Feed(FeedText),
@@ -47,7 +48,7 @@ impl Chunk {
     /// Sorts by file, as the files were given, then by line or row.
     pub(super) fn position(&self) -> (usize, u64) {
         let first = match &self.content {
-            ChunkContent::Jsonl(_, block) | ChunkContent::Csv(_, block) => block.first_line,
+            ChunkContent::Json(_, block) | ChunkContent::Csv(_, block) => block.first_line,
             ChunkContent::Feed(text) => text.first_line(),
             ChunkContent::Parquet(slice) => slice.first_row,
             ChunkContent::Batch { first_row, .. } => *first_row,
@@ -73,26 +74,6 @@ pub(super) fn with_events<T>(
             Err(refusal) => take(Err(refusal)),
         }
     }
-}
-
-/// Visits each line of a block of JSON with its number; blank lines are skipped.
-pub(super) fn visit_jsonl<B>(
-    options: &InputOptions,
-    block: &Block,
-    mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
-) -> ControlFlow<B> {
-    for (line, bytes) in lines(block) {
-        if jsonl::is_blank(bytes) {
-            continue;
-        }
-        match jsonl::mapped_event_from_line(bytes, options) {
-            Ok(parsed) => {
-                parsed.with_events(|events| visit(line, events.map_err(RefusalReason::from)))?;
-            }
-            Err(reason) => visit(line, Err(reason))?,
-        }
-    }
-    ControlFlow::Continue(())
 }
 
 /// Visits each row of a block of CSV with the number of its first line; empty lines are skipped.

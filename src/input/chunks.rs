@@ -10,13 +10,14 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::arrow_ipc::ArrowBatches;
-use super::blocks::{Blocks, LineEnds, lines};
+use super::blocks::{Blocks, LineEnds, RecordEnds};
 use super::chunk::{Chunk, ChunkContent};
 use super::csv::{CsvHeader, RowEnds, take_header};
 use super::feed_rows::FeedText;
 use super::feeds::json_row::key_paths;
 use super::feeds::layout::FeedLayout;
-use super::jsonl::is_blank;
+use super::json_document::{DocumentEnds, JsonForm};
+use super::json_records::{JsonRecords, rows};
 use super::opened_source::{ByteStream, OpenedSource};
 use super::parquet::ParquetFile;
 use super::source::check_sources;
@@ -68,25 +69,42 @@ fn file_chunks(
         notes.extend(layout.map(|layout| FileNote::new(layout, is_recognised)));
     };
     match OpenedSource::open(source, options, progress)? {
-        OpenedSource::Jsonl(stream) => jsonl_chunks(stream, options, &mut note, take),
+        OpenedSource::Json(stream, form) => {
+            let records = JsonRecords {
+                form,
+                options: Arc::clone(options),
+                progress: Arc::clone(progress),
+            };
+            match form {
+                JsonForm::Lines => {
+                    let blocks = Blocks::new(stream, LineEnds);
+                    json_chunks(&file, blocks, records, &mut note, take)
+                }
+                JsonForm::Objects | JsonForm::Array | JsonForm::Wrapped => {
+                    let blocks = Blocks::new(stream, DocumentEnds::new(form));
+                    json_chunks(&file, blocks, records, &mut note, take)
+                }
+            }
+        }
         OpenedSource::Csv(stream, delimiter) => {
-            csv_chunks(stream, delimiter, options, &mut note, take)
+            csv_chunks(stream, delimiter, options, progress, &mut note, take)
         }
         OpenedSource::Parquet(bytes) => {
             let parquet = ParquetFile::open(&file, bytes, options)?;
             note(parquet.layout());
+            progress.ignored.add(parquet.ignored());
             let slices = parquet.slices();
             Ok(slices.map(ChunkContent::Parquet).try_for_each(take))
         }
         OpenedSource::ArrowFile(bytes) => {
             let batches = ArrowBatches::of_file(&file, &bytes, options)?;
             note(batches.columns.layout());
-            batch_chunks(batches, take)
+            batch_chunks(batches, progress, take)
         }
         OpenedSource::ArrowStream(stream) => {
             let batches = ArrowBatches::of_stream(stream, options)?;
             note(batches.columns.layout());
-            batch_chunks(batches, take)
+            batch_chunks(batches, progress, take)
         }
     }
 }
@@ -100,31 +118,30 @@ enum CsvRows {
     Feed(Arc<FeedLayout>),
 }
 
-fn jsonl_chunks(
-    stream: ByteStream,
-    options: &Arc<InputOptions>,
+fn json_chunks(
+    file: &Arc<str>,
+    mut blocks: Blocks<impl RecordEnds>,
+    records: JsonRecords,
     note: Note<'_>,
     take: Take<'_>,
 ) -> Result<ControlFlow<()>, InputError> {
-    let file = Arc::clone(stream.name());
-    let mut blocks = Blocks::new(stream, LineEnds);
     let mut next = blocks.next_block()?;
-    let first = next
-        .as_ref()
-        .and_then(|block| lines(block).find(|(_, line)| !is_blank(line)));
+    let (form, options) = (records.form, &records.options);
+    let first = next.as_ref().and_then(|block| rows(form, block).next());
     let keys = || {
-        first.map_or_else(Vec::new, |(_, line)| {
-            key_paths(&String::from_utf8_lossy(line))
+        first.map_or_else(Vec::new, |(_, row)| {
+            key_paths(&String::from_utf8_lossy(row))
         })
     };
     let feed = options.feed_of(keys);
-    let layout = feed.map(|feed| FeedLayout::of_keys(&file, feed, options));
+    let layout = feed.map(|feed| FeedLayout::of_keys(file, feed, options));
     let layout = layout.transpose()?.map(Arc::new);
     note(layout.as_ref());
+    let records = Arc::new(records);
     while let Some(block) = next {
         let content = match &layout {
-            Some(layout) => ChunkContent::Feed(FeedText::Json(Arc::clone(layout), block)),
-            None => ChunkContent::Jsonl(Arc::clone(options), block),
+            Some(layout) => ChunkContent::Feed(FeedText::Json(Arc::clone(layout), form, block)),
+            None => ChunkContent::Json(Arc::clone(&records), block),
         };
         if take(content).is_break() {
             return Ok(ControlFlow::Break(()));
@@ -138,6 +155,7 @@ fn csv_chunks(
     stream: ByteStream,
     delimiter: Delimiter,
     options: &Arc<InputOptions>,
+    progress: &Progress,
     note: Note<'_>,
     take: Take<'_>,
 ) -> Result<ControlFlow<()>, InputError> {
@@ -153,7 +171,11 @@ fn csv_chunks(
             note(Some(&layout));
             CsvRows::Feed(layout)
         }
-        None => CsvRows::Fields(Arc::new(CsvHeader::new(&file, names, delimiter, options)?)),
+        None => {
+            let header = CsvHeader::new(&file, names, delimiter, options)?;
+            progress.ignored.add(header.ignored());
+            CsvRows::Fields(Arc::new(header))
+        }
     };
     let mut next = Some(block);
     while let Some(block) = next {
@@ -171,8 +193,13 @@ fn csv_chunks(
     Ok(ControlFlow::Continue(()))
 }
 
-fn batch_chunks(batches: ArrowBatches<'_>, take: Take<'_>) -> Result<ControlFlow<()>, InputError> {
+fn batch_chunks(
+    batches: ArrowBatches<'_>,
+    progress: &Progress,
+    take: Take<'_>,
+) -> Result<ControlFlow<()>, InputError> {
     let columns = Arc::new(batches.columns);
+    progress.ignored.add(columns.ignored());
     let mut first_row = 1;
     for batch in batches.batches {
         for batch in slices(&batch?) {

@@ -10,8 +10,9 @@ use super::decimal_column::DecimalColumn;
 use super::error::{HOLDER_COLUMNS, TIME_COLUMNS};
 use super::hex;
 use super::id_column::IdColumn;
+use super::options::FIELDS;
 use super::text_column::TextColumn;
-use super::{InputError, InputOptions};
+use super::{InputError, InputOptions, unknown_columns};
 use crate::core::TimeUnit;
 
 /// A file's columns by field, as indices into batches of the projected columns only.
@@ -36,6 +37,8 @@ pub(super) struct ColumnMapping {
     /// Texts that all rows have; their indices follow those of the projected columns.
     pub(super) constants: Vec<String>,
     pub(super) options: Arc<InputOptions>,
+    /// The names of the other columns.
+    ignored: Vec<String>,
 }
 
 /// A column of instants.
@@ -54,6 +57,7 @@ impl ColumnMapping {
         schema: &Schema,
         options: &Arc<InputOptions>,
     ) -> Result<Self, InputError> {
+        let ignored = ignored_columns(file, schema, options)?;
         let mut finder = Finder {
             file,
             schema,
@@ -113,7 +117,43 @@ impl ColumnMapping {
             projection,
             constants,
             options: Arc::clone(options),
+            ignored,
         })
+    }
+
+    /// The columns that no field is read from.
+    pub(super) fn ignored(&self) -> impl Iterator<Item = &str> {
+        self.ignored.iter().map(String::as_str)
+    }
+}
+
+/// The columns that no field is read from; fails at one that is probably meant for a field.
+fn ignored_columns(
+    file: &Arc<str>,
+    schema: &Schema,
+    options: &InputOptions,
+) -> Result<Vec<String>, InputError> {
+    const MICROS: [(&str, &str); 3] = [("start_us", "start"), ("end_us", "end"), ("at_us", "at")];
+    let (fields, sources) = (schema.fields(), &options.columns);
+    let names = || fields.iter().map(|field| field.name().as_str());
+    let is_column_of = |field: &str, name: &str| {
+        let micros = || MICROS.contains(&(name, field)) && sources.get(field).is_none();
+        sources.column(field) == Some(name) || micros()
+    };
+    let is_read = |index: usize| {
+        FIELDS
+            .iter()
+            .any(|field| is_column_of(field, fields[index].name()))
+    };
+    let has = |field: &str| {
+        sources.constant(field).is_some() || names().any(|name| is_column_of(field, name))
+    };
+    match unknown_columns::ignored(names(), is_read, has, sources) {
+        Ok(ignored) => Ok(ignored.into_iter().map(str::to_owned).collect()),
+        Err(near) => Err(InputError::NearMiss {
+            file: Arc::clone(file),
+            near,
+        }),
     }
 }
 

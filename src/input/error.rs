@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use super::LineRefusal;
+use super::{LineRefusal, NearMiss};
 use crate::excerpt::literal;
 
 /// The columns of which a file needs one: the holder of a hold or a change, or a party of a transfer.
@@ -73,6 +73,24 @@ pub enum InputError {
     UnknownFormat {
         /// The file's name.
         file: Arc<str>,
+    },
+    /// A JSON document that is not whole, or in which no more rows can be found.
+    #[error("{file}: line {line}: not JSON: {what}")]
+    Document {
+        /// The file's name.
+        file: Arc<str>,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A column that is probably meant for a field, under another name.
+    #[error("{file}: column {near}")]
+    NearMiss {
+        /// The file's name.
+        file: Arc<str>,
+        /// The column and the field.
+        near: NearMiss,
     },
     /// A CSV file without a first line.
     #[error(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::blocks::{Block, lines};
+use super::blocks::Block;
 use super::chunk::ChunkContent;
 use super::csv::RowSplitter;
 use super::feeds::batch_row::{BatchFeedRow, FeedBatch, FeedColumns};
@@ -14,11 +14,13 @@ use super::feeds::json_row::JsonFeedRow;
 use super::feeds::layout::FeedLayout;
 use super::feeds::row::FeedRow;
 use super::file_columns::FileColumns;
+use super::json_document::JsonForm;
+use super::json_records::rows;
 use super::{Delimiter, InputError, RefusalReason, jsonl};
 
 /// A part of a text file of a feed.
 pub(super) enum FeedText {
-    Json(Arc<FeedLayout>, Block),
+    Json(Arc<FeedLayout>, JsonForm, Block),
     Csv(Arc<FeedLayout>, Delimiter, Block),
 }
 
@@ -30,18 +32,15 @@ impl FeedText {
     /// The number of the first line.
     pub(super) const fn first_line(&self) -> u64 {
         match self {
-            Self::Json(_, block) | Self::Csv(_, _, block) => block.first_line,
+            Self::Json(_, _, block) | Self::Csv(_, _, block) => block.first_line,
         }
     }
 
     /// Visits each row; blank lines are skipped.
     pub(super) fn visit<B>(&self, take: Take<'_, B>) -> ControlFlow<B> {
         match self {
-            Self::Json(layout, block) => {
-                for (line, bytes) in lines(block) {
-                    if jsonl::is_blank(bytes) {
-                        continue;
-                    }
+            Self::Json(layout, form, block) => {
+                for (line, bytes) in rows(*form, block) {
                     let row = jsonl::object_text(bytes).and_then(|text| {
                         JsonFeedRow::read(text, layout).map_err(|error| jsonl::not_json(&error))
                     });
@@ -105,6 +104,6 @@ pub(super) fn visit_feed_rows<B>(
             first_row,
             batch,
         } => Ok(visit(&columns, first_row, &batch)),
-        ChunkContent::Jsonl(..) | ChunkContent::Csv(..) => Ok(ControlFlow::Continue(())),
+        ChunkContent::Json(..) | ChunkContent::Csv(..) => Ok(ControlFlow::Continue(())),
     }
 }

@@ -38,6 +38,15 @@ impl FileColumns {
         }
     }
 
+    /// The columns that no field is read from; a feed knows its own.
+    pub(super) fn ignored(&self) -> impl Iterator<Item = &str> {
+        let mapping = match self {
+            Self::Fields(mapping) => Some(mapping),
+            Self::Feed(_) => None,
+        };
+        mapping.into_iter().flat_map(|mapping| mapping.ignored())
+    }
+
     /// The layout of a file of a feed.
     pub(super) fn layout(&self) -> Option<&Arc<FeedLayout>> {
         match self {

@@ -10,7 +10,7 @@ pub enum InputFormat {
     /// By the file's extension, else by its first bytes.
     #[default]
     Auto,
-    /// One JSON object per line.
+    /// JSON: an object on each line, an array of objects, or an object that has one.
     Jsonl,
     /// A header line, then one event per row.
     Csv,
@@ -61,7 +61,7 @@ impl InputFormat {
         let text = head.strip_prefix(BOM).unwrap_or(head);
         let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
         match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None | Some(b'{') => Some(Self::Jsonl),
+            None | Some(b'{' | b'[') => Some(Self::Jsonl),
             Some(_) if memchr::memmem::find(line, b"token_id").is_some() => Some(Self::Csv),
             Some(_) => None,
         }

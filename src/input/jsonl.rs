@@ -1,8 +1,8 @@
 //! A line of JSON into the fields of an event, as they are written.
 //!
 //! Numbers stay text until they are parsed as a time or a weight, so that no digit is lost to a
-//! double. The last of duplicate keys counts, unknown keys are ignored, null means absent. Keys are found
-//! and values are read as [`InputOptions`] say.
+//! double. The key of a field that is there twice is refused, as is one that is nearly that of a field; other
+//! unknown keys are listed, and null means absent. Keys are found and values are read as [`InputOptions`] say.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 use super::options::{FIELDS, InputOptions, ValueOptions};
 use super::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, present, time};
-use super::{FieldSources, JsonError, RefusalReason};
+use super::unknown_columns::Likeness;
+use super::{FieldSources, JsonError, NearMiss, RefusalReason};
 use crate::core::{Field, Micros, Refusal, TimeError, WeightError};
 use crate::excerpt::{literal, quoted};
 
@@ -27,19 +28,23 @@ static OWN: InputOptions = InputOptions::OWN;
 
 /// The fields of one object with our own keys; they are not yet checked together.
 pub(crate) fn event_from_line(line: &[u8]) -> Result<ParsedEvent<'_>, RefusalReason> {
-    mapped_event_from_line(line, &OWN)
+    mapped_event_from_line(line, &OWN, &mut UnknownKeys::new(&OWN.columns))
 }
 
 /// The fields of one line of a file; they are not yet checked together.
 pub(super) fn mapped_event_from_line<'a>(
     line: &'a [u8],
     options: &'a InputOptions,
+    unknown: &mut UnknownKeys<'_>,
 ) -> Result<ParsedEvent<'a>, RefusalReason> {
     let text = object_text(line)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let fields = FieldsSeed(options).deserialize(&mut json);
+    let fields = FieldsSeed(options, unknown).deserialize(&mut json);
     let fields = fields.and_then(|fields| json.end().map(|()| fields));
     let fields = fields.map_err(|error| not_json(&error))?;
+    if let Some(reason) = fields.refused_key(options) {
+        return Err(reason);
+    }
     fields.event().map_err(|refusal| fields.explained(refusal))
 }
 
@@ -71,83 +76,111 @@ pub(super) fn not_json(error: &serde_json::Error) -> RefusalReason {
 /// The raw JSON of each field; `None` if the key is absent or null.
 struct Fields<'a> {
     values: &'a ValueOptions,
-    token_id: Option<&'a str>,
-    holder_id: Option<&'a str>,
-    start: Option<&'a str>,
-    end: Option<&'a str>,
-    weight: Option<&'a str>,
-    event_id: Option<&'a str>,
-    revision: Option<&'a str>,
-    retract: Option<&'a str>,
-    at: Option<&'a str>,
-    delta: Option<&'a str>,
-    seq: Option<&'a str>,
-    from_id: Option<&'a str>,
-    to_id: Option<&'a str>,
-    amount: Option<&'a str>,
+    raws: [Option<&'a str>; FIELDS.len()],
+    /// One bit for each field whose key was there.
+    given: u16,
+    /// One bit for each field whose key was there twice.
+    twice: u16,
+    /// Keys that may be meant for a field.
+    suspects: Vec<(String, Likeness)>,
+}
+
+/// The indices of fields in [`FIELDS`].
+mod index {
+    pub(super) const TOKEN_ID: usize = 0;
+    pub(super) const HOLDER_ID: usize = 1;
+    pub(super) const START: usize = 2;
+    pub(super) const END: usize = 3;
+    pub(super) const WEIGHT: usize = 4;
+    pub(super) const EVENT_ID: usize = 5;
+    pub(super) const REVISION: usize = 6;
+    pub(super) const RETRACT: usize = 7;
+    pub(super) const AT: usize = 8;
+    pub(super) const DELTA: usize = 9;
+    pub(super) const SEQ: usize = 10;
+    pub(super) const FROM_ID: usize = 11;
+    pub(super) const TO_ID: usize = 12;
+    pub(super) const AMOUNT: usize = 13;
+}
+
+/// The field that has a key of its own name.
+#[inline]
+fn own_field(key: &[u8]) -> Option<usize> {
+    Some(match key {
+        b"token_id" => index::TOKEN_ID,
+        b"holder_id" => index::HOLDER_ID,
+        b"start" => index::START,
+        b"end" => index::END,
+        b"weight" => index::WEIGHT,
+        b"event_id" => index::EVENT_ID,
+        b"revision" => index::REVISION,
+        b"retract" => index::RETRACT,
+        b"at" => index::AT,
+        b"delta" => index::DELTA,
+        b"seq" => index::SEQ,
+        b"from_id" => index::FROM_ID,
+        b"to_id" => index::TO_ID,
+        b"amount" => index::AMOUNT,
+        _ => return None,
+    })
 }
 
 impl<'a> Fields<'a> {
     fn new(options: &'a InputOptions) -> Self {
         let columns = &options.columns;
-        let constant = |field| columns.json_constant(field);
         Self {
             values: &options.values,
-            token_id: constant("token_id"),
-            holder_id: constant("holder_id"),
-            start: None,
-            end: None,
-            weight: constant("weight"),
-            event_id: None,
-            revision: None,
-            retract: None,
-            at: None,
-            delta: constant("delta"),
-            seq: None,
-            from_id: constant("from_id"),
-            to_id: constant("to_id"),
-            amount: constant("amount"),
+            raws: if columns.is_own() {
+                [None; FIELDS.len()]
+            } else {
+                FIELDS.map(|field| columns.json_constant(field))
+            },
+            given: 0,
+            twice: 0,
+            suspects: Vec::new(),
         }
     }
 
-    #[inline]
-    fn slot(&mut self, key: &[u8]) -> Option<&mut Option<&'a str>> {
-        Some(match key {
-            b"token_id" => &mut self.token_id,
-            b"holder_id" => &mut self.holder_id,
-            b"start" => &mut self.start,
-            b"end" => &mut self.end,
-            b"weight" => &mut self.weight,
-            b"event_id" => &mut self.event_id,
-            b"revision" => &mut self.revision,
-            b"retract" => &mut self.retract,
-            b"at" => &mut self.at,
-            b"delta" => &mut self.delta,
-            b"seq" => &mut self.seq,
-            b"from_id" => &mut self.from_id,
-            b"to_id" => &mut self.to_id,
-            b"amount" => &mut self.amount,
-            _ => return None,
-        })
+    /// Why the keys are refused, whatever their values are.
+    fn refused_key(&self, options: &InputOptions) -> Option<RefusalReason> {
+        if self.twice != 0 {
+            let field = FIELDS[self.twice.trailing_zeros() as usize];
+            let key = options.columns.column(field).unwrap_or(field);
+            return Some(RefusalReason::KeyTwice {
+                field,
+                key: quoted(key),
+            });
+        }
+        let has = |field: &str| self.raw(field).is_some();
+        let near = self.suspects.iter().find_map(|suspect| {
+            let (column, likeness) = suspect;
+            let field = likeness.field(has)?;
+            let column = column.clone();
+            Some(NearMiss { column, field })
+        });
+        near.map(RefusalReason::NearMiss)
     }
 
     /// Parses each field, in the order in which they are checked.
     fn event(&self) -> Result<ParsedEvent<'a>, Refusal> {
-        if self.from_id.is_some() || self.to_id.is_some() || self.amount.is_some() {
+        if self.raws[index::FROM_ID].is_some()
+            || self.raws[index::TO_ID].is_some()
+            || self.raws[index::AMOUNT].is_some()
+        {
             return self.transfer();
         }
-        let token_id = self.id(Field::TokenId, self.token_id)?;
+        let token_id = self.id(Field::TokenId, self.raws[index::TOKEN_ID])?;
         Ok(ParsedEvent {
-            holder_id: self.id(Field::HolderId, self.holder_id)?,
-            start: self.instant(Field::Start, self.start)?,
-            end: self.instant(Field::End, self.end)?,
-            weight: number(Field::Weight, self.weight, |text| {
+            holder_id: self.id(Field::HolderId, self.raws[index::HOLDER_ID])?,
+            start: self.instant(Field::Start, self.raws[index::START])?,
+            end: self.instant(Field::End, self.raws[index::END])?,
+            weight: number(Field::Weight, self.raws[index::WEIGHT], |text| {
                 self.values.wad(text, &token_id)
             })?,
-            event_id: self.event_id.map(event_id).transpose()?,
+            event_id: self.raws[index::EVENT_ID].map(event_id).transpose()?,
             revision: self.revision()?,
             retract: self.retract()?,
-            change: if self.at.is_some() || self.delta.is_some() {
+            change: if self.raws[index::AT].is_some() || self.raws[index::DELTA].is_some() {
                 Some(self.change(&token_id)?)
             } else {
                 None
@@ -160,8 +193,8 @@ impl<'a> Fields<'a> {
     #[inline(never)]
     fn change(&self, token: &str) -> Result<Box<ParsedChange<'a>>, Refusal> {
         Ok(Box::new(ParsedChange {
-            at: self.instant(Field::At, self.at)?,
-            delta: number(Field::Delta, self.delta, |text| {
+            at: self.instant(Field::At, self.raws[index::AT])?,
+            delta: number(Field::Delta, self.raws[index::DELTA], |text| {
                 self.values.delta(text, token)
             })?,
             ..ParsedChange::default()
@@ -171,18 +204,18 @@ impl<'a> Fields<'a> {
     #[inline(never)]
     fn transfer(&self) -> Result<ParsedEvent<'a>, Refusal> {
         check_given(|field| self.raw(field.name()).is_some())?;
-        let token_id = self.id(Field::TokenId, self.token_id)?;
-        let from_id = self.party(Field::FromId, self.from_id)?;
-        let to_id = self.party(Field::ToId, self.to_id)?;
+        let token_id = self.id(Field::TokenId, self.raws[index::TOKEN_ID])?;
+        let from_id = self.party(Field::FromId, self.raws[index::FROM_ID])?;
+        let to_id = self.party(Field::ToId, self.raws[index::TO_ID])?;
         Ok(ParsedEvent {
-            event_id: self.event_id.map(event_id).transpose()?,
+            event_id: self.raws[index::EVENT_ID].map(event_id).transpose()?,
             revision: self.revision()?,
             retract: self.retract()?,
             change: Some(Box::new(ParsedChange {
                 from_id,
                 to_id,
-                at: self.instant(Field::At, self.at)?,
-                amount: number(Field::Amount, self.amount, |text| {
+                at: self.instant(Field::At, self.raws[index::AT])?,
+                amount: number(Field::Amount, self.raws[index::AMOUNT], |text| {
                     self.values.wad(text, &token_id)
                 })?,
                 ..ParsedChange::default()
@@ -211,17 +244,19 @@ impl<'a> Fields<'a> {
     }
 
     fn revision(&self) -> Result<u64, Refusal> {
-        self.revision
+        self.raws[index::REVISION]
             .map_or(Some(0), integer)
             .ok_or(Refusal::Revision)
     }
 
     fn seq(&self) -> Result<u64, Refusal> {
-        self.seq.map_or(Some(0), integer).ok_or(Refusal::Seq)
+        self.raws[index::SEQ]
+            .map_or(Some(0), integer)
+            .ok_or(Refusal::Seq)
     }
 
     fn retract(&self) -> Result<bool, Refusal> {
-        match self.retract {
+        match self.raws[index::RETRACT] {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(Refusal::Retract),
@@ -230,23 +265,8 @@ impl<'a> Fields<'a> {
 
     /// The raw JSON of the field of this name.
     fn raw(&self, field: &str) -> Option<&'a str> {
-        match field {
-            "token_id" => self.token_id,
-            "holder_id" => self.holder_id,
-            "start" => self.start,
-            "end" => self.end,
-            "weight" => self.weight,
-            "event_id" => self.event_id,
-            "revision" => self.revision,
-            "retract" => self.retract,
-            "at" => self.at,
-            "delta" => self.delta,
-            "seq" => self.seq,
-            "from_id" => self.from_id,
-            "to_id" => self.to_id,
-            "amount" => self.amount,
-            _ => None,
-        }
+        let index = FIELDS.iter().position(|known| *known == field)?;
+        self.raws[index]
     }
 
     /// A refusal with the text of its field, or with its raw JSON if that is not text.
@@ -324,10 +344,60 @@ fn number<T>(
     raw.map(|raw| decimal(field, read(raw))).transpose()
 }
 
-/// Reads the fields that the options name.
-struct FieldsSeed<'a>(&'a InputOptions);
+/// The keys of a block that are those of no field, and what each may stand for: looked up once, because objects
+/// in a file have the same keys.
+pub(super) struct UnknownKeys<'o> {
+    sources: &'o FieldSources,
+    known: Vec<(String, Likeness)>,
+    /// The index after that of the last key, at which the next one usually is.
+    next: usize,
+}
 
-impl<'de> DeserializeSeed<'de> for FieldsSeed<'de> {
+impl<'o> UnknownKeys<'o> {
+    pub(super) const fn new(sources: &'o FieldSources) -> Self {
+        Self {
+            sources,
+            known: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// The keys that are not refused wherever they stand.
+    pub(super) fn ignored(&self) -> impl Iterator<Item = &str> {
+        let others = self.known.iter();
+        let others = others.filter(|(_, likeness)| !matches!(likeness, Likeness::Spelling(_)));
+        others.map(|(key, _)| key.as_str())
+    }
+
+    /// The index of a key.
+    fn index(&mut self, key: &[u8]) -> usize {
+        let is_at = |index: usize| self.known[index].0.as_bytes() == key;
+        let guess = (self.next < self.known.len() && is_at(self.next)).then_some(self.next);
+        let found = guess.or_else(|| (0..self.known.len()).find(|index| is_at(*index)));
+        let found = found.unwrap_or_else(|| self.add(key));
+        self.next = found + 1;
+        found
+    }
+
+    #[cold]
+    fn add(&mut self, key: &[u8]) -> usize {
+        let key = String::from_utf8_lossy(key).into_owned();
+        let likeness = Likeness::of(&key, self.sources);
+        if self.known.len() == KEYS_MAX {
+            self.known.pop();
+        }
+        self.known.push((key, likeness));
+        self.known.len() - 1
+    }
+}
+
+/// Keys that are remembered at once; more than these are looked up each time.
+const KEYS_MAX: usize = 128;
+
+/// Reads the fields that the options name.
+struct FieldsSeed<'a, 'k, 'o>(&'a InputOptions, &'k mut UnknownKeys<'o>);
+
+impl<'de> DeserializeSeed<'de> for FieldsSeed<'de, '_, '_> {
     type Value = Fields<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, line: D) -> Result<Fields<'de>, D::Error> {
@@ -335,7 +405,7 @@ impl<'de> DeserializeSeed<'de> for FieldsSeed<'de> {
     }
 }
 
-impl<'de> Visitor<'de> for FieldsSeed<'de> {
+impl<'de> Visitor<'de> for FieldsSeed<'de, '_, '_> {
     type Value = Fields<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -345,14 +415,21 @@ impl<'de> Visitor<'de> for FieldsSeed<'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Fields::new(self.0);
         let (columns, values) = (&self.0.columns, &self.0.values);
-        while let Some(slot) = object.next_key_seed(Slot(&mut fields, columns))? {
-            match slot {
-                Some(slot) => {
+        while let Some(key) = object.next_key_seed(KeySeed(columns, self.1))? {
+            match key {
+                Key::Field(field) => {
                     let raw = object.next_value::<&RawValue>()?.get();
-                    *slot = (raw != "null" && !values.is_null(unquoted(raw))).then_some(raw);
+                    let is_absent = raw == "null" || values.is_null(unquoted(raw));
+                    fields.raws[field] = (!is_absent).then_some(raw);
+                    let bit = 1 << field;
+                    fields.twice |= fields.given & bit;
+                    fields.given |= bit;
                 }
-                None => {
+                Key::Unknown(key) => {
                     object.next_value::<IgnoredAny>()?;
+                    if self.1.known[key].1 != Likeness::Other {
+                        fields.suspects.push(self.1.known[key].clone());
+                    }
                 }
             }
         }
@@ -360,35 +437,44 @@ impl<'de> Visitor<'de> for FieldsSeed<'de> {
     }
 }
 
-/// Finds the slot of a key's value. Keys are read as bytes: one that is not valid Unicode is just
-/// another unknown key.
-struct Slot<'f, 'a>(&'f mut Fields<'a>, &'f FieldSources);
+/// What a key stands for.
+enum Key {
+    /// The field of this index.
+    Field(usize),
+    /// The key of this index in [`UnknownKeys`].
+    Unknown(usize),
+}
 
-impl<'de, 'f, 'a> DeserializeSeed<'de> for Slot<'f, 'a> {
-    type Value = Option<&'f mut Option<&'a str>>;
+/// Finds what a key stands for. Keys are read as bytes: one that is not valid Unicode is just another unknown
+/// key.
+struct KeySeed<'k, 'o>(&'k FieldSources, &'k mut UnknownKeys<'o>);
 
-    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
+impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Key, D::Error> {
         key.deserialize_bytes(self)
     }
 }
 
-impl<'f, 'a> Visitor<'_> for Slot<'f, 'a> {
-    type Value = Option<&'f mut Option<&'a str>>;
+impl Visitor<'_> for KeySeed<'_, '_> {
+    type Value = Key;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a key")
     }
 
-    fn visit_bytes<E>(self, key: &[u8]) -> Result<Self::Value, E> {
-        if self.1.is_own() {
-            return Ok(self.0.slot(key));
-        }
-        let names = |field: &&&str| {
-            let column = self.1.column(field);
-            column.is_some_and(|column| column.as_bytes() == key)
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Key, E> {
+        let field = if self.0.is_own() {
+            own_field(key)
+        } else {
+            let names = |field: &str| {
+                let column = self.0.column(field);
+                column.is_some_and(|column| column.as_bytes() == key)
+            };
+            FIELDS.iter().position(|field| names(field))
         };
-        let field = FIELDS.iter().find(names);
-        Ok(field.and_then(|field| self.0.slot(field.as_bytes())))
+        Ok(field.map_or_else(|| Key::Unknown(self.1.index(key)), Key::Field))
     }
 }
 

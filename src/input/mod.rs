@@ -4,8 +4,9 @@
 //! [`read_in_order`] passes on each row with its line, for a sender; `raw` passes rows on unchecked, for a
 //! second implementation. Nothing is scored or printed here. Read in this order: `options` (how fields are
 //! found and values read, for every format), `source` and `format`
-//! (what is opened), `opened_source` (how), `blocks` (lines), `jsonl`, `csv`, `parquet`, `arrow_ipc` (one
-//! format each), `column_mapping` and `batch_rows` (columns), `feeds` (exports of chains that people have), `chunks` (all of them in order), `worker` and
+//! (what is opened), `opened_source` (how), `blocks` (lines), `json_document`, `json_records` and `jsonl`, `csv`,
+//! `parquet`, `arrow_ipc` (one format each), `column_mapping` and `batch_rows` (columns), `unknown_columns` (what
+//! is not read), `feeds` (exports of chains that people have), `chunks` (all of them in order), `worker` and
 //! [`read`] (threads).
 
 mod arrow_ipc;
@@ -32,7 +33,9 @@ mod format;
 mod hex;
 mod hold_columns;
 mod id_column;
+mod json_document;
 mod json_error;
+mod json_records;
 mod jsonl;
 mod mapping_table;
 pub(crate) mod mapping_text;
@@ -51,6 +54,7 @@ mod text_column;
 mod time_column;
 mod token_column;
 mod transfer_columns;
+mod unknown_columns;
 mod worker;
 
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
@@ -74,6 +78,7 @@ pub use progress::Progress;
 pub use read::{ReadOptions, ReadOutcome, ReadReport, read};
 pub use refusal::{LineRefusal, OnError, RefusalReason};
 pub use source::Source;
+pub use unknown_columns::{IgnoredColumns, NearMiss, ignored_columns_line};
 
 #[cfg(doc)]
 use crate::core::EventSink;

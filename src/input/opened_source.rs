@@ -9,14 +9,18 @@ use std::sync::Arc;
 use super::compression::Compression;
 use super::file_bytes::FileBytes;
 use super::format::{BOM, ColumnarFormat};
+use super::json_document::JsonForm;
 use super::{Delimiter, InputError, InputFormat, InputOptions, Progress, Source};
 
 /// Enough of a file to detect its compression and its format.
 const HEAD_BYTES: u64 = 4_096;
 
+/// Enough of a JSON document to see where its rows are.
+const DOCUMENT_HEAD_BYTES: u64 = 1 << 16;
+
 /// An opened source of a known format.
 pub(super) enum OpenedSource {
-    Jsonl(ByteStream),
+    Json(ByteStream, JsonForm),
     Csv(ByteStream, Delimiter),
     Parquet(FileBytes),
     ArrowFile(FileBytes),
@@ -49,9 +53,9 @@ impl OpenedSource {
             }
         };
         let mut stream = ByteStream::new(name, file.as_ref(), progress)?;
-        let head = stream.peek()?;
+        let head = stream.peek(HEAD_BYTES)?;
         stream.decompress(Compression::detect(&head, path))?;
-        let head = stream.peek()?;
+        let head = stream.peek(HEAD_BYTES)?;
         let format = match options.format {
             InputFormat::Auto | InputFormat::Feed(_) => {
                 stream.guess(&head, path, options.format)?
@@ -67,7 +71,9 @@ impl OpenedSource {
             InputFormat::Parquet => stream.columns(&head, file, progress),
             InputFormat::Jsonl | InputFormat::Auto | InputFormat::Feed(_) => {
                 stream.as_text(head)?;
-                Ok(Self::Jsonl(stream))
+                let head = stream.peek(DOCUMENT_HEAD_BYTES)?;
+                let form = JsonForm::detect(&head, &options.columns);
+                Ok(Self::Json(stream, form))
             }
         }
     }
@@ -126,9 +132,9 @@ impl ByteStream {
     }
 
     /// The next bytes, which remain to be read.
-    fn peek(&mut self) -> Result<Vec<u8>, InputError> {
+    fn peek(&mut self, limit: u64) -> Result<Vec<u8>, InputError> {
         let mut head = Vec::new();
-        let read = (&mut self.reader).take(HEAD_BYTES).read_to_end(&mut head);
+        let read = (&mut self.reader).take(limit).read_to_end(&mut head);
         read.map_err(|cause| self.error(cause))?;
         let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
         self.reader = Box::new(Cursor::new(head.clone()).chain(rest));
@@ -151,7 +157,7 @@ impl ByteStream {
             let inner = std::mem::replace(&mut self.reader, Box::new(io::empty()));
             self.reader = Box::new(ReturnsAsLines(inner));
         }
-        self.peek()
+        self.peek(HEAD_BYTES)
     }
 
     fn decompress(&mut self, compression: Compression) -> Result<(), InputError> {

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::chunk::{Chunk, ChunkContent, visit_columns, visit_csv, visit_feed, visit_jsonl};
+use super::chunk::{Chunk, ChunkContent, visit_columns, visit_csv, visit_feed};
 use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
 use super::{FileNote, InputError, InputOptions, Progress, RefusalReason, Source};
@@ -59,7 +59,7 @@ fn visit(
         })
     };
     match chunk.content {
-        ChunkContent::Jsonl(options, block) => Ok(visit_jsonl(&options, &block, take)),
+        ChunkContent::Json(records, block) => Ok(records.visit(&block, take)),
         ChunkContent::Csv(header, block) => Ok(visit_csv(&header, &block, splitter, take)),
         ChunkContent::Feed(text) => Ok(visit_feed(&text, take)),
         ChunkContent::Parquet(slice) => slice

@@ -81,6 +81,11 @@ impl ParquetFile {
         self.columns.layout()
     }
 
+    /// The columns that no field is read from.
+    pub(super) fn ignored(&self) -> impl Iterator<Item = &str> {
+        self.columns.ignored()
+    }
+
     /// The slices of the file in the order of its rows.
     pub(super) fn slices(self) -> impl Iterator<Item = ParquetSlice> {
         let groups = self.metadata.metadata().row_groups().iter();

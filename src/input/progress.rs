@@ -1,5 +1,6 @@
-//! How much has been read, for a progress bar.
+//! How much has been read, for a progress bar, and which columns were ignored on the way.
 
+use super::unknown_columns::IgnoredColumns;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of all sources and bytes already read; of compressed files the compressed bytes.
@@ -7,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
+    /// Of all sources.
+    pub(super) ignored: IgnoredColumns,
 }
 
 impl Progress {
@@ -20,6 +23,12 @@ impl Progress {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
+    }
+
+    /// The columns and keys that no field was read from, in order, at most a hundred.
+    #[must_use]
+    pub fn ignored_columns(&self) -> Vec<String> {
+        self.ignored.names()
     }
 
     pub(super) fn advance(&self, bytes: u64) {

@@ -8,21 +8,22 @@ use std::sync::Arc;
 
 use super::batch_rows::BatchRows;
 pub(crate) use super::batch_rows::RawValues;
-use super::blocks::{Block, lines};
+use super::blocks::Block;
 use super::chunk::{Chunk, ChunkContent};
 use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
 use super::file_columns::FileColumns;
-use super::{Delimiter, InputError, InputOptions, Progress, Source, jsonl};
+use super::json_records::rows;
+use super::{Delimiter, InputError, InputOptions, Progress, Source};
 
 /// Some rows of one file, each with its line or row number, from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RawBatch {
-    /// Lines of JSON without their ends; blank ones are left out.
+    /// Objects of JSON, one a line or as a document has them; blank lines are left out.
     JsonLines {
         /// The file's name.
         file: Arc<str>,
-        /// Line numbers and bytes.
+        /// The line on which each begins, and its bytes.
         lines: Vec<(u64, Vec<u8>)>,
     },
     /// Rows of CSV.
@@ -76,8 +77,10 @@ fn pass_on<B>(
             .collect(),
     };
     match chunk.content {
-        ChunkContent::Jsonl(_, block) => Ok(take(RawBatch::JsonLines {
-            lines: json_lines(&block),
+        ChunkContent::Json(records, block) => Ok(take(RawBatch::JsonLines {
+            lines: rows(records.form, &block)
+                .map(|(line, bytes)| (line, bytes.to_vec()))
+                .collect(),
             file,
         })),
         ChunkContent::Csv(header, block) => Ok(take(RawBatch::CsvRows {
@@ -119,13 +122,6 @@ fn not_ours(file: &Arc<str>) -> InputError {
         feed: "a known feed",
         reason: "only --engine native reads its columns; write our own with `convert`".to_owned(),
     }
-}
-
-fn json_lines(block: &Block) -> Vec<(u64, Vec<u8>)> {
-    lines(block)
-        .filter(|(_, bytes)| !jsonl::is_blank(bytes))
-        .map(|(line, bytes)| (line, bytes.to_vec()))
-        .collect()
 }
 
 fn csv_rows(block: &Block, delimiter: Delimiter) -> Vec<(u64, Vec<String>)> {

@@ -40,6 +40,8 @@ pub struct ReadReport {
     pub refused: Vec<LineRefusal>,
     /// What is to be said about the files as a whole.
     pub notes: Vec<FileNote>,
+    /// The columns and keys that no field was read from, in order, at most a hundred.
+    pub ignored_columns: Vec<String>,
 }
 
 /// The filled sinks and the report.
@@ -105,6 +107,7 @@ pub fn read<S: EventSink + Send>(
     }
     outcome.report.notes = cut?;
     outcome.report.refused.sort_by_key(LineRefusal::position);
+    outcome.report.ignored_columns = options.progress.ignored_columns();
     Ok(outcome)
 }
 

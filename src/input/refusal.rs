@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::JsonError;
+use super::{JsonError, NearMiss};
 use crate::core::Refusal;
 
 /// What a refused line does to the run.
@@ -29,6 +29,17 @@ pub enum RefusalReason {
     NotAnObject {
         /// The line, as messages show it.
         found: String,
+    },
+    /// A key that is probably meant for a field, under another name.
+    #[error("key {0}")]
+    NearMiss(NearMiss),
+    /// The object has the key of a field twice.
+    #[error("{field}: the key {key} is there twice; keep one of them")]
+    KeyTwice {
+        /// The field.
+        field: &'static str,
+        /// Its key, as messages show it.
+        key: String,
     },
     /// The row violates RFC 4180.
     #[error("not CSV: {0}")]
@@ -66,6 +77,8 @@ impl RefusalReason {
         match self {
             Self::Refused { refusal, .. } => Some(refusal.field()),
             Self::Unresolved { field, .. } => Some(field),
+            Self::NearMiss(near) => Some(near.field),
+            Self::KeyTwice { field, .. } => Some(field),
             Self::NotJson(_) | Self::NotAnObject { .. } | Self::NotCsv(_) | Self::Cells { .. } => {
                 None
             }

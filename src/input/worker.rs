@@ -6,9 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::batch_rows::BatchRows;
-use super::chunk::{
-    Chunk, ChunkContent, visit_batch, visit_csv, visit_feed, visit_feed_columns, visit_jsonl,
-};
+use super::chunk::{Chunk, ChunkContent, visit_batch, visit_csv, visit_feed, visit_feed_columns};
 use super::column_feed::ColumnFeed;
 use super::csv::RowSplitter;
 use super::file_columns::FileColumns;
@@ -59,9 +57,9 @@ impl<S: EventSink> Worker<S> {
             file_index: chunk.file_index,
         };
         let outcome = match chunk.content {
-            ChunkContent::Jsonl(options, block) => visit_jsonl(&options, &block, |line, events| {
-                self.take(&origin, line, events)
-            }),
+            ChunkContent::Json(records, block) => {
+                records.visit(&block, |line, events| self.take(&origin, line, events))
+            }
             ChunkContent::Csv(header, block) => {
                 let mut splitter = std::mem::take(&mut self.splitter);
                 let outcome = visit_csv(&header, &block, &mut splitter, |line, events| {

@@ -29,7 +29,7 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
     out.flush()
 }
 
-/// The beginning of the object: the question, the counts and the refused lines.
+/// The beginning of the object: the question, the counts, the refused lines and the ignored columns.
 pub(super) fn write_reading(report: &ScoreReport<'_>, out: &mut impl Write) -> io::Result<()> {
     let window = report.window;
     write!(out, "{{\n\"as_of\": \"{}\",\n\"from\": ", window.as_of)?;
@@ -54,6 +54,8 @@ pub(super) fn write_reading(report: &ScoreReport<'_>, out: &mut impl Write) -> i
             serde_json::to_writer(out, file)
         })?;
     }
+    out.write_all(b",\n\"ignored_columns\": ")?;
+    serde_json::to_writer(out, report.ignored_columns)?;
     Ok(())
 }
 

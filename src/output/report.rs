@@ -164,6 +164,8 @@ pub(crate) struct ScoreReport<'a> {
     pub refused: &'a [RefusedLine],
     /// What the files of known feeds are.
     pub recognised: &'a [RecognisedFile],
+    /// The columns and keys of the files that no field was read from.
+    pub ignored_columns: &'a [String],
     /// The holders.
     pub leaderboard: &'a dyn Leaderboard,
     /// Whether the deficits are listed in a file of their own.

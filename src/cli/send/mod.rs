@@ -23,7 +23,7 @@ use self::delivery::Delivery;
 use self::ledger::{End, Ledger};
 use self::reader::Reader;
 use super::exit::Exit;
-use super::input::{InputArguments, say_notes};
+use super::input::{InputArguments, report_ignored, say_notes};
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
 use crate::client::ClientError;
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let reader = Reader {
         sources,
         input: Arc::new(arguments.input.options()?),
-        progress,
+        progress: Arc::clone(&progress),
         rows_max: usize::try_from(arguments.batch).expect("at most 1,024"),
         skipped: beginning.skipped,
     };
@@ -102,6 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     drop(bar);
     let read = read.map(|notes| say_notes(&notes));
+    report_ignored(&progress.ignored_columns());
     let saved = ledger.save();
     let end = match (&delivered, &read) {
         (Ok(()), Ok(())) => End::Complete,

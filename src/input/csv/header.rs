@@ -10,7 +10,7 @@ use crate::input::blocks::Block;
 use crate::input::error::{HOLDER_COLUMNS, TIME_COLUMNS};
 use crate::input::options::{FIELDS, ValueOptions};
 use crate::input::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, time};
-use crate::input::{Delimiter, InputError, InputOptions, RefusalReason};
+use crate::input::{Delimiter, InputError, InputOptions, RefusalReason, unknown_columns};
 
 /// The column of each field.
 ///
@@ -20,6 +20,7 @@ pub(in crate::input) struct CsvHeader {
     pub(in crate::input) names: Vec<String>,
     pub(in crate::input) delimiter: Delimiter,
     constants: Vec<String>,
+    ignored: Vec<String>,
     options: Arc<InputOptions>,
     token_id: usize,
     holder_id: Option<usize>,
@@ -62,6 +63,22 @@ impl CsvHeader {
             column: column.to_owned(),
             columns: names.clone(),
         };
+        let sources = &options.columns;
+        let has = |field: &str| {
+            let column = sources.column(field);
+            column.is_none_or(|column| names.iter().any(|name| name == column))
+        };
+        let is_read = |index: usize| {
+            let name = Some(names[index].as_str());
+            FIELDS.iter().any(|field| sources.column(field) == name)
+        };
+        let ignored =
+            unknown_columns::ignored(names.iter().map(String::as_str), is_read, has, sources)
+                .map_err(|near| InputError::NearMiss {
+                    file: Arc::clone(file),
+                    near,
+                })?;
+        let ignored = ignored.into_iter().map(str::to_owned).collect();
         let mut found = [None; FIELDS.len()];
         let mut constants = Vec::new();
         for (found, field) in found.iter_mut().zip(FIELDS) {
@@ -118,8 +135,14 @@ impl CsvHeader {
             names,
             delimiter,
             constants,
+            ignored,
             options: Arc::clone(options),
         })
+    }
+
+    /// The columns that no field is read from.
+    pub(in crate::input) fn ignored(&self) -> impl Iterator<Item = &str> {
+        self.ignored.iter().map(String::as_str)
     }
 
     /// The fields of a row; a refusal quotes the cell that it is about.

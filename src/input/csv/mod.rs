@@ -57,7 +57,7 @@ mod tests {
         for piece in text.as_bytes().chunks(step) {
             let seen = bytes.len();
             bytes.extend_from_slice(piece);
-            if let Some(end) = ends.last_end(&bytes, seen) {
+            if let Some(end) = ends.last_end(&mut bytes, seen) {
                 let rest = bytes.split_off(end);
                 take(std::mem::replace(&mut bytes, rest));
             }

@@ -29,7 +29,7 @@ enum Quotes {
 }
 
 impl RecordEnds for RowEnds {
-    fn last_end(&mut self, bytes: &[u8], seen: usize) -> Option<usize> {
+    fn last_end(&mut self, bytes: &mut [u8], seen: usize) -> Option<usize> {
         let mut last = None;
         let mut at = seen;
         while at < bytes.len() {

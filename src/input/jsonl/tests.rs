@@ -18,17 +18,73 @@ fn reason(line: &str) -> String {
 }
 
 fn with(field: &str) -> String {
-    format!(r#"{{"token_id":"T","holder_id":"h","start":0,"end":1,{field}}}"#)
+    object(
+        &[
+            r#""token_id":"T""#,
+            r#""holder_id":"h""#,
+            r#""start":0"#,
+            r#""end":1"#,
+        ],
+        field,
+    )
+}
+
+/// An object with `fields`, and with those of `usual` that they do not replace.
+fn object(usual: &[&str], fields: &str) -> String {
+    let is_kept = |member: &&&str| !fields.contains(member.split_inclusive(':').next().unwrap());
+    let kept: Vec<_> = usual.iter().filter(is_kept).copied().collect();
+    format!("{{{},{fields}}}", kept.join(","))
 }
 
 #[test]
-fn the_last_of_equal_keys_counts_and_unknown_ones_are_ignored() {
-    let line = br#" {"holder_id":5,"x":{"holder_id":[1e999,"\ud800"]},"\ud800":1,
+fn unknown_keys_are_ignored_and_keys_are_read_as_they_are_meant() {
+    let line = br#" {"x":{"holder_id":[1e999,"\ud800"]},"\ud800":1,
         "start":"1970-01-01T00:00:01Z","end":null,"hold\u0065r_id":"a\u00e9\n","token_id":"T"}"#;
     let event = event_from_line(line).unwrap();
     assert_eq!(event.holder_id, "aé\n");
     assert_eq!(event.start.map(Micros::get), Some(1_000_000));
     assert_eq!(event.end, None);
+}
+
+#[test]
+fn a_key_that_is_there_twice_or_is_nearly_ours_is_refused() {
+    for (line, expected) in [
+        (
+            r#"{"token_id":"T","holder_id":"h","start":1,"start":2}"#,
+            r#"start: the key "start" is there twice; keep one of them"#,
+        ),
+        (
+            r#"{"token_id":"T","holder_id":"h","start":1,"end":null,"\u0065nd":2}"#,
+            r#"end: the key "end" is there twice; keep one of them"#,
+        ),
+        (
+            r#"{"token_id":"T","holder_id":"h","start":1,"End":2,"x":1,"x":1}"#,
+            r#"key "End": did you mean end? rename it, or say --columns end=End"#,
+        ),
+        (
+            r#"{"token_id":"T","holder_id":"h","end":null,"start":1,"ended_at":2}"#,
+            r#"key "ended_at": did you mean end? rename it, or say --columns end=ended_at"#,
+        ),
+    ] {
+        assert_eq!(reason(line), expected);
+    }
+    let line = br#"{"token_id":"T","holder_id":"h","start":1,"end":2,"ended_at":3,"x":1,"x":1}"#;
+    assert_eq!(
+        event_from_line(line).unwrap().end.map(Micros::get),
+        Some(2_000)
+    );
+}
+
+#[test]
+fn keys_of_a_block_are_looked_up_once_and_listed() {
+    let mut unknown = UnknownKeys::new(&OWN.columns);
+    for line in [
+        r#"{"b":1,"token_id":"T","holder_id":"h","start":1,"a":[]}"#,
+        r#"{"a":1,"token_id":"T","b":"h","holder_id":"h","start":1,"START":1}"#,
+    ] {
+        let _ = mapped_event_from_line(line.as_bytes(), &OWN, &mut unknown);
+    }
+    assert_eq!(unknown.ignored().collect::<Vec<_>>(), ["b", "a"]);
 }
 
 #[test]
@@ -171,13 +227,25 @@ fn the_parties_of_a_transfer_may_be_integers_or_no_holder() {
 }
 
 fn transfer(fields: &str) -> String {
-    format!(r#"{{"token_id":"T","at":0,"amount":3,"event_id":"e",{fields}}}"#)
+    object(
+        &[
+            r#""token_id":"T""#,
+            r#""at":0"#,
+            r#""amount":3"#,
+            r#""event_id":"e""#,
+        ],
+        fields,
+    )
 }
 
 #[test]
 fn each_refusal_of_a_change_or_transfer_names_its_field() {
-    let change =
-        |fields: &str| format!(r#"{{"token_id":"T","holder_id":"h","event_id":"e",{fields}}}"#);
+    let usual = [
+        r#""token_id":"T""#,
+        r#""holder_id":"h""#,
+        r#""event_id":"e""#,
+    ];
+    let change = |fields: &str| object(&usual, fields);
     for (line, expected) in [
         (change(r#""at":"x","delta":1"#), "at: not a time (write"),
         (change(r#""at":0,"delta":"1e-19""#), "delta: under 1e-18"),

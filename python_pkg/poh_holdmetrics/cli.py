@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 COMMANDS = ("score", "pipeline", "audit")
 #: What only the binary does.
 BINARY_COMMANDS = (
+    "inspect",
+    "convert",
     "serve",
     "send",
     "load",

@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 
 use crate::airdrop::{AddressKind, Curve, ExportFormat, Format};
 use crate::input::{BinaryIds, Feed, InputFormat, OnError, TokenKind};
-use crate::output::OutputFormat;
+use crate::output::{EventFormat, OutputFormat};
 use crate::workload::generate::{FileFormat, HoldShape, Shape};
 use crate::workload::load::Protocol;
 
@@ -60,6 +60,12 @@ choices!(BinaryIds {
 choices!(OnError {
     Fail = "fail", "The first refused line ends the run; nothing is written";
     Skip = "skip", "Refused lines are counted and listed; the others count";
+});
+
+choices!(EventFormat {
+    Jsonl = "jsonl", "One JSON object per line";
+    Csv = "csv", "A header line, then one event per row";
+    Parquet = "parquet", "Timestamps in microseconds, decimals as text";
 });
 
 choices!(OutputFormat {

@@ -8,11 +8,13 @@ mod audit;
 mod choices;
 mod clock;
 mod config;
+mod convert;
 mod doctor;
 mod exit;
 mod feed;
 mod generate;
 mod input;
+mod inspect;
 mod interrupt;
 mod journal;
 mod keys;
@@ -66,6 +68,12 @@ enum Command {
     /// Score files of holds, changes of balance and transfers into a leaderboard
     #[command(after_help = format!("{EVENT_FIELDS}\n\n{EXIT_CODES}"))]
     Score(score::Arguments),
+    /// Show what a file is, its first events, and the command line that reads it
+    #[command(after_help = EXIT_CODES)]
+    Inspect(inspect::Arguments),
+    /// Write files of any readable form as one file with our own columns
+    #[command(after_help = EXIT_CODES)]
+    Convert(convert::Arguments),
     /// Run the service: gRPC and HTTP in front of a durable store
     #[command(after_help = format!("{TWO_STATES}\n\n{EXIT_CODES}"))]
     Serve(serve::Arguments),
@@ -128,6 +136,8 @@ impl CommandLine {
         }
         match self.command {
             Command::Score(arguments) => score::run(&arguments),
+            Command::Inspect(arguments) => inspect::run(&arguments),
+            Command::Convert(arguments) => convert::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Send(arguments) => send::run(&arguments),
             Command::Feed(arguments) => feed::run(&arguments),

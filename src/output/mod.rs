@@ -2,13 +2,14 @@
 //! to a file that appears when it is complete.
 //!
 //! Nothing is scored or sorted here; rows are written in the given order. Read `report` (what is written),
-//! one file per format, `comparison` (holders whose rank or score differs between two policies), `refusals` and `deficits` (lists of their own), `destination` and
+//! one file per format, `event_rows` (events in each format), `comparison` (holders whose rank or score differs between two policies), `refusals` and `deficits` (lists of their own), `destination` and
 //! `folder` (where it goes).
 
 mod comparison;
 mod csv;
 mod deficits;
 mod destination;
+mod event_rows;
 mod events;
 mod folder;
 mod json;
@@ -24,6 +25,7 @@ use std::path::Path;
 pub(crate) use comparison::{Comparison, moves_between, write_comparison};
 pub(crate) use deficits::{DeficitRow, write_deficits};
 pub(crate) use destination::Destination;
+pub(crate) use event_rows::{EventFormat, EventRows};
 pub use events::{write_event, write_numbered_event};
 pub(crate) use folder::FolderDestination;
 pub(crate) use list_format::ListFormat;

@@ -49,6 +49,8 @@ fn the_help_texts_are_those_that_were_reviewed() {
         ("help_keys.txt", &["keys", "new", "--help"]),
         ("help_run.txt", &["run", "--help"]),
         ("help_score.txt", &["score", "--help"]),
+        ("help_inspect.txt", &["inspect", "--help"]),
+        ("help_convert.txt", &["convert", "--help"]),
         (
             "help_airdrop_allocate.txt",
             &["airdrop", "allocate", "--help"],

@@ -17,7 +17,7 @@ const A: &str = "0x00000000000000000000000000000000000000aa";
 const B: &str = "0x00000000000000000000000000000000000000bb";
 const GOLD: &str = "0x0000000000000000000000000000000000009999";
 /// Blocks 1 and 2 are one day apart.
-const BLOCKS: &str = "number,timestamp\n1,1619827200\n2,1619913600\n";
+pub(crate) const BLOCKS: &str = "number,timestamp\n1,1619827200\n2,1619913600\n";
 
 /// The answer of `score` on one file.
 fn answer(folder: &Folder, name: &str, bytes: impl AsRef<[u8]>, options: &[&str]) -> Value {
@@ -243,7 +243,7 @@ fn cryo_is_read_binary_and_as_text_and_never_by_its_doubles() {
 }
 
 /// Logs of one ERC-20 transfer, one withdrawn one, one ERC-721, one batch of ERC-1155, one approval.
-fn hypersync() -> Vec<u8> {
+pub(crate) fn hypersync() -> Vec<u8> {
     const TRANSFER: &str = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
     const BATCH: &str = "4a39dc06d4c0dbc64b70af90fd698a233a518aa5d07e595d983b8c0526c8f7fb";
     let topic = |texts: [Option<&str>; 5]| {

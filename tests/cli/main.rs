@@ -1,5 +1,7 @@
 //! The commands that read files, run as a shell runs them, and the cases with known answers.
 
+#[path = "../support/bugcases.rs"]
+mod bugcases;
 #[path = "../support/golden.rs"]
 mod golden;
 #[path = "../support/journal_writer.rs"]
@@ -13,11 +15,13 @@ mod change_columns;
 mod columns;
 mod config;
 mod conformance;
+mod convert;
 mod deficits;
 mod feeds;
 mod forms;
 mod fuzz_seeds;
 mod generate;
+mod inspect;
 mod journal;
 mod mappings;
 mod policies;

@@ -1,0 +1,170 @@
+//! The options that a file needs to be read, found from why it was not.
+//!
+//! Each is added at most once, so that the search ends. What only the user can know (the times of blocks, the
+//! decimals of a token that are not 18) is left to the message of the refusal.
+
+use super::survey::Survey;
+use crate::core::{Micros, Refusal, TimeError, TimeUnit, WeightError};
+use crate::input::{
+    Feed, FieldSource, InputError, InputFormat, InputOptions, RefusalReason, Source, TokenKind,
+};
+
+/// Fields, and the columns that often stand for them.
+const ALIASES: [(&str, &[&str]); 6] = [
+    (
+        "holder_id",
+        &[
+            "holder",
+            "user",
+            "user_id",
+            "customer",
+            "customer_id",
+            "account",
+            "wallet",
+            "owner",
+            "address",
+        ],
+    ),
+    (
+        "token_id",
+        &[
+            "token", "plan", "plan_id", "product", "asset", "symbol", "pool", "contract",
+        ],
+    ),
+    (
+        "start",
+        &[
+            "started_at",
+            "start_time",
+            "start_date",
+            "starts_at",
+            "opened_at",
+            "valid_from",
+        ],
+    ),
+    (
+        "end",
+        &[
+            "ended_at",
+            "end_time",
+            "end_date",
+            "ends_at",
+            "closed_at",
+            "valid_to",
+        ],
+    ),
+    ("weight", &["quantity", "seats", "amount", "balance"]),
+    ("event_id", &["subscription_id", "session_id", "id"]),
+];
+
+/// Adds to `options` what the file needs next, and returns that as words of the command line; `None` if it is read,
+/// or if there is nothing to add.
+pub(super) fn cured(
+    source: &Source,
+    sample: &Result<Survey, InputError>,
+    options: &mut InputOptions,
+) -> Option<Vec<String>> {
+    let values = &mut options.values;
+    match sample {
+        Err(InputError::Feed { .. }) if options.token_kind.is_none() => {
+            options.token_kind = Some(TokenKind::Erc20);
+            Some(words(&["--token-kind", "erc20"]))
+        }
+        Err(InputError::MissingColumn { columns, .. }) if options.format == InputFormat::Auto => {
+            let is_transfer = ["from", "from_address"]
+                .iter()
+                .any(|name| columns.iter().any(|known| known == name));
+            if is_transfer {
+                options.format = InputFormat::Feed(Feed::Transfers);
+                return Some(words(&["--input-format", "transfers"]));
+            }
+            mapped(source, columns, options)
+        }
+        Err(_) => None,
+        Ok(survey) => {
+            let refusal = match &survey.refused {
+                Some((_, RefusalReason::Refused { refusal, .. })) => Some(refusal),
+                _ => None,
+            };
+            match refusal {
+                Some(Refusal::Time(_, TimeError::NoOffset | TimeError::DateAlone))
+                    if !values.times.assume_utc =>
+                {
+                    values.times.assume_utc = true;
+                    Some(words(&["--assume-utc"]))
+                }
+                Some(Refusal::Decimal(_, WeightError::TooLarge)) if values.decimals == 0 => {
+                    values.decimals = 18;
+                    Some(words(&["--decimals", "18"]))
+                }
+                _ if survey.last.is_some_and(is_before_1971)
+                    && values.times.unit == TimeUnit::Millis
+                    && !matches!(options.format, InputFormat::Feed(_)) =>
+                {
+                    values.times.unit = TimeUnit::Seconds;
+                    Some(words(&["--time-unit", "s"]))
+                }
+                _ if !survey.case_pairs.is_empty()
+                    && !values.fold_hex_ids
+                    && survey
+                        .case_pairs
+                        .iter()
+                        .all(|(one, _)| one.starts_with("0x")) =>
+                {
+                    values.fold_hex_ids = true;
+                    Some(words(&["--fold-hex-ids"]))
+                }
+                _ => None,
+            }
+        }
+    }
+}
+
+/// Maps columns under other names; `None` if they do not say who holds, or since when.
+fn mapped(source: &Source, columns: &[String], options: &mut InputOptions) -> Option<Vec<String>> {
+    let has = |name: &str| columns.iter().any(|known| known == name);
+    let mut assignments = Vec::new();
+    let mut found = options.columns.clone();
+    for (field, aliases) in ALIASES {
+        if has(field) {
+            continue;
+        }
+        if let Some(alias) = aliases.iter().find(|alias| has(alias)) {
+            found
+                .set(field, FieldSource::Column((*alias).to_owned()))
+                .ok()?;
+            assignments.push(format!("{field}={alias}"));
+        }
+    }
+    if assignments.is_empty() {
+        return None;
+    }
+    let is_mapped = |field: &str| {
+        let begin = format!("{field}=");
+        has(field) || assignments.iter().any(|one| one.starts_with(&begin))
+    };
+    if !is_mapped("holder_id") || !(is_mapped("start") || is_mapped("end")) {
+        return None;
+    }
+    let mut added = Vec::new();
+    if !is_mapped("token_id") {
+        let token = source.name().to_string();
+        found
+            .set("token_id", FieldSource::Constant(token.clone()))
+            .ok()?;
+        added.extend(["--token".to_owned(), token]);
+    }
+    added.extend(["--columns".to_owned(), assignments.join(",")]);
+    options.columns = found;
+    Some(added)
+}
+
+/// A whole file of such times counts another unit than it is read in.
+fn is_before_1971(at: Micros) -> bool {
+    const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
+    (0..YEAR_US).contains(&at.get())
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,125 @@
+//! `inspect`: what a file is, and a command line that reads it.
+
+use serde_json::Value;
+
+use crate::feeds::BLOCKS;
+use crate::support::{Folder, run};
+
+const NONE: &str = "0x0000000000000000000000000000000000000000";
+
+fn path(folder: &Folder, name: &str, bytes: &str) -> String {
+    let path = folder.file(name, bytes);
+    path.to_str().expect("a path of text").to_owned()
+}
+
+/// The report on a file; its command line is run, and must score as many rows as were accepted.
+fn report(arguments: &[&str]) -> (Value, String) {
+    let found = run(["inspect", "--json"].iter().chain(arguments)).json();
+    let command: Vec<_> = found["command"]
+        .as_array()
+        .expect("words")
+        .iter()
+        .map(|word| word.as_str().expect("text"))
+        .collect();
+    assert_eq!(command[..2], ["main_holdmetrics", "score"]);
+    let scored = run(command[1..].iter().chain(&["--format", "json"])).json();
+    assert_eq!(scored["accepted"], found["accepted"]);
+    let added = command[2..].iter().filter(|word| !arguments.contains(word));
+    let added = added.copied().collect::<Vec<_>>().join(" ");
+    (found, added)
+}
+
+#[test]
+fn the_command_line_has_what_the_file_needs() {
+    let folder = Folder::new();
+    let blocks = path(&folder, "blocks.csv", BLOCKS);
+    let a = format!("0x{:0>40}", "aa");
+    let etl = format!(
+        "token_address,from_address,to_address,value,transaction_hash,log_index,block_number\n\
+         0x9,{NONE},{a},3000000000000000000000000,0x01,0,1\n"
+    );
+    let transfers = format!("from,to,value,block,tx_hash\n{NONE},{a},5,1,0x01\n");
+    for (name, bytes, given, expected) in [
+        (
+            "etl.csv",
+            &*etl,
+            &["--blocks", &*blocks][..],
+            "--token-kind erc20 --decimals 18",
+        ),
+        (
+            "transfers.csv",
+            &transfers,
+            &["--blocks", &blocks],
+            "--input-format transfers --token-kind erc20",
+        ),
+        (
+            "billing.csv",
+            "customer,plan,started_at,ended_at\nann,pro,2023-01-01,2023-02-01\nbob,pro,2023-01-01,\n",
+            &[],
+            "--columns holder_id=customer,token_id=plan,start=started_at,end=ended_at --assume-utc",
+        ),
+        (
+            "seconds.csv",
+            "token_id,holder_id,start,end\nT,0xAB,1682640000,1682726400\nT,0xab,1682640000,1682726400\n",
+            &[],
+            "--time-unit s --fold-hex-ids",
+        ),
+        (
+            "own.jsonl",
+            "{\"token_id\":\"T\",\"holder_id\":\"a\",\"end\":1700000000000}\n",
+            &[],
+            "",
+        ),
+    ] {
+        let file = path(&folder, name, bytes);
+        let arguments: Vec<_> = std::iter::once(&*file)
+            .chain(given.iter().copied())
+            .collect();
+        let (_, added) = report(&arguments);
+        assert_eq!(added, expected, "{name}");
+    }
+}
+
+#[test]
+fn ids_ties_times_and_rows_are_reported() {
+    let folder = Folder::new();
+    let file = path(
+        &folder,
+        "marks.csv",
+        "token_id,holder_id,start,weight,seq\nT,Ann,2023-01-01T00:00:00Z,1,\nT,ann,2023-01-02T00:00:00Z,2,\n\
+         T,ann,2023-01-02T00:00:00Z,3,\nT,ann,2023-01-02T00:00:00Z,3,1\n",
+    );
+    let (found, _) = report(&[&file, "--rows", "2"]);
+    assert_eq!(found["ties"], 1);
+    assert_eq!(
+        found["ids_differing_by_case"],
+        serde_json::json!([["Ann", "ann"]])
+    );
+    assert_eq!(found["earliest"], "2023-01-01T00:00:00Z");
+    assert_eq!(found["latest"], "2023-01-02T00:00:00Z");
+    assert_eq!(found["rows"].as_array().expect("a list").len(), 2);
+    assert_eq!(found["rows"][1]["holder_id"], "ann");
+    let text = run(["inspect", &file]).text();
+    for part in [
+        "rows          4 read, 4 accepted\n",
+        "case differs  Ann and ann are two holders",
+        "ties          1 marks share key, instant and seq with another",
+        &format!("\nread it with: main_holdmetrics score {file}\n"),
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+    let refused = path(
+        &folder,
+        "refused.csv",
+        "token_id,holder_id,start\nT,a,28.04.2023\n",
+    );
+    let text = run(["inspect", &refused]).text();
+    assert!(
+        text.contains("refused       1, the first in line 2: start: not a time"),
+        "{text}"
+    );
+    assert_eq!(
+        run(["inspect", "-"]).error(2),
+        "-: inspect reads its input more than once; name a file"
+    );
+}

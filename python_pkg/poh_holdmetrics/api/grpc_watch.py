@@ -1,7 +1,7 @@
 """`Watch`: the leaderboard, and from then on what changes in it.
 
-It asks the service again at the interval of the request. Time alone can change the answer, also that about closed
-holds: those that end in the future count until now.
+It asks the service again at the interval of the request. Time alone can change the answer, also that about
+closed holds: those that end in the future count until now.
 """
 
 from __future__ import annotations

@@ -13,25 +13,42 @@ fn main() {
 mod python {
     /// Set by maturin: an extension module finds its symbols in the process that loads it.
     const EXTENSION: &str = "PYO3_BUILD_EXTENSION_MODULE";
+    /// Set by `make bundle`: the binary carries its Python and names no path of this machine.
+    const BUNDLE: &str = "HOLDMETRICS_BUNDLE";
 
     pub(super) fn record() {
         let config = pyo3_build_config::get();
         pyo3_build_config::use_pyo3_cfgs();
         println!("cargo:rerun-if-env-changed={EXTENSION}");
+        println!("cargo:rerun-if-env-changed={BUNDLE}");
+        let is_bundle = std::env::var_os(BUNDLE).is_some();
         println!("cargo:rustc-env=POH_BUILD_PYTHON={}", config.version());
-        // A cross build knows no interpreter that it could ask; its binary carries a runtime.
-        let home = config.executable().map_or_else(String::new, |_| {
-            config
-                .run_python_script("import sys; print(sys.base_prefix)")
-                .unwrap_or_default()
-        });
+        let (home, folder) = if is_bundle {
+            (String::new(), String::new())
+        } else {
+            // A cross build knows no interpreter that it could ask; its binary carries a runtime.
+            let home = config.executable().map_or_else(String::new, |_| {
+                config
+                    .run_python_script("import sys; print(sys.base_prefix)")
+                    .unwrap_or_default()
+            });
+            let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+            (home, folder)
+        };
         println!("cargo:rustc-env=POH_BUILD_PYTHON_HOME={}", home.trim());
+        println!("cargo:rustc-env=POH_BUILD_FOLDER={folder}");
         if std::env::var_os(EXTENSION).is_none() {
             // The runtime beside the binary comes first: the linker keeps the order.
             if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-                println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/embed_runtime/lib");
+                println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/embed_runtime");
+                if is_bundle {
+                    // RPATH, not RUNPATH: LD_LIBRARY_PATH must not put another library before ours.
+                    println!("cargo:rustc-link-arg-bins=-Wl,--disable-new-dtags");
+                }
             }
-            pyo3_build_config::add_libpython_rpath_link_args();
+            if !is_bundle {
+                pyo3_build_config::add_libpython_rpath_link_args();
+            }
         }
     }
 }

@@ -58,7 +58,7 @@ struct PythonReport {
     library: String,
     home: Option<String>,
     venv: Option<String>,
-    site_packages: Option<String>,
+    site_packages: Vec<String>,
     /// The file that `poh_holdmetrics` was imported from.
     package: Option<String>,
     /// The source of that package's native code.
@@ -192,9 +192,9 @@ fn inspect_python(
     let report = PythonReport {
         built_for: PYTHON.to_owned(),
         library: library_version(),
-        home: Some(text(&runtime.home)),
+        home: Some(text(&runtime.installation.home)),
         venv: runtime.venv.as_deref().map(text),
-        site_packages: runtime.site_packages.as_deref().map(text),
+        site_packages: runtime.site_packages.iter().map(|it| text(it)).collect(),
         package: found.package.ok(),
         native_source: found.native_source.ok(),
         search_path: found.search_path,
@@ -302,7 +302,9 @@ fn print_text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
             line("Python", &python.library)?;
             line("home", &or_none(&python.home))?;
             line("venv", &or_none(&python.venv))?;
-            line("site-packages", &or_none(&python.site_packages))?;
+            let packages = python.site_packages.join(", ");
+            let packages = Some(packages).filter(|it| !it.is_empty());
+            line("site-packages", &or_none(&packages))?;
             line("poh_holdmetrics", &or_none(&python.package))?;
             line("native source", &or_none(&python.native_source))?;
             for (index, folder) in python.search_path.iter().enumerate() {

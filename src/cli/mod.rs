@@ -113,9 +113,10 @@ enum Command {
 
 impl CommandLine {
     /// Parses the arguments of this process; prints help or the error of the parser and exits where
-    /// they ask for that.
+    /// they ask for that. Call it first, while the process has one thread.
     #[must_use]
     pub fn of_this_process() -> Self {
+        python::prepare_environment();
         let words: Vec<_> = std::env::args_os().skip(1).collect();
         match python::Arguments::of_a_child(&words) {
             Some(arguments) => Self {

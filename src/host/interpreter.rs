@@ -119,7 +119,7 @@ impl Interpreter {
         interpreter
             .attach(|py| prepare(py, runtime))
             .map_err(|source| BootError::Prepare {
-                home: runtime.home.display().to_string(),
+                home: runtime.installation.home.display().to_string(),
                 source,
             })?;
         Ok(interpreter)
@@ -155,7 +155,7 @@ pub(crate) fn library_version() -> String {
 }
 
 fn start(runtime: &Runtime, settings: &Settings, arguments: &[OsString]) -> Result<(), BootError> {
-    let home = runtime.home.display().to_string();
+    let home = runtime.installation.home.display().to_string();
     let refused = |status: ffi::PyStatus| -> Result<(), BootError> {
         // SAFETY: `status` was returned by the interpreter and is only read.
         if unsafe { ffi::PyStatus_Exception(status) } == 0 {
@@ -238,8 +238,8 @@ impl Config {
             (*config).verbose = settings.verbosity;
             (*config).module_search_paths_set = 1;
             for (field, value) in [
-                (&raw mut (*config).home, &runtime.home),
-                (&raw mut (*config).stdlib_dir, &runtime.stdlib),
+                (&raw mut (*config).home, &runtime.installation.home),
+                (&raw mut (*config).stdlib_dir, &runtime.installation.stdlib),
                 // Child processes are started with this program, which then acts as `python`.
                 (&raw mut (*config).executable, &runtime.executable),
                 (&raw mut (*config).base_executable, &runtime.executable),
@@ -313,7 +313,7 @@ fn prepare(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
         }
         site.setattr("PREFIXES", [venv.as_os_str()])?;
     }
-    if let Some(folder) = &runtime.site_packages {
+    for folder in &runtime.site_packages {
         // This also runs its `.pth` files, which editable installations need.
         site.call_method1("addsitedir", (folder.as_os_str(),))?;
     }

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::installation::{PYTHON, other_version, site_packages, stdlib};
+use super::installation::{Installation, PYTHON, other_version, site_packages};
 
 /// Names the folder of a Python installation; takes precedence over everything else.
 pub(crate) const HOME_VARIABLE: &str = "POH_PYTHON_HOME";
@@ -17,12 +17,12 @@ pub(crate) const PACKAGE_VARIABLE: &str = "POH_PYTHON_PKG";
 pub(crate) const VENV_VARIABLE: &str = "VIRTUAL_ENV";
 
 /// The folder of a bundled Python, next to the program.
-const BUNDLE: &str = "embed_runtime";
+pub(super) const BUNDLE: &str = "embed_runtime";
 const PACKAGE_FOLDER: &str = "python_pkg";
 const PACKAGE: &str = "poh_holdmetrics";
 const VENV: &str = ".venv";
-/// Where the program was built, and the Python that it was built with.
-const BUILD_FOLDER: &str = env!("CARGO_MANIFEST_DIR");
+/// Where the program was built, and the Python that it was built with; both empty in one that carries its own.
+const BUILD_FOLDER: &str = env!("POH_BUILD_FOLDER");
 const BUILD_HOME: &str = env!("POH_BUILD_PYTHON_HOME");
 /// Folders above the program's own in which `.venv` and `python_pkg` are looked for: enough for
 /// `target/release/` and `target/<triple>/release/`.
@@ -43,7 +43,7 @@ pub(crate) struct Surroundings {
     pub venv: Option<PathBuf>,
     /// The Python of the build, empty if it is not known; the last choice.
     pub build_home: PathBuf,
-    /// The checkout of the build; the last choice.
+    /// The checkout of the build, empty if it is not known; the last choice.
     pub build_folder: PathBuf,
 }
 
@@ -52,14 +52,12 @@ pub(crate) struct Surroundings {
 pub(crate) struct Runtime {
     /// This program; `sys.executable`.
     pub executable: PathBuf,
-    /// The installation.
-    pub home: PathBuf,
-    /// Its folder of standard modules.
-    pub stdlib: PathBuf,
+    /// The interpreter's own folders.
+    pub installation: Installation,
     /// The virtual environment, if there is one.
     pub venv: Option<PathBuf>,
-    /// The folder of installed packages, if there is one.
-    pub site_packages: Option<PathBuf>,
+    /// The folders of installed packages, the first one first in `sys.path`.
+    pub site_packages: Vec<PathBuf>,
     /// The folder that contains `poh_holdmetrics`.
     pub package: PathBuf,
 }
@@ -149,10 +147,13 @@ impl Surroundings {
         })
     }
 
-    /// The folders of and above the program, and the one that it was built in.
-    fn own_folders(&self) -> impl Iterator<Item = &Path> {
-        let above = self.executable.ancestors().skip(1).take(1 + FOLDERS_ABOVE);
-        above.chain([self.build_folder.as_path()])
+    /// The folder of the program; outside a bundle also those above it, and the one that it was built in.
+    fn own_folders(&self, is_bundle: bool) -> Vec<&Path> {
+        let above = if is_bundle { 0 } else { FOLDERS_ABOVE };
+        let program = self.executable.ancestors().skip(1).take(1 + above);
+        let built = (!is_bundle).then_some(self.build_folder.as_path());
+        let folders = program.chain(built);
+        folders.filter(|it| !it.as_os_str().is_empty()).collect()
     }
 }
 
@@ -162,82 +163,90 @@ impl Runtime {
     /// # Errors
     /// If something is missing or has another version.
     pub(crate) fn find(surroundings: &Surroundings) -> Result<Self, RuntimeError> {
-        let (home, stdlib) = find_home(surroundings)?;
-        let venv = find_venv(surroundings)?;
-        let site_packages = match &venv {
-            Some(venv) => site_packages(venv),
-            None => site_packages(&home),
-        };
+        let installation = find_installation(surroundings)?;
+        let own_folders = surroundings.own_folders(installation.is_bundle);
+        let venv = find_venv(surroundings, &own_folders)?;
+        let mut packages: Vec<PathBuf> = venv
+            .as_deref()
+            .and_then(site_packages)
+            .into_iter()
+            .collect();
+        // An environment replaces the packages of an installation; those of a bundle are what the program
+        // itself needs, and stay behind it.
+        if venv.is_none() || installation.is_bundle {
+            packages.extend(installation.packages.clone());
+        }
         Ok(Self {
-            package: find_package(surroundings, site_packages.as_deref())?,
+            package: find_package(surroundings, &own_folders, &packages)?,
             executable: surroundings.executable.clone(),
-            home,
-            stdlib,
+            installation,
             venv,
-            site_packages,
+            site_packages: packages,
         })
     }
 
     /// `sys.path` without the installed packages, which are added later.
     #[must_use]
     pub(crate) fn search_paths(&self) -> Vec<PathBuf> {
-        let extensions = if cfg!(windows) {
-            self.home.join("DLLs")
-        } else {
-            self.stdlib.join("lib-dynload")
-        };
-        let mut paths = vec![self.stdlib.clone(), extensions];
+        let mut paths = vec![self.installation.stdlib.clone()];
+        paths.extend(self.installation.extensions.clone());
         // Before the installed packages, so that ours has the version that this program was built with.
-        if self.site_packages.as_ref() != Some(&self.package) {
+        if !self.site_packages.contains(&self.package) {
             paths.push(self.package.clone());
         }
         paths
     }
 }
 
-fn find_home(surroundings: &Surroundings) -> Result<(PathBuf, PathBuf), RuntimeError> {
-    let bundle = surroundings
-        .executable
-        .parent()
-        .unwrap_or(Path::new(""))
-        .join(BUNDLE);
-    let named = if let Some(home) = &surroundings.home {
-        Some((
-            HOME_VARIABLE,
-            home.clone(),
-            "set it to the folder of an installation of that version, or unset it",
-        ))
-    } else if bundle.is_dir() {
-        Some((
-            "the program",
-            bundle.clone(),
-            "replace that folder with the one that was released with this program, or remove it",
-        ))
-    } else {
-        None
-    };
-    let Some((origin, home, cure)) = named else {
-        let home = surroundings.build_home.clone();
-        return match stdlib(&home) {
-            Some(stdlib) => Ok((home, stdlib)),
-            None => Err(RuntimeError::NoPython {
-                looked: Folders(vec![bundle, home]),
-            }),
-        };
-    };
-    match (stdlib(&home), other_version(&home)) {
-        (Some(stdlib), _) => Ok((home, stdlib)),
-        (None, Some(found)) => Err(RuntimeError::WrongVersion {
-            origin,
-            home,
-            found,
-            cure,
-        }),
-        (None, None) => Err(RuntimeError::NotAPython { origin, home, cure }),
-    }
+/// The folder of a bundle next to a program.
+pub(super) fn bundle_of(executable: &Path) -> PathBuf {
+    executable.parent().unwrap_or(Path::new("")).join(BUNDLE)
 }
 
-fn find_venv(surroundings: &Surroundings) -> Result<Option<PathBuf>, RuntimeError> {
+fn find_installation(surroundings: &Surroundings) -> Result<Installation, RuntimeError> {
+    let bundle = bundle_of(&surroundings.executable);
+    let (origin, home, found, cure) = if let Some(home) = &surroundings.home {
+        (
+            HOME_VARIABLE,
+            home,
+            Installation::installed(home),
+            "set it to the folder of an installation of that version, or unset it",
+        )
+    } else if bundle.is_dir() {
+        (
+            "the program",
+            &bundle,
+            Installation::bundled(&bundle),
+            "replace that folder with the one that was released with this program, or remove it",
+        )
+    } else {
+        let home = &surroundings.build_home;
+        return Installation::installed(home).ok_or_else(|| {
+            let mut looked = vec![bundle, home.clone()];
+            looked.retain(|folder| !folder.as_os_str().is_empty());
+            RuntimeError::NoPython {
+                looked: Folders(looked),
+            }
+        });
+    };
+    found.ok_or_else(|| {
+        let home = home.clone();
+        match other_version(&home) {
+            Some(found) => RuntimeError::WrongVersion {
+                origin,
+                home,
+                found,
+                cure,
+            },
+            None => RuntimeError::NotAPython { origin, home, cure },
+        }
+    })
+}
+
+fn find_venv(
+    surroundings: &Surroundings,
+    own_folders: &[&Path],
+) -> Result<Option<PathBuf>, RuntimeError> {
     const CURE: &str = "create the virtual environment with that version, or deactivate it";
     if let Some(home) = &surroundings.venv {
         let (origin, home) = (VENV_VARIABLE, home.clone());
@@ -256,29 +265,28 @@ fn find_venv(surroundings: &Surroundings) -> Result<Option<PathBuf>, RuntimeErro
             }),
         };
     }
-    let folders = surroundings
-        .own_folders()
-        .chain([surroundings.working_folder.as_path()]);
+    let working_folder = surroundings.working_folder.as_path();
     // One that was not named explicitly may belong to another Python; then it is ignored.
-    Ok(folders
+    Ok(own_folders
+        .iter()
+        .chain([&working_folder])
         .map(|folder| folder.join(VENV))
         .find(|venv| site_packages(venv).is_some()))
 }
 
 fn find_package(
     surroundings: &Surroundings,
-    site_packages: Option<&Path>,
+    own_folders: &[&Path],
+    site_packages: &[PathBuf],
 ) -> Result<PathBuf, RuntimeError> {
     let mut folders: Vec<PathBuf> = match &surroundings.package {
         Some(package) => vec![package.clone()],
-        None => surroundings
-            .own_folders()
+        None => own_folders
+            .iter()
             .map(|folder| folder.join(PACKAGE_FOLDER))
+            .chain(site_packages.iter().cloned())
             .collect(),
     };
-    if surroundings.package.is_none() {
-        folders.extend(site_packages.map(Path::to_owned));
-    }
     let found = folders
         .iter()
         .find(|folder| folder.join(PACKAGE).join("__init__.py").is_file());
@@ -328,6 +336,13 @@ mod tests {
             self.add(&format!("{home}/lib/python{version}/encodings/__init__.py"));
         }
 
+        fn add_bundle(&self, version: &str) {
+            let zip = version.replace('.', "");
+            self.add(&format!("bin/embed_runtime/python{zip}.zip"));
+            self.add("bin/embed_runtime/site/one.py");
+            self.add("bin/python_pkg/poh_holdmetrics/__init__.py");
+        }
+
         fn add_venv(&self, venv: &str, version: &str) {
             self.add(&format!("{venv}/lib/python{version}/site-packages/one.py"));
         }
@@ -348,16 +363,19 @@ mod tests {
         let disk = TestFolder::new();
         disk.add_python("built", PYTHON);
         let found = Runtime::find(&disk.surroundings()).unwrap();
-        assert_eq!(found.home, disk.path("built"));
-        disk.add_python("bin/embed_runtime", PYTHON);
+        assert_eq!(found.installation.home, disk.path("built"));
+        disk.add_bundle(PYTHON);
         let found = Runtime::find(&disk.surroundings()).unwrap();
-        assert_eq!(found.home, disk.path("bin/embed_runtime"));
+        assert_eq!(found.installation.home, disk.path("bin/embed_runtime"));
         disk.add_python("named", PYTHON);
         let named = Surroundings {
             home: Some(disk.path("named")),
             ..disk.surroundings()
         };
-        assert_eq!(Runtime::find(&named).unwrap().home, disk.path("named"));
+        assert_eq!(
+            Runtime::find(&named).unwrap().installation.home,
+            disk.path("named")
+        );
     }
 
     #[test]
@@ -397,7 +415,7 @@ mod tests {
         disk.add_python("built", PYTHON);
         disk.add_venv("work/.venv", "3.6");
         let without = Runtime::find(&disk.surroundings()).unwrap();
-        assert_eq!((without.venv, without.site_packages), (None, None));
+        assert_eq!((without.venv, without.site_packages), (None, vec![]));
         disk.add_venv("work/.venv", PYTHON);
         let with = Runtime::find(&disk.surroundings()).unwrap();
         assert_eq!(with.venv, Some(disk.path("work/.venv")));
@@ -417,6 +435,38 @@ mod tests {
     }
 
     #[test]
+    fn a_bundle_keeps_its_packages_behind_an_environment_and_looks_nowhere_else() {
+        let disk = TestFolder::new();
+        disk.add_python("built", PYTHON);
+        disk.add_venv(".venv", PYTHON);
+        disk.add_venv("build/.venv", PYTHON);
+        disk.add_bundle(PYTHON);
+        let bundled = disk.path("bin/embed_runtime/site");
+        let found = Runtime::find(&disk.surroundings()).unwrap();
+        assert_eq!(
+            (found.venv.clone(), found.site_packages.clone()),
+            (None, vec![bundled.clone()])
+        );
+        assert_eq!(found.package, disk.path("bin/python_pkg"));
+        disk.add_venv("work/.venv", PYTHON);
+        let found = Runtime::find(&disk.surroundings()).unwrap();
+        let installed = disk.path(&format!("work/.venv/lib/python{PYTHON}/site-packages"));
+        assert_eq!(found.site_packages, [installed, bundled]);
+    }
+
+    #[test]
+    fn a_bundle_of_another_version_is_refused() {
+        let disk = TestFolder::new();
+        disk.add_python("built", PYTHON);
+        disk.add_bundle("3.9");
+        let text = Runtime::find(&disk.surroundings()).unwrap_err().to_string();
+        assert!(
+            text.contains("bin/embed_runtime, which contains Python 3.9, but"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn the_package_next_to_the_program_precedes_installed_ones() {
         let disk = TestFolder::new();
         disk.add_python("built", PYTHON);
@@ -424,6 +474,6 @@ mod tests {
         let found = Runtime::find(&disk.surroundings()).unwrap();
         let paths = found.search_paths();
         assert_eq!(paths.last(), Some(&disk.path("build/python_pkg")));
-        assert_eq!(paths[0], found.stdlib);
+        assert_eq!(paths[0], found.installation.stdlib);
     }
 }

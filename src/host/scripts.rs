@@ -62,7 +62,8 @@ pub(crate) fn check_packages(
     {
         return Ok(());
     }
-    let folder = runtime.site_packages.as_ref().unwrap_or(&runtime.home);
+    let packages = runtime.site_packages.first();
+    let folder = packages.unwrap_or(&runtime.installation.home);
     Err(MissingPackage {
         looked: folder.display().to_string(),
         pip: format!("{} -m pip", runtime.executable.display()),

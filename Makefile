@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services test-python-servers test-pythons wheels soak fuzz bench bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-python-servers test-pythons bundle test-bundle wheels soak fuzz bench bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ test-pythons: ## the suite of the Python packages on every Python from 3.11 that
 
 wheels: ## wheels and sdists of the Python packages, and the extension's wheel for this platform, into dist/
 	@scripts/wheels.sh
+
+bundle: ## the program with its own Python for Linux, as one file and as a folder, into dist/; needs Go
+	@scripts/bundle.sh
+
+test-bundle: ## what make bundle has left in dist/, in a root that has the C library and nothing else
+	@scripts/test_bundle.sh
 
 # HOLDMETRICS_KILL_ROUNDS takes another number of rounds.
 soak: ## every bit of a state flipped, and 100 rounds of kill -9 under load over one store

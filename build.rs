@@ -41,10 +41,6 @@ mod python {
             // The runtime beside the binary comes first: the linker keeps the order.
             if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
                 println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/embed_runtime");
-                if is_bundle {
-                    // RPATH, not RUNPATH: LD_LIBRARY_PATH must not put another library before ours.
-                    println!("cargo:rustc-link-arg-bins=-Wl,--disable-new-dtags");
-                }
             }
             if !is_bundle {
                 pyo3_build_config::add_libpython_rpath_link_args();

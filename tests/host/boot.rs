@@ -90,25 +90,31 @@ fn a_bundle_that_is_broken_is_not_passed_over() {
     );
 }
 
+/// Makes the layout of a bundle from the Python of the build, whose extension modules are files of their own.
+#[cfg(unix)]
+const MAKE_BUNDLE: &str = "
+import json, pathlib, sys, zipfile
+library = pathlib.Path(json.__file__).parent.parent
+bundle = pathlib.Path('installed/embed_runtime')
+(bundle / 'site').mkdir(parents=True)
+with zipfile.ZipFile(bundle / f'python3{sys.version_info.minor}.zip', 'w') as archive:
+    for path in library.rglob('*.py'):
+        if not {'test', 'site-packages', 'idlelib'}.intersection(path.parts):
+            archive.write(path, path.relative_to(library))
+for path in (library / 'lib-dynload').glob('*'):
+    (bundle / 'site' / path.name).symlink_to(path)
+";
+
 #[cfg(unix)]
 #[test]
 fn a_program_with_its_runtime_and_package_beside_it_needs_nothing_else() {
     let place = Place::new();
     let program = installed(&place);
-    let home = place
-        .python("import sys; print(sys.base_prefix)")
-        .expect(0)
-        .out;
-    let link = |target: &Path, name: &str| {
-        std::os::unix::fs::symlink(target, place.path(name)).unwrap();
-    };
-    link(Path::new(home.trim_end()), "installed/embed_runtime");
-    link(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("python_pkg"),
-        "installed/python_pkg",
-    );
-    let code =
-        "import sys, poh_holdmetrics.native as n; print(n.source(), sys.base_prefix, n.__file__)";
+    place.python(MAKE_BUNDLE).expect(0);
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python_pkg");
+    std::os::unix::fs::symlink(package, place.path("installed/python_pkg")).unwrap();
+    let code = "import os, sys, poh_holdmetrics.native as n; \
+                print(n.source(), sys.base_prefix, n.__file__, bool(os.environ.get('SSL_CERT_FILE')))";
     let mut command = bare(&program, &["python", "-c", code]);
     let ended = Ended::from(command.env_clear().current_dir("/").output().unwrap()).expect(0);
     let folder = place.path("installed");
@@ -122,6 +128,10 @@ fn a_program_with_its_runtime_and_package_beside_it_needs_nothing_else() {
         ended.out.starts_with(&expected),
         "{ended:?}, not {expected}"
     );
+    let system = Path::new("/etc/ssl/certs/ca-certificates.crt");
+    if system.is_file() {
+        assert!(ended.out.ends_with("True\n"), "{ended:?}");
+    }
 }
 
 #[test]

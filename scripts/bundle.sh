@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# make bundle: the program with its Python, for Linux x86_64, into dist/: one executable file, the same as a folder
+# in a tar.zst, what is inside (CycloneDX) and under which licences, SHA256SUMS. Wheels are wheels.sh's.
+#
+#   bundle.sh             all of it, optimised, for glibc 2.28; needs Go, and gets zig from PyPI
+#   bundle.sh quick DIR   the folder alone, into DIR: our crate unoptimised, linked for this machine's own glibc
+#
+# What is built lies in the cache; the same commit gives the same bytes (SOURCE_DATE_EPOCH, the commit's time).
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source scripts/wheels.sh
+
+SYSTEM=linux-amd64
+TRIPLE=x86_64-unknown-linux-gnu
+GLIBC=2.28
+DIST=$REPOSITORY/dist
+BUILD=$CACHE/bundle
+VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml)
+NAME=main_holdmetrics-$VERSION-linux-x86_64
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
+# The scripts that assemble keep their downloads where the others do.
+export HOLDMETRICS_CACHE=$CACHE
+
+# The Python that travels, and with it the interpreter that compiles its bytecode.
+use_runtime() {
+    RUNTIME=$("$CHOSEN_PYTHON" embed_runtime/fetch.py $SYSTEM)
+    mkdir -p "$BUILD"
+    printf '%s\n' implementation=CPython version=3.14 shared=true abi3=false lib_name=python3.14 \
+        "lib_dir=$RUNTIME/lib" pointer_width=64 suppress_build_script_link_lines=false >"$BUILD/pyo3.txt"
+    export PYO3_CONFIG_FILE=$BUILD/pyo3.txt HOLDMETRICS_BUNDLE=1
+    unset PYO3_PYTHON
+}
+
+# With a hash seed of its own, the interpreter writes sets of constants in another order each time.
+runtime_python() { env -i PATH="$PATH" HOME="$HOME" HOLDMETRICS_CACHE="$CACHE" PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
+    SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" HOLDMETRICS_PIP_PYTHON="$CHOSEN_PYTHON" "$RUNTIME/bin/python3.14" "$@"; }
+
+# The folder $2 with the program $1, stripped.
+assemble() {
+    strip -o "$BUILD/main_holdmetrics" "$1"
+    make_tools_venv
+    rm -rf "$BUILD/wheels" "$2"
+    "$TOOLS/bin/python" -m build --wheel --no-isolation --outdir "$BUILD/wheels" python_pkg >/dev/null
+    runtime_python embed_runtime/bundle.py $SYSTEM --program "$BUILD/main_holdmetrics" \
+        --wheel "$BUILD"/wheels/*.whl --out "$2"
+}
+
+# Builds with the profile of all others, and its dependencies.
+quick_folder() {
+    local ours=profile.release.package.poh_holdmetrics_rust
+    cargo build --release --locked --features py-embed --bin main_holdmetrics --config "$ours.opt-level=0" \
+        --config "$ours.codegen-units=16" --config "$ours.debug-assertions=true" --target-dir "$TARGET"
+    cp "$TARGET/release/main_holdmetrics" "$BUILD/quick"
+    assemble "$BUILD/quick" "$1"
+}
+
+# Without the folders of this machine, which would be in every panic message.
+zigbuild() {
+    make_venv "$CACHE/venv-zig" cargo-zigbuild==0.24.1 ziglang==0.17.1
+    PATH=$CACHE/venv-zig/bin:$PATH \
+        RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$REPOSITORY=/holdmetrics" \
+        cargo zigbuild --release --locked --target $TRIPLE.$GLIBC --target-dir "$TARGET" "$@"
+}
+
+build_program() { zigbuild --features py-embed --bin main_holdmetrics; }
+build_launcher() { zigbuild --manifest-path embed_runtime/launcher/Cargo.toml; }
+
+# Twice, and compared: an order or a time that differs from run to run is found here.
+assemble_twice() {
+    local program=$TARGET/$TRIPLE/release/main_holdmetrics
+    assemble "$program" "$BUILD/again"
+    assemble "$program" "$BUILD/$NAME"
+    diff -r "$BUILD/again" "$BUILD/$NAME"
+    rm -r "$BUILD/again"
+}
+
+# Symbols of a newer C library would not be found on an older system.
+check_program() {
+    local file newest
+    for file in "$BUILD/$NAME/main_holdmetrics" "$TARGET/$TRIPLE/release/holdmetrics_launcher" \
+        $(find "$BUILD/$NAME" -name '*.so*'); do
+        newest=$(objdump -T "$file" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
+        echo "$newest $(basename "$file")"
+        [ "$(printf '%s\n' "GLIBC_$GLIBC" "$newest" | sort -V | tail -1)" = "GLIBC_$GLIBC" ] || die "$file needs $newest"
+        if strings "$file" | grep -m 3 -e "$REPOSITORY" -e "$HOME/"; then die "$file names a folder of this machine"; fi
+    done
+}
+
+pack() {
+    runtime_python embed_runtime/pack.py "$BUILD/$NAME" --name "$NAME" --out "$DIST" \
+        --launcher "$TARGET/$TRIPLE/release/holdmetrics_launcher"
+}
+
+describe() {
+    "$CHOSEN_PYTHON" embed_runtime/sbom.py $SYSTEM --name "$NAME" --version "$VERSION" --out "$DIST"
+    (cd "$DIST" && sha256sum -- * | grep -v ' SHA256SUMS$' >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS)
+    ls -l "$DIST"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    use_python
+    use_runtime
+    case ${1:-all} in
+    quick) quick_folder "${2:?the folder to make}" ;;
+    all)
+        step "the program" build_program
+        step "the launcher" build_launcher
+        step "the folder, twice" assemble_twice
+        step "glibc $GLIBC, and no folder of this machine" check_program
+        step "one file, and the tar.zst" pack
+        step "contents, licences, SHA256SUMS" describe
+        finish
+        ;;
+    *) die "$1: unknown argument; use none, or quick DIR" ;;
+    esac
+fi

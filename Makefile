@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services test-python-servers test-pythons bundle test-bundle wheels soak fuzz bench bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-python-servers test-pythons bundle test-bundle wheels soak fuzz bench bench-airdrop bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: ## criterion benches, calls over the boundary, and the comparison with ot
 
 fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz/seeds; needs nightly
 	@scripts/fuzz.sh
+
+bench-airdrop: ## trees and proofs beside OpenZeppelin's npm package, and an allocation of ten million holders
+	@scripts/bench.sh airdrop
 
 bench-frames: ## score() of data frames beside the binary and beside float sums of polars
 	@scripts/bench.sh frames

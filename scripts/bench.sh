@@ -13,11 +13,14 @@
 #                    poh_metrics adds to a request; prints its tables only
 #   bench.sh frames  make bench-frames: score() of data frames beside the binary and float sums of polars; prints
 #                    its table only
+#   bench.sh airdrop make bench-airdrop: trees and proofs beside OpenZeppelin's npm package, and the allocation of ten
+#                    million holders; prints its table only
 #
 # BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/serve/run.py or benches/serve/pipelines.py, for example
 # BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
 source "$(dirname "$0")/common.sh"
 source scripts/wheels.sh
+source scripts/airdrops.sh
 
 read -ra arguments <<<"${BENCH_ARGUMENTS:-}"
 
@@ -75,11 +78,17 @@ bench_frames() {
     "$EXTENSION_VENV/bin/python" benches/frames.py "$BINARY" "${arguments[@]}"
 }
 
+bench_airdrop() {
+    install_solidity
+    "$CHOSEN_PYTHON" benches/airdrop.py "$BINARY" "$SOLIDITY" "${arguments[@]}"
+    cargo bench --locked --bench allocation
+}
+
 case ${1:-} in
 frames | storage | python | packages) "bench_$1" ;;
-files | host | serve)
+airdrop | files | host | serve)
     build_binary
     "bench_$1"
     ;;
-*) die "say what to measure: files, frames, host, packages, python, serve or storage" ;;
+*) die "say what to measure: airdrop, files, frames, host, packages, python, serve or storage" ;;
 esac

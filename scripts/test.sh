@@ -9,6 +9,7 @@ source scripts/lint.sh
 source scripts/interop.sh
 source scripts/python_servers.sh
 source scripts/services.sh
+source scripts/airdrops.sh
 source scripts/wheels.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
@@ -82,6 +83,7 @@ interop_steps grpcio grpcurl schemathesis
 
 step "pytest, no extension" pytest_without_extension
 services_step
+airdrop_steps
 step "pytest, inside the binary" pytest_embedded
 step "wheels and sdists" build_packages "$WHEELS"
 step "each package alone, from its wheel" check_packages

@@ -227,3 +227,26 @@ fn a_pool_of_2_to_the_128_is_shared_exactly() {
     // The sum itself has 129 bits.
     assert_eq!(sum.sum::<u128>(), u128::MAX - 3);
 }
+
+#[test]
+fn a_list_beside_the_manifest_of_another_is_refused() {
+    let drop = Drop::new();
+    drop.allocate_all(&[]).text();
+    let (list, tree) = (drop.path("list.csv"), drop.path("tree.json"));
+    run(["airdrop", "tree", &list, "--output", &tree]).text();
+    // As after an `allocate` that ended between its two files.
+    drop.folder.file("list.csv", LIST.replace("25", "24"));
+    for arguments in [
+        &["airdrop", "tree", &list, "--output", &tree][..],
+        &["airdrop", "list", &list, "--format", "csv"],
+    ] {
+        let refused = run(arguments);
+        assert!(
+            refused
+                .error(2)
+                .contains("the manifest beside it is of another list"),
+            "{}",
+            refused.stderr
+        );
+    }
+}

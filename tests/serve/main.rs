@@ -4,6 +4,7 @@
 #[path = "../support/authority.rs"]
 mod authority;
 
+mod airdrop;
 mod cryptopunks;
 #[cfg(target_os = "linux")]
 mod failures;

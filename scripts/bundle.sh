@@ -17,7 +17,8 @@ BUILD=$CACHE/bundle
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml)
 NAME=main_holdmetrics-$VERSION-linux-x86_64
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SOURCE_DATE_EPOCH
+HOLDMETRICS_COMMIT=$(git rev-parse HEAD)
+export SOURCE_DATE_EPOCH HOLDMETRICS_COMMIT
 # The scripts that assemble keep their downloads where the others do.
 export HOLDMETRICS_CACHE=$CACHE
 
@@ -35,22 +36,34 @@ use_runtime() {
 runtime_python() { env -i PATH="$PATH" HOME="$HOME" HOLDMETRICS_CACHE="$CACHE" PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
     SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" HOLDMETRICS_PIP_PYTHON="$CHOSEN_PYTHON" "$RUNTIME/bin/python3.14" "$@"; }
 
+# Completions and manual pages, from the program $1, into the folder $2.
+describe_commands() {
+    local itself=(env "LD_LIBRARY_PATH=$RUNTIME/lib" "$1" self) shell
+    rm -rf "$2"
+    mkdir -p "$2/share/completions"
+    for shell in bash zsh fish; do "${itself[@]}" completions $shell >"$2/share/completions/main_holdmetrics.$shell"; done
+    "${itself[@]}" man "$2/share/man/man1"
+}
+
 # The folder $2 with the program $1, stripped.
 assemble() {
+    describe_commands "$1" "$BUILD/extra"
     strip -o "$BUILD/main_holdmetrics" "$1"
     make_tools_venv
     rm -rf "$BUILD/wheels" "$2"
     "$TOOLS/bin/python" -m build --wheel --no-isolation --outdir "$BUILD/wheels" python_pkg >/dev/null
     runtime_python embed_runtime/bundle.py $SYSTEM --program "$BUILD/main_holdmetrics" \
-        --wheel "$BUILD"/wheels/*.whl --out "$2"
+        --wheel "$BUILD"/wheels/*.whl --extra "$BUILD/extra" --out "$2"
 }
 
-# Builds with the profile of all others, and its dependencies.
+# Builds with the profile of all others, and its dependencies; what make build left is put back.
 quick_folder() {
-    local ours=profile.release.package.poh_holdmetrics_rust
+    local ours=profile.release.package.poh_holdmetrics_rust built=$TARGET/release/main_holdmetrics
+    if [ -e "$built" ]; then cp -p "$built" "$BUILD/kept"; fi
     cargo build --release --locked --features py-embed --bin main_holdmetrics --config "$ours.opt-level=0" \
         --config "$ours.codegen-units=16" --config "$ours.debug-assertions=true" --target-dir "$TARGET"
-    cp "$TARGET/release/main_holdmetrics" "$BUILD/quick"
+    mv "$built" "$BUILD/quick"
+    if [ -e "$BUILD/kept" ]; then mv "$BUILD/kept" "$built"; fi
     assemble "$BUILD/quick" "$1"
 }
 

@@ -110,6 +110,21 @@ else
 fi
 command -v promtool >/dev/null ||
     not_run "promtool over metrics and alert rules" "it is not installed (Debian's package prometheus has it)"
+# The bundle in its reduced form: our crate unoptimised, and this machine's own C library.
+bundle_steps() {
+    local folder=$CACHE/bundle/reduced name="the bundle where nothing else is installed"
+    if [ "$(uname -sm)" != "Linux x86_64" ]; then
+        not_run "$name" "it is tested on x86_64 Linux alone"
+    elif [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
+        not_run "$name" "it needs root, for chroot and mounts of its own"
+    elif ! bundled_python >/dev/null; then
+        not_run "$name" "its Python could not be fetched; the reason stands above"
+    else
+        step "the bundle, unoptimised" scripts/bundle.sh quick "$folder"
+        step "$name" scripts/test_bundle.sh "$folder"
+    fi
+}
+bundle_steps
 can_mount || not_run "a full disk under a real process" "no tmpfs can be mounted here"
 
 finish

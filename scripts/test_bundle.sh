@@ -181,8 +181,28 @@ moved() {
     umount "$ROOT/sealed"
 }
 
-# Every byte again, against the manifest.
-manifest() { (cd "$ROOT/bundle" && awk '{digest=$1; $1=$2=""; print digest "  " substr($0, 3)}' embed_runtime/manifest.txt | sha256sum --check --quiet); }
+# Every byte, by sha256sum and by the program; a changed and an added file are named.
+manifest() {
+    local said
+    (cd "$ROOT/bundle" && awk '{digest=$1; $1=$2=""; print digest "  " substr($0, 3)}' embed_runtime/manifest.txt | sha256sum --check --quiet)
+    inside -- /bundle/main_holdmetrics self verify
+    cp -a "$ROOT/bundle" "$ROOT/damaged"
+    echo "# more" >>"$ROOT/damaged/embed_runtime/site/yaml/__init__.py"
+    echo "" >"$ROOT/damaged/embed_runtime/site/added.pth"
+    said=$(inside -- /damaged/main_holdmetrics self verify) && return 1
+    rm -r "$ROOT/damaged"
+    [[ $said == *yaml/__init__.py*added.pth* ]] || { echo "$said"; return 1; }
+}
+
+# What is printed and packed about the program.
+described() {
+    inside -- /bundle/main_holdmetrics self info
+    inside -- /bundle/main_holdmetrics --version --verbose | grep -x 'package  *pydantic .*'
+    bash -n "$ROOT/bundle/share/completions/main_holdmetrics.bash"
+    grep -q 'main_holdmetrics' "$ROOT/bundle/share/man/man1/main_holdmetrics-serve.1"
+    # An archive that a user has unpacked is the user's.
+    if inside -- /bundle/main_holdmetrics self remove; then return 1; fi
+}
 
 # Unpacked once, also by several at once; repaired; refused in one sentence where nothing can be written.
 one_file() {
@@ -199,6 +219,8 @@ one_file() {
     if grep -q damaged "${unpacked[0]}embed_runtime/site/certifi/cacert.pem"; then return 1; fi
     said=$(inside POH_BUNDLE_CACHE=/poison/cache -- /work/one --version 2>&1) && return 1
     [[ $said == *POH_BUNDLE_CACHE* && $(wc -l <<<"$said") = 1 ]] || { echo "$said"; return 1; }
+    inside POH_BUNDLE_CACHE=/work/cache -- /work/one self remove
+    [ ! -e "${unpacked[0]}" ]
     # One byte of the payload: nothing is left behind.
     printf 'x' | dd of="$one" bs=1 seek=$(($(stat -c %s "$one") / 2)) conv=notrunc status=none
     said=$(inside POH_BUNDLE_CACHE=/work/other -- /work/one --version 2>&1) && return 1
@@ -217,6 +239,7 @@ if [ -z "$folder" ]; then
 fi
 make_root "$folder"
 step "the manifest" manifest
+step "version, completions, manual pages" described
 step "doctor" doctor
 step "conformance cases, both engines" conformance
 step "imports" imports

@@ -39,6 +39,7 @@ BINARY_COMMANDS = (
     "run",
     "python",
     "doctor",
+    "self",
 )
 
 

@@ -5,6 +5,7 @@
 
 mod airdrop;
 mod audit;
+mod bundle;
 mod choices;
 mod clock;
 mod config;
@@ -32,6 +33,7 @@ mod send;
 mod serve;
 mod settings;
 mod target;
+mod version;
 mod window;
 
 use clap::{Parser, Subcommand};
@@ -109,6 +111,9 @@ enum Command {
     Python(python::Arguments),
     /// Show which Python, paths and features are used, and what is wrong with them
     Doctor(doctor::Arguments),
+    /// Show, verify or remove the bundle that this program is part of; completions and manual pages
+    #[command(name = "self")]
+    Bundle(bundle::Arguments),
 }
 
 impl CommandLine {
@@ -122,6 +127,11 @@ impl CommandLine {
             Some(arguments) => Self {
                 command: Command::Python(arguments),
             },
+            None if version::is_asked(&words) => {
+                // As clap ends after `--version`.
+                println!("{}", version::text());
+                std::process::exit(0)
+            }
             None => Self::parse(),
         }
     }
@@ -153,6 +163,7 @@ impl CommandLine {
             Command::Run(arguments) => run::run(arguments),
             Command::Python(arguments) => python::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
+            Command::Bundle(arguments) => bundle::run(&arguments),
         }
     }
 }

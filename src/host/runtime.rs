@@ -203,6 +203,20 @@ pub(super) fn bundle_of(executable: &Path) -> PathBuf {
     executable.parent().unwrap_or(Path::new("")).join(BUNDLE)
 }
 
+/// The packages in the bundle next to this program, as `name version`, sorted.
+pub(crate) fn bundled_packages() -> Vec<String> {
+    let executable = std::env::current_exe().unwrap_or_default();
+    let bundle = Installation::bundled(&bundle_of(&executable));
+    let folder = bundle.and_then(|bundle| bundle.packages?.read_dir().ok());
+    let names = folder.into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut packages: Vec<String> = names
+        .filter_map(|name| Some(name.strip_suffix(".dist-info")?.replace('-', " ")))
+        .collect();
+    packages.sort();
+    packages
+}
+
 fn find_installation(surroundings: &Surroundings) -> Result<Installation, RuntimeError> {
     let bundle = bundle_of(&surroundings.executable);
     let (origin, home, found, cure) = if let Some(home) = &surroundings.home {

@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 use crate::airdrop::{AddressKind, Curve, ExportFormat, Format};
 use crate::input::{BinaryIds, Feed, InputFormat, OnError, TokenKind};
 use crate::output::{EventFormat, OutputFormat};
-use crate::workload::generate::{FileFormat, HoldShape, Shape};
+use crate::workload::generate::{Export, FileFormat, HoldShape, Shape};
 use crate::workload::load::Protocol;
 
 macro_rules! choices {
@@ -87,6 +87,10 @@ choices!(Shape {
     Holds(HoldShape::Nested) = "nested", "Long holds nested up to hundreds deep, the inner ones heavier";
     Holds(HoldShape::Marks) = "marks", "Starts, stops, named events, revisions and retractions";
     Transfers = "transfers", "Transfers of fungible tokens as a chain lists them: mints, routes, burns";
+    Export(Export::Erc20) = "erc20", "Transfers with the columns of BigQuery's export, in base units of 18 decimals";
+    Export(Export::Erc721) = "erc721", "Transfers of numbered tokens with the columns of Dune's export";
+    Export(Export::Staking) = "staking", "Deposits and withdrawals of a staking contract, in base units of 18 decimals";
+    Export(Export::Billing) = "billing", "Subscriptions: customer, plan, seats, started_at, ended_at";
 });
 
 choices!(Protocol {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::Exit;
-use super::input::{InputArguments, say_notes};
+use super::input::{InputArguments, report_ignored, say_notes};
 use super::progress::ReadingBar;
 use crate::input::{OnError, Progress, Source, read_in_order};
 use crate::output::{Destination, EventFormat, EventRows, RefusedLine};
@@ -85,6 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let finished = rows.finish().and_then(Destination::finish);
     finished.map_err(not_written())?;
     say_notes(&notes);
+    report_ignored(&progress.ignored_columns());
     eprintln!("{written} rows written, {refused} refused");
     Ok(())
 }

@@ -165,17 +165,14 @@ fn csv_chunks(
         return Err(InputError::NoHeader { file });
     };
     let names = take_header(&file, &mut block, delimiter)?;
-    let rows = match options.feed_of(|| names.clone()) {
-        Some(feed) => {
-            let layout = Arc::new(FeedLayout::of_columns(&file, feed, options, &names)?);
-            note(Some(&layout));
-            CsvRows::Feed(layout)
-        }
-        None => {
-            let header = CsvHeader::new(&file, names, delimiter, options)?;
-            progress.ignored.add(header.ignored());
-            CsvRows::Fields(Arc::new(header))
-        }
+    let rows = if let Some(feed) = options.feed_of(|| names.clone()) {
+        let layout = Arc::new(FeedLayout::of_columns(&file, feed, options, &names)?);
+        note(Some(&layout));
+        CsvRows::Feed(layout)
+    } else {
+        let header = CsvHeader::new(&file, names, delimiter, options)?;
+        progress.ignored.add(header.ignored());
+        CsvRows::Fields(Arc::new(header))
     };
     let mut next = Some(block);
     while let Some(block) = next {

@@ -76,9 +76,8 @@ impl RefusalReason {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Refused { refusal, .. } => Some(refusal.field()),
-            Self::Unresolved { field, .. } => Some(field),
             Self::NearMiss(near) => Some(near.field),
-            Self::KeyTwice { field, .. } => Some(field),
+            Self::Unresolved { field, .. } | Self::KeyTwice { field, .. } => Some(field),
             Self::NotJson(_) | Self::NotAnObject { .. } | Self::NotCsv(_) | Self::Cells { .. } => {
                 None
             }

@@ -214,7 +214,7 @@ impl<W: Write + Send> EventRows<W> {
     pub(crate) fn finish(self) -> io::Result<W> {
         match self.0 {
             Form::Jsonl(out) => out.into_inner().map_err(io::IntoInnerError::into_error),
-            Form::Csv(rows) => rows.into_inner().map_err(|error| error.into_error()),
+            Form::Csv(rows) => rows.into_inner().map_err(::csv::IntoInnerError::into_error),
             Form::Parquet(mut writer, rows) => {
                 writer.write(&batch(&rows))?;
                 Ok(writer.into_inner()?)

@@ -56,7 +56,7 @@ fn the_command_line_has_what_the_file_needs() {
             "billing.csv",
             "customer,plan,started_at,ended_at\nann,pro,2023-01-01,2023-02-01\nbob,pro,2023-01-01,\n",
             &[],
-            "--columns holder_id=customer,token_id=plan,start=started_at,end=ended_at --assume-utc",
+            "--columns holder_id=customer,start=started_at,end=ended_at,token_id=plan --assume-utc",
         ),
         (
             "seconds.csv",

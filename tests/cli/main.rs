@@ -25,6 +25,8 @@ mod inspect;
 mod journal;
 mod mappings;
 mod policies;
+mod real_files;
+mod recipes;
 mod score;
 mod score_errors;
 mod support;

@@ -6,7 +6,8 @@
 use super::survey::Survey;
 use crate::core::{Micros, Refusal, TimeError, TimeUnit, WeightError};
 use crate::input::{
-    Feed, FieldSource, InputError, InputFormat, InputOptions, RefusalReason, Source, TokenKind,
+    Feed, FieldSource, InputError, InputFormat, InputOptions, NearMiss, RefusalReason, Source,
+    TokenKind,
 };
 
 /// Fields, and the columns that often stand for them.
@@ -70,20 +71,19 @@ pub(super) fn cured(
             options.token_kind = Some(TokenKind::Erc20);
             Some(words(&["--token-kind", "erc20"]))
         }
+        Err(InputError::NearMiss { near, .. }) if options.format == InputFormat::Auto => {
+            renamed(near, options)
+        }
         Err(InputError::MissingColumn { columns, .. }) if options.format == InputFormat::Auto => {
-            let is_transfer = ["from", "from_address"]
-                .iter()
-                .any(|name| columns.iter().any(|known| known == name));
-            if is_transfer {
-                options.format = InputFormat::Feed(Feed::Transfers);
-                return Some(words(&["--input-format", "transfers"]));
-            }
             mapped(source, columns, options)
         }
         Err(_) => None,
         Ok(survey) => {
             let refusal = match &survey.refused {
                 Some((_, RefusalReason::Refused { refusal, .. })) => Some(refusal),
+                Some((_, RefusalReason::NearMiss(near))) if options.format == InputFormat::Auto => {
+                    return renamed(near, options);
+                }
                 _ => None,
             };
             match refusal {
@@ -120,7 +120,20 @@ pub(super) fn cured(
     }
 }
 
-/// Maps columns under other names; `None` if they do not say who holds, or since when.
+/// Maps the column that is meant for a field; one of a sender or receiver is that of a table of transfers.
+fn renamed(near: &NearMiss, options: &mut InputOptions) -> Option<Vec<String>> {
+    if matches!(near.field, "from_id" | "to_id") {
+        options.format = InputFormat::Feed(Feed::Transfers);
+        return Some(words(&["--input-format", "transfers"]));
+    }
+    let column = FieldSource::Column(near.column.clone());
+    options.columns.set(near.field, column).ok()?;
+    let assignment = format!("{}={}", near.field, near.column);
+    Some(vec!["--columns".to_owned(), assignment])
+}
+
+/// Maps columns under other names, and names the token after the file if it has none; `None` if that changes
+/// nothing.
 fn mapped(source: &Source, columns: &[String], options: &mut InputOptions) -> Option<Vec<String>> {
     let has = |name: &str| columns.iter().any(|known| known == name);
     let mut assignments = Vec::new();
@@ -129,34 +142,26 @@ fn mapped(source: &Source, columns: &[String], options: &mut InputOptions) -> Op
         if has(field) {
             continue;
         }
-        if let Some(alias) = aliases.iter().find(|alias| has(alias)) {
-            found
+        // A field that has its column already is left as it is.
+        if let Some(alias) = aliases.iter().find(|alias| has(alias))
+            && found
                 .set(field, FieldSource::Column((*alias).to_owned()))
-                .ok()?;
+                .is_ok()
+        {
             assignments.push(format!("{field}={alias}"));
         }
     }
-    if assignments.is_empty() {
-        return None;
-    }
-    let is_mapped = |field: &str| {
-        let begin = format!("{field}=");
-        has(field) || assignments.iter().any(|one| one.starts_with(&begin))
-    };
-    if !is_mapped("holder_id") || !(is_mapped("start") || is_mapped("end")) {
-        return None;
-    }
     let mut added = Vec::new();
-    if !is_mapped("token_id") {
-        let token = source.name().to_string();
-        found
-            .set("token_id", FieldSource::Constant(token.clone()))
-            .ok()?;
+    if !assignments.is_empty() {
+        added.extend(["--columns".to_owned(), assignments.join(",")]);
+    }
+    let token = source.name().to_string();
+    let constant = FieldSource::Constant(token.clone());
+    if !has("token_id") && found.set("token_id", constant).is_ok() {
         added.extend(["--token".to_owned(), token]);
     }
-    added.extend(["--columns".to_owned(), assignments.join(",")]);
     options.columns = found;
-    Some(added)
+    (!added.is_empty()).then_some(added)
 }
 
 /// A whole file of such times counts another unit than it is read in.

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let survey = Survey::of(&source, &options, arguments.rows, u64::MAX)?;
     let mut command = vec!["main_holdmetrics".to_owned(), "score".to_owned()];
     command.extend(given_words());
-    command.extend(added);
+    command.extend(with_one_mapping(added));
     if arguments.json {
         let mut report = survey.json();
         report["command"] = json!(command);
@@ -66,6 +66,23 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         println!("read it with: {}", words.join(" "));
     }
     Ok(())
+}
+
+/// The same words, their mappings of columns in one.
+fn with_one_mapping(words: Vec<String>) -> Vec<String> {
+    let (mut mappings, mut others) = (Vec::new(), Vec::new());
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        if word == "--columns" {
+            mappings.extend(words.next());
+        } else {
+            others.push(word);
+        }
+    }
+    if !mappings.is_empty() {
+        others.splice(0..0, ["--columns".to_owned(), mappings.join(",")]);
+    }
+    others
 }
 
 /// The words of this command that `score` knows, too.

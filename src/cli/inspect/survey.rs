@@ -41,6 +41,7 @@ pub(super) struct Survey {
     /// Marks of one key at one instant and `seq`.
     ties: u64,
     is_all_compared: bool,
+    ignored_columns: Vec<String>,
     /// The first rows as lines of JSON.
     rows: String,
 }
@@ -66,13 +67,15 @@ impl Survey {
             case_pair_count: 0,
             ties: 0,
             is_all_compared: true,
+            ignored_columns: Vec::new(),
             rows: String::new(),
         };
         let mut compared = Compared::default();
         let mut rows = EventRows::new(EventFormat::Jsonl, Vec::new()).expect("memory takes it");
         let sources = std::slice::from_ref(source);
         let options = Arc::new(options.clone());
-        let notes = read_in_order(sources, &options, &Arc::<Progress>::default(), |row| {
+        let progress = Arc::<Progress>::default();
+        let notes = read_in_order(sources, &options, &progress, |row| {
             survey.read += 1;
             match row.events {
                 Ok(events) => {
@@ -95,6 +98,7 @@ impl Survey {
             }
         })?;
         survey.note = notes.into_iter().next();
+        survey.ignored_columns = progress.ignored_columns();
         let rows = rows.finish().expect("memory takes it");
         survey.rows = String::from_utf8(rows).expect("JSON is text");
         Ok(survey)
@@ -154,6 +158,7 @@ impl Survey {
             "ids_differing_by_case": self.case_pairs,
             "ids_differing_by_case_count": self.case_pair_count,
             "ties": self.ties,
+            "ignored_columns": self.ignored_columns,
             "all_compared": self.is_all_compared,
             "rows": rows.collect::<Vec<_>>(),
         })
@@ -218,6 +223,9 @@ impl Survey {
                     self.ties
                 ),
             );
+        }
+        if !self.ignored_columns.is_empty() {
+            line("ignored", self.ignored_columns.join(", "));
         }
         if !self.is_all_compared {
             line(

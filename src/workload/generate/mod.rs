@@ -1,11 +1,12 @@
 //! Seeded synthetic events, to try, to test and to measure with.
 //!
 //! Row `i` of a file is a pure function of the options and of `i`, so any number of rows is made
-//! on all cores in little memory, and one seed gives one file. Read [`holds`] and [`transfers`] (what the
-//! events are), [`draws`] and [`permutation`] (what both draw from), then [`hold_text`], [`hold_columns`] and
+//! on all cores in little memory, and one seed gives one file. Read [`holds`], [`transfers`] and [`exports`] (what the
+//! rows are), [`draws`] and [`permutation`] (what both draw from), then [`hold_text`], [`hold_columns`] and
 //! [`transfer_rows`] (how they are written).
 
 mod draws;
+mod exports;
 mod hold_columns;
 mod hold_text;
 mod holds;
@@ -23,6 +24,8 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use rayon::prelude::*;
 
+pub(crate) use self::exports::Export;
+use self::exports::Exports;
 pub(crate) use self::holds::HoldShape;
 use self::holds::Holds;
 use self::transfers::Transfers;
@@ -38,6 +41,8 @@ pub(crate) enum Shape {
     Holds(HoldShape),
     /// Transfers of fungible tokens, as chains list them.
     Transfers,
+    /// A file with the columns of a known export.
+    Export(Export),
 }
 
 impl Default for Shape {
@@ -84,6 +89,7 @@ pub(crate) fn write(
     match options.shape {
         Shape::Holds(shape) => write_rows(&Holds::new(shape, options), format, out, advance),
         Shape::Transfers => write_rows(&Transfers::new(options), format, out, advance),
+        Shape::Export(export) => write_rows(&Exports::new(export, options), format, out, advance),
     }
 }
 

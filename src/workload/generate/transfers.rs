@@ -14,11 +14,11 @@ use crate::core::Wad;
 /// Transfers that pass on one minted amount.
 const PARCEL: u64 = 32;
 /// One block of the chain; its transfers share an instant.
-const BLOCK_MS: i64 = 12_000;
+pub(super) const BLOCK_MS: i64 = 12_000;
 const SPAN_BLOCKS: i64 = SPAN_MS / BLOCK_MS;
 /// Decimal places of a token's amounts, token by token: as the Ether-like, dollar-like and Bitcoin-like ones have.
 const PLACES: [u32; 4] = [18, 6, 18, 8];
-const NULL_ADDRESS: &str = "0x0000000000000000000000000000000000000000";
+pub(super) const NULL_ADDRESS: &str = "0x0000000000000000000000000000000000000000";
 
 /// One transfer, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]

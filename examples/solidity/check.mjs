@@ -1,4 +1,4 @@
-// node --test check.mjs, with HOLDMETRICS_BINARY: trees of every EVM format against the contracts of this folder, the npm
+// `node --test check.mjs` with HOLDMETRICS_BINARY set: trees of every EVM format against the contracts of this folder, the npm
 // package of OpenZeppelin and merkletreejs.
 
 import assert from "node:assert/strict";

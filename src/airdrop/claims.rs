@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::marker::PhantomData;
 
+use rayon::prelude::*;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -86,9 +87,10 @@ struct MerklClaim<'a> {
 /// Adds the rows of Uniswap's claims: each with its rank, in the order of the addresses with their checksum.
 pub(super) fn index(list: &List, table: &mut Table) {
     let mut rows: Vec<_> = (0..list.len())
+        .into_par_iter()
         .map(|row| (checksummed(&list.address(row)), row))
         .collect();
-    rows.sort_unstable();
+    rows.par_sort_unstable();
     for (index, (address, row)) in rows.iter().enumerate() {
         table.push_json(&index.to_string());
         table.push(address);

@@ -155,6 +155,9 @@ impl List {
             .map(|row| self.account(row, kind).map_err(|reason| (row, reason)))
             .collect();
         let mut accounts = payments.map_err(|_| self.first_fault(kind))?;
+        let sum = accounts
+            .iter()
+            .try_fold(U256::ZERO, |sum, payment| sum.checked_add(payment.2));
         accounts.par_sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         let again = accounts
             .windows(2)
@@ -164,16 +167,28 @@ impl List {
             let address = self.address(row).into_owned().into();
             return Err((row, PaymentError::Duplicate(address)));
         }
-        let mut sum = U256::ZERO;
-        for row in 0..self.len() {
-            let more = sum.checked_add(self.amount(row));
-            sum = more.ok_or((row, PaymentError::Sum))?;
-        }
-        Ok(sum)
+        sum.ok_or_else(|| (self.first_beyond(), PaymentError::Sum))
     }
 
-    /// What names the account and its token, and the row.
-    fn account(&self, row: usize, kind: AddressKind) -> Result<(Account, usize), PaymentError> {
+    /// The first row up to which the amounts do not fit into 256 bits.
+    fn first_beyond(&self) -> usize {
+        let mut sum = U256::ZERO;
+        let fits = |row: &usize| {
+            let more = sum.checked_add(self.amount(*row));
+            more.is_some_and(|more| {
+                sum = more;
+                true
+            })
+        };
+        (0..self.len()).take_while(fits).count()
+    }
+
+    /// What names the account and its token, the row, and its amount.
+    fn account(
+        &self,
+        row: usize,
+        kind: AddressKind,
+    ) -> Result<(Account, usize, U256), PaymentError> {
         let address = self.address(row);
         let account = Account::of(&address, kind).map_err(PaymentError::Address)?;
         let token = self
@@ -187,7 +202,7 @@ impl List {
         if amount.is_zero() {
             return Err(PaymentError::Zero);
         }
-        Ok((account.with(token.transpose()?), row))
+        Ok((account.with(token.transpose()?), row, amount))
     }
 
     /// The first row that cannot be paid; one is known to exist.

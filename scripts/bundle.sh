@@ -89,12 +89,14 @@ assemble_twice() {
 
 # Symbols of a newer C library would not be found on an older system.
 check_program() {
-    local file newest
-    for file in "$BUILD/$NAME/main_holdmetrics" "$TARGET/$TRIPLE/release/holdmetrics_launcher" \
-        $(find "$BUILD/$NAME" -name '*.so*'); do
+    local file newest ours=("$BUILD/$NAME/main_holdmetrics" "$TARGET/$TRIPLE/release/holdmetrics_launcher") others
+    mapfile -t others < <(find "$BUILD/$NAME" -name '*.so*')
+    for file in "${ours[@]}" "${others[@]}"; do
         newest=$(objdump -T "$file" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -1)
         echo "$newest $(basename "$file")"
         [ "$(printf '%s\n' "GLIBC_$GLIBC" "$newest" | sort -V | tail -1)" = "GLIBC_$GLIBC" ] || die "$file needs $newest"
+    done
+    for file in "${ours[@]}"; do
         if strings "$file" | grep -m 3 -e "$REPOSITORY" -e "$HOME/"; then die "$file names a folder of this machine"; fi
     done
 }

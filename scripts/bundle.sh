@@ -97,7 +97,7 @@ check_program() {
         [ "$(printf '%s\n' "GLIBC_$GLIBC" "$newest" | sort -V | tail -1)" = "GLIBC_$GLIBC" ] || die "$file needs $newest"
     done
     for file in "${ours[@]}"; do
-        if strings "$file" | grep -m 3 -e "$REPOSITORY" -e "$HOME/"; then die "$file names a folder of this machine"; fi
+        if strings "$file" | grep -e "$REPOSITORY" -e "$HOME/"; then die "$file names a folder of this machine"; fi
     done
 }
 

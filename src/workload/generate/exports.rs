@@ -259,7 +259,7 @@ fn instant(at_ms: i64) -> Micros {
     Micros::new(at_ms * 1_000).expect("the times of a file lie in two years")
 }
 
-/// A time as BigQuery and Dune write it, with a fraction or without.
+/// A time as `BigQuery` and Dune write it, with a fraction or without.
 fn sql_time(at_ms: i64, fraction: &str) -> String {
     let text = instant(at_ms).to_string();
     format!("{} {}{fraction} UTC", &text[..10], &text[11..19])

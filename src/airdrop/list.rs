@@ -155,9 +155,6 @@ impl List {
             .map(|row| self.account(row, kind).map_err(|reason| (row, reason)))
             .collect();
         let mut accounts = payments.map_err(|_| self.first_fault(kind))?;
-        let sum = accounts
-            .iter()
-            .try_fold(U256::ZERO, |sum, payment| sum.checked_add(payment.2));
         accounts.par_sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         let again = accounts
             .windows(2)
@@ -167,6 +164,11 @@ impl List {
             let address = self.address(row).into_owned().into();
             return Err((row, PaymentError::Duplicate(address)));
         }
+        drop(accounts);
+        let amounts = (0..self.len()).into_par_iter().map(|row| self.amount(row));
+        let sum = amounts
+            .map(Some)
+            .try_reduce(|| U256::ZERO, U256::checked_add);
         sum.ok_or_else(|| (self.first_beyond(), PaymentError::Sum))
     }
 
@@ -183,12 +185,8 @@ impl List {
         (0..self.len()).take_while(fits).count()
     }
 
-    /// What names the account and its token, the row, and its amount.
-    fn account(
-        &self,
-        row: usize,
-        kind: AddressKind,
-    ) -> Result<(Account, usize, U256), PaymentError> {
+    /// What names the account and its token, and the row.
+    fn account(&self, row: usize, kind: AddressKind) -> Result<(Account, usize), PaymentError> {
         let address = self.address(row);
         let account = Account::of(&address, kind).map_err(PaymentError::Address)?;
         let token = self
@@ -202,7 +200,7 @@ impl List {
         if amount.is_zero() {
             return Err(PaymentError::Zero);
         }
-        Ok((account.with(token.transpose()?), row, amount))
+        Ok((account.with(token.transpose()?), row))
     }
 
     /// The first row that cannot be paid; one is known to exist.

@@ -1,10 +1,12 @@
 //! `airdrop tree` and `verify`: a list as a Merkle tree in one of the formats, and whether such a tree is right.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
+use memmap2::MmapMut;
 
 use super::manifest::Manifest;
 use super::{read, refused};
@@ -12,6 +14,9 @@ use crate::airdrop::{AbiType, Details, Document, EvmAddress, Format, HexHash, Li
 use crate::cli::exit::Exit;
 use crate::cli::progress::CountingBar;
 use crate::output::{Destination, FolderDestination};
+
+/// A file of more bytes is read into large pages of memory.
+const LARGE_BYTES: usize = 16 << 20;
 
 /// Shown under the help text.
 pub(super) const RULES: &str = "LIST is CSV with the header address,amount, amounts in base units, as `airdrop \
@@ -234,9 +239,30 @@ pub(super) fn read_tree(path: &Path) -> anyhow::Result<Document> {
     let document = if path.is_dir() {
         Document::read_folder(&files_of(path)?)
     } else {
-        Document::read(&read(path)?)
+        with_bytes(path, Document::read)?
     };
     document.map_err(|error| refused(error.to_string()))
+}
+
+/// Passes all of a file to `use_bytes`. A large one is read into large pages of memory: a tree with its proofs has
+/// hundreds of megabytes, and as many small pages would take longer than the reading.
+fn with_bytes<T>(path: &Path, use_bytes: impl FnOnce(&[u8]) -> T) -> anyhow::Result<T> {
+    let size = path.metadata().map_or(0, |found| found.len());
+    let Some(size) = usize::try_from(size)
+        .ok()
+        .filter(|size| *size > LARGE_BYTES)
+    else {
+        return Ok(use_bytes(&read(path)?));
+    };
+    let filled = MmapMut::map_anon(size).and_then(|mut memory| {
+        // Where the system does not support this, the pages are small.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        File::open(path)?.read_exact(&mut memory)?;
+        Ok(memory)
+    });
+    let memory = filled.map_err(|error| refused(path)(error.to_string()))?;
+    Ok(use_bytes(&memory))
 }
 
 /// All files of a folder by their names.

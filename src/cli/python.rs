@@ -39,10 +39,8 @@ impl Arguments {
 
 /// What the embedded interpreter reads of the environment; only while the process has one thread.
 #[cfg(feature = "py-embed")]
-#[allow(unsafe_code, reason = "a variable of the process is set")]
 pub(super) fn prepare_environment() {
-    // SAFETY: `main` calls this before it starts a thread.
-    unsafe { crate::host::authorities::announce() }
+    crate::host::authorities::announce();
 }
 
 /// Nothing: this build has no interpreter.

@@ -23,11 +23,8 @@ const SYSTEM_FILES: [&str; 4] = [
 ];
 
 /// Names the authorities in [`FILE_VARIABLE`], if this program carries its Python and nobody else has
-/// named any.
-///
-/// # Safety
-/// The process has one thread.
-pub(crate) unsafe fn announce() {
+/// named any. Only `main` calls it, before it starts a thread.
+pub(crate) fn announce() {
     // Windows keeps them in a store of its own, which Python reads.
     if cfg!(windows) || is_named() {
         return;
@@ -38,7 +35,7 @@ pub(crate) unsafe fn announce() {
     let bundle = Installation::bundled(&bundle_of(&executable));
     let file = bundle.and_then(|bundle| find(SYSTEM_FILES.map(Path::new), bundle.packages));
     if let Some(file) = file {
-        // SAFETY: no other thread reads the environment, as the caller promises.
+        // SAFETY: the process has one thread yet, so nothing else reads the environment.
         unsafe { std::env::set_var(FILE_VARIABLE, file) };
     }
 }

@@ -6,6 +6,7 @@ Several files are one set. Prints nothing and reads no clock; the command line i
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from poh_holdmetrics import native, wads
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.errors import InputError, excerpt
+from poh_holdmetrics.field_parsers import Number
 from poh_holdmetrics.input_options import FIELDS, OWN, InputFormat, InputOptions
+from poh_holdmetrics.json_documents import is_document, rows_from_document
 from poh_holdmetrics.policies.moves import Move, moves_between
 from poh_holdmetrics.policies.published import published
 from poh_holdmetrics.pure.aggregator import Aggregator
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 
 #: Lines read at once: few enough to stop soon after a refusal, many enough to be cheap.
 _BATCH_LINES = 4096
+_NO_HEADER = (
+    "no header line; the first line must name the columns, such as token_id,holder_id,start,end,weight or "
+    "token_id,from_id,to_id,at,amount,event_id"
+)
 _ELSEWHERE = {
     ".parquet": "Parquet is read by main_holdmetrics score",
     ".arrow": "Arrow is read by main_holdmetrics score",
@@ -49,6 +56,8 @@ class ScoredFiles:
     read: int
     accepted: int
     rejected: list[tuple[str, int, str]]
+    ignored_columns: list[str]
+    """The columns and keys that no field was read from."""
     rows: list[native.Row]
     holders: int
     deficits: list[Deficit]
@@ -64,6 +73,7 @@ class ComparedFiles:
     read: int
     accepted: int
     rejected: list[tuple[str, int, str]]
+    ignored_columns: list[str]
     before: NamedPolicy | None
     after: NamedPolicy | None
     moves: list[Move]
@@ -96,6 +106,7 @@ def score_files(
         read=reader.read,
         accepted=reader.accepted,
         rejected=reader.rejected,
+        ignored_columns=reader.ignored_columns(),
         rows=snapshot.rows(limit),
         holders=len(snapshot),
         deficits=[Deficit(*row) for row in engine.deficits(window.as_of_us)],
@@ -123,6 +134,7 @@ def compare_files(
         read=reader.read,
         accepted=reader.accepted,
         rejected=reader.rejected,
+        ignored_columns=reader.ignored_columns(),
         before=before,
         after=after,
         moves=moves[:limit],
@@ -199,10 +211,23 @@ def _batches_read(reader: RowReader, file: str, options: InputOptions) -> Iterat
         if _format(file, options.input_format) == "csv":
             yield from _csv_batches(reader, file, stream, options)
         else:
-            yield from _jsonl_batches(reader, file, stream)
+            yield from _jsonl_batches(reader, file, stream, options)
 
 
-def _jsonl_batches(reader: RowReader, file: str, stream: BinaryIO) -> Iterator[None]:
+def _jsonl_batches(reader: RowReader, file: str, stream: BinaryIO, options: InputOptions) -> Iterator[None]:
+    head = _peeked(stream)
+    if head.startswith(codecs.BOM_UTF8):
+        stream.read(len(codecs.BOM_UTF8))
+        head = head.removeprefix(codecs.BOM_UTF8)
+    if b"\r" in head[:-1] and b"\n" not in head:  # as old Macs wrote lines
+        stream = io.BytesIO(stream.read().replace(b"\r", b"\n"))
+        head = _peeked(stream)
+    keys = tuple(map(options.source, FIELDS))
+    if is_document(head.decode(errors="replace"), keys):
+        for line, row in rows_from_document(file, stream.read().decode(), keys):
+            reader.feed_jsonl([row], file, line)
+            yield
+        return
     first_line = 1
     while lines := stream.readlines(_BATCH_LINES * 64):
         reader.feed_jsonl(lines, file, first_line)
@@ -224,20 +249,23 @@ def _csv_row_batches(reader: RowReader, file: str, text: TextIO, options: InputO
     table = csv.reader(chain([first] if first else [], text), strict=True, delimiter=delimiter)
     header = next(table, None)
     if header is None:
-        raise InputError(file, "no header line; name the columns token_id,holder_id,start,end,weight")
+        raise InputError(file, _NO_HEADER)
     sources = {field: options.source(field) for field in FIELDS}
     if twice := next((name for name in sources.values() if name and header.count(name) > 1), None):
-        raise InputError(file, f"column {twice} is there twice; keep one of them")
+        raise InputError(file, f"columns {twice} and {twice} are both there; keep one of them")
+    listed = ", ".join(excerpt(Number(name)) for name in header)
     for field in options.columns:
         if sources[field] not in header:
-            raise InputError(file, f"no column {sources[field]}; the columns are {', '.join(header)}")
+            raise InputError(file, f"no column {sources[field]}; the columns are {listed}")
+    if near := reader.near_miss(header):
+        raise InputError(file, f"column {near}")
     found = {field for field, name in sources.items() if name is None or name in header}
     if "token_id" not in found:
-        raise InputError(file, "no column token_id in the header")
+        raise InputError(file, f"no column token_id; the columns are {listed}")
     if not {"holder_id", "from_id", "to_id"} & found:
-        raise InputError(file, "no column holder_id in the header, nor from_id and to_id")
+        raise InputError(file, f"no column holder_id, from_id or to_id; the columns are {listed}")
     if not {"start", "end", "at", "retract"} & found:
-        raise InputError(file, "no column start, end or at in the header")
+        raise InputError(file, f"no column start, end or at; the columns are {listed}")
     rows: list[list[str]] = []
     lines: list[int] = []
     before = table.line_num
@@ -258,6 +286,12 @@ def _delimiter_of(header: str) -> str:
     """The delimiter that splits the header into most cells; of several the first."""
     unquoted = "".join(header.split('"')[::2])
     return max(",;\t|", key=unquoted.count)
+
+
+def _peeked(stream: BinaryIO) -> bytes:
+    """The next bytes, which remain to be read."""
+    peek = getattr(stream, "peek", None)
+    return bytes(peek(1)) if peek else cast("io.BytesIO", stream).getvalue()
 
 
 @contextmanager

@@ -42,6 +42,7 @@ FIELDS = (
 )
 _CONSTANTS = ("token_id", "holder_id", "from_id", "to_id", "weight", "delta", "amount")
 _DELIMITERS = {",": ",", ";": ";", "\t": "\t", "\\t": "\t", "tab": "\t", "|": "|"}
+_FLAGS = ("assume_utc", "fold_hex_ids", "long")
 _DECIMALS_MAX = 77
 _QUOTED_MIN = 2
 
@@ -86,6 +87,8 @@ class InputOptions:
     """What separates the cells of CSV; None means that it is found from the header."""
     fold_hex_ids: bool = False
     """Whether ids of `0x` and hexadecimal digits are brought to lower case."""
+    long: bool = False
+    """Whether native code takes up to 2 GiB of memory for zstd data with long windows."""
     binary_ids: BinaryIds = "text"
     """How binary columns of ids are read."""
     token_kind: TokenKind | None = None
@@ -154,7 +157,7 @@ class InputOptions:
         if "delimiter" in values:
             values["delimiter"] = _DELIMITERS[values["delimiter"]]
         values["null"] = (*self.null, *values.get("null", ()))
-        for flag in ("assume_utc", "fold_hex_ids"):
+        for flag in _FLAGS:
             values[flag] = getattr(self, flag) or values.get(flag, False)
         return replace(self, columns=columns, constants=constants, **values)
 
@@ -225,5 +228,5 @@ def _check_values(origin: str, values: Mapping[str, Any]) -> None:
             raise InputError(where, f"expected an integer from 0 to {_DECIMALS_MAX}, not {excerpt(value)}")
         if name == "null" and (isinstance(value, str) or not all(isinstance(text, str) for text in value)):
             raise InputError(where, f"expected a list of texts, not {excerpt(value)}; write [{value!r}]")
-        if name in ("assume_utc", "fold_hex_ids") and not isinstance(value, bool):
+        if name in _FLAGS and not isinstance(value, bool):
             raise InputError(where, f"expected true or false, not {excerpt(value)}")

@@ -8,6 +8,7 @@ no event; columns that no field is read from are left to `unknown_columns`. The 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
@@ -58,7 +59,6 @@ class RowReader:
     ) -> None:
         """Read rows of cells under `header`; a row without cells is one that could not be split."""
         columns = CsvColumns(header, self._options)
-        self._unknown.near_miss(columns.unread, columns.has)
         for number, row in _numbered(rows, numbers):
             self._take(columns.records, row, file, number)
 
@@ -70,6 +70,11 @@ class RowReader:
         """
         for number, row in _numbered(rows, numbers):
             self._take(records_from_values, row, file, number)
+
+    def near_miss(self, header: Sequence[str]) -> str | None:
+        """What is wrong with a column that is probably meant for a field; others are listed as ignored."""
+        columns = CsvColumns(header, self._options)
+        return self._unknown.near_miss(columns.unread, columns.has)
 
     def ignored_columns(self) -> list[str]:
         """The columns and keys that no field was read from, in order, at most a hundred."""
@@ -144,8 +149,8 @@ def _values_from_json(line: bytes, keys: Sequence[str | None], unknown: UnknownC
     """The same, with the key of each field; the other keys are listed in `unknown`."""
     try:
         fields = JSON_DECODER.decode(line.decode())
-    except (ValueError, RecursionError):
-        raise Refused("", "not JSON") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused("", f"not JSON{_mistake(line, error)}") from None
     if not isinstance(fields, dict):
         raise Refused("", "not an object", Number(line.decode()))
     twice = next((index for index, key in enumerate(keys) if key in getattr(fields, "twice", ())), None)
@@ -163,6 +168,31 @@ def _values_from_json(line: bytes, keys: Sequence[str | None], unknown: UnknownC
 def records_from_values(row: Sequence[object]) -> tuple[Record, ...]:
     """The records of a row of columns: times in integer microseconds, decimals as text."""
     return validation.records_from_fields(field_parsers.MICROS, *row)
+
+
+def _mistake(line: bytes, error: Exception) -> str:
+    """A usual mistake with its cure and its column; empty if it is another one."""
+    text = line.decode(errors="replace")
+    if isinstance(error, json.JSONDecodeError):
+        at = error.pos
+    elif found := next((found for found in _CONSTANT.finditer(text) if found["constant"]), None):
+        at = found.start()
+    else:
+        return ""
+    rest = text[at:]
+    if word := _NOT_JSON.match(rest):
+        what = f"{word[0]}, which JSON does not have (write null, true or false)"
+    elif rest.startswith(",") and rest[1:].lstrip()[:1] in ("", "{"):
+        what = "a comma after the object (remove it, or put all objects into [ and ])"
+    elif rest.startswith("'"):
+        what = "single quotes (JSON has double quotes)"
+    else:
+        return ""
+    return f": {what} at column {len(text[:at].encode()) + 1}"
+
+
+_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<constant>-?(?:NaN|Infinity))')
+_NOT_JSON = re.compile(r"(?:NaN|-?Infinity|None|True|False|undefined|NULL|Null)(?![a-zA-Z-])")
 
 
 def _no_constant(name: str) -> NoReturn:

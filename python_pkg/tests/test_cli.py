@@ -58,6 +58,7 @@ def test_several_files_are_one_set_as_json(capsys: pytest.CaptureFixture[str], s
         "read": 5,
         "accepted": 3,
         "deficits": 0,
+        "ignored_columns": [],
         "holders": [
             dict(zip(names, row, strict=True))
             for row in (
@@ -117,9 +118,9 @@ def test_standard_input_and_gzip_are_read(
         (["latin.csv"], "latin.csv: not UTF-8 text (byte 0xe9)"),
         (["quote.csv"], "quote.csv: not CSV"),
         (["empty.csv"], "empty.csv: no header line"),
-        (["twice.csv"], "twice.csv: column weight is there twice; keep one of them"),
-        (["short.csv"], "short.csv: no column holder_id in the header, nor from_id and to_id"),
-        (["timeless.csv"], "timeless.csv: no column start, end or at in the header"),
+        (["twice.csv"], "twice.csv: columns weight and weight are both there; keep one of them"),
+        (["short.csv"], "short.csv: no column holder_id, from_id or to_id; the columns are token_id, end"),
+        (["timeless.csv"], "timeless.csv: no column start, end or at; the columns are token_id, holder_id"),
         (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score"),
         (["good.jsonl", "--as-of", "noon"], "--as-of: not a time"),
         (["good.jsonl", "--from", "2025-01-01T00:00"], "--from: no UTC offset"),

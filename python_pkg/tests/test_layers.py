@@ -229,6 +229,7 @@ LAYERS: list[set[str]] = [
         "input_options",
         "instants",
         "integers",
+        "json_documents",
         "likely_causes",
         "protocols.hold_pb2",
         "protocols.hold_pb2_grpc",

@@ -88,6 +88,9 @@ def test_a_bad_field_is_named_first(changes: dict[str, object], words: str) -> N
     assert refusal({**GOOD, **changes}).startswith(words)
 
 
+_NOT_JSON_WORD = "not JSON: {}, which JSON does not have (write null, true or false) at column {}"
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -95,8 +98,14 @@ def test_a_bad_field_is_named_first(changes: dict[str, object], words: str) -> N
         (b'"te\\u00e9xt"', 'not an object; found "te\\u00e9xt"'),
         (b"{", "not JSON"),
         (b"{} {}", "not JSON"),
-        (b'{"weight": NaN}', "not JSON"),
-        (b'{"weight": -Infinity}', "not JSON"),
+        (b'{"weight": NaN}', _NOT_JSON_WORD.format("NaN", 12)),
+        (b'{"weight": -Infinity}', _NOT_JSON_WORD.format("-Infinity", 12)),
+        (b'{"weight": "NaN", "a": None}', _NOT_JSON_WORD.format("None", 24)),
+        (
+            b'{"a": 1},',
+            "not JSON: a comma after the object (remove it, or put all objects into [ and ]) at column 9",
+        ),
+        (b"{'a': 1}", "not JSON: single quotes (JSON has double quotes) at column 2"),
         (b'{"token_id": "\xff"}', "not JSON"),
         (b"[" * 100_000, "not JSON"),
     ],
@@ -194,7 +203,7 @@ def test_a_key_that_is_there_twice_or_is_nearly_ours_is_refused(line: bytes, rea
 
 def test_other_columns_and_keys_are_listed_once() -> None:
     reader = row_reader.RowReader(lambda _: None)
-    reader.feed_csv([], ["token_id", "holder_id", "start", "note", "block"], "a.csv", 2)
+    assert reader.near_miss(["token_id", "holder_id", "start", "note", "block"]) is None
     lines = [b'{"token_id":"T","holder_id":"h","start":1,"note":1,"a":{}}'] * 2
     reader.feed_jsonl(lines, "a.jsonl", 1)
     assert reader.accepted == 2

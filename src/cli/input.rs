@@ -69,6 +69,9 @@ pub(super) struct InputArguments {
     /// Bring ids of 0x and hexadecimal digits to lower case
     #[arg(long)]
     fold_hex_ids: bool,
+    /// Take up to 2 GiB of memory for zstd data that was compressed with --long
+    #[arg(long)]
+    long: bool,
     /// How binary columns of ids are read [default: text]
     #[arg(long, value_enum)]
     binary_ids: Option<BinaryIds>,
@@ -109,6 +112,7 @@ impl InputArguments {
         }
         options.format = self.input_format.unwrap_or(options.format);
         options.token_kind = self.token_kind.or(options.token_kind);
+        options.long_windows |= self.long;
         options.delimiter = self.delimiter.or(options.delimiter);
         values.times.unit = self.time_unit.unwrap_or(values.times.unit);
         values.times.assume_utc |= self.assume_utc;

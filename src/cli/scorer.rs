@@ -285,6 +285,11 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         return Err(error);
     }
     let Counts { read, accepted } = audit.counts()?;
+    // Columns are looked up natively, keys of JSON by the package.
+    let mut ignored_columns = audit.ignored_columns()?;
+    ignored_columns.extend(options.progress.ignored_columns());
+    ignored_columns.sort();
+    ignored_columns.dedup();
     let deficits = audit.deficits(request.window.as_of)?;
     let events = audit.events()?;
     let each = |choice: &PolicyChoice| match &choice.source {
@@ -305,7 +310,7 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         accepted,
         refused: audit.refused()?,
         recognised: Vec::new(),
-        ignored_columns: audit.ignored_columns()?,
+        ignored_columns,
         published: request
             .policies
             .iter()

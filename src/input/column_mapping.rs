@@ -140,6 +140,15 @@ fn ignored_columns(
         let micros = || MICROS.contains(&(name, field)) && sources.get(field).is_none();
         sources.column(field) == Some(name) || micros()
     };
+    let mapped = FIELDS.iter().filter(|field| sources.get(field).is_some());
+    let mut mapped = mapped.filter_map(|field| sources.column(field));
+    if let Some(absent) = mapped.find(|column| !names().any(|name| name == *column)) {
+        return Err(InputError::MissingColumn {
+            file: Arc::clone(file),
+            column: absent.to_owned(),
+            columns: names().map(str::to_owned).collect(),
+        });
+    }
     let is_read = |index: usize| {
         FIELDS
             .iter()

@@ -1,6 +1,6 @@
 //! gzip and zstd, detected by the first bytes or by the extension, and decompressed as a stream.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 /// How a file is compressed.
@@ -37,15 +37,132 @@ impl Compression {
         }
     }
 
-    /// The decompressed bytes; several members or frames in a row are read as one.
+    /// The decompressed bytes; several members or frames in a row are read as one. `long` allows windows of
+    /// zstd up to 2 GiB, for which so much memory is taken.
     pub(super) fn decompress(
         self,
         compressed: Box<dyn Read + Send>,
+        long: bool,
     ) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::None => compressed,
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(compressed)),
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(compressed)?),
+            Self::Gzip => Box::new(GzipMembers::new(compressed)),
+            Self::Zstd => {
+                let mut frames = zstd::stream::read::Decoder::new(compressed)?;
+                if long {
+                    frames.window_log_max(WINDOW_LOG_MAX)?;
+                }
+                Box::new(frames)
+            }
         })
+    }
+}
+
+/// The binary logarithm of the largest window of zstd.
+const WINDOW_LOG_MAX: u32 = 31;
+
+/// Whether an error of the zstd decoder says that a window is larger than it may be.
+pub(super) fn is_long_window(error: &io::Error) -> bool {
+    error.to_string().contains("too much memory")
+}
+
+/// gzip members one after the other, with zero bytes between and after them, as tapes and block devices pad them.
+struct GzipMembers {
+    /// `None` at the end.
+    member: Option<Member>,
+}
+
+type Member = flate2::bufread::GzDecoder<BufReader<Box<dyn Read + Send>>>;
+
+impl GzipMembers {
+    fn new(compressed: Box<dyn Read + Send>) -> Self {
+        let compressed = BufReader::with_capacity(BUFFER_BYTES, compressed);
+        Self {
+            member: Some(Member::new(compressed)),
+        }
+    }
+
+    /// The member after the one that has ended.
+    fn next_member(ended: Member) -> io::Result<Option<Member>> {
+        let mut compressed = ended.into_inner();
+        loop {
+            let bytes = compressed.fill_buf()?;
+            let Some(first) = bytes.first() else {
+                return Ok(None);
+            };
+            let padding = bytes.iter().take_while(|byte| **byte == 0).count();
+            if padding > 0 {
+                compressed.consume(padding);
+            } else if *first == MAGIC {
+                return Ok(Some(Member::new(compressed)));
+            } else {
+                let text = "other bytes follow the gzip data";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+        }
+    }
+}
+
+/// The first byte of a member.
+const MAGIC: u8 = 0x1f;
+
+/// Compressed bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 16;
+
+impl Read for GzipMembers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(mut member) = self.member.take() {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                self.member = Some(member);
+                return Ok(read);
+            }
+            self.member = Self::next_member(member)?;
+        }
+        Ok(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn member(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn decompressed(bytes: Vec<u8>) -> io::Result<String> {
+        let mut text = String::new();
+        let mut members = Compression::Gzip.decompress(Box::new(io::Cursor::new(bytes)), false)?;
+        members.read_to_string(&mut text).map(|_| text)
+    }
+
+    #[test]
+    fn members_are_read_as_one_and_zero_bytes_are_padding() {
+        let bytes = [
+            member("a\nb"),
+            member(""),
+            vec![0; 200_000],
+            member("c\n"),
+            vec![0; 3],
+        ]
+        .concat();
+        assert_eq!(decompressed(bytes).unwrap(), "a\nbc\n");
+    }
+
+    #[test]
+    fn other_bytes_and_missing_ones_are_errors() {
+        let with_more = [member("a"), b"\0\0more".to_vec()].concat();
+        let error = decompressed(with_more).unwrap_err().to_string();
+        assert_eq!(error, "other bytes follow the gzip data");
+        let mut cut = member("a long text, a long text");
+        cut.truncate(20);
+        assert!(decompressed(cut).is_err());
     }
 }

@@ -68,6 +68,24 @@ pub enum InputError {
         /// The file's name.
         file: Arc<str>,
     },
+    /// The file is of a kind that is not read.
+    #[error("{file}: {what}; {cure}")]
+    Foreign {
+        /// The file's name.
+        file: Arc<str>,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// zstd data that takes more memory than is allowed.
+    #[error(
+        "{file}: the zstd data has a window of more than 128 MiB; add --long, which takes up to 2 GiB of memory"
+    )]
+    LongWindow {
+        /// The file's name.
+        file: Arc<str>,
+    },
     /// Neither the extension nor the first bytes fit a known format.
     #[error("{file}: unknown format; name it with --input-format jsonl, csv or parquet")]
     UnknownFormat {

@@ -42,7 +42,8 @@ impl FeedText {
             Self::Json(layout, form, block) => {
                 for (line, bytes) in rows(*form, block) {
                     let row = jsonl::object_text(bytes).and_then(|text| {
-                        JsonFeedRow::read(text, layout).map_err(|error| jsonl::not_json(&error))
+                        JsonFeedRow::read(text, layout)
+                            .map_err(|error| jsonl::not_json(text, &error))
                     });
                     match row {
                         Ok(row) => take(line, layout, Ok(&row))?,

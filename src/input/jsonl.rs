@@ -41,7 +41,7 @@ pub(super) fn mapped_event_from_line<'a>(
     let mut json = serde_json::Deserializer::from_str(text);
     let fields = FieldsSeed(options, unknown).deserialize(&mut json);
     let fields = fields.and_then(|fields| json.end().map(|()| fields));
-    let fields = fields.map_err(|error| not_json(&error))?;
+    let fields = fields.map_err(|error| not_json(text, &error))?;
     if let Some(reason) = fields.refused_key(options) {
         return Err(reason);
     }
@@ -60,7 +60,7 @@ pub(super) fn object_text(line: &[u8]) -> Result<&str, RefusalReason> {
         Ok(_) => RefusalReason::NotAnObject {
             found: literal(text.trim()),
         },
-        Err(error) => not_json(&error),
+        Err(error) => not_json(text, &error),
     })
 }
 
@@ -69,8 +69,8 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-pub(super) fn not_json(error: &serde_json::Error) -> RefusalReason {
-    RefusalReason::NotJson(JsonError::from(error))
+pub(super) fn not_json(text: &str, error: &serde_json::Error) -> RefusalReason {
+    RefusalReason::NotJson(JsonError::in_text(text, error))
 }
 
 /// The raw JSON of each field; `None` if the key is absent or null.

@@ -40,6 +40,7 @@ pub(crate) struct MappingTable {
     null: Vec<String>,
     delimiter: Option<String>,
     fold_hex_ids: bool,
+    long: bool,
     binary_ids: Option<BinaryIds>,
 }
 
@@ -83,6 +84,7 @@ impl MappingTable {
             options.format = input_format(&format)?;
         }
         options.token_kind = self.token_kind.as_deref().map(token_kind).transpose()?;
+        options.long_windows = self.long;
         options.delimiter = self.delimiter.as_deref().map(delimiter).transpose()?;
         let values = &mut options.values;
         if let Some(unit) = self.time_unit {

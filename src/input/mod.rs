@@ -29,6 +29,7 @@ mod feeds;
 mod file_bytes;
 mod file_columns;
 mod file_note;
+mod foreign;
 mod format;
 mod hex;
 mod hold_columns;

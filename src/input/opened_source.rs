@@ -6,8 +6,9 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::compression::Compression;
+use super::compression::{Compression, is_long_window};
 use super::file_bytes::FileBytes;
+use super::foreign::Foreign;
 use super::format::{BOM, ColumnarFormat};
 use super::json_document::JsonForm;
 use super::{Delimiter, InputError, InputFormat, InputOptions, Progress, Source};
@@ -17,6 +18,12 @@ const HEAD_BYTES: u64 = 4_096;
 
 /// Enough of a JSON document to see where its rows are.
 const DOCUMENT_HEAD_BYTES: u64 = 1 << 16;
+
+/// What a file is if it has columns and is to be read as text.
+const COLUMNAR: Foreign = Foreign {
+    what: "Parquet or Arrow data",
+    cure: "leave --input-format out, or say --input-format parquet",
+};
 
 /// An opened source of a known format.
 pub(super) enum OpenedSource {
@@ -54,9 +61,18 @@ impl OpenedSource {
         };
         let mut stream = ByteStream::new(name, file.as_ref(), progress)?;
         let head = stream.peek(HEAD_BYTES)?;
-        stream.decompress(Compression::detect(&head, path))?;
+        stream.check(Foreign::of(&head))?;
+        stream.decompress(Compression::detect(&head, path), options.long_windows)?;
         let head = stream.peek(HEAD_BYTES)?;
+        if stream.compression != Compression::None {
+            stream.check(Foreign::of_decompressed(&head))?;
+        }
+        let is_columnar = ColumnarFormat::from_head(&head).is_some();
+        if is_columnar && matches!(options.format, InputFormat::Csv | InputFormat::Jsonl) {
+            stream.check(Some(COLUMNAR))?;
+        }
         let format = match options.format {
+            _ if is_columnar => InputFormat::Parquet,
             InputFormat::Auto | InputFormat::Feed(_) => {
                 stream.guess(&head, path, options.format)?
             }
@@ -121,6 +137,9 @@ impl ByteStream {
 
     fn error(&self, source: io::Error) -> InputError {
         let file = Arc::clone(&self.name);
+        if self.compression == Compression::Zstd && is_long_window(&source) {
+            return InputError::LongWindow { file };
+        }
         match self.compression.name() {
             Some(packing) => InputError::Unpack {
                 file,
@@ -160,11 +179,19 @@ impl ByteStream {
         self.peek(HEAD_BYTES)
     }
 
-    fn decompress(&mut self, compression: Compression) -> Result<(), InputError> {
+    /// Refuses a file of another kind.
+    fn check(&self, foreign: Option<Foreign>) -> Result<(), InputError> {
+        foreign.map_or(Ok(()), |Foreign { what, cure }| {
+            let file = Arc::clone(&self.name);
+            Err(InputError::Foreign { file, what, cure })
+        })
+    }
+
+    fn decompress(&mut self, compression: Compression, long: bool) -> Result<(), InputError> {
         let compressed = std::mem::replace(&mut self.reader, Box::new(io::empty()));
         self.compression = compression;
         self.reader = compression
-            .decompress(compressed)
+            .decompress(compressed, long)
             .map_err(|cause| self.error(cause))?;
         Ok(())
     }

@@ -46,6 +46,8 @@ pub struct InputOptions {
     pub format: InputFormat,
     /// What separates the cells of CSV; `None` means that it is found from the header.
     pub delimiter: Option<Delimiter>,
+    /// Whether windows of zstd may be up to 2 GiB, for which so much memory is taken.
+    pub long_windows: bool,
     /// What the tokens of a known feed are; `None` means what the file says.
     pub token_kind: Option<TokenKind>,
     /// Where fields are found under other names than their own.
@@ -59,6 +61,7 @@ impl InputOptions {
     pub(super) const OWN: Self = Self {
         format: InputFormat::Auto,
         delimiter: None,
+        long_windows: false,
         token_kind: None,
         columns: FieldSources(Vec::new()),
         values: ValueOptions {

@@ -11,6 +11,7 @@ mod published_cases;
 
 mod airdrop;
 mod airdrop_trees;
+mod bugcases;
 mod change_columns;
 mod columns;
 mod config;
@@ -24,6 +25,7 @@ mod generate;
 mod inspect;
 mod journal;
 mod mappings;
+mod odd_files;
 mod policies;
 mod real_files;
 mod recipes;

@@ -21,6 +21,7 @@ from poh_holdmetrics.file_scorer import ComparedFiles, ScoredFiles, compare_file
 from poh_holdmetrics.policy_files import policy_from_spec
 from poh_holdmetrics.pure.ranking import document_from_row
 from poh_holdmetrics.table import table_from_moves, table_from_scores
+from poh_holdmetrics.unknown_columns import ignored_columns_line
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         scores = compare_files(arguments.files, window, before, after, **reading)
     else:
         scores = score_files(arguments.files, window, policy=policies[0] if policies else None, **reading)
+    if ignored := ignored_columns_line(scores.ignored_columns):
+        print(ignored, file=sys.stderr)
     if arguments.deficits is not None:
         _write_deficits(Path(arguments.deficits), scores.deficits)
     if settings.format == "json":
@@ -224,4 +227,5 @@ def _json_of_reading(scores: ScoredFiles | ComparedFiles) -> dict[str, object]:
         "rejected": [
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],
+        "ignored_columns": scores.ignored_columns,
     }

@@ -63,22 +63,6 @@ impl CsvHeader {
             column: column.to_owned(),
             columns: names.clone(),
         };
-        let sources = &options.columns;
-        let has = |field: &str| {
-            let column = sources.column(field);
-            column.is_none_or(|column| names.iter().any(|name| name == column))
-        };
-        let is_read = |index: usize| {
-            let name = Some(names[index].as_str());
-            FIELDS.iter().any(|field| sources.column(field) == name)
-        };
-        let ignored =
-            unknown_columns::ignored(names.iter().map(String::as_str), is_read, has, sources)
-                .map_err(|near| InputError::NearMiss {
-                    file: Arc::clone(file),
-                    near,
-                })?;
-        let ignored = ignored.into_iter().map(str::to_owned).collect();
         let mut found = [None; FIELDS.len()];
         let mut constants = Vec::new();
         for (found, field) in found.iter_mut().zip(FIELDS) {
@@ -101,6 +85,22 @@ impl CsvHeader {
                 Some(names.len() + constants.len() - 1)
             };
         }
+        let sources = &options.columns;
+        let has = |field: &str| {
+            let column = sources.column(field);
+            column.is_none_or(|column| names.iter().any(|name| name == column))
+        };
+        let is_read = |index: usize| {
+            let name = Some(names[index].as_str());
+            FIELDS.iter().any(|field| sources.column(field) == name)
+        };
+        let ignored =
+            unknown_columns::ignored(names.iter().map(String::as_str), is_read, has, sources)
+                .map_err(|near| InputError::NearMiss {
+                    file: Arc::clone(file),
+                    near,
+                })?;
+        let ignored = ignored.into_iter().map(str::to_owned).collect();
         let column = |field: &str| {
             let index = FIELDS.iter().position(|known| *known == field)?;
             found[index]

@@ -333,9 +333,15 @@ fn values_other_than_objects_are_told_from_broken_json() {
             "{\"token_id\":\"a\"} x",
             "not JSON: trailing characters at column 18",
         ),
-        ("{\"weight\":NaN}", "not JSON: expected value at column 11"),
+        (
+            "{\"weight\":NaN}",
+            "not JSON: NaN, which JSON does not have (write null, true or false) at column 11",
+        ),
         ("{\"weight\":01}", "not JSON: invalid number at column 12"),
-        ("{'a':1}", "not JSON: key must be a string at column 2"),
+        (
+            "{'a':1}",
+            "not JSON: single quotes (JSON has double quotes) at column 2",
+        ),
         ("nul", "not JSON: EOF while parsing a value at column 3"),
         (
             "{\n \"a\":\n  ?}",

@@ -1,0 +1,302 @@
+//! Inputs that went wrong for people, as public reports describe them: each gives the right score, or a refusal
+//! that names the cure. They lie beside the checkout; where they do not, the run says that it was left out.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::run;
+
+/// A file, options, and the holders with their scores, or words of the refusal after `!`.
+const CASES: [(&str, &[&str], &str); 62] = [
+    (
+        "c01-epoch-seconds/closed.csv",
+        &["--time-unit", "s"],
+        "val-a 864000",
+    ),
+    (
+        "c01-epoch-seconds/closed.parquet",
+        &["--time-unit", "s"],
+        "val-a 864000",
+    ),
+    (
+        "c01-epoch-seconds/open.csv",
+        &["--time-unit", "s", "--as-of", "2023-04-29T00:00:00Z"],
+        "val-a 86400",
+    ),
+    ("c03-utc-suffix/bq.csv", &[], "a 86400, b 86400"),
+    ("c03-utc-suffix/dune.csv", &[], "a 86400"),
+    (
+        "c04-postgres-short-offset/pg.csv",
+        &[],
+        "a 86400, b 86400, c 86400",
+    ),
+    ("c06-no-seconds/java.jsonl", &[], "a 86430, b 86400"),
+    (
+        "c07-header-near-miss/alias.jsonl",
+        &[],
+        "!line 1: key \"end_time\": did you mean end?",
+    ),
+    (
+        "c07-header-near-miss/case.csv",
+        &[],
+        "!column \"End\": did you mean end?",
+    ),
+    (
+        "c07-header-near-miss/case.parquet",
+        &[],
+        "!column \"End\": did you mean end?",
+    ),
+    (
+        "c07-header-near-miss/space.csv",
+        &[],
+        "!column \" holder_id\": did you mean holder_id?",
+    ),
+    (
+        "c07-header-near-miss/trailing.csv",
+        &[],
+        "!column \"end \": did you mean end?",
+    ),
+    ("c08-json-array/line.json", &[], "a 86400, b 86400"),
+    ("c08-json-array/pretty.json", &[], "a 86400, b 86400"),
+    ("c08-json-array/pretty-object.json", &[], "a 86400"),
+    ("c08-json-array/wrapped.json", &[], "a 86400, b 86400"),
+    (
+        "c08-json-array/trailing-comma.jsonl",
+        &[],
+        "!line 1: not JSON: a comma after the object",
+    ),
+    (
+        "c09-raw-wei/wei.csv",
+        &["--decimals", "18"],
+        "a 83204872.9830719961956352",
+    ),
+    ("c09-raw-wei/wei.csv", &[], "!weight: too large"),
+    ("c09-raw-wei/supply.jsonl", &[], "!--decimals 18"),
+    (
+        "c10-scientific/sci.csv",
+        &[],
+        "c 214400, d 1000, b 0.000001234567, a 0.00000000000000005",
+    ),
+    ("c10-scientific/big.csv", &[], "!weight: too large"),
+    (
+        "c11-thousands/thousands.csv",
+        &[],
+        "!line 2: weight: not a number (thousands separators are not read",
+    ),
+    (
+        "c11-thousands/unquoted.csv",
+        &[],
+        "!line 2: row has 6 cells, the header has 5",
+    ),
+    ("c12-semicolons/eu-point.csv", &[], "a 129600"),
+    (
+        "c12-semicolons/eu.csv",
+        &[],
+        "!line 2: weight: not a number (a decimal comma is not read",
+    ),
+    ("c16-second-deposit/lots.csv", &[], "ann 345600000"),
+    ("c17-overlapping-sessions/sessions.csv", &[], "p1 10800"),
+    (
+        "c18-window-crossing/usage.csv",
+        &["--from", "2023-01-01", "--as-of", "2023-02-01"],
+        "cust 1900800",
+    ),
+    (
+        "c18-window-crossing/usage.csv",
+        &["--from", "2023-02-01", "--as-of", "2023-03-01"],
+        "cust 3391200",
+    ),
+    (
+        "c19-int96-9999/int96.parquet",
+        &["--as-of", "2021-06-11T03:02:37Z"],
+        "open 172800, closed 86400",
+    ),
+    (
+        "c19-int96-9999/int64.parquet",
+        &["--as-of", "2021-06-11T03:02:37Z"],
+        "open 172800, closed 86400",
+    ),
+    (
+        "c19-int96-9999/future-start.parquet",
+        &["--as-of", "2024-01-01"],
+        "openstart 0",
+    ),
+    (
+        "c20-gzip-members/garbage.jsonl.gz",
+        &[],
+        "!other bytes follow the gzip data",
+    ),
+    (
+        "c20-gzip-members/truncated.jsonl.gz",
+        &[],
+        "!truncated or damaged gzip data",
+    ),
+    (
+        "c20-gzip-members/double.jsonl.gz",
+        &[],
+        "!compressed twice; decompress it once first",
+    ),
+    (
+        "c23-dst-repeated-hour/ny.csv",
+        &["--as-of", "2024-12-01"],
+        "ann 1800",
+    ),
+    (
+        "c23-dst-repeated-hour/naive.csv",
+        &[],
+        "!line 2: start: no UTC offset",
+    ),
+    (
+        "c23-dst-repeated-hour/zoned.csv",
+        &[],
+        "!start: not a time (a zone by its name",
+    ),
+    (
+        "c25-uint256-parquet/dec128s18.parquet",
+        &[],
+        "a 83204872.9830719961956352",
+    ),
+    (
+        "c25-uint256-parquet/dec256big.parquet",
+        &[],
+        "!weight: too large",
+    ),
+    (
+        "c25-uint256-parquet/fixed32.parquet",
+        &[],
+        "!column weight has type FixedSizeBinary(32)",
+    ),
+    (
+        "c26-null-words/end-01.csv",
+        &["--null", "NULL"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-01.csv",
+        &[],
+        "!line 2: end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-08.csv",
+        &[],
+        "!(a word for an absent value; leave the value out, or read the file with --null)",
+    ),
+    (
+        "c26-null-words/end-12.csv",
+        &[],
+        "!end: not a time (an infinite time",
+    ),
+    (
+        "c26-null-words/end-13.csv",
+        &[],
+        "!end: not a time (a zero date",
+    ),
+    ("c26-null-words/end-17.csv", &[], "!end: out of range"),
+    (
+        "c26-null-words/space.csv",
+        &[],
+        "!end: not a time (an empty text",
+    ),
+    (
+        "c27-leap-second/pst.jsonl",
+        &[],
+        "!start: not a time (a leap second",
+    ),
+    (
+        "c28-nan/nan.jsonl",
+        &[],
+        "!not JSON: NaN, which JSON does not have",
+    ),
+    ("c28-nan/pandas-nan.parquet", &[], "a 1"),
+    (
+        "c29-overnight/overnight.csv",
+        &["--on-error", "skip"],
+        "bob 9900",
+    ),
+    (
+        "c30-address-case/overlap.csv",
+        &["--fold-hex-ids"],
+        "0xfe3b557e8fb62b89f4916b721be55ceb828dbd73 86400",
+    ),
+    ("c31-string-numbers/float-ms.jsonl", &[], "a 172800"),
+    (
+        "c31-string-numbers/float-seconds.jsonl",
+        &[],
+        "!start: not a time (a count of milliseconds has no fraction)",
+    ),
+    (
+        "c32-dates/dates.csv",
+        &[],
+        "!start: not a time (a date alone",
+    ),
+    (
+        "c32-dates/german.csv",
+        &["--assume-utc"],
+        "!start: not a time (a date that can be read in two ways",
+    ),
+    ("c34-naive/mysql.csv", &["--assume-utc"], "a 86400"),
+    (
+        "c35-hex-amounts/hex.csv",
+        &[],
+        "!weight: not a number (a hexadecimal number",
+    ),
+    ("c37-cr-only/cr.csv", &[], "b 172800, a 129600"),
+    (
+        "c43-duplicate-columns/twice.jsonl",
+        &[],
+        "!weight: the key \"weight\" is there twice",
+    ),
+];
+
+fn folder() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bugcases");
+    folder.is_dir().then_some(folder)
+}
+
+#[test]
+fn inputs_that_went_wrong_for_people_are_scored_or_refused_with_a_cure() {
+    let Some(folder) = folder() else {
+        eprintln!("left out: ../shared/bugcases is not there");
+        return;
+    };
+    for (name, options, expected) in CASES {
+        let file = folder.join(name);
+        let file = file.to_str().expect("a path of text");
+        let mut arguments = vec!["score", file, "--format", "json"];
+        if !options.contains(&"--as-of") {
+            arguments.extend(["--as-of", "2024-01-01T00:00:00Z"]);
+        }
+        arguments.extend_from_slice(options);
+        let found = run(arguments);
+        if let Some(words) = expected.strip_prefix('!') {
+            let error = found.error(2);
+            assert!(error.contains(words), "{name}: {error}");
+            continue;
+        }
+        let answer = found.json();
+        let holders = answer["holders"].as_array().expect("a list").iter();
+        let texts = holders.map(|row| {
+            let (holder, score) = (row["holder_id"].as_str(), row["score"].as_str());
+            format!("{} {}", holder.expect("text"), score.expect("text"))
+        });
+        assert_eq!(texts.collect::<Vec<_>>().join(", "), expected, "{name}");
+    }
+}
+
+#[test]
+fn gzip_members_and_padding_are_read_to_their_end() {
+    let Some(folder) = folder() else {
+        eprintln!("left out: ../shared/bugcases is not there");
+        return;
+    };
+    for name in ["each-line", "mid-line", "empty-member", "zero-padded"] {
+        let file = folder.join(format!("c20-gzip-members/{name}.jsonl.gz"));
+        let file = file.to_str().expect("a path of text");
+        let answer = run(["score", file, "--as-of", "2024-01-01", "--format", "json"]).json();
+        assert_eq!(answer["accepted"], 200, "{name}");
+        let scores = answer["holders"].as_array().expect("a list").iter();
+        assert!(
+            scores.map(|row| &row["score"]).all(|score| score == "2"),
+            "{name}"
+        );
+    }
+}

@@ -11,7 +11,6 @@ mod published_cases;
 
 mod airdrop;
 mod airdrop_trees;
-mod bugcases;
 mod change_columns;
 mod columns;
 mod config;
@@ -27,6 +26,7 @@ mod journal;
 mod mappings;
 mod odd_files;
 mod policies;
+mod reported_inputs;
 mod real_files;
 mod recipes;
 mod score;

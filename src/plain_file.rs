@@ -1,7 +1,6 @@
 //! Reads files that decide who may call, or under which policy: plain files of a bounded size.
 //!
-//! Opening a pipe or a device can block for ever, and reading one need not end. Knows no module; every module may use
-//! it.
+//! Opening a pipe or a device can block for ever, and reading one need not end. Knows no module.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};

@@ -40,6 +40,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "output",
             "config",
             "error_line",
+            "plain_file",
             "telemetry",
         ],
     ),
@@ -64,6 +65,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("error_line", &[]),
     ("telemetry", &["error_line"]),
     ("excerpt", &[]),
+    ("plain_file", &[]),
 ];
 
 /// Modules that every other may know.

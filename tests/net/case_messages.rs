@@ -2,10 +2,12 @@
 //! message, such as a weight that cannot be a number, is left to the client to refuse.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use poh_holdmetrics_rust::core::Micros;
 use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg, TransferBatch, TransferMsg};
 use prost_types::Timestamp;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The message of a line.
@@ -107,8 +109,67 @@ fn millis(raw: &str) -> Option<i64> {
         .flatten()
 }
 
+/// The keys of an object, in its order; a key that is there twice is listed twice.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Keys;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A message has each field once, under its own name.
+fn check_keys(line: &str) -> Result<(), Unsendable> {
+    const NAMES: [&str; 14] = [
+        "token_id",
+        "holder_id",
+        "start",
+        "end",
+        "weight",
+        "event_id",
+        "revision",
+        "retract",
+        "at",
+        "delta",
+        "seq",
+        "from_id",
+        "to_id",
+        "amount",
+    ];
+    let Keys(mut keys) = serde_json::from_str(line).map_err(|_| Unsendable)?;
+    let is_near_miss = |key: &String| {
+        let name = key.trim().to_ascii_lowercase();
+        NAMES.contains(&&*name) && *key != name
+    };
+    let is_twice = |keys: &[String]| keys[0] == keys[1] && NAMES.contains(&&*keys[0]);
+    keys.sort_unstable();
+    if keys.iter().any(is_near_miss) || keys.windows(2).any(is_twice) {
+        return Err(Unsendable);
+    }
+    Ok(())
+}
+
 /// The message of a line.
 pub(crate) fn message(line: &str) -> Result<Message, Unsendable> {
+    check_keys(line)?;
     let fields = Fields(serde_json::from_str(line).map_err(|_| Unsendable)?);
     if !fields.has_any(&["from_id", "to_id", "amount"]) {
         return Ok(Message::Hold(HoldMsg {

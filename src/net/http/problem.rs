@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::engine::{FeedError, SubmitError};
@@ -28,8 +28,8 @@ pub(super) struct Problem {
     #[serde(rename = "type")]
     kind: Kind,
     /// The name of the status.
-    #[schema(example = "Bad Request")]
-    title: &'static str,
+    #[schema(value_type = String, example = "Bad Request")]
+    title: Title,
     /// The status of the response.
     #[schema(example = 400)]
     status: u16,
@@ -44,10 +44,12 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "end")]
     field: Option<Box<str>>,
-    /// How far a streamed request got.
-    #[serde(flatten)]
-    #[schema(inline)]
-    progress: Option<Box<Progress>>,
+    /// Events of a failed streamed request that are stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<u64>,
+    /// The last line of a failed streamed request that was read, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
     /// What Python reported, if a pipeline failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     traceback: Option<Box<str>>,
@@ -55,13 +57,14 @@ pub(super) struct Problem {
     headers: Box<[(HeaderName, HeaderValue)]>,
 }
 
-/// How far a streamed request got before it failed.
-#[derive(Debug, Serialize, ToSchema)]
-struct Progress {
-    /// Events of a failed streamed request that are stored.
-    accepted: u64,
-    /// The last line of a failed streamed request that was read, from 1.
-    line: u64,
+/// The status whose name is the title.
+#[derive(Debug)]
+struct Title(StatusCode);
+
+impl Serialize for Title {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.canonical_reason().unwrap_or("Error"))
+    }
 }
 
 /// The only kind.
@@ -76,12 +79,13 @@ impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<Box<str>>) -> Self {
         Self {
             kind: Kind::Blank,
-            title: status.canonical_reason().unwrap_or("Error"),
+            title: Title(status),
             status: status.as_u16(),
             detail: detail.into(),
             code: None,
             field: None,
-            progress: None,
+            accepted: None,
+            line: None,
             traceback: None,
             headers: Box::default(),
         }
@@ -125,7 +129,8 @@ impl Problem {
     /// How far a streamed request got before it failed.
     pub(super) fn after(self, accepted: u64, line: u64) -> Self {
         Self {
-            progress: Some(Box::new(Progress { accepted, line })),
+            accepted: Some(accepted),
+            line: Some(line),
             ..self
         }
     }

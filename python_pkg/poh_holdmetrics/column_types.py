@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class ArrowArray(Protocol):
-    """An Arrow array of any library; only native code reads it."""
+    """An Arrow array of any library."""
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
 
 class ArrowStream(Protocol):
-    """An Arrow column in chunks, or a whole table; only native code reads it."""
+    """An Arrow column in chunks, or a whole table."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, TypeVar
 from poh_holdmetrics import instants, native
 from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
 from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.input_options import OWN
 from poh_holdmetrics.instants import Instant, us_from_argument
 from poh_holdmetrics.pure.aggregator import Aggregator
 from poh_holdmetrics.pure.columns import records_from_columns
 from poh_holdmetrics.pure.statement import Deficit
+from poh_holdmetrics.recording import record_columns
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.windows import Window
 
@@ -199,19 +201,25 @@ class AsyncTracker:
         if absent), `revision` and `seq` int64 buffers; `weight`, `delta` and `amount` are float64 buffers, or
         lists of exact values. None in a list means that the row has no such value: a change has no weight, a
         hold no delta, a transfer no `holder_id`. A row with `from_id`, `to_id` or `amount` is a transfer.
-        Native code also takes Arrow columns, in which a null is an absent value, or one Arrow table alone as
-        `token_id`. Raises `ValueError` naming the column, or the row as `row 17: ...`. A coroutine although
-        it never waits; see the class. Followers are given records, so with one of them Arrow columns are
-        refused.
+        Arrow columns are taken as well, in which a null is an absent value, or one Arrow table alone as
+        `token_id`; without native code pyarrow reads them. Raises `ValueError` naming the column, or the row
+        as `row 17: ...`. A coroutine although it never waits; see the class.
         """
         columns = (
             *(token_id, holder_id, start_us, end_us, weight, event_id, revision, retract),
             *(at_us, delta, seq, from_id, to_id, amount),
         )
-        records = tuple(records_from_columns(*columns)) if self._followers else ()
-        count = self._engine.record_batch(*columns)
+        if not self._followers:
+            return self._engine.record_batch(*columns)
+        if self._namespace is not None and all(column is None for column in columns[1:]):
+            rows = self._namespace.read_input(token_id, OWN.json())
+            records = tuple(map(Record._make, rows))
+        else:
+            records = tuple(records_from_columns(*columns))
+        # Not the columns again: a stream of Arrow is read once.
+        record_columns(self._engine, records)
         self._tell(records)
-        return count
+        return len(records)
 
     async def record_start(
         self,

@@ -104,12 +104,10 @@ LAYERS: list[set[str]] = [
         "exporter.reporting_sender",
         "file_scorer",
         "frames.calendar",
-        "frames.columns",
         "frames.events",
         "frames.explained_segment",
         "frames.explanation",
         "frames.export",
-        "frames.libraries",
         "frames.plots",
         "frames.result",
         "frames.scoring",
@@ -225,6 +223,7 @@ LAYERS: list[set[str]] = [
     {
         "column_types",
         "durations",
+        "event_table",
         "field_parsers",
         "input_options",
         "instants",
@@ -235,12 +234,13 @@ LAYERS: list[set[str]] = [
         "protocols.hold_pb2_grpc",
         "protocols.immudb_pb2",
         "row_reader",
+        "table_records",
         "unknown_columns",
         "validation",
         "value_forms",
         "wads",
     },
-    {"errors", "lazy_names", "version"},
+    {"errors", "lazy_names", "libraries", "version"},
 ]
 #: Empty, or lazy: they import nothing of ours when they are imported.
 PACKAGES = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -287,6 +289,94 @@ def test_a_follower_is_told_of_every_recording_as_records(source: str) -> None:
     asyncio.run(scenario())
     assert [record.holder_id for record in told] == ["ada", "a", "b", "x", "y"]
     assert (told[0].end_us, told[1].delta, told[3].start_us) == (1_000_000, -(10**18), 5)
+
+
+ARROW = {
+    "token_id": ["T", "T", "T"],
+    "holder_id": ["x", None, "y"],
+    "start_us": [5, None, 6],
+    "end_us": [7, None, None],
+    "at_us": [None, 10, None],
+    "event_id": [None, "1", None],
+    "from_id": [None, "a", None],
+    "to_id": [None, "b", None],
+    "amount": [None, "0.1", None],
+}
+
+
+def arrow_forms() -> dict[str, dict[str, object]]:
+    """The arguments of `record_columns` for the same rows, from each library, as columns and as one table."""
+    pyarrow = pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'poh-holdmetrics[frames]'")
+    polars = pytest.importorskip("polars", reason="no polars: pip install 'poh-holdmetrics[polars]'")
+    table, frame = pyarrow.table(ARROW), polars.DataFrame(ARROW)
+    times = {"start_us": "start", "end_us": "end", "at_us": "at"}
+    timed = frame.with_columns(polars.from_epoch(name, "us").dt.replace_time_zone("UTC") for name in times)
+    return {
+        "pyarrow columns": {name: table.column(name) for name in ARROW},
+        "pyarrow arrays": {name: table.column(name).combine_chunks() for name in ARROW},
+        "polars columns": {name: frame[name] for name in ARROW},
+        "a table of pyarrow": {"token_id": pyarrow.table(timed.rename(times))},
+        "a frame of polars": {"token_id": timed.rename(times)},
+        "a stream": {"token_id": pyarrow.table(timed.rename(times)).to_reader()},
+    }
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_arrow_of_any_library_is_recorded_also_with_a_follower(*, source: str, is_followed: bool) -> None:
+    del source
+
+    async def recorded(columns: Mapping[str, Any]) -> tuple[list[Record], int, list[HoldStat]]:
+        told: list[Record] = []
+        tracker = AsyncTracker()
+        if is_followed:
+            tracker.follow(told.extend)
+        count = await tracker.record_columns(**columns)
+        return told, count, list(await tracker.snapshot(1))
+
+    for name, columns in arrow_forms().items():
+        told, count, stats = asyncio.run(recorded(columns))
+        assert count == 4, name
+        held = {each.holder_id: each.held_us for each in stats}
+        assert held == {"a": 0, "b": 990, "x": 2, "y": 994}, name
+        facts = [(each.holder_id, each.start_us, each.end_us, each.at_us, each.delta) for each in told]
+        assert (
+            facts
+            == [
+                ("x", 5, 7, None, None),
+                ("a", None, None, 10, -(10**17)),
+                ("b", None, None, 10, 10**17),
+                ("y", 6, None, None, None),
+            ][: 4 * is_followed]
+        ), name
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_arrow_that_is_refused_is_named_and_nothing_is_recorded(*, source: str, is_followed: bool) -> None:
+    del source
+    pyarrow = pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'poh-holdmetrics[frames]'")
+
+    async def scenario() -> None:
+        tracker = AsyncTracker()
+        if is_followed:
+            tracker.follow(lambda records: pytest.fail(f"told of {records}"))
+        ids, times = pyarrow.array(["x", "y"]), pyarrow.array([5, 6])
+        with pytest.raises(ValueError, match="row 1: end: "):
+            await tracker.record_columns(ids, ids, times, pyarrow.array([7, 1]))
+        with pytest.raises(ValueError, match=r"^start(_us)?: expected .*int64"):
+            await tracker.record_columns(ids, ids, pyarrow.array([1.5, 2.5]), times)
+        with pytest.raises(ValueError, match=r"^holder_id: "):
+            await tracker.record_columns(ids, pyarrow.array(["x"]), times)
+        with pytest.raises(ValueError, match=r"^event_id: expected .*strings"):
+            await tracker.record_columns(ids, ids, times, event_id=times)
+        with pytest.raises(ValueError, match="holder_id"):
+            await tracker.record_columns(pyarrow.table({"token_id": ids, "start": times}))
+        with pytest.raises(ValueError, match="row 1: "):
+            await tracker.record_columns(
+                pyarrow.table({"token_id": ["T", ""], "holder_id": ["x", "y"], "start": [0, 0]})
+            )
+        assert tracker.events == 0
+
+    asyncio.run(scenario())
 
 
 def test_a_native_snapshot_alone_is_read_as_arrow(source: str) -> None:

@@ -34,8 +34,8 @@ from poh_holdmetrics.client.transport import (
 )
 from poh_holdmetrics.data_models import HoldStat
 from poh_holdmetrics.errors import InputError, excerpt
-from poh_holdmetrics.frames.libraries import library
 from poh_holdmetrics.instants import Instant, us_from_argument
+from poh_holdmetrics.libraries import library
 
 _BATCH_EVENTS_MAX = 1_000
 _PAGE_ROWS = 1_000

@@ -11,22 +11,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
-from uuid import UUID
 
-from poh_holdmetrics import field_parsers, native, validation
-from poh_holdmetrics.errors import InputError, Refused
-from poh_holdmetrics.frames.libraries import pyarrow
-from poh_holdmetrics.input_options import FIELDS, InputOptions
-from poh_holdmetrics.instants import MICROS_PER_SECOND
+from poh_holdmetrics import native
+from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.input_options import InputOptions
 from poh_holdmetrics.pure.aggregator import Aggregator, RecordRow
 from poh_holdmetrics.recording import record_columns
+from poh_holdmetrics.table_records import records_from_table
 from poh_holdmetrics.validation import Record
-from poh_holdmetrics.value_forms import ValueForms
 from poh_holdmetrics.windows import Window
-
-#: Ticks of a timestamp in one second.
-_TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_UUID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class RecordPart:
 
 @dataclass(frozen=True, slots=True)
 class TablePart:
-    """A table in the form of `columns.event_table`; `names` are those of the columns that it was made of."""
+    """A table in the form of `event_table`; `names` are those of the columns that it was made of."""
 
     table: Any
     options: InputOptions
@@ -92,17 +85,10 @@ class TablePart:
         return replace(self.options, columns={}, delimiter=None, input_format="auto").json()
 
     def _records(self) -> Iterator[Record]:
-        forms = ValueForms(self.options, field_parsers.TABLE)
-        absent = [None] * self.table.num_rows
-        columns = [
-            _values(self.table.column(field), self.options) if field in self.table.column_names else absent
-            for field in FIELDS
-        ]
-        for row, values in enumerate(zip(*columns, strict=True)):
-            try:
-                yield from validation.records_from_fields(forms.parsers, *forms.values(values))
-            except Refused as refused:
-                raise self._refusal(InputError(f"row {row}", str(refused))) from refused
+        try:
+            yield from records_from_table(self.table, self.options)
+        except InputError as error:
+            raise self._refusal(error) from error
 
     def _refusal(self, error: ValueError) -> InputError:
         """The error with the file, and with the column that a field was read from if it has another name."""
@@ -214,39 +200,3 @@ def _version(file: str) -> tuple[int, ...]:
     except OSError as error:
         raise InputError(file, error.strerror or str(error)) from error
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _values(column: Any, options: InputOptions) -> list[object]:
-    """The values of a column: timestamps as microseconds, bytes of ids as text, all else as it is."""
-    pa = pyarrow()
-    types = pa.types
-    kind = column.type
-    if types.is_timestamp(kind):
-        ticks = _TICKS[kind.unit]
-        counts = column.cast(pa.int64()).to_pylist()
-        if ticks <= MICROS_PER_SECOND:
-            factor = MICROS_PER_SECOND // ticks
-            return [None if count is None else count * factor for count in counts]
-        # Floored, also before 1970.
-        return [None if count is None else count // (ticks // MICROS_PER_SECOND) for count in counts]
-    if types.is_float32(kind):
-        # Its shortest decimal, not that of the double of the same value.
-        column = column.cast(pa.string())
-    values: list[object]
-    values = [value.as_py() for value in column] if types.is_dictionary(kind) else column.to_pylist()
-    is_fixed = types.is_fixed_size_binary(kind.value_type if types.is_dictionary(kind) else kind)
-    return [
-        _id_from_bytes(value, options, is_fixed=is_fixed) if isinstance(value, bytes) else value
-        for value in values
-    ]
-
-
-def _id_from_bytes(value: bytes, options: InputOptions, *, is_fixed: bool) -> object:
-    if options.binary_ids == "hex":
-        return f"0x{value.hex()}"
-    if is_fixed and len(value) == _UUID_BYTES:
-        return str(UUID(bytes=value))
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value  # which is refused as an id

@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from poh_holdmetrics import instants
-from poh_holdmetrics.frames.libraries import library, pyarrow
+from poh_holdmetrics.libraries import library, pyarrow
 
 if TYPE_CHECKING:
     import polars

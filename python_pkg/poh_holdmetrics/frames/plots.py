@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from poh_holdmetrics.frames.libraries import library
+from poh_holdmetrics.libraries import library
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldStat

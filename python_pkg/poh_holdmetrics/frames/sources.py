@@ -15,11 +15,12 @@ from typing import Any
 from poh_holdmetrics import native
 from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError, excerpt
+from poh_holdmetrics.event_table import event_table, mapped_columns
 from poh_holdmetrics.file_scorer import records_from_file
-from poh_holdmetrics.frames.columns import event_table, mapped_columns
 from poh_holdmetrics.frames.events import Events, FilePart, RecordPart, TablePart, refusal_of_file
-from poh_holdmetrics.frames.libraries import library, pyarrow
 from poh_holdmetrics.input_options import OWN, InputOptions
+from poh_holdmetrics.libraries import library, pyarrow
+from poh_holdmetrics.table_records import imported_table, is_arrow
 from poh_holdmetrics.validation import Record
 
 _PARQUET = (".parquet",)
@@ -64,12 +65,7 @@ def _from_models(items: Iterable[object]) -> list[Record]:
 
 
 def _is_frame(source: object) -> bool:
-    return (
-        hasattr(source, "__arrow_c_stream__")
-        or hasattr(source, "__arrow_c_array__")
-        or hasattr(source, "collect_schema")
-        or _is_pandas(source)
-    )
+    return is_arrow(source) or hasattr(source, "collect_schema") or _is_pandas(source)
 
 
 def _is_pandas(source: object) -> bool:
@@ -77,18 +73,13 @@ def _is_pandas(source: object) -> bool:
 
 
 def _from_frame(frame: Any, options: InputOptions, namespace: native.Namespace | None) -> TablePart:
-    pa = pyarrow()
     if hasattr(frame, "collect_schema") and hasattr(frame, "collect"):  # a lazy frame of polars
         columns = mapped_columns(frame.collect_schema().names(), options)
         frame = frame.select(list(dict.fromkeys(columns.values()))).collect()
     elif _is_pandas(frame):
         columns = mapped_columns([str(name) for name in frame.columns], options)
         frame = frame[list(dict.fromkeys(columns.values()))]
-    try:
-        table = pa.table(frame)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        problem = " ".join(str(argument) for argument in error.args) or type(error).__name__
-        raise InputError("score", f"the frame cannot be read as Arrow: {problem}") from error
+    table = imported_table("score", frame)
     columns = mapped_columns(table.column_names, options)
     return TablePart(event_table(table, columns, options), options, columns, namespace)
 

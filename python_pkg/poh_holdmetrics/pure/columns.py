@@ -1,7 +1,7 @@
 """Columns to records: int64 buffers of microseconds, lists of text, decimals as doubles or exact values.
 
 The batch is refused whole: a column of the wrong format or length by its name, a bad row by its number.
-Only native code reads Arrow columns; they are refused here. The types are in `column_types`.
+Arrow columns are read with pyarrow (`table_records`). The types are in `column_types`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING
 
 from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import InputError, Refused
+from poh_holdmetrics.event_table import event_table, mapped_columns
+from poh_holdmetrics.input_options import OWN
+from poh_holdmetrics.libraries import pyarrow
+from poh_holdmetrics.table_records import (
+    column_values,
+    imported_column,
+    imported_table,
+    is_arrow,
+    records_from_table,
+)
 from poh_holdmetrics.validation import Record
 
 if TYPE_CHECKING:
@@ -29,6 +39,8 @@ _INT64 = frozenset({"q", "<q", "=q", "l", "<l", "=l"})
 _DOUBLE = frozenset({"d", "<d", "=d"})
 _FLAG = frozenset({"?", "B"})
 _INT64_BYTES = 8
+#: What the types of Arrow begin with whose values are text.
+_ARROW_TEXTS = ("string", "large_string")
 
 
 def records_from_columns(
@@ -47,18 +59,21 @@ def records_from_columns(
     to_id: OptionalTextColumn | None = None,
     amount: DecimalColumn | None = None,
 ) -> list[Record]:
-    """One record a row, or those of a transfer.
+    """One record a row, or those of a transfer; an Arrow table may be given alone, as `token_id`.
 
     Raises `InputError` naming the column, or naming the row as `row 17: ...`.
     """
-    rows = len(_texts("token_id", token_id, None))
     if all(column is None for column in (holder_id, from_id, to_id, amount)):
-        raise InputError(
-            "holder_id", "missing; pass all columns, or an Arrow table as the only argument of native code"
-        )
+        if not is_arrow(token_id):
+            raise InputError("holder_id", "missing; pass all columns, or an Arrow table as the only argument")
+        table = imported_table("table", token_id)
+        names = mapped_columns(table.column_names, OWN)
+        return list(records_from_table(event_table(table, names, OWN), OWN))
+    tokens = _texts("token_id", token_id, None)
+    rows = len(tokens)
     none: list[None] = [None] * rows
     columns: list[Sequence[object]] = [
-        _texts("token_id", token_id, rows),
+        tokens,
         none if holder_id is None else _texts("holder_id", holder_id, rows),
         none if start_us is None else _times("start_us", start_us, rows),
         none if end_us is None else _times("end_us", end_us, rows),
@@ -83,10 +98,12 @@ def records_from_columns(
 
 
 def _texts(name: str, column: object, rows: int | None) -> Sequence[object]:
+    if is_arrow(column):
+        expected = "strings" if name == "event_id" else "strings or integers"
+        column = _arrow_values(name, column, expected)
     if not isinstance(column, list):
-        if hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__"):
-            raise InputError(name, "Arrow columns are read by native code only; give a list of text")
-        raise InputError(name, f"expected a list of text, found {type(column).__name__}")
+        found = type(column).__name__
+        raise InputError(name, f"expected a list of text or an Arrow column of strings, found {found}")
     _check_length(name, column, rows)
     return column
 
@@ -96,6 +113,8 @@ def _times(name: str, column: object, rows: int) -> Sequence[object]:
 
 
 def _decimals(name: str, column: object, rows: int) -> Sequence[object]:
+    if _is_arrow_column(column):
+        column = _arrow_values(name, column, "decimals")
     if isinstance(column, list):
         _check_length(name, column, rows)
         return column
@@ -103,6 +122,8 @@ def _decimals(name: str, column: object, rows: int) -> Sequence[object]:
 
 
 def _flags(name: str, column: object, rows: int) -> Sequence[object]:
+    if _is_arrow_column(column):
+        column = _arrow_values(name, column, "bool")
     if isinstance(column, list):
         _check_length(name, column, rows)
         return column
@@ -110,9 +131,39 @@ def _flags(name: str, column: object, rows: int) -> Sequence[object]:
     return [bool(byte) if byte in (0, 1) else byte for byte in _numbers(name, column, _FLAG, "bool", rows)]
 
 
+def _is_arrow_column(column: object) -> bool:
+    """Whether it is to be read as Arrow: what is a buffer as well is read as one."""
+    try:
+        memoryview(column).release()  # type: ignore[arg-type]
+    except TypeError:
+        return is_arrow(column)
+    return False
+
+
+def _arrow_values(name: str, column: object, expected: str) -> list[object]:
+    """The values of an Arrow column, None for a null; raises `InputError` for one of another type."""
+    imported = imported_column(name, column)
+    kinds = {
+        "bool": ("bool",),
+        "decimals": ("decimal", "double", "float", "int", "uint", *_ARROW_TEXTS),
+        "int64": ("int64",),
+        "strings": _ARROW_TEXTS,
+        "strings or integers": ("int", "uint", *_ARROW_TEXTS),
+    }
+    is_encoded = expected != "int64" and pyarrow().types.is_dictionary(imported.type)
+    kind = imported.type.value_type if is_encoded else imported.type
+    if not str(kind).startswith(kinds[expected]):
+        raise InputError(name, f"expected an Arrow column of {expected}, found one of {imported.type}")
+    return column_values(imported)
+
+
 def _numbers(
     name: str, column: object, formats: frozenset[str], expected: str, rows: int
 ) -> Sequence[object]:
+    if expected == "int64" and _is_arrow_column(column):
+        listed = _arrow_values(name, column, expected)
+        _check_length(name, listed, rows)
+        return listed
     try:
         view = memoryview(column)  # type: ignore[arg-type]
     except TypeError:

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from poh_holdmetrics.errors import InputError, excerpt
-from poh_holdmetrics.frames.libraries import pyarrow
 from poh_holdmetrics.input_options import FIELDS, InputOptions
+from poh_holdmetrics.libraries import pyarrow
 
 _TIMES = ("start", "end", "at")
 _IDS = ("token_id", "holder_id", "from_id", "to_id")

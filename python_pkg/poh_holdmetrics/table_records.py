@@ -1,0 +1,101 @@
+"""Records from Arrow data of any library, with pyarrow: a table row by row, or one column.
+
+A table has the form of `event_table`. Types that cannot be read are refused there, values here, with their
+row. Native code reads Arrow data itself, and faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from poh_holdmetrics import field_parsers, validation
+from poh_holdmetrics.errors import InputError, Refused
+from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
+from poh_holdmetrics.instants import MICROS_PER_SECOND
+from poh_holdmetrics.libraries import pyarrow
+from poh_holdmetrics.validation import Record
+from poh_holdmetrics.value_forms import ValueForms
+
+#: Ticks of a timestamp in one second.
+_TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_UUID_BYTES = 16
+
+
+def is_arrow(value: object) -> bool:
+    """Whether `value` exports Arrow data: a column, or a table."""
+    return hasattr(value, "__arrow_c_array__") or hasattr(value, "__arrow_c_stream__")
+
+
+def imported_table(name: str, frame: object) -> Any:
+    """The table that `frame` exports; raises `InputError` naming the argument."""
+    pa = pyarrow()
+    try:
+        return pa.table(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        problem = " ".join(str(argument) for argument in error.args) or type(error).__name__
+        raise InputError(name, f"the frame cannot be read as Arrow: {problem}") from error
+
+
+def imported_column(name: str, column: object) -> Any:
+    """The column that `column` exports; raises `InputError` naming it."""
+    pa = pyarrow()
+    try:
+        imported = pa.chunked_array(column if hasattr(column, "__arrow_c_stream__") else [pa.array(column)])
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(name, f"cannot be read as Arrow ({error})") from error
+    if pa.types.is_struct(imported.type):
+        raise InputError(name, "expected a column, found a table; pass the table as the only argument")
+    return imported
+
+
+def records_from_table(table: Any, options: InputOptions) -> Iterator[Record]:
+    """The records of the rows; raises `InputError` naming the row."""
+    forms = ValueForms(options, field_parsers.TABLE)
+    absent = [None] * table.num_rows
+    columns = [
+        column_values(table.column(field), options) if field in table.column_names else absent
+        for field in FIELDS
+    ]
+    for row, values in enumerate(zip(*columns, strict=True)):
+        try:
+            yield from validation.records_from_fields(forms.parsers, *forms.values(values))
+        except Refused as refused:
+            raise InputError(f"row {row}", str(refused)) from refused
+
+
+def column_values(column: Any, options: InputOptions = OWN) -> list[object]:
+    """The values of a column: timestamps as microseconds, bytes of ids as text, all else as it is."""
+    pa = pyarrow()
+    types = pa.types
+    kind = column.type
+    if types.is_timestamp(kind):
+        ticks = _TICKS[kind.unit]
+        counts = column.cast(pa.int64()).to_pylist()
+        if ticks <= MICROS_PER_SECOND:
+            factor = MICROS_PER_SECOND // ticks
+            return [None if count is None else count * factor for count in counts]
+        # Floored, also before 1970.
+        return [None if count is None else count // (ticks // MICROS_PER_SECOND) for count in counts]
+    if types.is_float32(kind):
+        # Its shortest decimal, not that of the double of the same value.
+        column = column.cast(pa.string())
+    values: list[object]
+    values = [value.as_py() for value in column] if types.is_dictionary(kind) else column.to_pylist()
+    is_fixed = types.is_fixed_size_binary(kind.value_type if types.is_dictionary(kind) else kind)
+    return [
+        _id_from_bytes(value, options, is_fixed=is_fixed) if isinstance(value, bytes) else value
+        for value in values
+    ]
+
+
+def _id_from_bytes(value: bytes, options: InputOptions, *, is_fixed: bool) -> object:
+    if options.binary_ids == "hex":
+        return f"0x{value.hex()}"
+    if is_fixed and len(value) == _UUID_BYTES:
+        return str(UUID(bytes=value))
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value  # which is refused as an id

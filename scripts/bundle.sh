@@ -58,10 +58,9 @@ assemble() {
 
 # Builds with the profile of all others, and its dependencies; what make build left is put back.
 quick_folder() {
-    local ours=profile.release.package.poh_holdmetrics_rust built=$TARGET/release/main_holdmetrics
+    local built=$TARGET/release/main_holdmetrics
     if [ -e "$built" ]; then cp -p "$built" "$BUILD/kept"; fi
-    cargo build --release --locked --features py-embed --bin main_holdmetrics --config "$ours.opt-level=0" \
-        --config "$ours.codegen-units=16" --config "$ours.debug-assertions=true" --target-dir "$TARGET"
+    cargo build --release --locked --features py-embed --bin main_holdmetrics "${UNOPTIMISED[@]}" --target-dir "$TARGET"
     mv "$built" "$BUILD/quick"
     if [ -e "$BUILD/kept" ]; then mv "$BUILD/kept" "$built"; fi
     assemble "$BUILD/quick" "$1"

@@ -47,13 +47,13 @@ build_binary() {
     mv "$BINARY.new" "$BINARY"
 }
 
-# Our own crate unoptimised and with debug assertions, which compiles it in a fifth of the time, over the
-# dependencies of the shipped binary.
-cargo_test() {
-    local ours=profile.release.package.poh_holdmetrics_rust
-    cargo test --release --locked --config "$ours.opt-level=0" --config "$ours.codegen-units=16" \
-        --config "$ours.debug-assertions=true" "$@"
-}
+# cargo's arguments for our own crate unoptimised and with debug assertions, which compiles it in a fifth of the time,
+# over the dependencies of the shipped binary.
+ours=profile.release.package.poh_holdmetrics_rust
+UNOPTIMISED=(--config "$ours.opt-level=0" --config "$ours.codegen-units=16" --config "$ours.debug-assertions=true")
+unset ours
+
+cargo_test() { cargo test --release --locked "${UNOPTIMISED[@]}" "$@"; }
 
 # Makes the virtual environment $1 hold what the pip arguments after it name, and does nothing when it
 # already does. The stamp is keyed on the interpreter, the arguments and every file that names a package.

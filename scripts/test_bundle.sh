@@ -46,7 +46,6 @@ make_root() {
     echo "not a library" | tee "$ROOT/poison/libpython3.14.so.1.0" >"$ROOT/poison/libssl.so.3"
     chmod 1777 "$ROOT/tmp" "$ROOT/work"
     cp -a "$1" "$ROOT/bundle"
-    cp -r "$REPOSITORY/tests/cases" "$ROOT/cases"
 }
 
 # Before a command: in the root, as a user without rights, with poison.
@@ -68,8 +67,8 @@ conformance() {
     printf '#!/bin/sh\nexec env -i %q --userspec=65534:65534 %q /bundle/main_holdmetrics "$@"\n' "$CHROOT" "$ROOT" >"$SCRATCH/scorer"
     chmod +x "$SCRATCH/scorer"
     mkdir -p "$ROOT$SCRATCH"
-    cp -r "$ROOT/cases" "$ROOT$SCRATCH/cases"
-    cp -r "$ROOT/cases" "$SCRATCH/cases"
+    cp -r tests/cases "$SCRATCH"
+    cp -r tests/cases "$ROOT$SCRATCH"
     local engine
     for engine in native python; do
         "$CHOSEN_PYTHON" scripts/check_cases.py "$SCRATCH/scorer" --engine $engine "$SCRATCH/cases"

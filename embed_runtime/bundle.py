@@ -27,7 +27,7 @@ PLATFORMS = {
     "linux-arm64": ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
     "windows-amd64": ("win_amd64",),
 }
-#: The first date that a zip can name; none other would tell anybody anything.
+#: The earliest date that a zip can store; a real one would differ from build to build.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 ZIP_NAME = "python314.zip"
 MANIFEST = "manifest.txt"

@@ -26,7 +26,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 PINS = tomllib.loads((HERE / "pins.toml").read_text(encoding="utf-8"))
 SYSTEMS = ("linux-amd64", "linux-arm64", "windows-amd64")
-#: In files.json, of a folder and of a symbolic link, as Go's fs.FileMode has it.
+#: The bit of a folder in the modes of files.json, which are those of Go's fs.FileMode.
 MODE_FOLDER = 1 << 31
 
 

@@ -52,7 +52,7 @@ async def _read_all(
 ) -> AsyncIterator[tuple[dict[str, Any], bytes]]:
     """A report on each number, and the JSON array of its items, empty if it is not whole.
 
-    That there is no number at all is an error, which a mistyped address would else hide.
+    Raises an error if there is no number at all, because the address may be mistyped.
     """
     found = False
     try:

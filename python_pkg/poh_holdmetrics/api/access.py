@@ -21,7 +21,7 @@ Scope = Literal["read", "write", "metrics"]
 #: What a call needs: a scope, a key of any scope, or nothing.
 Need = Scope | Literal["any key", "nothing"]
 
-#: It covers the metrics too; nothing else here is operated.
+#: The scope of operators, which also allows reading the metrics; these servers have no other call for it.
 _ADMIN = "admin"
 _SCOPES = frozenset({"read", "write", "metrics", _ADMIN})
 _FIELDS = frozenset({"name", "scopes", "sha256"})

@@ -236,7 +236,7 @@ def _examine(path: Path) -> None:
     if not os.access(writable, os.W_OK):
         raise StorageUnavailable(name, f"{writable} cannot be written to; give its user the right")
     if path.exists():
-        # Neither a log nor locks: what says whose file it is never changes.
+        # Without the log and without locks: a file of events never becomes that of another program.
         address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
         try:
             with closing(sqlite3.connect(address, uri=True)) as connection:

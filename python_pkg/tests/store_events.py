@@ -6,7 +6,7 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from poh_holdmetrics import HoldEvent, Transfer
 from poh_holdmetrics.storage import storage_from_url
@@ -15,6 +15,17 @@ from served import Service
 AS_OF = "2026-01-01T00:00:00Z"
 HOLDERS = 200
 _AT_ONCE = 2_000
+#: What waits while a server is away.
+EVENTS = 100_000
+
+
+class Server(Protocol):
+    """A server of a storage, as a test treats it."""
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def pause(self) -> None: ...
+    def go_on(self) -> None: ...
 
 
 def mixed_events(count: int, first: int = 0) -> Iterator[dict[str, object]]:
@@ -110,3 +121,41 @@ def try_now(service: Service) -> None:
     """Deliver without waiting for the end of the interval between attempts."""
     status, answer = service.order(f"/admin/pipelines/{store(service)['name']}/enable")
     assert status == 200, answer
+
+
+def check_acknowledgements_over_a_pause(service: Service, server: Server, url: str) -> None:
+    """Let the server of the one store answer nothing while events are sent; then it must have all of them."""
+    events = list(mixed_events(EVENTS))
+    send(service, events[:2_000])
+    service.until(lambda: lag(service) == 0, 60)
+    # From here on the server takes connections and answers nothing: every call to it hangs.
+    server.pause()
+    try:
+        send(service, events[2_000:])
+        # Each of them was acknowledged while not one could be stored.
+        waiting = lag(service)
+        assert waiting >= len(events) - 2_000
+        assert lag_in_metrics(service) == waiting
+        scores = served(service)
+    finally:
+        server.go_on()
+    try_now(service)
+    service.until(lambda: lag(service) == 0, 180)
+    count, found = stored(url)
+    assert count == facts(events)
+    assert found == scores == served(service)
+
+
+def kill_both_while_delivering(service: Service, server: Server, events: Iterable[dict[str, object]]) -> None:
+    """Send events, at least `EVENTS`, while the server is away; kill it and the service during delivery."""
+    # Every acknowledgement arrives although nothing can be stored.
+    send(service, events)
+    assert lag(service) >= EVENTS
+    assert lag_in_metrics(service) >= EVENTS
+    server.start()
+    try_now(service)
+    service.until(lambda: 0 < lag(service) < EVENTS, 60)
+    server.kill()
+    server.start()
+    try_now(service)
+    service.kill()

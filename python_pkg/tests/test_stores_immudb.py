@@ -11,40 +11,29 @@ pytest.importorskip("grpc", reason="no grpcio: pip install 'poh-holdmetrics[immu
 
 from served import program, serving
 from servers.immudb import Immudb, immudb_program
-from store_events import facts, lag, lag_in_metrics, mixed_events, send, served, store, stored, try_now
+from store_events import (
+    EVENTS,
+    check_acknowledgements_over_a_pause,
+    facts,
+    kill_both_while_delivering,
+    lag,
+    mixed_events,
+    served,
+    store,
+    stored,
+)
 
 pytestmark = pytest.mark.services
-
-#: What waits while the server is away.
-EVENTS = 100_000
 
 
 def test_acknowledgements_do_not_wait_for_a_server_that_answers_nothing(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     immudb = Immudb(immudb_program(), tmp_path / "server")
     url = immudb.url("trail")
-    events = list(mixed_events(EVENTS))
     immudb.start()
     try:
         with serving(tmp_path, [], {"HOLDMETRICS_SERVE_STORE": url}) as service:
-            send(service, events[:2_000])
-            service.until(lambda: lag(service) == 0, 60)
-            # From here on the server takes connections and answers nothing: every call to it hangs.
-            immudb.pause()
-            try:
-                send(service, events[2_000:])
-                # Each of them was acknowledged while not one could be stored.
-                waiting = lag(service)
-                assert waiting >= len(events) - 2_000
-                assert lag_in_metrics(service) == waiting
-                scores = served(service)
-            finally:
-                immudb.go_on()
-            try_now(service)
-            service.until(lambda: lag(service) == 0, 180)
-            count, found = stored(url)
-            assert count == facts(events)
-            assert found == scores == served(service)
+            check_acknowledgements_over_a_pause(service, immudb, url)
     finally:
         immudb.kill()
 
@@ -58,18 +47,8 @@ def test_a_server_that_was_away_ends_equal_to_the_journal(tmp_path: Path) -> Non
     events = list(mixed_events(EVENTS))
     try:
         with serving(tmp_path, [], environment) as service:
-            # Every acknowledgement arrives although nothing can be stored.
-            send(service, events)
-            assert lag(service) >= EVENTS
-            assert lag_in_metrics(service) >= EVENTS
             assert store(service)["file"] == f"immudb://127.0.0.1:{immudb.port}/trail"
-            immudb.start()
-            try_now(service)
-            service.until(lambda: 0 < lag(service) < EVENTS, 60)
-            immudb.kill()
-            immudb.start()
-            try_now(service)
-            service.kill()
+            kill_both_while_delivering(service, immudb, events)
         with serving(tmp_path, [], environment) as service:
             service.until(lambda: lag(service) == 0, 120)
             count, scores = stored(immudb.url("trail"))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import ssl
-import subprocess
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
+from certificates import issue_for_localhost
 from poh_holdmetrics.api.access import Access
 from poh_holdmetrics.api.addresses import Address
 from poh_holdmetrics.api.hold_service import HoldService
@@ -51,21 +50,7 @@ def test_an_invalid_file_of_keys_is_refused_with_the_reason(tmp_path: Path, text
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate that has signed itself, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    chain, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(key), "-out", str(chain)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return chain, key
+    return issue_for_localhost(tmp_path_factory.mktemp("tls"))
 
 
 def test_files_that_are_no_pair_are_refused(certificate: tuple[Path, Path], tmp_path: Path) -> None:

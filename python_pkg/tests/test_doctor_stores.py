@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import sqlite3
 import subprocess
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 
 from poh_holdmetrics.pipeline.serving.store_reports import reports
 from served import program
+from servers.process import free_port
 
 
 def diagnosed(*arguments: str, **variables: str) -> tuple[int, dict[str, Any]]:
@@ -30,11 +29,6 @@ def diagnosed(*arguments: str, **variables: str) -> tuple[int, dict[str, Any]]:
     found: dict[str, Any] = json.loads(ended.stdout)
     assert "secret" not in ended.stdout + ended.stderr
     return ended.returncode, found
-
-
-def closed_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
 
 
 def test_a_file_is_told_with_the_version_of_the_library_and_not_created(tmp_path: Path) -> None:
@@ -75,7 +69,7 @@ def test_mongodb_alone_means_the_published_variable() -> None:
         1,
         ["serve.store: mongodb:// means the address in MONGODB_URL, which is not set"],
     )
-    port = closed_port()
+    port = free_port()
     address = f"mongodb://ann:secret@127.0.0.1:{port}/scores?serverSelectionTimeoutMS=200"
     status, found = diagnosed("--store", "mongodb://", MONGODB_URL=address)
     assert found["stores"] == [{"address": f"mongodb://127.0.0.1:{port}/scores", "version": None}]
@@ -87,7 +81,7 @@ def test_mongodb_alone_means_the_published_variable() -> None:
 
 def test_an_immudb_that_is_away_is_named() -> None:
     pytest.importorskip("grpc", reason="no grpcio: pip install 'poh-holdmetrics[immudb]'")
-    port = closed_port()
+    port = free_port()
     ((label, version, problem),) = reports([f"immudb://ann:secret@127.0.0.1:{port}/trail"])
     assert (label, version) == (f"immudb://127.0.0.1:{port}/trail", None)
     assert problem is not None

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from certificates import issue_for_localhost
 from client_support import PROTOCOLS, Binary, CuttingProxy, python_servers
 from poh_holdmetrics import AsyncHoldClient, AsyncTracker, HoldEvent, HoldStat
 from poh_holdmetrics.api.answers import Cursor, Page, Question
@@ -334,13 +333,7 @@ def test_an_api_key_is_an_argument_or_that_of_the_environment(
 def test_tls_checks_the_server_and_shows_the_certificate_of_the_client(
     protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    chain, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(chain)], check=True, capture_output=True)
+    chain, key = issue_for_localhost(tmp_path)
     # A proxy of the environment is not asked for what is on this machine.
     for name in ("http_proxy", "https_proxy", "grpc_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

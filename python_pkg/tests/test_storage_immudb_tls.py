@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 pytest.importorskip("grpc", reason="no grpcio: pip install 'poh-holdmetrics[immudb]'")
 
+from certificates import issue
 from conftest import PRESENT
 from poh_holdmetrics import HoldEvent
 from poh_holdmetrics.errors import InputError, StorageUnavailable
@@ -23,22 +22,6 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.skipif(PRESENT != "none", reason="no scores here: runs where there is no native code"),
 ]
-
-
-def issue(folder: Path, name: str, *options: str) -> None:
-    """A certificate and its key, signed by itself unless `options` name an authority."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    subprocess.run(
-        [
-            *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-days", "2", "-subj", f"/CN={name}", *options),
-            *("-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")),
-        ],
-        check=True,
-        capture_output=True,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from poh_holdmetrics.api.grpc_handlers import answers_of, of_same_kind
+from poh_holdmetrics.api.grpc_handlers import CONTRACT, answers_of, call_of, of_same_kind
 from poh_holdmetrics.api.grpc_status import refuse
 from poh_holdmetrics.errors import Refused
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.grpc_types import Context
-
-_SERVICE = "/poh.HoldMetrics/"
 
 
 class DecodingInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -31,9 +29,9 @@ class DecodingInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     ) -> Any:
         """A handler of the same kind that refuses what the one of the call could not read."""
         handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(_SERVICE):
+        if handler is None or not handler_call_details.method.startswith(CONTRACT):
             return handler
-        call = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        call = call_of(handler)
 
         async def one(request: object, context: Context) -> object:
             return await call(await _decoded(request, context), context)

@@ -7,6 +7,17 @@ from typing import Any
 
 import grpc
 
+#: What the paths of the calls of the contract begin with.
+CONTRACT = "/poh.HoldMetrics/"
+
+
+def call_of(handler: Any) -> Callable[..., Any]:
+    """The function of a handler, of whichever kind it is."""
+    call: Callable[..., Any] = (
+        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    )
+    return call
+
 
 def of_same_kind(handler: Any, call: Callable[..., Any], deserializer: Any = None) -> Any:
     """A handler that runs `call` and reads and writes the messages of `handler`, one or a stream of each.

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from poh_holdmetrics.api.grpc_handlers import answers_of, of_same_kind
+from poh_holdmetrics.api.grpc_handlers import CONTRACT, answers_of, call_of, of_same_kind
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.grpc_types import Context
     from poh_holdmetrics.exporter.figures import Figures
 
-_SERVICE = "/poh.HoldMetrics/"
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -37,10 +36,10 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         """A handler of the same kind that measures the one of the call."""
         handler = await continuation(handler_call_details)
         path = handler_call_details.method
-        if handler is None or not path.startswith(_SERVICE):
+        if handler is None or not path.startswith(CONTRACT):
             return handler
-        method = path.removeprefix(_SERVICE)
-        call = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        method = path.removeprefix(CONTRACT)
+        call = call_of(handler)
 
         async def one(request: object, context: Context) -> object:
             with self._measured(method, context):

@@ -142,10 +142,10 @@ class InputOptions:
             _check_source(f"{origin}columns", name, source)
             columns.pop(name, None)
             constants.pop(name, None)
-            if len(source) >= _QUOTED_MIN and source[0] == source[-1] == '"':
-                constants[name] = source[1:-1]
-            else:
+            if (text := _constant(source)) is None:
                 columns[name] = source
+            else:
+                constants[name] = text
         for name, source in columns.items():
             other = next(each for each, known in columns.items() if known == source)
             if other != name:
@@ -188,15 +188,20 @@ def _table(path: Path) -> dict[str, Any]:
     return {**table, **beside}
 
 
+def _constant(source: str) -> str | None:
+    """The text of a source in quotes, which is that of every row; None for the name of a column."""
+    is_quoted = len(source) >= _QUOTED_MIN and source[0] == source[-1] == '"'
+    return source[1:-1] if is_quoted else None
+
+
 def _check_source(where: str, name: str, source: object) -> None:
     if name not in FIELDS:
         raise InputError(where, f"unknown field {excerpt(name)}{nearest(name, FIELDS)}")
     if not isinstance(source, str) or not source:
         raise InputError(where, f"{name}: expected the name of a column, not {excerpt(source)}")
-    is_quoted = len(source) >= _QUOTED_MIN and source[0] == source[-1] == '"'
-    if not is_quoted:
+    text = _constant(source)
+    if text is None:
         return
-    text = source[1:-1]
     if name not in _CONSTANTS:
         raise InputError(
             where, f"{name} cannot be one text for all rows; that can be {', '.join(_CONSTANTS)}"

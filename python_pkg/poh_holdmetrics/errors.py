@@ -17,6 +17,8 @@ Catches nothing and logs nothing; the functions that raise each class say so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 #: Characters of an offending value that a message shows.
 _EXCERPT_CHARACTERS_MAX = 40
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
@@ -113,13 +115,19 @@ class NativeError(HoldMetricsError, ImportError):
 def excerpt(value: object) -> str:
     """A value as messages show it: escaped, at most 40 characters, `...` for the rest; text is quoted."""
     # A number of a JSON document is a subclass of str, and shown as it was written.
-    is_text = type(value) is str
-    text = _written(value)
-    escape = _escaped_in_quotes if is_text else _escaped
-    escaped = "".join(map(escape, text[:_EXCERPT_CHARACTERS_MAX]))
-    if is_text:
-        escaped = f'"{escaped}"'
-    return escaped if len(text) <= _EXCERPT_CHARACTERS_MAX else f"{escaped}..."
+    if type(value) is not str:
+        return excerpt_without_quotes(_written(value))
+    return _shortened(value, '"{}"', _escaped_in_quotes)
+
+
+def excerpt_without_quotes(text: str) -> str:
+    """A text in the same way, without quotes: a number as it was written, or the name of a column."""
+    return _shortened(text, "{}", _escaped)
+
+
+def _shortened(text: str, form: str, escape: Callable[[str], str]) -> str:
+    shown = form.format("".join(map(escape, text[:_EXCERPT_CHARACTERS_MAX])))
+    return shown if len(text) <= _EXCERPT_CHARACTERS_MAX else f"{shown}..."
 
 
 def _written(value: object) -> str:

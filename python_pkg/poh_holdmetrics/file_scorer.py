@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from poh_holdmetrics import native, wads
-from poh_holdmetrics.errors import InputError, excerpt
-from poh_holdmetrics.field_parsers import Number
+from poh_holdmetrics.errors import InputError, excerpt_without_quotes
 from poh_holdmetrics.input_options import FIELDS, OWN, InputFormat, InputOptions
 from poh_holdmetrics.json_documents import is_document, rows_from_document
 from poh_holdmetrics.policies.moves import Move, moves_between
@@ -253,12 +252,12 @@ def _csv_row_batches(reader: RowReader, file: str, text: TextIO, options: InputO
     sources = {field: options.source(field) for field in FIELDS}
     if twice := next((name for name in sources.values() if name and header.count(name) > 1), None):
         raise InputError(file, f"columns {twice} and {twice} are both there; keep one of them")
-    listed = ", ".join(excerpt(Number(name)) for name in header)
+    listed = ", ".join(map(excerpt_without_quotes, header))
     for field in options.columns:
         if sources[field] not in header:
             raise InputError(file, f"no column {sources[field]}; the columns are {listed}")
     if near := reader.near_miss(header):
-        raise InputError(file, f"column {near}")
+        raise InputError(file, f"column {near.problem}")
     found = {field for field, name in sources.items() if name is None or name in header}
     if "token_id" not in found:
         raise InputError(file, f"no column token_id; the columns are {listed}")

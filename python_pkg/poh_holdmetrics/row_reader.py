@@ -17,7 +17,7 @@ from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import Refused, excerpt
 from poh_holdmetrics.field_parsers import Number
 from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
-from poh_holdmetrics.unknown_columns import UnknownColumns
+from poh_holdmetrics.unknown_columns import NearMiss, UnknownColumns
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.value_forms import ValueForms
 
@@ -71,8 +71,8 @@ class RowReader:
         for number, row in _numbered(rows, numbers):
             self._take(records_from_values, row, file, number)
 
-    def near_miss(self, header: Sequence[str]) -> str | None:
-        """What is wrong with a column that is probably meant for a field; others are listed as ignored."""
+    def near_miss(self, header: Sequence[str]) -> NearMiss | None:
+        """The first column that is probably meant for a field; others are listed as ignored."""
         columns = CsvColumns(header, self._options)
         return self._unknown.near_miss(columns.unread, columns.has)
 
@@ -153,15 +153,16 @@ def _values_from_json(line: bytes, keys: Sequence[str | None], unknown: UnknownC
         raise Refused("", f"not JSON{_mistake(line, error)}") from None
     if not isinstance(fields, dict):
         raise Refused("", "not an object", Number(line.decode()))
-    twice = next((index for index, key in enumerate(keys) if key in getattr(fields, "twice", ())), None)
-    if twice is not None:
-        raise Refused(FIELDS[twice], f"the key {excerpt(keys[twice])} is there twice; keep one of them")
+    if isinstance(fields, _Twice):
+        for field, key in zip(FIELDS, keys, strict=True):
+            if key in fields.twice:
+                raise Refused(field, f"the key {excerpt(key)} is there twice; keep one of them")
     values = tuple(map(fields.get, keys))
     others = [key for key in fields if key not in keys]
     if others:
         near = unknown.near_miss(others, lambda name: values[FIELDS.index(name)] is not None)
         if near is not None:
-            raise Refused("", f"key {near}", blamed=near.split("did you mean ")[1].split("?")[0])
+            raise Refused("", f"key {near.problem}", blamed=near.field)
     return values
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
-from poh_holdmetrics.errors import excerpt
-from poh_holdmetrics.field_parsers import Number
+from poh_holdmetrics.errors import excerpt, excerpt_without_quotes
 from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
 
 #: Names that are listed; objects may have any number of keys.
@@ -57,6 +57,14 @@ _ALIASES = tuple(
 _SPELLINGS = {field.replace("_", ""): field for field in FIELDS}
 
 
+class NearMiss(NamedTuple):
+    """A name that is probably meant for a field."""
+
+    field: str
+    problem: str
+    """The name, and what is wrong with it."""
+
+
 class UnknownColumns:
     """Which names of a file stand for no field; `ignored` lists them."""
 
@@ -70,8 +78,8 @@ class UnknownColumns:
         """The names that were ignored, in order, at most a hundred."""
         return sorted(self._ignored, key=lambda name: name.encode("utf-8", "replace"))
 
-    def near_miss(self, names: Iterable[str], has: Callable[[str], bool]) -> str | None:
-        """What is wrong with the first of `names` that is probably meant for a field, if one of them is.
+    def near_miss(self, names: Iterable[str], has: Callable[[str], bool]) -> NearMiss | None:
+        """The first of `names` that is probably meant for a field, if one of them is.
 
         `has` says of each field whether the file has it. The other names are listed as ignored.
         """
@@ -84,8 +92,8 @@ class UnknownColumns:
             meant = (field for field, context in aliases if self._is_meant(field, context, has))
             field = spelling or next(meant, None)
             if field and near is None:
-                shown = excerpt(Number(name))
-                near = f"{excerpt(name)}: did you mean {field}? rename it, or say --columns {field}={shown}"
+                cure = f"rename it, or say --columns {field}={excerpt_without_quotes(name)}"
+                near = NearMiss(field, f"{excerpt(name)}: did you mean {field}? {cure}")
         return near
 
     def _is_meant(self, field: str, context: str, has: Callable[[str], bool]) -> bool:
@@ -114,7 +122,7 @@ def ignored_columns_line(names: list[str]) -> str | None:
     if not names:
         return None
     shown = (
-        excerpt(Number(name)) if name and name.strip() == name and "," not in name else excerpt(name)
+        excerpt_without_quotes(name) if name and name.strip() == name and "," not in name else excerpt(name)
         for name in names
     )
     return f"ignored columns: {', '.join(shown)} (--columns FIELD=COLUMN reads a field from a column)"

@@ -38,6 +38,12 @@ def measured(command: list[str]) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1024
 
 
+def show(title: str, command: list[str]) -> None:
+    """Measure a command and print its row of the table."""
+    seconds, megabytes = measured(command)
+    print(f"| {title} | {seconds:.2f} | {megabytes:.0f} |", flush=True)
+
+
 def write_list(path: Path, leaves: int) -> None:
     """A list of addresses that look random."""
     with path.open("w") as out:
@@ -65,40 +71,21 @@ def main() -> None:
         (folder / "node_modules").symlink_to(arguments.packages.resolve() / "node_modules")
         airdrop = [arguments.binary, "airdrop"]
         node = ["node", "--max-old-space-size=8192", str(script), str(rows), str(theirs)]
-        runs = [
-            ("npm: dump", node),
-            ("npm: dump and all proofs, in memory", [*node, "proofs"]),
-            ("ours: dump", [*airdrop, "tree", str(rows), "--output", str(tree)]),
-            (
-                "ours: dump and all proofs, written",
-                [
-                    *airdrop,
-                    "tree",
-                    str(rows),
-                    "--output",
-                    str(tree),
-                    "--proofs",
-                    str(folder / "proofs.jsonl"),
-                ],
-            ),
-            ("ours: verify the dump", [*airdrop, "verify", str(tree)]),
-        ]
+        ours = [*airdrop, "tree", str(rows), "--output", str(tree)]
         print(f"| {arguments.leaves:,} leaves | seconds | MB |\n| --- | --- | --- |")
-        for title, command in runs:
-            seconds, megabytes = measured(command)
-            print(f"| {title} | {seconds:.2f} | {megabytes:.0f} |", flush=True)
+        show("npm: dump", node)
+        show("npm: dump and all proofs, in memory", [*node, "proofs"])
+        show("ours: dump", ours)
+        show("ours: dump and all proofs, written", [*ours, "--proofs", str(folder / "proofs.jsonl")])
+        show("ours: verify the dump", [*airdrop, "verify", str(tree)])
         if tree.read_bytes() != theirs.read_bytes():
             sys.exit("the dumps differ")
-        claims = folder / "claims.json"
-        uniswap = [*airdrop, "tree", str(rows), "--format", "uniswap", "--output", str(claims)]
-        verify = [*airdrop, "verify", str(claims)]
-        for title, command in (("ours: claims of uniswap", uniswap), ("ours: verify the claims", verify)):
-            seconds, megabytes = measured(command)
-            print(f"| {title} | {seconds:.2f} | {megabytes:.0f} |", flush=True)
+        claims = str(folder / "claims.json")
+        uniswap = [*airdrop, "tree", str(rows), "--format", "uniswap", "--output", claims]
+        show("ours: claims of uniswap", uniswap)
+        show("ours: verify the claims", [*airdrop, "verify", claims])
         write_list(rows, arguments.large)
-        large = [*airdrop, "tree", str(rows), "--output", str(tree), "--proofs", "/dev/null"]
-        seconds, megabytes = measured(large)
-        print(f"| ours: {arguments.large:,} leaves, all proofs streamed | {seconds:.2f} | {megabytes:.0f} |")
+        show(f"ours: {arguments.large:,} leaves, all proofs streamed", [*ours, "--proofs", "/dev/null"])
 
 
 if __name__ == "__main__":

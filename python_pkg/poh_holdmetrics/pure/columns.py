@@ -79,11 +79,11 @@ def records_from_columns(
         none if end_us is None else _times("end_us", end_us, rows),
         none if weight is None else _decimals("weight", weight, rows),
         none if event_id is None else _texts("event_id", event_id, rows),
-        none if revision is None else _numbers("revision", revision, _INT64, "int64", rows),
+        none if revision is None else _integers("revision", revision, rows),
         none if retract is None else _flags("retract", retract, rows),
         none if at_us is None else _times("at_us", at_us, rows),
         none if delta is None else _decimals("delta", delta, rows),
-        none if seq is None else _numbers("seq", seq, _INT64, "int64", rows),
+        none if seq is None else _integers("seq", seq, rows),
         none if from_id is None else _texts("from_id", from_id, rows),
         none if to_id is None else _texts("to_id", to_id, rows),
         none if amount is None else _decimals("amount", amount, rows),
@@ -109,7 +109,15 @@ def _texts(name: str, column: object, rows: int | None) -> Sequence[object]:
 
 
 def _times(name: str, column: object, rows: int) -> Sequence[object]:
-    return [None if us == ABSENT_US else us for us in _numbers(name, column, _INT64, "int64", rows)]
+    return [None if us == ABSENT_US else us for us in _integers(name, column, rows)]
+
+
+def _integers(name: str, column: object, rows: int) -> Sequence[object]:
+    if _is_arrow_column(column):
+        listed = _arrow_values(name, column, "int64")
+        _check_length(name, listed, rows)
+        return listed
+    return _numbers(name, column, _INT64, "int64", rows)
 
 
 def _decimals(name: str, column: object, rows: int) -> Sequence[object]:
@@ -160,10 +168,6 @@ def _arrow_values(name: str, column: object, expected: str) -> list[object]:
 def _numbers(
     name: str, column: object, formats: frozenset[str], expected: str, rows: int
 ) -> Sequence[object]:
-    if expected == "int64" and _is_arrow_column(column):
-        listed = _arrow_values(name, column, expected)
-        _check_length(name, listed, rows)
-        return listed
     try:
         view = memoryview(column)  # type: ignore[arg-type]
     except TypeError:

@@ -31,7 +31,6 @@ _DATE_ALONE = (
 )
 _LEAP_SECOND = "not a time (a leap second; write the second before or after it)"
 _HOUR_24 = "not a time (hour 24; write 00:00 of the next day)"
-_FRACTION = "not a time (a count of milliseconds has no fraction)"
 _NO_OFFSET = "no UTC offset (end it with Z or an offset like +02:00, or read the file with --assume-utc)"
 _NO_ZONE = 'no UTC offset (a datetime64 has no zone; write pandas.Timestamp(value, tz="UTC") if it is UTC)'
 _MISSING = "not a time (a missing value; write None, or leave the time out)"
@@ -46,10 +45,14 @@ _TEXT = re.compile(
     r"(?P<offset> ?(?:[Zz]|UTC|([+-])(\d\d)(?::?(\d\d))?))?)?",
     re.ASCII,
 )
-_DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
-_NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?)(\d+))?", re.ASCII)
-#: More significant digits than any instant in milliseconds has.
-_DIGITS_MAX = 18
+#: A count in text, and a number of JSON or of a CSV cell.
+DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
+NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?)(\d+))?", re.ASCII)
+#: More significant digits than any instant in nanoseconds has.
+_DIGITS_MAX = 24
+_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+#: Of a nanosecond, microseconds are the whole part.
+_UNIT_MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _HOURS, _MINUTES = 24, 60
 
 
@@ -113,7 +116,7 @@ def _us_from_text(field: str, text: str) -> int | None:
     found = _TEXT.fullmatch(text) or _TEXT.fullmatch(text.strip(" \t"))
     if found is None:
         digits = text.strip(" \t")
-        return us_from_number(field, digits) if _DIGITS.fullmatch(digits) else None
+        return us_from_number(field, digits) if DIGITS.fullmatch(digits) else None
     year, month, day, hour, minute, second, digits, offset, sign, ahead_hours, ahead_minutes = found.groups()
     if hour is None:
         if found[0] == _ZERO_DATE:
@@ -158,14 +161,14 @@ def _is_date_time(text: str) -> bool:
 
 def us_from_cell(field: str, text: str) -> int:
     """Microseconds of a CSV cell, which may be a number or text."""
-    return us_from_number(field, text) if _NUMBER.fullmatch(text) else us_from_text(field, text)
+    return us_from_number(field, text) if NUMBER.fullmatch(text) else us_from_text(field, text)
 
 
-def us_from_number(field: str, text: str) -> int:
-    """Microseconds of a number of milliseconds as written, of any length: `1.753056e12` is a whole number."""
+def us_from_number(field: str, text: str, unit: str = "ms") -> int:
+    """Microseconds of a count of a unit as written, of any length: `1.753056e12` is a whole number."""
     if len(text) <= _DIGITS_MAX and text.isascii() and text.isdigit():  # the usual form, without the regex
-        return us_from_ms(field, int(text))
-    found = _NUMBER.fullmatch(text)
+        return us_in_range(field, _us_from_count(int(text), unit), text)
+    found = NUMBER.fullmatch(text)
     if found is None:
         raise Refused(field, NOT_A_TIME, text)
     sign, whole, places, exponent_sign, exponent = found.groups()
@@ -178,11 +181,15 @@ def us_from_number(field: str, text: str) -> int:
     power = int(exponent or 0) * (-1 if exponent_sign == "-" else 1)
     zeros = len(digits) - len(significant) - len(places or "") + power
     if zeros < 0:
-        raise Refused(field, _FRACTION, text)
+        raise Refused(field, f"not a time (a count of {_UNIT_NAMES[unit]} has no fraction)", text)
     if len(significant) + zeros > _DIGITS_MAX:
         raise Refused(field, _OUT_OF_RANGE, text)
-    milliseconds = int(significant) * 10**zeros
-    return us_from_ms(field, -milliseconds if sign == "-" else milliseconds)
+    count = int(significant) * 10**zeros
+    return us_in_range(field, _us_from_count(-count if sign == "-" else count, unit), text)
+
+
+def _us_from_count(count: int, unit: str) -> int:
+    return count // 1_000 if unit == "ns" else count * _UNIT_MICROS[unit]
 
 
 def us_from_ms(field: str, milliseconds: int) -> int:

@@ -8,21 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 
 from poh_holdmetrics import field_parsers, instants, wads
-from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.field_parsers import FieldParsers, Number
 from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
 
 _HEX_ID = re.compile(r"0[xX][0-9a-fA-F]+", re.ASCII)
 _WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d(?P<time>[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?", re.ASCII)
-_DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
-_UNIT_NAMES = {"s": "seconds", "us": "microseconds", "ns": "nanoseconds"}
-#: More digits than any instant in nanoseconds has.
-_DIGITS_MAX = 24
-_BEYOND_US = 10**_DIGITS_MAX
 _IDS = tuple(FIELDS.index(name) for name in ("token_id", "holder_id", "from_id", "to_id"))
 
 
@@ -57,27 +49,14 @@ class ValueForms:
 
     def _time(self, field: str, value: object) -> int:
         if isinstance(value, str):
-            text = value.strip(" \t")
-            is_cell = self._own_parsers is field_parsers.CSV
-            count = _NUMBER if is_cell or isinstance(value, Number) else _DIGITS
+            text = value if isinstance(value, Number) else value.strip(" \t")
+            is_number = isinstance(value, Number) or self._own_parsers is field_parsers.CSV
+            count = instants.NUMBER if is_number else instants.DIGITS
             if self._options.time_unit != OWN.time_unit and count.fullmatch(text):
-                return _us_from_count(field, text, self._options.time_unit)
+                return instants.us_from_number(field, text, self._options.time_unit)
             if self._options.assume_utc and (found := _WITHOUT_OFFSET.fullmatch(text)):
                 return instants.us_from_text(field, f"{text}{'Z' if found['time'] else 'T00:00Z'}")
         return self._own_parsers.time(field, value)
 
     def _decimal(self, field: str, value: object, *, signed: bool = False) -> int:
         return wads.wad_from_units(field, value, self._options.decimals, signed=signed)
-
-
-def _us_from_count(field: str, text: str, unit: str) -> int:
-    try:
-        count = Decimal(text)
-    except InvalidOperation:  # an exponent beyond those that a Decimal has
-        return instants.us_in_range(field, _BEYOND_US, text)
-    if count and count.adjusted() > _DIGITS_MAX:
-        return instants.us_in_range(field, _BEYOND_US, text)
-    if count != count.to_integral_value():
-        raise Refused(field, f"not a time (a count of {_UNIT_NAMES[unit]} has no fraction)", text)
-    us = int(count) * instants.MICROS_PER_SECOND if unit == "s" else int(count)
-    return instants.us_in_range(field, us // 1_000 if unit == "ns" else us, text)

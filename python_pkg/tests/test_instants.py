@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poh_holdmetrics import instants
-from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.errors import Refused, excerpt
 
 AT = 1_753_056_000_000_000
 
@@ -107,6 +107,24 @@ def test_a_whole_number_is_milliseconds_however_it_is_written(text: str, us: int
 def test_other_numbers_are_refused_with_their_reason(text: str, words: str) -> None:
     with pytest.raises(Refused, match=f"^start: {re.escape(words)}"):
         instants.us_from_number("start", text)
+
+
+@pytest.mark.parametrize(("unit", "name"), [("s", "seconds"), ("us", "microseconds"), ("ns", "nanoseconds")])
+def test_counts_of_every_unit_are_read_alike(unit: str, name: str) -> None:
+    ticks = {"s": 1, "us": 10**6, "ns": 10**9}[unit]
+    count = AT // 10**6 * ticks
+    for text in (str(count), f"+{count}.000", f"{count}0e-1", f"{count // 10**3}e3", f"{count}."):
+        assert instants.us_from_number("start", text, unit) == AT
+    assert instants.us_from_number("start", f"-{count}", unit) == -AT
+    assert instants.us_from_number("start", "0e999999999999999999999999", unit) == 0
+    for text in ("1.5", "1e-999999999999999999999999"):
+        with pytest.raises(Refused, match=f"a count of {name} has no fraction"):
+            instants.us_from_number("start", text, unit)
+    for text in (f"{253_402_300_800 * ticks}", "9" * 25, "1e999999999999999999999999"):
+        with pytest.raises(Refused, match=f"out of range .*; found {re.escape(excerpt(text))}$"):
+            instants.us_from_number("start", text, unit)
+    if unit == "ns":  # what is under a microsecond is cut off, also before 1970
+        assert [instants.us_from_number("start", text, unit) for text in ("1999", "-1")] == [1, -1]
 
 
 @given(st.decimals(min_value=-(10**15), max_value=10**15, places=3) | st.integers(-(10**15), 10**15))

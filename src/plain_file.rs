@@ -2,7 +2,7 @@
 //!
 //! Opening a pipe or a device can block for ever, and reading one need not end. Knows no module.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -11,20 +11,21 @@ use tracing::warn;
 /// Far more than a bundle of all public authorities.
 const BYTES_MAX: u64 = 16 << 20;
 
-/// The content of a plain file, and whether others than its owner may write it.
-#[derive(Debug)]
-pub(crate) struct PlainFile {
-    /// All of it.
-    pub(crate) bytes: Vec<u8>,
-    /// Whether the group, or everybody, may change it.
-    pub(crate) is_writable_by_others: bool,
+/// The text of the file at `path`; see [`read_plain_file`].
+///
+/// # Errors
+/// As for [`read_plain_file`], or that it is not UTF-8.
+pub(crate) fn read_plain_text(path: &Path) -> io::Result<String> {
+    let bytes = read_plain_file(path)?;
+    String::from_utf8(bytes)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }
 
-/// Reads the file at `path`.
+/// Reads the file at `path`. Warns in the log if others than its owner may change it.
 ///
 /// # Errors
 /// What the system says, or that it is not a plain file, or too large.
-pub(crate) fn read_plain_file(path: &Path) -> io::Result<PlainFile> {
+pub(crate) fn read_plain_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -38,36 +39,30 @@ pub(crate) fn read_plain_file(path: &Path) -> io::Result<PlainFile> {
         return Err(io::Error::other("not a plain file"));
     }
     let mut bytes = Vec::new();
-    let read = (&file).take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    let read = file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if read as u64 > BYTES_MAX {
         return Err(io::Error::other("larger than 16 MiB"));
     }
-    Ok(PlainFile {
-        bytes,
-        is_writable_by_others: is_writable_by_others(&file)?,
-    })
-}
-
-/// Logs that others than the owner of `file` may change it.
-pub(crate) fn warn_of_other_writers(file: &Path, read: &PlainFile) {
-    if read.is_writable_by_others {
+    if is_writable_by_others(&metadata) {
         warn!(
-            file = %file.display(),
-            "Others than its owner may change this file, and so decide who may call: take that right away (chmod go-w)."
+            file = %path.display(),
+            "Others than its owner may change this file, and so decide who may call or what is published: take that \
+             right away (chmod go-w)."
         );
     }
+    Ok(bytes)
 }
 
+/// Whether the group, or everybody, may write it.
 #[cfg(unix)]
-fn is_writable_by_others(file: &File) -> io::Result<bool> {
-    let mode = std::os::unix::fs::MetadataExt::mode(&file.metadata()?);
-    Ok(mode & 0o022 != 0)
+fn is_writable_by_others(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(metadata) & 0o022 != 0
 }
 
 /// The permissions of Windows are not read.
 #[cfg(not(unix))]
-fn is_writable_by_others(_: &File) -> io::Result<bool> {
-    Ok(false)
+fn is_writable_by_others(_: &Metadata) -> bool {
+    false
 }
 
 #[cfg(all(test, unix))]
@@ -88,7 +83,7 @@ mod tests {
             assert_eq!(refused, "not a plain file", "{}", path.display());
         }
         let large = folder.path().join("large");
-        File::create(&large)
+        fs::File::create(&large)
             .unwrap()
             .set_len(BYTES_MAX + 1)
             .unwrap();
@@ -103,9 +98,9 @@ mod tests {
         fs::write(&file, "text").unwrap();
         for (mode, expected) in [(0o600, false), (0o644, false), (0o660, true), (0o602, true)] {
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-            let read = read_plain_file(&file).unwrap();
-            assert_eq!(read.is_writable_by_others, expected, "{mode:o}");
-            assert_eq!(read.bytes, b"text");
+            let found = is_writable_by_others(&file.metadata().unwrap());
+            assert_eq!(found, expected, "{mode:o}");
+            assert_eq!(read_plain_text(&file).unwrap(), "text");
         }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! After an invalid change of the file the old keys stay in use. See `keys` for what the file contains.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use tracing::{info, warn};
 use super::keys::{ApiKey, KeyFileError, KeyHash, read_keys};
 use super::reloadable::Reloadable;
 use crate::error_line::error_line;
-use crate::plain_file::{read_plain_file, warn_of_other_writers};
+use crate::plain_file::read_plain_text;
 use crate::telemetry::metrics::Metrics;
 
 /// The keys in use, and their file.
@@ -88,15 +87,9 @@ impl KeyRing {
 }
 
 fn load(file: &Path) -> Result<Vec<ApiKey>, KeyFileError> {
-    let unreadable = |source| KeyFileError::Read {
+    let text = read_plain_text(file).map_err(|source| KeyFileError::Read {
         file: file.to_owned(),
         source,
-    };
-    let read = read_plain_file(file).map_err(unreadable)?;
-    warn_of_other_writers(file, &read);
-    let text = String::from_utf8(read.bytes).map_err(|error| {
-        let not_text = io::Error::new(io::ErrorKind::InvalidData, error.utf8_error());
-        unreadable(not_text)
     })?;
     read_keys(file, &text)
 }

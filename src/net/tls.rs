@@ -17,7 +17,7 @@ use tokio_rustls::rustls::server::{ParsedCertificate, VerifierBuilderError, WebP
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
 use crate::config::TlsFiles;
-use crate::plain_file::{read_plain_file, warn_of_other_writers};
+use crate::plain_file::read_plain_file;
 
 /// Why certificates cannot be used; each text names the file.
 #[derive(Debug, thiserror::Error)]
@@ -179,12 +179,10 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn pem_bytes(file: &Path) -> Result<Vec<u8>, TlsError> {
-    let read = read_plain_file(file).map_err(|source| TlsError::Pem {
+    read_plain_file(file).map_err(|source| TlsError::Pem {
         file: file.to_owned(),
         source: source.into(),
-    })?;
-    warn_of_other_writers(file, &read);
-    Ok(read.bytes)
+    })
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -1,6 +1,5 @@
 //! The policies that the settings name: read at the start, and again on SIGHUP.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::cli::policy::policy_of;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error_line::error_line;
-use crate::plain_file::{read_plain_file, warn_of_other_writers};
+use crate::plain_file::read_plain_text;
 use crate::policy::Policy;
 
 /// The names and files of the settings, and the engine that answers under them.
@@ -28,11 +27,7 @@ pub(super) fn read(config: &Config) -> anyhow::Result<Vec<(String, Policy)>> {
 fn read_one(item: &str) -> anyhow::Result<(String, Policy)> {
     let (name, file) = item.split_once('=').unwrap_or((item, ""));
     let file = Path::new(file);
-    let text = read_plain_file(file).and_then(|read| {
-        warn_of_other_writers(file, &read);
-        String::from_utf8(read.bytes).map_err(io::Error::other)
-    });
-    Ok((name.to_owned(), policy_of(file, text)?))
+    Ok((name.to_owned(), policy_of(file, read_plain_text(file))?))
 }
 
 impl PolicyFiles {

@@ -1,4 +1,5 @@
-//! The formats of trees, and what differs between them: the types of a leaf, its hash, and who is paid.
+//! The formats of trees, and what differs between them: the types of a leaf, how it is hashed, and the kind of the
+//! recipients' addresses.
 //!
 //! How a format is read and written is in [`super::dump`], [`super::claims`], [`super::sablier`] and
 //! [`super::shards`].
@@ -67,7 +68,7 @@ impl Format {
         }
     }
 
-    /// What is paid.
+    /// The kind of the recipients' addresses.
     #[must_use]
     pub fn addresses(self) -> AddressKind {
         match self {

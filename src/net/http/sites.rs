@@ -50,23 +50,23 @@ impl Sites {
         &self.origins
     }
 
-    /// Refuses a request that does not name one host, or that a page makes which may not.
+    /// Refuses a request that does not name exactly one host, or that comes from a page which may not make it.
     pub(super) fn admit<B>(&self, need: Need, request: &Request<B>) -> Result<(), Problem> {
         let host = host(request)?;
         if self.has_keys {
             return Ok(());
         }
-        if need != Need::Nothing
+        if let Some(host) = &host
+            && need != Need::Nothing
             && !self.has_tls
-            && !host.as_ref().is_none_or(|host| self.is_known(host))
+            && !self.is_known(host)
         {
-            let name = host.as_ref().map_or("", Authority::host);
             return Err(refused(
                 &header::HOST,
                 &format!(
                     "without API keys the service answers to IP addresses, localhost and the names of the setting \
                      http.allowed_hosts, and not to {}",
-                    quoted(name)
+                    quoted(host.host())
                 ),
             ));
         }
@@ -197,7 +197,8 @@ fn is_same(origin: &HeaderValue, host: Option<&Authority>) -> bool {
     })
 }
 
-/// A user who follows a link of another page sees the answer; that page does not.
+/// Whether the browser opens the address itself, as when its user follows a link on another page. The user then sees
+/// the answer, and the other page cannot read it.
 fn is_followed_link(method: &Method, headers: &HeaderMap) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
         && headers

@@ -1,5 +1,7 @@
 //! `airdrop convert` and `list`: the payments of a tree in another format, and as lists of other tools.
 
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
@@ -91,6 +93,9 @@ pub(super) fn list(arguments: &List) -> anyhow::Result<()> {
 
 /// A folder, or a file of JSON.
 fn is_tree(path: &Path) -> bool {
-    let begins = |bytes: Vec<u8>| bytes.trim_ascii_start().starts_with(b"{");
-    path.is_dir() || std::fs::read(path).is_ok_and(begins)
+    let begins = |file| {
+        let mut bytes = BufReader::new(file).bytes().map_while(Result::ok);
+        bytes.find(|byte| !byte.is_ascii_whitespace()) == Some(b'{')
+    };
+    path.is_dir() || File::open(path).is_ok_and(begins)
 }

@@ -296,7 +296,7 @@ impl Engine {
     }
 
     /// `size` holders in leaderboard order, from the first or after a cursor. Blocks and computes on
-    /// several threads.
+    /// several threads; neither this nor another question may be asked on a worker of rayon.
     #[must_use]
     pub fn page(&self, question: &Question, after: Option<&Cursor>, size: usize) -> Page {
         self.progress.answer(|aggregator, sequence| {

@@ -62,8 +62,13 @@ impl Progress {
     }
 
     /// Computes an answer from the state in which exactly the events up to the number that `compute` gets are
-    /// applied. Nothing is applied meanwhile, so `compute` must not wait for events, nor ask for another answer.
+    /// applied. Nothing is applied meanwhile, so `compute` must not wait for events, nor ask for another answer. A
+    /// worker of rayon would do that: while it waits for parts of its answer, it takes up other work.
     pub(super) fn answer<T>(&self, compute: impl FnOnce(&HoldAggregator, u64) -> T) -> T {
+        debug_assert!(
+            rayon::current_thread_index().is_none(),
+            "an answer on a worker of rayon"
+        );
         let _reading = self.state.read();
         compute(&self.aggregator, self.sequence())
     }

@@ -1,5 +1,7 @@
 //! An answer is that of one state: all events up to its number, none beyond, and no part of a batch.
 
+#[cfg(debug_assertions)]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -67,4 +69,22 @@ fn answers_under_load_are_of_one_state() {
         asking.into_iter().map(|asked| asked.join().unwrap()).sum()
     });
     assert!(between > 0, "nothing was asked under load");
+}
+
+/// Such a worker would take up another answer while it waits for parts of its own, and a batch that waits to be applied
+/// between the two would wait for ever.
+#[cfg(debug_assertions)]
+#[test]
+fn no_answer_is_computed_on_a_worker_of_rayon() {
+    let engine = open(ephemeral()).unwrap();
+    let workers = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    let ask = || engine.page(&question(all_time()), None, 1);
+    let refused = catch_unwind(AssertUnwindSafe(|| workers.install(ask))).unwrap_err();
+    assert_eq!(
+        refused.downcast_ref::<&str>(),
+        Some(&"an answer on a worker of rayon")
+    );
 }

@@ -22,13 +22,12 @@ use super::queue::{Message, Outcome};
 use super::registry::PipelineRecord;
 use crate::core;
 use crate::engine::gate::RowId;
-use crate::engine::{Start, WhenFull};
+use crate::engine::{Engine, Start, WhenFull};
 use crate::error_line::error_line;
 use crate::excerpt::quoted;
 use crate::host::errors::{guarded, refused};
 use crate::host::native::policies::held_columns;
 use crate::host::native::{Snapshot, read_question, read_rows, row};
-use crate::host::workers::detached;
 use crate::telemetry::own_metrics::OwnKind;
 
 /// The end of the bridge that Python holds.
@@ -40,6 +39,13 @@ pub(super) struct Bridge {
 impl Bridge {
     pub(super) fn new(context: Arc<HostContext>) -> Self {
         Self { context }
+    }
+
+    /// The answer of the engine, while other Python threads continue. On this thread, because the engine computes no
+    /// answer on a worker of a pool.
+    fn ask<T: Send>(&self, py: Python<'_>, question: impl FnOnce(&Engine) -> T + Send) -> T {
+        let engine = &*self.context.engine;
+        py.detach(|| question(engine))
     }
 }
 
@@ -187,8 +193,7 @@ impl Bridge {
     ) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Bridge.held_columns", || {
             let question = read_question(as_of_us, from_us, closed_only, token_id)?;
-            let engine = &self.context.engine;
-            let keys = detached(py, || engine.held(&question))?;
+            let keys = self.ask(py, |engine| engine.held(&question));
             held_columns(py, &keys)
         })
     }
@@ -241,9 +246,8 @@ impl Bridge {
     ) -> PyResult<Snapshot> {
         guarded("Bridge.leaderboard", || {
             let question = read_question(as_of_us, from_us, closed_only, None)?;
-            let engine = &self.context.engine;
             let size = n.unwrap_or(usize::MAX);
-            let page = detached(py, || engine.page(&question, None, size))?;
+            let page = self.ask(py, |engine| engine.page(&question, None, size));
             let holders = page.holders.into_iter().map(|row| row.holder).collect();
             let window = question.window;
             Ok(core::Snapshot::new(window, holders, page.known, page.deficits).into())
@@ -262,8 +266,7 @@ impl Bridge {
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         guarded("Bridge.holder", || {
             let question = read_question(as_of_us, from_us, closed_only, None)?;
-            let engine = &self.context.engine;
-            let answer = detached(py, || engine.holder(holder_id, &question, 0))?;
+            let answer = self.ask(py, |engine| engine.holder(holder_id, &question, 0));
             let row = answer.map(|answer| row(py, answer.holder.rank, &answer.holder.holder));
             row.transpose()
         })

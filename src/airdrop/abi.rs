@@ -217,10 +217,10 @@ pub(super) struct AbiEncoder {
 
 impl AbiEncoder {
     /// `abi.encode` of a row. Fails with the column of the value that is not of its type.
-    pub(super) fn encode<'a, T: AsRef<str>>(
+    pub(super) fn encode<T: AsRef<str>>(
         &mut self,
         types: &[AbiType],
-        row: impl Iterator<Item = T> + 'a,
+        row: impl Iterator<Item = T>,
     ) -> Result<&[u8], (usize, ValueError)> {
         self.head.clear();
         self.tail.clear();
@@ -254,10 +254,10 @@ impl AbiEncoder {
     }
 
     /// `abi.encodePacked` of a row of addresses and numbers: an address in 20 bytes, a number in 32.
-    pub(super) fn pack<'a, T: AsRef<str>>(
+    pub(super) fn pack<T: AsRef<str>>(
         &mut self,
         types: &[AbiType],
-        row: impl Iterator<Item = T> + 'a,
+        row: impl Iterator<Item = T>,
     ) -> Result<&[u8], (usize, ValueError)> {
         self.head.clear();
         for (column, (kind, text)) in types.iter().zip(row).enumerate() {

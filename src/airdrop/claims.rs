@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::document::{Details, Document, DocumentError, checked, checksummed, json_reason};
+use super::document::{Details, Document, checked, checksummed};
+use super::document_error::{DocumentError, parse_json};
 use super::table::Table;
 use super::text::{Done, push_hashes, write_rows};
 use super::{Format, HexHash, List};
@@ -111,10 +112,7 @@ pub(super) fn read(begin: &[u8], text: &[u8]) -> Option<Result<Document, Documen
 }
 
 fn uniswap(text: &[u8]) -> Result<Document, DocumentError> {
-    let read: Uniswap<'_> = serde_json::from_slice(text).map_err(|error| DocumentError::Json {
-        format: "uniswap",
-        reason: json_reason(&error),
-    })?;
+    let read: Uniswap<'_> = parse_json("uniswap", text)?;
     let mut list = List::new(false);
     for (number, (address, claim)) in (1..).zip(&read.claims.0) {
         let amount = abi::magnitude(claim.amount);
@@ -138,10 +136,7 @@ fn uniswap(text: &[u8]) -> Result<Document, DocumentError> {
 }
 
 fn merkl(text: &[u8]) -> Result<Document, DocumentError> {
-    let read: Merkl<'_> = serde_json::from_slice(text).map_err(|error| DocumentError::Json {
-        format: "merkl",
-        reason: json_reason(&error),
-    })?;
+    let read: Merkl<'_> = parse_json("merkl", text)?;
     let mut list = List::new(true);
     for claim in &read.claims {
         list.push_of_token(claim.user, claim.amount, claim.token);

@@ -7,7 +7,8 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::abi::AbiType;
-use super::document::{Document, DocumentError, Hashes, json_reason};
+use super::document::{Document, Hashes};
+use super::document_error::{DocumentError, parse_json};
 use super::table::Table;
 use super::text::{Done, push_hash, write_rows};
 use super::{Format, HexHash};
@@ -48,12 +49,12 @@ pub(super) fn read(begin: &[u8], text: &[u8]) -> Option<Result<Document, Documen
 }
 
 fn standard(text: &[u8]) -> Result<Document, DocumentError> {
-    let dump: Dump<'_, IgnoredAny> = parse("standard-v1", text)?;
+    let dump: Dump<'_, IgnoredAny> = parse_json("standard-v1", text)?;
     let types = dump.leaf_encoding.iter().map(|name| AbiType::parse(name));
     let types = types.collect::<Result<Vec<_>, _>>()?;
     let mut table = Table::new(types.len().max(1));
     for (number, value) in (1..).zip(&dump.values) {
-        let cells: Vec<&RawValue> = parse("standard-v1", value.value.get().as_bytes())?;
+        let cells: Vec<&RawValue> = parse_json("standard-v1", value.value.get().as_bytes())?;
         if cells.len() != types.len() || cells.is_empty() {
             return Err(DocumentError::Cells {
                 number,
@@ -70,7 +71,7 @@ fn standard(text: &[u8]) -> Result<Document, DocumentError> {
 }
 
 fn simple(text: &[u8]) -> Result<Document, DocumentError> {
-    let dump: Dump<'_, IgnoredAny> = parse("simple-v1", text)?;
+    let dump: Dump<'_, IgnoredAny> = parse_json("simple-v1", text)?;
     if dump.hash.is_some() {
         return Err(DocumentError::CustomHash);
     }
@@ -81,13 +82,6 @@ fn simple(text: &[u8]) -> Result<Document, DocumentError> {
     let positions = positions(&dump.values)?;
     let format = Format::SimpleV1;
     Document::at_positions(format, format.types(), table, positions)
-}
-
-fn parse<'a, T: Deserialize<'a>>(format: &'static str, text: &'a [u8]) -> Result<T, DocumentError> {
-    serde_json::from_slice(text).map_err(|error| DocumentError::Json {
-        format,
-        reason: json_reason(&error),
-    })
 }
 
 /// Where the leaves are, if each place of a leaf is given once.

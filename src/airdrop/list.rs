@@ -205,11 +205,11 @@ impl List {
 
     /// The first row that cannot be paid; one is known to exist.
     fn first_fault(&self, kind: AddressKind) -> (usize, PaymentError) {
-        let faults = (0..self.len()).filter_map(|row| {
-            let fault = self.account(row, kind).err();
-            fault.map(|reason| (row, reason))
+        let fault = (0..self.len()).find_map(|row| {
+            let reason = self.account(row, kind).err()?;
+            Some((row, reason))
         });
-        faults.into_iter().next().expect("a row was refused")
+        fault.expect("a row was refused")
     }
 
     /// Writes the header and the rows.

@@ -2,15 +2,18 @@
 //!
 //! Opens no file and reads no clock; a list is bytes here. Reading order: [`units`] (amounts as text), [`address`]
 //! (recipients), [`selection`] (the scores that count, and their holders), [`allocation`] (the amounts), [`list`] (the
-//! amounts as CSV), [`format`] and [`document`] (a list with its tree, as contracts check it), [`leaf`], [`tree`] and
-//! [`layers`] (the hashes).
+//! amounts as CSV), [`format`], [`document`], [`construction`] and [`document_files`] (a list with its tree, as contracts
+//! check it), [`leaf`], [`tree`] and [`layers`] (the hashes).
 
 mod abi;
 mod address;
 mod allocation;
 mod claims;
 mod compare;
+mod construction;
 mod document;
+mod document_error;
+mod document_files;
 mod dump;
 mod export;
 mod format;
@@ -31,7 +34,8 @@ mod units;
 pub use abi::{AbiType, TypeError, ValueError};
 pub use address::{AddressError, AddressKind, EvmAddress};
 pub use allocation::{Allocation, AllocationError, Curve, Share, Terms, allocate};
-pub use document::{Details, Document, DocumentError};
+pub use document::{Details, Document};
+pub use document_error::DocumentError;
 pub use export::ExportFormat;
 pub use format::Format;
 pub use list::{List, ListError, PaymentError};

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::document::{Details, Document, DocumentError, Hashes, checked, json_reason};
+use super::document::{Details, Document, Hashes, checked};
+use super::document_error::{DocumentError, parse_json};
 use super::dump::{Words, write_in_words};
 use super::text::{Done, push_digits, write_rows};
 use super::{Format, HexHash, List};
@@ -54,10 +55,7 @@ pub(super) fn read(begin: &[u8], text: &[u8]) -> Option<Result<Document, Documen
 }
 
 fn campaign(text: &[u8]) -> Result<Document, DocumentError> {
-    let read: Campaign<'_> = serde_json::from_slice(text).map_err(|error| DocumentError::Json {
-        format: "sablier",
-        reason: json_reason(&error),
-    })?;
+    let read: Campaign<'_> = parse_json("sablier", text)?;
     let format = if read.root.starts_with("0x") {
         Format::SablierEvm
     } else {

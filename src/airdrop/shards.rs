@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claims::Entries;
-use super::document::{Details, Document, DocumentError, Hashes, checked, json_reason};
+use super::document::{Details, Document, Hashes, checked};
+use super::document_error::{DocumentError, parse_json};
 use super::table::Table;
 use super::text::push_hashes;
 use super::{Format, HexHash, List, UnitsError, ValueError, format_units, parse_units};
@@ -157,10 +158,7 @@ fn parse<'a, T: Deserialize<'a>>(
     name: &str,
     text: &'a [u8],
 ) -> Result<T, DocumentError> {
-    serde_json::from_slice(text).map_err(|error| {
-        let reason = json_reason(&error);
-        in_file(name, DocumentError::Json { format, reason })
-    })
+    parse_json(format, text).map_err(|error| in_file(name, error))
 }
 
 fn digits_of(name: &str, digits: usize) -> Result<usize, DocumentError> {

@@ -1,8 +1,8 @@
 //! `airdrop`: a pool of tokens shared by score, as a list with a manifest.
 //!
 //! The amounts are computed in [`crate::airdrop`]. Read [`allocate`] (the arguments), [`plan`] (what a list is
-//! computed from), [`scores`] (by which it is shared), [`manifest`] (what is written beside it), [`reproduce`], [`tree`] (Merkle trees), [`proof`] (proofs),
-//! [`convert`] (other formats and lists).
+//! computed from), [`scores`] (by which it is shared), [`manifest`] (what is written beside it), [`reproduce`],
+//! [`tree`] (Merkle trees), [`proof`] (proofs), [`convert`] (other formats and lists).
 
 mod allocate;
 mod convert;

@@ -10,7 +10,9 @@ use memmap2::MmapMut;
 
 use super::manifest::Manifest;
 use super::{read, refused};
-use crate::airdrop::{AbiType, Details, Document, EvmAddress, Format, HexHash, List};
+use crate::airdrop::{
+    AbiType, Details, Document, DocumentError, EvmAddress, Format, HexHash, List,
+};
 use crate::cli::exit::Exit;
 use crate::cli::progress::CountingBar;
 use crate::output::{Destination, FolderDestination};
@@ -165,7 +167,7 @@ impl Form {
     }
 
     /// The tree of a checked list.
-    pub(super) fn tree_of(&self, list: List) -> Result<Document, crate::airdrop::DocumentError> {
+    pub(super) fn tree_of(&self, list: List) -> Result<Document, DocumentError> {
         let list = match self.token {
             Some(token) if !list.has_tokens() => list.of_token(&token),
             _ => list,

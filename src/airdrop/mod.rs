@@ -2,8 +2,8 @@
 //!
 //! Opens no file and reads no clock; a list is bytes here. Reading order: [`units`] (amounts as text), [`address`]
 //! (recipients), [`selection`] (the scores that count, and their holders), [`allocation`] (the amounts), [`list`] (the
-//! amounts as CSV), [`format`], [`document`], [`construction`] and [`document_files`] (a list with its tree, as contracts
-//! check it), [`leaf`], [`tree`] and [`layers`] (the hashes).
+//! amounts as CSV), [`format`], [`document`], [`construction`] and [`document_files`] (a list with its tree, as
+//! contracts check it), [`leaf`], [`tree`] and [`layers`] (the hashes).
 
 mod abi;
 mod address;

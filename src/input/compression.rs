@@ -86,7 +86,10 @@ impl GzipMembers {
     fn next_member(ended: Member) -> io::Result<Option<Member>> {
         let mut compressed = ended.into_inner();
         loop {
-            let bytes = compressed.fill_buf()?;
+            let bytes = match compressed.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                filled => filled?,
+            };
             let Some(first) = bytes.first() else {
                 return Ok(None);
             };
@@ -112,10 +115,11 @@ const BUFFER_BYTES: usize = 1 << 16;
 impl Read for GzipMembers {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(mut member) = self.member.take() {
-            let read = member.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
+            let read = member.read(buffer);
+            // After an error, too: an interrupted call is repeated.
+            if !matches!(read, Ok(0)) || buffer.is_empty() {
                 self.member = Some(member);
-                return Ok(read);
+                return read;
             }
             self.member = Self::next_member(member)?;
         }
@@ -154,6 +158,30 @@ mod tests {
         ]
         .concat();
         assert_eq!(decompressed(bytes).unwrap(), "a\nbc\n");
+    }
+
+    /// Every other call is interrupted by a signal.
+    struct Interrupted<R>(R, bool);
+
+    impl<R: Read> Read for Interrupted<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let length = buffer.len().min(7);
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    #[test]
+    fn an_interrupted_call_loses_nothing() {
+        let bytes = [member("a\nb"), vec![0; 9], member("c\n")].concat();
+        let compressed = Interrupted(io::Cursor::new(bytes), false);
+        let mut text = String::new();
+        let mut members = GzipMembers::new(Box::new(compressed));
+        members.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a\nbc\n");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(super) struct Foreign {
 }
 
 /// First bytes, the kind and the cure.
-const BY_FIRST_BYTES: [(&[u8], &str, &str); 21] = [
+const BY_FIRST_BYTES: [(&[u8], &str, &str); 20] = [
     (b"BZh", "bzip2 data", "decompress it first: bunzip2 FILE"),
     (b"\xfd7zXZ\0", "xz data", "decompress it first: xz -d FILE"),
     (
@@ -65,7 +65,6 @@ const BY_FIRST_BYTES: [(&[u8], &str, &str); 21] = [
         "an Avro file",
         "convert it to Parquet or JSON first",
     ),
-    (b"ORC", "an ORC file", "convert it to Parquet first"),
     (
         b"FEA1",
         "a Feather file of version 1",
@@ -119,6 +118,7 @@ impl Foreign {
             .map(|(_, what, cure)| Self { what, cure })
             .or_else(|| zip(head))
             .or_else(|| wide_text(head))
+            .or_else(|| orc(head))
             .or_else(|| tar(head))
             .or_else(|| html(head))
     }
@@ -179,6 +179,16 @@ fn wide_text(head: &[u8]) -> Option<Foreign> {
     Some(Foreign { what, cure })
 }
 
+/// Text may begin with the same letters, such as a column ORCID; it has no control characters but white space.
+fn orc(head: &[u8]) -> Option<Foreign> {
+    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    let is_orc = head.starts_with(b"ORC") && head.iter().any(is_control);
+    is_orc.then_some(Foreign {
+        what: "an ORC file",
+        cure: "convert it to Parquet first",
+    })
+}
+
 fn tar(head: &[u8]) -> Option<Foreign> {
     let is_tar = head.get(257..262) == Some(b"ustar");
     is_tar.then_some(Foreign {
@@ -224,6 +234,7 @@ mod tests {
             (b"\0t\0o\0k", "UTF-16 text"),
             (b"\xff\xfe\0\0t\0\0\0", "UTF-32 text"),
             (b"SQLite format 3\0\x10", "an SQLite database"),
+            (b"ORC\x1d\0\0\n", "an ORC file"),
             (
                 b"\n <!DOCTYPE HTML><html>",
                 "an HTML page, perhaps the error of a download",
@@ -240,6 +251,7 @@ mod tests {
             &b""[..],
             b"{\"a\":1}",
             b"token_id,holder_id",
+            b"ORCID,token_id\r\n\t",
             b"PAR1",
             b"\xff\xff\xff\xff\x10\0",
             b"\x1f\x8b\x08",

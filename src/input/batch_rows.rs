@@ -100,7 +100,7 @@ impl BatchRows {
                 match &values.blocks {
                     Some(blocks)
                         if time.unit != TimeUnit::Micros
-                            && has_values(&times, IdColumn::can_read) =>
+                            && has_values(&times, TimeColumn::can_have_blocks) =>
                     {
                         TimeColumn::of_blocks(&times, blocks, form)
                     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
+    Date32Type, Float64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_array::{Array, ArrayRef, Float64Array, StringViewArray};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit as ArrowUnit};
 
@@ -94,10 +94,22 @@ impl TimeColumn {
         }
     }
 
-    /// A column of integers or text, whose numbers are those of blocks.
+    /// Whether values of this type may be numbers of blocks.
+    pub(super) fn can_have_blocks(values: &DataType) -> bool {
+        IdColumn::can_read(values) || *values == DataType::Float64
+    }
+
+    /// A column of integers, doubles or text, whose numbers are those of blocks.
     pub(super) fn of_blocks(column: &ArrayRef, blocks: &Arc<BlockTimes>, form: TimeForm) -> Self {
+        let numbers = match plain(column).as_primitive_opt::<Float64Type>() {
+            Some(doubles) => {
+                let texts = doubles.iter().map(|number| Some(number?.to_string()));
+                IdColumn::new(&(Arc::new(texts.collect::<StringViewArray>()) as ArrayRef))
+            }
+            None => IdColumn::new(column),
+        };
         Self::Blocks {
-            numbers: IdColumn::new(column),
+            numbers,
             blocks: Arc::clone(blocks),
             form,
         }

@@ -15,6 +15,10 @@ use super::{Feed, TokenKind};
 use crate::core::{Micros, TimeError};
 use crate::input::{InputError, InputFormat, InputOptions};
 
+/// Why a value of [`Role::AmountOrNumber`] cannot be read if nothing says what the tokens are.
+pub(super) const AMOUNT_OR_NUMBER: &str = "value is an amount of ERC-20 tokens or the number of an ERC-721 token; \
+     say which with --token-kind erc20 or --token-kind erc721";
+
 /// Where one file of a feed has what.
 #[derive(Debug)]
 pub(in crate::input) struct FeedLayout {
@@ -61,6 +65,7 @@ impl FeedLayout {
     ) -> Result<Self, InputError> {
         let layout = Self::of_table(file, feed.table(), options, None)?;
         layout.check_options()?;
+        layout.check_kind()?;
         Ok(layout)
     }
 
@@ -227,13 +232,9 @@ impl FeedLayout {
         let is_ambiguous =
             self.has(Role::AmountOrNumber) && !self.has(Role::Amount) && !self.has(Role::Number);
         match self.kind() {
-            None if is_ambiguous && !self.has(Role::Kind) => Err(self.error(
-                "value is an amount of ERC-20 tokens or the number of an ERC-721 token; say which with \
-                 --token-kind erc20 or --token-kind erc721",
-            )),
-            Some(TokenKind::Erc1155) if is_ambiguous => Err(self.error(
-                "it has no numbers of tokens beside the amounts, as ERC-1155 needs them",
-            )),
+            None if is_ambiguous && !self.has(Role::Kind) => Err(self.error(AMOUNT_OR_NUMBER)),
+            Some(TokenKind::Erc1155) if is_ambiguous => Err(self
+                .error("it has no numbers of tokens beside the amounts, as ERC-1155 needs them")),
             Some(TokenKind::Erc721) if !self.has_numbers() => {
                 Err(self.error("it has no numbers of tokens, as ERC-721 needs them"))
             }

@@ -10,14 +10,22 @@ use hashbrown::HashMap;
 
 use super::Feed;
 use super::layout::FeedLayout;
-use super::quantities::small_number;
+use super::quantities::{self, small_number};
 use super::row::FeedRow;
 use super::tables::Role;
-use crate::core::{Micros, TimeError};
+use crate::core::{Micros, TimeError, TimeForm, TimeUnit};
 use crate::excerpt::quoted;
 use crate::input::chunks::for_each_chunk;
 use crate::input::feed_rows::visit_feed_rows;
-use crate::input::{InputError, InputFormat, InputOptions, LineRefusal, RefusalReason, Source};
+use crate::input::{
+    DECIMALS_MAX, InputError, InputFormat, InputOptions, LineRefusal, RefusalReason, Source,
+};
+
+/// Numbers as they are, whole ones only.
+const COUNTS: TimeForm = TimeForm {
+    unit: TimeUnit::Micros,
+    ..TimeForm::STANDARD
+};
 
 /// The time of each block.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,8 +82,14 @@ impl BlockTimes {
 
     /// The time of the block whose number `text` is; `None` if it is not a number.
     pub(in crate::input) fn time_of_number(&self, text: &str) -> Option<Result<Micros, TimeError>> {
-        let block = small_number(text)?;
-        Some(self.time(block).ok_or(TimeError::UnknownBlock))
+        // As pandas writes a column of numbers some of which are missing: 17000000.0.
+        let written_as_double = || match Micros::parse_number_as(text, COUNTS) {
+            Err(TimeError::NotATime) => None,
+            read => Some(read.ok().and_then(|count| count.get().try_into().ok())),
+        };
+        let block = small_number(text).map(Some).or_else(written_as_double)?;
+        let time = block.and_then(|block| self.time(block));
+        Some(time.ok_or(TimeError::UnknownBlock))
     }
 
     /// The file that was read.
@@ -103,9 +117,12 @@ impl TokenDecimals {
             let token = layout.text(row, Role::Contract);
             let token = token.ok_or_else(|| refused("token", "missing".to_owned()))?;
             let text = layout.text(row, Role::Decimals).unwrap_or_default();
-            let number = small_number(&text).and_then(|number| u8::try_from(number).ok());
-            let number = number.filter(|number| *number <= 77).ok_or_else(|| {
-                refused("decimals", format!("{} is not from 0 to 77", quoted(&text)))
+            let number = quantities::decimals(&text).ok_or_else(|| {
+                let text = quoted(&text);
+                refused(
+                    "decimals",
+                    format!("{text} is not from 0 to {DECIMALS_MAX}"),
+                )
             })?;
             match decimals.insert(token_key(&token), number) {
                 Some(other) if other != number => Err(refused(

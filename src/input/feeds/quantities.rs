@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use ruint::aliases::U256;
 
+use crate::input::DECIMALS_MAX;
+
 /// The digits of a whole number that is written in digits or as `0x` and hexadecimal digits; `None` for any
 /// other text.
 pub(super) fn digits(text: &str) -> Option<Cow<'_, str>> {
@@ -32,6 +34,12 @@ fn hex_number(digits: &str) -> Option<U256> {
 /// A small number, such as that of a block.
 pub(super) fn small_number(text: &str) -> Option<u64> {
     digits(text)?.parse().ok()
+}
+
+/// How many decimals a token has; `None` if that is not from 0 to [`DECIMALS_MAX`].
+pub(super) fn decimals(text: &str) -> Option<u8> {
+    let decimals = u8::try_from(small_number(text)?).ok()?;
+    (decimals <= DECIMALS_MAX).then_some(decimals)
 }
 
 /// Digits in groups of thousands without their commas; `None` if the commas stand elsewhere.

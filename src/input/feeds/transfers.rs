@@ -8,15 +8,15 @@ use std::ops::ControlFlow;
 
 use super::TokenKind;
 use super::json_row::entries;
-use super::layout::FeedLayout;
+use super::layout::{AMOUNT_OR_NUMBER, FeedLayout};
 use super::logs::RawLog;
-use super::quantities::{digits, small_number, without_commas};
+use super::quantities::{decimals, digits, small_number, without_commas};
 use super::row::FeedRow;
 use super::tables::{AmountForm, Role};
 use crate::core::{Delta, Draft, Event, Field, Micros, Refusal, Wad, WeightError};
 use crate::excerpt::quoted;
-use crate::input::RefusalReason;
 use crate::input::chunk::with_events;
+use crate::input::{DECIMALS_MAX, RefusalReason};
 
 /// What takes the events of a row, or why it is refused.
 type Visit<'a, B> = &'a mut dyn FnMut(Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>;
@@ -136,14 +136,15 @@ impl<'a> RowReader<'a> {
         let items = found.items.iter().enumerate();
         let items = items.map(|(position, (number, amount))| {
             let number = number.as_deref();
+            let token_id = token_id(&contract, number);
+            let given = given(found.kind, number, amount);
+            let mut event_id = self.event_id(&token_id, &[&found.from, &found.to, &given])?;
             let amount = self.amount(amount, found.kind, &contract)?;
-            let identity = [&*found.from, &*found.to, number.unwrap_or_default()];
-            let mut event_id = self.event_id(&identity)?;
             if found.is_batch {
                 event_id = format!("{event_id}:{position}");
             }
             Ok(Item {
-                token_id: token_id(&contract, number),
+                token_id,
                 parties: Parties::Transfer {
                     from: Some(found.from.clone()),
                     to: Some(found.to.clone()),
@@ -170,7 +171,7 @@ impl<'a> RowReader<'a> {
         let raw = raw.ok_or_else(|| unresolved("delta", "missing"))?;
         let amount = self.amount(&raw, TokenKind::Erc20, &contract)?;
         Ok(Some(Item {
-            event_id: self.event_id(&[&holder, &action, &raw])?,
+            event_id: self.event_id(&contract, &[&holder, &action, &raw])?,
             token_id: contract,
             parties: Parties::Change {
                 holder,
@@ -194,11 +195,12 @@ impl<'a> RowReader<'a> {
             return Ok(Vec::new());
         }
         let guessed = || match (&number, &batch, &amount) {
-            (_, Some(_), _) | (Some(_), None, Some(_)) => TokenKind::Erc1155,
-            (Some(_), None, None) => TokenKind::Erc721,
-            (None, None, _) => TokenKind::Erc20,
+            (_, Some(_), _) | (Some(_), None, Some(_)) => Ok(TokenKind::Erc1155),
+            (Some(_), None, None) => Ok(TokenKind::Erc721),
+            (None, None, None) if both.is_some() => Err(unresolved("amount", AMOUNT_OR_NUMBER)),
+            (None, None, _) => Ok(TokenKind::Erc20),
         };
-        let kind = self.layout.kind().or(stated).unwrap_or_else(guessed);
+        let kind = self.layout.kind().or(stated).map_or_else(guessed, Ok)?;
         if let Some(batch) = batch.filter(|_| kind == TokenKind::Erc1155) {
             return self.batch(&batch);
         }
@@ -219,17 +221,17 @@ impl<'a> RowReader<'a> {
         let number = number
             .map(|number| digits(&number).map_or_else(|| number.to_string(), Cow::into_owned));
         let (from, to) = (self.party(Role::From), self.party(Role::To));
-        let identity = [
-            from.as_deref().unwrap_or_default(),
-            to.as_deref().unwrap_or_default(),
-            number.as_deref().unwrap_or(&amount),
-        ];
+        let token_id = token_id(&contract, number.as_deref());
         let event_id = match self.text(Role::UniqueId) {
             Some(unique) if kind == TokenKind::Erc1155 => unique.into_owned(),
-            _ => self.event_id(&identity)?,
+            _ => {
+                let given = given(kind, number.as_deref(), &amount);
+                let [from, to] = [&from, &to].map(|party| party.as_deref().unwrap_or_default());
+                self.event_id(&token_id, &[from, to, &given])?
+            }
         };
         Ok(vec![Item {
-            token_id: token_id(&contract, number.as_deref()),
+            token_id,
             event_id,
             at: self.at()?,
             seq: self.log_index()?,
@@ -256,15 +258,19 @@ impl<'a> RowReader<'a> {
                 text.and_then(digits).ok_or_else(damaged)
             };
             let (number, amount) = (digits_of("tokenId")?, digits_of("value")?);
-            let mut event_id = self.event_id(&[&number, &amount])?;
+            let token_id = token_id(&contract, Some(&number));
+            let (from, to) = (self.party(Role::From), self.party(Role::To));
+            let [sender, receiver] = [&from, &to].map(|party| party.as_deref().unwrap_or_default());
+            let given = given(TokenKind::Erc1155, Some(&number), &amount);
+            let mut event_id = self.event_id(&token_id, &[sender, receiver, &given])?;
             if is_batch {
                 event_id = format!("{event_id}:{position}");
             }
             Ok(Item {
-                token_id: token_id(&contract, Some(&number)),
+                token_id,
                 parties: Parties::Transfer {
-                    from: self.party(Role::From),
-                    to: self.party(Role::To),
+                    from,
+                    to,
                     amount: self.amount(&amount, TokenKind::Erc1155, &contract)?,
                 },
                 at: self.at()?,
@@ -331,8 +337,8 @@ impl<'a> RowReader<'a> {
     }
 
     /// The identity of a row: the transaction and the log, the feed's own, or what the row says and a number
-    /// for rows that say the same.
-    fn event_id(&self, parts: &[&str]) -> Result<String, RefusalReason> {
+    /// for rows of the token that say the same.
+    fn event_id(&self, token: &str, parts: &[&str]) -> Result<String, RefusalReason> {
         let chain = self.text(Role::Chain);
         let chain = chain.map(|chain| format!("{chain}:")).unwrap_or_default();
         let hash = self.text(Role::Hash);
@@ -351,7 +357,7 @@ impl<'a> RowReader<'a> {
             None => self.at()?.to_string(),
         };
         let identity = format!("{chain}{hash}:{}", parts.join(":"));
-        let ordinal = self.layout.ordinals.next(&identity);
+        let ordinal = self.layout.ordinals.next(&format!("{identity} {token}"));
         Ok(format!("{identity}:{ordinal}"))
     }
 
@@ -386,9 +392,12 @@ impl<'a> RowReader<'a> {
             return Ok(known);
         }
         if let Some(stated) = self.text(Role::Decimals) {
-            let stated = small_number(&stated).and_then(|stated| u8::try_from(stated).ok());
-            let stated = stated.filter(|stated| *stated <= 77);
-            return stated.ok_or_else(|| unresolved("amount", "its decimals are not from 0 to 77"));
+            return decimals(&stated).ok_or_else(|| {
+                unresolved(
+                    "amount",
+                    format!("its decimals are not from 0 to {DECIMALS_MAX}"),
+                )
+            });
         }
         match listed {
             Some(listed) if values.decimals == 0 && kind == TokenKind::Erc20 => {
@@ -424,6 +433,15 @@ fn token_id(contract: &str, number: Option<&str>) -> String {
     match number {
         Some(number) => format!("{contract}/{number}"),
         None => contract.to_owned(),
+    }
+}
+
+/// What a transfer gives, as a part of its identity.
+fn given<'a>(kind: TokenKind, number: Option<&'a str>, amount: &'a str) -> Cow<'a, str> {
+    match (kind, number) {
+        (_, None) => Cow::Borrowed(amount),
+        (TokenKind::Erc721, Some(number)) => Cow::Borrowed(number),
+        (_, Some(number)) => Cow::Owned(format!("{number}:{amount}")),
     }
 }
 

@@ -10,51 +10,15 @@ use crate::input::{
     TokenKind,
 };
 
-/// Fields, and the columns that often stand for them.
-const ALIASES: [(&str, &[&str]); 6] = [
-    (
-        "holder_id",
-        &[
-            "holder",
-            "user",
-            "user_id",
-            "customer",
-            "customer_id",
-            "account",
-            "wallet",
-            "owner",
-            "address",
-        ],
-    ),
+/// Fields, and the columns that often stand for them beside those that are near misses.
+const ALIASES: [(&str, &[&str]); 5] = [
     (
         "token_id",
-        &[
-            "token", "plan", "plan_id", "product", "asset", "symbol", "pool", "contract",
-        ],
+        &["plan", "plan_id", "product", "symbol", "pool", "contract"],
     ),
-    (
-        "start",
-        &[
-            "started_at",
-            "start_time",
-            "start_date",
-            "starts_at",
-            "opened_at",
-            "valid_from",
-        ],
-    ),
-    (
-        "end",
-        &[
-            "ended_at",
-            "end_time",
-            "end_date",
-            "ends_at",
-            "closed_at",
-            "valid_to",
-        ],
-    ),
-    ("weight", &["quantity", "seats", "amount", "balance"]),
+    ("start", &["opened_at"]),
+    ("end", &["closed_at"]),
+    ("weight", &["seats"]),
     ("event_id", &["subscription_id", "session_id", "id"]),
 ];
 

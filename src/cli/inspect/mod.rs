@@ -87,7 +87,9 @@ fn with_one_mapping(words: Vec<String>) -> Vec<String> {
 
 /// The words of this command that `score` knows, too.
 fn given_words() -> Vec<String> {
-    let mut words = std::env::args()
+    // The name of a file need not be text.
+    let mut words = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
         .skip(1)
         .skip_while(|word| word != "inspect")
         .skip(1);

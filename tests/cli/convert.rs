@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::bugcases::bugcases;
-use crate::feeds::{BLOCKS, hypersync};
-use crate::support::{Folder, run};
+use crate::feed_files::{BLOCKS, hypersync};
+use crate::support::{Folder, path, run};
 
 const AS_OF: &str = "2030-01-01T00:00:00Z";
 const NONE: &str = "0x0000000000000000000000000000000000000000";
@@ -33,11 +33,6 @@ fn is_same(folder: &Folder, file: &str, options: &[&str]) -> bool {
         assert_eq!(said(&again), said(&expected), "{file} as {form}");
     }
     true
-}
-
-fn path(folder: &Folder, name: &str, bytes: impl AsRef<[u8]>) -> String {
-    let path = folder.file(name, bytes);
-    path.to_str().expect("a path of text").to_owned()
 }
 
 #[test]

@@ -2,86 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array,
-    UInt64Array,
+use arrow_array::{ArrayRef, Float64Array, UInt32Array, UInt64Array};
+
+use crate::feed_files::{
+    A, AS_OF, B, BLOCKS, GOLD, NONE, answer, bytes_of, hypersync, parquet, refusal, scores, texts,
+    word,
 };
-use parquet::arrow::ArrowWriter;
-use serde_json::Value;
-
-use crate::support::{Folder, run};
-
-const AS_OF: &str = "2021-05-03T00:00:00Z";
-const NONE: &str = "0x0000000000000000000000000000000000000000";
-const A: &str = "0x00000000000000000000000000000000000000aa";
-const B: &str = "0x00000000000000000000000000000000000000bb";
-const GOLD: &str = "0x0000000000000000000000000000000000009999";
-/// Blocks 1 and 2 are one day apart.
-pub(crate) const BLOCKS: &str = "number,timestamp\n1,1619827200\n2,1619913600\n";
-
-/// The answer of `score` on one file.
-fn answer(folder: &Folder, name: &str, bytes: impl AsRef<[u8]>, options: &[&str]) -> Value {
-    let file = folder.file(name, bytes);
-    let file = file.to_str().expect("a path of text");
-    let arguments = ["score", file, "--as-of", AS_OF, "--format", "json"];
-    run(arguments.iter().chain(options)).json()
-}
-
-/// Its holders and scores, and the feed.
-fn scores(folder: &Folder, name: &str, bytes: impl AsRef<[u8]>, options: &[&str]) -> String {
-    let answer = answer(folder, name, bytes, options);
-    assert_eq!(answer["deficits"], 0);
-    let feed = answer["recognised"][0]["feed"].as_str().expect("a feed");
-    let holders = answer["holders"].as_array().expect("a list").iter();
-    let texts = holders.map(|row| {
-        let (holder, score) = (row["holder_id"].as_str(), row["score"].as_str());
-        format!(" {} {}", &holder.expect("text")[40..], score.expect("text"))
-    });
-    format!("{feed}:{}", texts.collect::<String>())
-}
-
-/// The sentence with which a file is refused.
-fn refusal(folder: &Folder, name: &str, bytes: impl AsRef<[u8]>, options: &[&str]) -> String {
-    let path = folder.file(name, bytes);
-    let file = path.to_str().expect("a path of text");
-    let arguments = ["score", file, "--as-of", AS_OF];
-    let answer = run(arguments.iter().chain(options));
-    answer.error(2).replace(file, name)
-}
-
-/// A new file, as an argument names it.
-fn path(folder: &Folder, name: &str, bytes: &str) -> String {
-    let path = folder.file(name, bytes);
-    path.to_str().expect("a path of text").to_owned()
-}
-
-fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
-    let columns = columns
-        .into_iter()
-        .map(|(name, column)| (name, column, true));
-    let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length");
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).expect("a schema");
-    writer.write(&batch).expect("memory takes it");
-    writer.close().expect("memory takes it");
-    bytes
-}
-
-fn texts(values: &[&str]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
-}
-
-fn bytes_of(values: &[&str]) -> ArrayRef {
-    let bytes: Vec<_> = values
-        .iter()
-        .map(|hex| hex::decode(hex.trim_start_matches("0x")).expect("digits"))
-        .collect();
-    Arc::new(BinaryArray::from_iter_values(bytes))
-}
-
-fn word(digits: &str) -> String {
-    format!("0x{:0>64}", digits.trim_start_matches("0x"))
-}
+use crate::support::{Folder, path, run};
 
 /// 3 tokens of 18 decimals to a on the first day, 1 of them to b on the second: a has 3 + 2 days, b has 1.
 const DAYS: &str = " aa 432000 bb 86400";
@@ -240,65 +167,6 @@ fn cryo_is_read_binary_and_as_text_and_never_by_its_doubles() {
         scores(&folder, "n.parquet", nft, &options[..2]),
         "cryo: aa 86400 bb 86400"
     );
-}
-
-/// Logs of one ERC-20 transfer, one withdrawn one, one ERC-721, one batch of ERC-1155, one approval.
-pub(crate) fn hypersync() -> Vec<u8> {
-    const TRANSFER: &str = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
-    const BATCH: &str = "4a39dc06d4c0dbc64b70af90fd698a233a518aa5d07e595d983b8c0526c8f7fb";
-    let topic = |texts: [Option<&str>; 5]| {
-        let bytes =
-            texts.map(|text| text.map(|text| hex::decode(&word(text)[2..]).expect("digits")));
-        Arc::new(BinaryArray::from_iter(bytes)) as ArrayRef
-    };
-    let batch =
-        ["40", "a0", "2", "5", "6", "2", "3", "4"].map(|digits| word(digits)[2..].to_owned());
-    let data = [
-        word("de0b6b3a7640000"),
-        word("de0b6b3a7640000"),
-        "0x".to_owned(),
-        batch.concat(),
-        word("1"),
-    ];
-    parquet(vec![
-        (
-            "removed",
-            Arc::new(BooleanArray::from(vec![false, true, false, false, false])),
-        ),
-        (
-            "log_index",
-            Arc::new(UInt64Array::from(vec![0, 1, 2, 3, 4])),
-        ),
-        (
-            "transaction_hash",
-            bytes_of(&[&word("1"), &word("1"), &word("1"), &word("2"), &word("2")]),
-        ),
-        (
-            "block_number",
-            Arc::new(UInt64Array::from(vec![1, 1, 1, 2, 2])),
-        ),
-        ("address", bytes_of(&[GOLD; 5])),
-        ("data", bytes_of(&data.each_ref().map(|text| &**text))),
-        (
-            "topic0",
-            topic([
-                Some(TRANSFER),
-                Some(TRANSFER),
-                Some(TRANSFER),
-                Some(BATCH),
-                Some("8c5b"),
-            ]),
-        ),
-        (
-            "topic1",
-            topic([Some("0"), Some("0"), Some("0"), Some("cc"), Some(A)]),
-        ),
-        (
-            "topic2",
-            topic([Some(A), Some(A), Some(B), Some("0"), Some(B)]),
-        ),
-        ("topic3", topic([None, None, Some("9"), Some(B), None])),
-    ])
 }
 
 #[test]
@@ -487,7 +355,7 @@ fn alchemy_is_read_by_its_raw_values() {
     let listed = path(
         &folder,
         "decimals.csv",
-        &format!(
+        format!(
             "token_address,decimals\n{},17\n",
             GOLD.to_uppercase().replace("0X", "0x")
         ),
@@ -641,64 +509,65 @@ fn what_cannot_be_exact_is_refused() {
 }
 
 #[test]
-fn blocks_and_decimals_are_looked_up_for_mapped_columns_too() {
+fn a_value_that_may_be_an_amount_or_a_number_is_refused_in_json_too() {
     let folder = Folder::new();
-    let blocks = path(
-        &folder,
-        "blocks.jsonl",
-        "{\"block_number\":1,\"block_timestamp\":\"2021-05-01 00:00:00 UTC\"}\n{\"block_number\":2,\"block_timestamp\":1619913600}\n",
+    let ambiguous = "value is an amount of ERC-20 tokens or the number of an ERC-721 token; say which with \
+                     --token-kind erc20 or --token-kind erc721";
+    let line = format!(
+        "{{\"token_address\":\"{GOLD}\",\"from_address\":\"{NONE}\",\"to_address\":\"{A}\",\"value\":\"7\",\
+         \"transaction_hash\":\"0x01\",\"log_index\":0,\"block_timestamp\":\"2021-05-01 00:00:00 UTC\",\
+         \"block_hash\":\"0xb\"}}\n"
     );
-    let decimals = path(&folder, "decimals.csv", "token_id,decimals\nA,2\nB,3\n");
-    let options = [
-        "--columns",
-        "holder_id=who,start=from_block,end=to_block,weight=size",
-        "--blocks",
-        &blocks,
-        "--decimals-file",
-        &decimals,
-    ];
-    let scored = |name: &str, bytes: &[u8]| {
-        let answer = answer(&folder, name, bytes, &options);
-        assert_eq!(answer["recognised"], Value::Null);
-        answer["holders"][0]["score"]
-            .as_str()
-            .expect("text")
-            .to_owned()
+    assert_eq!(
+        refusal(&folder, "t.jsonl", &line, &[]),
+        format!("t.jsonl: read as bigquery: {ambiguous}")
+    );
+    assert_eq!(
+        scores(&folder, "t.jsonl", &line, &["--token-kind", "erc721"]),
+        "bigquery: aa 172800"
+    );
+    let named = ["--input-format", "transfers"];
+    assert_eq!(
+        refusal(&folder, "t.jsonl", &line, &named),
+        format!("t.jsonl: line 1: amount: {ambiguous}")
+    );
+    let with_amount = line.replace("\"value\"", "\"amount\"");
+    assert_eq!(
+        scores(&folder, "t.jsonl", with_amount, &named),
+        "transfers: aa 1209600"
+    );
+}
+
+#[test]
+fn overlapping_exports_agree_in_any_order_of_their_rows() {
+    let folder = Folder::new();
+    let header = "Txhash,UnixTimestamp,From,To,TokenId,TokenValue,ContractAddress\n";
+    let row = |number: &str, amount: &str, contract: &str| {
+        format!("0x01,1619827200,{NONE},{A},{number},{amount},{contract}\n")
     };
-    let csv =
-        b"token_id,who,from_block,to_block,size\nA,x,1,2,200\nB,x,1,2021-05-02T00:00:00Z,200\n";
-    assert_eq!(scored("m.csv", csv), "190080");
-    let lines = b"{\"token_id\":\"A\",\"who\":\"x\",\"from_block\":1,\"to_block\":\"2\",\"size\":200}\n\
-                  {\"token_id\":\"B\",\"who\":\"x\",\"from_block\":1,\"to_block\":\"2021-05-02T00:00:00Z\",\"size\":\"200\"}\n";
-    assert_eq!(scored("m.jsonl", lines), "190080");
-    let columns = parquet(vec![
-        ("token_id", texts(&["A", "B"])),
-        ("who", texts(&["x", "x"])),
-        ("from_block", Arc::new(UInt32Array::from(vec![1, 1]))),
-        ("to_block", texts(&["2", "2021-05-02T00:00:00Z"])),
-        ("size", Arc::new(UInt64Array::from(vec![200, 200]))),
-    ]);
-    assert_eq!(scored("m.parquet", &columns), "190080");
-    let header = "token_id,who,from_block,to_block,size\n";
-    assert_eq!(
-        refusal(&folder, "b.csv", format!("{header}A,x,1,3,1\n"), &options),
-        "b.csv: line 2: end: not a block whose time is known (add it to the file of --blocks); found \"3\""
-    );
-    let unknown = "weight: of a token without decimals (add it to the file of --decimals-file, or give --decimals for \
-                   others); found ";
-    assert_eq!(
-        refusal(&folder, "c.csv", format!("{header}C,x,1,2,1\n"), &options),
-        format!("c.csv: line 2: {unknown}\"1\"")
-    );
-    let columns = parquet(vec![
-        ("token_id", texts(&["C"])),
-        ("who", texts(&["x"])),
-        ("from_block", Arc::new(UInt32Array::from(vec![1]))),
-        ("to_block", Arc::new(UInt32Array::from(vec![2]))),
-        ("size", Arc::new(UInt64Array::from(vec![1]))),
-    ]);
-    assert_eq!(
-        refusal(&folder, "c.parquet", columns, &options),
-        format!("c.parquet: line 1: {unknown}1")
-    );
+    let other = GOLD.replace("9999", "8888");
+    // Two contracts in one transaction, and two amounts of one number.
+    let rows = [
+        row("5", "1", GOLD),
+        row("5", "1", &other),
+        row("5", "2", GOLD),
+    ];
+    let newest_first = rows.iter().rev().map(String::as_str);
+    let files = [
+        path(&folder, "one.csv", format!("{header}{}", rows.concat())),
+        path(
+            &folder,
+            "two.csv",
+            format!("{header}{}", newest_first.collect::<String>()),
+        ),
+    ];
+    let score = |files: &[String]| {
+        let files = files.iter().map(String::as_str);
+        let arguments = ["score"].into_iter().chain(files);
+        run(arguments.chain(["--as-of", AS_OF, "--format", "json"])).json()
+    };
+    let both = score(&files);
+    assert_eq!(both["holders"], score(&files[..1])["holders"]);
+    // 1 + 1 + 2 for two days.
+    assert_eq!(both["holders"][0]["score"], "691200");
 }

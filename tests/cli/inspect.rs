@@ -2,15 +2,10 @@
 
 use serde_json::Value;
 
-use crate::feeds::BLOCKS;
-use crate::support::{Folder, run};
+use crate::feed_files::BLOCKS;
+use crate::support::{Folder, path, run};
 
 const NONE: &str = "0x0000000000000000000000000000000000000000";
-
-fn path(folder: &Folder, name: &str, bytes: &str) -> String {
-    let path = folder.file(name, bytes);
-    path.to_str().expect("a path of text").to_owned()
-}
 
 /// The report on a file; its command line is run, and must score as many rows as were accepted.
 fn report(arguments: &[&str]) -> (Value, String) {
@@ -57,6 +52,12 @@ fn the_command_line_has_what_the_file_needs() {
             "customer,plan,started_at,ended_at\nann,pro,2023-01-01,2023-02-01\nbob,pro,2023-01-01,\n",
             &[],
             "--columns holder_id=customer,start=started_at,end=ended_at,token_id=plan --assume-utc",
+        ),
+        (
+            "opened.csv",
+            "customer,plan,opened_at,closed_at,seats\nann,pro,2023-01-01,2023-02-01,5\n",
+            &[],
+            "--columns holder_id=customer,token_id=plan,start=opened_at,end=closed_at,weight=seats --assume-utc",
         ),
         (
             "seconds.csv",
@@ -122,4 +123,17 @@ fn ids_ties_times_and_rows_are_reported() {
         run(["inspect", "-"]).error(2),
         "-: inspect reads its input more than once; name a file"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_name_of_a_file_need_not_be_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = Folder::new();
+    let name = folder.path("").join(OsStr::from_bytes(b"\xff.csv"));
+    std::fs::write(&name, "token_id,holder_id,end\nT,a,1\n").expect("a file");
+    let text = run([OsStr::new("inspect"), name.as_os_str()]).text();
+    assert!(text.contains("1 read, 1 accepted"), "{text}");
 }

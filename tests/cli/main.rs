@@ -17,6 +17,8 @@ mod config;
 mod conformance;
 mod convert;
 mod deficits;
+mod feed_files;
+mod feed_lookups;
 mod feeds;
 mod forms;
 mod fuzz_seeds;

@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use parquet::arrow::ArrowWriter;
 
-use crate::support::{Folder, run};
+use crate::support::{Folder, path, run};
 
 const DAY: &str = "2023-04-29T00:00:00Z";
 
@@ -25,12 +25,6 @@ fn scores(folder: &Folder, name: &str, bytes: &[u8], as_of: &str, options: &[&st
         format!("{} {}", holder.expect("text"), score.expect("text"))
     });
     texts.collect::<Vec<_>>().join(", ")
-}
-
-/// A new file, as an argument names it.
-fn path(folder: &Folder, name: &str, bytes: &[u8]) -> String {
-    let path = folder.file(name, bytes);
-    path.to_str().expect("a path of text").to_owned()
 }
 
 /// The sentence with which `file` is refused.

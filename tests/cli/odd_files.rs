@@ -1,14 +1,9 @@
 //! Files as people have them: documents of JSON, other kinds of files, long windows, columns that are ignored.
 
-use crate::support::{Folder, gzip, run};
+use crate::support::{Folder, gzip, path, run};
 
 const A: &str = r#"{"token_id":"T","holder_id":"a","start":0,"end":1000,"note":"x"}"#;
 const B: &str = r#"{"token_id":"T","holder_id":"b","start":0,"end":2000}"#;
-
-fn path(folder: &Folder, name: &str, bytes: &[u8]) -> String {
-    let path = folder.file(name, bytes);
-    path.to_str().expect("a path of text").to_owned()
-}
 
 /// The holders and scores of `file`.
 fn scores(file: &str, options: &[&str]) -> String {
@@ -38,7 +33,7 @@ fn json_is_read_in_every_form() {
     {
         let plain = path(&folder, &format!("{index}.json"), text.as_bytes());
         assert_eq!(scores(&plain, &[]), "b 2, a 1", "{text}");
-        let packed = path(&folder, &format!("{index}.json.gz"), &gzip(text.as_bytes()));
+        let packed = path(&folder, &format!("{index}.json.gz"), gzip(text.as_bytes()));
         assert_eq!(scores(&packed, &["--threads", "1"]), "b 2, a 1", "{text}");
     }
 }

@@ -1,8 +1,7 @@
 //! Inputs that went wrong for people, as public reports describe them: each gives the right score, or a refusal
-//! that names the cure. They lie beside the checkout; where they do not, the run says that it was left out.
+//! that names the cure. They lie beside the checkout; where they do not, the run says that it was skipped.
 
-use std::path::{Path, PathBuf};
-
+use crate::bugcases::bugcases;
 use crate::support::run;
 
 /// A file, options, and the holders with their scores, or words of the refusal after `!`.
@@ -247,15 +246,9 @@ const CASES: [(&str, &[&str], &str); 62] = [
     ),
 ];
 
-fn folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/bugcases");
-    folder.is_dir().then_some(folder)
-}
-
 #[test]
 fn inputs_that_went_wrong_for_people_are_scored_or_refused_with_a_cure() {
-    let Some(folder) = folder() else {
-        eprintln!("left out: ../shared/bugcases is not there");
+    let Some(folder) = bugcases() else {
         return;
     };
     for (name, options, expected) in CASES {
@@ -284,8 +277,7 @@ fn inputs_that_went_wrong_for_people_are_scored_or_refused_with_a_cure() {
 
 #[test]
 fn gzip_members_and_padding_are_read_to_their_end() {
-    let Some(folder) = folder() else {
-        eprintln!("left out: ../shared/bugcases is not there");
+    let Some(folder) = bugcases() else {
         return;
     };
     for name in ["each-line", "mid-line", "empty-member", "zero-padded"] {

@@ -154,6 +154,12 @@ impl Folder {
     }
 }
 
+/// Writes a file and gives its path as an argument.
+pub(crate) fn path(folder: &Folder, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let path = folder.file(name, bytes);
+    path.to_str().expect("a path of text").to_owned()
+}
+
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(bytes).expect("memory takes it");

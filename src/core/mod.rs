@@ -6,7 +6,8 @@
 //! a refused text probably is), [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
 //! [`deficit`] (what is missing from the input), [`rule`] (what a policy is);
-//! [`glob`] chooses ids; [`encoding`] is the format of events in our own files.
+//! [`glob`] chooses ids; [`encoding`] is the format of events in our own files, and [`StoreId`] tells the files of
+//! different stores apart.
 
 mod balance;
 mod changes;
@@ -28,6 +29,7 @@ pub(crate) mod score;
 pub(crate) mod sink;
 mod sorted;
 mod standings;
+mod store_id;
 pub(crate) mod time;
 mod time_text;
 pub(crate) mod timeline;
@@ -49,6 +51,7 @@ pub use refusal::{Field, Refusal};
 pub use rule::{Group, HeldBy, HeldKey, ScoreRule};
 pub use score::{Score, Totals};
 pub use sink::{ClosedHold, EventSink, TransferRow};
+pub use store_id::StoreId;
 pub use time::{Micros, TimeError, TimeUnit};
 pub use time_text::TimeForm;
 pub use timeline::{HeldSegment, Mark, Segment, Timeline};

@@ -5,7 +5,7 @@
 //! apply frames in any order. Damage is an error, or is salvaged if the options say so; what is lost
 //! then is logged as an error.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -20,9 +20,10 @@ use super::feed::CursorFile;
 use super::options::Options;
 use super::state_file::StateFile;
 use crate::aggregator::HoldAggregator;
+use crate::core::StoreId;
 use crate::core::encoding::claims;
 use crate::journal::{
-    self, Appender, EventFrame, FolderLock, Journal, JournalError, JournalOptions, OpenedJournal,
+    self, Appender, EventFrame, FolderLock, Journal, JournalOptions, OpenedJournal,
 };
 use crate::state::{CursorContents, Entry, StateError};
 
@@ -62,13 +63,28 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     let folder = options.store.data_dir.as_path();
     let lock = FolderLock::take(&*options.vfs, folder, clock.now())?;
     let started = Instant::now();
-    let (cursor_file, cursors) = if options.salvages {
+    let (mut cursor_file, cursors) = if options.salvages {
         CursorFile::salvage(&options.vfs, folder)?
     } else {
         CursorFile::open(&options.vfs, folder)?
     };
-    let loaded = load_state(folder, options)?;
-    let opened = open_journal(folder, options, loaded.applied)?;
+    let mut loaded = load_state(folder, options)?;
+    let named_by_cursors = cursors.store.map(|store| (cursor_file.path(), store));
+    let siblings: Vec<_> = loaded
+        .state
+        .named()
+        .into_iter()
+        .chain(named_by_cursors)
+        .collect();
+    let opened = open_journal(folder, options, loaded.applied, siblings)?;
+    let store = opened.journal.store();
+    loaded.state.identify(store);
+    cursor_file.identify(store);
+    if opened.report.has_damaged_identity {
+        warn!(
+            "One copy of the store's identity was changed after it was written; the other one is in use."
+        );
+    }
     let size = opened.journal.size();
     let from = if loaded.is_incomplete {
         size.first_sequence
@@ -143,12 +159,14 @@ fn open_journal(
     folder: &Path,
     options: &Options,
     applied: u64,
+    siblings: Vec<(PathBuf, StoreId)>,
 ) -> Result<OpenedJournal, OpenError> {
     let path = folder.join(JOURNAL_FOLDER);
     let journal_options = JournalOptions {
         segment_bytes: options.store.segment_bytes,
         retry_after: options.retry_after,
         first_sequence: applied + 1,
+        siblings,
         ..JournalOptions::default()
     };
     if applied > 0 && !Journal::exists(&*options.vfs, &path)? {
@@ -177,7 +195,7 @@ fn open_journal(
         Ok(())
     };
     let opened = match open() {
-        Err(JournalError::Damaged { .. }) if options.salvages => {
+        Err(error) if options.salvages && error.is_salvageable() => {
             salvage()?;
             open()?
         }

@@ -2,13 +2,14 @@
 //!
 //! A new file gets its name only once it is complete, so a crash never leaves an incomplete one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing::{error, warn};
 
 use super::data_folder::DataFolder;
 use super::error::OpenError;
+use crate::core::StoreId;
 use crate::journal::Vfs;
 use crate::state::{self, Entry, Salvaged, Store};
 
@@ -25,6 +26,8 @@ const DAMAGED: &str = "state.redb.damaged-";
 pub(super) struct StateFile {
     folder: DataFolder,
     store: Option<Store>,
+    /// The identity that the file is given with its next write.
+    identity: Option<StoreId>,
 }
 
 impl StateFile {
@@ -33,6 +36,7 @@ impl StateFile {
         let mut state = Self {
             folder: DataFolder::new(vfs, folder),
             store: None,
+            identity: None,
         };
         state.complete()?;
         if state.folder.has(STATE_FILE)? {
@@ -46,6 +50,17 @@ impl StateFile {
         self.store.as_ref()
     }
 
+    /// The file, and the store that it names.
+    pub(super) fn named(&self) -> Option<(PathBuf, StoreId)> {
+        let named = self.store.as_ref()?.store()?;
+        Some((self.folder.path_of(STATE_FILE), named))
+    }
+
+    /// Gives the file this identity with its next write.
+    pub(super) fn identify(&mut self, store: StoreId) {
+        self.identity = Some(store);
+    }
+
     /// Writes entries; see [`Store::write`]. Creates the state if needed, and reopens it after an error.
     pub(super) fn write<'a>(
         &mut self,
@@ -56,6 +71,9 @@ impl StateFile {
             Some(store) => store,
             None => self.open_or_create()?,
         };
+        if let Some(identity) = self.identity {
+            store.set_store(identity);
+        }
         // Dropped on an error, because its memory may then differ from what is on disk.
         store.write(entries, applied)?;
         self.store = Some(store);
@@ -67,6 +85,7 @@ impl StateFile {
         let state = Self {
             folder: DataFolder::new(vfs, folder),
             store: None,
+            identity: None,
         };
         let damaged = state.folder.open(STATE_FILE)?;
         let fresh = state.folder.create(NEW)?;

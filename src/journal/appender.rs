@@ -16,6 +16,7 @@ use rand::rngs::SysRng;
 use super::error::{JournalError, WriteError};
 use super::frame::{FrameBuffer, FrameHeader, FrameKind, extent};
 use super::hold_journal::{Journal, SegmentFile};
+use super::identity::{Reach, RecordError};
 use super::layout::SECTOR;
 use super::preallocation::{
     Preallocation, create_zeroed, is_full, is_out_of_descriptors, write_zeros,
@@ -48,6 +49,8 @@ pub struct Appender {
     position: WritePosition,
     buffer: FrameBuffer,
     preallocation: Preallocation,
+    /// Whether the identity of the store knows of the last segment.
+    is_recorded: bool,
     /// Bytes after the end that may not be zero since a write failed.
     dirty_bytes: u64,
     full_since: Option<Instant>,
@@ -93,24 +96,27 @@ impl Appender {
             preallocation: Preallocation::new(Arc::clone(&journal.vfs), &journal.folder, bytes),
             journal,
             position,
+            is_recorded: false,
             buffer: FrameBuffer::default(),
             dirty_bytes: 0,
             full_since: None,
         }
     }
 
-    /// Creates the first segment, with a size of `bytes`.
+    /// Creates the first segment, number `index`, with a size of `bytes`.
     pub(super) fn in_first_segment(
         journal: Arc<Journal>,
+        index: u64,
         bytes: u64,
     ) -> Result<Self, JournalError> {
         let header = SegmentHeader {
             version: VERSION,
-            index: 1,
+            index,
             first: journal.options.first_sequence,
             salt: salt(&journal)?,
             previous: 0,
             file_bytes: Some(bytes),
+            store: Some(journal.store),
         };
         let path = journal.folder.join(format!("first{UNFINISHED_SUFFIX}"));
         let file = create_zeroed(&*journal.vfs, &path, bytes, &AtomicBool::new(false));
@@ -229,7 +235,7 @@ impl Appender {
         self.clear_dirty_bytes()?;
         let is_current = self.position.header.version == VERSION;
         if is_current && self.position.end + bytes + SEAL_RESERVE <= self.position.bytes {
-            return Ok(());
+            return self.record_segment();
         }
         let journal = &*self.journal;
         let needed = (FRAMES_OFFSET + bytes + SEAL_RESERVE).next_multiple_of(SECTOR);
@@ -258,10 +264,35 @@ impl Appender {
             salt,
             previous: self.position.chain,
             file_bytes: Some(length),
+            store: Some(journal.store),
         };
         self.position = publish(journal, path, file, header, length)?;
+        self.is_recorded = false;
         self.preallocate();
+        self.record_segment()
+    }
+
+    /// Makes sure that the identity of the store knows of the last segment before it holds an event: if its file is
+    /// lost, that is known.
+    fn record_segment(&mut self) -> Result<(), AppendError> {
+        if self.is_recorded {
+            return Ok(());
+        }
+        let recorded = self.journal.record(Reach {
+            segment: self.position.header.index,
+            next: self.position.next,
+        });
+        recorded.map_err(|(path, error)| match error {
+            RecordError::Write(error) => full_or_failed(&path, "written")(error),
+            RecordError::Sync(error) => failed(&path, "synced")(error),
+        })?;
+        self.is_recorded = true;
         Ok(())
+    }
+
+    /// Records how far the journal reached, as [`Journal::record_reach`].
+    pub(super) fn record_reach(&self) -> Result<(), JournalError> {
+        self.journal.record_reach()
     }
 
     /// Overwrites with zeros what a failed write left after the end.

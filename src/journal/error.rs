@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::identity::IDENTITY_VERSION;
 use super::segment;
+use crate::core::StoreId;
 
 /// What is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,20 @@ pub enum Defect {
     /// A segment is missing between two others, or at the beginning.
     #[error("the segment is missing")]
     SegmentMissing,
+    /// The newest segments are missing: the identity of the store knows of them.
+    #[error("the segment is missing, and the journal had reached event {reached}")]
+    NewestMissing {
+        /// The last event that was on disk, at least.
+        reached: u64,
+    },
+    /// The last segment ends before an event that was on disk.
+    #[error("the journal ends with event {found}, and had reached event {reached}")]
+    EndMissing {
+        /// The last event that is there.
+        found: u64,
+        /// The last event that was on disk, at least.
+        reached: u64,
+    },
     /// The header of a frame has the wrong checksum.
     #[error("the frame header was changed after it was written")]
     Header,
@@ -119,6 +135,57 @@ pub enum JournalError {
         /// Its format version.
         found: u32,
     },
+    /// A file belongs to another store than the others.
+    #[error(
+        "{}: belongs to store {found}, and the folder to store {expected}: files of two stores are mixed; \
+         restore all files of the folder from one backup; nothing was changed",
+        path.display()
+    )]
+    OtherStore {
+        /// The file.
+        path: PathBuf,
+        /// The store that it names.
+        found: StoreId,
+        /// The store that the others name.
+        expected: StoreId,
+    },
+    /// The file of the store's identity is missing, although others name the store.
+    #[error(
+        "{}: the file is missing, and the others belong to store {store}: restore it with them, or start once \
+         with `serve --salvage`, which makes it anew without knowing how far the journal had reached; nothing \
+         was changed",
+        path.display()
+    )]
+    IdentityMissing {
+        /// The file.
+        path: PathBuf,
+        /// The store that others name.
+        store: StoreId,
+    },
+    /// No copy of the store's identity is as it was written.
+    #[error(
+        "{}: the identity of the store was changed after it was written: restore the file, or start once with \
+         `serve --salvage`, which makes it anew without knowing how far the journal had reached; nothing was \
+         changed",
+        path.display()
+    )]
+    IdentityDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version of this program wrote the file of the store's identity.
+    #[error(
+        "{}: the file has format version {found}, and this program reads version {}: use the version of \
+         main_holdmetrics that wrote it",
+        path.display(),
+        IDENTITY_VERSION
+    )]
+    IdentityVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+    },
     /// The copy that a salvage writes does not fit on the disk.
     #[error(
         "{}: the disk has no space for a copy of the journal: free {bytes} bytes and try again; \
@@ -159,6 +226,14 @@ impl JournalError {
             action,
             source,
         }
+    }
+
+    /// Whether a salvage is a way on.
+    pub(crate) const fn is_salvageable(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. } | Self::IdentityMissing { .. } | Self::IdentityDamaged { .. }
+        )
     }
 
     /// The journal in `folder` is damaged.

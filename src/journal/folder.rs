@@ -4,7 +4,7 @@
 //! It reads names only; what is in the files is for `survey`.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
 use super::segment;
@@ -32,6 +32,11 @@ pub(super) fn create_folder(vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalE
 pub(super) fn segment_indices(vfs: &dyn Vfs, folder: &Path) -> Result<Vec<u64>, JournalError> {
     let names = match vfs.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(JournalError::NotAFolder {
+                folder: folder.to_owned(),
+            });
+        }
         names => names.map_err(JournalError::io(folder, "listed"))?,
     };
     let mut indices: Vec<_> = names
@@ -75,6 +80,20 @@ pub(super) fn salvaged_name(folder: &Path, number: u32) -> String {
 /// Name of the damaged journal after a salvage, in the same parent folder.
 pub(super) fn damaged_name(folder: &Path, number: u32) -> String {
     numbered_name(folder, "damaged", number)
+}
+
+/// A path beside `path` that no file has, for a damaged file that is kept.
+pub(super) fn damaged_path(vfs: &dyn Vfs, path: &Path) -> Result<PathBuf, JournalError> {
+    let parent = parent_of(path);
+    let names = vfs
+        .list(parent)
+        .map_err(JournalError::io(parent, "listed"))?;
+    let mut numbers = 1..=u32::MAX;
+    let free = numbers.find_map(|number| {
+        let name = damaged_name(path, number);
+        (!names.contains(&name)).then_some(name)
+    });
+    Ok(parent.join(free.expect("a free number")))
 }
 
 fn numbered_name(folder: &Path, kind: &str, number: u32) -> String {

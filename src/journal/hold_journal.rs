@@ -9,11 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::{Damage, Defect, JournalError};
 use super::frame::FrameKind;
+use super::identity::{IdentityFile, Reach, RecordError};
 use super::options::JournalOptions;
+use super::preallocation::is_full;
 use super::scan::{FrameScanner, Scanned};
 use super::segment;
 use super::survey::{EventFrame, open_segment};
 use super::vfs::{Access, Vfs, VfsFolder};
+use crate::core::StoreId;
 
 /// The durable frames of a journal, shared by all readers.
 ///
@@ -23,7 +26,8 @@ use super::vfs::{Access, Vfs, VfsFolder};
 /// use poh_holdmetrics_rust::journal::{Journal, JournalOptions, RealVfs};
 ///
 /// let folder = tempfile::tempdir()?;
-/// let opened = Journal::open(Arc::new(RealVfs), folder.path(), JournalOptions::default())?;
+/// let journal = folder.path().join("journal");
+/// let opened = Journal::open(Arc::new(RealVfs), &journal, JournalOptions::default())?;
 /// assert_eq!(opened.report.torn, None);
 /// assert_eq!(opened.journal.last_sequence(), 0, "no event yet; a `Writer` appends them");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,6 +36,10 @@ pub struct Journal {
     pub(super) vfs: Arc<dyn Vfs>,
     pub(super) folder: PathBuf,
     pub(super) options: JournalOptions,
+    /// The store whose journal it is.
+    pub(super) store: StoreId,
+    /// Where it is recorded how far the journal reached; a copy that a salvage writes records nothing.
+    identity: Option<Mutex<IdentityFile>>,
     /// Kept open, so that syncing the folder needs no file descriptor.
     folder_handle: Box<dyn VfsFolder>,
     segments: Mutex<VecDeque<SegmentFile>>,
@@ -74,6 +82,7 @@ impl Journal {
         options: JournalOptions,
         segments: VecDeque<SegmentFile>,
         last: u64,
+        identity: (StoreId, Option<IdentityFile>),
     ) -> Result<Self, JournalError> {
         let folder_handle = vfs.open_folder(folder);
         Ok(Self {
@@ -81,11 +90,49 @@ impl Journal {
             vfs,
             folder: folder.to_owned(),
             options,
+            store: identity.0,
+            identity: identity.1.map(Mutex::new),
             segments: Mutex::new(segments),
             last: AtomicU64::new(last),
             used: AtomicU64::new(0),
             removal: Mutex::new(()),
         })
+    }
+
+    /// The store whose journal it is.
+    #[must_use]
+    pub fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// Records, durably, how far the journal reached, unless that is known already. A disk without space is no
+    /// error: the record is made at the next call.
+    pub fn record_reach(&self) -> Result<(), JournalError> {
+        let recorded = self.record(self.reach());
+        recorded.or_else(|(path, error)| match error {
+            RecordError::Write(error) if is_full(&error) => Ok(()),
+            RecordError::Write(error) => Err(JournalError::io(path, "written")(error)),
+            RecordError::Sync(error) => Err(JournalError::io(path, "synced")(error)),
+        })
+    }
+
+    /// The same, with the reason if it was not recorded.
+    pub(super) fn record(&self, reach: Reach) -> Result<(), (PathBuf, RecordError)> {
+        let Some(identity) = &self.identity else {
+            return Ok(());
+        };
+        let mut file = identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorded = file.record(reach);
+        recorded.map_err(|error| (file.path().to_owned(), error))
+    }
+
+    /// How far the journal reached.
+    pub(super) fn reach(&self) -> Reach {
+        let next = self.last_sequence() + 1;
+        Reach {
+            segment: self.lock().back().map_or(0, |newest| newest.index),
+            next,
+        }
     }
 
     /// Passes the frames that contain event `from` and later ones to `visit`, in order, up to the last

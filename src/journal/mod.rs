@@ -1,7 +1,8 @@
 //! The journal: events on disk before they are acknowledged, in segments of chained frames.
 //!
 //! It treats events as bytes and a count, and does not apply them. Read in this order: `vfs` (the file
-//! system as a trait), `frame` and `segment` (the format), `scan` (a torn tail or damage), `survey`
+//! system as a trait), `frame` and `segment` (the format), `identity` (which store
+//! it is, and how far its journal reached), `scan` (a torn tail or damage), `survey`
 //! (all segments), `open` and `hold_journal` (opening, replay), `appender` and `preallocation` (one
 //! frame, one segment), `writer` (group commit), `tail` (reading while it is written), `readable` and `salvage` (damaged journals).
 //! `docs/journal-format.md` specifies the bytes.
@@ -11,6 +12,7 @@ mod error;
 mod folder;
 mod frame;
 mod hold_journal;
+mod identity;
 mod layout;
 mod lock;
 mod open;

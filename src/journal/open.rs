@@ -11,6 +11,7 @@ use super::appender::{Appender, WritePosition};
 use super::error::JournalError;
 use super::folder::{create_folder, finish_salvage, remove_files, segment_indices};
 use super::hold_journal::{Journal, SegmentFile};
+use super::identity::{IdentityFile, Reach, random_store};
 use super::options::JournalOptions;
 use super::preallocation::write_zeros;
 use super::segment::{self, FRAMES_OFFSET, UNFINISHED_SUFFIX};
@@ -41,6 +42,8 @@ pub struct OpenReport {
     pub events: u64,
     /// An unfinished write: its segment, and the number of bytes that were cut off.
     pub torn: Option<(u64, u64)>,
+    /// Whether one of the two copies of the store's identity was changed after it was written.
+    pub has_damaged_identity: bool,
     /// Whether the journal was closed in order.
     pub was_closed: bool,
 }
@@ -54,17 +57,21 @@ impl Journal {
         options: JournalOptions,
     ) -> Result<OpenedJournal, JournalError> {
         finish_salvage(&*vfs, folder)?;
-        create_folder(&*vfs, folder)?;
-        remove_files(&*vfs, folder, |name| name.ends_with(UNFINISHED_SUFFIX))?;
         let found = survey(&*vfs, folder, |_| ())?;
+        found.check_store(&*vfs, folder, &options.siblings)?;
         if let Some(damage) = found.damages.first() {
             return Err(JournalError::damaged(folder, damage.clone()));
         }
+        create_folder(&*vfs, folder)?;
+        remove_files(&*vfs, folder, |name| name.ends_with(UNFINISHED_SUFFIX))?;
         let report = OpenReport {
             segments: found.segments.len() as u64,
             frames: found.segments.iter().map(|segment| segment.frames).sum(),
             events: found.segments.iter().map(|segment| segment.events).sum(),
             torn: found.torn(),
+            has_damaged_identity: found
+                .identity
+                .is_some_and(|identity| identity.has_damaged_copy),
             was_closed: found.segments.last().is_none_or(|last| last.is_sealed),
         };
         let next = found
@@ -77,14 +84,28 @@ impl Journal {
             bytes: segment.bytes,
         });
         let segments = segments.collect();
-        let journal = Arc::new(Journal::new(vfs, folder, options, segments, next - 1)?);
+        let identity = if found.identity.is_some() {
+            IdentityFile::open(&*vfs, folder)?
+        } else {
+            // Before any segment names the store, so that a crash leaves none without it.
+            let newest = found.segments.last().map_or(0, |last| last.index);
+            let reach = Reach {
+                segment: newest,
+                next,
+            };
+            IdentityFile::create(&*vfs, folder, random_store(folder)?, reach)?
+        };
+        let identity = (identity.known.store, Some(identity));
+        let journal = Journal::new(vfs, folder, options, segments, next - 1, identity)?;
+        let journal = Arc::new(journal);
         let mut appender = if let Some(position) = write_position(&journal, &found)? {
             Appender::at(Arc::clone(&journal), position)
         } else {
             let bytes = FIRST_SEGMENT_BYTES.min(journal.options.segment_bytes);
-            Appender::in_first_segment(Arc::clone(&journal), bytes)?
+            Appender::in_first_segment(Arc::clone(&journal), 1, bytes)?
         };
         appender.seal_unless_full()?;
+        appender.record_reach()?;
         appender.preallocate();
         Ok(OpenedJournal {
             journal,

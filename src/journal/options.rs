@@ -2,9 +2,11 @@
 //!
 //! Sizes that users can set have their defaults in `config`; the others have theirs here.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Store;
+use crate::core::StoreId;
 
 /// The options of a journal, with the defaults of the service.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct JournalOptions {
     pub retry_after: Duration,
     /// Number of the first event of a new journal.
     pub first_sequence: u64,
+    /// Other files of the store, each with the store that it says it belongs to.
+    pub siblings: Vec<(PathBuf, StoreId)>,
 }
 
 impl Default for JournalOptions {
@@ -26,6 +30,7 @@ impl Default for JournalOptions {
             preallocates: true,
             retry_after: Duration::from_secs(1),
             first_sequence: 1,
+            siblings: Vec::new(),
         }
     }
 }

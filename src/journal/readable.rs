@@ -10,6 +10,7 @@ use std::path::Path;
 use super::error::{Damage, Defect, JournalError};
 use super::folder::segment_indices;
 use super::frame::FrameKind;
+use super::identity::{Reach, read_identity};
 use super::scan::{FrameScanner, Scanned};
 use super::segment;
 use super::survey::{EventFrame, open_segment};
@@ -72,6 +73,11 @@ pub(super) fn read_parts<E: From<JournalError>>(
     let mut is_tail_lost = false;
     let mut is_whole_before = false;
     let mut index_before = None;
+    let reach = match read_identity(vfs, folder) {
+        // What is readable of the journal is independent of it.
+        Err(JournalError::IdentityDamaged { .. }) => None,
+        read => read?.map(|identity| identity.reach),
+    };
     let indices = segment_indices(vfs, folder)?;
     for &index in &indices {
         let path = folder.join(segment::file_name(index));
@@ -158,9 +164,12 @@ pub(super) fn read_parts<E: From<JournalError>>(
         expected = Some(next);
         is_whole_before = report.damages.len() == damages_before;
     }
+    let next = expected.unwrap_or(covered + 1);
+    let newest = indices.last().copied().unwrap_or(0);
+    is_tail_lost |= report.add_missing_end(reach.unwrap_or_default(), newest, next, is_tail_lost);
     if is_tail_lost {
         report.lost.push(LostEvents {
-            first: expected.unwrap_or(covered + 1),
+            first: next,
             last: None,
         });
     }
@@ -174,6 +183,27 @@ impl ReadReport {
             offset,
             defect,
         });
+    }
+
+    /// Records the damage of a journal whose newest segment and next event are before those that it had reached, unless
+    /// its end is damaged anyway. Returns whether there is any.
+    fn add_missing_end(&mut self, reach: Reach, newest: u64, next: u64, is_known: bool) -> bool {
+        let reached = reach.next.saturating_sub(1);
+        if newest < reach.segment {
+            let missing = if newest == 0 {
+                reach.segment
+            } else {
+                newest + 1
+            };
+            self.add_damage(missing, 0, Defect::NewestMissing { reached });
+            return true;
+        }
+        let is_short = next < reach.next && !is_known;
+        if is_short {
+            let found = next.saturating_sub(1);
+            self.add_damage(newest, 0, Defect::EndMissing { found, reached });
+        }
+        is_short
     }
 
     /// Records the events from `next` to before `found` as lost, if there are any.

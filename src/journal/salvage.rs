@@ -16,11 +16,14 @@ use super::folder::{
     segment_indices,
 };
 use super::hold_journal::Journal;
+use super::identity::{Identity, IdentityFile, Reach, random_store, read_identity, set_aside};
 use super::options::JournalOptions;
 use super::preallocation::is_full;
 use super::readable::{JournalPart, ReadReport, read_parts};
 use super::segment;
+use super::survey::named_store;
 use super::vfs::{Access, Vfs};
+use crate::core::StoreId;
 
 /// Payload of a frame of the copy, in bytes, from which on the next frame begins.
 const FRAME_BYTES: usize = 1 << 20;
@@ -35,8 +38,9 @@ pub struct SalvagedJournal {
 }
 
 /// Replaces the journal in `folder` by a copy of what is readable, and renames the damaged one. Event
-/// numbers do not change, and no number up to `acknowledged` (the last event that the state covers) is
-/// assigned again. The caller holds the lock of the folder.
+/// numbers do not change, and no number is assigned again up to `acknowledged` (the last event that the state
+/// covers), or to where the journal had reached. Its segments get numbers that none had before, for the
+/// same reason. The caller holds the lock of the folder.
 pub fn salvage(
     vfs: &Arc<dyn Vfs>,
     folder: &Path,
@@ -44,6 +48,10 @@ pub fn salvage(
     acknowledged: u64,
 ) -> Result<SalvagedJournal, JournalError> {
     finish_salvage(&**vfs, folder)?;
+    let found = SalvagedIdentity::find(&**vfs, folder, options)?;
+    // There may be only a state, and an identity that knows of segments.
+    create_folder(&**vfs, folder)?;
+    let newest = segment_indices(&**vfs, folder)?.last().copied();
     let parent = parent_of(folder);
     let names = vfs
         .list(parent)
@@ -62,13 +70,16 @@ pub fn salvage(
         vfs,
         folder: &new,
         options,
+        store: found.store,
+        index: newest.unwrap_or(0).max(found.reach.segment) + 1,
         appender: None,
         payload: Vec::new(),
         count: 0,
         next: 0,
     };
     let read = read_parts(&**vfs, folder, acknowledged, |part| copy.add(&part));
-    let copied = read.and_then(|report| copy.finish(acknowledged).map(|()| report));
+    let assigned = acknowledged.max(found.reach.next.saturating_sub(1));
+    let copied = read.and_then(|report| copy.finish(assigned).map(|()| report));
     let report = match copied {
         Ok(report) => report,
         Err(error) => {
@@ -78,11 +89,60 @@ pub fn salvage(
         }
     };
 
+    // Segments that name a store do not get their place before the file that knows it.
+    found.complete(&**vfs, folder)?;
     // The damaged journal is renamed only after the copy is finished.
     let moved = vfs.rename(folder, &moved_to);
     moved.map_err(JournalError::io(folder, "renamed"))?;
     replace(&**vfs, &new, folder)?;
     Ok(SalvagedJournal { report, moved_to })
+}
+
+/// Which store it is, also if the file that says so is missing or damaged.
+struct SalvagedIdentity {
+    store: StoreId,
+    /// How far the journal had reached, if that is known.
+    reach: Reach,
+    /// Whether the file is there, and whether it can be read.
+    file: IdentityState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IdentityState {
+    Whole,
+    Missing,
+    Damaged,
+}
+
+impl SalvagedIdentity {
+    fn find(vfs: &dyn Vfs, folder: &Path, options: &JournalOptions) -> Result<Self, JournalError> {
+        let (identity, file) = match read_identity(vfs, folder) {
+            Ok(Some(identity)) => (Some(identity), IdentityState::Whole),
+            Ok(None) => (None, IdentityState::Missing),
+            Err(JournalError::IdentityDamaged { .. }) => (None, IdentityState::Damaged),
+            Err(error) => return Err(error),
+        };
+        let store = match named_store(vfs, folder, identity, &options.siblings)? {
+            Some(store) => store,
+            None => random_store(folder)?,
+        };
+        let reach = identity.map(|Identity { reach, .. }| reach);
+        Ok(Self {
+            store,
+            reach: reach.unwrap_or_default(),
+            file,
+        })
+    }
+
+    /// Creates the file if it cannot be read, and keeps a damaged one under another name.
+    fn complete(&self, vfs: &dyn Vfs, folder: &Path) -> Result<(), JournalError> {
+        match self.file {
+            IdentityState::Whole => return Ok(()),
+            IdentityState::Missing => {}
+            IdentityState::Damaged => set_aside(vfs, folder)?,
+        }
+        IdentityFile::create(vfs, folder, self.store, Reach::default()).map(drop)
+    }
 }
 
 /// Removes an unfinished copy.
@@ -121,6 +181,9 @@ struct SalvageCopy<'a> {
     vfs: &'a Arc<dyn Vfs>,
     folder: &'a Path,
     options: &'a JournalOptions,
+    store: StoreId,
+    /// Number of the first segment.
+    index: u64,
     appender: Option<Appender>,
     /// Events of the next frame.
     payload: Vec<u8>,
@@ -153,8 +216,13 @@ impl SalvageCopy<'_> {
             preallocates: false,
             ..self.options.clone()
         };
-        let opened = Journal::open(Arc::clone(self.vfs), self.folder, options)?;
-        self.appender = Some(opened.appender);
+        let bytes = options.segment_bytes;
+        let vfs = Arc::clone(self.vfs);
+        // The identity of the store records nothing of a copy that is not in its place.
+        let identity = (self.store, None);
+        let journal = Journal::new(vfs, self.folder, options, [].into(), first - 1, identity)?;
+        let appender = Appender::in_first_segment(Arc::new(journal), self.index, bytes)?;
+        self.appender = Some(appender);
         self.next = first;
         Ok(())
     }
@@ -185,12 +253,13 @@ impl SalvageCopy<'_> {
         Ok(())
     }
 
-    fn finish(mut self, acknowledged: u64) -> Result<(), JournalError> {
+    /// Ends the copy so that no number up to `assigned` is assigned again.
+    fn finish(mut self, assigned: u64) -> Result<(), JournalError> {
         if self.appender.is_none() {
             self.begin(self.options.first_sequence)?;
         }
         self.flush()?;
-        self.add_missing((acknowledged + 1).saturating_sub(self.next))?;
+        self.add_missing((assigned + 1).saturating_sub(self.next))?;
         self.append(Appender::seal)
     }
 

@@ -4,14 +4,17 @@
 //! frames of a segment that lost one of the two copies.
 
 use super::layout::{SECTOR, SECTOR_BYTES, u32_at, u64_at};
+use crate::core::StoreId;
 
 /// Offset of the first frame.
 pub(super) const FRAMES_OFFSET: u64 = 2 * SECTOR;
 /// Space at the end of every segment that is reserved for the seal after its last frame.
 pub(super) const SEAL_RESERVE: u64 = SECTOR;
-/// The format version that is written. Version 1 is read too: its events are neither changes of balance nor have
-/// they a `seq`, so a segment of it gets no more events.
-pub(super) const VERSION: u32 = 2;
+/// The format version that is written. Older ones are read too, and their segments get no more events: version 2
+/// does not name its store, and the events of version 1 are neither changes of balance nor have they a `seq`.
+pub(super) const VERSION: u32 = 3;
+/// The first version that names its store.
+const VERSION_WITH_STORE: u32 = 3;
 /// Suffix of a file without a header yet; such files are removed when a journal is opened.
 pub(super) const UNFINISHED_SUFFIX: &str = ".new";
 
@@ -35,6 +38,8 @@ pub(super) struct SegmentHeader {
     pub(super) previous: u32,
     /// Size of the file, which never changes; the first journals did not record it.
     pub(super) file_bytes: Option<u64>,
+    /// The store that it belongs to; segments of version 1 and 2 do not name it.
+    pub(super) store: Option<StoreId>,
 }
 
 /// Why a header is rejected.
@@ -54,15 +59,21 @@ impl SegmentHeader {
         {
             return Err(HeaderError::Checksum);
         }
+        let store = sector[44..].first_chunk().copied();
+        let store = store.and_then(StoreId::from_bytes);
         match u32_at(sector, 8) {
-            version @ 1..=VERSION => Ok(Self {
-                version,
-                salt: u32_at(sector, 12),
-                index: u64_at(sector, 16),
-                first: u64_at(sector, 24),
-                previous: u32_at(sector, 32),
-                file_bytes: Some(u64_at(sector, 36)).filter(|bytes| *bytes > 0),
-            }),
+            version @ 1..=VERSION if store.is_some() == (version >= VERSION_WITH_STORE) => {
+                Ok(Self {
+                    version,
+                    salt: u32_at(sector, 12),
+                    index: u64_at(sector, 16),
+                    first: u64_at(sector, 24),
+                    previous: u32_at(sector, 32),
+                    file_bytes: Some(u64_at(sector, 36)).filter(|bytes| *bytes > 0),
+                    store,
+                })
+            }
+            1..=VERSION => Err(HeaderError::Checksum),
             version => Err(HeaderError::Version(version)),
         }
     }
@@ -78,6 +89,9 @@ impl SegmentHeader {
         one[24..32].copy_from_slice(&self.first.to_le_bytes());
         one[32..36].copy_from_slice(&self.previous.to_le_bytes());
         one[36..44].copy_from_slice(&self.file_bytes.unwrap_or(0).to_le_bytes());
+        if let Some(store) = self.store {
+            one[44..60].copy_from_slice(&store.bytes());
+        }
         let checksum = crc32c::crc32c(&one[..CHECKSUM_OFFSET]);
         one[CHECKSUM_OFFSET..].copy_from_slice(&checksum.to_le_bytes());
         other.copy_from_slice(one);
@@ -115,6 +129,7 @@ mod tests {
             salt: 0x1234_5678,
             previous: 9,
             file_bytes: Some(64 << 20),
+            store: StoreId::from_bytes([7; 16]),
         };
         let bytes = header.bytes();
         let (one, other) = bytes.split_at(SECTOR_BYTES);
@@ -133,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_version_1_need_not_record_the_size_of_its_file() {
+    fn a_header_of_version_1_need_not_record_the_size_of_its_file_and_names_no_store() {
         let header = SegmentHeader {
             version: 1,
             index: 1,
@@ -141,6 +156,7 @@ mod tests {
             salt: 5,
             previous: 0,
             file_bytes: None,
+            store: None,
         };
         let bytes = header.bytes();
         assert_eq!(u32_at(&bytes, 8), 1);

@@ -2,15 +2,17 @@
 //! `journal inspect` and `journal verify` all use it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{Damage, Defect, JournalError};
 use super::folder::segment_indices;
 use super::frame::FrameKind;
+use super::identity::{Identity, path_beside, read_identity};
 use super::layout::{SECTOR, SECTOR_BYTES};
 use super::scan::{FrameScanner, Scanned};
 use super::segment::{self, FRAMES_OFFSET, HeaderError, SegmentHeader};
 use super::vfs::{Access, Vfs, VfsFile};
+use crate::core::StoreId;
 
 /// A frame of accepted events, written by one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub(crate) enum SegmentState {
 /// What a journal contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
+    /// Which store it is, and how far the journal reached; stores of older versions have no such file.
+    pub identity: Option<Identity>,
     /// By index.
     pub segments: Vec<SegmentSurvey>,
     /// All damage found, at most one per segment and per gap between segments.
@@ -78,12 +82,17 @@ pub(crate) fn survey(
     folder: &Path,
     mut visit: impl FnMut(EventFrame<'_>),
 ) -> Result<Survey, JournalError> {
-    let mut survey = Survey::default();
+    let mut survey = Survey {
+        identity: read_identity(vfs, folder)?,
+        ..Survey::default()
+    };
+    survey.check_store(vfs, folder, &[])?;
     let indices = segment_indices(vfs, folder)?;
     for (position, &index) in indices.iter().enumerate() {
         let is_last = position + 1 == indices.len();
         survey.read(vfs, folder, index, is_last, &mut visit)?;
     }
+    survey.check_reach();
     Ok(survey)
 }
 
@@ -149,6 +158,37 @@ pub(super) fn open_segment(
     Ok(opened)
 }
 
+/// The store that the files of a folder name; `None` if none does. Fails if they name different ones.
+pub(super) fn named_store(
+    vfs: &dyn Vfs,
+    folder: &Path,
+    identity: Option<Identity>,
+    siblings: &[(PathBuf, StoreId)],
+) -> Result<Option<StoreId>, JournalError> {
+    let mut named: Vec<_> = identity
+        .map(|identity| (path_beside(folder), identity.store))
+        .into_iter()
+        .collect();
+    for index in segment_indices(vfs, folder)? {
+        let opened = open_segment(vfs, folder, index, Access::Read)?;
+        let store = opened.header.and_then(|header| header.store);
+        named.extend(store.map(|store| (folder.join(segment::file_name(index)), store)));
+    }
+    named.extend_from_slice(siblings);
+    let expected = named.first().map(|(_, store)| *store);
+    let other = named
+        .into_iter()
+        .find(|(_, store)| Some(*store) != expected);
+    match (expected, other) {
+        (Some(expected), Some((path, found))) => Err(JournalError::OtherStore {
+            path,
+            found,
+            expected,
+        }),
+        (expected, _) => Ok(expected),
+    }
+}
+
 impl Survey {
     /// The segment with an unfinished write, and the bytes of that write.
     #[must_use]
@@ -157,6 +197,45 @@ impl Survey {
             SegmentState::Torn { bytes } => Some((last.index, bytes)),
             SegmentState::Whole | SegmentState::Damaged(_) => None,
         })
+    }
+
+    /// Fails if segments, identity or `siblings` name different stores, or if there is no identity although
+    /// another file names the store.
+    pub(crate) fn check_store(
+        &self,
+        vfs: &dyn Vfs,
+        folder: &Path,
+        siblings: &[(PathBuf, StoreId)],
+    ) -> Result<(), JournalError> {
+        let named = named_store(vfs, folder, self.identity, siblings)?;
+        match (named, self.identity) {
+            (Some(store), None) => Err(JournalError::IdentityMissing {
+                path: path_beside(folder),
+                store,
+            }),
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+
+    /// Compares where the journal ends with how far it had reached.
+    fn check_reach(&mut self) {
+        let Some(Identity { reach, .. }) = self.identity else {
+            return;
+        };
+        let reached = reach.next.saturating_sub(1);
+        let last = self.segments.last();
+        let index = last.map_or(0, |last| last.index);
+        if index < reach.segment {
+            let missing = if index == 0 { reach.segment } else { index + 1 };
+            self.note(missing, 0, Defect::NewestMissing { reached });
+        } else if let Some(last) = last
+            && last.next < reach.next
+            && !matches!(last.state, SegmentState::Damaged(_))
+        {
+            let found = last.next.saturating_sub(1);
+            let (index, offset) = (last.index, last.bytes_used);
+            self.note(index, offset, Defect::EndMissing { found, reached });
+        }
     }
 
     fn read(

@@ -172,7 +172,11 @@ impl<T, H: CommitHandler<T>> Worker<T, H> {
             self.write(submissions);
         }
         let is_poisoned = matches!(*lock(&self.shared.condition), WriterCondition::Poisoned(_));
-        if !is_poisoned && let Err(AppendError::Failed(error)) = self.appender.seal() {
+        if is_poisoned {
+            return;
+        }
+        let closed = self.appender.seal_unless_full();
+        if let Err(error) = closed.and_then(|()| self.appender.record_reach()) {
             self.shared.poison(error_line(&error).into());
         }
     }

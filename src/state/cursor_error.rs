@@ -26,7 +26,7 @@ pub enum CursorError {
     },
     /// A later version of this program wrote the file.
     #[error(
-        "{}: the file of cursors has format version {found}, and this program reads version {}: use the \
+        "{}: the file of cursors has format version {found}, and this program reads versions up to {}: use the \
          version of main_holdmetrics that wrote it",
         path.display(),
         cursor_record::VERSION

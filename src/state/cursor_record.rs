@@ -3,17 +3,19 @@
 //! ```text
 //! cursor    name | position (8) | committed (8) | standing (1) | CRC-32C over key and value (4)
 //! value     bytes of the pipeline's name (4) | pipeline | key | text | CRC-32C over key and value (4)
-//! metadata  version (4) | flags (4) | records (8) | sum of their checksums (8) | CRC-32C (4)
+//! metadata  version (4) | flags (4) | records (8) | sum of their checksums (8) | store (16) | CRC-32C (4)
 //! ```
 //! All integers are little-endian. What stands before the first bar that follows a name or a key is the key
 //! of the database, the rest its value.
 
 use super::defect::Defect;
 use super::metadata::{DecodeError, TableChecksum};
-use crate::core::Micros;
+use crate::core::{Micros, StoreId};
 
-/// The format version that is written and read.
-pub(super) const VERSION: u32 = 1;
+/// The format version that is written. Version 1 is read too; it does not name its store.
+pub(super) const VERSION: u32 = 2;
+/// Of the store, in the metadata; zeros if it is not known.
+const STORE_BYTES: usize = 16;
 /// Flag of the metadata: an earlier file was lost, see [`super::CursorContents::is_incomplete`].
 const INCOMPLETE: u32 = 1;
 const CHECKSUM_BYTES: usize = 4;
@@ -135,6 +137,8 @@ fn unsealed<'a>(key: &[u8], value: &'a [u8]) -> Option<(&'a [u8], u32)> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CursorMetadata {
     pub(super) is_incomplete: bool,
+    /// The store that the cursors belong to.
+    pub(super) store: Option<StoreId>,
     /// Of all records.
     pub(super) checksum: TableChecksum,
 }
@@ -147,6 +151,7 @@ impl CursorMetadata {
         bytes.extend_from_slice(&flags.to_le_bytes());
         bytes.extend_from_slice(&self.checksum.entries.to_le_bytes());
         bytes.extend_from_slice(&self.checksum.sum.to_le_bytes());
+        bytes.extend_from_slice(&self.store.map_or([0; STORE_BYTES], StoreId::bytes));
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }
@@ -159,9 +164,14 @@ impl CursorMetadata {
         }
         let (version, fields) = fields.split_first_chunk::<4>().ok_or_else(damaged)?;
         let version = u32::from_le_bytes(*version);
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
+        let (fields, store) = match version {
+            1 => (fields, None),
+            VERSION => fields
+                .split_last_chunk::<STORE_BYTES>()
+                .map(|(fields, store)| (fields, StoreId::from_bytes(*store)))
+                .ok_or_else(damaged)?,
+            version => return Err(DecodeError::Version(version)),
+        };
         let (flags, fields) = fields.split_first_chunk::<4>().ok_or_else(damaged)?;
         let ([entries, sum], []) = fields.as_chunks::<8>() else {
             return Err(DecodeError::Damaged);
@@ -169,6 +179,7 @@ impl CursorMetadata {
         let entries = u64::from_le_bytes(*entries);
         Ok(Self {
             is_incomplete: u32::from_le_bytes(*flags) & INCOMPLETE != 0,
+            store,
             checksum: TableChecksum {
                 entries,
                 keys: entries,

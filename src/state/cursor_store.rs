@@ -18,6 +18,7 @@ use super::defect::Defect;
 use super::error::StateError;
 use super::metadata::TableChecksum;
 use super::store::{METADATA, catch_damage, changed, damaged, read_metadata, refused};
+use crate::core::StoreId;
 
 /// Cursors by the name of their consumer; see [`super::cursor_record`].
 const CURSORS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("cursors");
@@ -40,6 +41,8 @@ pub struct CursorContents {
     pub cursors: BTreeMap<String, StoredCursor>,
     /// By pipeline and key.
     pub values: BTreeMap<(String, String), String>,
+    /// The store that the file names.
+    pub store: Option<StoreId>,
     /// An earlier file was damaged and moved aside: consumers without a cursor may have had one.
     pub is_incomplete: bool,
 }
@@ -74,6 +77,11 @@ impl CursorStore {
             let contents = store.read()?;
             Ok((store, contents))
         })?)
+    }
+
+    /// Names the store with the next write.
+    pub const fn set_store(&mut self, store: StoreId) {
+        self.metadata.store = Some(store);
     }
 
     /// Writes changes in one transaction, which is durable when this returns.
@@ -148,6 +156,7 @@ impl CursorStore {
         let verified = self.metadata.verify(found);
         verified.map_err(|defect| damaged(&self.path, defect))?;
         contents.is_incomplete = self.metadata.is_incomplete;
+        contents.store = self.metadata.store;
         Ok(contents)
     }
 
@@ -228,6 +237,8 @@ mod tests {
             cursors: [("a".into(), Some(cursor(3))), ("b".into(), Some(cursor(4)))].into(),
             values: [value("k", Some("1")), value("gone", Some("2"))].into(),
         };
+        let named = StoreId::from_bytes([7; 16]).unwrap();
+        store.set_store(named);
         store.write(&first).unwrap();
         let second = CursorChanges {
             cursors: [("a".into(), Some(cursor(9))), ("b".into(), None)].into(),
@@ -240,6 +251,7 @@ mod tests {
         let expected = CursorContents {
             cursors: [("a".into(), cursor(9))].into(),
             values: [(("p".into(), "k".into()), "1".into())].into(),
+            store: Some(named),
             is_incomplete: true,
         };
         assert_eq!(contents, expected);
@@ -279,7 +291,7 @@ mod tests {
         let (mut store, _) = open(&file).unwrap();
         store.write(&CursorChanges::default()).unwrap();
         let mut metadata = store.metadata.encode();
-        metadata[..4].copy_from_slice(&2_u32.to_le_bytes());
+        metadata[..4].copy_from_slice(&3_u32.to_le_bytes());
         let end = metadata.len() - 4;
         let checksum = crc32c::crc32c(&metadata[..end]);
         metadata[end..].copy_from_slice(&checksum.to_le_bytes());
@@ -291,7 +303,7 @@ mod tests {
         drop(store);
         let refused = open(&file).err().expect("it is refused").to_string();
         assert!(
-            refused.starts_with("cursors.redb: the file of cursors has format version 2, and"),
+            refused.starts_with("cursors.redb: the file of cursors has format version 3, and"),
             "{refused}"
         );
     }

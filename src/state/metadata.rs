@@ -3,18 +3,24 @@
 //! Values and bytes only; `store` keeps them in a table of their own.
 
 use super::defect::Defect;
+use crate::core::StoreId;
 
-/// The format version that is written. Older ones are read too: no claim of version 2 is a change of balance or has
-/// a `seq`; in version 1, each key had an entry of its own, and the keys were not counted.
-pub(super) const VERSION: u32 = 3;
-/// Version, last covered event, entries, sum of checksums, keys. Their CRC-32C follows.
-const FIELDS_BYTES: usize = 4 + 8 + 8 + 8 + 8;
+/// The format version that is written. Older ones are read too: version 3 does not name its store; no claim of
+/// version 2 is a change of balance or has a `seq`; in version 1, each key had an entry of its own, and the keys were
+/// not counted.
+pub(super) const VERSION: u32 = 4;
+/// Version, last covered event, entries, sum of checksums, keys, store. Their CRC-32C follows.
+const FIELDS_BYTES: usize = 4 + 8 + 8 + 8 + 8 + STORE_BYTES;
+/// The store, in big-endian order; zeros if it is not known.
+const STORE_BYTES: usize = 16;
 
 /// What a state records about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata {
     /// The entries contain all events up to this number.
     pub(super) applied: u64,
+    /// The store that the state belongs to; older versions did not name it.
+    pub(super) store: Option<StoreId>,
     /// Of all entries.
     pub(super) checksum: TableChecksum,
 }
@@ -89,6 +95,7 @@ impl Metadata {
         for field in [self.applied, entries, sum, keys] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
+        bytes.extend_from_slice(&self.store.map_or([0; STORE_BYTES], StoreId::bytes));
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }
@@ -101,11 +108,16 @@ impl Metadata {
         let (version, rest) = fields
             .split_first_chunk::<4>()
             .ok_or(DecodeError::Damaged)?;
+        let version = u32::from_le_bytes(*version);
+        let (rest, store) = match rest.split_last_chunk::<STORE_BYTES>() {
+            Some((rest, store)) if version == VERSION => (rest, StoreId::from_bytes(*store)),
+            _ => (rest, None),
+        };
         let (fields, rest) = rest.as_chunks::<8>();
-        let [applied, entries, sum, keys] = match (u32::from_le_bytes(*version), fields) {
-            (2 | VERSION, [applied, entries, sum, keys]) => [applied, entries, sum, keys],
+        let [applied, entries, sum, keys] = match (version, fields) {
+            (2..=VERSION, [applied, entries, sum, keys]) => [applied, entries, sum, keys],
             (1, [applied, entries, sum]) => [applied, entries, sum, entries],
-            (1 | 2 | VERSION, _) => return Err(DecodeError::Damaged),
+            (1..=VERSION, _) => return Err(DecodeError::Damaged),
             (version, _) => return Err(DecodeError::Version(version)),
         }
         .map(|field| u64::from_le_bytes(*field));
@@ -114,6 +126,7 @@ impl Metadata {
         }
         Ok(Self {
             applied,
+            store,
             checksum: TableChecksum { entries, keys, sum },
         })
     }

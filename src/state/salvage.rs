@@ -40,6 +40,9 @@ pub fn salvage(
         }
     }
     let applied_sequence = metadata.map_or(0, |metadata| metadata.applied);
+    if let Some(store) = metadata.and_then(|metadata| metadata.store) {
+        fresh.set_store(store);
+    }
     fresh.write([], Some(applied_sequence))?;
     Ok(Salvaged {
         kept,

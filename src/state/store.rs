@@ -15,6 +15,7 @@ use super::defect::Defect;
 use super::entry::Entry;
 use super::error::StateError;
 use super::metadata::{DecodeError, Metadata, TableChecksum};
+use crate::core::StoreId;
 use crate::core::key::PARTS;
 use crate::error_line::error_line;
 
@@ -83,6 +84,17 @@ impl Store {
             applied_sequence: self.metadata.applied,
             keys: self.metadata.checksum.keys,
         }
+    }
+
+    /// The store that it belongs to, if it names one.
+    #[must_use]
+    pub const fn store(&self) -> Option<StoreId> {
+        self.metadata.store
+    }
+
+    /// Names the store with the next write.
+    pub const fn set_store(&mut self, store: StoreId) {
+        self.metadata.store = Some(store);
     }
 
     /// Passes all entries to visitors on several threads and then verifies that they are what was
@@ -354,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_state_of_an_older_version_is_read_and_continued_in_the_current_version() {
-        for version in [1, 2] {
+        for version in [1, 2, 3] {
             let file = tempfile::tempfile().unwrap();
             let mut store = open(&file);
             store.write(["a", "b"].map(one), Some(7)).unwrap();
@@ -371,11 +383,15 @@ mod tests {
                 keys,
             };
             assert_eq!(store.verify().unwrap(), contents(7, 2));
+            assert_eq!(store.store(), None);
+            let named = StoreId::from_bytes([7; 16]).unwrap();
+            store.set_store(named);
             store.write([one("c")], Some(8)).unwrap();
             drop(store);
             let store = open(&file);
             assert_eq!(store.verify().unwrap(), contents(8, 3));
             assert_eq!(tokens(&store), ["a", "b", "c"]);
+            assert_eq!(store.store(), Some(named));
             let transaction = store.database.begin_read().unwrap();
             let metadata = transaction.open_table(METADATA).unwrap();
             let metadata = metadata.get(()).unwrap().unwrap();
@@ -388,13 +404,13 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let mut store = open(&file);
         store.write([one("a")], Some(7)).unwrap();
-        write_metadata(&store, VERSION + 1, &[7, 1, 0, 1, 0]);
+        write_metadata(&store, VERSION + 1, &[7, 1, 0, 1, 0, 0]);
         drop(store);
         let backend = FileBackend::new(file).unwrap();
         let refused = Store::open(backend, Path::new("state.redb")).err();
         let refused = refused.expect("it is refused").to_string();
         assert!(
-            refused.starts_with("state.redb: the state has format version 4, and this program"),
+            refused.starts_with("state.redb: the state has format version 5, and this program"),
             "{refused}"
         );
     }

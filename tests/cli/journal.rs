@@ -320,12 +320,38 @@ fn a_journal_that_does_not_belong_to_its_state_is_named() {
     write(&other, [batch(1, 1, 0)]);
     fs::remove_dir_all(data.join("journal")).unwrap();
     fs::rename(other.join("journal"), data.join("journal")).unwrap();
+    let refused = |file: &str| {
+        for verb in ["verify", "salvage"] {
+            let refused = journal(verb, &data, &[]);
+            let sentence = refused.error(1);
+            assert!(sentence.contains(file), "{sentence}");
+            assert!(sentence.contains("belongs to store"), "{sentence}");
+        }
+    };
+    refused("00000000000000000001.log");
+    fs::rename(other.join("identity"), data.join("identity")).unwrap();
+    refused("state.redb");
+}
+
+#[test]
+fn a_journal_whose_newest_segment_is_missing_is_named_and_salvaged() {
+    let folder = Folder::new();
+    let data = written(&folder);
+    let segments = fs::read_dir(data.join("journal")).unwrap().count();
+    let newest = data.join("journal").join(format!("{segments:020}.log"));
+    fs::remove_file(&newest).unwrap();
     let refused = journal("verify", &data, &[]);
     let sentence = refused.error(1);
-    assert!(
-        sentence.contains("the journal ends with event 1"),
-        "{sentence}"
-    );
+    let expected =
+        format!("(segment {segments}, byte 0: the segment is missing, and the journal had reached");
+    assert!(sentence.contains(&expected), "{sentence}");
+    assert!(sentence.contains(newest.to_str().unwrap()), "{sentence}");
+    let shown = journal("inspect", &data, &[]).text();
+    assert!(shown.contains("had reached event 18"), "{shown}");
+    let salvaged = journal("salvage", &data, &[]).text();
+    assert!(salvaged.contains("lost: from event "), "{salvaged}");
+    assert!(data.join("journal.damaged-1").is_dir(), "it is kept");
+    journal("verify", &data, &[]).text();
 }
 
 #[test]
@@ -358,12 +384,12 @@ fn a_state_without_its_journal_is_named_and_exported() {
     fs::remove_dir_all(data.join("journal")).unwrap();
     let verified = journal("verify", &data, &[]);
     let sentence = verified.error(1);
-    assert!(sentence.contains("there is no journal"), "{sentence}");
+    assert!(sentence.contains("the segment is missing"), "{sentence}");
     assert!(sentence.contains("serve --salvage"), "{sentence}");
     let exported = journal("export", &data, &[]);
     assert_eq!(exported.code, 1);
     assert!(
-        exported.stderr.contains("there is no journal"),
+        exported.stderr.contains("lost: from event 19 on"),
         "{}",
         exported.stderr
     );

@@ -8,7 +8,9 @@ use crate::support::{
     until, wait,
 };
 use poh_holdmetrics_rust::core::{EventBatch, Micros, Window};
-use poh_holdmetrics_rust::engine::{Condition, Durability, OpenError, Receipt, SubmitError};
+use poh_holdmetrics_rust::engine::{
+    Condition, Durability, OpenError, Receipt, Start, SubmitError, WhenFull,
+};
 
 #[test]
 fn events_are_numbered_from_one_in_the_order_of_their_admission() {
@@ -105,6 +107,8 @@ fn a_store_that_went_on_over_a_gap_opens_again_without_a_state() {
         let to = copy.path().join("journal").join(file.file_name());
         std::fs::copy(file.path(), to).expect("copied");
     }
+    let identity = |folder: &tempfile::TempDir| folder.path().join("identity");
+    std::fs::copy(identity(&folder), identity(&copy)).expect("copied");
     let engine = open(options(copy.path())).expect("the gap is noted in the journal");
     assert_eq!(engine.sequence(), 1_000);
 }
@@ -341,4 +345,63 @@ fn pages_follow_each_other_through_their_cursors() {
         (1, 5)
     );
     assert!(engine.holder("h99", &question(all_time()), 0).is_none());
+}
+
+/// A whole state or file of cursors of another store was accepted if its numbers fitted.
+#[test]
+fn files_of_two_stores_are_refused_together() {
+    let written = || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = open(options(folder.path())).expect("an empty store");
+        submit(&engine, distinct_batch("h", 0, 50)).expect("acknowledged");
+        let consumer = engine.feed().open("reader", Start::Now, WhenFull::Lag);
+        drop(consumer.expect("a consumer"));
+        engine.close();
+        folder
+    };
+    let folder = written();
+    let other = written();
+    for name in ["state.redb", "cursors.redb"] {
+        let path = folder.path().join(name);
+        let own = std::fs::read(&path).expect("it was written");
+        std::fs::copy(other.path().join(name), &path).expect("copied");
+        for salvages in [false, true] {
+            let mut options = options(folder.path());
+            options.salvages = salvages;
+            let refusal = open(options).err().expect("refused").to_string();
+            let place = format!("{}: belongs to store ", path.display());
+            assert!(refusal.starts_with(&place), "{refusal}");
+        }
+        std::fs::write(&path, own).expect("put back");
+        let engine = open(options(folder.path())).expect("files of one store");
+        assert_eq!(engine.sequence(), 50);
+    }
+}
+
+#[test]
+fn a_folder_of_an_older_version_gets_an_identity_at_its_first_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = folder.path().join("journal");
+    std::fs::create_dir(&journal).expect("made");
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal/fixture/v2");
+    for file in std::fs::read_dir(fixture.join("journal")).expect("committed") {
+        let file = file.expect("listed");
+        std::fs::copy(file.path(), journal.join(file.file_name())).expect("copied");
+    }
+    let identity = folder.path().join("identity");
+    let engine = open(options(folder.path())).expect("a store of an older version");
+    let sequence = engine.sequence();
+    assert!(sequence > 20 && identity.exists());
+    submit(&engine, distinct_batch("h", 0, 50)).expect("acknowledged");
+    engine.close();
+    let engine = open(options(folder.path())).expect("a store like any other");
+    assert_eq!(engine.sequence(), sequence + 50);
+    engine.close();
+    std::fs::remove_file(&identity).expect("removed");
+    let refusal = open(options(folder.path())).err().expect("refused");
+    assert!(refusal.to_string().contains("--salvage"), "{refusal}");
+    let mut salvaging = options(folder.path());
+    salvaging.salvages = true;
+    let engine = open(salvaging).expect("the identity is made anew");
+    assert_eq!(engine.sequence(), sequence + 50);
 }

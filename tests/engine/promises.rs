@@ -222,7 +222,8 @@ fn d4_a_flipped_bit_anywhere_is_detected_or_changes_no_answer() {
             let what = format!("{} byte {at} bit {bit}", path.display());
             detected += u32::from(is_detected_or_harmless(&image, &what, sequence, &answer));
         }
-        if bytes.len() > used.len() / 2 && !used.is_empty() {
+        // A damaged copy of the identity is detected, and the other one serves.
+        if !path.ends_with("identity") && bytes.len() > used.len() / 2 && !used.is_empty() {
             assert!(
                 detected > 0,
                 "{}: nothing was ever detected",

@@ -1,7 +1,8 @@
 //! The bytes on disk: journals of each version stay readable, and are what the documentation draws.
 //!
 //! `fixture/v1` was written once, by the first version that had a journal, `fixture/v2` by the first that took
-//! changes of balance. They are never written anew; a version 3 gets a folder of its own.
+//! changes of balance, `fixture/v3` by the first that named its store. They are never written anew; a version 4 gets
+//! a folder of its own.
 //! `HOLDMETRICS_NEW_FIXTURE=1` writes one where there is none.
 
 use std::fs;
@@ -16,20 +17,32 @@ use poh_holdmetrics_rust::output::write_event;
 use tempfile::TempDir;
 
 /// The version that is written.
-const CURRENT: u32 = 2;
+const CURRENT: u32 = 3;
 
 fn fixture(version: u32) -> PathBuf {
     let name = format!("tests/journal/fixture/v{version}");
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The fixture's journal in a folder of its own.
+/// The fixture in a data folder of its own.
 fn copied_fixture(version: u32) -> TempDir {
     let copy = tempfile::tempdir().expect("a temporary folder");
+    let journal = journal(&copy);
+    fs::create_dir(&journal).expect("room");
     for path in segments(&fixture(version).join("journal")) {
-        fs::copy(&path, copy.path().join(path.file_name().expect("a name"))).expect("room");
+        fs::copy(&path, journal.join(path.file_name().expect("a name"))).expect("room");
+    }
+    let identity = fixture(version).join("identity");
+    assert_eq!(identity.exists(), version > 2);
+    if identity.exists() {
+        fs::copy(identity, copy.path().join("identity")).expect("room");
     }
     copy
+}
+
+/// The folder of the journal in a data folder.
+fn journal(data: &TempDir) -> PathBuf {
+    data.path().join("journal")
 }
 
 /// The files of a closed journal, by name.
@@ -173,7 +186,8 @@ fn a_journal_of_each_version_opens_and_holds_what_it_held() {
         assert_eq!(expected, lines(&batches));
 
         let copy = copied_fixture(version);
-        let opened = Journal::open(Arc::new(RealVfs), copy.path(), options()).expect("it is whole");
+        let opened = Journal::open(Arc::new(RealVfs), &journal(&copy), options());
+        let opened = opened.expect("it is whole");
         assert!(opened.report.was_closed && opened.report.segments > 2);
         assert_eq!(replayed(&opened.journal, 1).len(), expected.lines().count());
         let mut text = Vec::new();
@@ -183,7 +197,7 @@ fn a_journal_of_each_version_opens_and_holds_what_it_held() {
             }
             Ok::<_, JournalError>(())
         };
-        read_damaged(&RealVfs, copy.path(), 0, visit).expect("it is whole");
+        read_damaged(&RealVfs, &journal(&copy), 0, visit).expect("it is whole");
         assert_eq!(String::from_utf8(text).expect("JSON is text"), expected);
     }
 }
@@ -191,11 +205,13 @@ fn a_journal_of_each_version_opens_and_holds_what_it_held() {
 /// A journal with room for events in its only segment, as a program that knew only version 1 left it.
 fn empty_journal_of_version_1() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    write(folder.path(), []);
-    let path = &segments(folder.path())[0];
+    write(&journal(&folder), []);
+    fs::remove_file(folder.path().join("identity")).expect("version 1 had none");
+    let path = &segments(&journal(&folder))[0];
     let mut bytes = fs::read(path).expect("a segment");
     for copy in [0, 512] {
         bytes[copy + 8..copy + 12].copy_from_slice(&1_u32.to_le_bytes());
+        bytes[copy + 44..copy + 60].fill(0);
         let checksum = checksum(0, &bytes[copy..copy + 508]);
         bytes[copy + 508..copy + 512].copy_from_slice(&checksum.to_le_bytes());
     }
@@ -205,34 +221,40 @@ fn empty_journal_of_version_1() -> TempDir {
 
 /// An older program must find the version in the header before it finds an event that it does not know.
 #[test]
-fn a_journal_of_version_1_goes_on_in_segments_of_the_current_version() {
-    for (folder, held) in [
-        (copied_fixture(1), batches(1)),
-        (empty_journal_of_version_1(), Vec::new()),
+fn a_journal_of_an_older_version_goes_on_in_segments_of_the_current_version() {
+    for (folder, held, version) in [
+        (copied_fixture(1), batches(1), 1),
+        (empty_journal_of_version_1(), Vec::new(), 1),
+        (copied_fixture(2), batches(2), 2),
     ] {
+        let journal = journal(&folder);
         let contents = || -> Vec<Vec<u8>> {
-            let paths = segments(folder.path()).into_iter();
+            let paths = segments(&journal).into_iter();
             paths
                 .map(|path| fs::read(path).expect("a segment"))
                 .collect()
         };
         let before = contents();
-        write(folder.path(), []);
+        write(&journal, []);
+        let identity = || fs::read(folder.path().join("identity")).expect("it was made");
+        let named = identity()[16..32].to_vec();
         assert!(contents() == before, "there was nothing to write");
         let more = 8;
         write(
-            folder.path(),
+            &journal,
             (100..100 + more).map(|number| batch(number, 1, 20)),
         );
         let after = contents();
         let (old, new) = after.split_at(before.len());
         assert!(old == before && !new.is_empty());
-        assert!(old.iter().all(|segment| u32_at(segment, 8) == 1));
+        assert!(old.iter().all(|segment| u32_at(segment, 8) == version));
         assert!(new.iter().all(|segment| u32_at(segment, 8) == CURRENT));
-        let opened = Journal::open(Arc::new(RealVfs), folder.path(), options());
+        assert!(new.iter().all(|segment| segment[44..60] == named));
+        assert_eq!(identity()[16..32], named);
+        let opened = Journal::open(Arc::new(RealVfs), &journal, options());
         let events: u64 = held.iter().map(|batch| u64::from(batch.count())).sum();
-        let journal = opened.expect("it is whole").journal;
-        assert_eq!(replayed(&journal, 1).len() as u64, events + more);
+        let opened = opened.expect("it is whole").journal;
+        assert_eq!(replayed(&opened, 1).len() as u64, events + more);
     }
 }
 
@@ -255,6 +277,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 /// Reads a closed journal by `docs/journal-format.md` alone, with nothing of the journal's own code;
 /// the payloads in it, one after the other.
 fn payloads_by_the_documentation(folder: &Path, version: u32) -> Vec<u8> {
+    let store = (version > 2).then(|| store_by_the_documentation(&folder.join("../identity")));
     let mut next = 1;
     let mut chain = 0;
     let mut payloads = Vec::new();
@@ -278,7 +301,8 @@ fn payloads_by_the_documentation(folder: &Path, version: u32) -> Vec<u8> {
         assert_eq!(u32_at(&bytes, 32), chain);
         let length = if version > 1 { bytes.len() } else { 0 };
         assert_eq!(u64_at(&bytes, 36), length as u64);
-        assert!(bytes[44..508].iter().all(|byte| *byte == 0));
+        assert_eq!(bytes[44..60], store.unwrap_or_default());
+        assert!(bytes[60..508].iter().all(|byte| *byte == 0));
         chain = u32_at(&bytes, 508);
         assert_eq!(checksum(0, &bytes[..508]), chain);
         let mut at = 1024;
@@ -311,6 +335,32 @@ fn payloads_by_the_documentation(folder: &Path, version: u32) -> Vec<u8> {
     payloads
 }
 
+/// Reads the identity of a closed store by `docs/journal-format.md` alone; the bytes of its number.
+fn store_by_the_documentation(path: &Path) -> [u8; 16] {
+    let bytes = fs::read(path).expect("a file");
+    let copies = [&bytes[..512], &bytes[4_096..4_608]];
+    for copy in copies {
+        assert_eq!(&copy[..8], b"holdstor");
+        assert_eq!(u32_at(copy, 8), 1);
+        assert_eq!(u32_at(copy, 508), checksum(0, &copy[..508]));
+        assert!(
+            copy[12..16]
+                .iter()
+                .chain(&copy[56..508])
+                .all(|byte| *byte == 0)
+        );
+    }
+    let newest = copies
+        .into_iter()
+        .max_by_key(|copy| u64_at(copy, 32))
+        .expect("two");
+    let segments = segments(&path.with_file_name("journal"));
+    assert_eq!(u64_at(newest, 40), segments.len() as u64);
+    let last = fs::read(segments.last().expect("a segment")).expect("a file");
+    assert!(u64_at(newest, 48) > u64_at(&last, 24));
+    newest[16..32].try_into().expect("16 bytes")
+}
+
 #[test]
 fn the_bytes_are_those_that_the_documentation_draws() {
     let written = |version| -> Vec<u8> {
@@ -326,6 +376,6 @@ fn the_bytes_are_those_that_the_documentation_draws() {
         assert!(payloads_by_the_documentation(&journal, version) == written(version));
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    write(folder.path(), batches(CURRENT));
-    assert!(payloads_by_the_documentation(folder.path(), CURRENT) == written(CURRENT));
+    write(&journal(&folder), batches(CURRENT));
+    assert!(payloads_by_the_documentation(&journal(&folder), CURRENT) == written(CURRENT));
 }

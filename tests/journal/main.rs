@@ -10,6 +10,7 @@ mod journal_writer;
 mod contents;
 mod disk;
 mod format;
+mod identity;
 mod recovery;
 mod salvage;
 mod writer;

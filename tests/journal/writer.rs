@@ -195,7 +195,7 @@ fn d6_a_full_disk_refuses_and_writing_goes_on_when_there_is_room() {
         let leftovers: Vec<_> = vfs
             .paths()
             .into_iter()
-            .filter(|path| path.extension().unwrap() == "new")
+            .filter(|path| path.extension().is_some_and(|suffix| suffix == "new"))
             .collect();
         assert_eq!(leftovers.len(), 0);
         let again = open(&vfs.crash(&mut |_| 0), options()).unwrap();
@@ -272,10 +272,10 @@ fn the_next_segment_is_made_ahead_on_its_own_thread() {
     let files = vfs.paths();
     assert_eq!(
         segments(&files, &folder()).len(),
-        files.len(),
-        "what was made ahead is gone"
+        files.len() - 1,
+        "beside the identity; what was made ahead is gone"
     );
-    assert!(files.len() > 4);
+    assert!(files.len() > 5);
     let again = open(&vfs, options).unwrap();
     assert_eq!(replayed(&again.journal, 1).len(), 40);
 }

@@ -200,15 +200,11 @@ impl Vfs for FaultyVfs {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.running()?;
-        if !disk.names.keys().any(|path| path.starts_with(from)) {
+        let is_folder = disk.folders.remove(from);
+        if !is_folder && !disk.names.contains_key(from) {
             return Err(not_found());
         }
-        disk.folders.remove(from);
-        if disk
-            .names
-            .keys()
-            .any(|path| path.starts_with(from) && path != from)
-        {
+        if is_folder {
             disk.folders.insert(to.to_owned());
         }
         disk.rename(NameChange::Renamed(from.to_owned(), to.to_owned()));

@@ -111,8 +111,12 @@ fn check(paths: &StorePaths, found: &Survey) -> anyhow::Result<Option<Contents>>
         return Err(damaged(&paths.journal, damage).into());
     }
     let copy = StateCopy::open(&paths.data)?;
-    let state = copy.map(|copy| copy.store().verify()).transpose()?;
-    state_copy::cursors(&paths.data)?;
+    let state = copy
+        .as_ref()
+        .map(|copy| copy.store().verify())
+        .transpose()?;
+    let siblings = paths.siblings(copy.as_ref(), &state_copy::cursors(&paths.data)?);
+    found.check_store(&RealVfs, &paths.journal, &siblings)?;
     paths.check_order(found, state.map_or(0, |state| state.applied_sequence))?;
     Ok(state)
 }
@@ -120,18 +124,30 @@ fn check(paths: &StorePaths, found: &Survey) -> anyhow::Result<Option<Contents>>
 fn salvage_journal(shown: &Shown) -> anyhow::Result<()> {
     let paths = shown.folder.find()?;
     let _lock = paths.lock()?;
-    let found = survey(&RealVfs, &paths.journal, |_| ())?;
-    if found.damages.is_empty() {
+    let found = survey(&RealVfs, &paths.journal, |_| ());
+    let is_whole = match &found {
+        Ok(found) => found.damages.is_empty(),
+        Err(error) => !error.is_salvageable(),
+    };
+    if is_whole {
+        let found = found?;
         // A damaged state, or one that does not fit, is not repaired here; its error names the cure.
         check(&paths, &found)?;
         return report::print_nothing_to_do(&paths.journal, shown.json);
     }
     // Numbers that the state covers must not be given again, so it must be readable.
     let copy = StateCopy::open(&paths.data)?;
-    let state = copy.map(|copy| copy.store().contents());
+    let state = copy.as_ref().map(|copy| copy.store().contents());
     let applied = state.map_or(0, |state| state.applied_sequence);
+    // A damaged file of cursors names no store; `serve --salvage` moves it aside.
+    let cursors = state_copy::cursors(&paths.data).unwrap_or_default();
+    let options = JournalOptions {
+        siblings: paths.siblings(copy.as_ref(), &cursors),
+        first_sequence: applied + 1,
+        ..JournalOptions::default()
+    };
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
-    let done = salvage(&vfs, &paths.journal, &JournalOptions::default(), applied)?;
+    let done = salvage(&vfs, &paths.journal, &options, applied)?;
     report::print_salvaged(&done, &paths.journal, applied, shown.json)
 }
 

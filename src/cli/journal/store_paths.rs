@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::state_copy::StateCopy;
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::settings::FolderArguments;
-use crate::engine::{JOURNAL_FOLDER, OpenError, STATE_FILE};
+use crate::core::StoreId;
+use crate::engine::{CURSOR_FILE, JOURNAL_FOLDER, OpenError, STATE_FILE};
 use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
+use crate::state::CursorContents;
 
 /// The folder of a service.
 #[derive(Debug, Args)]
@@ -58,6 +61,20 @@ impl StorePaths {
             }
             taken => taken.map(Some),
         }
+    }
+
+    /// The files beside the journal that name their store.
+    pub(super) fn siblings(
+        &self,
+        state: Option<&StateCopy>,
+        cursors: &CursorContents,
+    ) -> Vec<(PathBuf, StoreId)> {
+        let by_state = state.and_then(|copy| copy.store().store());
+        let named = [(STATE_FILE, by_state), (CURSOR_FILE, cursors.store)];
+        let named = named.into_iter();
+        named
+            .filter_map(|(name, store)| Some((self.data.join(name), store?)))
+            .collect()
     }
 
     /// Fails unless the journal continues a state that covers the events up to `applied`.

@@ -3,11 +3,12 @@
 //!
 //! A new file gets its name only once it is complete, so a crash never leaves an incomplete one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing::error;
 
+use crate::core::StoreId;
 use crate::engine::data_folder::DataFolder;
 use crate::engine::error::OpenError;
 use crate::error_line::error_line;
@@ -27,6 +28,8 @@ const DAMAGED: &str = "cursors.redb.damaged-";
 pub(crate) struct CursorFile {
     folder: DataFolder,
     store: Option<CursorStore>,
+    /// The identity that the file is given with its next write.
+    identity: Option<StoreId>,
 }
 
 impl CursorFile {
@@ -38,6 +41,7 @@ impl CursorFile {
         let mut file = Self {
             folder: DataFolder::new(vfs, folder),
             store: None,
+            identity: None,
         };
         // The last step of a salvage that was interrupted.
         if file.folder.has(CURSOR_FILE_SALVAGED)? && !file.folder.has(CURSOR_FILE)? {
@@ -77,12 +81,25 @@ impl CursorFile {
         Self::open(vfs, folder)
     }
 
+    /// Its path.
+    pub(in crate::engine) fn path(&self) -> PathBuf {
+        self.folder.path_of(CURSOR_FILE)
+    }
+
+    /// Gives the file this identity with its next write.
+    pub(in crate::engine) fn identify(&mut self, store: StoreId) {
+        self.identity = Some(store);
+    }
+
     /// Writes changes in one transaction; creates the file if needed, and reopens it after an error.
     pub(crate) fn write(&mut self, changes: &CursorChanges) -> Result<(), OpenError> {
         let mut store = match self.store.take() {
             Some(store) => store,
             None => self.open_or_create()?,
         };
+        if let Some(identity) = self.identity {
+            store.set_store(identity);
+        }
         // Dropped on an error, because its memory may then differ from what is on disk.
         store.write(changes)?;
         self.store = Some(store);

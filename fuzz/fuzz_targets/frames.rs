@@ -21,17 +21,18 @@ use poh_holdmetrics_rust::journal::{
     EventFrame, Journal, JournalError, OpenedJournal, Vfs, read_damaged, salvage,
 };
 
-/// One segment with some frames, and the payloads in it.
-static WHOLE: LazyLock<(Vec<u8>, Vec<Vec<u8>>)> = LazyLock::new(|| {
+/// One segment with some frames, the payloads in it, and the identity of its store before the first frame.
+static WHOLE: LazyLock<(Vec<u8>, Vec<Vec<u8>>, Vec<u8>)> = LazyLock::new(|| {
     let vfs = FaultyVfs::default();
     let (writer, outcomes) = writer(open(&vfs).expect("a new journal"));
+    let identity = vfs.bytes(&identity());
     for number in 0..4 {
         let count = number % 3 + 1;
         let padding = usize::try_from(number * 90).expect("a small number");
         submit(&writer, &outcomes, number, batch(number, count, padding)).expect("room");
     }
     writer.close();
-    (vfs.bytes(&segment()), payloads(&vfs))
+    (vfs.bytes(&segment()), payloads(&vfs), identity)
 });
 
 fn folder() -> PathBuf {
@@ -40,6 +41,10 @@ fn folder() -> PathBuf {
 
 fn open(vfs: &FaultyVfs) -> Result<OpenedJournal, JournalError> {
     Journal::open(Arc::new(vfs.clone()), &folder(), options())
+}
+
+fn identity() -> PathBuf {
+    PathBuf::from("/data/identity")
 }
 
 fn segment() -> PathBuf {
@@ -61,8 +66,10 @@ fn payloads(vfs: &FaultyVfs) -> Vec<Vec<u8>> {
 fn disk(bytes: &[u8]) -> FaultyVfs {
     let vfs = FaultyVfs::default();
     vfs.create_folder(&folder()).expect("a folder");
-    drop(vfs.create(&segment()).expect("a file"));
-    vfs.change(&segment(), |content| content.extend_from_slice(bytes));
+    for (path, bytes) in [(segment(), bytes), (identity(), &WHOLE.2)] {
+        drop(vfs.create(&path).expect("a file"));
+        vfs.change(&path, |content| content.extend_from_slice(bytes));
+    }
     vfs.image()
 }
 

@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services test-python-servers test-pythons bundle test-bundle wheels soak fuzz bench bench-airdrop bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-python-servers test-pythons bundle test-bundle test-windows wheels soak fuzz bench bench-airdrop bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,11 +37,15 @@ test-python-servers: ## the tests of the service over the network, on the server
 test-pythons: ## the suite of the Python packages on every Python from 3.11 that is found, with and without the extension
 	@$(COMMON); make_test_venv; "$$VENV/bin/nox" --reuse-existing-virtualenvs
 
+test-windows: ## the program for Windows, cross-built unoptimised, under Wine; names what is missing for it
+	@scripts/test_windows.sh
+
 wheels: ## wheels and sdists of the Python packages, and the extension's wheel for this platform, into dist/
 	@scripts/wheels.sh
 
-bundle: ## the program with its own Python for Linux, as one file and as a folder, into dist/; needs Go
+bundle: ## the program with its own Python for Linux and Windows, as one file and as a folder, into dist/; needs Go and MinGW
 	@scripts/bundle.sh
+	@scripts/bundle_windows.sh
 
 test-bundle: ## what make bundle has left in dist/, in a root that has the C library and nothing else
 	@scripts/test_bundle.sh

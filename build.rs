@@ -1,10 +1,20 @@
 //! Facts of the Python that this build links against, and where the binary finds its library.
 //!
-//! Without Python it does nothing. The recorded facts are a fallback for a binary that runs where
-//! it was built; one that travels carries `embed_runtime/` beside it and looks there first.
+//! Without Python it only sets what the linker for Windows needs. The recorded facts are a fallback for a binary
+//! that runs where it was built; one that travels carries `embed_runtime/` beside it and looks there first.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    let target = |name: &str| std::env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
+    if target("OS") == "windows" && target("ENV") == "gnu" {
+        // A library that names nothing to export exports everything, and a DLL has room for 65535 names.
+        println!("cargo:rustc-link-arg-cdylib=-Wl,--exclude-all-symbols");
+    }
+    if target("OS") == "windows" {
+        // Paths of more than 260 characters, and UTF-8 in the older calls of the system.
+        embed_manifest::embed_manifest(embed_manifest::new_manifest("Holdmetrics"))
+            .expect("the manifest of the program");
+    }
     #[cfg(any(feature = "py-embed", feature = "py-ext"))]
     python::record();
 }

@@ -92,8 +92,11 @@ pub mod input;
 pub mod journal;
 pub mod net;
 pub mod output;
+mod owner_only;
 mod plain_file;
 pub mod policy;
 pub mod state;
 pub mod telemetry;
+#[cfg(windows)]
+mod windows;
 pub(crate) mod workload;

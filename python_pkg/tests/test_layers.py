@@ -185,6 +185,8 @@ LAYERS: list[set[str]] = [
         "pipeline.worker.process",
         "pipeline.worker.runner",
         "pipeline.worker.segment_frames",
+        "pipeline.worker.unix_child",
+        "pipeline.worker.windows_child",
         "pipeline.calling.worker_threads",
         "policy_files",
         "scheduler",

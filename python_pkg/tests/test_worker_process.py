@@ -25,7 +25,7 @@ from poh_holdmetrics.pipeline.offline.local import LocalHost
 from poh_holdmetrics.pipeline.worker.process import WorkerSettings
 from poh_holdmetrics.pipeline.worker.runner import WorkerRunner
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="worker processes need Unix")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts misbehave by means of Unix")
 
 SETTINGS = WorkerSettings(soft_seconds=0.3, hard_seconds=0.3, memory_bytes_max=256 << 20)
 

@@ -99,7 +99,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn exit_code(error: &anyhow::Error) -> u8 {
+/// The exit code of the process that `error` ends.
+pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
     // Unlike the causes, this also finds what was given as a context.
     if let Some(exit) = error.downcast_ref::<Exit>() {
         return exit.code();

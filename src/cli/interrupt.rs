@@ -1,4 +1,4 @@
-//! The signals that end `send`, `feed` and `load` early: Ctrl-C, and SIGTERM on Unix.
+//! The signals that end `send`, `feed` and `load` early: Ctrl-C, SIGTERM on Unix, and Ctrl-Break on Windows.
 //!
 //! They end the run with 130 after its progress is saved. `serve` handles more signals itself; see its
 //! `signals`.
@@ -19,10 +19,18 @@ pub(super) async fn interrupted() {
     }
 }
 
-/// Resolves at Ctrl-C.
-#[cfg(not(unix))]
+/// Resolves at the first Ctrl-C or Ctrl-Break, or at the end of the console.
+#[cfg(windows)]
 pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
+    let (Ok(mut interrupt), Ok(mut broken), Ok(mut closed)) =
+        (ctrl_c(), ctrl_break(), ctrl_close())
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = broken.recv() => {}
+        _ = closed.recv() => {}
     }
 }

@@ -15,6 +15,7 @@ use rand::rngs::SysRng;
 use super::exit::Exit;
 use crate::config::Scope;
 use crate::net::keys::{ApiKey, KeyHash, read_keys};
+use crate::owner_only;
 
 /// Prefix of every key, so that secret scanners recognise a leaked one.
 const PREFIX: &str = "holdmetrics_";
@@ -106,10 +107,7 @@ fn append(path: &Path, entry: &str) -> anyhow::Result<()> {
     read_keys(path, &format!("{before}{added}")).context("--file")?;
     let mut options = OpenOptions::new();
     options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
+    owner_only::open(&mut options, path)
         .and_then(|mut file| {
             file.write_all(added.as_bytes())?;
             file.sync_all()

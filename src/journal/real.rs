@@ -3,11 +3,12 @@
 //! The operating system holds the lock of a file and releases it when the process ends, however it
 //! ends.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::vfs::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
+use crate::owner_only;
 
 /// The file system of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,14 +16,7 @@ pub struct RealVfs;
 
 impl Vfs for RealVfs {
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        if let Some(parent) = folder.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)
+        owner_only::create_folder(folder)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -32,9 +26,9 @@ impl Vfs for RealVfs {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        let mut options = private();
+        let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
-        Ok(Box::new(RealFile(options.open(path)?)))
+        Ok(Box::new(RealFile(owner_only::open(&mut options, path)?)))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn VfsFile>> {
@@ -44,11 +38,11 @@ impl Vfs for RealVfs {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        patiently(|| fs::rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        patiently(|| fs::remove_file(path))
     }
 
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {
@@ -60,9 +54,9 @@ impl Vfs for RealVfs {
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<LockOutcome> {
-        let mut options = private();
+        let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path)?;
+        let mut file = owner_only::open(&mut options, path)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
@@ -82,46 +76,52 @@ impl Vfs for RealVfs {
     }
 }
 
-/// What is stored is for its owner alone: ids of holders may be names of people.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+/// Changes a name. On Windows, a virus scanner or an indexer that has the file open for a moment refuses it,
+/// so that it is tried again for two seconds.
+fn patiently(change: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    #[cfg(windows)]
+    for _ in 0..100 {
+        match change() {
+            // ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION
+            Err(error) if matches!(error.raw_os_error(), Some(5 | 32)) => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            result => return result,
+        }
+    }
+    change()
 }
 
-#[cfg(unix)]
 struct RealFolder(File);
 
-#[cfg(unix)]
 impl RealFolder {
+    #[cfg(unix)]
     fn open(folder: &Path) -> io::Result<Self> {
         File::open(folder).map(Self)
     }
-}
 
-#[cfg(unix)]
-impl VfsFolder for RealFolder {
-    fn sync(&self) -> io::Result<()> {
-        self.0.sync_all()
+    /// With the right to write, without which Windows flushes nothing.
+    #[cfg(windows)]
+    fn open(folder: &Path) -> io::Result<Self> {
+        const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
+
+        let mut options = OpenOptions::new();
+        std::os::windows::fs::OpenOptionsExt::custom_flags(
+            options.read(true).write(true),
+            FILE_FLAG_BACKUP_SEMANTICS,
+        );
+        options.open(folder).map(Self)
     }
 }
 
-/// Does nothing: Windows cannot open folders, and its file systems order changes of names themselves.
-#[cfg(not(unix))]
-struct RealFolder;
-
-#[cfg(not(unix))]
-impl RealFolder {
-    fn open(_folder: &Path) -> io::Result<Self> {
-        Ok(Self)
-    }
-}
-
-#[cfg(not(unix))]
 impl VfsFolder for RealFolder {
     fn sync(&self) -> io::Result<()> {
-        Ok(())
+        match self.0.sync_all() {
+            // ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED: a file system that writes names at once or not at all.
+            #[cfg(windows)]
+            Err(error) if matches!(error.raw_os_error(), Some(1 | 50)) => Ok(()),
+            synced => synced,
+        }
     }
 }
 

@@ -149,7 +149,7 @@ fn pyo3_and_unsafe_are_caught_outside_the_fence() {
     );
     assert_eq!(
         planted("cli/run.rs", "fn f() { unsafe { g() } }"),
-        ["unsafe stands only in host/"]
+        ["unsafe stands only in host/ and windows.rs"]
     );
     let bare = "fn f() {\n    unsafe { g() }\n}";
     assert_eq!(

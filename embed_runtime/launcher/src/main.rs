@@ -1,15 +1,17 @@
-//! The head of the one-file program: unpacks the bundle behind itself once, then becomes the program in it.
+//! The head of the one-file program: unpacks the bundle behind itself once, then becomes the program in it; on
+//! Windows, where no process can become another, it waits for it.
 //!
 //! It opens no connection, and reads nothing but itself and the folder of unpacked bundles. What the program does
 //! with its arguments is the program's; `main_holdmetrics self` shows, verifies and removes the unpacked folder.
 
 mod payload;
 mod unpacked;
+#[cfg(windows)]
+mod windows;
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use payload::Payload;
 
@@ -44,7 +46,7 @@ fn run() -> Result<std::convert::Infallible, String> {
     } else {
         "main_holdmetrics"
     });
-    let error = become_program(&binary, &program);
+    let error = become_program(&folder, &binary, &program);
     Err(format!("{}: {error}", binary.display()))
 }
 
@@ -66,14 +68,36 @@ fn cache_folder() -> PathBuf {
     }
 }
 
+/// The program with the arguments of this process.
+fn command(binary: &Path, program: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .args(std::env::args_os().skip(1))
+        .env(ONE_FILE_VARIABLE, program);
+    command
+}
+
 /// Replaces this process; returns only if that fails.
 #[cfg(unix)]
-fn become_program(binary: &Path, program: &Path) -> io::Error {
+fn become_program(_folder: &Path, binary: &Path, program: &Path) -> io::Error {
     use std::os::unix::process::CommandExt;
 
-    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    std::process::Command::new(binary)
-        .args(words)
-        .env(ONE_FILE_VARIABLE, program)
-        .exec()
+    command(binary, program).exec()
+}
+
+/// Runs the program and ends as it ends; returns only if it cannot be started.
+#[cfg(windows)]
+fn become_program(folder: &Path, binary: &Path, program: &Path) -> io::Error {
+    let code = match windows::run(&mut command(binary, program)) {
+        Ok(code) => code,
+        Err(error) => return error,
+    };
+    // The libraries of a process that runs cannot be deleted, so `self remove` leaves that to this one.
+    if code == 0
+        && std::env::args_os().skip(1).eq(["self", "remove"])
+        && let Err(error) = unpacked::remove(folder)
+    {
+        return error;
+    }
+    std::process::exit(code)
 }

@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -35,9 +36,9 @@ pub(crate) fn ready(payload: &mut Payload, cache: &Path) -> io::Result<PathBuf> 
         let damaged = cache.join(format!(".{name}.old"));
         remove(&damaged)?;
         if folder.exists() {
-            fs::rename(&folder, &damaged)?;
+            patiently(|| fs::rename(&folder, &damaged))?;
         }
-        fs::rename(&fresh, &folder)?;
+        patiently(|| fs::rename(&fresh, &folder))?;
         remove(&damaged)
     });
     if unpacked.is_err() {
@@ -47,11 +48,27 @@ pub(crate) fn ready(payload: &mut Payload, cache: &Path) -> io::Result<PathBuf> 
     unpacked.map(|()| folder)
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+/// Deletes a folder, if there is one.
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+    patiently(|| match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    })
+}
+
+/// On Windows, a virus scanner that reads new files refuses a change of their folder for a moment.
+fn patiently(change: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    if cfg!(windows) {
+        for _ in 0..50 {
+            match change() {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    std::thread::sleep(Duration::from_millis(40));
+                }
+                result => return result,
+            }
+        }
     }
+    change()
 }
 
 /// Whether all files are there as they were unpacked.

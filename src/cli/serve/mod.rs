@@ -9,6 +9,8 @@ mod notify;
 mod open_files;
 mod pipelines;
 mod policies;
+#[cfg(windows)]
+mod service;
 mod shutdown;
 mod signals;
 mod stores;
@@ -52,6 +54,9 @@ pub(super) struct Arguments {
     /// Open a damaged store with its readable part, and say what is lost
     #[arg(long)]
     salvage: bool,
+    #[cfg(windows)]
+    #[command(flatten)]
+    service: service::Arguments,
 }
 
 /// Checks everything that a start checks before it opens the store; starts nothing.
@@ -66,8 +71,16 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     pipelines::check(config)
 }
 
-/// Serves until a signal, or until the journal fails.
+/// Serves until a signal, or until the journal fails; on Windows, does with the service what is asked for.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    #[cfg(windows)]
+    if arguments.service.is_given() {
+        return service::run(arguments);
+    }
+    run_here(arguments)
+}
+
+fn run_here(arguments: &Arguments) -> anyhow::Result<()> {
     let loaded = arguments.settings.load()?;
     let runtime = Builder::new_multi_thread()
         .enable_all()

@@ -1,7 +1,7 @@
-//! Notifies systemd that the service is ready, and that it stops.
+//! Notifies systemd, or the service manager of Windows, that the service is ready, and that it stops.
 //!
-//! Sends a datagram to the socket that `NOTIFY_SOCKET` names, as `sd_notify(3)` describes. Does nothing
-//! without that variable or outside Linux. A lost message does not fail the service: systemd itself times
+//! To systemd it sends a datagram to the socket that `NOTIFY_SOCKET` names, as `sd_notify(3)` describes, and nothing
+//! without that variable; the states of a service of Windows are set by [`super::service`]. A lost message does not fail the service: systemd itself times
 //! out a start that is not confirmed.
 
 #[cfg(target_os = "linux")]
@@ -105,11 +105,32 @@ mod linux {
     }
 }
 
-/// Outside Linux there is no systemd.
-#[cfg(not(target_os = "linux"))]
+/// Tells the service manager, if it has started this process.
+#[cfg(windows)]
 pub(super) struct Notifier;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+impl Notifier {
+    pub(super) fn from_environment() -> Self {
+        Self
+    }
+
+    #[expect(clippy::unused_self, reason = "the interface of the one for systemd")]
+    pub(super) fn ready(&self) {
+        super::service::report_running();
+    }
+
+    #[expect(clippy::unused_self, reason = "the interface of the one for systemd")]
+    pub(super) fn stopping(&self) {
+        super::service::report_stopping();
+    }
+}
+
+/// Elsewhere there is no manager to tell.
+#[cfg(not(any(target_os = "linux", windows)))]
+pub(super) struct Notifier;
+
+#[cfg(not(any(target_os = "linux", windows)))]
 impl Notifier {
     pub(super) fn from_environment() -> Self {
         Self

@@ -2,80 +2,122 @@
 //!
 //! `timeout` and the job control of shells often deliver a signal twice, to the process and to its group:
 //! a repeat within a moment counts as the same signal, so that it does not cut the shutdown short.
+//! On Windows they are the events of the console and the requests of the service manager.
 
-#[cfg(unix)]
 use std::time::Duration;
 
-#[cfg(unix)]
 use anyhow::Context;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
-#[cfg(unix)]
 use tokio::time::Instant;
 
+#[cfg(windows)]
+use super::service;
+
 /// Signals closer together than this count as one.
-#[cfg(unix)]
 const REPEAT_WITHIN: Duration = Duration::from_millis(250);
 
 /// Handled from [`Signals::register`] on; none is lost between two waits.
-#[cfg(unix)]
 pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    sources: Sources,
     /// When the last signal to stop was reported.
     reported: Option<Instant>,
 }
 
-#[cfg(unix)]
+/// What a signal asks for.
+enum Asked {
+    Stop,
+    Reload,
+}
+
 impl Signals {
-    /// Replaces the default action of SIGINT, SIGTERM and SIGHUP.
+    /// Replaces the default actions.
     pub(super) fn register() -> anyhow::Result<Self> {
-        let caught = |kind| signal(kind).context("a signal cannot be handled");
         Ok(Self {
-            interrupt: caught(SignalKind::interrupt())?,
-            terminate: caught(SignalKind::terminate())?,
-            hang_up: caught(SignalKind::hangup())?,
+            sources: Sources::register().context("a signal cannot be handled")?,
             reported: None,
         })
     }
 
-    /// Resolves at the next SIGINT or SIGTERM that is not a repeat; calls `reload` at each SIGHUP before.
+    /// Resolves at the next signal to stop that is not a repeat; calls `reload` at each that asks for it before.
     pub(super) async fn ended(&mut self, reload: impl Fn()) {
         loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-                _ = self.hang_up.recv() => {
-                    reload();
-                    continue;
+            match self.sources.next().await {
+                Asked::Reload => reload(),
+                Asked::Stop => {
+                    let before = self.reported;
+                    if before.is_none_or(|reported| reported.elapsed() >= REPEAT_WITHIN) {
+                        self.reported = Some(Instant::now());
+                        return;
+                    }
                 }
-            }
-            if self
-                .reported
-                .is_none_or(|reported| reported.elapsed() >= REPEAT_WITHIN)
-            {
-                self.reported = Some(Instant::now());
-                return;
             }
         }
     }
 }
 
-/// Only Ctrl-C.
-#[cfg(not(unix))]
-pub(super) struct Signals;
+/// SIGINT, SIGTERM and SIGHUP.
+#[cfg(unix)]
+struct Sources {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
 
-#[cfg(not(unix))]
-impl Signals {
-    pub(super) fn register() -> anyhow::Result<Self> {
-        Ok(Self)
+#[cfg(unix)]
+impl Sources {
+    fn register() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
-    pub(super) async fn ended(&mut self, _reload: impl Fn()) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // No handler can be installed: the system ends the process.
-            std::future::pending().await
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// Ctrl-C, Ctrl-Break, the end of the console, of the session or of the system, and the service manager.
+#[cfg(windows)]
+struct Sources {
+    interrupt: tokio::signal::windows::CtrlC,
+    broken: tokio::signal::windows::CtrlBreak,
+    closed: tokio::signal::windows::CtrlClose,
+    logged_off: tokio::signal::windows::CtrlLogoff,
+    shut_down: tokio::signal::windows::CtrlShutdown,
+}
+
+#[cfg(windows)]
+impl Sources {
+    fn register() -> std::io::Result<Self> {
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+
+        Ok(Self {
+            interrupt: ctrl_c()?,
+            broken: ctrl_break()?,
+            closed: ctrl_close()?,
+            logged_off: ctrl_logoff()?,
+            shut_down: ctrl_shutdown()?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        // Somebody else's log-off is nothing to a service.
+        let may_log_off = !service::is_managed();
+        tokio::select! {
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.broken.recv() => Asked::Stop,
+            _ = self.closed.recv() => Asked::Stop,
+            _ = self.logged_off.recv(), if may_log_off => Asked::Stop,
+            _ = self.shut_down.recv() => Asked::Stop,
+            () = service::stop_asked() => Asked::Stop,
+            () = service::reload_asked() => Asked::Reload,
         }
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn flags(column: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>>
         return buffer(column, "bool", value);
     };
     let values = imported.chunks.iter().flat_map(AsArray::as_boolean);
-    Ok(values.map(|value| value.unwrap_or(false).into()).collect())
+    Ok(values
+        .map(|value| u8::from(value.unwrap_or(false)))
+        .collect())
 }
 
 /// The Arrow column that `value` exports; `None` if it is a buffer or exports none.

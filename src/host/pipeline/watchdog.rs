@@ -116,6 +116,13 @@ fn dump_stacks() {
     }
 }
 
-/// Windows has no signal for it.
-#[cfg(not(unix))]
-fn dump_stacks() {}
+/// Lets `faulthandler` write the stack of every thread: it does so at each exception of the system that is an error,
+/// also if that is then passed over.
+#[cfg(windows)]
+fn dump_stacks() {
+    /// An error, by the two highest bits, of an application, by the third.
+    const STUCK: u32 = 0xE000_0000 | EXIT_STUCK.unsigned_abs();
+
+    crate::windows::raise_and_go_on(STUCK);
+    thread::sleep(STACKS_WAIT);
+}

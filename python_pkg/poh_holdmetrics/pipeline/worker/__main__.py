@@ -1,6 +1,6 @@
 """The worker process of a file with `isolation="process"`: `python -m poh_holdmetrics.pipeline.worker`.
 
-Started by `worker_process` with the descriptors of two sockets and a shared page. It limits itself, loads
+Started by `worker_process` with two sockets and a shared page. It limits itself, except on Windows, loads
 the file, and runs the same `Runtime` as the service does, over a host whose calls go to the parent. Ends
 when the parent closes the socket. Everything that a script does to the process ends this one alone.
 """
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import faulthandler
 import io
+import itertools
 import logging
 import os
 import signal
@@ -26,15 +27,24 @@ from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline.calling.guard import Guard
 from poh_holdmetrics.pipeline.loading.specs import Spec
 from poh_holdmetrics.pipeline.serving.in_process import InProcessRunner, Surroundings, stage_in_process
-from poh_holdmetrics.pipeline.worker import guardian
-from poh_holdmetrics.pipeline.worker import limits as worker_limits
 from poh_holdmetrics.pipeline.worker.functions import Functions
 from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, BlockingLink, Link
 from poh_holdmetrics.pipeline.worker.page import WorkerPage
+from poh_holdmetrics.pipeline.worker.process import hang_seconds
 from poh_holdmetrics.pipeline.worker.remote_host import Notes, NotesHandler, RemoteHost
 from poh_holdmetrics.scheduler import AsyncScheduler
 
+if sys.platform == "win32":
+    from poh_holdmetrics.pipeline.worker.windows_child import SHARED_LENGTH
+else:
+    from poh_holdmetrics.pipeline.worker import guardian
+    from poh_holdmetrics.pipeline.worker import limits as worker_limits
+
 _BEAT_SECONDS = 0.1
+#: On Windows: how long before a worker that hangs is killed it writes the stacks of its threads, and how many
+#: beats pass until that is put off again.
+_STACKS_BEFORE_SECONDS = 1.5
+_STACKS_BEATS = 10
 
 
 class Worker:
@@ -49,6 +59,7 @@ class Worker:
         self._host: RemoteHost | None = None
         self._runner: InProcessRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._stacks_seconds = 0.0
 
     async def run(self, end: socket.socket) -> NoReturn:
         """Answer until the parent closes the socket, then end the process."""
@@ -111,11 +122,14 @@ class Worker:
         if link is None or notes is None:
             raise InputError("load", "the link is closed")
         logging.getLogger().setLevel(arguments["log_level"])
-        worker_limits.apply(
-            memory_bytes_max=arguments["memory_bytes_max"],
-            processor_seconds_max=arguments["processor_seconds_max"],
-            processes_max=arguments["processes_max"],
-        )
+        if sys.platform == "win32":
+            self._stacks_seconds = hang_seconds(arguments["hard_seconds"]) - _STACKS_BEFORE_SECONDS
+        else:
+            worker_limits.apply(
+                memory_bytes_max=arguments["memory_bytes_max"],
+                processor_seconds_max=arguments["processor_seconds_max"],
+                processes_max=arguments["processes_max"],
+            )
         folder = arguments["dead_letters"]
         self._host = RemoteHost(link, self._blocking, notes, self._page)
         surroundings = Surroundings(
@@ -144,30 +158,46 @@ class Worker:
         return self._host.functions
 
     async def _beat(self, notes: Notes) -> None:
-        while True:
+        for beat in itertools.count():
             self._page.beat()
             notes.send()
+            if self._stacks_seconds and beat % _STACKS_BEATS == 0:
+                faulthandler.dump_traceback_later(self._stacks_seconds)
             await asyncio.sleep(_BEAT_SECONDS)
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Run the worker of the parent that gave these descriptors."""
-    parent, link, blocking, page = map(int, arguments)
-    guardian.divide(parent, (link, blocking))
+    """Run the worker of the parent that gave these names of what they share."""
+    page: int | str
+    if sys.platform == "win32":
+        page = arguments[1]
+        link, blocking = (_shared_socket() for _ in range(2))
+    else:
+        parent, *descriptors, page = map(int, arguments)
+        guardian.divide(parent, descriptors)
+        link, blocking = (socket.socket(fileno=each) for each in descriptors)
+        # The parent asks for the stacks before it kills a worker that hangs.
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
     faulthandler.enable()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a script prints is in the log when it is printed, and before the process dies.
         sys.stdout.reconfigure(line_buffering=True)
-    # The parent asks for the stacks before it kills a worker that hangs.
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
     shared = WorkerPage(page)
     shared.pid = os.getpid()
-    worker = Worker(shared, BlockingLink(socket.socket(fileno=blocking)))
+    worker = Worker(shared, BlockingLink(blocking))
     try:
-        asyncio.run(worker.run(socket.socket(fileno=link)))
+        asyncio.run(worker.run(link))
     except BaseException:  # noqa: BLE001 - a callback of a script may raise anything into the loop
         traceback.print_exc()
     _leave(1)
+
+
+if sys.platform == "win32":
+
+    def _shared_socket() -> socket.socket:
+        """The next socket that the parent has duplicated for this process."""
+        (length,) = SHARED_LENGTH.unpack(sys.stdin.buffer.read(SHARED_LENGTH.size))
+        return socket.fromshare(sys.stdin.buffer.read(length))
 
 
 def _leave(code: int) -> NoReturn:

@@ -2,7 +2,8 @@
 
 Memory, processor time and processes are limits of the operating system; the parent watches memory and
 processes as well (`worker_process`), because some systems do not enforce them: Linux counts no processes of
-root. A worker writes no core dump. What ends it with the service is in `guardian`.
+root. A worker writes no core dump. What ends it with the service is in `guardian`. On Windows, which cannot
+import this, its job does both from outside (`windows_child`).
 """
 
 from __future__ import annotations

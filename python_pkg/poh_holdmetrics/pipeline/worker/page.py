@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import sys
 
 PAGE_BYTES = 4096
 _HEARTBEAT = struct.Struct("=Q")
@@ -17,10 +18,13 @@ _PID_AT = 12
 
 
 class WorkerPage:
-    """The page behind a file descriptor of at least `PAGE_BYTES`."""
+    """The page behind a file descriptor of at least `PAGE_BYTES`, or on Windows one with a name."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._page = mmap.mmap(descriptor, PAGE_BYTES)
+    def __init__(self, shared: int | str) -> None:
+        if sys.platform == "win32":
+            self._page = mmap.mmap(-1, PAGE_BYTES, tagname=str(shared))
+        else:
+            self._page = mmap.mmap(int(shared), PAGE_BYTES)
 
     @property
     def heartbeat(self) -> int:

@@ -1,32 +1,29 @@
 """One worker process: started, watched, and killed if it hangs or uses too much. It is never started again.
 
-On Linux it has a `guardian`, which ends all that it has started with it; elsewhere it is a session of its
-own, whose processes are killed with it. What it prints goes to the log under the name of its pipelines. When
-to start another one is decided in `worker_runner`; what the process does is in `worker`.
+All that it has started ends with it: see `unix_child` and `windows_child`, which know how the system does
+that. What it prints goes to the log under the name of its pipelines. When to start another one is decided
+in `worker_runner`; what the process does is in `worker`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from poh_holdmetrics.errors import HoldMetricsError
-from poh_holdmetrics.pipeline.worker.guardian import children_of, processes_below
 from poh_holdmetrics.pipeline.worker.host_server import HostServer
 from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, Link, LinkClosed
-from poh_holdmetrics.pipeline.worker.page import PAGE_BYTES, WorkerPage
-from poh_holdmetrics.pipeline.worker.process_output import ProcessOutput
+from poh_holdmetrics.pipeline.worker.page import WorkerPage
+from poh_holdmetrics.pipeline.worker.process_output import Printed, ProcessOutput
 
 if TYPE_CHECKING:
     from poh_holdmetrics.pipeline.port import Host, WhenFull
@@ -39,6 +36,7 @@ _HANG_SECONDS = 2.0
 #: How long a killed worker may take to write the stacks of its threads.
 _STACKS_SECONDS = 0.3
 _CLOSE_SECONDS = 1.0
+_MODULE = "poh_holdmetrics.pipeline.worker"
 #: Of the time for starting, that for executing the file; the rest is for the interpreter.
 _LOAD_PART = 0.7
 
@@ -68,6 +66,35 @@ class WorkerSettings:
     when_full: WhenFull = "lag"
 
 
+class Child(Protocol):
+    """A process as the system runs it, and the page that it shares with us."""
+
+    page: WorkerPage
+
+    async def start(
+        self, module: str, environment: Mapping[str, str]
+    ) -> tuple[list[socket.socket], Printed, Printed]:
+        """Run a module in it; returns our ends of its sockets, and what it prints. Raises `OSError`."""
+
+    async def wait(self) -> int:
+        """Wait for its end, and end what it has started; returns its exit code, negative for a signal."""
+
+    def ask_for_stacks(self) -> None:
+        """Let it write the stacks of its threads."""
+
+    def end(self) -> None:
+        """End it and all that it has started, at once."""
+
+    def resident_bytes(self) -> int:
+        """How much memory it uses; 0 if the system does not tell or watches it itself."""
+
+    async def processes(self) -> int:
+        """How many processes it has started; 0 if the system does not tell or watches them itself."""
+
+    def close(self) -> None:
+        """Release what the two processes shared."""
+
+
 class WorkerProcess:
     """A running process and the ends of its sockets that belong to the parent."""
 
@@ -76,20 +103,19 @@ class WorkerProcess:
         self._settings = settings
         self._output = ProcessOutput(label)
         self._server = HostServer(host, self._output.record, self.call)
-        self._page_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._page_file.truncate(PAGE_BYTES)
-        self._page = WorkerPage(self._page_file.fileno())
+        self._child = _child(settings)
+        self._page = self._child.page
         self._reason = ""
         self._links: list[Link] = []
         self._tasks: list[asyncio.Task[Any]] = []
-        self._process: asyncio.subprocess.Process | None = None
+        self._is_started = False
         self.ended: asyncio.Future[WorkerFailed] = asyncio.get_running_loop().create_future()
         """Why the process has ended, once it has."""
 
     @property
     def pid(self) -> int | None:
         """The id of the process that runs the file, once it has begun."""
-        return None if self._process is None or self.ended.done() else self._page.pid or None
+        return None if not self._is_started or self.ended.done() else self._page.pid or None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,39 +124,19 @@ class WorkerProcess:
 
     async def start(self, load: Mapping[str, Any]) -> dict[str, Any]:
         """Start the process and let it load a file; returns names and digest. Raises `HoldMetricsError`."""
-        if os.name == "nt":
-            raise WorkerFailed('isolation="process" is not available on Windows yet; remove it from the file')
-        ends = [socket.socketpair() for _ in range(2)]
-        descriptors = [theirs.fileno() for _, theirs in ends] + [self._page_file.fileno()]
         try:
-            self._process = process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "poh_holdmetrics.pipeline.worker"),
-                *(str(os.getpid()), *map(str, descriptors)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=descriptors,
-                start_new_session=True,
-                env=_environment(),
-            )
+            ends, output, errors = await self._child.start(_MODULE, _environment())
         except OSError as error:
-            for ours, _ in ends:
-                ours.close()
             raise WorkerFailed(f"cannot be started: {error}") from error
-        finally:
-            for _, theirs in ends:
-                theirs.close()
-        self._links = [await Link.over(ours, self._server) for ours, _ in ends]
-        assert process.stdout is not None  # noqa: S101 - asked for above
-        assert process.stderr is not None  # noqa: S101
+        self._is_started = True
+        self._links = [await Link.over(end, self._server) for end in ends]
         reading = [
-            asyncio.create_task(self._output.read(process.stdout, logging.INFO)),
-            asyncio.create_task(self._output.read(process.stderr, logging.WARNING)),
+            asyncio.create_task(self._output.read(output, logging.INFO)),
+            asyncio.create_task(self._output.read(errors, logging.WARNING)),
         ]
         self._tasks = [asyncio.create_task(self._serve(link)) for link in self._links]
-        self._tasks.append(asyncio.create_task(self._watch(process.pid), name="watch of a worker"))
-        self._end = asyncio.create_task(self._wait(process, reading), name="end of a worker")
+        self._tasks.append(asyncio.create_task(self._watch(), name="watch of a worker"))
+        self._end = asyncio.create_task(self._wait(reading), name="end of a worker")
         settings = self._settings
         limits = {
             "memory_bytes_max": settings.memory_bytes_max,
@@ -168,7 +174,7 @@ class WorkerProcess:
         for link in self._links:
             link.close()
         self._reason = self._reason or "closed"
-        if self._process is not None:
+        if self._is_started:
             try:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await asyncio.shield(self.ended)
@@ -181,17 +187,16 @@ class WorkerProcess:
 
         It first writes the stacks of its threads.
         """
-        if not self.ended.done() and self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGUSR1)
+        if not self.ended.done() and self._is_started:
+            self._child.ask_for_stacks()
             await asyncio.sleep(_STACKS_SECONDS)
             self.kill_now(reason)
 
     def kill_now(self, reason: str) -> None:
         """Kill the process and all that it has started."""
-        if not self.ended.done() and self._process is not None:
+        if not self.ended.done() and self._is_started:
             self._reason = reason
-            _end_session(self._process.pid)
+            self._child.end()
 
     async def _serve(self, link: Link) -> None:
         try:
@@ -199,14 +204,9 @@ class WorkerProcess:
         except LinkClosed as error:
             self.kill_now(str(error))
 
-    async def _wait(self, process: asyncio.subprocess.Process, reading: list[asyncio.Task[None]]) -> None:
+    async def _wait(self, reading: list[asyncio.Task[None]]) -> None:
         """Wait for the end of the process and clean up after it."""
-        try:
-            code = await process.wait()
-        finally:
-            # What it has started must neither run on nor hold its output open, even if we are cancelled.
-            if process.returncode is None or sys.platform != "linux":
-                _end_session(process.pid)
+        code = await self._child.wait()
         await asyncio.wait(reading, timeout=_CLOSE_SECONDS)
         for task in (*reading, *self._tasks):
             task.cancel()
@@ -222,11 +222,10 @@ class WorkerProcess:
         try:
             await self._server.close()
         finally:
-            self._page.close()
-            self._page_file.close()
+            self._child.close()
             self.ended.set_result(failed)
 
-    async def _watch(self, pid: int) -> None:
+    async def _watch(self) -> None:
         """Kill the process if it hangs, or uses more memory or processes than it may."""
         settings = self._settings
         beat, silent, looked_at = self._page.heartbeat, 0.0, time.monotonic()
@@ -238,20 +237,35 @@ class WorkerProcess:
             looked_at = now
             if self._page.heartbeat != beat:
                 beat, silent = self._page.heartbeat, 0.0
-            allowed = settings.hard_seconds + _HANG_SECONDS if self.names else settings.start_seconds
+            allowed = hang_seconds(settings.hard_seconds) if self.names else settings.start_seconds
             if silent > allowed:
                 await self.kill(f"hangs: its loop has not run for {silent:.1f} s")
                 return
-            memory = _resident_bytes(self._page.pid)
+            memory = self._child.resident_bytes()
             if memory > settings.memory_bytes_max:
                 most = settings.memory_bytes_max >> 20
                 self.kill_now(f"uses {memory >> 20} MiB of at most {most} MiB of memory")
                 return
-            if _has_started_any(pid, self._page.pid):
-                processes = len(await asyncio.to_thread(processes_below, pid))
-                if processes > settings.processes_max:
-                    self.kill_now(f"has {processes} of at most {settings.processes_max} processes")
-                    return
+            processes = await self._child.processes()
+            if processes > settings.processes_max:
+                self.kill_now(f"has {processes} of at most {settings.processes_max} processes")
+                return
+
+
+def hang_seconds(hard_seconds: float) -> float:
+    """How long the loop of a worker may stand still before it is killed."""
+    return hard_seconds + _HANG_SECONDS
+
+
+def _child(settings: WorkerSettings) -> Child:
+    # Each of them imports what the other systems lack.
+    if sys.platform == "win32":
+        from poh_holdmetrics.pipeline.worker.windows_child import WindowsChild  # noqa: PLC0415
+
+        return WindowsChild(settings.memory_bytes_max, settings.processor_seconds_max, settings.processes_max)
+    from poh_holdmetrics.pipeline.worker.unix_child import UnixChild  # noqa: PLC0415
+
+    return UnixChild()
 
 
 def _environment() -> dict[str, str]:
@@ -268,29 +282,3 @@ def _ending(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"killed by signal {-code}"
-
-
-def _end_session(pid: int) -> None:
-    """Let a guardian end what is below it; without one, kill the session."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "linux":
-            os.kill(pid, signal.SIGTERM)
-        else:
-            os.killpg(pid, signal.SIGKILL)
-
-
-def _resident_bytes(pid: int) -> int:
-    """0 if the system does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
-
-
-def _has_started_any(guardian: int, worker: int) -> bool:
-    """Whether the worker has started processes; those that have lost their parent are the guardian's."""
-    try:
-        tasks = [task / "children" for task in Path(f"/proc/{worker}/task").iterdir()]
-        return len(children_of(guardian)) > 1 or any(each.read_bytes() for each in tasks)
-    except OSError:
-        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import Protocol
 
 _LINES_MAX = 1000
 _WINDOW_SECONDS = 60.0
@@ -15,6 +16,13 @@ _LINE_BYTES_MAX = 4096
 _LAST_CHARACTERS_MAX = 8192
 
 _LOGGER = logging.getLogger("poh_holdmetrics.pipeline.output")
+
+
+class Printed(Protocol):
+    """What a process prints."""
+
+    async def read(self, count: int, /) -> bytes:
+        """Wait for some bytes, at most `count`; nothing at the end."""
 
 
 class _Budget:
@@ -53,7 +61,7 @@ class ProcessOutput:
         self._printed = _Budget(label, "lines")
         self._logged = _Budget(label, "records")
 
-    async def read(self, stream: asyncio.StreamReader, level: int) -> None:
+    async def read(self, stream: Printed, level: int) -> None:
         """Log the lines of a stream until it is closed; a line that is too long is split."""
         rest = b""
         while data := await stream.read(_READ_BYTES):

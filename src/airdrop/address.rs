@@ -66,9 +66,7 @@ impl EvmAddress {
             return Err(AddressError::NotEvm(text.into()));
         }
         let address = Self(bytes);
-        let is_mixed = digits.bytes().any(|byte| byte.is_ascii_lowercase())
-            && digits.bytes().any(|byte| byte.is_ascii_uppercase());
-        if is_mixed && address.checksummed() != text.as_bytes() {
+        if is_mixed(digits) && address.checksummed() != text.as_bytes() {
             return Err(AddressError::Checksum(text.into()));
         }
         Ok(address)
@@ -101,6 +99,13 @@ impl fmt::Display for EvmAddress {
         let text = self.checksummed();
         out.write_str(std::str::from_utf8(&text).expect("digits are ASCII"))
     }
+}
+
+/// Whether the digits of an EVM address state a checksum by their case. The x of 0x does not count.
+pub(super) fn is_mixed(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    digits.bytes().any(|byte| byte.is_ascii_lowercase())
+        && digits.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 /// The 32 bytes of a Solana account.

@@ -5,7 +5,7 @@
 use ruint::aliases::U256;
 
 use super::abi::AbiType;
-use super::address::solana_key;
+use super::address::{is_mixed, solana_key};
 use super::document_error::DocumentError;
 use super::format::{amount_column, holder_column};
 use super::layers::Forest;
@@ -217,8 +217,11 @@ pub(super) fn checked(list: &List, kind: AddressKind) -> Result<(), DocumentErro
         })
 }
 
-/// With the checksum of EIP-55; the address was checked.
+/// With the checksum of EIP-55; the address was checked, so that one in mixed case has it.
 pub(super) fn checksummed(address: &str) -> String {
+    if is_mixed(address) {
+        return address.to_owned();
+    }
     let address = EvmAddress::parse(address).expect("the list was checked");
     address.to_string()
 }

@@ -10,7 +10,7 @@ use super::tree::Hash;
 
 /// Rows whose text one task makes: less than a megabyte with their proofs.
 const ROWS_PER_TASK: usize = 512;
-/// Tasks whose texts are in memory at once, for each thread.
+/// Tasks whose texts are made at once, for each thread; as many are written meanwhile.
 const TASKS_PER_THREAD: usize = 2;
 
 /// Is told of rows that are done.
@@ -90,26 +90,33 @@ pub(super) fn write_separated(
     push: impl Fn(usize, &mut Vec<u8>, &mut Vec<Hash>) + Sync,
 ) -> io::Result<()> {
     let batch = ROWS_PER_TASK * TASKS_PER_THREAD * rayon::current_num_threads();
-    let mut texts = Vec::new();
-    for first in (0..rows).step_by(batch) {
+    let texts_from = |first: usize| -> Vec<Vec<u8>> {
         let end = rows.min(first + batch);
         let tasks = (first..end).into_par_iter().step_by(ROWS_PER_TASK);
-        tasks
-            .map(|begin| {
-                let (mut text, mut hashes) = (Vec::new(), Vec::new());
-                for row in begin..end.min(begin + ROWS_PER_TASK) {
-                    if row > 0 {
-                        text.extend_from_slice(separator);
-                    }
-                    hashes.clear();
-                    push(row, &mut text, &mut hashes);
+        let text_from = |begin| {
+            let (mut text, mut hashes) = (Vec::new(), Vec::new());
+            for row in begin..end.min(begin + ROWS_PER_TASK) {
+                if row > 0 {
+                    text.extend_from_slice(separator);
                 }
-                text
-            })
-            .collect_into_vec(&mut texts);
-        for text in &texts {
-            out.write_all(text)?;
-        }
+                hashes.clear();
+                push(row, &mut text, &mut hashes);
+            }
+            text
+        };
+        tasks.map(text_from).collect()
+    };
+    let mut next = texts_from(0);
+    for first in (0..rows).step_by(batch) {
+        let texts = std::mem::take(&mut next);
+        let end = rows.min(first + batch);
+        let mut written = Ok(());
+        // What writes, or compares, is one thread: the others make the next texts meanwhile.
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| next = texts_from(end));
+            written = texts.iter().try_for_each(|text| out.write_all(text));
+        });
+        written?;
         done((end - first) as u64);
     }
     Ok(())

@@ -50,6 +50,103 @@ pub struct Allocation {
     pub capped: usize,
     /// How many holders were left out because of the minimum.
     pub below_minimum: usize,
+    /// How those below the cap share what the others leave.
+    pub division: Division,
+}
+
+/// What the holders below the cap share, and who of them gets a spare unit: the amount of each holder follows from it
+/// and from its own score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Division {
+    /// The pool without the holders that get the cap.
+    pub rest: U256,
+    /// Their weights in sum; not 0.
+    pub total: U256,
+    /// The last of those that get a spare unit; `None` if there is no spare unit.
+    pub last_spare: Option<LastSpare>,
+}
+
+/// The holder with the smallest remainder that gets a spare unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastSpare {
+    /// What is left of rest x weight / total.
+    pub remainder: U256,
+    /// Of the holders with this remainder, those up to this one, by bytes, get a unit.
+    pub holder_id: Box<str>,
+}
+
+/// What one holder gets, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Portion {
+    /// Of the score.
+    pub weight: U256,
+    /// Whether the share would be above the cap.
+    pub is_capped: bool,
+    /// floor(rest x weight / total), or the cap.
+    pub floor: U256,
+    /// What is left of this division; 0 with the cap.
+    pub remainder: U256,
+    /// Whether a spare unit is added.
+    pub has_spare: bool,
+}
+
+impl Portion {
+    /// The floor with the spare unit.
+    #[must_use]
+    pub fn amount(&self) -> U256 {
+        self.floor + U256::from(u8::from(self.has_spare))
+    }
+}
+
+impl Division {
+    /// What a holder with this score gets, if it is one of those that share: the cap if its share would be above it.
+    /// `None` if the total is below its weight.
+    ///
+    /// ```
+    /// use poh_holdmetrics_rust::airdrop::{Curve, Share, Terms, allocate};
+    /// use ruint::aliases::U256;
+    ///
+    /// let shares = [1, 2].map(|score| Share { holder_id: "ab"[..score].into(), score: U256::from(score) });
+    /// let terms = Terms { pool: U256::from(100), curve: Curve::Linear, cap: None, minimum: U256::ZERO };
+    /// let division = allocate(&shares, &terms)?.division;
+    /// let portion = division.portion("ab", shares[1].score, &terms).expect("it is one of them");
+    /// assert_eq!((portion.floor, portion.has_spare), (U256::from(66), true));
+    /// # Ok::<(), poh_holdmetrics_rust::airdrop::AllocationError>(())
+    /// ```
+    #[must_use]
+    pub fn portion(&self, holder_id: &str, score: U256, terms: &Terms) -> Option<Portion> {
+        let weight = terms.curve.weight(score);
+        if let Some(cap) = terms.cap
+            && is_above(cap, self.rest, weight, self.total)
+        {
+            return Some(Portion {
+                weight,
+                is_capped: true,
+                floor: cap,
+                remainder: U256::ZERO,
+                has_spare: false,
+            });
+        }
+        if self.total.is_zero() || weight > self.total {
+            return None;
+        }
+        let (floor, remainder) = part(self.rest, weight, self.total);
+        let is_among = |last: &LastSpare| {
+            let by_remainder = last.remainder.cmp(&remainder);
+            by_remainder
+                .then_with(|| holder_id.as_bytes().cmp(last.holder_id.as_bytes()))
+                .is_le()
+        };
+        // There are fewer spare units than remainders above 0.
+        let has_spare = !remainder.is_zero() && self.last_spare.as_ref().is_some_and(is_among);
+        Some(Portion {
+            weight,
+            is_capped: false,
+            floor,
+            remainder,
+            has_spare,
+        })
+    }
 }
 
 /// Why a pool cannot be shared.
@@ -123,7 +220,7 @@ pub fn allocate(shares: &[Share], terms: &Terms) -> Result<Allocation, Allocatio
     }
     let with_a_share = members.len();
     loop {
-        let (given, capped) = weighed.share_out(&members)?;
+        let (given, capped, division) = weighed.share_out(&members)?;
         let before = members.len();
         let mut amounts = given.iter();
         members.retain(|_| *amounts.next().expect("one each") >= terms.minimum);
@@ -142,12 +239,14 @@ pub fn allocate(shares: &[Share], terms: &Terms) -> Result<Allocation, Allocatio
             amounts,
             capped,
             below_minimum: with_a_share - members.len(),
+            division,
         });
     }
 }
 
 impl Curve {
-    fn weight(self, score: U256) -> U256 {
+    /// The weight of a score in steps of 1e-24.
+    pub(super) fn weight(self, score: U256) -> U256 {
         match self {
             Self::Linear => score,
             Self::SquareRoot => {
@@ -168,40 +267,37 @@ struct Weighed<'a> {
 }
 
 impl Weighed<'_> {
-    /// The amounts of `members`, in their order, and how many of them get the cap.
-    fn share_out(&self, members: &[usize]) -> Result<(Vec<U256>, usize), AllocationError> {
+    /// The amounts of `members`, in their order, how many of them get the cap, and how the others share.
+    fn share_out(
+        &self,
+        members: &[usize],
+    ) -> Result<(Vec<U256>, usize, Division), AllocationError> {
         let mut sum = Some(U256::ZERO);
         for &index in members {
             sum = sum.and_then(|sum| sum.checked_add(self.weights[index]));
         }
         let total = sum.ok_or(AllocationError::TotalTooLarge)?;
         let Some(cap) = self.terms.cap else {
-            return Ok((self.shares_of(members, self.terms.pool, total), 0));
+            let (amounts, division) = self.shares_of(members, self.terms.pool, total);
+            return Ok((amounts, 0, division));
         };
         let Uncapped {
             capped,
             rest,
             total,
         } = self.cap(members, cap, total)?;
-        if capped == 0 {
-            return Ok((self.shares_of(members, rest, total), 0));
-        }
-        let least = self.heaviest(members, capped);
-        let free: Vec<usize> = members
-            .iter()
-            .copied()
-            .filter(|&index| self.is_before(least, index))
-            .collect();
-        let mut shared = self.shares_of(&free, rest, total).into_iter();
-        let amounts = members.iter().map(|&index| {
-            let is_free = self.is_before(least, index);
-            if is_free {
+        let is_free = |index: &usize| !is_above(cap, rest, self.weights[*index], total);
+        let free: Vec<usize> = members.iter().copied().filter(is_free).collect();
+        let (shared, division) = self.shares_of(&free, rest, total);
+        let mut shared = shared.into_iter();
+        let amounts = members.iter().map(|index| {
+            if is_free(index) {
                 shared.next().expect("one each")
             } else {
                 cap
             }
         });
-        Ok((amounts.collect(), capped))
+        Ok((amounts.collect(), capped, division))
     }
 
     /// Gives the heaviest holders the cap until the next one's share of the rest is within it.
@@ -217,7 +313,7 @@ impl Weighed<'_> {
         let weights: Vec<U256> = members.iter().map(|&index| self.weights[index]).collect();
         let mut heap = BinaryHeap::from(weights);
         while let Some(weight) = heap.pop() {
-            if product(left.rest, weight) <= product(cap, left.total) {
+            if !is_above(cap, left.rest, weight, left.total) {
                 return Ok(left);
             }
             left = Uncapped {
@@ -233,24 +329,6 @@ impl Weighed<'_> {
         })
     }
 
-    /// The last of the `count` heaviest members.
-    fn heaviest(&self, members: &[usize], count: usize) -> usize {
-        let mut order = members.to_vec();
-        *order
-            .select_nth_unstable_by(count - 1, |&a, &b| self.order(a, b))
-            .1
-    }
-
-    /// Weight descending, then `holder_id` ascending by bytes.
-    fn order(&self, a: usize, b: usize) -> Ordering {
-        let by_weight = self.weights[b].cmp(&self.weights[a]);
-        by_weight.then_with(|| self.by_id(a, b))
-    }
-
-    fn is_before(&self, a: usize, b: usize) -> bool {
-        self.order(a, b).is_lt()
-    }
-
     fn by_id(&self, a: usize, b: usize) -> Ordering {
         self.shares[a]
             .holder_id
@@ -258,25 +336,35 @@ impl Weighed<'_> {
             .cmp(self.shares[b].holder_id.as_bytes())
     }
 
-    /// What `members`, whose weights sum to `total`, get of `pool`.
-    fn shares_of(&self, members: &[usize], pool: U256, total: U256) -> Vec<U256> {
+    /// What `members`, whose weights sum to `total`, get of `rest`.
+    fn shares_of(&self, members: &[usize], rest: U256, total: U256) -> (Vec<U256>, Division) {
         let parts = members
             .par_iter()
-            .map(|&index| part(pool, self.weights[index], total));
+            .map(|&index| part(rest, self.weights[index], total));
         let (mut amounts, remainders): (Vec<U256>, Vec<U256>) = parts.unzip();
         let floors = amounts.iter().fold(U256::ZERO, |sum, amount| sum + amount);
-        let spare: usize = (pool - floors).to();
+        let spare: usize = (rest - floors).to();
+        let mut last_spare = None;
         if spare > 0 {
             let mut order: Vec<usize> = (0..members.len()).collect();
-            order.select_nth_unstable_by(spare - 1, |&a, &b| {
+            let (_, &mut last, _) = order.select_nth_unstable_by(spare - 1, |&a, &b| {
                 let by_remainder = remainders[b].cmp(&remainders[a]);
                 by_remainder.then_with(|| self.by_id(members[a], members[b]))
+            });
+            last_spare = Some(LastSpare {
+                remainder: remainders[last],
+                holder_id: self.shares[members[last]].holder_id.clone(),
             });
             for &index in &order[..spare] {
                 amounts[index] += U256::ONE;
             }
         }
-        amounts
+        let division = Division {
+            rest,
+            total,
+            last_spare,
+        };
+        (amounts, division)
     }
 }
 
@@ -285,6 +373,14 @@ struct Uncapped {
     capped: usize,
     rest: U256,
     total: U256,
+}
+
+/// Whether `weight` has a share of `rest` above the cap.
+///
+/// Once the holders with the cap are known, this is so for each of them and for nobody else: giving one of them the cap
+/// leaves the others more for each unit of weight, because its own share was above the cap.
+fn is_above(cap: U256, rest: U256, weight: U256, total: U256) -> bool {
+    product(rest, weight) > product(cap, total)
 }
 
 /// All 512 bits.

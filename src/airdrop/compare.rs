@@ -8,6 +8,9 @@ use std::io::{self, Write};
 
 use crate::excerpt::literal;
 
+/// Where the text of a tree comes from, for [`Difference::said`].
+pub(super) const LIST_GIVES: &str = "its list gives";
+
 /// A place where a file is not what its list gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Difference {
@@ -130,8 +133,8 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 impl Difference {
-    /// In words; `text` is the file as it was read.
-    pub(super) fn said(&self, text: &[u8]) -> String {
+    /// In words; `text` is the file as it was read, and `origin` says where the right text comes from.
+    pub(super) fn said(&self, text: &[u8], origin: &str) -> String {
         let mut offset = self.offset;
         for blank in blanks(text) {
             if blank > offset {
@@ -143,8 +146,8 @@ impl Difference {
         let line = memchr::memchr_iter(b'\n', before).count() + 1;
         let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1) + 1;
         format!(
-            "line {line}, column {column}: {} stands where its list gives {} (the file was changed, or written by a tool \
-             that computes something else)",
+            "line {line}, column {column}: {} stands where {origin} {} (the file was changed, or written by a tool that \
+             computes something else)",
             self.found, self.expected
         )
     }
@@ -157,7 +160,7 @@ mod tests {
     fn said(text: &str, expected: &str) -> Option<String> {
         let compacted = compact(text.as_bytes());
         let found = difference(&compacted, |out| out.write_all(expected.as_bytes()));
-        found.map(|difference| difference.said(text.as_bytes()))
+        found.map(|difference| difference.said(text.as_bytes(), LIST_GIVES))
     }
 
     #[test]

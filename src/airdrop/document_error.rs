@@ -130,7 +130,7 @@ pub(super) fn parse_json<'a, T: Deserialize<'a>>(
 }
 
 /// What the reader of JSON says, cut: it may quote a text of any length.
-fn json_reason(error: &serde_json::Error) -> String {
+pub(super) fn json_reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.char_indices().nth(200) {
         None => text,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::Format;
-use super::compare::{compact, difference};
+use super::compare::{LIST_GIVES, compact, difference};
 use super::document::Document;
 use super::document_error::DocumentError;
 use super::text::Done;
@@ -32,7 +32,7 @@ impl Document {
             return Ok(document);
         };
         let wrong = dump::wrong_leaf(text, &document);
-        Err(wrong.unwrap_or_else(|| DocumentError::Different(found.said(text))))
+        Err(wrong.unwrap_or_else(|| DocumentError::Different(found.said(text, LIST_GIVES))))
     }
 
     /// Reads the files of a folder by their names, and checks all that they state.
@@ -48,7 +48,7 @@ impl Document {
             };
             let compacted = compact(text);
             if let Some(found) = difference(&compacted, |out| out.write_all(expected)) {
-                let reason = DocumentError::Different(found.said(text)).into();
+                let reason = DocumentError::Different(found.said(text, LIST_GIVES)).into();
                 let file = name.clone();
                 return Err(DocumentError::File { file, reason });
             }

@@ -30,6 +30,18 @@ pub enum Format {
 }
 
 impl Format {
+    /// Each of them.
+    pub(super) const ALL: [Self; 8] = [
+        Self::StandardV1,
+        Self::SimpleV1,
+        Self::Uniswap,
+        Self::EnsShards,
+        Self::ThirdwebShards,
+        Self::SablierEvm,
+        Self::SablierSolana,
+        Self::Merkl,
+    ];
+
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {

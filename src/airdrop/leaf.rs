@@ -44,7 +44,8 @@ pub(super) fn leaves_of(
     let leaves = rows
         .with_min_len(ROWS_PER_TASK)
         .map_init(AbiEncoder::default, |encoder, row| {
-            leaf(rule, types, table, row, encoder).map_err(|(column, reason)| Fault {
+            let number = u32::try_from(row).expect("below 2^32 rows");
+            leaf(rule, types, table, row, number, encoder).map_err(|(column, reason)| Fault {
                 row,
                 column,
                 reason,
@@ -53,11 +54,22 @@ pub(super) fn leaves_of(
     leaves.collect()
 }
 
+/// The leaf of the only row of `table`, which is that of this number in its tree.
+pub(super) fn leaf_of_one(
+    rule: LeafRule,
+    types: &[AbiType],
+    table: &Table,
+    number: u32,
+) -> Result<Hash, (usize, ValueError)> {
+    leaf(rule, types, table, 0, number, &mut AbiEncoder::default())
+}
+
 fn leaf(
     rule: LeafRule,
     types: &[AbiType],
     table: &Table,
     row: usize,
+    number: u32,
     encoder: &mut AbiEncoder,
 ) -> Result<Hash, (usize, ValueError)> {
     let values = table.row(row);
@@ -77,7 +89,6 @@ fn leaf(
                 let (text, kind) = (amount.into(), "u64".into());
                 (1, ValueError::Range { text, kind })
             })?;
-            let number = u32::try_from(row).expect("below 2^32 rows");
             let mut bytes = [0; 44];
             bytes[..4].copy_from_slice(&number.to_le_bytes());
             bytes[4..36].copy_from_slice(&account);

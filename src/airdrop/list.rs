@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use rayon::prelude::*;
 use ruint::aliases::U256;
 
+use super::address::solana_key;
 use super::table::Table;
 use super::{AddressError, AddressKind, EvmAddress, UnitsError, parse_units};
 use crate::excerpt::quoted;
@@ -187,11 +188,7 @@ impl List {
 
     /// What names the account and its token, and the row.
     fn account(&self, row: usize, kind: AddressKind) -> Result<(Account, usize), PaymentError> {
-        let address = self.address(row);
-        let account = Account::of(&address, kind).map_err(PaymentError::Address)?;
-        let token = self
-            .token(row)
-            .map(|token| Account::of(&token, AddressKind::Evm).map_err(PaymentError::Token));
+        let account = Account::of(&self.address(row), self.token(row).as_deref(), kind)?;
         let amount = self.amount_text(row);
         if !is_canonical(&amount) {
             return Err(PaymentError::Amount(UnitsError::NotANumber(amount.into())));
@@ -200,7 +197,7 @@ impl List {
         if amount.is_zero() {
             return Err(PaymentError::Zero);
         }
-        Ok((account.with(token.transpose()?), row))
+        Ok((account, row))
     }
 
     /// The first row that cannot be paid; one is known to exist.
@@ -274,6 +271,17 @@ impl List {
         parse_units(&self.amount_text(row), 0).expect("the list was checked")
     }
 
+    /// What this address gets, as it is written in the list; `None` if it gets nothing.
+    ///
+    /// # Panics
+    /// If the list was not checked.
+    #[must_use]
+    pub fn amount_of(&self, address: &str) -> Option<U256> {
+        let mut rows = 0..self.len();
+        let found = rows.find(|&row| self.address(row) == address);
+        found.map(|row| self.amount(row))
+    }
+
     /// The same payments, each of this token.
     #[must_use]
     pub fn of_token(&self, token: &EvmAddress) -> Self {
@@ -296,33 +304,46 @@ impl List {
     }
 }
 
-/// What two payments are compared by.
+/// What two payments are compared by: the account, then the token if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Account {
-    Bytes([u8; 40]),
-    Text(Box<str>),
+    Evm([u8; 40]),
+    Solana(Box<[u8; 64]>),
+    Text(Box<str>, Box<str>),
 }
 
 impl Account {
-    fn of(text: &str, kind: AddressKind) -> Result<Self, AddressError> {
-        let mut bytes = [0; 40];
+    /// A token is of the kind of the address.
+    fn of(address: &str, token: Option<&str>, kind: AddressKind) -> Result<Self, PaymentError> {
         match kind {
             AddressKind::Evm => {
-                bytes[..20].copy_from_slice(EvmAddress::parse(text)?.bytes());
+                let account = |text: &str| EvmAddress::parse(text).map(|account| *account.bytes());
+                joined(address, token, account).map(Self::Evm)
             }
-            AddressKind::Solana => bytes[..32].copy_from_slice(&super::address::solana_key(text)?),
-            AddressKind::Text => return Ok(Self::Text(text.into())),
+            AddressKind::Solana => {
+                joined(address, token, solana_key).map(|bytes| Self::Solana(Box::new(bytes)))
+            }
+            AddressKind::Text => {
+                let token = token.unwrap_or_default();
+                Ok(Self::Text(address.into(), token.into()))
+            }
         }
-        Ok(Self::Bytes(bytes))
     }
+}
 
-    /// With the token behind it.
-    fn with(mut self, token: Option<Self>) -> Self {
-        if let (Self::Bytes(bytes), Some(Self::Bytes(token))) = (&mut self, token) {
-            bytes[20..].copy_from_slice(&token[..20]);
-        }
-        self
+/// The bytes of the address, then those of the token or zeros.
+fn joined<const ONE: usize, const BOTH: usize>(
+    address: &str,
+    token: Option<&str>,
+    bytes_of: impl Fn(&str) -> Result<[u8; ONE], AddressError>,
+) -> Result<[u8; BOTH], PaymentError> {
+    let mut bytes = [0; BOTH];
+    let (first, second) = bytes.split_at_mut(ONE);
+    first.copy_from_slice(&bytes_of(address).map_err(PaymentError::Address)?);
+    if let Some(token) = token {
+        second.copy_from_slice(&bytes_of(token).map_err(PaymentError::Token)?);
     }
+    Ok(bytes)
 }
 
 /// The decimal text of an amount in base units.
@@ -426,6 +447,36 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .starts_with("line 3: token: \"ann\"")
+        );
+    }
+
+    #[test]
+    fn accounts_of_solana_are_told_apart_by_all_their_bytes_beside_a_token() {
+        // A token was once written over the end of the key.
+        let key = |last: u8| {
+            let mut bytes = [7; 32];
+            bytes[31] = last;
+            bs58::encode(bytes).into_string()
+        };
+        let (first, second, token) = (key(1), key(2), key(3));
+        let read = |rows: &[[&String; 2]], kind| {
+            let rows = rows
+                .iter()
+                .map(|[user, token]| format!("{user},{token},1\n"));
+            let text = format!("user,token,amount\n{}", rows.collect::<String>());
+            List::read(text.as_bytes(), kind, 0).map(|list| list.len())
+        };
+        for kind in [AddressKind::Solana, AddressKind::Text] {
+            let rows = [[&first, &token], [&second, &token], [&first, &second]];
+            assert_eq!(read(&rows, kind).unwrap(), 3);
+            let again = read(&[[&first, &token], [&first, &token]], kind).unwrap_err();
+            assert!(again.to_string().starts_with("line 3: address:"), "{again}");
+        }
+        let evm = ADDRESS.to_owned();
+        let refused = read(&[[&first, &evm]], AddressKind::Solana).unwrap_err();
+        assert!(
+            refused.to_string().starts_with("line 2: token:"),
+            "{refused}"
         );
     }
 

@@ -3,11 +3,14 @@
 //! Opens no file and reads no clock; a list is bytes here. Reading order: [`units`] (amounts as text), [`address`]
 //! (recipients), [`selection`] (the scores that count, and their holders), [`allocation`] (the amounts), [`list`] (the
 //! amounts as CSV), [`format`], [`document`], [`construction`] and [`document_files`] (a list with its tree, as
-//! contracts check it), [`leaf`], [`tree`] and [`layers`] (the hashes).
+//! contracts check it), [`leaf`], [`tree`] and [`layers`] (the hashes). [`explanation`] and [`bundle`] say why a holder gets
+//! its amount, [`restate`](mod@restate) what a correction changes.
 
 mod abi;
 mod address;
 mod allocation;
+mod behind;
+mod bundle;
 mod claims;
 mod compare;
 mod construction;
@@ -15,12 +18,16 @@ mod document;
 mod document_error;
 mod document_files;
 mod dump;
+mod explanation;
 mod export;
 mod format;
 mod keccak;
 mod layers;
 mod leaf;
+mod leaf_proof;
 mod list;
+mod recorded;
+mod restate;
 mod sablier;
 mod selection;
 mod shards;
@@ -33,13 +40,25 @@ mod units;
 
 pub use abi::{AbiType, TypeError, ValueError};
 pub use address::{AddressError, AddressKind, EvmAddress};
-pub use allocation::{Allocation, AllocationError, Curve, Share, Terms, allocate};
+pub use allocation::{
+    Allocation, AllocationError, Curve, Division, LastSpare, Portion, Share, Terms, allocate,
+};
+pub use bundle::{Bundle, BundleError};
 pub use document::{Details, Document};
 pub use document_error::DocumentError;
+pub use explanation::{
+    Conditions, ExplainedEvent, ExplainedKey, ExplainedScore, ExplainedSegment, ExplainedShare,
+    ExplainedSpare, Explanation, ExplanationError,
+};
 pub use export::ExportFormat;
 pub use format::Format;
+pub use leaf_proof::{LeafError, LeafProof};
 pub use list::{List, ListError, PaymentError};
+pub use recorded::{Recorded, SCORE_PLACES, Text};
+pub use restate::{
+    RestateError, Restated, RestatedCounts, RestatedSums, Restatement, SignedUnits, restate,
+};
 pub use selection::{Selected, Selection, SelectionError, select};
 pub use text::{Done, HexHash};
 pub use tree::{Hash, MultiProof};
-pub use units::{UnitsError, format_units, parse_units};
+pub use units::{PLACES_MAX, UnitsError, format_units, parse_units};

@@ -86,6 +86,22 @@ impl Selection {
         }
     }
 
+    /// The scores that are added up for a holder, which is written in the one way of its kind.
+    #[must_use]
+    pub fn scores_of<'s>(&self, holder_id: &str, scores: &'s [Share]) -> Vec<&'s Share> {
+        let is_of_holder = |share: &&Share| match self.owner(&share.holder_id) {
+            Ok(Owner::Itself(owner) | Owner::Assigned(owner)) => *owner == *holder_id,
+            Ok(Owner::Excluded) | Err(_) => false,
+        };
+        scores.par_iter().filter(is_of_holder).collect()
+    }
+
+    /// Whether nothing is paid to a holder.
+    #[must_use]
+    pub fn excludes(&self, holder_id: &str) -> bool {
+        self.excluded.contains(&self.key(holder_id))
+    }
+
     /// What ids are compared by: the address, or the text of what is not one.
     fn key(&self, id: &str) -> Box<str> {
         self.kind.canonical(id).unwrap_or_else(|_| id.into())
@@ -230,6 +246,12 @@ mod tests {
         let selected = select(&rows, &selection).unwrap();
         assert_eq!(selected.shares, scores(&[(OTHER, 5), (CHECKSUMMED, 3)]));
         assert_eq!((selected.excluded, selected.merged), (1, 1));
+        assert_eq!(
+            selection.scores_of(CHECKSUMMED, &rows),
+            [&rows[0], &rows[2]]
+        );
+        assert!(selection.scores_of("treasury", &rows).is_empty());
+        assert!(selection.excludes("treasury") && !selection.excludes(LOWER));
         selection.exclude(CHECKSUMMED);
         assert_eq!(
             select(&rows, &selection).unwrap().shares,

@@ -6,6 +6,9 @@ use ruint::aliases::U256;
 
 use crate::excerpt::quoted;
 
+/// The most decimal places of a token: 10^77 base units, one token, are below 2^256.
+pub const PLACES_MAX: u8 = 77;
+
 /// Why a text is not an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnitsError {

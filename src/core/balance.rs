@@ -249,6 +249,12 @@ impl From<NarrowBalance> for Balance {
 pub struct Quantity(U256);
 
 impl Quantity {
+    /// A quantity of so many steps of 1e-18.
+    #[must_use]
+    pub const fn from_steps(steps: U256) -> Self {
+        Self(steps)
+    }
+
     /// In steps of 1e-18.
     #[must_use]
     pub const fn steps(self) -> U256 {

@@ -33,6 +33,7 @@ pub(crate) use refusals::write_refusals;
 pub(crate) use report::{
     HolderRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine, ScoreReport,
 };
+pub(crate) use table::printable;
 
 /// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -66,7 +66,7 @@ fn number(text: String) -> Cell {
 }
 
 /// A holder's id is untrusted text: control characters are escaped, so that it cannot move the cursor.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escape = |letter: char| {
         if letter.is_control() {
             letter.escape_default().to_string()

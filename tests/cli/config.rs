@@ -60,6 +60,15 @@ fn the_help_texts_are_those_that_were_reviewed() {
             "help_airdrop_reproduce.txt",
             &["airdrop", "reproduce", "--help"],
         ),
+        (
+            "help_airdrop_explain.txt",
+            &["airdrop", "explain", "--help"],
+        ),
+        ("help_airdrop_check.txt", &["airdrop", "check", "--help"]),
+        (
+            "help_airdrop_restate.txt",
+            &["airdrop", "restate", "--help"],
+        ),
         ("help_airdrop_tree.txt", &["airdrop", "tree", "--help"]),
         ("help_airdrop_proof.txt", &["airdrop", "proof", "--help"]),
         ("help_airdrop_proofs.txt", &["airdrop", "proofs", "--help"]),

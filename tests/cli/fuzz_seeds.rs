@@ -11,14 +11,20 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use poh_holdmetrics_rust::airdrop::{AddressKind, Details, Document, Format, List};
-use poh_holdmetrics_rust::core::{Draft, Event, EventBatch, EventSink, Micros, encoding};
+use poh_holdmetrics_rust::airdrop::{
+    AddressKind, Bundle, Conditions, Curve, Details, Division, Document, ExplainedKey,
+    ExplainedScore, Explanation, Format, List, Terms,
+};
+use poh_holdmetrics_rust::core::{
+    Claim, Draft, Event, EventBatch, EventSink, Micros, Window, encoding,
+};
 use poh_holdmetrics_rust::input::{
     InputFormat, InputOptions, OnError, Progress, ReadOptions, Source, read,
 };
 use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
 use prost::Message;
 use prost_types::Timestamp;
+use ruint::aliases::U256;
 
 #[derive(Default)]
 struct Collected(EventBatch);
@@ -160,7 +166,58 @@ fn seeds() -> Seeds {
         tree.write(&mut bytes, &|_| ()).expect("memory takes it");
         seeds.insert(format!("airdrop/{}", format.name()), bytes);
     }
+    seeds.insert("airdrop/bundle".into(), bundle(&list).into_bytes());
     seeds
+}
+
+/// The bundle of the first holder of `list`, under the conditions of the fuzz target.
+fn bundle(list: &List) -> String {
+    let terms = Terms {
+        pool: U256::from(100),
+        curve: Curve::Linear,
+        cap: None,
+        minimum: U256::ZERO,
+    };
+    let window = Window {
+        from: None,
+        as_of: at(100),
+        closed_only: false,
+    };
+    let conditions = Conditions {
+        window,
+        terms,
+        rule: None,
+    };
+    let draft = Draft {
+        token_id: "T",
+        holder_id: "0x1111111111111111111111111111111111111111",
+        event_id: Some("in"),
+        start: Some(at(10)),
+        end: Some(at(20)),
+        ..Draft::default()
+    };
+    let event = draft.check().expect("an event");
+    let claims: [Claim<'_>; 1] = [event.claim];
+    let key = ExplainedKey::of_claims(event.holder_id, event.token_id, &claims, &conditions);
+    let score = ExplainedScore::new(event.holder_id, vec![key], &conditions).expect("a score");
+    let division = Division {
+        rest: terms.pool,
+        total: score.score.0.steps() * U256::from(4),
+        last_spare: None,
+    };
+    let explained = Explanation::new(event.holder_id, vec![score], &division, &conditions);
+    let tree = Document::of_list(list, Format::StandardV1, Details::default()).expect("a tree");
+    let claim = tree.leaf_proof(0);
+    let bundle = Bundle::new((), None, explained.expect("an amount"), Some(claim));
+    let text = bundle.text();
+    bundle
+        .check(text.as_bytes(), &conditions)
+        .expect("it is right");
+    text
+}
+
+fn at(second: i64) -> Micros {
+    Micros::new(second * 1_000_000).expect("a time")
 }
 
 /// The cases of a folder, for each target.

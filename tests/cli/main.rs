@@ -10,6 +10,7 @@ mod journal_writer;
 mod published_cases;
 
 mod airdrop;
+mod airdrop_explain;
 mod airdrop_trees;
 mod change_columns;
 mod columns;

@@ -41,6 +41,18 @@ fn manifest(list: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).expect("a manifest")).expect("JSON")
 }
 
+/// Whether the amount of ann follows from its hold of one second, wherever the scores came from.
+#[track_caller]
+fn explains(list: &str, amount: &str) {
+    let output = airdrop(&["explain", list, "--holder", "ann", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["amount"], amount);
+    let segments = &found["scores"][0]["keys"][0]["segments"];
+    assert_eq!(segments.as_array().map(Vec::len), Some(1));
+    assert_eq!(segments[0]["score"], found["score"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_and_its_folder_give_one_list_that_knows_its_last_event() {
     let folder = tempdir().expect("a folder");
@@ -60,6 +72,7 @@ async fn a_service_and_its_folder_give_one_list_that_knows_its_last_event() {
     let manifest_path = format!("{served_text}.manifest.json");
     let reproduced = airdrop(&["reproduce", &manifest_path]);
     assert!(reproduced.status.success(), "{}", said(&reproduced));
+    explains(served_text, "50");
     let given = ["allocate", "--data-dir", data_text, "--output", stored_text];
     let given: Vec<&str> = given.iter().chain(&OPTIONS).copied().collect();
     // The service has the folder's lock.
@@ -77,6 +90,13 @@ async fn a_service_and_its_folder_give_one_list_that_knows_its_last_event() {
         "{}",
         said(&moved)
     );
+    let explained = airdrop(&["explain", served_text, "--holder", "ann"]);
+    assert_eq!(explained.status.code(), Some(1));
+    assert!(
+        said(&explained).contains("it ends with event 4"),
+        "{}",
+        said(&explained)
+    );
     let mut arguments = vec!["airdrop", "allocate", "--output", served_text];
     arguments.extend(OPTIONS);
     assert!(run_at(&service.grpc, &arguments).status.success());
@@ -90,4 +110,5 @@ async fn a_service_and_its_folder_give_one_list_that_knows_its_last_event() {
     assert_eq!(manifest(&stored)["store"]["sequence"], 4);
     let again = airdrop(&["reproduce", &format!("{stored_text}.manifest.json")]);
     assert!(again.status.success(), "{}", said(&again));
+    explains(stored_text, "25");
 }

@@ -210,6 +210,19 @@ proptest! {
     }
 
     #[test]
+    fn the_division_tells_the_amount_of_each_holder(scores in scores(), terms in any_terms()) {
+        let shares = shares(&scores);
+        if let Ok(Allocation { amounts, division, capped, .. }) = allocate(&shares, &terms) {
+            let portions = shares.iter().zip(&amounts).filter(|(_, amount)| !amount.is_zero()).map(|(share, amount)| {
+                (division.portion(&share.holder_id, share.score, &terms).unwrap(), *amount)
+            });
+            let portions: Vec<_> = portions.collect();
+            prop_assert!(portions.iter().all(|(portion, amount)| portion.amount() == *amount));
+            prop_assert_eq!(portions.iter().filter(|(portion, _)| portion.is_capped).count(), capped);
+        }
+    }
+
+    #[test]
     fn the_sum_is_the_pool_and_limits_hold_and_more_score_is_never_less(scores in scores(), terms in any_terms()) {
         let shares = shares(&scores);
         if let Ok(Allocation { amounts, .. }) = allocate(&shares, &terms) {

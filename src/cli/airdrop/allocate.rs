@@ -8,14 +8,13 @@ use ruint::aliases::U256;
 
 use super::manifest::Manifest;
 use super::plan::Plan;
-use super::recorded::{Choice, Text};
-use super::scores::SCORE_PLACES;
-use crate::airdrop::{AddressKind, Curve, parse_units};
+use super::recorded::Choice;
+use super::{name_of_output, write_together};
+use crate::airdrop::{AddressKind, Curve, PLACES_MAX, SCORE_PLACES, Text, parse_units};
 use crate::cli::exit::Exit;
 use crate::cli::target::TargetArguments;
 use crate::cli::window::WindowArguments;
 use crate::input::{InputFormat, OnError};
-use crate::output::Destination;
 
 /// Shown under the help text.
 pub(super) const RULES: &str = "A holder gets floor(pool x score / total); the spare units go to the largest \
@@ -37,7 +36,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pool: String,
     /// Decimal places of the token: 18 means that a base unit is 1e-18 token
-    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(..=77))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(..=i64::from(PLACES_MAX)))]
     decimals: u8,
     /// Write the list to LIST, which is replaced once it is complete
     #[arg(long, value_name = "LIST")]
@@ -87,31 +86,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let plan = arguments.plan()?;
     let list = &arguments.output;
-    let name = list
-        .file_name()
-        .filter(|_| list.as_path() != Path::new("-"));
-    let name = name.ok_or_else(|| {
-        Exit::usage("--output: name a file, because the manifest is written beside it")
-    })?;
-    let name = name.to_string_lossy().into_owned();
+    let name = name_of_output(list)?;
     let computed = plan.compute(Path::new(""), &arguments.target, name)?;
     let manifest = computed.manifest.text()?;
     let path = Manifest::path_of(list);
-    // Both are complete on disk before one of them is put in its place.
-    let draft = |path: &Path, bytes: &[u8]| {
-        let written = Destination::file(path).and_then(|mut out| {
-            out.write_all(bytes)?;
-            Ok(out)
-        });
-        written.map_err(Exit::output(Some(path)))
-    };
-    let (list_draft, manifest_draft) = (
-        draft(list, &computed.list)?,
-        draft(&path, manifest.as_bytes())?,
-    );
     // The manifest first: it names the list by its hash, so that a list of before is told from it.
-    manifest_draft.finish().map_err(Exit::output(Some(&path)))?;
-    list_draft.finish().map_err(Exit::output(Some(list)))?;
+    write_together(&[(&path, manifest.as_bytes()), (list, &computed.list)])?;
     let counts = computed.manifest.counts;
     let printed = if arguments.json {
         manifest

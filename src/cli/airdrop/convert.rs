@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 
-use super::manifest::Manifest;
+use super::manifest::Described;
 use super::tree::{Form, read_tree};
 use super::{read, refused};
-use crate::airdrop::{self, AddressKind, EvmAddress, ExportFormat, Format};
+use crate::airdrop::{self, AddressKind, EvmAddress, ExportFormat, Format, PLACES_MAX};
 use crate::cli::exit::Exit;
 use crate::output::Destination;
 
@@ -33,7 +33,7 @@ pub(super) struct List {
     #[arg(long, value_enum)]
     format: ExportFormat,
     /// Decimal places of the token, for the forms in tokens
-    #[arg(long, value_name = "N", required_if_eq_any = [("format", "safe-csv"), ("format", "sablier-csv"), ("format", "thirdweb-json")], value_parser = value_parser!(u8).range(..=77))]
+    #[arg(long, value_name = "N", required_if_eq_any = [("format", "safe-csv"), ("format", "sablier-csv"), ("format", "thirdweb-json")], value_parser = value_parser!(u8).range(..=i64::from(PLACES_MAX)))]
     decimals: Option<u8>,
     /// Address of the token, for safe-csv [default: the chain's own currency]
     #[arg(long, value_name = "ADDRESS", value_parser = EvmAddress::parse)]
@@ -68,18 +68,7 @@ pub(super) fn tree(arguments: &Tree) -> anyhow::Result<()> {
 
 /// Writes the payments as a list.
 pub(super) fn list(arguments: &List) -> anyhow::Result<()> {
-    let refused = refused(&arguments.file);
-    let list = if is_tree(&arguments.file) {
-        let document = read_tree(&arguments.file)?;
-        document
-            .list()
-            .map_err(|error| refused(error.to_string()))?
-    } else {
-        let bytes = read(&arguments.file)?;
-        Manifest::check_beside(&arguments.file, &bytes)?;
-        airdrop::List::read(&bytes, arguments.addresses, 0)
-            .map_err(|error| refused(error.to_string()))?
-    };
+    let list = payments(&arguments.file, arguments.addresses)?;
     let token = arguments
         .token
         .map_or(String::new(), |token| token.to_string());
@@ -89,6 +78,18 @@ pub(super) fn list(arguments: &List) -> anyhow::Result<()> {
         out.finish()
     });
     written.map_err(Exit::output(Some(&arguments.output)))
+}
+
+/// The payments of a list or a tree.
+pub(super) fn payments(path: &Path, kind: AddressKind) -> anyhow::Result<airdrop::List> {
+    let refused = refused(path);
+    if is_tree(path) {
+        let document = read_tree(path)?;
+        return document.list().map_err(|error| refused(error.to_string()));
+    }
+    let bytes = read(path)?;
+    Described::check_beside(path, &bytes)?;
+    airdrop::List::read(&bytes, kind, 0).map_err(|error| refused(error.to_string()))
 }
 
 /// A folder, or a file of JSON.

@@ -8,16 +8,21 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use ruint::aliases::U256;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::plan::Plan;
-use super::recorded::Text;
+use crate::airdrop::{Division, Text};
 use crate::cli::exit::Exit;
+use crate::excerpt::quoted;
 
 /// What the file is, and the version of its fields.
 const FORMAT: &str = "holdmetrics-airdrop-1";
+/// What the manifest of a restatement is.
+pub(super) const RESTATEMENT: &str = "holdmetrics-airdrop-restatement-1";
 
 /// How units are shared.
 const REMAINDER_RULE: &str = "floor(pool x weight / total); spare units to the largest remainders, ties by holder_id ascending by bytes";
@@ -85,6 +90,64 @@ pub(super) struct Counts {
     pub(super) recipients: usize,
 }
 
+/// What every manifest says.
+#[derive(Deserialize)]
+pub(super) struct Described {
+    pub(super) format: String,
+    list: FileHash,
+}
+
+impl Described {
+    /// Reads the manifest of a list, whatever it was computed from.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let described: Self = parse(path, &super::read(path)?)?;
+        if [FORMAT, RESTATEMENT].contains(&&*described.format) {
+            return Ok(described);
+        }
+        Err(not_a_manifest(
+            path,
+            &format!("its format is not {FORMAT} or {RESTATEMENT}"),
+        ))
+    }
+
+    /// Fails if a manifest lies beside this list that belongs to another one, as after an `allocate` that was
+    /// interrupted between its two files, or after a change of the list.
+    pub(super) fn check_beside(list: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = Manifest::path_of(list);
+        if !path.exists() {
+            return Ok(());
+        }
+        let (stated, found) = (Self::read(&path)?.list.sha256, sha256(bytes));
+        if stated == found {
+            return Ok(());
+        }
+        Err(Exit::usage(format!(
+            "{}: the manifest beside it is of another list (SHA-256 {stated}, and that of this list is {found}): \
+             compute the list again, or remove {}",
+            list.display(),
+            path.display()
+        )))
+    }
+}
+
+/// Reads the JSON of a manifest.
+pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> anyhow::Result<T> {
+    let parsed = serde_json::from_slice(bytes);
+    parsed.map_err(|error| not_a_manifest(path, &error.to_string()))
+}
+
+fn not_a_manifest(path: &Path, reason: &str) -> anyhow::Error {
+    Exit::usage(format!("{}: not a manifest: {reason}", path.display()))
+}
+
+/// The text of a manifest.
+pub(super) fn text(manifest: &impl Serialize) -> anyhow::Result<String> {
+    // A path need not be text.
+    let text = serde_json::to_string_pretty(manifest)
+        .map_err(|error| Exit::usage(format!("FILE: its name cannot be recorded: {error}")))?;
+    Ok(format!("{text}\n"))
+}
+
 impl Manifest {
     pub(super) fn new(
         options: Plan,
@@ -120,41 +183,77 @@ impl Manifest {
 
     /// Reads all of a file.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let refused =
-            |reason: String| Exit::usage(format!("{}: not a manifest: {reason}", path.display()));
-        let manifest: Self = serde_json::from_slice(&super::read(path)?)
-            .map_err(|error| refused(error.to_string()))?;
-        if manifest.format != FORMAT {
-            return Err(refused(format!("its format is not {FORMAT}")));
+        let described = Described::read(path)?;
+        if described.format != FORMAT {
+            return Err(Exit::usage(format!(
+                "{}: the manifest of a restatement, and that of an allocation is needed (name the list that \
+                 `airdrop allocate` wrote)",
+                path.display()
+            )));
         }
-        Ok(manifest)
+        parse(path, &super::read(path)?)
     }
 
-    /// Fails if a manifest lies beside this list that belongs to another one, as after an `allocate` that was
-    /// interrupted between its two files, or after a change of the list.
-    pub(super) fn check_beside(list: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = Self::path_of(list);
-        if !path.exists() {
-            return Ok(());
+    /// Before hours of scoring: fails unless the inputs are those of the manifest.
+    pub(super) fn check_inputs(&self, folder: &Path) -> anyhow::Result<()> {
+        let lists = self.exclude.iter().chain(&self.holders);
+        for input in self.inputs.iter().chain(lists) {
+            input.check(folder)?;
         }
-        let (stated, found) = (Self::read(&path)?.list.sha256, sha256(bytes));
-        if stated == found {
-            return Ok(());
+        Ok(())
+    }
+
+    /// How the policy or the store that was found differs from what is recorded.
+    pub(super) fn moved(
+        &self,
+        policy: Option<&Version>,
+        store: Option<&StoreHead>,
+    ) -> Option<String> {
+        if policy != self.policy.as_ref() {
+            return Some("the policy has another version".into());
         }
-        Err(Exit::usage(format!(
-            "{}: the manifest beside it is of another list (SHA-256 {stated}, and that of this list is {found}): \
-             allocate again, or remove {}",
-            list.display(),
-            path.display()
-        )))
+        let (stated, found) = self.store.as_ref().zip(store)?;
+        (stated != found).then(|| {
+            format!(
+                "the store has other events: it ends with event {}, the manifest says {} (take a copy of that moment, \
+                 or allocate again)",
+                found.sequence, stated.sequence
+            )
+        })
+    }
+
+    /// Why the fields contradict each other.
+    pub(super) fn contradiction(&self, division: &Division) -> Option<String> {
+        let pool = self.options.pool.0;
+        let capped = U256::from(self.counts.capped);
+        let cap = self.options.cap.map_or(U256::ZERO, |cap| cap.0);
+        let rest = capped
+            .checked_mul(cap)
+            .and_then(|capped| pool.checked_sub(capped));
+        if self.format != FORMAT {
+            return Some(format!(
+                "manifest.format: {} is not {FORMAT}",
+                quoted(&self.format)
+            ));
+        }
+        if self.sum.0 != pool {
+            return Some(format!(
+                "manifest.sum: {}, and the pool is {pool}",
+                self.sum
+            ));
+        }
+        if rest != Some(division.rest) {
+            return Some(format!(
+                "explanation.share.rest: {}, and the manifest has {} holders at the cap of {cap} in a pool of {pool}",
+                division.rest, self.counts.capped
+            ));
+        }
+        None
     }
 
     /// The text of the file.
     pub(super) fn text(&self) -> anyhow::Result<String> {
-        // A path need not be text.
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|error| Exit::usage(format!("FILE: its name cannot be recorded: {error}")))?;
-        Ok(format!("{text}\n"))
+        text(self)
     }
 }
 
@@ -168,6 +267,20 @@ impl FileHash {
             file: file.to_owned(),
             sha256: hex::encode(hash),
         })
+    }
+
+    /// Fails unless the file below `folder` is the same.
+    pub(super) fn check(&self, folder: &Path) -> anyhow::Result<()> {
+        let found = Self::of(folder, &self.file)?;
+        if found != *self {
+            bail!(
+                "{}: the file has changed: its SHA-256 is {}, the manifest has {}",
+                self.file.display(),
+                found.sha256,
+                self.sha256
+            );
+        }
+        Ok(())
     }
 }
 

@@ -2,23 +2,31 @@
 //!
 //! The amounts are computed in [`crate::airdrop`]. Read [`allocate`] (the arguments), [`plan`] (what a list is
 //! computed from), [`scores`] (by which it is shared), [`manifest`] (what is written beside it), [`reproduce`],
-//! [`tree`] (Merkle trees), [`proof`] (proofs), [`convert`] (other formats and lists).
+//! [`tree`] (Merkle trees), [`proof`] (proofs), [`convert`] (other formats and lists), [`explain`] and [`check`] (one
+//! holder's amount, with the [`events`] behind it), [`restate`](mod@restate) (what a correction changes).
 
 mod allocate;
+mod check;
 mod convert;
+mod events;
+mod explain;
+mod explained;
 mod manifest;
 mod plan;
 mod proof;
 mod recorded;
 mod reproduce;
+mod restate;
 mod scores;
 mod tree;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
+use crate::output::Destination;
 
 /// The arguments of `airdrop`.
 #[derive(Debug, Args)]
@@ -34,6 +42,15 @@ enum Verb {
     Allocate(Box<allocate::Arguments>),
     /// Compute the list of a manifest again; if something differs, say what first and exit with 1
     Reproduce(reproduce::Arguments),
+    /// Show why a holder gets its amount: events, segments, score, share; optionally as a bundle to check offline
+    #[command(after_help = explain::RULES)]
+    Explain(explain::Arguments),
+    /// Check a bundle of `explain` without any other file or server; if something is wrong, say what first
+    #[command(after_help = check::RULES)]
+    Check(check::Arguments),
+    /// Compare a published list with the right one, and write the next cumulative amounts
+    #[command(after_help = restate::RULES)]
+    Restate(restate::Arguments),
     /// Write the Merkle tree of a list in one of eight formats, and print its root
     #[command(after_help = tree::RULES)]
     Tree(tree::Arguments),
@@ -55,6 +72,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.verb {
         Verb::Allocate(arguments) => allocate::run(arguments),
         Verb::Reproduce(arguments) => reproduce::run(arguments),
+        Verb::Explain(arguments) => explain::run(arguments),
+        Verb::Check(arguments) => check::run(arguments),
+        Verb::Restate(arguments) => restate::run(arguments),
         Verb::Tree(arguments) => tree::run(arguments),
         Verb::Proof(arguments) => proof::print(arguments),
         Verb::Proofs(arguments) => proof::write(arguments),
@@ -72,4 +92,29 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Says why a file or a folder cannot be used.
 fn refused(path: &Path) -> impl Fn(String) -> anyhow::Error {
     move |reason| Exit::usage(format!("{}: {reason}", path.display()))
+}
+
+/// The file's name of `--output`, beside which others are written.
+fn name_of_output(path: &Path) -> anyhow::Result<String> {
+    let name = path.file_name().filter(|_| path != Path::new("-"));
+    let name = name.ok_or_else(|| {
+        Exit::usage("--output: name a file, because the manifest is written beside it")
+    })?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+/// Writes files so that all are complete on disk before the first is put in its place.
+fn write_together(files: &[(&Path, &[u8])]) -> anyhow::Result<()> {
+    let mut drafts = Vec::new();
+    for (path, bytes) in files {
+        let draft = Destination::file(path).and_then(|mut out| {
+            out.write_all(bytes)?;
+            Ok(out)
+        });
+        drafts.push((path, draft.map_err(Exit::output(Some(path)))?));
+    }
+    for (path, draft) in drafts {
+        draft.finish().map_err(Exit::output(Some(path)))?;
+    }
+    Ok(())
 }

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{Counts, FileHash, Manifest, sha256};
 use super::read;
-use super::recorded::{Choice, Text};
+use super::recorded::Choice;
 use super::scores::{self, PlanScores};
-use crate::airdrop::{AddressKind, Curve, List, Selected, Selection, Terms, allocate, select};
+use crate::airdrop::{
+    AddressKind, Curve, List, Selected, Selection, Terms, Text, allocate, select,
+};
 use crate::cli::exit::Exit;
 use crate::cli::policy::{NONE, PolicyChoice};
 use crate::cli::score::cores;
@@ -56,7 +58,31 @@ pub(super) struct Computed {
     pub(super) manifest: Manifest,
 }
 
+/// The scores of a plan, and which of them count.
+pub(super) struct ScoredPlan {
+    pub(super) scores: PlanScores,
+    pub(super) selection: Selection,
+    pub(super) exclude: Option<FileHash>,
+    pub(super) holders: Option<FileHash>,
+}
+
 impl Plan {
+    /// Reads and scores everything. Relative names of files are those below `folder`; `target` is where a service is
+    /// asked.
+    pub(super) fn scored(
+        &self,
+        folder: &Path,
+        target: &TargetArguments,
+    ) -> anyhow::Result<ScoredPlan> {
+        let (selection, exclude, holders) = self.selection(folder)?;
+        Ok(ScoredPlan {
+            scores: self.score(folder, target)?,
+            selection,
+            exclude,
+            holders,
+        })
+    }
+
     /// Reads and computes everything. Relative names of files are those below `folder`; the list will be named
     /// `name`. `target` is where a service is asked.
     pub(super) fn compute(
@@ -67,8 +93,12 @@ impl Plan {
     ) -> anyhow::Result<Computed> {
         let hashes = self.files.iter().map(|file| FileHash::of(folder, file));
         let inputs = hashes.collect::<anyhow::Result<Vec<_>>>()?;
-        let (selection, exclude, holders) = self.selection(folder)?;
-        let scored = self.score(folder, target)?;
+        let ScoredPlan {
+            scores: scored,
+            selection,
+            exclude,
+            holders,
+        } = self.scored(folder, target)?;
         let every_share = scored.shares;
         let selected =
             select(&every_share, &selection).map_err(|error| Exit::usage(error.to_string()))?;
@@ -132,7 +162,7 @@ impl Plan {
         })
     }
 
-    fn terms(&self) -> Terms {
+    pub(super) fn terms(&self) -> Terms {
         Terms {
             pool: self.pool.0,
             curve: self.curve.0.0,
@@ -141,7 +171,7 @@ impl Plan {
         }
     }
 
-    fn window(&self) -> Window {
+    pub(super) fn window(&self) -> Window {
         Window {
             from: self.from.map(|from| from.0),
             as_of: self.as_of.0,
@@ -154,20 +184,7 @@ impl Plan {
             let policy = self.policy.as_deref().unwrap_or_default();
             return scores::of_server(&target.target_at(server)?, &self.window(), policy);
         }
-        let sources: Vec<_> = self
-            .files
-            .iter()
-            .map(|file| Source::Path(folder.join(file)))
-            .collect();
-        let options = ReadOptions {
-            input: Arc::new(InputOptions {
-                format: self.input_format.0.0,
-                ..InputOptions::default()
-            }),
-            on_error: self.on_error.0.0,
-            threads: cores(),
-            progress: Arc::new(Progress::default()),
-        };
+        let (sources, options) = (self.sources(folder), self.read_options());
         let policies = [PolicyChoice::read(self.policy.as_deref().unwrap_or(NONE))?];
         let request = ScoreRequest {
             sources: &sources,
@@ -180,6 +197,25 @@ impl Plan {
         match &self.data_dir {
             Some(data) => scores::of_data_folder(folder.join(data), &request),
             None => scores::of_files(&request),
+        }
+    }
+
+    /// The files.
+    pub(super) fn sources(&self, folder: &Path) -> Vec<Source> {
+        let files = self.files.iter();
+        files.map(|file| Source::Path(folder.join(file))).collect()
+    }
+
+    /// How the files are read.
+    pub(super) fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            input: Arc::new(InputOptions {
+                format: self.input_format.0.0,
+                ..InputOptions::default()
+            }),
+            on_error: self.on_error.0.0,
+            threads: cores(),
+            progress: Arc::new(Progress::default()),
         }
     }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::tree::{read_tree, write_file};
-use crate::airdrop::{AddressKind, Document, Hash, HexHash};
+use crate::airdrop::{AddressKind, Document, Hash, HexHash, Recorded as _};
 use crate::cli::exit::Exit;
 use crate::cli::progress::CountingBar;
 use crate::output::FolderDestination;
@@ -30,7 +30,7 @@ pub(super) struct One {
     #[arg(long, value_name = "ADDRESS", group = "whose")]
     holder: Vec<String>,
     /// Hash of a leaf, for values without an address
-    #[arg(long, value_name = "HASH", group = "whose", value_parser = hash)]
+    #[arg(long, value_name = "HASH", group = "whose", value_parser = Hash::read)]
     leaf: Vec<Hash>,
 }
 
@@ -56,14 +56,6 @@ enum Per {
     Shard,
     /// One holder
     Holder,
-}
-
-fn hash(text: &str) -> Result<Hash, String> {
-    let mut hash = [0; 32];
-    let digits = text.strip_prefix("0x").unwrap_or_default();
-    hex::decode_to_slice(digits, &mut hash)
-        .map_err(|_| "give 0x and 64 hexadecimal digits".to_owned())?;
-    Ok(hash)
 }
 
 /// Prints the proof.
@@ -93,7 +85,7 @@ pub(super) fn print(arguments: &One) -> anyhow::Result<()> {
 }
 
 /// The holder as the tree names it.
-fn name_of(document: &Document, holder: &str) -> anyhow::Result<String> {
+pub(super) fn name_of(document: &Document, holder: &str) -> anyhow::Result<String> {
     let kind = document.format().addresses();
     let name = kind
         .canonical(holder)

@@ -1,13 +1,13 @@
 //! `airdrop reproduce`: computes a list again from its manifest, and compares.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 
-use super::manifest::{FileHash, Manifest};
+use super::manifest::{Described, Manifest, RESTATEMENT};
 use super::plan::Computed;
-use super::read;
+use super::{read, restate};
 use crate::cli::target::TargetArguments;
 use crate::excerpt::literal;
 
@@ -26,8 +26,11 @@ pub(super) struct Arguments {
 
 /// Says that everything is equal, or fails with the first difference.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if Described::read(&arguments.manifest)?.format == RESTATEMENT {
+        return restate::reproduce(&arguments.manifest, &arguments.folder);
+    }
     let recorded = Manifest::read(&arguments.manifest)?;
-    check_inputs(&recorded, &arguments.folder)?;
+    recorded.check_inputs(&arguments.folder)?;
     let name = recorded.list.file.clone();
     let list = read(&arguments.manifest.with_file_name(&name))?;
     let plan = &recorded.options;
@@ -43,37 +46,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Before hours of scoring: whether the inputs are those of the manifest.
-fn check_inputs(recorded: &Manifest, folder: &Path) -> anyhow::Result<()> {
-    let lists = recorded.exclude.iter().chain(&recorded.holders);
-    for input in recorded.inputs.iter().chain(lists) {
-        let found = FileHash::of(folder, &input.file)?;
-        if found != *input {
-            bail!(
-                "{}: the file has changed: its SHA-256 is {}, the manifest has {}",
-                input.file.display(),
-                found.sha256,
-                input.sha256
-            );
-        }
-    }
-    Ok(())
-}
-
 /// The first difference, in words.
 fn difference(recorded: &Manifest, list: &[u8], computed: &Computed) -> Option<String> {
     let manifest = &computed.manifest;
-    if manifest.policy != recorded.policy {
-        return Some("the policy has another version".into());
-    }
-    if let (Some(stated), Some(found)) = (&recorded.store, &manifest.store)
-        && stated != found
-    {
-        return Some(format!(
-            "the store has other events: it ends with event {}, the manifest says {} (reproduce from a copy of that \
-             moment, or allocate again)",
-            found.sequence, stated.sequence
-        ));
+    if let Some(moved) = recorded.moved(manifest.policy.as_ref(), manifest.store.as_ref()) {
+        return Some(moved);
     }
     let mut found = list.split(|byte| *byte == b'\n');
     let mut expected = computed.list.split(|byte| *byte == b'\n');

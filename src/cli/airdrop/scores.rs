@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use super::manifest::{StoreHead, Version};
-use crate::airdrop::{Share, parse_units};
+use crate::airdrop::{SCORE_PLACES, Share, parse_units};
 use crate::cli::exit::Exit;
 use crate::cli::journal::contents;
 use crate::cli::progress::ReadingBar;
@@ -14,9 +14,6 @@ use crate::client::{Client, Target};
 use crate::core::Window;
 use crate::excerpt::quoted;
 use crate::output::Leaderboard;
-
-/// Decimal places of a score.
-pub(super) const SCORE_PLACES: u8 = 24;
 
 /// Scores, and what is known about their origin.
 pub(super) struct PlanScores {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, value_parser};
 use memmap2::MmapMut;
 
-use super::manifest::Manifest;
+use super::manifest::Described;
 use super::{read, refused};
 use crate::airdrop::{
-    AbiType, Details, Document, DocumentError, EvmAddress, Format, HexHash, List,
+    AbiType, Details, Document, DocumentError, EvmAddress, Format, HexHash, List, PLACES_MAX,
 };
 use crate::cli::exit::Exit;
 use crate::cli::progress::CountingBar;
@@ -55,7 +55,7 @@ pub(super) struct Form {
     #[arg(long, value_name = "OUTPUT")]
     output: PathBuf,
     /// Decimal places of the token, for --in-tokens and thirdweb-shards
-    #[arg(long, value_name = "N", default_value_t = 18, value_parser = value_parser!(u8).range(..=77))]
+    #[arg(long, value_name = "N", default_value_t = 18, value_parser = value_parser!(u8).range(..=i64::from(PLACES_MAX)))]
     decimals: u8,
     /// Address of the token, for merkl
     #[arg(long, value_name = "ADDRESS", value_parser = EvmAddress::parse)]
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     form.check(arguments.types.is_some())?;
     let refused = refused(&arguments.list);
     let bytes = read(&arguments.list)?;
-    Manifest::check_beside(&arguments.list, &bytes)?;
+    Described::check_beside(&arguments.list, &bytes)?;
     let details = form.details();
     let document = if let Some(types) = arguments.types.clone() {
         Document::of_rows(&bytes, types, details).map_err(|error| refused(error.to_string()))?

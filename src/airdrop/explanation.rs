@@ -1,0 +1,483 @@
+//! Why a holder gets its amount: the events and segments behind its score, its share of the pool, and what is rounded.
+//!
+//! Everything is computed from the events and the [`Division`], so that [`Explanation::computed_again`] checks an
+//! explanation that comes from elsewhere. Where the events come from is not known here; [`super::bundle`] adds the leaf.
+
+use ruint::aliases::U256;
+use serde::{Deserialize, Serialize};
+
+use super::behind::behind;
+use super::recorded::Text;
+use super::{Division, LastSpare, Terms};
+use crate::core::window::length;
+use crate::core::{
+    Claim, Delta, Draft, Event, HeldBy, HeldKey, HeldSegment, KeyFacts, Micros, Quantity, Refusal,
+    Score, ScoreRule, Totals, Wad, Window,
+};
+use crate::excerpt::quoted;
+
+/// What an amount was computed under.
+#[derive(Clone, Copy)]
+pub struct Conditions<'a> {
+    /// The time that counts.
+    pub window: Window,
+    /// What is shared, and how.
+    pub terms: Terms,
+    /// The policy under which scores are published; `None` for the scores themselves.
+    pub rule: Option<&'a dyn ScoreRule>,
+}
+
+/// One holder's amount, from the events to the last unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explanation {
+    /// As the list names it.
+    pub holder_id: Box<str>,
+    /// Base units.
+    pub amount: Text<U256>,
+    /// The sum of `scores`.
+    pub score: Text<Score>,
+    /// From the score to the amount.
+    pub share: ExplainedShare,
+    /// Published scores that are added up for this holder, ascending by `holder_id`.
+    pub scores: Vec<ExplainedScore>,
+}
+
+/// floor(rest x weight / total), its remainder, and the spare unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainedShare {
+    /// The score in steps of 1e-24, or its root.
+    pub weight: Text<U256>,
+    /// The sum of the weights of all holders below the cap.
+    pub total: Text<U256>,
+    /// The part of the pool that these holders share.
+    pub rest: Text<U256>,
+    /// Whether the share would be above the cap.
+    pub is_capped: bool,
+    /// Base units, or the cap.
+    pub floor: Text<U256>,
+    /// What is left of the division.
+    pub remainder: Text<U256>,
+    /// Whether a spare unit is added to the floor.
+    pub has_spare_unit: bool,
+    /// The last holder that gets a spare unit; absent if there is none.
+    pub last_spare_unit: Option<ExplainedSpare>,
+}
+
+/// The holder with the smallest remainder that gets a spare unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainedSpare {
+    /// Holders with a larger remainder get a unit, too.
+    pub remainder: Text<U256>,
+    /// Of those with an equal one, the holders up to this one by bytes.
+    pub holder_id: Box<str>,
+}
+
+/// One published score.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainedScore {
+    /// The name under which it is published.
+    pub holder_id: Box<str>,
+    /// The sum of the segments, or what the policy makes of them.
+    pub score: Text<Score>,
+    /// The keys behind it, ascending by `holder_id`, then `token_id`.
+    pub keys: Vec<ExplainedKey>,
+}
+
+/// One token of a holder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainedKey {
+    /// The holder, or a member of the policy's group of holders.
+    pub holder_id: Box<str>,
+    /// The token.
+    pub token_id: Box<str>,
+    /// What was held within the window.
+    pub segments: Vec<ExplainedSegment>,
+    /// All events of the key that are needed to compute it, in order of time, then of `event_id`.
+    pub events: Vec<ExplainedEvent>,
+}
+
+/// A stretch of constant weight within the window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainedSegment {
+    /// First instant.
+    pub start: Text<Micros>,
+    /// First instant after it.
+    pub end: Text<Micros>,
+    /// Effective weight.
+    pub weight: Text<Quantity>,
+    /// Weight x length, in weight-seconds.
+    pub score: Text<Score>,
+    /// The events behind it that have an id, in order of time, at most a thousand.
+    pub event_ids: Vec<Box<str>>,
+    /// Ids that are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub event_ids_left_out: usize,
+}
+
+/// An event, with the fields that it would have in a file beside its token and holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExplainedEvent {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<Text<Micros>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<Text<Micros>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<Text<Wad>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Text<Micros>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Text<Delta>>,
+    #[serde(skip_serializing_if = "is_zero_long")]
+    seq: u64,
+    #[serde(skip_serializing_if = "is_zero_long")]
+    revision: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retract: bool,
+}
+
+/// Why an amount cannot be computed from what an explanation states.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExplanationError {
+    /// An event that is refused.
+    #[error("event {number} of token {}, holder {}: {reason}", quoted(.token_id), quoted(.holder_id))]
+    Event {
+        /// From 1, among those of its key.
+        number: usize,
+        /// The token.
+        token_id: Box<str>,
+        /// The holder.
+        holder_id: Box<str>,
+        /// Why.
+        reason: Refusal,
+    },
+    /// The same key or name twice, or not in order.
+    #[error("{what}: {} is there twice, or is not in ascending order", quoted(.holder_id))]
+    Order {
+        /// The list.
+        what: &'static str,
+        /// The second one.
+        holder_id: Box<str>,
+    },
+    /// A policy that publishes no score.
+    #[error("holder {}: the policy publishes no score for its segments", quoted(.0))]
+    NotPublished(Box<str>),
+    /// Scores of 2^256 steps or more.
+    #[error("the scores of {} do not fit into 256 bits", quoted(.0))]
+    TooLarge(Box<str>),
+    /// A total below the holder's own weight.
+    #[error("total: {total} is below the weight of the holder, {weight}")]
+    Total {
+        /// Stated.
+        total: U256,
+        /// Computed.
+        weight: U256,
+    },
+    /// More to share than the pool.
+    #[error("rest: {rest} is more than the pool of {pool}")]
+    Rest {
+        /// Stated.
+        rest: U256,
+        /// Of the terms.
+        pool: U256,
+    },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero_long(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Explanation {
+    /// Explains the amount of a holder by its scores, which need not be in order.
+    pub fn new(
+        holder_id: &str,
+        mut scores: Vec<ExplainedScore>,
+        division: &Division,
+        conditions: &Conditions<'_>,
+    ) -> Result<Self, ExplanationError> {
+        scores.sort_unstable_by(|a, b| a.holder_id.cmp(&b.holder_id));
+        let names = scores.iter().map(|score| &*score.holder_id);
+        check_order("scores", names)?;
+        let mut sum = U256::ZERO;
+        for score in &scores {
+            let more = sum.checked_add(score.score.0.steps());
+            sum = more.ok_or_else(|| ExplanationError::TooLarge(holder_id.into()))?;
+        }
+        let terms = &conditions.terms;
+        if division.rest > terms.pool {
+            let (rest, pool) = (division.rest, terms.pool);
+            return Err(ExplanationError::Rest { rest, pool });
+        }
+        let (weight, total) = (terms.curve.weight(sum), division.total);
+        let portion = division
+            .portion(holder_id, sum, terms)
+            .ok_or(ExplanationError::Total { total, weight })?;
+        let spare = division.last_spare.as_ref();
+        Ok(Self {
+            holder_id: holder_id.into(),
+            amount: Text(portion.amount()),
+            score: Text(Score::from_steps(sum)),
+            share: ExplainedShare {
+                weight: Text(portion.weight),
+                total: Text(division.total),
+                rest: Text(division.rest),
+                is_capped: portion.is_capped,
+                floor: Text(portion.floor),
+                remainder: Text(portion.remainder),
+                has_spare_unit: portion.has_spare,
+                last_spare_unit: spare.map(|last| ExplainedSpare {
+                    remainder: Text(last.remainder),
+                    holder_id: last.holder_id.clone(),
+                }),
+            },
+            scores,
+        })
+    }
+
+    /// How the holders below the cap share.
+    #[must_use]
+    pub fn division(&self) -> Division {
+        let last = self.share.last_spare_unit.as_ref();
+        Division {
+            rest: self.share.rest.0,
+            total: self.share.total.0,
+            last_spare: last.map(|last| LastSpare {
+                remainder: last.remainder.0,
+                holder_id: last.holder_id.clone(),
+            }),
+        }
+    }
+
+    /// The same, with all that follows from the events, the total and the last spare unit computed anew.
+    pub fn computed_again(&self, conditions: &Conditions<'_>) -> Result<Self, ExplanationError> {
+        let scores = self.scores.iter().map(|score| {
+            let keys = score.keys.iter().map(|key| {
+                ExplainedKey::of_events(&key.holder_id, &key.token_id, &key.events, conditions)
+            });
+            let keys = keys.collect::<Result<_, _>>()?;
+            ExplainedScore::new(&score.holder_id, keys, conditions)
+        });
+        let scores = scores.collect::<Result<_, _>>()?;
+        Self::new(&self.holder_id, scores, &self.division(), conditions)
+    }
+}
+
+impl ExplainedScore {
+    /// The score that is published under `holder_id` for these keys, which need not be in order.
+    pub fn new(
+        holder_id: &str,
+        mut keys: Vec<ExplainedKey>,
+        conditions: &Conditions<'_>,
+    ) -> Result<Self, ExplanationError> {
+        keys.sort_unstable_by(|a, b| (&a.holder_id, &a.token_id).cmp(&(&b.holder_id, &b.token_id)));
+        let is_again = |pair: &&[ExplainedKey]| {
+            (&pair[0].holder_id, &pair[0].token_id) == (&pair[1].holder_id, &pair[1].token_id)
+        };
+        if let Some(again) = keys.windows(2).find(is_again) {
+            return Err(ExplanationError::Order {
+                what: "keys",
+                holder_id: again[1].token_id.clone(),
+            });
+        }
+        let score = match conditions.rule {
+            None => {
+                let mut sum = Score::ZERO;
+                for segment in keys.iter().flat_map(|key| &key.segments) {
+                    sum += segment.score.0;
+                }
+                sum
+            }
+            Some(rule) => published(rule, &keys, &conditions.window)
+                .ok_or_else(|| ExplanationError::NotPublished(holder_id.into()))?,
+        };
+        Ok(Self {
+            holder_id: holder_id.into(),
+            score: Text(score),
+            keys,
+        })
+    }
+}
+
+/// What `rule` publishes for the keys, which are sorted by their holders.
+fn published(rule: &dyn ScoreRule, keys: &[ExplainedKey], window: &Window) -> Option<Score> {
+    let segments: Vec<Vec<HeldSegment>> = keys.iter().map(ExplainedKey::held).collect();
+    let held: Vec<_> = keys
+        .iter()
+        .zip(&segments)
+        .map(|(key, segments)| HeldKey {
+            token_id: &key.token_id,
+            segments,
+        })
+        .collect();
+    let mut holders = Vec::new();
+    let mut first = 0;
+    for of_holder in keys.chunk_by(|a, b| a.holder_id == b.holder_id) {
+        let next = first + of_holder.len();
+        holders.push(HeldBy {
+            holder_id: &of_holder[0].holder_id,
+            keys: &held[first..next],
+        });
+        first = next;
+    }
+    rule.score(&holders, window)
+}
+
+impl ExplainedKey {
+    /// What the claims of a key give within the window.
+    #[must_use]
+    pub fn of_claims(
+        holder_id: &str,
+        token_id: &str,
+        claims: &[Claim<'_>],
+        conditions: &Conditions<'_>,
+    ) -> Self {
+        let mut facts = KeyFacts::default();
+        facts.record_all(claims.iter().copied());
+        let mut held = Vec::new();
+        facts.held_within(&conditions.window, &mut held);
+        let segments = held.iter().zip(behind(&held, claims));
+        let segments = segments.map(|(held, behind)| {
+            let micros = length(held.start, held.end);
+            ExplainedSegment {
+                start: Text(held.start),
+                end: Text(held.end),
+                weight: Text(held.weight),
+                score: Text(Totals::of_quantity(held.weight, micros).score),
+                event_ids: behind.ids,
+                event_ids_left_out: behind.left_out,
+            }
+        });
+        let mut events: Vec<_> = claims.iter().map(ExplainedEvent::of).collect();
+        events.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        events.dedup();
+        Self {
+            holder_id: holder_id.into(),
+            token_id: token_id.into(),
+            segments: segments.collect(),
+            events,
+        }
+    }
+
+    fn of_events(
+        holder_id: &str,
+        token_id: &str,
+        events: &[ExplainedEvent],
+        conditions: &Conditions<'_>,
+    ) -> Result<Self, ExplanationError> {
+        let claims = (1..).zip(events).map(|(number, event)| {
+            let event = event.draft(holder_id, token_id).check();
+            event
+                .map(|event| event.claim)
+                .map_err(|reason| ExplanationError::Event {
+                    number,
+                    token_id: token_id.into(),
+                    holder_id: holder_id.into(),
+                    reason,
+                })
+        });
+        let claims = claims.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of_claims(holder_id, token_id, &claims, conditions))
+    }
+
+    /// The segments as a policy is given them.
+    fn held(&self) -> Vec<HeldSegment> {
+        let held = self.segments.iter().map(|segment| HeldSegment {
+            start: segment.start.0,
+            end: segment.end.0,
+            weight: segment.weight.0,
+        });
+        held.collect()
+    }
+}
+
+impl ExplainedEvent {
+    fn of(claim: &Claim<'_>) -> Self {
+        let event = Event {
+            token_id: "",
+            holder_id: "",
+            claim: *claim,
+        };
+        let draft = Draft::from(&event);
+        Self {
+            event_id: draft.event_id.map(Into::into),
+            start: draft.start.map(Text),
+            end: draft.end.map(Text),
+            weight: draft.weight.map(Text),
+            at: draft.at.map(Text),
+            delta: draft.delta.map(Text),
+            seq: draft.seq,
+            revision: draft.revision,
+            retract: draft.retract,
+        }
+    }
+
+    fn draft<'a>(&'a self, holder_id: &'a str, token_id: &'a str) -> Draft<'a> {
+        Draft {
+            token_id,
+            holder_id,
+            start: self.start.map(|start| start.0),
+            end: self.end.map(|end| end.0),
+            weight: self.weight.map(|weight| weight.0),
+            event_id: self.event_id.as_deref(),
+            revision: self.revision,
+            retract: self.retract,
+            at: self.at.map(|at| at.0),
+            delta: self.delta.map(|delta| delta.0),
+            seq: self.seq,
+            ..Draft::default()
+        }
+    }
+
+    /// Time, then id, then the rest, so that equal events are neighbours.
+    fn order(&self) -> impl Ord {
+        let instant = self.start.or(self.at).or(self.end).map(|at| at.0);
+        let end = self.end.map(|end| end.0);
+        let weight = self.weight.map(|weight| weight.0);
+        (
+            instant,
+            self.event_id.as_deref(),
+            end,
+            weight,
+            self.seq,
+            self.revision,
+        )
+    }
+}
+
+/// Fails unless all are different and in ascending order.
+fn check_order<'a>(
+    what: &'static str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ExplanationError> {
+    let mut before = None;
+    for name in names {
+        if before.is_some_and(|before| before >= name) {
+            return Err(ExplanationError::Order {
+                what,
+                holder_id: name.into(),
+            });
+        }
+        before = Some(name);
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! `airdrop explain`: one holder's amount, from the events to the last unit, and a bundle for the holder to check.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+
+use super::manifest::{Described, Manifest};
+use super::plan::{Plan, ScoredPlan};
+use super::proof::name_of;
+use super::tree::read_tree;
+use super::{events, explained, read, refused};
+use crate::airdrop::{
+    AddressKind, Bundle, Conditions, Details, Document, ExplainedScore, Explanation, Format,
+    LeafProof, List, Selected, Share, allocate, select,
+};
+use crate::cli::exit::Exit;
+use crate::cli::policy::{PolicyChoice, PolicySource};
+use crate::cli::target::TargetArguments;
+use crate::output::Destination;
+use crate::policy::Policy;
+
+/// Shown under the help text.
+pub(super) const RULES: &str = "The inputs are those of LIST.manifest.json, and must not have changed. The segments sum to \
+    the score; floor(rest x weight / total), with a spare unit or not, is the amount. A bundle has all of it, with the \
+    leaf, the proof and the manifest, for `airdrop check`.";
+
+/// The arguments of `airdrop explain`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A list that `allocate` wrote, with its manifest beside it
+    #[arg(value_name = "LIST")]
+    list: PathBuf,
+    /// The holder, as the list names it; an address in any case
+    #[arg(long, value_name = "ADDRESS")]
+    holder: String,
+    /// Also write what a holder can check offline to FILE, which is replaced once it is complete
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// The published tree, for the leaf and the proof of the bundle [default: the tree of standard-v1 over the list]
+    #[arg(long, value_name = "TREE", requires = "bundle")]
+    tree: Option<PathBuf>,
+    /// The folder of inputs with relative names
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Computes the amount again, and shows what is behind it.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let path = &arguments.list;
+    let bytes = read(path)?;
+    let manifest = Manifest::read(&Manifest::path_of(path))?;
+    Described::check_beside(path, &bytes)?;
+    let kind = manifest.options.addresses.0.0;
+    let holder = kind.canonical(&arguments.holder);
+    let holder = holder.map_err(|reason| Exit::usage(format!("--holder: {reason}")))?;
+    let list = List::read(&bytes, kind, 0).map_err(|error| refused(path)(error.to_string()))?;
+    manifest.check_inputs(&arguments.folder)?;
+    let policy = policy_of(&manifest)?;
+    let explanation = explain(arguments, &manifest, policy.as_ref(), &holder)?;
+    if list.amount_of(&holder) != Some(explanation.amount.0) {
+        bail!(
+            "{}: it has another amount of {holder} than {}, which its manifest gives; `airdrop reproduce` says more",
+            path.display(),
+            explanation.amount
+        );
+    }
+    if let Some(file) = &arguments.bundle {
+        let claim = claim(arguments, &list, kind, &explanation)?;
+        let text = policy.as_ref().map(|policy| policy.text().into());
+        let bundle = Bundle::new(manifest.clone(), text, explanation.clone(), claim);
+        let written = Destination::file(file).and_then(|mut out| {
+            out.write_all(bundle.text().as_bytes())?;
+            out.finish()
+        });
+        written.map_err(Exit::output(Some(file)))?;
+    }
+    let printed = if arguments.json {
+        let json = serde_json::to_string_pretty(&explanation);
+        format!("{}\n", json.expect("an explanation is JSON"))
+    } else {
+        explained::text(&explanation, &manifest.options)
+    };
+    let written = std::io::stdout().write_all(printed.as_bytes());
+    written.map_err(Exit::output(None))
+}
+
+/// The ready policy of the list, if it has one.
+fn policy_of(manifest: &Manifest) -> anyhow::Result<Option<Policy>> {
+    let options = &manifest.options;
+    let Some(spec) = &options.policy else {
+        return Ok(None);
+    };
+    if options.server.is_some() {
+        return Err(Exit::usage(format!(
+            "--policy {spec}: published by the service, which does not give the steps of its policies; explain a list \
+             that was allocated from its data folder or from files"
+        )));
+    }
+    match PolicyChoice::read(spec)?.source {
+        PolicySource::None => Ok(None),
+        PolicySource::Ready { policy, .. } => Ok(Some(*policy)),
+        PolicySource::Function => Err(Exit::usage(format!(
+            "--policy {spec}: a function, whose scores do not follow from segments by known steps; explain a list of \
+             plain scores or of a policy in JSON"
+        ))),
+    }
+}
+
+/// Scores, allocates, and reads the holder's events.
+fn explain(
+    arguments: &Arguments,
+    manifest: &Manifest,
+    policy: Option<&Policy>,
+    holder: &str,
+) -> anyhow::Result<Explanation> {
+    let plan = &manifest.options;
+    let conditions = Conditions {
+        window: plan.window(),
+        terms: plan.terms(),
+        rule: policy.map(|policy| policy as _),
+    };
+    let known = plan.scored(&arguments.folder, &arguments.target)?;
+    let (version, store) = (known.scores.policy.as_ref(), known.scores.store.as_ref());
+    if let Some(moved) = manifest.moved(version, store) {
+        bail!("{}: {moved}", arguments.list.display());
+    }
+    let selected = select(&known.scores.shares, &known.selection);
+    let selected = selected.map_err(|error| Exit::usage(error.to_string()))?;
+    let allocation = allocate(&selected.shares, &conditions.terms);
+    let allocation = allocation.map_err(|error| Exit::usage(error.to_string()))?;
+    let row = row_of(&selected.shares, holder);
+    let amount = row.map(|row| allocation.amounts[row]).unwrap_or_default();
+    if amount.is_zero() {
+        let reason = why_nothing(&known, &selected, row, holder);
+        return Err(Exit::usage(format!(
+            "--holder: {holder} gets nothing: {reason}"
+        )));
+    }
+    let shares = known.selection.scores_of(holder, &known.scores.shares);
+    let explained = explain_scores(arguments, plan, policy, &shares, &conditions)?;
+    let explanation = Explanation::new(holder, explained, &allocation.division, &conditions);
+    Ok(explanation?)
+}
+
+/// Reads the events behind published scores.
+fn explain_scores(
+    arguments: &Arguments,
+    plan: &Plan,
+    policy: Option<&Policy>,
+    shares: &[&Share],
+    conditions: &Conditions<'_>,
+) -> anyhow::Result<Vec<ExplainedScore>> {
+    let members = shares
+        .iter()
+        .map(|share| members_of(policy, &share.holder_id));
+    let members: Vec<_> = members.collect();
+    let wanted: HashSet<Box<str>> = members.iter().flatten().cloned().collect();
+    let aggregator = events::of_holders(plan, &arguments.folder, &arguments.target, &wanted)?;
+    let each = shares.iter().zip(&members).map(|(share, members)| {
+        let keys = members.iter();
+        let keys = keys.flat_map(|member| events::keys_of(&aggregator, member, conditions));
+        let explained = ExplainedScore::new(&share.holder_id, keys.collect(), conditions)?;
+        if explained.score.0.steps() != share.score {
+            bail!(
+                "{}: the events of {} give a score of {}, and the list was computed with another one: events were added \
+                 meanwhile; explain again",
+                arguments.list.display(),
+                share.holder_id,
+                explained.score
+            );
+        }
+        Ok(explained)
+    });
+    each.collect()
+}
+
+/// Where a holder is among the shares, which are sorted.
+fn row_of(shares: &[Share], holder: &str) -> Option<usize> {
+    let found = shares.binary_search_by(|share| share.holder_id.as_bytes().cmp(holder.as_bytes()));
+    found.ok()
+}
+
+/// The holders whose segments are behind a published score.
+fn members_of(policy: Option<&Policy>, name: &str) -> Vec<Box<str>> {
+    use crate::core::ScoreRule as _;
+
+    let groups = policy.map_or(&[][..], |policy| policy.groups());
+    let group = groups.iter().find(|group| *group.holder_id == *name);
+    group.map_or_else(|| vec![name.into()], |group| group.members.to_vec())
+}
+
+/// Why a holder is not in the list.
+fn why_nothing(
+    known: &ScoredPlan,
+    selected: &Selected,
+    row: Option<usize>,
+    holder: &str,
+) -> &'static str {
+    if known.selection.excludes(holder) {
+        "it is excluded (--exclude)"
+    } else if row.is_some() && selected.shares.len() > 1 {
+        "its share is below --min-amount, or below one base unit"
+    } else if known
+        .selection
+        .scores_of(holder, &known.scores.shares)
+        .is_empty()
+    {
+        "no event is about it, or its score belongs to another holder (--holders)"
+    } else {
+        "its score is 0, or below --min-score"
+    }
+}
+
+/// The holder's leaf in the published tree, or in that of the list.
+fn claim(
+    arguments: &Arguments,
+    list: &List,
+    kind: AddressKind,
+    explanation: &Explanation,
+) -> anyhow::Result<Option<LeafProof>> {
+    let document = match &arguments.tree {
+        Some(tree) => read_tree(tree)?,
+        None if kind == AddressKind::Evm => {
+            Document::of_list(list, Format::StandardV1, Details::default())?
+        }
+        None => return Ok(None),
+    };
+    let tree = arguments.tree.as_deref().unwrap_or(Path::new("--tree"));
+    let refused = refused(tree);
+    let holder = &explanation.holder_id;
+    let rows = document.rows_of(&name_of(&document, holder)?);
+    let [row] = rows[..] else {
+        return Err(refused(format!(
+            "{} leaves of {holder}, and one is needed",
+            rows.len()
+        )));
+    };
+    let claim = document.leaf_proof(row);
+    let (_, paid) = claim.payment()?;
+    if paid != explanation.amount.0 {
+        return Err(refused(format!(
+            "it pays {paid} base units to {holder}, and the list {} (give the tree of this list)",
+            explanation.amount
+        )));
+    }
+    Ok(Some(claim))
+}

@@ -225,7 +225,7 @@ impl fmt::Display for Balance {
 }
 
 /// A balance in 192 bits, which the deltas of 2^63 events cannot exceed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NarrowBalance([u64; 3]);
 
 impl From<Balance> for NarrowBalance {
@@ -241,6 +241,63 @@ impl From<NarrowBalance> for Balance {
     fn from(NarrowBalance([lowest, low, high]): NarrowBalance) -> Self {
         let sign = (high.cast_signed() >> 63).cast_unsigned();
         Self(U256::from_limbs([lowest, low, high, sign]))
+    }
+}
+
+impl NarrowBalance {
+    /// `None` if it has more than 128 bits.
+    #[inline]
+    pub(super) const fn in_128_bits(self) -> Option<i128> {
+        let Self([lowest, low, high]) = self;
+        let value = ((low as u128) << 64 | lowest as u128).cast_signed();
+        if high.cast_signed() == (value >> 127) as i64 {
+            Some(value)
+        } else {
+            None
+        }
+    }
+}
+
+impl From<i128> for Balance {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+    fn from(value: i128) -> Self {
+        let bits = value.cast_unsigned();
+        let sign = ((value >> 127) as i64).cast_unsigned();
+        Self(U256::from_limbs([
+            bits as u64,
+            (bits >> 64) as u64,
+            sign,
+            sign,
+        ]))
+    }
+}
+
+/// The integral of a balance of 128 bits over stretches that do not overlap.
+///
+/// The lower and the upper halves of the balance are added up by themselves. All time is less than 2^63 microseconds,
+/// so neither sum overflows.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Area {
+    low: u128,
+    high: i128,
+}
+
+impl Area {
+    /// Adds a stretch.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+    pub(super) fn add(&mut self, balance: i128, micros: u64) {
+        let (low, high) = (balance as u64, (balance >> 64) as i64);
+        self.low += u128::from(low) * u128::from(micros);
+        self.high += i128::from(high) * i128::from(micros);
+    }
+}
+
+impl From<Area> for Balance {
+    #[inline]
+    fn from(Area { low, high }: Area) -> Self {
+        Self((Self::from(high).0 << 64_usize).wrapping_add(U256::from(low)))
     }
 }
 
@@ -300,6 +357,8 @@ pub(super) fn write_decimal(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn delta(text: &str) -> Delta {
@@ -341,6 +400,40 @@ mod tests {
             let product = balance.0.wrapping_mul(U256::from(micros));
             assert_eq!(balance.times(micros), Balance(product), "{text}");
             assert_eq!(balance.times(3), balance + balance + balance, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_area_is_the_sum_of_its_products(
+            stretches in proptest::collection::vec((any::<i128>(), 0_u64..1 << 56), 0..9),
+        ) {
+            let (mut area, mut expected) = (Area::default(), Balance::ZERO);
+            for (balance, micros) in stretches {
+                let wide = Balance::from(balance);
+                prop_assert_eq!(NarrowBalance::from(wide).in_128_bits(), Some(balance));
+                prop_assert_eq!(wide.is_negative(), balance < 0);
+                area.add(balance, micros);
+                expected += wide.times(micros);
+            }
+            prop_assert_eq!(Balance::from(area), expected);
+        }
+    }
+
+    #[test]
+    fn a_sum_of_more_bits_is_not_cut() {
+        let most = Balance::from(i128::MAX);
+        for (balance, bits) in [
+            (most, Some(i128::MAX)),
+            (most + delta("1e-18").into(), None),
+            (-most + -Balance::from(delta("1e-18")), Some(i128::MIN)),
+            (-most + -Balance::from(delta("2e-18")), None),
+        ] {
+            assert_eq!(
+                NarrowBalance::from(balance).in_128_bits(),
+                bits,
+                "{balance}"
+            );
         }
     }
 

@@ -1,10 +1,11 @@
 //! A key of which only changes of balance are known, up to some dozens: what most keys of a token are.
 //!
-//! The balance over time is computed anew with each change, from the changes sorted by time. Keys with more
-//! of them, or with other facts too, are [`super::large`] ones.
+//! A change after all others is added up at once; with any other one the balance over time is computed anew, from the
+//! changes sorted by time. Keys with more of them, or with other facts too, are [`super::large`] ones.
 
 use smallvec::SmallVec;
 
+use super::balance::NarrowBalance;
 use super::standings::Standings;
 use super::timeline::{HeldSegments, push_joined};
 use super::window::length;
@@ -15,6 +16,8 @@ use super::{Balance, Delta, Fact, Micros, Quantity, Segment, Standing, Totals, W
 pub(super) struct Changes {
     standings: Standings,
     outline: Outline,
+    /// The balance from the horizon on.
+    balance: NarrowBalance,
 }
 
 /// What a holder adds up of its keys.
@@ -42,10 +45,41 @@ impl Changes {
         let Some(replaced) = self.standings.replace(event_id, standing) else {
             return false;
         };
-        if replaced.0 != standing.fact {
-            self.outline = self.outlined();
+        match (replaced.0, standing.fact) {
+            (None, Some(Fact::Change { at, delta })) if self.outline.horizon <= Some(at) => {
+                self.append(at, delta);
+            }
+            (before, after) if before != after => self.compute(),
+            _ => {}
         }
         true
+    }
+
+    /// Adds a change that is not before any other.
+    fn append(&mut self, at: Micros, delta: Delta) {
+        let outline = &mut self.outline;
+        let before = Balance::from(self.balance);
+        let balance = before + delta.into();
+        if let (Some(horizon), Some(held)) = (outline.horizon, before.held())
+            && horizon < at
+        {
+            outline.totals += Totals::of_quantity(held, length(horizon, at));
+        }
+        let first = outline.deficit.map(|(first, _)| first);
+        if first.is_none_or(|first| first == at) {
+            outline.deficit = balance.is_negative().then_some((at, balance));
+        }
+        outline.beginning = outline.beginning.or(Some(at));
+        outline.horizon = Some(at);
+        outline.open = balance.held();
+        self.balance = balance.into();
+    }
+
+    fn compute(&mut self) {
+        let levels = self.levels();
+        let last = levels.last().map_or(Balance::ZERO, |(_, balance)| *balance);
+        self.balance = last.into();
+        self.outline = outlined(&levels);
     }
 
     pub(super) const fn outline(&self) -> &Outline {
@@ -104,26 +138,6 @@ impl Changes {
         }
     }
 
-    fn outlined(&self) -> Outline {
-        let levels = self.levels();
-        let mut totals = Totals::ZERO;
-        for (start, end, balance) in spans(&levels) {
-            if let (Some(end), Some(held)) = (end, balance.held()) {
-                totals += Totals::of_quantity(held, length(start, end));
-            }
-        }
-        Outline {
-            beginning: levels.first().map(|(at, _)| *at),
-            horizon: levels.last().map(|(at, _)| *at),
-            open: levels.last().and_then(|(_, balance)| balance.held()),
-            totals,
-            deficit: levels
-                .iter()
-                .find(|(_, balance)| balance.is_negative())
-                .copied(),
-        }
-    }
-
     /// The balance from each instant with a change on, in order of time.
     fn levels(&self) -> SmallVec<[Level; 16]> {
         let mut changes: SmallVec<[(Micros, Delta); 16]> = self
@@ -146,6 +160,25 @@ impl Changes {
             }
         }
         levels
+    }
+}
+
+fn outlined(levels: &[Level]) -> Outline {
+    let mut totals = Totals::ZERO;
+    for (start, end, balance) in spans(levels) {
+        if let (Some(end), Some(held)) = (end, balance.held()) {
+            totals += Totals::of_quantity(held, length(start, end));
+        }
+    }
+    Outline {
+        beginning: levels.first().map(|(at, _)| *at),
+        horizon: levels.last().map(|(at, _)| *at),
+        open: levels.last().and_then(|(_, balance)| balance.held()),
+        totals,
+        deficit: levels
+            .iter()
+            .find(|(_, balance)| balance.is_negative())
+            .copied(),
     }
 }
 

@@ -6,8 +6,8 @@
 //! a refused text probably is), [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
 //! [`deficit`] (what is missing from the input), [`rule`] (what a policy is);
-//! [`glob`] chooses ids; [`encoding`] is the format of events in our own files, and [`StoreId`] tells the files of
-//! different stores apart.
+//! [`glob`] chooses ids, [`hex_digits`] shortens them; [`encoding`] is the format of events in our own files, and
+//! [`StoreId`] tells the files of different stores apart.
 
 mod balance;
 mod changes;
@@ -18,6 +18,7 @@ pub(crate) mod draft;
 pub mod encoding;
 pub(crate) mod event;
 mod glob;
+pub(crate) mod hex_digits;
 pub mod key;
 mod large;
 pub(crate) mod leaderboard;

@@ -11,6 +11,7 @@ use foldhash::fast::{FixedState, RandomState};
 use hashbrown::{HashMap, HashTable};
 use smallvec::SmallVec;
 
+use super::hex_digits::four_bytes;
 use super::weight::NarrowWad;
 use super::{Claim, Delta, Fact, Micros, Standing};
 
@@ -77,10 +78,14 @@ impl Standings {
     /// # Panics
     /// At the 2^32nd name, or the 2^32nd byte of names.
     pub(super) fn replace(&mut self, event_id: &str, standing: Standing) -> Option<Replaced> {
-        let id = PackedId::of(event_id);
-        let hash = HASHER.hash_one(&id.bytes[..]);
-        let Some(place) = self.find(hash, &id) else {
-            self.add(standing, &id, hash);
+        self.replace_packed(&PackedId::of(event_id), standing)
+    }
+
+    /// The same for an id that has been packed.
+    pub(super) fn replace_packed(&mut self, id: &PackedId, standing: Standing) -> Option<Replaced> {
+        let hash = id.hash;
+        let Some(place) = self.find(id) else {
+            self.add(standing, id);
             return Some(Replaced(None));
         };
         let known = self.standing(place);
@@ -97,8 +102,7 @@ impl Standings {
         let Claim::Named { event_id, standing } = claim else {
             return true;
         };
-        let id = PackedId::of(event_id);
-        let known = self.find(HASHER.hash_one(&id.bytes[..]), &id);
+        let known = self.find(&PackedId::of(event_id));
         known.is_none_or(|place| standing.prevails_over(&self.standing(place)))
     }
 
@@ -155,7 +159,8 @@ impl Standings {
         }
     }
 
-    fn add(&mut self, standing: Standing, id: &PackedId, hash: u64) {
+    fn add(&mut self, standing: Standing, id: &PackedId) {
+        let hash = id.hash;
         let start = u32::try_from(self.ids.len()).expect("fewer than 2^32 bytes of ids");
         let number = u32::try_from(self.entries.len()).expect("fewer than 2^32 ids");
         let length = id.bytes.len();
@@ -185,7 +190,8 @@ impl Standings {
         self.index = Some(index);
     }
 
-    fn find(&self, hash: u64, id: &PackedId) -> Option<usize> {
+    fn find(&self, id: &PackedId) -> Option<usize> {
+        let hash = id.hash;
         let is_it = |entry: &Entry| {
             entry.kind_and_hash >> 8 == hash_part(hash) && *self.id(entry.id) == id.bytes[..]
         };
@@ -263,9 +269,14 @@ fn hash_part(hash: u64) -> u32 {
     (hash >> 20) as u32 & 0x00ff_ffff
 }
 
+/// The bits from here on are neither in [`hash_part`] nor, up to the seven of its tags, used by an index of fewer than
+/// 2^44 ids.
+const SPREAD_FROM: u32 = 44;
+
 /// An id as it is stored: equal bytes are equal ids.
-struct PackedId {
+pub(super) struct PackedId {
     bytes: SmallVec<[u8; 96]>,
+    hash: u64,
 }
 
 /// First byte of a packed id: text.
@@ -274,7 +285,7 @@ const TEXT: u8 = 0;
 const HASHED: u8 = 1;
 
 impl PackedId {
-    fn of(id: &str) -> Self {
+    pub(super) fn of(id: &str) -> Self {
         let mut bytes = SmallVec::new();
         let hash = id.as_bytes().strip_prefix(b"0x").and_then(|rest| {
             let (digits, rest) = rest.split_first_chunk()?;
@@ -288,33 +299,33 @@ impl PackedId {
             bytes.push(TEXT);
             bytes.extend_from_slice(id.as_bytes());
         }
-        Self { bytes }
+        let hash = HASHER.hash_one(&bytes[..]);
+        Self { bytes, hash }
+    }
+
+    /// Some bits of the hash, which [`Standings`] does not use.
+    pub(super) const fn spread(&self) -> u64 {
+        self.hash >> SPREAD_FROM
     }
 }
 
 /// The bytes that lower-case hexadecimal digits stand for; `None` if one is something else.
 fn hash_bytes(digits: &[u8; HASH_DIGITS]) -> Option<[u8; HASH_DIGITS / 2]> {
     let mut bytes = [0; HASH_DIGITS / 2];
-    let mut seen = 0;
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
-        seen |= high | low;
-        *byte = high << 4 | low & 0xf;
+    let (eights, _) = digits.as_chunks();
+    let mut are_digits = true;
+    for (four, eight) in bytes.as_chunks_mut().0.iter_mut().zip(eights) {
+        let (number, are_these) = four_bytes(*eight);
+        are_digits &= are_these;
+        *four = half(number).to_be_bytes();
     }
-    // No digit sets a bit above the lowest four, and everything else sets them all.
-    (seen <= 0xf).then_some(bytes)
+    are_digits.then_some(bytes)
 }
 
-/// The value of each lower-case hexadecimal digit; 255 for every other byte.
-const DIGITS: [u8; 256] = {
-    let mut values = [u8::MAX; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[b"0123456789abcdef"[value as usize] as usize] = value;
-        value += 1;
-    }
-    values
-};
+#[expect(clippy::cast_possible_truncation, reason = "four bytes have 32 bits")]
+const fn half(number: u64) -> u32 {
+    number as u32
+}
 
 /// Replaces `text` by the id with these packed bytes.
 fn unpack(bytes: &[u8], text: &mut String) {
@@ -363,12 +374,19 @@ fn id_at(ids: &[u8], start: u32) -> &[u8] {
     }
 }
 
-/// Reserves capacity for `count` more, growing by a quarter: most keys have few events, so that doubling
-/// would leave much memory unused.
+/// Reserves capacity for `count` more. Most keys have one event and get no more; others grow by some events, and then
+/// by a quarter: there are so many keys that doubling would leave much memory unused.
 fn reserve<T>(values: &mut Vec<T>, count: usize) {
-    if values.capacity() - values.len() < count {
-        values.reserve_exact(count.max(values.len() / 4));
+    const GROWTH_BYTES: usize = 64;
+    if values.capacity() - values.len() >= count {
+        return;
     }
+    let more = if values.is_empty() {
+        0
+    } else {
+        (values.len() / 4).max(GROWTH_BYTES / size_of::<T>())
+    };
+    values.reserve_exact(count.max(more));
 }
 
 #[cfg(test)]

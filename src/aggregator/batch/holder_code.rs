@@ -4,6 +4,7 @@
 //! text, and any other id becomes a number in a shared table. The code includes which of the three it is.
 
 use super::super::ids::{IdIndex, IdMemo, IdNumber};
+use crate::core::hex_digits::four_bytes;
 
 /// A holder id, or its number in a table of ids.
 ///
@@ -91,8 +92,6 @@ impl HolderCode {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-
 /// The bytes of `0x` and 40 lower-case hexadecimal digits, eight digits at a time.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as for its caller")]
@@ -110,28 +109,6 @@ fn eight_bytes(high: [u8; 8], low: [u8; 8]) -> (u64, bool) {
     let (high, is_high_hex) = four_bytes(high);
     let (low, is_low_hex) = four_bytes(low);
     (high << 32 | low, is_high_hex & is_low_hex)
-}
-
-/// The bytes that eight hexadecimal digits encode, and whether all of them are such digits.
-#[inline]
-fn four_bytes(digits: [u8; 8]) -> (u64, bool) {
-    let word = u64::from_be_bytes(digits);
-    // A letter has bit 6, and its low half is 1 to 6 for a to f. Any other byte gives an arbitrary value.
-    let nibbles = (word & (ONES * 0x0f)).wrapping_add(((word >> 6) & ONES).wrapping_mul(9));
-    let pairs = (nibbles | (nibbles >> 4)) & 0x00ff_00ff_00ff_00ff;
-    let quads = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
-    // Only lower-case digits survive the round trip unchanged, so this is the whole check.
-    let is_hex = hex_digits(nibbles & (ONES * 0x0f)) == word;
-    ((quads | (quads >> 16)) & 0xffff_ffff, is_hex)
-}
-
-/// Eight values of 0 to 15, one per byte, as lower-case digits.
-#[inline]
-const fn hex_digits(nibbles: u64) -> u64 {
-    let is_letter = (nibbles.wrapping_add(ONES * 6) >> 4) & ONES;
-    nibbles
-        .wrapping_add(ONES * 0x30)
-        .wrapping_add(is_letter.wrapping_mul(0x27))
 }
 
 fn words_from_bytes(bytes: &[u8; 20]) -> Words {

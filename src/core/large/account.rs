@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::curve::Curve;
 use super::level::Level;
 use super::tree::{Branch, Kind, Node};
-use crate::core::balance::NarrowBalance;
+use crate::core::balance::{Area, NarrowBalance};
 use crate::core::window::length;
 use crate::core::{Balance, Delta, Micros, Quantity, Totals};
 
@@ -66,6 +66,9 @@ impl Kind for Steps {
         let Some((first, rest)) = items.split_first() else {
             return *whole;
         };
+        if let Some(summary) = Summary::of_small(first, rest) {
+            return summary;
+        }
         let mut summary = Summary::of(first);
         for step in rest {
             summary.stay_until(step.at);
@@ -95,6 +98,37 @@ impl Summary {
             high: Balance::MIN,
             area: Balance::ZERO,
         }
+    }
+
+    /// The summary of steps whose sums have 128 bits, as those of nearly all blocks; `None` if one has more, or if there
+    /// is but one step. A change between others adds up their whole block, so this arithmetic is most of its cost.
+    fn of_small(first: &Step, rest: &[Step]) -> Option<Self> {
+        let last = rest.last()?.at;
+        let mut sum = first.delta.in_128_bits()?;
+        let (mut low, mut low_micros, mut high) = (i128::MAX, 0, i128::MIN);
+        let mut area = Area::default();
+        let mut from = first.at;
+        for step in rest {
+            let micros = length(from, step.at);
+            from = step.at;
+            if sum < low {
+                (low, low_micros) = (sum, micros);
+            } else if sum == low {
+                low_micros += micros;
+            }
+            high = high.max(sum);
+            area.add(sum, micros);
+            sum = sum.checked_add(step.delta.in_128_bits()?)?;
+        }
+        Some(Self {
+            first: first.at,
+            last,
+            sum: sum.into(),
+            low: low.into(),
+            low_micros,
+            high: high.into(),
+            area: area.into(),
+        })
     }
 
     /// Becomes the summary of this one and a later one.

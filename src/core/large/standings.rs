@@ -2,7 +2,7 @@
 //!
 //! Only one of the tables grows at a time, so no event waits until a million names have been moved.
 
-use crate::core::standings::{Replaced, Standings};
+use crate::core::standings::{PackedId, Replaced, Standings};
 use crate::core::{Claim, Standing};
 
 /// The number of tables.
@@ -27,9 +27,10 @@ impl DividedStandings {
         if self.tables.is_empty() {
             self.tables.resize_with(TABLES, Standings::default);
         }
-        let table = &mut self.tables[crc32c::crc32c(event_id.as_bytes()) as usize % TABLES];
+        let id = PackedId::of(event_id);
+        let table = &mut self.tables[place(id.spread())];
         let known = table.len();
-        let replaced = table.replace(event_id, standing);
+        let replaced = table.replace_packed(&id, standing);
         self.count += table.len() - known;
         replaced
     }
@@ -58,4 +59,12 @@ impl DividedStandings {
             Some((number + 1, 0))
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "below the number of tables"
+)]
+const fn place(spread: u64) -> usize {
+    (spread % TABLES as u64) as usize
 }

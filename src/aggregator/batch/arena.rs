@@ -107,14 +107,6 @@ impl<T: Pod> Run<T> {
         self.len += 1;
     }
 
-    /// The value at `index`, below [`Self::len`].
-    #[inline]
-    pub(super) fn get<'a>(&self, arena: &'a Arena, index: usize) -> &'a T {
-        let bytes = arena.bytes(self.blocks[index / Self::BLOCK]);
-        let at = index % Self::BLOCK * size_of::<T>();
-        bytemuck::from_bytes(&bytes[at..at + size_of::<T>()])
-    }
-
     /// All values, in several slices.
     pub(super) fn slices<'a>(&'a self, arena: &'a Arena) -> impl Iterator<Item = &'a [T]> {
         let mut left = self.len;
@@ -144,9 +136,6 @@ mod tests {
         let words: Vec<u64> = words.slices(&arena).flatten().copied().collect();
         assert!(words.into_iter().eq(0..10_000));
         assert_eq!(sixes.len(), 3_334);
-        for index in [0, 255, 256, 3_333] {
-            assert_eq!(sixes.get(&arena, index), &[3 * index as u64; 6]);
-        }
         let sixes: Vec<_> = sixes.slices(&arena).flatten().copied().collect();
         assert!(
             sixes

@@ -27,18 +27,40 @@ pub(super) struct Step {
 
 impl From<Change> for Step {
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
     fn from(change: Change) -> Self {
         let at = change.at.get().abs_diff(Micros::MIN.get());
-        let steps = change.delta.size().steps();
-        Self {
-            at: at << 1 | u64::from(change.delta.is_negative()),
-            size: [steps as u64, (steps >> 64) as u64],
-        }
+        let sign = u64::from(change.delta.is_negative());
+        Self::from_words(at << 1 | sign, change.delta.size().steps())
     }
 }
 
 impl Step {
+    /// The step with these words; see [`Self::words`].
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+    pub(super) const fn from_words(at: u64, size: u128) -> Self {
+        Self {
+            at,
+            size: [size as u64, (size >> 64) as u64],
+        }
+    }
+
+    /// The instant and the sign in 60 bits, and the size in steps.
+    #[inline]
+    pub(super) fn words(self) -> (u64, u128) {
+        (self.at, self.delta().size().steps())
+    }
+
+    /// The change of which this is the step.
+    #[inline]
+    pub(super) fn change(&self, id: IdHash) -> Change {
+        Change {
+            id,
+            at: self.at(),
+            delta: self.delta(),
+        }
+    }
+
     #[inline]
     fn at(&self) -> Micros {
         Micros::MIN.after(self.at >> 1)
@@ -61,25 +83,40 @@ pub(super) struct Shortfall {
 /// Finds repeated ids among the changes of one key after another.
 #[derive(Default)]
 pub(super) struct Repeats {
+    /// A power of two of words; 0 is free.
     words: Vec<u64>,
 }
 
 impl Repeats {
-    /// Begins another key.
-    pub(super) fn clear(&mut self) {
+    /// So few ids are compared with each other.
+    const FEW: usize = 8;
+
+    /// Whether some ids of a key may be the same. False only if all differ; nearly always that is so, and one word
+    /// of each is enough to see it.
+    pub(super) fn are_possible(&mut self, ids: &[IdHash]) -> bool {
+        if ids.len() <= Self::FEW {
+            return (1..ids.len())
+                .any(|last| ids[..last].iter().any(|id| id.shares_word_with(ids[last])));
+        }
+        let size = (ids.len() * 2).next_power_of_two();
         self.words.clear();
+        self.words.resize(size, 0);
+        ids.iter().any(|id| !self.add(id.first_word().max(1)))
     }
 
+    /// Returns false if the word is known.
     #[inline]
-    pub(super) fn add(&mut self, id: IdHash) {
-        self.words.push(id.first_word());
-    }
-
-    /// Whether some ids of the key may be the same. False only if all differ; nearly always that is so, and
-    /// sorting one word of each is enough to see it.
-    pub(super) fn are_possible(&mut self) -> bool {
-        self.words.sort_unstable();
-        self.words.windows(2).any(|pair| pair[0] == pair[1])
+    #[expect(clippy::cast_possible_truncation, reason = "cut to the count of words")]
+    fn add(&mut self, word: u64) -> bool {
+        let mut at = word as usize & (self.words.len() - 1);
+        while self.words[at] != 0 {
+            if self.words[at] == word {
+                return false;
+            }
+            at = (at + 1) & (self.words.len() - 1);
+        }
+        self.words[at] = word;
+        true
     }
 }
 
@@ -245,11 +282,9 @@ mod tests {
                     of_id.copied().max_by_key(|change| (change.at, change.delta))
                 })
                 .collect();
-            let mut repeats = Repeats::default();
-            for change in &changes {
-                repeats.add(change.id);
-            }
-            prop_assert_eq!(repeats.are_possible(), expected.len() < changes.len());
+            let ids: Vec<_> = changes.iter().map(|change| change.id).collect();
+            let are_repeated = expected.len() < changes.len();
+            prop_assert_eq!(Repeats::default().are_possible(&ids), are_repeated);
             drop_repeats(&mut changes);
             expected.sort_by_key(|change| change.id);
             prop_assert_eq!(changes, expected);

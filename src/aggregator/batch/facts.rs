@@ -5,22 +5,20 @@
 //! weight is the maximum either way, and [`super::sweep`] finds that.
 
 use std::cmp::Reverse;
-use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::balance::{self, Change, Repeats, Shortfall, Step};
-use super::change_places::ChangePlaces;
 use super::id_hash::IdHash;
-use super::lane::{Lane, OtherClaim};
+use super::key_changes::KeyChanges;
+use super::lane::OtherClaim;
 use super::sweep::{Span, Sweep};
 use crate::core::window::length;
 use crate::core::{Fact, Mark, Micros, Quantity, Standing, Totals, Window};
 
 /// The totals of one key after another; its buffers are reused.
-pub(super) struct FactScorer<'a> {
-    lanes: &'a [Lane<'a>],
+pub(super) struct FactScorer {
     window: Window,
     repeats: Repeats,
     claims: HashMap<IdHash, Standing, RandomState>,
@@ -33,10 +31,9 @@ pub(super) struct FactScorer<'a> {
     level_sweep: Sweep<Quantity>,
 }
 
-impl<'a> FactScorer<'a> {
-    pub(super) fn new(lanes: &'a [Lane<'a>], window: &Window) -> Self {
+impl FactScorer {
+    pub(super) fn new(window: &Window) -> Self {
         Self {
-            lanes,
             window: *window,
             repeats: Repeats::default(),
             claims: HashMap::default(),
@@ -55,18 +52,19 @@ impl<'a> FactScorer<'a> {
     pub(super) fn score(
         &mut self,
         closed: &[Span],
-        changes: (&mut ChangePlaces, Range<usize>),
+        changes: KeyChanges<'_>,
         others: impl ExactSizeIterator<Item = OtherClaim>,
     ) -> (Totals, Option<Shortfall>) {
         self.holds.clear();
         self.holds.extend_from_slice(closed);
-        let (places, range) = changes;
-        if others.len() > 0 || !self.read_distinct(places, range.clone()) {
-            self.settle((places, range), others);
-            self.steps.clear();
+        self.steps.clear();
+        if others.len() > 0 || self.repeats.are_possible(changes.ids) {
+            self.settle(changes, others);
             let in_force = self.changes.iter().copied();
             self.steps.extend(in_force.map(Step::from));
             self.add_curve();
+        } else {
+            self.steps.extend_from_slice(changes.steps);
         }
         if self.steps.is_empty() {
             return (self.hold_sweep.totals(&mut self.holds), None);
@@ -91,21 +89,10 @@ impl<'a> FactScorer<'a> {
         (self.level_sweep.totals(&mut self.levels), shortfall)
     }
 
-    /// Reads the changes of a key; returns false if they may share ids.
-    fn read_distinct(&mut self, places: &mut ChangePlaces, range: Range<usize>) -> bool {
-        self.repeats.clear();
-        self.steps.clear();
-        places.read(range, self.lanes, |change| {
-            self.repeats.add(change.id);
-            self.steps.push(change.into());
-        });
-        !self.repeats.are_possible()
-    }
-
     /// The changes in force of a key.
     pub(super) fn changes_in_force(
         &mut self,
-        changes: (&mut ChangePlaces, Range<usize>),
+        changes: KeyChanges<'_>,
         others: impl Iterator<Item = OtherClaim>,
     ) -> &[Change] {
         self.settle(changes, others);
@@ -113,14 +100,9 @@ impl<'a> FactScorer<'a> {
     }
 
     /// Finds what is in force: the changes, and among `others` the holds and marks.
-    fn settle(
-        &mut self,
-        changes: (&mut ChangePlaces, Range<usize>),
-        others: impl Iterator<Item = OtherClaim>,
-    ) {
+    fn settle(&mut self, changes: KeyChanges<'_>, others: impl Iterator<Item = OtherClaim>) {
         self.changes.clear();
-        let (places, range) = changes;
-        places.read(range, self.lanes, |change| self.changes.push(change));
+        self.changes.extend(changes.iter());
         balance::drop_repeats(&mut self.changes);
         self.marks.clear();
         self.claims.clear();

@@ -32,6 +32,12 @@ impl IdHash {
     pub(super) const fn first_word(self) -> u64 {
         self.0[0]
     }
+
+    /// See [`Self::first_word`].
+    #[inline]
+    pub(super) const fn shares_word_with(self, other: Self) -> bool {
+        self.0[0] == other.0[0]
+    }
 }
 
 /// Hashes the ids of one run.

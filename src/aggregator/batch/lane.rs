@@ -1,8 +1,7 @@
 //! The output of one reading thread: records and changes, divided into partitions by the hash of their holder.
 //!
 //! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written
-//! of each partition. Weights and claims that do not fit into a record are stored in vectors. The changes of
-//! all partitions refer to the movements of the lane, which are in the order in which they came.
+//! of each partition. Weights and claims that do not fit into a record are stored in vectors.
 
 use std::hash::BuildHasher;
 
@@ -12,18 +11,18 @@ use super::super::ids::{IdMemo, IdNumber};
 use super::BatchScorer;
 use super::arena::{Arena, Run};
 use super::balance::Change;
+use super::entry::{Entry, PackedChange};
 use super::holder_code::HolderCode;
 use super::id_hash::{IdHash, IdHasher};
-use super::ledger::{Entry, Ledger, LedgerKey, SignedPlace, Slot};
-use super::movement::{Movement, PackedMovement};
+use super::ledger::Ledger;
 use super::record::{Content, Record, WideWeights};
-use crate::core::{Claim, ClosedHold, Delta, Event, EventSink, Fact, Standing, TransferRow};
+use crate::core::{Claim, ClosedHold, Event, EventSink, Fact, Standing, TransferRow};
 
 /// Partitions of a run: enough that a partition of ten million events fits into a core's cache.
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
-const PARTITION_BITS: u32 = 9;
+pub(super) const PARTITION_BITS: u32 = 9;
 
-/// Changes of transfers whose keys are looked for together.
+/// Changes of transfers whose holders are looked for together.
 const PENDING: usize = 32;
 
 /// Takes the events of one thread; see [`BatchScorer::lane`].
@@ -35,9 +34,6 @@ pub struct Lane<'a> {
     /// Whether the text of ids is needed.
     keeps_ids: bool,
     partitions: Vec<Partition>,
-    movements: Run<PackedMovement>,
-    /// The last one of the movements.
-    last: Option<Movement>,
     arena: Arena,
 }
 
@@ -51,13 +47,13 @@ struct Partition {
     falls: Vec<(IdHash, Box<str>)>,
 }
 
-/// A change whose movement is stored and whose key is to be found.
+/// A change whose holder is to be found.
 struct Pending {
-    partition: usize,
-    /// See [`LedgerKey::hash`].
+    holder: HolderCode,
+    /// Of the holder.
     hash: u64,
-    key: LedgerKey,
-    movement: SignedPlace,
+    token: IdNumber,
+    change: PackedChange,
 }
 
 /// A claim that fits neither into a record nor into the ledger.
@@ -87,8 +83,6 @@ impl<'a> Lane<'a> {
             ids: scorer.ids,
             keeps_ids: scorer.lists_deficits,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
-            movements: Run::default(),
-            last: None,
             arena: Arena::default(),
         }
     }
@@ -103,31 +97,14 @@ impl<'a> Lane<'a> {
         self.partitions[partition].records.slices(&self.arena)
     }
 
-    /// The keys of `partition` that have changes at revision 0, by the number that their changes have.
-    pub(super) fn ledger_keys(&self, partition: usize) -> &[LedgerKey] {
-        self.partitions[partition].ledger.keys()
+    /// The changes of `partition` at revision 0, and the numbers of their holders.
+    pub(super) fn ledger(&self, partition: usize) -> &Ledger {
+        &self.partitions[partition].ledger
     }
 
     /// The changes of `partition` at revision 0, in several slices.
     pub(super) fn entries(&self, partition: usize) -> impl Iterator<Item = &[Entry]> {
         self.partitions[partition].ledger.entries(&self.arena)
-    }
-
-    /// Some part of the movement at this place, read to have it in the cache.
-    #[inline]
-    pub(super) fn touch(&self, place: SignedPlace) -> u32 {
-        self.movements.get(&self.arena, place.index()).touch()
-    }
-
-    /// The change at this place.
-    #[inline]
-    pub(super) fn change(&self, place: SignedPlace) -> Change {
-        let Movement { id, at, size } = self.movements.get(&self.arena, place.index()).get();
-        Change {
-            id,
-            at,
-            delta: Delta::new(size, place.is_negative()),
-        }
     }
 
     /// The weights of `partition` that do not fit into records.
@@ -185,33 +162,26 @@ impl<'a> Lane<'a> {
         self.push(place, holder, token, content);
     }
 
-    /// Stores what a change at revision 0 moves; `event_id` is the text of its id. `None` if it was added as a
-    /// claim, because there is no room for its size.
+    /// A change at revision 0 as it is stored; `event_id` is the text of its id. `None` if it was added as a claim,
+    /// because there is no room for its size.
     #[inline]
-    fn moved(
+    fn packed(
         &mut self,
         holder: HolderCode,
         token: IdNumber,
-        change: &Change,
+        change: Change,
         event_id: &str,
     ) -> Option<Pending> {
-        let Change { id, at, delta } = *change;
-        let movement = Movement {
-            id,
-            at,
-            size: delta.size(),
-        };
-        if let Some(movement) = self.movement(&movement, delta.is_negative()) {
-            self.keep_id_of(&holder, change, event_id);
-            let hash = self.hash(&holder);
-            let key = LedgerKey { holder, token };
+        if let Some(packed) = PackedChange::new(change) {
+            self.keep_id_of(&holder, &change, event_id);
             return Some(Pending {
-                partition: partition_of(hash),
-                hash: key.hash(hash),
-                key,
-                movement,
+                holder,
+                hash: self.hash(&holder),
+                token,
+                change: packed,
             });
         }
+        let Change { id, at, delta } = change;
         let standing = Standing {
             revision: 0,
             fact: Some(Fact::Change { at, delta }),
@@ -238,43 +208,26 @@ impl<'a> Lane<'a> {
     #[inline]
     fn push_entry(&mut self, pending: &Pending) {
         let Pending {
-            partition,
+            holder,
             hash,
-            key,
-            movement,
+            token,
+            change,
         } = *pending;
-        let ledger = &mut self.partitions[partition].ledger;
-        let hash_key = |key: &LedgerKey| key.hash(self.hasher.hash_one(key.holder.words));
-        ledger.push(&mut self.arena, key, movement, hash, hash_key);
+        let ledger = &mut self.partitions[partition_of(hash)].ledger;
+        let hash_holder = |holder: &HolderCode| self.hasher.hash_one(holder.words);
+        ledger.push(&mut self.arena, (holder, hash), token, change, hash_holder);
     }
 
-    /// Adds changes, after it has read where their keys are, so that the waits for memory overlap.
+    /// Adds changes, after it has read where their holders are, so that the waits for memory overlap.
     fn push_entries(&mut self, pending: &mut Vec<Pending>) {
-        let mut slots = [Slot::FREE; PENDING];
-        for (slot, change) in slots.iter_mut().zip(&*pending) {
-            *slot = self.partitions[change.partition].ledger.slot(change.hash);
-        }
-        let keys = slots
-            .iter()
-            .zip(&*pending)
-            .map(|(slot, change)| self.partitions[change.partition].ledger.read_key(*slot));
-        std::hint::black_box(keys.fold(0, |all, key| all ^ key));
+        let read = pending.iter().fold(0, |all, change| {
+            let ledger = &self.partitions[partition_of(change.hash)].ledger;
+            all ^ ledger.touch(change.hash)
+        });
+        std::hint::black_box(read);
         for change in pending.drain(..) {
             self.push_entry(&change);
         }
-    }
-
-    /// The place of a movement, which is stored unless the last one is the same; `None` if there is no room.
-    #[inline]
-    fn movement(&mut self, movement: &Movement, is_negative: bool) -> Option<SignedPlace> {
-        if self.last.as_ref() == Some(movement) {
-            return SignedPlace::new(self.movements.len() - 1, is_negative);
-        }
-        let packed = PackedMovement::new(movement)?;
-        let place = SignedPlace::new(self.movements.len(), is_negative)?;
-        self.movements.push(&mut self.arena, packed);
-        self.last = Some(*movement);
-        Some(place)
     }
 
     /// Keeps the text of an id for the list of deficits, which has ids of changes by less than 0 alone.
@@ -315,7 +268,7 @@ impl EventSink for Lane<'_> {
                         fact: Some(Fact::Change { at, delta }),
                     } => {
                         let change = Change { id, at, delta };
-                        if let Some(pending) = self.moved(holder, token, &change, event_id) {
+                        if let Some(pending) = self.packed(holder, token, change, event_id) {
                             self.push_entry(&pending);
                         }
                     }
@@ -351,7 +304,7 @@ impl EventSink for Lane<'_> {
             for (holder_id, delta) in transfer.deltas() {
                 let holder = HolderCode::of(holder_id, &mut self.holders);
                 let change = Change { id, at, delta };
-                pending.extend(self.moved(holder, tokens[transfer.token()], &change, event_id));
+                pending.extend(self.packed(holder, tokens[transfer.token()], change, event_id));
             }
             if pending.len() + 2 > PENDING {
                 self.push_entries(&mut pending);

@@ -1,242 +1,211 @@
-//! The changes of balance of one partition from one lane: 8 bytes each, the number of the key and that of
-//! the movement.
+//! The changes of balance of one partition from one lane, and the numbers of their holders.
 //!
-//! Keys are numbered here while events are read, because most keys have many changes and a movement
-//! has two. What is moved is stored once per transfer; see [`super::movement`]. To find a number takes two reads
-//! of memory that no cache holds, so the table is one of ours, whose reads for several changes can overlap:
-//! see [`Ledger::slot`].
+//! Holders are numbered here while events are read: a change is then 16 bytes smaller, and most holders have many.
+//! Finding a number takes a read of memory that no cache holds, so the table is one of ours, whose reads for
+//! several changes can overlap: see [`Ledger::touch`].
 
 use super::super::ids::IdNumber;
 use super::arena::{Arena, Run};
-use super::holder_code::HolderCode;
+use super::entry::{Entry, PackedChange};
+use super::holder_code::{Form, HolderCode};
+use super::lane::PARTITION_BITS;
 
-/// The keys of a partition and their changes.
+/// The holders of a partition and their changes.
 #[derive(Default)]
 pub(super) struct Ledger {
     /// A power of two of slots, or none; at most three quarters are taken.
     slots: Vec<Slot>,
-    keys: Vec<LedgerKey>,
+    holders: u32,
     entries: Run<Entry>,
 }
 
-/// The number of a key plus one, below 32 bits of its hash; 0 is free.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot(u64);
+/// A holder and its number, in 24 bytes.
+#[derive(Clone, Copy)]
+struct Slot {
+    words: [u64; 2],
+    last: u32,
+    /// The number plus one, above the bits of the form; 0 is a free slot.
+    number: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 24);
 
 impl Slot {
-    pub(super) const FREE: Self = Self(0);
+    const FREE: Self = Self {
+        words: [0; 2],
+        last: 0,
+        number: 0,
+    };
 
-    const fn new(number: u32, hash: u64) -> Self {
-        Self((hash << u32::BITS) | (number as u64 + 1))
+    #[expect(clippy::cast_possible_truncation, reason = "both have 32 bits")]
+    fn new(code: HolderCode, number: u32) -> Self {
+        let (first, middle, last) = code.words;
+        assert!(
+            number < u32::MAX >> Form::BITS,
+            "at most 2^27 holders of a partition"
+        );
+        Self {
+            words: [first, middle],
+            last: last as u32,
+            number: (number + 1) << Form::BITS | code.form.bits() as u32,
+        }
     }
 
-    const fn has_bits_of(self, hash: u64) -> bool {
-        self.0 >> u32::BITS == hash & u32::MAX as u64
+    fn holder(&self) -> HolderCode {
+        HolderCode {
+            words: (self.words[0], self.words[1], self.last.into()),
+            form: Form::from_bits(self.number.into()),
+        }
     }
 
     /// `None` if it is free.
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
     const fn number(self) -> Option<u32> {
-        (self.0 as u32).checked_sub(1)
-    }
-}
-
-/// A key; its position is its number.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct LedgerKey {
-    pub(super) holder: HolderCode,
-    pub(super) token: IdNumber,
-}
-
-/// One change of one key.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub(super) struct Entry {
-    /// The number of the key in its ledger.
-    key: u32,
-    movement: SignedPlace,
-}
-
-/// The index of a movement of a lane, and whether its size is taken away.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(transparent)]
-pub(super) struct SignedPlace(u32);
-
-impl SignedPlace {
-    const NEGATIVE: u32 = 1 << 31;
-    /// The first movement, as it is.
-    pub(super) const FIRST: Self = Self(0);
-
-    /// `None` if the index has no room.
-    #[inline]
-    pub(super) fn new(index: usize, is_negative: bool) -> Option<Self> {
-        let index = u32::try_from(index).ok()?;
-        let sign = if is_negative { Self::NEGATIVE } else { 0 };
-        (index < Self::NEGATIVE).then_some(Self(index | sign))
-    }
-
-    #[inline]
-    pub(super) const fn index(self) -> usize {
-        (self.0 & !Self::NEGATIVE) as usize
-    }
-
-    #[inline]
-    pub(super) const fn is_negative(self) -> bool {
-        self.0 & Self::NEGATIVE != 0
-    }
-}
-
-impl Entry {
-    #[inline]
-    pub(super) const fn key(self) -> usize {
-        self.key as usize
-    }
-
-    #[inline]
-    pub(super) const fn movement(self) -> SignedPlace {
-        self.movement
+        (self.number >> Form::BITS).checked_sub(1)
     }
 }
 
 impl Ledger {
-    /// Adds a change; `hash` is [`LedgerKey::hash`] of `key`, and `hash_key` computes it for any key.
+    /// Adds a change; `hash` is that of `holder`, and `hash_holder` computes it for any holder.
     #[inline]
     pub(super) fn push(
         &mut self,
         arena: &mut Arena,
-        key: LedgerKey,
-        movement: SignedPlace,
-        hash: u64,
-        hash_key: impl Fn(&LedgerKey) -> u64,
+        (holder, hash): (HolderCode, u64),
+        token: IdNumber,
+        change: PackedChange,
+        hash_holder: impl Fn(&HolderCode) -> u64,
     ) {
-        if (self.keys.len() + 1) * 4 > self.slots.len() * 3 {
-            self.grow(hash_key);
+        if (self.holders as usize + 1) * 4 > self.slots.len() * 3 {
+            self.grow(hash_holder);
         }
         let mut at = self.first_place(hash);
         let number = loop {
-            let slot = self.slots[at];
+            let slot = &mut self.slots[at];
             match slot.number() {
-                None => break self.add(at, key, hash),
-                Some(number) if slot.has_bits_of(hash) && self.keys[number as usize] == key => {
+                None => {
+                    let number = self.holders;
+                    *slot = Slot::new(holder, number);
+                    self.holders += 1;
                     break number;
                 }
+                Some(number) if slot.holder() == holder => break number,
                 Some(_) => at = (at + 1) & (self.slots.len() - 1),
             }
         };
-        let entry = Entry {
-            key: number,
-            movement,
-        };
-        self.entries.push(arena, entry);
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "2^32 keys of a partition would be 170 GB"
-    )]
-    fn add(&mut self, at: usize, key: LedgerKey, hash: u64) -> u32 {
-        let number = self.keys.len() as u32;
-        self.slots[at] = Slot::new(number, hash);
-        self.keys.push(key);
-        number
+        self.entries.push(arena, Entry::new(number, token, change));
     }
 
     /// Doubles the slots.
     #[cold]
-    fn grow(&mut self, hash_key: impl Fn(&LedgerKey) -> u64) {
-        self.slots = vec![Slot::FREE; (self.slots.len() * 2).max(16)];
-        for (number, key) in (0..).zip(&self.keys) {
-            let hash = hash_key(key);
-            let mut at = self.first_place(hash);
-            while self.slots[at] != Slot::FREE {
-                at = (at + 1) & (self.slots.len() - 1);
+    fn grow(&mut self, hash_holder: impl Fn(&HolderCode) -> u64) {
+        let slots = vec![Slot::FREE; (self.slots.len() * 2).max(16)];
+        let before = std::mem::replace(&mut self.slots, slots);
+        for slot in before {
+            if slot.number().is_some() {
+                let mut at = self.first_place(hash_holder(&slot.holder()));
+                while self.slots[at].number().is_some() {
+                    at = (at + 1) & (self.slots.len() - 1);
+                }
+                self.slots[at] = slot;
             }
-            self.slots[at] = Slot::new(number, hash);
         }
     }
 
-    /// The place from which a key with this hash is looked for; there must be slots.
+    /// The place from which a holder with this hash is looked for; there must be slots. The upper bits, which are the
+    /// same for all holders of a partition, are left out.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "below the count of slots")]
     fn first_place(&self, hash: u64) -> usize {
-        (hash >> (u64::BITS - self.slots.len().trailing_zeros())) as usize
+        ((hash << PARTITION_BITS) >> (u64::BITS - self.slots.len().trailing_zeros())) as usize
     }
 
-    /// Where a key with this hash probably is; read it for several changes before you push the first one, then
-    /// [`Self::read_key`]: the processor waits for all of them at once.
+    /// Both ends of the slot where a holder with this hash probably is, which may be in two lines of the cache. Read
+    /// those of several changes before you push the first one: the processor waits for all of them at once.
     #[inline]
-    pub(super) fn slot(&self, hash: u64) -> Slot {
+    pub(super) fn touch(&self, hash: u64) -> u64 {
         if self.slots.is_empty() {
-            return Slot::FREE;
+            return 0;
         }
-        self.slots[self.first_place(hash)]
+        let slot = &self.slots[self.first_place(hash)];
+        slot.words[0] ^ u64::from(slot.number)
     }
 
-    /// A part of the key in `slot`.
-    #[inline]
-    pub(super) fn read_key(&self, slot: Slot) -> u64 {
-        slot.number()
-            .and_then(|number| self.keys.get(number as usize))
-            .map_or(0, |key| key.holder.words.0)
+    /// The holders that have changes, with their numbers, which are below their count.
+    pub(super) fn holders(&self) -> impl Iterator<Item = (usize, HolderCode)> {
+        let taken = |slot: &Slot| Some((slot.number()? as usize, slot.holder()));
+        self.slots.iter().filter_map(taken)
     }
 
-    /// The keys by number.
-    pub(super) fn keys(&self) -> &[LedgerKey] {
-        &self.keys
+    /// The number of holders that have changes.
+    pub(super) const fn holder_count(&self) -> usize {
+        self.holders as usize
     }
 
     /// The changes in the order in which they came, in several slices.
     pub(super) fn entries<'a>(&'a self, arena: &'a Arena) -> impl Iterator<Item = &'a [Entry]> {
         self.entries.slices(arena)
     }
-}
 
-impl LedgerKey {
-    /// The hash of a key from that of its holder. The upper bits of all holders of a partition are the same, so
-    /// they are mixed.
-    #[inline]
-    pub(super) const fn hash(self, of_holder: u64) -> u64 {
-        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        (of_holder ^ (self.token.0 as u64).wrapping_mul(ODD)).wrapping_mul(ODD)
+    /// The number of changes.
+    pub(super) const fn len(&self) -> usize {
+        self.entries.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::super::super::ids::IdIndex;
     use super::super::super::ids::IdMemo;
+    use super::super::balance::Change;
+    use super::super::id_hash::IdHash;
     use super::*;
+    use crate::core::{Delta, Micros};
 
     #[test]
-    fn every_change_has_the_number_of_its_key_whatever_the_hashes_are() {
+    fn every_change_has_the_number_of_its_holder_whatever_the_hashes_are() {
         let index = IdIndex::default();
-        let holder = HolderCode::of("ada", &mut IdMemo::new(&index));
-        let key = |token: u32| LedgerKey {
-            holder,
-            token: IdNumber(token),
-        };
+        let mut numbers = IdMemo::new(&index);
+        let mut code = |holder: u32| HolderCode::of(&format!("h{holder}"), &mut numbers);
         // All of them in a few places, two each with the same hash.
-        let hash_key = |key: &LedgerKey| {
-            let half = u64::from(key.token.0 / 2);
-            (half % 3) << 62 | half
+        let hash_of = |holder: u32| {
+            let half = u64::from(holder / 2);
+            (half % 3) << (62 - PARTITION_BITS) | half
         };
+        let codes: Vec<_> = (0..1_000).map(&mut code).collect();
+        let hashes: HashMap<_, _> = (0_u32..)
+            .zip(&codes)
+            .map(|(holder, code)| (code.words, hash_of(holder)))
+            .collect();
+        let change = Change {
+            id: IdHash::from_words([1, 2]),
+            at: Micros::MIN,
+            delta: Delta::ZERO,
+        };
+        let change = PackedChange::new(change).unwrap();
         let (mut arena, mut ledger) = (Arena::default(), Ledger::default());
-        let tokens = (0..3_000).map(|change| change * 7_919 % 1_000);
-        for token in tokens.clone() {
-            let hash = hash_key(&key(token));
-            let known = ledger.keys.len();
-            let before = ledger.slot(hash);
-            ledger.push(&mut arena, key(token), SignedPlace::FIRST, hash, hash_key);
-            assert!(before != Slot::FREE || ledger.keys.len() == known + 1);
+        let holders = (0..3_000_u32).map(|change| change * 7_919 % 1_000);
+        for holder in holders.clone() {
+            let code = codes[holder as usize];
+            let hashed = (code, hashes[&code.words]);
+            let token = IdNumber(holder);
+            ledger.touch(hashed.1);
+            ledger.push(&mut arena, hashed, token, change, |code| {
+                hashes[&code.words]
+            });
         }
-        let entries = ledger.entries(&arena).flatten();
-        assert!(
-            entries
-                .zip(tokens.clone())
-                .all(|(entry, token)| { ledger.keys()[entry.key()].token == IdNumber(token) })
-        );
-        let distinct: std::collections::HashSet<_> = tokens.collect();
-        assert_eq!(ledger.keys().len(), distinct.len());
-        assert!(ledger.slots.len() * 3 >= ledger.keys.len() * 4);
+        let mut known = vec![None; ledger.holder_count()];
+        for (number, code) in ledger.holders() {
+            assert!(known[number].replace(code).is_none());
+        }
+        assert_eq!(known.len(), 1_000);
+        let entries: Vec<_> = ledger.entries(&arena).flatten().collect();
+        assert_eq!(entries.len(), ledger.len());
+        assert!(entries.iter().zip(holders).all(|(entry, holder)| {
+            entry.token() == IdNumber(holder)
+                && known[entry.holder()] == Some(codes[holder as usize])
+        }));
+        assert!(ledger.slots.len() * 3 >= known.len() * 4);
     }
 }

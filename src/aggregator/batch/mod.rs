@@ -1,7 +1,7 @@
 //! Scores from whole files: every event is read once, and the question is answered at the end.
 //!
 //! Each reading thread fills a [`Lane`]: a holder becomes 20 bytes, an event one 48-byte record in
-//! one of 512 partitions, chosen by the holder's hash; a transfer becomes 52 bytes, 8 of them for each holder.
+//! one of 512 partitions, chosen by the holder's hash; a change of balance becomes an entry of 44 bytes there.
 //! [`BatchScorer::finish`] then processes the partitions on all cores: it numbers the keys of a partition,
 //! groups the records of each key, sorts each key by time and sweeps it once. All of that fits into the cache
 //! of a core, and nothing is allocated per key. Continue
@@ -9,13 +9,13 @@
 
 mod arena;
 mod balance;
-mod change_places;
+mod entry;
 mod facts;
 mod holder_code;
 mod id_hash;
+mod key_changes;
 mod lane;
 mod ledger;
-mod movement;
 mod numbering;
 mod partition;
 mod record;

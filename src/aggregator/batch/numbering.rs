@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::super::ids::IdNumber;
 use super::holder_code::HolderCode;
@@ -19,6 +18,13 @@ pub(super) struct Numbering<'a> {
     pub(super) keys: Vec<Key>,
     holder_table: HashTable<u32>,
     pub(super) holders: Vec<HolderCode>,
+}
+
+/// The number and the hash of a holder.
+#[derive(Clone, Copy, Default)]
+pub(super) struct NumberedHolder {
+    number: u32,
+    hash: u64,
 }
 
 /// A key, and where its facts are among those of the partition.
@@ -89,60 +95,91 @@ impl<'a> Numbering<'a> {
         number
     }
 
-    /// Reserves room for a change of the key with this number.
+    /// The number of a key of this holder; reserves room for a change of it.
     #[inline]
-    pub(super) fn count_change(&mut self, number: u32) {
+    pub(super) fn count_change(&mut self, holder: NumberedHolder, token: IdNumber) -> u32 {
+        let is_holder = |key: &Key| key.holder == holder.number;
+        let number = self.find(holder.hash, token, is_holder, |_| holder.number);
         self.keys[number as usize].changes.end += 1;
+        number
     }
 
     /// The number of a key.
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "called for every record")]
+    fn number(&mut self, code: HolderCode, token: IdNumber) -> u32 {
+        let hash = self.hasher.hash_one(code.words);
+        let is_holder = |key: &Key| key.code == code;
+        self.find(hash, token, is_holder, |all| all.holder(code).number)
+    }
+
+    /// The number of the key of `token` and the holder with `hash` that `is_holder` knows and `holder` numbers.
+    #[inline(always)]
     #[expect(
         clippy::inline_always,
         clippy::cast_possible_truncation,
-        reason = "called for every record; a partition of 2^32 keys would be 240 GB"
+        reason = "called for every record and change; a partition of 2^32 keys would be 240 GB"
     )]
-    pub(super) fn number(&mut self, code: HolderCode, token: IdNumber) -> u32 {
-        let hash_key =
-            |code: &HolderCode, token: IdNumber| self.hasher.hash_one((code.words, token.0));
-        let entry = self.key_table.entry(
-            hash_key(&code, token),
-            |number| {
-                let key = &self.keys[*number as usize];
-                key.token == token && key.code == code
-            },
-            |number| {
-                let key = &self.keys[*number as usize];
-                hash_key(&key.code, key.token)
-            },
-        );
-        match entry {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => {
-                let number = self.keys.len() as u32;
-                entry.insert(number);
-                let holders = &mut self.holders;
-                let holder = *self
-                    .holder_table
-                    .entry(
-                        self.hasher.hash_one(code.words),
-                        |number| holders[*number as usize] == code,
-                        |number| self.hasher.hash_one(holders[*number as usize].words),
-                    )
-                    .or_insert_with(|| {
-                        holders.push(code);
-                        holders.len() as u32 - 1
-                    })
-                    .get();
-                self.keys.push(Key {
-                    code,
-                    token,
-                    holder,
-                    closed: Group::default(),
-                    changes: Group::default(),
-                });
-                number
-            }
+    fn find(
+        &mut self,
+        hash: u64,
+        token: IdNumber,
+        is_holder: impl Fn(&Key) -> bool,
+        holder: impl FnOnce(&mut Self) -> u32,
+    ) -> u32 {
+        let is_key = |number: &u32| {
+            let key = &self.keys[*number as usize];
+            key.token == token && is_holder(key)
+        };
+        let hash = key_hash(hash, token);
+        if let Some(number) = self.key_table.find(hash, is_key) {
+            return *number;
         }
+        let number = self.keys.len() as u32;
+        let holder = holder(self);
+        self.keys.push(Key {
+            code: self.holders[holder as usize],
+            token,
+            holder,
+            closed: Group::default(),
+            changes: Group::default(),
+        });
+        let (keys, hasher) = (&self.keys, self.hasher);
+        self.key_table.insert_unique(hash, number, |number| {
+            let Key { code, token, .. } = &keys[*number as usize];
+            key_hash(hasher.hash_one(code.words), *token)
+        });
+        number
     }
+
+    /// The number of a holder, which is a new one if the holder is.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a partition of 2^32 holders would be 137 GB"
+    )]
+    pub(super) fn holder(&mut self, code: HolderCode) -> NumberedHolder {
+        let hash = self.hasher.hash_one(code.words);
+        let holders = &mut self.holders;
+        let number = *self
+            .holder_table
+            .entry(
+                hash,
+                |number| holders[*number as usize] == code,
+                |number| self.hasher.hash_one(holders[*number as usize].words),
+            )
+            .or_insert_with(|| {
+                holders.push(code);
+                holders.len() as u32 - 1
+            })
+            .get();
+        NumberedHolder { number, hash }
+    }
+}
+
+/// The hash of a key from that of its holder. The upper bits of all holders of a partition are the same, so they are
+/// mixed.
+#[inline]
+const fn key_hash(of_holder: u64, token: IdNumber) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    (of_holder ^ (token.0 as u64).wrapping_mul(ODD)).wrapping_mul(ODD)
 }

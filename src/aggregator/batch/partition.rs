@@ -11,11 +11,11 @@ use hashbrown::HashMap;
 use super::super::order::Leaders;
 use super::BatchScorer;
 use super::balance::{Change, Shortfall};
-use super::change_places::ChangePlaces;
 use super::facts::FactScorer;
 use super::id_hash::IdHash;
+use super::key_changes::PartitionChanges;
 use super::lane::{Lane, OtherClaim};
-use super::numbering::Numbering;
+use super::numbering::{NumberedHolder, Numbering};
 use super::record::Content;
 use super::sweep::{Span, Sweep};
 use crate::core::{Deficit, Fact, HolderScore, Micros, Totals, Wad, Window};
@@ -47,13 +47,15 @@ pub(super) struct PartitionScorer<'a> {
     numbering: Numbering<'a>,
     /// The key of each record, in the order of the records in the lanes.
     key_of_record: Vec<u32>,
-    /// The key of each key of the ledgers, in the order of the lanes.
-    key_of_ledger_key: Vec<u32>,
+    /// The key of each change, in the order of the entries in the lanes.
+    key_of_change: Vec<u32>,
+    /// The holders of one ledger by the numbers that they have there.
+    ledger_holders: Vec<NumberedHolder>,
     spans: Vec<Span>,
-    changes: ChangePlaces,
+    changes: PartitionChanges,
     others: Vec<OtherContent>,
     sweep: Sweep,
-    facts: FactScorer<'a>,
+    facts: FactScorer,
     totals: Vec<Totals>,
 }
 
@@ -88,12 +90,13 @@ impl<'a> PartitionScorer<'a> {
             want,
             numbering: Numbering::new(&scorer.hasher),
             key_of_record: Vec::new(),
-            key_of_ledger_key: Vec::new(),
+            key_of_change: Vec::new(),
+            ledger_holders: Vec::new(),
             spans: Vec::new(),
-            changes: ChangePlaces::default(),
+            changes: PartitionChanges::default(),
             others: Vec::new(),
             sweep: Sweep::default(),
-            facts: FactScorer::new(lanes, window),
+            facts: FactScorer::new(window),
             totals: Vec::new(),
         }
     }
@@ -122,16 +125,25 @@ impl<'a> PartitionScorer<'a> {
                 self.key_of_record.push(self.numbering.count(record));
             }
         }
-        self.key_of_ledger_key.clear();
+        self.number_keys_of_changes(partition);
+    }
+
+    fn number_keys_of_changes(&mut self, partition: usize) {
+        self.key_of_change.clear();
+        let changes = self.lanes.iter().map(|lane| lane.ledger(partition).len());
+        self.key_of_change.reserve(changes.sum());
         for lane in self.lanes {
-            let first = self.key_of_ledger_key.len();
-            for key in lane.ledger_keys(partition) {
-                let number = self.numbering.number(key.holder, key.token);
-                self.key_of_ledger_key.push(number);
+            let ledger = lane.ledger(partition);
+            self.ledger_holders.clear();
+            self.ledger_holders
+                .resize(ledger.holder_count(), NumberedHolder::default());
+            for (number, code) in ledger.holders() {
+                self.ledger_holders[number] = self.numbering.holder(code);
             }
             for entry in lane.entries(partition).flatten() {
-                let number = self.key_of_ledger_key[first + entry.key()];
-                self.numbering.count_change(number);
+                let holder = self.ledger_holders[entry.holder()];
+                let key = self.numbering.count_change(holder, entry.token());
+                self.key_of_change.push(key);
             }
         }
     }
@@ -150,7 +162,7 @@ impl<'a> PartitionScorer<'a> {
         };
         self.spans.clear();
         self.spans.resize(spans as usize, no_span);
-        self.changes.reset(changes as usize);
+        self.changes.reserve(changes as usize);
     }
 
     /// Gathers the facts of each key, closed holds clipped to the window.
@@ -186,15 +198,10 @@ impl<'a> PartitionScorer<'a> {
     }
 
     fn gather_changes(&mut self, partition: usize) {
-        let mut key_numbers = &self.key_of_ledger_key[..];
-        for (lane_number, lane) in (0..).zip(self.lanes) {
-            let (of_lane, rest) = key_numbers.split_at(lane.ledger_keys(partition).len());
-            key_numbers = rest;
-            for entry in lane.entries(partition).flatten() {
-                let key = &mut self.numbering.keys[of_lane[entry.key()] as usize];
-                let index = key.changes.add();
-                self.changes.set(index, lane_number, entry.movement());
-            }
+        let entries = self.lanes.iter().flat_map(|lane| lane.entries(partition));
+        for (entry, key) in entries.flatten().zip(&self.key_of_change) {
+            let index = self.numbering.keys[*key as usize].changes.add();
+            self.changes.set(index, entry.change());
         }
     }
 
@@ -208,12 +215,12 @@ impl<'a> PartitionScorer<'a> {
         let mut others = &self.others[..];
         for (number, key) in (0_u32..).zip(&self.numbering.keys) {
             let closed = &mut self.spans[key.closed.range()];
-            let range = key.changes.range();
+            let changes = self.changes.of_key(key.changes.range());
             let count = others
                 .iter()
                 .take_while(|other| other.key == number)
                 .count();
-            let totals = if count == 0 && range.is_empty() {
+            let totals = if count == 0 && changes.is_empty() {
                 self.sweep.totals(closed)
             } else {
                 let (of_key, rest) = others.split_at(count);
@@ -221,16 +228,12 @@ impl<'a> PartitionScorer<'a> {
                 let of_key = of_key
                     .iter()
                     .map(|other| other.claim(self.lanes, partition));
-                let (totals, shortfall) =
-                    self.facts
-                        .score(closed, (&mut self.changes, range.clone()), of_key.clone());
+                let (totals, shortfall) = self.facts.score(closed, changes, of_key.clone());
                 if let Some(Shortfall { at, balance }) = shortfall {
                     short_keys += 1;
                     if self.scorer.lists_deficits {
                         let holder = self.numbering.holders[key.holder as usize];
-                        let in_force = self
-                            .facts
-                            .changes_in_force((&mut self.changes, range), of_key);
+                        let in_force = self.facts.changes_in_force(changes, of_key);
                         deficits.push(Deficit {
                             token_id: (&*self.scorer.tokens.name(key.token)).into(),
                             holder_id: holder.id(&self.scorer.holders),

@@ -288,7 +288,7 @@ impl Area {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
     pub(super) fn add(&mut self, balance: i128, micros: u64) {
-        let (low, high) = (balance as u64, (balance >> 64) as i64);
+        let (low, high) = (balance.cast_unsigned() as u64, (balance >> 64) as i64);
         self.low += u128::from(low) * u128::from(micros);
         self.high += i128::from(high) * i128::from(micros);
     }

@@ -188,10 +188,10 @@ mod tests {
         let holders = (0..3_000_u32).map(|change| change * 7_919 % 1_000);
         for holder in holders.clone() {
             let code = codes[holder as usize];
-            let hashed = (code, hashes[&code.words]);
+            let hash = hashes[&code.words];
             let token = IdNumber(holder);
-            ledger.touch(hashed.1);
-            ledger.push(&mut arena, hashed, token, change, |code| {
+            ledger.touch(hash);
+            ledger.push(&mut arena, (code, hash), token, change, |code| {
                 hashes[&code.words]
             });
         }

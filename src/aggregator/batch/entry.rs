@@ -8,33 +8,52 @@ use super::balance::{Change, Step};
 use super::id_hash::IdHash;
 use super::record::{MILLIONTH, in_millionths};
 
-/// A change of one key.
+/// A change of one key without gaps.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(super) struct Entry {
     /// The number of the holder in its ledger.
     holder: u32,
     token: u32,
-    change: PackedChange,
+    /// The words of a [`PackedChange`]: halves of the first half of the id, of the instant, of the second half of the id
+    /// and of the size, and the rest of the size.
+    change: [u32; 9],
 }
 
 const _: () = assert!(size_of::<Entry>() == 44);
 
-/// The id, the instant and the delta of a change without gaps: the instant, the size, the id.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub(super) struct PackedChange([u32; 9]);
+/// The id, the instant and the delta of a change.
+///
+/// Its words are not in the order of an entry, so that each is read as it was written: two that are read as one are
+/// read from the cache, and have to wait until all earlier words, those of entries included, have arrived there.
+#[derive(Clone, Copy)]
+pub(super) struct PackedChange {
+    at: u64,
+    id: [u64; 2],
+    size: u64,
+    size_high: u32,
+}
 
 /// Set in the word of the instant if the size is in millionths, not in steps.
 const IN_MILLIONTHS: u64 = 1 << 63;
 const SIZE_BITS: u32 = 96;
 
 impl Entry {
-    pub(super) const fn new(holder: u32, token: IdNumber, change: PackedChange) -> Self {
+    #[inline]
+    pub(super) fn new(holder: u32, token: IdNumber, change: PackedChange) -> Self {
+        let PackedChange {
+            at,
+            id,
+            size,
+            size_high,
+        } = change;
+        let (first, at, second, size) = (halves(id[0]), halves(at), halves(id[1]), halves(size));
         Self {
             holder,
             token: token.0,
-            change,
+            change: [
+                first[0], first[1], at[0], at[1], second[0], second[1], size[0], size[1], size_high,
+            ],
         }
     }
 
@@ -49,14 +68,33 @@ impl Entry {
     }
 
     #[inline]
-    pub(super) const fn change(&self) -> &PackedChange {
-        &self.change
+    pub(super) fn step(&self) -> Step {
+        let size = u128::from(self.change[8]) << 64 | u128::from(self.word(6));
+        let at = self.word(2);
+        let unit = if at & IN_MILLIONTHS == 0 {
+            1
+        } else {
+            MILLIONTH
+        };
+        Step::from_words(at & !IN_MILLIONTHS, size * unit)
+    }
+
+    #[inline]
+    pub(super) fn id(&self) -> IdHash {
+        IdHash::from_words([self.word(0), self.word(4)])
+    }
+
+    /// The word whose lower half is at `place`.
+    #[inline]
+    fn word(&self, place: usize) -> u64 {
+        u64::from(self.change[place + 1]) << u32::BITS | u64::from(self.change[place])
     }
 }
 
 impl PackedChange {
     /// `None` if the size has no room.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "both parts are kept")]
     pub(super) fn new(change: Change) -> Option<Self> {
         let (at, size) = Step::from(change).words();
         let (at, size) = if size >> SIZE_BITS == 0 {
@@ -64,46 +102,20 @@ impl PackedChange {
         } else {
             (at | IN_MILLIONTHS, in_millionths(size)?.into())
         };
-        let [id, id_high] = change.id.words().map(u128::from).map(halves);
-        let (at, low, high) = (halves(at.into()), halves(size), half(size >> 64));
-        Some(Self([
-            at[0], at[1], low[0], low[1], high, id[0], id[1], id_high[0], id_high[1],
-        ]))
-    }
-
-    #[inline]
-    pub(super) fn step(&self) -> Step {
-        let size = u128::from(self.0[4]) << 64 | u128::from(self.word(2));
-        let unit = if self.word(0) & IN_MILLIONTHS == 0 {
-            1
-        } else {
-            MILLIONTH
-        };
-        Step::from_words(self.word(0) & !IN_MILLIONTHS, size * unit)
-    }
-
-    #[inline]
-    pub(super) fn id(&self) -> IdHash {
-        IdHash::from_words([self.word(5), self.word(7)])
-    }
-
-    /// The word whose lower half is at `place`.
-    #[inline]
-    fn word(&self, place: usize) -> u64 {
-        u64::from(self.0[place + 1]) << u32::BITS | u64::from(self.0[place])
+        Some(Self {
+            at,
+            id: change.id.words(),
+            size: size as u64,
+            size_high: (size >> u64::BITS) as u32,
+        })
     }
 }
 
-/// The two halves of the lower word, the lower one first.
+/// The two halves of a word, the lower one first.
 #[inline]
-fn halves(number: u128) -> [u32; 2] {
-    [half(number), half(number >> u32::BITS)]
-}
-
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
-fn half(number: u128) -> u32 {
-    number as u32
+#[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+const fn halves(word: u64) -> [u32; 2] {
+    [word as u32, (word >> u32::BITS) as u32]
 }
 
 #[cfg(test)]
@@ -134,7 +146,9 @@ mod tests {
             let is_whole = steps.is_multiple_of(MILLIONTH) && steps / MILLIONTH < 1 << 64;
             prop_assert_eq!(packed.is_some(), steps < 1 << 96 || is_whole);
             if let Some(packed) = packed {
-                prop_assert_eq!(packed.step().change(packed.id()), change);
+                let entry = Entry::new(3, IdNumber(7), packed);
+                prop_assert_eq!(entry.step().change(entry.id()), change);
+                prop_assert_eq!((entry.holder(), entry.token()), (3, IdNumber(7)));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::balance::{Change, Step};
-use super::entry::PackedChange;
+use super::entry::Entry;
 use super::id_hash::IdHash;
 use crate::core::Micros;
 
@@ -32,9 +32,9 @@ impl PartitionChanges {
     }
 
     #[inline]
-    pub(super) fn set(&mut self, index: usize, change: &PackedChange) {
-        self.steps[index] = change.step();
-        self.ids[index] = change.id();
+    pub(super) fn set(&mut self, index: usize, entry: &Entry) {
+        self.steps[index] = entry.step();
+        self.ids[index] = entry.id();
     }
 
     pub(super) fn of_key(&self, range: Range<usize>) -> KeyChanges<'_> {

@@ -201,7 +201,7 @@ impl<'a> PartitionScorer<'a> {
         let entries = self.lanes.iter().flat_map(|lane| lane.entries(partition));
         for (entry, key) in entries.flatten().zip(&self.key_of_change) {
             let index = self.numbering.keys[*key as usize].changes.add();
-            self.changes.set(index, entry.change());
+            self.changes.set(index, entry);
         }
     }
 

@@ -8,7 +8,9 @@ use clap::builder::PossibleValue;
 use crate::airdrop::{AddressKind, Curve, ExportFormat, Format};
 use crate::input::{BinaryIds, Feed, InputFormat, OnError, TokenKind};
 use crate::output::{EventFormat, OutputFormat};
-use crate::workload::generate::{Export, FileFormat, HoldShape, Shape};
+use crate::workload::generate::{
+    Codec, Export, FileFormat, HoldShape, IdForm, Shape, TimeForm, WeightForm,
+};
 use crate::workload::load::Protocol;
 
 macro_rules! choices {
@@ -91,6 +93,35 @@ choices!(Shape {
     Export(Export::Erc721) = "erc721", "Transfers of numbered tokens with the columns of Dune's export";
     Export(Export::Staking) = "staking", "Deposits and withdrawals of a staking contract, in base units of 18 decimals";
     Export(Export::Billing) = "billing", "Subscriptions: customer, plan, seats, started_at, ended_at";
+});
+
+choices!(IdForm {
+    Hex = "hex", "0x and 40 hexadecimal digits";
+    MixedHex = "mixed-hex", "The same in upper and lower case";
+    Hash = "hash", "0x and 64 hexadecimal digits";
+    Uuid = "uuid", "UUIDs";
+    Email = "email", "E-mail addresses";
+    Short = "short", "16 hexadecimal digits";
+});
+
+choices!(WeightForm {
+    None = "none", "No weights: each event weighs 1";
+    Integer = "integer", "Integers from 1 to 1,000";
+    Short = "short", "Doubles with two decimals";
+    Double = "double", "Doubles with all their digits";
+    Exact = "exact", "Text with up to 18 decimals";
+});
+
+choices!(TimeForm {
+    Number = "number", "Milliseconds in JSONL and CSV, timestamps in Parquet";
+    Text = "text", "RFC 3339";
+});
+
+choices!(Codec {
+    None = "none", "Pages as they are";
+    Snappy = "snappy", "Fast";
+    Gzip = "gzip", "Small, slow to read";
+    Zstd = "zstd", "Small";
 });
 
 choices!(Protocol {

@@ -8,6 +8,7 @@ mod audit;
 mod bundle;
 mod choices;
 mod clock;
+mod compressor;
 mod config;
 mod convert;
 mod doctor;

@@ -45,6 +45,117 @@ fn every_shape_is_accepted_and_the_same_in_every_form() {
     }
 }
 
+/// The leaderboard of a generated file; the ids of holders are left out, because they differ.
+fn scores(folder: &Folder, name: &str, options: &[&str]) -> Vec<String> {
+    let path = folder.path(name);
+    let output = path.to_str().unwrap();
+    let events = ["--events", "3001", "--holders", "300", "--tokens", "3"];
+    let arguments = ["generate", "--output", output];
+    assert_eq!(
+        run(arguments.iter().chain(&events).chain(options)).text(),
+        ""
+    );
+    let report = score(&path, &[]).json();
+    assert_eq!(report["accepted"], 3_001, "{name}: {options:?}");
+    let listed = report["holders"].as_array().unwrap();
+    let mut scores: Vec<_> = listed
+        .iter()
+        .map(|holder| format!("{} {}", holder["held_us"], holder["score"]))
+        .collect();
+    scores.sort_unstable();
+    scores
+}
+
+#[test]
+fn the_scores_of_a_seed_are_the_same_whatever_form_ids_and_times_have() {
+    let folder = Folder::new();
+    for shape in ["equal", "nested", "marks", "transfers"] {
+        let plain = scores(&folder, "plain.jsonl", &["--shape", shape]);
+        assert!(plain.len() > 20, "{shape}");
+        for (name, form) in [
+            ("ids.parquet", "mixed-hex"),
+            ("ids.csv", "hash"),
+            ("ids.parquet", "uuid"),
+            ("ids.jsonl.gz", "email"),
+            ("ids.csv.zst", "short"),
+        ] {
+            let options = ["--shape", shape, "--ids", form];
+            assert_eq!(scores(&folder, name, &options), plain, "{shape} {form}");
+        }
+        for name in ["times.parquet", "times.csv", "times.jsonl"] {
+            let options = ["--shape", shape, "--times", "text"];
+            assert_eq!(scores(&folder, name, &options), plain, "{shape} {name}");
+        }
+        for codec in ["none", "gzip", "zstd"] {
+            let options = ["--shape", shape, "--compression", codec];
+            assert_eq!(
+                scores(&folder, "c.parquet", &options),
+                plain,
+                "{shape} {codec}"
+            );
+        }
+        if ["equal", "nested"].contains(&shape) {
+            for (name, form) in [("e.parquet", "hash"), ("e.csv", "uuid"), ("e.jsonl", "hex")] {
+                let options = ["--shape", shape, "--event-ids", form];
+                assert_eq!(scores(&folder, name, &options), plain, "{shape} {form}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_weights_of_a_form_are_the_same_in_every_format() {
+    let folder = Folder::new();
+    let mut all = Vec::new();
+    for form in ["none", "integer", "short", "double", "exact"] {
+        let of_format = ["jsonl", "csv", "parquet"].map(|format| {
+            let options = ["--weights", form];
+            scores(&folder, &format!("weights.{format}"), &options)
+        });
+        assert_eq!(of_format[0], of_format[1], "{form}");
+        assert_eq!(of_format[0], of_format[2], "{form}");
+        all.push(of_format[0].clone());
+    }
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 5);
+    let header = |options: &[&str]| {
+        let csv = ["generate", "--format", "csv", "--events", "1"];
+        let text = run(csv.iter().chain(options)).text();
+        text.lines().next().unwrap().to_owned()
+    };
+    let unweighted = ["--weights", "none", "--event-ids", "uuid"];
+    assert_eq!(header(&unweighted), "token_id,holder_id,start,end,event_id");
+}
+
+#[test]
+fn a_form_that_a_shape_does_not_leave_open_is_refused() {
+    for (options, message) in [
+        (
+            ["--shape", "nested", "--weights", "double"],
+            "--weights double: files of --shape nested have weights of their own; leave it out, or choose --shape equal",
+        ),
+        (
+            ["--shape", "transfers", "--event-ids", "uuid"],
+            "--event-ids uuid: files of --shape transfers have event ids of their own; leave it out, or choose --shape equal",
+        ),
+        (
+            ["--shape", "billing", "--ids", "email"],
+            "--ids email: files of --shape billing have ids of their own; leave it out, or choose --shape equal",
+        ),
+        (
+            ["--format", "csv", "--compression", "zstd"],
+            "--compression zstd: only for Parquet; end the name of --output in .gz or .zst",
+        ),
+        (
+            ["--output", "a.parquet.gz", "--events", "1"],
+            "--output a.parquet.gz: Parquet is compressed inside; end the name in .parquet and add --compression",
+        ),
+    ] {
+        assert_eq!(run(["generate"].iter().chain(&options)).error(2), message);
+    }
+}
+
 #[test]
 fn every_export_is_recognised_and_the_same_in_every_form() {
     let folder = Folder::new();

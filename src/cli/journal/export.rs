@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::compressor::Compressor;
+use super::super::compressor::Compressor;
 use super::report::losses;
 use super::state_copy::{StateCopy, StateCopyError};
 use super::store_paths::StorePaths;

@@ -5,7 +5,6 @@
 //! (the folders), [`report`] (the output), [`export`] (what is copied), [`contents`] (what other subcommands score),
 //! [`state_copy`] (how the state is read).
 
-mod compressor;
 pub(super) mod contents;
 mod cursors;
 mod export;

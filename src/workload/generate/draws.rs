@@ -8,6 +8,7 @@ use rand_distr::{Distribution, Zipf};
 use rand_pcg::Pcg64Mcg;
 
 use super::Options;
+use super::forms::IdForm;
 use super::permutation::{Permutation, mix};
 
 /// 2023-01-01T00:00:00Z.
@@ -19,6 +20,7 @@ pub(super) const SPAN_MS: i64 = 730 * DAY_MS;
 /// The draws of one file.
 pub(super) struct Draws {
     seed: u64,
+    ids: IdForm,
     tokens: u64,
     zipf: Zipf<f64>,
     order: Permutation,
@@ -28,6 +30,7 @@ impl Draws {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             seed: options.seed,
+            ids: options.forms.ids,
             tokens: options.tokens,
             zipf: Zipf::new(real(options.holders), 1.0)
                 .expect("at least one holder, a positive exponent"),
@@ -60,11 +63,19 @@ impl Draws {
         rng.random_range(0..self.tokens)
     }
 
-    /// The id of a holder: `0x` and 40 hexadecimal digits.
+    /// The id of a holder in the form of the file.
+    pub(super) fn holder_id(&self, holder: u64) -> String {
+        self.ids.id(self.seed, holder)
+    }
+
+    /// The address of a holder, whatever the form of ids is.
     pub(super) fn address(&self, holder: u64) -> String {
-        let first = mix(self.seed ^ mix(holder));
-        let (second, third) = (mix(first), mix(first ^ holder) >> 32);
-        format!("0x{first:016x}{second:016x}{third:08x}")
+        IdForm::Hex.id(self.seed, holder)
+    }
+
+    /// The id of event `number`, which no holder has.
+    pub(super) fn event_id(&self, form: IdForm, number: u64) -> String {
+        form.id(self.seed, !number)
     }
 
     pub(super) fn token_id(token: u64) -> String {

@@ -12,10 +12,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use rand::RngExt;
 
 use super::draws::{DAY_MS, Draws, FIRST_MS, SPAN_MS};
-use super::hold_text::INFALLIBLE;
+use super::hold_text::{INFALLIBLE, instant};
 use super::transfers::{BLOCK_MS, NULL_ADDRESS, Transfers};
 use super::{Options, Rows};
-use crate::core::Micros;
 
 /// What a file is an export of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,8 +116,8 @@ impl Exports {
         let block = FIRST_BLOCK + (at_ms - FIRST_MS) / BLOCK_MS;
         vec![
             self.draws.address(CONTRACTS + transfer.token),
-            self.transfers.address(transfer.from),
-            self.transfers.address(transfer.to),
+            self.transfers.party_id(transfer.from),
+            self.transfers.party_id(transfer.to),
             transfer.amount.steps().to_string(),
             hash.to_owned(),
             log_index.to_owned(),
@@ -202,7 +201,7 @@ impl Exports {
         let start_ms = (FIRST_MS + rng.random_range(0..SPAN_MS / 2)) / 1_000 * 1_000;
         let end_ms = start_ms + rng.random_range(1..=SPAN_MS / 2 / DAY_MS) * DAY_MS;
         let is_open = rng.random_ratio(1, 4);
-        let time = |at_ms| instant(at_ms).to_string();
+        let time = |at_ms: i64| instant(at_ms * 1_000).to_string();
         vec![
             format!("sub-{number}"),
             format!("customer-{customer}"),
@@ -255,12 +254,8 @@ impl Rows for Exports {
     }
 }
 
-fn instant(at_ms: i64) -> Micros {
-    Micros::new(at_ms * 1_000).expect("the times of a file lie in two years")
-}
-
 /// A time as `BigQuery` and Dune write it, with a fraction or without.
 fn sql_time(at_ms: i64, fraction: &str) -> String {
-    let text = instant(at_ms).to_string();
+    let text = instant(at_ms * 1_000).to_string();
     format!("{} {}{fraction} UTC", &text[..10], &text[11..19])
 }

@@ -6,8 +6,10 @@
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::Options;
 use super::draws::{DAY_MS, Draws, FIRST_MS, SPAN_MS, real};
+use super::forms::WeightForm;
+use super::{Forms, Options};
+use crate::core::Wad;
 
 /// What the holds look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +32,19 @@ pub(super) struct SyntheticEvent {
     pub(super) holder: u64,
     pub(super) start_us: Option<i64>,
     pub(super) end_us: Option<i64>,
-    pub(super) weight: Option<f64>,
-    /// The group, and the named event within it.
+    pub(super) weight: Option<Weight>,
+    /// The group, and the named event within it; or the event alone, in shapes without groups.
     pub(super) event_id: Option<(u64, u64)>,
     pub(super) revision: u64,
     pub(super) retract: bool,
+}
+
+/// A weight as its form has it.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(super) enum Weight {
+    Integer(u32),
+    Double(f64),
+    Exact(Wad),
 }
 
 const UNIT_MILLIONTHS: u64 = 1_000_000;
@@ -51,6 +61,7 @@ const GROUP: u64 = 10;
 /// All events of one file.
 pub(super) struct Holds {
     shape: HoldShape,
+    forms: Forms,
     events: u64,
     tokens: u64,
     /// The sum of 1/rank over all holders: Zipf's law gives rank r the share 1/(r * this).
@@ -69,6 +80,7 @@ impl Holds {
         };
         Self {
             shape,
+            forms: options.forms,
             events: options.events,
             tokens: options.tokens,
             harmonic,
@@ -81,7 +93,21 @@ impl Holds {
         self.events
     }
 
-    /// Whether events may lack a time, carry an event id, or be corrected.
+    /// Whether events have ids, or some of them.
+    pub(super) fn has_event_ids(&self) -> bool {
+        self.has_corrections() || self.forms.event_ids.is_some()
+    }
+
+    /// Whether events have weights, or some of them.
+    pub(super) fn has_weights(&self) -> bool {
+        self.forms.weights != Some(WeightForm::None)
+    }
+
+    pub(super) fn forms(&self) -> Forms {
+        self.forms
+    }
+
+    /// Whether events may lack a time or be corrected; some of them then have an event id.
     pub(super) fn has_corrections(&self) -> bool {
         self.shape == HoldShape::Marks
     }
@@ -97,7 +123,20 @@ impl Holds {
     }
 
     pub(super) fn holder_id(&self, event: &SyntheticEvent) -> String {
-        self.draws.address(event.holder)
+        self.draws.holder_id(event.holder)
+    }
+
+    pub(super) fn event_id(&self, event: &SyntheticEvent) -> Option<String> {
+        let (group, fact) = event.event_id?;
+        Some(match self.forms.event_ids {
+            Some(form) => self.draws.event_id(form, group),
+            None => format!("event-{group}-{fact}"),
+        })
+    }
+
+    /// The name of an event of a shape without groups.
+    fn name(&self, number: u64) -> Option<(u64, u64)> {
+        self.forms.event_ids.map(|_| (number, 0))
     }
 
     fn key(&self, rng: &mut Pcg64Mcg) -> (u64, u64) {
@@ -125,19 +164,26 @@ impl Holds {
                 rng.random_range(1..=length_ms),
             )
         };
-        let weight = match self.shape {
-            HoldShape::Mixed => rng.random_range(1.0..1_000.0),
-            HoldShape::Equal | HoldShape::Nested | HoldShape::Marks => {
-                from_millionths(UNIT_MILLIONTHS + token * UNIT_MILLIONTHS / 2)
-            }
+        let own = match self.shape {
+            HoldShape::Mixed => Some(WeightForm::Double),
+            HoldShape::Equal | HoldShape::Nested | HoldShape::Marks => None,
         };
-        closed(
-            token,
-            holder,
-            start_ms * 1_000,
-            (start_ms + length_ms) * 1_000,
+        let weight = match self.forms.weights.or(own) {
+            None => Some(from_millionths(
+                UNIT_MILLIONTHS + token * UNIT_MILLIONTHS / 2,
+            )),
+            Some(form) => weight(form, &mut rng),
+        };
+        SyntheticEvent {
             weight,
-        )
+            event_id: self.name(number),
+            ..closed(
+                token,
+                holder,
+                start_ms * 1_000,
+                (start_ms + length_ms) * 1_000,
+            )
+        }
     }
 
     /// A key and a hold of it that seldom overlaps another: the more holds of a key, the shorter they are.
@@ -177,13 +223,11 @@ impl Holds {
         let base = rng.random_range(1..=10 * UNIT_MILLIONTHS);
         let weight = from_millionths(base + level * rng.random_range(1..=UNIT_MILLIONTHS));
         let end_ms = start_ms + length_ms - inset_ms;
-        closed(
-            token,
-            holder,
-            (start_ms + inset_ms) * 1_000,
-            end_ms * 1_000,
-            weight,
-        )
+        SyntheticEvent {
+            weight: Some(weight),
+            event_id: self.name(number),
+            ..closed(token, holder, (start_ms + inset_ms) * 1_000, end_ms * 1_000)
+        }
     }
 
     /// One of ten events of a key: two marks, a plain hold, and three named facts with corrections.
@@ -196,7 +240,10 @@ impl Holds {
         let start_us = from_us + rng.random_range(0..20 * DAY_MS) * 1_000;
         let end_us = start_us + rng.random_range(0..10 * DAY_MS * 1_000);
         let weight = from_millionths(rng.random_range(0..=100 * UNIT_MILLIONTHS));
-        let hold = closed(token, holder, start_us, end_us, weight);
+        let hold = SyntheticEvent {
+            weight: Some(weight),
+            ..closed(token, holder, start_us, end_us)
+        };
         let named = |fact, revision| SyntheticEvent {
             event_id: Some((group, fact)),
             revision,
@@ -240,13 +287,14 @@ impl Holds {
     }
 }
 
-fn closed(token: u64, holder: u64, start_us: i64, end_us: i64, weight: f64) -> SyntheticEvent {
+/// A hold without a weight.
+fn closed(token: u64, holder: u64, start_us: i64, end_us: i64) -> SyntheticEvent {
     SyntheticEvent {
         token,
         holder,
         start_us: Some(start_us),
         end_us: Some(end_us),
-        weight: Some(weight),
+        weight: None,
         event_id: None,
         revision: 0,
         retract: false,
@@ -258,8 +306,24 @@ fn closed(token: u64, holder: u64, start_us: i64, end_us: i64, weight: f64) -> S
     clippy::cast_precision_loss,
     reason = "weights stay below 2^53 millionths"
 )]
-fn from_millionths(millionths: u64) -> f64 {
-    millionths as f64 / 1e6
+fn from_millionths(millionths: u64) -> Weight {
+    Weight::Double(millionths as f64 / 1e6)
+}
+
+/// A weight of an event's own.
+fn weight(form: WeightForm, rng: &mut Pcg64Mcg) -> Option<Weight> {
+    match form {
+        WeightForm::None => None,
+        WeightForm::Integer => Some(Weight::Integer(rng.random_range(1..=1_000))),
+        WeightForm::Short => Some(from_millionths(
+            rng.random_range(100..100_000) * (UNIT_MILLIONTHS / 100),
+        )),
+        WeightForm::Double => Some(Weight::Double(rng.random_range(1.0..1_000.0))),
+        WeightForm::Exact => {
+            let steps = rng.random_range(Wad::ONE.steps()..1_000 * Wad::ONE.steps());
+            Some(Weight::Exact(Wad::from_steps(steps)))
+        }
+    }
 }
 
 fn signed(count: u64) -> i64 {
@@ -280,6 +344,7 @@ mod tests {
             events,
             holders: 500,
             tokens: 4,
+            forms: Forms::default(),
         };
         let holds = Holds::new(shape, &options);
         (0..events).map(|row| holds.event(row)).collect()
@@ -296,7 +361,7 @@ mod tests {
                         event.holder,
                         event.start_us,
                         event.end_us,
-                        event.weight.map(f64::to_bits),
+                        event.weight.map(|weight| format!("{weight:?}")),
                     )
                 })
                 .collect();

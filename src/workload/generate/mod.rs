@@ -2,11 +2,12 @@
 //!
 //! Row `i` of a file is a pure function of the options and of `i`, so any number of rows is made
 //! on all cores in little memory, and one seed gives one file. Read [`holds`], [`transfers`] and [`exports`] (what the
-//! rows are), [`draws`] and [`permutation`] (what both draw from), then [`hold_text`], [`hold_columns`] and
+//! rows are), [`draws`] and [`permutation`] (what all draw from), [`forms`] (of ids, weights and times), then [`hold_text`], [`hold_columns`] and
 //! [`transfer_rows`] (how they are written).
 
 mod draws;
 mod exports;
+mod forms;
 mod hold_columns;
 mod hold_text;
 mod holds;
@@ -20,12 +21,13 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use rayon::prelude::*;
 
 pub(crate) use self::exports::Export;
 use self::exports::Exports;
+pub(crate) use self::forms::{Choice, Forms, IdForm, TimeForm, WeightForm};
 pub(crate) use self::holds::HoldShape;
 use self::holds::Holds;
 use self::transfers::Transfers;
@@ -62,6 +64,7 @@ pub(crate) struct Options {
     pub(crate) holders: u64,
     /// Tokens to draw from, at least 1.
     pub(crate) tokens: u64,
+    pub(crate) forms: Forms,
 }
 
 /// The format of a generated file.
@@ -75,14 +78,24 @@ pub(crate) enum FileFormat {
     Parquet,
 }
 
+/// How the pages of a Parquet file are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    None,
+    #[default]
+    Snappy,
+    Gzip,
+    Zstd,
+}
+
 /// Writes all events of `options` to `out`, in order; `advance` is called with the number of rows
-/// after each chunk.
+/// after each chunk. The codec is for Parquet alone.
 ///
 /// # Errors
 /// If `out` cannot be written to.
 pub(crate) fn write(
     options: &Options,
-    format: FileFormat,
+    format: (FileFormat, Codec),
     out: &mut (impl Write + Send),
     advance: impl Fn(u64),
 ) -> io::Result<()> {
@@ -147,7 +160,7 @@ impl Rows for Transfers {
     }
 
     fn schema(&self) -> SchemaRef {
-        transfer_rows::schema()
+        transfer_rows::schema(self)
     }
 
     fn batch(&self, rows: Range<u64>) -> RecordBatch {
@@ -157,14 +170,14 @@ impl Rows for Transfers {
 
 fn write_rows<R: Rows>(
     rows: &R,
-    format: FileFormat,
+    (format, codec): (FileFormat, Codec),
     out: &mut (impl Write + Send),
     advance: impl Fn(u64),
 ) -> io::Result<()> {
     match format {
         FileFormat::Jsonl => write_text(rows, R::json_line, "", out, advance),
         FileFormat::Csv => write_text(rows, R::csv_row, &rows.csv_header(), out, advance),
-        FileFormat::Parquet => write_parquet(rows, out, advance),
+        FileFormat::Parquet => write_parquet(rows, codec, out, advance),
     }
 }
 
@@ -205,11 +218,18 @@ fn write_text<R: Rows>(
 
 fn write_parquet(
     rows: &impl Rows,
+    codec: Codec,
     out: &mut (impl Write + Send),
     advance: impl Fn(u64),
 ) -> io::Result<()> {
+    let compression = match codec {
+        Codec::None => Compression::UNCOMPRESSED,
+        Codec::Snappy => Compression::SNAPPY,
+        Codec::Gzip => Compression::GZIP(GzipLevel::default()),
+        Codec::Zstd => Compression::ZSTD(ZstdLevel::default()),
+    };
     let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
+        .set_compression(compression)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build();
     let mut writer = ArrowWriter::try_new(out, rows.schema(), Some(properties))?;

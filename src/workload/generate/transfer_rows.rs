@@ -7,37 +7,43 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::draws::Draws;
-use super::hold_text::INFALLIBLE;
+use super::hold_columns::{time_type, times};
+use super::hold_text::{INFALLIBLE, write_csv_time, write_json_time};
 use super::transfers::{SyntheticTransfer, Transfers};
 
 pub(super) const CSV_HEADER: &str = "token_id,from_id,to_id,at,amount,event_id\n";
 
 pub(super) fn csv_row(transfers: &Transfers, transfer: &SyntheticTransfer, out: &mut Vec<u8>) {
-    writeln!(
+    write!(
         out,
-        "{},{},{},{},{},{}",
+        "{},{},{},",
         Draws::token_id(transfer.token),
-        transfers.address(transfer.from),
-        transfers.address(transfer.to),
-        transfer.at_us / 1_000,
-        transfer.amount,
-        transfers.event_id(transfer)
+        transfers.party_id(transfer.from),
+        transfers.party_id(transfer.to),
     )
     .expect(INFALLIBLE);
+    write_csv_time(transfers.times(), transfer.at_us, out);
+    let event_id = transfers.event_id(transfer);
+    writeln!(out, ",{},{event_id}", transfer.amount).expect(INFALLIBLE);
 }
 
 pub(super) fn json_line(transfers: &Transfers, transfer: &SyntheticTransfer, out: &mut Vec<u8>) {
+    write!(
+        out,
+        "{{\"token_id\":\"{}\",\"from_id\":\"{}\",\"to_id\":\"{}\",\"at\":",
+        Draws::token_id(transfer.token),
+        transfers.party_id(transfer.from),
+        transfers.party_id(transfer.to),
+    )
+    .expect(INFALLIBLE);
+    write_json_time(transfers.times(), transfer.at_us, out);
     writeln!(
         out,
-        "{{\"token_id\":\"{}\",\"from_id\":\"{}\",\"to_id\":\"{}\",\"at\":{},\"amount\":\"{}\",\"event_id\":\"{}\"}}",
-        Draws::token_id(transfer.token),
-        transfers.address(transfer.from),
-        transfers.address(transfer.to),
-        transfer.at_us / 1_000,
+        ",\"amount\":\"{}\",\"event_id\":\"{}\"}}",
         transfer.amount,
         transfers.event_id(transfer)
     )
@@ -50,24 +56,21 @@ pub(super) fn batch(transfers: &Transfers, rows: Range<u64>) -> RecordBatch {
     let texts = |text: &dyn Fn(&SyntheticTransfer) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(listed.iter().map(text)))
     };
-    let times = listed
-        .iter()
-        .map(|transfer| Some(transfer.at_us))
-        .collect::<TimestampMicrosecondArray>();
+    let instants = listed.iter().map(|transfer| Some(transfer.at_us));
     let columns = vec![
         texts(&|transfer| Draws::token_id(transfer.token)),
-        texts(&|transfer| transfers.address(transfer.from)),
-        texts(&|transfer| transfers.address(transfer.to)),
-        Arc::new(times.with_timezone("UTC")),
+        texts(&|transfer| transfers.party_id(transfer.from)),
+        texts(&|transfer| transfers.party_id(transfer.to)),
+        times(transfers.times(), instants),
         texts(&|transfer| transfer.amount.to_string()),
         texts(&|transfer| transfers.event_id(transfer)),
     ];
-    RecordBatch::try_new(schema(), columns).expect("the columns are those of the schema")
+    RecordBatch::try_new(schema(transfers), columns).expect("the columns are those of the schema")
 }
 
-pub(super) fn schema() -> SchemaRef {
+pub(super) fn schema(transfers: &Transfers) -> SchemaRef {
     let text = |name| Field::new(name, DataType::Utf8, false);
-    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let time = time_type(transfers.times());
     Arc::new(Schema::new(vec![
         text("token_id"),
         text("from_id"),

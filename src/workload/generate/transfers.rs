@@ -9,6 +9,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::Options;
 use super::draws::{Draws, FIRST_MS, SPAN_MS};
+use super::forms::TimeForm;
 use crate::core::Wad;
 
 /// Transfers that pass on one minted amount.
@@ -38,6 +39,7 @@ pub(super) struct SyntheticTransfer {
 /// All transfers of one file.
 pub(super) struct Transfers {
     events: u64,
+    times: TimeForm,
     draws: Draws,
 }
 
@@ -45,8 +47,13 @@ impl Transfers {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             events: options.events,
+            times: options.forms.times,
             draws: Draws::new(options),
         }
+    }
+
+    pub(super) fn times(&self) -> TimeForm {
+        self.times
     }
 
     /// Their number.
@@ -64,11 +71,11 @@ impl Transfers {
         parcel.next()
     }
 
-    /// The address of a party; a mint comes from the null address, and a burn goes there.
-    pub(super) fn address(&self, party: Option<u64>) -> String {
+    /// The id of a party; a mint comes from the null address, and a burn goes there.
+    pub(super) fn party_id(&self, party: Option<u64>) -> String {
         party.map_or_else(
             || NULL_ADDRESS.to_owned(),
-            |holder| self.draws.address(holder),
+            |holder| self.draws.holder_id(holder),
         )
     }
 
@@ -198,7 +205,7 @@ impl<'a> Parcel<'a> {
 mod tests {
     use std::collections::{BTreeMap, HashMap, HashSet};
 
-    use super::super::Shape;
+    use super::super::{Forms, Shape};
     use super::*;
 
     const EVENTS: u64 = 20_010;
@@ -210,6 +217,7 @@ mod tests {
             events: EVENTS,
             holders: 500,
             tokens: 3,
+            forms: Forms::default(),
         });
         let rows = (0..EVENTS).map(|row| transfers.transfer(row)).collect();
         (transfers, rows)

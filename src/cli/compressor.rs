@@ -15,11 +15,10 @@ pub(super) enum Compressor<W: Write> {
 impl<W: Write> Compressor<W> {
     /// Gzip for `.gz`, zstd for `.zst`, else uncompressed.
     pub(super) fn new(path: &Path, out: W) -> io::Result<Self> {
-        let ending = path.extension().unwrap_or_default();
-        Ok(if ending.eq_ignore_ascii_case("gz") {
+        Ok(if has_extension(path, "gz") {
             let level = flate2::Compression::default();
             Self::Gzip(BufWriter::new(GzEncoder::new(out, level)))
-        } else if ending.eq_ignore_ascii_case("zst") {
+        } else if has_extension(path, "zst") {
             let level = zstd::DEFAULT_COMPRESSION_LEVEL;
             Self::Zstd(BufWriter::new(zstd::Encoder::new(out, level)?))
         } else {
@@ -35,6 +34,16 @@ impl<W: Write> Compressor<W> {
             Self::Zstd(out) => inner(out)?.finish(),
         }
     }
+}
+
+/// Whether [`Compressor`] compresses a file of this name.
+pub(super) fn is_compressed(path: &Path) -> bool {
+    has_extension(path, "gz") || has_extension(path, "zst")
+}
+
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 
 fn inner<W: Write>(out: BufWriter<W>) -> io::Result<W> {

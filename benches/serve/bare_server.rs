@@ -133,6 +133,34 @@ impl HoldMetrics for Bare {
         nothing()
     }
 
+    async fn seal_round(
+        &self,
+        _: Request<pb::SealRoundRequest>,
+    ) -> Result<Response<pb::Round>, Status> {
+        nothing()
+    }
+
+    async fn list_rounds(
+        &self,
+        _: Request<pb::ListRoundsRequest>,
+    ) -> Result<Response<pb::Rounds>, Status> {
+        nothing()
+    }
+
+    async fn get_round(
+        &self,
+        _: Request<pb::GetRoundRequest>,
+    ) -> Result<Response<pb::Round>, Status> {
+        nothing()
+    }
+
+    async fn get_round_proof(
+        &self,
+        _: Request<pb::GetRoundProofRequest>,
+    ) -> Result<Response<pb::RoundProof>, Status> {
+        nothing()
+    }
+
     type FeedStream = Boxed<pb::FeedBatch>;
 
     async fn feed(

@@ -245,6 +245,23 @@ pub fn allocate(shares: &[Share], terms: &Terms) -> Result<Allocation, Allocatio
 }
 
 impl Curve {
+    const ALL: [Self; 2] = [Self::Linear, Self::SquareRoot];
+
+    /// Its name on the command line and in requests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::SquareRoot => "square-root",
+        }
+    }
+
+    /// The curve of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
     /// The weight of a score in steps of 1e-24.
     pub(super) fn weight(self, score: U256) -> U256 {
         match self {

@@ -2,6 +2,8 @@
 //!
 //! [`super::construction`] makes one, and [`super::document_files`] reads and writes its files.
 
+use std::borrow::Cow;
+
 use ruint::aliases::U256;
 
 use super::abi::AbiType;
@@ -128,6 +130,16 @@ impl Document {
 
     pub(super) fn amount_column(&self) -> Option<usize> {
         amount_column(&self.types, self.format == Format::StandardV1)
+    }
+
+    /// Base units of a row, if the values have one amount; the document was made of a checked list.
+    ///
+    /// # Panics
+    /// If the values have no amount.
+    #[must_use]
+    pub fn amount(&self, row: usize) -> Cow<'_, str> {
+        let column = self.amount_column().expect("a list has amounts");
+        self.table.text(row, column)
     }
 
     /// What names the holder of a row in a file: the account's bytes in lower-case hexadecimal after 0x, or the address

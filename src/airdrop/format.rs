@@ -30,8 +30,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// Each of them.
-    pub(super) const ALL: [Self; 8] = [
+    /// All formats.
+    pub const ALL: [Self; 8] = [
         Self::StandardV1,
         Self::SimpleV1,
         Self::Uniswap,
@@ -42,7 +42,13 @@ impl Format {
         Self::Merkl,
     ];
 
-    /// Its name on the command line.
+    /// The format of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Its name on the command line and in requests.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

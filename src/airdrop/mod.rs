@@ -2,7 +2,7 @@
 //!
 //! Opens no file and reads no clock; a list is bytes here. Reading order: [`units`] (amounts as text), [`address`]
 //! (recipients), [`selection`] (the scores that count, and their holders), [`allocation`] (the amounts), [`list`] (the
-//! amounts as CSV), [`format`], [`document`], [`construction`] and [`document_files`] (a list with its tree, as
+//! amounts as CSV), [`payout`] (all of these in one step), [`format`], [`document`], [`construction`] and [`document_files`] (a list with its tree, as
 //! contracts check it), [`leaf`], [`tree`] and [`layers`] (the hashes). [`explanation`] and [`bundle`] say why a holder gets
 //! its amount, [`restate`](mod@restate) what a correction changes.
 
@@ -26,6 +26,7 @@ mod layers;
 mod leaf;
 mod leaf_proof;
 mod list;
+mod payout;
 mod recorded;
 mod restate;
 mod sablier;
@@ -54,6 +55,7 @@ pub use export::ExportFormat;
 pub use format::Format;
 pub use leaf_proof::{LeafError, LeafProof};
 pub use list::{List, ListError, PaymentError};
+pub use payout::{Payout, PayoutCounts, PayoutError, REMAINDER_RULE, pay};
 pub use recorded::{Recorded, SCORE_PLACES, Text};
 pub use restate::{
     RestateError, Restated, RestatedCounts, RestatedSums, Restatement, SignedUnits, restate,

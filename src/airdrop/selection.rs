@@ -11,7 +11,7 @@ use super::{AddressError, AddressKind, Share};
 use crate::excerpt::quoted;
 
 /// The conditions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// What a holder must be.
     pub kind: AddressKind,
@@ -44,12 +44,10 @@ pub struct Selected {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// Not an address of the kind.
-    #[error(
-        "holder_id: {0}; leave the holder out with --exclude, or give its address with --holders"
-    )]
+    #[error("holder_id: {0}; leave the holder out by exclude, or give its address by holders")]
     Address(AddressError),
     /// One address twice.
-    #[error("holder_id: {} and {} are one address (--merge-duplicates adds their scores)", quoted(.0), quoted(.1))]
+    #[error("holder_id: {} and {} are one address (merge_duplicates adds their scores)", quoted(.0), quoted(.1))]
     Duplicate(Box<str>, Box<str>),
     /// Scores of 2^256 steps or more.
     #[error("holder_id: the scores of {} do not fit into 256 bits", quoted(.0))]

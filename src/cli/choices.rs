@@ -138,19 +138,19 @@ choices!(AddressKind {
 });
 
 choices!(Curve {
-    Linear = "linear", "In proportion to the score";
-    SquareRoot = "square-root", "In proportion to the square root of the score";
+    Linear = Self::Linear.name(), "In proportion to the score";
+    SquareRoot = Self::SquareRoot.name(), "In proportion to the square root of the score";
 });
 
 choices!(Format {
-    StandardV1 = "standard-v1", "The dump of OpenZeppelin's StandardMerkleTree, over any --types";
-    SimpleV1 = "simple-v1", "The dump of OpenZeppelin's SimpleMerkleTree, over ready leaves";
-    Uniswap = "uniswap", "The claims of Uniswap's MerkleDistributor";
-    EnsShards = "ens-shards", "A folder of shards, as the ENS airdrop had it";
-    ThirdwebShards = "thirdweb-shards", "A folder of shards for thirdweb's airdrop contracts";
-    SablierEvm = "sablier-evm", "A campaign of Sablier on EVM chains";
-    SablierSolana = "sablier-solana", "A campaign of Sablier on Solana";
-    Merkl = "merkl", "Cumulative amounts by user and token for Merkl's distributor";
+    StandardV1 = Self::StandardV1.name(), "The dump of OpenZeppelin's StandardMerkleTree, over any --types";
+    SimpleV1 = Self::SimpleV1.name(), "The dump of OpenZeppelin's SimpleMerkleTree, over ready leaves";
+    Uniswap = Self::Uniswap.name(), "The claims of Uniswap's MerkleDistributor";
+    EnsShards = Self::EnsShards.name(), "A folder of shards, as the ENS airdrop had it";
+    ThirdwebShards = Self::ThirdwebShards.name(), "A folder of shards for thirdweb's airdrop contracts";
+    SablierEvm = Self::SablierEvm.name(), "A campaign of Sablier on EVM chains";
+    SablierSolana = Self::SablierSolana.name(), "A campaign of Sablier on Solana";
+    Merkl = Self::Merkl.name(), "Cumulative amounts by user and token for Merkl's distributor";
 });
 
 choices!(ExportFormat {

@@ -34,7 +34,7 @@ enum Verb {
         /// Name of its owner
         #[arg(long, value_name = "NAME")]
         name: String,
-        /// What it may do: read, write, metrics or admin; several are separated by commas
+        /// What it may do: read, write, metrics, rounds or admin; several are separated by commas
         #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true, value_parser = scope)]
         scope: Vec<Scope>,
         /// File of API keys, created if it does not exist [default: the entry is printed after the key]
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    Scope::named(text).ok_or_else(|| "give read, write, metrics or admin".into())
+    Scope::named(text).ok_or_else(|| "give read, write, metrics, rounds or admin".into())
 }
 
 /// 256 random bits.

@@ -253,7 +253,7 @@ impl Form<Vec<Scope>> for Scopes {
     }
 
     fn expected(&self) -> String {
-        "a list of read, write and metrics".into()
+        "a list of read, write, metrics and rounds".into()
     }
 }
 

@@ -77,6 +77,12 @@ settings! {
         id_bytes_max: usize = 256, Size(1..=64 * KIB);
     }
 
+    /// Sealed rounds of airdrops.
+    rounds: Rounds {
+        /// Recipients of one round; so many leaves of trees are in memory for proofs, or those of one round.
+        leaves_max: usize = 1_000_000, Count(1..=10_000_000);
+    }
+
     /// What one connection, call or caller may take. All of these apply before an API key is known.
     limits: Limits {
         /// Open connections, gRPC and HTTP together; further ones wait to be accepted.
@@ -131,7 +137,7 @@ settings! {
     keys: Keys {
         /// File of API keys; with one, callers must send one of its keys.
         file: Option<PathBuf> = None, File, flag "api-key-file" alias "api-keys";
-        /// Scopes that callers without an API key have, of read, write and metrics; needs `keys.file`.
+        /// Scopes that callers without an API key have, of read, write, metrics and rounds; needs `keys.file`.
         anonymous: Vec<Scope> = Vec::new(), Scopes;
     }
 

@@ -14,13 +14,21 @@ pub enum Scope {
     Write,
     /// Read the metrics.
     Metrics,
-    /// Operate the service, which includes its metrics.
+    /// See sealed rounds and their proofs, as who may ask questions also may.
+    Rounds,
+    /// Operate the service, which includes its metrics and its rounds.
     Admin,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Metrics, Self::Admin];
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Write,
+        Self::Metrics,
+        Self::Rounds,
+        Self::Admin,
+    ];
 
     /// As files and flags name it.
     #[must_use]
@@ -30,6 +38,7 @@ impl Scope {
             Self::Write => "write",
             Self::Metrics => "metrics",
             Self::Admin => "admin",
+            Self::Rounds => "rounds",
         }
     }
 
@@ -42,7 +51,11 @@ impl Scope {
     /// Whether a caller with this scope may do what needs `needed`.
     #[must_use]
     pub fn includes(self, needed: Self) -> bool {
-        self == needed || (self, needed) == (Self::Admin, Self::Metrics)
+        self == needed
+            || matches!(
+                (self, needed),
+                (Self::Admin, Self::Metrics | Self::Rounds) | (Self::Read, Self::Rounds)
+            )
     }
 }
 

@@ -73,6 +73,14 @@ pub enum OpenError {
         /// Number of the last event that the state covers.
         applied: u64,
     },
+    /// A record of a round cannot be read.
+    #[error("{}: {reason}; nothing was changed", folder.display())]
+    Rounds {
+        /// The folder of the journal of rounds.
+        folder: PathBuf,
+        /// What is wrong with a record.
+        reason: String,
+    },
     /// A thread cannot be started.
     #[error("a thread of the engine cannot be started")]
     Thread(#[source] io::Error),

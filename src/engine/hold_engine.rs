@@ -4,9 +4,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::answer::{Cursor, DeficitCursor, DeficitPage, HolderAnswer, Page, Question};
-use super::applier::{Applier, ApplierOptions, JournalResults};
+use super::applier::{self, Applier, ApplierOptions, JournalResults};
 use super::clock::Clock;
 use super::error::OpenError;
 use super::event_limits::EventLimits;
@@ -19,11 +20,12 @@ use super::policies::{Policies, PublishError};
 use super::progress::Progress;
 use super::receipt::Pending;
 use super::recovery::recover;
+use super::rounds::Rounds;
 use super::submit_error::{Condition, SubmitError};
 use super::validator::Validator;
 use crate::aggregator::{HoldAggregator, KeyHeld};
 use crate::core::{EventBatch, Micros};
-use crate::journal::{self, FolderLock, Journal, Writer};
+use crate::journal::{self, FolderLock, Journal, WriteError, Writer};
 use crate::telemetry::metrics::{ConsumerGauges, EngineGauges};
 
 /// The service without a network protocol, shared by reference. Closed when it is dropped.
@@ -38,6 +40,8 @@ pub struct Engine {
     threads: Mutex<Option<Threads>>,
     stored: Option<Stored>,
     policies: Policies,
+    rounds: Rounds,
+    retry_after: Duration,
 }
 
 struct Threads {
@@ -68,6 +72,7 @@ impl Engine {
         let Options {
             store,
             intake,
+            rounds,
             retry_after,
             recent_bytes_max,
             metrics,
@@ -104,6 +109,8 @@ impl Engine {
             })),
             stored: None,
             policies: Policies::default(),
+            rounds: Rounds::in_memory(rounds.leaves_max),
+            retry_after,
         })
     }
 
@@ -182,6 +189,8 @@ impl Engine {
                 _lock: Some(recovered.lock),
             })),
             policies: Policies::default(),
+            rounds: recovered.rounds,
+            retry_after,
             stored: Some(Stored {
                 journal: recovered.journal,
                 covered,
@@ -332,6 +341,27 @@ impl Engine {
         &self.policies
     }
 
+    /// The sealed rounds.
+    #[must_use]
+    pub const fn rounds(&self) -> &Rounds {
+        &self.rounds
+    }
+
+    /// The journal of events, if they are stored.
+    pub(super) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.stored.as_ref().map(|stored| &stored.journal)
+    }
+
+    /// Whether the engine is being closed.
+    pub(super) fn is_closing(&self) -> bool {
+        self.progress.is_closing()
+    }
+
+    /// The error for a caller whose record a journal did not write.
+    pub(super) fn write_refusal(&self, reason: &WriteError) -> SubmitError {
+        applier::refusal(&self.progress, reason, self.retry_after)
+    }
+
     /// One holder with the segments that make up its score, and at most `changes_max` changes behind its balances;
     /// `None` if it is unknown. Blocks.
     #[must_use]
@@ -421,6 +451,7 @@ impl Engine {
             return;
         };
         self.queue.close();
+        self.rounds.close();
         if let BatchSink::Journal(writer) = self.queue.sink()
             && let journal::WriterCondition::Poisoned(reason) = writer.condition()
         {

@@ -4,7 +4,8 @@
 //! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
 //! `validator` (validation), `upload_window`
 //! (the batches of one upload), `gate` (operators' code before the journal), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
-//! state, in the background), `recovery` (loading a folder), `feed` (what was acknowledged, for consumers).
+//! state, in the background), `recovery` (loading a folder), `feed` (what was acknowledged, for consumers), `rounds`
+//! (sealed rounds of airdrops).
 
 mod answer;
 mod applier;
@@ -24,6 +25,7 @@ mod policies;
 mod progress;
 mod receipt;
 mod recovery;
+mod rounds;
 mod state_file;
 mod submit_error;
 mod upload_window;
@@ -48,6 +50,10 @@ pub use options::{Durability, Options};
 pub use policies::{PipelinePolicy, Policies, PolicyFunction, PublishError};
 pub use receipt::{Pending, Receipt};
 pub(crate) use recovery::JOURNAL_FOLDER;
+pub use rounds::{
+    HashedLines, PolicyVersion, RoundError, RoundManifest, RoundOptions, RoundProof, RoundRequest,
+    Rounds, SealError, Sealed, StoreHead,
+};
 pub(crate) use state_file::{STATE_FILE, STATE_FILE_SALVAGED};
 pub use submit_error::{Condition, SubmitError};
 pub use upload_window::{Acked, OpenBatch, UploadWindow};

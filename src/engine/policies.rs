@@ -154,6 +154,12 @@ impl Policies {
         self.by_name.insert(name.into(), Named { pipeline, source });
     }
 
+    /// Whether a registered policy is a function, whose scores may include events beyond the number of their page.
+    pub(super) fn is_function(&self, name: &str) -> bool {
+        let named = self.by_name.get(name);
+        named.is_some_and(|named| matches!(named.source, Source::Function(_)))
+    }
+
     /// `size` published holders, from the first or after a cursor.
     pub(super) fn page(
         &self,

@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::error::OpenError;
 use super::feed::CursorFile;
 use super::options::Options;
+use super::rounds::{Rounds, RoundsOptions};
 use super::state_file::StateFile;
 use crate::aggregator::HoldAggregator;
 use crate::core::StoreId;
@@ -43,6 +44,7 @@ pub(super) struct Recovered {
     pub(super) cursor_file: CursorFile,
     /// What is in it.
     pub(super) cursors: CursorContents,
+    pub(super) rounds: Rounds,
     /// Number of the last event that the state covers.
     pub(super) covered: u64,
     /// Bytes that were replayed.
@@ -68,6 +70,13 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     } else {
         CursorFile::open(&options.vfs, folder)?
     };
+    let rounds = Rounds::open(&RoundsOptions {
+        vfs: &options.vfs,
+        data_dir: folder,
+        retry_after: options.retry_after,
+        salvages: options.salvages,
+        leaves_max: options.rounds.leaves_max,
+    })?;
     let mut loaded = load_state(folder, options)?;
     let named_by_cursors = cursors.store.map(|store| (cursor_file.path(), store));
     let siblings: Vec<_> = loaded
@@ -114,6 +123,7 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
         state: loaded.state,
         cursor_file,
         cursors,
+        rounds,
         covered: loaded.applied,
         replayed_bytes: replayed.bytes,
     })

@@ -25,6 +25,7 @@ use super::segment::{
     self, FRAMES_OFFSET, SEAL_RESERVE, SegmentHeader, UNFINISHED_SUFFIX, VERSION,
 };
 use super::vfs::VfsFile;
+use crate::error_line::error_line;
 
 /// Where the next frame is written.
 pub(super) struct WritePosition {
@@ -84,6 +85,15 @@ impl AppendError {
             Self::NoDescriptors => io::Error::other(WriteError::NoDescriptors),
         };
         JournalError::io(path, action)(source)
+    }
+
+    /// The error for a caller that may retry.
+    fn into_write_error(self) -> WriteError {
+        match self {
+            Self::DiskFull => WriteError::DiskFull,
+            Self::NoDescriptors => WriteError::NoDescriptors,
+            Self::Failed(error) => WriteError::Poisoned(error_line(&error).into()),
+        }
     }
 }
 
@@ -163,6 +173,17 @@ impl Appender {
             Ok(_) | Err(AppendError::Failed(_) | AppendError::NoDescriptors) => None,
         };
         written
+    }
+
+    /// Appends a frame of one record that is not an event, and a seal, so that damage to it is never taken for an
+    /// unfinished write. It is on disk when this returns its number.
+    pub fn append_record(&mut self, record: &[u8]) -> Result<u64, WriteError> {
+        let written = self.append(std::iter::once((record, 1)));
+        // The next record may be far smaller.
+        self.buffer = FrameBuffer::default();
+        let first = written.map_err(AppendError::into_write_error)?.first;
+        self.seal().map_err(AppendError::into_write_error)?;
+        Ok(first)
     }
 
     /// Notes that the next `count` events are lost.
@@ -372,7 +393,6 @@ fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Append
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error_line::error_line;
 
     #[test]
     fn a_journal_that_cannot_be_created_reports_the_cause() {

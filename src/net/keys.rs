@@ -152,7 +152,7 @@ pub fn read_keys(file: &Path, text: &str) -> Result<Vec<ApiKey>, KeyFileError> {
         }
         if entry.scopes.is_empty() {
             return Err(refused(
-                "scopes are empty; name one of read, write, metrics and admin",
+                "scopes are empty; name one of read, write, metrics, rounds and admin",
             ));
         }
         let hash = KeyHash::read(&entry.sha256)

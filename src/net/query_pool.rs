@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::page_token::PageStart;
 use super::report_limit::CHANGES_MAX;
 use crate::engine::{
     Cursor, DeficitCursor, DeficitPage, Engine, HolderAnswer, Page, PublishError, Question,
+    RoundError, RoundProof, RoundRequest, SealError, Sealed,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -49,6 +50,8 @@ pub(super) struct QueryPool {
     metrics: Arc<Metrics>,
     permits: Arc<Semaphore>,
     published_permits: Arc<Semaphore>,
+    /// The engine seals one round at a time: those that wait for it hold none of the permits above.
+    sealing: Arc<Semaphore>,
     wait_max: Duration,
 }
 
@@ -60,6 +63,7 @@ impl QueryPool {
             metrics,
             permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
             published_permits: Arc::new(Semaphore::new(PUBLISHED_MAX)),
+            sealing: Arc::new(Semaphore::new(1)),
             wait_max,
         }
     }
@@ -146,6 +150,46 @@ impl QueryPool {
         .await
     }
 
+    /// Seals a round, as one query.
+    pub(super) async fn seal(
+        &self,
+        request: RoundRequest,
+    ) -> Result<Result<Sealed, SealError>, QueryError> {
+        let turn = self.permit(&self.sealing).await?;
+        let permits = match request.policy {
+            None => &self.permits,
+            Some(_) => &self.published_permits,
+        };
+        self.ask_with(Arc::clone(permits), "seal_round", move |engine| {
+            let _turn = turn;
+            engine.seal_round(&request)
+        })
+        .await
+    }
+
+    /// The proof of a holder; only if its tree has to be built, it is a query.
+    pub(super) async fn round_proof(
+        &self,
+        id: String,
+        holder: String,
+    ) -> Result<Result<RoundProof, RoundError>, QueryError> {
+        if let Some(answer) = self.engine.rounds().ready_proof(&id, &holder) {
+            return Ok(answer);
+        }
+        self.ask("round_proof", move |engine| {
+            engine.rounds().proof(&id, &holder)
+        })
+        .await
+    }
+
+    async fn permit(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, QueryError> {
+        let permit = Arc::clone(permits).acquire_owned();
+        let permit = tokio::time::timeout(self.wait_max, permit)
+            .await
+            .map_err(|_| QueryError::Busy)?;
+        Ok(permit.expect("the semaphore is never closed"))
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -161,11 +205,7 @@ impl QueryPool {
         name: &'static str,
         compute: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, QueryError> {
-        let permit = permits.acquire_owned();
-        let permit = tokio::time::timeout(self.wait_max, permit)
-            .await
-            .map_err(|_| QueryError::Busy)?
-            .expect("the semaphore is never closed");
+        let permit = self.permit(&permits).await?;
         let (engine, metrics) = (Arc::clone(&self.engine), Arc::clone(&self.metrics));
         // The computation holds the permit: it goes on even if the caller disconnects.
         tokio::task::spawn_blocking(move || {

@@ -18,6 +18,7 @@ mod folder;
 mod gate;
 mod history;
 mod promises;
+mod rounds;
 mod snapshots;
 mod state;
 mod state_store;

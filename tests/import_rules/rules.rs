@@ -21,6 +21,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "core",
             "aggregator",
             "policy",
+            "airdrop",
             "journal",
             "state",
             "input",
@@ -35,6 +36,7 @@ const MODULES: &[(&str, &[&str])] = &[
         &[
             "core",
             "aggregator",
+            "airdrop",
             "engine",
             "input",
             "output",

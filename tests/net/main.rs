@@ -30,6 +30,7 @@ mod lifetime;
 mod limits;
 mod policies;
 mod python_server;
+mod rounds;
 mod security;
 mod sites;
 mod support;

@@ -21,9 +21,10 @@ Scope = Literal["read", "write", "metrics"]
 #: What a call needs: a scope, a key of any scope, or nothing.
 Need = Scope | Literal["any key", "nothing"]
 
-#: The scope of operators, which also allows reading the metrics; these servers have no other call for it.
+#: The scope of operators, which also allows reading the metrics; these servers have no other call for it, and none
+#: for `rounds`, which a file for the binary may name.
 _ADMIN = "admin"
-_SCOPES = frozenset({"read", "write", "metrics", _ADMIN})
+_SCOPES = frozenset({"read", "write", "metrics", "rounds", _ADMIN})
 _FIELDS = frozenset({"name", "scopes", "sha256"})
 _DIGEST_BYTES = 32
 
@@ -106,7 +107,7 @@ def _key(file: Path, entry: object) -> _Key:
     if not isinstance(name, str) or not name:
         raise refused("name is empty or not text")
     if not isinstance(scopes, list) or not scopes or not all(scope in _SCOPES for scope in scopes):
-        raise refused("scopes are not some of read, write, metrics and admin")
+        raise refused("scopes are not some of read, write, metrics, rounds and admin")
     try:
         digest = bytes.fromhex(digits) if isinstance(digits, str) else b""
     except ValueError:

@@ -445,3 +445,115 @@ class FeedEvent(_message.Message):
     sequence: int
     event: HoldMsg
     def __init__(self, sequence: _Optional[int] = ..., event: _Optional[_Union[HoldMsg, _Mapping]] = ...) -> None: ...
+
+class SealRoundRequest(_message.Message):
+    __slots__ = ("id", "pool", "decimals", "token_id", "as_of", "closed_only", "policy", "curve", "cap", "min_amount", "min_score", "merge_duplicates", "exclude", "holders", "format", "token")
+    class HoldersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    DECIMALS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    CURVE_FIELD_NUMBER: _ClassVar[int]
+    CAP_FIELD_NUMBER: _ClassVar[int]
+    MIN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
+    MERGE_DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    pool: str
+    decimals: int
+    token_id: str
+    as_of: _timestamp_pb2.Timestamp
+    closed_only: bool
+    policy: str
+    curve: str
+    cap: str
+    min_amount: str
+    min_score: str
+    merge_duplicates: bool
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    holders: _containers.ScalarMap[str, str]
+    format: str
+    token: str
+    def __init__(self, id: _Optional[str] = ..., pool: _Optional[str] = ..., decimals: _Optional[int] = ..., token_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., closed_only: bool = ..., policy: _Optional[str] = ..., curve: _Optional[str] = ..., cap: _Optional[str] = ..., min_amount: _Optional[str] = ..., min_score: _Optional[str] = ..., merge_duplicates: bool = ..., exclude: _Optional[_Iterable[str]] = ..., holders: _Optional[_Mapping[str, str]] = ..., format: _Optional[str] = ..., token: _Optional[str] = ..., **kwargs) -> None: ...
+
+class ListRoundsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetRoundRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class GetRoundProofRequest(_message.Message):
+    __slots__ = ("id", "holder")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    holder: str
+    def __init__(self, id: _Optional[str] = ..., holder: _Optional[str] = ...) -> None: ...
+
+class Round(_message.Message):
+    __slots__ = ("id", "sealed_at", "as_of", "sequence", "journal_head", "format", "root", "sum", "recipients", "list_sha256", "manifest")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SEALED_AT_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_HEAD_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    SUM_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
+    LIST_SHA256_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    sealed_at: _timestamp_pb2.Timestamp
+    as_of: _timestamp_pb2.Timestamp
+    sequence: int
+    journal_head: str
+    format: str
+    root: str
+    sum: str
+    recipients: int
+    list_sha256: str
+    manifest: str
+    def __init__(self, id: _Optional[str] = ..., sealed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ..., journal_head: _Optional[str] = ..., format: _Optional[str] = ..., root: _Optional[str] = ..., sum: _Optional[str] = ..., recipients: _Optional[int] = ..., list_sha256: _Optional[str] = ..., manifest: _Optional[str] = ...) -> None: ...
+
+class Rounds(_message.Message):
+    __slots__ = ("rounds",)
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    rounds: _containers.RepeatedCompositeFieldContainer[Round]
+    def __init__(self, rounds: _Optional[_Iterable[_Union[Round, _Mapping]]] = ...) -> None: ...
+
+class RoundProof(_message.Message):
+    __slots__ = ("id", "format", "value", "amount", "leaf", "proof", "root")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    LEAF_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    format: str
+    value: _containers.RepeatedScalarFieldContainer[str]
+    amount: str
+    leaf: str
+    proof: _containers.RepeatedScalarFieldContainer[str]
+    root: str
+    def __init__(self, id: _Optional[str] = ..., format: _Optional[str] = ..., value: _Optional[_Iterable[str]] = ..., amount: _Optional[str] = ..., leaf: _Optional[str] = ..., proof: _Optional[_Iterable[str]] = ..., root: _Optional[str] = ...) -> None: ...

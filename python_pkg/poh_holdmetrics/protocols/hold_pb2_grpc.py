@@ -6,7 +6,7 @@ import warnings
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from poh_holdmetrics.protocols import hold_pb2 as poh__holdmetrics_dot_protocols_dot_hold__pb2
 
-GRPC_GENERATED_VERSION = '1.75.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -19,7 +19,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + f' but the generated code in poh_holdmetrics/protocols/hold_pb2_grpc.py depends on'
+        + ' but the generated code in poh_holdmetrics/protocols/hold_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -99,6 +99,26 @@ class HoldMetricsStub(object):
                 '/poh.HoldMetrics/Feed',
                 request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedRequest.SerializeToString,
                 response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedBatch.FromString,
+                _registered_method=True)
+        self.SealRound = channel.unary_unary(
+                '/poh.HoldMetrics/SealRound',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.SealRoundRequest.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Round.FromString,
+                _registered_method=True)
+        self.ListRounds = channel.unary_unary(
+                '/poh.HoldMetrics/ListRounds',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.ListRoundsRequest.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Rounds.FromString,
+                _registered_method=True)
+        self.GetRound = channel.unary_unary(
+                '/poh.HoldMetrics/GetRound',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetRoundRequest.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Round.FromString,
+                _registered_method=True)
+        self.GetRoundProof = channel.unary_unary(
+                '/poh.HoldMetrics/GetRoundProof',
+                request_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetRoundProofRequest.SerializeToString,
+                response_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.RoundProof.FromString,
                 _registered_method=True)
 
 
@@ -208,6 +228,37 @@ class HoldMetricsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SealRound(self, request, context):
+        """Shares a pool by the scores of the state as it is, builds the tree, and keeps both for ever. The same request may
+        be made again and is answered with the round that it has sealed; ALREADY_EXISTS if another round has the id,
+        FAILED_PRECONDITION if the scores cannot be shared so. Needs the scope admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRounds(self, request, context):
+        """All rounds, in the order in which they were sealed, without their manifests. This call and those below need the
+        scope rounds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRound(self, request, context):
+        """One round. NOT_FOUND if there is none with this id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRoundProof(self, request, context):
+        """What a holder shows to the contract of a round. NOT_FOUND if there is no such round, or no amount for the holder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HoldMetricsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -275,6 +326,26 @@ def add_HoldMetricsServicer_to_server(servicer, server):
                     servicer.Feed,
                     request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedRequest.FromString,
                     response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedBatch.SerializeToString,
+            ),
+            'SealRound': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealRound,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.SealRoundRequest.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Round.SerializeToString,
+            ),
+            'ListRounds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRounds,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.ListRoundsRequest.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Rounds.SerializeToString,
+            ),
+            'GetRound': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRound,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetRoundRequest.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.Round.SerializeToString,
+            ),
+            'GetRoundProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRoundProof,
+                    request_deserializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.GetRoundProofRequest.FromString,
+                    response_serializer=poh__holdmetrics_dot_protocols_dot_hold__pb2.RoundProof.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -628,6 +699,114 @@ class HoldMetrics(object):
             '/poh.HoldMetrics/Feed',
             poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedRequest.SerializeToString,
             poh__holdmetrics_dot_protocols_dot_hold__pb2.FeedBatch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealRound(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/poh.HoldMetrics/SealRound',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.SealRoundRequest.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.Round.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/poh.HoldMetrics/ListRounds',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.ListRoundsRequest.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.Rounds.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRound(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/poh.HoldMetrics/GetRound',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.GetRoundRequest.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.Round.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRoundProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/poh.HoldMetrics/GetRoundProof',
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.GetRoundProofRequest.SerializeToString,
+            poh__holdmetrics_dot_protocols_dot_hold__pb2.RoundProof.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::plan::Plan;
-use crate::airdrop::{Division, Text};
+use crate::airdrop::{Division, REMAINDER_RULE, Text};
 use crate::cli::exit::Exit;
 use crate::excerpt::quoted;
 
@@ -23,9 +23,6 @@ use crate::excerpt::quoted;
 const FORMAT: &str = "holdmetrics-airdrop-1";
 /// What the manifest of a restatement is.
 pub(super) const RESTATEMENT: &str = "holdmetrics-airdrop-restatement-1";
-
-/// How units are shared.
-const REMAINDER_RULE: &str = "floor(pool x weight / total); spare units to the largest remainders, ties by holder_id ascending by bytes";
 
 /// The fields, in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,9 +12,7 @@ use super::manifest::{Counts, FileHash, Manifest, sha256};
 use super::read;
 use super::recorded::Choice;
 use super::scores::{self, PlanScores};
-use crate::airdrop::{
-    AddressKind, Curve, List, Selected, Selection, Terms, Text, allocate, select,
-};
+use crate::airdrop::{AddressKind, Curve, Payout, Selection, Terms, Text, pay};
 use crate::cli::exit::Exit;
 use crate::cli::policy::{NONE, PolicyChoice};
 use crate::cli::score::cores;
@@ -99,31 +97,8 @@ impl Plan {
             exclude,
             holders,
         } = self.scored(folder, target)?;
-        let every_share = scored.shares;
-        let selected =
-            select(&every_share, &selection).map_err(|error| Exit::usage(error.to_string()))?;
-        let known = every_share.len();
-        drop(every_share);
-        let allocation = allocate(&selected.shares, &self.terms())
+        let Payout { list, sum, counts } = pay(scored.shares, &selection, &self.terms())
             .map_err(|error| Exit::usage(error.to_string()))?;
-        let Selected {
-            shares,
-            excluded,
-            merged,
-            below_min_score,
-            without_score,
-        } = selected;
-        let with_share = shares.len();
-        let mut list = List::new(false);
-        for (share, amount) in shares.into_iter().zip(allocation.amounts) {
-            if !amount.is_zero() {
-                list.push(&share.holder_id, &amount.to_string());
-            }
-        }
-        let recipients = list.len();
-        let sum = list
-            .check(self.addresses.0.0)
-            .map_err(|(_, reason)| Exit::usage(reason.to_string()))?;
         let mut bytes = Vec::new();
         list.write(&mut bytes).expect("memory takes it");
         let manifest = Manifest::new(
@@ -136,15 +111,15 @@ impl Plan {
                 accepted: scored.accepted,
                 refused: scored.refused,
                 deficits: scored.deficits,
-                holders: known,
-                excluded,
-                merged,
-                below_min_score,
-                without_score,
-                below_min_amount: allocation.below_minimum,
-                without_amount: with_share - allocation.below_minimum - recipients,
-                capped: allocation.capped,
-                recipients,
+                holders: counts.holders,
+                excluded: counts.excluded,
+                merged: counts.merged,
+                below_min_score: counts.below_min_score,
+                without_score: counts.without_score,
+                below_min_amount: counts.below_min_amount,
+                without_amount: counts.without_amount,
+                capped: counts.capped,
+                recipients: counts.recipients,
             },
             sum,
             FileHash {

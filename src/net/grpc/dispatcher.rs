@@ -96,12 +96,12 @@ impl Dispatcher {
         caller: Caller,
         mut request: Request<Incoming>,
     ) -> BoxFuture<Response<Body>> {
-        if call.kind == Kind::Read {
+        if matches!(call.kind, Kind::Read | Kind::Operate) {
             request.extensions_mut().insert(caller);
         }
         let response = match call.kind {
-            Kind::Read => self.compressed.clone().call(request),
-            Kind::Write => self.uncompressed.clone().call(request),
+            Kind::Read | Kind::Rounds => self.compressed.clone().call(request),
+            Kind::Write | Kind::Operate => self.uncompressed.clone().call(request),
             Kind::Health | Kind::Reflection => Box::pin(self.others.clone().call(request)),
         };
         Box::pin(async move {
@@ -119,7 +119,9 @@ impl Dispatcher {
     fn deadline(&self, call: Call, request: &Request<Incoming>) -> Option<Instant> {
         let requested = timeout(request.headers());
         let limit = match call.kind {
-            Kind::Write | Kind::Read => (!call.is_stream).then_some(self.unary_wait_max),
+            Kind::Write | Kind::Read | Kind::Rounds | Kind::Operate => {
+                (!call.is_stream).then_some(self.unary_wait_max)
+            }
             // Health needs no key: without a limit, watchers could hold every connection open.
             Kind::Health | Kind::Reflection => Some(self.others_wait_max),
         };
@@ -215,6 +217,10 @@ enum Kind {
     Write,
     /// Asks for scores.
     Read,
+    /// Asks for sealed rounds.
+    Rounds,
+    /// Operates the service.
+    Operate,
     /// Asks for the contract.
     Reflection,
     /// Asks for the health of the server.
@@ -225,7 +231,9 @@ enum Kind {
 impl fmt::Display for Call {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Write | Kind::Read => write!(out, "{}{}", &SERVICE_PREFIX[1..], self.method),
+            Kind::Write | Kind::Read | Kind::Rounds | Kind::Operate => {
+                write!(out, "{}{}", &SERVICE_PREFIX[1..], self.method)
+            }
             Kind::Reflection | Kind::Health => out.write_str(self.method),
         }
     }
@@ -253,6 +261,10 @@ impl Call {
                 "GetDeficits" => call("GetDeficits", Kind::Read, false),
                 "Watch" => call("Watch", Kind::Read, true),
                 "Feed" => call("Feed", Kind::Read, true),
+                "SealRound" => call("SealRound", Kind::Operate, false),
+                "ListRounds" => call("ListRounds", Kind::Rounds, false),
+                "GetRound" => call("GetRound", Kind::Rounds, false),
+                "GetRoundProof" => call("GetRoundProof", Kind::Rounds, false),
                 // `HoldMetricsServer` answers UNIMPLEMENTED.
                 _ => call("unknown", Kind::Read, false),
             };
@@ -270,6 +282,8 @@ impl Call {
         match self.kind {
             Kind::Write => Need::Key(Scope::Write),
             Kind::Read => Need::Key(Scope::Read),
+            Kind::Rounds => Need::Key(Scope::Rounds),
+            Kind::Operate => Need::Key(Scope::Admin),
             Kind::Reflection => Need::AnyKey,
             Kind::Health => Need::Nothing,
         }

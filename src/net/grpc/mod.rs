@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`dispatcher`] (authorization, deadlines, metrics), [`service`] (the calls), [`decoder`],
 //! [`event`] and [`columns`] (events in), [`ack_stream`] and [`ack_group`] (acknowledgements), [`response`],
-//! [`deficits`] and [`watch`] (scores out), [`feed`] (events out), [`status`] (errors).
+//! [`deficits`] and [`watch`] (scores out), [`feed`] (events out), [`rounds`] (sealed rounds), [`status`] (errors).
 
 mod ack_group;
 mod ack_stream;
@@ -17,6 +17,7 @@ mod feed;
 #[cfg(fuzzing)]
 mod fuzzing;
 mod response;
+mod rounds;
 mod service;
 mod status;
 mod watch;

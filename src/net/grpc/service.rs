@@ -30,8 +30,9 @@ use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
     Deficits, FeedBatch, FeedRequest, GetDeficitsRequest, GetHolderRequest, GetLeaderboardRequest,
-    GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg, HoldStat, HolderReport, Leaderboard,
-    LeaderboardChange, Policy, Snapshot, TransferBatch, TransferMsg, WatchRequest,
+    GetRoundProofRequest, GetRoundRequest, GetSnapshotRequest, HoldAck, HoldBatch, HoldMsg,
+    HoldStat, HolderReport, Leaderboard, LeaderboardChange, ListRoundsRequest, Policy, Round,
+    RoundProof, Rounds, SealRoundRequest, Snapshot, TransferBatch, TransferMsg, WatchRequest,
 };
 use crate::net::query_pool::QueryPool;
 
@@ -286,6 +287,36 @@ impl HoldMetrics for HoldService {
         let caller = caller.expect("the dispatcher adds the caller to each read");
         let responses = self.feed_responses(&caller, request.into_inner()).await?;
         Ok(Response::new(Box::pin(responses)))
+    }
+
+    async fn seal_round(
+        &self,
+        request: Request<SealRoundRequest>,
+    ) -> Result<Response<Round>, Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = caller.expect("the dispatcher adds the caller to what operates the service");
+        let round = self.sealed_round(&caller, request.into_inner()).await?;
+        Ok(Response::new(round))
+    }
+
+    async fn list_rounds(&self, _: Request<ListRoundsRequest>) -> Result<Response<Rounds>, Status> {
+        Ok(Response::new(self.all_rounds()))
+    }
+
+    async fn get_round(
+        &self,
+        request: Request<GetRoundRequest>,
+    ) -> Result<Response<Round>, Status> {
+        let round = self.one_round(&request.get_ref().id)?;
+        Ok(Response::new(round))
+    }
+
+    async fn get_round_proof(
+        &self,
+        request: Request<GetRoundProofRequest>,
+    ) -> Result<Response<RoundProof>, Status> {
+        let proof = self.round_proof(request.into_inner()).await?;
+        Ok(Response::new(proof))
     }
 }
 

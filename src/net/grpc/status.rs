@@ -17,7 +17,7 @@ use crate::net::lifetime::CallEnd;
 use crate::net::query_pool::QueryError;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
-const DOMAIN: &str = "holdmetrics";
+pub(super) const DOMAIN: &str = "holdmetrics";
 
 /// A field of a request is invalid.
 pub(in crate::net) fn bad_field(field: &str, reason: &dyn std::fmt::Display) -> Status {
@@ -158,7 +158,7 @@ pub(in crate::net) fn query_failed(reason: QueryError) -> Status {
     }
 }
 
-fn unavailable(text: &dyn std::fmt::Display, reason: &str) -> Status {
+pub(super) fn unavailable(text: &dyn std::fmt::Display, reason: &str) -> Status {
     let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     Status::with_error_details(Code::Unavailable, text.to_string(), details)
 }

@@ -118,13 +118,23 @@ pub(super) async fn transfers(
     hold(context, headers, body).await
 }
 
-fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+/// Whether a body is said to be JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers) == "application/json"
+}
+
+/// The media type of a body, in lower case and without parameters.
+fn media_type(headers: &HeaderMap) -> String {
     let text = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
     let media_type = text.split(';').next().unwrap_or("").trim();
-    match media_type.to_ascii_lowercase().as_str() {
+    media_type.to_ascii_lowercase()
+}
+
+fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+    match media_type(headers).as_str() {
         "application/json" => Ok(Format::Json),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Format::Lines),
         _ => Err(Problem::of_field(
@@ -179,7 +189,7 @@ fn not_events(reason: &dyn Display) -> Problem {
 }
 
 /// The whole decoded body, which is limited.
-async fn whole(context: &ServerContext, body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn whole(context: &ServerContext, body: Body) -> Result<Bytes, Problem> {
     let bytes_max = context.limits.message_bytes_max;
     let collected = http_body_util::Limited::new(body, bytes_max).collect();
     let collected = tokio::time::timeout(context.limits.request_wait_max, collected).await;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::{Instrument as _, info_span};
@@ -87,7 +87,7 @@ pub(super) async fn authorize(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let need = need(route(&request));
+    let need = need(request.method(), route(&request));
     context.sites.admit(need, &request)?;
     let address = peer(&request).ip();
     let caller = context.access.admit(need, request.headers(), address)?;
@@ -124,8 +124,10 @@ fn outcome(status: u16) -> Outcome {
 }
 
 /// What a request to a route needs; routes that are not listed need a key.
-pub(super) fn need(route: &str) -> Need {
+pub(super) fn need(method: &Method, route: &str) -> Need {
     match route {
+        "/rounds" if *method == Method::POST => Need::Key(Scope::Admin),
+        "/rounds" | "/rounds/{id}" | "/rounds/{id}/proofs/{holder}" => Need::Key(Scope::Rounds),
         "/hold" | "/transfers" => Need::Key(Scope::Write),
         "/stats" | "/leaderboard" | "/holders/{holder_id}" | "/deficits" | "/feed" => {
             Need::Key(Scope::Read)
@@ -147,7 +149,7 @@ fn route(request: &Request) -> &str {
 }
 
 /// Metrics have a series for each method, so all methods that are not listed share one.
-fn method_name(method: &axum::http::Method) -> &'static str {
+fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

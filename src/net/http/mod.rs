@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`middleware`], [`sites`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
 //! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
-//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`] (their cursors),
+//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`] (their cursors), [`rounds`] (sealed rounds),
 //! [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
 
 mod admin;
@@ -20,6 +20,7 @@ mod parameters;
 mod problem;
 mod queries;
 mod response;
+mod rounds;
 mod sites;
 mod status;
 mod unread_body;
@@ -63,6 +64,9 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .routes(routes!(admin::pipelines))
         .routes(routes!(admin::jobs))
         .routes(routes!(admin::python))
+        .routes(routes!(rounds::list))
+        .routes(routes!(rounds::manifest))
+        .routes(routes!(rounds::proof))
         .layer(CompressionLayer::new())
         // Not compressed: the layer answers 406 after the handler has run, when events are stored already.
         .routes(routes!(hold::hold))
@@ -74,10 +78,13 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .routes(routes!(admin::job_resume))
         .routes(routes!(admin::job_run))
         .routes(routes!(consumers::remove))
+        .routes(routes!(rounds::seal))
         .split_for_parts();
-    openapi::complete(&mut document, |path| match middleware::need(path) {
-        Need::Key(scope) => context.access.is_open(scope),
-        Need::AnyKey | Need::Nothing => false,
+    openapi::complete(&mut document, |method, path| {
+        match middleware::need(method, path) {
+            Need::Key(scope) => context.access.is_open(scope),
+            Need::AnyKey | Need::Nothing => false,
+        }
     });
     let docs = Router::from(SwaggerUi::new("/docs").config(Config::from(DOCUMENT)))
         .route(DOCUMENT, get(async move || Json(document)))

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::Method;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
@@ -22,6 +23,7 @@ use super::problem::{PROBLEM_JSON, Problem};
         (name = "events", description = "Events in"),
         (name = "queries", description = "Scores out"),
         (name = "feed", description = "Events out"),
+        (name = "rounds", description = "Sealed rounds of airdrops"),
         (name = "operation", description = "For monitoring"),
         (name = "pipelines", description = "To operate the pipelines of the service"),
     ),
@@ -48,19 +50,19 @@ impl Document {
 }
 
 /// Adds the errors that several routes share to those that each route declares, and makes the API key optional
-/// for paths that `is_open` accepts.
-pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&str) -> bool) {
+/// for operations that `is_open` accepts.
+pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&Method, &str) -> bool) {
     for (path, item) in &mut document.paths.paths {
         let needs_key = [&item.get, &item.post, &item.delete]
             .into_iter()
             .flatten()
             .any(|operation| operation.security.is_some());
         let operations = [
-            (&mut item.get, true),
-            (&mut item.post, false),
-            (&mut item.delete, false),
+            (&mut item.get, Method::GET),
+            (&mut item.post, Method::POST),
+            (&mut item.delete, Method::DELETE),
         ];
-        for (operation, is_compressed) in operations {
+        for (operation, method) in operations {
             let Some(operation) = operation else {
                 continue;
             };
@@ -92,14 +94,18 @@ pub(super) fn complete(document: &mut OpenApi, is_open: impl Fn(&str) -> bool) {
                     ),
                 ]);
             }
-            if is_compressed {
+            if method == Method::GET {
                 errors.insert(406, "The header accept-encoding allows no encoding.");
             }
             if path.starts_with("/holders") {
                 errors.insert(404, "No event names this holder, or none with this token.");
             }
             add(operation, errors);
-            if let Some(security) = operation.security.as_mut().filter(|_| is_open(path)) {
+            if let Some(security) = operation
+                .security
+                .as_mut()
+                .filter(|_| is_open(&method, path))
+            {
                 // An empty requirement makes the others optional.
                 security.push(SecurityRequirement::default());
             }

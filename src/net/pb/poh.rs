@@ -583,6 +583,143 @@ pub struct FeedEvent {
     #[prost(message, optional, tag = "2")]
     pub event: ::core::option::Option<HoldMsg>,
 }
+/// A round to seal, by the options of `airdrop allocate`. Amounts are in tokens, as decimal text; an empty text means
+/// that the option is left out.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SealRoundRequest {
+    /// Names the round for ever: letters, digits, '.', '_' and '-', at most 64.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What is shared.
+    #[prost(string, tag = "2")]
+    pub pool: ::prost::alloc::string::String,
+    /// Decimal places of the token: 18 means that a base unit is 1e-18 token. Has to be given.
+    #[prost(uint32, optional, tag = "3")]
+    pub decimals: ::core::option::Option<u32>,
+    /// Scores of holding this token alone.
+    #[prost(string, tag = "4")]
+    pub token_id: ::prost::alloc::string::String,
+    /// The first instant that does not count; the moment of sealing if absent.
+    #[prost(message, optional, tag = "5")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// The first instant that counts; the beginning of time if absent.
+    #[prost(message, optional, tag = "6")]
+    pub from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Leaves out the time after a key's last mark.
+    #[prost(bool, tag = "7")]
+    pub closed_only: bool,
+    /// Shares by the scores under a policy that the service publishes.
+    #[prost(string, tag = "8")]
+    pub policy: ::prost::alloc::string::String,
+    /// linear, as if left out, or square-root.
+    #[prost(string, tag = "9")]
+    pub curve: ::prost::alloc::string::String,
+    /// The most that one holder gets.
+    #[prost(string, tag = "10")]
+    pub cap: ::prost::alloc::string::String,
+    /// Who would get less is left out, and the pool is shared anew.
+    #[prost(string, tag = "11")]
+    pub min_amount: ::prost::alloc::string::String,
+    /// Holders with a lower score, in weight-seconds, are left out.
+    #[prost(string, tag = "12")]
+    pub min_score: ::prost::alloc::string::String,
+    /// Adds the scores of an address that comes twice, in different case.
+    #[prost(bool, tag = "13")]
+    pub merge_duplicates: bool,
+    /// Holders or addresses that get nothing.
+    #[prost(string, repeated, tag = "14")]
+    pub exclude: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The holder of each wallet whose score counts for another address.
+    #[prost(map = "string, string", tag = "15")]
+    pub holders: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Format of the tree: standard-v1, as if left out, uniswap, ens-shards, thirdweb-shards, sablier-evm, sablier-solana
+    /// or merkl.
+    #[prost(string, tag = "16")]
+    pub format: ::prost::alloc::string::String,
+    /// Address of the token, in the leaves of merkl.
+    #[prost(string, tag = "17")]
+    pub token: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRoundsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRoundRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRoundProofRequest {
+    /// The round.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// An address, in any case if it is one of an EVM chain.
+    #[prost(string, tag = "2")]
+    pub holder: ::prost::alloc::string::String,
+}
+/// A sealed round.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Round {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub sealed_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "3")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// Number of the last event that counts.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// SHA-256 of the journal's frame that ends with this event; empty if there is none.
+    #[prost(string, tag = "5")]
+    pub journal_head: ::prost::alloc::string::String,
+    /// Format of the tree.
+    #[prost(string, tag = "6")]
+    pub format: ::prost::alloc::string::String,
+    /// 0x and 64 hexadecimal digits.
+    #[prost(string, tag = "7")]
+    pub root: ::prost::alloc::string::String,
+    /// Base units.
+    #[prost(string, tag = "8")]
+    pub sum: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "9")]
+    pub recipients: u64,
+    /// SHA-256 of the list, `address,amount` in lines.
+    #[prost(string, tag = "10")]
+    pub list_sha256: ::prost::alloc::string::String,
+    /// All that the round states, as the JSON of GET /rounds/{id}; empty in a list.
+    #[prost(string, tag = "11")]
+    pub manifest: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Rounds {
+    #[prost(message, repeated, tag = "1")]
+    pub rounds: ::prost::alloc::vec::Vec<Round>,
+}
+/// What a holder shows to the contract. Hashes are 0x and 64 hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoundProof {
+    /// The round.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Format of the tree.
+    #[prost(string, tag = "2")]
+    pub format: ::prost::alloc::string::String,
+    /// The values of the leaf, as the format has them.
+    #[prost(string, repeated, tag = "3")]
+    pub value: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Base units.
+    #[prost(string, tag = "4")]
+    pub amount: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub leaf: ::prost::alloc::string::String,
+    /// The siblings from the leaf up to the root.
+    #[prost(string, repeated, tag = "6")]
+    pub proof: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "7")]
+    pub root: ::prost::alloc::string::String,
+}
 /// What an acknowledged event survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1000,6 +1137,93 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "Feed"));
             self.inner.streaming(req, path, codec).await
         }
+        /// Shares a pool by the scores of the state as it is, builds the tree, and keeps both for ever. The same request may
+        /// be made again and is answered with the round that it has sealed; ALREADY_EXISTS if another round has the id,
+        /// FAILED_PRECONDITION if the scores cannot be shared so. Needs the scope admin.
+        pub async fn seal_round(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SealRoundRequest>,
+        ) -> std::result::Result<tonic::Response<super::Round>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/poh.HoldMetrics/SealRound",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "SealRound"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// All rounds, in the order in which they were sealed, without their manifests. This call and those below need the
+        /// scope rounds.
+        pub async fn list_rounds(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRoundsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Rounds>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/poh.HoldMetrics/ListRounds",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("poh.HoldMetrics", "ListRounds"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One round. NOT_FOUND if there is none with this id.
+        pub async fn get_round(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRoundRequest>,
+        ) -> std::result::Result<tonic::Response<super::Round>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/poh.HoldMetrics/GetRound");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "GetRound"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What a holder shows to the contract of a round. NOT_FOUND if there is no such round, or no amount for the holder.
+        pub async fn get_round_proof(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRoundProofRequest>,
+        ) -> std::result::Result<tonic::Response<super::RoundProof>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/poh.HoldMetrics/GetRoundProof",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("poh.HoldMetrics", "GetRoundProof"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1143,6 +1367,29 @@ pub mod hold_metrics_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::FeedRequest>>,
         ) -> std::result::Result<tonic::Response<Self::FeedStream>, tonic::Status>;
+        /// Shares a pool by the scores of the state as it is, builds the tree, and keeps both for ever. The same request may
+        /// be made again and is answered with the round that it has sealed; ALREADY_EXISTS if another round has the id,
+        /// FAILED_PRECONDITION if the scores cannot be shared so. Needs the scope admin.
+        async fn seal_round(
+            &self,
+            request: tonic::Request<super::SealRoundRequest>,
+        ) -> std::result::Result<tonic::Response<super::Round>, tonic::Status>;
+        /// All rounds, in the order in which they were sealed, without their manifests. This call and those below need the
+        /// scope rounds.
+        async fn list_rounds(
+            &self,
+            request: tonic::Request<super::ListRoundsRequest>,
+        ) -> std::result::Result<tonic::Response<super::Rounds>, tonic::Status>;
+        /// One round. NOT_FOUND if there is none with this id.
+        async fn get_round(
+            &self,
+            request: tonic::Request<super::GetRoundRequest>,
+        ) -> std::result::Result<tonic::Response<super::Round>, tonic::Status>;
+        /// What a holder shows to the contract of a round. NOT_FOUND if there is no such round, or no amount for the holder.
+        async fn get_round_proof(
+            &self,
+            request: tonic::Request<super::GetRoundProofRequest>,
+        ) -> std::result::Result<tonic::Response<super::RoundProof>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct HoldMetricsServer<T> {
@@ -1804,6 +2051,186 @@ pub mod hold_metrics_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/poh.HoldMetrics/SealRound" => {
+                    #[allow(non_camel_case_types)]
+                    struct SealRoundSvc<T: HoldMetrics>(pub Arc<T>);
+                    impl<
+                        T: HoldMetrics,
+                    > tonic::server::UnaryService<super::SealRoundRequest>
+                    for SealRoundSvc<T> {
+                        type Response = super::Round;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SealRoundRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HoldMetrics>::seal_round(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SealRoundSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/poh.HoldMetrics/ListRounds" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRoundsSvc<T: HoldMetrics>(pub Arc<T>);
+                    impl<
+                        T: HoldMetrics,
+                    > tonic::server::UnaryService<super::ListRoundsRequest>
+                    for ListRoundsSvc<T> {
+                        type Response = super::Rounds;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRoundsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HoldMetrics>::list_rounds(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRoundsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/poh.HoldMetrics/GetRound" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRoundSvc<T: HoldMetrics>(pub Arc<T>);
+                    impl<
+                        T: HoldMetrics,
+                    > tonic::server::UnaryService<super::GetRoundRequest>
+                    for GetRoundSvc<T> {
+                        type Response = super::Round;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRoundRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HoldMetrics>::get_round(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRoundSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/poh.HoldMetrics/GetRoundProof" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRoundProofSvc<T: HoldMetrics>(pub Arc<T>);
+                    impl<
+                        T: HoldMetrics,
+                    > tonic::server::UnaryService<super::GetRoundProofRequest>
+                    for GetRoundProofSvc<T> {
+                        type Response = super::RoundProof;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRoundProofRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as HoldMetrics>::get_round_proof(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRoundProofSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

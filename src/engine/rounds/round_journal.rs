@@ -1,0 +1,216 @@
+//! The records of rounds on disk: a journal of their own, in the format of that of events, from which nothing is ever
+//! removed; in memory if the engine stores nothing.
+//!
+//! It is created with the first round, so that a folder without rounds stays as it is. What a record means is in
+//! `record`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use crate::engine::error::OpenError;
+use crate::error_line::error_line;
+use crate::journal::{
+    self, Appender, Journal, JournalError, JournalOptions, OpenedJournal, TailReader, Vfs,
+    WriteError,
+};
+
+/// The folder of rounds, in the data folder; their journal and its identity are in it.
+pub(super) const ROUNDS_FOLDER: &str = "rounds";
+const JOURNAL_FOLDER: &str = "journal";
+/// A larger record gets a segment of its own.
+const SEGMENT_BYTES: u64 = 1 << 20;
+
+/// Where records are.
+pub(super) enum RoundJournal {
+    Disk(Disk),
+    /// The records themselves.
+    Memory(Mutex<Vec<Arc<[u8]>>>),
+}
+
+/// A folder that may not have a journal of rounds yet.
+pub(super) struct Disk {
+    vfs: Arc<dyn Vfs>,
+    data_dir: PathBuf,
+    /// Of the journal.
+    folder: PathBuf,
+    retry_after: Duration,
+    journal: OnceLock<Arc<Journal>>,
+    writing: Mutex<Writing>,
+}
+
+enum Writing {
+    /// Nothing was written yet.
+    NotCreated,
+    Open(Box<Appender>),
+    /// What is on disk is unknown until a restart.
+    Failed(Arc<str>),
+    /// The engine is closed.
+    Closed,
+}
+
+impl RoundJournal {
+    pub(super) fn in_memory() -> Self {
+        Self::Memory(Mutex::default())
+    }
+
+    /// Opens the journal of `data_dir`, if there is one, and passes its records to `visit`. The caller holds the lock
+    /// of the folder.
+    pub(super) fn open(
+        vfs: &Arc<dyn Vfs>,
+        data_dir: &Path,
+        retry_after: Duration,
+        salvages: bool,
+        mut visit: impl FnMut(u64, &[u8]),
+    ) -> Result<Self, OpenError> {
+        let disk = Disk {
+            vfs: Arc::clone(vfs),
+            data_dir: data_dir.to_owned(),
+            folder: data_dir.join(ROUNDS_FOLDER).join(JOURNAL_FOLDER),
+            retry_after,
+            journal: OnceLock::new(),
+            writing: Mutex::new(Writing::NotCreated),
+        };
+        if Journal::exists(&**vfs, &disk.folder)? {
+            let opened = match disk.open_journal() {
+                Err(error) if salvages && error.is_salvageable() => {
+                    disk.salvage()?;
+                    disk.open_journal()?
+                }
+                opened => opened?,
+            };
+            if let Some((segment, bytes)) = opened.report.torn {
+                warn!(
+                    segment,
+                    bytes, "Cut off a round that was not sealed completely."
+                );
+            }
+            opened
+                .journal
+                .replay(1, |frame| visit(frame.first, frame.payload))?;
+            disk.keep(opened);
+        }
+        Ok(Self::Disk(disk))
+    }
+
+    /// Stores a record and returns its number; it is durable then. Blocks.
+    pub(super) fn append(&self, record: Vec<u8>) -> Result<u64, WriteError> {
+        match self {
+            Self::Memory(records) => {
+                let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
+                records.push(record.into());
+                Ok(records.len() as u64)
+            }
+            Self::Disk(disk) => disk.append(&record),
+        }
+    }
+
+    /// The record of this number. Blocks.
+    pub(super) fn record(&self, number: u64) -> Result<Arc<[u8]>, JournalError> {
+        match self {
+            Self::Memory(records) => {
+                let records = records.lock().unwrap_or_else(PoisonError::into_inner);
+                let place = usize::try_from(number - 1).expect("it was in memory");
+                Ok(Arc::clone(&records[place]))
+            }
+            Self::Disk(disk) => {
+                let journal = disk.journal.get().expect("a record has a journal");
+                let mut record = None;
+                let mut reader = TailReader::new(journal, number);
+                reader.read(number, 1, |frame| record = Some(frame.payload.into()))?;
+                Ok(record.expect("no segment with records is removed"))
+            }
+        }
+    }
+
+    /// Accepts nothing more; waits for a record that is being written.
+    pub(super) fn close(&self) {
+        if let Self::Disk(disk) = self {
+            *disk.lock() = Writing::Closed;
+        }
+    }
+}
+
+impl Disk {
+    fn options(&self) -> JournalOptions {
+        JournalOptions {
+            segment_bytes: SEGMENT_BYTES,
+            preallocates: false,
+            retry_after: self.retry_after,
+            first_sequence: 1,
+            ..JournalOptions::default()
+        }
+    }
+
+    /// Makes the folder of rounds durable; the journal does so for what is in it.
+    fn create_folder(&self) -> Result<(), JournalError> {
+        let rounds = self.data_dir.join(ROUNDS_FOLDER);
+        let created = self.vfs.create_folder(&rounds);
+        let synced = created.and_then(|()| self.vfs.sync_folder(&self.data_dir));
+        synced.map_err(|source| JournalError::Io {
+            path: rounds,
+            action: "created",
+            source,
+        })
+    }
+
+    fn open_journal(&self) -> Result<OpenedJournal, JournalError> {
+        Journal::open(Arc::clone(&self.vfs), &self.folder, self.options())
+    }
+
+    fn keep(&self, opened: OpenedJournal) {
+        let _ = self.journal.set(opened.journal);
+        *self.lock() = Writing::Open(Box::new(opened.appender));
+    }
+
+    fn salvage(&self) -> Result<(), JournalError> {
+        let salvaged = journal::salvage(&self.vfs, &self.folder, &self.options(), 0)?;
+        for lost in &salvaged.report.lost {
+            error!(first = lost.first, last = lost.last, "Lost these rounds.");
+        }
+        warn!(
+            kept_rounds = salvaged.report.events,
+            moved_to = %salvaged.moved_to.display(),
+            "Salvaged the readable rounds and renamed their damaged journal."
+        );
+        Ok(())
+    }
+
+    fn append(&self, record: &[u8]) -> Result<u64, WriteError> {
+        let mut writing = self.lock();
+        if matches!(*writing, Writing::NotCreated) {
+            // A folder that is left incomplete by an error is completed by the next attempt.
+            let opened = self.create_folder().and_then(|()| self.open_journal());
+            let opened = opened.map_err(|error| not_created(&error))?;
+            let _ = self.journal.set(opened.journal);
+            *writing = Writing::Open(Box::new(opened.appender));
+        }
+        let appended = match &mut *writing {
+            Writing::Open(appender) => appender.append_record(record),
+            Writing::Failed(reason) => Err(WriteError::Poisoned(Arc::clone(reason))),
+            Writing::NotCreated | Writing::Closed => Err(WriteError::Closed),
+        };
+        if let Err(WriteError::Poisoned(reason)) = &appended {
+            error!(%reason, "The journal of rounds failed; no round is sealed until a restart.");
+            *writing = Writing::Failed(Arc::clone(reason));
+        }
+        appended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the journal was not created.
+fn not_created(error: &JournalError) -> WriteError {
+    match error {
+        JournalError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            WriteError::DiskFull
+        }
+        other => WriteError::Poisoned(error_line(other).into()),
+    }
+}

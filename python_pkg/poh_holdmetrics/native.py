@@ -38,7 +38,7 @@ HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
 DISABLE_VARIABLE = "POH_DISABLE_RUST"
 #: The version of the namespace below that this package needs.
-API = 5
+API = 6
 
 Source = Literal["host", "extension", "none"]
 Row = tuple[int, str, int, str, float]
@@ -151,6 +151,28 @@ class Aggregator(Protocol):
 AnyAggregator = Aggregator
 
 
+class MerkleTree(Protocol):
+    """A list with its Merkle tree; see `airdrop.trees`."""
+
+    @staticmethod
+    def of_list(  # noqa: D102
+        rows: Sequence[tuple[str, str]],
+        format: str,  # noqa: A002
+        token: str | None = None,
+    ) -> MerkleTree: ...
+    @staticmethod
+    def read(text: bytes) -> MerkleTree: ...  # noqa: D102
+    @property
+    def format(self) -> str: ...  # noqa: D102
+    @property
+    def root(self) -> str: ...  # noqa: D102
+    @property
+    def sum(self) -> str | None: ...  # noqa: D102
+    def __len__(self) -> int: ...
+    def proofs(self, holder: str) -> list[str]: ...  # noqa: D102
+    def dump(self) -> bytes: ...  # noqa: D102
+
+
 class Namespace(Protocol):
     """The callables of the host and of the extension, registered by the same Rust code."""
 
@@ -158,6 +180,12 @@ class Namespace(Protocol):
     API: int
     Aggregator: Callable[[], Aggregator]
 
+    MerkleTree: type[MerkleTree]
+
+    def allocate_pool(  # noqa: D102
+        self, shares: Sequence[tuple[str, str]], pool: str, curve: str, cap: str | None, min_amount: str
+    ) -> tuple[list[str], int, int]: ...
+    def checksummed_address(self, address: str) -> str: ...  # noqa: D102
     def aggregate(  # noqa: D102
         self,
         events: Iterable[Recorded],

@@ -30,7 +30,10 @@ ENTRY = f'[[key]]\nname = "a"\nscopes = ["read"]\nsha256 = "{"0" * 64}"\n'
         (f"{ENTRY}colour = 1\n", "each [[key]] has name, scopes and sha256, and nothing else"),
         (ENTRY + ENTRY, "key 'a': its name or its sha256 is used twice"),
         (ENTRY + ENTRY.replace('"a"', '"b"'), "key 'b': its name or its sha256 is used twice"),
-        (ENTRY.replace("read", "reed"), "key 'a': scopes are not some of read, write, metrics, rounds and admin"),
+        (
+            ENTRY.replace("read", "reed"),
+            "key 'a': scopes are not some of read, write, metrics, rounds and admin",
+        ),
         (ENTRY.replace('["read"]', "[]"), "key 'a': scopes are not some of"),
         (ENTRY.replace("000", "00x"), "key 'a': sha256 is not 64 hexadecimal digits"),
         (ENTRY.replace('"a"', '""'), "key '': name is empty"),

@@ -176,3 +176,22 @@ def test_the_source_goes_on_where_it_stopped(web: WebServer) -> None:
         harness.advance("1m")
         assert [event.event_id for event in harness.emitted][3:] == ["sale/4"]
         assert harness.metrics["pages"] == 3
+
+
+def test_a_round_is_sealed_each_day_once() -> None:
+    pytest.importorskip("Crypto.Hash.keccak", reason="pycryptodome is not installed (extra airdrop)")
+    ann, bob = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359", "0x1111111111111111111111111111111111111111"
+    arguments = {"pool": "100", "decimals": "0"}
+    with PipelineHarness(
+        example("sealed_rounds"), now="2025-01-02T00:30:00Z", arguments=arguments
+    ) as harness:
+        harness.advance("10m")
+        assert not harness.host.rounds
+        harness.feed(hold(ann, "2025-01-01T18:00:00Z"), hold(bob, "2025-01-01T22:00:00Z"))
+        harness.advance("30m")
+        [(_, sealed)] = harness.host.rounds.values()
+        assert sealed.manifest["id"] == "day-2025-01-01"
+        assert sealed.amounts == {bob: 25, ann: 75}
+        assert harness.metrics["recipients"] == 2
+        harness.advance("24h")
+        assert list(harness.host.rounds) == ["day-2025-01-01", "day-2025-01-02"]

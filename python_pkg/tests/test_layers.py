@@ -77,6 +77,8 @@ CLIENT = (
     "transport",
 )
 #: Highest first.
+AIRDROP = ["allocation", "keccak", "selection", "trees", "units"]
+
 LAYERS: list[set[str]] = [
     {
         "__main__",
@@ -208,8 +210,13 @@ LAYERS: list[set[str]] = [
         "storage.urls",
         "table",
     },
-    {"tracker", "calculator", "policies.published", "policies.document", "policies.moves"},
-    {"native", "recording", *(f"policies.{name}" for name in POLICIES)},
+    {"tracker", "calculator", "policies.published", "policies.document", "policies.moves", "airdrop.rounds"},
+    {
+        "native",
+        "recording",
+        *(f"airdrop.{name}" for name in AIRDROP),
+        *(f"policies.{name}" for name in POLICIES),
+    },
     {"data_models", "config", "windows"},
     {
         "pure.aggregator",
@@ -247,6 +254,7 @@ LAYERS: list[set[str]] = [
 #: Empty, or lazy: they import nothing of ours when they are imported.
 PACKAGES = {
     "__init__",
+    "airdrop.__init__",
     "api.__init__",
     "audit.__init__",
     "client.__init__",

@@ -147,6 +147,17 @@ impl Document {
         text.push(b'}');
     }
 
+    /// A row with its leaf and its proof as an object.
+    ///
+    /// # Panics
+    /// Never: JSON is UTF-8.
+    #[must_use]
+    pub fn proven(&self, row: usize) -> String {
+        let (mut text, mut proof) = (Vec::new(), Vec::new());
+        self.push_proven(row, &mut text, &mut proof);
+        String::from_utf8(text).expect("JSON is UTF-8")
+    }
+
     /// The rows with their leaves and proofs by holder, for a file that a web host gives out.
     ///
     /// # Panics

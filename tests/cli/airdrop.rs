@@ -170,7 +170,7 @@ fn what_cannot_be_shared_is_one_sentence_and_nothing_is_written() {
         (
             "1",
             &["--exclude", &exclude],
-            "are one address (--merge-duplicates adds",
+            "are one address (merge_duplicates adds",
         ),
         (
             "1.001",

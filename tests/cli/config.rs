@@ -265,8 +265,8 @@ fn bad_variables_and_flags_are_refused_by_name() {
         (
             &["check"],
             &[("HOLDMETRICS_KEYS_ANONYMOUS", "read,admin")],
-            "HOLDMETRICS_KEYS_ANONYMOUS: keys.anonymous: \"read,admin\" is not a list of read, write \
-             and metrics",
+            "HOLDMETRICS_KEYS_ANONYMOUS: keys.anonymous: \"read,admin\" is not a list of read, write, \
+             metrics and rounds",
         ),
         (
             &["check"],

@@ -31,7 +31,7 @@ fn a_script_finds_the_registered_callables_whatever_the_working_folder() {
     );
     let mut program = place.program(&["run".as_ref(), script.as_os_str()]);
     let ended = Ended::from(program.current_dir("/").output().unwrap()).expect(0);
-    assert_eq!(ended.out, "host 5\n");
+    assert_eq!(ended.out, "host 6\n");
 }
 
 #[test]

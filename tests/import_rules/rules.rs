@@ -52,6 +52,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "core",
             "aggregator",
             "policy",
+            "airdrop",
             "engine",
             "input",
             "output",

@@ -166,3 +166,34 @@ async fn a_source_that_polls_records_what_is_new() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_is_sealed_inside_the_service_and_its_proofs_are_served() {
+    let place = example("sealed_rounds.py", &[("\"10m\"", "\"100ms\"")]);
+    let service = serve(&place, "rounds.pool=100");
+    let (ann, bob) = (
+        "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+        "0x1111111111111111111111111111111111111111",
+    );
+    let held = |holder: &str, end: &str| json!({"token_id": "gold", "holder_id": holder, "start": "2024-01-01T00:00:00Z", "end": end});
+    let events = json!([
+        held(ann, "2024-01-01T03:00:00Z"),
+        held(bob, "2024-01-01T01:00:00Z")
+    ]);
+    let (code, answer) = ask(&service, "POST", "/hold", &events.to_string()).await;
+    assert_eq!(code, 200, "{answer}");
+    until("a round is sealed", async || {
+        let (_, listed) = ask(&service, "GET", "/rounds", "").await;
+        listed["rounds"][0]["recipients"] == json!(2)
+    })
+    .await;
+    let (_, listed) = ask(&service, "GET", "/rounds", "").await;
+    let id = listed["rounds"][0]["id"].as_str().expect("an id");
+    let (code, proof) = ask(&service, "GET", &format!("/rounds/{id}/proofs/{ann}"), "").await;
+    assert_eq!(
+        (code, &proof["amount"]),
+        (200, &json!("75000000000000000000")),
+        "{proof}"
+    );
+    assert_eq!(proof["root"], listed["rounds"][0]["root"]);
+}

@@ -21,8 +21,8 @@ Scope = Literal["read", "write", "metrics"]
 #: What a call needs: a scope, a key of any scope, or nothing.
 Need = Scope | Literal["any key", "nothing"]
 
-#: The scope of operators, which also allows reading the metrics; these servers have no other call for it, and none
-#: for `rounds`, which a file for the binary may name.
+#: The scope of operators, which also allows reading the metrics; these servers have no other call for it, and
+#: no call for `rounds`, which a file for the binary may name.
 _ADMIN = "admin"
 _SCOPES = frozenset({"read", "write", "metrics", "rounds", _ADMIN})
 _FIELDS = frozenset({"name", "scopes", "sha256"})

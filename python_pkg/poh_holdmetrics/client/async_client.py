@@ -11,6 +11,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Self, TypedDict, TypeVar, Unpack
 
+from poh_holdmetrics.airdrop.rounds import Amount, RoundOptions, round_request
 from poh_holdmetrics.client.batches import Event, async_batches
 from poh_holdmetrics.client.delivery import Delivery, Progress
 from poh_holdmetrics.client.errors import ServiceUnavailable
@@ -21,6 +22,8 @@ from poh_holdmetrics.client.results import (
     HolderReport,
     Leaderboard,
     LeaderboardChange,
+    Round,
+    RoundProof,
     SendReport,
 )
 from poh_holdmetrics.client.target import Target, target
@@ -181,6 +184,36 @@ class AsyncHoldClient:
                 yield deficit
             if page_token is None:
                 return
+
+    async def seal_round(
+        self,
+        id: str,  # noqa: A002 - the name of the field
+        *,
+        pool: Amount,
+        decimals: int,
+        **options: Unpack[RoundOptions],
+    ) -> Round:
+        """Seal a round of an airdrop, or find the one that an equal request has sealed.
+
+        Needs a key with the scope admin. Raises `RequestRefused` if another round has the id, or if the
+        scores cannot be shared so.
+        """
+        request = round_request(id, pool=pool, decimals=decimals, **options)
+        return await self._persistence.answer(lambda: self._transport.seal_round(request))
+
+    async def rounds(self) -> list[Round]:
+        """All rounds in the order in which they were sealed, without their manifests."""
+        return await self._persistence.answer(self._transport.rounds)
+
+    async def round(self, id: str) -> Round:  # noqa: A002
+        """One round; raises `NotFound` for an unknown one."""
+        return await self._persistence.answer(lambda: self._transport.round(id))
+
+    async def round_proof(self, id: str, holder: str) -> RoundProof:  # noqa: A002
+        """What a holder shows to the contract; raises `NotFound` without an amount in the round."""
+        if not holder:
+            raise InputError("holder", "empty; give an address")
+        return await self._persistence.answer(lambda: self._transport.round_proof(id, holder))
 
     async def watch(
         self, limit: int = 10, *, token: str | None = None, closed_only: bool = False, interval: float = 1.0

@@ -5,7 +5,8 @@ The counterpart of `http_answers`. Calls nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -21,11 +22,13 @@ from poh_holdmetrics.client.results import (
     Leaderboard,
     PolicyVersion,
     RefusedEvent,
+    Round,
+    RoundProof,
     Segment,
 )
 from poh_holdmetrics.client.transport import FeedPage, Question, Stored
 from poh_holdmetrics.data_models import HoldEvent, HoldStat
-from poh_holdmetrics.instants import datetime_from_us, us_from_datetime
+from poh_holdmetrics.instants import datetime_from_us, us_from_argument, us_from_datetime
 from poh_holdmetrics.protocols import hold_pb2 as pb
 from poh_holdmetrics.validation import records_from_fields
 
@@ -111,6 +114,45 @@ def report_from_message(message: pb.HolderReport) -> HolderReport:
         segments_left_out=message.segments_left_out,
         tokens_left_out=message.keys_left_out,
         changes_left_out=message.changes_left_out,
+    )
+
+
+def message_from_round(request: Mapping[str, Any]) -> pb.SealRoundRequest:
+    """A request of `airdrop.round_request`."""
+    fields = dict(request)
+    for name in ("as_of", "from"):
+        if name in fields:
+            fields[name] = timestamp_from_us(us_from_argument(name, fields[name]))
+    return pb.SealRoundRequest(**fields)
+
+
+def round_from_message(message: Any) -> Round:
+    """A round; its manifest is empty in a list."""
+    return Round(
+        id=message.id,
+        sealed_at=time_from_timestamp(message.sealed_at),
+        as_of=time_from_timestamp(message.as_of),
+        sequence=message.sequence,
+        journal_head=message.journal_head or None,
+        format=message.format,
+        root=message.root,
+        sum=int(message.sum),
+        recipients=message.recipients,
+        list_sha256=message.list_sha256,
+        manifest=json.loads(message.manifest) if message.manifest else None,
+    )
+
+
+def proof_from_message(message: Any) -> RoundProof:
+    """The proof of a holder."""
+    return RoundProof(
+        id=message.id,
+        format=message.format,
+        value=tuple(message.value),
+        amount=int(message.amount),
+        leaf=message.leaf,
+        proof=tuple(message.proof),
+        root=message.root,
     )
 
 

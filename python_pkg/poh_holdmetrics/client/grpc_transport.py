@@ -5,7 +5,7 @@ What is in the messages is read in `grpc_messages`. Repeats nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from poh_holdmetrics.client.errors import (
     RequestRefused,
     ServiceUnavailable,
 )
-from poh_holdmetrics.client.results import Deficit, HolderReport, Leaderboard
+from poh_holdmetrics.client.results import Deficit, HolderReport, Leaderboard, Round, RoundProof
 from poh_holdmetrics.client.target import Target
 from poh_holdmetrics.client.transport import (
     BEGINNING,
@@ -60,6 +60,7 @@ _REFUSED = (
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.ALREADY_EXISTS,
 )
 _TEMPORARY = (
     grpc.StatusCode.UNAVAILABLE,
@@ -190,6 +191,33 @@ class GrpcTransport:
             async for batch in self._stub.Feed(requests, metadata=self._metadata):
                 yield messages.feed_page_from_message(batch)
         raise ServiceUnavailable(self._url, "the service ended the call")
+
+    async def seal_round(self, request: Mapping[str, Any]) -> Round:
+        """Seal a round."""
+        with self._errors():
+            message = messages.message_from_round(request)
+        answer = await self._unary(self._stub.SealRound, message)
+        with self._errors():
+            return messages.round_from_message(answer)
+
+    async def rounds(self) -> list[Round]:
+        """All rounds."""
+        answer = await self._unary(self._stub.ListRounds, pb.ListRoundsRequest())
+        with self._errors():
+            return list(map(messages.round_from_message, answer.rounds))
+
+    async def round(self, round_id: str) -> Round:
+        """One round."""
+        answer = await self._unary(self._stub.GetRound, pb.GetRoundRequest(id=round_id))
+        with self._errors():
+            return messages.round_from_message(answer)
+
+    async def round_proof(self, round_id: str, holder: str) -> RoundProof:
+        """The proof of a holder."""
+        request = pb.GetRoundProofRequest(id=round_id, holder=holder)
+        answer = await self._unary(self._stub.GetRoundProof, request)
+        with self._errors():
+            return messages.proof_from_message(answer)
 
     async def ready(self) -> bool:
         """Whether the health service reports SERVING."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,8 @@ from poh_holdmetrics.client.results import (
     Leaderboard,
     PolicyVersion,
     RefusedEvent,
+    Round,
+    RoundProof,
     Segment,
 )
 from poh_holdmetrics.client.transport import Question, Stored
@@ -102,6 +105,46 @@ def deficit_from_document(document: Document) -> Deficit:
         balance=Decimal(document["balance"]),
         event_ids=tuple(document["event_ids"]),
         event_ids_left_out=document["event_ids_left_out"],
+    )
+
+
+def round_from_document(document: Document) -> Round:
+    """A round of a list."""
+    return Round(
+        id=document["id"],
+        sealed_at=_time(document["sealed_at"]),
+        as_of=_time(document["as_of"]),
+        sequence=document["sequence"],
+        journal_head=document["journal_head"],
+        format=document["format"],
+        root=document["root"],
+        sum=int(document["sum"]),
+        recipients=document["recipients"],
+        list_sha256=document["list_sha256"],
+    )
+
+
+def round_from_manifest(manifest: Document) -> Round:
+    """A round with all that it states."""
+    options, store = manifest["options"], manifest["store"]
+    listed = {
+        "as_of": options["as_of"],
+        "format": options["format"],
+        "recipients": manifest["counts"]["recipients"],
+    }
+    return replace(round_from_document({**manifest, **store, **listed}), manifest=manifest)
+
+
+def proof_from_document(document: Document) -> RoundProof:
+    """The proof of a holder."""
+    return RoundProof(
+        id=document["id"],
+        format=document["format"],
+        value=tuple(each if isinstance(each, str) else json.dumps(each) for each in document["value"]),
+        amount=int(document["amount"]),
+        leaf=document["leaf"],
+        proof=tuple(document["proof"]),
+        root=document["root"],
     )
 
 

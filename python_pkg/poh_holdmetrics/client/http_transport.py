@@ -6,6 +6,7 @@ What is in the documents is read in `http_answers`. Repeats nothing.
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,7 +27,7 @@ from poh_holdmetrics.client.errors import (
     RequestRefused,
     ServiceUnavailable,
 )
-from poh_holdmetrics.client.results import Deficit, FeedEvent, HolderReport, Leaderboard
+from poh_holdmetrics.client.results import Deficit, FeedEvent, HolderReport, Leaderboard, Round, RoundProof
 from poh_holdmetrics.client.target import Target
 from poh_holdmetrics.client.transport import (
     NOT_READABLE,
@@ -129,6 +130,31 @@ class HttpTransport:
                         events = []
             yield FeedPage(events, last, newest)
             start, wait = last + 1, f"{_FEED_WAIT_SECONDS}s"
+
+    async def seal_round(self, request: Mapping[str, Any]) -> Round:
+        """Seal a round."""
+        document = await self._json("POST", "/rounds", {}, content=json.dumps(request).encode())
+        with self._reading():
+            return answers.round_from_manifest(document)
+
+    async def rounds(self) -> list[Round]:
+        """All rounds."""
+        document = await self._json("GET", "/rounds", {})
+        with self._reading():
+            return list(map(answers.round_from_document, document["rounds"]))
+
+    async def round(self, round_id: str) -> Round:
+        """One round."""
+        document = await self._json("GET", f"/rounds/{quote(round_id, safe='')}", {})
+        with self._reading():
+            return answers.round_from_manifest(document)
+
+    async def round_proof(self, round_id: str, holder: str) -> RoundProof:
+        """The proof of a holder."""
+        path = f"/rounds/{quote(round_id, safe='')}/proofs/{quote(holder, safe='')}"
+        document = await self._json("GET", path, {})
+        with self._reading():
+            return answers.proof_from_document(document)
 
     async def ready(self) -> bool:
         """Whether `/readyz` succeeds."""

@@ -6,9 +6,11 @@ Makes no request.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from poh_holdmetrics.data_models import HoldEvent, HoldStat
 
@@ -130,6 +132,40 @@ class LeaderboardChange:
     left: tuple[str, ...]
     sequence: int
     deficits: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """A sealed round; amounts in base units.
+
+    `journal_head` is the SHA-256 of the journal's frame that ends with event `sequence`, if there is one.
+    `manifest` is all that the round states; None in a list.
+    """
+
+    id: str
+    sealed_at: datetime
+    as_of: datetime
+    sequence: int
+    journal_head: str | None
+    format: str
+    root: str
+    sum: int
+    recipients: int
+    list_sha256: str
+    manifest: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class RoundProof:
+    """What a holder shows to the contract of a round; `value` has the values of the leaf as text."""
+
+    id: str
+    format: str
+    value: tuple[str, ...]
+    amount: int
+    leaf: str
+    proof: tuple[str, ...]
+    root: str
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from typing import Any, Self, TypeVar, Unpack
 
+from poh_holdmetrics.airdrop.rounds import Amount, RoundOptions
 from poh_holdmetrics.client.async_client import (
     Asked,
     AsyncHoldClient,
@@ -26,6 +27,8 @@ from poh_holdmetrics.client.results import (
     HolderReport,
     Leaderboard,
     LeaderboardChange,
+    Round,
+    RoundProof,
     SendReport,
 )
 from poh_holdmetrics.client.transport import NOW, FeedStart
@@ -89,6 +92,29 @@ class HoldClient:
     ) -> Iterator[Deficit]:
         """The keys whose balance is below 0 at some instant before `as_of`: events are missing."""
         return self._each(self._client.deficits(as_of=as_of, token=token, page_size=page_size))
+
+    def seal_round(
+        self,
+        id: str,  # noqa: A002 - the name of the field
+        *,
+        pool: Amount,
+        decimals: int,
+        **options: Unpack[RoundOptions],
+    ) -> Round:
+        """Seal a round of an airdrop, or find the one that an equal request has sealed."""
+        return self._run(self._client.seal_round(id, pool=pool, decimals=decimals, **options))
+
+    def rounds(self) -> list[Round]:
+        """All rounds in the order in which they were sealed, without their manifests."""
+        return self._run(self._client.rounds())
+
+    def round(self, id: str) -> Round:  # noqa: A002
+        """One round; raises `NotFound` for an unknown one."""
+        return self._run(self._client.round(id))
+
+    def round_proof(self, id: str, holder: str) -> RoundProof:  # noqa: A002
+        """What a holder shows to the contract; raises `NotFound` without an amount in the round."""
+        return self._run(self._client.round_proof(id, holder))
 
     def watch(
         self, limit: int = 10, *, token: str | None = None, closed_only: bool = False, interval: float = 1.0

@@ -6,12 +6,20 @@ client's; see `patience`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from poh_holdmetrics.client.batches import Batch
-from poh_holdmetrics.client.results import Deficit, FeedEvent, HolderReport, Leaderboard, RefusedEvent
+from poh_holdmetrics.client.results import (
+    Deficit,
+    FeedEvent,
+    HolderReport,
+    Leaderboard,
+    RefusedEvent,
+    Round,
+    RoundProof,
+)
 
 #: Where a feed begins: with a sequence number, with the facts in force, or after the last event.
 FeedStart = int | str
@@ -85,6 +93,18 @@ class Transport(Protocol):
 
     def feed(self, start: FeedStart, wanted: FeedFilter) -> AsyncGenerator[FeedPage, None]:
         """Acknowledged events from `start` on; the first page says at once where they begin."""
+
+    async def seal_round(self, request: Mapping[str, Any]) -> Round:
+        """Seal a round, or find the one that an equal request has sealed."""
+
+    async def rounds(self) -> list[Round]:
+        """All rounds, without their manifests."""
+
+    async def round(self, round_id: str) -> Round:
+        """One round."""
+
+    async def round_proof(self, round_id: str, holder: str) -> RoundProof:
+        """The proof of a holder."""
 
     async def ready(self) -> bool:
         """Whether the service takes traffic; may raise `ServiceUnavailable` if not."""

@@ -6,13 +6,15 @@ has ended well, and dropped if it raised. `runtime` delivers both.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 from poh_holdmetrics import instants
+from poh_holdmetrics.airdrop.rounds import Amount, RoundOptions, round_request
 from poh_holdmetrics.data_models import HoldEvent, HoldStat, Transfer
 from poh_holdmetrics.errors import InputError, Refused, excerpt
 from poh_holdmetrics.instants import Instant, us_from_argument
@@ -161,6 +163,23 @@ class Context:
         With native code also an Arrow table that has the columns of a Parquet file of events.
         """
         return HoldSnapshot(snapshot_of(events, *self._window(as_of, from_), closed_only=closed_only))
+
+    async def seal_round(
+        self,
+        id: str,  # noqa: A002 - the name of the field
+        *,
+        pool: Amount,
+        decimals: int,
+        **options: Unpack[RoundOptions],
+    ) -> dict[str, Any]:
+        """Seal a round of an airdrop by the scores as they are, and return its manifest when it is durable.
+
+        The same round may be sealed again, as when a call is repeated: that changes nothing. Raises
+        `HoldMetricsError` if another round has the id, or the scores cannot be shared so.
+        """
+        request = round_request(id, pool=pool, decimals=decimals, **options)
+        manifest: dict[str, Any] = json.loads(await self._host.seal_round(self.pipeline, json.dumps(request)))
+        return manifest
 
     def begin(self) -> None:
         """Forget what was emitted and changed while no call ran, and say so once; the runtime calls this."""

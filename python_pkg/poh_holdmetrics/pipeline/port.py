@@ -212,6 +212,12 @@ class Host(Protocol):
         the gates of other pipelines; its own are not asked.
         """
 
+    async def seal_round(self, pipeline: str, request: str) -> str:
+        """Seal a round that is given as JSON, as `POST /rounds` takes it; returns its manifest as JSON.
+
+        The same request may be repeated. Raises `HoldMetricsError` if it cannot be sealed.
+        """
+
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """From now on ask these gates, in place of those that the pipeline had."""
 

@@ -30,9 +30,20 @@ struct Scored {
     store: StoreHead,
 }
 
+/// SHA-256 of the frame of the journal that ends with an event.
+enum Head {
+    /// `None` if there is no such frame, as before the first event.
+    Known(Option<String>),
+    /// Its segment is no longer there.
+    Removed,
+}
+
 impl Engine {
     /// Seals the round, or finds the one that an equal request has sealed. It is durable when this returns; the
     /// same request may always be made again. Blocks; see [`Self::page`].
+    ///
+    /// # Panics
+    /// Never: a list is written to memory.
     pub fn seal_round(&self, request: &RoundRequest) -> Result<Sealed, SealError> {
         let plan = request.plan()?;
         let rounds = self.rounds();
@@ -119,7 +130,7 @@ impl Engine {
             if is_function && self.sequence() != page.sequence {
                 continue;
             }
-            if let Some(journal_head) = self.journal_head(page.sequence)? {
+            if let Head::Known(journal_head) = self.journal_head(page.sequence)? {
                 let store = StoreHead {
                     sequence: page.sequence,
                     journal_head,
@@ -130,10 +141,10 @@ impl Engine {
         Err(SealError::Unsettled)
     }
 
-    /// SHA-256 of the frame that ends with this event, `Some(None)` if there is none; `None` if it was removed already.
-    fn journal_head(&self, sequence: u64) -> Result<Option<Option<String>>, SealError> {
+    /// The head of the journal at this event.
+    fn journal_head(&self, sequence: u64) -> Result<Head, SealError> {
         let Some(journal) = self.journal() else {
-            return Ok(Some(None));
+            return Ok(Head::Known(None));
         };
         let mut head = None;
         let mut reader = TailReader::new(journal, sequence);
@@ -141,8 +152,8 @@ impl Engine {
             head = Some(hex::encode(Sha256::digest(frame.payload)));
         });
         match read {
-            Ok(TailRead::Read) => Ok(Some(head)),
-            Ok(TailRead::Removed) => Ok(None),
+            Ok(TailRead::Read) => Ok(Head::Known(head)),
+            Ok(TailRead::Removed) => Ok(Head::Removed),
             Err(error) => {
                 error!(error = %error_line(&error), "The journal cannot be read to seal a round.");
                 Err(SealError::Unreadable)

@@ -4,10 +4,11 @@
 //! callable converts, detaches, calls the core and maps its errors once; [`values`] converts one
 //! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
 //! [`arrow_out`] exchange columns without a copy, [`input`] reads files and tables with options, [`lines`]
-//! reads what a service was sent, [`pages`] converts answers, [`stored_rows`] makes what storages keep,
+//! reads what a service was sent, [`pages`] converts answers, [`airdrop`] shares pools and builds trees, [`stored_rows`] makes what storages keep,
 //! [`found`] words refusals. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
 
 mod aggregator;
+mod airdrop;
 mod arrow_in;
 mod arrow_out;
 mod attributes;
@@ -49,7 +50,7 @@ use pyo3::prelude::*;
 use pyo3::wrap_pyfunction;
 
 /// The version of this namespace that the Python package checks.
-const API: u32 = 5;
+const API: u32 = 6;
 
 /// A native aggregator as the object that Python sees.
 #[cfg(feature = "py-embed")]
@@ -69,8 +70,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<aggregator::Aggregator>()?;
     module.add_class::<Snapshot>()?;
     module.add_class::<lines::AcceptedLines>()?;
+    module.add_class::<airdrop::MerkleTree>()?;
     module.add_function(wrap_pyfunction!(functions::aggregate, module)?)?;
+    module.add_function(wrap_pyfunction!(airdrop::allocate_pool, module)?)?;
     module.add_function(wrap_pyfunction!(policies::apply_policy, module)?)?;
+    module.add_function(wrap_pyfunction!(airdrop::checksummed_address, module)?)?;
     module.add_function(wrap_pyfunction!(functions::calculate_score, module)?)?;
     module.add_function(wrap_pyfunction!(functions::leaderboard, module)?)?;
     module.add_function(wrap_pyfunction!(functions::merge_overlaps, module)?)?;

@@ -22,7 +22,7 @@ use super::queue::{Message, Outcome};
 use super::registry::PipelineRecord;
 use crate::core;
 use crate::engine::gate::RowId;
-use crate::engine::{Engine, Start, WhenFull};
+use crate::engine::{Engine, RoundRequest, Start, WhenFull};
 use crate::error_line::error_line;
 use crate::excerpt::quoted;
 use crate::host::errors::{guarded, refused};
@@ -153,6 +153,26 @@ impl Bridge {
                 let refused = submitted.refused.into_iter();
                 Outcome::Texts(refused.map(|row| row.reason).collect())
             }))
+        })
+    }
+
+    /// Seals a round that is given as JSON, as `POST /rounds` takes it; completes with its manifest as JSON.
+    fn seal_round(&self, pipeline: String, request: String) -> u64 {
+        let engine = Arc::clone(&self.context.engine);
+        self.context.begin(async move {
+            let request: RoundRequest = match serde_json::from_str(&request) {
+                Ok(request) => request,
+                Err(error) => return Outcome::Failed(format!("not a round to seal: {error}")),
+            };
+            tracing::info!(id = %request.id, pipeline, "A pipeline asked for a round to be sealed.");
+            match tokio::task::spawn_blocking(move || engine.seal_round(&request)).await {
+                Ok(Ok(sealed)) => {
+                    let manifest = serde_json::to_string(&*sealed.manifest);
+                    Outcome::Texts(vec![manifest.expect("text and numbers")])
+                }
+                Ok(Err(error)) => Outcome::Failed(error_line(&error)),
+                Err(panic) => Outcome::Failed(panic.to_string()),
+            }
         })
     }
 

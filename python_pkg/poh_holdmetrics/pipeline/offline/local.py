@@ -8,20 +8,23 @@ already holds counts in its answers, and is not delivered. For one event loop.
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from poh_holdmetrics import instants, native
+from poh_holdmetrics.airdrop.rounds import SealedRound, seal_request
 from poh_holdmetrics.clock import Clock, LoopClock
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline.batch import ColumnBatch
 from poh_holdmetrics.pipeline.listed_rows import ListedRows
 from poh_holdmetrics.pipeline.running.acceptance import Refusal, checked
+from poh_holdmetrics.tracker import HoldSnapshot
 
 if TYPE_CHECKING:
     from poh_holdmetrics.data_models import HoldEvent, Transfer
@@ -146,6 +149,8 @@ class LocalHost:
         """The values of histograms."""
         self.pipelines: dict[str, tuple[str, str]] = {}
         """The state and its detail by pipeline."""
+        self.rounds: dict[str, tuple[dict[str, Any], SealedRound]] = {}
+        """The rounds that were sealed, each with its request, by id."""
         self.failed = asyncio.Event()
         """Set when a handler has failed."""
         self._tracker = tracker
@@ -245,6 +250,30 @@ class LocalHost:
         """Record events that no gate refused, of a pipeline or of others."""
         del emitted_by
         await self._tracker.record_batch(events)
+
+    async def seal_round(self, pipeline: str, request: str) -> str:
+        """Seal a round by the scores of the tracker; a coroutine, as the port asks."""
+        del pipeline
+        asked = json.loads(request)
+        known = self.rounds.get(asked["id"])
+        if known is not None:
+            if known[0] != asked:
+                problem = f"{excerpt(asked['id'])} is sealed with other options (choose another id)"
+                raise InputError("id", problem)
+            return json.dumps(known[1].manifest)
+        for name in ("token_id", "policy"):
+            if name in asked:
+                raise InputError(name, "only a service seals by it; leave it out here")
+        window = [
+            None if text is None else instants.us_from_argument(name, text)
+            for name, text in (("as_of", asked.get("as_of")), ("from", asked.get("from")))
+        ]
+        now_us = self.now_us()
+        as_of_us = now_us if window[0] is None else window[0]
+        columns = self.snapshot(as_of_us, window[1], bool(asked.get("closed_only", False)))
+        sealed = seal_request(HoldSnapshot(columns), asked, sealed_at_us=now_us)
+        self.rounds[asked["id"]] = (asked, sealed)
+        return json.dumps(sealed.manifest)
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """Ask these gates from now on."""

@@ -55,6 +55,7 @@ class Bridge(PolicyBridge, Protocol):
     def now_us(self) -> int: ...  # noqa: D102
     def open(self, name: str, start: str, when_full: str) -> int: ...  # noqa: D102
     def submit(self, pipeline: str, events: Sequence[HoldEvent | Transfer]) -> int: ...  # noqa: D102
+    def seal_round(self, pipeline: str, request: str) -> int: ...  # noqa: D102
     def set_gates(self, pipeline: str, gates: list[DescribedGate]) -> None: ...  # noqa: D102
     def verdicts(  # noqa: D102
         self, request: int, verdicts: list[tuple[int, str | HoldEvent]] | None
@@ -187,6 +188,11 @@ class EmbeddedHost:
         except ValueError as refusal:
             raise Refused("", str(refusal)) from refusal
         return cast("list[str]", await self._requests.outcome(request))
+
+    async def seal_round(self, pipeline: str, request: str) -> str:
+        """Seal a round; returns its manifest when it is durable. Raises `ServiceError` if it is refused."""
+        (manifest,) = await self._requests.outcome(self._bridge.seal_round(pipeline, request))
+        return cast("str", manifest)
 
     @property
     def has_gates(self) -> bool:

@@ -97,6 +97,8 @@ class HostServer:
             case "submit":
                 events = list(_events(arguments["kinds"], arguments["events"]))
                 value = await host.submit(self._own(arguments), events)
+            case "seal_round":
+                value = await host.seal_round(self._own(arguments), str(arguments["request"]))
             case "state":
                 value = await host.state(self._own(arguments))
             case "commit_state":

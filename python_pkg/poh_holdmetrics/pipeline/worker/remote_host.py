@@ -163,6 +163,11 @@ class RemoteHost:
         refusals, _ = await self._link.request("submit", arguments)
         return list(refusals)
 
+    async def seal_round(self, pipeline: str, request: str) -> str:
+        """Let the parent seal a round."""
+        manifest, _ = await self._link.request("seal_round", {"pipeline": pipeline, "request": request})
+        return str(manifest)
+
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:
         """Let the parent ask these gates from now on."""
         self._notes.add("gates", pipeline, self.functions.set_gates(pipeline, gates))

@@ -40,6 +40,7 @@ from poh_holdmetrics.windows import Window
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from poh_holdmetrics.airdrop.rounds import SealedRound
     from poh_holdmetrics.pipeline.handlers import Definition, Handler
     from poh_holdmetrics.pipeline.port import Batch, Start
     from poh_holdmetrics.pipeline.running.acceptance import Refusal
@@ -142,6 +143,11 @@ class PipelineHarness:
     def tracker(self) -> AsyncTracker:
         """The tracker that holds what was recorded."""
         return self._host.tracker
+
+    @property
+    def rounds(self) -> Mapping[str, SealedRound]:
+        """The rounds that the pipeline has sealed, by id."""
+        return {round_id: sealed for round_id, (_, sealed) in self._host.rounds.items()}
 
     @property
     def metrics(self) -> dict[str, float]:

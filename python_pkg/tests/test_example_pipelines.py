@@ -186,12 +186,12 @@ def test_a_round_is_sealed_each_day_once() -> None:
         example("sealed_rounds"), now="2025-01-02T00:30:00Z", arguments=arguments
     ) as harness:
         harness.advance("10m")
-        assert not harness.host.rounds
+        assert not harness.rounds
         harness.feed(hold(ann, "2025-01-01T18:00:00Z"), hold(bob, "2025-01-01T22:00:00Z"))
         harness.advance("30m")
-        [(_, sealed)] = harness.host.rounds.values()
+        [sealed] = harness.rounds.values()
         assert sealed.manifest["id"] == "day-2025-01-01"
         assert sealed.amounts == {bob: 25, ann: 75}
         assert harness.metrics["recipients"] == 2
         harness.advance("24h")
-        assert list(harness.host.rounds) == ["day-2025-01-01", "day-2025-01-02"]
+        assert list(harness.rounds) == ["day-2025-01-01", "day-2025-01-02"]

@@ -82,6 +82,44 @@ async def answers(client: AsyncHoldClient) -> dict[str, Any]:
     }
 
 
+def test_rounds_are_sealed_and_read_over_both_protocols(tmp_path: Path) -> None:
+    ann, bob = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359", "0x1111111111111111111111111111111111111111"
+
+    async def asked() -> None:
+        async with addresses("binary", tmp_path) as urls:
+            async with AsyncHoldClient(urls["http"]) as http, AsyncHoldClient(urls["grpc"]) as grpc:
+                await http.send(
+                    [
+                        HoldEvent(token_id="T", holder_id=each, start=0, end=n)
+                        for each, n in ((ann, 3), (bob, 1))
+                    ]
+                )
+                sealed = await grpc.seal_round(
+                    "july", pool="1", decimals=2, as_of=AS_OF, cap="0.7", exclude=["treasury"]
+                )
+                assert (sealed.sum, sealed.recipients, sealed.sequence) == (100, 2, 2)
+                again = await http.seal_round(
+                    "july", pool=Decimal(1), decimals=2, as_of=AS_OF, cap="0.70", exclude=["treasury"]
+                )
+                assert again == sealed == await http.round("july") == await grpc.round("july")
+                assert await http.rounds() == await grpc.rounds() == [replace(sealed, manifest=None)]
+                proof = await http.round_proof("july", ann.lower())
+                assert proof == await grpc.round_proof("july", ann)
+                assert (proof.value, proof.amount, proof.root) == ((ann, "70"), 70, sealed.root)
+                for client in (http, grpc):
+                    with pytest.raises(RequestRefused, match="sealed with other options"):
+                        await client.seal_round("july", pool="2", decimals=2)
+                    with pytest.raises(NotFound, match="there is no round"):
+                        await client.round("june")
+                    with pytest.raises(NotFound, match="no amount in this round"):
+                        await client.round_proof("july", "0x2222222222222222222222222222222222222222")
+            with HoldClient(urls["http"]) as waiting:
+                assert waiting.round("july") == sealed
+                assert waiting.round_proof("july", bob).amount == 30
+
+    asyncio.run(asked())
+
+
 def test_both_protocols_and_both_servers_give_the_same_results(tmp_path: Path) -> None:
     async def asked(kind: str, protocol: str, folder: Path) -> tuple[SendReport, dict[str, Any]]:
         async with addresses(kind, folder) as urls, AsyncHoldClient(urls[protocol]) as client:

@@ -77,7 +77,7 @@ def test_without_any_there_is_none() -> None:
 
 def test_another_api_is_refused(nothing_native: pytest.MonkeyPatch) -> None:
     nothing_native.setitem(sys.modules, native.HOST_MODULE, module(native.HOST_MODULE, API=1))
-    with pytest.raises(NativeError, match=r"_holdmetrics_host: has API 1, this package needs 5"):
+    with pytest.raises(NativeError, match=r"_holdmetrics_host: has API 1, this package needs 6"):
         native.namespace()
 
 

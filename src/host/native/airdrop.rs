@@ -94,8 +94,8 @@ impl MerkleTree {
             let token = token.map_err(|error| refused(format!("token: {error}")))?;
             let built = detached(py, || {
                 let mut list = List::new(false);
-                for (address, amount) in &rows {
-                    list.push(address, amount);
+                for (address, amount) in rows {
+                    list.push(&address, &amount);
                 }
                 if let Err((row, reason)) = list.check(kind.addresses()) {
                     return Err(format!("row {}: {reason}", row + 1));

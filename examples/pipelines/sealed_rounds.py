@@ -1,4 +1,4 @@
-"""A round of an airdrop each day: a pool, shared by the scores up to midnight and sealed with its Merkle tree.
+"""A round of an airdrop each day: a pool, shared by the scores up to midnight, sealed with its Merkle tree.
 
     main_holdmetrics serve --pipeline examples/pipelines/sealed_rounds.py --pipeline-arg rounds.pool=1000
     curl http://127.0.0.1:8000/rounds

@@ -10,15 +10,13 @@ use utoipa::ToSchema;
 
 use super::error::SealError;
 use crate::airdrop::{
-    Curve, Details, EvmAddress, Format, Selection, Terms, UnitsError, parse_units,
+    Curve, Details, EvmAddress, Format, SCORE_PLACES, Selection, Terms, UnitsError, parse_units,
 };
 use crate::core::Micros;
 use crate::excerpt::quoted;
 
 /// The longest id of a round.
 const ID_BYTES_MAX: usize = 64;
-/// Decimal places of a score.
-const SCORE_PLACES: u8 = 24;
 /// The most decimal places of a token.
 const PLACES_MAX: u8 = 77;
 

@@ -9,7 +9,7 @@ SHELL := bash
 # For the lines below that need the project's paths and environments.
 COMMON := source scripts/common.sh
 
-.PHONY: help build run check test test-services test-python-servers test-pythons bundle test-bundle test-windows wheels soak fuzz bench bench-airdrop bench-frames bench-host bench-python bench-serve bench-storage bench-packages fmt lint audit protocols doctor clean
+.PHONY: help build run check test test-services test-python-servers test-pythons bundle test-bundle test-windows wheels soak fuzz bench bench-airdrop bench-frames bench-host bench-python bench-serve bench-shapes bench-storage bench-packages fmt lint audit protocols doctor clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-python: ## the HTTP server in Python with the extension beside itself with
 
 bench-serve: ## the service beside bare servers, a Python one and the disk's fdatasync floor
 	@scripts/bench.sh serve
+
+bench-shapes: ## the same events in files of many shapes: ids, weights, event ids, compression, formats
+	@scripts/bench.sh shapes
 
 bench-storage: ## SQLite and MongoDB as sinks of a pipeline beside plain inserts, and their statistics
 	@scripts/bench.sh storage

@@ -3,6 +3,7 @@
 # else.
 #
 #   bench.sh files   make bench: scoring alone, calls over the boundary to Python, other tools on the same files
+#   bench.sh shapes  make bench-shapes: the same events in files of many shapes
 #   bench.sh serve   make bench-serve: the service beside servers that discard everything, a Python server and
 #                    the disk's fdatasync floor
 #   bench.sh host    make bench-host: the service with pipelines beside itself without, a Python server and Bytewax
@@ -16,7 +17,7 @@
 #   bench.sh airdrop make bench-airdrop: trees and proofs beside OpenZeppelin's npm package, and the allocation of ten
 #                    million holders; prints its table only
 #
-# BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/serve/run.py or benches/serve/pipelines.py, for example
+# BENCH_ARGUMENTS is passed to benches/peers/run.py, benches/peers/shapes.py, benches/serve/run.py or benches/serve/pipelines.py, for example
 # BENCH_ARGUMENTS="--sizes 1M --rounds 3" make bench, or BENCH_ARGUMENTS=--quick make bench-serve.
 source "$(dirname "$0")/common.sh"
 source scripts/wheels.sh
@@ -37,6 +38,10 @@ bench_files() {
     "$peers/.venv/bin/python" "$peers/incremental.py" --binary "$BINARY"
     say "Beside other tools"
     "$peers/.venv/bin/python" "$peers/run.py" --binary "$BINARY" "${arguments[@]}"
+}
+
+bench_shapes() {
+    "$CHOSEN_PYTHON" benches/peers/shapes.py --binary "$BINARY" "${arguments[@]}"
 }
 
 bench_serve() {
@@ -86,9 +91,9 @@ bench_airdrop() {
 
 case ${1:-} in
 frames | storage | python | packages) "bench_$1" ;;
-airdrop | files | host | serve)
+airdrop | files | host | serve | shapes)
     build_binary
     "bench_$1"
     ;;
-*) die "say what to measure: airdrop, files, frames, host, packages, python, serve or storage" ;;
+*) die "say what to measure: airdrop, files, frames, host, packages, python, serve, shapes or storage" ;;
 esac

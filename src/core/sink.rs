@@ -1,6 +1,6 @@
 //! The receiver of events read from files: one event at a time, or the rows of one kind of many at once.
 //!
-//! Nearly every row of a large file is a closed hold without an `event_id`, or a transfer. Such rows may be
+//! Nearly every row of a large file is a closed hold or a transfer, without corrections. Such rows may be
 //! passed together, so that a sink looks up each of their tokens once; the result is the same as for single
 //! events.
 
@@ -25,7 +25,7 @@ pub trait EventSink {
             self.accept(&Event {
                 token_id: token_ids[hold.token],
                 holder_id: hold.holder_id,
-                claim: Claim::Plain(hold.fact()),
+                claim: hold.claim(),
             });
         }
     }
@@ -125,7 +125,7 @@ impl<'a> TransferRow<'a> {
     }
 }
 
-/// A closed hold without an `event_id`; its token is an index into a list of ids.
+/// A closed hold at revision 0, named or not; its token is an index into a list of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedHold<'a> {
     token: usize,
@@ -133,6 +133,7 @@ pub struct ClosedHold<'a> {
     start: Micros,
     end: Micros,
     weight: Wad,
+    event_id: Option<&'a str>,
 }
 
 impl<'a> ClosedHold<'a> {
@@ -151,6 +152,17 @@ impl<'a> ClosedHold<'a> {
             start,
             end,
             weight,
+            event_id: None,
+        })
+    }
+
+    /// The same under an id; `None` if that is empty.
+    #[must_use]
+    #[inline]
+    pub fn named(self, event_id: &'a str) -> Option<Self> {
+        (!event_id.is_empty()).then_some(Self {
+            event_id: Some(event_id),
+            ..self
         })
     }
 
@@ -168,7 +180,7 @@ impl<'a> ClosedHold<'a> {
         self.holder_id
     }
 
-    /// The fact that it states about its key.
+    /// What it states about its key.
     #[must_use]
     #[inline]
     pub const fn fact(&self) -> Fact {
@@ -176,6 +188,30 @@ impl<'a> ClosedHold<'a> {
             start: self.start,
             end: self.end,
             weight: self.weight,
+        }
+    }
+
+    /// Its id, if it has one; not empty.
+    #[must_use]
+    #[inline]
+    pub const fn event_id(&self) -> Option<&'a str> {
+        self.event_id
+    }
+
+    /// The claim of its event.
+    #[must_use]
+    #[inline]
+    pub const fn claim(&self) -> Claim<'a> {
+        let fact = self.fact();
+        match self.event_id {
+            None => Claim::Plain(fact),
+            Some(event_id) => Claim::Named {
+                event_id,
+                standing: Standing {
+                    revision: 0,
+                    fact: Some(fact),
+                },
+            },
         }
     }
 }

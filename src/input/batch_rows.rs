@@ -147,12 +147,12 @@ impl BatchRows {
         self.length
     }
 
-    /// Whether there are columns of closed holds alone, without event ids.
+    /// Whether there are columns of closed holds alone, without corrections.
     pub(super) fn has_closed_holds_only(&self) -> bool {
-        let is_named = self.event_id.is_some() || self.revision.is_some() || self.retract.is_some();
+        let is_corrected = self.revision.is_some() || self.retract.is_some();
         let is_change = self.at.is_some() || self.delta.is_some() || self.seq.is_some();
         let is_transfer = self.from_id.is_some() || self.to_id.is_some() || self.amount.is_some();
-        !(is_named || is_change || is_transfer)
+        !(is_corrected || is_change || is_transfer)
     }
 
     /// Whether there are columns of transfers alone, without corrections.

@@ -1,4 +1,5 @@
-//! The fast path for common batches: closed holds without event ids, all values present and valid.
+//! The fast path for common batches: closed holds without corrections, all values present and valid; event ids may
+//! be missing.
 //!
 //! The columns are checked and converted one after the other, each in a loop of its own, and go to
 //! the sink together. Any other batch is left to [`super::batch_rows`], which alone says why a row is
@@ -8,7 +9,7 @@ use arrow_array::StringViewArray;
 
 use super::batch_rows::BatchRows;
 use super::time_column::TimeColumn;
-use super::token_column::{TokenColumn, filled};
+use super::token_column::{TokenColumn, filled, has_no_empty};
 use crate::core::{ClosedHold, EventSink, Micros, Wad};
 
 /// Buffers for the columns of one batch, reused by the next.
@@ -19,29 +20,51 @@ pub(super) struct HoldColumns {
     weights: Vec<Wad>,
 }
 
+/// The texts of one batch.
+struct Texts<'r> {
+    /// Each once.
+    tokens: Vec<&'r str>,
+    holders: &'r StringViewArray,
+    event_ids: Option<&'r StringViewArray>,
+}
+
 impl HoldColumns {
     /// Passes all `rows` to `sink` and returns `true`, or none of them and returns `false`.
     pub(super) fn feed(&mut self, rows: &BatchRows, sink: &mut impl EventSink) -> bool {
-        let Some((token_ids, holder_ids)) = self.read(rows) else {
+        let Some(texts) = self.read(rows) else {
             return false;
         };
         let columns = self.tokens.indices().zip(&self.spans).zip(&self.weights);
-        let holds = columns
-            .zip(holder_ids.iter())
-            .map(|(((token, span), weight), holder_id)| {
-                let holder_id = holder_id.expect("no holder is null");
-                ClosedHold::new(token, holder_id, *span, *weight).expect("every row is a hold")
-            });
-        sink.accept_holds(&token_ids, holds);
+        let holds =
+            columns
+                .zip(texts.holders.iter())
+                .map(|(((token, span), weight), holder_id)| {
+                    let holder_id = holder_id.expect("no holder is null");
+                    ClosedHold::new(token, holder_id, *span, *weight).expect("every row is a hold")
+                });
+        match texts.event_ids {
+            None => sink.accept_holds(&texts.tokens, holds),
+            Some(ids) => {
+                let named = holds.zip(ids.iter()).map(|(hold, event_id)| {
+                    let event_id = event_id.and_then(|event_id| hold.named(event_id));
+                    event_id.unwrap_or(hold)
+                });
+                sink.accept_holds(&texts.tokens, named);
+            }
+        }
         true
     }
 
-    /// The ids of the tokens, each once, and of the holders; the other columns go to their buffers.
-    fn read<'r>(&mut self, rows: &'r BatchRows) -> Option<(Vec<&'r str>, &'r StringViewArray)> {
+    /// The texts; the other columns go to their buffers.
+    fn read<'r>(&mut self, rows: &'r BatchRows) -> Option<Texts<'r>> {
         if !rows.has_closed_holds_only() {
             return None;
         }
-        let holder_ids = filled(rows.holder_id.as_ref()?.views()?)?;
+        let holders = filled(rows.holder_id.as_ref()?.views()?)?;
+        let event_ids = match &rows.event_id {
+            None => None,
+            Some(ids) => Some(ids.views().filter(|ids| has_no_empty(ids))?),
+        };
         self.read_spans(rows.start.as_ref()?, rows.end.as_ref()?, rows.len())?;
         if let Some(weights) = &rows.weight {
             weights.read_all(rows.len(), &mut self.weights)?;
@@ -49,7 +72,11 @@ impl HoldColumns {
             self.weights.clear();
             self.weights.resize(rows.len(), Wad::ONE);
         }
-        Some((self.tokens.read(rows.token_id.views()?)?, holder_ids))
+        Some(Texts {
+            tokens: self.tokens.read(rows.token_id.views()?)?,
+            holders,
+            event_ids,
+        })
     }
 
     fn read_spans(&mut self, start: &TimeColumn, end: &TimeColumn, rows: usize) -> Option<()> {
@@ -76,16 +103,21 @@ mod tests {
     use super::*;
     use crate::core::{Claim, Event, Fact};
 
+    /// Token, holder, event id and fact of each hold.
     #[derive(Default, PartialEq, Debug)]
-    struct Facts(Vec<(String, String, Fact)>);
+    struct Facts(Vec<(String, String, Option<String>, Fact)>);
 
     impl EventSink for Facts {
         fn accept(&mut self, event: &Event<'_>) {
-            let Claim::Plain(fact) = event.claim else {
-                panic!("no event here has a name");
+            let (event_id, fact) = match event.claim {
+                Claim::Plain(fact) => (None, fact),
+                Claim::Named { event_id, standing } => {
+                    assert_eq!(standing.revision, 0);
+                    (Some(event_id.to_owned()), standing.fact.unwrap())
+                }
             };
-            self.0
-                .push((event.token_id.into(), event.holder_id.into(), fact));
+            let (token_id, holder_id) = (event.token_id.into(), event.holder_id.into());
+            self.0.push((token_id, holder_id, event_id, fact));
         }
     }
 
@@ -130,12 +162,25 @@ mod tests {
         unweighted.pop();
         let facts = fed(unweighted).unwrap();
         assert!(matches!(
-            facts.0[1].2,
+            facts.0[1].3,
             Fact::Closed {
                 weight: Wad::ONE,
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn event_ids_go_with_their_holds_where_there_are_any() {
+        let mut named = columns();
+        let ids = StringViewArray::from(vec![Some("e"), None, Some(LONG), None]);
+        named.push(("event_id", Arc::new(ids)));
+        let facts = fed(named).unwrap();
+        let ids = facts
+            .0
+            .iter()
+            .map(|(_, _, event_id, _)| event_id.as_deref());
+        assert!(ids.eq([Some("e"), None, Some(LONG), None]));
     }
 
     #[test]
@@ -155,7 +200,7 @@ mod tests {
             ("token_id", texts([some, None, some, some])),
             ("holder_id", texts([some, some, some, Some("")])),
             ("holder_id", texts([None, some, some, some])),
-            ("event_id", texts([None, None, None, None])),
+            ("event_id", texts([some, Some(""), None, some])),
         ] {
             assert_eq!(with(name, column), None, "{name}");
         }

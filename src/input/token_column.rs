@@ -70,8 +70,16 @@ impl TokenColumn {
 
 /// The texts, if none is null or empty.
 pub(super) fn filled(texts: &StringViewArray) -> Option<&StringViewArray> {
+    (texts.null_count() == 0 && has_no_empty(texts)).then_some(texts)
+}
+
+/// Whether each text that is not null has a character.
+pub(super) fn has_no_empty(texts: &StringViewArray) -> bool {
     // The low 32 bits of a view are the length of its text.
-    let length = |view: &u128| view & u128::from(u32::MAX);
-    let is_filled = texts.null_count() == 0 && texts.views().iter().all(|view| length(view) > 0);
-    is_filled.then_some(texts)
+    let is_filled = |view: &u128| view & u128::from(u32::MAX) > 0;
+    if texts.null_count() == 0 {
+        return texts.views().iter().all(is_filled);
+    }
+    let mut views = texts.views().iter().enumerate();
+    views.all(|(row, view)| texts.is_null(row) || is_filled(view))
 }

@@ -1,6 +1,7 @@
 //! The facts of one key that are in force, if it has more than closed holds, and their totals.
 //!
-//! Of the events that share an id one is in force. Between two of its marks a curve is off, or on at one weight, so
+//! Of the events that share an id one is in force; [`super::claims`] has chosen it, except among changes, which are in
+//! other places. Between two of its marks a curve is off, or on at one weight, so
 //! it is a sequence of closed holds, and so is a balance; the last stretch ends with the window. The effective
 //! weight is the maximum either way, and [`super::sweep`] finds that.
 
@@ -99,7 +100,7 @@ impl FactScorer {
         &self.changes
     }
 
-    /// Finds what is in force: the changes, and among `others` the holds and marks.
+    /// Finds what is in force: the changes, and among `others` the holds and marks. No two of these share an id.
     fn settle(&mut self, changes: KeyChanges<'_>, others: impl Iterator<Item = OtherClaim>) {
         self.changes.clear();
         self.changes.extend(changes.iter());
@@ -109,10 +110,7 @@ impl FactScorer {
         for OtherClaim { id, standing } in others {
             match (id, standing.fact) {
                 (Some(id), _) => {
-                    let known = self.claims.entry(id).or_insert(standing);
-                    if standing.prevails_over(known) {
-                        *known = standing;
-                    }
+                    self.claims.insert(id, standing);
                 }
                 (None, Some(fact)) => self.add_fact(None, fact),
                 (None, None) => {}

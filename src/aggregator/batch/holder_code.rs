@@ -1,12 +1,13 @@
-//! Holder ids in 20 bytes, exactly: equal codes are equal ids.
+//! Holder ids in 20 bytes: equal codes are equal ids.
 //!
 //! An address of `0x` and 40 lower-case hexadecimal digits becomes its 20 bytes, a short id stays its own
-//! text, and any other id becomes a number in a shared table. The code includes which of the three it is.
+//! text, and any other id becomes its hash, whose text is in [`super::names`]. The code includes which of the three
+//! it is.
 
-use super::super::ids::{IdIndex, IdMemo, IdNumber};
+use super::id_hash::{IdHash, IdHasher};
 use crate::core::hex_digits::four_bytes;
 
-/// A holder id, or its number in a table of ids.
+/// A holder id, or its hash.
 ///
 /// Its 20 bytes are three numbers, the first byte highest. Numbers stay in registers from parsing to the
 /// record; bytes would be stored in pieces and loaded as a whole, and such a load waits until every earlier
@@ -26,7 +27,7 @@ pub(super) struct Form(u8);
 
 impl Form {
     const ADDRESS: Self = Self(21);
-    const NUMBER: Self = Self(22);
+    const HASH: Self = Self(22);
     /// The number of bits that any form fits into.
     pub(super) const BITS: u32 = 5;
 
@@ -40,29 +41,26 @@ impl Form {
 }
 
 impl HolderCode {
-    /// Packs an id, or numbers it if it cannot be packed.
+    /// Packs an id, or hashes it if it cannot be packed.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "a call would return the code through memory; a fifth of reading was spent there"
     )]
-    pub(super) fn of(holder_id: &str, numbers: &mut IdMemo<'_>) -> Self {
-        match address_words(holder_id.as_bytes()) {
-            Some(words) => Self {
+    pub(super) fn of(holder_id: &str, hasher: &IdHasher) -> Self {
+        if let Some(words) = address_words(holder_id.as_bytes()) {
+            return Self {
                 words,
                 form: Form::ADDRESS,
-            },
-            None => Self::of_other(holder_id, numbers),
+            };
+        }
+        match u8::try_from(holder_id.len()) {
+            Ok(length @ ..=20) => Self::of_short(holder_id, length),
+            _ => Self::of_hash(hasher.hash(holder_id)),
         }
     }
 
-    fn of_other(holder_id: &str, numbers: &mut IdMemo<'_>) -> Self {
-        let Ok(length @ ..=20) = u8::try_from(holder_id.len()) else {
-            return Self {
-                words: (0, 0, numbers.number(holder_id).0.into()),
-                form: Form::NUMBER,
-            };
-        };
+    fn of_short(holder_id: &str, length: u8) -> Self {
         let mut bytes = [0; 20];
         bytes[..holder_id.len()].copy_from_slice(holder_id.as_bytes());
         Self {
@@ -71,24 +69,35 @@ impl HolderCode {
         }
     }
 
-    /// The id that was packed.
-    ///
-    /// # Panics
-    /// Never, for a code that [`Self::of`] returned for a memo of the same index.
-    pub(super) fn id(&self, numbers: &IdIndex) -> Box<str> {
-        match self.form {
+    /// The code of an id with this hash, which cannot be packed.
+    #[inline]
+    pub(super) const fn of_hash(hash: IdHash) -> Self {
+        let [low, high] = hash.words();
+        Self {
+            words: (low, high, 0),
+            form: Form::HASH,
+        }
+    }
+
+    /// The hash of an id that could not be packed.
+    #[inline]
+    pub(super) fn hash(&self) -> Option<IdHash> {
+        let (low, high, _) = self.words;
+        (self.form == Form::HASH).then_some(IdHash::from_words([low, high]))
+    }
+
+    /// The id that was packed; `None` if it was hashed.
+    pub(super) fn packed_id(&self) -> Option<Box<str>> {
+        Some(match self.form {
             Form::ADDRESS => address_text(&bytes_from_words(self.words)),
-            Form::NUMBER => {
-                let number = u32::try_from(self.words.2).expect("it was a number of 32 bits");
-                (&*numbers.name(IdNumber(number))).into()
-            }
+            Form::HASH => return None,
             Form(length) => {
                 let bytes = bytes_from_words(self.words);
                 std::str::from_utf8(&bytes[..usize::from(length)])
                     .expect("a packed text is the text of an id")
                     .into()
             }
-        }
+        })
     }
 }
 
@@ -152,22 +161,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_id_comes_back(
+        fn every_id_comes_back_or_is_hashed(
             id in prop_oneof![
                 ".{1,60}", "0x[0-9a-f]{40}", "0x[0-9a-g]{40}", "0x[0-9a-fA-F]{40}", "[ -~]{1,20}",
                 "0x[ -~]{40}",
             ]
         ) {
-            let index = IdIndex::default();
-            let code = HolderCode::of(&id, &mut IdMemo::new(&index));
-            prop_assert_eq!(&*code.id(&index), id);
+            let hasher = IdHasher::default();
+            let code = HolderCode::of(&id, &hasher);
+            match code.packed_id() {
+                Some(packed) => prop_assert_eq!(&*packed, id),
+                None => {
+                    prop_assert!(id.len() > 20);
+                    prop_assert_eq!(code.hash(), Some(hasher.hash(&id)));
+                }
+            }
         }
     }
 
     #[test]
     fn ids_that_differ_in_any_byte_have_different_codes() {
-        let index = IdIndex::default();
-        let mut numbers = IdMemo::new(&index);
+        let hasher = IdHasher::default();
         let ids = [
             "0xc5521660f3a3c5717476189975a3adb3254a9493",
             "0xC5521660f3a3c5717476189975a3adb3254a9493",
@@ -180,10 +194,7 @@ mod tests {
             "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
             "保有者",
         ];
-        let codes: Vec<_> = ids
-            .iter()
-            .map(|id| HolderCode::of(id, &mut numbers))
-            .collect();
+        let codes: Vec<_> = ids.iter().map(|id| HolderCode::of(id, &hasher)).collect();
         for (index, code) in codes.iter().enumerate() {
             assert!(
                 codes.iter().skip(index + 1).all(|other| other != code),

@@ -1,13 +1,18 @@
-//! Event ids as hashes of 127 bits: what a batch keeps of an id to know a repeated or corrected event again.
+//! Long ids as hashes of 127 bits: what a batch keeps of an event id to know a repeated or corrected event again, and
+//! how it tells holders apart whose ids do not fit into a record.
 //!
 //! The hash is a polynomial over the integers modulo 2^127 - 1, evaluated at a random point that is drawn for
 //! every run, as in Poly1305. Different ids up to 1,000 bytes long agree with a probability below 2^-119, whatever the
-//! ids are, and those who choose the ids do not learn the point. The text of an id is not kept here; see [`super::lane`].
+//! ids are, and those who choose the ids do not learn the point. The text of an id is not kept here; see [`super::lane`] and
+//! [`super::names`].
 
 use std::hash::{BuildHasher, RandomState};
 
-/// The hash of an event id.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// The hash of an id.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, bytemuck::Pod, bytemuck::Zeroable,
+)]
+#[repr(transparent)]
 pub(super) struct IdHash([u64; 2]);
 
 /// 2^127 - 1, a prime.
@@ -40,11 +45,21 @@ impl IdHash {
     }
 }
 
+/// Blocks whose products are added up before the sum is reduced: they do not wait for each other.
+const TOGETHER: usize = 8;
+
 /// Hashes the ids of one run.
 #[derive(Clone, Copy)]
 pub(super) struct IdHasher {
-    /// Below 2^126, so that no product of [`times`] exceeds its bound.
-    point: u128,
+    /// The powers of the point, from the first one; each is at most [`PRIME`].
+    powers: [u128; TOGETHER],
+}
+
+/// A number of 256 bits.
+#[derive(Clone, Copy, Default)]
+struct Wide {
+    low: u128,
+    high: u128,
 }
 
 impl Default for IdHasher {
@@ -52,9 +67,12 @@ impl Default for IdHasher {
     fn default() -> Self {
         let random = RandomState::new();
         let words = [0_u8, 1].map(|word| u128::from(random.hash_one(word)));
-        Self {
-            point: (words[0] << 64 | words[1]) >> 2,
+        let point = (words[0] << 64 | words[1]) >> 2;
+        let mut powers = [point; TOGETHER];
+        for power in 1..TOGETHER {
+            powers[power] = Wide::product(powers[power - 1], point).reduced();
         }
+        Self { powers }
     }
 }
 
@@ -62,24 +80,45 @@ impl IdHasher {
     /// The hash of `id`.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
-    pub(super) fn hash(self, id: &str) -> IdHash {
-        let (blocks, rest) = id.as_bytes().as_chunks::<BLOCK>();
-        let mut sum = 0;
-        for block in blocks {
-            sum = times(sum + coefficient(block, 1), self.point);
+    pub(super) fn hash(&self, id: &str) -> IdHash {
+        let bytes = id.as_bytes();
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let mut sum = Wide::default();
+        // What follows a block decides the power that its coefficient is multiplied by.
+        let after = usize::from(!rest.is_empty());
+        let (first, last) = blocks.split_at(
+            (blocks.len() + after)
+                .saturating_sub(TOGETHER)
+                .min(blocks.len()),
+        );
+        for (block, power) in last.iter().rev().zip(&self.powers[after..]) {
+            sum = sum.plus(Wide::product(coefficient(block, 1), *power));
         }
         if !rest.is_empty() {
             // The marker tells how many bytes are new, so different texts never have the same coefficients.
             let marker = 1 + rest.len() as u128;
-            let last = id.as_bytes().last_chunk().copied().unwrap_or_else(|| {
+            let last = bytes.last_chunk().copied().unwrap_or_else(|| {
                 let mut padded = [0; BLOCK];
                 padded[..rest.len()].copy_from_slice(rest);
                 padded
             });
-            sum = times(sum + coefficient(&last, marker), self.point);
+            sum = sum.plus(Wide::product(coefficient(&last, marker), self.powers[0]));
         }
-        let hash = if sum >= PRIME { sum - PRIME } else { sum };
+        let mut hash = sum.reduced();
+        if !first.is_empty() {
+            hash = modulo(hash + self.product_of_long(first));
+        }
         IdHash([hash as u64, (hash >> u64::BITS) as u64])
+    }
+
+    /// What the blocks before the last [`TOGETHER`] ones add.
+    #[cold]
+    fn product_of_long(&self, blocks: &[[u8; BLOCK]]) -> u128 {
+        let sum = blocks.iter().fold(0, |sum, block| {
+            let sum = modulo(sum + coefficient(block, 1));
+            Wide::product(sum, self.powers[0]).reduced()
+        });
+        Wide::product(sum, self.powers[TOGETHER - 1]).reduced()
     }
 }
 
@@ -93,20 +132,49 @@ fn coefficient(bytes: &[u8; BLOCK], marker: u128) -> u128 {
     marker << 120 | u128::from(last >> 8) << 64 | u128::from(first)
 }
 
-/// The product modulo [`PRIME`], at most 2^127, of a sum below 2^127 + 2^125 and a point below 2^126.
+/// A number of at most 2 * [`PRIME`] modulo [`PRIME`].
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "words are cut on purpose")]
-fn times(sum: u128, point: u128) -> u128 {
-    let (sum_low, sum_high) = (u128::from(sum as u64), sum >> 64);
-    let (point_low, point_high) = (u128::from(point as u64), point >> 64);
-    let low = sum_low * point_low;
-    let middle = sum_low * point_high + (low >> 64);
-    let other_middle = sum_high * point_low + u128::from(middle as u64);
-    let high = sum_high * point_high + (middle >> 64) + (other_middle >> 64);
-    let low = other_middle << 64 | u128::from(low as u64);
-    // 2^127 is 1 modulo the prime.
-    let folded = (low & PRIME) + (high << 1 | low >> 127);
-    (folded & PRIME) + (folded >> 127)
+const fn modulo(number: u128) -> u128 {
+    if number >= PRIME {
+        number - PRIME
+    } else {
+        number
+    }
+}
+
+impl Wide {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "words are cut on purpose")]
+    fn product(one: u128, other: u128) -> Self {
+        let (one_low, one_high) = (u128::from(one as u64), one >> 64);
+        let (other_low, other_high) = (u128::from(other as u64), other >> 64);
+        let low = one_low * other_low;
+        let middle = one_low * other_high + (low >> 64);
+        let other_middle = one_high * other_low + u128::from(middle as u64);
+        Self {
+            low: other_middle << 64 | u128::from(low as u64),
+            high: one_high * other_high + (middle >> 64) + (other_middle >> 64),
+        }
+    }
+
+    /// The sum, which must be below 2^256.
+    #[inline]
+    fn plus(self, other: Self) -> Self {
+        let (low, has_carry) = self.low.overflowing_add(other.low);
+        Self {
+            low,
+            high: self.high + other.high + u128::from(has_carry),
+        }
+    }
+
+    /// The number modulo [`PRIME`]; it must be below 2^254, as a product of two numbers up to [`PRIME`] is, and a sum
+    /// of [`TOGETHER`] products of such a number and a coefficient below 2^124.
+    #[inline]
+    const fn reduced(self) -> u128 {
+        // 2^127 is 1 modulo the prime.
+        let folded = (self.low & PRIME) + (self.high << 1 | self.low >> 127);
+        modulo((folded & PRIME) + (folded >> 127))
+    }
 }
 
 #[cfg(test)]
@@ -144,14 +212,39 @@ mod tests {
         assert_ne!(hash(), hash());
     }
 
+    /// The polynomial as it is defined, in arithmetic of 256 bits.
+    fn naive(id: &str, point: u128) -> U256 {
+        let mut sum = U256::ZERO;
+        for (index, block) in id.as_bytes().chunks(BLOCK).enumerate() {
+            let coefficient = if block.len() == BLOCK {
+                coefficient(block.try_into().unwrap(), 1)
+            } else {
+                let marker = 1 + block.len() as u128;
+                let mut last = [0; BLOCK];
+                match id.as_bytes().last_chunk() {
+                    Some(bytes) if index > 0 => last = *bytes,
+                    _ => last[..block.len()].copy_from_slice(block),
+                }
+                coefficient(&last, marker)
+            };
+            sum = (sum + U256::from(coefficient)) * U256::from(point) % U256::from(PRIME);
+        }
+        sum
+    }
+
     proptest! {
         #[test]
-        fn the_product_agrees_with_256_bit_arithmetic(sum: u128, point: u128) {
-            let (sum, point) = (sum % ((1 << 127) + (1 << 125)), point >> 2);
-            let product = times(sum, point);
-            let exact = U256::from(sum) * U256::from(point) % U256::from(PRIME);
-            prop_assert!(product <= 1 << 127);
-            prop_assert_eq!(U256::from(product % PRIME), exact);
+        fn the_hash_is_the_polynomial_for_ids_of_any_length(id in "[ -~]{1,400}") {
+            let hasher = IdHasher::default();
+            let [low, high] = hasher.hash(&id).words().map(u128::from);
+            prop_assert_eq!(U256::from(high << 64 | low), naive(&id, hasher.powers[0]));
+        }
+
+        #[test]
+        fn products_and_their_remainders_agree_with_256_bit_arithmetic(one: u128, other: u128) {
+            let (one, other) = (one % (PRIME + 1), other % (PRIME + 1));
+            let exact = U256::from(one) * U256::from(other) % U256::from(PRIME);
+            prop_assert_eq!(U256::from(Wide::product(one, other).reduced()), exact);
         }
     }
 }

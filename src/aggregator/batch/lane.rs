@@ -1,7 +1,8 @@
 //! The output of one reading thread: records and changes, divided into partitions by the hash of their holder.
 //!
 //! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written
-//! of each partition. Weights and claims that do not fit into a record are stored in vectors.
+//! of each partition. A closed hold with an id has a record of its own kind; other weights and claims that do not fit
+//! into a record are stored in vectors, and texts of holder ids apart.
 
 use std::hash::BuildHasher;
 
@@ -15,7 +16,8 @@ use super::entry::{Entry, PackedChange};
 use super::holder_code::HolderCode;
 use super::id_hash::{IdHash, IdHasher};
 use super::ledger::Ledger;
-use super::record::{Content, Record, WideWeights};
+use super::names::{Name, Names};
+use super::record::{Content, NamedRecord, Record, WideWeights};
 use crate::core::{Claim, ClosedHold, Event, EventSink, Fact, Standing, TransferRow};
 
 /// Partitions of a run: enough that a partition of ten million events fits into a core's cache.
@@ -28,9 +30,9 @@ const PENDING: usize = 32;
 /// Takes the events of one thread; see [`BatchScorer::lane`].
 pub struct Lane<'a> {
     tokens: IdMemo<'a>,
-    holders: IdMemo<'a>,
+    names: Names,
     hasher: &'a RandomState,
-    ids: IdHasher,
+    ids: &'a IdHasher,
     /// Whether the text of ids is needed.
     keeps_ids: bool,
     partitions: Vec<Partition>,
@@ -41,6 +43,9 @@ pub struct Lane<'a> {
 #[derive(Default)]
 struct Partition {
     records: Run<Record>,
+    named: Run<NamedRecord>,
+    /// The texts of its holders, some of them twice.
+    names: Run<Name>,
     ledger: Ledger,
     wide: WideWeights,
     large: Vec<OtherClaim>,
@@ -78,23 +83,44 @@ impl<'a> Lane<'a> {
     pub(super) fn new(scorer: &'a BatchScorer) -> Self {
         Self {
             tokens: IdMemo::new(&scorer.tokens),
-            holders: IdMemo::new(&scorer.holders),
+            names: Names::default(),
             hasher: &scorer.hasher,
-            ids: scorer.ids,
+            ids: &scorer.ids,
             keeps_ids: scorer.lists_deficits,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             arena: Arena::default(),
         }
     }
 
-    /// The number of records of `partition`.
+    /// The number of records of `partition`, named or not.
     pub(super) fn len(&self, partition: usize) -> usize {
-        self.partitions[partition].records.len()
+        self.partitions[partition].records.len() + self.partitions[partition].named.len()
     }
 
     /// The records of `partition` in the order in which they came, in several slices.
     pub(super) fn records(&self, partition: usize) -> impl Iterator<Item = &[Record]> {
         self.partitions[partition].records.slices(&self.arena)
+    }
+
+    /// The closed holds of `partition` that have an id, at revision 0.
+    pub(super) fn named(&self, partition: usize) -> impl Iterator<Item = &NamedRecord> {
+        self.partitions[partition]
+            .named
+            .slices(&self.arena)
+            .flatten()
+    }
+
+    /// The names of the holders of `partition` that are known by their hashes.
+    pub(super) fn names(&self, partition: usize) -> impl Iterator<Item = &Name> {
+        self.partitions[partition]
+            .names
+            .slices(&self.arena)
+            .flatten()
+    }
+
+    /// The text of a name of this lane.
+    pub(super) fn text(&self, name: &Name) -> &str {
+        self.names.text(name)
     }
 
     /// The changes of `partition` at revision 0, and the numbers of their holders.
@@ -131,6 +157,24 @@ impl<'a> Lane<'a> {
         numbers.collect()
     }
 
+    /// The code of a holder, whose text is stored if the code does not have it.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would return the code through memory"
+    )]
+    fn holder(&mut self, holder_id: &str) -> HolderCode {
+        let holder = HolderCode::of(holder_id, self.ids);
+        if let Some(hash) = holder.hash()
+            && !self.names.knows(hash)
+        {
+            let place = self.place(&holder);
+            let names = &mut self.partitions[place].names;
+            self.names.add(hash, holder_id, names, &mut self.arena);
+        }
+        holder
+    }
+
     #[inline]
     fn hash(&self, holder: &HolderCode) -> u64 {
         self.hasher.hash_one(holder.words)
@@ -151,6 +195,17 @@ impl<'a> Lane<'a> {
         let partition = &mut self.partitions[place];
         let record = Record::new(holder, token, content, &mut partition.wide);
         partition.records.push(&mut self.arena, record);
+    }
+
+    /// Adds a closed hold with an id, at revision 0.
+    #[inline]
+    fn push_named_hold(&mut self, holder: HolderCode, token: IdNumber, event_id: &str, hold: Fact) {
+        let id = self.ids.hash(event_id);
+        let place = self.place(&holder);
+        let partition = &mut self.partitions[place];
+        let hold = Record::new(holder, token, Content::Plain(hold), &mut partition.wide);
+        let record = NamedRecord { hold, id };
+        partition.named.push(&mut self.arena, record);
     }
 
     #[inline(never)]
@@ -251,7 +306,7 @@ const fn partition_of(hash: u64) -> usize {
 impl EventSink for Lane<'_> {
     #[inline]
     fn accept(&mut self, event: &Event<'_>) {
-        let holder = HolderCode::of(event.holder_id, &mut self.holders);
+        let holder = self.holder(event.holder_id);
         let token = self.tokens.number(event.token_id);
         match event.claim {
             Claim::Plain(fact) if Record::has_room_for(fact) => {
@@ -260,6 +315,14 @@ impl EventSink for Lane<'_> {
             Claim::Plain(fact) => {
                 self.push_large(holder, token, OtherClaim::plain(fact));
             }
+            Claim::Named {
+                event_id,
+                standing:
+                    Standing {
+                        revision: 0,
+                        fact: Some(hold @ Fact::Closed { .. }),
+                    },
+            } => self.push_named_hold(holder, token, event_id, hold),
             Claim::Named { event_id, standing } => {
                 let id = self.ids.hash(event_id);
                 match standing {
@@ -285,9 +348,12 @@ impl EventSink for Lane<'_> {
     ) {
         let tokens = self.token_numbers(token_ids);
         for hold in holds {
-            let holder = HolderCode::of(hold.holder_id(), &mut self.holders);
-            let content = Content::Plain(hold.fact());
-            self.push(self.place(&holder), holder, tokens[hold.token()], content);
+            let holder = self.holder(hold.holder_id());
+            let (token, fact) = (tokens[hold.token()], hold.fact());
+            match hold.event_id() {
+                None => self.push(self.place(&holder), holder, token, Content::Plain(fact)),
+                Some(event_id) => self.push_named_hold(holder, token, event_id, fact),
+            }
         }
     }
 
@@ -302,7 +368,7 @@ impl EventSink for Lane<'_> {
             let (event_id, at) = (transfer.event_id(), transfer.at());
             let id = self.ids.hash(event_id);
             for (holder_id, delta) in transfer.deltas() {
-                let holder = HolderCode::of(holder_id, &mut self.holders);
+                let holder = self.holder(holder_id);
                 let change = Change { id, at, delta };
                 pending.extend(self.packed(holder, tokens[transfer.token()], change, event_id));
             }

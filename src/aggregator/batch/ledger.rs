@@ -156,24 +156,21 @@ impl Ledger {
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::super::ids::IdIndex;
-    use super::super::super::ids::IdMemo;
     use super::super::balance::Change;
-    use super::super::id_hash::IdHash;
+    use super::super::id_hash::{IdHash, IdHasher};
     use super::*;
     use crate::core::{Delta, Micros};
 
     #[test]
     fn every_change_has_the_number_of_its_holder_whatever_the_hashes_are() {
-        let index = IdIndex::default();
-        let mut numbers = IdMemo::new(&index);
-        let mut code = |holder: u32| HolderCode::of(&format!("h{holder}"), &mut numbers);
+        let hasher = IdHasher::default();
+        let code = |holder: u32| HolderCode::of(&format!("h{holder}"), &hasher);
         // All of them in a few places, two each with the same hash.
         let hash_of = |holder: u32| {
             let half = u64::from(holder / 2);
             (half % 3) << (62 - PARTITION_BITS) | half
         };
-        let codes: Vec<_> = (0..1_000).map(&mut code).collect();
+        let codes: Vec<_> = (0..1_000).map(code).collect();
         let hashes: HashMap<_, _> = (0_u32..)
             .zip(&codes)
             .map(|(holder, code)| (code.words, hash_of(holder)))

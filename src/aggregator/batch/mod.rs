@@ -1,14 +1,16 @@
 //! Scores from whole files: every event is read once, and the question is answered at the end.
 //!
 //! Each reading thread fills a [`Lane`]: a holder becomes 20 bytes, an event one 48-byte record in
-//! one of 512 partitions, chosen by the holder's hash; a change of balance becomes an entry of 44 bytes there.
+//! one of 512 partitions, chosen by the holder's hash, with its id 64 bytes; a change of balance becomes an entry of 44
+//! bytes there.
 //! [`BatchScorer::finish`] then processes the partitions on all cores: it numbers the keys of a partition,
 //! groups the records of each key, sorts each key by time and sweeps it once. All of that fits into the cache
 //! of a core, and nothing is allocated per key. Continue
-//! with `lane`, `ledger`, `partition`, `sweep`, `balance`.
+//! with `lane`, `ledger`, `names`, `partition`, `claims`, `sweep`, `balance`.
 
 mod arena;
 mod balance;
+mod claims;
 mod entry;
 mod facts;
 mod holder_code;
@@ -16,6 +18,7 @@ mod id_hash;
 mod key_changes;
 mod lane;
 mod ledger;
+mod names;
 mod numbering;
 mod partition;
 mod record;
@@ -63,8 +66,6 @@ use crate::core::{Deficit, HolderScore, Snapshot, Window};
 #[derive(Default)]
 pub struct BatchScorer {
     tokens: IdIndex,
-    /// Holder ids that do not fit into a record.
-    holders: IdIndex,
     hasher: RandomState,
     ids: IdHasher,
     lists_deficits: bool,
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
     use crate::core::{ClosedHold, Draft, EventSink, Micros, NULL_ADDRESS, TransferRow, Wad};
 
-    /// Weights of every form, holders of every form, and more records than a block has.
+    /// Weights of every form, holders of every form, half of the holds named, and more records than a block has.
     #[test]
     fn holds_that_come_together_score_as_those_that_come_alone() {
         let at = |micros: i64| Micros::new(micros).unwrap();
@@ -163,30 +164,33 @@ mod tests {
                 [format!("0x{number:040x}"), format!("h{number}"), long]
             })
             .collect();
+        // Some ids have several holds, of which one is in force.
+        let ids: Vec<_> = (0..2_500).map(|number| format!("event {number}")).collect();
         let rows: Vec<_> = (0..6_000_usize)
             .map(|row| {
                 let start = i64::try_from(row * 7_919 % 10_000).unwrap();
                 let span = (at(start), at(start + 1 + start % 89));
-                (
-                    row % 3,
-                    &holders[row * row % 120],
-                    span,
-                    weights[row / 5 % 3],
-                )
+                let event_id = (row % 2 == 0).then(|| &*ids[row * row % ids.len()]);
+                let (holder_id, weight) = (&holders[row * row % 120], weights[row / 5 % 3]);
+                ((row % 3, holder_id), event_id, span, weight)
             })
             .collect();
         let scorer = BatchScorer::new();
         let (mut together, mut alone) = (scorer.lane(), scorer.lane());
         for rows in rows.chunks(1_000) {
-            let holds = rows.iter().map(|(token, holder_id, span, weight)| {
-                ClosedHold::new(*token, holder_id, *span, *weight).unwrap()
-            });
+            let holds = rows
+                .iter()
+                .map(|((token, holder_id), event_id, span, weight)| {
+                    let hold = ClosedHold::new(*token, holder_id, *span, *weight).unwrap();
+                    event_id.map_or(hold, |event_id| hold.named(event_id).unwrap())
+                });
             together.accept_holds(&tokens, holds);
         }
-        for (token, holder_id, (start, end), weight) in &rows {
+        for ((token, holder_id), event_id, (start, end), weight) in rows.iter().rev() {
             let draft = Draft {
                 token_id: tokens[*token],
                 holder_id,
+                event_id: *event_id,
                 start: Some(*start),
                 end: Some(*end),
                 weight: Some(*weight),

@@ -104,6 +104,17 @@ impl<'a> Numbering<'a> {
         number
     }
 
+    /// The number of a holder; `None` if there is no key of it.
+    #[inline]
+    pub(super) fn known_holder(&self, code: &HolderCode) -> Option<usize> {
+        let number = self
+            .holder_table
+            .find(self.hasher.hash_one(code.words), |number| {
+                self.holders[*number as usize] == *code
+            })?;
+        Some(*number as usize)
+    }
+
     /// The number of a key.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "called for every record")]

@@ -11,14 +11,16 @@ use hashbrown::HashMap;
 use super::super::order::Leaders;
 use super::BatchScorer;
 use super::balance::{Change, Shortfall};
+use super::claims::{Claims, NamedClaim};
 use super::facts::FactScorer;
+use super::holder_code::HolderCode;
 use super::id_hash::IdHash;
 use super::key_changes::PartitionChanges;
 use super::lane::{Lane, OtherClaim};
 use super::numbering::{NumberedHolder, Numbering};
 use super::record::Content;
 use super::sweep::{Span, Sweep};
-use crate::core::{Deficit, Fact, HolderScore, Micros, Totals, Wad, Window};
+use crate::core::{Deficit, Fact, HolderScore, Micros, Standing, Totals, Wad, Window};
 
 /// Which holders of a partition are listed.
 #[derive(Clone, Copy)]
@@ -45,7 +47,7 @@ pub(super) struct PartitionScorer<'a> {
     window: Window,
     want: Want,
     numbering: Numbering<'a>,
-    /// The key of each record, in the order of the records in the lanes.
+    /// The key of each record, in the order of the records in the lanes, those of named holds last.
     key_of_record: Vec<u32>,
     /// The key of each change, in the order of the entries in the lanes.
     key_of_change: Vec<u32>,
@@ -53,27 +55,19 @@ pub(super) struct PartitionScorer<'a> {
     ledger_holders: Vec<NumberedHolder>,
     spans: Vec<Span>,
     changes: PartitionChanges,
-    others: Vec<OtherContent>,
+    claims: Claims<'a>,
+    others: Vec<Other>,
+    /// The text of each holder that is known by its hash.
+    texts: Vec<&'a str>,
     sweep: Sweep,
     facts: FactScorer,
     totals: Vec<Totals>,
 }
 
-/// The content of a record that is not a closed hold.
-struct OtherContent {
+/// A claim of a key that is not simply one of its closed holds.
+struct Other {
     key: u32,
-    /// The lane that has its claim.
-    lane: usize,
-    content: Content,
-}
-
-impl OtherContent {
-    fn claim(&self, lanes: &[Lane<'_>], partition: usize) -> OtherClaim {
-        match self.content {
-            Content::Plain(fact) => OtherClaim::plain(fact),
-            Content::Large(place) => lanes[self.lane].large(partition, place),
-        }
-    }
+    claim: OtherClaim,
 }
 
 impl<'a> PartitionScorer<'a> {
@@ -94,6 +88,8 @@ impl<'a> PartitionScorer<'a> {
             ledger_holders: Vec::new(),
             spans: Vec::new(),
             changes: PartitionChanges::default(),
+            claims: Claims::new(&scorer.hasher),
+            texts: Vec::new(),
             others: Vec::new(),
             sweep: Sweep::default(),
             facts: FactScorer::new(window),
@@ -104,6 +100,7 @@ impl<'a> PartitionScorer<'a> {
     /// Scores the records of all lanes in one partition.
     pub(super) fn score(&mut self, partition: usize) -> Scored {
         self.number_keys(partition);
+        self.find_texts(partition);
         self.place_groups();
         self.gather(partition);
         let (short_keys, deficits) = self.sweep_keys(partition);
@@ -124,6 +121,9 @@ impl<'a> PartitionScorer<'a> {
             for record in records {
                 self.key_of_record.push(self.numbering.count(record));
             }
+        }
+        for record in self.lanes.iter().flat_map(|lane| lane.named(partition)) {
+            self.key_of_record.push(self.numbering.count(&record.hold));
         }
         self.number_keys_of_changes(partition);
     }
@@ -148,6 +148,20 @@ impl<'a> PartitionScorer<'a> {
         }
     }
 
+    fn find_texts(&mut self, partition: usize) {
+        self.texts.clear();
+        for lane in self.lanes {
+            for name in lane.names(partition) {
+                let holder = self.numbering.known_holder(&HolderCode::of_hash(name.hash));
+                let holder = holder.expect("a text is stored with an event of its holder");
+                if self.texts.is_empty() {
+                    self.texts.resize(self.numbering.holders.len(), "");
+                }
+                self.texts[holder] = lane.text(name);
+            }
+        }
+    }
+
     /// Makes room for the facts of every key.
     fn place_groups(&mut self) {
         let (mut spans, mut changes) = (0, 0);
@@ -168,33 +182,79 @@ impl<'a> PartitionScorer<'a> {
     /// Gathers the facts of each key, closed holds clipped to the window.
     fn gather(&mut self, partition: usize) {
         self.others.clear();
+        self.claims.clear();
         let (from, as_of) = (self.window.start(), self.window.as_of);
         let mut key_numbers = &self.key_of_record[..];
-        for (number, lane) in self.lanes.iter().enumerate() {
+        for lane in self.lanes {
             let wide = lane.wide(partition);
             for records in lane.records(partition) {
                 let (of_these, rest) = key_numbers.split_at(records.len());
                 key_numbers = rest;
                 for (record, key_number) in records.iter().zip(of_these) {
                     let key = &mut self.numbering.keys[*key_number as usize];
-                    match record.content(wide) {
+                    let claim = match record.content(wide) {
                         Content::Plain(Fact::Closed { start, end, weight }) => {
                             let (start, end) = (start.max(from), end.min(as_of));
                             if start < end {
                                 self.spans[key.closed.add()] = Span { start, end, weight };
                             }
+                            continue;
                         }
-                        content => self.others.push(OtherContent {
-                            key: *key_number,
-                            lane: number,
-                            content,
-                        }),
+                        Content::Plain(fact) => OtherClaim::plain(fact),
+                        Content::Large(place) => lane.large(partition, place),
+                    };
+                    let (key, standing) = (*key_number, claim.standing);
+                    match claim.id {
+                        Some(id) => self.claims.add(NamedClaim { key, id, standing }),
+                        None => self.others.push(Other { key, claim }),
                     }
                 }
             }
         }
-        self.others.sort_unstable_by_key(|other| other.key);
+        let mut key_numbers = key_numbers.iter();
+        for lane in self.lanes {
+            let wide = lane.wide(partition);
+            for (record, key) in lane.named(partition).zip(key_numbers.by_ref()) {
+                let Content::Plain(fact) = record.hold.content(wide) else {
+                    unreachable!("a named record has a closed hold");
+                };
+                let standing = Standing {
+                    revision: 0,
+                    fact: Some(fact),
+                };
+                let (key, id) = (*key, record.id);
+                self.claims.add(NamedClaim { key, id, standing });
+            }
+        }
         self.gather_changes(partition);
+        self.gather_claims();
+        self.others.sort_unstable_by_key(|other| other.key);
+    }
+
+    /// Gathers what is in force among named events; what could be corrected by a change is left to the facts.
+    fn gather_claims(&mut self) {
+        for NamedClaim { key, id, standing } in self.claims.in_force() {
+            let of_key = &mut self.numbering.keys[*key as usize];
+            match standing.fact {
+                // Holds at revision 0 had records of their own, so there is room.
+                Some(Fact::Closed { start, end, weight })
+                    if standing.revision == 0 && of_key.changes.range().is_empty() =>
+                {
+                    let span = Span { start, end, weight };
+                    if let Some(span) = span.clip(&self.window) {
+                        self.spans[of_key.closed.add()] = span;
+                    }
+                }
+                None if of_key.changes.range().is_empty() => {}
+                _ => {
+                    let claim = OtherClaim {
+                        id: Some(*id),
+                        standing: *standing,
+                    };
+                    self.others.push(Other { key: *key, claim });
+                }
+            }
+        }
     }
 
     fn gather_changes(&mut self, partition: usize) {
@@ -225,18 +285,15 @@ impl<'a> PartitionScorer<'a> {
             } else {
                 let (of_key, rest) = others.split_at(count);
                 others = rest;
-                let of_key = of_key
-                    .iter()
-                    .map(|other| other.claim(self.lanes, partition));
+                let of_key = of_key.iter().map(|other| other.claim);
                 let (totals, shortfall) = self.facts.score(closed, changes, of_key.clone());
                 if let Some(Shortfall { at, balance }) = shortfall {
                     short_keys += 1;
                     if self.scorer.lists_deficits {
-                        let holder = self.numbering.holders[key.holder as usize];
                         let in_force = self.facts.changes_in_force(changes, of_key);
                         deficits.push(Deficit {
                             token_id: (&*self.scorer.tokens.name(key.token)).into(),
-                            holder_id: holder.id(&self.scorer.holders),
+                            holder_id: holder_id(&self.numbering, &self.texts, key.holder as usize),
                             at,
                             balance,
                             event_ids: ids.of_falls(in_force, at),
@@ -251,23 +308,30 @@ impl<'a> PartitionScorer<'a> {
     }
 
     fn holders(&self) -> Vec<HolderScore> {
-        let scores = self.numbering.holders.iter().zip(&self.totals);
+        let scores = self.totals.iter().enumerate();
+        let id = |number| holder_id(&self.numbering, &self.texts, number);
         match self.want {
             Want::All => scores
-                .map(|(code, totals)| HolderScore {
-                    holder_id: code.id(&self.scorer.holders),
+                .map(|(number, totals)| HolderScore {
+                    holder_id: id(number),
                     totals: *totals,
                 })
                 .collect(),
             Want::Top(count) => {
                 let mut leaders = Leaders::new(count);
-                for (code, totals) in scores {
-                    leaders.offer(*totals, || Cow::Owned(code.id(&self.scorer.holders).into()));
+                for (number, totals) in scores {
+                    leaders.offer(*totals, || Cow::Owned(id(number).into()));
                 }
                 leaders.into_ordered()
             }
         }
     }
+}
+
+/// The id of the holder with this number; `texts` has it if it is known by its hash.
+fn holder_id(numbering: &Numbering<'_>, texts: &[&str], number: usize) -> Box<str> {
+    let packed = numbering.holders[number].packed_id();
+    packed.unwrap_or_else(|| texts[number].into())
 }
 
 /// The texts of the ids of one partition, which are looked up only if the partition has a deficit.

@@ -2,10 +2,12 @@
 //!
 //! Two instants take 59 bits each, counted from the year 1; the remaining bits of their words encode how
 //! the holder is packed, the kind of fact and the unit of the weight. A weight that is neither a few steps
-//! nor whole millionths is stored outside the records, and so is a claim with an id; see [`super::lane`].
+//! nor whole millionths is stored outside the records, and so is a claim with an id, see [`super::lane`]; but a closed
+//! hold at revision 0 has its id behind its record, in 64 bytes.
 //! Changes of balance have no records; see [`super::ledger`].
 
 use super::holder_code::{Form, HolderCode};
+use super::id_hash::IdHash;
 use crate::aggregator::ids::IdNumber;
 use crate::core::{Fact, Micros, Wad};
 
@@ -32,6 +34,16 @@ pub(super) struct Record {
 }
 
 const _: () = assert!(size_of::<Record>() == 48);
+
+/// A closed hold with an id, at revision 0.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct NamedRecord {
+    pub(super) hold: Record,
+    pub(super) id: IdHash,
+}
+
+const _: () = assert!(size_of::<NamedRecord>() == 64);
 
 /// The content of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -218,7 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::aggregator::ids::{IdIndex, IdMemo};
+    use crate::aggregator::batch::id_hash::IdHasher;
 
     proptest! {
         #[test]
@@ -232,8 +244,7 @@ mod tests {
         ) {
             let [start, end] = times.map(|micros| Micros::MIN.after(micros));
             let weight = Wad::from_steps(steps);
-            let index = IdIndex::default();
-            let holder = HolderCode::of("h", &mut IdMemo::new(&index));
+            let holder = HolderCode::of("h", &IdHasher::default());
             let mut wide = vec![Wad::ONE];
             for fact in [
                 Fact::Closed { start: start.min(end), end: start.max(end), weight },

@@ -1,0 +1,116 @@
+//! The texts of holder ids that do not fit into a record, which are known by their hashes.
+//!
+//! A lane stores a text when it meets its hash, unless it has met that a short while ago: a table of all hashes
+//! would not fit into a core's cache, and one more copy of a text costs less than a wait for memory. The holders of a
+//! partition find their texts when it is scored.
+
+use super::arena::{Arena, Run};
+use super::id_hash::IdHash;
+
+/// Hashes that a lane remembers: 256 KiB.
+const RECENT: usize = 1 << 14;
+/// Bytes per piece of text.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The texts of one lane.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Each at the place that its hash has, the last one of those that share it; empty before the first one.
+    recent: Vec<IdHash>,
+    pieces: Vec<String>,
+}
+
+/// A hash, and where its text is.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct Name {
+    pub(super) hash: IdHash,
+    piece: u32,
+    start: u32,
+    length: u64,
+}
+
+impl Names {
+    /// Whether the text of this hash is stored already; from now on it is.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
+    pub(super) fn knows(&mut self, hash: IdHash) -> bool {
+        if self.recent.is_empty() {
+            // The hash of an id is not 0, except with the probability that two ids share one.
+            self.recent = vec![IdHash::from_words([0, 0]); RECENT];
+        }
+        let recent = &mut self.recent[hash.first_word() as usize % RECENT];
+        let is_known = *recent == hash;
+        *recent = hash;
+        is_known
+    }
+
+    /// Stores a text.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a piece of more than 4 GiB has one text, which starts at 0; 2^32 pieces do not fit into memory"
+    )]
+    pub(super) fn add(
+        &mut self,
+        hash: IdHash,
+        text: &str,
+        names: &mut Run<Name>,
+        arena: &mut Arena,
+    ) {
+        let has_room = |piece: &String| piece.len() + text.len() <= PIECE_BYTES;
+        if !self.pieces.last().is_some_and(has_room) {
+            let piece = String::with_capacity(PIECE_BYTES.max(text.len()));
+            self.pieces.push(piece);
+        }
+        let index = self.pieces.len() - 1;
+        let piece = &mut self.pieces[index];
+        let name = Name {
+            hash,
+            piece: index as u32,
+            start: piece.len() as u32,
+            length: text.len() as u64,
+        };
+        piece.push_str(text);
+        names.push(arena, name);
+    }
+
+    /// The text of a name of this lane.
+    #[expect(clippy::cast_possible_truncation, reason = "it was a memory size")]
+    pub(super) fn text(&self, name: &Name) -> &str {
+        let start = name.start as usize;
+        &self.pieces[name.piece as usize][start..start + name.length as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::id_hash::IdHasher;
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back_and_few_are_stored_twice() {
+        let hasher = IdHasher::default();
+        let (mut lane, mut arena, mut stored) =
+            (Names::default(), Arena::default(), Run::default());
+        let id = |number: usize| format!("{number}{}", "-".repeat(number % 300));
+        let long = "x".repeat(PIECE_BYTES + 1);
+        let ids: Vec<String> = (0..8_000).map(id).chain([long]).collect();
+        for id in ids.iter().chain(&ids) {
+            let hash = hasher.hash(id);
+            if !lane.knows(hash) {
+                lane.add(hash, id, &mut stored, &mut arena);
+            }
+            assert!(lane.knows(hash));
+        }
+        assert!((8_001..14_000).contains(&stored.len()), "{}", stored.len());
+        assert!(lane.pieces.len() > 2);
+        let names: Vec<Name> = stored.slices(&arena).flatten().copied().collect();
+        for name in &names {
+            assert_eq!(hasher.hash(lane.text(name)), name.hash);
+        }
+        let mut distinct: Vec<&str> = names.iter().map(|name| lane.text(name)).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 8_001);
+    }
+}

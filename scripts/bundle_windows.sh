@@ -31,8 +31,8 @@ use_windows_runtime() {
 
 cross() { cargo build --release --locked --target $TRIPLE "$@"; }
 
-# Nothing is optimised, dependencies neither: they are compiled for this alone.
-QUICK=(--config profile.release.opt-level=0 --config profile.release.lto=false)
+# Nothing is optimised, dependencies neither, which are compiled for this alone: except the digest of 100 MB.
+QUICK=(--config profile.release.opt-level=0 --config profile.release.lto=false --config profile.release.package.sha2.opt-level=3)
 
 # Without a time in the headers, and without the folders of this machine.
 shipped() {

@@ -1,38 +1,39 @@
 #!/usr/bin/env bash
 # make test-windows: the program for Windows, built unoptimised, under Wine; see tests/windows. Names what is missing
-# where it cannot run, and then does nothing.
+# where it cannot run.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-TRIPLE=x86_64-pc-windows-gnu
-NAME="the program for Windows, under Wine"
-
 # The first thing that is not there.
-missing() {
-    local tool
+missing_for_windows() {
+    local tool triple=x86_64-pc-windows-gnu
     for tool in x86_64-w64-mingw32-gcc-posix wine wineserver; do
         command -v $tool >/dev/null || { echo "$tool is not installed (apt-get install gcc-mingw-w64-x86-64-posix wine64 wine)"; return; }
     done
-    if ! rustc --print target-libdir --target $TRIPLE 2>/dev/null | xargs -r test -d; then
-        echo "the target is not installed (rustup target add $TRIPLE)"
+    if ! rustc --print target-libdir --target $triple 2>/dev/null | xargs -r test -d; then
+        echo "the target is not installed (rustup target add $triple)"
     elif ! "$CHOSEN_PYTHON" embed_runtime/fetch.py windows-amd64 >/dev/null; then
         echo "its Python could not be fetched; the reason stands above"
     fi
 }
 
-build() { scripts/bundle_windows.sh quick "$CACHE/bundle/windows-quick"; }
-
-run_tests() {
-    HOLDMETRICS_WINDOWS=$CACHE/bundle/windows-quick \
-        "$VENV/bin/python" -m pytest -ra -q -p no:cacheprovider --durations=5 tests/windows
+pytest_windows() {
+    HOLDMETRICS_WINDOWS=$1 "$VENV/bin/python" -m pytest -ra -q -p no:cacheprovider --durations=5 tests/windows
 }
 
-use_python
-make_test_venv
-reason=$(missing)
-if [ -n "$reason" ]; then
-    not_run "$NAME" "$reason"
-else
-    step "the bundle for Windows, unoptimised" build
-    step "$NAME" run_tests
+windows_steps() {
+    local folder=$CACHE/bundle/windows-quick name="the program for Windows, under Wine" reason
+    reason=$(missing_for_windows)
+    if [ -n "$reason" ]; then
+        not_run "$name" "$reason"
+        return
+    fi
+    step "the bundle for Windows, unoptimised" scripts/bundle_windows.sh quick "$folder"
+    step "$name" pytest_windows "$folder"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    use_python
+    make_test_venv
+    windows_steps
+    finish
 fi
-finish

@@ -8,8 +8,8 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{env, thread};
 
@@ -52,6 +52,8 @@ static RELOAD: Notify = Notify::const_new();
 static STATUS: OnceLock<ServiceStatusHandle> = OnceLock::new();
 /// Where the entry of the service says that it has [`STATUS`], or why not.
 static ENTERED: OnceLock<SyncSender<windows_service::Result<()>>> = OnceLock::new();
+/// Held while the service runs: some managers take it for stopped when its entry returns.
+static RUNNING: Mutex<()> = Mutex::new(());
 
 define_windows_service!(enter, entered);
 
@@ -221,6 +223,7 @@ fn under_the_manager(arguments: &super::Arguments) -> anyhow::Result<()> {
     }
     let log = OpenOptions::new().create(true).append(true).open(LOG);
     windows::print_to(log.with_context(|| LOG.to_owned())?)?;
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let (tells, told) = sync_channel(1);
     let _ = ENTERED.set(tells.clone());
     thread::Builder::new()
@@ -242,6 +245,7 @@ fn under_the_manager(arguments: &super::Arguments) -> anyhow::Result<()> {
             code => ServiceExitCode::ServiceSpecific(code.into()),
         },
     );
+    drop(running);
     result
 }
 
@@ -264,6 +268,7 @@ fn entered(_: Vec<OsString>) {
     if let Some(tells) = ENTERED.get() {
         let _ = tells.send(registered);
     }
+    drop(RUNNING.lock());
 }
 
 fn obey(request: ServiceControl) -> ServiceControlHandlerResult {

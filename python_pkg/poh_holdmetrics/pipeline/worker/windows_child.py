@@ -129,7 +129,7 @@ class WindowsChild:
         self.page = WorkerPage(self._page_name)
         self._job = _Job(memory_bytes_max, processor_seconds_max, processes_max)
         # Two streams and the end.
-        self._threads = ThreadPoolExecutor(max_workers=3, thread_name_prefix="worker-pipes")
+        self._threads = ThreadPoolExecutor(max_workers=3, thread_name_prefix="holdmetrics-pipes")
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(

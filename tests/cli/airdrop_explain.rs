@@ -122,7 +122,7 @@ fn an_amount_is_explained_from_its_events_to_the_unit() {
     let begin = format!("{ANN} gets 76 base units (0.76 tokens) of the pool of 101\n");
     assert!(text.starts_with(&begin), "{text}");
     for line in [
-        "score of wallet: 10, the sum of 1 segments\n",
+        "score of wallet: 10, the sum of 1 segment\n",
         "score: 30, their sum\n",
         "amount: 75 + 1 = 76; 1 spare unit (the last one goes to a remainder of ",
     ] {

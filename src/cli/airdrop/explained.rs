@@ -33,9 +33,11 @@ pub(super) fn text(explanation: &Explanation, plan: &Plan) -> String {
     }
     let policy = plan.policy.as_deref();
     for score in &explanation.scores {
+        let count = count(score);
+        let noun = if count == 1 { "segment" } else { "segments" };
         let of = match policy {
-            None => format!("the sum of {} segments", count(score)),
-            Some(policy) => format!("of {} segments under {}", count(score), printable(policy)),
+            None => format!("the sum of {count} {noun}"),
+            Some(policy) => format!("of {count} {noun} under {}", printable(policy)),
         };
         let name = printable(&score.holder_id);
         push(

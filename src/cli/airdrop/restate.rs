@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         manifest_text
     } else {
         format!(
-            "{}: {} holders, difference {difference} base units; {} get more, {} got more than is right and owe {debt}; \
+            "{}: {} holders, difference {difference} base units; {} to get more, {} with more than is right, who owe {debt}; \
              next sum {next_sum}\n",
             list.display(),
             counts.holders,

@@ -58,6 +58,7 @@ fn of_server(target: &Target, holders: &HashSet<Box<str>>) -> anyhow::Result<Hol
                 holder: Some(holder.to_string()),
                 ..FeedOptions::default()
             };
+            // Without a name the server keeps no position, and dropping the feed ends it.
             let mut feed = client.feed(options).await?;
             let (mut position, newest) = (feed.position, feed.newest);
             while position < newest {
@@ -70,7 +71,6 @@ fn of_server(target: &Target, holders: &HashSet<Box<str>>) -> anyhow::Result<Hol
                 }
                 position = page.last();
             }
-            feed.finish().await?;
         }
         anyhow::Ok(())
     })?;

@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let written = Destination::file(path).and_then(|out| {
         let mut out = Compressor::new(path, out)?;
         generate::write(&options, (format, codec), &mut out, |rows| {
-            bar.advance(rows)
+            bar.advance(rows);
         })?;
         out.finish()?.finish()
     });

@@ -169,12 +169,11 @@ mod tests {
         ) {
             let hasher = IdHasher::default();
             let code = HolderCode::of(&id, &hasher);
-            match code.packed_id() {
-                Some(packed) => prop_assert_eq!(&*packed, id),
-                None => {
-                    prop_assert!(id.len() > 20);
-                    prop_assert_eq!(code.hash(), Some(hasher.hash(&id)));
-                }
+            if let Some(packed) = code.packed_id() {
+                prop_assert_eq!(&*packed, id);
+            } else {
+                prop_assert!(id.len() > 20);
+                prop_assert_eq!(code.hash(), Some(hasher.hash(&id)));
             }
         }
     }

@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn every_change_has_the_number_of_its_holder_whatever_the_hashes_are() {
-        let hasher = IdHasher::default();
-        let code = |holder: u32| HolderCode::of(&format!("h{holder}"), &hasher);
+        let ids = IdHasher::default();
+        let code = |holder: u32| HolderCode::of(&format!("h{holder}"), &ids);
         // All of them in a few places, two each with the same hash.
         let hash_of = |holder: u32| {
             let half = u64::from(holder / 2);

@@ -43,7 +43,7 @@ pub(super) enum Exit {
     },
     /// The journal failed while the service ran.
     #[error(
-        "the journal failed and accepts nothing more ({0}): everything acknowledged is on disk; start the service again"
+        "the journal failed and accepts nothing more ({0}): start the service again, which checks what is on disk"
     )]
     JournalFailed(String),
     /// The program was built without Python.

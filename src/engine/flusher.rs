@@ -132,8 +132,14 @@ impl Flusher {
         self.journal.covered_bytes(passed) > 0
     }
 
-    /// Removes the segments that a state of the events up to `covered` and the consumers have passed.
+    /// Removes the segments that a state of the events up to `covered` and the consumers have passed. The files of
+    /// the store must be those that a start will find: a state that nobody finds covers nothing.
     fn remove_segments(&self, covered: u64) -> Result<(), ()> {
+        let is_in_place =
+            self.progress.poisoned().is_none() && self.state.open_files().check_place().is_ok();
+        if !is_in_place {
+            return Err(());
+        }
         let passed = self.feed.keep_after(covered);
         self.journal.delete_covered(passed).map(drop).map_err(|error| {
             warn!(error = %error_line(&error), "Journal segments that the state covers were not removed.");

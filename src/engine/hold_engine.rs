@@ -21,11 +21,12 @@ use super::progress::Progress;
 use super::receipt::Pending;
 use super::recovery::recover;
 use super::rounds::Rounds;
+use super::store_watch::{StoreWatch, Watched};
 use super::submit_error::{Condition, SubmitError};
 use super::validator::Validator;
 use crate::aggregator::{HoldAggregator, KeyHeld};
 use crate::core::{EventBatch, Micros};
-use crate::journal::{self, FolderLock, Journal, WriteError, Writer};
+use crate::journal::{self, Journal, WriteError, Writer};
 use crate::telemetry::metrics::{ConsumerGauges, EngineGauges};
 
 /// The service without a network protocol, shared by reference. Closed when it is dropped.
@@ -47,8 +48,8 @@ pub struct Engine {
 struct Threads {
     applier: JoinHandle<()>,
     flusher: Option<JoinHandle<()>>,
-    /// Released after the threads have ended.
-    _lock: Option<FolderLock>,
+    /// Holds the lock of the folder until the others have ended.
+    _watch: Option<StoreWatch>,
 }
 
 /// What only an engine with a data folder has.
@@ -105,7 +106,7 @@ impl Engine {
             threads: Mutex::new(Some(Threads {
                 applier: applier.thread,
                 flusher: None,
-                _lock: None,
+                _watch: None,
             })),
             stored: None,
             policies: Policies::default(),
@@ -152,7 +153,19 @@ impl Engine {
             retry_after,
         };
         let writer = Writer::start(recovered.appender, results);
-        let sink = BatchSink::Journal(writer.map_err(OpenError::Thread)?);
+        let writer = writer.map_err(OpenError::Thread)?;
+        let watched = Watched {
+            progress: Arc::clone(&progress),
+            journal: Arc::clone(&recovered.journal),
+            lock: recovered.lock,
+            files: vec![
+                Arc::clone(recovered.state.open_files()),
+                Arc::clone(recovered.cursor_file.open_files()),
+            ],
+            stop_writing: writer.poisoner(),
+        };
+        let watch = StoreWatch::start(watched).map_err(OpenError::Thread)?;
+        let sink = BatchSink::Journal(writer);
         let stored = StoredFeed {
             journal: Arc::clone(&recovered.journal),
             file: recovered.cursor_file,
@@ -186,7 +199,7 @@ impl Engine {
             threads: Mutex::new(Some(Threads {
                 applier: applier.thread,
                 flusher: Some(flusher),
-                _lock: Some(recovered.lock),
+                _watch: Some(watch),
             })),
             policies: Policies::default(),
             rounds: recovered.rounds,

@@ -27,6 +27,7 @@ mod receipt;
 mod recovery;
 mod rounds;
 mod state_file;
+mod store_watch;
 mod submit_error;
 mod upload_window;
 mod validator;

@@ -63,7 +63,7 @@ struct Loaded {
 /// Loads all that is in the data folder, which may be empty or missing.
 pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered, OpenError> {
     let folder = options.store.data_dir.as_path();
-    let lock = FolderLock::take(&*options.vfs, folder, clock.now())?;
+    let lock = FolderLock::take(Arc::clone(&options.vfs), folder, clock.now())?;
     let started = Instant::now();
     let (mut cursor_file, cursors) = if options.salvages {
         CursorFile::salvage(&options.vfs, folder)?
@@ -87,6 +87,7 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
         .collect();
     let opened = open_journal(folder, options, loaded.applied, siblings)?;
     let store = opened.journal.store();
+    lock.name_store(store)?;
     loaded.state.identify(store);
     cursor_file.identify(store);
     if opened.report.has_damaged_identity {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, warn};
 
-use super::data_folder::DataFolder;
+use super::data_folder::{DataFolder, OpenFiles};
 use super::error::OpenError;
 use crate::core::StoreId;
 use crate::journal::Vfs;
@@ -54,6 +54,11 @@ impl StateFile {
     pub(super) fn named(&self) -> Option<(PathBuf, StoreId)> {
         let named = self.store.as_ref()?.store()?;
         Some((self.folder.path_of(STATE_FILE), named))
+    }
+
+    /// What is open of it.
+    pub(super) fn open_files(&self) -> &Arc<OpenFiles> {
+        self.folder.open_files()
     }
 
     /// Gives the file this identity with its next write.

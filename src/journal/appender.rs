@@ -14,7 +14,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::error::{JournalError, WriteError};
-use super::frame::{FrameBuffer, FrameHeader, FrameKind, extent};
+use super::frame::{self, FrameBuffer, FrameHeader, FrameKind, extent};
 use super::hold_journal::{Journal, SegmentFile};
 use super::identity::{Reach, RecordError};
 use super::layout::SECTOR;
@@ -25,6 +25,7 @@ use super::segment::{
     self, FRAMES_OFFSET, SEAL_RESERVE, SegmentHeader, UNFINISHED_SUFFIX, VERSION,
 };
 use super::vfs::VfsFile;
+use super::watch::{Anchor, check_open};
 use crate::error_line::error_line;
 
 /// Where the next frame is written.
@@ -38,6 +39,8 @@ pub(super) struct WritePosition {
     pub(super) end: u64,
     /// Chain value of the last frame.
     pub(super) chain: u32,
+    /// Offset of the last frame, if there is one.
+    pub(super) last_frame: Option<u64>,
     /// Number of the next event.
     pub(super) next: u64,
     /// Whether the last frame is a seal, or there is no frame.
@@ -97,11 +100,25 @@ impl AppendError {
     }
 }
 
+impl WritePosition {
+    /// What the segment ends with: the checksum of the last frame's header, or of its own.
+    fn anchor(&self) -> Anchor {
+        Anchor {
+            segment: self.header.index,
+            offset: self
+                .last_frame
+                .map_or(segment::CHAIN_OFFSET, |offset| offset + frame::CHAIN_OFFSET),
+            value: self.chain,
+        }
+    }
+}
+
 impl Appender {
     /// Continues an existing journal.
     pub(super) fn at(journal: Arc<Journal>, position: WritePosition) -> Self {
         let bytes = journal.options.segment_bytes;
         journal.advance(position.next - 1, position.end);
+        journal.set_end(position.anchor());
         Self {
             preallocation: Preallocation::new(Arc::clone(&journal.vfs), &journal.folder, bytes),
             journal,
@@ -243,11 +260,21 @@ impl Appender {
         let synced = self.position.file.sync();
         synced.map_err(failed(&self.path(), "synced"))?;
         let sync = started.elapsed();
+        self.check_open()?;
+        self.position.last_frame = Some(self.position.end);
         self.position.end += length;
         self.position.chain = chain;
+        self.journal.set_end(self.position.anchor());
         self.position.next += u64::from(count);
         self.position.is_sealed = false;
         Ok((length, sync))
+    }
+
+    /// Fails if the segment was removed or cut, so that nobody would find what was written to it.
+    fn check_open(&self) -> Result<(), AppendError> {
+        let status = self.position.file.status();
+        let status = status.map_err(failed(&self.path(), "looked at"))?;
+        check_open(&self.path(), &status, self.position.bytes).map_err(AppendError::Failed)
     }
 
     /// Makes sure that the segment has space for a frame of so many bytes, and the current format version, by
@@ -288,6 +315,7 @@ impl Appender {
             store: Some(journal.store),
         };
         self.position = publish(journal, path, file, header, length)?;
+        journal.set_end(self.position.anchor());
         self.is_recorded = false;
         self.preallocate();
         self.record_segment()
@@ -351,14 +379,17 @@ fn publish(
     let renamed = journal.vfs.rename(path, &named);
     renamed.map_err(full_or_failed(&named, "created"))?;
     journal.sync_folder().map_err(AppendError::Failed)?;
+    let status = file.status().map_err(failed(&named, "looked at"))?;
     journal.add(SegmentFile {
         index: header.index,
         first: header.first,
         bytes,
+        number: status.number,
     });
     Ok(WritePosition {
         file,
         chain: header.chain(),
+        last_frame: None,
         next: header.first,
         header,
         bytes,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::identity::IDENTITY_VERSION;
 use super::segment;
+use super::watch::Change;
 use crate::core::StoreId;
 
 /// What is damaged.
@@ -119,6 +120,14 @@ pub enum JournalError {
         folder: PathBuf,
         /// The first damage.
         damage: Damage,
+    },
+    /// A file of the store is not the one that this process uses.
+    #[error("{}: the file {change} while the service used it", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        change: Change,
     },
     /// A later version of this program wrote the journal.
     #[error(

@@ -4,6 +4,8 @@
 
 use super::layout::{SECTOR, SECTOR_BYTES, u32_at, u64_at};
 
+/// Offset of the chain value in a header.
+pub(super) const CHAIN_OFFSET: u64 = 28;
 /// Size of a header.
 pub(super) const HEADER_BYTES: usize = 32;
 /// Ends each frame. Not zero, so that the last sector of a frame shows whether it was written.

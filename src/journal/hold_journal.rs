@@ -15,7 +15,8 @@ use super::preallocation::is_full;
 use super::scan::{FrameScanner, Scanned};
 use super::segment;
 use super::survey::{EventFrame, open_segment};
-use super::vfs::{Access, Vfs, VfsFolder};
+use super::vfs::{Access, FileNumber, FileStatus, Vfs, VfsFolder};
+use super::watch::{Anchor, check_anchor, check_place};
 use crate::core::StoreId;
 
 /// The durable frames of a journal, shared by all readers.
@@ -47,6 +48,8 @@ pub struct Journal {
     last: AtomicU64,
     /// Bytes of the last segment up to the end of its last frame.
     used: AtomicU64,
+    /// What the last segment ends with.
+    end: Mutex<Anchor>,
     /// Held while segments are removed.
     removal: Mutex<()>,
 }
@@ -59,6 +62,8 @@ pub(super) struct SegmentFile {
     pub(super) first: u64,
     /// Size of the file.
     pub(super) bytes: u64,
+    /// Which file it is.
+    pub(super) number: Option<FileNumber>,
 }
 
 /// How large a journal is.
@@ -95,6 +100,7 @@ impl Journal {
             segments: Mutex::new(segments),
             last: AtomicU64::new(last),
             used: AtomicU64::new(0),
+            end: Mutex::default(),
             removal: Mutex::new(()),
         })
     }
@@ -235,6 +241,37 @@ impl Journal {
     #[must_use]
     pub fn last_sequence(&self) -> u64 {
         self.last.load(Ordering::Acquire)
+    }
+
+    /// Fails if a segment is not the file that it was, or not as long, or if the last one does not end with what was
+    /// written to it.
+    pub fn check_place(&self) -> Result<(), JournalError> {
+        let _removal = self.removal.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before the list: a segment that is added meanwhile has an end of its own.
+        let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let segments: Vec<SegmentFile> = self.lock().iter().copied().collect();
+        for segment in &segments {
+            let path = self.folder.join(segment::file_name(segment.index));
+            let opened = FileStatus {
+                bytes: segment.bytes,
+                number: segment.number,
+                has_name: true,
+            };
+            check_place(&*self.vfs, &path, &opened, segment.bytes)?;
+            if segment.index == end.segment {
+                check_anchor(&*self.vfs, &path, end)?;
+            }
+        }
+        let Some(identity) = &self.identity else {
+            return Ok(());
+        };
+        let file = identity.lock().unwrap_or_else(PoisonError::into_inner);
+        file.check_place(&*self.vfs)
+    }
+
+    /// Records what the last segment ends with.
+    pub(super) fn set_end(&self, end: Anchor) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
     }
 
     /// Records that the events up to `last` are durable, in a segment that is `used` up to this offset.

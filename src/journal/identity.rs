@@ -15,6 +15,7 @@ use super::folder::{damaged_path, parent_of};
 use super::layout::{SECTOR_BYTES, u32_at, u64_at};
 use super::segment::UNFINISHED_SUFFIX;
 use super::vfs::{Access, Vfs, VfsFile};
+use super::watch::check_place;
 use crate::core::StoreId;
 
 /// The name of the file, in the data folder.
@@ -154,6 +155,13 @@ impl IdentityFile {
         self.file.sync().map_err(RecordError::Sync)?;
         self.known = next;
         Ok(())
+    }
+
+    /// Fails if the file was removed, replaced or cut.
+    pub(super) fn check_place(&self, vfs: &dyn Vfs) -> Result<(), JournalError> {
+        let opened = self.file.status();
+        let opened = opened.map_err(JournalError::io(&self.path, "looked at"))?;
+        check_place(vfs, &self.path, &opened, COPY_OFFSET + SECTOR_BYTES as u64)
     }
 
     pub(super) fn path(&self) -> &Path {

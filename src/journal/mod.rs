@@ -4,7 +4,8 @@
 //! system as a trait), `frame` and `segment` (the format), `identity` (which store
 //! it is, and how far its journal reached), `scan` (a torn tail or damage), `survey`
 //! (all segments), `open` and `hold_journal` (opening, replay), `appender` and `preallocation` (one
-//! frame, one segment), `writer` (group commit), `tail` (reading while it is written), `readable` and `salvage` (damaged journals).
+//! frame, one segment), `writer` (group commit), `tail` (reading while it is written), `watch` (files that are
+//! removed or replaced meanwhile), `readable` and `salvage` (damaged journals).
 //! `docs/journal-format.md` specifies the bytes.
 
 mod appender;
@@ -26,6 +27,7 @@ mod segment;
 mod survey;
 mod tail;
 mod vfs;
+mod watch;
 mod writer;
 
 pub use appender::Appender;
@@ -40,5 +42,6 @@ pub use salvage::{SalvagedJournal, salvage};
 pub use survey::EventFrame;
 pub(crate) use survey::{SegmentState, SegmentSurvey, Survey, survey};
 pub use tail::{TailRead, TailReader};
-pub use vfs::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
+pub use vfs::{Access, FileNumber, FileStatus, HeldLock, LockOutcome, Vfs, VfsFile, VfsFolder};
+pub use watch::{Change, check_place};
 pub use writer::{CommitHandler, CommittedFrame, Submission, Writer, WriterCondition};

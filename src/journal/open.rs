@@ -82,6 +82,7 @@ impl Journal {
             index: segment.index,
             first: segment.first,
             bytes: segment.bytes,
+            number: segment.number,
         });
         let segments = segments.collect();
         let identity = if found.identity.is_some() {
@@ -146,6 +147,7 @@ fn write_position(
         bytes: header.file_bytes.unwrap_or(last.bytes),
         end: last.bytes_used.max(FRAMES_OFFSET),
         chain: last.chain,
+        last_frame: last.last_frame,
         next: last.next,
         is_sealed: last.is_sealed,
     }))

@@ -3,11 +3,11 @@
 //! The operating system holds the lock of a file and releases it when the process ends, however it
 //! ends.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::vfs::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
+use super::vfs::{Access, FileNumber, FileStatus, HeldLock, LockOutcome, Vfs, VfsFile, VfsFolder};
 use crate::owner_only;
 
 /// The file system of the machine.
@@ -37,6 +37,10 @@ impl Vfs for RealVfs {
         Ok(Box::new(RealFile(options.open(path)?)))
     }
 
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        Ok(status_of(&fs::metadata(path)?))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         patiently(|| fs::rename(from, to))
     }
@@ -54,6 +58,12 @@ impl Vfs for RealVfs {
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<LockOutcome> {
+        let Ok(folder) = lock_folder(path.parent().unwrap_or(Path::new(".")))? else {
+            let other = fs::read_to_string(path)
+                .ok()
+                .filter(|text| !text.is_empty());
+            return Ok(LockOutcome::HeldBy(other.unwrap_or_else(unknown_holder)));
+        };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = owner_only::open(&mut options, path)?;
@@ -61,13 +71,16 @@ impl Vfs for RealVfs {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(holder.as_bytes())?;
-                Ok(LockOutcome::Acquired(Box::new(file)))
+                Ok(LockOutcome::Acquired(HeldLock {
+                    file: Box::new(RealFile(file)),
+                    folder,
+                }))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut other = String::new();
                 // Some systems do not let other processes read a locked file.
                 if file.read_to_string(&mut other).is_err() || other.is_empty() {
-                    "another process".clone_into(&mut other);
+                    other = unknown_holder();
                 }
                 Ok(LockOutcome::HeldBy(other))
             }
@@ -90,6 +103,62 @@ fn patiently(change: impl Fn() -> io::Result<()>) -> io::Result<()> {
         }
     }
     change()
+}
+
+fn unknown_holder() -> String {
+    "another process".to_owned()
+}
+
+/// Another process holds the lock.
+struct Held;
+
+/// Locks a folder itself, whatever its files are called; `None` if its file system cannot, as some that are reached
+/// over a network: then the lock file alone counts.
+#[cfg(unix)]
+fn lock_folder(folder: &Path) -> io::Result<Result<Option<Box<dyn Send + Sync>>, Held>> {
+    let opened = File::open(folder)?;
+    match opened.try_lock() {
+        Ok(()) => Ok(Ok(Some(Box::new(opened)))),
+        Err(TryLockError::WouldBlock) => Ok(Err(Held)),
+        Err(TryLockError::Error(_)) => Ok(Ok(None)),
+    }
+}
+
+/// Windows cannot open folders as files.
+#[cfg(not(unix))]
+fn lock_folder(_folder: &Path) -> io::Result<Result<Option<Box<dyn Send + Sync>>, Held>> {
+    Ok(Ok(None))
+}
+
+fn status_of(metadata: &Metadata) -> FileStatus {
+    FileStatus {
+        bytes: metadata.len(),
+        number: number_of(metadata),
+        has_name: has_name(metadata),
+    }
+}
+
+#[cfg(unix)]
+fn number_of(metadata: &Metadata) -> Option<FileNumber> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(unix)]
+fn has_name(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) > 0
+}
+
+/// The standard library does not say which file it is on Windows; names, lengths and contents are compared all the same.
+#[cfg(not(unix))]
+fn number_of(_metadata: &Metadata) -> Option<FileNumber> {
+    None
+}
+
+/// A removed file is noticed by its name.
+#[cfg(not(unix))]
+fn has_name(_metadata: &Metadata) -> bool {
+    true
 }
 
 struct RealFolder(File);
@@ -129,8 +198,8 @@ impl VfsFolder for RealFolder {
 struct RealFile(File);
 
 impl VfsFile for RealFile {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+    fn status(&self) -> io::Result<FileStatus> {
+        Ok(status_of(&self.0.metadata()?))
     }
 
     fn set_size(&self, bytes: u64) -> io::Result<()> {

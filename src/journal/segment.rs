@@ -22,6 +22,8 @@ const MAGIC: [u8; 8] = *b"holdjrnl";
 const SUFFIX: &str = ".log";
 /// Offset of the checksum of a header: at its end, in every version.
 const CHECKSUM_OFFSET: usize = SECTOR_BYTES - 4;
+/// Offset of the chain value of the header, which is its checksum.
+pub(super) const CHAIN_OFFSET: u64 = SECTOR - 4;
 
 /// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::identity::{Identity, path_beside, read_identity};
 use super::layout::{SECTOR, SECTOR_BYTES};
 use super::scan::{FrameScanner, Scanned};
 use super::segment::{self, FRAMES_OFFSET, HeaderError, SegmentHeader};
-use super::vfs::{Access, Vfs, VfsFile};
+use super::vfs::{Access, FileNumber, FileStatus, Vfs, VfsFile};
 use crate::core::StoreId;
 
 /// A frame of accepted events, written by one commit.
@@ -48,6 +48,9 @@ pub(crate) struct SegmentSurvey {
     pub state: SegmentState,
     pub(super) chain: u32,
     pub(super) is_sealed: bool,
+    pub(super) number: Option<FileNumber>,
+    /// Offset of the last frame.
+    pub(super) last_frame: Option<u64>,
 }
 
 /// How a segment ends.
@@ -101,6 +104,7 @@ pub(super) struct OpenedSegment {
     pub(super) file: Box<dyn VfsFile>,
     /// Size of the file.
     pub(super) size: u64,
+    pub(super) number: Option<FileNumber>,
     /// A valid copy of the header; `None` if both copies are damaged.
     pub(super) header: Option<SegmentHeader>,
     /// Offset of a damaged copy of the header.
@@ -128,10 +132,16 @@ pub(super) fn open_segment(
     let file = vfs
         .open(&path, access)
         .map_err(JournalError::io(&path, "opened"))?;
-    let size = file.size().map_err(JournalError::io(&path, "read"))?;
+    let status = file.status().map_err(JournalError::io(&path, "read"))?;
+    let FileStatus {
+        bytes: size,
+        number,
+        ..
+    } = status;
     let mut opened = OpenedSegment {
         file,
         size,
+        number,
         header: None,
         damaged_copy: None,
     };
@@ -267,6 +277,8 @@ impl Survey {
             state: SegmentState::Whole,
             chain: 0,
             is_sealed: true,
+            number: opened.number,
+            last_frame: None,
         };
         let missing_end = opened.missing_end().map(|defect| (bytes, defect));
         let bad_header = opened
@@ -330,10 +342,12 @@ impl SegmentSurvey {
         visit: &mut impl FnMut(EventFrame<'_>),
     ) -> io::Result<Scanned> {
         let ending = loop {
+            let offset = scanner.offset;
             let header = match scanner.read()? {
                 Scanned::Frame(header) => header,
                 ending => break ending,
             };
+            self.last_frame = Some(offset);
             self.is_sealed = header.kind == FrameKind::Seal;
             match header.kind {
                 FrameKind::Events => {

@@ -17,6 +17,20 @@ pub enum Access {
     Write,
 }
 
+/// What a file system says of a file, without its contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Which file it is; `None` on systems that do not number files.
+    pub number: Option<FileNumber>,
+    /// Whether a folder names it; an open file may have been removed.
+    pub has_name: bool,
+}
+
+/// The device of a file, and its number there.
+pub type FileNumber = (u64, u64);
+
 /// A file system.
 pub trait Vfs: Send + Sync {
     /// Creates a folder and its parents; does nothing if it exists.
@@ -30,6 +44,9 @@ pub trait Vfs: Send + Sync {
 
     /// Opens an existing file.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn VfsFile>>;
+
+    /// What is known of the file that has this name now.
+    fn status(&self, path: &Path) -> io::Result<FileStatus>;
 
     /// Renames a file or a folder atomically.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -48,15 +65,21 @@ pub trait Vfs: Send + Sync {
         self.open_folder(folder)?.sync()
     }
 
-    /// Locks the file `path` for this process, creates it if needed, and writes `holder` into it. If
+    /// Locks the file `path` for this process, creates it if needed, and writes `holder` into it. Where the system
+    /// can lock a folder, the folder of the file is locked too, so that the lock does not depend on the name. If
     /// another process holds the lock, returns what that process wrote.
     fn lock(&self, path: &Path, holder: &str) -> io::Result<LockOutcome>;
 }
 
 /// An open file, which several threads may use at once.
 pub trait VfsFile: Send + Sync + fmt::Debug {
+    /// What is known of it.
+    fn status(&self) -> io::Result<FileStatus>;
+
     /// Size in bytes.
-    fn size(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.status()?.bytes)
+    }
 
     /// Truncates the file, or extends it with zeros.
     fn set_size(&self, bytes: u64) -> io::Result<()>;
@@ -77,10 +100,18 @@ pub trait VfsFolder: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
+/// The lock of a folder, held until this is dropped.
+pub struct HeldLock {
+    /// The locked file.
+    pub file: Box<dyn VfsFile>,
+    /// The locked folder, if the system can lock folders.
+    pub folder: Option<Box<dyn Send + Sync>>,
+}
+
 /// The result of [`Vfs::lock`].
 pub enum LockOutcome {
     /// This process holds the lock until the value is dropped.
-    Acquired(Box<dyn Send + Sync>),
+    Acquired(HeldLock),
     /// Another process holds it; this is what it wrote.
     HeldBy(String),
 }

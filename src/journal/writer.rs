@@ -114,6 +114,13 @@ impl<T: Send + 'static> Writer<T> {
         })
     }
 
+    /// What stops the writer for good, for the reason that it is given: nothing is written or reported as durable from
+    /// then on.
+    pub fn poisoner(&self) -> Box<dyn Fn(&Arc<str>) + Send> {
+        let shared = Arc::clone(&self.shared);
+        Box::new(move |reason| shared.poison(Arc::clone(reason)))
+    }
+
     /// Whether batches are accepted.
     #[must_use]
     pub fn condition(&self) -> WriterCondition {

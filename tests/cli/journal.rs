@@ -628,7 +628,7 @@ fn who_works_there_is_not_disturbed() {
     let folder = Folder::new();
     let data = written(&folder);
     let now = Micros::parse("2026-11-22T05:00:00Z").unwrap();
-    let lock = FolderLock::take(&RealVfs, &data, now).unwrap();
+    let lock = FolderLock::take(Arc::new(RealVfs), &data, now).unwrap();
     let own = format!("process {} since 2026-11-22T05:00:00Z", std::process::id());
     for verb in ["verify", "export", "salvage"] {
         let refused = journal(verb, &data, &[]);

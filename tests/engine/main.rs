@@ -17,6 +17,7 @@ mod feed_journal;
 mod folder;
 mod gate;
 mod history;
+mod in_place;
 mod promises;
 mod rounds;
 mod snapshots;

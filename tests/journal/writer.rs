@@ -1,5 +1,6 @@
 //! The writer: groups, bounds, a failing sync, a full disk.
 
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -320,8 +321,9 @@ fn a_panic_on_the_writer_s_thread_poisons() {
 fn a_second_process_is_refused_by_the_name_of_the_first() {
     let vfs = FaultyVfs::default();
     let now = Micros::parse("2026-11-22T05:00:00Z").unwrap();
-    let first = FolderLock::take(&vfs, &folder(), now).unwrap();
-    let Err(JournalError::Locked { holder, .. }) = FolderLock::take(&vfs, &folder(), now) else {
+    let take = || FolderLock::take(Arc::new(vfs.clone()), &folder(), now);
+    let first = take().unwrap();
+    let Err(JournalError::Locked { holder, .. }) = take() else {
         panic!("one at a time");
     };
     assert_eq!(
@@ -329,5 +331,5 @@ fn a_second_process_is_refused_by_the_name_of_the_first() {
         format!("process {} since 2026-11-22T05:00:00Z", std::process::id())
     );
     drop(first);
-    FolderLock::take(&vfs, &folder(), now).unwrap();
+    take().unwrap();
 }

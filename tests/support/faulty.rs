@@ -8,7 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use poh_holdmetrics_rust::journal::{Access, LockOutcome, Vfs, VfsFile, VfsFolder};
+use poh_holdmetrics_rust::journal::{
+    Access, FileStatus, HeldLock, LockOutcome, Vfs, VfsFile, VfsFolder,
+};
 
 pub(crate) const SECTOR: usize = 512;
 
@@ -101,6 +103,14 @@ impl Disk {
             return Err(io::Error::from_raw_os_error(5));
         }
         Ok(())
+    }
+
+    fn status(&self, file: usize) -> FileStatus {
+        FileStatus {
+            bytes: self.files[file].now.len() as u64,
+            number: Some((0, file as u64)),
+            has_name: self.names.values().any(|named| *named == file),
+        }
     }
 
     fn rename(&mut self, change: NameChange) {
@@ -198,6 +208,12 @@ impl Vfs for FaultyVfs {
         Ok(self.file(file))
     }
 
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        let disk = self.running()?;
+        let file = *disk.names.get(path).ok_or_else(not_found)?;
+        Ok(disk.status(file))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.running()?;
         let is_folder = disk.folders.remove(from);
@@ -234,15 +250,21 @@ impl Vfs for FaultyVfs {
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<LockOutcome> {
-        let mut disk = self.running()?;
-        if let Some(other) = disk.locked.get(path) {
+        let folder = path.parent().expect("a lock lies in a folder").to_owned();
+        if let Some(other) = self.running()?.locked.get(&folder) {
             return Ok(LockOutcome::HeldBy(other.clone()));
         }
-        disk.locked.insert(path.to_owned(), holder.to_owned());
-        Ok(LockOutcome::Acquired(Box::new(Lock {
-            vfs: self.clone(),
-            path: path.to_owned(),
-        })))
+        let file = match self.open(path, Access::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(path)?,
+            opened => opened?,
+        };
+        let mut disk = self.running()?;
+        disk.locked.insert(folder.clone(), holder.to_owned());
+        let vfs = self.clone();
+        Ok(LockOutcome::Acquired(HeldLock {
+            file,
+            folder: Some(Box::new(Lock { vfs, folder })),
+        }))
     }
 }
 
@@ -274,12 +296,12 @@ impl VfsFolder for FaultyFolder {
 
 struct Lock {
     vfs: FaultyVfs,
-    path: PathBuf,
+    folder: PathBuf,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.vfs.disk().locked.remove(&self.path);
+        self.vfs.disk().locked.remove(&self.folder);
     }
 }
 
@@ -299,8 +321,8 @@ fn index(bytes: u64) -> usize {
 }
 
 impl VfsFile for FaultyFile {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.vfs.running()?.files[self.file].now.len() as u64)
+    fn status(&self) -> io::Result<FileStatus> {
+        Ok(self.vfs.running()?.status(self.file))
     }
 
     fn set_size(&self, bytes: u64) -> io::Result<()> {

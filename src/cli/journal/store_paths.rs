@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -53,7 +54,7 @@ impl StorePaths {
 
     /// Locks the folder against servers; `None` on a read-only file system, where no server can run.
     pub(super) fn lock(&self) -> Result<Option<FolderLock>, JournalError> {
-        match FolderLock::take(&RealVfs, &self.data, clock::now()) {
+        match FolderLock::take(Arc::new(RealVfs), &self.data, clock::now()) {
             Err(JournalError::Io { source, .. })
                 if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
             {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tracing::error;
 
 use crate::core::StoreId;
-use crate::engine::data_folder::DataFolder;
+use crate::engine::data_folder::{DataFolder, OpenFiles};
 use crate::engine::error::OpenError;
 use crate::error_line::error_line;
 use crate::journal::Vfs;
@@ -84,6 +84,11 @@ impl CursorFile {
     /// Its path.
     pub(in crate::engine) fn path(&self) -> PathBuf {
         self.folder.path_of(CURSOR_FILE)
+    }
+
+    /// What is open of it.
+    pub(in crate::engine) fn open_files(&self) -> &Arc<OpenFiles> {
+        self.folder.open_files()
     }
 
     /// Gives the file this identity with its next write.

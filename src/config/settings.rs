@@ -67,6 +67,8 @@ settings! {
         state_lag_bytes_max: u64 = 256 << 20, Size(MIB..=64 * GIB);
         /// The state is written when the oldest event that it lacks is this old.
         state_lag_max: Duration = Duration::from_secs(30), Time(100..=24 * HOUR);
+        /// The service is not ready while the disk, or the thread that applies events, has stood still for this long.
+        stall_max: Duration = Duration::from_secs(2), Time(100..=HOUR);
     }
 
     /// Which events are accepted.

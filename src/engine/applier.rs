@@ -105,6 +105,7 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
             batches.push(batch);
         }
         progress.recent.push(Frame::new(first, batches));
+        progress.applying.finish();
     }
 }
 
@@ -150,6 +151,7 @@ impl CommitHandler<AckSender> for JournalResults {
         let metrics = &self.progress.metrics;
         metrics.journal_fsync.observe(frame.sync.as_secs_f64());
         metrics.journal_appended_bytes.inc_by(frame.bytes);
+        self.progress.applying.begin();
         // Fails only if the applier has panicked, which poisons the engine and fails the submissions.
         let _ = self.batches.send(SequencedBatches {
             first: frame.first,
@@ -218,6 +220,51 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn frames_that_are_not_applied_are_seen_to_stand_until_they_are() {
+        let metrics = Arc::new(Metrics::new("", ""));
+        let progress = Arc::new(Progress::new(HoldAggregator::new(), 0, 0, metrics));
+        let options = ApplierOptions {
+            durability: Durability::Durable,
+            state_lag_bytes_max: u64::MAX,
+        };
+        let applier = Applier::start(Arc::clone(&progress), options).unwrap();
+        let mut results = JournalResults {
+            progress: Arc::clone(&progress),
+            batches: applier.batches,
+            retry_after: Duration::ZERO,
+            is_disk_full: false,
+        };
+        let stands = || progress.applying.stands_for() > Duration::from_millis(20);
+        let permits = Arc::new(tokio::sync::Semaphore::new(1));
+        // An answer that is being computed holds the events up.
+        progress.answer(|_, _| {
+            let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+            let (tag, _pending) = AckSender::new(permit, Arc::clone(&progress));
+            let mut batch = crate::core::EventBatch::default();
+            let draft = crate::core::Draft {
+                token_id: "T",
+                holder_id: "h",
+                start: crate::core::Micros::new(0).ok(),
+                ..crate::core::Draft::default()
+            };
+            batch.push(&draft.check().unwrap());
+            results.committed(CommittedFrame {
+                first: 1,
+                submissions: vec![Submission { batch, tag }],
+                bytes: 512,
+                sync: Duration::ZERO,
+            });
+            while !stands() {
+                thread::yield_now();
+            }
+        });
+        drop(results);
+        applier.thread.join().unwrap();
+        assert_eq!(progress.applying.stands_for(), Duration::ZERO);
+        assert_eq!(progress.sequence(), 1);
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl EventQueue {
                 let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
                 let memory = memory.as_mut().ok_or_else(|| self.progress.refusal())?;
                 let count = u64::from(batch.count());
+                self.progress.applying.begin();
                 let sent = memory.batches.send(SequencedBatches {
                     first: memory.next,
                     submissions: vec![Submission { batch, tag: ack }],

@@ -21,6 +21,7 @@ use super::progress::Progress;
 use super::receipt::Pending;
 use super::recovery::recover;
 use super::rounds::Rounds;
+use super::stall::Stall;
 use super::store_watch::{StoreWatch, Watched};
 use super::submit_error::{Condition, SubmitError};
 use super::validator::Validator;
@@ -43,6 +44,8 @@ pub struct Engine {
     policies: Policies,
     rounds: Rounds,
     retry_after: Duration,
+    /// See [`crate::config::Store::stall_max`].
+    stall_max: Duration,
 }
 
 struct Threads {
@@ -112,6 +115,7 @@ impl Engine {
             policies: Policies::default(),
             rounds: Rounds::in_memory(rounds.leaves_max),
             retry_after,
+            stall_max: store.stall_max,
         })
     }
 
@@ -204,6 +208,7 @@ impl Engine {
             policies: Policies::default(),
             rounds: recovered.rounds,
             retry_after,
+            stall_max: store.stall_max,
             stored: Some(Stored {
                 journal: recovered.journal,
                 covered,
@@ -287,14 +292,26 @@ impl Engine {
         if self.progress.is_closing() {
             return Condition::Closing;
         }
-        match self.queue.sink() {
+        let condition = match self.queue.sink() {
             BatchSink::Journal(writer) => match writer.condition() {
                 journal::WriterCondition::Writing => Condition::Ready,
                 journal::WriterCondition::DiskFull => Condition::DiskFull,
-                journal::WriterCondition::Poisoned(reason) => Condition::Poisoned(reason),
+                journal::WriterCondition::Poisoned(reason) => return Condition::Poisoned(reason),
             },
             BatchSink::Memory(_) => Condition::Ready,
-        }
+        };
+        let (disk, applier) = self.standstill();
+        Stall::of(disk, applier, self.stall_max).map_or(condition, Condition::Stalled)
+    }
+
+    /// For how long the disk has not answered, and for how long nothing was applied that could be.
+    fn standstill(&self) -> (Duration, Duration) {
+        let writing = match self.queue.sink() {
+            BatchSink::Journal(writer) => writer.stands_for(),
+            BatchSink::Memory(_) => Duration::ZERO,
+        };
+        let disk = writing.max(self.progress.looking.stands_for());
+        (disk, self.progress.applying.stands_for())
     }
 
     /// Resolves with the reason once the engine has failed; never otherwise.
@@ -419,6 +436,7 @@ impl Engine {
     pub fn gauges(&self) -> EngineGauges {
         let known = self.progress.aggregator.figures();
         let (queue_bytes, queue_bytes_max) = self.queue.bytes();
+        let (disk, applier) = self.standstill();
         let mut gauges = EngineGauges {
             sequence: self.sequence(),
             holders: known.holders as u64,
@@ -428,6 +446,8 @@ impl Engine {
             queue_bytes: queue_bytes as u64,
             queue_bytes_max: queue_bytes_max as u64,
             condition: self.condition().name(),
+            disk_stalled_seconds: disk.as_secs_f64(),
+            applier_stalled_seconds: applier.as_secs_f64(),
             feed_lag_bytes_max: self.feed.lag_bytes_max(),
             consumers: self.consumer_gauges(),
             ..EngineGauges::default()

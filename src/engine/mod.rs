@@ -26,6 +26,7 @@ mod progress;
 mod receipt;
 mod recovery;
 mod rounds;
+mod stall;
 mod state_file;
 mod store_watch;
 mod submit_error;
@@ -55,6 +56,7 @@ pub use rounds::{
     HashedLines, PolicyVersion, RoundError, RoundManifest, RoundOptions, RoundProof, RoundRequest,
     Rounds, SealError, Sealed, StoreHead,
 };
+pub use stall::Stall;
 pub(crate) use state_file::{STATE_FILE, STATE_FILE_SALVAGED};
 pub use submit_error::{Condition, SubmitError};
 pub use upload_window::{Acked, OpenBatch, UploadWindow};

@@ -12,6 +12,7 @@ use tracing::error;
 use super::feed::Recent;
 use super::submit_error::SubmitError;
 use crate::aggregator::HoldAggregator;
+use crate::journal::InHand;
 use crate::telemetry::metrics::Metrics;
 
 /// Shared by all threads of one engine.
@@ -19,6 +20,10 @@ pub(super) struct Progress {
     pub(super) aggregator: HoldAggregator,
     pub(super) metrics: Arc<Metrics>,
     pub(super) backlog: Backlog,
+    /// Frames that are on disk and not applied yet.
+    pub(super) applying: InHand,
+    /// Looks at the files of the store.
+    pub(super) looking: InHand,
     /// The last acknowledged frames.
     pub(super) recent: Recent,
     sequence: AtomicU64,
@@ -40,6 +45,8 @@ impl Progress {
             aggregator,
             metrics,
             backlog: Backlog::default(),
+            applying: InHand::default(),
+            looking: InHand::default(),
             recent: Recent::new(recent_bytes_max, sequence),
             sequence: AtomicU64::new(sequence),
             state: RwLock::new(()),

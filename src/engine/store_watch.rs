@@ -72,11 +72,13 @@ impl Watched {
             if self.progress.poisoned().is_some() {
                 continue;
             }
+            self.progress.looking.begin();
             let mut looked = self.look();
             if looked.is_ok() && recorded.elapsed() >= RECORD_EVERY {
                 looked = self.journal.record_reach();
                 recorded = Instant::now();
             }
+            self.progress.looking.finish();
             if let Err(error) = looked {
                 let reason = error_line(&error).into();
                 // The writer first, so that nothing is acknowledged after the engine says that it has failed.

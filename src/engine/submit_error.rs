@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stall::Stall;
+
 /// Why events were not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -68,6 +70,8 @@ pub enum Condition {
     Ready,
     /// Only queries are served, until there is space on the disk.
     DiskFull,
+    /// Events wait, because something stands still.
+    Stalled(Stall),
     /// Only queries are served, until the process is restarted.
     Poisoned(Arc<str>),
     /// The engine is being closed.
@@ -81,6 +85,7 @@ impl Condition {
         match self {
             Self::Ready => "ready",
             Self::DiskFull => "disk_full",
+            Self::Stalled(stall) => stall.name(),
             Self::Poisoned(_) => "poisoned",
             Self::Closing => "closing",
         }

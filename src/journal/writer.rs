@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::appender::{AppendError, Appender};
 use super::error::WriteError;
+use super::in_hand::InHand;
 use crate::core::EventBatch;
 use crate::error_line::error_line;
 
@@ -72,6 +73,8 @@ struct Shared<T> {
     /// `None` once no more batches are accepted.
     sender: Mutex<Option<Sender<Submission<T>>>>,
     condition: Mutex<WriterCondition>,
+    /// The frame that is being written.
+    in_hand: InHand,
 }
 
 impl<T: Send + 'static> Writer<T> {
@@ -81,6 +84,7 @@ impl<T: Send + 'static> Writer<T> {
         let shared = Arc::new(Shared {
             sender: Mutex::new(Some(sender)),
             condition: Mutex::new(WriterCondition::Writing),
+            in_hand: InHand::default(),
         });
         let worker = Worker {
             shared: Arc::clone(&shared),
@@ -119,6 +123,12 @@ impl<T: Send + 'static> Writer<T> {
     pub fn poisoner(&self) -> Box<dyn Fn(&Arc<str>) + Send> {
         let shared = Arc::clone(&self.shared);
         Box::new(move |reason| shared.poison(Arc::clone(reason)))
+    }
+
+    /// For how long the frame that is being written has not been finished.
+    #[must_use]
+    pub fn stands_for(&self) -> Duration {
+        self.shared.in_hand.stands_for()
     }
 
     /// Whether batches are accepted.
@@ -176,7 +186,9 @@ impl<T, H: CommitHandler<T>> Worker<T, H> {
     fn run(mut self) {
         let _guard = PoisonOnPanic(Arc::clone(&self.shared));
         while let Some(submissions) = self.groups.next() {
+            self.shared.in_hand.begin();
             self.write(submissions);
+            self.shared.in_hand.finish();
         }
         let is_poisoned = matches!(*lock(&self.shared.condition), WriterCondition::Poisoned(_));
         if is_poisoned {

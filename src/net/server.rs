@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::access::Access;
 use super::address_limit::AddressLimit;
@@ -30,6 +30,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// How often changed files are looked for and idle callers are dropped from the rate limiter.
 const REFRESH: Duration = Duration::from_secs(1);
+/// How often the condition of the engine is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Bound sockets; a protocol without a socket is not served.
 #[derive(Debug, Default)]
@@ -185,22 +187,57 @@ impl Server {
     }
 }
 
-/// Reloads changed files and updates the reported health until the stop signal.
+/// Reloads changed files and updates the reported health until the stop signal. Neither waits for the other: a disk that
+/// does not answer must be reported, too.
 async fn maintain(context: &ServerContext, credentials: &Credentials, health: &grpc::Health) {
-    let mut ticks = tokio::time::interval(REFRESH);
+    tokio::join!(
+        report_health(context, health),
+        refresh_files(context, credentials)
+    );
+}
+
+/// Updates the reported health until the stop signal, and logs what stands still.
+async fn report_health(context: &ServerContext, health: &grpc::Health) {
+    let mut ticks = tokio::time::interval(LOOK);
     let mut reported = None;
+    let mut stalled = None;
     loop {
-        let takes_events = match context.engine.condition() {
+        let condition = context.engine.condition();
+        let takes_events = match condition {
             Condition::Ready | Condition::DiskFull => true,
-            Condition::Poisoned(_) | Condition::Closing => false,
+            Condition::Stalled(_) | Condition::Poisoned(_) | Condition::Closing => false,
         };
+        let stall = match condition {
+            Condition::Stalled(stall) => Some(stall),
+            Condition::Ready
+            | Condition::DiskFull
+            | Condition::Poisoned(_)
+            | Condition::Closing => None,
+        };
+        if let Some(before) = std::mem::replace(&mut stalled, stall).filter(|_| stall.is_none()) {
+            info!(code = before.code(), "What stood still goes on.");
+        } else if let Some(stall) = stall.filter(|_| reported != Some(false)) {
+            warn!(code = stall.code(), "Not ready: {stall}.");
+        }
         // Only a change is reported: each report is sent to every watcher.
         if reported.replace(takes_events) != Some(takes_events) {
             health.set_serving(takes_events).await;
         }
         tokio::select! {
             () = context.stop.cancelled() => break,
-            _ = context.engine.poisoned(), if takes_events => continue,
+            _ = context.engine.poisoned(), if takes_events => {}
+            _ = ticks.tick() => {}
+        }
+    }
+    health.set_serving(false).await;
+}
+
+/// Reloads changed files until the stop signal.
+async fn refresh_files(context: &ServerContext, credentials: &Credentials) {
+    let mut ticks = tokio::time::interval(REFRESH);
+    loop {
+        tokio::select! {
+            () = context.stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
         let (access, credentials) = (context.access.clone(), credentials.clone());
@@ -217,5 +254,4 @@ async fn maintain(context: &ServerContext, credentials: &Credentials, health: &g
             }
         }
     }
-    health.set_serving(false).await;
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Registry, TextEncoder,
 };
 
 pub use super::feed_metrics::{ConsumerGauges, FeedMetrics};
@@ -23,7 +23,14 @@ use super::registrar::Registrar;
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The conditions of an engine; the gauge of the current one is 1.
-const CONDITIONS: [&str; 4] = ["ready", "disk_full", "poisoned", "closing"];
+const CONDITIONS: [&str; 6] = [
+    "ready",
+    "disk_full",
+    "disk_stalled",
+    "applier_stalled",
+    "poisoned",
+    "closing",
+];
 /// Why an event can be refused: one of its fields, a line that is not JSON, a line that is too long, a pipeline.
 const REFUSAL_REASONS: [&str; 20] = [
     "token_id",
@@ -77,8 +84,12 @@ pub struct EngineGauges {
     pub state_lag_events: u64,
     /// Age of the oldest one, in seconds.
     pub state_lag_seconds: f64,
-    /// "ready", "`disk_full`", "poisoned" or "closing".
+    /// "ready", "`disk_full`", "`disk_stalled`", "`applier_stalled`", "poisoned" or "closing".
     pub condition: &'static str,
+    /// For how long the disk has not answered, in seconds.
+    pub disk_stalled_seconds: f64,
+    /// For how long no event was applied that is on disk, in seconds.
+    pub applier_stalled_seconds: f64,
     /// Bytes of the journal that are kept for a consumer of the feed that lags.
     pub feed_lag_bytes_max: u64,
     /// The consumers of the feed.
@@ -143,6 +154,7 @@ struct GaugeHandles {
     state_lag_events: IntGauge,
     state_lag_seconds: Gauge,
     condition: IntGaugeVec,
+    stalled_seconds: GaugeVec,
 }
 
 impl Metrics {
@@ -390,7 +402,12 @@ impl GaugeHandles {
             condition: registrar.gauges(
                 "holdmetrics_condition",
                 &["condition"],
-                "1 for the current condition of the engine: ready, disk_full, poisoned or closing.",
+                "1 for the current condition of the engine: ready, disk_full, disk_stalled, applier_stalled, poisoned or closing.",
+            ),
+            stalled_seconds: registrar.gauges_of_seconds(
+                "holdmetrics_stalled_seconds",
+                &["part"],
+                "For how long the part has had work and finished none of it: the disk, or the applier of what is on disk.",
             ),
         }
     }
@@ -409,6 +426,12 @@ impl GaugeHandles {
         set(&self.journal_bytes, values.journal_bytes);
         set(&self.state_lag_events, values.state_lag_events);
         self.state_lag_seconds.set(values.state_lag_seconds);
+        for (part, seconds) in [
+            ("disk", values.disk_stalled_seconds),
+            ("applier", values.applier_stalled_seconds),
+        ] {
+            self.stalled_seconds.with_label_values(&[part]).set(seconds);
+        }
         for condition in CONDITIONS {
             self.condition
                 .with_label_values(&[condition])

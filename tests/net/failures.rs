@@ -24,6 +24,7 @@ async fn on_disk(vfs: &FaultyVfs) -> Service {
     };
     options.store.segment_bytes = 8 << 10;
     options.store.state_lag_max = Duration::from_secs(3_600);
+    options.store.stall_max = Duration::from_millis(100);
     Service::on(Settings::default(), options).await
 }
 
@@ -86,6 +87,57 @@ async fn d6_with_a_full_disk_callers_are_told_when_to_retry() {
     })
     .await;
     assert_eq!(service.post("application/json", EVENT).await.status, 200);
+    service.end().await;
+}
+
+/// Nothing told a load balancer: the service was ready, and no event was answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_answer_is_reported_while_it_lasts() {
+    let vfs = FaultyVfs::default();
+    let service = on_disk(&vfs).await;
+    let mut client = service.client().await;
+    within(client.record(hold("T", "a", 0, 1))).await.unwrap();
+    assert_eq!(service.get("/readyz").await.text(), "ready\n");
+    let mut health = HealthClient::new(service.channel().await);
+    let mut watch = within(health.watch(HealthCheckRequest::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    let mut is = async |expected: &str| {
+        within(async {
+            while watch
+                .message()
+                .await
+                .unwrap()
+                .unwrap()
+                .status()
+                .as_str_name()
+                != expected
+            {}
+        })
+        .await;
+    };
+    is("SERVING").await;
+
+    vfs.disk().hangs = true;
+    let waiting = tokio::spawn(async move { client.record(hold("T", "a", 0, 2)).await });
+    is("NOT_SERVING").await;
+    let problem = service.get("/readyz").await.problem(503);
+    assert_eq!(problem["code"], "DISK_STALLED");
+    assert_eq!(
+        problem["detail"],
+        "the disk has not answered for longer than store.stall_max; events wait until it does"
+    );
+    assert_eq!(service.get("/healthz").await.status, 200);
+    assert_eq!(service.get("/holders/a").await.status, 200, "queries go on");
+    let gauges = service.engine().gauges();
+    assert_eq!(gauges.condition, "disk_stalled");
+    assert!(gauges.disk_stalled_seconds > 0.1, "{gauges:?}");
+
+    vfs.disk().hangs = false;
+    is("SERVING").await;
+    within(waiting).await.unwrap().unwrap();
+    assert_eq!(service.get("/readyz").await.text(), "ready\n");
     service.end().await;
 }
 

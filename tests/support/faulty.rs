@@ -32,6 +32,8 @@ pub(crate) struct Disk {
     pub(crate) fails_at: Option<u64>,
     pub(crate) room: Option<u64>,
     pub(crate) opens_nothing: bool,
+    /// Syncs of files do not return.
+    pub(crate) hangs: bool,
 }
 
 pub(crate) type Names = BTreeMap<PathBuf, usize>;
@@ -367,6 +369,9 @@ impl VfsFile for FaultyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        while self.vfs.running()?.hangs {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         let mut disk = self.vfs.running()?;
         let counted = disk.count_sync();
         let content = &mut disk.files[self.file];

@@ -32,6 +32,7 @@ fn busy() -> Metrics {
         holders: 3,
         state_lag_seconds: 1.5,
         condition: "disk_full",
+        applier_stalled_seconds: 0.5,
         feed_lag_bytes_max: 100,
         consumers: vec![ConsumerGauges {
             name: "tiers/events".into(),
@@ -131,6 +132,9 @@ fn gauges_are_read_at_each_scrape() {
             "holdmetrics_feed_lag_seconds{consumer=\"tiers/events\"} 0.5",
             "holdmetrics_feed_detached{consumer=\"tiers/events\"} 1",
             "holdmetrics_condition{condition=\"disk_full\"} 1",
+            "holdmetrics_condition{condition=\"disk_stalled\"} 0",
+            "holdmetrics_stalled_seconds{part=\"applier\"} 0.5",
+            "holdmetrics_stalled_seconds{part=\"disk\"} 0",
             "holdmetrics_condition{condition=\"ready\"} 0",
         ],
     );

@@ -1,7 +1,7 @@
 //! `GET /healthz`, `/readyz` and `/metrics`: for monitoring.
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
@@ -36,6 +36,10 @@ pub(super) async fn readyz(State(context): State<ServerContext>) -> Result<&'sta
     match context.engine.condition() {
         Condition::Ready => Ok("ready\n"),
         Condition::DiskFull => Ok("read-only: the disk is full\n"),
+        Condition::Stalled(stall) => {
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, stall.to_string());
+            Err(problem.with_code(stall.code()))
+        }
         Condition::Poisoned(reason) => Err(Problem::from(&SubmitError::Poisoned { reason })),
         Condition::Closing => Err(Problem::from(&SubmitError::Closing)),
     }

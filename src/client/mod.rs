@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls;
 use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 pub use ack::{Ack, RefusedRow};
 pub use batch::{Batch, Message};
@@ -62,6 +63,24 @@ impl Target {
 
 /// The acknowledgements of a stream of events, in order.
 pub type Acks = BoxStream<'static, Result<Ack, ClientError>>;
+
+/// An open stream of events.
+pub struct Upload {
+    /// The store that takes them; servers of older versions do not say it.
+    pub store: Option<StorePosition>,
+    /// In order.
+    pub acks: Acks,
+}
+
+/// Which store a server has, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorePosition {
+    /// The identity of the store.
+    pub id: String,
+    /// The sequence number of its last event.
+    pub sequence: u64,
+}
 
 /// A connection to a server; calls may share a clone of it.
 #[derive(Clone)]
@@ -138,13 +157,13 @@ impl Client {
         &mut self,
         messages: impl Stream<Item = Message> + Send + 'static,
         ack_every: u32,
-    ) -> Result<Acks, ClientError> {
+    ) -> Result<Upload, ClientError> {
         let mut request = self.request(messages.map(|message| message.0));
         request
             .metadata_mut()
             .insert("ack-every", MetadataValue::from(ack_every));
         match self.calls.broadcast(request).await {
-            Ok(stream) => Ok(acks(stream.into_inner())),
+            Ok(response) => Ok(upload(response)),
             Err(status) => Err(self.failed(status).await),
         }
     }
@@ -153,10 +172,10 @@ impl Client {
     pub async fn broadcast_batch(
         &mut self,
         batches: impl Stream<Item = Batch> + Send + 'static,
-    ) -> Result<Acks, ClientError> {
+    ) -> Result<Upload, ClientError> {
         let request = self.request(batches.map(Batch::into_wire));
         match self.calls.broadcast_batch(request).await {
-            Ok(stream) => Ok(acks(stream.into_inner())),
+            Ok(response) => Ok(upload(response)),
             Err(status) => Err(self.failed(status).await),
         }
     }
@@ -165,10 +184,10 @@ impl Client {
     pub async fn broadcast_transfer_batch(
         &mut self,
         batches: impl Stream<Item = Transfers> + Send + 'static,
-    ) -> Result<Acks, ClientError> {
+    ) -> Result<Upload, ClientError> {
         let request = self.request(batches.map(Transfers::into_wire));
         match self.calls.broadcast_transfer_batch(request).await {
-            Ok(stream) => Ok(acks(stream.into_inner())),
+            Ok(response) => Ok(upload(response)),
             Err(status) => Err(self.failed(status).await),
         }
     }
@@ -206,6 +225,16 @@ impl Client {
     }
 }
 
-fn acks(stream: tonic::Streaming<pb::HoldAck>) -> Acks {
-    stream.map(|ack| Ok(ack?.into())).boxed()
+fn upload(response: Response<tonic::Streaming<pb::HoldAck>>) -> Upload {
+    let text = |name| response.metadata().get(name)?.to_str().ok();
+    let position = || {
+        Some(StorePosition {
+            id: text("store-id")?.to_owned(),
+            sequence: text("store-sequence")?.parse().ok()?,
+        })
+    };
+    Upload {
+        store: position(),
+        acks: response.into_inner().map(|ack| Ok(ack?.into())).boxed(),
+    }
 }

@@ -26,7 +26,7 @@ use super::store_watch::{StoreWatch, Watched};
 use super::submit_error::{Condition, SubmitError};
 use super::validator::Validator;
 use crate::aggregator::{HoldAggregator, KeyHeld};
-use crate::core::{EventBatch, Micros};
+use crate::core::{EventBatch, Micros, StoreId};
 use crate::journal::{self, Journal, WriteError, Writer};
 use crate::telemetry::metrics::{ConsumerGauges, EngineGauges};
 
@@ -40,6 +40,8 @@ pub struct Engine {
     feed: Arc<Feed>,
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
+    /// Random for each process if there is no data folder.
+    store: StoreId,
     stored: Option<Stored>,
     policies: Policies,
     rounds: Rounds,
@@ -111,6 +113,7 @@ impl Engine {
                 flusher: None,
                 _watch: None,
             })),
+            store: journal::random_store(&store.data_dir)?,
             stored: None,
             policies: Policies::default(),
             rounds: Rounds::in_memory(rounds.leaves_max),
@@ -209,11 +212,18 @@ impl Engine {
             rounds: recovered.rounds,
             retry_after,
             stall_max: store.stall_max,
+            store: recovered.journal.store(),
             stored: Some(Stored {
                 journal: recovered.journal,
                 covered,
             }),
         })
+    }
+
+    /// Which store it is.
+    #[must_use]
+    pub const fn store(&self) -> StoreId {
+        self.store
     }
 
     /// The current time of the clock that limits starts in the future.

@@ -71,7 +71,7 @@ pub(super) fn read_identity(
 }
 
 /// A random identity for a new store.
-pub(super) fn random_store(folder: &Path) -> Result<StoreId, JournalError> {
+pub(crate) fn random_store(folder: &Path) -> Result<StoreId, JournalError> {
     let mut bytes = [0; 16];
     loop {
         let filled = SysRng.try_fill_bytes(&mut bytes);

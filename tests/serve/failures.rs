@@ -43,7 +43,7 @@ fn batch(number: u64) -> Batch {
 /// Sends one batch on a stream of its own.
 async fn send(client: &mut Client, number: u64) -> Result<u64, ClientError> {
     let one = futures_util::stream::iter([batch(number)]);
-    let mut acks = client.broadcast_batch(one).await?;
+    let mut acks = client.broadcast_batch(one).await?.acks;
     match acks.next().await {
         Some(ack) => Ok(ack?.accepted),
         None => Err(ClientError::ended("no acknowledgement")),

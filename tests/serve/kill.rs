@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::support::{Service, command};
 use futures_util::StreamExt;
-use poh_holdmetrics_rust::client::{Acks, Batch, Client, Message, Target};
+use poh_holdmetrics_rust::client::{Batch, Client, Message, Target, Upload};
 use poh_holdmetrics_rust::core::{Draft, Event, Micros};
 use poh_holdmetrics_rust::net::pb;
 use tempfile::tempdir;
@@ -88,7 +88,7 @@ pub(crate) fn event_second(event: &Event<'_>) -> u64 {
 /// Sends until the connection breaks; counts before it sends, and after an acknowledgement came.
 async fn send(mut client: Client, stream: Arc<Stream>, per_message: u64) {
     let counted = Arc::clone(&stream);
-    let acks: Result<Acks, _> = if per_message == 1 {
+    let acks: Result<Upload, _> = if per_message == 1 {
         let (out, outgoing) = mpsc::channel(64);
         tokio::spawn(async move {
             for second in 0..EVENTS_MAX {
@@ -117,7 +117,7 @@ async fn send(mut client: Client, stream: Arc<Stream>, per_message: u64) {
         client.broadcast_batch(ReceiverStream::new(outgoing)).await
     };
     // The process may die before the stream stands.
-    let Ok(mut acks) = acks else {
+    let Ok(Upload { mut acks, .. }) = acks else {
         return;
     };
     while let Some(Ok(ack)) = acks.next().await {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use crate::support::{Service, run_at, said, scores};
 use tempfile::tempdir;
@@ -210,6 +211,78 @@ async fn a_run_goes_on_where_the_last_one_stopped() {
         "2 events acknowledged, 0 lines refused; 5 rows were done before\n"
     );
     assert_eq!(scores(&service).await.len(), 7);
+}
+
+/// A place says what a store acknowledged, which another store, or an older copy of it, does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_another_store_is_told_and_everything_is_sent_again() {
+    let folder = tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let file = folder.path().join("events.jsonl");
+    let place = folder.path().join("place");
+    let arguments = ["send", text(&file), "--resume", text(&place)];
+    let write = |last: u64| {
+        std::fs::write(&file, (1..=last).map(line).collect::<String>()).expect("a file");
+    };
+    let stop = |service: Service| {
+        service.signal("TERM");
+        assert!(service.wait(Duration::from_secs(30)).status.success());
+    };
+    write(2);
+    let service = Service::start(&data, &[]);
+    assert!(run(&service, &arguments).status.success());
+    stop(service);
+    let backup = folder.path().join("backup");
+    copy_folder(&data, &backup);
+    write(5);
+    let service = Service::start(&data, &[]);
+    assert!(run(&service, &arguments).status.success());
+    let again = run(&service, &arguments);
+    assert_eq!(
+        said(&again),
+        "0 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    );
+    stop(service);
+
+    // There is nothing to send, and the restored store lacks three rows all the same.
+    let service = Service::start(&backup, &[]);
+    let sent = run(&service, &arguments);
+    let expected = "the rows that are done were acknowledged up to event 7, and the server was restored to event \
+                    2: sending all files from their beginning\n5 events acknowledged, 0 lines refused\n";
+    assert_eq!(said(&sent), expected);
+    assert_eq!(scores(&service).await.len(), 5);
+    drop(service);
+
+    let service = Service::start(&folder.path().join("other"), &[]);
+    let sent = run(&service, &arguments);
+    assert!(sent.status.success());
+    let told = said(&sent);
+    assert!(
+        told.starts_with("the rows that are done were acknowledged by store ")
+            && told.ends_with(
+                ": sending all files from their beginning\n5 events acknowledged, 0 lines refused\n"
+            ),
+        "{told}"
+    );
+    assert_eq!(scores(&service).await.len(), 5);
+    let again = run(&service, &arguments);
+    assert_eq!(
+        said(&again),
+        "0 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    );
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("listed") {
+        let path = entry.expect("listed").path();
+        let copy = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_folder(&path, &copy);
+        } else {
+            std::fs::copy(&path, copy).expect("copied");
+        }
+    }
 }
 
 /// Line `number` of a file of good events.

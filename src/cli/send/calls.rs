@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::client::{Acks, Batch, Client, ClientError, Transfers};
+use crate::client::{Acks, Batch, Client, ClientError, StorePosition, Transfers};
 
 /// The content of one message.
 #[derive(Clone, Debug)]
@@ -56,10 +56,11 @@ impl Calls {
         }
     }
 
-    /// Opens the call of this kind, unless it is open.
-    pub(super) async fn open(&mut self, kind: Kind) -> Result<(), ClientError> {
+    /// Opens the call of this kind, unless it is open. Returns the store that a newly opened one sends to, if the server
+    /// says it.
+    pub(super) async fn open(&mut self, kind: Kind) -> Result<Option<StorePosition>, ClientError> {
         if self.get(kind).is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let (out, outgoing) = mpsc::channel(1);
         let outgoing = ReceiverStream::new(outgoing);
@@ -71,8 +72,10 @@ impl Calls {
                         Message::Transfers(_) => None,
                     })
                 });
-                let acks = self.client.broadcast_batch(batches).await?;
+                let upload = self.client.broadcast_batch(batches).await?;
+                let acks = upload.acks;
                 self.events = Some(Call { out, acks });
+                Ok(upload.store)
             }
             Kind::Transfers => {
                 let batches = outgoing.filter_map(|message| {
@@ -81,10 +84,11 @@ impl Calls {
                         Message::Events(_) => None,
                     })
                 });
-                let acks = self.client.broadcast_transfer_batch(batches).await?;
+                let upload = self.client.broadcast_transfer_batch(batches).await?;
+                let acks = upload.acks;
                 self.transfers = Some(Call { out, acks });
+                Ok(upload.store)
             }
         }
-        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::clock;
 use crate::cli::exit::Exit;
+use crate::client::StorePosition;
 use crate::input::Source;
 use crate::output::Destination;
 
@@ -21,6 +22,9 @@ use crate::output::Destination;
 pub(super) struct Checkpoint {
     /// By the name of the file as it was given.
     files: BTreeMap<String, FileProgress>,
+    /// The store that acknowledged the rows, and its last event then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) store: Option<StorePosition>,
     /// The list of refused lines, if there is one.
     pub(super) rejects: Option<RejectsEnd>,
 }

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout_at};
 
-use super::calls::{Call, Calls};
+use super::calls::{Call, Calls, Kind};
 use super::ledger::Ledger;
 use super::reader::{Part, RowBatch};
 use crate::cli::exit::Exit;
@@ -81,7 +81,7 @@ impl<'a> Delivery<'a> {
     /// One connection: first what is unacknowledged, then what is read, until everything is acknowledged.
     async fn connection(&mut self) -> Result<(), Break> {
         self.settle_acknowledged()?;
-        if self.is_read && self.unacknowledged.is_empty() {
+        if self.is_read && self.unacknowledged.is_empty() && !self.ledger.awaits_store() {
             return Ok(());
         }
         let silent_until = self.patience.end();
@@ -93,17 +93,23 @@ impl<'a> Delivery<'a> {
         let mut sent = 0;
         loop {
             self.settle_acknowledged()?;
-            if self.is_read && self.unacknowledged.is_empty() {
-                return Ok(());
-            }
+            let is_done = self.is_read && self.unacknowledged.is_empty();
             let next = self
                 .unacknowledged_parts()
                 .nth(sent)
                 .map(|part| part.kind());
-            if let Some(kind) = next {
+            // Also without anything to send: the store may not have what it acknowledged before.
+            let asked = (is_done && self.ledger.awaits_store()).then_some(Kind::Events);
+            if let Some(kind) = next.or(asked) {
                 let opened = timeout_at(silent_until, calls.open(kind)).await;
                 let opened = opened.unwrap_or_else(|_| Err(self.silence()));
-                opened.map_err(Break::Call)?;
+                let store = opened.map_err(Break::Call)?;
+                self.ledger
+                    .meet(store)
+                    .map_err(|other| Break::Final(other.into()))?;
+            }
+            if is_done {
+                return Ok(());
             }
             silent_until = self.patience.wait_from_now();
             let out = next.and_then(|kind| calls.get(kind).map(|call| call.out.clone()));

@@ -13,7 +13,7 @@ use super::checkpoint::{Beginning, Checkpoint, RejectsEnd};
 use super::distinct_files;
 use super::reader::RowBatch;
 use crate::cli::exit::Exit;
-use crate::client::RefusedRow;
+use crate::client::{RefusedRow, StorePosition};
 use crate::input::Source;
 use crate::output::{ListFormat, RefusedLine, write_refusals};
 
@@ -31,10 +31,27 @@ pub(super) enum End {
     Failed,
 }
 
+/// The server does not have the store that acknowledged the rows that are done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OtherStore {
+    /// It has a store with another identity.
+    #[error(
+        "the rows that are done were acknowledged by store {known}, and the server has store {found}"
+    )]
+    Another { known: String, found: String },
+    /// Its store was restored from a backup.
+    #[error(
+        "the rows that are done were acknowledged up to event {known}, and the server was restored to event {found}"
+    )]
+    Before { known: u64, found: u64 },
+}
+
 /// Counts, and the two files.
 pub(super) struct Ledger {
     resume: Option<PathBuf>,
     checkpoint: Checkpoint,
+    /// Whether rows are done by a store that this run has not met yet.
+    awaits_store: bool,
     rejects: Option<(PathBuf, File)>,
     saved: Instant,
     /// Rows that earlier runs have done.
@@ -78,6 +95,7 @@ impl Ledger {
         };
         let ledger = Self {
             resume: resume.map(Path::to_owned),
+            awaits_store: resume.is_some() && checkpoint.store.is_some(),
             checkpoint,
             rejects,
             saved: Instant::now(),
@@ -91,12 +109,51 @@ impl Ledger {
         Ok((ledger, beginning))
     }
 
+    /// Whether the store that acknowledged rows before has to be met, although there may be nothing to send.
+    pub(super) const fn awaits_store(&self) -> bool {
+        self.awaits_store
+    }
+
+    /// A call was opened to this store, if the server says it. An error if it is not the one that acknowledged the rows
+    /// that are done, or is restored to before them.
+    pub(super) fn meet(&mut self, store: Option<StorePosition>) -> Result<(), OtherStore> {
+        self.awaits_store = false;
+        let Some(found) = store.filter(|_| self.resume.is_some()) else {
+            return Ok(());
+        };
+        match &self.checkpoint.store {
+            Some(known) if known.id != found.id => {
+                let known = known.id.clone();
+                let found = found.id;
+                return Err(OtherStore::Another { known, found });
+            }
+            Some(known) if known.sequence > found.sequence => {
+                return Err(OtherStore::Before {
+                    known: known.sequence,
+                    found: found.sequence,
+                });
+            }
+            Some(_) => {}
+            None => self.checkpoint.store = Some(found),
+        }
+        Ok(())
+    }
+
+    /// Forgets what is done: the next run sends all files from their beginning.
+    pub(super) fn forget(self) -> anyhow::Result<()> {
+        let path = self.resume.as_ref();
+        path.map_or(Ok(()), |path| Checkpoint::default().write(path))
+    }
+
     /// All rows of `batch` are done, and all of its parts are acknowledged.
     pub(super) fn settle(&mut self, mut batch: RowBatch) -> anyhow::Result<()> {
         self.done += batch.rows() as u64;
         let mut refused = std::mem::take(&mut batch.refused);
         for (part, ack) in batch.parts().zip(&batch.acks) {
             self.accepted += ack.accepted;
+            if let Some(store) = &mut self.checkpoint.store {
+                store.sequence = store.sequence.max(ack.sequence);
+            }
             self.is_durable &= ack.is_durable || ack.accepted == 0;
             let lines = part.lines();
             for RefusedRow { row, reason } in &ack.refused {

@@ -20,13 +20,13 @@ use clap::{Args, value_parser};
 use tokio::sync::mpsc;
 
 use self::delivery::Delivery;
-use self::ledger::{End, Ledger};
+use self::ledger::{End, Ledger, OtherStore};
 use self::reader::Reader;
 use super::exit::Exit;
 use super::input::{InputArguments, report_ignored, say_notes};
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
-use crate::client::ClientError;
+use crate::client::{ClientError, Target};
 use crate::input::{Progress, Source};
 
 /// Batches that are read before they can be sent.
@@ -61,10 +61,28 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.target.target()?;
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
+    loop {
+        let (ledger, delivered) = send(arguments, &target, &sources)?;
+        match delivered {
+            Err(error) if error.is::<OtherStore>() => {
+                eprintln!("{error}: sending all files from their beginning");
+                ledger.forget()?;
+            }
+            Ok(()) | Err(_) => return delivered,
+        }
+    }
+}
+
+/// Sends everything once. An [`OtherStore`] comes without a summary, because everything is sent again.
+fn send(
+    arguments: &Arguments,
+    target: &Target,
+    sources: &[Source],
+) -> anyhow::Result<(Ledger, anyhow::Result<()>)> {
     let (mut ledger, beginning) = Ledger::open(
         arguments.resume.as_deref(),
         arguments.rejects.as_deref(),
-        &sources,
+        sources,
     )?;
     for file in &beginning.changed {
         eprintln!("{file} has changed since it was sent: sending it from its beginning");
@@ -73,7 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let bar = ReadingBar::watch(&progress, "waiting for the server");
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let reader = Reader {
-        sources,
+        sources: sources.to_vec(),
         input: Arc::new(arguments.input.options()?),
         progress: Arc::clone(&progress),
         rows_max: usize::try_from(arguments.batch).expect("at most 1,024"),
@@ -85,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .build()
         .context("the threads of the client cannot be started")?;
     let mut delivery = Delivery::new(
-        target,
+        target.clone(),
         receiver,
         &mut ledger,
         Duration::from_secs(arguments.patience),
@@ -94,6 +112,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // This drops the receiver, which ends the reader; one that waits for standard input ends with the
     // process.
     drop(delivery);
+    if matches!(&delivered, Err(error) if error.is::<OtherStore>()) {
+        return Ok((ledger, delivered));
+    }
     let read = match &delivered {
         Ok(()) => reader
             .join()
@@ -111,10 +132,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     eprintln!("{}", ledger.summary(end, saved.is_ok()));
     // In the order in which they happened, so that the first error is the cause.
-    delivered?;
-    read?;
-    saved?;
-    ledger.verdict()
+    let verdict = delivered.and(read.map_err(Into::into)).and(saved);
+    let verdict = verdict.and_then(|()| ledger.verdict());
+    Ok((ledger, verdict))
 }
 
 /// Whether the same run may succeed at another time.

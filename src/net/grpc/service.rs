@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use futures_util::stream::{StreamExt, unfold};
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::ack_group::wire_from_durability;
@@ -37,6 +37,10 @@ use crate::net::pb::{
 use crate::net::query_pool::QueryPool;
 
 const ACK_EVERY: &str = "ack-every";
+/// The store that takes the events of a stream.
+const STORE_ID: &str = "store-id";
+/// The sequence number of its last event.
+const STORE_SEQUENCE: &str = "store-sequence";
 const ACK_EVERY_MAX: u32 = 65_536;
 /// `Stats` computes this many holders at once.
 const STATS_PAGE_SIZE: usize = 50_000;
@@ -80,7 +84,7 @@ impl HoldMetrics for HoldService {
         request: Request<Streaming<HoldMsg>>,
     ) -> Result<Response<Self::BroadcastStream>, Status> {
         let ack_every = ack_every(request.metadata())?;
-        Ok(Response::new(self.acks(request.into_inner(), ack_every)))
+        Ok(self.acks(request.into_inner(), ack_every))
     }
 
     type BroadcastBatchStream = AckStream<Streaming<HoldBatch>>;
@@ -89,7 +93,7 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<Streaming<HoldBatch>>,
     ) -> Result<Response<Self::BroadcastBatchStream>, Status> {
-        Ok(Response::new(self.acks(request.into_inner(), 1)))
+        Ok(self.acks(request.into_inner(), 1))
     }
 
     async fn record_transfer(
@@ -107,7 +111,7 @@ impl HoldMetrics for HoldService {
         request: Request<Streaming<TransferMsg>>,
     ) -> Result<Response<Self::BroadcastTransfersStream>, Status> {
         let ack_every = ack_every(request.metadata())?;
-        Ok(Response::new(self.acks(request.into_inner(), ack_every)))
+        Ok(self.acks(request.into_inner(), ack_every))
     }
 
     type BroadcastTransferBatchStream = AckStream<Streaming<TransferBatch>>;
@@ -116,7 +120,7 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<Streaming<TransferBatch>>,
     ) -> Result<Response<Self::BroadcastTransferBatchStream>, Status> {
-        Ok(Response::new(self.acks(request.into_inner(), 1)))
+        Ok(self.acks(request.into_inner(), 1))
     }
 
     type StatsStream = ResponseStream<HoldStat>;
@@ -359,14 +363,23 @@ impl HoldService {
         }))
     }
 
-    fn acks<M>(&self, source: Streaming<M>, ack_every: u32) -> AckStream<Streaming<M>> {
-        AckStream::new(
+    /// The acknowledgements of a stream. Its first metadata says which store takes the events and how far it is, so
+    /// that a sender knows whether it is the store that it sent to before.
+    fn acks<M>(&self, source: Streaming<M>, ack_every: u32) -> Response<AckStream<Streaming<M>>> {
+        let acks = AckStream::new(
             Arc::clone(&self.engine),
             source,
             self.batch_events_max,
             ack_every,
             self.stop.clone(),
-        )
+        );
+        let mut response = Response::new(acks);
+        let store = self.engine.store().to_string();
+        let store = MetadataValue::try_from(store).expect("digits are text");
+        let metadata = response.metadata_mut();
+        metadata.insert(STORE_ID, store);
+        metadata.insert(STORE_SEQUENCE, MetadataValue::from(self.engine.sequence()));
+        response
     }
 
     async fn page(

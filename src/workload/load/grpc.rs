@@ -43,7 +43,7 @@ pub(super) async fn stream(
     let (out, outgoing) = mpsc::channel(MADE_AHEAD);
     let sent = spawn_sender(schedule, holds, in_flight, out, |holds, _| holds.message());
     let acks = client.broadcast(ReceiverStream::new(outgoing), ack_every);
-    count(acks.await?, sent, counts).await
+    count(acks.await?.acks, sent, counts).await
 }
 
 /// Batches in a stream.
@@ -58,7 +58,7 @@ pub(super) async fn batches(
     let (out, outgoing) = mpsc::channel(1);
     let sent = spawn_sender(schedule, holds, in_flight, out, RandomHolds::batch);
     let acks = client.broadcast_batch(ReceiverStream::new(outgoing));
-    count(acks.await?, sent, counts).await
+    count(acks.await?.acks, sent, counts).await
 }
 
 /// Sends as the schedule says and reports the turn of each message. The bound of the returned channel

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::data_folder::OpenFiles;
 use super::progress::{PoisonOnPanic, Progress};
 use crate::error_line::error_line;
-use crate::journal::{FolderLock, Journal, JournalError};
+use crate::journal::{FolderLock, Journal, JournalError, Poisoner};
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -28,7 +28,7 @@ pub(super) struct Watched {
     /// State and cursors.
     pub(super) files: Vec<Arc<OpenFiles>>,
     /// Stops the writer of the journal.
-    pub(super) stop_writing: Box<dyn Fn(&Arc<str>) + Send>,
+    pub(super) stop_writing: Poisoner,
 }
 
 /// The handle of the thread; it ends when this is dropped.

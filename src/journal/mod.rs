@@ -47,4 +47,4 @@ pub(crate) use survey::{SegmentState, SegmentSurvey, Survey, survey};
 pub use tail::{TailRead, TailReader};
 pub use vfs::{Access, FileNumber, FileStatus, HeldLock, LockOutcome, Vfs, VfsFile, VfsFolder};
 pub use watch::{Change, check_place};
-pub use writer::{CommitHandler, CommittedFrame, Submission, Writer, WriterCondition};
+pub use writer::{CommitHandler, CommittedFrame, Poisoner, Submission, Writer, WriterCondition};

@@ -73,11 +73,7 @@ pub(super) fn read_parts<E: From<JournalError>>(
     let mut is_tail_lost = false;
     let mut is_whole_before = false;
     let mut index_before = None;
-    let reach = match read_identity(vfs, folder) {
-        // What is readable of the journal is independent of it.
-        Err(JournalError::IdentityDamaged { .. }) => None,
-        read => read?.map(|identity| identity.reach),
-    };
+    let reach = known_reach(vfs, folder)?;
     let indices = segment_indices(vfs, folder)?;
     for &index in &indices {
         let path = folder.join(segment::file_name(index));
@@ -166,7 +162,7 @@ pub(super) fn read_parts<E: From<JournalError>>(
     }
     let next = expected.unwrap_or(covered + 1);
     let newest = indices.last().copied().unwrap_or(0);
-    is_tail_lost |= report.add_missing_end(reach.unwrap_or_default(), newest, next, is_tail_lost);
+    is_tail_lost |= report.add_missing_end(reach, newest, next, is_tail_lost);
     if is_tail_lost {
         report.lost.push(LostEvents {
             first: next,
@@ -174,6 +170,15 @@ pub(super) fn read_parts<E: From<JournalError>>(
         });
     }
     Ok(report)
+}
+
+/// How far the journal had reached, as far as that is known.
+fn known_reach(vfs: &dyn Vfs, folder: &Path) -> Result<Reach, JournalError> {
+    match read_identity(vfs, folder) {
+        // What is readable of the journal is independent of it.
+        Err(JournalError::IdentityDamaged { .. }) => Ok(Reach::default()),
+        read => Ok(read?.map(|identity| identity.reach).unwrap_or_default()),
+    }
 }
 
 impl ReadReport {

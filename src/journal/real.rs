@@ -7,7 +7,7 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::vfs::{Access, FileNumber, FileStatus, HeldLock, LockOutcome, Vfs, VfsFile, VfsFolder};
+use super::vfs::{Access, FileStatus, HeldLock, LockOutcome, Vfs, VfsFile, VfsFolder};
 use crate::owner_only;
 
 /// The file system of the machine.
@@ -130,35 +130,24 @@ fn lock_folder(_folder: &Path) -> io::Result<Result<Option<Box<dyn Send + Sync>>
     Ok(Ok(None))
 }
 
+#[cfg(unix)]
 fn status_of(metadata: &Metadata) -> FileStatus {
+    use std::os::unix::fs::MetadataExt;
     FileStatus {
         bytes: metadata.len(),
-        number: number_of(metadata),
-        has_name: has_name(metadata),
+        number: Some((metadata.dev(), metadata.ino())),
+        has_name: metadata.nlink() > 0,
     }
-}
-
-#[cfg(unix)]
-fn number_of(metadata: &Metadata) -> Option<FileNumber> {
-    use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-#[cfg(unix)]
-fn has_name(metadata: &Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(metadata) > 0
 }
 
 /// The standard library does not say which file it is on Windows; names, lengths and contents are compared all the same.
 #[cfg(not(unix))]
-fn number_of(_metadata: &Metadata) -> Option<FileNumber> {
-    None
-}
-
-/// A removed file is noticed by its name.
-#[cfg(not(unix))]
-fn has_name(_metadata: &Metadata) -> bool {
-    true
+fn status_of(metadata: &Metadata) -> FileStatus {
+    FileStatus {
+        bytes: metadata.len(),
+        number: None,
+        has_name: true,
+    }
 }
 
 struct RealFolder(File);

@@ -63,6 +63,9 @@ pub enum WriterCondition {
     Poisoned(Arc<str>),
 }
 
+/// Stops a writer for good, for the reason that it is given.
+pub type Poisoner = Box<dyn Fn(&Arc<str>) + Send>;
+
 /// The handle of the thread that writes.
 pub struct Writer<T> {
     shared: Arc<Shared<T>>,
@@ -120,7 +123,8 @@ impl<T: Send + 'static> Writer<T> {
 
     /// What stops the writer for good, for the reason that it is given: nothing is written or reported as durable from
     /// then on.
-    pub fn poisoner(&self) -> Box<dyn Fn(&Arc<str>) + Send> {
+    #[must_use]
+    pub fn poisoner(&self) -> Poisoner {
         let shared = Arc::clone(&self.shared);
         Box::new(move |reason| shared.poison(Arc::clone(reason)))
     }

@@ -108,6 +108,33 @@ fn after(preparation: &str, data: &Path) -> Command {
     outer
 }
 
+/// The service acknowledged events into a file that had no name any more, and a second one took the folder.
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(unix)]
+async fn a_journal_that_is_removed_under_a_service_ends_it_and_nothing_more_is_acknowledged() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let mut sender = client(&service).await;
+    send(&mut sender, 0).await.expect("taken");
+    std::fs::remove_dir_all(folder.path().join("journal")).expect("removed");
+    let refused = send(&mut sender, 1).await.expect_err("it would be lost");
+    assert_eq!(code(&refused), tonic::Code::Unavailable, "{refused}");
+    assert_eq!(service.get("/readyz").await.0, 503);
+    drop(sender);
+    let ended = service.wait(WAIT_MAX);
+    assert_eq!(ended.status.code(), Some(74), "{}", ended.stderr);
+    let said = "was removed or renamed while the service used it";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+
+    let refused = command(folder.path(), &[]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("--salvage"), "{said}");
+    let salvaged = Service::start(folder.path(), &["--salvage"]);
+    let next = send(&mut client(&salvaged).await, 1).await.expect("taken");
+    assert_eq!(next, BATCH_EVENTS);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart_has_everything() {
     let folder = tempdir().expect("a folder");

@@ -236,6 +236,9 @@ fn remove() -> anyhow::Result<()> {
             bundle.folder.display()
         )));
     }
-    fs::remove_dir_all(&bundle.folder).with_context(|| bundle.folder.display().to_string())?;
+    // Windows deletes no program that runs: there the launcher does it when this process has ended well.
+    if cfg!(not(windows)) {
+        fs::remove_dir_all(&bundle.folder).with_context(|| bundle.folder.display().to_string())?;
+    }
     writeln!(io::stdout(), "removed {}", bundle.folder.display()).map_err(Exit::output(None))
 }

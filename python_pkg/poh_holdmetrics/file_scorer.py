@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from poh_holdmetrics import native, wads
 from poh_holdmetrics.errors import InputError, excerpt_without_quotes
+from poh_holdmetrics.foreign_files import foreign_file
 from poh_holdmetrics.input_options import FIELDS, OWN, InputFormat, InputOptions
 from poh_holdmetrics.json_documents import is_document, rows_from_document
 from poh_holdmetrics.policies.moves import Move, moves_between
@@ -207,6 +208,9 @@ def _recorder(engine: native.Aggregator) -> Callable[[Record], None]:
 def _batches_read(reader: RowReader, file: str, options: InputOptions) -> Iterator[None]:
     """Read `file` batch by batch, yielding after each so that the caller can stop."""
     with _opened(file) as stream:
+        foreign = foreign_file(_peeked(stream), is_decompressed=file.endswith(".gz"))
+        if foreign is not None:
+            raise InputError(file, f"{foreign.what}; {foreign.cure}")
         if _format(file, options.input_format) == "csv":
             yield from _csv_batches(reader, file, stream, options)
         else:

@@ -234,6 +234,7 @@ LAYERS: list[set[str]] = [
         "durations",
         "event_table",
         "field_parsers",
+        "foreign_files",
         "input_options",
         "instants",
         "integers",

@@ -1,12 +1,12 @@
 //! One change of balance of a batch in 44 bytes.
 //!
-//! The holder has a number in its partition and lane; see [`super::ledger`]. A size of 2^96 steps or more that is not
-//! whole millionths has no room; such a change is a claim of the general kind, see [`super::lane`].
+//! The holder has a number in its partition and lane; see [`super::ledger`]. A size of 2^96 steps or more with more
+//! digits than a double has no room; such a change is a claim of the general kind, see [`super::lane`].
 
 use super::super::ids::IdNumber;
 use super::balance::{Change, Step};
 use super::id_hash::IdHash;
-use super::record::{MILLIONTH, in_millionths};
+use super::record::Scaled;
 
 /// A change of one key without gaps.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -34,8 +34,8 @@ pub(super) struct PackedChange {
     size_high: u32,
 }
 
-/// Set in the word of the instant if the size is in millionths, not in steps.
-const IN_MILLIONTHS: u64 = 1 << 63;
+/// Set in the word of the instant if the size is [`Scaled`], not in steps.
+const IS_SCALED: u64 = 1 << 63;
 const SIZE_BITS: u32 = 96;
 
 impl Entry {
@@ -71,12 +71,12 @@ impl Entry {
     pub(super) fn step(&self) -> Step {
         let size = u128::from(self.change[8]) << 64 | u128::from(self.word(6));
         let at = self.word(2);
-        let unit = if at & IN_MILLIONTHS == 0 {
-            1
+        let size = if at & IS_SCALED == 0 {
+            size
         } else {
-            MILLIONTH
+            Scaled::from_word(self.word(6)).steps()
         };
-        Step::from_words(at & !IN_MILLIONTHS, size * unit)
+        Step::from_words(at & !IS_SCALED, size)
     }
 
     #[inline]
@@ -100,7 +100,7 @@ impl PackedChange {
         let (at, size) = if size >> SIZE_BITS == 0 {
             (at, size)
         } else {
-            (at | IN_MILLIONTHS, in_millionths(size)?.into())
+            (at | IS_SCALED, Scaled::new(size)?.word().into())
         };
         Some(Self {
             at,
@@ -134,7 +134,7 @@ mod tests {
             steps in prop_oneof![
                 any::<u128>(),
                 0..2_u128.pow(97),
-                (0..2_u128.pow(65)).prop_map(|millionths| millionths * MILLIONTH),
+                (0..2_u128.pow(65)).prop_map(|millionths| millionths * 10_u128.pow(12)),
             ],
         ) {
             let change = Change {
@@ -143,8 +143,8 @@ mod tests {
                 delta: Delta::new(Wad::from_steps(steps), is_negative),
             };
             let packed = PackedChange::new(change);
-            let is_whole = steps.is_multiple_of(MILLIONTH) && steps / MILLIONTH < 1 << 64;
-            prop_assert_eq!(packed.is_some(), steps < 1 << 96 || is_whole);
+            let is_scaled = Scaled::new(steps).is_some();
+            prop_assert_eq!(packed.is_some(), steps < 1 << 96 || is_scaled);
             if let Some(packed) = packed {
                 let entry = Entry::new(3, IdNumber(7), packed);
                 prop_assert_eq!(entry.step().change(entry.id()), change);

@@ -1,9 +1,9 @@
 //! One event of a batch in 48 bytes.
 //!
 //! Two instants take 59 bits each, counted from the year 1; the remaining bits of their words encode how
-//! the holder is packed, the kind of fact and the unit of the weight. A weight that is neither a few steps
-//! nor whole millionths is stored outside the records, and so is a claim with an id, see [`super::lane`]; but a closed
-//! hold at revision 0 has its id behind its record, in 64 bytes.
+//! the holder is packed, the kind of fact and the form of the weight. A weight with more digits than a double has is
+//! stored outside the records, and so is a claim with an id, see [`super::lane`]; but a closed hold at revision 0 has
+//! its id behind its record, in 64 bytes.
 //! Changes of balance have no records; see [`super::ledger`].
 
 use super::holder_code::{Form, HolderCode};
@@ -65,11 +65,43 @@ const KIND_BITS: u32 = 2;
 
 /// The weight in steps.
 const STEPS: u64 = 0;
-/// The weight in millionths, which are [`MILLIONTH`] steps each.
-const MILLIONTHS: u64 = 1;
+/// The weight as [`Scaled`].
+const SCALED: u64 = 1;
 /// The index of the weight among the wide ones.
 const WIDE: u64 = 2;
-pub(super) const MILLIONTH: u128 = 1_000_000_000_000;
+
+/// A number of steps as a count of a power of ten, in one word: all steps of a double, which has up to 17 digits, and of
+/// most other decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scaled(u64);
+
+/// Bits of the exponent of [`Scaled`], the lowest ones.
+const EXPONENT_BITS: u32 = 5;
+const COUNT_BITS: u32 = u64::BITS - EXPONENT_BITS;
+/// Larger exponents than 2^128 steps need.
+const EXPONENTS: usize = 1 << EXPONENT_BITS;
+
+/// Powers of ten.
+const POWERS: [u128; EXPONENTS] = {
+    let mut powers = [1; EXPONENTS];
+    let mut exponent = 1;
+    while exponent < EXPONENTS {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
+/// The inverses of powers of five modulo 2^128.
+const INVERSES: [u128; EXPONENTS] = {
+    let mut inverses = [1; EXPONENTS];
+    let mut exponent = 1;
+    while exponent < EXPONENTS {
+        inverses[exponent] = inverse(POWERS[exponent] >> exponent);
+        exponent += 1;
+    }
+    inverses
+};
 
 impl Record {
     /// Whether a record has room for a plain fact.
@@ -173,7 +205,7 @@ impl Record {
     fn weight(&self, wide: &WideWeights) -> Wad {
         match self.end >> TIME_BITS >> KIND_BITS {
             STEPS => Wad::from_steps(self.weight.into()),
-            MILLIONTHS => Wad::from_steps(u128::from(self.weight) * MILLIONTH),
+            SCALED => Wad::from_steps(Scaled(self.weight).steps()),
             _ => wide[self.weight as usize],
         }
     }
@@ -185,24 +217,50 @@ fn packed(weight: Wad, wide: &mut WideWeights) -> (u64, u64) {
     let steps = weight.steps();
     if let Ok(steps) = u64::try_from(steps) {
         (STEPS, steps)
-    } else if let Some(millionths) = in_millionths(steps) {
-        (MILLIONTHS, millionths)
+    } else if let Some(Scaled(word)) = Scaled::new(steps) {
+        (SCALED, word)
     } else {
         wide.push(weight);
         (WIDE, wide.len() as u64 - 1)
     }
 }
 
-/// `steps` / [`MILLIONTH`], if the division is exact and the quotient fits.
-///
-/// A product with the inverse of an odd number modulo 2^128 is the quotient if the division is exact,
-/// and takes a tenth of the time of a 128-bit division. Multiplying back checks that it is.
-#[inline]
-pub(super) fn in_millionths(steps: u128) -> Option<u64> {
-    const TWOS: u32 = MILLIONTH.trailing_zeros();
-    const INVERSE: u128 = inverse(MILLIONTH >> TWOS);
-    let quotient = u64::try_from(steps.wrapping_mul(INVERSE) >> TWOS).ok()?;
-    (u128::from(quotient) * MILLIONTH == steps).then_some(quotient)
+impl Scaled {
+    /// `None` if there is no room for the digits.
+    ///
+    /// A product with the inverse of an odd number modulo 2^128 is the quotient if the division is exact,
+    /// and takes a tenth of the time of a 128-bit division. Multiplying back checks that it is.
+    #[inline]
+    pub(super) fn new(steps: u128) -> Option<Self> {
+        let bits = u128::BITS - steps.leading_zeros();
+        // 0.302 is a little more than the logarithm of two. A larger exponent than is needed would not divide.
+        let mut exponent = bits.saturating_sub(COUNT_BITS) as usize * 302 / 1_000;
+        if steps >> COUNT_BITS >= POWERS[exponent] {
+            exponent += 1;
+        }
+        let count = u64::try_from(steps.wrapping_mul(INVERSES[exponent]) >> exponent).ok()?;
+        let is_exact = count >> COUNT_BITS == 0
+            && u128::from(count).checked_mul(POWERS[exponent]) == Some(steps);
+        is_exact.then_some(Self(count << EXPONENT_BITS | exponent as u64))
+    }
+
+    /// The scaled number with this word.
+    #[inline]
+    pub(super) const fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    #[inline]
+    pub(super) const fn word(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the exponent has 5 bits")]
+    pub(super) fn steps(self) -> u128 {
+        let exponent = self.0 as usize & (EXPONENTS - 1);
+        u128::from(self.0 >> EXPONENT_BITS) * POWERS[exponent]
+    }
 }
 
 /// The number whose product with `odd` is 1 modulo 2^128; each round doubles the number of correct bits.
@@ -232,13 +290,22 @@ mod tests {
     use super::*;
     use crate::aggregator::batch::id_hash::IdHasher;
 
+    /// Whether the steps without some of their zeros are below 2^59.
+    fn has_room_scaled(steps: u128) -> bool {
+        let mut count = steps;
+        while count >> 59 > 0 && count.is_multiple_of(10) {
+            count /= 10;
+        }
+        count >> 59 == 0
+    }
+
     proptest! {
         #[test]
         fn every_fact_comes_back(
             steps in prop_oneof![
                 any::<u128>(),
                 0..2_u128.pow(65),
-                (0..2_u128.pow(65)).prop_map(|millionths| millionths * MILLIONTH),
+                (0..2_u128.pow(65)).prop_map(|millionths| millionths * 10_u128.pow(12)),
             ],
             times in any::<[u64; 2]>(),
         ) {
@@ -261,9 +328,19 @@ mod tests {
             for fact in [Fact::Start { at: start, weight, seq }, Fact::Stop { at: start, seq }] {
                 prop_assert!(!Record::has_room_for(fact));
             }
-            let fits = u64::try_from(steps).is_ok()
-                || steps % MILLIONTH == 0 && u64::try_from(steps / MILLIONTH).is_ok();
+            let fits = u64::try_from(steps).is_ok() || has_room_scaled(steps);
             prop_assert_eq!(wide.len() == 1, fits);
+        }
+
+        #[test]
+        fn every_double_and_its_like_is_scaled(count in 0..10_u128.pow(17), exponent in 0_u32..22) {
+            let steps = count * 10_u128.pow(exponent);
+            let scaled = Scaled::new(steps);
+            prop_assert_eq!(scaled.map(Scaled::steps), Some(steps));
+            let word = scaled.map_or(0, Scaled::word);
+            prop_assert_eq!(Scaled::from_word(word).steps(), steps);
+            let next = steps + 1;
+            prop_assert_eq!(Scaled::new(next).is_some(), has_room_scaled(next));
         }
     }
 }

@@ -29,6 +29,6 @@ pub use origin::Origin;
 pub(crate) use report::{json, table};
 pub use settings::{
     ADDRESSES, AddressSetting, Config, Grpc, Http, Intake, Keys, Limits, Log, Otlp, Pipelines,
-    Rounds, SETTINGS, Serve, Server, Setting, Store, Tls,
+    Questions, Rounds, SETTINGS, Serve, Server, Setting, Store, Tls,
 };
 pub use values::{EventsFull, LogFormat, Scope, StoreAddress};

@@ -115,6 +115,12 @@ settings! {
         /// A connection without a call, one whose caller does not read its responses, or a streamed HTTP body
         /// of which nothing arrives; also one call of health checking or server reflection.
         idle_wait_max: Duration = Duration::from_secs(300), Time(SECOND..=24 * HOUR);
+        /// Bytes of answers that callers have not taken yet, over all connections; further questions wait.
+        answer_bytes_max: usize = 256 << 20, Size(MIB..=64 * GIB);
+        /// The same of one connection.
+        connection_answer_bytes_max: usize = 16 << 20, Size(64 * KIB..=GIB);
+        /// A connection whose caller takes nothing of an answer that is there.
+        unread_wait_max: Duration = Duration::from_secs(30), Time(100..=HOUR);
         /// Duration of a stream, a gRPC one or a long answer over HTTP; its caller then calls again.
         stream_age_max: Duration = Duration::from_secs(24 * 3_600), Time(SECOND..=87_600 * HOUR);
         /// Interval between two HTTP/2 pings on a connection with an open call.
@@ -123,6 +129,15 @@ settings! {
         ping_wait_max: Duration = Duration::from_secs(20), Time(SECOND..=HOUR);
         /// Calls per second of one API key, or of one address for calls without a key; 0 means no limit.
         requests_per_second_max: Option<NonZeroU32> = None, Count(0..=1_000_000);
+    }
+
+    /// What is kept for questions that are answered page by page.
+    questions: Questions {
+        /// How long a leaderboard is kept after its last page was asked for, so that all its pages are of one state.
+        pages_keep: Duration = Duration::from_secs(60), Time(0..=HOUR);
+        /// Bytes of all leaderboards that are kept, about 110 a holder; the one that was used least recently is let go
+        /// for another.
+        pages_bytes_max: usize = 256 << 20, Size(0..=64 * GIB);
     }
 
     /// TLS, for both servers.

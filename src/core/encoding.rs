@@ -23,6 +23,9 @@ const ONE: u8 = 0b0000_1000;
 /// Flag of the first byte: a `seq` follows the instant of a mark.
 const SEQ: u8 = 0b0001_0000;
 
+/// The bytes of an encoded event at most, beside those of its ids, of which none has 2 MiB.
+pub const EVENT_BYTES_MAX: usize = 3 * 3 + 1 + 10 + 2 * 8 + 10 + 19;
+
 /// Why bytes cannot be decoded as events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodingError {

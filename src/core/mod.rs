@@ -42,7 +42,7 @@ pub use balance::{Balance, Delta, Quantity};
 pub use columns::{Deltas, EventColumns, LengthMismatch, TransferColumns, Weights};
 pub use deficit::Deficit;
 pub use draft::Draft;
-pub use encoding::{EncodingError, EventBatch};
+pub use encoding::{EVENT_BYTES_MAX, EncodingError, EventBatch};
 pub use event::{Claim, Event, Events, Fact, Standing};
 pub use glob::Glob;
 pub use key::KeyFacts;

@@ -14,6 +14,8 @@ pub struct Cursor {
     pub last: RankedHolder,
     /// How many holders were listed so far.
     pub listed: u64,
+    /// The number of the whole leaderboard, if it is kept for the next pages; `None` goes on by key.
+    pub kept: Option<u64>,
 }
 
 /// A page of the leaderboard.
@@ -42,11 +44,13 @@ impl Page {
         sequence: u64,
         policy_version: Option<Box<str>>,
     ) -> Self {
-        let listed = after.map_or(0, |cursor| cursor.listed) + ranking.rows.len() as u64;
+        let before = after.map_or(0, |cursor| cursor.listed);
+        let listed = before.saturating_add(ranking.rows.len() as u64);
         let last = ranking.rows.last().filter(|_| ranking.behind > 0);
         let next = last.map(|last| Cursor {
             last: last.clone(),
             listed,
+            kept: None,
         });
         Self {
             next,

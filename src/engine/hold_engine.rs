@@ -11,10 +11,11 @@ use super::applier::{self, Applier, ApplierOptions, JournalResults};
 use super::clock::Clock;
 use super::error::OpenError;
 use super::event_limits::EventLimits;
-use super::event_queue::{BatchSink, EventQueue, MemorySink};
+use super::event_queue::{BatchSink, EventQueue, MemorySink, Room};
 use super::feed::{Feed, StoredFeed};
 use super::flusher::Flusher;
 use super::gate::{Gates, RowBatch, SubmittedRows};
+use super::listings::Listings;
 use super::options::{Durability, Options};
 use super::policies::{Policies, PublishError};
 use super::progress::Progress;
@@ -48,6 +49,7 @@ pub struct Engine {
     retry_after: Duration,
     /// See [`crate::config::Store::stall_max`].
     stall_max: Duration,
+    pub(super) listings: Listings,
 }
 
 struct Threads {
@@ -79,6 +81,7 @@ impl Engine {
             store,
             intake,
             rounds,
+            questions,
             retry_after,
             recent_bytes_max,
             metrics,
@@ -119,6 +122,7 @@ impl Engine {
             rounds: Rounds::in_memory(rounds.leaves_max),
             retry_after,
             stall_max: store.stall_max,
+            listings: Listings::new(&questions),
         })
     }
 
@@ -130,6 +134,7 @@ impl Engine {
         let Options {
             store,
             intake,
+            questions,
             retry_after,
             recent_bytes_max,
             lag_bytes_max,
@@ -213,6 +218,7 @@ impl Engine {
             retry_after,
             stall_max: store.stall_max,
             store: recovered.journal.store(),
+            listings: Listings::new(&questions),
             stored: Some(Stored {
                 journal: recovered.journal,
                 covered,
@@ -263,9 +269,10 @@ impl Engine {
     /// the pipeline of this name, whose own gates are left out.
     pub async fn submit_rows(
         &self,
-        batch: RowBatch,
+        mut batch: RowBatch,
         emitted_by: Option<&str>,
     ) -> Result<SubmittedRows, SubmitError> {
+        let room = batch.room.take();
         let (events, refused) = if self.gates.has_any() {
             let now = || self.now();
             self.gates.check(batch, emitted_by, &self.limits, now).await
@@ -275,7 +282,7 @@ impl Engine {
         let pending = if events.is_empty() {
             None
         } else {
-            Some(self.submit(events).await?)
+            Some(self.queue.submit(events, room).await?)
         };
         Ok(SubmittedRows { pending, refused })
     }
@@ -284,7 +291,28 @@ impl Engine {
     /// get their numbers in the order in which they enter the queue. If the future is dropped before it is
     /// ready, nothing is sent.
     pub async fn submit(&self, batch: EventBatch) -> Result<Pending, SubmitError> {
-        self.queue.submit(batch).await
+        self.queue.submit(batch, None).await
+    }
+
+    /// Bytes of events that the queue holds at most.
+    #[must_use]
+    pub fn queue_bytes_max(&self) -> usize {
+        self.queue.bytes().1
+    }
+
+    /// Bytes of events that one upload may have in flight before it waits.
+    pub(super) const fn upload_bytes_max(&self) -> usize {
+        self.queue.upload_bytes_max()
+    }
+
+    /// Room in the queue for events that are not decoded yet; `None` if it is not free now.
+    pub(super) fn try_reserve(&self, bytes: usize) -> Option<Room> {
+        self.queue.try_reserve(bytes)
+    }
+
+    /// Waits for room in the queue.
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<Room, SubmitError> {
+        self.queue.reserve(bytes).await
     }
 
     /// What was acknowledged, for consumers.
@@ -353,6 +381,11 @@ impl Engine {
             let ranking = aggregator.ranking(question, last, size);
             Page::of(ranking, after, sequence, None)
         })
+    }
+
+    /// Lets go the leaderboards of which no page was asked for too long.
+    pub fn release_pages(&self) {
+        self.listings.release();
     }
 
     /// The same under a registered policy. Only holders that changed since the last such question are scored again,

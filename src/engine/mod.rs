@@ -4,8 +4,8 @@
 //! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
 //! `validator` (validation), `upload_window`
 //! (the batches of one upload), `gate` (operators' code before the journal), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
-//! state, in the background), `recovery` (loading a folder), `feed` (what was acknowledged, for consumers), `rounds`
-//! (sealed rounds of airdrops).
+//! state, in the background), `recovery` (loading a folder), `listings` and `kept_pages` (leaderboards page by page), `feed`
+//! (what was acknowledged, for consumers), `rounds` (sealed rounds of airdrops).
 
 mod answer;
 mod applier;
@@ -20,6 +20,8 @@ mod flusher;
 pub mod gate;
 mod hold_engine;
 mod kept_function;
+mod kept_pages;
+mod listings;
 mod options;
 mod policies;
 mod progress;
@@ -48,6 +50,7 @@ pub use feed::{
     WhenFull,
 };
 pub use hold_engine::Engine;
+pub use listings::ListingError;
 pub use options::{Durability, Options};
 pub use policies::{PipelinePolicy, Policies, PolicyFunction, PublishError};
 pub use receipt::{Pending, Receipt};

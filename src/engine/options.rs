@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Intake, Pipelines, Rounds, Store};
+use crate::config::{Intake, Pipelines, Questions, Rounds, Store};
 use crate::journal::{JournalOptions, RealVfs, Vfs};
 use crate::telemetry::metrics::Metrics;
 
@@ -27,6 +27,8 @@ pub struct Options {
     pub store: Store,
     /// Which events are accepted.
     pub intake: Intake,
+    /// What is kept for the next pages of leaderboards.
+    pub questions: Questions,
     /// How large a round may be.
     pub rounds: Rounds,
     /// Bytes of the journal that are kept for a consumer of the feed that lags.
@@ -50,6 +52,7 @@ impl Options {
         Self {
             store,
             intake,
+            questions: Questions::default(),
             rounds: Rounds::default(),
             lag_bytes_max: Pipelines::default().lag_bytes_max,
             recent_bytes_max: 32 << 20,

@@ -1,6 +1,7 @@
 //! The batches of one upload: the one that is being filled, and those in flight to the journal.
 //!
-//! gRPC polls it from a stream of acknowledgements, HTTP awaits it from a handler; both are limited alike. It
+//! Room in the queue of the engine is taken before an event is decoded into the open batch, so what waits in memory is
+//! bounded over all uploads. gRPC polls it from a stream of acknowledgements, HTTP awaits it from a handler; both are limited alike. It
 //! knows no wire format: the caller validates events into the open batch, and a tag of its choice comes back
 //! with each acknowledgement.
 
@@ -10,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use super::event_queue::Room;
 use super::gate::{RefusedRow, RowBatch, SubmittedRows};
 use super::hold_engine::Engine;
 use super::receipt::{Pending, Receipt};
@@ -21,6 +23,8 @@ const BATCH_EVENTS_MAX: u64 = 4_096;
 const BATCH_BYTES_MAX: usize = 512 << 10;
 /// Batches of one upload that are in flight at once.
 const IN_FLIGHT_MAX: usize = 8;
+/// Room is taken in such parts, so that single events do not take it one by one.
+const ROOM_BYTES: usize = 64 << 10;
 
 /// The batch that is being filled.
 #[derive(Debug, Default)]
@@ -44,6 +48,7 @@ pub struct Acked<T> {
     pub refused: Vec<RefusedRow>,
 }
 
+type Reservation = Pin<Box<dyn Future<Output = Result<Room, SubmitError>> + Send>>;
 type Submission = Pin<Box<dyn Future<Output = Result<SubmittedRows, SubmitError>> + Send>>;
 
 /// `pending` is `None` for a batch without accepted events.
@@ -51,6 +56,14 @@ struct InFlight<T> {
     tag: T,
     pending: Option<Pending>,
     refused: Vec<RefusedRow>,
+    bytes: usize,
+}
+
+/// A batch that waits for the gates, or for space in the queue of the engine.
+struct Sending<T> {
+    submission: Submission,
+    tag: T,
+    bytes: usize,
 }
 
 /// The batches of one upload, in order.
@@ -59,8 +72,10 @@ pub struct UploadWindow<T> {
     open: Option<OpenBatch<T>>,
     /// Bytes of the batch before: the capacity of the next one.
     batch_bytes: usize,
-    /// A batch that waits for the gates, or for space in the queue of the engine.
-    submission: Option<(Submission, T)>,
+    /// Room in the queue for the open batch.
+    room: Option<Room>,
+    reservation: Option<Reservation>,
+    sending: Option<Sending<T>>,
     in_flight: VecDeque<InFlight<T>>,
 }
 
@@ -72,7 +87,9 @@ impl<T> UploadWindow<T> {
             engine,
             open: None,
             batch_bytes: 0,
-            submission: None,
+            room: None,
+            reservation: None,
+            sending: None,
             in_flight: VecDeque::new(),
         }
     }
@@ -97,16 +114,75 @@ impl<T> UploadWindow<T> {
         })
     }
 
-    /// Whether as many batches are in flight as may be: the next one waits for an acknowledgement.
+    /// Whether as much is in flight as may be: the next batch waits for an acknowledgement.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.in_flight.len() >= IN_FLIGHT_MAX
+        let bytes: usize = self.in_flight.iter().map(|batch| batch.bytes).sum();
+        self.in_flight.len() >= IN_FLIGHT_MAX || bytes >= self.engine.upload_bytes_max()
+    }
+
+    /// Whether the open batch has room in the queue for so many more bytes of events; takes it if it is free.
+    #[must_use]
+    pub fn has_room(&mut self, bytes: usize) -> bool {
+        let open = self.open.as_ref();
+        let used = open.map_or(0, |batch| batch.events.events().bytes().len());
+        let kept = self.room.take();
+        let bytes = used.saturating_add(bytes);
+        let bytes_max = self.engine.queue_bytes_max();
+        if kept
+            .as_ref()
+            .is_some_and(|room| room.holds(bytes, bytes_max))
+        {
+            self.room = kept;
+            self.reservation = None;
+            return true;
+        }
+        let parts = bytes.next_multiple_of(ROOM_BYTES);
+        let taken = [parts, bytes]
+            .into_iter()
+            .find_map(|bytes| self.engine.try_reserve(bytes));
+        let is_taken = taken.is_some();
+        self.room = taken.or(kept);
+        is_taken
+    }
+
+    /// Waits for that room. Pending if there is an open batch, which must be sent first: an upload that waited while
+    /// it holds room could wait for another one that does the same.
+    ///
+    /// # Errors
+    /// If the engine accepts nothing more.
+    pub fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: usize,
+    ) -> Poll<Result<(), SubmitError>> {
+        while !self.has_room(bytes) {
+            if self.open.is_some() {
+                return Poll::Pending;
+            }
+            self.room = None;
+            let engine = Arc::clone(&self.engine);
+            let reservation = self
+                .reservation
+                .get_or_insert_with(|| Box::pin(async move { engine.reserve(bytes).await }));
+            let room = ready!(reservation.as_mut().poll(cx));
+            self.reservation = None;
+            self.room = Some(room?);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the room back that is kept for an open batch, if there is none.
+    pub fn release_room(&mut self) {
+        if self.open.is_none() {
+            self.room = None;
+        }
     }
 
     /// Whether nothing waits to be sent or acknowledged.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.open.is_none() && self.submission.is_none() && self.in_flight.is_empty()
+        self.open.is_none() && self.sending.is_none() && self.in_flight.is_empty()
     }
 
     /// Sends the open batch. Ready with `None` if there is none; pending while a gate checks it, while the queue of the
@@ -116,44 +192,55 @@ impl<T> UploadWindow<T> {
     /// If the engine refuses the batch. It is dropped, and so is one that was opened since; those in flight
     /// are still acknowledged.
     pub fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), SubmitError>>> {
-        let (mut submission, tag) = if let Some(waiting) = self.submission.take() {
-            waiting
+        let mut sending = if let Some(sending) = self.sending.take() {
+            sending
         } else {
             if self.open.is_some() && self.is_full() {
                 return Poll::Pending;
             }
-            let Some(OpenBatch { events, tag, .. }) = self.open.take() else {
+            let Some(OpenBatch {
+                mut events, tag, ..
+            }) = self.open.take()
+            else {
                 return Poll::Ready(None);
             };
+            events.room = self.room.take();
             if events.events().is_empty() {
                 self.in_flight.push_back(InFlight {
                     tag,
                     pending: None,
                     refused: Vec::new(),
+                    bytes: 0,
                 });
                 return Poll::Ready(Some(Ok(())));
             }
-            self.batch_bytes = events.events().bytes().len();
+            let bytes = events.events().bytes().len();
+            self.batch_bytes = bytes.min(BATCH_BYTES_MAX);
             let engine = Arc::clone(&self.engine);
-            let submission: Submission =
-                Box::pin(async move { engine.submit_rows(events, None).await });
-            (submission, tag)
+            Sending {
+                submission: Box::pin(async move { engine.submit_rows(events, None).await }),
+                tag,
+                bytes,
+            }
         };
-        let Poll::Ready(submitted) = submission.as_mut().poll(cx) else {
-            self.submission = Some((submission, tag));
+        let Poll::Ready(submitted) = sending.submission.as_mut().poll(cx) else {
+            self.sending = Some(sending);
             return Poll::Pending;
         };
+        let Sending { tag, bytes, .. } = sending;
         Poll::Ready(Some(match submitted {
             Ok(SubmittedRows { pending, refused }) => {
                 self.in_flight.push_back(InFlight {
                     tag,
                     pending,
                     refused,
+                    bytes,
                 });
                 Ok(())
             }
             Err(error) => {
                 self.open = None;
+                self.room = None;
                 Err(error)
             }
         }))
@@ -187,7 +274,9 @@ impl<T> UploadWindow<T> {
     /// Drops the open batch and all acknowledgements. What was sent may be durable or not.
     pub fn abandon(&mut self) {
         self.open = None;
-        self.submission = None;
+        self.room = None;
+        self.reservation = None;
+        self.sending = None;
         self.in_flight.clear();
     }
 }
@@ -280,6 +369,33 @@ mod tests {
         assert!(!window.is_batch_full());
         add(&mut window, &engine, 0, false);
         assert!(window.is_batch_full());
+    }
+
+    #[tokio::test]
+    async fn room_in_the_queue_is_taken_before_events_are_decoded() {
+        let engine = engine();
+        let all = engine.queue_bytes_max();
+        let [mut first, mut second] =
+            [(), ()].map(|()| UploadWindow::<u64>::new(Arc::clone(&engine)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.has_room(all), "the queue is empty");
+        assert!(!second.has_room(1));
+        assert!(second.poll_room(&mut cx, 1).is_pending());
+        // An upload that holds no event holds no room.
+        first.release_room();
+        poll_fn(|cx| second.poll_room(cx, 1)).await.unwrap();
+        add(&mut second, &engine, 1, true);
+        assert!(
+            second.poll_room(&mut cx, all).is_pending(),
+            "it is sent first"
+        );
+        send(&mut second).await;
+        acked(&mut second).await.unwrap();
+        // The room of the batch is given back behind its acknowledgement.
+        poll_fn(|cx| second.poll_room(cx, all)).await.unwrap();
+        assert!(!first.has_room(1));
+        second.abandon();
+        assert!(first.has_room(all));
     }
 
     #[tokio::test]

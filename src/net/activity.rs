@@ -6,14 +6,20 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::http::Version;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::answer_budget::{AnswerBudget, Counted, InFlight};
 use crate::config::Limits;
+
+/// A client that reads takes at least this much in the time that it has; pings and their answers take less.
+const PROGRESS_BYTES: usize = 16 << 10;
+/// A part of a stream is counted if it has at least this size.
+const COUNTED_BYTES_MIN: usize = 16 << 10;
 
 /// What the client must do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +49,13 @@ pub(super) struct Activity {
     headers_since: Moment,
     /// When the send buffer of the socket became full.
     full_since: Moment,
+    /// Whole answers that the client has not taken, and parts of streams.
+    answers: AtomicUsize,
+    parts: AtomicUsize,
+    /// When the client last took something of them.
+    taken_at: Moment,
+    /// What it took since then.
+    taken_bytes: AtomicUsize,
 }
 
 /// Milliseconds since the connection was opened, plus 1; 0 means never.
@@ -78,13 +91,22 @@ impl Activity {
             quiet_since: Moment::default(),
             headers_since: Moment::default(),
             full_since: Moment::default(),
+            answers: AtomicUsize::new(0),
+            parts: AtomicUsize::new(0),
+            taken_at: Moment::default(),
+            taken_bytes: AtomicUsize::new(0),
         }
     }
 
-    /// What the client must do, and how much time is left; `None` while a call waits for the server.
-    pub(super) fn wait(&self, limits: &Limits) -> Option<(Wait, Duration)> {
+    /// What the client must do, and how much time is left; `None` while a call waits for the server. Parts of streams
+    /// may wait for a slow client, unless the memory for answers `is_scarce`.
+    pub(super) fn wait(&self, limits: &Limits, is_scarce: bool) -> Option<(Wait, Duration)> {
+        let in_flight = |answers: &AtomicUsize| answers.load(Ordering::Acquire) > 0;
+        let holds_memory = in_flight(&self.answers) || (is_scarce && in_flight(&self.parts));
         let (wait, since, allowed) = if !self.has_begun.load(Ordering::Relaxed) {
             (Wait::First, Duration::ZERO, limits.header_wait_max)
+        } else if let Some(since) = self.taken_at.get().filter(|_| holds_memory) {
+            (Wait::Reading, since, limits.unread_wait_max)
         } else if let Some(since) = self.full_since.get() {
             (Wait::Reading, since, limits.idle_wait_max)
         } else if let Some(since) = self.headers_since.get() {
@@ -106,6 +128,15 @@ impl Activity {
             && self.headers_since.get().is_none()
         {
             self.headers_since.set(self.opened);
+        }
+    }
+
+    /// So many bytes were written to the socket.
+    pub(super) fn sent(&self, bytes: usize) {
+        let before = self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes >= PROGRESS_BYTES {
+            self.taken_bytes.store(0, Ordering::Relaxed);
+            self.taken_at.set(self.opened);
         }
     }
 
@@ -170,12 +201,108 @@ impl Drop for OpenCall {
 pub(super) struct TrackedBody<B> {
     body: B,
     call: OpenCall,
+    counting: Counting,
+}
+
+/// How the bytes of a body are counted until they are sent.
+enum Counting {
+    Not,
+    Whole(Arc<Untaken>),
+    Parts(AnswerBudget),
 }
 
 impl<B> TrackedBody<B> {
-    pub(super) fn new(body: B, mut call: OpenCall) -> Self {
+    /// A body of `call`, which is `counted` within `budget` if it says how.
+    pub(super) fn new(
+        body: B,
+        mut call: OpenCall,
+        counted: Option<Counted>,
+        budget: &AnswerBudget,
+    ) -> Self {
         call.wait_for_client();
-        Self { body, call }
+        let counting = match counted {
+            None => Counting::Not,
+            Some(Counted::Parts) => Counting::Parts(budget.clone()),
+            Some(Counted::Whole(in_flight)) => {
+                let activity = Arc::clone(&call.activity);
+                Counting::Whole(Arc::new(Untaken::new(activity, true, in_flight)))
+            }
+        };
+        Self {
+            body,
+            call,
+            counting,
+        }
+    }
+}
+
+/// Bytes that the client has not taken yet.
+struct Untaken {
+    activity: Arc<Activity>,
+    is_whole: bool,
+    _in_flight: Arc<InFlight>,
+}
+
+impl Untaken {
+    fn new(activity: Arc<Activity>, is_whole: bool, in_flight: Arc<InFlight>) -> Self {
+        let untaken = Self {
+            activity,
+            is_whole,
+            _in_flight: in_flight,
+        };
+        let activity = &untaken.activity;
+        activity.taken_at.set(activity.opened);
+        untaken.number().fetch_add(1, Ordering::AcqRel);
+        untaken
+    }
+
+    fn number(&self) -> &AtomicUsize {
+        if self.is_whole {
+            &self.activity.answers
+        } else {
+            &self.activity.parts
+        }
+    }
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        self.activity.taken_at.set(self.activity.opened);
+        self.number().fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl<B> TrackedBody<B> {
+    /// The frame, counted until its bytes are sent.
+    fn counted(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let untaken = |bytes: &Bytes| match &self.counting {
+            Counting::Whole(untaken) => Some(Arc::clone(untaken)),
+            Counting::Parts(budget) if bytes.len() >= COUNTED_BYTES_MIN => {
+                let in_flight = Arc::new(budget.count(bytes.len()));
+                let activity = Arc::clone(&self.call.activity);
+                Some(Arc::new(Untaken::new(activity, false, in_flight)))
+            }
+            Counting::Not | Counting::Parts(_) => None,
+        };
+        frame.map_data(|bytes| match untaken(&bytes) {
+            Some(untaken) => Bytes::from_owner(CountedBytes {
+                bytes,
+                _untaken: untaken,
+            }),
+            None => bytes,
+        })
+    }
+}
+
+/// Bytes that stay counted for as long as a copy of them waits to be sent.
+struct CountedBytes {
+    bytes: Bytes,
+    _untaken: Arc<Untaken>,
+}
+
+impl AsRef<[u8]> for CountedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -188,12 +315,15 @@ impl<B: Body<Data = Bytes> + Unpin> Body for TrackedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
+        if let Counting::Parts(budget) = &this.counting {
+            ready!(budget.poll_room(cx));
+        }
         this.call.wait_for_server();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if polled.is_ready() {
             this.call.wait_for_client();
         }
-        polled
+        polled.map(|frame| frame.map(|frame| frame.map(|frame| this.counted(frame))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -212,9 +342,66 @@ mod tests {
     use http_body_util::Full;
 
     use super::*;
+    use crate::net::answer_budget::Account;
+
+    fn budget() -> AnswerBudget {
+        AnswerBudget::new(1 << 20, Account::new(1 << 20))
+    }
+
+    /// What is allowed to pass until the client has taken something.
+    fn reading(activity: &Activity, is_scarce: bool) -> Option<Duration> {
+        let limits = Limits {
+            unread_wait_max: Duration::from_secs(7_000),
+            ..Limits::default()
+        };
+        let (wait, left) = activity.wait(&limits, is_scarce)?;
+        (wait == Wait::Reading).then_some(left)
+    }
+
+    #[test]
+    fn an_answer_is_waited_for_until_its_last_byte_is_sent() {
+        for (counted, is_scarce, is_timed) in [
+            (Counted::Whole(Arc::new(budget().count(1))), false, true),
+            (Counted::Parts, false, false),
+            (Counted::Parts, true, true),
+        ] {
+            let activity = Arc::new(Activity::new());
+            let call = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
+            let full = Full::new(Bytes::from(vec![0; COUNTED_BYTES_MIN]));
+            let mut body = TrackedBody::new(full, call, Some(counted), &budget());
+            let mut cx = Context::from_waker(Waker::noop());
+            let frame = Pin::new(&mut body).poll_frame(&mut cx);
+            let Poll::Ready(Some(Ok(frame))) = frame else {
+                panic!("it is there");
+            };
+            drop(body);
+            let rest = frame.into_data().expect("data").split_off(9);
+            assert_eq!(reading(&activity, is_scarce).is_some(), is_timed);
+            drop(rest);
+            assert_eq!(reading(&activity, is_scarce), None);
+        }
+    }
+
+    #[test]
+    fn a_client_that_takes_little_by_little_is_given_time() {
+        let activity = Arc::new(Activity::new());
+        let _call = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
+        let in_flight = Arc::new(budget().count(1));
+        let untaken = Untaken::new(Arc::clone(&activity), true, in_flight);
+        let pause = || std::thread::sleep(Duration::from_millis(20));
+        pause();
+        let before = reading(&activity, false).expect("it is to be read");
+        activity.sent(PROGRESS_BYTES - 1);
+        assert!(reading(&activity, false).expect("pings are not progress") <= before);
+        activity.sent(1);
+        assert!(reading(&activity, false).expect("it is still to be read") > before);
+        drop(untaken);
+    }
 
     fn wait(activity: &Activity) -> Option<Wait> {
-        activity.wait(&Limits::default()).map(|(wait, _)| wait)
+        activity
+            .wait(&Limits::default(), false)
+            .map(|(wait, _)| wait)
     }
 
     #[test]
@@ -242,7 +429,8 @@ mod tests {
     fn a_call_waits_for_its_client_once_it_has_returned_a_frame() {
         let activity = Arc::new(Activity::new());
         let call = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
-        let mut body = TrackedBody::new(Full::new(Bytes::from_static(b"x")), call);
+        let full = Full::new(Bytes::from_static(b"x"));
+        let mut body = TrackedBody::new(full, call, None, &budget());
         assert_eq!(wait(&activity), Some(Wait::Idle));
         let other = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
         assert_eq!(wait(&activity), None, "the other one waits for the server");

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::activity::{Activity, OpenCall, TrackedBody, Wait};
+use super::answer_budget::{Account, AnswerBudget, Counted};
 use super::certificates::Certificates;
 use super::observed_io::ObservedIo;
 use crate::config::Limits;
@@ -55,6 +56,8 @@ pub(super) struct Mode {
     pub(super) limits: Arc<Limits>,
     /// Counts connections.
     pub(super) metrics: Arc<Metrics>,
+    /// What the answers of all connections may take.
+    pub(super) answers: Arc<Account>,
     /// Shuts open connections down gracefully.
     pub(super) stop: CancellationToken,
     /// Closes them at once.
@@ -113,15 +116,22 @@ async fn exchange<I, S, B>(
 {
     let limits = &mode.limits;
     let activity = Arc::new(Activity::new());
+    let bytes_max = limits.connection_answer_bytes_max;
+    let budget = AnswerBudget::new(bytes_max, Arc::clone(&mode.answers));
     let service = {
-        let activity = Arc::clone(&activity);
+        let (activity, budget) = (Arc::clone(&activity), budget.clone());
         service_fn(move |mut request: Request<Incoming>| {
             let call = OpenCall::begin(Arc::clone(&activity), request.version());
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(budget.clone());
             let response = service.call(request);
+            let budget = budget.clone();
             async move {
-                let response = response.await?;
-                Ok::<_, S::Error>(response.map(|body| TrackedBody::new(body, call)))
+                let mut response = response.await?;
+                let counted = response.extensions_mut().remove::<Counted>();
+                Ok::<_, S::Error>(
+                    response.map(|body| TrackedBody::new(body, call, counted, &budget)),
+                )
             }
         })
     };
@@ -130,10 +140,13 @@ async fn exchange<I, S, B>(
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut distrusted = pin!(distrusted);
     // A wait that begins after this look lasts at least as long.
-    let poll_after = limits.idle_wait_max.min(limits.header_wait_max);
+    let poll_after = limits
+        .idle_wait_max
+        .min(limits.header_wait_max)
+        .min(limits.unread_wait_max);
     let mut is_closing = false;
     loop {
-        let pause = match activity.wait(limits) {
+        let pause = match activity.wait(limits, budget.is_scarce()) {
             Some((_, left)) if left.is_zero() => IDLE_CLOSE_MAX,
             Some((_, left)) => left.min(poll_after),
             None => poll_after,
@@ -155,8 +168,8 @@ async fn exchange<I, S, B>(
                 connection.as_mut().graceful_shutdown();
             }
             () = tokio::time::sleep(pause) => {
-                let Some((wait, _)) = activity.wait(limits).filter(|(_, left)| left.is_zero())
-                else {
+                let wait = activity.wait(limits, budget.is_scarce());
+                let Some((wait, _)) = wait.filter(|(_, left)| left.is_zero()) else {
                     continue;
                 };
                 match wait {

@@ -9,8 +9,8 @@ use crate::core::{Event, Glob};
 use crate::engine::{Consumer, Engine, FeedError, Start, WhenFull};
 use crate::excerpt::quoted;
 
-/// Bytes of events that a caller's consumer reads at once.
-pub(super) const READ_BYTES_MAX: usize = 1 << 20;
+/// Bytes of events that a caller's consumer reads at once. Converting them takes a few milliseconds of a thread that serves other connections too.
+pub(super) const READ_BYTES_MAX: usize = 256 << 10;
 /// Matching takes up to the product of both lengths, for each event.
 const PATTERN_BYTES_MAX: usize = 256;
 /// Separates the pipeline from the handler in the names of its consumers.

@@ -1,13 +1,14 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, API keys and limits.
 //!
 //! Converts requests and responses; what an event or a score is, is decided in `engine` and `core`. Read
-//! `settings`, `server`, `listener`, `connection` and `activity` (sockets), `certificates`, [`keys`], `key_ring`,
+//! `settings`, `server`, `listener`, `connection`, `activity` and `answer_budget` (sockets), `certificates`, [`keys`], `key_ring`,
 //! `access` and `lifetime` (authorization), [`Administration`] (pipelines), `feed` (events out), then `grpc` and `http`.
 
 mod access;
 mod activity;
 mod address_limit;
 mod administration;
+mod answer_budget;
 mod certificates;
 pub(crate) mod code_name;
 mod connection;

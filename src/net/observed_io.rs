@@ -27,6 +27,13 @@ impl<I> ObservedIo<I> {
         self.activity.wrote(polled.is_ready());
         polled
     }
+
+    fn sent(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &polled {
+            self.activity.sent(*bytes);
+        }
+        self.written(polled)
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for ObservedIo<I> {
@@ -51,7 +58,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for ObservedIo<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.written(polled)
+        self.sent(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -70,7 +77,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for ObservedIo<I> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.written(polled)
+        self.sent(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Where a page ended, as text that the caller sends back: the question, and the last row.
 //!
-//! The server remembers nothing. A checksum detects tokens that were damaged or edited; it is not a secret,
+//! A token of holders also names the leaderboard that the server keeps for its pages. A checksum detects tokens that were damaged or edited; it is not a secret,
 //! because a token grants nothing that its caller may not ask for anyway.
 
 use base64::Engine as _;
@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{HolderScore, Micros, Score, Totals, Window};
 use crate::engine::{Cursor, DeficitCursor, Page, Question, RankedHolder};
+
+/// The name by which programs know that a leaderboard is no longer kept.
+pub(super) const PAGES_GONE: &str = "PAGES_GONE";
 
 /// Why a text is not a page token of this question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +48,8 @@ struct PageEnd {
     policy: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     policy_version: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<u64>,
 }
 
 /// What a page of holders is about, and where it begins.
@@ -81,6 +86,21 @@ impl PageStart {
     /// The token of the page after `page`, if there is one.
     pub(super) fn next(&self, page: &Page) -> Option<String> {
         let cursor = page.next.as_ref()?;
+        Some(self.token(cursor, page.policy_version.clone(), cursor.kept))
+    }
+
+    /// The token that goes on where this page begins, by key over the present state.
+    pub(super) fn by_key(&self) -> Option<String> {
+        let cursor = self.after.as_ref()?;
+        Some(self.token(cursor, self.policy_version.clone(), None))
+    }
+
+    fn token(
+        &self,
+        cursor: &Cursor,
+        policy_version: Option<Box<str>>,
+        kept: Option<u64>,
+    ) -> String {
         let question = &self.question;
         let totals = &cursor.last.holder.totals;
         let end = PageEnd {
@@ -94,9 +114,10 @@ impl PageStart {
             held_us: totals.held_us,
             score: totals.score.steps().to_string(),
             policy: self.policy.clone(),
-            policy_version: page.policy_version.clone(),
+            policy_version,
+            kept,
         };
-        Some(encode(&end))
+        encode(&end)
     }
 }
 
@@ -183,7 +204,11 @@ fn read(text: &str) -> Option<PageStart> {
         question,
         policy: end.policy,
         policy_version: end.policy_version,
-        after: Some(Cursor { last, listed }),
+        after: Some(Cursor {
+            last,
+            listed,
+            kept: end.kept,
+        }),
     })
 }
 
@@ -211,7 +236,11 @@ mod tests {
         };
         let page = Page {
             holders: Vec::new(),
-            next: Some(Cursor { last, listed: 9 }),
+            next: Some(Cursor {
+                last,
+                listed: 9,
+                kept: Some(u64::MAX),
+            }),
             known: 10,
             deficits: 0,
             sequence: 1,
@@ -230,6 +259,9 @@ mod tests {
             (&start.question, &start.policy)
         );
         assert_eq!(next.after, page.next);
+        let by_key = read_page_token(&next.by_key().unwrap()).unwrap();
+        let by_key_after = by_key.after.unwrap();
+        assert_eq!((by_key_after.listed, by_key_after.kept), (9, None));
         assert_eq!(next.check(&page), Ok(()));
         let changed = Page {
             policy_version: Some("cd".into()),
@@ -275,6 +307,18 @@ mod tests {
         let unknown = PageTokenError::Unknown;
         assert_eq!(read_deficit_page_token(&of_holders), Err(unknown));
         assert_eq!(read_page_token(&of_deficits), Err(unknown));
+    }
+
+    #[test]
+    fn bytes_behind_the_last_field_are_refused() {
+        let (start, page) = page_end();
+        let token = URL_SAFE_NO_PAD.decode(start.next(&page).unwrap()).unwrap();
+        for tail in ["", " {}", "{}", "\0"] {
+            let body = [&token[4..], tail.as_bytes()].concat();
+            let sealed = [&crc32c::crc32c(&body).to_le_bytes()[..], &body].concat();
+            let read = read_page_token(&URL_SAFE_NO_PAD.encode(sealed));
+            assert_eq!(read.is_ok(), tail.is_empty(), "{tail:?}");
+        }
     }
 
     #[test]

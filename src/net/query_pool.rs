@@ -1,17 +1,19 @@
 //! Asks the engine from async tasks: on threads that may block, and only a few queries at once.
 //!
-//! Shared by both protocols. Requests are converted in `grpc` and `http`; the answers are the engine's own.
+//! Shared by both protocols, which convert requests before. They convert, write, hash and compress answers within the
+//! turn of the query: a thread that serves connections would meanwhile answer nobody, health checks included.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::answer_budget::{AnswerBudget, InFlight};
 use super::page_token::PageStart;
 use super::report_limit::CHANGES_MAX;
 use crate::engine::{
-    Cursor, DeficitCursor, DeficitPage, Engine, HolderAnswer, Page, PublishError, Question,
-    RoundError, RoundProof, RoundRequest, SealError, Sealed,
+    DeficitCursor, DeficitPage, Engine, HolderAnswer, ListingError, Page, Question, RoundError,
+    RoundProof, RoundRequest, SealError, Sealed,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -20,6 +22,9 @@ const CONCURRENT_MAX: usize = 4;
 /// Queries under policies that are computed at once, beside the others: one that waits for Python delays no other
 /// query.
 const PUBLISHED_MAX: usize = 2;
+/// What is taken of the room for answers before the size is known: a row, and the report of a holder.
+const ROW_BYTES: usize = 256;
+const REPORT_BYTES: usize = 64 << 10;
 
 /// Why a query has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,9 +32,23 @@ pub(super) enum QueryError {
     /// The wait for a turn was too long.
     #[error("too many queries at once; try again")]
     Busy,
+    /// The answers before it were not read.
+    #[error("too many answers that were not read yet; read them, or try again")]
+    Unread,
     /// The computation panicked; the log has the reason.
     #[error("internal error: see the log of the server")]
     Broken,
+}
+
+impl QueryError {
+    /// The name by which programs know it.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Busy => "BUSY",
+            Self::Unread => "ANSWERS_UNREAD",
+            Self::Broken => "DEFECT",
+        }
+    }
 }
 
 /// Why a holder has no report.
@@ -55,6 +74,20 @@ pub(super) struct QueryPool {
     wait_max: Duration,
 }
 
+/// What a caller is answered, and the bytes of it that are counted.
+pub(super) struct Answered<T> {
+    pub(super) value: T,
+    pub(super) in_flight: Arc<InFlight>,
+}
+
+impl<T, E> Answered<Result<T, E>> {
+    /// The answer, if it is one; an error is not counted.
+    pub(super) fn ok(self) -> Result<Answered<T>, E> {
+        let Self { value, in_flight } = self;
+        value.map(|value| Answered { value, in_flight })
+    }
+}
+
 impl QueryPool {
     /// Asks `engine`; a query waits at most `wait_max` for its turn.
     pub(super) fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, wait_max: Duration) -> Self {
@@ -68,61 +101,91 @@ impl QueryPool {
         }
     }
 
-    /// `size` holders, from the first one or from the one after `after`.
-    pub(super) async fn page(
+    /// The first `size` holders.
+    pub(super) async fn leaders(
         &self,
-        question: Question,
-        after: Option<Cursor>,
-        size: usize,
+        answers: &AnswerBudget,
+        (question, size): (Question, usize),
     ) -> Result<Page, QueryError> {
-        self.ask("page", move |engine| {
-            engine.page(&question, after.as_ref(), size)
+        let room = (answers, size * ROW_BYTES);
+        let answered = self.ask("page", room, move |engine| {
+            engine.page(&question, None, size)
+        });
+        Ok(answered.await?.value)
+    }
+
+    /// The first holders alone, under a policy if there is one with this name.
+    pub(super) async fn first<T: Send + 'static>(
+        &self,
+        answers: &AnswerBudget,
+        (start, size): (PageStart, usize),
+        convert: impl FnOnce(&PageStart, Result<Page, ListingError>) -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        self.listing(answers, (start, size), move |engine, start| {
+            let page = match &start.policy {
+                None => Ok(engine.page(&start.question, None, size)),
+                Some(policy) => engine
+                    .published(policy, &start.question, None, size)
+                    .map_err(ListingError::from),
+            };
+            convert(start, page)
         })
         .await
     }
 
-    /// The same under a policy, if there is one with this name.
-    pub(super) async fn listed(
+    /// A page of holders; all pages behind one first page are of one state.
+    pub(super) async fn listed<T: Send + 'static>(
         &self,
-        start: PageStart,
-        size: usize,
-    ) -> Result<Result<Page, PublishError>, QueryError> {
-        let PageStart {
-            question,
-            policy,
-            after,
-            ..
-        } = start;
-        let Some(policy) = policy else {
-            return self.page(question, after, size).await.map(Ok);
-        };
-        let permits = Arc::clone(&self.published_permits);
-        self.ask_with(permits, "published_page", move |engine| {
-            engine.published(&policy, &question, after.as_ref(), size)
+        answers: &AnswerBudget,
+        (start, size): (PageStart, usize),
+        convert: impl FnOnce(&PageStart, Result<Page, ListingError>) -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        self.listing(answers, (start, size), move |engine, start| {
+            let (policy, after) = (start.policy.as_deref(), start.after.as_ref());
+            convert(start, engine.listing(policy, &start.question, after, size))
         })
         .await
+    }
+
+    async fn listing<T: Send + 'static>(
+        &self,
+        answers: &AnswerBudget,
+        (start, size): (PageStart, usize),
+        compute: impl FnOnce(&Engine, &PageStart) -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        let (name, permits) = match &start.policy {
+            None => ("page", &self.permits),
+            Some(_) => ("published_page", &self.published_permits),
+        };
+        let permits = Arc::clone(permits);
+        let room = (answers, size * ROW_BYTES);
+        self.ask_with(permits, name, room, move |engine| compute(engine, &start))
+            .await
     }
 
     /// One holder without the changes of its balances; `None` if no event names it.
-    pub(super) async fn holder(
+    pub(super) async fn holder<T: Send + 'static>(
         &self,
-        holder_id: String,
-        question: Question,
-    ) -> Result<Option<HolderAnswer>, QueryError> {
-        self.ask("holder", move |engine| {
-            engine.holder(&holder_id, &question, 0)
+        answers: &AnswerBudget,
+        (holder_id, question): (String, Question),
+        convert: impl FnOnce(Option<HolderAnswer>, u64) -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        self.ask("holder", (answers, ROW_BYTES), move |engine| {
+            let answer = engine.holder(&holder_id, &question, 0);
+            convert(answer, engine.sequence())
         })
         .await
     }
 
     /// One holder, or why it is unknown.
-    pub(super) async fn known_holder(
+    pub(super) async fn known_holder<T: Send + 'static>(
         &self,
-        holder_id: String,
-        question: Question,
-    ) -> Result<Result<HolderAnswer, UnknownHolder>, QueryError> {
-        self.ask("holder", move |engine| {
-            engine
+        answers: &AnswerBudget,
+        (holder_id, question): (String, Question),
+        convert: impl FnOnce(HolderAnswer) -> T + Send + 'static,
+    ) -> Result<Answered<Result<T, UnknownHolder>>, QueryError> {
+        self.ask("holder", (answers, REPORT_BYTES), move |engine| {
+            let answer = engine
                 .holder(&holder_id, &question, CHANGES_MAX)
                 .ok_or_else(|| {
                     let of_any_token = Question::of_all_tokens(question.window);
@@ -132,22 +195,32 @@ impl QueryPool {
                     } else {
                         UnknownHolder::NoEvent
                     }
-                })
+                });
+            answer.map(convert)
         })
         .await
     }
 
     /// `size` deficits, from the first one or from the one after `after`.
-    pub(super) async fn deficits(
+    pub(super) async fn deficits<T: Send + 'static>(
         &self,
-        question: Question,
-        after: Option<DeficitCursor>,
-        size: usize,
-    ) -> Result<DeficitPage, QueryError> {
-        self.ask("deficits", move |engine| {
-            engine.deficits(&question, after.as_ref(), size)
+        answers: &AnswerBudget,
+        (question, after, size): (Question, Option<DeficitCursor>, usize),
+        convert: impl FnOnce(&Question, DeficitPage) -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        self.ask("deficits", (answers, size * ROW_BYTES), move |engine| {
+            convert(&question, engine.deficits(&question, after.as_ref(), size))
         })
         .await
+    }
+
+    /// Does what remains to be done for an answer, such as packing it.
+    pub(super) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let permits = Arc::clone(&self.permits);
+        self.turn(permits, "finish", move |_| work()).await
     }
 
     /// Seals a round, as one query.
@@ -160,7 +233,7 @@ impl QueryPool {
             None => &self.permits,
             Some(_) => &self.published_permits,
         };
-        self.ask_with(Arc::clone(permits), "seal_round", move |engine| {
+        self.turn(Arc::clone(permits), "seal_round", move |engine| {
             let _turn = turn;
             engine.seal_round(&request)
         })
@@ -176,7 +249,7 @@ impl QueryPool {
         if let Some(answer) = self.engine.rounds().ready_proof(&id, &holder) {
             return Ok(answer);
         }
-        self.ask("round_proof", move |engine| {
+        self.turn(Arc::clone(&self.permits), "round_proof", move |engine| {
             engine.rounds().proof(&id, &holder)
         })
         .await
@@ -193,13 +266,28 @@ impl QueryPool {
     async fn ask<T: Send + 'static>(
         &self,
         name: &'static str,
+        room: (&AnswerBudget, usize),
         compute: impl FnOnce(&Engine) -> T + Send + 'static,
-    ) -> Result<T, QueryError> {
-        self.ask_with(Arc::clone(&self.permits), name, compute)
+    ) -> Result<Answered<T>, QueryError> {
+        self.ask_with(Arc::clone(&self.permits), name, room, compute)
             .await
     }
 
+    /// Takes the room for an answer, and then a turn: one that waits for its caller to read holds nobody up.
     async fn ask_with<T: Send + 'static>(
+        &self,
+        permits: Arc<Semaphore>,
+        name: &'static str,
+        (answers, bytes): (&AnswerBudget, usize),
+        compute: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        let room = tokio::time::timeout(self.wait_max, answers.take(bytes)).await;
+        let in_flight = Arc::new(room.map_err(|_| QueryError::Unread)?);
+        let value = self.turn(permits, name, compute).await?;
+        Ok(Answered { value, in_flight })
+    }
+
+    async fn turn<T: Send + 'static>(
         &self,
         permits: Arc<Semaphore>,
         name: &'static str,
@@ -222,24 +310,59 @@ impl QueryPool {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::core::{Micros, Window};
     use crate::engine::{Options, SystemClock};
+    use crate::net::answer_budget::Account;
 
-    #[tokio::test]
-    async fn a_query_waits_for_its_turn_for_a_limited_time() {
+    fn pool() -> QueryPool {
         let options = Options::in_memory();
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::new(SystemClock)).unwrap();
-        let pool = QueryPool::new(Arc::new(engine), metrics, Duration::from_millis(1));
-        let ask = || {
+        QueryPool::new(Arc::new(engine), metrics, Duration::from_millis(1))
+    }
+
+    /// Health checks share their thread with all connections: 10,000 rows that were written and packed there once held
+    /// them up.
+    #[tokio::test]
+    async fn answers_are_written_and_packed_within_the_turn_and_on_another_thread() {
+        let pool = pool();
+        let where_it_runs = || {
+            let permits = Arc::clone(&pool.permits);
+            move || (permits.available_permits(), thread::current().id())
+        };
+        let answers = AnswerBudget::new(1 << 20, Account::new(1 << 20));
+        let question = Question::of_all_tokens(Window::until(Micros::MAX));
+        let start = PageStart::first(question, None);
+        let of = where_it_runs();
+        let listed = pool.listed(&answers, (start, 1), move |_, _| of()).await;
+        let packed = pool.finish(where_it_runs()).await;
+        for (permits, thread) in [listed.ok().unwrap().value, packed.unwrap()] {
+            assert_eq!(permits, CONCURRENT_MAX - 1);
+            assert_ne!(thread, thread::current().id());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_waits_for_its_turn_for_a_limited_time() {
+        let pool = pool();
+        let answers = AnswerBudget::new(1 << 20, Account::new(1 << 20));
+        let ask = async || {
             let question = Question::of_all_tokens(Window::until(Micros::MAX));
-            pool.holder("a".to_owned(), question)
+            let asked = ("a".to_owned(), question);
+            let answered = pool.holder(&answers, asked, |answer, _| answer);
+            answered.await.map(|answered| answered.value)
         };
         let all = u32::try_from(CONCURRENT_MAX).unwrap();
         let computing = Arc::clone(&pool.permits).acquire_many_owned(all).await;
         assert_eq!(ask().await, Err(QueryError::Busy));
         drop(computing);
+        assert_eq!(ask().await, Ok(None));
+        let unread = answers.take(1 << 20).await;
+        assert_eq!(ask().await, Err(QueryError::Unread));
+        drop(unread);
         assert_eq!(ask().await, Ok(None));
     }
 }

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use super::access::Access;
 use super::address_limit::AddressLimit;
 use super::administration::Administration;
+use super::answer_budget::Account;
 use super::connection::Mode;
 use super::context::ServerContext;
 use super::credentials::Credentials;
@@ -148,11 +149,13 @@ impl Server {
         let router = http::router(&context);
 
         let halt = CancellationToken::new();
+        let answers = Account::new(limits.answer_bytes_max);
         let mode = |is_http2_only: bool| Mode {
             certificates: self.credentials.certificates.clone(),
             is_http2_only,
             limits: Arc::clone(&limits),
             metrics: Arc::clone(&self.metrics),
+            answers: Arc::clone(&answers),
             stop: stop.clone(),
             halt: halt.clone(),
         };
@@ -240,6 +243,7 @@ async fn refresh_files(context: &ServerContext, credentials: &Credentials) {
             () = context.stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
+        context.engine.release_pages();
         let (access, credentials) = (context.access.clone(), credentials.clone());
         // File reads block, so they run outside of the runtime's workers.
         let refreshed = tokio::task::spawn_blocking(move || {

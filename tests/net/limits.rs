@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Service, hold, send, within};
+use crate::support::{Service, hold, line, send, within};
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
@@ -90,6 +90,40 @@ async fn large_messages_and_batches_are_refused() {
         .header("x-long", "y".repeat(20_000));
     let answer = send(request.body(Empty::<Bytes>::new()).unwrap()).await;
     assert_eq!(answer.status, 431);
+    service.end().await;
+}
+
+/// One value stands for all rows: a short message once became 51 MB of events before anything counted them.
+#[tokio::test]
+async fn the_rows_of_a_batch_are_bounded_before_they_are_converted() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    let id = || vec!["x".repeat(250)];
+    let wide = HoldBatch {
+        token_id: id(),
+        holder_id: id(),
+        event_id: id(),
+        start_us: vec![0],
+        retract: vec![false; 65_536],
+        ..HoldBatch::default()
+    };
+    let narrow = HoldBatch {
+        retract: vec![false; 1_000],
+        ..wide.clone()
+    };
+    let answers = within(client.broadcast_batch(tokio_stream::iter([wide, narrow])))
+        .await
+        .unwrap();
+    let mut answers = answers.into_inner();
+    let refused = within(answers.message()).await.unwrap().unwrap();
+    assert_eq!((refused.accepted, refused.refused_total), (0, 65_536));
+    assert_eq!(
+        refused.refused[0].reason,
+        "token_id: the 65536 rows of a batch are up to 53411840 bytes as events, the maximum is 16777216; send \
+         several batches"
+    );
+    let accepted = within(answers.message()).await.unwrap().unwrap();
+    assert_eq!(accepted.accepted, 1_000);
     service.end().await;
 }
 
@@ -225,6 +259,43 @@ async fn closed(service: &Service) {
         }
     })
     .await;
+}
+
+/// 16 connections whose windows were closed once held 2.4 GB of answers.
+#[tokio::test]
+async fn answers_that_are_not_taken_are_bounded_and_their_caller_is_disconnected() {
+    let service = patient(|limits| {
+        limits.unread_wait_max = Duration::from_secs(1);
+        limits.connection_answer_bytes_max = 300_000;
+    })
+    .await;
+    let lines: Vec<String> = (0..1_000)
+        .map(|i| line(&format!("holder-{i}"), 1))
+        .collect();
+    let sent = service.post("application/x-ndjson", lines.join("\n")).await;
+    assert_eq!(sent.json()["accepted"], 1_000);
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .http2_initial_stream_window_size(0)
+        .build_http();
+    let ask = || {
+        let request = service.request("GET", "/leaderboard?limit=1000");
+        client.request(request.body(Empty::<Bytes>::new()).unwrap())
+    };
+    let answer = within(ask()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let others: Vec<_> = (0..20).map(|_| tokio::spawn(ask())).collect();
+    // Another connection is answered meanwhile.
+    service.get("/leaderboard?limit=1000").await.json();
+    closed(&service).await;
+    let computed = "holdmetrics_question_seconds_count{question=\"page\"}";
+    let computed = service.metrics_line(computed).await.unwrap();
+    let computed: u64 = computed.parse().unwrap();
+    assert!(computed <= 4, "{computed} of 22 answers were computed");
+    for other in others {
+        assert!(other.await.unwrap().is_err());
+    }
+    service.end().await;
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod hold;
 mod http;
 mod lifetime;
 mod limits;
+mod pages;
 mod policies;
 mod python_server;
 mod rounds;

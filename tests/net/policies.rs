@@ -1,5 +1,9 @@
 //! Leaderboards under registered policies, over both protocols: pages, versions, and what is refused.
 
+use std::time::Duration;
+
+use poh_holdmetrics_rust::engine::Options;
+use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::{GetLeaderboardRequest, GetSnapshotRequest};
 use poh_holdmetrics_rust::policy::Policy;
 use serde_json::{Value, json};
@@ -23,7 +27,10 @@ async fn post(service: &Service, lines: &[String]) {
 }
 
 async fn filled() -> Service {
-    let service = Service::start().await;
+    of_holders(Service::start().await).await
+}
+
+async fn of_holders(service: Service) -> Service {
     post(
         &service,
         &[line("a", 10), line("b", 30), line("c", 30), line("d", 5)],
@@ -101,7 +108,7 @@ async fn a_leaderboard_under_a_policy_names_it_and_follows_events() {
 }
 
 #[tokio::test]
-async fn pages_under_a_policy_end_when_it_changes() {
+async fn pages_under_a_policy_are_of_the_version_of_the_first_one() {
     let service = filled().await;
     let first = service
         .get("/stats?policy=team&as_of=1970-01-02&limit=2")
@@ -127,21 +134,39 @@ async fn pages_under_a_policy_end_when_it_changes() {
             .contains("belongs to another question")
     );
     service.engine().policies().register("team", policy(DOUBLE));
-    let changed = service
-        .get(&format!("/stats?page_token={token}"))
+    let kept = service
+        .get(&format!("/stats?page_token={token}&limit=2"))
         .await
-        .problem(400);
-    assert!(
-        changed["detail"]
-            .as_str()
-            .unwrap()
-            .contains("the policy has changed since")
+        .json();
+    assert_eq!(
+        kept, second,
+        "of the state of the first page, the policy included"
     );
     let anew = service
         .get("/stats?policy=team&as_of=1970-01-02&limit=1")
         .await
         .json();
     assert_eq!(rows(&anew), expected(&[(1, "b", "50")]));
+    service.end().await;
+}
+
+#[tokio::test]
+async fn pages_by_key_end_when_the_policy_changes() {
+    let mut options = Options::in_memory();
+    options.questions.pages_keep = Duration::ZERO;
+    let service = of_holders(Service::on(Settings::default(), options).await).await;
+    let path = "/stats?policy=team&as_of=1970-01-02&limit=2";
+    let first = service.get(path).await.json();
+    let token = first["next_page_token"].as_str().unwrap();
+    let gone = service.get(&format!("/stats?page_token={token}")).await;
+    let gone = gone.problem(410);
+    let by_key = format!("/stats?page_token={}", gone["page_token"].as_str().unwrap());
+    let next = service.get(&by_key).await.json();
+    assert_eq!(rows(&next), expected(&[(3, "team", "15")]));
+    service.engine().policies().register("team", policy(DOUBLE));
+    let changed = service.get(&by_key).await.problem(400);
+    let detail = changed["detail"].as_str().unwrap();
+    assert!(detail.contains("the policy has changed since"), "{detail}");
     service.end().await;
 }
 

@@ -4,6 +4,7 @@
 
 use crate::core::{Draft, Event, EventBatch};
 use crate::engine::event_limits::Rejection;
+use crate::engine::event_queue::Room;
 use crate::engine::receipt::Pending;
 use crate::engine::validator::Validator;
 
@@ -44,6 +45,8 @@ pub struct RowBatch {
     pub(super) events: EventBatch,
     /// `None` without a gate: then nobody asks where an event came from.
     pub(super) rows: Option<Vec<Row>>,
+    /// Room in the queue that was kept for it before it was filled.
+    pub(in crate::engine) room: Option<Room>,
 }
 
 /// A row of a batch.
@@ -59,6 +62,7 @@ impl RowBatch {
         Self {
             events: EventBatch::with_capacity(bytes),
             rows: has_gate.then(Vec::new),
+            room: None,
         }
     }
 

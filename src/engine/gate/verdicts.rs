@@ -38,6 +38,7 @@ pub(super) fn judge(
         batch: RowBatch {
             events: EventBatch::with_capacity(batch.events.bytes().len()),
             rows: Some(Vec::new()),
+            room: None,
         },
         refused: Vec::new(),
         replaced: 0,

@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
 use super::ack_group::{AckGroup, AckQueue};
+use super::columns::BatchBounds;
 use super::decoder::BatchDecoder;
 use super::status;
 use crate::engine::{Engine, UploadWindow};
@@ -22,16 +23,20 @@ use crate::net::pb::HoldAck;
 
 /// Events that are decoded in one poll before other streams get their turn.
 const POLL_EVENTS_MAX: u64 = 8_192;
+/// The next message is read when there is room for a short one; it is decoded once there is room for itself.
+const MESSAGE_BYTES: usize = 128;
 
-/// Reads messages from `S` and yields their acknowledgements.
-pub(in crate::net) struct AckStream<S> {
+/// Reads messages of the type `M` from `S` and yields their acknowledgements.
+pub(in crate::net) struct AckStream<S, M> {
     engine: Arc<Engine>,
     window: UploadWindow<Vec<AckGroup>>,
-    rows_max: usize,
+    bounds: BatchBounds,
     /// Messages that one acknowledgement may cover.
     ack_every: u32,
     /// `None` after its end.
     source: Option<S>,
+    /// A message that waits for room in the queue, with the bytes of its events.
+    held: Option<(M, usize)>,
     /// The error that the stream ends with.
     end: Option<Status>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -39,20 +44,21 @@ pub(in crate::net) struct AckStream<S> {
     acked: AckQueue,
 }
 
-impl<S> AckStream<S> {
+impl<S, M> AckStream<S, M> {
     pub(in crate::net) fn new(
         engine: Arc<Engine>,
         source: S,
-        rows_max: usize,
+        bounds: BatchBounds,
         ack_every: u32,
         stop: CancellationToken,
     ) -> Self {
         Self {
             window: UploadWindow::new(Arc::clone(&engine)),
             engine,
-            rows_max,
+            bounds,
             ack_every,
             source: Some(source),
+            held: None,
             end: None,
             stop: Box::pin(stop.cancelled_owned()),
             messages: 0,
@@ -60,9 +66,10 @@ impl<S> AckStream<S> {
         }
     }
 
-    /// Reads no more messages; those that were read are still acknowledged.
+    /// Reads no more messages; those that were decoded are still acknowledged.
     fn stop_reading(&mut self, end: Option<Status>) {
         self.source = None;
+        self.held = None;
         self.end = self.end.take().or(end);
     }
 
@@ -78,6 +85,7 @@ impl<S> AckStream<S> {
                 // The batches after it may be durable or not, and stay without acknowledgement.
                 self.window.abandon();
                 self.source = None;
+                self.held = None;
                 self.end = Some(status::not_taken(&error));
                 true
             }
@@ -97,27 +105,45 @@ impl<S> AckStream<S> {
     }
 }
 
-impl<S, M> AckStream<S>
+impl<S, M> AckStream<S, M>
 where
     S: Stream<Item = Result<M, Status>> + Unpin,
     M: BatchDecoder,
 {
-    /// Decodes the messages that have arrived until the batch is full; how many events those were.
+    /// Decodes the messages that have arrived until the batch or the queue is full; how many events those were.
     fn read(&mut self, cx: &mut Context<'_>) -> u64 {
         let Some(source) = &mut self.source else {
             return 0;
         };
-        let validator = self.engine.validator();
+        // Its own, because the window is changed while it validates.
+        let engine = Arc::clone(&self.engine);
+        let validator = engine.validator();
         let mut read = 0;
         let end = loop {
             if self.window.is_batch_full() {
                 break None;
             }
-            let message = match Pin::new(&mut *source).poll_next(cx) {
+            let bytes = self.held.as_ref().map_or(MESSAGE_BYTES, |held| held.1);
+            match self.window.poll_room(cx, bytes) {
                 Poll::Pending => break None,
-                Poll::Ready(None) => break Some(None),
-                Poll::Ready(Some(Err(error))) => break Some(Some(status::unreadable(error))),
-                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Err(error)) => break Some(Some(status::not_taken(&error))),
+                Poll::Ready(Ok(())) => {}
+            }
+            let message = match self.held.take() {
+                Some((message, _)) => message,
+                None => match Pin::new(&mut *source).poll_next(cx) {
+                    Poll::Pending => break None,
+                    Poll::Ready(None) => break Some(None),
+                    Poll::Ready(Some(Err(error))) => break Some(Some(status::unreadable(error))),
+                    Poll::Ready(Some(Ok(message))) => {
+                        let bytes = message.event_bytes_max(self.bounds);
+                        if !self.window.has_room(bytes) {
+                            self.held = Some((message, bytes));
+                            continue;
+                        }
+                        message
+                    }
+                },
             };
             let batch = self.window.open_batch();
             let groups = &mut batch.tag;
@@ -132,12 +158,13 @@ where
             group.index = self.messages;
             group.messages += 1;
             self.messages += 1;
-            message.decode(&validator, self.rows_max, &mut batch.events, group);
+            message.decode(&validator, self.bounds, &mut batch.events, group);
             // A message without events counts as one, or a stream of them would fill neither batch nor poll.
             let rows = (group.accepted + group.refused_total - before).max(1);
             batch.rows += rows;
             read += rows;
         };
+        self.window.release_room();
         if let Some(end) = end {
             self.stop_reading(end);
         }
@@ -145,10 +172,10 @@ where
     }
 }
 
-impl<S, M> Stream for AckStream<S>
+impl<S, M> Stream for AckStream<S, M>
 where
     S: Stream<Item = Result<M, Status>> + Unpin,
-    M: BatchDecoder,
+    M: BatchDecoder + Unpin,
 {
     type Item = Result<HoldAck, Status>;
 
@@ -183,5 +210,51 @@ where
             }
             return Poll::Pending;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use super::*;
+    use crate::engine::{Options, SystemClock};
+    use crate::net::pb::HoldBatch;
+
+    #[tokio::test]
+    async fn a_message_is_decoded_once_the_queue_has_room_for_its_events() {
+        let engine = Engine::open(Options::in_memory(), Arc::new(SystemClock)).unwrap();
+        let engine = Arc::new(engine);
+        let batch = HoldBatch {
+            token_id: vec!["T".to_owned()],
+            holder_id: vec!["a".to_owned(); 1_100],
+            start_us: vec![0],
+            ..HoldBatch::default()
+        };
+        let bounds = BatchBounds {
+            rows_max: 1_100,
+            bytes_max: 1 << 20,
+        };
+        let source = futures_util::stream::iter([Ok(batch)]);
+        let stop = CancellationToken::new();
+        let mut acks = AckStream::new(Arc::clone(&engine), source, bounds, 1, stop);
+        // Another upload leaves room for a message to be read, and not for the events of this one.
+        let mut other = UploadWindow::<()>::new(Arc::clone(&engine));
+        assert!(other.has_room(engine.queue_bytes_max() - (64 << 10)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut acks).poll_next(&mut cx).is_pending());
+        assert!(acks.held.is_some() && acks.window.is_idle());
+        other.release_room();
+        let ack = poll_fn(|cx| Pin::new(&mut acks).poll_next(cx)).await;
+        assert_eq!(ack.unwrap().unwrap().accepted, 1_100);
+        assert!(
+            poll_fn(|cx| Pin::new(&mut acks).poll_next(cx))
+                .await
+                .is_none()
+        );
+        // Nothing is kept of the room.
+        let all = engine.queue_bytes_max();
+        poll_fn(|cx| other.poll_room(cx, all)).await.unwrap();
     }
 }

@@ -1,10 +1,12 @@
 //! Converts the rows of a batch in columns into drafts of events or transfers.
 //!
-//! A batch whose columns do not match is refused as a whole; an invalid row is refused by itself.
+//! A batch whose columns do not match is refused as a whole; an invalid row is refused by itself. So is, before any row
+//! is converted, one whose rows are too many or too wide: one value may stand for all rows, so a short message can
+//! state many long events.
 
 use super::event::{Sent, decimal, text_name};
 use crate::core::columns::ABSENT;
-use crate::core::{Delta, Draft, Field, Micros, Refusal, Wad};
+use crate::core::{Delta, Draft, EVENT_BYTES_MAX, Field, Micros, Refusal, Wad};
 use crate::net::pb::{HoldBatch, TransferBatch};
 
 /// Why a batch is refused as a whole; the text begins with the column.
@@ -28,6 +30,19 @@ pub(in crate::net) enum BatchRefusal {
         /// The maximum.
         rows_max: usize,
     },
+    /// More bytes as events than a batch may have.
+    #[error(
+        "token_id: the {rows} rows of a batch are up to {bytes} bytes as events, the maximum is {bytes_max}; send \
+         several batches"
+    )]
+    TooWide {
+        /// The length of the longest column.
+        rows: usize,
+        /// What the events take at most.
+        bytes: usize,
+        /// The maximum.
+        bytes_max: usize,
+    },
     /// A column of doubles and one of texts for the same decimal.
     #[error("{field}_text: {field} is given too; send one of the two")]
     TwoDecimals {
@@ -43,7 +58,7 @@ impl BatchRefusal {
     pub(in crate::net) const fn field(&self) -> &'static str {
         match self {
             Self::Length { column, .. } => column,
-            Self::TooLong { .. } => "token_id",
+            Self::TooLong { .. } | Self::TooWide { .. } => "token_id",
             Self::TwoDecimals { field, .. } => text_name(*field),
         }
     }
@@ -53,9 +68,19 @@ impl BatchRefusal {
         match self {
             Self::Length { rows, .. }
             | Self::TooLong { rows, .. }
+            | Self::TooWide { rows, .. }
             | Self::TwoDecimals { rows, .. } => *rows,
         }
     }
+}
+
+/// How large a batch may be.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::net) struct BatchBounds {
+    /// Its rows.
+    pub(in crate::net) rows_max: usize,
+    /// The bytes of its events, as they are encoded.
+    pub(in crate::net) bytes_max: usize,
 }
 
 /// A message with one event or transfer per row.
@@ -66,6 +91,9 @@ pub(in crate::net) trait Columns {
     /// The decimal that has two columns, if there is one.
     fn decimal_given_twice(&self) -> Option<Field>;
 
+    /// The bytes of the events of so many rows, at most.
+    fn event_bytes_max(&self, rows: usize) -> usize;
+
     /// The fields of one row; a missing id is reported before an invalid time.
     fn draft(&self, row: usize) -> Result<Draft<'_>, Refusal>;
 }
@@ -74,11 +102,16 @@ pub(in crate::net) trait Columns {
 pub(in crate::net) struct Rows<'a, B> {
     batch: &'a B,
     count: usize,
+    event_bytes_max: usize,
 }
 
 impl<'a, B: Columns> Rows<'a, B> {
-    /// The rows of `batch`, at most `rows_max` of them.
-    pub(in crate::net) fn new(batch: &'a B, rows_max: usize) -> Result<Self, BatchRefusal> {
+    /// The rows of `batch`, within `bounds`.
+    pub(in crate::net) fn new(batch: &'a B, bounds: BatchBounds) -> Result<Self, BatchRefusal> {
+        let BatchBounds {
+            rows_max,
+            bytes_max,
+        } = bounds;
         let rows = batch.lengths().map(|(_, values)| values).max().unwrap_or(0);
         if rows > rows_max {
             return Err(BatchRefusal::TooLong { rows, rows_max });
@@ -86,17 +119,34 @@ impl<'a, B: Columns> Rows<'a, B> {
         if let Some(field) = batch.decimal_given_twice() {
             return Err(BatchRefusal::TwoDecimals { field, rows });
         }
-        match batch
+        if let Some((column, values)) = batch
             .lengths()
             .find(|(_, values)| !matches!(values, 0 | 1) && *values != rows)
         {
-            Some((column, values)) => Err(BatchRefusal::Length {
+            return Err(BatchRefusal::Length {
                 column,
                 values,
                 rows,
-            }),
-            None => Ok(Self { batch, count: rows }),
+            });
         }
+        let bytes = batch.event_bytes_max(rows);
+        if bytes > bytes_max {
+            return Err(BatchRefusal::TooWide {
+                rows,
+                bytes,
+                bytes_max,
+            });
+        }
+        Ok(Self {
+            batch,
+            count: rows,
+            event_bytes_max: bytes,
+        })
+    }
+
+    /// The bytes of all events, at most.
+    pub(in crate::net) const fn event_bytes_max(&self) -> usize {
+        self.event_bytes_max
     }
 
     pub(in crate::net) const fn count(&self) -> usize {
@@ -135,6 +185,11 @@ impl Columns for HoldBatch {
             return Some(Field::Weight);
         }
         is_twice(&self.delta, &self.delta_text).then_some(Field::Delta)
+    }
+
+    fn event_bytes_max(&self, rows: usize) -> usize {
+        let columns = [&self.token_id, &self.holder_id, &self.event_id];
+        bytes_of(columns, rows).saturating_add(rows.saturating_mul(EVENT_BYTES_MAX))
     }
 
     #[inline]
@@ -185,6 +240,13 @@ impl Columns for TransferBatch {
         (!self.amount.is_empty() && !self.amount_text.is_empty()).then_some(Field::Amount)
     }
 
+    /// A transfer is two events, and both have its token and its id.
+    fn event_bytes_max(&self, rows: usize) -> usize {
+        let shared = bytes_of([&self.token_id, &self.event_id], rows)
+            .saturating_add(rows.saturating_mul(EVENT_BYTES_MAX));
+        bytes_of([&self.from_id, &self.to_id], rows).saturating_add(shared.saturating_mul(2))
+    }
+
     fn draft(&self, row: usize) -> Result<Draft<'_>, Refusal> {
         let token_id = text(&self.token_id, row);
         if token_id.is_empty() {
@@ -205,6 +267,15 @@ impl Columns for TransferBatch {
             ..Draft::default()
         })
     }
+}
+
+/// The bytes of the texts of these columns in all rows.
+fn bytes_of<const N: usize>(columns: [&Vec<String>; N], rows: usize) -> usize {
+    let bytes = columns.map(|column| match &**column {
+        [all] => all.len().saturating_mul(rows),
+        texts => texts.iter().map(String::len).sum(),
+    });
+    bytes.into_iter().fold(0, usize::saturating_add)
 }
 
 /// The value of a row; the only value of a column holds for every row.
@@ -248,7 +319,15 @@ fn instant(field: Field, column: &[i64], row: usize) -> Result<Option<Micros>, R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Claim, Fact};
+    use crate::core::{Claim, EventBatch, Fact, encoding};
+
+    /// At most so many rows, of any width.
+    fn bounds(rows_max: usize) -> BatchBounds {
+        BatchBounds {
+            rows_max,
+            bytes_max: usize::MAX,
+        }
+    }
 
     fn batch() -> HoldBatch {
         HoldBatch {
@@ -264,7 +343,7 @@ mod tests {
     #[test]
     fn one_value_holds_for_all_rows_and_the_smallest_time_means_absent() {
         let batch = batch();
-        let rows = Rows::new(&batch, 2).unwrap();
+        let rows = Rows::new(&batch, bounds(2)).unwrap();
         assert_eq!(rows.count(), 2);
         let (first, second) = (rows.draft(0).unwrap(), rows.draft(1).unwrap());
         assert_eq!((first.token_id, second.token_id), ("T", "T"));
@@ -307,7 +386,7 @@ mod tests {
             ),
         ];
         for (batch, rows_max, reason) in cases {
-            let refusal = Rows::new(&batch, rows_max).err().expect("refused");
+            let refusal = Rows::new(&batch, bounds(rows_max)).err().expect("refused");
             assert_eq!(
                 refusal.rows(),
                 batch.end_us.len().max(batch.holder_id.len())
@@ -316,6 +395,55 @@ mod tests {
             assert!(reason.starts_with(refusal.field()));
         }
     }
+
+    #[test]
+    fn the_bytes_of_the_events_are_known_before_a_row_is_converted() {
+        let holds = HoldBatch {
+            token_id: vec!["T".repeat(200)],
+            holder_id: vec!["a".to_owned(), "bb".to_owned()],
+            event_id: vec!["e".repeat(200)],
+            revision: vec![u32::MAX.into()],
+            start_us: vec![5],
+            end_us: vec![9],
+            weight_text: vec!["170141183460469231731".to_owned()],
+            ..HoldBatch::default()
+        };
+        let transfers = TransferBatch {
+            token_id: vec!["T".repeat(200)],
+            from_id: vec!["a".to_owned()],
+            to_id: vec!["b".to_owned(), "c".to_owned()],
+            event_id: vec!["e".repeat(200)],
+            at_us: vec![7],
+            amount_text: vec!["2.5".to_owned()],
+            ..TransferBatch::default()
+        };
+        assert_bytes_are_bounded(&holds);
+        assert_bytes_are_bounded(&transfers);
+    }
+
+    /// The events take no more than was said before, and a batch that may take more than the maximum is refused.
+    fn assert_bytes_are_bounded(batch: &impl Columns) {
+        let both = Rows::new(batch, bounds(2)).unwrap();
+        let mut events = EventBatch::default();
+        for row in 0..both.count() {
+            for event in &both.draft(row).unwrap().events().unwrap() {
+                events.push(event);
+            }
+        }
+        let (taken, bytes) = (events.bytes().len(), both.event_bytes_max());
+        assert!((bytes / 2..=bytes).contains(&taken), "{taken} of {bytes}");
+        assert_eq!(
+            encoding::events(events.bytes()).count(),
+            events.count() as usize
+        );
+        let bounds = BatchBounds {
+            rows_max: 2,
+            bytes_max: bytes - 1,
+        };
+        let refusal = Rows::new(batch, bounds).err().expect("refused");
+        assert_eq!((refusal.field(), refusal.rows()), ("token_id", 2));
+    }
+
     #[test]
     fn holds_and_changes_share_a_batch() {
         let batch = HoldBatch {
@@ -329,7 +457,7 @@ mod tests {
             seq: vec![3, 0],
             ..HoldBatch::default()
         };
-        let rows = Rows::new(&batch, 2).unwrap();
+        let rows = Rows::new(&batch, bounds(2)).unwrap();
         let facts: Vec<_> = (0..2)
             .map(|row| rows.draft(row).unwrap().check().unwrap().claim)
             .map(|claim| match claim {
@@ -363,7 +491,7 @@ mod tests {
             event_id: vec!["e".to_owned(), "f".to_owned()],
             ..TransferBatch::default()
         };
-        let rows = Rows::new(&batch, 2).unwrap();
+        let rows = Rows::new(&batch, bounds(2)).unwrap();
         let holders = |row| {
             let events = rows.draft(row).unwrap().events().unwrap();
             events
@@ -376,7 +504,7 @@ mod tests {
             seq: vec![0; 3],
             ..batch
         };
-        let refusal = Rows::new(&uneven, 9).err().expect("refused");
+        let refusal = Rows::new(&uneven, bounds(9)).err().expect("refused");
         assert_eq!((refusal.field(), refusal.rows()), ("from_id", 3));
     }
 }

@@ -4,31 +4,39 @@
 //! The fields of an event are converted in `event` and `columns`.
 
 use super::ack_group::AckGroup;
-use super::columns::{Columns, Rows};
+use super::columns::{BatchBounds, Columns, Rows};
 use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
-use crate::core::Draft;
+use crate::core::{Draft, EVENT_BYTES_MAX};
 use crate::engine::Validator;
 use crate::engine::gate::{RowBatch, RowId};
 use crate::net::pb::{HoldBatch, HoldMsg, TransferBatch, TransferMsg};
 
 /// A message that holds events.
 pub(in crate::net) trait BatchDecoder {
+    /// The bytes of its events, at most; 0 if it is refused.
+    fn event_bytes_max(&self, bounds: BatchBounds) -> usize;
+
     /// Adds its valid events to `events`, and counts in `group` how many messages or rows were accepted and
     /// refused.
     fn decode(
         &self,
         validator: &Validator<'_>,
-        rows_max: usize,
+        bounds: BatchBounds,
         events: &mut RowBatch,
         group: &mut AckGroup,
     );
 }
 
 impl BatchDecoder for HoldMsg {
+    fn event_bytes_max(&self, _: BatchBounds) -> usize {
+        let event_id = self.event_id.as_deref().map_or(0, str::len);
+        self.token_id.len() + self.holder_id.len() + event_id + EVENT_BYTES_MAX
+    }
+
     fn decode(
         &self,
         validator: &Validator<'_>,
-        _: usize,
+        _: BatchBounds,
         events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
@@ -37,10 +45,15 @@ impl BatchDecoder for HoldMsg {
 }
 
 impl BatchDecoder for TransferMsg {
+    fn event_bytes_max(&self, _: BatchBounds) -> usize {
+        let shared = self.token_id.len() + self.event_id.len() + EVENT_BYTES_MAX;
+        self.from_id.len() + self.to_id.len() + 2 * shared
+    }
+
     fn decode(
         &self,
         validator: &Validator<'_>,
-        _: usize,
+        _: BatchBounds,
         events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
@@ -49,26 +62,34 @@ impl BatchDecoder for TransferMsg {
 }
 
 impl BatchDecoder for HoldBatch {
+    fn event_bytes_max(&self, bounds: BatchBounds) -> usize {
+        Rows::new(self, bounds).map_or(0, |rows| rows.event_bytes_max())
+    }
+
     fn decode(
         &self,
         validator: &Validator<'_>,
-        rows_max: usize,
+        bounds: BatchBounds,
         events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
-        decode_rows(self, validator, rows_max, events, group);
+        decode_rows(self, validator, bounds, events, group);
     }
 }
 
 impl BatchDecoder for TransferBatch {
+    fn event_bytes_max(&self, bounds: BatchBounds) -> usize {
+        Rows::new(self, bounds).map_or(0, |rows| rows.event_bytes_max())
+    }
+
     fn decode(
         &self,
         validator: &Validator<'_>,
-        rows_max: usize,
+        bounds: BatchBounds,
         events: &mut RowBatch,
         group: &mut AckGroup,
     ) {
-        decode_rows(self, validator, rows_max, events, group);
+        decode_rows(self, validator, bounds, events, group);
     }
 }
 
@@ -93,11 +114,11 @@ fn decode_one(
 fn decode_rows(
     batch: &impl Columns,
     validator: &Validator<'_>,
-    rows_max: usize,
+    bounds: BatchBounds,
     events: &mut RowBatch,
     group: &mut AckGroup,
 ) {
-    let rows = match Rows::new(batch, rows_max) {
+    let rows = match Rows::new(batch, bounds) {
         Ok(rows) => rows,
         Err(refusal) => {
             let rows = refusal.rows() as u64;

@@ -10,29 +10,34 @@ use super::service::{HoldService, filter};
 use super::status::{bad_field, query_failed};
 use crate::core::Window;
 use crate::engine::{DeficitCursor, Question};
+use crate::net::answer_budget::AnswerBudget;
 use crate::net::page_token::{PageTokenError, deficit_page_token, read_deficit_page_token};
 use crate::net::pb::{Deficits, GetDeficitsRequest};
+use crate::net::query_pool::Answered;
 use crate::net::report_limit::listed_deficits;
 
 impl HoldService {
     /// One page of deficits.
-    pub(super) async fn deficits(&self, request: GetDeficitsRequest) -> Result<Deficits, Status> {
+    pub(super) async fn deficits(
+        &self,
+        answers: &AnswerBudget,
+        request: GetDeficitsRequest,
+    ) -> Result<Answered<Deficits>, Status> {
         let size = count_from_wire("page_size", request.page_size, 1_000, 10_000)?;
         let (question, after) = self.deficits_start(request)?;
-        let page = self
-            .queries
-            .deficits(question.clone(), after, size)
-            .await
-            .map_err(query_failed)?;
-        let (deficits, next) = listed_deficits(&page);
-        Ok(Deficits {
-            as_of: Some(wire_from_instant(question.window.as_of)),
-            deficits: deficits.iter().map(wire_from_deficit).collect(),
-            next_page_token: next
-                .map_or_else(String::new, |cursor| deficit_page_token(&question, cursor)),
-            deficits_total: page.known as u64,
-            sequence: page.sequence,
-        })
+        let asked = (question, after, size);
+        let answered = self.queries.deficits(answers, asked, |question, page| {
+            let (deficits, next) = listed_deficits(&page);
+            Deficits {
+                as_of: Some(wire_from_instant(question.window.as_of)),
+                deficits: deficits.iter().map(wire_from_deficit).collect(),
+                next_page_token: next
+                    .map_or_else(String::new, |cursor| deficit_page_token(question, cursor)),
+                deficits_total: page.known as u64,
+                sequence: page.sequence,
+            }
+        });
+        answered.await.map_err(query_failed)
     }
 
     /// The question of a page, and the cursor after which it begins.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Request, Response};
+use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use tokio::time::Instant;
@@ -25,13 +27,15 @@ use tracing::{Instrument as _, error, info_span};
 use super::call_metrics::CallMetrics;
 use super::deadline::{DeadlineBody, timeout, within};
 use super::service::HoldService;
-use super::status::{defect, denied, unreadable};
+use super::status::{defect, denied, query_failed, unreadable};
 use crate::config::Limits;
 use crate::config::Scope;
 use crate::net::access::{Access, Caller, Need};
+use crate::net::answer_budget::Counted;
 use crate::net::connection::{BoxFuture, Peer};
 use crate::net::lifetime::end_of_call;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
+use crate::net::query_pool::QueryPool;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
 use crate::telemetry::call::join_trace;
 use crate::telemetry::metrics::Metrics;
@@ -51,6 +55,7 @@ pub(in crate::net) struct Dispatcher {
     access: Access,
     metrics: Arc<Metrics>,
     request_ids: Arc<RequestIds>,
+    queries: QueryPool,
     unary_wait_max: Duration,
     others_wait_max: Duration,
     stream_age_max: Duration,
@@ -66,7 +71,7 @@ impl Dispatcher {
         request_ids: Arc<RequestIds>,
         limits: &Limits,
     ) -> Self {
-        let stop = service.stop.clone();
+        let (stop, queries) = (service.stop.clone(), service.queries.clone());
         let uncompressed = HoldMetricsServer::new(service)
             .max_decoding_message_size(limits.message_bytes_max)
             .accept_compressed(CompressionEncoding::Gzip)
@@ -82,6 +87,7 @@ impl Dispatcher {
             access,
             metrics,
             request_ids,
+            queries,
             unary_wait_max: limits.request_wait_max,
             others_wait_max: limits.idle_wait_max,
             stream_age_max: limits.stream_age_max,
@@ -99,6 +105,7 @@ impl Dispatcher {
         if matches!(call.kind, Kind::Read | Kind::Operate) {
             request.extensions_mut().insert(caller);
         }
+        let queries = (call.kind == Kind::Read && !call.is_stream).then(|| self.queries.clone());
         let response = match call.kind {
             Kind::Read | Kind::Rounds => self.compressed.clone().call(request),
             Kind::Write | Kind::Operate => self.uncompressed.clone().call(request),
@@ -106,13 +113,17 @@ impl Dispatcher {
         };
         Box::pin(async move {
             let response = AssertUnwindSafe(response).catch_unwind().await;
-            response.map_or_else(
+            let response = response.map_or_else(
                 |_| {
                     error!("A gRPC call panicked: this is a defect of the server.");
                     defect(&"internal error: see the log of the server").into_http()
                 },
                 |response| blame_message(response.unwrap_or_else(|never| match never {})),
-            )
+            );
+            match queries {
+                Some(queries) => packed(&queries, response).await,
+                None => response,
+            }
         })
     }
 
@@ -184,12 +195,39 @@ impl Service<Request<Incoming>> for Dispatcher {
         let stop = (!ends_itself).then(|| self.stop.clone().cancelled_owned());
         let responded = async move {
             let mut response = within(deadline, response).await;
+            if call.kind == Kind::Read && call.is_stream {
+                response.extensions_mut().insert(Counted::Parts);
+            }
             call_metrics.observe(response.headers());
             response.headers_mut().insert(REQUEST_ID, id);
             Ok(response.map(|body| DeadlineBody::new(body, call_metrics, deadline, stop, end)))
         };
         Box::pin(responded.instrument(span))
     }
+}
+
+/// The response with its message encoded and compressed, which `tonic` would do while it is sent.
+async fn packed(queries: &QueryPool, response: Response<Body>) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let whole = queries.finish(move || body.collect().now_or_never());
+    let whole = match whole.await {
+        Ok(Some(Ok(whole))) => whole,
+        Ok(Some(Err(status))) => return status.into_http(),
+        Ok(None) => return defect(&"an answer of one message was not there").into_http(),
+        Err(error) => return query_failed(error).into_http(),
+    };
+    let trailers = whole.trailers().cloned();
+    let message = whole.to_bytes();
+    if let Some(Counted::Whole(in_flight)) = head.extensions.get::<Counted>() {
+        in_flight.resize(message.len());
+    }
+    if message.is_empty() && trailers.is_none() {
+        // The status is in the headers.
+        return Response::from_parts(head, Body::empty());
+    }
+    let trailers = std::future::ready(trailers.map(Ok));
+    let body = Full::<Bytes>::new(message).with_trailers(trailers);
+    Response::from_parts(head, Body::new(body))
 }
 
 /// If a message cannot be decoded, `tonic` fails the call with a status of its own before `HoldService` sees it.

@@ -27,8 +27,9 @@ use crate::net::pb::feed_request::Request;
 use crate::net::pb::feed_start::Begin;
 use crate::net::pb::{self, FeedEvent, FeedRequest, FeedStart};
 
-/// With the overhead of the message it stays below 4 MiB, the default maximum of gRPC clients.
-const MESSAGE_BYTES_MAX: usize = 3 << 20;
+/// Packing a message takes a few milliseconds of a thread that serves other connections too. Far below 4 MiB, the default
+/// maximum of gRPC clients.
+const MESSAGE_BYTES_MAX: usize = 512 << 10;
 /// How long a caller is not told that events passed which it does not want.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 

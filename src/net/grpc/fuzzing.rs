@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::columns::{Columns, Rows};
+use super::columns::{BatchBounds, Columns, Rows};
 use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
 use crate::core::{Draft, EventBatch};
 use crate::engine::{Engine, Options, Rejection, SystemClock};
@@ -68,8 +68,13 @@ impl Conversion {
     fn rows(&self, batch: &impl Columns) -> EventBatch {
         let mut events = EventBatch::default();
         let validator = self.engine.validator();
-        match Rows::new(batch, 10_000) {
+        let bounds = BatchBounds {
+            rows_max: 10_000,
+            bytes_max: 16 << 20,
+        };
+        match Rows::new(batch, bounds) {
             Ok(rows) => {
+                let bytes_max = rows.event_bytes_max();
                 for row in 0..rows.count() {
                     let draft = rows.draft(row).map_err(Rejection::from);
                     if let Err(refusal) =
@@ -78,6 +83,10 @@ impl Conversion {
                         assert!(refusal.to_string().contains(refusal.field()), "{refusal}");
                     }
                 }
+                assert!(
+                    events.bytes().len() <= bytes_max,
+                    "more than {bytes_max} bytes"
+                );
             }
             Err(refusal) => assert!(refusal.to_string().contains(refusal.field()), "{refusal}"),
         }

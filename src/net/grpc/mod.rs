@@ -34,8 +34,11 @@ pub use fuzzing::Conversion;
 
 use super::context::ServerContext;
 use super::pb::DESCRIPTORS;
+use columns::BatchBounds;
 use service::HoldService;
 
+/// The events of a batch may take so many times the bytes of the largest message.
+const UNFOLDED_MAX: usize = 4;
 /// The name of our service in health checks, besides the empty one.
 const SERVICE: &str = "poh.HoldMetrics";
 
@@ -64,7 +67,11 @@ pub(super) fn dispatcher(context: &ServerContext) -> (Dispatcher, Health) {
         engine: Arc::clone(&context.engine),
         queries: context.queries.clone(),
         access: context.access.clone(),
-        batch_events_max: context.limits.batch_events_max,
+        batch_bounds: BatchBounds {
+            rows_max: context.limits.batch_events_max,
+            bytes_max: (UNFOLDED_MAX * context.limits.message_bytes_max)
+                .min(context.engine.queue_bytes_max()),
+        },
         request_wait_max: context.limits.request_wait_max,
         stop: context.stop.clone(),
     };

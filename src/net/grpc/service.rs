@@ -15,17 +15,19 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::ack_group::wire_from_durability;
 use super::ack_stream::AckStream;
+use super::columns::BatchBounds;
 use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
 use super::response::{
     count_from_wire, holders, report_from_answer, stat_from_holder, window_from_wire,
     wire_from_holder, wire_from_window,
 };
-use super::status::{bad_field, not_taken, query_failed, unchecked};
+use super::status::{bad_field, not_taken, pages_gone, query_failed, unchecked};
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
-use crate::engine::{Cursor, Engine, Page, PublishError, Question};
+use crate::engine::{Cursor, Engine, ListingError, Page, PublishError, Question, RankedHolder};
 use crate::net::access::{Access, Caller};
+use crate::net::answer_budget::{AnswerBudget, Counted, InFlight};
 use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
@@ -34,7 +36,7 @@ use crate::net::pb::{
     HoldStat, HolderReport, Leaderboard, LeaderboardChange, ListRoundsRequest, Policy, Round,
     RoundProof, Rounds, SealRoundRequest, Snapshot, TransferBatch, TransferMsg, WatchRequest,
 };
-use crate::net::query_pool::QueryPool;
+use crate::net::query_pool::{Answered, QueryPool};
 
 const ACK_EVERY: &str = "ack-every";
 /// The store that takes the events of a stream.
@@ -42,8 +44,8 @@ const STORE_ID: &str = "store-id";
 /// The sequence number of its last event.
 const STORE_SEQUENCE: &str = "store-sequence";
 const ACK_EVERY_MAX: u32 = 65_536;
-/// `Stats` computes this many holders at once.
-const STATS_PAGE_SIZE: usize = 50_000;
+/// `Stats` computes this many holders at once, and keeps them until they are sent.
+const STATS_PAGE_SIZE: usize = 20_000;
 /// The size of a typical encoded event.
 const EVENT_BYTES: usize = 128;
 
@@ -53,7 +55,7 @@ pub(super) struct HoldService {
     pub(super) engine: Arc<Engine>,
     pub(super) queries: QueryPool,
     pub(super) access: Access,
-    pub(super) batch_events_max: usize,
+    pub(super) batch_bounds: BatchBounds,
     pub(super) request_wait_max: Duration,
     pub(super) stop: CancellationToken,
 }
@@ -61,11 +63,18 @@ pub(super) struct HoldService {
 /// What `Stats` sends next.
 enum NextPage {
     /// A page that was computed already.
-    Ready(Page),
+    Ready(Rows),
     /// The page after this cursor.
     After(Cursor),
     /// Nothing more.
     End,
+}
+
+/// The holders of a page, and what they take until the last one is sent.
+struct Rows {
+    holders: Vec<RankedHolder>,
+    next: Option<Cursor>,
+    in_flight: Arc<InFlight>,
 }
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -77,7 +86,7 @@ impl HoldMetrics for HoldService {
         self.store(events).await
     }
 
-    type BroadcastStream = AckStream<Streaming<HoldMsg>>;
+    type BroadcastStream = AckStream<Streaming<HoldMsg>, HoldMsg>;
 
     async fn broadcast(
         &self,
@@ -87,7 +96,7 @@ impl HoldMetrics for HoldService {
         Ok(self.acks(request.into_inner(), ack_every))
     }
 
-    type BroadcastBatchStream = AckStream<Streaming<HoldBatch>>;
+    type BroadcastBatchStream = AckStream<Streaming<HoldBatch>, HoldBatch>;
 
     async fn broadcast_batch(
         &self,
@@ -104,7 +113,7 @@ impl HoldMetrics for HoldService {
         self.store(events).await
     }
 
-    type BroadcastTransfersStream = AckStream<Streaming<TransferMsg>>;
+    type BroadcastTransfersStream = AckStream<Streaming<TransferMsg>, TransferMsg>;
 
     async fn broadcast_transfers(
         &self,
@@ -114,7 +123,7 @@ impl HoldMetrics for HoldService {
         Ok(self.acks(request.into_inner(), ack_every))
     }
 
-    type BroadcastTransferBatchStream = AckStream<Streaming<TransferBatch>>;
+    type BroadcastTransferBatchStream = AckStream<Streaming<TransferBatch>, TransferBatch>;
 
     async fn broadcast_transfer_batch(
         &self,
@@ -125,15 +134,14 @@ impl HoldMetrics for HoldService {
 
     type StatsStream = ResponseStream<HoldStat>;
 
-    async fn stats(&self, _: Request<()>) -> Result<Response<Self::StatsStream>, Status> {
-        let question = Question {
-            window: Window {
-                closed_only: true,
-                ..Window::until(Micros::MAX)
-            },
-            token_id: None,
-        };
-        let first = self.page(question.clone(), None, STATS_PAGE_SIZE).await?;
+    async fn stats(&self, request: Request<()>) -> Result<Response<Self::StatsStream>, Status> {
+        let answers = answers(&request);
+        let question = Question::of_all_tokens(Window {
+            closed_only: true,
+            ..Window::until(Micros::MAX)
+        });
+        let start = PageStart::first(question, None);
+        let first = self.rows(&answers, start.clone()).await?;
         let updated_at = self.engine.now();
         if first.holders.is_empty() {
             let default = futures_util::stream::iter([Ok(HoldStat::default())]);
@@ -141,26 +149,34 @@ impl HoldMetrics for HoldService {
         }
         let service = self.clone();
         let pages = unfold(NextPage::Ready(first), move |next| {
-            let (service, question) = (service.clone(), question.clone());
+            let (service, start) = (service.clone(), start.clone());
+            let answers = answers.clone();
             async move {
                 let page = match next {
                     NextPage::Ready(page) => Ok(page),
                     NextPage::After(cursor) => {
-                        service.page(question, Some(cursor), STATS_PAGE_SIZE).await
+                        let after = Some(cursor);
+                        service.rows(&answers, PageStart { after, ..start }).await
                     }
                     NextPage::End => return None,
                 };
-                let next = page.as_ref().ok().and_then(|page| page.next.clone());
+                let next = page.as_ref().ok().and_then(|rows: &Rows| rows.next.clone());
                 Some((page, next.map_or(NextPage::End, NextPage::After)))
             }
         });
-        let stats = pages.flat_map(move |page: Result<Page, Status>| {
-            let rows = match page {
-                Ok(page) => page.holders.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
+        let stats = pages.flat_map(move |page: Result<Rows, Status>| {
+            let (rows, in_flight) = match page {
+                Ok(page) => (
+                    page.holders.into_iter().map(Ok).collect(),
+                    Some(page.in_flight),
+                ),
+                Err(error) => (vec![Err(error)], None),
             };
-            futures_util::stream::iter(rows)
-                .map(move |row| row.map(|row| stat_from_holder(&row, updated_at)))
+            futures_util::stream::iter(rows).map(move |row| {
+                // The rows that are not sent yet are counted.
+                let _in_flight = &in_flight;
+                row.map(|row| stat_from_holder(&row, updated_at))
+            })
         });
         Ok(Response::new(Box::pin(stats)))
     }
@@ -169,6 +185,7 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<GetSnapshotRequest>,
     ) -> Result<Response<Snapshot>, Status> {
+        let answers = answers(&request);
         let request = request.into_inner();
         let size = count_from_wire("page_size", request.page_size, 1_000, 10_000)?;
         let start = self.page_start(&request)?;
@@ -178,43 +195,48 @@ impl HoldMetrics for HoldService {
                 let problem = "policy: lists no single holder; leave out holder_id";
                 return Err(bad_field("policy", &problem));
             }
-            let answer = self
+            let asked = (request.holder_id, question.clone());
+            let answered = self
                 .queries
-                .holder(request.holder_id, question.clone())
-                .await
-                .map_err(query_failed)?;
-            return Ok(Response::new(Snapshot {
-                window: Some(wire_from_window(&question.window)),
-                holders: answer
-                    .iter()
-                    .map(|answer| wire_from_holder(&answer.holder))
-                    .collect(),
-                next_page_token: String::new(),
-                holders_total: u64::from(answer.is_some()),
-                policy: None,
-                deficits: answer.as_ref().map_or(0, |answer| answer.deficits as u64),
-                sequence: answer.map_or_else(|| self.engine.sequence(), |answer| answer.sequence),
-            }));
+                .holder(&answers, asked, move |answer, sequence| Snapshot {
+                    window: Some(wire_from_window(&question.window)),
+                    holders: answer
+                        .iter()
+                        .map(|answer| wire_from_holder(&answer.holder))
+                        .collect(),
+                    next_page_token: String::new(),
+                    holders_total: u64::from(answer.is_some()),
+                    policy: None,
+                    deficits: answer.as_ref().map_or(0, |answer| answer.deficits as u64),
+                    sequence: answer.map_or(sequence, |answer| answer.sequence),
+                });
+            return Ok(counted(answered.await.map_err(query_failed)?));
         }
-        let page = self.listed(&start, size).await?;
-        start
-            .check(&page)
-            .map_err(|error| bad_field("page_token", &error))?;
-        Ok(Response::new(Snapshot {
-            window: Some(wire_from_window(&question.window)),
-            holders: holders(&page),
-            next_page_token: start.next(&page).unwrap_or_default(),
-            holders_total: page.known as u64,
-            deficits: page.deficits as u64,
-            sequence: page.sequence,
-            policy: policy_of(&start, &page),
-        }))
+        let asked = (start, size);
+        let answered = self.queries.listed(&answers, asked, |start, page| {
+            let page = page.map_err(|error| unlisted(&error, start))?;
+            start
+                .check(&page)
+                .map_err(|error| bad_field("page_token", &error))?;
+            Ok::<_, Status>(Snapshot {
+                window: Some(wire_from_window(&start.question.window)),
+                holders: holders(&page),
+                next_page_token: start.next(&page).unwrap_or_default(),
+                holders_total: page.known as u64,
+                deficits: page.deficits as u64,
+                sequence: page.sequence,
+                policy: policy_of(start, &page),
+            })
+        });
+        let answered = answered.await.map_err(query_failed)?;
+        Ok(counted(answered.ok()?))
     }
 
     async fn get_leaderboard(
         &self,
         request: Request<GetLeaderboardRequest>,
     ) -> Result<Response<Leaderboard>, Status> {
+        let answers = answers(&request);
         let request = request.into_inner();
         let count = count_from_wire("n", request.n, 100, 10_000)?;
         let question = Question {
@@ -222,21 +244,27 @@ impl HoldMetrics for HoldService {
             token_id: filter(request.token_id),
         };
         let start = PageStart::first(question, named(request.policy));
-        let page = self.listed(&start, count).await?;
-        Ok(Response::new(Leaderboard {
-            window: Some(wire_from_window(&start.question.window)),
-            holders: holders(&page),
-            sequence: page.sequence,
-            holders_total: page.known as u64,
-            deficits: page.deficits as u64,
-            policy: policy_of(&start, &page),
-        }))
+        let asked = (start, count);
+        let answered = self.queries.first(&answers, asked, |start, page| {
+            let page = page.map_err(|error| unlisted(&error, start))?;
+            Ok::<_, Status>(Leaderboard {
+                window: Some(wire_from_window(&start.question.window)),
+                holders: holders(&page),
+                sequence: page.sequence,
+                holders_total: page.known as u64,
+                deficits: page.deficits as u64,
+                policy: policy_of(start, &page),
+            })
+        });
+        let answered = answered.await.map_err(query_failed)?;
+        Ok(counted(answered.ok()?))
     }
 
     async fn get_holder(
         &self,
         request: Request<GetHolderRequest>,
     ) -> Result<Response<HolderReport>, Status> {
+        let answers = answers(&request);
         let request = request.into_inner();
         if request.holder_id.is_empty() {
             return Err(bad_field("holder_id", &"holder_id: missing or empty"));
@@ -246,20 +274,22 @@ impl HoldMetrics for HoldService {
             token_id: filter(request.token_id),
         };
         let window = question.window;
-        let found = self
-            .queries
-            .known_holder(request.holder_id, question)
-            .await
-            .map_err(query_failed)?;
-        let answer = found.map_err(|unknown| Status::not_found(format!("holder_id: {unknown}")))?;
-        Ok(Response::new(report_from_answer(&answer, &window)))
+        let asked = (request.holder_id, question);
+        let answered = self.queries.known_holder(&answers, asked, move |answer| {
+            report_from_answer(&answer, &window)
+        });
+        let found = answered.await.map_err(query_failed)?.ok();
+        let unknown = |unknown| Status::not_found(format!("holder_id: {unknown}"));
+        Ok(counted(found.map_err(unknown)?))
     }
 
     async fn get_deficits(
         &self,
         request: Request<GetDeficitsRequest>,
     ) -> Result<Response<Deficits>, Status> {
-        Ok(Response::new(self.deficits(request.into_inner()).await?))
+        let answers = answers(&request);
+        let answered = self.deficits(&answers, request.into_inner()).await?;
+        Ok(counted(answered))
     }
 
     type WatchStream = ResponseStream<LeaderboardChange>;
@@ -268,11 +298,13 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        let answers = answers(&request);
         let request = request.into_inner();
         let interval = interval_from_wire(&request)?;
         let watch = Watch {
             engine: Arc::clone(&self.engine),
             queries: self.queries.clone(),
+            answers,
             stop: self.stop.clone(),
             rows: count_from_wire("n", request.n, 10, 1_000)?,
             closed_only: request.closed_only,
@@ -365,11 +397,15 @@ impl HoldService {
 
     /// The acknowledgements of a stream. Its first metadata says which store takes the events and how far it is, so
     /// that a sender knows whether it is the store that it sent to before.
-    fn acks<M>(&self, source: Streaming<M>, ack_every: u32) -> Response<AckStream<Streaming<M>>> {
+    fn acks<M>(
+        &self,
+        source: Streaming<M>,
+        ack_every: u32,
+    ) -> Response<AckStream<Streaming<M>, M>> {
         let acks = AckStream::new(
             Arc::clone(&self.engine),
             source,
-            self.batch_events_max,
+            self.batch_bounds,
             ack_every,
             self.stop.clone(),
         );
@@ -382,24 +418,18 @@ impl HoldService {
         response
     }
 
-    async fn page(
-        &self,
-        question: Question,
-        after: Option<Cursor>,
-        size: usize,
-    ) -> Result<Page, Status> {
-        self.queries
-            .page(question, after, size)
-            .await
-            .map_err(query_failed)
-    }
-
-    /// A page, of the scores themselves or under a policy.
-    async fn listed(&self, start: &PageStart, size: usize) -> Result<Page, Status> {
-        let page = self.queries.listed(start.clone(), size).await;
-        page.map_err(query_failed)?.map_err(|error| match error {
-            PublishError::Unknown { .. } => bad_field("policy", &format!("policy: {error}")),
-            PublishError::Failed { .. } => Status::unavailable(error.to_string()),
+    /// The next holders of `Stats`.
+    async fn rows(&self, answers: &AnswerBudget, start: PageStart) -> Result<Rows, Status> {
+        let asked = (start, STATS_PAGE_SIZE);
+        let answered = self.queries.listed(answers, asked, |start, page| {
+            page.map_err(|error| unlisted(&error, start))
+        });
+        let answered = answered.await.map_err(query_failed)?;
+        let Answered { value, in_flight } = answered.ok()?;
+        Ok(Rows {
+            holders: value.holders,
+            next: value.next,
+            in_flight,
         })
     }
 
@@ -427,6 +457,34 @@ impl HoldService {
             return Err(refused(PageTokenError::OtherQuestion));
         }
         Ok(start)
+    }
+}
+
+/// What the answers of the connection of a request may take.
+fn answers<T>(request: &Request<T>) -> AnswerBudget {
+    let answers = request.extensions().get::<AnswerBudget>().cloned();
+    answers.expect("every connection adds its budget to its requests")
+}
+
+/// A response whose bytes are counted until they are sent.
+fn counted<T>(answered: Answered<T>) -> Response<T> {
+    let mut response = Response::new(answered.value);
+    let counted = Counted::Whole(answered.in_flight);
+    response.extensions_mut().insert(counted);
+    response
+}
+
+/// Why there is no page.
+fn unlisted(error: &ListingError, start: &PageStart) -> Status {
+    match error {
+        ListingError::Publish(PublishError::Unknown { .. }) => {
+            bad_field("policy", &format!("policy: {error}"))
+        }
+        ListingError::Publish(PublishError::Failed { .. }) => {
+            Status::unavailable(error.to_string())
+        }
+        ListingError::Gone => pages_gone(error, start.by_key()),
+        ListingError::Foreign => bad_field("page_token", &PageTokenError::Unknown),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::engine::{FeedError, SubmitError};
 use crate::net::access::Denied;
 use crate::net::feed::FeedRefusal;
 use crate::net::lifetime::CallEnd;
+use crate::net::page_token::PAGES_GONE;
 use crate::net::query_pool::QueryError;
 
 /// The domain of the reasons in `google.rpc.ErrorInfo`.
@@ -150,10 +151,19 @@ pub(in crate::net) fn feed_refused(refusal: &FeedRefusal) -> Status {
     }
 }
 
+/// The leaderboard of a page is no longer kept; the token `by_key` goes on over the present state.
+pub(in crate::net) fn pages_gone(text: &dyn std::fmt::Display, by_key: Option<String>) -> Status {
+    let facts = by_key.map(|token| ("page_token".to_owned(), token));
+    let details = ErrorDetails::with_error_info(PAGES_GONE, DOMAIN, HashMap::from_iter(facts));
+    Status::with_error_details(Code::Aborted, format!("page_token: {text}"), details)
+}
+
 /// A query could not be answered.
 pub(in crate::net) fn query_failed(reason: QueryError) -> Status {
     match reason {
-        QueryError::Busy => try_later(&reason, Duration::from_secs(1), "BUSY"),
+        QueryError::Busy | QueryError::Unread => {
+            try_later(&reason, Duration::from_secs(1), reason.code())
+        }
         QueryError::Broken => defect(&reason),
     }
 }

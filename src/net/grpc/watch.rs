@@ -18,6 +18,7 @@ use super::response::wire_from_holder;
 use super::status::{bad_field, closing, query_failed};
 use crate::core::{Score, Window};
 use crate::engine::{Engine, Page, Question};
+use crate::net::answer_budget::AnswerBudget;
 use crate::net::pb::{LeaderboardChange, WatchRequest};
 use crate::net::query_pool::QueryPool;
 
@@ -40,6 +41,7 @@ pub(super) fn interval_from_wire(request: &WatchRequest) -> Result<Duration, Sta
 pub(super) struct Watch {
     pub(super) engine: Arc<Engine>,
     pub(super) queries: QueryPool,
+    pub(super) answers: AnswerBudget,
     pub(super) stop: CancellationToken,
     pub(super) token_id: Option<Box<str>>,
     pub(super) rows: usize,
@@ -100,12 +102,11 @@ impl State {
                 },
                 token_id: self.watch.token_id.clone(),
             };
-            let page = self
-                .watch
-                .queries
-                .page(question, None, self.watch.rows)
-                .await
-                .map_err(query_failed)?;
+            let Watch {
+                queries, answers, ..
+            } = &self.watch;
+            let page = queries.leaders(answers, (question, self.watch.rows)).await;
+            let page = page.map_err(query_failed)?;
             let change = LeaderboardChange {
                 as_of: Some(wire_from_instant(as_of)),
                 sequence: page.sequence,

@@ -1,16 +1,17 @@
 //! `GET /deficits`: the keys whose balance is below 0 at some time, page by page.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::etag::{Sequenced, json_with_etag};
+use super::etag::{Sequenced, counted, json_with_etag};
 use super::parameters::{DeficitParameters, Limit, PAGE_LIMIT, Parameters, Text};
 use super::problem::Problem;
 use crate::core::{Deficit, Window};
 use crate::engine::{DeficitCursor, Question};
+use crate::net::answer_budget::AnswerBudget;
 use crate::net::context::ServerContext;
 use crate::net::page_token::{PageTokenError, deficit_page_token, read_deficit_page_token};
 use crate::net::report_limit::{listed_deficits, listed_event_ids};
@@ -76,22 +77,27 @@ impl Sequenced for DeficitListing {
 )]
 pub(super) async fn deficits(
     State(context): State<ServerContext>,
+    Extension(answers): Extension<AnswerBudget>,
     headers: HeaderMap,
     Parameters(parameters): Parameters<DeficitParameters>,
 ) -> Result<Response, Problem> {
     let (question, after) = page_start(&parameters, &context)?;
     let Limit(limit) = parameters.limit.unwrap_or(PAGE_LIMIT);
-    let queries = &context.queries;
-    let page = queries.deficits(question.clone(), after, limit).await?;
-    let (listed, next) = listed_deficits(&page);
-    let answer = DeficitListing {
-        as_of: question.window.as_of.to_string(),
-        sequence: page.sequence,
-        deficits_total: page.known as u64,
-        deficits: listed.iter().map(ListedDeficit::from).collect(),
-        next_page_token: next.map(|cursor| deficit_page_token(&question, cursor)),
-    };
-    Ok(json_with_etag(&headers, answer))
+    let asked = (question, after, limit);
+    let answered = context
+        .queries
+        .deficits(&answers, asked, move |question, page| {
+            let (listed, next) = listed_deficits(&page);
+            let answer = DeficitListing {
+                as_of: question.window.as_of.to_string(),
+                sequence: page.sequence,
+                deficits_total: page.known as u64,
+                deficits: listed.iter().map(ListedDeficit::from).collect(),
+                next_page_token: next.map(|cursor| deficit_page_token(question, cursor)),
+            };
+            json_with_etag(&headers, answer)
+        });
+    Ok(counted(answered.await?))
 }
 
 /// The question of a page, and the cursor after which it begins.

@@ -4,11 +4,22 @@
 //! of any holder, and an answer in which nothing else has changed is the same. The tag is weak, because the
 //! answer may be sent in several encodings.
 
+use std::convert::Infallible;
+use std::future::ready;
+
 use axum::Json;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::body::{Body, HttpBody as _};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use http_body_util::BodyExt as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tower::{Layer as _, Service as _, service_fn};
+use tower_http::compression::CompressionLayer;
+
+use crate::net::answer_budget::Counted;
+use crate::net::query_pool::Answered;
 
 /// Bytes of the hash that the tag contains.
 const TAG_BYTES: usize = 16;
@@ -19,7 +30,8 @@ pub(super) trait Sequenced: Serialize {
     fn sequence_mut(&mut self) -> &mut u64;
 }
 
-/// `answer` as JSON, or 304 if the request headers name its tag.
+/// `answer` as JSON, compressed as the request headers ask for, or 304 if they name its tag. All of it is done here and
+/// not while it is sent: call it where the answer was computed.
 pub(super) fn json_with_etag(request: &HeaderMap, mut answer: impl Sequenced) -> Response {
     let sequence = std::mem::take(answer.sequence_mut());
     let tag = tag(&answer);
@@ -40,13 +52,42 @@ pub(super) fn json_with_etag(request: &HeaderMap, mut answer: impl Sequenced) ->
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     *answer.sequence_mut() = sequence;
-    (headers, Json(answer)).into_response()
+    packed(request, (headers, Json(answer)).into_response())
+}
+
+/// The response as the layer for compression would send it.
+fn packed(request: &HeaderMap, response: Response) -> Response {
+    let mut asked = Request::new(());
+    *asked.headers_mut() = request.clone();
+    let mut response = Some(response);
+    let mut respond = CompressionLayer::new().layer(service_fn(move |_: Request<()>| {
+        ready(Ok::<_, Infallible>(response.take().expect("one call")))
+    }));
+    let response = respond.call(asked).now_or_never().expect("it is there");
+    let (mut head, body) = response.unwrap_or_else(|never| match never {}).into_parts();
+    let body = body.collect().now_or_never().expect("it is in memory");
+    let body = body.expect("memory can be read").to_bytes();
+    head.headers
+        .insert(header::CONTENT_LENGTH, body.len().into());
+    Response::from_parts(head, Body::from(body))
 }
 
 fn tag(answer: &impl Serialize) -> String {
     let body = serde_json::to_vec(answer).expect("text, numbers and lists of them");
     let hash = hex::encode(&Sha256::digest(body)[..TAG_BYTES]);
     format!("W/\"{hash}\"")
+}
+
+/// A response whose bytes are counted until they are sent.
+pub(super) fn counted(answered: Answered<Response>) -> Response {
+    let Answered {
+        value: mut response,
+        in_flight,
+    } = answered;
+    let bytes = response.body().size_hint().exact().unwrap_or(0);
+    in_flight.resize(usize::try_from(bytes).unwrap_or(usize::MAX));
+    response.extensions_mut().insert(Counted::Whole(in_flight));
+    response
 }
 
 /// Whether `If-None-Match` lists the tag, by weak comparison.
@@ -58,4 +99,42 @@ fn is_known(request: &HeaderMap, tag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|list| list.split(','))
         .any(|listed| listed.trim() == "*" || opaque(listed) == opaque(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Answer {
+        sequence: u64,
+        text: String,
+    }
+
+    impl Sequenced for Answer {
+        fn sequence_mut(&mut self) -> &mut u64 {
+            &mut self.sequence
+        }
+    }
+
+    #[test]
+    fn an_answer_is_packed_before_it_is_sent() {
+        let answer = |encoding: &str| {
+            let mut request = HeaderMap::new();
+            request.insert(header::ACCEPT_ENCODING, encoding.parse().unwrap());
+            let text = "x".repeat(9_000);
+            let response = json_with_etag(&request, Answer { sequence: 1, text });
+            let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
+            let bytes = response.body().size_hint().exact().expect("known");
+            assert_eq!(
+                response.headers()[header::CONTENT_LENGTH],
+                bytes.to_string()
+            );
+            (encoding, bytes < 1_000)
+        };
+        for encoding in ["gzip", "zstd"] {
+            assert_eq!(answer(encoding), (Some(encoding.parse().unwrap()), true));
+        }
+        assert_eq!(answer("identity"), (None, false));
+    }
 }

@@ -3,7 +3,9 @@
 //! Each request opens the consumer anew: a page of events answers it, or all facts in one stream if the events behind
 //! them no longer exist. Which consumer it is, and what it wants, is decided in `net::feed`.
 
+use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,8 +21,10 @@ use super::parameters::{Beginning, FeedParameters, PAGE_LIMIT, Parameters, Posit
 use super::problem::Problem;
 use crate::engine::{Consumer, FeedBatch, FeedError, Origin, Start, SubmitError};
 use crate::net::access::Caller;
+use crate::net::answer_budget::{AnswerBudget, Counted};
 use crate::net::context::ServerContext;
 use crate::net::feed::{self, FeedRefusal, Filter, READ_BYTES_MAX};
+use crate::net::query_pool::QueryError;
 use crate::output::write_numbered_event;
 
 /// The last number that a response covers.
@@ -59,6 +63,7 @@ const SEARCH_MAX: Duration = Duration::from_secs(1);
 pub(super) async fn feed(
     State(context): State<ServerContext>,
     Extension(caller): Extension<Caller>,
+    Extension(answers): Extension<AnswerBudget>,
     Parameters(parameters): Parameters<FeedParameters>,
 ) -> Result<Response, Problem> {
     let text = |text: &'_ Option<Text>| text.as_ref().map(|Text(text)| text.clone());
@@ -81,6 +86,10 @@ pub(super) async fn feed(
     let mut consumer = feed::open(engine, access, &caller, name.as_deref(), start, "from")?;
     let newest = context.engine.sequence();
     let began = Instant::now();
+    // Answers that the caller has not read come first; what it waits for is counted once it is there.
+    let room = poll_fn(|cx| answers.poll_room(cx));
+    let room = tokio::time::timeout(context.limits.request_wait_max, room).await;
+    room.map_err(|_| QueryError::Unread)?;
     let wait = parameters.wait.map_or(Duration::ZERO, |Wait(wait)| wait);
     let wait = wait.min(context.limits.request_wait_max);
     let mut page = Page {
@@ -117,9 +126,14 @@ pub(super) async fn feed(
                 Origin::Journal => page.add(&batch, &filter),
             },
         }
+        // Reading from memory never waits, and others are to be answered between two batches.
+        tokio::task::yield_now().await;
     }
     let newest = context.engine.sequence();
-    Ok(lines(Body::from(page.lines), page.last, newest, false))
+    let in_flight = Arc::new(answers.count(page.lines.len()));
+    let mut response = lines(Body::from(page.lines), page.last, newest, false);
+    response.extensions_mut().insert(Counted::Whole(in_flight));
+    Ok(response)
 }
 
 /// Writes the position of a consumer; whether there is one of this name.
@@ -206,7 +220,9 @@ fn facts(
         }
     });
     // Compression asks again after the end.
-    lines(Body::from_stream(chunks.fuse()), number, newest, true)
+    let mut response = lines(Body::from_stream(chunks.fuse()), number, newest, true);
+    response.extensions_mut().insert(Counted::Parts);
+    response
 }
 
 fn lines(body: Body, last: u64, newest: u64, is_from_facts: bool) -> Response {

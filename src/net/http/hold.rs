@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::content_encoding::decoded;
@@ -155,18 +157,18 @@ async fn json(context: &ServerContext, body: Body) -> Result<UploadResult, Probl
     if first == Some(&b'[') {
         let mut upload = Upload::new(context, Numbering::Index);
         let not_json = |error| not_events(&RefusalReason::NotJson(JsonError::from(&error)));
-        let events: Vec<&RawValue> = serde_json::from_slice(&body).map_err(not_json)?;
         let events_max = context.limits.batch_events_max;
-        if events.len() > events_max {
+        let Elements { first, count } = elements(&body, events_max).map_err(not_json)?;
+        if count > events_max {
             return Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!(
-                    "{} events in an array, the maximum is {events_max}; send several arrays, or lines",
-                    events.len()
+                    "{count} events in an array, the maximum is {events_max}; send several arrays, or lines"
                 ),
             ));
         }
-        for (index, event) in (0..).zip(events) {
+        for (index, event) in (0..).zip(first) {
+            upload.make_room(event.get().len()).await?;
             upload.add_at(index, &validator, event.get().as_bytes());
             upload.send_if_full().await?;
         }
@@ -179,8 +181,52 @@ async fn json(context: &ServerContext, body: Body) -> Result<UploadResult, Probl
             None => not_events(&format!("{reason}; {EXPECTED}")),
         };
         let mut upload = Upload::new(context, Numbering::Single);
+        upload.make_room(body.len()).await?;
         upload.add_single(&validator, &body).map_err(refused)?;
         upload.finish_single().await
+    }
+}
+
+/// The elements of an array, and how many there are.
+struct Elements<'a> {
+    /// No more than were asked for: `0,` takes two bytes as text, and sixteen here.
+    first: Vec<&'a RawValue>,
+    count: usize,
+}
+
+/// The first `events_max` elements of an array of JSON.
+fn elements(body: &[u8], events_max: usize) -> serde_json::Result<Elements<'_>> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let elements = json.deserialize_seq(ElementVisitor { events_max })?;
+    json.end()?;
+    Ok(elements)
+}
+
+struct ElementVisitor {
+    events_max: usize,
+}
+
+impl<'a> Visitor<'a> for ElementVisitor {
+    type Value = Elements<'a>;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut array: A) -> Result<Elements<'a>, A::Error> {
+        let mut first = Vec::new();
+        while first.len() < self.events_max {
+            let Some(element) = array.next_element()? else {
+                let count = first.len();
+                return Ok(Elements { first, count });
+            };
+            first.push(element);
+        }
+        let mut count = first.len();
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(Elements { first, count })
     }
 }
 
@@ -243,13 +289,17 @@ async fn read_lines(
         // A stream may last: each chunk is validated by the clock at its arrival.
         let validator = context.engine.validator();
         let mut left = &*chunk;
+        upload.make_room(lines.partial_bytes() + left.len()).await?;
         while let Some(((), after)) =
             lines.next(left, |number, line| add(upload, &validator, number, &line))
         {
             left = after;
-            upload.send_if_full().await?;
+            if upload.send_if_full().await? {
+                upload.make_room(left.len()).await?;
+            }
         }
     }
+    upload.make_room(lines.partial_bytes()).await?;
     let validator = context.engine.validator();
     lines.last(|number, line| add(upload, &validator, number, &line));
     Ok(())
@@ -299,4 +349,23 @@ fn too_slow() -> Problem {
 fn unreadable(error: &dyn std::error::Error) -> Problem {
     let detail = format!("the body cannot be read: {error}");
     Problem::new(StatusCode::BAD_REQUEST, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_array_no_more_elements_are_kept_than_may_be_sent() {
+        let kept = |text: &str, events_max| {
+            let elements = elements(text.as_bytes(), events_max).ok()?;
+            Some((elements.first.len(), elements.count))
+        };
+        assert_eq!(kept("[{}, 0 , [1,2]]", 5), Some((3, 3)));
+        assert_eq!(kept("[0,0,0,0]", 3), Some((3, 4)));
+        assert_eq!(kept("[]", 0), Some((0, 0)));
+        for text in ["[0,", "[0,0,}", "[0] 1"] {
+            assert_eq!(kept(text, 1), None, "{text}");
+        }
+    }
 }

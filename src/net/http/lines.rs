@@ -33,6 +33,11 @@ impl LineSplitter {
         self.number
     }
 
+    /// Bytes of the line that the next chunk continues.
+    pub(super) const fn partial_bytes(&self) -> usize {
+        self.partial.len()
+    }
+
     /// Calls `each` with the next line that ends in `chunk` and its number; returns the rest of the chunk.
     pub(super) fn next<'c, T>(
         &mut self,

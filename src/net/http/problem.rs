@@ -50,11 +50,26 @@ pub(super) struct Problem {
     /// The last line of a failed streamed request that was read, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
+    /// Goes on with the next page over the present state, if the leaderboard of the page before is no longer kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    page_token: Option<Rare>,
     /// What Python reported, if a pipeline failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    traceback: Option<Box<str>>,
+    #[schema(value_type = Option<String>)]
+    traceback: Option<Rare>,
     #[serde(skip)]
     headers: Box<[(HeaderName, HeaderValue)]>,
+}
+
+/// A text that few problems have: one word in the others, because each result of a handler may be a problem.
+#[derive(Debug, Serialize)]
+struct Rare(Box<Box<str>>);
+
+impl From<String> for Rare {
+    fn from(text: String) -> Self {
+        Self(Box::new(text.into()))
+    }
 }
 
 /// The status whose name is the title.
@@ -86,6 +101,7 @@ impl Problem {
             field: None,
             accepted: None,
             line: None,
+            page_token: None,
             traceback: None,
             headers: Box::default(),
         }
@@ -108,6 +124,14 @@ impl Problem {
     pub(super) fn with_code(self, code: &'static str) -> Self {
         Self {
             code: Some(code),
+            ..self
+        }
+    }
+
+    /// Names the token that goes on over the present state.
+    pub(super) fn with_page_token(self, token: Option<String>) -> Self {
+        Self {
+            page_token: token.map(Into::into),
             ..self
         }
     }
@@ -240,9 +264,11 @@ impl From<QueryError> for Problem {
     fn from(reason: QueryError) -> Self {
         let text = reason.to_string();
         match reason {
-            QueryError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
-                .retry(Duration::from_secs(1))
-                .with_code("BUSY"),
+            QueryError::Busy | QueryError::Unread => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
+                    .retry(Duration::from_secs(1))
+                    .with_code(reason.code())
+            }
             QueryError::Broken => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }

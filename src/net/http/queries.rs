@@ -3,20 +3,21 @@
 //! Parameters are read in `parameters`, answers are converted in `response`.
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::etag::json_with_etag;
+use super::etag::{counted, json_with_etag};
 use super::parameters::{
     HolderParameters, LeaderboardParameters, Limit, PAGE_LIMIT, Parameters, StatsParameters, Text,
     window,
 };
 use super::problem::Problem;
 use super::response::{HolderReport, Listing};
-use crate::engine::{Page, PublishError, Question};
+use crate::engine::{ListingError, PublishError, Question};
+use crate::net::answer_budget::AnswerBudget;
 use crate::net::context::ServerContext;
-use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
+use crate::net::page_token::{PAGES_GONE, PageStart, PageTokenError, read_page_token};
 
 const LEADERBOARD_LIMIT: Limit = Limit(100);
 
@@ -27,14 +28,16 @@ const LEADERBOARD_LIMIT: Limit = Limit(100);
     tag = "queries",
     params(StatsParameters),
     responses(
-        (status = 200, description = "One page, in leaderboard order.", body = Listing,
+        (status = 200, description = "One page, in leaderboard order. All pages behind one first page are of its state.", body = Listing,
             headers(("etag" = String, description = "Identifies this answer. It stays the same if only `sequence` has changed."))),
+        (status = 410, description = "The leaderboard of the page before is no longer kept. `page_token` of the problem goes on behind its last row, over the present state.", body = Problem, content_type = "application/problem+json"),
         (status = 304, description = "The answer that If-None-Match names is still current."),
     ),
     security(("api_key" = ["read"]))
 )]
 pub(super) async fn stats(
     State(context): State<ServerContext>,
+    Extension(answers): Extension<AnswerBudget>,
     headers: HeaderMap,
     Parameters(parameters): Parameters<StatsParameters>,
 ) -> Result<Response, Problem> {
@@ -45,30 +48,47 @@ pub(super) async fn stats(
             let problem = "policy: lists no single holder; leave out holder_id";
             return Err(Problem::field("policy", &problem));
         }
-        let answer = context.queries.holder(holder_id, start.question).await?;
-        let sequence = context.engine.sequence();
-        let listing = Listing::one(&window, answer.as_ref(), sequence);
-        return Ok(json_with_etag(&headers, listing));
+        let asked = (holder_id, start.question);
+        let answered = context
+            .queries
+            .holder(&answers, asked, move |answer, sequence| {
+                let listing = Listing::one(&window, answer.as_ref(), sequence);
+                json_with_etag(&headers, listing)
+            });
+        return Ok(counted(answered.await?));
     }
     let Limit(limit) = parameters.limit.unwrap_or(PAGE_LIMIT);
-    let page = listed(&context, &start, limit).await?;
-    start
-        .check(&page)
-        .map_err(|error| Problem::field("page_token", &error))?;
-    let next = start.next(&page);
-    let listing = Listing::page(&window, &page, start.policy, next);
-    Ok(json_with_etag(&headers, listing))
+    let answered = context
+        .queries
+        .listed(&answers, (start, limit), move |start, page| {
+            let page = page.map_err(|error| unlisted(&error, start))?;
+            start
+                .check(&page)
+                .map_err(|error| Problem::field("page_token", &error))?;
+            let next = start.next(&page);
+            let listing = Listing::page(&window, &page, start.policy.clone(), next);
+            Ok::<_, Problem>(json_with_etag(&headers, listing))
+        });
+    Ok(counted(answered.await?.ok()?))
 }
 
-/// A page, of the scores themselves or under a policy.
-async fn listed(context: &ServerContext, start: &PageStart, limit: usize) -> Result<Page, Problem> {
-    let page = context.queries.listed(start.clone(), limit).await?;
-    page.map_err(|error| match error {
-        PublishError::Unknown { .. } => Problem::field("policy", &format!("policy: {error}")),
-        PublishError::Failed { .. } => {
+/// Why there is no page.
+fn unlisted(error: &ListingError, start: &PageStart) -> Problem {
+    match error {
+        ListingError::Publish(PublishError::Unknown { .. }) => {
+            Problem::field("policy", &format!("policy: {error}"))
+        }
+        ListingError::Publish(PublishError::Failed { .. }) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
         }
-    })
+        ListingError::Gone => {
+            let detail = format!("page_token: {error}");
+            Problem::of_field(StatusCode::GONE, "page_token", detail)
+                .with_code(PAGES_GONE)
+                .with_page_token(start.by_key())
+        }
+        ListingError::Foreign => Problem::field("page_token", &PageTokenError::Unknown),
+    }
 }
 
 /// What a page is about, and where it begins.
@@ -113,6 +133,7 @@ fn page_start(parameters: &StatsParameters, context: &ServerContext) -> Result<P
 )]
 pub(super) async fn leaderboard(
     State(context): State<ServerContext>,
+    Extension(answers): Extension<AnswerBudget>,
     headers: HeaderMap,
     Parameters(parameters): Parameters<LeaderboardParameters>,
 ) -> Result<Response, Problem> {
@@ -131,9 +152,14 @@ pub(super) async fn leaderboard(
     };
     let Limit(limit) = limit.unwrap_or(LEADERBOARD_LIMIT);
     let start = PageStart::first(question, policy.map(|Text(name)| name));
-    let page = listed(&context, &start, limit).await?;
-    let listing = Listing::page(&window, &page, start.policy, None);
-    Ok(json_with_etag(&headers, listing))
+    let answered = context
+        .queries
+        .first(&answers, (start, limit), move |start, page| {
+            let page = page.map_err(|error| unlisted(&error, start))?;
+            let listing = Listing::page(&window, &page, start.policy.clone(), None);
+            Ok::<_, Problem>(json_with_etag(&headers, listing))
+        });
+    Ok(counted(answered.await?.ok()?))
 }
 
 /// One holder, explained
@@ -154,6 +180,7 @@ pub(super) async fn leaderboard(
 )]
 pub(super) async fn holder(
     State(context): State<ServerContext>,
+    Extension(answers): Extension<AnswerBudget>,
     holder_id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     Parameters(parameters): Parameters<HolderParameters>,
@@ -172,13 +199,15 @@ pub(super) async fn holder(
         window,
         token_id: token_id.map(|Text(id)| id.into()),
     };
-    let found = context.queries.known_holder(holder_id, question).await?;
-    let answer = found.map_err(|unknown| {
+    let asked = (holder_id, question);
+    let answered = context
+        .queries
+        .known_holder(&answers, asked, move |answer| {
+            json_with_etag(&headers, HolderReport::new(&window, &answer))
+        });
+    let found = answered.await?.ok().map_err(|unknown| {
         let detail = format!("holder_id: {unknown}");
         Problem::of_field(StatusCode::NOT_FOUND, "holder_id", detail)
     })?;
-    Ok(json_with_etag(
-        &headers,
-        HolderReport::new(&window, &answer),
-    ))
+    Ok(counted(found))
 }

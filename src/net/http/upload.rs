@@ -147,6 +147,21 @@ impl Upload {
         Err(EventError { field, reason })
     }
 
+    /// Waits for room in the queue for the events that `text_bytes` bytes of JSON state: a hold takes fewer bytes than
+    /// its text, and a transfer is two events. Sends the open batch first if there is no room beside it.
+    pub(super) async fn make_room(&mut self, text_bytes: usize) -> Result<(), Problem> {
+        let bytes = 2 * text_bytes;
+        if !self.window.has_room(bytes) {
+            self.send().await?;
+            in_time(
+                self.wait_max,
+                poll_fn(|cx| self.window.poll_room(cx, bytes)),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Adds the only event of a request, or says why it is refused.
     pub(super) fn add_single(
         &mut self,
@@ -194,12 +209,13 @@ impl Upload {
         });
     }
 
-    /// Sends the open batch if it is full.
-    pub(super) async fn send_if_full(&mut self) -> Result<(), Problem> {
-        if self.window.is_batch_full() {
+    /// Sends the open batch if it is full; whether it was.
+    pub(super) async fn send_if_full(&mut self) -> Result<bool, Problem> {
+        let is_full = self.window.is_batch_full();
+        if is_full {
             self.send().await?;
         }
-        Ok(())
+        Ok(is_full)
     }
 
     /// Sends the only event of a request and waits until it is acknowledged.

@@ -82,11 +82,11 @@ impl Drop for Preallocation {
     }
 }
 
-/// Whether the disk is full, or the quota of the user is used up.
+/// Whether the disk is full, the quota of the user is used up, or a file may not be longer (ulimit -f).
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
 }
 

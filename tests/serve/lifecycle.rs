@@ -100,6 +100,26 @@ async fn a_signal_and_its_repeat_are_one() {
     assert!(ended.stderr.contains("Stopped."), "{}", ended.stderr);
 }
 
+/// The default action of each would end the process without a word.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_without_a_meaning_are_logged_and_quit_ends_it_cleanly() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(folder.path(), &[]);
+    let mut client = service.client().await;
+    for signal in ["USR1", "USR2", "ALRM", "XFSZ"] {
+        service.signal(signal);
+        let taken = client.record(event(signal)).await;
+        assert_eq!(taken.expect("it runs").into_inner().accepted, 1);
+    }
+    service.signal("QUIT");
+    let ended = service.wait(Duration::from_secs(9));
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    for signal in ["SIGUSR1", "SIGUSR2", "SIGALRM"] {
+        assert!(ended.stderr.contains(signal), "{}", ended.stderr);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once_and_keeps_what_was_acknowledged() {
     let folder = tempdir().expect("a folder");

@@ -14,6 +14,7 @@ mod service;
 mod shutdown;
 mod signals;
 mod stores;
+mod threads;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -23,7 +24,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -82,11 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn run_here(arguments: &Arguments) -> anyhow::Result<()> {
     let loaded = arguments.settings.load()?;
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("serve")
-        .build()
-        .context("the threads of the server cannot be started")?;
+    let runtime = threads::runtime()?;
     let result = runtime.block_on(serve(&loaded, arguments.salvage));
     // Tasks that still run are abandoned: everything acknowledged is on disk.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -188,6 +184,7 @@ async fn open(
         salvages: is_salvaging,
         metrics: Arc::clone(metrics),
         lag_bytes_max: config.pipelines.lag_bytes_max,
+        questions: config.questions.clone(),
         ..Options::new(config.store.clone(), config.intake.clone())
     };
     let began = Instant::now();

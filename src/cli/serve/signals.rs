@@ -1,4 +1,4 @@
-//! The signals that stop the service, and SIGHUP, which reloads certificates and keys.
+//! The signals that stop the service, SIGHUP, which reloads certificates and keys, and those that mean nothing to it.
 //!
 //! `timeout` and the job control of shells often deliver a signal twice, to the process and to its group:
 //! a repeat within a moment counts as the same signal, so that it does not cut the shutdown short.
@@ -10,6 +10,8 @@ use anyhow::Context;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
+#[cfg(unix)]
+use tracing::warn;
 
 #[cfg(windows)]
 use super::service;
@@ -56,12 +58,27 @@ impl Signals {
     }
 }
 
-/// SIGINT, SIGTERM and SIGHUP.
+/// The same number on Linux, macOS and the BSDs.
+#[cfg(unix)]
+const SIGXCPU: i32 = 24;
+/// As above.
+#[cfg(unix)]
+const SIGXFSZ: i32 = 25;
+
+/// All signals that end a process unless they are handled.
 #[cfg(unix)]
 struct Sources {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    quit: Signal,
+    /// The process has used the time of processors that it may use, and the system ends it soon.
+    processor_time: Signal,
+    user1: Signal,
+    user2: Signal,
+    alarm: Signal,
+    /// A write was refused because the file may not be longer. It fails as on a full disk, and that is reported.
+    _file_size: Signal,
 }
 
 #[cfg(unix)]
@@ -71,14 +88,34 @@ impl Sources {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+            processor_time: signal(SignalKind::from_raw(SIGXCPU))?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+            alarm: signal(SignalKind::alarm())?,
+            _file_size: signal(SignalKind::from_raw(SIGXFSZ))?,
         })
     }
 
     async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.interrupt.recv() => Asked::Stop,
-            _ = self.terminate.recv() => Asked::Stop,
-            _ = self.hang_up.recv() => Asked::Reload,
+        loop {
+            let signal = tokio::select! {
+                _ = self.interrupt.recv() => return Asked::Stop,
+                _ = self.terminate.recv() => return Asked::Stop,
+                _ = self.quit.recv() => return Asked::Stop,
+                _ = self.hang_up.recv() => return Asked::Reload,
+                _ = self.processor_time.recv() => {
+                    warn!("The limit of processor time is reached (SIGXCPU, ulimit -t).");
+                    return Asked::Stop;
+                }
+                _ = self.user1.recv() => "SIGUSR1",
+                _ = self.user2.recv() => "SIGUSR2",
+                _ = self.alarm.recv() => "SIGALRM",
+            };
+            warn!(
+                signal,
+                "Ignored a signal: SIGTERM stops the service, SIGHUP reloads its files."
+            );
         }
     }
 }

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import grpc
 import pytest
 
 from certificates import issue_for_localhost
@@ -352,3 +353,26 @@ def test_tls_checks_the_server_and_shows_the_certificate_of_the_client(
             await AsyncHoldClient(urls[protocol], ca=tmp_path / "absent").ready()
 
     asyncio.run(asked())
+
+
+def test_pages_that_the_service_no_longer_keeps_are_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The token stays the same, and so would the answer."""
+    calls = 0
+
+    async def gone(transport: grpc_transport.GrpcTransport, *_: object) -> None:
+        nonlocal calls
+        calls += 1
+        nothing = grpc.aio.Metadata()
+        with transport._errors():
+            raise grpc.aio.AioRpcError(grpc.StatusCode.ABORTED, nothing, nothing, "page_token: gone", None)
+
+    async def refused() -> str:
+        async with AsyncHoldClient("grpc://127.0.0.1:1", patience=5) as client:
+            with pytest.raises(RequestRefused, match="page_token: gone") as caught:
+                await anext(client.stats())
+            return caught.value.code
+
+    monkeypatch.setattr(grpc_transport.GrpcTransport, "page", gone)
+    assert (asyncio.run(refused()), calls) == ("ABORTED", 1)

@@ -61,12 +61,13 @@ _REFUSED = (
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.ALREADY_EXISTS,
+    # The leaderboard of the page before is no longer kept: the same token would be refused again.
+    grpc.StatusCode.ABORTED,
 )
 _TEMPORARY = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.ABORTED,
 )
 
 

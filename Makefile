@@ -50,11 +50,14 @@ bundle: ## the program with its own Python for Linux and Windows, as one file an
 test-bundle: ## what make bundle has left in dist/, in a root that has the C library and nothing else
 	@scripts/test_bundle.sh
 
-# HOLDMETRICS_KILL_ROUNDS takes another number of rounds.
-soak: ## every bit of a state flipped, and 100 rounds of kill -9 under load over one store
-	@$(COMMON); export HOLDMETRICS_ALL_FLIPS=1 HOLDMETRICS_KILL_ROUNDS=$${HOLDMETRICS_KILL_ROUNDS:-100}; \
+# HOLDMETRICS_KILL_ROUNDS, HOLDMETRICS_POWER_LOSSES and HOLDMETRICS_HISTORIES take other numbers of rounds.
+soak: ## every bit of a state flipped, 100 rounds of kill -9 under load, 300 losses of power, 30 checked histories
+	@$(COMMON); export HOLDMETRICS_ALL_FLIPS=1 HOLDMETRICS_KILL_ROUNDS=$${HOLDMETRICS_KILL_ROUNDS:-100} \
+		HOLDMETRICS_POWER_LOSSES=$${HOLDMETRICS_POWER_LOSSES:-300} HOLDMETRICS_HISTORIES=$${HOLDMETRICS_HISTORIES:-30}; \
 	step "every bit of a state" cargo test --release --locked --test engine state_store::d4_ -- --nocapture; \
 	step "kill -9, $$HOLDMETRICS_KILL_ROUNDS rounds" cargo test --release --locked --test serve kill:: -- --nocapture; \
+	step "power, $$HOLDMETRICS_POWER_LOSSES losses" cargo test --release --locked --test serve power_loss:: -- --nocapture; \
+	step "answers, $$HOLDMETRICS_HISTORIES histories" cargo test --release --locked --test serve history:: -- --nocapture; \
 	finish
 
 bench: ## criterion benches, calls over the boundary, and the comparison with other tools

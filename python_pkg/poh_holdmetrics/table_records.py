@@ -34,8 +34,7 @@ def imported_table(name: str, frame: object) -> Any:
     try:
         return pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        problem = " ".join(str(argument) for argument in error.args) or type(error).__name__
-        raise InputError(name, f"the frame cannot be read as Arrow: {problem}") from error
+        raise InputError(name, f"the frame cannot be read as Arrow: {_first_line(error)}") from error
 
 
 def imported_column(name: str, column: object) -> Any:
@@ -44,10 +43,16 @@ def imported_column(name: str, column: object) -> Any:
     try:
         imported = pa.chunked_array(column if hasattr(column, "__arrow_c_stream__") else [pa.array(column)])
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(name, f"cannot be read as Arrow ({error})") from error
+        raise InputError(name, f"cannot be read as Arrow ({_first_line(error)})") from error
     if pa.types.is_struct(imported.type):
         raise InputError(name, "expected a column, found a table; pass the table as the only argument")
     return imported
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the traceback of a producer that failed in Python."""
+    said = " ".join(str(argument) for argument in error.args) or type(error).__name__
+    return said.partition("\n")[0]
 
 
 def records_from_table(table: Any, options: InputOptions) -> Iterator[Record]:

@@ -101,6 +101,12 @@ def test_an_array_that_is_not_json_stores_nothing() -> None:
             "content-encoding: ",
         ),
         (
+            "/hold",
+            {"content_type": 'application/json; charset="UTF-16"'},
+            415,
+            'content-type: charset "utf-16": events are read as UTF-8',
+        ),
+        (
             "/feed",
             {},
             404,

@@ -266,3 +266,15 @@ def test_the_sum_of_decimals_is_that_of_the_texts() -> None:
     for value in result.to_arrow().column("score").to_pylist():
         total = wide.add(total, value)
     assert Fraction(total) == sum(Fraction(row[3]) for row in result.rows())
+
+
+def test_a_failing_stream_says_why_in_one_line() -> None:
+    schema = pa.schema([("token_id", pa.string()), ("holder_id", pa.string()), ("end", pa.int64())])
+
+    def batches() -> Any:
+        yield pa.record_batch([["T"], ["a"], [1]], schema=schema)
+        raise ValueError("the query behind it ended early")
+
+    with pytest.raises(InputError, match="the query behind it ended early") as refused:
+        score(pa.RecordBatchReader.from_batches(schema, batches()), as_of=AS_OF)
+    assert "\n" not in str(refused.value)

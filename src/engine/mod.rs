@@ -40,6 +40,7 @@ pub use answer::{
     BalanceChange, Cursor, DeficitCursor, DeficitPage, HolderAnswer, KeyReport, Page, Question,
     RankedHolder,
 };
+pub(crate) use clock::micros_since_1970;
 pub use clock::{Clock, SystemClock};
 pub use error::OpenError;
 pub use event_limits::EventLimits;

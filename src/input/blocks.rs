@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::InputError;
 use super::opened_source::ByteStream;
+use super::{InputError, Progress};
 
 /// Bytes that are read at once: few enough that small files are shared by two threads.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -55,6 +55,8 @@ pub(super) struct Blocks<E> {
     /// What follows the last end.
     rest: Vec<u8>,
     line: u64,
+    /// What is told of an unfinished last row, which is then left out.
+    told: Option<Arc<Progress>>,
 }
 
 impl<E: RecordEnds> Blocks<E> {
@@ -64,7 +66,14 @@ impl<E: RecordEnds> Blocks<E> {
             ends,
             rest: Vec::new(),
             line: 1,
+            told: None,
         }
+    }
+
+    /// The last row of the stream, if no line break ends it, is no part of its blocks, and `progress` is told.
+    pub(super) fn whole_rows(mut self, progress: &Arc<Progress>) -> Self {
+        self.told = Some(Arc::clone(progress));
+        self
     }
 
     /// The next block; `None` at the end. The last one may lack its line break.
@@ -80,6 +89,12 @@ impl<E: RecordEnds> Blocks<E> {
             }
             self.check(is_end)?;
             if is_end {
+                if let Some(progress) = &self.told
+                    && !bytes.trim_ascii().is_empty()
+                {
+                    progress.left_unfinished(self.stream.name(), self.line);
+                    return Ok(None);
+                }
                 return Ok((!bytes.is_empty()).then(|| self.block(bytes)));
             }
         }

@@ -77,7 +77,7 @@ fn file_chunks(
             };
             match form {
                 JsonForm::Lines => {
-                    let blocks = Blocks::new(stream, LineEnds);
+                    let blocks = blocks(stream, LineEnds, options, progress);
                     json_chunks(&file, blocks, records, &mut note, take)
                 }
                 JsonForm::Objects | JsonForm::Array | JsonForm::Wrapped => {
@@ -118,6 +118,21 @@ enum CsvRows {
     Feed(Arc<FeedLayout>),
 }
 
+/// Blocks of text in which every line or row is an event.
+fn blocks<E: RecordEnds>(
+    stream: ByteStream,
+    ends: E,
+    options: &InputOptions,
+    progress: &Arc<Progress>,
+) -> Blocks<E> {
+    let blocks = Blocks::new(stream, ends);
+    if options.leaves_unfinished {
+        blocks.whole_rows(progress)
+    } else {
+        blocks
+    }
+}
+
 fn json_chunks(
     file: &Arc<str>,
     mut blocks: Blocks<impl RecordEnds>,
@@ -155,12 +170,12 @@ fn csv_chunks(
     stream: ByteStream,
     delimiter: Delimiter,
     options: &Arc<InputOptions>,
-    progress: &Progress,
+    progress: &Arc<Progress>,
     note: Note<'_>,
     take: Take<'_>,
 ) -> Result<ControlFlow<()>, InputError> {
     let file = Arc::clone(stream.name());
-    let mut blocks = Blocks::new(stream, RowEnds::new(delimiter));
+    let mut blocks = blocks(stream, RowEnds::new(delimiter), options, progress);
     let Some(mut block) = blocks.next_block()? else {
         return Err(InputError::NoHeader { file });
     };

@@ -75,7 +75,7 @@ pub use options::{Delimiter, FieldSource, FieldSources, InputOptions, ValueOptio
 pub(crate) use ordered::{SourceRow, read_in_order};
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub(crate) use parsed::ParsedEvent;
-pub use progress::Progress;
+pub use progress::{Progress, UnfinishedRow};
 pub use read::{ReadOptions, ReadOutcome, ReadReport, read};
 pub use refusal::{LineRefusal, OnError, RefusalReason};
 pub use source::Source;

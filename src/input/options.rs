@@ -48,6 +48,9 @@ pub struct InputOptions {
     pub delimiter: Option<Delimiter>,
     /// Whether windows of zstd may be up to 2 GiB, for which so much memory is taken.
     pub long_windows: bool,
+    /// Whether a last line or row of text without a line break is left out: more of it may follow. Documents
+    /// of JSON have an end of their own.
+    pub leaves_unfinished: bool,
     /// What the tokens of a known feed are; `None` means what the file says.
     pub token_kind: Option<TokenKind>,
     /// Where fields are found under other names than their own.
@@ -62,6 +65,7 @@ impl InputOptions {
         format: InputFormat::Auto,
         delimiter: None,
         long_windows: false,
+        leaves_unfinished: false,
         token_kind: None,
         columns: FieldSources(Vec::new()),
         values: ValueOptions {

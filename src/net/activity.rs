@@ -121,6 +121,11 @@ impl Activity {
         Some((wait, left))
     }
 
+    /// Whether the protocol is HTTP/1, or not known yet.
+    pub(super) fn may_be_http1(&self) -> bool {
+        self.is_http1.load(Ordering::Relaxed) || !self.has_begun.load(Ordering::Relaxed)
+    }
+
     /// Bytes have arrived. Between two calls of HTTP/1 they are headers; in HTTP/2 they may be control frames.
     pub(super) fn received(&self) {
         if self.is_http1.load(Ordering::Relaxed)

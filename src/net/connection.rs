@@ -27,6 +27,7 @@ use super::activity::{Activity, OpenCall, TrackedBody, Wait};
 use super::answer_budget::{Account, AnswerBudget, Counted};
 use super::certificates::Certificates;
 use super::observed_io::ObservedIo;
+use super::unparsed::UnparsedIo;
 use crate::config::Limits;
 use crate::error_line::error_line;
 use crate::telemetry::metrics::Metrics;
@@ -37,7 +38,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// The smallest buffer that hyper accepts for HTTP/1 headers.
 const HEADER_BUFFER_BYTES_MIN: usize = 8 << 10;
 /// A request may have this many header lines, whatever their length.
-const HEADERS_MAX: usize = 100;
+pub(super) const HEADERS_MAX: usize = 100;
 /// How long an idle connection may take to close after it was asked to.
 const IDLE_CLOSE_MAX: Duration = Duration::from_secs(1);
 
@@ -136,6 +137,7 @@ async fn exchange<I, S, B>(
         })
     };
     let builder = builder(mode);
+    let stream = UnparsedIo::new(stream, Arc::clone(&activity), limits.header_bytes_max);
     let stream = TokioIo::new(ObservedIo::new(stream, Arc::clone(&activity)));
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut distrusted = pin!(distrusted);

@@ -31,6 +31,7 @@ mod request_id;
 mod server;
 mod settings;
 mod tls;
+mod unparsed;
 
 pub use administration::{AdminAnswer, AdminError, AdminErrorKind, Administration};
 pub use credentials::{Credentials, CredentialsError};

@@ -48,6 +48,15 @@ fn children_of_multiprocessing_compute_natively() {
     assert_eq!(ended.out, "ok\n");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_forked_child_is_told_that_an_aggregator_was_in_use() {
+    let ended = Place::new()
+        .run(&["python".to_owned(), script("forks.py")])
+        .expect(0);
+    assert_eq!(ended.out, "ok\n");
+}
+
 /// Needs pyarrow, polars, numpy and duckdb in the checkout's `.venv` or in `VIRTUAL_ENV`; says so
 /// of each that is not there.
 #[test]

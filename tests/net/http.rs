@@ -1,9 +1,10 @@
 //! The HTTP routes of queries and monitoring, called by a plain HTTP client. Events are in `hold`.
 
+use crate::sites::ask;
 use crate::support::{HttpAnswer, Service, line, send};
 use http_body_util::{Empty, Full};
 use poh_holdmetrics_rust::net::Settings;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
@@ -457,5 +458,72 @@ async fn a_request_keeps_the_id_of_its_caller() {
     let own = named(&"x".repeat(65)).await;
     assert_eq!(own.len(), 16, "{own}");
     assert_ne!(named("a b").await, own);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn what_is_not_parsed_as_a_request_is_answered_with_a_problem_too() {
+    let service = Service::start().await;
+    let long = "a".repeat(70_000);
+    for (head, status, cure) in [
+        ("GARBAGE".to_owned(), 400, "check its first line"),
+        (
+            "GET /healthz HTTP/1.1\nhost : x".to_owned(),
+            400,
+            "its header lines",
+        ),
+        (
+            format!("GET /{long} HTTP/1.1\nhost: x"),
+            431,
+            "send at most",
+        ),
+        (
+            format!("GET / HTTP/1.1\nhost: x\nx: {long}"),
+            431,
+            "header lines",
+        ),
+    ] {
+        let (found, body) = ask(&service, &head).await;
+        assert_eq!(found, status, "{body}");
+        let problem: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body:?}"));
+        assert_eq!(problem["status"], status);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(cure), "{detail}");
+    }
+    // Behind an answered request on the same connection.
+    let (status, rest) = ask(
+        &service,
+        "GET /healthz HTTP/1.1\nhost: 127.0.0.1\n\nGARBAGE",
+    )
+    .await;
+    assert_eq!(status, 200);
+    assert!(rest.contains("HTTP/1.1 400 Bad Request"), "{rest}");
+    assert!(rest.ends_with("its header lines\"}"), "{rest}");
+    service.end().await;
+}
+
+#[tokio::test]
+async fn events_in_another_charset_than_utf_8_are_refused() {
+    let service = Service::start().await;
+    for charset in ["utf-8", "UTF-8", "\"utf-8\"", "utf8"] {
+        let media_type = format!("application/json; charset={charset}");
+        assert_eq!(
+            service.post(&media_type, line("a", 1)).await.status,
+            200,
+            "{charset}"
+        );
+    }
+    for media_type in [
+        "application/json; charset=latin1",
+        "application/x-ndjson;a=b; Charset=\"UTF-16\"",
+    ] {
+        let problem = service.post(media_type, line("a", 1)).await.problem(415);
+        assert_eq!(problem["field"], "content-type");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.ends_with("events are read as UTF-8; send them so"),
+            "{detail}"
+        );
+    }
     service.end().await;
 }

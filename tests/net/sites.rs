@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::support::{Service, within};
 
 /// Sends `head`, lines of a request without the last empty one; returns the status and the body.
-async fn ask(service: &Service, head: &str) -> (u16, String) {
+pub(crate) async fn ask(service: &Service, head: &str) -> (u16, String) {
     let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
     let request = format!(
         "{}\r\nconnection: close\r\n\r\n",

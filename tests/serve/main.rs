@@ -5,20 +5,40 @@
 mod authority;
 
 mod airdrop;
+#[path = "../support/arbitrary.rs"]
+mod arbitrary;
+#[cfg(target_os = "linux")]
+#[expect(dead_code, reason = "shared with the journal's tests")]
+#[path = "../support/crash.rs"]
+mod crash;
 mod cryptopunks;
 #[cfg(target_os = "linux")]
 mod failures;
+#[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
+#[expect(dead_code, reason = "shared with the journal's tests")]
+#[path = "../support/faulty.rs"]
+mod faulty;
 mod feed;
 mod feed_kill;
 #[cfg(feature = "py-embed")]
 mod gate;
+mod history;
 mod keys;
 mod kill;
 mod lifecycle;
 mod load;
+#[expect(dead_code, reason = "shared with the tests of the aggregator")]
+#[path = "../support/naive.rs"]
+mod naive;
 mod otlp;
+#[cfg(target_os = "linux")]
+mod power_loss;
 #[path = "../support/sales.rs"]
 mod sales;
 mod send;
+#[cfg(target_os = "linux")]
+mod shim;
 mod support;
 mod tls;

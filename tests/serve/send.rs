@@ -545,3 +545,31 @@ fn a_server_that_is_away_is_given_up_with_its_address_after_all_of_the_patience(
     );
     assert!(said.contains("0 rows are done: run it again, "), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_may_be_unfinished_is_left_to_a_later_run() {
+    let folder = tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let place = folder.path().join("place.json");
+    let file = folder.path().join("events.csv");
+    let resume = ["send", text(&file), "--resume", text(&place)];
+    // Its writer has got as far as 1 of 12.5.
+    let begun = "token_id,holder_id,start,end,weight\nT,a,0,1000,1\nT,b,0,1000,1";
+    std::fs::write(&file, begun).expect("a file");
+    let sent = run(&service, &resume);
+    let said = said(&sent);
+    assert!(sent.status.success(), "{said}");
+    assert!(
+        said.contains("events.csv:3: not sent: no line break ends the file"),
+        "{said}"
+    );
+    assert!(said.contains("1 events acknowledged"), "{said}");
+    std::fs::write(&file, format!("{begun}2.5\n")).expect("a file");
+    assert!(run(&service, &resume).status.success());
+    // Without a place to go on from, the file is all there is.
+    std::fs::write(&file, "token_id,holder_id,start,end\nT,c,0,500").expect("a file");
+    assert!(run(&service, &resume[..2]).status.success());
+    let rows = [("b", "12.5"), ("a", "1"), ("c", "0.5")];
+    let rows = rows.map(|(holder, score)| (holder.to_owned(), score.to_owned()));
+    assert_eq!(scores(&service).await, rows);
+}

@@ -19,7 +19,7 @@ from poh_holdmetrics.api.intake import (
     TOO_LONG,
     accepted_records,
 )
-from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.errors import Refused, excerpt
 from poh_holdmetrics.row_reader import JSON_DECODER, values_from_json
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 _EXPECTED = "send one event as an object, or several as an array of objects"
 _REFUSED_LISTED_MAX = 1_000
+_QUOTE = '"'
 _BLANKS = " \t\r\n"
 
 
@@ -36,7 +37,15 @@ async def stored(
     service: HoldService, content_type: str, content_encoding: str, body: AsyncIterator[bytes]
 ) -> dict[str, Any]:
     """Store the events of a body; returns what became of them. Raises `Problem`."""
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    for name, _, value in (parameter.partition("=") for parameter in parameters):
+        charset = value.strip().strip(_QUOTE)
+        if name.rstrip() == "charset" and charset not in ("utf-8", "utf8"):
+            raise Problem(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"content-type: charset {excerpt(charset)}: events are read as UTF-8; send them so",
+                "content-type",
+            )
     if media_type != "application/json" and media_type not in _LINES:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

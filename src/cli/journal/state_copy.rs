@@ -129,7 +129,7 @@ fn copy(data: &Path, names: [&str; 2]) -> Result<Option<(TempDir, PathBuf)>, Sta
 fn copy_error(path: PathBuf, folder: PathBuf, source: io::Error) -> StateCopyError {
     let is_full = matches!(
         source.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     );
     match fs::metadata(&path) {
         Ok(metadata) if is_full => StateCopyError::NoRoom {

@@ -27,7 +27,7 @@ use super::input::{InputArguments, report_ignored, say_notes};
 use super::progress::ReadingBar;
 use super::target::TargetArguments;
 use crate::client::{ClientError, Target};
-use crate::input::{Progress, Source};
+use crate::input::{InputOptions, Progress, Source, UnfinishedRow};
 
 /// Batches that are read before they can be sent.
 const READ_AHEAD: usize = 4;
@@ -42,7 +42,8 @@ pub(super) struct Arguments {
     input: InputArguments,
     #[command(flatten)]
     target: TargetArguments,
-    /// Record in FILE what is acknowledged, and continue from there
+    /// Record in FILE what is acknowledged, and continue from there; a last row without a line break is left to a
+    /// later run
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// List the refused lines in FILE, which ends in .jsonl; without this, refused lines fail the run
@@ -92,7 +93,10 @@ fn send(
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let reader = Reader {
         sources: sources.to_vec(),
-        input: Arc::new(arguments.input.options()?),
+        input: Arc::new(InputOptions {
+            leaves_unfinished: arguments.resume.is_some(),
+            ..arguments.input.options()?
+        }),
         progress: Arc::clone(&progress),
         rows_max: usize::try_from(arguments.batch).expect("at most 1,024"),
         skipped: beginning.skipped,
@@ -124,6 +128,12 @@ fn send(
     drop(bar);
     let read = read.map(|notes| say_notes(&notes));
     report_ignored(&progress.ignored_columns());
+    for UnfinishedRow { file, line } in progress.unfinished_rows() {
+        eprintln!(
+            "{file}:{line}: not sent: no line break ends the file, so this row may be unfinished; the next run \
+             sends it once there is one, or send the file without --resume"
+        );
+    }
     let saved = ledger.save();
     let end = match (&delivered, &read) {
         (Ok(()), Ok(())) => End::Complete,

@@ -35,7 +35,8 @@ use self::signals::Signals;
 use super::exit::Exit;
 use super::settings::SettingArguments;
 use crate::config::{Config, Loaded, LogFormat};
-use crate::engine::{Engine, Options, SystemClock};
+use crate::core::Micros;
+use crate::engine::{Clock as _, Engine, Options, SystemClock};
 use crate::net::{Listeners, Server, Settings};
 use crate::telemetry::{self, LineForm, Metrics, Otlp};
 
@@ -82,11 +83,23 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn run_here(arguments: &Arguments) -> anyhow::Result<()> {
     let loaded = arguments.settings.load()?;
+    check_clock()?;
     let runtime = threads::runtime()?;
     let result = runtime.block_on(serve(&loaded, arguments.salvage));
     // Tasks that still run are abandoned: everything acknowledged is on disk.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
+}
+
+/// HTTP has no dates outside these years, and the events of today would begin in the future or never.
+fn check_clock() -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    if now.get() < 0 || now == Micros::MAX {
+        bail!(
+            "the clock of this machine says {now}: set it, a service cannot run before 1970 or after 9999"
+        );
+    }
+    Ok(())
 }
 
 async fn serve(loaded: &Loaded, is_salvaging: bool) -> anyhow::Result<()> {

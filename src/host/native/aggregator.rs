@@ -13,8 +13,11 @@ use super::input::Input;
 use super::lines::AcceptedLines;
 use super::snapshot::{Snapshot, row, rows};
 use super::table::{RowRefusal, Table};
+use super::used_facts::{Use, UsedFacts};
 use super::{decimals, events, pages, policies, values};
-use crate::aggregator::{HoldAggregator, Question};
+#[cfg(feature = "py-embed")]
+use crate::aggregator::HoldAggregator;
+use crate::aggregator::Question;
 use crate::core::{Draft, Field, Refusal};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
@@ -25,20 +28,23 @@ use crate::host::workers::detached;
 /// the field and the reason, and changes nothing.
 #[pyclass(frozen, module = "poh_holdmetrics.native")]
 pub(super) struct Aggregator {
-    inner: HoldAggregator,
+    facts: UsedFacts,
 }
 
 #[cfg(feature = "py-embed")]
 impl From<HoldAggregator> for Aggregator {
-    fn from(inner: HoldAggregator) -> Self {
-        Self { inner }
+    fn from(facts: HoldAggregator) -> Self {
+        Self {
+            facts: facts.into(),
+        }
     }
 }
 
 impl Aggregator {
     /// Adds all events of a table or of files; with an error some of those of files may have been added.
     pub(super) fn record_input(&self, py: Python<'_>, input: &Input) -> PyResult<()> {
-        detached(py, || input.record(&self.inner))?.map_err(refused)
+        let facts = self.facts.enter()?;
+        detached(py, || input.record(&facts))?.map_err(refused)
     }
 }
 
@@ -47,7 +53,7 @@ impl Aggregator {
     #[new]
     fn new() -> Self {
         Self {
-            inner: HoldAggregator::new(),
+            facts: UsedFacts::default(),
         }
     }
 
@@ -79,6 +85,7 @@ impl Aggregator {
         seq: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         guarded("Aggregator.record", || {
+            let facts = self.facts.enter()?;
             let record = || -> Result<(), Refusal> {
                 let decimal = |error| Refusal::Decimal(Field::Delta, error);
                 let token = values::id(Field::TokenId, Some(token_id))?;
@@ -97,7 +104,7 @@ impl Aggregator {
                     seq: values::natural(seq, Refusal::Seq)?,
                     ..Draft::default()
                 };
-                self.inner.record(&draft.check()?);
+                facts.record(&draft.check()?);
                 Ok(())
             };
             record().map_err(|refusal| {
@@ -125,8 +132,9 @@ impl Aggregator {
     fn record_events(&self, py: Python<'_>, events: &Bound<'_, PyAny>) -> PyResult<usize> {
         guarded("Aggregator.record_events", || {
             let events = events::read(events)?;
+            let facts = self.facts.enter()?;
             detached(py, || {
-                self.inner.record_events(&events.events());
+                facts.record_events(&events.events());
                 events.len()
             })
         })
@@ -184,7 +192,8 @@ impl Aggregator {
             let refused = |refusal| slices.refused(py, refusal);
             // Before the workers are called, which are not needed for this check.
             columns.rows().map_err(|length| refused(length.into()))?;
-            detached(py, || self.inner.record_batch(&columns))?.map_err(refused)
+            let facts = self.facts.enter()?;
+            detached(py, || facts.record_batch(&columns))?.map_err(refused)
         })
     }
 
@@ -192,9 +201,10 @@ impl Aggregator {
     fn record_lines(&self, py: Python<'_>, lines: &Bound<'_, AcceptedLines>) -> PyResult<usize> {
         guarded("Aggregator.record_lines", || {
             let lines = lines.get();
+            let facts = self.facts.enter()?;
             detached(py, || {
                 let events = lines.events();
-                self.inner.record_events(&events);
+                facts.record_events(&events);
                 events.len()
             })
         })
@@ -203,8 +213,8 @@ impl Aggregator {
     /// Adds everything recorded in `other`, as if its events had been recorded here.
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         guarded("Aggregator.merge", || {
-            let other = &other.get().inner;
-            detached(py, || self.inner.merge(other))
+            let (facts, other) = (self.facts.enter()?, other.get().facts.enter()?);
+            detached(py, || facts.merge(&other))
         })
     }
 
@@ -219,7 +229,8 @@ impl Aggregator {
     ) -> PyResult<Snapshot> {
         guarded("Aggregator.snapshot", || {
             let window = values::window(as_of_us, from_us, closed_only)?;
-            Ok(detached(py, || self.inner.snapshot(&window))?.into())
+            let facts = self.facts.enter()?;
+            Ok(detached(py, || facts.snapshot(&window))?.into())
         })
     }
 
@@ -236,7 +247,8 @@ impl Aggregator {
         guarded("Aggregator.leaderboard", || {
             let count = values::count(n)?;
             let window = values::window(as_of_us, from_us, closed_only)?;
-            let leaders = detached(py, || self.inner.leaderboard(count, &window))?;
+            let facts = self.facts.enter()?;
+            let leaders = detached(py, || facts.leaderboard(count, &window))?;
             rows(py, &leaders, count)
         })
     }
@@ -253,7 +265,8 @@ impl Aggregator {
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         guarded("Aggregator.holder", || {
             let window = values::window(as_of_us, from_us, closed_only)?;
-            let found = detached(py, || self.inner.holder(holder_id, &window))?;
+            let facts = self.facts.enter()?;
+            let found = detached(py, || facts.holder(holder_id, &window))?;
             found
                 .map(|(rank, holder)| row(py, rank, &holder))
                 .transpose()
@@ -270,7 +283,8 @@ impl Aggregator {
     ) -> PyResult<Bound<'py, PyList>> {
         guarded("Aggregator.deficits", || {
             let question = Question::of_all_tokens(values::window(as_of_us, None, false)?);
-            let found = detached(py, || self.inner.deficits(&question, None, usize::MAX))?;
+            let facts = self.facts.enter()?;
+            let found = detached(py, || facts.deficits(&question, None, usize::MAX))?;
             pages::deficit_rows(py, &found.rows)
         })
     }
@@ -290,7 +304,8 @@ impl Aggregator {
             let count = values::count(n)?;
             let question = values::question(as_of_us, None, false, token_id)?;
             let after = after.map(pages::deficit_cursor);
-            let found = detached(py, || self.inner.deficits(&question, after.as_ref(), count))?;
+            let facts = self.facts.enter()?;
+            let found = detached(py, || facts.deficits(&question, after.as_ref(), count))?;
             pages::deficits(py, &found)
         })
     }
@@ -313,7 +328,8 @@ impl Aggregator {
             let count = values::count(n)?;
             let question = values::question(as_of_us, from_us, closed_only, token_id)?;
             let after = after.map(pages::ranking_cursor).transpose()?;
-            let found = detached(py, || self.inner.ranking(&question, after.as_ref(), count))?;
+            let facts = self.facts.enter()?;
+            let found = detached(py, || facts.ranking(&question, after.as_ref(), count))?;
             pages::ranking(py, &found)
         })
     }
@@ -333,7 +349,8 @@ impl Aggregator {
     ) -> PyResult<Option<Bound<'py, PyTuple>>> {
         guarded("Aggregator.explain", || {
             let question = values::question(as_of_us, from_us, closed_only, token_id)?;
-            let found = detached(py, || self.inner.explain(holder_id, &question, usize::MAX))?;
+            let facts = self.facts.enter()?;
+            let found = detached(py, || facts.explain(holder_id, &question, usize::MAX))?;
             found.map(|found| pages::statement(py, &found)).transpose()
         })
     }
@@ -350,48 +367,49 @@ impl Aggregator {
     ) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Aggregator.held_columns", || {
             let window = values::window(as_of_us, from_us, closed_only)?;
-            let keys = detached(py, || self.inner.held(&Question::of_all_tokens(window)))?;
+            let facts = self.facts.enter()?;
+            let keys = detached(py, || facts.held(&Question::of_all_tokens(window)))?;
             policies::held_columns(py, &keys)
         })
     }
 
     /// How many events were accepted, repeated ones included.
     #[getter]
-    fn events(&self) -> u64 {
-        self.inner.events()
+    fn events(&self) -> PyResult<u64> {
+        Ok(self.facts.enter()?.events())
     }
 
     /// How many holders are known.
     #[getter]
-    fn holders(&self) -> usize {
-        self.inner.holders()
+    fn holders(&self) -> PyResult<usize> {
+        Ok(self.facts.enter()?.holders())
     }
 
     /// How many keys are known.
     #[getter]
-    fn keys(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.inner.keys())
+    fn keys(&self, py: Python<'_>) -> PyResult<usize> {
+        let facts = self.facts.enter()?;
+        Ok(py.detach(|| facts.keys()))
     }
 
-    fn __repr__(&self) -> String {
-        format!(
-            "Aggregator(events={}, holders={})",
-            self.inner.events(),
-            self.inner.holders()
-        )
+    fn __repr__(&self) -> PyResult<String> {
+        let facts = self.facts.enter()?;
+        let (events, holders) = (facts.events(), facts.holders());
+        Ok(format!("Aggregator(events={events}, holders={holders})"))
     }
 }
 
 impl Aggregator {
-    /// The facts.
-    pub(super) const fn holds(&self) -> &HoldAggregator {
-        &self.inner
+    /// The facts, for one call.
+    pub(super) fn holds(&self) -> PyResult<Use<'_>> {
+        self.facts.enter()
     }
 
     fn record_table(&self, py: Python<'_>, table: &Table) -> PyResult<usize> {
+        let facts = self.facts.enter()?;
         let recorded = detached(py, || {
             let events = table.events()?;
-            self.inner.record_events(&events.events());
+            facts.record_events(&events.events());
             Ok(events.len())
         })?;
         recorded.map_err(|refusal: RowRefusal| refused(refusal))

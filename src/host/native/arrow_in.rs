@@ -42,7 +42,12 @@ pub(super) fn import(column: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrowCo
         import_stream(&value.call_method0(intern!(py, "__arrow_c_stream__"))?)
     };
     let imported = imported.map_err(|error| {
-        let refusal = PyValueError::new_err(format!("{column}: the Arrow data cannot be imported"));
+        // A failing stream says more than one line, if its producer is written in Python: its traceback.
+        let said = error.value(py).to_string();
+        let reason = said.lines().next().unwrap_or_default();
+        let refusal = PyValueError::new_err(format!(
+            "{column}: the Arrow data cannot be imported: {reason}"
+        ));
         refusal.set_cause(py, Some(error));
         refusal
     })?;

@@ -32,6 +32,7 @@ mod snapshot;
 mod stored_rows;
 mod table;
 mod texts;
+mod used_facts;
 mod values;
 
 #[cfg(feature = "py-embed")]

@@ -25,11 +25,11 @@ pub(super) fn apply_policy(
     guarded("apply_policy", || {
         let window = values::window(as_of_us, from_us, closed_only)?;
         let policy = Policy::from_document(document).map_err(refused)?;
-        let aggregator = aggregator.get().holds();
+        let aggregator = aggregator.get().holds()?;
         let snapshot = detached(py, || {
             let mut scores = PublishedScores::new(Question::of_all_tokens(window));
-            scores.refresh(aggregator, &policy, window.as_of);
-            scores.snapshot(aggregator, &policy)
+            scores.refresh(&aggregator, &policy, window.as_of);
+            scores.snapshot(&aggregator, &policy)
         })?;
         Ok(snapshot.into())
     })

@@ -22,6 +22,7 @@ use super::lines::{Line, LineSplitter};
 use super::problem::Problem;
 use super::upload::{EventError, Numbering, Upload, UploadResult};
 use crate::engine::{SubmitError, Validator};
+use crate::excerpt::quoted;
 use crate::input::{JsonError, RefusalReason, is_blank};
 use crate::net::context::ServerContext;
 
@@ -136,6 +137,19 @@ fn media_type(headers: &HeaderMap) -> String {
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+    let mut parameters = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .into_iter()
+        .flat_map(|text| text.split(';').skip(1));
+    if let Some(charset) = parameters.find_map(other_charset) {
+        let charset = quoted(charset);
+        return Err(Problem::of_field(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content-type",
+            format!("content-type: charset {charset}: events are read as UTF-8; send them so"),
+        ));
+    }
     match media_type(headers).as_str() {
         "application/json" => Ok(Format::Json),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Format::Lines),
@@ -145,6 +159,14 @@ fn format(headers: &HeaderMap) -> Result<Format, Problem> {
             "content-type: must be application/json for an event or an array, or application/x-ndjson for lines",
         )),
     }
+}
+
+/// The charset that a parameter of a media type names, unless it is UTF-8.
+fn other_charset(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=')?;
+    let charset = value.trim().trim_matches('"');
+    let is_other = !charset.eq_ignore_ascii_case("utf-8") && !charset.eq_ignore_ascii_case("utf8");
+    (name.trim().eq_ignore_ascii_case("charset") && is_other).then_some(charset)
 }
 
 async fn json(context: &ServerContext, body: Body) -> Result<UploadResult, Problem> {

@@ -17,7 +17,7 @@ mod lines;
 mod middleware;
 mod openapi;
 mod parameters;
-mod problem;
+pub(super) mod problem;
 mod queries;
 mod response;
 mod rounds;

@@ -19,7 +19,7 @@ use crate::net::lifetime::CallEnd;
 use crate::net::query_pool::QueryError;
 
 /// The media type of a problem.
-pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+pub(in crate::net) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What went wrong (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,6 +158,11 @@ impl Problem {
             ..self
         }
     }
+}
+
+/// A problem document as bytes, for a response that no handler made.
+pub(in crate::net) fn document(status: StatusCode, detail: String) -> Vec<u8> {
+    serde_json::to_vec(&Problem::new(status, detail)).expect("text and numbers")
 }
 
 impl From<AdminError> for Problem {

@@ -213,7 +213,7 @@ EMPTY = ctypes.create_string_buffer(256)
 def bad_arrow():
     for given in (None, 5, (1, 2), capsule(b"something_else"), capsule(b"arrow_array_stream")):
         refused("token_id: the Arrow data cannot be imported", Liar(given), TEXTS, TIMES, LATER)
-        refused("table: the Arrow data cannot be imported", Liar(given))
+        refused("table: the Arrow data cannot be imported: ", Liar(given))
     for given in (None, (1,), (1, 2), (capsule(b"arrow_schema"), capsule(b"arrow_array"))):
         refused("holder_id: the Arrow data cannot be imported", TEXTS, LiarAboutArrays(given), TIMES, LATER)
 

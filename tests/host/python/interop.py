@@ -69,6 +69,24 @@ def nulls_are_absent(pa):
     assert aggregator.holders == 3
 
 
+def a_failing_stream_says_why(pa):
+    schema = pa.schema([("token_id", pa.string()), ("holder_id", pa.string()), ("end", pa.int64())])
+
+    def batches():
+        yield pa.record_batch([["T"], ["a"], [1]], schema=schema)
+        raise ValueError("the query behind it ended early")
+
+    aggregator = native.Aggregator()
+    try:
+        aggregator.record_batch(pa.RecordBatchReader.from_batches(schema, batches()))
+    except ValueError as error:
+        assert "the query behind it ended early" in str(error), error
+        assert "\n" not in str(error), error
+    else:
+        raise AssertionError("accepted")
+    assert aggregator.events == 0
+
+
 def decimals_of_every_type(pa):
     exact = [Decimal("0.1"), None, Decimal(3)]
     times = pa.array([0, 0, 0])
@@ -209,6 +227,7 @@ def with_pyarrow(pa):
         *(TOKENS, HOLDERS, START, END, pa.array([True, False, True])),
     )
     decimals_of_every_type(pa)
+    a_failing_stream_says_why(pa)
     tables_of_transfers(pa)
     refused("row 1: holder_id: missing", TOKENS, pa.array(["a", None, "b"]), START, END)
     refused("start_us: ", TOKENS, HOLDERS, pa.array([1.0, 2.0, 3.0]), END)

@@ -92,7 +92,7 @@ pub(super) fn read_parts<E: From<JournalError>>(
             is_whole_before = false;
             continue;
         };
-        let mut scanner =
+        let scanner =
             FrameScanner::new(&*opened.file, &header).map_err(JournalError::io(&path, "read"))?;
         let mut next = match expected {
             None => {
@@ -111,25 +111,66 @@ pub(super) fn read_parts<E: From<JournalError>>(
             visit(missing)?;
             next = header.first;
         }
-        is_tail_lost = false;
         let damages_before = report.damages.len();
+        let is_last = indices.last() == Some(&index);
+        let read = SegmentPart {
+            index,
+            path: &path,
+            is_last,
+        };
+        (next, is_tail_lost) = read.frames(scanner, next, &mut report, &mut visit)?;
+        if let Some(defect) = opened.missing_end() {
+            report.add_damage(index, opened.size, defect);
+            is_tail_lost = true;
+        }
+        expected = Some(next);
+        is_whole_before = report.damages.len() == damages_before;
+    }
+    let next = expected.unwrap_or(covered + 1);
+    let newest = indices.last().copied().unwrap_or(0);
+    is_tail_lost |= report.add_missing_end(reach, newest, next, is_tail_lost);
+    if is_tail_lost {
+        report.lost.push(LostEvents {
+            first: next,
+            last: None,
+        });
+    }
+    Ok(report)
+}
+
+/// A segment whose frames are read.
+struct SegmentPart<'a> {
+    index: u64,
+    path: &'a Path,
+    is_last: bool,
+}
+
+impl SegmentPart<'_> {
+    /// Visits the frames from the sequence number `next`; returns the number behind them, and whether what follows
+    /// is lost.
+    fn frames<E: From<JournalError>>(
+        &self,
+        mut scanner: FrameScanner<'_>,
+        mut next: u64,
+        report: &mut ReadReport,
+        visit: &mut impl FnMut(JournalPart<'_>) -> Result<(), E>,
+    ) -> Result<(u64, bool), E> {
+        let failed = || JournalError::io(self.path, "read");
         loop {
             let offset = scanner.offset;
-            match scanner.read().map_err(JournalError::io(&path, "read"))? {
-                Scanned::End => break,
+            match scanner.read().map_err(failed())? {
+                Scanned::End => return Ok((next, false)),
                 Scanned::Torn(_) => {
                     // Only the last write of the journal can be torn.
-                    if indices.last() != Some(&index) {
-                        report.add_damage(index, offset, Defect::Hole);
+                    if !self.is_last {
+                        report.add_damage(self.index, offset, Defect::Hole);
                     }
-                    break;
+                    return Ok((next, false));
                 }
                 Scanned::Damaged(defect) => {
-                    report.add_damage(index, offset, defect);
-                    let is_more = scanner.skip().map_err(JournalError::io(&path, "read"))?;
-                    if !is_more {
-                        is_tail_lost = true;
-                        break;
+                    report.add_damage(self.index, offset, defect);
+                    if !scanner.skip().map_err(failed())? {
+                        return Ok((next, true));
                     }
                     scanner.next = scanner.next.max(next);
                 }
@@ -153,23 +194,7 @@ pub(super) fn read_parts<E: From<JournalError>>(
                 }
             }
         }
-        if let Some(defect) = opened.missing_end() {
-            report.add_damage(index, opened.size, defect);
-            is_tail_lost = true;
-        }
-        expected = Some(next);
-        is_whole_before = report.damages.len() == damages_before;
     }
-    let next = expected.unwrap_or(covered + 1);
-    let newest = indices.last().copied().unwrap_or(0);
-    is_tail_lost |= report.add_missing_end(reach, newest, next, is_tail_lost);
-    if is_tail_lost {
-        report.lost.push(LostEvents {
-            first: next,
-            last: None,
-        });
-    }
-    Ok(report)
 }
 
 /// How far the journal had reached, as far as that is known.

@@ -71,6 +71,11 @@ fn a_segment_that_was_removed_or_cut_is_noticed_with_the_next_frame() {
     refused_at_the_next_frame(|path| cut(path, 0), "was cut to");
 }
 
+/// Chooses a file of a folder.
+type Chosen = Box<dyn Fn(&Path) -> PathBuf>;
+/// A name, what it does to a file, and what is said of it.
+type Harm<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
+
 /// Nothing is written meanwhile.
 #[test]
 fn what_happens_to_any_file_is_noticed_without_a_frame() {
@@ -85,8 +90,6 @@ fn what_happens_to_any_file_is_noticed_without_a_frame() {
         cut(path, 0);
         cut(path, bytes);
     };
-    type Chosen = Box<dyn Fn(&Path) -> PathBuf>;
-    type Harm<'a> = (&'a str, &'a dyn Fn(&Path), &'a str);
     let files: [(&str, Chosen, &[Harm<'_>]); 6] = [
         (
             "the newest segment",

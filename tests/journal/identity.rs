@@ -19,7 +19,7 @@ fn all_segments(vfs: &FaultyVfs) -> Vec<PathBuf> {
 
 fn refusal(vfs: &FaultyVfs) -> JournalError {
     let before = vfs.paths();
-    let refusal = opened_holders(vfs).err().expect("it is refused");
+    let refusal = opened_holders(vfs).expect_err("it is refused");
     assert_eq!(vfs.paths(), before, "nothing was changed");
     assert_eq!(refusal.to_string().lines().count(), 1);
     refusal

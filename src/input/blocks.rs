@@ -70,7 +70,7 @@ impl<E: RecordEnds> Blocks<E> {
         }
     }
 
-    /// The last row of the stream, if no line break ends it, is no part of its blocks, and `progress` is told.
+    /// The same, without a last row that no line break ends: `progress` is told of it instead.
     pub(super) fn whole_rows(mut self, progress: &Arc<Progress>) -> Self {
         self.told = Some(Arc::clone(progress));
         self

@@ -83,7 +83,7 @@ class Wine:
     def started(
         self, program: Path | str, *words: str, cwd: Path, env: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """A running program, which is killed at the end if it still runs; its log is in ``log.txt``."""
+        """A running program in a group of its own, which is killed if it still runs; its log is in ``log.txt``."""
         process = subprocess.Popen(
             ["wine", str(program), *words],
             cwd=cwd,
@@ -91,6 +91,7 @@ class Wine:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         copying = threading.Thread(target=copy, args=(process.stderr, cwd / "log.txt"))
         copying.start()

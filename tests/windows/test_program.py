@@ -8,6 +8,8 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -155,30 +157,49 @@ def test_the_one_file_is_the_program(wine: Wine, built: Path, tmp_path: Path) ->
     assert not folder.exists()
 
 
-def test_the_one_file_ends_with_its_program_and_the_program_with_it(
-    wine: Wine, built: Path, tmp_path: Path
-) -> None:
-    variables = {"POH_BUNDLE_CACHE": windows_path(tmp_path / "cache")}
-    beats = tmp_path / "beats"
-    script = tmp_path / "beat.py"
-    script.write_text(
-        "import sys, time\nwhile True:\n    open(sys.argv[1], 'a').write('x')\n    time.sleep(0.05)\n"
-    )
+#: A script that grows a file until it is ended.
+BEATS = """
+import sys, time
+while True:
+    with open(sys.argv[1], "a") as file:
+        file.write("x")
+    time.sleep(0.05)
+"""
+
+
+@contextmanager
+def beating(wine: Wine, one: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The one file with a script in it that grows the file that is returned."""
+    script, beats = folder / "beats.py", folder / "beats"
+    script.write_text(BEATS)
+    variables = {"POH_BUNDLE_CACHE": windows_path(folder / "cache")}
     words = ["run", windows_path(script), windows_path(beats)]
-    with wine.started(built / "one.exe", *words, cwd=tmp_path, env=variables) as process:
-        until(beats.exists, "the program has not run")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) != 0
+    with wine.started(one, *words, cwd=folder, env=variables) as process:
+        until(beats.exists, "the script has not run")
+        yield process, beats
+
+
+def until_it_stands_still(beats: Path) -> None:
+    sizes: list[int] = []
+
+    def stands_still() -> bool:
+        sizes.append(beats.stat().st_size)
+        return len(sizes) > 20 and len(set(sizes[-20:])) == 1
+
+    until(stands_still, "the script has not ended")
+
+
+def test_ctrl_c_ends_the_script_in_the_one_file(wine: Wine, built: Path, tmp_path: Path) -> None:
+    with beating(wine, built / "one.exe", tmp_path) as (process, beats):
+        # As a terminal does it: under Wine, the launcher and the program are in one group.
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        until_it_stands_still(beats)
     assert "KeyboardInterrupt" in (tmp_path / "log.txt").read_text()
-    beats.unlink()
-    with wine.started(built / "one.exe", *words, cwd=tmp_path, env=variables) as process:
-        until(beats.exists, "the program has not run")
+
+
+def test_the_program_ends_when_the_one_file_is_killed(wine: Wine, built: Path, tmp_path: Path) -> None:
+    with beating(wine, built / "one.exe", tmp_path) as (process, beats):
         process.kill()
         process.wait(PATIENCE)
-        sizes = [-1]
-
-        def stands_still() -> bool:
-            sizes.append(beats.stat().st_size)
-            return len(sizes) > 20 and len(set(sizes[-20:])) == 1
-
-        until(stands_still, "the program has not ended")
+        until_it_stands_still(beats)

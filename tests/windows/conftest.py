@@ -83,7 +83,7 @@ class Wine:
     def started(
         self, program: Path | str, *words: str, cwd: Path, env: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """A running program in a group of its own, which is killed if it still runs; its log is in ``log.txt``."""
+        """A running program in a group of its own, killed if it still runs; its log is in ``log.txt``."""
         process = subprocess.Popen(
             ["wine", str(program), *words],
             cwd=cwd,

@@ -162,6 +162,16 @@ impl<T> Drop for Writer<T> {
 }
 
 impl<T> Shared<T> {
+    /// Records how a write ended, unless the writer was stopped meanwhile; then returns the reason.
+    fn ended(&self, how: WriterCondition) -> Result<(), Arc<str>> {
+        let mut condition = lock(&self.condition);
+        if let WriterCondition::Poisoned(reason) = &*condition {
+            return Err(Arc::clone(reason));
+        }
+        *condition = how;
+        Ok(())
+    }
+
     /// The channel ends once its only sender is dropped and what is waiting has been received.
     fn close(&self) {
         drop(lock(&self.sender).take());
@@ -215,20 +225,26 @@ impl<T, H: CommitHandler<T>> Worker<T, H> {
         let pieces = submissions
             .iter()
             .map(|one| (one.batch.bytes(), one.batch.count()));
-        match self.appender.append(pieces) {
-            Ok(written) => {
-                *lock(&self.shared.condition) = WriterCondition::Writing;
-                self.handler.committed(CommittedFrame {
-                    first: written.first,
-                    submissions,
-                    bytes: written.bytes,
-                    sync: written.sync,
-                });
-            }
-            Err(AppendError::DiskFull) => {
-                *lock(&self.shared.condition) = WriterCondition::DiskFull;
-                self.handler.failed(submissions, &WriteError::DiskFull);
-            }
+        let appended = self.appender.append(pieces);
+        let ended = match &appended {
+            Ok(_) => self.shared.ended(WriterCondition::Writing),
+            Err(AppendError::DiskFull) => self.shared.ended(WriterCondition::DiskFull),
+            Err(AppendError::NoDescriptors | AppendError::Failed(_)) => Ok(()),
+        };
+        if let Err(reason) = ended {
+            // What was written may be where no start finds it.
+            return self
+                .handler
+                .failed(submissions, &WriteError::Poisoned(reason));
+        }
+        match appended {
+            Ok(written) => self.handler.committed(CommittedFrame {
+                first: written.first,
+                submissions,
+                bytes: written.bytes,
+                sync: written.sync,
+            }),
+            Err(AppendError::DiskFull) => self.handler.failed(submissions, &WriteError::DiskFull),
             Err(AppendError::NoDescriptors) => {
                 self.handler.failed(submissions, &WriteError::NoDescriptors);
             }

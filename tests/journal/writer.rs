@@ -294,6 +294,36 @@ fn a_batch_larger_than_a_segment_gets_one_of_its_own() {
     assert_eq!(replayed(&again.journal, 1).len(), 8);
 }
 
+/// A file of the store was removed while a frame was being written: that frame may be in a file that no start finds.
+#[test]
+fn a_writer_that_is_stopped_during_a_write_reports_neither_it_nor_what_waits_as_durable() {
+    let vfs = FaultyVfs::default();
+    let (writer, outcomes) = writer(open(&vfs, options()).unwrap());
+    let segment = segments(&vfs.paths(), &folder())[0].clone();
+    let before = vfs.bytes(&segment);
+    let stop = writer.poisoner();
+    vfs.disk().hangs = true;
+    for number in 0..2 {
+        writer.submit(batch(number, 1, 0), number).unwrap();
+        while vfs.bytes(&segment) == before {
+            std::thread::yield_now();
+        }
+    }
+    stop(&"it is gone".into());
+    vfs.disk().hangs = false;
+    let poisoned = WriteError::Poisoned("it is gone".into());
+    for number in 0..2 {
+        let (tag, outcome) = outcomes.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert_eq!(tag, number);
+        assert!(
+            matches!(&outcome, Outcome::Refused(reason) if *reason == poisoned),
+            "{outcome:?}"
+        );
+    }
+    let (refused, _) = writer.submit(batch(2, 1, 0), 2).unwrap_err();
+    assert_eq!(refused, poisoned);
+}
+
 /// Fails as no sink should.
 struct Panicking;
 

@@ -193,13 +193,15 @@ impl Appender {
     }
 
     /// Appends a frame of one record that is not an event, and a seal, so that damage to it is never taken for an
-    /// unfinished write. It is on disk when this returns its number.
+    /// unfinished write; then records how far the journal reached. It is on disk when this returns its number.
     pub fn append_record(&mut self, record: &[u8]) -> Result<u64, WriteError> {
         let written = self.append(std::iter::once((record, 1)));
         // The next record may be far smaller.
         self.buffer = FrameBuffer::default();
         let first = written.map_err(AppendError::into_write_error)?.first;
         self.seal().map_err(AppendError::into_write_error)?;
+        let recorded = self.record_reach().map_err(AppendError::Failed);
+        recorded.map_err(AppendError::into_write_error)?;
         Ok(first)
     }
 
@@ -385,6 +387,7 @@ fn publish(
         first: header.first,
         bytes,
         number: status.number,
+        header: header.chain(),
     });
     Ok(WritePosition {
         file,

@@ -16,7 +16,7 @@ use super::scan::{FrameScanner, Scanned};
 use super::segment;
 use super::survey::{EventFrame, open_segment};
 use super::vfs::{Access, FileNumber, FileStatus, Vfs, VfsFolder};
-use super::watch::{Anchor, check_anchor, check_place};
+use super::watch::{Anchor, Change, check_anchor, check_place, is_same_file};
 use crate::core::StoreId;
 
 /// The durable frames of a journal, shared by all readers.
@@ -64,6 +64,19 @@ pub(super) struct SegmentFile {
     pub(super) bytes: u64,
     /// Which file it is.
     pub(super) number: Option<FileNumber>,
+    /// Checksum of its header, which no other segment has.
+    pub(super) header: u32,
+}
+
+impl SegmentFile {
+    /// What it begins with.
+    const fn start(&self) -> Anchor {
+        Anchor {
+            segment: self.index,
+            offset: segment::CHAIN_OFFSET,
+            value: self.header,
+        }
+    }
 }
 
 /// How large a journal is.
@@ -244,7 +257,8 @@ impl Journal {
     }
 
     /// Fails if a segment is not the file that it was, or not as long, or if the last one does not end with what was
-    /// written to it.
+    /// written to it. An older one may also be a copy of itself: it is opened anew for each reader, and some file
+    /// systems number a file anew once nothing has it open.
     pub fn check_place(&self) -> Result<(), JournalError> {
         let _removal = self.removal.lock().unwrap_or_else(PoisonError::into_inner);
         // Read before the list: a segment that is added meanwhile has an end of its own.
@@ -257,9 +271,11 @@ impl Journal {
                 number: segment.number,
                 has_name: true,
             };
-            check_place(&*self.vfs, &path, &opened, segment.bytes)?;
             if segment.index == end.segment {
-                check_anchor(&*self.vfs, &path, end)?;
+                check_place(&*self.vfs, &path, &opened, segment.bytes)?;
+                check_anchor(&*self.vfs, &path, Change::Overwritten, end)?;
+            } else if !is_same_file(&*self.vfs, &path, &opened, segment.bytes)? {
+                check_anchor(&*self.vfs, &path, Change::Replaced, segment.start())?;
             }
         }
         let Some(identity) = &self.identity else {

@@ -70,6 +70,17 @@ pub(super) fn read_identity(
     parse_copies(&*file, &path).map(Some)
 }
 
+/// Whether there is such a file, whatever is in it.
+pub(super) fn has_identity(vfs: &dyn Vfs, folder: &Path) -> Result<bool, JournalError> {
+    let path = path_beside(folder);
+    match vfs.status(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        found => found
+            .map(|_| true)
+            .map_err(JournalError::io(&path, "looked at")),
+    }
+}
+
 /// A random identity for a new store.
 pub(crate) fn random_store(folder: &Path) -> Result<StoreId, JournalError> {
     let mut bytes = [0; 16];

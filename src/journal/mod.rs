@@ -39,6 +39,7 @@ pub use in_hand::InHand;
 pub use lock::FolderLock;
 pub use open::{OpenReport, OpenedJournal};
 pub use options::JournalOptions;
+pub(crate) use preallocation::is_full;
 pub use readable::{LostEvents, ReadReport, read_damaged};
 pub use real::RealVfs;
 pub use salvage::{SalvagedJournal, salvage};

@@ -11,7 +11,7 @@ use super::appender::{Appender, WritePosition};
 use super::error::JournalError;
 use super::folder::{create_folder, finish_salvage, remove_files, segment_indices};
 use super::hold_journal::{Journal, SegmentFile};
-use super::identity::{IdentityFile, Reach, random_store};
+use super::identity::{IdentityFile, Reach, has_identity, random_store};
 use super::options::JournalOptions;
 use super::preallocation::write_zeros;
 use super::segment::{self, FRAMES_OFFSET, UNFINISHED_SUFFIX};
@@ -83,6 +83,7 @@ impl Journal {
             first: segment.first,
             bytes: segment.bytes,
             number: segment.number,
+            header: segment.header,
         });
         let segments = segments.collect();
         let identity = if found.identity.is_some() {
@@ -119,6 +120,13 @@ impl Journal {
     pub fn exists(vfs: &dyn Vfs, folder: &Path) -> Result<bool, JournalError> {
         finish_salvage(vfs, folder)?;
         Ok(!segment_indices(vfs, folder)?.is_empty())
+    }
+
+    /// Whether there is a segment, or the file beside the journal that knows of some. The caller holds the lock of
+    /// the folder.
+    pub(crate) fn existed(vfs: &dyn Vfs, folder: &Path) -> Result<bool, JournalError> {
+        let exists = Self::exists(vfs, folder)?;
+        Ok(exists || has_identity(vfs, folder)?)
     }
 }
 

@@ -83,7 +83,7 @@ impl Drop for Preallocation {
 }
 
 /// Whether the disk is full, the quota of the user is used up, or a file may not be longer (ulimit -f).
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge

@@ -49,6 +49,8 @@ pub(crate) struct SegmentSurvey {
     pub(super) chain: u32,
     pub(super) is_sealed: bool,
     pub(super) number: Option<FileNumber>,
+    /// Checksum of its header.
+    pub(super) header: u32,
     /// Offset of the last frame.
     pub(super) last_frame: Option<u64>,
 }
@@ -278,6 +280,7 @@ impl Survey {
             chain: 0,
             is_sealed: true,
             number: opened.number,
+            header: opened.header.map_or(0, |header| header.chain()),
             last_frame: None,
         };
         let missing_end = opened.missing_end().map(|defect| (bytes, defect));

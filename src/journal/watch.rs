@@ -48,14 +48,27 @@ pub fn check_place(
     opened: &FileStatus,
     bytes: u64,
 ) -> Result<(), JournalError> {
+    if is_same_file(vfs, path, opened, bytes)? {
+        Ok(())
+    } else {
+        Err(changed(path, Change::Replaced))
+    }
+}
+
+/// Whether `path` names the file that had the status `opened`. Fails if nothing has that name, or if it has fewer
+/// than `bytes` bytes.
+pub(super) fn is_same_file(
+    vfs: &dyn Vfs,
+    path: &Path,
+    opened: &FileStatus,
+    bytes: u64,
+) -> Result<bool, JournalError> {
     let found = match vfs.status(path) {
         Err(error) if is_absence(&error) => return Err(changed(path, Change::Removed)),
         found => found.map_err(JournalError::io(path, "looked at"))?,
     };
-    if found.number != opened.number {
-        return Err(changed(path, Change::Replaced));
-    }
-    check_length(path, found.bytes, bytes)
+    check_length(path, found.bytes, bytes)?;
+    Ok(found.number == opened.number)
 }
 
 /// Fails unless an open file still has a name and at least `bytes` bytes.
@@ -66,19 +79,22 @@ pub(super) fn check_open(path: &Path, status: &FileStatus, bytes: u64) -> Result
     check_length(path, status.bytes, bytes)
 }
 
-/// Fails unless the file has these bytes.
-pub(super) fn check_anchor(vfs: &dyn Vfs, path: &Path, anchor: Anchor) -> Result<(), JournalError> {
+/// Fails with `change` unless the file has these bytes.
+pub(super) fn check_anchor(
+    vfs: &dyn Vfs,
+    path: &Path,
+    change: Change,
+    anchor: Anchor,
+) -> Result<(), JournalError> {
     let mut bytes = [0; 4];
     let read = vfs
         .open(path, Access::Read)
         .and_then(|file| file.read_at(&mut bytes, anchor.offset));
     match read {
         Ok(()) if u32::from_le_bytes(bytes) == anchor.value => Ok(()),
-        Ok(()) => Err(changed(path, Change::Overwritten)),
+        Ok(()) => Err(changed(path, change)),
         Err(error) if is_absence(&error) => Err(changed(path, Change::Removed)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(changed(path, Change::Overwritten))
-        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(path, change)),
         // Too many files are open: the next look will tell.
         Err(error) if is_out_of_descriptors(&error) => Ok(()),
         Err(error) => Err(JournalError::io(path, "read")(error)),

@@ -9,6 +9,7 @@ use poh_holdmetrics_rust::core::{Draft, Event};
 use poh_holdmetrics_rust::engine::{
     Engine, Options, RoundError, RoundManifest, RoundRequest, SealError, SubmitError,
 };
+use poh_holdmetrics_rust::journal::Vfs as _;
 
 const ANN: &str = "0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359";
 const BOB: &str = "0x1111111111111111111111111111111111111111";
@@ -138,8 +139,37 @@ fn an_unfinished_round_is_cut_off_and_one_that_was_acknowledged_never() {
         "{refused:?}"
     );
     assert!(!is_known, "it was not acknowledged");
-    let (sealed, is_known) = sealed_at_syncs(3);
+    let (sealed, is_known) = sealed_at_syncs(4);
     assert!(sealed.is_ok() && is_known);
+}
+
+/// A folder that never had rounds has no identity of theirs.
+#[test]
+fn rounds_whose_journal_is_gone_are_missed_at_the_start() {
+    let vfs = FaultyVfs::default();
+    let engine = filled(on(&vfs));
+    engine.seal_round(&request("one")).expect("sealed");
+    drop(engine);
+    let rounds = Path::new("/data/rounds/journal");
+    for path in vfs.paths() {
+        if path.starts_with(rounds) {
+            vfs.remove(&path).expect("removed");
+        }
+    }
+    let refusal = open(on(&vfs)).err().expect("refused").to_string();
+    assert!(
+        refusal.starts_with("/data/rounds/journal/00000000000000000001.log: ")
+            && refusal.contains("the segment is missing, and the journal had reached event 1"),
+        "{refusal}"
+    );
+    let salvaging = Options {
+        salvages: true,
+        ..on(&vfs)
+    };
+    let engine = open(salvaging).expect("salvaged");
+    assert_eq!(engine.rounds().list(), []);
+    let sealed = engine.seal_round(&request("one")).expect("sealed anew");
+    assert!(sealed.is_new);
 }
 
 #[test]

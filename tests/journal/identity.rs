@@ -207,6 +207,49 @@ fn one_damaged_copy_of_the_identity_is_reported_and_the_other_serves() {
     }
 }
 
+/// A file system may number a file anew once nothing has it open. The last segment is always open.
+#[test]
+fn an_older_segment_may_be_a_copy_of_itself_and_nothing_else() {
+    let (vfs, _) = disk(true);
+    let paths = all_segments(&vfs);
+    let copied = |from: &Path, to: &Path| {
+        let bytes = vfs.bytes(from);
+        vfs.remove(to).unwrap();
+        vfs.create(to).unwrap().write_at(&bytes, 0).unwrap();
+    };
+    let changed =
+        |path: &Path| format!("{}: the file was replaced by another file", path.display());
+    let opened = open(&vfs, options()).unwrap();
+    let newest = paths.last().unwrap();
+    copied(&paths[0], &paths[0]);
+    opened.journal.check_place().expect("the same segment");
+    copied(&paths[1], &paths[0]);
+    let other = opened.journal.check_place().expect_err("another segment");
+    assert!(
+        other.to_string().starts_with(&changed(&paths[0])),
+        "{other}"
+    );
+    let again = disk(true).0;
+    vfs.change(&paths[0], |bytes| *bytes = again.bytes(&paths[0]));
+    let foreign = opened.journal.check_place().expect_err("of another store");
+    assert!(
+        foreign.to_string().starts_with(&changed(&paths[0])),
+        "{foreign}"
+    );
+    drop(opened);
+
+    let (vfs, _) = disk(true);
+    let opened = open(&vfs, options()).unwrap();
+    let bytes = vfs.bytes(newest);
+    vfs.remove(newest).unwrap();
+    vfs.create(newest).unwrap().write_at(&bytes, 0).unwrap();
+    let lost = opened
+        .journal
+        .check_place()
+        .expect_err("what is written goes elsewhere");
+    assert!(lost.to_string().starts_with(&changed(newest)), "{lost}");
+}
+
 #[test]
 fn every_new_folder_gets_an_identity_of_its_own_that_stays() {
     let ids: Vec<_> = (0..2)

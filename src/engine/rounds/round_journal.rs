@@ -4,7 +4,6 @@
 //! It is created with the first round, so that a folder without rounds stays as it is. What a record means is in
 //! `record`.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::engine::error::OpenError;
 use crate::error_line::error_line;
 use crate::journal::{
     self, Appender, Journal, JournalError, JournalOptions, OpenedJournal, TailReader, Vfs,
-    WriteError,
+    WriteError, is_full,
 };
 
 /// The folder of rounds, in the data folder; their journal and its identity are in it.
@@ -74,7 +73,7 @@ impl RoundJournal {
             journal: OnceLock::new(),
             writing: Mutex::new(Writing::NotCreated),
         };
-        if Journal::exists(&**vfs, &disk.folder)? {
+        if Journal::existed(&**vfs, &disk.folder)? {
             let opened = match disk.open_journal() {
                 Err(error) if salvages && error.is_salvageable() => {
                     disk.salvage()?;
@@ -208,9 +207,7 @@ impl Disk {
 /// Why the journal was not created.
 fn not_created(error: &JournalError) -> WriteError {
     match error {
-        JournalError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-            WriteError::DiskFull
-        }
+        JournalError::Io { source, .. } if is_full(source) => WriteError::DiskFull,
         other => WriteError::Poisoned(error_line(other).into()),
     }
 }

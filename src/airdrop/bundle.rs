@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::compare::{compact, difference};
 use super::document_error::json_reason;
-use super::explanation::{Conditions, Explanation, ExplanationError};
+use super::explanation::{Conditions, Explanation};
+use super::explanation_error::ExplanationError;
 use super::leaf_proof::{LeafError, LeafProof};
 use super::recorded::Text;
 use super::tree::Hash;

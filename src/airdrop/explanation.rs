@@ -7,14 +7,14 @@ use ruint::aliases::U256;
 use serde::{Deserialize, Serialize};
 
 use super::behind::behind;
+use super::explanation_error::ExplanationError;
 use super::recorded::Text;
 use super::{Division, LastSpare, Terms};
 use crate::core::window::length;
 use crate::core::{
-    Claim, Delta, Draft, Event, HeldBy, HeldKey, HeldSegment, KeyFacts, Micros, Quantity, Refusal,
-    Score, ScoreRule, Totals, Wad, Window,
+    Claim, Delta, Draft, Event, HeldBy, HeldKey, HeldSegment, KeyFacts, Micros, Quantity, Score,
+    ScoreRule, Totals, Wad, Window,
 };
-use crate::excerpt::quoted;
 
 /// What an amount was computed under.
 #[derive(Clone, Copy)]
@@ -144,53 +144,6 @@ pub struct ExplainedEvent {
     retract: bool,
 }
 
-/// Why an amount cannot be computed from what an explanation states.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ExplanationError {
-    /// An event that is refused.
-    #[error("event {number} of token {}, holder {}: {reason}", quoted(.token_id), quoted(.holder_id))]
-    Event {
-        /// From 1, among those of its key.
-        number: usize,
-        /// The token.
-        token_id: Box<str>,
-        /// The holder.
-        holder_id: Box<str>,
-        /// Why.
-        reason: Refusal,
-    },
-    /// The same key or name twice, or not in order.
-    #[error("{what}: {} is there twice, or is not in ascending order", quoted(.holder_id))]
-    Order {
-        /// The list.
-        what: &'static str,
-        /// The second one.
-        holder_id: Box<str>,
-    },
-    /// A policy that publishes no score.
-    #[error("holder {}: the policy publishes no score for its segments", quoted(.0))]
-    NotPublished(Box<str>),
-    /// Scores of 2^256 steps or more.
-    #[error("the scores of {} do not fit into 256 bits", quoted(.0))]
-    TooLarge(Box<str>),
-    /// A total below the holder's own weight.
-    #[error("total: {total} is below the weight of the holder, {weight}")]
-    Total {
-        /// Stated.
-        total: U256,
-        /// Computed.
-        weight: U256,
-    },
-    /// More to share than the pool.
-    #[error("rest: {rest} is more than the pool of {pool}")]
-    Rest {
-        /// Stated.
-        rest: U256,
-        /// Of the terms.
-        pool: U256,
-    },
-}
-
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
@@ -205,6 +158,16 @@ fn is_zero(number: &usize) -> bool {
 )]
 fn is_zero_long(number: &u64) -> bool {
     *number == 0
+}
+
+impl Conditions<'_> {
+    /// The holders whose segments are behind the score that is published under a name.
+    #[must_use]
+    pub fn members_of(&self, name: &str) -> Vec<Box<str>> {
+        let groups = self.rule.map_or(&[][..], |rule| rule.groups());
+        let group = groups.iter().find(|group| *group.holder_id == *name);
+        group.map_or_else(|| vec![name.into()], |group| group.members.to_vec())
+    }
 }
 
 impl Explanation {
@@ -232,10 +195,22 @@ impl Explanation {
         let portion = division
             .portion(holder_id, sum, terms)
             .ok_or(ExplanationError::Total { total, weight })?;
+        let (amount, minimum) = (portion.amount(), terms.minimum);
+        if amount < minimum {
+            return Err(ExplanationError::Minimum { amount, minimum });
+        }
         let spare = division.last_spare.as_ref();
+        // A remainder of one holder makes at least one spare unit, and there are fewer of these than remainders.
+        let remainder = portion.remainder;
+        let is_possible = spare.map_or(remainder.is_zero(), |last| {
+            !last.remainder.is_zero() && last.remainder < total
+        });
+        if !is_possible {
+            return Err(ExplanationError::LastSpare { remainder, total });
+        }
         Ok(Self {
             holder_id: holder_id.into(),
-            amount: Text(portion.amount()),
+            amount: Text(amount),
             score: Text(Score::from_steps(sum)),
             share: ExplainedShare {
                 weight: Text(portion.weight),
@@ -243,7 +218,7 @@ impl Explanation {
                 rest: Text(division.rest),
                 is_capped: portion.is_capped,
                 floor: Text(portion.floor),
-                remainder: Text(portion.remainder),
+                remainder: Text(remainder),
                 has_spare_unit: portion.has_spare,
                 last_spare_unit: spare.map(|last| ExplainedSpare {
                     remainder: Text(last.remainder),
@@ -297,6 +272,14 @@ impl ExplainedScore {
             return Err(ExplanationError::Order {
                 what: "keys",
                 holder_id: again[1].token_id.clone(),
+            });
+        }
+        let members = conditions.members_of(holder_id);
+        if let Some(key) = keys.iter().find(|key| !members.contains(&key.holder_id)) {
+            return Err(ExplanationError::Member {
+                token_id: key.token_id.clone(),
+                holder_id: key.holder_id.clone(),
+                of: holder_id.into(),
             });
         }
         let score = match conditions.rule {

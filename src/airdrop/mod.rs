@@ -19,6 +19,7 @@ mod document_error;
 mod document_files;
 mod dump;
 mod explanation;
+mod explanation_error;
 mod export;
 mod format;
 mod keccak;
@@ -49,8 +50,9 @@ pub use document::{Details, Document};
 pub use document_error::DocumentError;
 pub use explanation::{
     Conditions, ExplainedEvent, ExplainedKey, ExplainedScore, ExplainedSegment, ExplainedShare,
-    ExplainedSpare, Explanation, ExplanationError,
+    ExplainedSpare, Explanation,
 };
+pub use explanation_error::ExplanationError;
 pub use export::ExportFormat;
 pub use format::Format;
 pub use leaf_proof::{LeafError, LeafProof};

@@ -189,6 +189,13 @@ fn hostile_values_are_one_sentence() {
     let share = &sample()[0].explanation.share;
     let most = U256::MAX.to_string();
     let all_held = format!("\"delta\": \"{}\"", "3".repeat(20));
+    let of_last = |remainder: &str| {
+        format!("\"last_spare_unit\": {{\n        \"remainder\": \"{remainder}\"")
+    };
+    let last = share.last_spare_unit.as_ref().expect("a spare unit");
+    let of_key = |holder: &str| {
+        format!("\"keys\": [\n          {{\n            \"holder_id\": \"{holder}\"")
+    };
     for (from, to, said) in [
         (
             format!("\"total\": \"{}\"", share.total),
@@ -199,6 +206,21 @@ fn hostile_values_are_one_sentence() {
             format!("\"rest\": \"{}\"", share.rest),
             format!("\"rest\": \"{most}\""),
             "explanation: rest: ",
+        ),
+        (
+            of_last(&last.remainder.to_string()),
+            of_last(&share.total.to_string()),
+            "explanation: last_spare_unit: ",
+        ),
+        (
+            of_last(&last.remainder.to_string()),
+            of_last("0"),
+            "explanation: last_spare_unit: ",
+        ),
+        (
+            of_key(HOLDERS[0]),
+            of_key(HOLDERS[1]),
+            "explanation: key of token \"T\": ",
         ),
         ("\"delta\": \"-2\"".into(), all_held, "explanation: total: "),
         (
@@ -242,6 +264,20 @@ fn hostile_values_are_one_sentence() {
         let told = told.expect_err(&to).to_string();
         assert!(told.starts_with(said) && told.len() < 500, "{told}");
     }
+}
+
+#[test]
+fn an_amount_below_the_minimum_is_told() {
+    let mut conditions = conditions(None);
+    let bundle = &sample()[0];
+    conditions.terms.minimum = bundle.explanation.amount.0;
+    assert!(check(bundle.text().as_bytes(), &conditions).is_ok());
+    conditions.terms.minimum += U256::ONE;
+    let told = check(bundle.text().as_bytes(), &conditions).unwrap_err();
+    assert!(
+        told.to_string().starts_with("explanation: amount: "),
+        "{told}"
+    );
 }
 
 #[test]

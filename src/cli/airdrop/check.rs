@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::contradiction::contradiction;
 use super::manifest::Manifest;
 use super::{read, refused};
 use crate::airdrop::{Bundle, Conditions, Hash, Recorded as _, Text};
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let checked = bundle.check(&text, &conditions);
     checked.map_err(|error| refused(error.to_string()))?;
     let explanation = &bundle.explanation;
-    if let Some(contradiction) = bundle.manifest.contradiction(&explanation.division()) {
+    if let Some(contradiction) = contradiction(&bundle.manifest, explanation) {
         return Err(refused(contradiction));
     }
     let root = bundle.claim.as_ref().map(|claim| claim.root);

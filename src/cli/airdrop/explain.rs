@@ -145,7 +145,7 @@ fn explain(
         )));
     }
     let shares = known.selection.scores_of(holder, &known.scores.shares);
-    let explained = explain_scores(arguments, plan, policy, &shares, &conditions)?;
+    let explained = explain_scores(arguments, plan, &shares, &conditions)?;
     let explanation = Explanation::new(holder, explained, &allocation.division, &conditions);
     Ok(explanation?)
 }
@@ -154,13 +154,12 @@ fn explain(
 fn explain_scores(
     arguments: &Arguments,
     plan: &Plan,
-    policy: Option<&Policy>,
     shares: &[&Share],
     conditions: &Conditions<'_>,
 ) -> anyhow::Result<Vec<ExplainedScore>> {
     let members = shares
         .iter()
-        .map(|share| members_of(policy, &share.holder_id));
+        .map(|share| conditions.members_of(&share.holder_id));
     let members: Vec<_> = members.collect();
     let wanted: HashSet<Box<str>> = members.iter().flatten().cloned().collect();
     let aggregator = events::of_holders(plan, &arguments.folder, &arguments.target, &wanted)?;
@@ -186,15 +185,6 @@ fn explain_scores(
 fn row_of(shares: &[Share], holder: &str) -> Option<usize> {
     let found = shares.binary_search_by(|share| share.holder_id.as_bytes().cmp(holder.as_bytes()));
     found.ok()
-}
-
-/// The holders whose segments are behind a published score.
-fn members_of(policy: Option<&Policy>, name: &str) -> Vec<Box<str>> {
-    use crate::core::ScoreRule as _;
-
-    let groups = policy.map_or(&[][..], |policy| policy.groups());
-    let group = groups.iter().find(|group| *group.holder_id == *name);
-    group.map_or_else(|| vec![name.into()], |group| group.members.to_vec())
 }
 
 /// Why a holder is not in the list.

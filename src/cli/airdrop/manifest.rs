@@ -15,12 +15,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::plan::Plan;
-use crate::airdrop::{Division, REMAINDER_RULE, Text};
+use crate::airdrop::{REMAINDER_RULE, Text};
 use crate::cli::exit::Exit;
-use crate::excerpt::quoted;
 
 /// What the file is, and the version of its fields.
-const FORMAT: &str = "holdmetrics-airdrop-1";
+pub(super) const FORMAT: &str = "holdmetrics-airdrop-1";
 /// What the manifest of a restatement is.
 pub(super) const RESTATEMENT: &str = "holdmetrics-airdrop-restatement-1";
 
@@ -217,35 +216,6 @@ impl Manifest {
                 found.sequence, stated.sequence
             )
         })
-    }
-
-    /// Why the fields contradict each other.
-    pub(super) fn contradiction(&self, division: &Division) -> Option<String> {
-        let pool = self.options.pool.0;
-        let capped = U256::from(self.counts.capped);
-        let cap = self.options.cap.map_or(U256::ZERO, |cap| cap.0);
-        let rest = capped
-            .checked_mul(cap)
-            .and_then(|capped| pool.checked_sub(capped));
-        if self.format != FORMAT {
-            return Some(format!(
-                "manifest.format: {} is not {FORMAT}",
-                quoted(&self.format)
-            ));
-        }
-        if self.sum.0 != pool {
-            return Some(format!(
-                "manifest.sum: {}, and the pool is {pool}",
-                self.sum
-            ));
-        }
-        if rest != Some(division.rest) {
-            return Some(format!(
-                "explanation.share.rest: {}, and the manifest has {} holders at the cap of {cap} in a pool of {pool}",
-                division.rest, self.counts.capped
-            ));
-        }
-        None
     }
 
     /// The text of the file.

@@ -37,6 +37,8 @@ pub(super) struct Listings {
     kept: KeptPages,
     /// Held while a whole leaderboard is computed: each takes memory that is not counted until it is kept.
     computing: Mutex<()>,
+    /// The same of those under policies: one that waits for Python delays no other.
+    publishing: Mutex<()>,
 }
 
 impl Listings {
@@ -44,6 +46,7 @@ impl Listings {
         Self {
             kept: KeptPages::new(questions.pages_keep, questions.pages_bytes_max),
             computing: Mutex::default(),
+            publishing: Mutex::default(),
         }
     }
 
@@ -63,7 +66,11 @@ impl Engine {
         after: Option<&Cursor>,
         size: usize,
     ) -> Result<Page, ListingError> {
-        let Listings { kept, computing } = &self.listings;
+        let Listings {
+            kept,
+            computing,
+            publishing,
+        } = &self.listings;
         if let Some((id, cursor)) = after.and_then(|cursor| Some((cursor.kept?, cursor))) {
             return match kept.page(id, cursor, size, Instant::now()) {
                 Found::Page(page) => Ok(page),
@@ -79,7 +86,12 @@ impl Engine {
         if page.next.is_none() {
             return Ok(page);
         }
-        let computing = computing.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = if policy.is_some() {
+            publishing
+        } else {
+            computing
+        };
+        let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         if page.known > kept.rows_max() {
             // It does not fit, and the next page says so.
             return Ok(without_next(page));
@@ -87,7 +99,7 @@ impl Engine {
         let passed = after.map_or(0, |cursor| cursor.listed);
         let whole = Arc::new(KeptListing::new(ask(usize::MAX)?, passed));
         let id = kept.keep(Arc::clone(&whole), Instant::now());
-        drop(computing);
+        drop(turn);
         Ok(whole.page(id, 0, size))
     }
 }

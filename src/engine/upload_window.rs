@@ -142,12 +142,17 @@ impl<T> UploadWindow<T> {
             .into_iter()
             .find_map(|bytes| self.engine.try_reserve(bytes));
         let is_taken = taken.is_some();
+        if is_taken {
+            // It may be ready, and would keep its room for as long as nothing more is read.
+            self.reservation = None;
+        }
         self.room = taken.or(kept);
         is_taken
     }
 
-    /// Waits for that room. Pending if there is an open batch, which must be sent first: an upload that waited while
-    /// it holds room could wait for another one that does the same.
+    /// Waits for that room. Pending if there is an open batch, or one that is being sent, which may wait for more room
+    /// because a gate has made its events longer: an upload that waited while it holds room could wait for another one
+    /// that does the same.
     ///
     /// # Errors
     /// If the engine accepts nothing more.
@@ -156,6 +161,9 @@ impl<T> UploadWindow<T> {
         cx: &mut Context<'_>,
         bytes: usize,
     ) -> Poll<Result<(), SubmitError>> {
+        if self.sending.is_some() {
+            return Poll::Pending;
+        }
         while !self.has_room(bytes) {
             if self.open.is_some() {
                 return Poll::Pending;
@@ -396,6 +404,41 @@ mod tests {
         assert!(!first.has_room(1));
         second.abandon();
         assert!(first.has_room(all));
+    }
+
+    /// Room that was waited for once stayed taken beside room that was free before the next look.
+    #[tokio::test]
+    async fn room_that_is_waited_for_is_not_taken_twice() {
+        let engine = engine();
+        let all = engine.queue_bytes_max();
+        let [mut first, mut second] =
+            [(), ()].map(|()| UploadWindow::<u64>::new(Arc::clone(&engine)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.has_room(all));
+        assert!(second.poll_room(&mut cx, ROOM_BYTES).is_pending());
+        first.release_room();
+        assert!(second.poll_room(&mut cx, ROOM_BYTES).is_ready());
+        second.release_room();
+        assert!(
+            first.has_room(all),
+            "an upload that reads nothing holds no room"
+        );
+    }
+
+    /// Uploads whose batches a gate had made longer once waited for the room that each kept for its next batch.
+    #[tokio::test]
+    async fn no_room_is_taken_while_a_batch_waits_for_more() {
+        let engine = engine();
+        let [mut first, mut second] =
+            [(), ()].map(|()| UploadWindow::<u64>::new(Arc::clone(&engine)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.has_room(engine.queue_bytes_max()));
+        add(&mut second, &engine, 1, true);
+        assert!(second.poll_send(&mut cx).is_pending());
+        first.release_room();
+        assert!(second.poll_room(&mut cx, 1).is_pending());
+        send(&mut second).await;
+        assert!(second.poll_room(&mut cx, 1).is_ready());
     }
 
     #[tokio::test]

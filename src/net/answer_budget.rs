@@ -94,10 +94,16 @@ impl AnswerBudget {
         .await
     }
 
-    /// Ready when the next part of a stream may be computed.
+    /// Bytes that one answer may take beside no other.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.connection.bytes_max.min(self.all.bytes_max)
+    }
+
+    /// Ready when the next part of a stream may be computed. What was taken is never more than may be, so a stream does
+    /// not wait for what it has taken itself.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         self.poll(cx, |budget| {
-            let has_room = |account: &Account| account.used() < account.bytes_max;
+            let has_room = |account: &Account| account.used() <= account.bytes_max;
             (has_room(&budget.connection) && has_room(&budget.all)).then_some(())
         })
     }
@@ -204,6 +210,12 @@ mod tests {
         assert!(budget.poll_room(&cx).is_pending());
         drop(large);
         assert!(budget.poll_room(&cx).is_ready());
+        let own = budget.take(60).now_or_never().expect("alone");
+        assert!(
+            budget.poll_room(&cx).is_ready(),
+            "a stream that has taken it"
+        );
+        drop(own);
         let part = budget.count(70);
         assert!(budget.poll_room(&cx).is_pending());
         drop(part);

@@ -71,6 +71,8 @@ pub(super) struct QueryPool {
     published_permits: Arc<Semaphore>,
     /// The engine seals one round at a time: those that wait for it hold none of the permits above.
     sealing: Arc<Semaphore>,
+    /// The same for one tree of a round.
+    building: Arc<Semaphore>,
     wait_max: Duration,
 }
 
@@ -97,8 +99,15 @@ impl QueryPool {
             permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
             published_permits: Arc::new(Semaphore::new(PUBLISHED_MAX)),
             sealing: Arc::new(Semaphore::new(1)),
+            building: Arc::new(Semaphore::new(1)),
             wait_max,
         }
+    }
+
+    /// The most rows of a page that a stream takes at once: it sends them while they are counted, so they must not
+    /// exceed what it may have.
+    pub(super) fn stream_rows_max(answers: &AnswerBudget) -> usize {
+        answers.bytes_max() / ROW_BYTES
     }
 
     /// The first `size` holders.
@@ -246,10 +255,17 @@ impl QueryPool {
         id: String,
         holder: String,
     ) -> Result<Result<RoundProof, RoundError>, QueryError> {
-        if let Some(answer) = self.engine.rounds().ready_proof(&id, &holder) {
+        let rounds = self.engine.rounds();
+        if let Some(answer) = rounds.ready_proof(&id, &holder) {
+            return Ok(answer);
+        }
+        let turn = self.permit(&self.building).await?;
+        // The one before may have asked for the same round.
+        if let Some(answer) = rounds.ready_proof(&id, &holder) {
             return Ok(answer);
         }
         self.turn(Arc::clone(&self.permits), "round_proof", move |engine| {
+            let _turn = turn;
             engine.rounds().proof(&id, &holder)
         })
         .await
@@ -313,12 +329,15 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::core::{Micros, Window};
+    use crate::core::{Draft, EventBatch, Micros, Window};
     use crate::engine::{Options, SystemClock};
     use crate::net::answer_budget::Account;
 
     fn pool() -> QueryPool {
-        let options = Options::in_memory();
+        of(Options::in_memory())
+    }
+
+    fn of(options: Options) -> QueryPool {
         let metrics = Arc::clone(&options.metrics);
         let engine = Engine::open(options, Arc::new(SystemClock)).unwrap();
         QueryPool::new(Arc::new(engine), metrics, Duration::from_millis(1))
@@ -364,5 +383,37 @@ mod tests {
         assert_eq!(ask().await, Err(QueryError::Unread));
         drop(unread);
         assert_eq!(ask().await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_proof_that_waits_for_another_tree_delays_no_query() {
+        let mut options = Options::in_memory();
+        options.rounds.leaves_max = 1;
+        let pool = of(options);
+        let address = "0x1111111111111111111111111111111111111111";
+        let draft = Draft {
+            token_id: "T",
+            holder_id: address,
+            start: Some(Micros::new(0).unwrap()),
+            ..Draft::default()
+        };
+        let mut events = EventBatch::default();
+        events.push(&draft.check().unwrap());
+        pool.engine.submit(events).await.unwrap().await.unwrap();
+        for id in ["one", "two"] {
+            let json = format!(r#"{{"id":"{id}","pool":"1","decimals":0}}"#);
+            let sealed = pool.seal(serde_json::from_str(&json).unwrap()).await;
+            assert!(sealed.unwrap().unwrap().is_new);
+        }
+        let ask = async |id: &str| {
+            let proof = pool.round_proof(id.to_owned(), address.to_owned()).await?;
+            Ok(proof.unwrap().amount)
+        };
+        let building = Arc::clone(&pool.building).acquire_owned().await;
+        assert_eq!(ask("one").await, Err(QueryError::Busy));
+        assert_eq!(pool.permits.available_permits(), CONCURRENT_MAX);
+        assert_eq!(ask("two").await, Ok("1".to_owned()), "its tree is there");
+        drop(building);
+        assert_eq!(ask("one").await, Ok("1".to_owned()));
     }
 }

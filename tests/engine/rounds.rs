@@ -173,6 +173,13 @@ fn rounds_whose_journal_is_gone_are_missed_at_the_start() {
 }
 
 #[test]
+fn a_store_without_events_has_nothing_to_share() {
+    let engine = open(on(&FaultyVfs::default())).expect("an engine");
+    let refused = engine.seal_round(&request("empty"));
+    assert!(matches!(refused, Err(SealError::Payout(_))), "{refused:?}");
+}
+
+#[test]
 fn what_cannot_be_shared_or_proved_is_refused_by_name() {
     let engine = filled(Options {
         rounds: poh_holdmetrics_rust::config::Rounds { leaves_max: 1 },

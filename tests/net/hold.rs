@@ -211,6 +211,30 @@ async fn lines_may_be_split_anywhere_and_arrive_slowly() {
     service.end().await;
 }
 
+/// Its room in the queue was once kept for as long as a caller sent nothing: so many callers held up all others.
+#[tokio::test]
+async fn what_was_read_is_stored_while_its_body_waits_for_more() {
+    let service = Service::start().await;
+    let lines = [line("a", 1), line("b", 2)];
+    let chunk = |text: &str| Frame::data(Bytes::from(format!("{text}\n")));
+    let (more, rest) = tokio::sync::oneshot::channel();
+    let [first, last] = lines.map(|text| Ok::<_, std::io::Error>(chunk(&text)));
+    let rest = futures_util::stream::once(async move {
+        rest.await.expect("asked for");
+        last
+    });
+    let body = StreamBody::new(futures_util::stream::iter([first]).chain(rest));
+    let request = service
+        .request("POST", "/hold")
+        .header("content-type", LINES);
+    let request = request.body(BodyExt::boxed_unsync(body)).unwrap();
+    let sent = tokio::spawn(send(request));
+    within(async { while service.get("/stats").await.json()["sequence"] != 1 {} }).await;
+    more.send(()).unwrap();
+    assert_eq!(within(sent).await.unwrap().json()["accepted"], 2);
+    service.end().await;
+}
+
 #[tokio::test]
 async fn many_lines_are_stored_in_many_batches() {
     let service = Service::start().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::StreamExt;
 use poh_holdmetrics_rust::engine::Options;
 use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::GetSnapshotRequest;
@@ -134,6 +135,30 @@ async fn a_listing_that_was_let_go_says_so_and_goes_on_by_key() {
         );
         service.end().await;
     }
+}
+
+/// `Stats` once ended with the error of a page that was let go, and waited for ever for the room that its own rows took.
+#[tokio::test]
+async fn stats_are_complete_if_their_pages_are_not_kept_and_larger_than_the_room_for_answers() {
+    let mut options = Options::in_memory();
+    options.questions.pages_bytes_max = 0;
+    let mut settings = Settings::default();
+    settings.limits.connection_answer_bytes_max = 64 << 10;
+    let service = Service::on(settings, options).await;
+    let lines: Vec<String> = (0..600)
+        .map(|holder| line(&format!("{holder:03}"), 1))
+        .collect();
+    let sent = service.post("application/x-ndjson", lines.join("\n")).await;
+    assert_eq!(sent.json()["accepted"], 600);
+    let stats = within(service.client().await.stats(())).await.unwrap();
+    let stats: Vec<_> = within(stats.into_inner().collect()).await;
+    let ids: Vec<_> = stats
+        .into_iter()
+        .map(|stat| stat.unwrap().holder_id)
+        .collect();
+    let expected: Vec<_> = (0..600).map(|holder| format!("{holder:03}")).collect();
+    assert_eq!(ids, expected);
+    service.end().await;
 }
 
 /// A token can be made by anybody: its checksum is not a secret.

@@ -34,7 +34,7 @@ struct Scored {
 enum Head {
     /// `None` if there is no such frame, as before the first event.
     Known(Option<String>),
-    /// Its segment is no longer there.
+    /// Its segment was removed, because events have arrived.
     Removed,
 }
 
@@ -153,6 +153,8 @@ impl Engine {
         });
         match read {
             Ok(TailRead::Read) => Ok(Head::Known(head)),
+            // It was not removed meanwhile: before the first event, or of a journal that begins after this one.
+            Ok(TailRead::Removed) if self.sequence() == sequence => Ok(Head::Known(None)),
             Ok(TailRead::Removed) => Ok(Head::Removed),
             Err(error) => {
                 error!(error = %error_line(&error), "The journal cannot be read to seal a round.");

@@ -164,7 +164,11 @@ impl Bridge {
                 Ok(request) => request,
                 Err(error) => return Outcome::Failed(format!("not a round to seal: {error}")),
             };
-            tracing::info!(id = %request.id, pipeline, "A pipeline asked for a round to be sealed.");
+            tracing::info!(
+                id = request.id,
+                pipeline,
+                "A pipeline asked for a round to be sealed."
+            );
             match tokio::task::spawn_blocking(move || engine.seal_round(&request)).await {
                 Ok(Ok(sealed)) => {
                     let manifest = serde_json::to_string(&*sealed.manifest);

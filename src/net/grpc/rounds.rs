@@ -26,7 +26,7 @@ impl HoldService {
         request: pb::SealRoundRequest,
     ) -> Result<pb::Round, Status> {
         let request = request_from_wire(request)?;
-        info!(id = %request.id, asked_by = %caller, "An operator asked for a round to be sealed.");
+        info!(id = request.id, asked_by = %caller, "An operator asked for a round to be sealed.");
         let sealed = self.queries.seal(request).await.map_err(query_failed)?;
         let sealed = sealed.map_err(|error| not_sealed(&error))?;
         Ok(whole_round(&sealed.manifest))
@@ -147,7 +147,7 @@ fn not_sealed(error: &SealError) -> Status {
             with_reason(Code::FailedPrecondition)
         }
         SealError::Policy(_) | SealError::Unsettled => unavailable(error, error.code()),
-        SealError::Unreadable => defect(error),
+        SealError::Unreadable => with_reason(Code::Internal),
         SealError::NotStored(reason) => not_taken(reason),
     }
 }

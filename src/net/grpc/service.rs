@@ -418,14 +418,18 @@ impl HoldService {
         response
     }
 
-    /// The next holders of `Stats`.
-    async fn rows(&self, answers: &AnswerBudget, start: PageStart) -> Result<Rows, Status> {
-        let asked = (start, STATS_PAGE_SIZE);
-        let answered = self.queries.listed(answers, asked, |start, page| {
-            page.map_err(|error| unlisted(&error, start))
-        });
-        let answered = answered.await.map_err(query_failed)?;
-        let Answered { value, in_flight } = answered.ok()?;
+    /// The next holders of `Stats`. If their leaderboard is no longer kept, they are those behind the same row of the
+    /// present state: the caller has no page to ask for again.
+    async fn rows(&self, answers: &AnswerBudget, mut start: PageStart) -> Result<Rows, Status> {
+        let size = STATS_PAGE_SIZE.min(QueryPool::stream_rows_max(answers));
+        let Answered { value, in_flight } = loop {
+            let asked = (start.clone(), size);
+            let answered = self.queries.listed(answers, asked, |_, page| page);
+            match (answered.await.map_err(query_failed)?.ok(), &mut start.after) {
+                (Err(ListingError::Gone), Some(after)) => after.kept = None,
+                (answered, _) => break answered.map_err(|error| unlisted(&error, &start))?,
+            }
+        };
         Ok(Rows {
             holders: value.holders,
             next: value.next,

@@ -29,6 +29,9 @@ use crate::net::context::ServerContext;
 /// The cure for a body of another form.
 const EXPECTED: &str = "send one event as an object, or several as an array of objects";
 
+/// Events that were read wait at most this long for others to be sent with them.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
+
 /// The format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
@@ -298,7 +301,7 @@ async fn read_lines(
 ) -> Result<(), Problem> {
     let limits = &context.limits;
     let mut bytes_left = limits.stream_bytes_max;
-    while let Some(chunk) = next_chunk(context, &mut body, limits.idle_wait_max).await? {
+    while let Some(chunk) = chunk_or_send(context, &mut body, upload).await? {
         bytes_left = bytes_left.checked_sub(chunk.len() as u64).ok_or_else(|| {
             Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -333,6 +336,22 @@ fn add(upload: &mut Upload, validator: &Validator<'_>, number: u64, line: &Line<
         Line::Whole(line) => upload.add_at(number, validator, line),
         Line::TooLong => upload.refuse_long_line(number, validator),
     }
+}
+
+/// The next bytes of the body; `None` at its end. If they do not come soon, what was read is sent: an upload that waits
+/// for its caller holds no room in the queue, which others need.
+async fn chunk_or_send(
+    context: &ServerContext,
+    body: &mut Body,
+    upload: &mut Upload,
+) -> Result<Option<Bytes>, Problem> {
+    let wait_max = context.limits.idle_wait_max;
+    let soon = next_chunk(context, body, wait_max);
+    if let Ok(chunk) = tokio::time::timeout(PAUSE_MAX, soon).await {
+        return chunk;
+    }
+    upload.send_read().await?;
+    next_chunk(context, body, wait_max).await
 }
 
 /// The next bytes of the body; `None` at its end.

@@ -274,7 +274,9 @@ impl From<QueryError> for Problem {
                     .retry(Duration::from_secs(1))
                     .with_code(reason.code())
             }
-            QueryError::Broken => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
+            QueryError::Broken => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, text).with_code(reason.code())
+            }
         }
     }
 }

@@ -134,7 +134,7 @@ pub(super) async fn seal(
         let detail = format!("the body is not a round to seal: {error}");
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    info!(id = %request.id, asked_by = %caller, "An operator asked for a round to be sealed.");
+    info!(id = request.id, asked_by = %caller, "An operator asked for a round to be sealed.");
     let Sealed { manifest, is_new } = context.queries.seal(request).await??;
     let status = if is_new {
         StatusCode::CREATED
@@ -223,7 +223,9 @@ impl From<SealError> for Problem {
             SealError::Policy(_) | SealError::Unsettled => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text).with_code(code)
             }
-            SealError::Unreadable => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
+            SealError::Unreadable => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, text).with_code(code)
+            }
             SealError::NotStored(reason) => Self::from(&reason),
         }
     }

@@ -218,6 +218,13 @@ impl Upload {
         Ok(is_full)
     }
 
+    /// Sends what was read, and keeps no room in the queue.
+    pub(super) async fn send_read(&mut self) -> Result<(), Problem> {
+        self.send().await?;
+        self.window.release_room();
+        Ok(())
+    }
+
     /// Sends the only event of a request and waits until it is acknowledged.
     pub(super) async fn finish_single(self) -> Result<UploadResult, Problem> {
         let mut result = self

@@ -386,6 +386,8 @@ async fn a_restart_answers_the_same_from_the_journal_and_from_the_state() {
         let file = file.unwrap();
         std::fs::copy(file.path(), journal.join(file.file_name())).unwrap();
     }
+    let identity = |folder: &tempfile::TempDir| folder.path().join("identity");
+    std::fs::copy(identity(&folder), identity(&killed)).unwrap();
     // An orderly end writes the state.
     service.end().await;
     for (folder, replayed) in [(folder.path(), 0), (killed.path(), 7)] {

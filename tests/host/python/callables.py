@@ -343,7 +343,7 @@ def columns():
 
 
 def the_namespace():
-    assert native.API == 5
+    assert native.API == 6
     assert native.__version__.count(".") == 2
     for kind in (native.Aggregator(), native.Aggregator().snapshot(0)):
         try:

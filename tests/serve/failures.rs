@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::shim::{Fault, Shim};
 use crate::support::{Service, command};
 use futures_util::StreamExt;
 use poh_holdmetrics_rust::client::{Batch, Client, ClientError, Target};
@@ -81,10 +82,9 @@ async fn holders(service: &Service) -> u64 {
         .holders_total
 }
 
-/// `serve` in a shell that bounds the size of its files and takes the signal for that away, so that
-/// a write fails as a broken disk would make it fail.
+/// `serve` in a shell that bounds the size of its files, so that a write fails as on a full disk.
 fn with_bounded_files(data: &Path, kib: u32) -> Command {
-    after(&format!("trap '' XFSZ; ulimit -f {kib}"), data)
+    after(&format!("ulimit -f {kib}"), data)
 }
 
 /// `serve` in a shell that runs `preparation` first.
@@ -136,14 +136,33 @@ async fn a_journal_that_is_removed_under_a_service_ends_it_and_nothing_more_is_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart_has_everything() {
+async fn a_limit_of_file_size_counts_as_a_full_disk() {
     let folder = tempdir().expect("a folder");
     let service = Service::spawn(with_bounded_files(folder.path(), 3_000));
-    assert_eq!(service.get("/readyz").await.0, 200);
     let mut sender = client(&service).await;
     let (acknowledged, error) = send_until_refused(&mut sender, 0).await;
-    assert!(acknowledged > 0);
-    assert_ne!(code(&error), tonic::Code::ResourceExhausted, "{error}");
+    assert_eq!(code(&error), tonic::Code::ResourceExhausted, "{error}");
+    assert_eq!(service.get("/healthz").await.0, 200);
+    drop(sender);
+    service.kill();
+    let again = Service::start(folder.path(), &[]);
+    assert!(holders(&again).await >= acknowledged * BATCH_EVENTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart_has_everything() {
+    let shim = Shim::new();
+    let service = Service::spawn(shim.command());
+    assert_eq!(service.get("/readyz").await.0, 200);
+    let mut sender = client(&service).await;
+    send(&mut sender, 0).await.expect("taken");
+    let acknowledged = 1;
+    // EIO, as of a disk that is broken.
+    shim.set(Fault::SyncError, 5);
+    let error = send(&mut sender, acknowledged)
+        .await
+        .expect_err("it is not on disk");
+    assert_eq!(code(&error), tonic::Code::Unavailable, "{error}");
     // Nothing is acknowledged any more, questions are answered, and monitors see it.
     assert!(send(&mut sender, acknowledged).await.is_err());
     assert!(holders(&service).await >= acknowledged * BATCH_EVENTS);
@@ -168,7 +187,7 @@ async fn d5_a_failed_journal_is_told_by_readyz_and_by_exit_code_74_and_a_restart
         ended.stderr
     );
 
-    let again = Service::start(folder.path(), &[]);
+    let again = Service::start(&shim.data(), &[]);
     assert!(holders(&again).await >= acknowledged * BATCH_EVENTS);
     assert_eq!(
         send(&mut client(&again).await, acknowledged)

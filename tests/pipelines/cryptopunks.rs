@@ -96,7 +96,11 @@ async fn cryptopunks_through_a_sink_with_a_kill_9_in_the_middle_score_as_the_ser
     assert_eq!(code, 200, "{page}");
     let served = scores(&page);
     assert_eq!(served.len(), HOLDERS);
-    // The shutdown delivers what is left.
+    // A shutdown waits for a sink for a limited time, and the rest is delivered after the next start.
+    until("everything has reached the sink", async || {
+        place.lines("archive.jsonl").len() >= EVENTS
+    })
+    .await;
     service.signal("TERM");
     let ended = service.wait(Duration::from_secs(30));
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);

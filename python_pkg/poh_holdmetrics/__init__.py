@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics.errors import HoldMetricsError, Refused
     from poh_holdmetrics.frames.result import HoldScores
     from poh_holdmetrics.frames.scoring import score
+    from poh_holdmetrics.hold_warnings import DataWarning
     from poh_holdmetrics.pipeline.definition import Pipeline
     from poh_holdmetrics.scheduler import AsyncScheduler
     from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
@@ -32,6 +33,7 @@ __all__ = [
     "AsyncHoldClient",
     "AsyncScheduler",
     "AsyncTracker",
+    "DataWarning",
     "ExactScore",
     "HoldClient",
     "HoldEvent",
@@ -55,6 +57,7 @@ __getattr__, __dir__ = lazy_names(
         "AsyncHoldClient": "poh_holdmetrics.client.async_client",
         "AsyncScheduler": "poh_holdmetrics.scheduler",
         "AsyncTracker": "poh_holdmetrics.tracker",
+        "DataWarning": "poh_holdmetrics.hold_warnings",
         "ExactScore": "poh_holdmetrics.calculator",
         "HoldClient": "poh_holdmetrics.client.sync_client",
         "HoldEvent": "poh_holdmetrics.data_models",

@@ -47,6 +47,29 @@ class Refused(HoldMetricsError, ValueError):  # noqa: N818 - a refusal is an ans
         self.sentence = f"{field}: {reason}" if field else reason
         super().__init__(self.sentence if found is None else f"{self.sentence}; found {excerpt(found)}")
 
+    def for_service(self) -> Refused:
+        """The same as a service says it, which has no options of the command line."""
+        refused = Refused(self.field, "", blamed=self.blamed)
+        refused.sentence = _for_service(self.sentence)
+        refused.args = (_for_service(str(self)),)
+        return refused
+
+
+#: Cures that are options of the command line, and what a service says in their place.
+_OPTIONS = (
+    (", or read the file with --assume-utc", ""),
+    (", or read the file with --null", ""),
+    (", and name its unit with --time-unit", ""),
+    ("read the file with --decimals 18", "send whole tokens"),
+)
+
+
+def _for_service(reason: str) -> str:
+    reason, _, _ = reason.partition(", or say --columns ")
+    for option, instead in _OPTIONS:
+        reason = reason.replace(option, instead)
+    return reason
+
 
 class InputError(HoldMetricsError, ValueError):
     """A file or an argument cannot be used; `where` names it."""

@@ -22,16 +22,20 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 from poh_holdmetrics import native, wads
 from poh_holdmetrics.errors import InputError, excerpt_without_quotes
 from poh_holdmetrics.foreign_files import foreign_file
+from poh_holdmetrics.hold_warnings import hold_warnings, no_event
 from poh_holdmetrics.input_options import FIELDS, OWN, InputFormat, InputOptions
 from poh_holdmetrics.json_documents import is_document, rows_from_document
 from poh_holdmetrics.policies.moves import Move, moves_between
 from poh_holdmetrics.policies.published import published
 from poh_holdmetrics.pure.aggregator import Aggregator
+from poh_holdmetrics.pure.findings import Finder
 from poh_holdmetrics.pure.statement import Deficit
 from poh_holdmetrics.row_reader import RowReader
 
 if TYPE_CHECKING:
+    from poh_holdmetrics.hold_warnings import HoldWarning
     from poh_holdmetrics.policies.published import NamedPolicy
+    from poh_holdmetrics.pure.findings import Findings
     from poh_holdmetrics.validation import Record
     from poh_holdmetrics.windows import Window
 
@@ -61,6 +65,8 @@ class ScoredFiles:
     rows: list[native.Row]
     holders: int
     deficits: list[Deficit]
+    warnings: list[HoldWarning]
+    """What is valid and probably not meant."""
     policy: NamedPolicy | None = None
     """The policy under which the scores are published."""
 
@@ -82,6 +88,7 @@ class ComparedFiles:
     holders: int
     """How many are published by at least one of the two."""
     deficits: list[Deficit]
+    warnings: list[HoldWarning]
 
 
 def score_files(
@@ -96,11 +103,12 @@ def score_files(
 ) -> ScoredFiles:
     """Read `files` and score them over `window`, natively if `namespace` is given, and under `policy`.
 
-    `limit` is the number of rows returned. Raises `InputError` if a file cannot be read and, with
-    `stop_at_refusal`, at the first refused line.
+    `limit` is the number of rows returned. Raises `InputError` if a file cannot be read, if no event is
+    accepted and, with `stop_at_refusal`, at the first refused line.
     """
-    engine, reader = _recorded(files, namespace, input_format, stop_at_refusal=stop_at_refusal)
+    engine, reader, findings = _recorded(files, namespace, input_format, stop_at_refusal=stop_at_refusal)
     snapshot = _snapshot(engine, policy, window)
+    deficits = [Deficit(*row) for row in engine.deficits(window.as_of_us)]
     return ScoredFiles(
         window=window,
         read=reader.read,
@@ -109,7 +117,8 @@ def score_files(
         ignored_columns=reader.ignored_columns(),
         rows=snapshot.rows(limit),
         holders=len(snapshot),
-        deficits=[Deficit(*row) for row in engine.deficits(window.as_of_us)],
+        deficits=deficits,
+        warnings=hold_warnings(findings, window, time_unit=OWN.time_unit, deficits=len(deficits)),
         policy=policy,
     )
 
@@ -126,7 +135,8 @@ def compare_files(
     limit: int | None = None,
 ) -> ComparedFiles:
     """Read `files` once and compare two leaderboards of them; arguments as for `score_files`."""
-    engine, reader = _recorded(files, namespace, input_format, stop_at_refusal=stop_at_refusal)
+    engine, reader, findings = _recorded(files, namespace, input_format, stop_at_refusal=stop_at_refusal)
+    deficits = [Deficit(*row) for row in engine.deficits(window.as_of_us)]
     rows = [_snapshot(engine, policy, window).rows() for policy in (before, after)]
     moves, holders = moves_between(*rows)
     return ComparedFiles(
@@ -140,7 +150,8 @@ def compare_files(
         moves=moves[:limit],
         moved=len(moves),
         holders=holders,
-        deficits=[Deficit(*row) for row in engine.deficits(window.as_of_us)],
+        deficits=deficits,
+        warnings=hold_warnings(findings, window, time_unit=OWN.time_unit, deficits=len(deficits)),
     )
 
 
@@ -167,21 +178,30 @@ def _recorded(
     input_format: InputFormat,
     *,
     stop_at_refusal: bool,
-) -> tuple[native.Aggregator | Aggregator, RowReader]:
+) -> tuple[native.Aggregator | Aggregator, RowReader, Findings]:
     engine: native.Aggregator | Aggregator
     if namespace is None:
         engine = pure = Aggregator()
-        reader = RowReader(pure.add)
+        record_into: Callable[[Record], None] = pure.add
     else:
         engine = natively = namespace.Aggregator()
-        reader = RowReader(_recorder(natively))
+        record_into = _recorder(natively)
+    finder = Finder()
+
+    def accept(record: Record) -> None:
+        record_into(record)
+        finder.see(record)
+
+    reader = RowReader(accept)
     options = InputOptions(input_format=input_format)
     for file in files:
         for _ in _batches_read(reader, file, options):
             if stop_at_refusal and reader.rejected:
                 name, line, reason = reader.rejected[0]
                 raise InputError(f"{name}: line {line}", reason)
-    return engine, reader
+    if not reader.accepted:
+        raise no_event(files, reader.read, reader.rejected)
+    return engine, reader, finder.findings()
 
 
 def _recorder(engine: native.Aggregator) -> Callable[[Record], None]:

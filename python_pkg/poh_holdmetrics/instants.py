@@ -50,7 +50,8 @@ DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
 NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?)(\d+))?", re.ASCII)
 #: More significant digits than any instant in nanoseconds has.
 _DIGITS_MAX = 24
-_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+#: The units of times that are numbers, in words.
+UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 #: Of a nanosecond, microseconds are the whole part.
 _UNIT_MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _HOURS, _MINUTES = 24, 60
@@ -181,7 +182,7 @@ def us_from_number(field: str, text: str, unit: str = "ms") -> int:
     power = int(exponent or 0) * (-1 if exponent_sign == "-" else 1)
     zeros = len(digits) - len(significant) - len(places or "") + power
     if zeros < 0:
-        raise Refused(field, f"not a time (a count of {_UNIT_NAMES[unit]} has no fraction)", text)
+        raise Refused(field, f"not a time (a count of {UNIT_NAMES[unit]} has no fraction)", text)
     if len(significant) + zeros > _DIGITS_MAX:
         raise Refused(field, _OUT_OF_RANGE, text)
     count = int(significant) * 10**zeros

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TextColumn,
     )
     from poh_holdmetrics.pure.aggregator import AcceptedLines, HeldColumns, Recorded, RecordRow
+    from poh_holdmetrics.pure.findings import FindingsRow
 
 HOST_MODULE = "_holdmetrics_host"
 EXTENSION_MODULE = "poh_holdmetrics_rust"
@@ -68,6 +69,14 @@ class Snapshot(Protocol):
     def deficits(self) -> int: ...  # noqa: D102
     def __len__(self) -> int: ...
     def rows(self, n: int | None = None) -> list[Row]: ...  # noqa: D102
+
+
+class ScoredInput(Snapshot, Protocol):
+    """The leaderboard of a table or of files that were scored at once."""
+
+    @property
+    def findings(self) -> FindingsRow | None:
+        """What is probably not meant; None only of another snapshot."""
 
 
 class Aggregator(Protocol):
@@ -232,7 +241,7 @@ class Namespace(Protocol):
         as_of_us: int,
         from_us: int | None = None,
         closed_only: bool = False,
-    ) -> Snapshot: ...
+    ) -> ScoredInput: ...
     def record_input(  # noqa: D102
         self, aggregator: AnyAggregator, source: Arrow | Sequence[str], options: str
     ) -> None: ...

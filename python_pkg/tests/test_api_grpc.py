@@ -28,6 +28,8 @@ from poh_holdmetrics.protocols import hold_pb2 as pb  # noqa: E402
 from poh_holdmetrics.protocols import hold_pb2_grpc  # noqa: E402
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+#: About events of January 1970.
+EARLY = ["W01 epoch-seconds"]
 
 
 def asked(ask: Callable[[Any, Any], Awaitable[Any]], service: HoldService | None = None) -> Any:
@@ -72,8 +74,8 @@ def test_a_stored_event_is_buffered_and_counted_with_native_code_and_without(sou
         second = await stub.RecordTransfer(
             pb.TransferMsg(token_id="t", from_id="a", to_id="b", at={"seconds": 1}, amount=1, event_id="e")
         )
-        assert first == pb.HoldAck(sequence=1, durability=pb.BUFFERED, accepted=1)
-        assert second == pb.HoldAck(sequence=3, durability=pb.BUFFERED, accepted=1)
+        assert first == pb.HoldAck(sequence=1, durability=pb.BUFFERED, accepted=1, warnings=EARLY)
+        assert second == pb.HoldAck(sequence=3, durability=pb.BUFFERED, accepted=1, warnings=EARLY)
         return [stat async for stat in stub.Stats(Empty())]
 
     stats = asked(ask)
@@ -123,7 +125,7 @@ def test_a_refusal_names_the_field_in_its_details(message: pb.HoldMsg, field: st
     assert field_of(error) == field
     refusal = pb.Refusal(index=1, field=field, reason=error.details())
     assert acks == [
-        pb.HoldAck(sequence=1, durability=pb.BUFFERED, accepted=1),
+        pb.HoldAck(sequence=1, durability=pb.BUFFERED, accepted=1, warnings=EARLY),
         pb.HoldAck(index=1, refused=[refusal], refused_total=1),
     ]
 

@@ -81,6 +81,24 @@ def test_lines_may_be_cut_anywhere_and_one_that_is_too_long_is_refused_alone() -
     asked(ask)
 
 
+def test_a_refusal_names_no_option_of_the_command_line() -> None:
+    naive = b'{"token_id":"T","holder_id":"h","start":"2025-07-21T00:00:00"}'
+    near = b'{"token_id":"T","holder_id":"h","start":1,"ended_at":2}'
+
+    def ask(request: Ask) -> None:
+        _, _, body = request("/hold", naive, content_type="application/json")
+        assert json.loads(body)["detail"].startswith(
+            "start: no UTC offset (end it with Z or an offset like +02:00)"
+        )
+        for media_type in ("application/json", "application/x-ndjson"):
+            text = b"[" + near + b"]" if media_type == "application/json" else near
+            _, _, body = request("/hold", text, content_type=media_type)
+            reason = json.loads(body)["refused"][0]["reason"]
+            assert reason == 'key "ended_at": did you mean end? rename it'
+
+    asked(ask)
+
+
 def test_an_array_that_is_not_json_stores_nothing() -> None:
     def ask(request: Ask) -> None:
         for body in (b"[" + EVENT + b",]", b"[" + EVENT + b"] x", b"[" + EVENT + b" " + EVENT + b"]"):

@@ -50,6 +50,7 @@ def test_several_files_are_one_set_as_json(capsys: pytest.CaptureFixture[str], s
         ("events.jsonl", 4, "weight: negative"),
         ("events.csv", 5, "start: not a time"),
     ]
+    assert [warning["code"] for warning in found.pop("warnings")] == ["W01"]
     names = ("rank", "holder_id", "held_us", "score", "weighted_score", "total_seconds")
     assert found == {
         "as_of": "1970-01-01T00:00:20Z",

@@ -23,6 +23,7 @@ pd: Any = pytest.importorskip("pandas")
 figures: Any = pytest.importorskip("matplotlib.figure")
 
 AS_OF = "2026-03-10T00:00:00Z"
+AS_OF_MS = 1_773_100_800_000
 DAY_US = 86_400_000_000
 ROWS = {
     "token": ["G", "G", "S", "G"],
@@ -112,9 +113,10 @@ def test_files_are_one_set_with_lists(source: str, tmp_path: Path) -> None:
 
 def test_files_that_have_changed_are_not_read_again(source: str, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
-    file.write_text("token_id,holder_id,start,end\nG,ann,0,1000\n")
+    held = "token_id,holder_id,start,end\nG,ann,2025-07-21T00:00:00Z,2025-07-21T00:00:01Z\n"
+    file.write_text(held)
     result = score(file, as_of=AS_OF)
-    file.write_text("token_id,holder_id,start,end\nG,ann,0,2000\nG,bob,0,9000\n")
+    file.write_text(f"{held}G,bob,0,9000\n")
     if source == "none":  # the events are kept
         assert result.explain("ann").score == "1"
         return
@@ -203,9 +205,9 @@ def test_an_explanation_adds_up_and_names_its_events(source: str) -> None:
 
 def test_a_balance_is_explained_by_its_changes(source: str) -> None:
     del source
-    mint = Transfer(token_id="G", to_id="ann", at=0, amount=5, event_id="mint")
-    sale = Transfer(token_id="G", from_id="ann", to_id="bob", at=1000, amount=2, event_id="sale")
-    explained = score([mint, sale], as_of=3000).explain("ann")
+    mint = Transfer(token_id="G", to_id="ann", at=AS_OF_MS, amount=5, event_id="mint")
+    sale = Transfer(token_id="G", from_id="ann", to_id="bob", at=AS_OF_MS + 1000, amount=2, event_id="sale")
+    explained = score([mint, sale], as_of=AS_OF_MS + 3000).explain("ann")
     assert [(each.score, [event.event_id for event in each.events]) for each in explained.segments] == [
         ("5", ["mint"]),
         ("6", ["sale"]),

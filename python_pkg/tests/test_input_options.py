@@ -15,6 +15,8 @@ from poh_holdmetrics import score
 from poh_holdmetrics.errors import InputError
 
 AS_OF = "2026-03-10T00:00:00Z"
+#: Small times, which are read easily.
+pytestmark = pytest.mark.filterwarnings("ignore:W01:poh_holdmetrics.DataWarning")
 HEADER = ("user", "from", "to", "units")
 Rows = Sequence[Sequence[Any]]
 

@@ -217,7 +217,7 @@ LAYERS: list[set[str]] = [
         *(f"airdrop.{name}" for name in AIRDROP),
         *(f"policies.{name}" for name in POLICIES),
     },
-    {"data_models", "config", "windows"},
+    {"data_models", "config", "hold_warnings", "windows"},
     {
         "pure.aggregator",
         "pure.balance",
@@ -225,6 +225,7 @@ LAYERS: list[set[str]] = [
         "pure.curve",
         "pure.envelope",
         "pure.facts",
+        "pure.findings",
         "pure.ranking",
         "pure.row_scorer",
         "pure.statement",

@@ -89,6 +89,11 @@ impl IdIndex {
 pub(super) struct Names<'a>(RwLockReadGuard<'a, Ids>);
 
 impl Names<'_> {
+    /// All ids by their number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.names.iter().map(|name| &**name)
+    }
+
     /// The id with a number that the index assigned.
     pub(super) fn get(&self, number: IdNumber) -> &str {
         &self.0.names[number.0 as usize]

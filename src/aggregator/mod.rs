@@ -21,7 +21,7 @@ mod questions;
 mod shard;
 mod walk;
 
-pub use batch::{BatchScorer, Lane};
+pub use batch::{BatchScorer, BatchScores, Lane};
 pub use changes::{ChangedHolder, Restoring};
 pub use deficits::{DeficitCursor, DeficitList};
 pub use explanation::{BalanceChange, HolderView, KeyReport};

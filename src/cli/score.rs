@@ -16,8 +16,9 @@ use super::scorer::{ScoreRequest, Scored, Scorer};
 use super::window::WindowArguments;
 use crate::input::{OnError, Progress, ReadOptions, Source};
 use crate::output::{
-    Comparison, Destination, ListFormat, OutputFormat, ScoreReport, moves_between,
-    write_comparison, write_deficits, write_refusals, write_scores,
+    Comparison, Destination, ListFormat, OutputFormat, RefusedLine, ScoreReport, Warning,
+    WarningCode, moves_between, warnings, write_comparison, write_deficits, write_refusals,
+    write_scores,
 };
 
 /// The arguments of `score`.
@@ -54,6 +55,9 @@ pub(super) struct Arguments {
     /// Implementation that computes the scores
     #[arg(long, value_enum, default_value_t)]
     engine: Scorer,
+    /// Make errors of warnings, which are about what is valid and probably not meant
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     policies: PolicyArguments,
     /// Number of threads [default: one per core]
@@ -69,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let policies = arguments.policies.choices()?;
     let compares = arguments.policies.compares();
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
-    let (window, is_as_of_now) = arguments.window.window();
+    let (window, is_as_of_now) = arguments.window.window()?;
     let options = ReadOptions {
         input: Arc::new(arguments.input.options()?),
         on_error: arguments.on_error,
@@ -95,9 +99,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         write_list(path, |out| write_deficits(&scored.deficits, format, out))?;
     }
     report_ignored(&scored.ignored_columns);
+    if scored.accepted == 0 {
+        return Err(arguments.no_event(&scored));
+    }
     let Scored { published, .. } = &scored;
     let last = published.last().expect("there is at least one leaderboard");
-    let report = ScoreReport {
+    let mut report = ScoreReport {
         window,
         is_as_of_now,
         read: scored.read,
@@ -105,10 +112,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         refused: &scored.refused,
         recognised: &scored.recognised,
         ignored_columns: &scored.ignored_columns,
+        warnings: &[],
         leaderboard: &*last.leaderboard,
         lists_deficits: deficits.is_some(),
         policy: last.policy.as_ref(),
     };
+    let unit = options.input.values.times.unit;
+    let found = warnings(&scored.findings, unit, report.missing_input(), window.as_of);
+    arguments.report_warnings(&found, format)?;
+    report.warnings = &found;
     if !compares {
         return arguments.write(&report, format, |out| {
             write_scores(&report, format, arguments.has_colours(), out)
@@ -149,6 +161,37 @@ impl Arguments {
             return Ok(None);
         };
         Ok(Some((path, list_format("--deficits", path)?)))
+    }
+
+    /// The error of files without an accepted event: an empty leaderboard would look like an answer.
+    fn no_event(&self, scored: &Scored) -> anyhow::Error {
+        let files = match &*self.files {
+            [file] => file.display().to_string(),
+            files => format!("{} files", files.len()),
+        };
+        let reason = match scored.refused.first() {
+            None => "no event in it; name a file that has rows".to_owned(),
+            Some(RefusedLine { line, reason, .. }) => format!(
+                "none of {} lines is an event, the first refused is line {line}: {reason}",
+                scored.read
+            ),
+        };
+        Exit::usage(format!("{files}: {reason} ({})", WarningCode::NoEvent))
+    }
+
+    /// Prints `found` on standard error, or fails with them if the run is strict.
+    fn report_warnings(&self, found: &[Warning], format: OutputFormat) -> anyhow::Result<()> {
+        if self.strict && !found.is_empty() {
+            let all: Vec<_> = found.iter().map(Warning::to_string).collect();
+            return Err(Exit::usage(format!("--strict: {}", all.join("; "))));
+        }
+        for warning in found {
+            // The last line of a table is this sentence.
+            if !(warning.is_of_deficits() && format == OutputFormat::Table) {
+                eprintln!("warning: {warning}");
+            }
+        }
+        Ok(())
     }
 
     /// The format in which the scores are written.
@@ -201,14 +244,9 @@ impl Arguments {
             out.finish()
         });
         written.map_err(Exit::output(path))?;
-        if matches!(format, OutputFormat::Csv | OutputFormat::Parquet) {
-            // CSV and Parquet have no field for these that every reader shows.
-            if report.is_as_of_now {
-                eprintln!("as of {} (now)", report.window.as_of);
-            }
-            if let Some(line) = report.missing_input() {
-                eprintln!("{line}");
-            }
+        // CSV and Parquet have no field for it that every reader shows.
+        if matches!(format, OutputFormat::Csv | OutputFormat::Parquet) && report.is_as_of_now {
+            eprintln!("as of {} (now)", report.window.as_of);
         }
         Ok(())
     }

@@ -6,8 +6,10 @@ use rayon::ThreadPoolBuilder;
 
 use super::input::{recognised, say_notes};
 use super::policy::{PolicyChoice, PolicySource};
-use crate::aggregator::{BatchScorer, HoldAggregator, PublishedScores, Question};
-use crate::core::{Deficit, Snapshot, Window};
+use crate::aggregator::{
+    BatchScorer, BatchScores, HoldAggregator, Lane, PublishedScores, Question,
+};
+use crate::core::{Findings, Snapshot, Window};
 use crate::input::{self, ReadOptions, ReadReport, Source};
 use crate::output::{DeficitRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine};
 
@@ -30,6 +32,8 @@ pub(super) struct Scored {
     pub(super) recognised: Vec<RecognisedFile>,
     /// The columns and keys that no field was read from.
     pub(super) ignored_columns: Vec<String>,
+    /// What is probably not meant.
+    pub(super) findings: Findings,
     /// One for each policy of the request, in their order.
     pub(super) published: Vec<Published>,
     /// By token and holder; empty unless they were requested.
@@ -73,6 +77,23 @@ impl ScoreRequest<'_> {
             .all(|choice| matches!(choice.source, PolicySource::None))
     }
 
+    fn batch_scorer(&self) -> BatchScorer {
+        if self.lists_deficits {
+            BatchScorer::new().listing_deficits()
+        } else {
+            BatchScorer::new()
+        }
+    }
+
+    /// What `scorer` computes from these lanes, on the threads of the request.
+    fn scores(&self, scorer: &BatchScorer, lanes: Vec<Lane<'_>>) -> anyhow::Result<BatchScores> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(self.options.threads.get())
+            .build()
+            .context("the threads of the scorer cannot be started")?;
+        Ok(pool.install(|| scorer.finish_in_full(lanes, &self.window, self.top)))
+    }
+
     /// The first holders of the request.
     fn top_of(&self, snapshot: Snapshot) -> Snapshot {
         let Some(top) = self.top else {
@@ -89,25 +110,12 @@ impl ScoreRequest<'_> {
 }
 
 fn score(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
-    let scorer = if request.lists_deficits {
-        BatchScorer::new().listing_deficits()
-    } else {
-        BatchScorer::new()
-    };
+    let scorer = request.batch_scorer();
     let outcome = input::read(request.sources, request.options, || scorer.lane())?;
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(request.options.threads.get())
-        .build()
-        .context("the threads of the scorer cannot be started")?;
-    let lanes = outcome.sinks;
-    let (snapshot, deficits) =
-        pool.install(|| scorer.finish_with_deficits(lanes, &request.window, request.top));
-    let leaderboards = request.policies.iter().map(|_| snapshot.clone());
-    Ok(Scored::new(
-        outcome.report,
-        leaderboards.map(plain).collect(),
-        &deficits,
-    ))
+    let found = request.scores(&scorer, outcome.sinks)?;
+    let leaderboards = request.policies.iter().map(|_| found.snapshot.clone());
+    let published = leaderboards.map(plain).collect();
+    Ok(Scored::new(outcome.report, published, found))
 }
 
 /// The scores themselves.
@@ -119,7 +127,7 @@ fn plain(snapshot: Snapshot) -> Published {
 }
 
 impl Scored {
-    fn new(report: ReadReport, published: Vec<Published>, deficits: &[Deficit]) -> Self {
+    fn new(report: ReadReport, published: Vec<Published>, scores: BatchScores) -> Self {
         say_notes(&report.notes);
         let refused = report.refused.into_iter().map(|refusal| RefusedLine {
             file: refusal.file,
@@ -132,26 +140,25 @@ impl Scored {
             refused: refused.collect(),
             recognised: report.notes.iter().map(recognised).collect(),
             ignored_columns: report.ignored_columns,
+            findings: scores.findings,
             published,
-            deficits: deficits.iter().map(DeficitRow::from).collect(),
+            deficits: scores.deficits.iter().map(DeficitRow::from).collect(),
         }
     }
 }
 
-/// Reads everything into a live aggregator, which knows the segments that a policy is computed from.
+/// Reads everything into a live aggregator, which knows the segments that a policy is computed from, and into the
+/// batch scorer, which knows deficits and what is probably not meant.
 fn score_under_policies(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
-    let aggregator = HoldAggregator::new();
-    let outcome = input::read(request.sources, request.options, || &aggregator)?;
+    let (scorer, aggregator) = (request.batch_scorer(), HoldAggregator::new());
+    let outcome = input::read(request.sources, request.options, || {
+        (scorer.lane(), &aggregator)
+    })?;
     let report = outcome.report;
-    drop(outcome.sinks);
-    let deficits = if request.lists_deficits {
-        let question = Question::of_all_tokens(request.window);
-        aggregator.deficits(&question, None, usize::MAX).rows
-    } else {
-        Vec::new()
-    };
+    let lanes = outcome.sinks.into_iter().map(|(lane, _)| lane);
+    let found = request.scores(&scorer, lanes.collect())?;
     let published = published_of(request, aggregator)?;
-    Ok(Scored::new(report, published, &deficits))
+    Ok(Scored::new(report, published, found))
 }
 
 /// The leaderboard of each policy of the request, over events that are in memory.
@@ -311,6 +318,7 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         refused: audit.refused()?,
         recognised: Vec::new(),
         ignored_columns,
+        findings: audit.findings()?,
         published: request
             .policies
             .iter()

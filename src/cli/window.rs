@@ -3,7 +3,9 @@
 use clap::Args;
 
 use super::clock;
+use super::exit::Exit;
 use crate::core::{Micros, TimeError, Window};
+use crate::output::WarningCode;
 
 /// `--as-of`, `--from`, `--closed-only`.
 #[derive(Debug, Args)]
@@ -20,14 +22,26 @@ pub(super) struct WindowArguments {
 }
 
 impl WindowArguments {
-    /// The window, and whether its end is the current time.
-    pub(super) fn window(&self) -> (Window, bool) {
+    /// The window, and whether its end is the current time; an error if it ends before it begins.
+    pub(super) fn window(&self) -> anyhow::Result<(Window, bool)> {
         let window = Window {
             from: self.from,
             as_of: self.as_of.unwrap_or_else(clock::now),
             closed_only: self.closed_only,
         };
-        (window, self.as_of.is_none())
+        if let Some(from) = window.from
+            && from > window.as_of
+        {
+            let (as_of, now) = match self.as_of {
+                Some(as_of) => (as_of, ""),
+                None => (window.as_of, " (now)"),
+            };
+            return Err(Exit::usage(format!(
+                "--from: {from} is after --as-of, {as_of}{now}; give an earlier --from ({})",
+                WarningCode::FromAfterAsOf
+            )));
+        }
+        Ok((window, self.as_of.is_none()))
     }
 }
 

@@ -1,10 +1,11 @@
-//! Forms of numbers within bounds: sizes and times, which are written with a unit, and counts.
+//! Forms of numbers within bounds: sizes and times, which are written with a unit, counts, and instants.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::form::Form;
+use crate::core::Micros;
 
 /// How a number is written with its unit, the largest first.
 struct Units {
@@ -143,6 +144,30 @@ impl Number for Option<NonZeroU32> {
     }
 }
 
+/// An instant; empty unsets it.
+pub(super) struct Instant;
+
+impl Form<Option<Micros>> for Instant {
+    fn parse(&self, text: &str) -> Option<Option<Micros>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        Micros::parse_argument(text).ok().map(Some)
+    }
+
+    fn print(&self, value: &Option<Micros>) -> String {
+        value.map(|at| at.to_string()).unwrap_or_default()
+    }
+
+    fn expected(&self) -> String {
+        "a time as in 2015-01-01T00:00:00Z, a date, or milliseconds since 1970".into()
+    }
+
+    fn value_name(&self) -> Option<&'static str> {
+        Some("T")
+    }
+}
+
 fn within(bounds: &RangeInclusive<u64>, value: u64) -> Option<u64> {
     bounds.contains(&value).then_some(value)
 }
@@ -211,6 +236,20 @@ mod tests {
             let size: u64 = form.parse(text).unwrap();
             assert_eq!(form.print(&size), text);
         }
+    }
+
+    #[test]
+    fn an_instant_is_printed_as_it_is_read() {
+        let read = |text| Instant.parse(text).map(|at| Instant.print(&at));
+        for text in ["2015-01-01", "2015-01-01T01:00:00+01:00", "1420070400000"] {
+            assert_eq!(
+                read(text),
+                Some("2015-01-01T00:00:00Z".to_owned()),
+                "{text}"
+            );
+        }
+        assert_eq!(read(""), Some(String::new()));
+        assert_eq!(read("soon"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `settings` is the table of all of them, from which [`Config`], its defaults and everything printed come.
 //! `load` applies the layers and remembers the origin of each value, `check` refuses contradictions,
 //! `report` prints, `flags` says which flags there are. Unknown names are refused, and nothing is repaired
-//! silently. Starts nothing, and imports no other module. The list for people is `docs/settings.md`.
+//! silently. Starts nothing, and imports no other module but `core`. The list for people is `docs/settings.md`.
 
 mod check;
 mod define;

@@ -14,8 +14,9 @@ use super::form::{
     File, Folder, Host, Hosts, LogForm, LogLevel, Origins, PipelineArguments, PipelineFiles,
     PolicyFiles, Port, Scopes, Stores, Switch, Url, WhenFull,
 };
-use super::measure::{Count, Size, Time};
+use super::measure::{Count, Instant, Size, Time};
 use super::values::{EventsFull, LogFormat, Scope, StoreAddress};
+use crate::core::Micros;
 
 const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
@@ -75,6 +76,9 @@ settings! {
     intake: Intake {
         /// How far a start, a change or a transfer may lie ahead of the server's clock.
         max_future: Duration = Duration::from_secs(300), Time(0..=87_600 * HOUR), flag "max-future";
+        /// Instant before which no event may lie: a time with an offset, or a date; empty accepts all. Seconds that
+        /// are sent as milliseconds are refused by it.
+        earliest: Option<Micros> = None, Instant, flag "earliest";
         /// Length of the longest `token_id`, `holder_id`, `from_id`, `to_id` or `event_id`.
         id_bytes_max: usize = 256, Size(1..=64 * KIB);
     }

@@ -4,7 +4,7 @@
 //! and decoding refuses anything that is not a valid event, so bytes from any source may be decoded.
 
 use super::draft::INTEGER_MAX;
-use super::{Claim, Delta, Event, Fact, Micros, Standing, Wad};
+use super::{Claim, Delta, Event, Fact, Findings, Micros, Standing, Wad};
 
 /// The first byte of a claim: which fact it states.
 const FACT: u8 = 0b0010_0011;
@@ -98,6 +98,21 @@ impl EventBatch {
             self.bytes.shrink_to_fit();
         }
         self.bytes.capacity()
+    }
+
+    /// What is probably not meant among the events.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        self.findings_from(0)
+    }
+
+    /// The same for those that were added after [`Self::bytes`] had this length.
+    ///
+    /// # Panics
+    /// If the length is larger than that of the bytes.
+    #[must_use]
+    pub fn findings_from(&self, length: usize) -> Findings {
+        Findings::of(events(&self.bytes[length..]).map_while(Result::ok))
     }
 
     /// The encoded events, one after the other.

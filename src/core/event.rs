@@ -108,15 +108,21 @@ pub enum Claim<'a> {
 }
 
 impl Claim<'_> {
+    /// What it states; `None` for a retraction.
+    #[must_use]
+    pub const fn fact(&self) -> Option<Fact> {
+        match self {
+            Self::Plain(fact) => Some(*fact),
+            Self::Named { standing, .. } => standing.fact,
+        }
+    }
+
     /// The first instant that the fact names; `None` for a retraction.
     #[must_use]
     pub const fn instant(&self) -> Option<Micros> {
-        match self {
-            Self::Plain(fact) => Some(fact.instant()),
-            Self::Named { standing, .. } => match standing.fact {
-                Some(fact) => Some(fact.instant()),
-                None => None,
-            },
+        match self.fact() {
+            Some(fact) => Some(fact.instant()),
+            None => None,
         }
     }
 }

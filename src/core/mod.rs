@@ -5,9 +5,9 @@
 //! and what is refused), [`LikelyCause`] (what
 //! a refused text probably is), [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
-//! [`deficit`] (what is missing from the input), [`rule`] (what a policy is);
-//! [`glob`] chooses ids, [`hex_digits`] shortens them; [`encoding`] is the format of events in our own files, and
-//! [`StoreId`] tells the files of different stores apart.
+//! [`deficit`] (what is missing from the input), [`findings`] (what is probably not meant), [`rule`] (what a
+//! policy is); [`glob`] chooses ids, [`hex_digits`] shortens them; [`encoding`] is the format of events in our own
+//! files, and [`StoreId`] tells the files of different stores apart.
 
 mod balance;
 mod changes;
@@ -17,6 +17,7 @@ mod double;
 pub(crate) mod draft;
 pub mod encoding;
 pub(crate) mod event;
+pub(crate) mod findings;
 mod glob;
 pub(crate) mod hex_digits;
 pub mod key;
@@ -44,6 +45,7 @@ pub use deficit::Deficit;
 pub use draft::Draft;
 pub use encoding::{EVENT_BYTES_MAX, EncodingError, EventBatch};
 pub use event::{Claim, Event, Events, Fact, Standing};
+pub use findings::{Findings, Instants, Spellings};
 pub use glob::Glob;
 pub use key::KeyFacts;
 pub use leaderboard::{HolderScore, RankedHolder, Snapshot};

@@ -103,12 +103,33 @@ pub enum Refusal {
     /// A field of another event is given for a transfer.
     #[error("{0}: given for a transfer (a transfer has from_id, to_id, at and amount instead)")]
     NotOfTransfer(Field),
+    /// An amount is given for a hold.
+    #[error(
+        "amount: given for a hold, did you mean weight? (a hold has a weight, a transfer from_id, to_id, at and amount)"
+    )]
+    AmountOfHold,
     /// A transfer lacks a field.
     #[error("{0}: missing (a transfer needs one)")]
     MissingInTransfer(Field),
     /// Neither party of a transfer is a holder.
     #[error("from_id, to_id: no holder in either (a transfer has a sender, a receiver, or both)")]
     NoParty,
+}
+
+/// Cures that are options of the command line, and what a service says in their place.
+const OPTIONS: [(&str, &str); 4] = [
+    (", or read the file with --assume-utc", ""),
+    (", or read the file with --null", ""),
+    (", and name its unit with --time-unit", ""),
+    ("read the file with --decimals 18", "send whole tokens"),
+];
+
+/// A reason as a service gives it, which has no options of the command line.
+pub(crate) fn for_service(reason: &str) -> String {
+    let end = reason.find(", or say --columns ").unwrap_or(reason.len());
+    let without =
+        |reason: String, (option, instead): &(&str, &str)| reason.replace(option, instead);
+    OPTIONS.iter().fold(reason[..end].to_owned(), without)
 }
 
 impl From<WeightError> for Refusal {
@@ -131,6 +152,7 @@ impl Refusal {
             | Self::NotOfTransfer(field)
             | Self::MissingInTransfer(field) => field.name(),
             Self::NoParty => "from_id",
+            Self::AmountOfHold => "amount",
             Self::Seq => "seq",
             Self::EventId | Self::CorrectionWithoutId => "event_id",
             Self::Revision => "revision",

@@ -47,6 +47,14 @@ pub trait EventSink {
     }
 }
 
+/// Both take each event.
+impl<A: EventSink, B: EventSink> EventSink for (A, B) {
+    fn accept(&mut self, event: &Event<'_>) {
+        self.0.accept(event);
+        self.1.accept(event);
+    }
+}
+
 /// A transfer without corrections; its token is an index into a list of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferRow<'a> {

@@ -43,6 +43,20 @@ impl Mark {
         }
     }
 
+    /// The instant and the mark that a fact states, if it is one.
+    pub(super) const fn of(fact: Fact) -> Option<(Micros, Self)> {
+        match fact {
+            Fact::Start { at, weight, seq } => Some((at, Self::On { seq, weight })),
+            Fact::Stop { at, seq } => Some((at, Self::Off { seq })),
+            Fact::Closed { .. } | Fact::Change { .. } => None,
+        }
+    }
+
+    /// Its order among the marks of its instant.
+    pub(crate) const fn seq(self) -> u64 {
+        self.order().0
+    }
+
     /// The fact that states this mark at `at`.
     pub(super) const fn fact(self, at: Micros) -> Fact {
         match self {

@@ -1,4 +1,5 @@
-//! The limits of a service on valid events: the length of ids, and how far in the future one may begin.
+//! The limits of a service on valid events: the length of ids, the earliest instant, and how far in the future one
+//! may begin.
 //!
 //! They are checked once, before an event is appended, and not when the journal is replayed.
 
@@ -21,6 +22,18 @@ pub enum Rejection {
         /// The limit.
         bytes_max: usize,
     },
+    /// It lies before the first instant that the service accepts.
+    #[error(
+        "{field}: {at} is before {earliest}, the earliest instant that this service accepts; a number counts milliseconds"
+    )]
+    TooEarly {
+        /// `start`, `end` or `at`.
+        field: Field,
+        /// The instant of the event.
+        at: Micros,
+        /// The limit.
+        earliest: Micros,
+    },
     /// It begins too far in the future.
     #[error(
         "{field}: {ahead_seconds} s ahead of the server's clock, the maximum is {ahead_seconds_max} s"
@@ -41,7 +54,9 @@ impl Rejection {
     pub const fn field(&self) -> &'static str {
         match self {
             Self::Invalid(refusal) => refusal.field(),
-            Self::IdTooLong { field, .. } | Self::TooFarAhead { field, .. } => field.name(),
+            Self::IdTooLong { field, .. }
+            | Self::TooEarly { field, .. }
+            | Self::TooFarAhead { field, .. } => field.name(),
         }
     }
 }
@@ -51,6 +66,8 @@ impl Rejection {
 pub struct EventLimits {
     /// Maximum length of an id, in bytes.
     pub id_bytes_max: usize,
+    /// The first instant that an event may name; `None` accepts all.
+    pub earliest: Option<Micros>,
     /// How far after the current time an event may begin, in microseconds.
     pub ahead_us_max: u64,
 }
@@ -61,6 +78,7 @@ impl EventLimits {
     pub fn new(intake: &Intake) -> Self {
         Self {
             id_bytes_max: intake.id_bytes_max,
+            earliest: intake.earliest,
             ahead_us_max: u64::try_from(intake.max_future.as_micros()).unwrap_or(u64::MAX),
         }
     }
@@ -108,7 +126,20 @@ impl EventLimits {
                 self.begin(Field::Start, start, now)
             }
             Some(Fact::Change { at, .. }) => self.begin(Field::At, at, now),
-            Some(Fact::Stop { .. }) | None => Ok(()),
+            Some(Fact::Stop { at, .. }) => self.not_too_early(Field::End, at),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn not_too_early(&self, field: Field, at: Micros) -> Result<(), Rejection> {
+        match self.earliest {
+            Some(earliest) if at < earliest => Err(Rejection::TooEarly {
+                field,
+                at,
+                earliest,
+            }),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -124,6 +155,7 @@ impl EventLimits {
     }
 
     fn begin(&self, field: Field, begin: Micros, now: Micros) -> Result<(), Rejection> {
+        self.not_too_early(field, begin)?;
         let ahead = u64::try_from(begin.get() - now.get()).unwrap_or(0);
         if ahead <= self.ahead_us_max {
             return Ok(());

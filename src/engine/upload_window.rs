@@ -16,6 +16,7 @@ use super::gate::{RefusedRow, RowBatch, SubmittedRows};
 use super::hold_engine::Engine;
 use super::receipt::{Pending, Receipt};
 use super::submit_error::SubmitError;
+use crate::core::EventBatch;
 
 /// A batch is full with this many events, refused ones included, ...
 const BATCH_EVENTS_MAX: u64 = 4_096;
@@ -104,6 +105,12 @@ impl<T> UploadWindow<T> {
             rows: 0,
             tag: T::default(),
         })
+    }
+
+    /// The events of the open batch, if there is one.
+    #[must_use]
+    pub fn open_events(&self) -> Option<&EventBatch> {
+        self.open.as_ref().map(|batch| batch.events.events())
     }
 
     /// Whether the open batch must be sent before more is added to it.

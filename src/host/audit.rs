@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::interpreter::Interpreter;
 use super::policies::PolicyEvents;
-use crate::core::{Micros, Window};
+use crate::core::{Findings, Micros, Spellings, Window};
 use crate::input::raw::{RawBatch, RawValues};
 use crate::output::{DeficitRow, HolderRow, Leaderboard, RefusedLine};
 
@@ -76,6 +76,25 @@ type AuditedRow = (u64, String, u128, String, f64);
 
 /// Token, holder, instant, balance as an integer of steps, event ids.
 type AuditedDeficit<'py> = (String, String, i64, Bound<'py, PyAny>, Vec<String>);
+
+/// Ids that are another spelling of one that is counted already, and two of them.
+type AuditedSpellings = (u64, Option<(String, String)>);
+
+/// The first and the last instant, ties, conflicts, spellings of holders and of tokens.
+type AuditedFindings = (
+    Option<(i64, i64)>,
+    u64,
+    u64,
+    AuditedSpellings,
+    AuditedSpellings,
+);
+
+fn spellings((count, example): AuditedSpellings) -> Spellings {
+    Spellings {
+        count,
+        example: example.map(|(one, other)| (one.into(), other.into())),
+    }
+}
 
 impl<'a> Audit<'a> {
     /// Without any rows.
@@ -175,6 +194,32 @@ impl<'a> Audit<'a> {
             };
             found.into_iter().map(row).collect::<PyResult<_>>()
         })?)
+    }
+
+    /// What is probably not meant.
+    ///
+    /// # Errors
+    /// If Python raises an exception or is interrupted.
+    pub(crate) fn findings(&self) -> Result<Findings, AuditError> {
+        let found = self.interpreter.attach(|py| {
+            let found = self.audit.bind(py).call_method0("findings")?;
+            let (between, ties, conflicts, holders, tokens): AuditedFindings = found.extract()?;
+            let mut findings = Findings {
+                ties,
+                conflicts,
+                holders: spellings(holders),
+                tokens: spellings(tokens),
+                ..Findings::default()
+            };
+            if let Some((first, last)) = between {
+                let instant = |micros| {
+                    Micros::new(micros).map_err(|error| PyValueError::new_err(error.to_string()))
+                };
+                findings.see_between(instant(first)?, instant(last)?);
+            }
+            PyResult::Ok(findings)
+        })?;
+        Ok(found)
     }
 
     /// The events, for policies.

@@ -152,6 +152,14 @@ fn json_chunks(
     let layout = feed.map(|feed| FeedLayout::of_keys(file, feed, options));
     let layout = layout.transpose()?.map(Arc::new);
     note(layout.as_ref());
+    if let Some(layout) = &layout {
+        // Keys may differ from row to row; those of the first one stand for all.
+        let ignored = layout.ignored_keys(&keys());
+        records
+            .progress
+            .ignored
+            .add(ignored.iter().map(String::as_str));
+    }
     let records = Arc::new(records);
     while let Some(block) = next {
         let content = match &layout {
@@ -183,6 +191,9 @@ fn csv_chunks(
     let rows = if let Some(feed) = options.feed_of(|| names.clone()) {
         let layout = Arc::new(FeedLayout::of_columns(&file, feed, options, &names)?);
         note(Some(&layout));
+        progress
+            .ignored
+            .add(layout.ignored.iter().map(String::as_str));
         CsvRows::Feed(layout)
     } else {
         let header = CsvHeader::new(&file, names, delimiter, options)?;

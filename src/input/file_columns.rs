@@ -38,13 +38,12 @@ impl FileColumns {
         }
     }
 
-    /// The columns that no field is read from; a feed knows its own.
-    pub(super) fn ignored(&self) -> impl Iterator<Item = &str> {
-        let mapping = match self {
-            Self::Fields(mapping) => Some(mapping),
-            Self::Feed(_) => None,
-        };
-        mapping.into_iter().flat_map(|mapping| mapping.ignored())
+    /// The columns that nothing is read from.
+    pub(super) fn ignored(&self) -> Vec<&str> {
+        match self {
+            Self::Fields(mapping) => mapping.ignored().collect(),
+            Self::Feed(columns) => columns.layout.ignored.iter().map(String::as_str).collect(),
+        }
     }
 
     /// The layout of a file of a feed.

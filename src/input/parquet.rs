@@ -82,7 +82,7 @@ impl ParquetFile {
     }
 
     /// The columns that no field is read from.
-    pub(super) fn ignored(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn ignored(&self) -> Vec<&str> {
         self.columns.ignored()
     }
 

@@ -29,7 +29,7 @@ pub(super) fn write(report: &ScoreReport<'_>, out: &mut (dyn Write + Send)) -> i
     out.flush()
 }
 
-/// The beginning of the object: the question, the counts, the refused lines and the ignored columns.
+/// The beginning of the object: the question, the counts, the refused lines, the ignored columns and the warnings.
 pub(super) fn write_reading(report: &ScoreReport<'_>, out: &mut impl Write) -> io::Result<()> {
     let window = report.window;
     write!(out, "{{\n\"as_of\": \"{}\",\n\"from\": ", window.as_of)?;
@@ -55,8 +55,11 @@ pub(super) fn write_reading(report: &ScoreReport<'_>, out: &mut impl Write) -> i
         })?;
     }
     out.write_all(b",\n\"ignored_columns\": ")?;
-    serde_json::to_writer(out, report.ignored_columns)?;
-    Ok(())
+    serde_json::to_writer(&mut *out, report.ignored_columns)?;
+    out.write_all(b",\n\"warnings\": ")?;
+    write_list(out, report.warnings.iter(), |out, warning| {
+        serde_json::to_writer(out, warning)
+    })
 }
 
 /// One refused line as one JSON object.

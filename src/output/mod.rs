@@ -2,8 +2,9 @@
 //! to a file that appears when it is complete.
 //!
 //! Nothing is scored or sorted here; rows are written in the given order. Read `report` (what is written),
-//! one file per format, `event_rows` (events in each format), `comparison` (holders whose rank or score differs between two policies), `refusals` and `deficits` (lists of their own), `destination` and
-//! `folder` (where it goes).
+//! one file per format, `event_rows` (events in each format), `comparison` (holders whose rank or score differs
+//! between two policies), `refusals` and `deficits` (lists of their own), `warnings` (what is probably not meant),
+//! `destination` and `folder` (where it goes).
 
 mod comparison;
 mod csv;
@@ -18,6 +19,7 @@ mod parquet;
 mod refusals;
 mod report;
 mod table;
+mod warnings;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -34,6 +36,7 @@ pub(crate) use report::{
     HolderRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine, ScoreReport,
 };
 pub(crate) use table::printable;
+pub(crate) use warnings::{Warning, WarningCode, warning_names, warnings};
 
 /// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

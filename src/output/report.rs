@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::table::grouped;
+use super::warnings::Warning;
 use crate::core::{HolderScore, RankedHolder, Snapshot, Window};
 
 /// A refused line.
@@ -166,6 +167,8 @@ pub(crate) struct ScoreReport<'a> {
     pub recognised: &'a [RecognisedFile],
     /// The columns and keys of the files that no field was read from.
     pub ignored_columns: &'a [String],
+    /// What is valid and probably not meant.
+    pub warnings: &'a [Warning],
     /// The holders.
     pub leaderboard: &'a dyn Leaderboard,
     /// Whether the deficits are listed in a file of their own.

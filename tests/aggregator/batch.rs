@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use poh_holdmetrics_rust::aggregator::BatchScorer;
-use poh_holdmetrics_rust::core::{Deficit, EventSink, Snapshot, Totals, Window};
+use poh_holdmetrics_rust::aggregator::{BatchScorer, BatchScores};
+use poh_holdmetrics_rust::core::{Deficit, EventSink, Findings, Snapshot, Totals, Window};
 use proptest::prelude::*;
 
 use crate::arbitrary;
@@ -23,7 +23,13 @@ fn scored(
     for (index, event) in sent.iter().enumerate() {
         filled[index * 7 % lanes].accept(&event.event());
     }
-    scorer.finish_with_deficits(filled, window, top)
+    let BatchScores {
+        snapshot,
+        deficits,
+        findings,
+    } = scorer.finish_in_full(filled, window, top);
+    assert_eq!(findings, Findings::of(sent.iter().map(Sent::event)));
+    (snapshot, deficits)
 }
 
 fn scores(snapshot: &Snapshot) -> BTreeMap<String, (u128, u128)> {

@@ -101,7 +101,8 @@ fn a_flag_prevails_over_a_variable_over_a_file_over_the_default() {
     let folder = Folder::new();
     let file = folder.file(
         "a.toml",
-        "[grpc]\naddress = \"127.0.0.1:1\"\n[http]\nhost = \"127.0.0.2\"\nport = 2\n[log]\nformat = \"json\"\n",
+        "[grpc]\naddress = \"127.0.0.1:1\"\n[http]\nhost = \"127.0.0.2\"\nport = 2\n[log]\nformat = \"json\"\n\
+         [intake]\nearliest = 2015-01-01T00:00:00Z\n",
     );
     let file = file.to_str().expect("a path that is text");
     let answer = config(
@@ -115,6 +116,7 @@ fn a_flag_prevails_over_a_variable_over_a_file_over_the_default() {
         ("http.port", "3", "HTTP_PORT"),
         ("http.host", "127.0.0.2", &line(4)),
         ("log.format", "json", &line(7)),
+        ("intake.earliest", "2015-01-01T00:00:00Z", &line(9)),
         ("intake.max_future", "5m", "default"),
     ] {
         assert_eq!(
@@ -256,6 +258,11 @@ fn bad_variables_and_flags_are_refused_by_name() {
             &["check", "--max-future", "5"],
             &[],
             "--max-future: intake.max_future: \"5\" is not a time from 0s to 87600h",
+        ),
+        (
+            &["check", "--earliest", "soon"],
+            &[],
+            "--earliest: intake.earliest: \"soon\" is not a time as in 2015-01-01T00:00:00Z, a date, or milliseconds since 1970",
         ),
         (
             &["check", "--http-addr", "here"],

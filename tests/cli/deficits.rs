@@ -117,7 +117,8 @@ fn people_are_told_that_input_is_missing() {
     let csv = score(&folder, &["--as-of", "1970-01-02", "--format", "csv"]);
     assert!(csv.text().starts_with("rank,"));
     assert!(
-        csv.stderr.starts_with("2 keys have a balance below 0 "),
+        csv.stderr
+            .contains("\nwarning: W05 deficits: 2 keys have a balance below 0 "),
         "{}",
         csv.stderr
     );

@@ -36,3 +36,4 @@ mod score;
 mod score_errors;
 mod support;
 mod transfer_files;
+mod warnings;

@@ -65,7 +65,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("client", &["core", "net"]),
     ("workload", &["client", "core"]),
     ("bindings", &["host"]),
-    ("config", &[]),
+    ("config", &["core"]),
     ("error_line", &[]),
     ("telemetry", &["error_line"]),
     ("excerpt", &[]),

@@ -44,7 +44,12 @@ def test_events_in_and_answers_out(service: Service) -> None:
         "end": "1970-01-01T00:00:10Z",
     }
     ack = json.loads(grpcurl(service, "poh.HoldMetrics/Record", message=json.dumps(event)).stdout)
-    assert ack == {"sequence": "1", "durability": "BUFFERED", "accepted": "1"}
+    assert ack == {
+        "sequence": "1",
+        "durability": "BUFFERED",
+        "accepted": "1",
+        "warnings": ["W01 epoch-seconds"],
+    }
     stream = json.dumps(event) + json.dumps({**event, "holder_id": ""})
     acks = grpcurl(service, "poh.HoldMetrics/Broadcast", message=stream).stdout
     assert '"reason": "holder_id: missing or empty"' in acks

@@ -195,6 +195,7 @@ async fn elements_of_an_array_and_lines_are_refused_by_their_numbers() {
         let refused = |index: u64, field: &str, reason: &str| json!({place: first + index, "field": field, "reason": reason});
         let expected = json!({
             "accepted": 2, "refused_total": 3, "sequence": sequence, "durability": "BUFFERED",
+            "warnings": ["W01 epoch-seconds"],
             "refused": [
                 refused(1, "before_accept", REASON),
                 refused(2, "token_id", "token_id: missing or empty"),

@@ -23,6 +23,7 @@ async fn a_single_event_is_acknowledged_with_its_number() {
             sequence: u64::try_from(sequence).unwrap(),
             durability: Durability::Buffered.into(),
             accepted: 1,
+            warnings: vec!["W01 epoch-seconds".to_owned()],
             ..HoldAck::default()
         };
         assert_eq!(answer.into_inner(), expected);

@@ -7,12 +7,70 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Frame;
 use poh_holdmetrics_rust::config::Limits;
 use poh_holdmetrics_rust::net::Settings;
-use serde_json::json;
+use poh_holdmetrics_rust::net::pb::HoldBatch;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
+
+/// As an array, and as lines; of gRPC each batch is answered in the same way.
+#[tokio::test]
+async fn what_is_probably_not_meant_is_answered_by_code() {
+    let service = Service::start().await;
+    let mut client = service.client().await;
+    let at = "2024-12-01T00:00:00Z";
+    let start = |holder: &str, weight: u32| json!({"token_id": "T", "holder_id": holder, "start": at, "weight": weight});
+    let named = |weight: u32| json!({"token_id": "T", "holder_id": "e", "start": at, "weight": weight, "event_id": "e"});
+    let early = json!({"token_id": "T", "holder_id": "a", "start": 1_733_011_200});
+    for (events, expected) in [
+        (vec![start("a", 1), start("b", 1), start("a", 1)], vec![]),
+        (vec![early.clone()], vec!["W01 epoch-seconds"]),
+        (vec![early, start("a", 1)], vec![]),
+        (
+            vec![start("c", 1), start("C", 1)],
+            vec!["W02 ids-differ-by-case"],
+        ),
+        (vec![start("d", 1), start("d", 2)], vec!["W03 ties"]),
+        (vec![named(1), named(2)], vec!["W04 conflicting-facts"]),
+    ] {
+        let lines: Vec<_> = events.iter().map(ToString::to_string).collect();
+        let as_array = service.post(JSON, json!(events).to_string()).await;
+        assert_eq!(as_array.json()["warnings"], json!(expected), "{events:?}");
+        let as_lines = service.post(LINES, lines.join("\n")).await;
+        assert_eq!(as_lines.json()["warnings"], json!(expected), "{events:?}");
+        let text = |field: &str| {
+            events
+                .iter()
+                .map(|event| event[field].as_str().unwrap_or("").to_owned())
+                .collect()
+        };
+        let start_us = |event: &Value| {
+            event["start"]
+                .as_i64()
+                .map_or(1_733_011_200_000_000, |ms| ms * 1_000)
+        };
+        let batch = HoldBatch {
+            token_id: vec!["T".to_owned()],
+            holder_id: text("holder_id"),
+            start_us: events.iter().map(start_us).collect(),
+            weight: events
+                .iter()
+                .map(|event| event["weight"].as_f64().unwrap_or(1.0))
+                .collect(),
+            event_id: text("event_id"),
+            ..HoldBatch::default()
+        };
+        let acks = within(client.broadcast_batch(futures_util::stream::iter([batch]))).await;
+        let ack = within(acks.expect("a stream").into_inner().message()).await;
+        assert_eq!(
+            ack.expect("an answer").expect("one").warnings,
+            expected,
+            "{events:?}"
+        );
+    }
+}
 
 #[tokio::test]
 async fn one_event_is_stored_or_refused_by_its_field() {
@@ -21,6 +79,7 @@ async fn one_event_is_stored_or_refused_by_its_field() {
     assert_eq!(taken.status, 200);
     let expected = json!({
         "accepted": 1, "refused_total": 0, "refused": [], "sequence": 1, "durability": "BUFFERED",
+        "warnings": ["W01 epoch-seconds"],
     });
     assert_eq!(taken.json(), expected);
     for (body, field, detail) in [
@@ -33,6 +92,18 @@ async fn one_event_is_stored_or_refused_by_its_field() {
             r#"{"token_id":"T","holder_id":"h","start":5,"end":1}"#,
             json!("end"),
             "end: before start",
+        ),
+        // Files have options for these, a service has none.
+        (
+            r#"{"token_id":"T","holder_id":"h","start":"2024-07-21T00:00:00"}"#,
+            json!("start"),
+            "start: no UTC offset (end it with Z or an offset like +02:00); found \"2024-07-21T00:00:00\"",
+        ),
+        (
+            r#"{"token_id":"T","holder_id":"h","start":0,"end":1,"amount":5}"#,
+            json!("amount"),
+            "amount: given for a hold, did you mean weight? (a hold has a weight, a transfer from_id, to_id, at and \
+             amount)",
         ),
         (
             r#"{"token_id":"T","holder_id":"h","start":1735689900001}"#,

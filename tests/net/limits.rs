@@ -9,6 +9,8 @@ use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use poh_holdmetrics_rust::config::Limits;
+use poh_holdmetrics_rust::core::Micros;
+use poh_holdmetrics_rust::engine::Options;
 use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
 use serde_json::json;
@@ -125,6 +127,33 @@ async fn the_rows_of_a_batch_are_bounded_before_they_are_converted() {
     let accepted = within(answers.message()).await.unwrap().unwrap();
     assert_eq!(accepted.accepted, 1_000);
     service.end().await;
+}
+
+/// Holds, stop marks, changes and transfers; a retraction names no instant.
+#[tokio::test]
+async fn events_before_the_earliest_instant_are_refused() {
+    let mut options = Options::in_memory();
+    options.intake.earliest = Micros::parse("2015-01-01T00:00:00Z").ok();
+    let service = Service::on(Settings::default(), options).await;
+    let early = "1970-01-20T11:24:32.64Z is before 2015-01-01T00:00:00Z, the earliest instant that this service \
+                 accepts; a number counts milliseconds";
+    let events = json!([
+        {"token_id": "T", "holder_id": "h", "start": 1_682_672_640, "end": 1_682_759_040_000_i64},
+        {"token_id": "T", "holder_id": "h", "end": 1_682_672_640},
+        {"token_id": "T", "holder_id": "h", "at": 1_682_672_640, "delta": 1, "event_id": "a"},
+        {"token_id": "T", "to_id": "h", "at": 1_682_672_640, "amount": 1, "event_id": "b"},
+        {"token_id": "T", "holder_id": "h", "event_id": "c", "retract": true},
+        {"token_id": "T", "holder_id": "h", "start": "2015-01-01T00:00:00Z"},
+    ]);
+    let answer = service
+        .post("application/json", events.to_string())
+        .await
+        .json();
+    let refused = answer["refused"].as_array().expect("a list");
+    let reasons: Vec<_> = refused.iter().map(|each| &each["reason"]).collect();
+    let expected = ["start", "end", "at", "at"].map(|field| format!("{field}: {early}"));
+    assert_eq!(reasons, expected.iter().collect::<Vec<_>>());
+    assert_eq!(answer["accepted"], 2);
 }
 
 #[tokio::test]

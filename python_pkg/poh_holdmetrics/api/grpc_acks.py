@@ -18,7 +18,9 @@ from poh_holdmetrics.api.grpc_events import (
 )
 from poh_holdmetrics.api.intake import accepted_records
 from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.hold_warnings import warning_names
 from poh_holdmetrics.protocols import hold_pb2 as pb
+from poh_holdmetrics.pure.findings import findings_of
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.grpc_events import Values
@@ -79,6 +81,7 @@ async def _stored(
     if records:
         ack.sequence = await service.store(records)
         ack.durability = pb.BUFFERED
+        ack.warnings.extend(warning_names(findings_of(records)))
     return ack
 
 

@@ -28,9 +28,11 @@ from poh_holdmetrics.api.intake import MESSAGE_BYTES_MAX
 from poh_holdmetrics.api.page_tokens import other_question, read_deficit_page_token, read_page_token
 from poh_holdmetrics.api.unknown_policy import refuse_policy
 from poh_holdmetrics.errors import InputError, Refused, StoreFull
+from poh_holdmetrics.hold_warnings import warning_names
 from poh_holdmetrics.instants import MAX_US
 from poh_holdmetrics.protocols import hold_pb2 as pb
 from poh_holdmetrics.protocols import hold_pb2_grpc
+from poh_holdmetrics.pure.findings import findings_of
 from poh_holdmetrics.windows import Window
 
 if TYPE_CHECKING:
@@ -193,7 +195,12 @@ class HoldMetricsServicer(hold_pb2_grpc.HoldMetricsServicer):
             sequence = await self._service.store(records)
         except StoreFull as store_full:
             await full(context, store_full)
-        return pb.HoldAck(sequence=sequence, durability=pb.BUFFERED, accepted=1)
+        return pb.HoldAck(
+            sequence=sequence,
+            durability=pb.BUFFERED,
+            accepted=1,
+            warnings=warning_names(findings_of(records)),
+        )
 
     async def _acks(
         self,

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poh_holdmetrics import field_parsers
 from poh_holdmetrics.api.intake import (
     AHEAD_US_MAX,
     ID_BYTES_MAX,
     LINE_BYTES_MAX,
     TOO_LONG,
-    accepted_records,
+    records_from_line,
 )
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.row_reader import is_blank, values_from_json
+from poh_holdmetrics.pure.findings import Findings, findings_of
+from poh_holdmetrics.row_reader import is_blank
 
 if TYPE_CHECKING:
     from poh_holdmetrics.native import Namespace
@@ -38,13 +38,16 @@ class _PureLines:
                 self.refused.append((number, "line", TOO_LONG))
             elif not is_blank(line):
                 try:
-                    self._records += accepted_records(field_parsers.JSON, values_from_json(line), now_us)
+                    self._records += records_from_line(line, now_us)
                     self.accepted += 1
                 except Refused as refused:
                     self.refused.append((number, refused.blamed or "json", str(refused)))
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def findings(self) -> Findings:
+        return findings_of(self._records)
 
     def records(self) -> list[Record]:
         return self._records

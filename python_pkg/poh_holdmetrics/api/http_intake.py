@@ -10,17 +10,18 @@ from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from poh_holdmetrics import field_parsers
 from poh_holdmetrics.api.http_problem import Problem
 from poh_holdmetrics.api.intake import (
     BATCH_EVENTS_MAX,
     LINE_BYTES_MAX,
     MESSAGE_BYTES_MAX,
     TOO_LONG,
-    accepted_records,
+    records_from_line,
 )
 from poh_holdmetrics.errors import Refused, excerpt
-from poh_holdmetrics.row_reader import JSON_DECODER, values_from_json
+from poh_holdmetrics.hold_warnings import warning_names
+from poh_holdmetrics.pure.findings import NO_FINDINGS, Findings, findings_of
+from poh_holdmetrics.row_reader import JSON_DECODER
 
 if TYPE_CHECKING:
     from poh_holdmetrics.api.hold_service import HoldService
@@ -74,6 +75,7 @@ class _Upload:
         self._refused: list[dict[str, object]] = []
         self._refused_total = 0
         self._sequence = 0
+        self._findings = NO_FINDINGS
         self.accepted = 0
 
     def add(self, number: int, text: bytes) -> None:
@@ -92,6 +94,7 @@ class _Upload:
         self.accepted += lines.accepted
         if len(lines):
             self._sequence = await self._service.store_lines(lines)
+            self._findings = self._findings.and_those(Findings._make(lines.findings()))
         return before + lines.lines
 
     def refuse(self, number: int, blamed: str, reason: str) -> None:
@@ -106,16 +109,21 @@ class _Upload:
         """Store what was added since the last call."""
         if self._records:
             self._sequence = await self._service.store(self._records)
+            self._findings = self._findings.and_those(findings_of(self._records))
             self._records = []
 
     async def result(self) -> dict[str, Any]:
         """Store the rest; what became of the events."""
         await self.send()
-        return _result(self.accepted, self._sequence, self._refused_total, self._refused)
+        return _result(self.accepted, self._sequence, self._findings, self._refused_total, self._refused)
 
 
 def _result(
-    accepted: int, sequence: int, refused_total: int = 0, refused: list[dict[str, object]] | None = None
+    accepted: int,
+    sequence: int,
+    findings: Findings,
+    refused_total: int = 0,
+    refused: list[dict[str, object]] | None = None,
 ) -> dict[str, Any]:
     return {
         "accepted": accepted,
@@ -123,11 +131,12 @@ def _result(
         "refused": refused or [],
         "sequence": sequence,
         "durability": "BUFFERED",
+        "warnings": warning_names(findings),
     }
 
 
 def _records(service: HoldService, text: bytes) -> tuple[Record, ...]:
-    return accepted_records(field_parsers.JSON, values_from_json(text), service.now_us())
+    return records_from_line(text, service.now_us())
 
 
 async def _json(service: HoldService, body: bytes) -> dict[str, Any]:
@@ -143,7 +152,7 @@ async def _json(service: HoldService, body: bytes) -> dict[str, Any]:
                 raise Problem.of_refused(refused) from refused
             cure = "" if text.startswith(b"{") else f"; {_EXPECTED}"
             raise _not_events(f"{refused}{cure}") from refused
-        return _result(1, await service.store(records))
+        return _result(1, await service.store(records), findings_of(records))
     events = list(_elements(body))
     if len(events) > BATCH_EVENTS_MAX:
         raise Problem(

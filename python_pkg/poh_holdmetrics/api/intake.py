@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from poh_holdmetrics import validation
+from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import Refused
 from poh_holdmetrics.instants import MICROS_PER_SECOND
+from poh_holdmetrics.row_reader import values_from_json
 
 if TYPE_CHECKING:
     from poh_holdmetrics.field_parsers import FieldParsers
@@ -33,11 +34,27 @@ AHEAD_US_MAX = _AHEAD_SECONDS_MAX * MICROS_PER_SECOND
 _PARTIES = slice(11, 13)
 
 
+def records_from_line(line: bytes, now_us: int) -> tuple[Record, ...]:
+    """The records of one event or transfer as an object of JSON; errors as for `accepted_records`."""
+    try:
+        values = values_from_json(line)
+    except Refused as refused:
+        raise refused.for_service() from refused
+    return accepted_records(field_parsers.JSON, values, now_us)
+
+
 def accepted_records(parsers: FieldParsers, values: Sequence[object], now_us: int) -> tuple[Record, ...]:
     """The records of one event or transfer whose `values` are those of `input_options.FIELDS`.
 
     Raises `Refused` if it is invalid, or if a service does not take it at the time `now_us`.
     """
+    try:
+        return _accepted_records(parsers, values, now_us)
+    except Refused as refused:
+        raise refused.for_service() from refused
+
+
+def _accepted_records(parsers: FieldParsers, values: Sequence[object], now_us: int) -> tuple[Record, ...]:
     records = validation.records_from_fields(parsers, *values)
     first = records[0]
     from_id, to_id = values[_PARTIES]

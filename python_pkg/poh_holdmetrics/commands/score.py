@@ -18,6 +18,7 @@ from poh_holdmetrics import instants, native, wads
 from poh_holdmetrics.config import Settings, load_configuration
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.file_scorer import ComparedFiles, ScoredFiles, compare_files, score_files
+from poh_holdmetrics.hold_warnings import check_window, refuse
 from poh_holdmetrics.policy_files import policy_from_spec
 from poh_holdmetrics.pure.ranking import document_from_row
 from poh_holdmetrics.table import table_from_moves, table_from_scores
@@ -83,6 +84,11 @@ def add_score(commands: Commands) -> None:
         metavar="FILE",
         help="write each balance that fell below 0 to FILE: .csv, else JSON lines",
     )
+    score.add_argument(
+        "--strict",
+        action="store_true",
+        help="make errors of warnings, which are about what is valid and probably not meant",
+    )
     policies = score.add_mutually_exclusive_group()
     policies.add_argument(
         "--policy",
@@ -127,6 +133,7 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         None if arguments.from_ is None else instants.us_from_argument("--from", arguments.from_),
         settings.closed_only,
     )
+    check_window(window, is_now=arguments.as_of is None)
     namespace = None if settings.engine == "python" else native.namespace()
     if settings.engine == "native" and namespace is None:
         raise InputError(
@@ -152,6 +159,10 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         print(ignored, file=sys.stderr)
     if arguments.deficits is not None:
         _write_deficits(Path(arguments.deficits), scores.deficits)
+    if arguments.strict:
+        refuse(scores.warnings)
+    for warning in scores.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if settings.format == "json":
         document = _json(scores) if isinstance(scores, ScoredFiles) else _json_of_moves(scores)
         json.dump(document, out, ensure_ascii=False, indent=1)
@@ -228,4 +239,5 @@ def _json_of_reading(scores: ScoredFiles | ComparedFiles) -> dict[str, object]:
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],
         "ignored_columns": scores.ignored_columns,
+        "warnings": [warning._asdict() for warning in scores.warnings],
     }

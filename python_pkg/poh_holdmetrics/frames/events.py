@@ -14,8 +14,10 @@ from typing import Any, Self
 
 from poh_holdmetrics import native
 from poh_holdmetrics.errors import InputError
-from poh_holdmetrics.input_options import InputOptions
+from poh_holdmetrics.hold_warnings import HoldWarning, hold_warnings, no_event
+from poh_holdmetrics.input_options import InputOptions, TimeUnit
 from poh_holdmetrics.pure.aggregator import Aggregator, RecordRow
+from poh_holdmetrics.pure.findings import Findings, findings_of
 from poh_holdmetrics.recording import record_columns
 from poh_holdmetrics.table_records import records_from_table
 from poh_holdmetrics.validation import Record
@@ -26,19 +28,23 @@ from poh_holdmetrics.windows import Window
 class RecordPart:
     """Accepted records."""
 
-    records: Sequence[Record]
+    listed: Sequence[Record]
 
     def record_into(self, engine: native.Aggregator | Aggregator) -> None:
         """Record everything."""
         if isinstance(engine, Aggregator):
-            for record in self.records:
+            for record in self.listed:
                 engine.add(record)
         else:
-            record_columns(engine, self.records)
+            record_columns(engine, self.listed)
 
     def of_holder(self, holder_id: str) -> Iterable[Record]:
         """The records of one holder."""
-        return [record for record in self.records if record.holder_id == holder_id]
+        return [record for record in self.listed if record.holder_id == holder_id]
+
+    def records(self) -> Iterable[Record]:
+        """All records."""
+        return self.listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class TablePart:
         except ValueError as error:
             raise self._refusal(error) from error
 
-    def snapshot(self, namespace: native.Namespace, window: Window) -> native.Snapshot:
+    def snapshot(self, namespace: native.Namespace, window: Window) -> native.ScoredInput:
         """The scores of this table alone."""
         as_of_us, from_us, closed_only = window
         try:
@@ -78,6 +84,10 @@ class TablePart:
             rows = self.namespace.read_input(self.table, self._json, holder_id)
             return [Record._make(row) for row in rows]
         return (record for record in self._records() if record.holder_id == holder_id)
+
+    def records(self) -> Iterable[Record]:
+        """All records."""
+        return self._records()
 
     @property
     def _json(self) -> str:
@@ -119,7 +129,7 @@ class FilePart:
     def record_into(self, engine: native.Aggregator | Aggregator) -> None:
         """Record everything; raises `InputError` naming the file and the line."""
         if isinstance(engine, Aggregator):
-            RecordPart([Record._make(row) for row in self._read(None)]).record_into(engine)
+            RecordPart(list(self.records())).record_into(engine)
             return
         try:
             self.namespace.record_input(engine, self.files, self.options.json())
@@ -127,7 +137,7 @@ class FilePart:
             raise refusal_of_file(error) from error
         self._check_versions()
 
-    def snapshot(self, namespace: native.Namespace, window: Window) -> native.Snapshot:
+    def snapshot(self, namespace: native.Namespace, window: Window) -> native.ScoredInput:
         """The scores of these files alone."""
         as_of_us, from_us, closed_only = window
         try:
@@ -142,6 +152,10 @@ class FilePart:
     def of_holder(self, holder_id: str) -> Iterable[Record]:
         """The records of one holder."""
         return map(Record._make, self._read(holder_id))
+
+    def records(self) -> Iterable[Record]:
+        """All records."""
+        return map(Record._make, self._read(None))
 
     def _read(self, holder_id: str | None) -> Sequence[RecordRow]:
         try:
@@ -163,6 +177,8 @@ class Events:
 
     parts: Sequence[RecordPart | TablePart | FilePart]
     namespace: native.Namespace | None
+    files: Sequence[str] = ()
+    """The files, if they are all there is."""
 
     @cached_property
     def engine(self) -> native.Aggregator | Aggregator:
@@ -174,10 +190,30 @@ class Events:
 
     def snapshot(self, window: Window) -> native.Snapshot:
         """The scores over a window, without an engine if one table or set of files is all there is."""
+        scored = self._scored_at_once(window)
+        return self.engine.snapshot(*window) if scored is None else scored
+
+    def with_warnings(self, window: Window, time_unit: TimeUnit) -> tuple[native.Snapshot, list[HoldWarning]]:
+        """The same, and what is probably not meant; `InputError` if files have no event.
+
+        Numbers were read as times in `time_unit`.
+        """
+        snapshot: native.Snapshot
+        scored = self._scored_at_once(window)
+        if scored is not None and scored.findings is not None:
+            snapshot, findings = scored, Findings._make(scored.findings)
+        else:
+            snapshot = self.engine.snapshot(*window)
+            findings = findings_of(record for part in self.parts for record in part.records())
+        if self.files and not len(snapshot):
+            raise no_event(self.files, 0, ())
+        return snapshot, hold_warnings(findings, window, time_unit=time_unit, deficits=snapshot.deficits)
+
+    def _scored_at_once(self, window: Window) -> native.ScoredInput | None:
         (only, *others) = self.parts or (None,)
         if self.namespace is not None and isinstance(only, TablePart | FilePart) and not others:
             return only.snapshot(self.namespace, window)
-        return self.engine.snapshot(*window)
+        return None
 
     def of_holder(self, holder_id: str) -> Aggregator:
         """The facts of one holder alone."""

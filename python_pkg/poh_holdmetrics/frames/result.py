@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import polars
 
     from poh_holdmetrics import native
+    from poh_holdmetrics.hold_warnings import HoldWarning
+    from poh_holdmetrics.input_options import TimeUnit
 
 #: Decimal digits of a score after the point.
 _PLACES = 24
@@ -48,6 +50,8 @@ class HoldScores(HoldSnapshot):
 
     events: Events
     excluded: frozenset[str]
+    warnings: tuple[HoldWarning, ...] = ()
+    """What is valid and probably not meant in the events: `code`, `name` and `text` of each."""
 
     @classmethod
     def of(cls, events: Events, window: Window, excluded: frozenset[str]) -> Self:
@@ -56,6 +60,16 @@ class HoldScores(HoldSnapshot):
         if excluded:
             snapshot = _without(snapshot, events, window, excluded)
         return cls(snapshot, events, excluded)
+
+    @classmethod
+    def with_warnings(
+        cls, events: Events, window: Window, excluded: frozenset[str], time_unit: TimeUnit
+    ) -> Self:
+        """The same, with what is probably not meant; numbers were read as times in `time_unit`."""
+        snapshot, warnings = events.with_warnings(window, time_unit)
+        if excluded:
+            snapshot = _without(snapshot, events, window, excluded)
+        return cls(snapshot, events, excluded, tuple(warnings))
 
     @property
     def window(self) -> Window:

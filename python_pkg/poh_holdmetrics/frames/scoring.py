@@ -9,10 +9,12 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from warnings import warn
 
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.frames.result import HoldScores
 from poh_holdmetrics.frames.sources import events_from
+from poh_holdmetrics.hold_warnings import DataWarning, check_window, refuse
 from poh_holdmetrics.input_options import InputOptions
 from poh_holdmetrics.windows import Window
 
@@ -48,6 +50,7 @@ def score(
     blocks: Path | None = None,
     decimals_file: Path | None = None,
     mapping: Path | None = None,
+    strict: bool = False,
 ) -> HoldScores:
     """The exact scores of all holders over [from_, as_of); without `as_of` until now.
 
@@ -60,10 +63,14 @@ def score(
     without an offset is UTC and a date its midnight; amounts are counts of 10^-`decimals`; `null` are texts
     that mean an absent value; `mapping` is a TOML file with such options. Raises `InputError` that names the
     column, the row or the line.
+
+    What is valid and probably not meant is warned about as `DataWarning`, and is listed in `warnings` of the
+    result; with `strict` it is raised as `InputError`.
     """
     if isinstance(exclude, str):
         raise InputError("exclude", f'expected a list of holders; write exclude=["{exclude}"]')
     window = Window.of(datetime.now(UTC) if as_of is None else as_of, from_, closed_only=closed_only)
+    check_window(window, is_now=as_of is None)
     options = InputOptions.of(
         {
             "mapping": mapping,
@@ -82,4 +89,10 @@ def score(
             "binary_ids": binary_ids,
         }
     )
-    return HoldScores.of(events_from(frame_or_path, options), window, frozenset(exclude))
+    events = events_from(frame_or_path, options)
+    scores = HoldScores.with_warnings(events, window, frozenset(exclude), options.time_unit)
+    if strict:
+        refuse(scores.warnings)
+    for warning in scores.warnings:
+        warn(str(warning), DataWarning, stacklevel=2)
+    return scores

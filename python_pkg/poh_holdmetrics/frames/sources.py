@@ -88,7 +88,7 @@ def _from_paths(files: Sequence[str], options: InputOptions, namespace: native.N
     if namespace is None:
         if name := options.native_only():
             raise InputError(name, "is read by native code alone; install poh_holdmetrics_rust")
-        return Events([_from_path(Path(file), options) for file in files], None)
+        return Events([_from_path(Path(file), options) for file in files], None, files)
     # What can be read once alone is read now.
     streams = [file for file in files if file == "-" or (Path(file).exists() and not Path(file).is_file())]
     parts: list[RecordPart | FilePart] = []
@@ -100,7 +100,7 @@ def _from_paths(files: Sequence[str], options: InputOptions, namespace: native.N
         except ValueError as error:
             raise refusal_of_file(error) from error
         parts.append(RecordPart([Record._make(row) for row in rows]))
-    return Events(parts, namespace)
+    return Events(parts, namespace, files)
 
 
 def _from_path(path: Path, options: InputOptions) -> TablePart | RecordPart:

@@ -130,20 +130,22 @@ class TransferBatch(_message.Message):
     def __init__(self, token_id: _Optional[_Iterable[str]] = ..., from_id: _Optional[_Iterable[str]] = ..., to_id: _Optional[_Iterable[str]] = ..., at_us: _Optional[_Iterable[int]] = ..., amount: _Optional[_Iterable[float]] = ..., amount_text: _Optional[_Iterable[str]] = ..., event_id: _Optional[_Iterable[str]] = ..., revision: _Optional[_Iterable[int]] = ..., retract: _Optional[_Iterable[bool]] = ..., seq: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class HoldAck(_message.Message):
-    __slots__ = ("sequence", "durability", "index", "accepted", "refused", "refused_total")
+    __slots__ = ("sequence", "durability", "index", "accepted", "refused", "refused_total", "warnings")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     DURABILITY_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     REFUSED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     durability: Durability
     index: int
     accepted: int
     refused: _containers.RepeatedCompositeFieldContainer[Refusal]
     refused_total: int
-    def __init__(self, sequence: _Optional[int] = ..., durability: _Optional[_Union[Durability, str]] = ..., index: _Optional[int] = ..., accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ..., refused_total: _Optional[int] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, sequence: _Optional[int] = ..., durability: _Optional[_Union[Durability, str]] = ..., index: _Optional[int] = ..., accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ..., refused_total: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("index", "row", "field", "reason")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         OptionalTextColumn,
         TextColumn,
     )
+    from poh_holdmetrics.pure.findings import FindingsRow
 
 #: token_id, holder_id, start_us, end_us (None: still open at the end), weight in wads.
 HeldSegment = tuple[str, str, int, int | None, int]
@@ -59,6 +60,7 @@ class AcceptedLines(Protocol):
         """The number of a line from 1, what is to blame (a field, `json` or `line`), and the reason."""
 
     def __len__(self) -> int: ...
+    def findings(self) -> FindingsRow: ...  # noqa: D102
     def records(self) -> Sequence[RecordRow]: ...  # noqa: D102
 
 

@@ -29,7 +29,7 @@ InForce: TypeAlias = tuple[Closed, Marks, Changes]
 #: What decides between events of one id, compared as a tuple: revision, retract, start, end, weight, at,
 #: delta, seq. An absent value is an empty tuple, an absent weight -1: smaller than every present one.
 _Present: TypeAlias = tuple[int, ...]
-_Claim: TypeAlias = tuple[int, bool, _Present, _Present, int, _Present, _Present, int]
+Claim: TypeAlias = tuple[int, bool, _Present, _Present, int, _Present, _Present, int]
 
 
 _NO_WEIGHT = -1
@@ -43,18 +43,15 @@ class KeyFacts:
     def __init__(self) -> None:
         self._closed: dict[tuple[int, int], int] = {}
         self._marks: dict[int, tuple[int, int]] = {}
-        self._claims: dict[str, _Claim] | None = None
+        self._claims: dict[str, Claim] | None = None
 
     def add(self, record: Record) -> None:
         """Add an accepted record of this key, in constant time."""
-        _, _, start_us, end_us, wad, event_id, revision, retract, at_us, delta, seq = record
+        _, _, start_us, end_us, wad, event_id, _, _, _, _, seq = record
         if event_id is None:
             _put_hold(self._closed, self._marks, start_us, end_us, wad, seq)
         else:
-            times = _present(start_us), _present(end_us)
-            # A stop and a change have no weight, whatever their events state.
-            weight = _NO_WEIGHT if start_us is None else wad
-            self._claim(event_id, (revision, retract, *times, weight, _present(at_us), _present(delta), seq))
+            self._claim(event_id, claim_of(record))
 
     def merge(self, other: KeyFacts) -> None:
         """Unite with another partial state of the same key, which stays as it is."""
@@ -123,12 +120,21 @@ class KeyFacts:
             if at and not retract
         )
 
-    def _claim(self, event_id: str, claim: _Claim) -> None:
+    def _claim(self, event_id: str, claim: Claim) -> None:
         if self._claims is None:
             self._claims = {}
         held = self._claims.get(event_id)
         if held is None or claim > held:
             self._claims[event_id] = claim
+
+
+def claim_of(record: Record) -> Claim:
+    """What a record with an `event_id` states."""
+    _, _, start_us, end_us, wad, _, revision, retract, at_us, delta, seq = record
+    times = _present(start_us), _present(end_us)
+    # A stop and a change have no weight, whatever their events state.
+    weight = _NO_WEIGHT if start_us is None else wad
+    return revision, retract, *times, weight, _present(at_us), _present(delta), seq
 
 
 def _present(value: int | None) -> _Present:

@@ -62,7 +62,7 @@ impl Step {
     }
 
     #[inline]
-    fn at(&self) -> Micros {
+    pub(super) fn at(&self) -> Micros {
         Micros::MIN.after(self.at >> 1)
     }
 
@@ -121,9 +121,17 @@ impl Repeats {
 }
 
 /// Leaves the changes in force, in any order: of those that share an id the one with the larger (`at`, `delta`).
-pub(super) fn drop_repeats(changes: &mut Vec<Change>) {
+/// Returns the ids whose changes differ, in order.
+pub(super) fn drop_repeats(changes: &mut Vec<Change>) -> Vec<IdHash> {
+    let mut contested = Vec::new();
     changes.sort_unstable_by_key(|change| (change.id, Reverse((change.at, change.delta))));
-    changes.dedup_by_key(|change| change.id);
+    changes.dedup_by(|other, kept| {
+        if other.id == kept.id && other != kept && contested.last() != Some(&kept.id) {
+            contested.push(kept.id);
+        }
+        other.id == kept.id
+    });
+    contested
 }
 
 /// Calls `visit` with every stretch at a balance above 0 inside the window, in order of time; sorts the
@@ -285,7 +293,15 @@ mod tests {
             let ids: Vec<_> = changes.iter().map(|change| change.id).collect();
             let are_repeated = expected.len() < changes.len();
             prop_assert_eq!(Repeats::default().are_possible(&ids), are_repeated);
-            drop_repeats(&mut changes);
+            let mut contested = changes.clone();
+            contested.sort_by_key(|change| (change.id, change.at, change.delta));
+            contested.dedup();
+            let contested: Vec<IdHash> = contested
+                .chunk_by(|one, other| one.id == other.id)
+                .filter(|alike| alike.len() > 1)
+                .map(|alike| alike[0].id)
+                .collect();
+            prop_assert_eq!(drop_repeats(&mut changes), contested);
             expected.sort_by_key(|change| change.id);
             prop_assert_eq!(changes, expected);
         }

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::id_hash::IdHash;
-use crate::core::Standing;
+use crate::core::findings::Stated;
 
 /// The claims of one partition after another.
 pub(super) struct Claims<'a> {
@@ -25,7 +25,7 @@ pub(super) struct NamedClaim {
     /// The number of the key.
     pub(super) key: u32,
     pub(super) id: IdHash,
-    pub(super) standing: Standing,
+    pub(super) stated: Stated,
 }
 
 impl<'a> Claims<'a> {
@@ -43,7 +43,7 @@ impl<'a> Claims<'a> {
         self.in_force.clear();
     }
 
-    /// Adds a claim, unless one that prevails over it is known.
+    /// Adds a claim to what is known under its id.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,
@@ -66,10 +66,7 @@ impl<'a> Claims<'a> {
             self.in_force.push(claim);
             return;
         }
-        let known = &mut self.in_force[index as usize];
-        if claim.standing.prevails_over(&known.standing) {
-            known.standing = claim.standing;
-        }
+        self.in_force[index as usize].stated.meet(claim.stated);
     }
 
     /// One claim for each key and id, in the order in which their ids came.

@@ -5,6 +5,7 @@
 //! it is.
 
 use super::id_hash::{IdHash, IdHasher};
+use crate::core::findings::in_lower_case;
 use crate::core::hex_digits::four_bytes;
 
 /// A holder id, or its hash.
@@ -93,12 +94,25 @@ impl HolderCode {
             Form::HASH => return None,
             Form(length) => {
                 let bytes = bytes_from_words(self.words);
-                std::str::from_utf8(&bytes[..usize::from(length)])
-                    .expect("a packed text is the text of an id")
-                    .into()
+                packed_text(&bytes[..usize::from(length)]).into()
             }
         })
     }
+
+    /// The id that was packed, in lower case; `None` if it is that already, or was hashed.
+    pub(super) fn packed_in_lower_case(&self) -> Option<String> {
+        match self.form {
+            Form::ADDRESS | Form::HASH => None,
+            Form(length) => {
+                let bytes = bytes_from_words(self.words);
+                in_lower_case(packed_text(&bytes[..usize::from(length)]))
+            }
+        }
+    }
+}
+
+fn packed_text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("a packed text is the text of an id")
 }
 
 /// The bytes of `0x` and 40 lower-case hexadecimal digits, eight digits at a time.

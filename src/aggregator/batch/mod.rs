@@ -6,7 +6,7 @@
 //! [`BatchScorer::finish`] then processes the partitions on all cores: it numbers the keys of a partition,
 //! groups the records of each key, sorts each key by time and sweeps it once. All of that fits into the cache
 //! of a core, and nothing is allocated per key. Continue
-//! with `lane`, `ledger`, `names`, `partition`, `claims`, `sweep`, `balance`.
+//! with `lane`, `ledger`, `names`, `partition`, `claims`, `sweep`, `balance`, `spellings`.
 
 mod arena;
 mod balance;
@@ -22,6 +22,7 @@ mod names;
 mod numbering;
 mod partition;
 mod record;
+mod spellings;
 mod sweep;
 
 use std::borrow::Cow;
@@ -33,9 +34,10 @@ pub use lane::Lane;
 
 use self::id_hash::IdHasher;
 use self::partition::{PartitionScorer, Want};
+use self::spellings::Folds;
 use super::ids::IdIndex;
 use super::order::{self, Leaders};
-use crate::core::{Deficit, HolderScore, Snapshot, Window};
+use crate::core::{Deficit, Findings, HolderScore, Snapshot, Spellings, Window};
 
 /// Scores all events of one run at its end; holds what its lanes share.
 ///
@@ -71,6 +73,18 @@ pub struct BatchScorer {
     lists_deficits: bool,
 }
 
+/// Everything that a run computes from its events.
+#[derive(Debug, PartialEq)]
+pub struct BatchScores {
+    /// All holders, or the first ones.
+    pub snapshot: Snapshot,
+    /// The keys whose balance is below 0 at some instant before the end of the window, by token and then by holder.
+    /// None are listed unless the scorer was made by [`BatchScorer::listing_deficits`].
+    pub deficits: Vec<Deficit>,
+    /// What is valid and probably not meant.
+    pub findings: Findings,
+}
+
 impl BatchScorer {
     /// A scorer without events.
     #[must_use]
@@ -78,7 +92,7 @@ impl BatchScorer {
         Self::default()
     }
 
-    /// The same, for [`Self::finish_with_deficits`]; the ids of all changes by less than 0 are kept for it.
+    /// The same, with the list of [`BatchScores::deficits`]; the ids of all changes by less than 0 are kept for it.
     #[must_use]
     pub fn listing_deficits(self) -> Self {
         Self {
@@ -98,26 +112,41 @@ impl BatchScorer {
     /// Runs on the current rayon pool. The answer does not depend on how events were divided over lanes.
     #[must_use]
     pub fn finish(&self, lanes: Vec<Lane<'_>>, window: &Window, top: Option<usize>) -> Snapshot {
-        self.finish_with_deficits(lanes, window, top).0
+        self.finish_in_full(lanes, window, top).snapshot
     }
 
-    /// As [`Self::finish`], with the keys whose balance is below 0 at some instant before the end of the window, by
-    /// token and then by holder. None are listed unless the scorer was made by [`Self::listing_deficits`].
+    /// As [`Self::finish`], with what else was computed.
     #[must_use]
-    pub fn finish_with_deficits(
+    pub fn finish_in_full(
         &self,
         lanes: Vec<Lane<'_>>,
         window: &Window,
         top: Option<usize>,
-    ) -> (Snapshot, Vec<Deficit>) {
+    ) -> BatchScores {
         let want = top.map_or(Want::All, Want::Top);
+        let begin = || PartitionScorer::new(self, &lanes, window, want);
         let mut scored = (0..lane::PARTITIONS)
             .into_par_iter()
-            .map_init(
-                || PartitionScorer::new(self, &lanes, window, want),
-                PartitionScorer::score,
-            )
+            .map_init(begin, PartitionScorer::score)
             .collect::<Vec<_>>();
+        let repeated = Folds::repeated(scored.iter().map(|part| &part.folds));
+        let alike = if repeated.is_empty() {
+            Vec::new()
+        } else {
+            let parts = scored.par_iter().enumerate();
+            let alike = parts.map_init(begin, |scorer, (number, part)| {
+                scorer.ids_of(number, &part.folds, &repeated)
+            });
+            alike.flatten_iter().collect::<Vec<_>>()
+        };
+        let mut findings = Findings {
+            holders: Spellings::of(alike.iter().map(|id| &**id)),
+            tokens: Spellings::of(self.tokens.names().iter()),
+            ..Findings::default()
+        };
+        for part in &mut scored {
+            findings.add(std::mem::take(&mut part.findings));
+        }
         // The records are the largest part of a run's memory, so they are freed before the result is sorted.
         drop(lanes);
         let known = scored.iter().map(|part| part.known).sum();
@@ -139,7 +168,11 @@ impl BatchScorer {
                 Snapshot::new(*window, leaders.into_ordered(), known, short_keys)
             }
         };
-        (snapshot, deficits)
+        BatchScores {
+            snapshot,
+            deficits,
+            findings,
+        }
     }
 }
 
@@ -256,11 +289,11 @@ mod tests {
                 .for_each(|event| alone.accept(event));
         }
         let window = Window::until(at(600));
-        let answer = |lane| scorer.finish_with_deficits(vec![lane], &window, None);
+        let answer = |lane| scorer.finish_in_full(vec![lane], &window, None);
         let (together, alone) = (answer(together), answer(alone));
         assert_eq!(together, alone);
-        assert_eq!(together.0.known(), 3);
-        assert!(together.0.holders()[0].totals.held_us > 0);
-        assert!(together.0.deficits() > 0);
+        assert_eq!(together.snapshot.known(), 3);
+        assert!(together.snapshot.holders()[0].totals.held_us > 0);
+        assert!(together.snapshot.deficits() > 0);
     }
 }

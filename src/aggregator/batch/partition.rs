@@ -12,15 +12,17 @@ use super::super::order::Leaders;
 use super::BatchScorer;
 use super::balance::{Change, Shortfall};
 use super::claims::{Claims, NamedClaim};
-use super::facts::FactScorer;
+use super::facts::{FactScorer, Other};
 use super::holder_code::HolderCode;
 use super::id_hash::IdHash;
 use super::key_changes::PartitionChanges;
 use super::lane::{Lane, OtherClaim};
 use super::numbering::{NumberedHolder, Numbering};
 use super::record::Content;
+use super::spellings::Folds;
 use super::sweep::{Span, Sweep};
-use crate::core::{Deficit, Fact, HolderScore, Micros, Standing, Totals, Wad, Window};
+use crate::core::findings::Stated;
+use crate::core::{Deficit, Fact, Findings, HolderScore, Micros, Standing, Totals, Wad, Window};
 
 /// Which holders of a partition are listed.
 #[derive(Clone, Copy)]
@@ -38,6 +40,9 @@ pub(super) struct Scored {
     pub(super) short_keys: usize,
     /// These keys, in any order, if they are listed.
     pub(super) deficits: Vec<Deficit>,
+    /// About the facts of these keys.
+    pub(super) findings: Findings,
+    pub(super) folds: Folds,
 }
 
 /// Scores one partition after another on one thread, reusing its buffers.
@@ -62,12 +67,11 @@ pub(super) struct PartitionScorer<'a> {
     sweep: Sweep,
     facts: FactScorer,
     totals: Vec<Totals>,
-}
-
-/// A claim of a key that is not simply one of its closed holds.
-struct Other {
-    key: u32,
-    claim: OtherClaim,
+    /// The first start and the last end of the closed holds in force; the wrong way round if there are none.
+    closed_between: (Micros, Micros),
+    /// The number of ids of which a closed hold is in force and another one is stated at the same revision, in keys
+    /// that [`FactScorer`] does not see them of.
+    conflicts: u64,
 }
 
 impl<'a> PartitionScorer<'a> {
@@ -94,6 +98,8 @@ impl<'a> PartitionScorer<'a> {
             sweep: Sweep::default(),
             facts: FactScorer::new(window),
             totals: Vec::new(),
+            closed_between: (Micros::MAX, Micros::MIN),
+            conflicts: 0,
         }
     }
 
@@ -104,12 +110,37 @@ impl<'a> PartitionScorer<'a> {
         self.place_groups();
         self.gather(partition);
         let (short_keys, deficits) = self.sweep_keys(partition);
+        let mut findings = self.facts.take_findings();
+        let (first, last) = self.closed_between;
+        findings.see_between(first, last);
+        findings.conflicts += self.conflicts;
         Scored {
             known: self.totals.len(),
             holders: self.holders(),
             short_keys,
             deficits,
+            findings,
+            folds: Folds::of(self.scorer, &self.numbering.holders, &self.texts),
         }
+    }
+
+    /// The ids of the holders of a partition whose hash is among `repeated`; see [`Folds::repeated`].
+    pub(super) fn ids_of(
+        &mut self,
+        partition: usize,
+        folds: &Folds,
+        repeated: &[u64],
+    ) -> Vec<Box<str>> {
+        let mut numbers = folds.among(repeated).peekable();
+        if numbers.peek().is_none() {
+            return Vec::new();
+        }
+        // The same lanes give the same numbers again.
+        self.number_keys(partition);
+        self.find_texts(partition);
+        numbers
+            .map(|number| holder_id(&self.numbering, &self.texts, number))
+            .collect()
     }
 
     fn number_keys(&mut self, partition: usize) {
@@ -184,6 +215,7 @@ impl<'a> PartitionScorer<'a> {
         self.others.clear();
         self.claims.clear();
         let (from, as_of) = (self.window.start(), self.window.as_of);
+        let (mut first, mut last) = (Micros::MAX, Micros::MIN);
         let mut key_numbers = &self.key_of_record[..];
         for lane in self.lanes {
             let wide = lane.wide(partition);
@@ -194,6 +226,8 @@ impl<'a> PartitionScorer<'a> {
                     let key = &mut self.numbering.keys[*key_number as usize];
                     let claim = match record.content(wide) {
                         Content::Plain(Fact::Closed { start, end, weight }) => {
+                            first = first.min(start);
+                            last = last.max(end);
                             let (start, end) = (start.max(from), end.min(as_of));
                             if start < end {
                                 self.spans[key.closed.add()] = Span { start, end, weight };
@@ -203,10 +237,14 @@ impl<'a> PartitionScorer<'a> {
                         Content::Plain(fact) => OtherClaim::plain(fact),
                         Content::Large(place) => lane.large(partition, place),
                     };
-                    let (key, standing) = (*key_number, claim.standing);
+                    let (key, stated) = (*key_number, Stated::new(claim.standing));
                     match claim.id {
-                        Some(id) => self.claims.add(NamedClaim { key, id, standing }),
-                        None => self.others.push(Other { key, claim }),
+                        Some(id) => self.claims.add(NamedClaim { key, id, stated }),
+                        None => self.others.push(Other {
+                            key,
+                            id: None,
+                            stated,
+                        }),
                     }
                 }
             }
@@ -218,14 +256,15 @@ impl<'a> PartitionScorer<'a> {
                 let Content::Plain(fact) = record.hold.content(wide) else {
                     unreachable!("a named record has a closed hold");
                 };
-                let standing = Standing {
+                let stated = Stated::new(Standing {
                     revision: 0,
                     fact: Some(fact),
-                };
+                });
                 let (key, id) = (*key, record.id);
-                self.claims.add(NamedClaim { key, id, standing });
+                self.claims.add(NamedClaim { key, id, stated });
             }
         }
+        self.closed_between = (first, last);
         self.gather_changes(partition);
         self.gather_claims();
         self.others.sort_unstable_by_key(|other| other.key);
@@ -233,13 +272,18 @@ impl<'a> PartitionScorer<'a> {
 
     /// Gathers what is in force among named events; what could be corrected by a change is left to the facts.
     fn gather_claims(&mut self) {
-        for NamedClaim { key, id, standing } in self.claims.in_force() {
+        self.conflicts = 0;
+        let (mut first, mut last) = self.closed_between;
+        for NamedClaim { key, id, stated } in self.claims.in_force() {
             let of_key = &mut self.numbering.keys[*key as usize];
-            match standing.fact {
+            match stated.standing.fact {
                 // Holds at revision 0 had records of their own, so there is room.
                 Some(Fact::Closed { start, end, weight })
-                    if standing.revision == 0 && of_key.changes.range().is_empty() =>
+                    if stated.standing.revision == 0 && of_key.changes.range().is_empty() =>
                 {
+                    first = first.min(start);
+                    last = last.max(end);
+                    self.conflicts += u64::from(stated.is_conflict());
                     let span = Span { start, end, weight };
                     if let Some(span) = span.clip(&self.window) {
                         self.spans[of_key.closed.add()] = span;
@@ -247,14 +291,15 @@ impl<'a> PartitionScorer<'a> {
                 }
                 None if of_key.changes.range().is_empty() => {}
                 _ => {
-                    let claim = OtherClaim {
+                    self.others.push(Other {
+                        key: *key,
                         id: Some(*id),
-                        standing: *standing,
-                    };
-                    self.others.push(Other { key: *key, claim });
+                        stated: *stated,
+                    });
                 }
             }
         }
+        self.closed_between = (first, last);
     }
 
     fn gather_changes(&mut self, partition: usize) {
@@ -285,8 +330,7 @@ impl<'a> PartitionScorer<'a> {
             } else {
                 let (of_key, rest) = others.split_at(count);
                 others = rest;
-                let of_key = of_key.iter().map(|other| other.claim);
-                let (totals, shortfall) = self.facts.score(closed, changes, of_key.clone());
+                let (totals, shortfall) = self.facts.score(closed, changes, of_key);
                 if let Some(Shortfall { at, balance }) = shortfall {
                     short_keys += 1;
                     if self.scorer.lists_deficits {

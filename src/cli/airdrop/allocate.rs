@@ -129,7 +129,7 @@ impl Arguments {
                 "--server: scores come from the files or from the server; leave one out",
             ));
         }
-        let (window, _) = self.window.window();
+        let (window, _) = self.window.window()?;
         Ok(Plan {
             files: self.files.clone(),
             data_dir: self.data_dir.clone(),

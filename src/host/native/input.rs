@@ -17,8 +17,8 @@ use super::owned::OwnedEvents;
 use super::snapshot::Snapshot;
 use super::table::{RowRefusal, Table};
 use super::{arrow_in, values};
-use crate::aggregator::{BatchScorer, HoldAggregator};
-use crate::core::{self, Event, EventSink, Window};
+use crate::aggregator::{BatchScorer, BatchScores, HoldAggregator};
+use crate::core::{Event, EventSink, Window};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 use crate::input::{
@@ -66,13 +66,13 @@ impl Input {
         Ok(())
     }
 
-    fn score(&self, window: &Window) -> Result<core::Snapshot, InputRefusal> {
+    fn score(&self, window: &Window) -> Result<BatchScores, InputRefusal> {
         match self {
             Self::Table(table) => Ok(table.score(window)?),
             Self::Files(sources, options) => {
                 let scorer = BatchScorer::new();
                 let outcome = read(sources, &on_workers(options), || scorer.lane())?;
-                Ok(scorer.finish(outcome.sinks, window, None))
+                Ok(scorer.finish_in_full(outcome.sinks, window, None))
             }
         }
     }

@@ -2,12 +2,15 @@
 //!
 //! Nothing is recorded here, so that a caller can first make room for the events; see [`super::aggregator`].
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use super::integers;
 use super::owned::OwnedEvents;
-use crate::core::{Claim, Event, EventSink, Fact, Micros, Wad};
+use super::snapshot::findings_row;
+use crate::core::refusal::for_service;
+use crate::core::{Claim, Event, EventSink, Fact, Findings, Micros, Wad};
 use crate::engine::EventLimits;
 use crate::host::errors::guarded;
 use crate::input::{ParsedEvent, event_from_line, is_blank};
@@ -48,6 +51,7 @@ pub(super) fn read_lines(
             .map_err(|error| crate::host::errors::refused(format!("now_us: {error}")))?;
         let limits = EventLimits {
             id_bytes_max,
+            earliest: None,
             ahead_us_max,
         };
         Ok(py.detach(|| AcceptedLines::read(text, &limits, now, line_bytes_max)))
@@ -76,7 +80,8 @@ impl AcceptedLines {
                 match event_from_line(line) {
                     Ok(parsed) => read.accept(&parsed, limits, now),
                     Err(reason) => {
-                        read.refuse(reason.field().unwrap_or("json"), reason.to_string());
+                        let text = for_service(&reason.to_string());
+                        read.refuse(reason.field().unwrap_or("json"), text);
                     }
                 }
             }
@@ -141,6 +146,12 @@ impl AcceptedLines {
     /// The number of events: a transfer between two holders is two.
     fn __len__(&self) -> usize {
         self.events.len()
+    }
+
+    /// What is probably not meant among the events: as `findings` of a snapshot.
+    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let findings = Findings::of(self.events().into_iter());
+        findings_row(&findings).into_bound_py_any(py)
     }
 
     /// The events as tuples in the order of `Record`.

@@ -9,8 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyList, PyTuple};
 
 use super::{arrow_out, values};
+use crate::aggregator::BatchScores;
 use crate::core;
-use crate::core::{HolderScore, RankedHolder};
+use crate::core::{Findings, HolderScore, Instants, RankedHolder, Spellings};
 use crate::host::errors::{guarded, refused};
 use crate::host::workers::detached;
 
@@ -18,14 +19,55 @@ use crate::host::workers::detached;
 #[pyclass(frozen, module = "poh_holdmetrics.native")]
 pub(in crate::host) struct Snapshot {
     inner: Arc<core::Snapshot>,
+    findings: Option<Findings>,
 }
 
 impl From<core::Snapshot> for Snapshot {
     fn from(snapshot: core::Snapshot) -> Self {
         Self {
             inner: Arc::new(snapshot),
+            findings: None,
         }
     }
+}
+
+impl From<BatchScores> for Snapshot {
+    fn from(scores: BatchScores) -> Self {
+        Self {
+            inner: Arc::new(scores.snapshot),
+            findings: Some(scores.findings),
+        }
+    }
+}
+
+/// How many ids are another spelling of one that is counted already, and two of them.
+type SpellingsRow<'a> = (u64, Option<(&'a str, &'a str)>);
+
+/// The first and the last instant, ties, conflicts, spellings of holders and of tokens.
+pub(super) type FindingsRow<'a> = (
+    Option<(i64, i64)>,
+    u64,
+    u64,
+    SpellingsRow<'a>,
+    SpellingsRow<'a>,
+);
+
+/// The findings as Python takes them.
+pub(super) fn findings_row(findings: &Findings) -> FindingsRow<'_> {
+    let between = |Instants { first, last }: Instants| (first.get(), last.get());
+    (
+        findings.instants.map(between),
+        findings.ties,
+        findings.conflicts,
+        spellings_row(&findings.holders),
+        spellings_row(&findings.tokens),
+    )
+}
+
+fn spellings_row(spellings: &Spellings) -> SpellingsRow<'_> {
+    let example = spellings.example.as_ref();
+    let example = example.map(|(one, other)| (&**one, &**other));
+    (spellings.count, example)
 }
 
 #[pymethods]
@@ -56,6 +98,13 @@ impl Snapshot {
     #[getter]
     fn deficits(&self) -> usize {
         self.inner.deficits()
+    }
+
+    /// What is probably not meant, of a table or of files that were scored at once: first and last instant, ties,
+    /// conflicts, ids of holders and of tokens that differ by case.
+    #[getter]
+    fn findings(&self) -> Option<FindingsRow<'_>> {
+        self.findings.as_ref().map(findings_row)
     }
 
     fn __len__(&self) -> usize {

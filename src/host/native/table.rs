@@ -17,8 +17,8 @@ use rayon::prelude::*;
 
 use super::arrow_in;
 use super::owned::OwnedEvents;
-use crate::aggregator::BatchScorer;
-use crate::core::{EventSink, Snapshot, Window};
+use crate::aggregator::{BatchScorer, BatchScores};
+use crate::core::{EventSink, Window};
 use crate::host::errors::refused;
 use crate::input::{self, ColumnFeed, InputOptions, MappedBatch, RefusalReason};
 
@@ -110,7 +110,7 @@ impl Table {
     }
 
     /// Scores all rows over `window`; runs on the workers that it is called on.
-    pub(super) fn score(&self, window: &Window) -> Result<Snapshot, RowRefusal> {
+    pub(super) fn score(&self, window: &Window) -> Result<BatchScores, RowRefusal> {
         let scorer = BatchScorer::new();
         let next = AtomicUsize::new(0);
         let lanes: Vec<Result<_, RowRefusal>> = (0..rayon::current_num_threads())
@@ -131,7 +131,7 @@ impl Table {
             });
         match refusals.into_iter().min_by_key(|refusal| refusal.row) {
             Some(first) => Err(first),
-            None => Ok(scorer.finish(lanes, window, None)),
+            None => Ok(scorer.finish_in_full(lanes, window, None)),
         }
     }
 

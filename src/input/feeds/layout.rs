@@ -31,6 +31,8 @@ pub(in crate::input) struct FeedLayout {
     pub(in crate::input) positions: Vec<usize>,
     /// How many columns the file has.
     pub(in crate::input) width: usize,
+    /// The columns that nothing is read from; of keys, see [`Self::ignored_keys`].
+    pub(in crate::input) ignored: Vec<String>,
     /// The slots of each role, best first.
     slots: Vec<SmallVec<[usize; 3]>>,
     pub(super) ordinals: Ordinals,
@@ -83,6 +85,7 @@ impl FeedLayout {
             columns: Vec::new(),
             positions: Vec::new(),
             width: names.map_or(0, <[String]>::len),
+            ignored: Vec::new(),
             slots: vec![SmallVec::new(); Role::COUNT],
             ordinals: Ordinals::default(),
             left_out: AtomicU64::new(0),
@@ -107,7 +110,25 @@ impl FeedLayout {
                 layout.columns.push((*candidate).to_owned());
             }
         }
+        layout.ignored = layout.unread(names.unwrap_or_default());
         Ok(layout)
+    }
+
+    /// Those of `names` that nothing is read from.
+    fn unread(&self, names: &[String]) -> Vec<String> {
+        let is_unread = |name: &&String| !self.columns.contains(name);
+        names.iter().filter(is_unread).cloned().collect()
+    }
+
+    /// Of the keys of a row, also of those within an object, those that nothing is read from.
+    pub(in crate::input) fn ignored_keys(&self, keys: &[String]) -> Vec<String> {
+        let mut unread = self.unread(keys);
+        let has_inner = |key: &String| {
+            let within = format!("{key}.");
+            keys.iter().any(|other| other.starts_with(&within))
+        };
+        unread.retain(|key| !has_inner(key));
+        unread
     }
 
     /// The kind of all tokens of the file, if the user or the feed says it.

@@ -4,9 +4,12 @@
 
 use std::collections::VecDeque;
 
+use crate::core::Findings;
+use crate::core::refusal::for_service;
 use crate::engine::gate::{BEFORE_ACCEPT, RefusedRow};
 use crate::engine::{Acked, Durability, Validator};
 use crate::net::pb::{self, HoldAck, Refusal};
+use crate::output::warning_names;
 
 /// One acknowledgement lists at most so many refused events.
 const REFUSED_LISTED_MAX: usize = 1_024;
@@ -26,6 +29,8 @@ pub(in crate::net) struct AckGroup {
     refused: Vec<Refusal>,
     /// Sequence number of its last accepted event; 0 before its batch is durable, and if there is none.
     sequence: u64,
+    /// Each message by itself.
+    findings: Findings,
 }
 
 impl AckGroup {
@@ -33,6 +38,11 @@ impl AckGroup {
     pub(super) fn accept(&mut self, accepted: u64, events: u32) {
         self.accepted += accepted;
         self.events += u64::from(events);
+    }
+
+    /// Adds what is probably not meant among the events of one message.
+    pub(super) fn find(&mut self, findings: Findings) {
+        self.findings.add(findings);
     }
 
     /// Refuses `rows` for one reason; without a `row`, all of a batch.
@@ -51,7 +61,7 @@ impl AckGroup {
                 index: self.index,
                 row,
                 field: field.to_owned(),
-                reason: reason.to_string(),
+                reason: for_service(&reason.to_string()),
             });
         }
     }
@@ -95,6 +105,7 @@ impl AckGroup {
         self.refused.extend(next.refused);
         // If all events of the next group were refused, it has no sequence number.
         self.sequence = self.sequence.max(next.sequence);
+        self.findings.add(next.findings);
     }
 }
 
@@ -153,6 +164,7 @@ impl AckQueue {
             accepted: group.accepted,
             refused: group.refused,
             refused_total: group.refused_total,
+            warnings: warning_names(&group.findings),
         })
     }
 }
@@ -195,6 +207,7 @@ mod tests {
             refused_total: refused.into(),
             refused: vec![Refusal::default(); refused as usize],
             sequence: 0,
+            findings: Findings::default(),
         }
     }
 

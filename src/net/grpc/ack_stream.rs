@@ -158,7 +158,9 @@ where
             group.index = self.messages;
             group.messages += 1;
             self.messages += 1;
+            let events_before = batch.events.events().bytes().len();
             message.decode(&validator, self.bounds, &mut batch.events, group);
+            group.find(batch.events.events().findings_from(events_before));
             // A message without events counts as one, or a stream of them would fill neither batch nor poll.
             let rows = (group.accepted + group.refused_total - before).max(1);
             batch.rows += rows;

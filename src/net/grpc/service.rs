@@ -23,6 +23,7 @@ use super::response::{
 };
 use super::status::{bad_field, not_taken, pages_gone, query_failed, unchecked};
 use super::watch::{Watch, interval_from_wire};
+use crate::core::refusal::for_service;
 use crate::core::{Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
 use crate::engine::{Cursor, Engine, ListingError, Page, PublishError, Question, RankedHolder};
@@ -37,6 +38,7 @@ use crate::net::pb::{
     RoundProof, Rounds, SealRoundRequest, Snapshot, TransferBatch, TransferMsg, WatchRequest,
 };
 use crate::net::query_pool::{Answered, QueryPool};
+use crate::output::warning_names;
 
 const ACK_EVERY: &str = "ack-every";
 /// The store that takes the events of a stream.
@@ -369,13 +371,14 @@ impl HoldService {
             .and_then(|draft| Ok(events.accept(&validator, draft, id)?))
             .map_err(|refusal| {
                 validator.count_refused(refusal.field(), 1);
-                bad_field(refusal.field(), &refusal)
+                bad_field(refusal.field(), &for_service(&refusal.to_string()))
             })?;
         Ok(events)
     }
 
     /// Stores the events of one message.
     async fn store(&self, events: RowBatch) -> Result<Response<HoldAck>, Status> {
+        let warnings = warning_names(&events.events().findings());
         let submitted = self.engine.submit_rows(events, None).await;
         let SubmittedRows { pending, refused } = submitted.map_err(|error| not_taken(&error))?;
         if let Some(row) = refused.first() {
@@ -391,6 +394,7 @@ impl HoldService {
             sequence: receipt.last,
             durability: wire_from_durability(Some(receipt.durability)).into(),
             accepted: 1,
+            warnings,
             ..HoldAck::default()
         }))
     }

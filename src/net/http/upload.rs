@@ -11,10 +11,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use crate::core::Findings;
+use crate::core::refusal::for_service;
 use crate::engine::gate::{BEFORE_ACCEPT, RowId, UNCHECKED_RETRY};
 use crate::engine::{self, Engine, Receipt, SubmitError, UploadWindow, Validator};
 use crate::input::event_from_line;
 use crate::net::context::ServerContext;
+use crate::output::warning_names;
 
 /// Why an event was refused; it has changed nothing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,6 +52,10 @@ pub(super) struct UploadResult {
     sequence: u64,
     /// What an accepted event survives.
     durability: Durability,
+    /// What is valid and probably not meant among the events: codes and names, whose cures are in `docs/warnings.md`.
+    /// Those of a long stream are compared with the thousands around them.
+    #[schema(example = json!(["W01 epoch-seconds"]))]
+    warnings: Vec<String>,
 }
 
 /// What an accepted event survives.
@@ -103,6 +110,7 @@ pub(super) struct Upload {
     sequence: u64,
     refused_total: u64,
     refused: Vec<RefusedEvent>,
+    findings: Findings,
 }
 
 impl Upload {
@@ -118,6 +126,7 @@ impl Upload {
             sequence: 0,
             refused_total: 0,
             refused: Vec::new(),
+            findings: Findings::default(),
         }
     }
 
@@ -141,7 +150,7 @@ impl Upload {
                 }
                 Err(rejection) => (Some(rejection.field()), rejection.to_string()),
             },
-            Err(reason) => (reason.field(), reason.to_string()),
+            Err(reason) => (reason.field(), for_service(&reason.to_string())),
         };
         validator.count_refused(field.unwrap_or("json"), 1);
         Err(EventError { field, reason })
@@ -259,6 +268,7 @@ impl Upload {
             refused: self.refused,
             sequence: self.sequence,
             durability: self.engine.durability().into(),
+            warnings: warning_names(&self.findings),
         })
     }
 
@@ -278,6 +288,9 @@ impl Upload {
     async fn send(&mut self) -> Result<(), Problem> {
         while self.window.is_full() {
             self.await_ack().await?;
+        }
+        if let Some(events) = self.window.open_events() {
+            self.findings.add(events.findings());
         }
         let sent = poll_fn(|cx| self.window.poll_send(cx));
         in_time(self.wait_max, async { sent.await.transpose() }).await?;

@@ -172,6 +172,10 @@ pub struct HoldAck {
     /// whole.
     #[prost(uint64, tag = "6")]
     pub refused_total: u64,
+    /// What is valid and probably not meant in a message, among its accepted events: a code and its name, such as
+    /// "W01 epoch-seconds". docs/warnings.md has the cures.
+    #[prost(string, repeated, tag = "7")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Why an event was refused; it has changed nothing.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

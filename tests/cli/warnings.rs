@@ -19,7 +19,7 @@ fn codes(report: &Value) -> Vec<String> {
 }
 
 /// Each warning, the rows that cause it, and words of its sentence.
-const CASES: [(&str, &str, &str); 8] = [
+const CASES: [(&str, &str, &str); 9] = [
     (
         "T,a,1735689600,1735693200,,,,,",
         "W01 epoch-seconds",
@@ -29,6 +29,14 @@ const CASES: [(&str, &str, &str); 8] = [
         "T,0xAB,1735689600000,1735693200000,,,,,\nT,0xab,1735689600000,,,,,,",
         "W02 ids-differ-by-case",
         "1 holder differs from another by case alone: \"0xAB\" and \"0xab\"; ",
+    ),
+    (
+        "T,0xC5521660F3A3C5717476189975A3ADB3254A9493,1735689600000,,,,,,\n\
+         T,0xc5521660f3a3c5717476189975a3adb3254a9493,1735689600000,,,,,,\n\
+         T,a.holder.with.a.long.name@example.org,1735689600000,,,,,,\n\
+         T,A.holder.with.a.long.name@example.org,1735689600000,,,,,,",
+        "W02 ids-differ-by-case",
+        "2 holders differ from others by case alone, such as \"0xC5521660F3A3C5717476189975A3ADB3254A9493\" and ",
     ),
     (
         "Gold,a,1735689600000,,,,,,\ngold,b,1735689600000,,,,,,\nGOLD,b,1735689600000,,,,,,",

@@ -286,12 +286,15 @@ fn an_explorer_counts_whole_tokens_and_equal_rows_are_two_transfers() {
     ];
     let both = run(arguments).json();
     assert_eq!(both["holders"][1]["score"], "43200000");
-    assert_eq!(both["ignored_columns"], serde_json::json!(["Method"]));
+    assert_eq!(
+        both["ignored_columns"],
+        serde_json::json!(["Blockno", "Method"])
+    );
     let said = run(["score", &file, "--as-of", AS_OF]).stderr;
     assert!(
         said.contains(
             "page.csv: read as etherscan; its token is the file's name, name it with --token\n\
-             ignored columns: Method "
+             ignored columns: Blockno, Method "
         ),
         "{said}"
     );

@@ -79,12 +79,6 @@ def records_from_fields(
         )
         check_together(record, weight is not None)
         return (record,)
-    if from_id is None and to_id is None and not (start is None and end is None):
-        raise Refused(
-            "amount",
-            "given for a hold, did you mean weight? (a hold has a weight, a transfer from_id, to_id, at and "
-            "amount)",
-        )
     for field, value in (
         ("holder_id", holder_id or None),
         ("delta", delta),

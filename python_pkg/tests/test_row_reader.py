@@ -193,13 +193,6 @@ def test_column_times_are_microseconds_in_range() -> None:
             b'{"token_id":"T","holder_id":"h","end":null,"start":1,"ended_at":2}',
             'key "ended_at": did you mean end? rename it, or say --columns end=ended_at',
         ),
-        (
-            b'{"token_id":"T","holder_id":"h","start":1,"end":2,"amount":5}',
-            (
-                "amount: given for a hold, did you mean weight? (a hold has a weight, a transfer from_id, "
-                "to_id, at and amount)"
-            ),
-        ),
     ],
 )
 def test_a_key_that_is_there_twice_or_is_nearly_ours_is_refused(line: bytes, reason: str) -> None:

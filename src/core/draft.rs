@@ -214,10 +214,6 @@ impl<'a> Draft<'a> {
     }
 
     fn transfer(self) -> Result<Events<'a>, Refusal> {
-        let has_party = self.from_id.is_some() || self.to_id.is_some();
-        if !has_party && (self.start.is_some() || self.end.is_some()) {
-            return Err(Refusal::AmountOfHold);
-        }
         for (field, is_given) in [
             (Field::HolderId, !self.holder_id.is_empty()),
             (Field::Delta, self.delta.is_some()),

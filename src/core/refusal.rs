@@ -103,11 +103,6 @@ pub enum Refusal {
     /// A field of another event is given for a transfer.
     #[error("{0}: given for a transfer (a transfer has from_id, to_id, at and amount instead)")]
     NotOfTransfer(Field),
-    /// An amount is given for a hold.
-    #[error(
-        "amount: given for a hold, did you mean weight? (a hold has a weight, a transfer from_id, to_id, at and amount)"
-    )]
-    AmountOfHold,
     /// A transfer lacks a field.
     #[error("{0}: missing (a transfer needs one)")]
     MissingInTransfer(Field),
@@ -152,7 +147,6 @@ impl Refusal {
             | Self::NotOfTransfer(field)
             | Self::MissingInTransfer(field) => field.name(),
             Self::NoParty => "from_id",
-            Self::AmountOfHold => "amount",
             Self::Seq => "seq",
             Self::EventId | Self::CorrectionWithoutId => "event_id",
             Self::Revision => "revision",

@@ -100,12 +100,6 @@ async fn one_event_is_stored_or_refused_by_its_field() {
             "start: no UTC offset (end it with Z or an offset like +02:00); found \"2024-07-21T00:00:00\"",
         ),
         (
-            r#"{"token_id":"T","holder_id":"h","start":0,"end":1,"amount":5}"#,
-            json!("amount"),
-            "amount: given for a hold, did you mean weight? (a hold has a weight, a transfer from_id, to_id, at and \
-             amount)",
-        ),
-        (
             r#"{"token_id":"T","holder_id":"h","start":1735689900001}"#,
             json!("start"),
             "start: 301 s ahead of the server's clock, the maximum is 300 s",

@@ -50,7 +50,6 @@ const fn is_about_the_value(refusal: Refusal) -> bool {
         | Refusal::MissingInChange(_)
         | Refusal::NotOfTransfer(_)
         | Refusal::MissingInTransfer(_)
-        | Refusal::AmountOfHold
         | Refusal::NoParty => false,
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-/// Bytes in use, and who waits until there are fewer.
+/// The bytes in use, and the tasks that wait for some of them.
 pub(super) struct Account {
     used: AtomicUsize,
     bytes_max: usize,

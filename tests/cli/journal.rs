@@ -1,17 +1,17 @@
-//! `journal inspect|verify|export|cursors|salvage` as a person in trouble runs them.
+//! `journal inspect|verify|export|salvage` as a person in trouble runs them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::journal_writer::{batch, options, submit, writer};
-use crate::support::{Answer, EVENTS, Folder, command, expected_holders, holders, run, score};
+use crate::support::{Answer, EVENTS, Folder, expected_holders, holders, run, score};
 use poh_holdmetrics_rust::core::{Delta, Draft, EventBatch, Micros, Wad};
-use poh_holdmetrics_rust::engine::{Engine, Options, Start, SystemClock, WhenFull};
+use poh_holdmetrics_rust::engine::{Engine, Options, SystemClock};
 use poh_holdmetrics_rust::journal::{FolderLock, Journal, RealVfs};
 
 /// Writes batches into the journal of a data folder and closes it.
-fn write(data: &Path, batches: impl IntoIterator<Item = EventBatch>) {
+pub(crate) fn write(data: &Path, batches: impl IntoIterator<Item = EventBatch>) {
     let opened = Journal::open(Arc::new(RealVfs), &data.join("journal"), options());
     let (writer, outcomes) = writer(opened.expect("a whole journal"));
     for (tag, batch) in (0..).zip(batches) {
@@ -20,19 +20,19 @@ fn write(data: &Path, batches: impl IntoIterator<Item = EventBatch>) {
 }
 
 /// Three segments and more.
-fn written(folder: &Folder) -> PathBuf {
+pub(crate) fn written(folder: &Folder) -> PathBuf {
     let data = folder.path("data");
     write(&data, (0..9).map(|number| batch(number, 2, 300)));
     data
 }
 
-fn journal(verb: &str, data: &Path, more: &[&str]) -> Answer {
+pub(crate) fn journal(verb: &str, data: &Path, more: &[&str]) -> Answer {
     let data = data.to_str().expect("a path that is text");
     run(["journal", verb, "--data-dir", data].iter().chain(more))
 }
 
 /// Flips a bit of the first frame's body in a segment.
-fn damage(data: &Path, segment: u64) {
+pub(crate) fn damage(data: &Path, segment: u64) {
     let path = data.join("journal").join(format!("{segment:020}.log"));
     let mut bytes = fs::read(&path).expect("a segment");
     bytes[1_060] ^= 4;
@@ -266,7 +266,7 @@ fn a_last_segment_that_was_cut_between_two_frames_is_named_and_salvaged() {
 }
 
 /// What a service leaves behind: a state that covers all, and the journal's last segment.
-fn served(folder: &Folder) -> PathBuf {
+pub(crate) fn served(folder: &Folder) -> PathBuf {
     let data = folder.path("data");
     let mut options = Options::in_folder(data.clone());
     options.store.segment_bytes = 4_096;
@@ -285,52 +285,6 @@ fn served(folder: &Folder) -> PathBuf {
     });
     engine.close();
     data
-}
-
-#[test]
-fn the_state_is_verified_and_exported_with_the_journal() {
-    let folder = Folder::new();
-    let data = served(&folder);
-    let verdict = journal("verify", &data, &["--json"]).json();
-    assert_eq!(verdict["state"]["keys"], 18);
-    assert_eq!(verdict["state"]["applied_sequence"], 18);
-    let text = journal("verify", &data, &[]).text();
-    assert!(
-        text.contains("18 keys, covers the events up to 18"),
-        "{text}"
-    );
-    // Only the last segment is left of the journal, and still every event is there.
-    assert!(verdict["segments"].as_u64().unwrap() < 3);
-    let out = folder.path("out.jsonl");
-    let path = out.to_str().expect("a path that is text");
-    assert_eq!(journal("export", &data, &["--output", path]).text(), "");
-    let scored = score(&out, &[]).json();
-    assert_eq!(holders(&scored).len(), 18);
-    assert_eq!(
-        scored["read"], 18,
-        "what the state covers is not written twice"
-    );
-}
-
-#[test]
-fn a_journal_that_does_not_belong_to_its_state_is_named() {
-    let folder = Folder::new();
-    let data = served(&folder);
-    let other = folder.path("other");
-    write(&other, [batch(1, 1, 0)]);
-    fs::remove_dir_all(data.join("journal")).unwrap();
-    fs::rename(other.join("journal"), data.join("journal")).unwrap();
-    let refused = |file: &str| {
-        for verb in ["verify", "salvage"] {
-            let refused = journal(verb, &data, &[]);
-            let sentence = refused.error(1);
-            assert!(sentence.contains(file), "{sentence}");
-            assert!(sentence.contains("belongs to store"), "{sentence}");
-        }
-    };
-    refused("00000000000000000001.log");
-    fs::rename(other.join("identity"), data.join("identity")).unwrap();
-    refused("state.redb");
 }
 
 #[test]
@@ -377,73 +331,8 @@ fn an_export_without_all_acknowledged_events_says_which_are_missing() {
     }
 }
 
-#[test]
-fn a_state_without_its_journal_is_named_and_exported() {
-    let folder = Folder::new();
-    let data = served(&folder);
-    fs::remove_dir_all(data.join("journal")).unwrap();
-    let verified = journal("verify", &data, &[]);
-    let sentence = verified.error(1);
-    assert!(sentence.contains("the segment is missing"), "{sentence}");
-    assert!(sentence.contains("serve --salvage"), "{sentence}");
-    let exported = journal("export", &data, &[]);
-    assert_eq!(exported.code, 1);
-    assert!(
-        exported.stderr.contains("lost: from event 19 on"),
-        "{}",
-        exported.stderr
-    );
-    assert_eq!(
-        String::from_utf8(exported.stdout).unwrap().lines().count(),
-        18
-    );
-}
-
-#[test]
-fn a_damaged_state_keeps_nothing_else_back() {
-    let folder = Folder::new();
-    let data = served(&folder);
-    write(&data, [batch(99, 1, 0)]);
-    let state = data.join("state.redb");
-    let mut bytes = fs::read(&state).unwrap();
-    let places: Vec<_> = (0..bytes.len())
-        .filter(|at| bytes[*at..].starts_with(b"5/1/"))
-        .collect();
-    assert!(!places.is_empty());
-    for at in places {
-        bytes[at] ^= 1;
-    }
-    fs::write(&state, bytes).unwrap();
-    let refused = journal("verify", &data, &[]);
-    assert!(
-        refused.error(1).contains("state.redb"),
-        "{}",
-        refused.stderr
-    );
-    let exported = journal("export", &data, &[]);
-    assert_eq!(exported.code, 1);
-    assert!(
-        exported.stderr.contains("state.redb"),
-        "{}",
-        exported.stderr
-    );
-    let lines = String::from_utf8(exported.stdout).unwrap();
-    assert!(lines.contains("99/0/"), "{lines}");
-    // Two of the keys are damaged, and maybe others on their pages; the rest is written.
-    assert!(lines.contains("0/0/"), "{lines}");
-    assert!(
-        exported.stderr.contains("of its keys are written"),
-        "{}",
-        exported.stderr
-    );
-    let salvaged = journal("salvage", &data, &[]);
-    let sentence = salvaged.error(1);
-    assert!(sentence.contains("state.redb"), "{sentence}");
-    assert!(sentence.contains("--salvage"), "{sentence}");
-}
-
 /// The files of a folder and of those in it, but for the lock.
-fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -468,29 +357,6 @@ fn who_looks_changes_nothing() {
     }
 }
 
-#[cfg(unix)]
-#[test]
-fn the_state_is_read_from_a_copy_which_is_then_removed() {
-    let folder = Folder::new();
-    let data = served(&folder);
-    let temporary = folder.path("temporary");
-    fs::create_dir(&temporary).unwrap();
-    let data_dir = data.to_str().expect("a path that is text");
-    let verify = |temporary: &Path| {
-        let mut verify = command(["journal", "verify", "--data-dir", data_dir]);
-        let output = verify.env("TMPDIR", temporary).output();
-        Answer::from(output.expect("the binary ends"))
-    };
-    assert!(verify(&temporary).text().contains("state: 18 keys"));
-    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
-    let refused = verify(&folder.path("nowhere"));
-    let sentence = refused.error(1);
-    assert!(
-        sentence.contains("state.redb: cannot be copied to "),
-        "{sentence}"
-    );
-}
-
 #[test]
 fn damage_is_told_in_json_too() {
     let folder = Folder::new();
@@ -503,83 +369,6 @@ fn damage_is_told_in_json_too() {
     assert_eq!(json["damages"][0]["segment"], 2);
     let reason = json["reason"].as_str().expect("a sentence");
     assert!(verdict.stderr.contains(reason), "{reason}");
-}
-
-/// A store of 60 events in several segments with the cursors of two consumers.
-fn consumed(folder: &Folder) -> PathBuf {
-    let data = folder.path("data");
-    let mut options = Options::in_folder(&data);
-    options.store.segment_bytes = 4_096;
-    let engine = Engine::open(options, Arc::new(SystemClock)).expect("an empty store");
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.build().expect("a runtime");
-    runtime.block_on(async {
-        let open = |name: &str| engine.feed().open(name, Start::Now, WhenFull::Lag);
-        let (archive, _gone) = (open("tiers/archive").unwrap(), open("gone/events").unwrap());
-        for number in 0..30 {
-            let pending = engine.submit(batch(number, 2, 300)).await.unwrap();
-            pending.await.unwrap();
-        }
-        archive.commit(58, "tiers", Vec::new()).await.unwrap();
-    });
-    engine.close();
-    data
-}
-
-#[test]
-fn cursors_are_listed_with_what_they_keep_and_removed_by_name() {
-    let folder = Folder::new();
-    let data = consumed(&folder);
-    let shown = journal("cursors", &data, &["--json"]).json();
-    let cursors = shown["cursors"].as_array().expect("a list");
-    let [gone, archive] = &cursors[..] else {
-        panic!("{shown}")
-    };
-    assert_eq!(gone["consumer"], "gone/events");
-    assert_eq!(
-        (&gone["position"], &gone["lag_events"]),
-        (&0.into(), &60.into())
-    );
-    assert_eq!(archive["position"], 58);
-    assert!(gone["kept_bytes"].as_u64() > archive["kept_bytes"].as_u64());
-    assert_eq!(archive["state"], "following");
-    let text = journal("cursors", &data, &[]).text();
-    let lines: Vec<_> = text.lines().collect();
-    assert!(lines[0].starts_with("consumer"), "{text}");
-    assert!(
-        lines[2].starts_with("tiers/archive        58       2"),
-        "{text}"
-    );
-    let before = contents(&data);
-    let unknown = journal("cursors", &data, &["--remove", "other"]);
-    let said = unknown.error(2);
-    assert!(said.contains(r#"there is no cursor of "other""#), "{said}");
-    assert!(contents(&data) == before, "a file was changed");
-    let text = journal("cursors", &data, &["--remove", "gone/events"]).text();
-    assert_eq!(text, "removed the cursor of gone/events\n");
-    let left = journal("cursors", &data, &["--json"]).json();
-    assert_eq!(left["cursors"].as_array().map(Vec::len), Some(1));
-    journal("verify", &data, &[]).text();
-}
-
-#[test]
-fn a_damaged_file_of_cursors_is_named_and_nothing_is_changed() {
-    let folder = Folder::new();
-    let data = consumed(&folder);
-    let path = data.join("cursors.redb");
-    let mut bytes = fs::read(&path).expect("cursors");
-    let name = b"tiers/archive";
-    let place = bytes.windows(name.len()).rposition(|text| text == name);
-    bytes[place.expect("the name")] ^= 1;
-    fs::write(&path, bytes).expect("cursors");
-    let before = contents(&data);
-    for verb in ["cursors", "verify"] {
-        let answer = journal(verb, &data, &[]);
-        let said = answer.error(1);
-        assert!(said.contains("the file of cursors is damaged ("), "{said}");
-        assert!(said.contains("serve --salvage"), "{said}");
-    }
-    assert!(contents(&data) == before, "a file was changed");
 }
 
 #[test]

@@ -26,6 +26,8 @@ mod fuzz_seeds;
 mod generate;
 mod inspect;
 mod journal;
+mod journal_cursors;
+mod journal_state;
 mod mappings;
 mod odd_files;
 mod policies;

@@ -9,12 +9,40 @@ use futures_util::StreamExt;
 use poh_holdmetrics_rust::engine::Options;
 use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::{Durability, GetLeaderboardRequest};
-use tonic::Code;
-use tonic_health::pb::HealthCheckRequest;
+use tonic::{Code, Streaming};
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_types::StatusExt;
 
 const EVENT: &str = r#"{"token_id":"T","holder_id":"http","start":0,"end":1000}"#;
+
+/// What the health service reports to a watching caller.
+struct Health(Streaming<HealthCheckResponse>);
+
+impl Health {
+    async fn watch(service: &Service) -> Self {
+        let mut client = HealthClient::new(service.channel().await);
+        let watch = within(client.watch(HealthCheckRequest::default())).await;
+        Self(watch.unwrap().into_inner())
+    }
+
+    /// Waits until it reports `expected`.
+    async fn becomes(&mut self, expected: &str) {
+        within(async {
+            while self
+                .0
+                .message()
+                .await
+                .unwrap()
+                .unwrap()
+                .status()
+                .as_str_name()
+                != expected
+            {}
+        })
+        .await;
+    }
+}
 
 async fn on_disk(vfs: &FaultyVfs) -> Service {
     let mut options = Options {
@@ -98,30 +126,12 @@ async fn a_disk_that_does_not_answer_is_reported_while_it_lasts() {
     let mut client = service.client().await;
     within(client.record(hold("T", "a", 0, 1))).await.unwrap();
     assert_eq!(service.get("/readyz").await.text(), "ready\n");
-    let mut health = HealthClient::new(service.channel().await);
-    let mut watch = within(health.watch(HealthCheckRequest::default()))
-        .await
-        .unwrap()
-        .into_inner();
-    let mut is = async |expected: &str| {
-        within(async {
-            while watch
-                .message()
-                .await
-                .unwrap()
-                .unwrap()
-                .status()
-                .as_str_name()
-                != expected
-            {}
-        })
-        .await;
-    };
-    is("SERVING").await;
+    let mut health = Health::watch(&service).await;
+    health.becomes("SERVING").await;
 
     vfs.disk().hangs = true;
     let waiting = tokio::spawn(async move { client.record(hold("T", "a", 0, 2)).await });
-    is("NOT_SERVING").await;
+    health.becomes("NOT_SERVING").await;
     let problem = service.get("/readyz").await.problem(503);
     assert_eq!(problem["code"], "DISK_STALLED");
     assert_eq!(
@@ -135,7 +145,7 @@ async fn a_disk_that_does_not_answer_is_reported_while_it_lasts() {
     assert!(gauges.disk_stalled_seconds > 0.1, "{gauges:?}");
 
     vfs.disk().hangs = false;
-    is("SERVING").await;
+    health.becomes("SERVING").await;
     within(waiting).await.unwrap().unwrap();
     assert_eq!(service.get("/readyz").await.text(), "ready\n");
     service.end().await;
@@ -175,23 +185,8 @@ async fn d5_after_a_failed_fsync_events_are_refused_with_the_reason() {
     );
 
     // Health reports it too, and queries are still answered.
-    let mut health = HealthClient::new(service.channel().await);
-    let mut watch = within(health.watch(HealthCheckRequest::default()))
-        .await
-        .unwrap()
-        .into_inner();
-    within(async {
-        while watch
-            .message()
-            .await
-            .unwrap()
-            .unwrap()
-            .status()
-            .as_str_name()
-            != "NOT_SERVING"
-        {}
-    })
-    .await;
+    let mut health = Health::watch(&service).await;
+    health.becomes("NOT_SERVING").await;
     within(client.get_leaderboard(GetLeaderboardRequest::default()))
         .await
         .unwrap();

@@ -38,6 +38,7 @@ mod power_loss;
 #[path = "../support/sales.rs"]
 mod sales;
 mod send;
+mod send_resume;
 #[cfg(target_os = "linux")]
 mod shim;
 mod support;

@@ -122,7 +122,7 @@ fn install() -> anyhow::Result<()> {
     };
     let access = ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE;
     let manager = ServiceManager::local_computer(None::<&str>, access)?;
-    // Who sets a restart must have the right to start.
+    // To set what happens after a failure, the caller needs the right to start the service.
     let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START | ServiceAccess::DELETE;
     let service = manager.create_service(&info, access)?;
     if let Err(error) = describe(&service) {

@@ -31,7 +31,7 @@ pub struct RoundManifest {
     pub store: StoreHead,
     /// The policy by what it computes.
     pub policy: Option<PolicyVersion>,
-    /// Who was left out by name, if anyone.
+    /// The holders and addresses that the request excludes, if any.
     pub exclude: Option<HashedLines>,
     /// Wallets whose scores counted for another address, if any, as lines `wallet,holder`.
     pub holders: Option<HashedLines>,

@@ -142,7 +142,7 @@ impl MerkleTree {
         self.0.sum().map(|sum| sum.to_string())
     }
 
-    /// Objects of value, leaf and proof as JSON, one for each row of a holder, who is given by an address in any case.
+    /// The value, leaf and proof of each row of a holder, as JSON objects. The address may be in any case.
     fn proofs(&self, holder: &str) -> PyResult<Vec<String>> {
         guarded("MerkleTree.proofs", || {
             let kind = self.0.format().addresses();

@@ -9,12 +9,13 @@ the parent).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from poh_holdmetrics.errors import HoldMetricsError, InputError, Refused
@@ -29,6 +30,21 @@ _ANSWERING_MAX = 64
 
 Arguments = Mapping[str, Any]
 Answer = tuple[Any, bytes]
+
+
+@contextlib.contextmanager
+def socket_pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
+    """Two pairs of sockets for a new worker, our ends first; closes its ends, and ours after an `OSError`."""
+    pairs = [socket.socketpair() for _ in range(2)]
+    try:
+        yield pairs
+    except OSError:
+        for ours, _ in pairs:
+            ours.close()
+        raise
+    finally:
+        for _, theirs in pairs:
+            theirs.close()
 
 
 class LinkClosed(HoldMetricsError):  # noqa: N818 - a state of the link, named as such

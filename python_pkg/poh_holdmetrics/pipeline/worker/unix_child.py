@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from poh_holdmetrics.pipeline.worker.guardian import children_of, processes_below
+from poh_holdmetrics.pipeline.worker.link import socket_pairs
 from poh_holdmetrics.pipeline.worker.page import PAGE_BYTES, WorkerPage
 
 
@@ -34,9 +35,8 @@ class UnixChild:
         self, module: str, environment: Mapping[str, str]
     ) -> tuple[list[socket.socket], asyncio.StreamReader, asyncio.StreamReader]:
         """Run a module in it; returns our ends of its sockets, and what it prints. Raises `OSError`."""
-        ends = [socket.socketpair() for _ in range(2)]
-        descriptors = [theirs.fileno() for _, theirs in ends] + [self._page_file.fileno()]
-        try:
+        with socket_pairs() as pairs:
+            descriptors = [theirs.fileno() for _, theirs in pairs] + [self._page_file.fileno()]
             self._process = process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", module),
@@ -48,16 +48,9 @@ class UnixChild:
                 start_new_session=True,
                 env=environment,
             )
-        except OSError:
-            for ours, _ in ends:
-                ours.close()
-            raise
-        finally:
-            for _, theirs in ends:
-                theirs.close()
         assert process.stdout is not None  # noqa: S101 - asked for above
         assert process.stderr is not None  # noqa: S101
-        return [ours for ours, _ in ends], process.stdout, process.stderr
+        return [ours for ours, _ in pairs], process.stdout, process.stderr
 
     async def wait(self) -> int:
         """Wait for the end of the process, and end what it has started; returns its exit code."""

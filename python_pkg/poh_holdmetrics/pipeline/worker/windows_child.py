@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ctypes import wintypes
 from typing import IO
 
+from poh_holdmetrics.pipeline.worker.link import socket_pairs
 from poh_holdmetrics.pipeline.worker.page import WorkerPage
 
 assert sys.platform == "win32"  # noqa: S101 - so that type checks for other systems end here
@@ -151,23 +152,18 @@ class WindowsChild:
         assert process.stdin is not None  # noqa: S101 - asked for above
         assert process.stdout is not None  # noqa: S101
         assert process.stderr is not None  # noqa: S101
-        ends = [socket.socketpair() for _ in range(2)]
-        try:
-            self._job.add(int(process._handle))  # noqa: SLF001 - one of its own would need another right
-            with process.stdin as told:
-                for _, theirs in ends:
-                    shared = theirs.share(process.pid)
-                    told.write(SHARED_LENGTH.pack(len(shared)) + shared)
-        except OSError:
-            process.kill()
-            for ours, _ in ends:
-                ours.close()
-            raise
-        finally:
-            for _, theirs in ends:
-                theirs.close()
+        with socket_pairs() as pairs:
+            try:
+                self._job.add(int(process._handle))  # noqa: SLF001 - one of its own would need another right
+                with process.stdin as told:
+                    for _, theirs in pairs:
+                        shared = theirs.share(process.pid)
+                        told.write(SHARED_LENGTH.pack(len(shared)) + shared)
+            except OSError:
+                process.kill()
+                raise
         printed = _Printed(process.stdout, self._threads), _Printed(process.stderr, self._threads)
-        return [ours for ours, _ in ends], *printed
+        return [ours for ours, _ in pairs], *printed
 
     async def wait(self) -> int:
         """Wait for the end of the process, and end what it has started; returns its exit code."""

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poh_holdmetrics import AsyncTracker, HoldEvent, native
-from poh_holdmetrics.airdrop import allocate, proof, seal_round, tree, verify
+from poh_holdmetrics.airdrop import allocate, proof, round_request, seal_round, tree, verify
 from poh_holdmetrics.airdrop.allocation import _allocated
+from poh_holdmetrics.airdrop.selection import Selected, Selection, select
 from poh_holdmetrics.airdrop.trees import _read, _StandardTree
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.errors import InputError, excerpt
+from poh_holdmetrics.pipeline.offline.local import LocalHost
 from poh_holdmetrics.tracker import HoldSnapshot
 
 ANN = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
@@ -158,3 +160,51 @@ def test_a_round_is_computed_from_a_snapshot() -> None:
         seal_round(snapshot(), "july", pool=1, decimals=2)
     with pytest.raises(InputError, match="as_of: the snapshot has it already"):
         seal_round(snapshot(), "july", pool=1, decimals=2, as_of="2025-07-22")
+
+
+def test_a_wallet_has_one_holder_in_whatever_case_it_is_given() -> None:
+    holders = {ANN.lower(): BOB, ANN: BOB, "treasury": BOB}
+    with pytest.raises(InputError) as refused:
+        seal_round(snapshot(), "july", pool=1, decimals=2, holders=holders)
+    assert (
+        str(refused.value)
+        == f"holders: wallet {excerpt(ANN.lower())} has two holders (keep one of its lines)"
+    )
+
+
+def test_one_address_in_two_cases_is_refused_or_merged() -> None:
+    scores = [(ANN.lower(), "1"), (BOB, "5"), (ANN, "2")]
+
+    def selected(*, merge: bool) -> Selected:
+        return select(scores, Selection.of(exclude=(), holders={}, min_score=0, merge_duplicates=merge))
+
+    with pytest.raises(InputError) as refused:
+        selected(merge=False)
+    same = f"{excerpt(ANN.lower())} and {excerpt(ANN)} are one address"
+    assert str(refused.value) == f"holder_id: {same} (merge_duplicates adds their scores)"
+    assert selected(merge=True).steps == {BOB: 5 * 10**24, ANN: 3 * 10**24}
+
+
+def test_rounds_of_a_pipeline_are_compared_by_what_they_mean() -> None:
+    async def run() -> None:
+        host = LocalHost(AsyncTracker(), now_us=lambda: 3_600_000_000)
+        for holder in (ANN, BOB, "treasury"):
+            await host.record([HoldEvent(token_id="T", holder_id=holder, start="1970-01-01T00:00Z")], None)
+
+        async def seal(pool: str, **options: Any) -> str:
+            asked = round_request("july", pool=pool, decimals=2, **options)
+            return await host.seal_round("pays", json.dumps(asked))
+
+        first = await seal("1", exclude=["treasury", BOB.lower()])
+        same = {"curve": "linear", "min_amount": "0.0", "merge_duplicates": False, "format": "standard-v1"}
+        assert await seal("1.00", exclude=[BOB, "treasury", BOB], **same) == first
+        for pool, options in (
+            ("2", {"exclude": ["treasury", BOB]}),
+            ("1", {"exclude": ["treasury"]}),
+            ("1", {"exclude": ["treasury", BOB], "cap": 1}),
+            ("1", {"exclude": ["treasury", BOB], "as_of": "1970-01-01T01:00Z"}),
+        ):
+            with pytest.raises(InputError, match='id: "july" is sealed with other options'):
+                await seal(pool, **options)
+
+    asyncio.run(run())

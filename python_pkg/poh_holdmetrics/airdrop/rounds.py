@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
 from poh_holdmetrics.airdrop.allocation import Curve, allocation_of
-from poh_holdmetrics.airdrop.selection import select
+from poh_holdmetrics.airdrop.selection import Selection, address_or_text, select
 from poh_holdmetrics.airdrop.trees import STANDARD, Tree, tree
 from poh_holdmetrics.airdrop.units import SCORE_PLACES, units_from_text
 from poh_holdmetrics.errors import InputError
@@ -56,6 +56,50 @@ class RoundOptions(TypedDict, total=False):
     """Format of the tree; `standard-v1` if left out."""
     token: str
     """Address of the token, in the leaves of `merkl`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundPlan:
+    """A request as values; plans are equal if their requests mean the same, but for the id."""
+
+    request: Mapping[str, Any] = field(compare=False)
+    as_of_us: int | None
+    """None means the moment of sealing."""
+    from_us: int | None
+    closed_only: bool
+    decimals: int
+    pool: int
+    cap: int | None
+    min_amount: int
+    curve: Curve
+    selection: Selection
+    format: str
+    token: str | None
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any]) -> Self:
+        """The plan of a request of `round_request`; raises `InputError` that names the invalid field."""
+        decimals: int = request["decimals"]
+        as_of, from_, cap, token = (request.get(name) for name in ("as_of", "from", "cap", "token"))
+        return cls(
+            request=request,
+            as_of_us=None if as_of is None else us_from_argument("as_of", as_of),
+            from_us=None if from_ is None else us_from_argument("from", from_),
+            closed_only=bool(request.get("closed_only", False)),
+            decimals=decimals,
+            pool=units_from_text("pool", request["pool"], decimals),
+            cap=None if cap is None else units_from_text("cap", cap, decimals),
+            min_amount=units_from_text("min_amount", request.get("min_amount", "0"), decimals),
+            curve=request.get("curve", "linear"),
+            selection=Selection.of(
+                exclude=request.get("exclude", ()),
+                holders=request.get("holders", {}),
+                min_score=units_from_text("min_score", request.get("min_score", "0"), SCORE_PLACES),
+                merge_duplicates=bool(request.get("merge_duplicates", False)),
+            ),
+            format=request.get("format", STANDARD),
+            token=None if token is None else address_or_text(token),
+        )
 
 
 @dataclass(frozen=True)
@@ -108,34 +152,18 @@ def seal_round(
         if name in options:
             raise InputError(name, "the snapshot has it already (leave it out)")
     request = round_request(id, pool=pool, decimals=decimals, **options)
-    return seal_request(snapshot, request, sealed_at_us=snapshot.columns.as_of_us)
+    return seal_plan(snapshot, RoundPlan.of(request), sealed_at_us=snapshot.columns.as_of_us)
 
 
-def seal_request(snapshot: HoldSnapshot, request: Mapping[str, Any], *, sealed_at_us: int) -> SealedRound:
-    """The same for a request of `round_request`, whose window is that of the snapshot."""
-
-    def units(name: str, absent: str | None = None, places: int = request["decimals"]) -> int | None:
-        text = request.get(name, absent)
-        return None if text is None else units_from_text(name, text, places)
-
-    pool, cap = units("pool") or 0, units("cap")
-    min_amount = units("min_amount", "0") or 0
-    min_score = units("min_score", "0", SCORE_PLACES) or 0
-    curve: Curve = request.get("curve", "linear")
-    format_name, token = request.get("format", STANDARD), request.get("token")
-    merges = bool(request.get("merge_duplicates", False))
-    exclude, holders = request.get("exclude", []), request.get("holders", {})
-    selected = select(
-        ((holder_id, score) for _, holder_id, _, score, _ in snapshot.rows()),
-        exclude=exclude,
-        holders=holders,
-        min_score=min_score,
-        merge_duplicates=merges,
-    )
+def seal_plan(snapshot: HoldSnapshot, plan: RoundPlan, *, sealed_at_us: int) -> SealedRound:
+    """The same for a plan whose window is that of the snapshot."""
+    request, selection = plan.request, plan.selection
+    scores = ((holder_id, score) for _, holder_id, _, score, _ in snapshot.rows())
+    selected = select(scores, selection)
     shares = selected.steps.items()
-    found = allocation_of(shares, pool, curve=curve, cap=cap, min_amount=min_amount)
+    found = allocation_of(shares, plan.pool, curve=plan.curve, cap=plan.cap, min_amount=plan.min_amount)
     amounts = found.amounts
-    claims = tree(amounts, format_name, token=token)
+    claims = tree(amounts, plan.format, token=plan.token)
     columns = snapshot.columns
     manifest = {
         "format": "holdmetrics-round-1",
@@ -147,20 +175,20 @@ def seal_request(snapshot: HoldSnapshot, request: Mapping[str, Any], *, sealed_a
             "as_of": text_from_us(columns.as_of_us),
             "from": None if columns.from_us is None else text_from_us(columns.from_us),
             "closed_only": columns.closed_only,
-            "pool": str(pool),
-            "decimals": request["decimals"],
-            "curve": curve,
-            "cap": None if cap is None else str(cap),
-            "min_amount": str(min_amount),
-            "min_score": str(min_score),
-            "merge_duplicates": merges,
-            "format": format_name,
-            "token": token,
+            "pool": str(plan.pool),
+            "decimals": plan.decimals,
+            "curve": plan.curve,
+            "cap": None if plan.cap is None else str(plan.cap),
+            "min_amount": str(plan.min_amount),
+            "min_score": str(selection.min_score),
+            "merge_duplicates": selection.merge_duplicates,
+            "format": plan.format,
+            "token": plan.token,
         },
         "store": {"sequence": 0, "journal_head": None},
         "policy": None,
-        "exclude": _hashed(exclude),
-        "holders": _hashed(f"{wallet},{holder}" for wallet, holder in holders.items()),
+        "exclude": _hashed(request.get("exclude", ())),
+        "holders": _hashed(f"{wallet},{holder}" for wallet, holder in request.get("holders", {}).items()),
         "remainder_rule": _REMAINDER_RULE,
         "deficits": snapshot.deficits,
         "counts": {

@@ -7,10 +7,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from poh_holdmetrics.airdrop.keccak import checksummed
 from poh_holdmetrics.airdrop.units import steps_from_score
 from poh_holdmetrics.errors import InputError, excerpt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The conditions; two are equal if they mean the same."""
+
+    excluded: frozenset[str]
+    owners: Mapping[str, str]
+    """From wallets to holders."""
+    min_score: int
+    merge_duplicates: bool
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        exclude: Iterable[str],
+        holders: Mapping[str, str],
+        min_score: int,
+        merge_duplicates: bool,
+    ) -> Self:
+        """The conditions of a request; raises `InputError` for a wallet that is given twice."""
+        owners: dict[str, str] = {}
+        for wallet, holder in sorted(holders.items()):
+            key = address_or_text(wallet)
+            if key in owners:
+                raise InputError(
+                    "holders", f"wallet {excerpt(wallet)} has two holders (keep one of its lines)"
+                )
+            owners[key] = holder
+        return cls(
+            excluded=frozenset(map(address_or_text, exclude)),
+            owners=owners,
+            min_score=min_score,
+            merge_duplicates=merge_duplicates,
+        )
 
 
 @dataclass(kw_only=True)
@@ -25,32 +62,24 @@ class Selected:
     without_score: int = 0
 
 
-def select(
-    scores: Iterable[tuple[str, str]],
-    *,
-    exclude: Iterable[str] = (),
-    holders: Mapping[str, str] | None = None,
-    min_score: int = 0,
-    merge_duplicates: bool = False,
-) -> Selected:
+def select(scores: Iterable[tuple[str, str]], selection: Selection) -> Selected:
     """Choose and add up; raises `InputError` that names a holder without an address."""
-    excluded = {_key(holder_id) for holder_id in exclude}
-    owners = {_key(wallet): holder for wallet, holder in (holders or {}).items()}
+    excluded, owners, min_score = selection.excluded, selection.owners, selection.min_score
     found = Selected()
-    own: set[str] = set()
+    own: dict[str, str] = {}
     for holder_id, score in scores:
         found.holders += 1
-        key = _key(holder_id)
+        key = address_or_text(holder_id)
         owner = checksummed(owners[key]) if key in owners else key
         if key in excluded or owner in excluded:
             found.excluded += 1
             continue
         address = checksummed(owner)
         if key not in owners:
-            if address in own and not merge_duplicates:
-                problem = "is in the list in another case, too (merge_duplicates adds their scores)"
-                raise InputError("holder_id", f"{excerpt(holder_id)} {problem}")
-            own.add(address)
+            if address in own and not selection.merge_duplicates:
+                same = f"{excerpt(own[address])} and {excerpt(holder_id)} are one address"
+                raise InputError("holder_id", f"{same} (merge_duplicates adds their scores)")
+            own[address] = holder_id
         found.merged += address in found.steps
         found.steps[address] = found.steps.get(address, 0) + steps_from_score(score)
     found.below_min_score = sum(steps < min_score for steps in found.steps.values())
@@ -60,7 +89,7 @@ def select(
     return found
 
 
-def _key(holder_id: str) -> str:
+def address_or_text(holder_id: str) -> str:
     """What ids are compared by: the address, or the text of what is not one."""
     try:
         return checksummed(holder_id)

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from poh_holdmetrics import instants, native
-from poh_holdmetrics.airdrop.rounds import SealedRound, seal_request
+from poh_holdmetrics.airdrop.rounds import RoundPlan, SealedRound, seal_plan
 from poh_holdmetrics.clock import Clock, LoopClock
 from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.pipeline.batch import ColumnBatch
@@ -149,8 +149,8 @@ class LocalHost:
         """The values of histograms."""
         self.pipelines: dict[str, tuple[str, str]] = {}
         """The state and its detail by pipeline."""
-        self.rounds: dict[str, tuple[dict[str, Any], SealedRound]] = {}
-        """The rounds that were sealed, each with its request, by id."""
+        self.rounds: dict[str, tuple[RoundPlan, SealedRound]] = {}
+        """The rounds that were sealed, each with its plan, by id."""
         self.failed = asyncio.Event()
         """Set when a handler has failed."""
         self._tracker = tracker
@@ -255,24 +255,21 @@ class LocalHost:
         """Seal a round by the scores of the tracker; a coroutine, as the port asks."""
         del pipeline
         asked = json.loads(request)
-        known = self.rounds.get(asked["id"])
-        if known is not None:
-            if known[0] != asked:
-                problem = f"{excerpt(asked['id'])} is sealed with other options (choose another id)"
-                raise InputError("id", problem)
-            return json.dumps(known[1].manifest)
         for name in ("token_id", "policy"):
             if name in asked:
                 raise InputError(name, "only a service seals by it; leave it out here")
-        window = [
-            None if text is None else instants.us_from_argument(name, text)
-            for name, text in (("as_of", asked.get("as_of")), ("from", asked.get("from")))
-        ]
+        plan = RoundPlan.of(asked)
+        known = self.rounds.get(asked["id"])
+        if known is not None:
+            if known[0] != plan:
+                problem = f"{excerpt(asked['id'])} is sealed with other options (choose another id)"
+                raise InputError("id", problem)
+            return json.dumps(known[1].manifest)
         now_us = self.now_us()
-        as_of_us = now_us if window[0] is None else window[0]
-        columns = self.snapshot(as_of_us, window[1], bool(asked.get("closed_only", False)))
-        sealed = seal_request(HoldSnapshot(columns), asked, sealed_at_us=now_us)
-        self.rounds[asked["id"]] = (asked, sealed)
+        as_of_us = now_us if plan.as_of_us is None else plan.as_of_us
+        columns = self.snapshot(as_of_us, plan.from_us, plan.closed_only)
+        sealed = seal_plan(HoldSnapshot(columns), plan, sealed_at_us=now_us)
+        self.rounds[asked["id"]] = (plan, sealed)
         return json.dumps(sealed.manifest)
 
     def set_gates(self, pipeline: str, gates: Sequence[Gate]) -> None:

@@ -17,7 +17,7 @@ from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.hold_warnings import HoldWarning, hold_warnings, no_event
 from poh_holdmetrics.input_options import InputOptions, TimeUnit
 from poh_holdmetrics.pure.aggregator import Aggregator, RecordRow
-from poh_holdmetrics.pure.findings import Findings, findings_of
+from poh_holdmetrics.pure.findings import Finder, Findings, findings_of
 from poh_holdmetrics.recording import record_columns
 from poh_holdmetrics.table_records import records_from_table
 from poh_holdmetrics.validation import Record
@@ -30,13 +30,10 @@ class RecordPart:
 
     listed: Sequence[Record]
 
-    def record_into(self, engine: native.Aggregator | Aggregator) -> None:
-        """Record everything."""
-        if isinstance(engine, Aggregator):
-            for record in self.listed:
-                engine.add(record)
-        else:
-            record_columns(engine, self.listed)
+    def record_into(self, namespace: native.Namespace, engine: native.Aggregator) -> None:
+        """Record everything; a list needs nothing else of the namespace."""
+        del namespace
+        record_columns(engine, self.listed)
 
     def of_holder(self, holder_id: str) -> Iterable[Record]:
         """The records of one holder."""
@@ -57,12 +54,8 @@ class TablePart:
     namespace: native.Namespace | None
     where: str = ""
 
-    def record_into(self, engine: native.Aggregator | Aggregator) -> None:
+    def record_into(self, namespace: native.Namespace, engine: native.Aggregator) -> None:
         """Record everything; raises `InputError` naming the row."""
-        namespace = self.namespace
-        if isinstance(engine, Aggregator) or namespace is None:
-            RecordPart(list(self._records())).record_into(engine)
-            return
         try:
             namespace.record_input(engine, self.table, self._json)
         except ValueError as error:
@@ -126,13 +119,10 @@ class FilePart:
         """The files as they are now."""
         return cls(tuple(files), options, namespace, tuple(map(_version, files)))
 
-    def record_into(self, engine: native.Aggregator | Aggregator) -> None:
+    def record_into(self, namespace: native.Namespace, engine: native.Aggregator) -> None:
         """Record everything; raises `InputError` naming the file and the line."""
-        if isinstance(engine, Aggregator):
-            RecordPart(list(self.records())).record_into(engine)
-            return
         try:
-            self.namespace.record_input(engine, self.files, self.options.json())
+            namespace.record_input(engine, self.files, self.options.json())
         except ValueError as error:
             raise refusal_of_file(error) from error
         self._check_versions()
@@ -183,10 +173,22 @@ class Events:
     @cached_property
     def engine(self) -> native.Aggregator | Aggregator:
         """An engine that holds all of them; made once."""
-        engine = Aggregator() if self.namespace is None else self.namespace.Aggregator()
+        if self.namespace is None:
+            return self._in_python[0]
+        engine = self.namespace.Aggregator()
         for part in self.parts:
-            part.record_into(engine)
+            part.record_into(self.namespace, engine)
         return engine
+
+    @cached_property
+    def _in_python(self) -> tuple[Aggregator, Findings]:
+        """An engine in Python, and what is probably not meant, from one reading of the events."""
+        engine, finder = Aggregator(), Finder()
+        for part in self.parts:
+            for record in part.records():
+                engine.add(record)
+                finder.see(record)
+        return engine, finder.findings()
 
     def snapshot(self, window: Window) -> native.Snapshot:
         """The scores over a window, without an engine if one table or set of files is all there is."""
@@ -204,10 +206,15 @@ class Events:
             snapshot, findings = scored, Findings._make(scored.findings)
         else:
             snapshot = self.engine.snapshot(*window)
-            findings = findings_of(record for part in self.parts for record in part.records())
+            findings = self._findings()
         if self.files and not len(snapshot):
             raise no_event(self.files, 0, ())
         return snapshot, hold_warnings(findings, window, time_unit=time_unit, deficits=snapshot.deficits)
+
+    def _findings(self) -> Findings:
+        if self.namespace is None:
+            return self._in_python[1]
+        return findings_of(record for part in self.parts for record in part.records())
 
     def _scored_at_once(self, window: Window) -> native.ScoredInput | None:
         (only, *others) = self.parts or (None,)

@@ -25,7 +25,11 @@ from poh_holdmetrics.pipeline.offline.local import LocalHost
 from poh_holdmetrics.pipeline.worker.process import WorkerSettings
 from poh_holdmetrics.pipeline.worker.runner import WorkerRunner
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts misbehave by means of Unix")
+pytestmark = pytest.mark.skipif(
+    os.name == "nt",
+    reason="the scripts use os.fork, os.closerange, signals, sh, setsid and sleep; /proc shows what is left. "
+    "On Windows, tests/windows/test_service.py runs a pipeline in a process of its own",
+)
 
 SETTINGS = WorkerSettings(soft_seconds=0.3, hard_seconds=0.3, memory_bytes_max=256 << 20)
 

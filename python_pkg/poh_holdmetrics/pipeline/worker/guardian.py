@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+#: A child has ended; the service has ended or wants the worker ended; the service wants the worker's stacks.
+_SIGNALS = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1})
 
 
 def divide(service: int, descriptors: Iterable[int]) -> None:
@@ -64,10 +67,8 @@ def processes_below(pid: int) -> list[int]:
 
 def _watched(worker: int) -> int:
     """Wait until the worker has ended or must end, and end all below; returns the worker's wait status."""
-    # A child has ended; the service has ended or wants the worker ended; it wants the worker's stacks.
-    awaited = {signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1}
     while True:
-        match signal.sigwait(awaited):
+        match signal.sigwait(_SIGNALS):
             case signal.SIGUSR1:
                 os.kill(worker, signal.SIGUSR1)
             case signal.SIGTERM:
@@ -110,8 +111,6 @@ def _ended(worker: int) -> int:
 
 
 def _leave_as(status: int) -> NoReturn:
-    import resource  # noqa: PLC0415 - not on Windows, where this module is imported too
-
     if os.WIFSIGNALED(status):
         ended_by = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make test-windows: the program for Windows, built unoptimised, under Wine; see tests/windows. Names what is missing
-# where it cannot run.
+# if it cannot run.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # The first thing that is not there.

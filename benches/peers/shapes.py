@@ -186,7 +186,7 @@ def markdown(options: argparse.Namespace, binary: Path, events: int) -> str:
         "",
         f"Medians of {options.rounds} rounds in turns of whole processes over files of {size_text(events)} events of "
         f"{size_text(max(events // EVENTS_PER_HOLDER, 1))} holders to draw from; each group is compared with its "
-        "first row. *time* is by the clock, *CPU* counts all threads; the ratios of CPU are the ones to read where "
+        "first row. *time* is by the clock, *CPU* counts all threads; the ratios of CPU are the ones to read if "
         "other work shares the machine. 1 MB = 10^6 bytes.",
     ]
     for title, shapes in GROUPS.items():

@@ -54,7 +54,7 @@ pub struct Allocation {
     pub division: Division,
 }
 
-/// What the holders below the cap share, and who of them gets a spare unit: the amount of each holder follows from it
+/// What the holders below the cap share, and which of them get a spare unit: the amount of each holder follows from it
 /// and from its own score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Division {

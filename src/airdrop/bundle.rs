@@ -1,8 +1,8 @@
 //! A bundle: everything behind one payment, which its holder can check without the inputs, the list or a server.
 //!
 //! Checking computes all of it again from the events, the value of the leaf and the proof, and compares the text, as
-//! [`super::compare`] does for trees; a hash over the rest tells what is not computed, like the manifest, from what was
-//! written. What a manifest says is the caller's business.
+//! [`super::compare`] does for trees; a hash over the rest shows whether what is not computed, like the manifest, was
+//! changed. What a manifest says is the caller's business.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

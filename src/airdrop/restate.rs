@@ -2,7 +2,7 @@
 //! cumulative amounts, which never take back what was claimable.
 //!
 //! A contract like Merkl's pays a cumulative amount less what was claimed, so an amount that was published cannot be
-//! lowered: who got more than is right owes the rest, and later rounds count against that.
+//! lowered: a holder that got too much owes the rest, and later rounds count against that.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ pub struct Restatement {
     sums: RestatedSums,
 }
 
-/// One holder in both lists; an amount of 0 where it is not in a list.
+/// One holder in both lists; an amount is 0 if it is not in that list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restated {
     /// Written in the one way of its kind.

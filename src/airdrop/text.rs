@@ -111,7 +111,7 @@ pub(super) fn write_separated(
         let texts = std::mem::take(&mut next);
         let end = rows.min(first + batch);
         let mut written = Ok(());
-        // What writes, or compares, is one thread: the others make the next texts meanwhile.
+        // One thread writes, or compares; meanwhile the others make the next texts.
         rayon::in_place_scope(|scope| {
             scope.spawn(|_| next = texts_from(end));
             written = texts.iter().try_for_each(|text| out.write_all(text));

@@ -14,7 +14,7 @@ pub enum Scope {
     Write,
     /// Read the metrics.
     Metrics,
-    /// See sealed rounds and their proofs, as who may ask questions also may.
+    /// See sealed rounds and their proofs, which the scope for questions includes.
     Rounds,
     /// Operate the service, which includes its metrics and its rounds.
     Admin,

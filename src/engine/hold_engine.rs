@@ -383,7 +383,7 @@ impl Engine {
         })
     }
 
-    /// Lets go the leaderboards of which no page was asked for too long.
+    /// Drops leaderboards of which no page was asked for too long.
     pub fn release_pages(&self) {
         self.listings.release();
     }

@@ -1,7 +1,7 @@
 //! Whole leaderboards that are kept for their next pages, so that all pages of one listing are of one state.
 //!
 //! Each is kept for a time after its last use and all of them within a bound of bytes; beyond it the one that was used
-//! least recently is let go. Computes nothing; see `listings`.
+//! least recently is dropped. Computes nothing; see `listings`.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -104,7 +104,7 @@ impl KeptListing {
 pub(super) enum Found {
     /// Here.
     Page(Page),
-    /// It was let go.
+    /// It was dropped.
     Gone,
     /// The cursor was not given out.
     Foreign,
@@ -179,7 +179,7 @@ impl KeptPages {
         })
     }
 
-    /// Lets go what was not used for too long.
+    /// Drops leaderboards that were not used for too long.
     pub(super) fn release(&self, now: Instant) {
         self.lock()
             .release(|entry| now.duration_since(entry.used_at) < self.keep);

@@ -50,7 +50,7 @@ impl Listings {
         }
     }
 
-    /// Lets go what was not used for too long.
+    /// Drops leaderboards that were not used for too long.
     pub(super) fn release(&self) {
         self.kept.release(Instant::now());
     }

@@ -1,7 +1,7 @@
 //! The lock of a folder: only one process at a time uses it.
 //!
 //! The operating system holds it and releases it when the process ends; no file has to be removed. It locks the folder
-//! itself where it can, so that a lock file that someone removes does not let a second process in.
+//! itself if it can, so that a lock file that someone removes does not let a second process in.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -267,7 +267,7 @@ fn a_bundle_has_the_leaf_of_the_published_tree_and_the_policy() {
         .text();
         drop.explain(ANN, &["--bundle", &bundle, "--tree", &claims])
             .text();
-        // 15 of the first wallet, where the policy ends, and 10 of the other.
+        // 15 of the first wallet, at which the policy ends, and 10 of the other.
         let found = drop.check(&["--json"]).json();
         assert_eq!(
             (&found["score"], &found["amount"]),

@@ -104,7 +104,7 @@ async fn all_pages_are_of_the_state_of_the_first_one() {
 #[tokio::test]
 async fn a_listing_that_was_let_go_says_so_and_goes_on_by_key() {
     let minute = Duration::from_secs(60);
-    // Too old at once; too large; and let go for the next one.
+    // Too old at once; too large; and dropped for the next one.
     for (keep, bytes_max) in [(Duration::ZERO, 1 << 20), (minute, 0), (minute, 700)] {
         let service = started(keep, bytes_max).await;
         let mut client = service.client().await;
@@ -137,7 +137,7 @@ async fn a_listing_that_was_let_go_says_so_and_goes_on_by_key() {
     }
 }
 
-/// `Stats` once ended with the error of a page that was let go, and waited for ever for the room that its own rows took.
+/// `Stats` once ended with the error of a page that was dropped, and waited for ever for the room that its own rows took.
 #[tokio::test]
 async fn stats_are_complete_if_their_pages_are_not_kept_and_larger_than_the_room_for_answers() {
     let mut options = Options::in_memory();

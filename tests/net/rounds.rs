@@ -1,4 +1,4 @@
-//! `/rounds` and its calls over gRPC: sealed by operators, served to whom the scope rounds is given.
+//! `/rounds` and its calls over gRPC: sealed by operators, served to callers with the scope rounds.
 
 use bytes::Bytes;
 use http_body_util::Full;

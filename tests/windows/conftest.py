@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 sys.path.insert(0, str(REPOSITORY / "python_pkg"))
 
-#: On a machine where others work, Wine starts slowly.
+#: On a machine with other work, Wine starts slowly.
 PATIENCE = 300.0
 LISTENING = re.compile(r"listening: grpc=(\S+) http=(\S+)")
 

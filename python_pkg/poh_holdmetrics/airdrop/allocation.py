@@ -45,8 +45,8 @@ def allocate(
 ) -> dict[str, int]:
     """What each holder gets of `pool`, in base units, sorted by holder; those with 0 are left out.
 
-    Scores are weight-seconds, exact. `cap` is the most that one holder gets. Who would get less than
-    `min_amount` is left out, and the pool is shared anew. Raises `InputError` if the pool cannot be shared.
+    Scores are weight-seconds, exact. `cap` is the most that one holder gets. A holder that would get
+    less than `min_amount` is left out, and the pool is shared anew. Raises `InputError` if it cannot be.
     """
     pairs = scores.items() if isinstance(scores, Mapping) else scores
     shares = [(holder_id, steps_from_score(score)) for holder_id, score in pairs]

@@ -12,7 +12,7 @@ from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.libraries import library
 
 _ADDRESS = re.compile(r"0[xX]([0-9a-fA-F]{40})", re.ASCII)
-#: A letter is upper-case where the digit of the hash is at least this.
+#: A letter is upper-case if the digit of the hash is at least this.
 _UPPER_FROM = 8
 
 

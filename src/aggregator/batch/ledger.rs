@@ -1,7 +1,7 @@
 //! The changes of balance of one partition from one lane, and the numbers of their holders.
 //!
 //! Holders are numbered here while events are read: a change is then 16 bytes smaller, and most holders have many.
-//! Finding a number takes a read of memory that no cache holds, so the table is one of ours, whose reads for
+//! Finding a number takes a read of memory that no cache holds, so the table is our own: its reads for
 //! several changes can overlap: see [`Ledger::touch`].
 
 use super::super::ids::IdNumber;

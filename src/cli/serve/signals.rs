@@ -145,7 +145,7 @@ impl Sources {
     }
 
     async fn next(&mut self) -> Asked {
-        // Somebody else's log-off is nothing to a service.
+        // A service goes on when a user logs off.
         let may_log_off = !service::is_managed();
         tokio::select! {
             _ = self.interrupt.recv() => Asked::Stop,

@@ -56,7 +56,7 @@ pub struct RoundRequest {
     /// The most that one holder gets; the others share what is left.
     #[serde(default)]
     pub cap: Option<String>,
-    /// Who would get less is left out, and the pool is shared anew.
+    /// A holder that would get less is left out, and the pool is shared anew.
     #[serde(default = "zero")]
     #[schema(default = "0")]
     pub min_amount: String,

@@ -1,8 +1,8 @@
 //! Converts the rows of a batch in columns into drafts of events or transfers.
 //!
-//! A batch whose columns do not match is refused as a whole; an invalid row is refused by itself. So is, before any row
-//! is converted, one whose rows are too many or too wide: one value may stand for all rows, so a short message can
-//! state many long events.
+//! A batch whose columns do not match is refused as a whole; an invalid row is refused by itself. A batch
+//! with too many rows, or too wide ones, is refused before any row is converted: one value may stand for all rows, so a
+//! short message can state many long events.
 
 use super::event::{Sent, decimal, text_name};
 use crate::core::columns::ABSENT;

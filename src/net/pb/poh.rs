@@ -621,7 +621,7 @@ pub struct SealRoundRequest {
     /// The most that one holder gets.
     #[prost(string, tag = "10")]
     pub cap: ::prost::alloc::string::String,
-    /// Who would get less is left out, and the pool is shared anew.
+    /// A holder that would get less is left out, and the pool is shared anew.
     #[prost(string, tag = "11")]
     pub min_amount: ::prost::alloc::string::String,
     /// Holders with a lower score, in weight-seconds, are left out.

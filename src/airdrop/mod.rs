@@ -2,9 +2,10 @@
 //!
 //! Opens no file and reads no clock; a list is bytes here. Reading order: [`units`] (amounts as text), [`address`]
 //! (recipients), [`selection`] (the scores that count, and their holders), [`allocation`] (the amounts), [`list`] (the
-//! amounts as CSV), [`payout`] (all of these in one step), [`format`], [`document`], [`construction`] and [`document_files`] (a list with its tree, as
-//! contracts check it), [`leaf`], [`tree`] and [`layers`] (the hashes). [`explanation`] and [`bundle`] say why a holder gets
-//! its amount, [`restate`](mod@restate) what a correction changes.
+//! amounts as CSV), [`payout`] (all of these in one step), [`format`], [`document`], [`construction`] and
+//! [`document_files`] (a list with its tree, as contracts check it), [`leaf`], [`tree`] and [`layers`] (the hashes).
+//! [`explanation`], [`explained_key`] and [`bundle`] say why a holder gets its amount, [`restate`](mod@restate) what a
+//! correction changes.
 
 mod abi;
 mod address;
@@ -18,6 +19,7 @@ mod document;
 mod document_error;
 mod document_files;
 mod dump;
+mod explained_key;
 mod explanation;
 mod explanation_error;
 mod export;
@@ -48,10 +50,8 @@ pub use allocation::{
 pub use bundle::{Bundle, BundleError};
 pub use document::{Details, Document};
 pub use document_error::DocumentError;
-pub use explanation::{
-    Conditions, ExplainedEvent, ExplainedKey, ExplainedScore, ExplainedSegment, ExplainedShare,
-    ExplainedSpare, Explanation,
-};
+pub use explained_key::{ExplainedEvent, ExplainedKey, ExplainedSegment};
+pub use explanation::{Conditions, ExplainedScore, ExplainedShare, ExplainedSpare, Explanation};
 pub use explanation_error::ExplanationError;
 pub use export::ExportFormat;
 pub use format::Format;

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from statistics import median
 from harness import paths, process, report
 from harness.contenders import binary_version
 from harness.machine import Machine, load_average
-from harness.workloads import EVENTS_PER_HOLDER, GENERATION, TOKENS, size_from_text, size_text
+from harness.workloads import EVENTS_PER_HOLDER, GENERATION, generate, size_from_text, size_text
 
 LIMITS = process.Limits(seconds_max=300, memory_bytes_max=16 * 10**9)
 #: Beyond the last hold, so that all of it counts.
@@ -123,20 +122,6 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def generate(binary: Path, shape: Shape, path: Path, events: int) -> None:
-    """Make the file of a shape, unless it is there."""
-    if path.is_file():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    command = [str(binary), "generate", "--events", str(events), *shlex.split(shape.options)]
-    command += ["--holders", str(max(events // EVENTS_PER_HOLDER, 1)), "--tokens", str(TOKENS)]
-    if subprocess.run([*command, "--output", str(unfinished)], check=False).returncode:
-        unfinished.unlink(missing_ok=True)
-        raise paths.Unusable(f"`{shlex.join(command)}` failed with the lines above")
-    unfinished.rename(path)
-
-
 def score(binary: Path, path: Path, threads: int) -> process.Run:
     """Score a file; the answer is the held time and the score of the first hundred."""
     command = [str(binary), "score", str(path), "--as-of", AS_OF, "--top", "100", "--format", "csv"]
@@ -159,7 +144,8 @@ def measure(options: argparse.Namespace, binary: Path, events: int) -> None:
     for title, shapes in GROUPS.items():
         files = [shape.path(options.cache, events) for shape in shapes]
         for shape, path in zip(shapes, files, strict=True):
-            generate(binary, shape, path, events)
+            if not path.is_file():
+                generate(binary, path, events, shlex.split(shape.options))
             # Untimed: it also reads the file into the page cache.
             found = scores(score(binary, path, options.threads).output)
             if not shape.has_own_weights:

@@ -112,8 +112,7 @@ impl Recorded for Format {
     }
 
     fn read(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|format| format.name() == text);
-        known.ok_or_else(|| {
+        Self::named(text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name);
             format!(
                 "{} is not a format (write one of {})",

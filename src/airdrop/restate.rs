@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use rayon::prelude::*;
 use ruint::aliases::U256;
+use serde::{Deserialize, Serialize};
 
 use super::{AddressKind, List, PaymentError};
 
@@ -47,7 +48,8 @@ pub struct RestatedSums {
 }
 
 /// How many holders have which difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RestatedCounts {
     /// In one of the lists.
     pub holders: usize,

@@ -6,14 +6,13 @@
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{Args, value_parser};
 use tokio::time::timeout_at;
 
 use super::exit::Exit;
 use super::interrupt::interrupted;
 use super::patience::Patience;
-use super::target::TargetArguments;
+use super::target::{TargetArguments, runtime};
 use crate::client::{Beginning, Client, ClientError, FeedOptions, FeedPage, FeedStream, Target};
 use crate::output::write_numbered_event;
 
@@ -70,10 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         patience: Patience::new(Duration::from_secs(arguments.patience)),
         out: BufWriter::new(io::stdout().lock()),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the threads of the client cannot be started")?;
+    let runtime = runtime()?;
     runtime.block_on(printer.run())
 }
 

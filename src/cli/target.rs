@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use hyper::Uri;
+use tokio::runtime::Runtime;
 
 use super::exit::Exit;
 use crate::client::Target;
@@ -26,6 +27,14 @@ pub(super) struct TargetArguments {
     /// File that holds the API key and nothing else
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
+}
+
+/// What a client runs on: the thread that calls it.
+pub(super) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the threads of the client cannot be started")
 }
 
 impl TargetArguments {

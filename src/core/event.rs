@@ -65,6 +65,15 @@ impl Fact {
             Self::Start { at, .. } | Self::Stop { at, .. } | Self::Change { at, .. } => at,
         }
     }
+
+    /// The last instant that it names.
+    #[must_use]
+    pub const fn last_instant(self) -> Micros {
+        match self {
+            Self::Closed { end, .. } => end,
+            Self::Start { .. } | Self::Stop { .. } | Self::Change { .. } => self.instant(),
+        }
+    }
 }
 
 /// What a named event states: a fact or its withdrawal, at a revision.

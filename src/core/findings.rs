@@ -100,12 +100,7 @@ impl Findings {
     /// Adds what `fact` names to the instants.
     #[inline]
     pub fn see(&mut self, fact: Fact) {
-        let first = fact.instant();
-        let last = match fact {
-            Fact::Closed { end, .. } => end,
-            Fact::Start { .. } | Fact::Stop { .. } | Fact::Change { .. } => first,
-        };
-        self.see_between(first, last);
+        self.see_between(fact.instant(), fact.last_instant());
     }
 
     /// Adds two instants; nothing if the first one is after the last one.

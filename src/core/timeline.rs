@@ -44,7 +44,7 @@ impl Mark {
     }
 
     /// The instant and the mark that a fact states, if it is one.
-    pub(super) const fn of(fact: Fact) -> Option<(Micros, Self)> {
+    pub(crate) const fn of(fact: Fact) -> Option<(Micros, Self)> {
         match fact {
             Fact::Start { at, weight, seq } => Some((at, Self::On { seq, weight })),
             Fact::Stop { at, seq } => Some((at, Self::Off { seq })),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,10 +92,9 @@ def workload(
     `binary` is called for the generator only if a file must be generated. Raises `Unusable` if that fails.
     """
     shape = SHAPES[name]
-    cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{shape}-{size_text(events)}-seed{seed}-generation{GENERATION}.parquet"
     if not path.is_file():
-        _generate(shape, events, seed, path, binary())
+        generate(binary(), path, events, ["--shape", shape, "--seed", str(seed)])
     found = _facts(path, python)
     if found["events"] != events:
         raise Unusable(f"{path} has {found['events']} events, not {events}: delete it and run again")
@@ -110,14 +110,16 @@ def workload(
     )
 
 
-def _generate(shape: str, events: int, seed: int, path: Path, binary: Path) -> None:
+def generate(binary: Path, path: Path, events: int, options: Sequence[str]) -> None:
+    """Make a file of events, which is at `path` only when it is complete; raises `Unusable` if that fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"unfinished-{path.name}")
-    command = [str(binary), "generate", "--shape", shape, "--events", str(events)]
+    command = [str(binary), "generate", "--events", str(events), *options]
     command += ["--holders", str(max(events // EVENTS_PER_HOLDER, 1)), "--tokens", str(TOKENS)]
-    command += ["--seed", str(seed), "--output", str(unfinished)]
+    command += ["--output", str(unfinished)]
     if subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode:
         unfinished.unlink(missing_ok=True)
-        raise Unusable(f"`{' '.join(command)}` failed with the lines above")
+        raise Unusable(f"`{shlex.join(command)}` failed with the lines above")
     unfinished.rename(path)
 
 

@@ -191,8 +191,7 @@ impl FactScorer {
                 let hold = Span { start, end, weight };
                 self.holds.extend(hold.clip(&self.window));
             }
-            Fact::Start { at, weight, seq } => self.marks.push((at, Mark::On { seq, weight })),
-            Fact::Stop { at, seq } => self.marks.push((at, Mark::Off { seq })),
+            Fact::Start { .. } | Fact::Stop { .. } => self.marks.extend(Mark::of(fact)),
             Fact::Change { at, delta } => {
                 let id = id.expect("a change has an id");
                 self.changes.push(Change { id, at, delta });

@@ -6,14 +6,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use super::plan::Plan;
 use crate::aggregator::{HoldAggregator, Question};
 use crate::airdrop::{Conditions, ExplainedKey};
 use crate::cli::journal::contents;
 use crate::cli::progress::ReadingBar;
-use crate::cli::target::TargetArguments;
+use crate::cli::target::{TargetArguments, runtime};
 use crate::client::{Beginning, Client, FeedOptions, Target};
 use crate::core::{Event, EventSink, encoding};
 use crate::input;
@@ -44,10 +42,7 @@ pub(super) fn of_holders(
 
 /// The facts of these holders that a service has.
 fn of_server(target: &Target, holders: &HashSet<Box<str>>) -> anyhow::Result<HoldAggregator> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the threads of the client cannot be started")?;
+    let runtime = runtime()?;
     let aggregator = HoldAggregator::new();
     runtime.block_on(async {
         let mut client = Client::connect(target).await?;

@@ -11,7 +11,7 @@ use super::manifest::{Described, Manifest};
 use super::plan::{Plan, ScoredPlan};
 use super::proof::name_of;
 use super::tree::read_tree;
-use super::{events, explained, read, refused};
+use super::{events, explained, read, refused, write_together};
 use crate::airdrop::{
     AddressKind, Bundle, Conditions, Details, Document, ExplainedScore, Explanation, Format,
     LeafProof, List, Selected, Share, allocate, select,
@@ -19,7 +19,6 @@ use crate::airdrop::{
 use crate::cli::exit::Exit;
 use crate::cli::policy::{PolicyChoice, PolicySource};
 use crate::cli::target::TargetArguments;
-use crate::output::Destination;
 use crate::policy::Policy;
 
 /// Shown under the help text.
@@ -76,11 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let claim = claim(arguments, &list, kind, &explanation)?;
         let text = policy.as_ref().map(|policy| policy.text().into());
         let bundle = Bundle::new(manifest.clone(), text, explanation.clone(), claim);
-        let written = Destination::file(file).and_then(|mut out| {
-            out.write_all(bundle.text().as_bytes())?;
-            out.finish()
-        });
-        written.map_err(Exit::output(Some(file)))?;
+        write_together(&[(file, bundle.text().as_bytes())])?;
     }
     let printed = if arguments.json {
         let json = serde_json::to_string_pretty(&explanation);

@@ -51,7 +51,7 @@ struct RestatementManifest {
     old: FileHash,
     new: FileHash,
     addresses: Text<Choice<AddressKind>>,
-    counts: Counts,
+    counts: RestatedCounts,
     old_sum: Text<U256>,
     new_sum: Text<U256>,
     /// The new sum less the old one.
@@ -60,15 +60,6 @@ struct RestatementManifest {
     debt: Text<U256>,
     list: FileHash,
     differences: FileHash,
-}
-
-/// How many holders have which difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Counts {
-    holders: usize,
-    raised: usize,
-    debtors: usize,
 }
 
 /// What is computed: the list, the differences and the manifest as bytes.
@@ -142,11 +133,6 @@ fn compute(
         next,
         debt,
     } = *restated.sums();
-    let RestatedCounts {
-        holders,
-        raised,
-        debtors,
-    } = restated.counts();
     let hash_of = |name: PathBuf, bytes: &[u8]| FileHash {
         file: name,
         sha256: sha256(bytes),
@@ -158,11 +144,7 @@ fn compute(
         old: old_file,
         new: new_file,
         addresses: Text(Choice(kind)),
-        counts: Counts {
-            holders,
-            raised,
-            debtors,
-        },
+        counts: restated.counts(),
         old_sum: Text(old),
         new_sum: Text(new),
         difference: restated.difference().to_string(),

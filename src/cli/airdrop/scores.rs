@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-
 use super::manifest::{StoreHead, Version};
 use crate::airdrop::{SCORE_PLACES, Share, parse_units};
 use crate::cli::exit::Exit;
 use crate::cli::journal::contents;
 use crate::cli::progress::ReadingBar;
 use crate::cli::scorer::{Published, ScoreRequest, Scorer, published_of};
+use crate::cli::target::runtime;
 use crate::client::{Client, Target};
 use crate::core::Window;
 use crate::excerpt::quoted;
@@ -63,10 +62,7 @@ pub(super) fn of_server(
     window: &Window,
     policy: &str,
 ) -> anyhow::Result<PlanScores> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the threads of the client cannot be started")?;
+    let runtime = runtime()?;
     let scores = runtime.block_on(async {
         let mut client = Client::connect(target).await?;
         client.scores(window, policy).await

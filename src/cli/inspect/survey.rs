@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use serde_json::{Value, json};
 
 use super::or_null;
-use crate::core::{Claim, Event, Fact, Micros, TimeUnit};
+use crate::core::{Event, Fact, Micros, TimeUnit};
 use crate::input::{
     FileNote, InputError, InputOptions, Progress, RefusalReason, Source, read_in_order,
 };
@@ -105,18 +105,11 @@ impl Survey {
     }
 
     fn see(&mut self, event: &Event<'_>, compared: &mut Compared) {
-        let fact = match event.claim {
-            Claim::Plain(fact) => Some(fact),
-            Claim::Named { standing, .. } => standing.fact,
-        };
+        let fact = event.claim.fact();
         if let Some(fact) = fact {
-            let ends_at = match fact {
-                Fact::Closed { end, .. } => end,
-                Fact::Start { .. } | Fact::Stop { .. } | Fact::Change { .. } => fact.instant(),
-            };
-            let first = fact.instant();
+            let (first, last) = (fact.instant(), fact.last_instant());
             self.first = Some(self.first.map_or(first, |known| known.min(first)));
-            self.last = Some(self.last.map_or(ends_at, |known| known.max(ends_at)));
+            self.last = Some(self.last.map_or(last, |known| known.max(last)));
         }
         if compared.is_full() {
             self.is_all_compared = false;

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{Args, value_parser};
 use tokio::sync::mpsc;
 
@@ -25,7 +24,7 @@ use self::reader::Reader;
 use super::exit::Exit;
 use super::input::{InputArguments, report_ignored, say_notes};
 use super::progress::ReadingBar;
-use super::target::TargetArguments;
+use super::target::{TargetArguments, runtime};
 use crate::client::{ClientError, Target};
 use crate::input::{InputOptions, Progress, Source, UnfinishedRow};
 
@@ -102,10 +101,7 @@ fn send(
         skipped: beginning.skipped,
     };
     let reader = std::thread::spawn(move || reader.run(&sender));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the threads of the client cannot be started")?;
+    let runtime = runtime()?;
     let mut delivery = Delivery::new(
         target.clone(),
         receiver,

@@ -32,12 +32,10 @@ impl WindowArguments {
         if let Some(from) = window.from
             && from > window.as_of
         {
-            let (as_of, now) = match self.as_of {
-                Some(as_of) => (as_of, ""),
-                None => (window.as_of, " (now)"),
-            };
+            let now = if self.as_of.is_none() { " (now)" } else { "" };
             return Err(Exit::usage(format!(
-                "--from: {from} is after --as-of, {as_of}{now}; give an earlier --from ({})",
+                "--from: {from} is after --as-of, {}{now}; give an earlier --from ({})",
+                window.as_of,
                 WarningCode::FromAfterAsOf
             )));
         }

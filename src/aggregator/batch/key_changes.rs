@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::balance::{Change, Step};
 use super::entry::Entry;
 use super::id_hash::IdHash;
-use crate::core::Micros;
 
 /// The changes of one partition after another; what is behind those of the last one has no meaning.
 #[derive(Default)]
@@ -25,8 +24,7 @@ impl PartitionChanges {
     /// Makes room for so many changes.
     pub(super) fn reserve(&mut self, count: usize) {
         if self.steps.len() < count {
-            self.steps
-                .resize(count, Step::from_words(Micros::MIN.get().unsigned_abs(), 0));
+            self.steps.resize(count, Step::from_words(0, 0));
             self.ids.resize(count, IdHash::from_words([0; 2]));
         }
     }

@@ -7,9 +7,8 @@ use clap::Args;
 use super::contradiction::contradiction;
 use super::manifest::Manifest;
 use super::{read, refused};
-use crate::airdrop::{Bundle, Conditions, Hash, Recorded as _, Text};
+use crate::airdrop::{Bundle, Hash, Recorded as _, Text};
 use crate::cli::exit::Exit;
-use crate::core::ScoreRule;
 use crate::policy::Policy;
 
 /// Shown under the help text.
@@ -37,12 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = read(&arguments.bundle)?;
     let bundle = Bundle::<Manifest>::parse(&text).map_err(|error| refused(error.to_string()))?;
     let policy = policy_of(&bundle).map_err(&refused)?;
-    let plan = &bundle.manifest.options;
-    let conditions = Conditions {
-        window: plan.window(),
-        terms: plan.terms(),
-        rule: policy.as_ref().map(|policy| policy as &dyn ScoreRule),
-    };
+    let conditions = bundle.manifest.options.conditions(policy.as_ref());
     let checked = bundle.check(&text, &conditions);
     checked.map_err(|error| refused(error.to_string()))?;
     let explanation = &bundle.explanation;

@@ -117,11 +117,7 @@ fn explain(
     holder: &str,
 ) -> anyhow::Result<Explanation> {
     let plan = &manifest.options;
-    let conditions = Conditions {
-        window: plan.window(),
-        terms: plan.terms(),
-        rule: policy.map(|policy| policy as _),
-    };
+    let conditions = plan.conditions(policy);
     let known = plan.scored(&arguments.folder, &arguments.target)?;
     let (version, store) = (known.scores.policy.as_ref(), known.scores.store.as_ref());
     if let Some(moved) = manifest.moved(version, store) {

@@ -12,7 +12,7 @@ use super::manifest::{Counts, FileHash, Manifest, sha256};
 use super::read;
 use super::recorded::Choice;
 use super::scores::{self, PlanScores};
-use crate::airdrop::{AddressKind, Curve, Payout, Selection, Terms, Text, pay};
+use crate::airdrop::{AddressKind, Conditions, Curve, Payout, Selection, Terms, Text, pay};
 use crate::cli::exit::Exit;
 use crate::cli::policy::{NONE, PolicyChoice};
 use crate::cli::score::cores;
@@ -20,6 +20,7 @@ use crate::cli::scorer::ScoreRequest;
 use crate::cli::target::TargetArguments;
 use crate::core::{Micros, Window};
 use crate::input::{InputFormat, InputOptions, OnError, Progress, ReadOptions, Source};
+use crate::policy::Policy;
 
 /// A list to compute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +144,15 @@ impl Plan {
             curve: self.curve.0.0,
             cap: self.cap.map(|cap| cap.0),
             minimum: self.min_amount.0,
+        }
+    }
+
+    /// What its amounts are explained under.
+    pub(super) fn conditions<'a>(&self, policy: Option<&'a Policy>) -> Conditions<'a> {
+        Conditions {
+            window: self.window(),
+            terms: self.terms(),
+            rule: policy.map(|policy| policy as _),
         }
     }
 

@@ -96,7 +96,11 @@ pub(super) struct Described {
 impl Described {
     /// Reads the manifest of a list, whatever it was computed from.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let described: Self = parse(path, &super::read(path)?)?;
+        Self::of(path, &super::read(path)?)
+    }
+
+    fn of(path: &Path, bytes: &[u8]) -> anyhow::Result<Self> {
+        let described: Self = parse(path, bytes)?;
         if [FORMAT, RESTATEMENT].contains(&&*described.format) {
             return Ok(described);
         }
@@ -179,15 +183,15 @@ impl Manifest {
 
     /// Reads all of a file.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let described = Described::read(path)?;
-        if described.format != FORMAT {
+        let bytes = super::read(path)?;
+        if Described::of(path, &bytes)?.format != FORMAT {
             return Err(Exit::usage(format!(
                 "{}: the manifest of a restatement, and that of an allocation is needed (name the list that \
                  `airdrop allocate` wrote)",
                 path.display()
             )));
         }
-        parse(path, &super::read(path)?)
+        parse(path, &bytes)
     }
 
     /// Before hours of scoring: fails unless the inputs are those of the manifest.

@@ -1,7 +1,8 @@
 //! Why a holder gets its amount: the keys behind its score, its share of the pool, and what is rounded.
 //!
 //! Everything is computed from the events and the [`Division`], so that [`Explanation::computed_again`] checks an
-//! explanation that comes from elsewhere. Where the events come from is not known here; [`super::bundle`] adds the leaf.
+//! explanation that comes from elsewhere. Where the events come from is not known here; [`super::bundle`] adds the
+//! leaf.
 
 use ruint::aliases::U256;
 use serde::{Deserialize, Serialize};

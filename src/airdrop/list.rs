@@ -1,7 +1,8 @@
-//! A list of payments: CSV with the header `address,amount`, or `user,token,amount`, amounts in base units or in tokens.
+//! A list of payments: CSV with the header `address,amount`, or `user,token,amount`, amounts in base units or in
+//! tokens.
 //!
-//! The address stays as it is written; what is compared is the account that it names. See [`super::selection`] for
-//! how lists are made, and [`super::export`] for the lists of other tools.
+//! The address stays as it is written; what is compared is the account that it names. See [`super::selection`] for how
+//! lists are made, and [`super::export`] for the lists of other tools.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -1,9 +1,10 @@
-//! The facts of one key that are in force, if it has more than closed holds, their totals, and what is found among them.
+//! The facts of one key that are in force, if it has more than closed holds, their totals, and what is found among
+//! them.
 //!
 //! Of the events that share an id one is in force; [`super::claims`] has chosen it, except among changes, which are in
-//! other places. Between two of its marks a curve is off, or on at one weight, so
-//! it is a sequence of closed holds, and so is a balance; the last stretch ends with the window. The effective
-//! weight is the maximum either way, and [`super::sweep`] finds that.
+//! other places. Between two of its marks a curve is off, or on at one weight, so it is a sequence of closed holds,
+//! and so is a balance; the last stretch ends with the window. The effective weight is the maximum either way, and
+//! [`super::sweep`] finds that.
 
 use std::cmp::Reverse;
 

@@ -1,10 +1,10 @@
 //! Long ids as hashes of 127 bits: what a batch keeps of an event id to know a repeated or corrected event again, and
 //! how it tells holders apart whose ids do not fit into a record.
 //!
-//! The hash is a polynomial over the integers modulo 2^127 - 1, evaluated at a random point that is drawn for
-//! every run, as in Poly1305. Different ids up to 1,000 bytes long agree with a probability below 2^-119, whatever the
-//! ids are, and those who choose the ids do not learn the point. The text of an id is not kept here; see [`super::lane`] and
-//! [`super::names`].
+//! The hash is a polynomial over the integers modulo 2^127 - 1, evaluated at a random point that is drawn for every
+//! run, as in Poly1305. Different ids up to 1,000 bytes long agree with a probability below 2^-119, whatever the ids
+//! are, and those who choose the ids do not learn the point. The text of an id is not kept here; see [`super::lane`]
+//! and [`super::names`].
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -1,8 +1,8 @@
 //! The output of one reading thread: records and changes, divided into partitions by the hash of their holder.
 //!
-//! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written
-//! of each partition. A closed hold with an id has a record of its own kind; other weights and claims that do not fit
-//! into a record are stored in vectors, and texts of holder ids apart.
+//! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written of each
+//! partition. A closed hold with an id has a record of its own kind; other weights and claims that do not fit into a
+//! record are stored in vectors, and texts of holder ids apart.
 
 use std::hash::BuildHasher;
 

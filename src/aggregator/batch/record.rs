@@ -1,10 +1,9 @@
 //! One event of a batch in 48 bytes.
 //!
-//! Two instants take 59 bits each, counted from the year 1; the remaining bits of their words encode how
-//! the holder is packed, the kind of fact and the form of the weight. A weight with more digits than a double has is
-//! stored outside the records, and so is a claim with an id, see [`super::lane`]; but a closed hold at revision 0 has
-//! its id behind its record, in 64 bytes.
-//! Changes of balance have no records; see [`super::ledger`].
+//! Two instants take 59 bits each, counted from the year 1; the remaining bits of their words encode how the holder is
+//! packed, the kind of fact and the form of the weight. A weight with more digits than a double has is stored outside
+//! the records, and so is a claim with an id, see [`super::lane`]; but a closed hold at revision 0 has its id behind
+//! its record, in 64 bytes. Changes of balance have no records; see [`super::ledger`].
 
 use super::holder_code::{Form, HolderCode};
 use super::id_hash::IdHash;

@@ -1,7 +1,7 @@
 //! The events behind the scores of a few holders: from the files, the data folder or the service of a plan.
 //!
-//! A second reading after the scores are known, so that memory holds the events of these holders alone; a data folder is
-//! read whole.
+//! A second reading after the scores are known, so that memory holds the events of these holders alone; a data folder
+//! is read whole.
 
 use std::collections::HashSet;
 use std::path::Path;

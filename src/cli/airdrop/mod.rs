@@ -3,7 +3,8 @@
 //! The amounts are computed in [`crate::airdrop`]. Read [`allocate`] (the arguments), [`plan`] (what a list is
 //! computed from), [`scores`] (by which it is shared), [`manifest`] (what is written beside it), [`reproduce`],
 //! [`tree`] (Merkle trees), [`proof`] (proofs), [`convert`] (other formats and lists), [`explain`] and [`check`] (one
-//! holder's amount, with the [`events`] behind it), [`contradiction`] (a manifest and an amount that exclude each other), [`restate`](mod@restate) (what a correction changes).
+//! holder's amount, with the [`events`] behind it), [`contradiction`] (a manifest and an amount that exclude each
+//! other), [`restate`](mod@restate) (what a correction changes).
 
 mod allocate;
 mod check;

@@ -1,9 +1,9 @@
 //! Seeded synthetic events, to try, to test and to measure with.
 //!
-//! Row `i` of a file is a pure function of the options and of `i`, so any number of rows is made
-//! on all cores in little memory, and one seed gives one file. Read [`holds`], [`transfers`] and [`exports`] (what the
-//! rows are), [`draws`] and [`permutation`] (what all draw from), [`forms`] (of ids, weights and times), then [`hold_text`], [`hold_columns`] and
-//! [`transfer_rows`] (how they are written).
+//! Row `i` of a file is a pure function of the options and of `i`, so any number of rows is made on all cores in
+//! little memory, and one seed gives one file. Read [`holds`], [`transfers`] and [`exports`] (what the rows are),
+//! [`draws`] and [`permutation`] (what all draw from), [`forms`] (of ids, weights and times), then [`hold_text`],
+//! [`hold_columns`] and [`transfer_rows`] (how they are written).
 
 mod draws;
 mod exports;

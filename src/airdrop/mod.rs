@@ -29,6 +29,7 @@ mod layers;
 mod leaf;
 mod leaf_proof;
 mod list;
+mod list_error;
 mod payout;
 mod recorded;
 mod restate;
@@ -56,7 +57,8 @@ pub use explanation_error::ExplanationError;
 pub use export::ExportFormat;
 pub use format::Format;
 pub use leaf_proof::{LeafError, LeafProof};
-pub use list::{List, ListError, PaymentError};
+pub use list::List;
+pub use list_error::{ListError, PaymentError};
 pub use payout::{Payout, PayoutCounts, PayoutError, REMAINDER_RULE, pay};
 pub use recorded::{Recorded, SCORE_PLACES, Text};
 pub use restate::{

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::allocation::{AllocationError, Share, Terms, allocate};
-use super::list::{List, PaymentError};
+use super::list::List;
+use super::list_error::PaymentError;
 use super::selection::{Selected, Selection, SelectionError, select};
 
 /// How spare units are given out, for manifests.

@@ -1,10 +1,11 @@
-//! How ids, weights and times of synthetic events are written, if the shape leaves it open.
+//! How ids and times of synthetic events are written, and which forms a shape leaves open.
 //!
 //! People's files differ in this alone, and readers are to be as fast with one form as with another.
 
 use super::Shape;
 use super::holds::HoldShape;
 use super::permutation::mix;
+use super::weights::WeightForm;
 
 /// The text of an id. No two numbers have the same one in files of one seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,21 +76,6 @@ impl IdForm {
             Self::Short => format!("{first:016x}"),
         }
     }
-}
-
-/// The weights of a file, if each event has one of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WeightForm {
-    /// No column of weights: each event weighs 1.
-    None,
-    /// From 1 to 1,000.
-    Integer,
-    /// Doubles with two decimals.
-    Short,
-    /// Doubles with all their digits.
-    Double,
-    /// Text with 18 decimals.
-    Exact,
 }
 
 /// The times of a file.

@@ -10,9 +10,10 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::draws::Draws;
-use super::forms::{TimeForm, WeightForm};
+use super::forms::TimeForm;
 use super::hold_text::instant;
-use super::holds::{Holds, SyntheticEvent, Weight};
+use super::holds::{Holds, SyntheticEvent};
+use super::weights::{Weight, WeightForm};
 
 /// The events of some rows.
 pub(super) fn batch(holds: &Holds, rows: Range<u64>) -> RecordBatch {

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::draws::Draws;
 use super::forms::TimeForm;
-use super::holds::{Holds, SyntheticEvent, Weight};
+use super::holds::{Holds, SyntheticEvent};
+use super::weights::Weight;
 use crate::core::Micros;
 
 pub(super) const INFALLIBLE: &str = "a vector accepts every write";

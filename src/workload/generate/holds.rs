@@ -7,9 +7,8 @@ use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
 use super::draws::{DAY_MS, Draws, FIRST_MS, SPAN_MS, real};
-use super::forms::WeightForm;
+use super::weights::{UNIT_MILLIONTHS, Weight, WeightForm};
 use super::{Forms, Options};
-use crate::core::Wad;
 
 /// What the holds look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +38,6 @@ pub(super) struct SyntheticEvent {
     pub(super) retract: bool,
 }
 
-/// A weight as its form has it.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub(super) enum Weight {
-    Integer(u32),
-    Double(f64),
-    Exact(Wad),
-}
-
-const UNIT_MILLIONTHS: u64 = 1_000_000;
 /// Events of a block of `equal` and `mixed`: first those that stand alone, then those that overlap
 /// one of them, then one that repeats another.
 const BLOCK: u64 = 20;
@@ -169,10 +159,10 @@ impl Holds {
             HoldShape::Equal | HoldShape::Nested | HoldShape::Marks => None,
         };
         let weight = match self.forms.weights.or(own) {
-            None => Some(from_millionths(
+            None => Some(Weight::from_millionths(
                 UNIT_MILLIONTHS + token * UNIT_MILLIONTHS / 2,
             )),
-            Some(form) => weight(form, &mut rng),
+            Some(form) => form.draw(&mut rng),
         };
         SyntheticEvent {
             weight,
@@ -221,7 +211,7 @@ impl Holds {
         let step_ms = length_ms / signed(2 * depth + 1);
         let inset_ms = step_ms * signed(level);
         let base = rng.random_range(1..=10 * UNIT_MILLIONTHS);
-        let weight = from_millionths(base + level * rng.random_range(1..=UNIT_MILLIONTHS));
+        let weight = Weight::from_millionths(base + level * rng.random_range(1..=UNIT_MILLIONTHS));
         let end_ms = start_ms + length_ms - inset_ms;
         SyntheticEvent {
             weight: Some(weight),
@@ -239,7 +229,7 @@ impl Holds {
         let mut rng = self.draws.rng(number);
         let start_us = from_us + rng.random_range(0..20 * DAY_MS) * 1_000;
         let end_us = start_us + rng.random_range(0..10 * DAY_MS * 1_000);
-        let weight = from_millionths(rng.random_range(0..=100 * UNIT_MILLIONTHS));
+        let weight = Weight::from_millionths(rng.random_range(0..=100 * UNIT_MILLIONTHS));
         let hold = SyntheticEvent {
             weight: Some(weight),
             ..closed(token, holder, start_us, end_us)
@@ -298,31 +288,6 @@ fn closed(token: u64, holder: u64, start_us: i64, end_us: i64) -> SyntheticEvent
         event_id: None,
         revision: 0,
         retract: false,
-    }
-}
-
-/// The double nearest to a decimal of six places, which prints as that decimal again.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "weights stay below 2^53 millionths"
-)]
-fn from_millionths(millionths: u64) -> Weight {
-    Weight::Double(millionths as f64 / 1e6)
-}
-
-/// A weight of an event's own.
-fn weight(form: WeightForm, rng: &mut Pcg64Mcg) -> Option<Weight> {
-    match form {
-        WeightForm::None => None,
-        WeightForm::Integer => Some(Weight::Integer(rng.random_range(1..=1_000))),
-        WeightForm::Short => Some(from_millionths(
-            rng.random_range(100..100_000) * (UNIT_MILLIONTHS / 100),
-        )),
-        WeightForm::Double => Some(Weight::Double(rng.random_range(1.0..1_000.0))),
-        WeightForm::Exact => {
-            let steps = rng.random_range(Wad::ONE.steps()..1_000 * Wad::ONE.steps());
-            Some(Weight::Exact(Wad::from_steps(steps)))
-        }
     }
 }
 

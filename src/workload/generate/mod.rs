@@ -2,7 +2,7 @@
 //!
 //! Row `i` of a file is a pure function of the options and of `i`, so any number of rows is made on all cores in
 //! little memory, and one seed gives one file. Read [`holds`], [`transfers`] and [`exports`] (what the rows are),
-//! [`draws`] and [`permutation`] (what all draw from), [`forms`] (of ids, weights and times), then [`hold_text`],
+//! [`draws`] and [`permutation`] (what all draw from), [`forms`] (of ids and times), [`weights`], then [`hold_text`],
 //! [`hold_columns`] and [`transfer_rows`] (how they are written).
 
 mod draws;
@@ -14,6 +14,7 @@ mod holds;
 mod permutation;
 mod transfer_rows;
 mod transfers;
+mod weights;
 
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
@@ -27,10 +28,11 @@ use rayon::prelude::*;
 
 pub(crate) use self::exports::Export;
 use self::exports::Exports;
-pub(crate) use self::forms::{Choice, Forms, IdForm, TimeForm, WeightForm};
+pub(crate) use self::forms::{Choice, Forms, IdForm, TimeForm};
 pub(crate) use self::holds::HoldShape;
 use self::holds::Holds;
 use self::transfers::Transfers;
+pub(crate) use self::weights::WeightForm;
 
 /// Rows that one core makes at a time.
 const CHUNK_ROWS: u64 = 1 << 16;

@@ -84,16 +84,19 @@ pub(super) fn damaged_name(folder: &Path, number: u32) -> String {
 
 /// A path beside `path` that no file has, for a damaged file that is kept.
 pub(super) fn damaged_path(vfs: &dyn Vfs, path: &Path) -> Result<PathBuf, JournalError> {
+    let number = free_number(vfs, path)?;
+    Ok(parent_of(path).join(damaged_name(path, number)))
+}
+
+/// The first number whose [`damaged_name`] no file has.
+pub(super) fn free_number(vfs: &dyn Vfs, path: &Path) -> Result<u32, JournalError> {
     let parent = parent_of(path);
     let names = vfs
         .list(parent)
         .map_err(JournalError::io(parent, "listed"))?;
     let mut numbers = 1..=u32::MAX;
-    let free = numbers.find_map(|number| {
-        let name = damaged_name(path, number);
-        (!names.contains(&name)).then_some(name)
-    });
-    Ok(parent.join(free.expect("a free number")))
+    let free = numbers.find(|number| !names.contains(&damaged_name(path, *number)));
+    Ok(free.expect("a free number"))
 }
 
 fn numbered_name(folder: &Path, kind: &str, number: u32) -> String {

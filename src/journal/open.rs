@@ -3,6 +3,7 @@
 //!
 //! Every frame is read, so that damage is reported before anything is answered.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,8 +16,8 @@ use super::identity::{IdentityFile, Reach, has_identity, random_store};
 use super::options::JournalOptions;
 use super::preallocation::write_zeros;
 use super::segment::{self, FRAMES_OFFSET, UNFINISHED_SUFFIX};
-use super::survey::{SegmentState, Survey, open_segment, survey};
-use super::vfs::{Access, Vfs};
+use super::survey::{SegmentState, SegmentSurvey, open_segment, survey};
+use super::vfs::{Access, FileNumber, Vfs};
 
 /// Size of the first segment, small so that a new store is ready at once.
 const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
@@ -57,8 +58,8 @@ impl Journal {
         options: JournalOptions,
     ) -> Result<OpenedJournal, JournalError> {
         finish_salvage(&*vfs, folder)?;
-        let found = survey(&*vfs, folder, |_| ())?;
-        found.check_store(&*vfs, folder, &options.siblings)?;
+        let found = survey(&*vfs, folder)?;
+        found.check_store(folder, &options.siblings)?;
         if let Some(damage) = found.damages.first() {
             return Err(JournalError::damaged(folder, damage.clone()));
         }
@@ -85,7 +86,7 @@ impl Journal {
             number: segment.number,
             header: segment.header,
         });
-        let segments = segments.collect();
+        let mut segments: VecDeque<_> = segments.collect();
         let identity = if found.identity.is_some() {
             IdentityFile::open(&*vfs, folder)?
         } else {
@@ -98,9 +99,15 @@ impl Journal {
             IdentityFile::create(&*vfs, folder, random_store(folder)?, reach)?
         };
         let identity = (identity.known.store, Some(identity));
+        let mut position = None;
+        if let (Some(last), Some(read)) = (segments.back_mut(), found.segments.last()) {
+            let (writable, number) = write_position(&*vfs, folder, read)?;
+            last.number = number;
+            position = Some(writable);
+        }
         let journal = Journal::new(vfs, folder, options, segments, next - 1, identity)?;
         let journal = Arc::new(journal);
-        let mut appender = if let Some(position) = write_position(&journal, &found)? {
+        let mut appender = if let Some(position) = position {
             Appender::at(Arc::clone(&journal), position)
         } else {
             let bytes = FIRST_SEGMENT_BYTES.min(journal.options.segment_bytes);
@@ -130,17 +137,15 @@ impl Journal {
     }
 }
 
-/// The position after the last frame, with an unfinished write overwritten; `None` if there is no
-/// segment.
+/// The position after the last frame of the last segment, with an unfinished write overwritten, and which file it is:
+/// the one that stays open, which some file systems number otherwise than the one that was read.
 fn write_position(
-    journal: &Journal,
-    found: &Survey,
-) -> Result<Option<WritePosition>, JournalError> {
-    let Some(last) = found.segments.last() else {
-        return Ok(None);
-    };
-    let path = journal.folder.join(segment::file_name(last.index));
-    let opened = open_segment(&*journal.vfs, &journal.folder, last.index, Access::Write)?;
+    vfs: &dyn Vfs,
+    folder: &Path,
+    last: &SegmentSurvey,
+) -> Result<(WritePosition, Option<FileNumber>), JournalError> {
+    let path = folder.join(segment::file_name(last.index));
+    let opened = open_segment(vfs, folder, last.index, Access::Write)?;
     if let SegmentState::Torn { bytes } = last.state {
         let never = AtomicBool::new(false);
         let cut = write_zeros(&*opened.file, last.bytes_used, bytes, &never);
@@ -148,7 +153,7 @@ fn write_position(
         cut.map_err(JournalError::io(&path, "cut"))?;
     }
     let header = opened.header.expect("a survey without damage has read it");
-    Ok(Some(WritePosition {
+    let position = WritePosition {
         file: opened.file,
         header,
         // Bytes beyond that length are not protected by the header, and are not used.
@@ -158,5 +163,6 @@ fn write_position(
         last_frame: last.last_frame,
         next: last.next,
         is_sealed: last.is_sealed,
-    }))
+    };
+    Ok((position, opened.number))
 }

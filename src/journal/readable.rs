@@ -54,18 +54,19 @@ pub fn read_damaged<E: From<JournalError>>(
     covered: u64,
     mut visit: impl FnMut(EventFrame<'_>) -> Result<(), E>,
 ) -> Result<ReadReport, E> {
-    read_parts(vfs, folder, covered, |part| match part {
+    let reach = known_reach(vfs, folder)?;
+    read_parts(vfs, folder, (covered, reach), |part| match part {
         JournalPart::Events(frame) => visit(frame),
         JournalPart::Start(_) | JournalPart::Missing(_) => Ok(()),
     })
 }
 
 /// Reads a journal in order, also after damage. The journal may begin with any event up to the one
-/// after `covered`; if it begins later, the events between are lost.
+/// after `covered`; if it begins later, the events between are lost, and so are those up to `reach` if it ends before.
 pub(super) fn read_parts<E: From<JournalError>>(
     vfs: &dyn Vfs,
     folder: &Path,
-    covered: u64,
+    (covered, reach): (u64, Reach),
     mut visit: impl FnMut(JournalPart<'_>) -> Result<(), E>,
 ) -> Result<ReadReport, E> {
     let mut report = ReadReport::default();
@@ -73,7 +74,6 @@ pub(super) fn read_parts<E: From<JournalError>>(
     let mut is_tail_lost = false;
     let mut is_whole_before = false;
     let mut index_before = None;
-    let reach = known_reach(vfs, folder)?;
     let indices = segment_indices(vfs, folder)?;
     for &index in &indices {
         let path = folder.join(segment::file_name(index));

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::appender::{AppendError, Appender};
 use super::error::JournalError;
 use super::folder::{
-    create_folder, damaged_name, finish_salvage, parent_of, remove_files, replace, salvaged_name,
-    segment_indices,
+    create_folder, damaged_name, finish_salvage, free_number, parent_of, remove_files, replace,
+    salvaged_name, segment_indices,
 };
 use super::hold_journal::Journal;
 use super::identity::{Identity, IdentityFile, Reach, random_store, read_identity, set_aside};
@@ -53,13 +53,7 @@ pub fn salvage(
     create_folder(&**vfs, folder)?;
     let newest = segment_indices(&**vfs, folder)?.last().copied();
     let parent = parent_of(folder);
-    let names = vfs
-        .list(parent)
-        .map_err(JournalError::io(parent, "listed"))?;
-    let mut number = 1;
-    while names.contains(&damaged_name(folder, number)) {
-        number += 1;
-    }
+    let number = free_number(&**vfs, folder)?;
     let new = parent.join(salvaged_name(folder, number));
     let moved_to = parent.join(damaged_name(folder, number));
     // An interrupted salvage may have left files there.
@@ -77,7 +71,8 @@ pub fn salvage(
         count: 0,
         next: 0,
     };
-    let read = read_parts(&**vfs, folder, acknowledged, |part| copy.add(&part));
+    let known = (acknowledged, found.reach);
+    let read = read_parts(&**vfs, folder, known, |part| copy.add(&part));
     let assigned = acknowledged.max(found.reach.next.saturating_sub(1));
     let copied = read.and_then(|report| copy.finish(assigned).map(|()| report));
     let report = match copied {

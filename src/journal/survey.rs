@@ -78,24 +78,24 @@ pub(crate) struct Survey {
     pub segments: Vec<SegmentSurvey>,
     /// All damage found, at most one per segment and per gap between segments.
     pub damages: Vec<Damage>,
+    /// The store that identity and segments name.
+    named: Option<StoreId>,
 }
 
-/// Reads the journal in `folder` and passes its frames of events to `visit`, in order, up to the first
-/// damage in each segment.
-pub(crate) fn survey(
-    vfs: &dyn Vfs,
-    folder: &Path,
-    mut visit: impl FnMut(EventFrame<'_>),
-) -> Result<Survey, JournalError> {
+/// Reads the journal in `folder`, each segment up to the first damage in it.
+pub(crate) fn survey(vfs: &dyn Vfs, folder: &Path) -> Result<Survey, JournalError> {
+    let identity = read_identity(vfs, folder)?;
     let mut survey = Survey {
-        identity: read_identity(vfs, folder)?,
+        identity,
+        // Before all of it is read, which takes long.
+        named: named_store(vfs, folder, identity, &[])?,
         ..Survey::default()
     };
-    survey.check_store(vfs, folder, &[])?;
+    survey.check_store(folder, &[])?;
     let indices = segment_indices(vfs, folder)?;
     for (position, &index) in indices.iter().enumerate() {
         let is_last = position + 1 == indices.len();
-        survey.read(vfs, folder, index, is_last, &mut visit)?;
+        survey.read(vfs, folder, index, is_last)?;
     }
     survey.check_reach();
     Ok(survey)
@@ -187,6 +187,11 @@ pub(super) fn named_store(
         named.extend(store.map(|store| (folder.join(segment::file_name(index)), store)));
     }
     named.extend_from_slice(siblings);
+    one_store(named)
+}
+
+/// The store that files name; `None` if there are none. Fails if they name different ones.
+fn one_store(named: Vec<(PathBuf, StoreId)>) -> Result<Option<StoreId>, JournalError> {
     let expected = named.first().map(|(_, store)| *store);
     let other = named
         .into_iter()
@@ -215,12 +220,12 @@ impl Survey {
     /// another file names the store.
     pub(crate) fn check_store(
         &self,
-        vfs: &dyn Vfs,
         folder: &Path,
         siblings: &[(PathBuf, StoreId)],
     ) -> Result<(), JournalError> {
-        let named = named_store(vfs, folder, self.identity, siblings)?;
-        match (named, self.identity) {
+        let here = self.named.map(|store| (folder.to_owned(), store));
+        let named = here.into_iter().chain(siblings.iter().cloned());
+        match (one_store(named.collect())?, self.identity) {
             (Some(store), None) => Err(JournalError::IdentityMissing {
                 path: path_beside(folder),
                 store,
@@ -256,7 +261,6 @@ impl Survey {
         folder: &Path,
         index: u64,
         is_last: bool,
-        visit: &mut impl FnMut(EventFrame<'_>),
     ) -> Result<(), JournalError> {
         let path = folder.join(segment::file_name(index));
         let opened = open_segment(vfs, folder, index, Access::Read)?;
@@ -307,7 +311,7 @@ impl Survey {
                 defect = defect.or(Some((0, Defect::SegmentChain)));
             }
             let scanner = FrameScanner::new(&*opened.file, &header);
-            let read = scanner.and_then(|scanner| found.read_frames(scanner, visit));
+            let read = scanner.and_then(|scanner| found.read_frames(scanner));
             let ending = read.map_err(JournalError::io(&path, "read"))?;
             match ending {
                 Scanned::Torn(bytes) if is_last => found.state = SegmentState::Torn { bytes },
@@ -339,11 +343,7 @@ impl Survey {
 
 impl SegmentSurvey {
     /// Counts the frames of this segment; returns what follows the last one.
-    fn read_frames(
-        &mut self,
-        mut scanner: FrameScanner<'_>,
-        visit: &mut impl FnMut(EventFrame<'_>),
-    ) -> io::Result<Scanned> {
+    fn read_frames(&mut self, mut scanner: FrameScanner<'_>) -> io::Result<Scanned> {
         let ending = loop {
             let offset = scanner.offset;
             let header = match scanner.read()? {
@@ -356,11 +356,6 @@ impl SegmentSurvey {
                 FrameKind::Events => {
                     self.frames += 1;
                     self.events += u64::from(header.count);
-                    visit(EventFrame {
-                        first: header.first,
-                        count: header.count,
-                        payload: scanner.payload(),
-                    });
                 }
                 FrameKind::Lost => self.lost += u64::from(header.count),
                 FrameKind::Seal => {}

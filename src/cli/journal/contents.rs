@@ -30,7 +30,7 @@ pub(in crate::cli) fn read(data: PathBuf) -> anyhow::Result<StoreContents> {
     let paths = StorePaths { data, journal };
     paths.check_is_store()?;
     let _lock = paths.lock()?;
-    let found = survey(&RealVfs, &paths.journal, |_| ())?;
+    let found = survey(&RealVfs, &paths.journal)?;
     let state = check(&paths, &found)?;
     let aggregator = HoldAggregator::new();
     let covered = state.map_or(0, |state| state.applied_sequence);

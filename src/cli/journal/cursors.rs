@@ -80,7 +80,7 @@ fn remove(paths: &StorePaths, name: &str, is_json: bool) -> anyhow::Result<()> {
 
 fn list(paths: &StorePaths, is_json: bool) -> anyhow::Result<()> {
     let contents = state_copy::cursors(&paths.data)?;
-    let found = survey(&RealVfs, &paths.journal, |_| ())?;
+    let found = survey(&RealVfs, &paths.journal)?;
     let rows: Vec<_> = contents
         .cursors
         .iter()

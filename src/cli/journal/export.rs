@@ -22,7 +22,7 @@ use crate::state::{Salvaged, StateError, Store};
 /// Writes everything readable to `output`, then fails if something could not be read, and says what.
 pub(super) fn run(paths: &StorePaths, output: &Path) -> anyhow::Result<()> {
     refuse_the_store(paths, output)?;
-    let found = survey(&RealVfs, &paths.journal, |_| ())?;
+    let found = survey(&RealVfs, &paths.journal)?;
     let events: u64 = found.segments.iter().map(|segment| segment.events).sum();
     // A damaged state must not prevent the export of the journal, nor of the readable part of the state.
     let mut problems = Vec::new();

@@ -85,14 +85,14 @@ fn inspect(shown: &Shown) -> anyhow::Result<()> {
         // A folder that cannot be locked can still be read.
         Ok(_) | Err(_) => None,
     };
-    let found = survey(&RealVfs, &paths.journal, |_| ())?;
+    let found = survey(&RealVfs, &paths.journal)?;
     report::print_survey(&found, &paths.journal, in_use_by, shown.json)
 }
 
 fn verify(shown: &Shown) -> anyhow::Result<()> {
     let paths = shown.folder.find()?;
     let _lock = paths.lock()?;
-    let found = survey(&RealVfs, &paths.journal, |_| ())?;
+    let found = survey(&RealVfs, &paths.journal)?;
     match check(&paths, &found) {
         Ok(state) => report::print_verdict(&found, state, &paths.data, shown.json),
         Err(error) => {
@@ -115,7 +115,7 @@ fn check(paths: &StorePaths, found: &Survey) -> anyhow::Result<Option<Contents>>
         .map(|copy| copy.store().verify())
         .transpose()?;
     let siblings = paths.siblings(copy.as_ref(), &state_copy::cursors(&paths.data)?);
-    found.check_store(&RealVfs, &paths.journal, &siblings)?;
+    found.check_store(&paths.journal, &siblings)?;
     paths.check_order(found, state.map_or(0, |state| state.applied_sequence))?;
     Ok(state)
 }
@@ -123,7 +123,7 @@ fn check(paths: &StorePaths, found: &Survey) -> anyhow::Result<Option<Contents>>
 fn salvage_journal(shown: &Shown) -> anyhow::Result<()> {
     let paths = shown.folder.find()?;
     let _lock = paths.lock()?;
-    let found = survey(&RealVfs, &paths.journal, |_| ());
+    let found = survey(&RealVfs, &paths.journal);
     let is_whole = match &found {
         Ok(found) => found.damages.is_empty(),
         Err(error) => !error.is_salvageable(),

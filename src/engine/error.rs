@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::journal::JournalError;
+use crate::journal::{Damage, JournalError};
 use crate::state::{CursorError, StateError};
 
 /// Why an engine cannot be opened.
@@ -72,6 +72,18 @@ pub enum OpenError {
         last: u64,
         /// Number of the last event that the state covers.
         applied: u64,
+    },
+    /// The journal of rounds is damaged; `journal salvage` reads that of events alone.
+    #[error(
+        "{}: the journal of rounds is damaged ({damage}): a start with `serve --salvage` keeps what is readable and \
+         reports what is lost; nothing was changed",
+        damage.path_in(folder).display()
+    )]
+    RoundsDamaged {
+        /// The folder of the journal of rounds.
+        folder: PathBuf,
+        /// The first damage.
+        damage: Damage,
     },
     /// A record of a round cannot be read.
     #[error("{}: {reason}; nothing was changed", folder.display())]

@@ -96,6 +96,13 @@ pub struct Damage {
     pub defect: Defect,
 }
 
+impl Damage {
+    /// The file that is damaged.
+    pub(crate) fn path_in(&self, folder: &Path) -> PathBuf {
+        folder.join(segment::file_name(self.segment))
+    }
+}
+
 /// Why a journal cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -113,7 +120,7 @@ pub enum JournalError {
     #[error(
         "{}: the journal is damaged ({damage}): `main_holdmetrics journal salvage`, or a start with \
          `serve --salvage`, keeps what is readable and reports what is lost; nothing was changed",
-        folder.join(segment::file_name(damage.segment)).display()
+        damage.path_in(folder).display()
     )]
     Damaged {
         /// The folder of the journal.

@@ -159,7 +159,9 @@ fn rounds_whose_journal_is_gone_are_missed_at_the_start() {
     let refusal = open(on(&vfs)).err().expect("refused").to_string();
     assert!(
         refusal.starts_with("/data/rounds/journal/00000000000000000001.log: ")
-            && refusal.contains("the segment is missing, and the journal had reached event 1"),
+            && refusal.contains("the segment is missing, and the journal had reached event 1")
+            && refusal.contains("`serve --salvage`")
+            && !refusal.contains("journal salvage"),
         "{refusal}"
     );
     let salvaging = Options {

@@ -79,7 +79,7 @@ impl RoundJournal {
                     disk.salvage()?;
                     disk.open_journal()?
                 }
-                opened => opened?,
+                opened => opened.map_err(refused)?,
             };
             if let Some((segment, bytes)) = opened.report.torn {
                 warn!(
@@ -87,9 +87,10 @@ impl RoundJournal {
                     bytes, "Cut off a round that was not sealed completely."
                 );
             }
-            opened
+            let replayed = opened
                 .journal
-                .replay(1, |frame| visit(frame.first, frame.payload))?;
+                .replay(1, |frame| visit(frame.first, frame.payload));
+            replayed.map_err(refused)?;
             disk.keep(opened);
         }
         Ok(Self::Disk(disk))
@@ -201,6 +202,14 @@ impl Disk {
 
     fn lock(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the journal is not opened: damage has another cure than that of the journal of events.
+fn refused(error: JournalError) -> OpenError {
+    match error {
+        JournalError::Damaged { folder, damage } => OpenError::RoundsDamaged { folder, damage },
+        other => other.into(),
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) struct Blocks<E> {
     line: u64,
     /// What is told of an unfinished last row, which is then left out.
     told: Option<Arc<Progress>>,
+    /// Whether there was such a row.
+    pub(super) has_unfinished: bool,
 }
 
 impl<E: RecordEnds> Blocks<E> {
@@ -67,6 +69,7 @@ impl<E: RecordEnds> Blocks<E> {
             rest: Vec::new(),
             line: 1,
             told: None,
+            has_unfinished: false,
         }
     }
 
@@ -93,6 +96,7 @@ impl<E: RecordEnds> Blocks<E> {
                     && !bytes.trim_ascii().is_empty()
                 {
                     progress.left_unfinished(self.stream.name(), self.line);
+                    self.has_unfinished = true;
                     return Ok(None);
                 }
                 return Ok((!bytes.is_empty()).then(|| self.block(bytes)));

@@ -185,7 +185,12 @@ fn csv_chunks(
     let file = Arc::clone(stream.name());
     let mut blocks = blocks(stream, RowEnds::new(delimiter), options, progress);
     let Some(mut block) = blocks.next_block()? else {
-        return Err(InputError::NoHeader { file });
+        // A header may be unfinished like any other row.
+        return if blocks.has_unfinished {
+            Ok(ControlFlow::Continue(()))
+        } else {
+            Err(InputError::NoHeader { file })
+        };
     };
     let names = take_header(&file, &mut block, delimiter)?;
     let rows = if let Some(feed) = options.feed_of(|| names.clone()) {

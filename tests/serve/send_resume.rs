@@ -1,11 +1,13 @@
 //! `send --resume`: where a run goes on, and when it begins anew.
 
+use std::io::Read as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::send::{LINES, run, text};
-use crate::support::{Service, said, scores};
+use crate::support::{Service, run_at, said, scores};
 use tempfile::tempdir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,6 +92,61 @@ async fn a_place_of_another_store_is_told_and_everything_is_sent_again() {
     assert_eq!(
         said(&again),
         "0 events acknowledged, 0 lines refused; 5 rows were done before\n"
+    );
+}
+
+/// Passes connections to two servers in turn, and breaks each after some acknowledgements.
+fn in_turn(servers: [String; 2]) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    std::thread::spawn(move || {
+        for (client, server) in listener.incoming().zip(servers.iter().cycle()) {
+            let mut client = client.expect("a connection");
+            let mut server = TcpStream::connect(server).expect("the server is there");
+            let mut sent = client.try_clone().expect("a handle");
+            let mut taken = server.try_clone().expect("a handle");
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut sent, &mut taken);
+                let _ = taken.shutdown(std::net::Shutdown::Both);
+            });
+            // Behind the headers of the response, and before the last acknowledgement.
+            let _ = std::io::copy(&mut (&mut server).take(3_000), &mut client);
+            for stream in [client, server] {
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_stores_at_one_address_do_not_make_a_sender_begin_without_end() {
+    let folder = tempdir().expect("a folder");
+    let [one, other] = ["one", "other"].map(|name| Service::start(&folder.path().join(name), &[]));
+    let file = folder.path().join("events.jsonl");
+    let place = folder.path().join("place");
+    std::fs::write(&file, (1..=2_000).map(line).collect::<String>()).expect("a file");
+    let address = in_turn([one.grpc.clone(), other.grpc.clone()]);
+    let arguments = [
+        "send",
+        text(&file),
+        "--resume",
+        text(&place),
+        "--batch",
+        "1",
+    ];
+    let refused = run_at(&address, &arguments);
+    let said = said(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert_eq!(
+        said.matches(": sending all files from their beginning")
+            .count(),
+        1,
+        "{said}"
+    );
+    assert!(
+        said.contains("has changed its store again: name the address of one server"),
+        "{said}"
     );
 }
 
@@ -218,6 +275,13 @@ async fn a_row_that_may_be_unfinished_is_left_to_a_later_run() {
     let place = folder.path().join("place.json");
     let file = folder.path().join("events.csv");
     let resume = ["send", text(&file), "--resume", text(&place)];
+    std::fs::write(&file, "token_id,holder_id,sta").expect("a file");
+    let sent = run(&service, &resume);
+    assert!(
+        sent.status.success() && said(&sent).contains("events.csv:1: not sent: no line break"),
+        "{}",
+        said(&sent)
+    );
     // Its writer has got as far as 1 of 12.5.
     let begun = "token_id,holder_id,start,end,weight\nT,a,0,1000,1\nT,b,0,1000,1";
     std::fs::write(&file, begun).expect("a file");

@@ -61,19 +61,29 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.target.target()?;
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
-    loop {
-        let (ledger, delivered) = send(arguments, &target, &sources)?;
-        match delivered {
-            Err(error) if error.is::<OtherStore>() => {
-                eprintln!("{error}: sending all files from their beginning");
-                ledger.forget()?;
-            }
-            Ok(()) | Err(_) => return delivered,
+    let (ledger, delivered) = send(arguments, &target, &sources)?;
+    match delivered {
+        Err(error) if error.is::<OtherStore>() => {
+            eprintln!("{error}: sending all files from their beginning");
+            ledger.forget()?;
         }
+        Ok(()) | Err(_) => return delivered,
     }
+    let (_, delivered) = send(arguments, &target, &sources)?;
+    // Once only: two servers that answer in turn would be sent everything without end.
+    delivered.map_err(|error| {
+        if error.is::<OtherStore>() {
+            error.context(format!(
+                "--server: {} has changed its store again: name the address of one server, or run it again",
+                target.url
+            ))
+        } else {
+            error
+        }
+    })
 }
 
-/// Sends everything once. An [`OtherStore`] comes without a summary, because everything is sent again.
+/// Sends everything once. An [`OtherStore`] comes without a summary: what was done by another store does not count.
 fn send(
     arguments: &Arguments,
     target: &Target,

@@ -254,6 +254,10 @@ impl Board {
             .ranking(aggregator, &registered.policy, last, size);
         let version = Some(registered.version.clone());
         let page = Page::of(ranking, after, sequence, version);
+        if size == usize::MAX {
+            // A whole leaderboard is kept, within bounds, by the caller that needs it again.
+            return page;
+        }
         if self.pages.len() == PAGES_MAX {
             self.pages.remove(0);
         }

@@ -13,7 +13,7 @@ use super::page_token::PageStart;
 use super::report_limit::CHANGES_MAX;
 use crate::engine::{
     DeficitCursor, DeficitPage, Engine, HolderAnswer, ListingError, Page, Question, RoundError,
-    RoundProof, RoundRequest, SealError, Sealed,
+    RoundManifest, RoundProof, RoundRequest, SealError, Sealed,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -230,6 +230,17 @@ impl QueryPool {
     ) -> Result<T, QueryError> {
         let permits = Arc::clone(&self.permits);
         self.turn(permits, "finish", move |_| work()).await
+    }
+
+    /// All rounds in short.
+    pub(super) async fn rounds<T: Send + 'static>(
+        &self,
+        answers: &AnswerBudget,
+        convert: impl FnOnce(&[Arc<RoundManifest>]) -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        let rounds = self.engine.rounds().list();
+        let room = (answers, rounds.len() * ROW_BYTES);
+        self.ask("rounds", room, move |_| convert(&rounds)).await
     }
 
     /// Seals a round, as one query.

@@ -145,6 +145,16 @@ async fn what_cannot_be_sealed_or_found_is_refused_by_name() {
         .request("POST", "/rounds")
         .body(Full::<Bytes>::default());
     send(text.unwrap()).await.problem(415);
+    let foreign = service
+        .request("POST", "/rounds")
+        .header("content-type", "application/json; charset=utf-16")
+        .body(Full::<Bytes>::from(july().to_string()));
+    let problem = send(foreign.unwrap()).await.problem(415);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with("rounds are read as UTF-8; send them so"),
+        "{detail}"
+    );
     service.end().await;
 }
 

@@ -17,7 +17,9 @@ use crate::airdrop::{Curve, Format, HexHash};
 use crate::core::Micros;
 use crate::engine::{RoundError, RoundManifest, RoundProof, RoundRequest, SealError};
 use crate::net::access::Caller;
+use crate::net::answer_budget::AnswerBudget;
 use crate::net::pb;
+use crate::net::query_pool::Answered;
 
 impl HoldService {
     pub(super) async fn sealed_round(
@@ -32,11 +34,14 @@ impl HoldService {
         Ok(whole_round(&sealed.manifest))
     }
 
-    pub(super) fn all_rounds(&self) -> pb::Rounds {
-        let rounds = self.engine.rounds().list();
-        pb::Rounds {
+    pub(super) async fn all_rounds(
+        &self,
+        answers: &AnswerBudget,
+    ) -> Result<Answered<pb::Rounds>, Status> {
+        let answered = self.queries.rounds(answers, |rounds| pb::Rounds {
             rounds: rounds.iter().map(|round| wire_from_round(round)).collect(),
-        }
+        });
+        answered.await.map_err(query_failed)
     }
 
     pub(super) fn one_round(&self, id: &str) -> Result<pb::Round, Status> {

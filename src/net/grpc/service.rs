@@ -337,8 +337,11 @@ impl HoldMetrics for HoldService {
         Ok(Response::new(round))
     }
 
-    async fn list_rounds(&self, _: Request<ListRoundsRequest>) -> Result<Response<Rounds>, Status> {
-        Ok(Response::new(self.all_rounds()))
+    async fn list_rounds(
+        &self,
+        request: Request<ListRoundsRequest>,
+    ) -> Result<Response<Rounds>, Status> {
+        Ok(counted(self.all_rounds(&answers(&request)).await?))
     }
 
     async fn get_round(

@@ -55,8 +55,8 @@ pub(super) fn json_with_etag(request: &HeaderMap, mut answer: impl Sequenced) ->
     packed(request, (headers, Json(answer)).into_response())
 }
 
-/// The response as the layer for compression would send it.
-fn packed(request: &HeaderMap, response: Response) -> Response {
+/// The response as the layer for compression would send it; called where the answer was computed.
+pub(super) fn packed(request: &HeaderMap, response: Response) -> Response {
     let mut asked = Request::new(());
     *asked.headers_mut() = request.clone();
     let mut response = Some(response);

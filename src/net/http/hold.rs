@@ -139,20 +139,27 @@ fn media_type(headers: &HeaderMap) -> String {
     media_type.to_ascii_lowercase()
 }
 
-fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+/// Refuses a body of `what` that is said to be in another charset than UTF-8.
+pub(super) fn check_charset(headers: &HeaderMap, what: &str) -> Result<(), Problem> {
     let mut parameters = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .into_iter()
         .flat_map(|text| text.split(';').skip(1));
-    if let Some(charset) = parameters.find_map(other_charset) {
-        let charset = quoted(charset);
-        return Err(Problem::of_field(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "content-type",
-            format!("content-type: charset {charset}: events are read as UTF-8; send them so"),
-        ));
-    }
+    parameters
+        .find_map(other_charset)
+        .map_or(Ok(()), |charset| {
+            let charset = quoted(charset);
+            Err(Problem::of_field(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "content-type",
+                format!("content-type: charset {charset}: {what} are read as UTF-8; send them so"),
+            ))
+        })
+}
+
+fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+    check_charset(headers, "events")?;
     match media_type(headers).as_str() {
         "application/json" => Ok(Format::Json),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Format::Lines),

@@ -15,11 +15,13 @@ use tracing::info;
 use utoipa::ToSchema;
 
 use super::content_encoding::decoded;
-use super::hold::{is_json, whole};
+use super::etag::{counted, packed};
+use super::hold::{check_charset, is_json, whole};
 use super::problem::Problem;
 use crate::airdrop::HexHash;
 use crate::engine::{RoundError, RoundManifest, RoundProof, RoundRequest, SealError, Sealed};
 use crate::net::access::Caller;
+use crate::net::answer_budget::AnswerBudget;
 use crate::net::context::ServerContext;
 
 /// All rounds.
@@ -122,6 +124,7 @@ pub(super) async fn seal(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    check_charset(&headers, "rounds")?;
     if !is_json(&headers) {
         return Err(Problem::of_field(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -152,14 +155,19 @@ pub(super) async fn seal(
     responses((status = 200, description = "Each round in short.", body = RoundListing)),
     security(("api_key" = ["rounds"]))
 )]
-pub(super) async fn list(State(context): State<ServerContext>) -> Json<RoundListing> {
-    let rounds = context.engine.rounds().list();
-    Json(RoundListing {
-        rounds: rounds
-            .iter()
-            .map(|round| ListedRound::from(&**round))
-            .collect(),
-    })
+pub(super) async fn list(
+    State(context): State<ServerContext>,
+    Extension(answers): Extension<AnswerBudget>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let answered = context.queries.rounds(&answers, move |rounds| {
+        let rounds = rounds.iter().map(|round| ListedRound::from(&**round));
+        let listing = RoundListing {
+            rounds: rounds.collect(),
+        };
+        packed(&headers, Json(listing).into_response())
+    });
+    Ok(counted(answered.await?))
 }
 
 /// One round

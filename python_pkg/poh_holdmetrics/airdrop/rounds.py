@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 from poh_holdmetrics.airdrop.allocation import Curve, allocation_of
 from poh_holdmetrics.airdrop.selection import Selection, address_or_text, select
 from poh_holdmetrics.airdrop.trees import STANDARD, Tree, tree
-from poh_holdmetrics.airdrop.units import SCORE_PLACES, units_from_text
+from poh_holdmetrics.airdrop.units import SCORE_PLACES, plain_text, units_from_text
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.instants import Instant, text_from_us, us_from_argument
 from poh_holdmetrics.version import __version__
@@ -119,14 +119,14 @@ def round_request(
     **options: Unpack[RoundOptions],
 ) -> dict[str, Any]:
     """The request as `POST /rounds` takes it; what is left out stays out."""
-    request: dict[str, Any] = {"id": id, "pool": _text(pool), "decimals": decimals}
+    request: dict[str, Any] = {"id": id, "pool": plain_text(pool), "decimals": decimals}
     for name, value in options.items():
         if name in ("as_of", "from_"):
             request[name.rstrip("_")] = text_from_us(
                 us_from_argument(name.rstrip("_"), cast("Instant", value))
             )
         elif name in ("cap", "min_amount", "min_score"):
-            request[name] = _text(cast("Amount", value))
+            request[name] = plain_text(cast("Amount", value))
         elif name == "exclude":
             request[name] = list(cast("Sequence[str]", value))
         elif name == "holders":
@@ -207,10 +207,6 @@ def seal_plan(snapshot: HoldSnapshot, plan: RoundPlan, *, sealed_at_us: int) -> 
         "list_sha256": hashlib.sha256(_csv(amounts)).hexdigest(),
     }
     return SealedRound(manifest, amounts, claims)
-
-
-def _text(amount: Amount) -> str:
-    return f"{amount:f}" if isinstance(amount, Decimal) else str(amount)
 
 
 def _hashed(lines: Iterable[str]) -> dict[str, Any] | None:

@@ -34,6 +34,11 @@ def units_from_text(where: str, text: str, places: int) -> int:
     return units
 
 
+def plain_text(number: str | int | Decimal) -> str:
+    """A number without an exponent."""
+    return f"{number:f}" if isinstance(number, Decimal) else str(number)
+
+
 def steps_from_score(score: str | int | Decimal) -> int:
     """A score in weight-seconds, as `HoldStat.score` has it, in steps of 1e-24."""
-    return units_from_text("score", f"{score:f}" if isinstance(score, Decimal) else str(score), SCORE_PLACES)
+    return units_from_text("score", plain_text(score), SCORE_PLACES)

@@ -126,7 +126,7 @@ fn install() -> anyhow::Result<()> {
     let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START | ServiceAccess::DELETE;
     let service = manager.create_service(&info, access)?;
     if let Err(error) = describe(&service) {
-        // Half a service would be in the way of the next attempt.
+        // A service that is registered in part would make the next attempt fail.
         let _ = service.delete();
         return Err(error.into());
     }

@@ -30,7 +30,6 @@ from poh_holdmetrics.pipeline.serving.in_process import InProcessRunner, Surroun
 from poh_holdmetrics.pipeline.worker.functions import Functions
 from poh_holdmetrics.pipeline.worker.link import Answer, Arguments, BlockingLink, Link
 from poh_holdmetrics.pipeline.worker.page import WorkerPage
-from poh_holdmetrics.pipeline.worker.process import hang_seconds
 from poh_holdmetrics.pipeline.worker.remote_host import Notes, NotesHandler, RemoteHost
 from poh_holdmetrics.scheduler import AsyncScheduler
 
@@ -123,7 +122,7 @@ class Worker:
             raise InputError("load", "the link is closed")
         logging.getLogger().setLevel(arguments["log_level"])
         if sys.platform == "win32":
-            self._stacks_seconds = hang_seconds(arguments["hard_seconds"]) - _STACKS_BEFORE_SECONDS
+            self._stacks_seconds = arguments["hang_seconds"] - _STACKS_BEFORE_SECONDS
         else:
             worker_limits.apply(
                 memory_bytes_max=arguments["memory_bytes_max"],

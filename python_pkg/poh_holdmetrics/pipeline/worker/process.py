@@ -65,6 +65,11 @@ class WorkerSettings:
     dead_letters: Path | None = None
     when_full: WhenFull = "lag"
 
+    @property
+    def hang_seconds(self) -> float:
+        """How long the loop of a worker may stand still before it is killed."""
+        return self.hard_seconds + _HANG_SECONDS
+
 
 class Child(Protocol):
     """A process as the system runs it, and the page that it shares with us."""
@@ -144,6 +149,7 @@ class WorkerProcess:
             "processes_max": settings.processes_max,
             "soft_seconds": settings.soft_seconds,
             "hard_seconds": settings.hard_seconds,
+            "hang_seconds": settings.hang_seconds,
             "dead_letters": None if settings.dead_letters is None else str(settings.dead_letters),
             "when_full": settings.when_full,
             "load_seconds": settings.start_seconds * _LOAD_PART,
@@ -237,7 +243,7 @@ class WorkerProcess:
             looked_at = now
             if self._page.heartbeat != beat:
                 beat, silent = self._page.heartbeat, 0.0
-            allowed = hang_seconds(settings.hard_seconds) if self.names else settings.start_seconds
+            allowed = settings.hang_seconds if self.names else settings.start_seconds
             if silent > allowed:
                 await self.kill(f"hangs: its loop has not run for {silent:.1f} s")
                 return
@@ -250,11 +256,6 @@ class WorkerProcess:
             if processes > settings.processes_max:
                 self.kill_now(f"has {processes} of at most {settings.processes_max} processes")
                 return
-
-
-def hang_seconds(hard_seconds: float) -> float:
-    """How long the loop of a worker may stand still before it is killed."""
-    return hard_seconds + _HANG_SECONDS
 
 
 def _child(settings: WorkerSettings) -> Child:

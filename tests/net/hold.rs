@@ -38,7 +38,7 @@ async fn what_is_probably_not_meant_is_answered_by_code() {
         let lines: Vec<_> = events.iter().map(ToString::to_string).collect();
         let as_array = service.post(JSON, json!(events).to_string()).await;
         assert_eq!(as_array.json()["warnings"], json!(expected), "{events:?}");
-        let as_lines = service.post(LINES, lines.join("\n")).await;
+        let as_lines = service.post(LINES, lines.join("\n") + "\n").await;
         assert_eq!(as_lines.json()["warnings"], json!(expected), "{events:?}");
         let text = |field: &str| {
             events

@@ -22,7 +22,9 @@ pub(super) fn snapshot(
 /// The first holders of a leaderboard, found without sorting or copying the others.
 pub(super) struct Leaders {
     count: usize,
-    /// The greatest is the last of the leaders, the first one to be displaced.
+    /// In any order, while there are fewer than `count`.
+    few: Vec<HolderScore>,
+    /// All of them, once there are `count`. The greatest is the last of the leaders, the first one to be displaced.
     heap: BinaryHeap<Leader>,
 }
 
@@ -30,20 +32,21 @@ impl Leaders {
     pub(super) fn new(count: usize) -> Self {
         Self {
             count,
+            few: Vec::new(),
             heap: BinaryHeap::new(),
         }
     }
 
     /// Offers one holder; `holder_id` is called only if the holder leads or ties.
     pub(super) fn offer<'a>(&mut self, totals: Totals, holder_id: impl FnOnce() -> Cow<'a, str>) {
-        if self.heap.len() < self.count {
-            self.heap.push(Leader(HolderScore {
-                holder_id: holder_id().into(),
-                totals,
-            }));
-            return;
-        }
         let Some(mut last) = self.heap.peek_mut() else {
+            if self.count > 0 {
+                self.few.push(HolderScore {
+                    holder_id: holder_id().into(),
+                    totals,
+                });
+                self.gather();
+            }
             return;
         };
         match totals.score.cmp(&last.0.totals.score) {
@@ -68,16 +71,22 @@ impl Leaders {
 
     /// A score that the next leader must at least have; `None` while there are too few leaders.
     pub(super) fn entry_floor(&self) -> Option<f64> {
-        if self.heap.len() < self.count {
-            return None;
+        if self.count == 0 {
+            return Some(f64::INFINITY);
         }
-        let last = self.heap.peek();
-        Some(last.map_or(f64::INFINITY, |last| last.0.totals.score.floor()))
+        self.heap.peek().map(|last| last.0.totals.score.floor())
     }
 
     /// The leaders of both together.
-    pub(super) fn merge(mut self, other: Self) -> Self {
-        for Leader(HolderScore { holder_id, totals }) in other.heap {
+    pub(super) fn merge(mut self, mut other: Self) -> Self {
+        if self.heap.is_empty() && other.few.len() < self.count - self.few.len() {
+            self.few.append(&mut other.few);
+        }
+        let others = other
+            .few
+            .into_iter()
+            .chain(other.heap.into_iter().map(|leader| leader.0));
+        for HolderScore { holder_id, totals } in others {
             self.offer(totals, || Cow::Owned(holder_id.into()));
         }
         self
@@ -85,11 +94,20 @@ impl Leaders {
 
     /// The leaders in order.
     pub(super) fn into_ordered(self) -> Vec<HolderScore> {
-        self.heap
-            .into_sorted_vec()
-            .into_iter()
-            .map(|Leader(holder)| holder)
-            .collect()
+        let mut leaders = self.few;
+        leaders.extend(self.heap.into_iter().map(|leader| leader.0));
+        leaders.par_sort_unstable_by(HolderScore::order);
+        leaders
+    }
+
+    /// Makes a heap of the leaders once there are enough.
+    fn gather(&mut self) {
+        if self.few.len() == self.count {
+            self.heap = std::mem::take(&mut self.few)
+                .into_iter()
+                .map(Leader)
+                .collect();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::ids::IdNumber;
 use super::order::{self, Leaders};
 use super::shard::{Holder, Shard};
 use crate::core::key::{PARTS, part_of};
-use crate::core::{HolderScore, RankedHolder, Segment, Snapshot, Totals, Window};
+use crate::core::{HolderScore, RankedHolder, Score, Segment, Snapshot, Totals, Window};
 
 /// What an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,21 +124,12 @@ impl HoldAggregator {
             };
         };
         if tokens == Tokens::All && after.is_none() {
-            let snapshot = self.leaderboard(count, &question.window);
-            let known = snapshot.known();
-            let rows: Vec<_> = snapshot
-                .ranked()
-                .map(|row| RankedHolder {
-                    rank: row.rank,
-                    holder: row.holder.clone(),
-                })
-                .collect();
-            let behind = known - rows.len();
+            let (leaders, counts) = self.leaders(count, &question.window);
             return Ranking {
-                rows,
-                behind,
-                known,
-                deficits: snapshot.deficits(),
+                behind: counts.holders - leaders.len(),
+                rows: ranked(leaders, 0, None),
+                known: counts.holders,
+                deficits: counts.deficits,
             };
         }
         let counted = (0..PARTS)
@@ -362,16 +353,8 @@ impl Counted {
 
     pub(super) fn into_ranking(self, after: Option<&HolderScore>) -> Ranking {
         let known = self.behind + usize::try_from(self.passed).expect("counted in memory");
-        let mut tie = after.map(|place| (place.totals.score, self.above + 1));
-        let mut rows = Vec::new();
-        for (index, holder) in (0_u64..).zip(self.leaders.into_ordered()) {
-            let rank = match tie {
-                Some((score, rank)) if score == holder.totals.score => rank,
-                _ => self.passed + index + 1,
-            };
-            tie = Some((holder.totals.score, rank));
-            rows.push(RankedHolder { rank, holder });
-        }
+        let tie = after.map(|place| (place.totals.score, self.above + 1));
+        let rows = ranked(self.leaders.into_ordered(), self.passed, tie);
         Ranking {
             behind: self.behind - rows.len(),
             rows,
@@ -379,4 +362,21 @@ impl Counted {
             deficits: self.deficits,
         }
     }
+}
+
+/// The ranks of holders in order, behind `passed` others; `tie` is the score and the rank of the last of those.
+fn ranked(
+    holders: Vec<HolderScore>,
+    passed: u64,
+    mut tie: Option<(Score, u64)>,
+) -> Vec<RankedHolder> {
+    let rank = |(index, holder): (u64, HolderScore)| {
+        let rank = match tie {
+            Some((score, rank)) if score == holder.totals.score => rank,
+            _ => passed + index + 1,
+        };
+        tie = Some((holder.totals.score, rank));
+        RankedHolder { rank, holder }
+    };
+    (0_u64..).zip(holders).map(rank).collect()
 }

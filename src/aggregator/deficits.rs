@@ -114,6 +114,19 @@ impl HoldAggregator {
         after: Option<&DeficitCursor>,
         count: usize,
     ) -> DeficitList {
+        self.deficits_while(question, after, count, |_| true)
+    }
+
+    /// The same, which ends before the first one that `fits` refuses: a deficit has as many event ids as there are
+    /// changes behind it.
+    #[must_use]
+    pub fn deficits_while(
+        &self,
+        question: &Question,
+        after: Option<&DeficitCursor>,
+        count: usize,
+        mut fits: impl FnMut(&Deficit) -> bool,
+    ) -> DeficitList {
         let Some(tokens) = self.tokens_of(question) else {
             return DeficitList::default();
         };
@@ -133,20 +146,27 @@ impl HoldAggregator {
             )
             .reduce(|| FirstKeys::new(count), FirstKeys::merge);
         let keys = found.heap.into_sorted_vec();
-        let has_more = found.known > found.passed + keys.len();
-        let next = keys.last().filter(|_| has_more);
-        let next = next.map(|(token_id, holder_id)| DeficitCursor {
-            token_id: (&**token_id).into(),
-            holder_id: holder_id.clone(),
-        });
-        let rows = keys
-            .iter()
-            .filter_map(|(token_id, holder_id)| self.deficit(token_id, holder_id))
+        let mut rows = Vec::new();
+        let mut passed = 0;
+        for (token_id, holder_id) in &keys {
             // The key may have changed since it was found.
-            .filter(|deficit| deficit.at < as_of);
+            let deficit = self.deficit(token_id, holder_id);
+            if let Some(deficit) = deficit.filter(|deficit| deficit.at < as_of) {
+                if !fits(&deficit) {
+                    break;
+                }
+                rows.push(deficit);
+            }
+            passed += 1;
+        }
+        let has_more = found.known > found.passed + passed;
+        let last = keys[..passed].last().filter(|_| has_more);
         DeficitList {
-            rows: rows.collect(),
-            next,
+            rows,
+            next: last.map(|(token_id, holder_id)| DeficitCursor {
+                token_id: (&**token_id).into(),
+                holder_id: holder_id.clone(),
+            }),
             known: found.known,
         }
     }

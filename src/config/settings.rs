@@ -137,9 +137,10 @@ settings! {
 
     /// What is kept for questions that are answered page by page.
     questions: Questions {
-        /// How long a leaderboard is kept after its last page was asked for, so that all its pages are of one state.
+        /// How long a leaderboard, or a list of deficits, is kept after its last page was asked for, so that all its
+        /// pages are of one state.
         pages_keep: Duration = Duration::from_secs(60), Time(0..=HOUR);
-        /// Bytes of all leaderboards that are kept, about 110 a holder; the one that was used least recently is let go
+        /// Bytes of all of them, about 110 a holder and 250 a deficit; the one that was used least recently is let go
         /// for another.
         pages_bytes_max: usize = 256 << 20, Size(0..=64 * GIB);
     }

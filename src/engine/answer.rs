@@ -29,11 +29,22 @@ pub struct Page {
     pub known: usize,
     /// Number of their keys, of the token of the query, whose balance is below 0 before the end of the window.
     pub deficits: usize,
-    /// The answer is that of the state with all events up to this number, and none beyond; under the function of a
-    /// pipeline, it may include further ones.
+    /// The answer is that of the state with all events up to this number, and none beyond.
     pub sequence: u64,
     /// The version of the policy under which the scores are published; `None` for the scores themselves.
     pub policy_version: Option<Box<str>>,
+}
+
+impl DeficitRoom {
+    /// Says of one deficit after the other whether the page has room for it too; for the first one it always has.
+    pub(super) fn fits(self) -> impl FnMut(&Deficit) -> bool {
+        let mut bytes = 0;
+        move |deficit| {
+            let is_first = bytes == 0;
+            bytes += (self.bytes_of)(deficit);
+            is_first || bytes <= self.bytes
+        }
+    }
 }
 
 impl Page {
@@ -76,13 +87,33 @@ pub struct HolderAnswer {
     pub sequence: u64,
 }
 
+/// Where a page of deficits ended; the next one begins after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeficitEnd {
+    /// The last key listed.
+    pub last: DeficitCursor,
+    /// The number of the whole list, if it is kept for the next pages; `None` goes on by key.
+    pub kept: Option<u64>,
+}
+
+/// What a page of deficits may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct DeficitRoom {
+    /// Deficits at most.
+    pub rows: usize,
+    /// Bytes at most of all of them.
+    pub bytes: usize,
+    /// The bytes of one.
+    pub bytes_of: fn(&Deficit) -> usize,
+}
+
 /// A page of the keys whose balance is below 0 before the end of the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeficitPage {
     /// By `token_id`, then `holder_id`.
     pub deficits: Vec<Deficit>,
     /// Where the next page begins; `None` on the last one.
-    pub next: Option<DeficitCursor>,
+    pub next: Option<DeficitEnd>,
     /// Number of deficits that match the query.
     pub known: usize,
     /// The answer is that of the state with all events up to this number, and none beyond.

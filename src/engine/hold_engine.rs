@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::answer::{Cursor, DeficitCursor, DeficitPage, HolderAnswer, Page, Question};
+use super::answer::{Cursor, HolderAnswer, Page, Question};
 use super::applier::{self, Applier, ApplierOptions, JournalResults};
 use super::clock::Clock;
 use super::error::OpenError;
@@ -26,7 +26,7 @@ use super::stall::Stall;
 use super::store_watch::{StoreWatch, Watched};
 use super::submit_error::{Condition, SubmitError};
 use super::validator::Validator;
-use crate::aggregator::{HoldAggregator, KeyHeld};
+use crate::aggregator::HoldAggregator;
 use crate::core::{EventBatch, Micros, StoreId};
 use crate::journal::{self, Journal, WriteError, Writer};
 use crate::telemetry::metrics::{ConsumerGauges, EngineGauges};
@@ -383,7 +383,12 @@ impl Engine {
         })
     }
 
-    /// Drops leaderboards of which no page was asked for too long.
+    /// An answer of one state; see [`Progress::answer`].
+    pub(super) fn answer<T>(&self, compute: impl FnOnce(&HoldAggregator, u64) -> T) -> T {
+        self.progress.answer(compute)
+    }
+
+    /// Drops listings of which no page was asked for too long.
     pub fn release_pages(&self) {
         self.listings.release();
     }
@@ -399,13 +404,6 @@ impl Engine {
     ) -> Result<Page, PublishError> {
         self.policies
             .page(policy, &self.progress, question, (after, size))
-    }
-
-    /// What all keys held within the window of `question`, for policies that are computed elsewhere. Blocks.
-    #[must_use]
-    pub fn held(&self, question: &Question) -> Vec<KeyHeld> {
-        self.progress
-            .answer(|aggregator, _| aggregator.held(question))
     }
 
     /// The policies under which [`Self::published`] answers.
@@ -452,25 +450,6 @@ impl Engine {
                 deficits: view.deficits,
                 sequence,
             })
-        })
-    }
-
-    /// `size` deficits by token and holder, from the first or after a cursor. Blocks.
-    #[must_use]
-    pub fn deficits(
-        &self,
-        question: &Question,
-        after: Option<&DeficitCursor>,
-        size: usize,
-    ) -> DeficitPage {
-        self.progress.answer(|aggregator, sequence| {
-            let list = aggregator.deficits(question, after, size);
-            DeficitPage {
-                deficits: list.rows,
-                next: list.next,
-                known: list.known,
-                sequence,
-            }
         })
     }
 

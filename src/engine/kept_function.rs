@@ -39,31 +39,28 @@ impl KeptFunction {
     ) -> Result<Page, String> {
         // A caller that asks the same at the same time waits here, and then finds the answer.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // The function reads the segments later: all events up to this number are included.
-        let sequence = progress.sequence();
         let kept = last
             .take()
-            .filter(|last| last.question == *question && last.sequence == sequence);
+            .filter(|last| last.question == *question && last.sequence == progress.sequence());
         let answer = match kept {
             Some(kept) => kept,
-            None => self.answer(progress, sequence, question)?,
+            None => self.answer(progress, question)?,
         };
         let ranking = ranking(&answer.snapshot, after, size);
+        let sequence = answer.sequence;
         *last = Some(answer);
         let version = Some(self.function.version().into());
         Ok(Page::of(ranking, after, sequence, version))
     }
 
-    fn answer(
-        &self,
-        progress: &Progress,
-        sequence: u64,
-        question: &Question,
-    ) -> Result<Answer, String> {
-        let mut holders = self.function.scores(question)?;
+    /// What was held is that of one state; the function, which may take long, holds no event up.
+    fn answer(&self, progress: &Progress, question: &Question) -> Result<Answer, String> {
+        let (held, deficits, sequence) = progress.answer(|aggregator, sequence| {
+            let deficits = aggregator.deficits(question, None, 0).known;
+            (aggregator.held(question), deficits, sequence)
+        });
+        let mut holders = self.function.scores(question, held)?;
         holders.sort_unstable_by(HolderScore::order);
-        let deficits =
-            progress.answer(|aggregator, _| aggregator.deficits(question, None, 0).known);
         let known = holders.len();
         Ok(Answer {
             question: question.clone(),

@@ -1,116 +1,41 @@
-//! Whole leaderboards that are kept for their next pages, so that all pages of one listing are of one state.
+//! Whole listings that are kept for their next pages, so that all pages of one listing are of one state.
 //!
 //! Each is kept for a time after its last use and all of them within a bound of bytes; beyond it the one that was used
-//! least recently is dropped. Computes nothing; see `listings`.
+//! least recently is dropped. Computes nothing; see `listings`. What is kept of one is in `kept_leaderboard` and
+//! `kept_deficits`.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::answer::{Cursor, Page, RankedHolder};
-use crate::core::{HolderScore, Totals};
+/// A whole listing, in little memory.
+pub(super) trait KeptListing: Send + Sync + 'static {
+    /// Where a page of it ended.
+    type Cursor;
 
-/// What a leaderboard takes beside its rows.
-const LISTING_BYTES: usize = 256;
+    /// What a row takes at least.
+    const ROW_BYTES: usize;
 
-/// A whole leaderboard, in little memory.
-pub(super) struct KeptListing {
-    /// The ids of all holders, one after the other.
-    ids: String,
-    rows: Box<[KeptRow]>,
-    /// Holders before the first row, if it goes on from a key.
-    passed: u64,
-    /// The page without its holders and its cursor.
-    page: Page,
+    /// What it takes.
+    fn bytes(&self) -> usize;
+
+    /// The index of the row behind `cursor`; `None` if it is not a cursor of this listing.
+    fn row_behind(&self, cursor: &Self::Cursor) -> Option<usize>;
 }
 
-struct KeptRow {
-    id_end: usize,
-    rank: u64,
-    totals: Totals,
-}
-
-impl KeptListing {
-    /// Keeps the whole of `page`, which begins behind `passed` holders.
-    pub(super) fn new(mut page: Page, passed: u64) -> Self {
-        let holders = std::mem::take(&mut page.holders);
-        page.next = None;
-        let mut ids = String::with_capacity(
-            holders
-                .iter()
-                .map(|row| row.holder.holder_id.len())
-                .sum::<usize>(),
-        );
-        let rows = holders.into_iter().map(|RankedHolder { rank, holder }| {
-            ids.push_str(&holder.holder_id);
-            KeptRow {
-                id_end: ids.len(),
-                rank,
-                totals: holder.totals,
-            }
-        });
-        Self {
-            rows: rows.collect(),
-            ids,
-            passed,
-            page,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        LISTING_BYTES + self.ids.len() + size_of_val(&*self.rows)
-    }
-
-    fn row(&self, index: usize) -> Option<RankedHolder> {
-        let row = self.rows.get(index)?;
-        let id_begin = index
-            .checked_sub(1)
-            .map_or(0, |before| self.rows[before].id_end);
-        Some(RankedHolder {
-            rank: row.rank,
-            holder: HolderScore {
-                holder_id: self.ids[id_begin..row.id_end].into(),
-                totals: row.totals,
-            },
-        })
-    }
-
-    /// `size` holders from the row `first` on; `id` is the one under which it is kept.
-    pub(super) fn page(&self, id: u64, first: usize, size: usize) -> Page {
-        let end = first.saturating_add(size).min(self.rows.len());
-        let holders: Vec<_> = (first..end).filter_map(|index| self.row(index)).collect();
-        let last = holders.last().filter(|_| end < self.rows.len());
-        let next = last.map(|last| Cursor {
-            last: last.clone(),
-            listed: self.passed.saturating_add(end as u64),
-            kept: Some(id),
-        });
-        Page {
-            holders,
-            next,
-            ..self.page.clone()
-        }
-    }
-
-    /// The index of the row behind `cursor`; `None` if it is not a cursor of this leaderboard.
-    fn row_behind(&self, cursor: &Cursor) -> Option<usize> {
-        let next = usize::try_from(cursor.listed.checked_sub(self.passed)?).ok()?;
-        (self.row(next.checked_sub(1)?)? == cursor.last).then_some(next)
-    }
-}
-
-/// Where the page behind a cursor is.
-pub(super) enum Found {
-    /// Here.
-    Page(Page),
+/// Where the rows behind a cursor are.
+pub(super) enum Found<L> {
+    /// In this listing, from this index on.
+    Rows(Arc<L>, usize),
     /// It was dropped.
     Gone,
     /// The cursor was not given out.
     Foreign,
 }
 
-/// The leaderboards that are kept, by number.
+/// The listings that are kept, by number.
 pub(super) struct KeptPages {
     keep: Duration,
     bytes_max: usize,
@@ -124,12 +49,13 @@ struct Kept {
 }
 
 struct Entry {
-    listing: Arc<KeptListing>,
+    listing: Arc<dyn Any + Send + Sync>,
+    bytes: usize,
     used_at: Instant,
 }
 
 impl KeptPages {
-    /// Keeps leaderboards for `keep` after their last use, and at most `bytes_max` bytes of them.
+    /// Keeps listings for `keep` after their last use, and at most `bytes_max` bytes of them.
     pub(super) fn new(keep: Duration, bytes_max: usize) -> Self {
         Self {
             keep,
@@ -138,13 +64,18 @@ impl KeptPages {
         }
     }
 
-    /// The most rows that may fit.
-    pub(super) const fn rows_max(&self) -> usize {
-        self.bytes_max / size_of::<KeptRow>()
+    /// The most bytes that may fit.
+    pub(super) const fn bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
-    /// Keeps a leaderboard; the number under which it is found, unless it does not fit.
-    pub(super) fn keep(&self, listing: Arc<KeptListing>, now: Instant) -> u64 {
+    /// Whether so many rows may fit.
+    pub(super) const fn may_fit<L: KeptListing>(&self, rows: usize) -> bool {
+        rows <= self.bytes_max / L::ROW_BYTES
+    }
+
+    /// Keeps a listing; the number under which it is found, unless it does not fit.
+    pub(super) fn keep<L: KeptListing>(&self, listing: Arc<L>, now: Instant) -> u64 {
         // A number that cannot be guessed, and that another process would not give.
         let id = RandomState::new().build_hasher().finish();
         let bytes = listing.bytes();
@@ -157,14 +88,23 @@ impl KeptPages {
                 kept.remove(oldest.expect("they take bytes"));
             }
             kept.bytes += bytes;
-            let used_at = now;
-            kept.listings.insert(id, Entry { listing, used_at });
+            let entry = Entry {
+                listing,
+                bytes,
+                used_at: now,
+            };
+            kept.listings.insert(id, entry);
         }
         id
     }
 
-    /// The `size` holders behind a cursor of the leaderboard `id`.
-    pub(super) fn page(&self, id: u64, cursor: &Cursor, size: usize, now: Instant) -> Found {
+    /// The rows behind a cursor of the listing `id`.
+    pub(super) fn find<L: KeptListing>(
+        &self,
+        id: u64,
+        cursor: &L::Cursor,
+        now: Instant,
+    ) -> Found<L> {
         let listing = {
             let mut kept = self.lock();
             kept.release(|entry| now.duration_since(entry.used_at) < self.keep);
@@ -174,12 +114,16 @@ impl KeptPages {
             entry.used_at = now;
             Arc::clone(&entry.listing)
         };
-        listing.row_behind(cursor).map_or(Found::Foreign, |first| {
-            Found::Page(listing.page(id, first, size))
-        })
+        let Ok(listing) = listing.downcast::<L>() else {
+            return Found::Foreign;
+        };
+        match listing.row_behind(cursor) {
+            Some(first) => Found::Rows(listing, first),
+            None => Found::Foreign,
+        }
     }
 
-    /// Drops leaderboards that were not used for too long.
+    /// Drops listings that were not used for too long.
     pub(super) fn release(&self, now: Instant) {
         self.lock()
             .release(|entry| now.duration_since(entry.used_at) < self.keep);
@@ -195,7 +139,7 @@ impl Kept {
         self.listings.retain(|_, entry| {
             let stays = stays(entry);
             if !stays {
-                self.bytes -= entry.listing.bytes();
+                self.bytes -= entry.bytes;
             }
             stays
         });
@@ -203,7 +147,7 @@ impl Kept {
 
     fn remove(&mut self, id: u64) {
         if let Some(entry) = self.listings.remove(&id) {
-            self.bytes -= entry.listing.bytes();
+            self.bytes -= entry.bytes;
         }
     }
 }
@@ -211,73 +155,47 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Wad;
 
-    /// Holders with these ids and falling scores.
-    fn listing(ids: &[&str], passed: u64) -> Arc<KeptListing> {
-        let holder = |(index, id): (u32, &&str)| RankedHolder {
-            rank: u64::from(index) + 1,
-            holder: HolderScore {
-                holder_id: (*id).into(),
-                totals: Totals::of(Wad::ONE, u64::from(1_000 - index)),
-            },
-        };
-        let page = Page {
-            holders: (0..).zip(ids).map(holder).collect(),
-            next: None,
-            known: ids.len(),
-            deficits: 3,
-            sequence: 7,
-            policy_version: None,
-        };
-        Arc::new(KeptListing::new(page, passed))
+    /// So many bytes, of which each is a row that is its own cursor.
+    struct Bytes(usize);
+
+    impl KeptListing for Bytes {
+        type Cursor = usize;
+        const ROW_BYTES: usize = 1;
+
+        fn bytes(&self) -> usize {
+            self.0
+        }
+
+        fn row_behind(&self, cursor: &usize) -> Option<usize> {
+            (*cursor < self.0).then_some(cursor + 1)
+        }
     }
 
-    fn ids(page: &Page) -> Vec<&str> {
-        let holders = page.holders.iter();
-        holders.map(|row| &*row.holder.holder_id).collect()
-    }
+    /// Another kind.
+    struct Others;
 
-    #[test]
-    fn pages_follow_each_other_to_the_end() {
-        let kept = KeptPages::new(Duration::from_secs(60), 1 << 20);
-        let now = Instant::now();
-        for passed in [0, 9] {
-            let whole = listing(&["a", "bé", "c", "", "e"], passed);
-            let id = kept.keep(Arc::clone(&whole), now);
-            let first = whole.page(id, 0, 2);
-            assert_eq!((ids(&first), first.sequence), (vec!["a", "bé"], 7));
-            let cursor = first.next.unwrap();
-            assert_eq!((cursor.listed, cursor.kept), (passed + 2, Some(id)));
-            let Found::Page(second) = kept.page(id, &cursor, 2, now) else {
-                panic!("it is kept");
-            };
-            assert_eq!((ids(&second), second.deficits), (vec!["c", ""], 3));
-            let cursor = second.next.unwrap();
-            let Found::Page(third) = kept.page(id, &cursor, usize::MAX, now) else {
-                panic!("it is kept");
-            };
-            assert_eq!((ids(&third), &third.next), (vec!["e"], &None));
-            for listed in [0, passed, passed + 1, passed + 9, u64::MAX] {
-                let forged = Cursor {
-                    listed,
-                    ..cursor.clone()
-                };
-                let found = kept.page(id, &forged, 2, now);
-                assert!(matches!(found, Found::Foreign), "{listed}");
-            }
+    impl KeptListing for Others {
+        type Cursor = usize;
+        const ROW_BYTES: usize = 1;
+
+        fn bytes(&self) -> usize {
+            0
+        }
+
+        fn row_behind(&self, cursor: &usize) -> Option<usize> {
+            Some(*cursor)
         }
     }
 
     #[test]
     fn what_is_not_used_is_let_go_after_a_time_or_for_others() {
         let keep = Duration::from_secs(60);
-        let one = listing(&["a", "b"], 0);
-        let kept = KeptPages::new(keep, 2 * one.bytes());
+        let one = Arc::new(Bytes(10));
+        let kept = KeptPages::new(keep, 20);
         let begin = Instant::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
-        let cursor = |id| one.page(id, 0, 1).next.unwrap();
-        let is_kept = |id, now| matches!(kept.page(id, &cursor(id), 1, now), Found::Page(_));
+        let is_kept = |id, now| matches!(kept.find::<Bytes>(id, &0, now), Found::Rows(_, 1));
         let first = kept.keep(Arc::clone(&one), at(0));
         let second = kept.keep(Arc::clone(&one), at(1));
         assert!(is_kept(first, at(2)));
@@ -286,12 +204,22 @@ mod tests {
         assert!(!is_kept(second, at(3)));
         assert!(is_kept(first, at(50)));
         kept.release(at(63));
-        assert_eq!(kept.lock().bytes, one.bytes());
+        assert_eq!(kept.lock().bytes, 10);
         assert!(!is_kept(third, at(63)));
         assert!(is_kept(first, at(109)) && !is_kept(first, at(169)));
         assert_eq!(kept.lock().bytes, 0);
-        let large = listing(&["a", "b", "c", "d", "e", "f", "g", "h", "i"], 0);
-        let id = kept.keep(large, at(200));
+        let id = kept.keep(Arc::new(Bytes(21)), at(200));
         assert!(!is_kept(id, at(200)), "it does not fit");
+        assert!(kept.may_fit::<Bytes>(20) && !kept.may_fit::<Bytes>(21));
+    }
+
+    #[test]
+    fn a_cursor_of_another_listing_is_foreign() {
+        let kept = KeptPages::new(Duration::from_secs(60), 20);
+        let now = Instant::now();
+        let id = kept.keep(Arc::new(Bytes(10)), now);
+        assert!(matches!(kept.find::<Bytes>(id, &10, now), Found::Foreign));
+        assert!(matches!(kept.find::<Others>(id, &0, now), Found::Foreign));
+        assert!(matches!(kept.find::<Others>(id + 1, &0, now), Found::Gone));
     }
 }

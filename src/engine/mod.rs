@@ -19,7 +19,9 @@ mod feed;
 mod flusher;
 pub mod gate;
 mod hold_engine;
+mod kept_deficits;
 mod kept_function;
+mod kept_leaderboard;
 mod kept_pages;
 mod listings;
 mod options;
@@ -37,8 +39,8 @@ mod validator;
 mod vfs_backend;
 
 pub use answer::{
-    BalanceChange, Cursor, DeficitCursor, DeficitPage, HolderAnswer, KeyReport, Page, Question,
-    RankedHolder,
+    BalanceChange, Cursor, DeficitCursor, DeficitEnd, DeficitPage, DeficitRoom, HolderAnswer,
+    KeyReport, Page, Question, RankedHolder,
 };
 pub(crate) use clock::micros_since_1970;
 pub use clock::{Clock, SystemClock};

@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use super::answer::{Cursor, Page};
 use super::kept_function::KeptFunction;
 use super::progress::Progress;
-use crate::aggregator::{HoldAggregator, PublishedScores, Question};
+use crate::aggregator::{HoldAggregator, KeyHeld, PublishedScores, Question};
 use crate::core::HolderScore;
 use crate::excerpt::quoted;
 use crate::policy::Policy;
@@ -47,11 +47,11 @@ pub trait PolicyFunction: Send + Sync {
     /// SHA-256 of its sources, its name and its arguments, in hexadecimal digits.
     fn version(&self) -> &str;
 
-    /// The scores of all holders that are published, in any order. Blocks.
+    /// The scores of all holders that are published, in any order, computed from what all keys `held`. Blocks.
     ///
     /// # Errors
     /// Why it cannot be computed, in one sentence.
-    fn scores(&self, question: &Question) -> Result<Vec<HolderScore>, String>;
+    fn scores(&self, question: &Question, held: Vec<KeyHeld>) -> Result<Vec<HolderScore>, String>;
 }
 
 /// A policy of a pipeline.
@@ -152,12 +152,6 @@ impl Policies {
             }
         };
         self.by_name.insert(name.into(), Named { pipeline, source });
-    }
-
-    /// Whether a registered policy is a function, whose scores may include events beyond the number of their page.
-    pub(super) fn is_function(&self, name: &str) -> bool {
-        let named = self.by_name.get(name);
-        named.is_some_and(|named| matches!(named.source, Source::Function(_)))
     }
 
     /// `size` published holders, from the first or after a cursor.

@@ -1,7 +1,7 @@
 //! Where a page ended, as text that the caller sends back: the question, and the last row.
 //!
-//! A token of holders also names the leaderboard that the server keeps for its pages. A checksum detects tokens that were damaged or edited; it is not a secret,
-//! because a token grants nothing that its caller may not ask for anyway.
+//! A token also names the listing that the server keeps for its pages. A checksum detects tokens that were damaged or
+//! edited; it is not a secret, because a token grants nothing that its caller may not ask for anyway.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{HolderScore, Micros, Score, Totals, Window};
-use crate::engine::{Cursor, DeficitCursor, Page, Question, RankedHolder};
+use crate::engine::{Cursor, DeficitCursor, DeficitEnd, DeficitPage, Page, Question, RankedHolder};
 
-/// The name by which programs know that a leaderboard is no longer kept.
+/// The name by which programs know that a listing is no longer kept.
 pub(super) const PAGES_GONE: &str = "PAGES_GONE";
 
 /// Why a text is not a page token of this question.
@@ -129,6 +129,40 @@ struct DeficitPageEnd {
     token_id: Option<Box<str>>,
     last_token_id: Box<str>,
     last_holder_id: Box<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<u64>,
+}
+
+/// What a page of deficits is about, and where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DeficitPageStart {
+    pub(super) question: Question,
+    /// `None` for the first page.
+    pub(super) after: Option<DeficitEnd>,
+}
+
+impl DeficitPageStart {
+    /// The token of the page after `page`, if there is one.
+    pub(super) fn next(&self, page: &DeficitPage) -> Option<String> {
+        let end = page.next.as_ref()?;
+        Some(self.token(&end.last, end.kept))
+    }
+
+    /// The token that goes on where this page begins, by key over the present state.
+    pub(super) fn by_key(&self) -> Option<String> {
+        let end = self.after.as_ref()?;
+        Some(self.token(&end.last, None))
+    }
+
+    fn token(&self, last: &DeficitCursor, kept: Option<u64>) -> String {
+        encode(&DeficitPageEnd {
+            as_of: self.question.window.as_of.get(),
+            token_id: self.question.token_id.clone(),
+            last_token_id: last.token_id.clone(),
+            last_holder_id: last.holder_id.clone(),
+            kept,
+        })
+    }
 }
 
 /// The question that a token of a page of holders belongs to, and where its page begins.
@@ -136,31 +170,23 @@ pub(super) fn read_page_token(text: &str) -> Result<PageStart, PageTokenError> {
     read(text).ok_or(PageTokenError::Unknown)
 }
 
-/// The token of the page of deficits that begins after `cursor`.
-pub(super) fn deficit_page_token(question: &Question, cursor: DeficitCursor) -> String {
-    encode(&DeficitPageEnd {
-        as_of: question.window.as_of.get(),
-        token_id: question.token_id.clone(),
-        last_token_id: cursor.token_id,
-        last_holder_id: cursor.holder_id,
-    })
-}
-
 /// The question that a token of a page of deficits belongs to, and where its page begins.
-pub(super) fn read_deficit_page_token(
-    text: &str,
-) -> Result<(Question, DeficitCursor), PageTokenError> {
+pub(super) fn read_deficit_page_token(text: &str) -> Result<DeficitPageStart, PageTokenError> {
     let end: DeficitPageEnd = decode(text).ok_or(PageTokenError::Unknown)?;
     let as_of = Micros::new(end.as_of).map_err(|_| PageTokenError::Unknown)?;
-    let question = Question {
-        window: Window::until(as_of),
-        token_id: end.token_id,
-    };
-    let cursor = DeficitCursor {
-        token_id: end.last_token_id,
-        holder_id: end.last_holder_id,
-    };
-    Ok((question, cursor))
+    Ok(DeficitPageStart {
+        question: Question {
+            window: Window::until(as_of),
+            token_id: end.token_id,
+        },
+        after: Some(DeficitEnd {
+            last: DeficitCursor {
+                token_id: end.last_token_id,
+                holder_id: end.last_holder_id,
+            },
+            kept: end.kept,
+        }),
+    })
 }
 
 fn encode(end: &impl Serialize) -> String {
@@ -291,19 +317,31 @@ mod tests {
         let (PageStart { question, .. }, _) = page_end();
         let (start, page) = page_end();
         let of_holders = start.next(&page).unwrap();
-        let cursor = DeficitCursor {
-            token_id: "pünk".into(),
-            holder_id: "\"hölder\"".into(),
+        let end = DeficitEnd {
+            last: DeficitCursor {
+                token_id: "pünk".into(),
+                holder_id: "\"hölder\"".into(),
+            },
+            kept: Some(u64::MAX),
         };
-        let question = Question {
-            window: Window::until(Micros::MAX),
-            ..question
+        let first = DeficitPageStart {
+            question: Question {
+                window: Window::until(Micros::MAX),
+                ..question
+            },
+            after: None,
         };
-        let of_deficits = deficit_page_token(&question, cursor.clone());
-        assert_eq!(
-            read_deficit_page_token(&of_deficits),
-            Ok((question, cursor))
-        );
+        let page = DeficitPage {
+            deficits: Vec::new(),
+            next: Some(end.clone()),
+            known: 1,
+            sequence: 1,
+        };
+        let of_deficits = first.next(&page).unwrap();
+        let next = read_deficit_page_token(&of_deficits).unwrap();
+        assert_eq!((&next.question, &next.after), (&first.question, &Some(end)));
+        let by_key = read_deficit_page_token(&next.by_key().unwrap()).unwrap();
+        assert_eq!(by_key.after.unwrap().kept, None);
         let unknown = PageTokenError::Unknown;
         assert_eq!(read_deficit_page_token(&of_holders), Err(unknown));
         assert_eq!(read_page_token(&of_deficits), Err(unknown));

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answer_budget::{AnswerBudget, InFlight};
-use super::page_token::PageStart;
-use super::report_limit::CHANGES_MAX;
+use super::page_token::{DeficitPageStart, PageStart};
+use super::report_limit::{CHANGES_MAX, deficit_room};
 use crate::engine::{
-    DeficitCursor, DeficitPage, Engine, HolderAnswer, ListingError, Page, Question, RoundError,
-    RoundManifest, RoundProof, RoundRequest, SealError, Sealed,
+    DeficitPage, Engine, HolderAnswer, ListingError, Page, Question, RoundError, RoundManifest,
+    RoundProof, RoundRequest, SealError, Sealed,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -210,15 +210,16 @@ impl QueryPool {
         .await
     }
 
-    /// `size` deficits, from the first one or from the one after `after`.
+    /// A page of deficits; all pages behind one first page are of one state.
     pub(super) async fn deficits<T: Send + 'static>(
         &self,
         answers: &AnswerBudget,
-        (question, after, size): (Question, Option<DeficitCursor>, usize),
-        convert: impl FnOnce(&Question, DeficitPage) -> T + Send + 'static,
+        (start, size): (DeficitPageStart, usize),
+        convert: impl FnOnce(&DeficitPageStart, Result<DeficitPage, ListingError>) -> T + Send + 'static,
     ) -> Result<Answered<T>, QueryError> {
         self.ask("deficits", (answers, size * ROW_BYTES), move |engine| {
-            convert(&question, engine.deficits(&question, after.as_ref(), size))
+            let (after, room) = (start.after.as_ref(), deficit_room(size));
+            convert(&start, engine.deficits(&start.question, after, room))
         })
         .await
     }

@@ -4,7 +4,7 @@
 //! Both protocols use it, so they list the same. `grpc` and `http` convert what is listed.
 
 use crate::core::{Deficit, Segment};
-use crate::engine::{BalanceChange, DeficitCursor, DeficitPage, KeyReport};
+use crate::engine::{BalanceChange, DeficitRoom, KeyReport};
 
 /// A report lists at most this many segments.
 const SEGMENTS_MAX: usize = 20_000;
@@ -94,20 +94,13 @@ impl<'a> ListedKeys<'a> {
     }
 }
 
-/// The first deficits of a page, as many as fit into one answer, and where the next page begins. At least one
-/// is listed, if there are any: even the largest is far below the limit.
-pub(super) fn listed_deficits(page: &DeficitPage) -> (&[Deficit], Option<DeficitCursor>) {
-    let mut bytes_left = ROW_BYTES_MAX;
-    let count = fitting(page.deficits.iter().map(deficit_bytes), &mut bytes_left);
-    let (listed, hidden) = page.deficits.split_at(count);
-    let next = match listed.last() {
-        Some(last) if !hidden.is_empty() => Some(DeficitCursor {
-            token_id: last.token_id.clone(),
-            holder_id: last.holder_id.clone(),
-        }),
-        Some(_) | None => page.next.clone(),
-    };
-    (listed, next)
+/// What one page of at most `rows` deficits may hold, so that it fits into one answer.
+pub(super) const fn deficit_room(rows: usize) -> DeficitRoom {
+    DeficitRoom {
+        rows,
+        bytes: ROW_BYTES_MAX,
+        bytes_of: deficit_bytes,
+    }
 }
 
 /// The event ids of a deficit that are listed, and how many are not.

@@ -8,7 +8,7 @@ use crate::faulty::FaultyVfs;
 use crate::naive::{self, Sent};
 use crate::support::{batch, question, scores, submit};
 use poh_holdmetrics_rust::core::{Delta, Draft, Wad, Window};
-use poh_holdmetrics_rust::engine::{Engine, Options};
+use poh_holdmetrics_rust::engine::{DeficitRoom, Engine, Options};
 use proptest::prelude::*;
 
 /// More than a holder of few keys has.
@@ -44,9 +44,13 @@ fn growing() -> impl Strategy<Value = Vec<Sent>> {
 /// The number of deficits in a leaderboard, and their keys as a list.
 fn deficits(engine: &Engine, window: Window) -> (usize, Vec<(String, String)>) {
     let count = engine.page(&question(window), None, 1).deficits;
-    let list = engine
-        .deficits(&question(window), None, usize::MAX)
-        .deficits;
+    let all = DeficitRoom {
+        rows: usize::MAX,
+        bytes: usize::MAX,
+        bytes_of: |_| 0,
+    };
+    let list = engine.deficits(&question(window), None, all);
+    let list = list.expect("the first page").deficits;
     let keys = list
         .iter()
         .map(|deficit| (deficit.token_id.to_string(), deficit.holder_id.to_string()));

@@ -171,9 +171,10 @@ async fn deficits_are_listed_page_by_page_with_the_changes_behind_them() {
                 &[deficit["event_ids"][0].as_str().unwrap().to_owned()][..]
             )
         );
+        // Each protocol has asked for a list of its own.
         assert_eq!(
-            twin.next_page_token,
-            page["next_page_token"].as_str().unwrap_or_default()
+            twin.next_page_token.is_empty(),
+            page["next_page_token"].is_null()
         );
         request = GetDeficitsRequest {
             as_of: None,

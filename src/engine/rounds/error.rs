@@ -44,9 +44,9 @@ pub enum SealError {
     /// The policy cannot be computed.
     #[error(transparent)]
     Policy(PublishError),
-    /// Events arrived while a function of a pipeline computed the scores, so that these belong to no single state.
+    /// The journal of the state was removed before its head was read.
     #[error(
-        "policy: events arrived while it was computed, each time; try again when fewer arrive, or use a policy of ready steps"
+        "so many events arrived meanwhile that the journal of the state was removed, each time; try again when fewer arrive"
     )]
     Unsettled,
     /// The journal cannot be read.

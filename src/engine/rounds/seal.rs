@@ -21,7 +21,7 @@ use crate::engine::policies::PublishError;
 use crate::error_line::error_line;
 use crate::journal::{TailRead, TailReader, WriteError};
 
-/// How often scores are computed again because they belong to no single state.
+/// How often scores are computed again because the journal of their state was removed meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// The scores of one state.
@@ -122,14 +122,6 @@ impl Engine {
                     .published(policy, &question, None, usize::MAX)
                     .map_err(refused_policy)?,
             };
-            let is_function = plan
-                .policy
-                .as_ref()
-                .is_some_and(|policy| self.policies().is_function(policy));
-            // A function asks for its segments after the number was read.
-            if is_function && self.sequence() != page.sequence {
-                continue;
-            }
             if let Head::Known(journal_head) = self.journal_head(page.sequence)? {
                 let store = StoreHead {
                     sequence: page.sequence,

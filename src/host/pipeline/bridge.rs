@@ -205,19 +205,13 @@ impl Bridge {
         Ok(())
     }
 
-    /// What was held within the window, of one token or of all, as columns sorted by holder, token and start.
-    #[pyo3(signature = (token_id, as_of_us, from_us, closed_only))]
-    fn held_columns<'py>(
-        &self,
-        py: Python<'py>,
-        token_id: Option<&str>,
-        as_of_us: &Bound<'py, PyAny>,
-        from_us: Option<&Bound<'py, PyAny>>,
-        closed_only: bool,
-    ) -> PyResult<Bound<'py, PyTuple>> {
+    /// What was held in the state that a "publish" request is about, once, as columns sorted by holder, token and
+    /// start.
+    fn held_columns<'py>(&self, py: Python<'py>, request: u64) -> PyResult<Bound<'py, PyTuple>> {
         guarded("Bridge.held_columns", || {
-            let question = read_question(as_of_us, from_us, closed_only, token_id)?;
-            let keys = self.ask(py, |engine| engine.held(&question));
+            let held = self.context.held.remove(&request);
+            let (_, keys) =
+                held.ok_or_else(|| refused("nobody waits for these scores any more"))?;
             held_columns(py, &keys)
         })
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use dashmap::DashMap;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -13,6 +14,7 @@ use super::asked::Asked;
 use super::pulse::Pulse;
 use super::queue::{Message, Outcome, Queue};
 use super::registry::Registry;
+use crate::aggregator::KeyHeld;
 use crate::engine::Engine;
 use crate::engine::gate::Verdicts;
 use crate::telemetry::Metrics;
@@ -31,6 +33,8 @@ pub(super) struct HostContext {
     pub(super) queue: Queue,
     /// Requests of operators, which are answered by JSON texts.
     pub(super) asked: Arc<Asked<String>>,
+    /// What was held, for the policies among these requests.
+    pub(super) held: DashMap<u64, Vec<KeyHeld>>,
     /// Checks of gates; `None` if the handler gave no answer.
     pub(super) checks: Arc<Asked<Option<Verdicts>>>,
     pub(super) registry: Registry,
@@ -55,6 +59,7 @@ impl HostContext {
         Ok(Self {
             queue: Queue::new(metrics.pipelines.queue_messages.clone())?,
             asked: Arc::new(Asked::new(ASKED_MAX)),
+            held: DashMap::default(),
             checks: Arc::new(Asked::new(CHECKS_MAX)),
             registry: Registry::new(Arc::clone(&metrics)),
             pulse: Pulse::default(),

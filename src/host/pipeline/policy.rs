@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::context::HostContext;
 use super::queue::Message;
+use crate::aggregator::KeyHeld;
 use crate::core::{HolderScore, Micros, Score, Totals};
 use crate::engine::{PipelinePolicy, PolicyFunction, Question};
 use crate::policy::{Policy, PolicyError};
@@ -73,7 +74,7 @@ impl PolicyFunction for PythonPolicy {
         &self.version
     }
 
-    fn scores(&self, question: &Question) -> Result<Vec<HolderScore>, String> {
+    fn scores(&self, question: &Question, held: Vec<KeyHeld>) -> Result<Vec<HolderScore>, String> {
         let ended = || "Python has ended: restart the service".to_owned();
         let context = self.context.upgrade().ok_or_else(ended)?;
         let request = context.next_request();
@@ -81,6 +82,7 @@ impl PolicyFunction for PythonPolicy {
             "Python has ended, or has too many requests to answer already: try again later"
                 .to_owned()
         })?;
+        context.held.insert(request, held);
         let window = question.window;
         context.queue.push(Message::Asked {
             request,
@@ -89,7 +91,6 @@ impl PolicyFunction for PythonPolicy {
                 "pipeline": self.pipeline,
                 "policy": self.name,
                 "version": self.version,
-                "token_id": question.token_id,
                 "as_of_us": window.as_of.get(),
                 "from_us": window.from.map(Micros::get),
                 "closed_only": window.closed_only,
@@ -99,6 +100,8 @@ impl PolicyFunction for PythonPolicy {
         let answer = context
             .runtime
             .block_on(async { timeout(WAIT_MAX, reply.value()).await });
+        // Unless Python has taken it.
+        context.held.remove(&request);
         let text = answer
             .map_err(|_| "Python did not answer within 60 s".to_owned())?
             .map_err(|_| ended())?;

@@ -216,7 +216,7 @@ impl HoldMetrics for HoldService {
         }
         let asked = (start, size);
         let answered = self.queries.listed(&answers, asked, |start, page| {
-            let page = page.map_err(|error| unlisted(&error, start))?;
+            let page = page.map_err(|error| unlisted(&error, start.by_key()))?;
             start
                 .check(&page)
                 .map_err(|error| bad_field("page_token", &error))?;
@@ -248,7 +248,7 @@ impl HoldMetrics for HoldService {
         let start = PageStart::first(question, named(request.policy));
         let asked = (start, count);
         let answered = self.queries.first(&answers, asked, |start, page| {
-            let page = page.map_err(|error| unlisted(&error, start))?;
+            let page = page.map_err(|error| unlisted(&error, start.by_key()))?;
             Ok::<_, Status>(Leaderboard {
                 window: Some(wire_from_window(&start.question.window)),
                 holders: holders(&page),
@@ -434,7 +434,9 @@ impl HoldService {
             let answered = self.queries.listed(answers, asked, |_, page| page);
             match (answered.await.map_err(query_failed)?.ok(), &mut start.after) {
                 (Err(ListingError::Gone), Some(after)) => after.kept = None,
-                (answered, _) => break answered.map_err(|error| unlisted(&error, &start))?,
+                (answered, _) => {
+                    break answered.map_err(|error| unlisted(&error, start.by_key()))?;
+                }
             }
         };
         Ok(Rows {
@@ -485,8 +487,8 @@ fn counted<T>(answered: Answered<T>) -> Response<T> {
     response
 }
 
-/// Why there is no page.
-fn unlisted(error: &ListingError, start: &PageStart) -> Status {
+/// Why there is no page; `by_key` is the token that goes on where it would begin.
+pub(super) fn unlisted(error: &ListingError, by_key: Option<String>) -> Status {
     match error {
         ListingError::Publish(PublishError::Unknown { .. }) => {
             bad_field("policy", &format!("policy: {error}"))
@@ -494,7 +496,7 @@ fn unlisted(error: &ListingError, start: &PageStart) -> Status {
         ListingError::Publish(PublishError::Failed { .. }) => {
             Status::unavailable(error.to_string())
         }
-        ListingError::Gone => pages_gone(error, start.by_key()),
+        ListingError::Gone => pages_gone(error, by_key),
         ListingError::Foreign => bad_field("page_token", &PageTokenError::Unknown),
     }
 }

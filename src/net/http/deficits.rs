@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use super::etag::{Sequenced, counted, json_with_etag};
 use super::parameters::{DeficitParameters, Limit, PAGE_LIMIT, Parameters, Text};
 use super::problem::Problem;
+use super::queries::unlisted;
 use crate::core::{Deficit, Window};
-use crate::engine::{DeficitCursor, Question};
+use crate::engine::Question;
 use crate::net::answer_budget::AnswerBudget;
 use crate::net::context::ServerContext;
-use crate::net::page_token::{PageTokenError, deficit_page_token, read_deficit_page_token};
-use crate::net::report_limit::{listed_deficits, listed_event_ids};
+use crate::net::page_token::{DeficitPageStart, PageTokenError, read_deficit_page_token};
+use crate::net::report_limit::listed_event_ids;
 use crate::output::DeficitRow;
 
 /// Deficits by `token_id`, then `holder_id`.
@@ -69,8 +70,9 @@ impl Sequenced for DeficitListing {
     tag = "queries",
     params(DeficitParameters),
     responses(
-        (status = 200, description = "One page, by token and holder. A page ends before its limit if it is full.", body = DeficitListing,
+        (status = 200, description = "One page, by token and holder. A page ends before its limit if it is full. All pages behind one first page are of its state.", body = DeficitListing,
             headers(("etag" = String, description = "Identifies this answer. It stays the same if only `sequence` has changed."))),
+        (status = 410, description = "The list of the page before is no longer kept. `page_token` of the problem goes on behind its last row, over the present state.", body = Problem, content_type = "application/problem+json"),
         (status = 304, description = "The answer that If-None-Match names is still current."),
     ),
     security(("api_key" = ["read"]))
@@ -81,42 +83,44 @@ pub(super) async fn deficits(
     headers: HeaderMap,
     Parameters(parameters): Parameters<DeficitParameters>,
 ) -> Result<Response, Problem> {
-    let (question, after) = page_start(&parameters, &context)?;
+    let start = page_start(&parameters, &context)?;
     let Limit(limit) = parameters.limit.unwrap_or(PAGE_LIMIT);
-    let asked = (question, after, limit);
     let answered = context
         .queries
-        .deficits(&answers, asked, move |question, page| {
-            let (listed, next) = listed_deficits(&page);
+        .deficits(&answers, (start, limit), move |start, page| {
+            let page = page.map_err(|error| unlisted(&error, start.by_key()))?;
             let answer = DeficitListing {
-                as_of: question.window.as_of.to_string(),
+                as_of: start.question.window.as_of.to_string(),
                 sequence: page.sequence,
                 deficits_total: page.known as u64,
-                deficits: listed.iter().map(ListedDeficit::from).collect(),
-                next_page_token: next.map(|cursor| deficit_page_token(question, cursor)),
+                deficits: page.deficits.iter().map(ListedDeficit::from).collect(),
+                next_page_token: start.next(&page),
             };
-            json_with_etag(&headers, answer)
+            Ok::<_, Problem>(json_with_etag(&headers, answer))
         });
-    Ok(counted(answered.await?))
+    Ok(counted(answered.await?.ok()?))
 }
 
-/// The question of a page, and the cursor after which it begins.
+/// What a page is about, and where it begins.
 fn page_start(
     parameters: &DeficitParameters,
     context: &ServerContext,
-) -> Result<(Question, Option<DeficitCursor>), Problem> {
+) -> Result<DeficitPageStart, Problem> {
     let Some(Text(token)) = &parameters.page_token else {
         let as_of = parameters.as_of.map(|as_of| as_of.0);
         let question = Question {
             window: Window::until(as_of.unwrap_or_else(|| context.engine.now())),
             token_id: parameters.token_id.as_ref().map(|id| id.0.as_str().into()),
         };
-        return Ok((question, None));
+        return Ok(DeficitPageStart {
+            question,
+            after: None,
+        });
     };
     let refused = |error: PageTokenError| Problem::field("page_token", &error);
-    let (question, cursor) = read_deficit_page_token(token).map_err(refused)?;
-    if !parameters.agree_with(&question) {
+    let start = read_deficit_page_token(token).map_err(refused)?;
+    if !parameters.agree_with(&start.question) {
         return Err(refused(PageTokenError::OtherQuestion));
     }
-    Ok((question, Some(cursor)))
+    Ok(start)
 }

@@ -61,7 +61,7 @@ pub(super) async fn stats(
     let answered = context
         .queries
         .listed(&answers, (start, limit), move |start, page| {
-            let page = page.map_err(|error| unlisted(&error, start))?;
+            let page = page.map_err(|error| unlisted(&error, start.by_key()))?;
             start
                 .check(&page)
                 .map_err(|error| Problem::field("page_token", &error))?;
@@ -72,8 +72,8 @@ pub(super) async fn stats(
     Ok(counted(answered.await?.ok()?))
 }
 
-/// Why there is no page.
-fn unlisted(error: &ListingError, start: &PageStart) -> Problem {
+/// Why there is no page; `by_key` is the token that goes on where it would begin.
+pub(super) fn unlisted(error: &ListingError, by_key: Option<String>) -> Problem {
     match error {
         ListingError::Publish(PublishError::Unknown { .. }) => {
             Problem::field("policy", &format!("policy: {error}"))
@@ -85,7 +85,7 @@ fn unlisted(error: &ListingError, start: &PageStart) -> Problem {
             let detail = format!("page_token: {error}");
             Problem::of_field(StatusCode::GONE, "page_token", detail)
                 .with_code(PAGES_GONE)
-                .with_page_token(start.by_key())
+                .with_page_token(by_key)
         }
         ListingError::Foreign => Problem::field("page_token", &PageTokenError::Unknown),
     }
@@ -155,7 +155,7 @@ pub(super) async fn leaderboard(
     let answered = context
         .queries
         .first(&answers, (start, limit), move |start, page| {
-            let page = page.map_err(|error| unlisted(&error, start))?;
+            let page = page.map_err(|error| unlisted(&error, start.by_key()))?;
             let listing = Listing::page(&window, &page, start.policy.clone(), None);
             Ok::<_, Problem>(json_with_etag(&headers, listing))
         });

@@ -1,8 +1,8 @@
 """The policies of pipelines inside the service: registered by name, and computed when somebody asks.
 
-A ready policy is passed to Rust as its document and computed there. A function is given the segments that
-Rust has at that moment, in this process or in that of its pipeline. What is kept between questions, and
-which name prevails, is decided in Rust.
+A ready policy is passed to Rust as its document and computed there. A function is given the segments of the
+state that the answer is about, which Rust has set aside for it, in this process or in that of its pipeline.
+What is kept between questions, and which name prevails, is decided in Rust.
 """
 
 from __future__ import annotations
@@ -28,13 +28,7 @@ class PolicyBridge(Protocol):
     """What this module needs of the bridge."""
 
     def set_policies(self, pipeline: str, policies: list[DescribedPolicy]) -> None: ...  # noqa: D102
-    def held_columns(  # noqa: D102
-        self,
-        token_id: str | None,
-        as_of_us: int,
-        from_us: int | None,
-        closed_only: bool,  # noqa: FBT001
-    ) -> HeldColumns: ...
+    def held_columns(self, request: int) -> HeldColumns: ...  # noqa: D102
 
 
 class Publisher:
@@ -50,24 +44,24 @@ class Publisher:
         self._bridge.set_policies(pipeline, [(each.name, each.version, each.document) for each in policies])
         self._policies[pipeline] = {policy.name: policy for policy in policies}
 
-    async def answer(self, arguments: Mapping[str, Any]) -> dict[str, object]:
+    async def answer(self, request: int, arguments: Mapping[str, Any]) -> dict[str, object]:
         """The scores of all published holders under a function, or an error, as operators get them."""
         pipeline, name = arguments["pipeline"], arguments["policy"]
         policy = self._policies.get(pipeline, {}).get(name)
         if policy is None or policy.version != arguments["version"]:
             return _error("conflict", f"{pipeline}/{name} has changed meanwhile; ask again")
         try:
-            rows = await policy.scores(await asyncio.to_thread(self._segments, arguments))
+            rows = await policy.scores(await asyncio.to_thread(self._segments, request, arguments))
         except HoldMetricsError as error:
             return _error("defect", str(error), getattr(error, "traceback", ""))
         except Exception as error:  # noqa: BLE001 - a damaged worker may answer anything
             return _error("defect", f"{type(error).__name__}: {error}", text_of_traceback(error))
         return {"rows": rows}
 
-    def _segments(self, arguments: Mapping[str, Any]) -> Segments:
+    def _segments(self, request: int, arguments: Mapping[str, Any]) -> Segments:
         """Called in a worker thread."""
         window = Window(arguments["as_of_us"], arguments["from_us"], arguments["closed_only"])
-        return Segments.of_columns(*self._bridge.held_columns(arguments["token_id"], *window), window)
+        return Segments.of_columns(*self._bridge.held_columns(request), window)
 
 
 def _error(kind: str, detail: str, traceback: str = "") -> dict[str, object]:

@@ -171,7 +171,7 @@ class EmbeddedLoop:
         if self._service is None:
             raise RuntimeError("a request has arrived before the service was made")
         if verb == "publish":
-            answer = await self._host.publisher.answer(arguments)
+            answer = await self._host.publisher.answer(request, arguments)
         else:
             answer = await self._service.handle(verb, arguments)
         self._bridge.reply(request, json.dumps(answer, default=str))

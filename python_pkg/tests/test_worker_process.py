@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -294,6 +295,21 @@ def test_a_file_that_does_not_load_says_why(place: Place) -> None:
 
     asyncio.run(run())
     assert not workers()
+
+
+def test_the_time_for_loading_does_not_include_a_slow_start_of_the_interpreter(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter = place.folder / "slow-python"
+    interpreter.write_text(f'#!/bin/sh\nsleep 3\nexec {shlex.quote(sys.executable)} "$@"\n', "utf-8")
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+
+    async def run() -> None:
+        async with place.running("", WorkerSettings(start_seconds=2.0)) as runner:
+            assert runner.names == ("culprit",)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("text", ["import os\nos._exit(3)\n", "while True:\n    pass\n"])

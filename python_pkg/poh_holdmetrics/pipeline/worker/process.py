@@ -36,8 +36,11 @@ _HANG_SECONDS = 2.0
 #: How long a killed worker may take to write the stacks of its threads.
 _STACKS_SECONDS = 0.3
 _CLOSE_SECONDS = 1.0
+#: How long the interpreter of a worker may take to run its first line: that depends on the other work of the
+#: machine, and on virus scanners, but not on the file.
+_BEGIN_SECONDS = 120.0
 _MODULE = "poh_holdmetrics.pipeline.worker"
-#: Of the time for starting, that for executing the file; the rest is for the interpreter.
+#: Of the time for starting, that for executing the file; the rest is for what the runtime imports.
 _LOAD_PART = 0.7
 
 
@@ -61,7 +64,7 @@ class WorkerSettings:
     soft_seconds: float = 10.0
     hard_seconds: float = 30.0
     start_seconds: float = 30.0
-    """How long starting the interpreter and loading the file may take."""
+    """How long loading the file may take, once the interpreter runs."""
     dead_letters: Path | None = None
     when_full: WhenFull = "lag"
 
@@ -155,7 +158,7 @@ class WorkerProcess:
             "load_seconds": settings.start_seconds * _LOAD_PART,
             "log_level": logging.getLogger("poh_holdmetrics").getEffectiveLevel(),
         }
-        loaded = await self.request("load", {**load, **limits}, settings.start_seconds)
+        loaded = await self.request("load", {**load, **limits}, _BEGIN_SECONDS + settings.start_seconds)
         self._server.names = tuple(map(str, loaded["names"]))
         return dict(loaded)
 
@@ -243,7 +246,10 @@ class WorkerProcess:
             looked_at = now
             if self._page.heartbeat != beat:
                 beat, silent = self._page.heartbeat, 0.0
-            allowed = settings.hang_seconds if self.names else settings.start_seconds
+            if self.names:
+                allowed = settings.hang_seconds
+            else:
+                allowed = settings.start_seconds if self._page.pid else _BEGIN_SECONDS
             if silent > allowed:
                 await self.kill(f"hangs: its loop has not run for {silent:.1f} s")
                 return

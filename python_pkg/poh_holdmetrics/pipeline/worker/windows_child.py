@@ -8,7 +8,6 @@ what it prints.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import socket
@@ -192,11 +191,11 @@ class WindowsChild:
         """Release what the two processes shared."""
         self.page.close()
         self._job.close()
-        self._threads.shutdown(wait=False)
         for pipe in (self._started().stdout, self._started().stderr):
             if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+                # While a thread reads a pipe, closing it waits for that: not the loop, but another thread.
+                self._threads.submit(pipe.close)
+        self._threads.shutdown(wait=False)
 
     def _started(self) -> subprocess.Popen[bytes]:
         assert self._process is not None  # noqa: S101 - `start` comes first

@@ -16,6 +16,7 @@ mypy_strict() {
     cd python_pkg
     ../.venv/bin/mypy --strict
     ../.venv/bin/mypy --strict ../examples/leaderboard.py ../examples/recipes/naive_twin.py ../noxfile.py ../scripts/check_*.py ../embed_runtime/*.py
+    ../.venv/bin/mypy --strict ../tests/windows/*.py
 }
 
 # Phrases that readers of source, docs and messages stumble over, as Perl patterns; STYLE of the language is plain

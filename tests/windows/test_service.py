@@ -52,8 +52,8 @@ def test_http_and_grpc_see_the_same(wine: Wine, odd_program: Path, tmp_path: Pat
         acknowledged = posted(service, [event(number) for number in range(10)])
         assert acknowledged["durability"] == "DURABLE"
         with HoldClient(f"grpc://{service.grpc}") as client:
-            held = {"token_id": "猫", "holder_id": "花子", "start": 0, "end": HOUR}
-            assert client.send([HoldEvent(**held)]).durability == "DURABLE"
+            held = HoldEvent.model_validate({"token_id": "猫", "holder_id": "花子", "start": 0, "end": HOUR})
+            assert client.send([held]).durability == "DURABLE"
             over_grpc = [(each.holder_id, each.held_us) for each in client.leaderboard(100).holders]
         with HoldClient(f"http://{service.http}") as client:
             over_http = [(each.holder_id, each.held_us) for each in client.leaderboard(100).holders]

@@ -182,6 +182,16 @@ impl Explanation {
 }
 
 impl ExplainedScore {
+    /// A score that does not follow from segments by known steps, with the keys of its holder, which are sorted.
+    #[must_use]
+    pub fn stated(holder_id: &str, keys: Vec<ExplainedKey>, score: Score) -> Self {
+        Self {
+            holder_id: holder_id.into(),
+            score: Text(score),
+            keys,
+        }
+    }
+
     /// The score that is published under `holder_id` for these keys, which need not be in order.
     pub fn new(
         holder_id: &str,

@@ -4,7 +4,6 @@
 //! themselves are read in [`crate::input`].
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
@@ -12,11 +11,10 @@ use serde::Deserialize;
 
 use super::exit::Exit;
 use crate::core::TimeUnit;
-use crate::input::mapping_text::{delimiter, time_unit};
+use crate::input::mapping_text::{delimiter, time_unit, unit_name};
 use crate::input::{
-    BinaryIds, BlockTimes, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, FileNote,
-    InputFormat, InputOptions, MappingTable, Source, TokenDecimals, TokenKind,
-    ignored_columns_line,
+    BinaryIds, DECIMALS_MAX, Delimiter, FieldSource, FieldSources, FileNote, InputFormat,
+    InputOptions, MappingTable, TokenKind, ignored_columns_line,
 };
 use crate::output::RecognisedFile;
 
@@ -87,42 +85,73 @@ struct MappingFile {
 impl InputArguments {
     /// What the mapping file and the arguments say together.
     pub(super) fn options(&self) -> anyhow::Result<InputOptions> {
-        let mut options = match &self.mapping {
+        self.options_of(self.table()?)
+    }
+
+    /// The same as a table, which a manifest can record.
+    pub(super) fn table(&self) -> anyhow::Result<MappingTable> {
+        let table = match &self.mapping {
             Some(path) => from_file(path)?,
-            None => InputOptions::default(),
+            None => MappingTable::default(),
         };
-        let mut given = FieldSources::default();
+        Ok(table.replaced_by(self.given()?))
+    }
+
+    /// What `table`, which is that of the arguments, states.
+    pub(super) fn options_of(&self, table: MappingTable) -> anyhow::Result<InputOptions> {
+        table
+            .options()
+            .map_err(|reason| Exit::usage(self.located(&reason)))
+    }
+
+    /// What the arguments say.
+    fn given(&self) -> anyhow::Result<MappingTable> {
+        let mut columns = FieldSources::default();
         for text in &self.columns {
-            given
+            columns
                 .assign(text)
                 .map_err(|reason| Exit::usage(format!("--columns: {reason}")))?;
         }
         if let Some(token) = &self.token {
-            given
+            columns
                 .set("token_id", FieldSource::Constant(token.clone()))
                 .map_err(|reason| Exit::usage(format!("--token: {reason}")))?;
         }
-        options.columns.replace(given);
-        let values = &mut options.values;
-        if let Some(path) = &self.blocks {
-            values.blocks = Some(block_times(path)?);
+        let given = MappingTable {
+            input_format: self.input_format.map(|format| format.name().to_owned()),
+            token_kind: self.token_kind.map(|kind| kind.name().to_owned()),
+            blocks: self.blocks.clone(),
+            decimals_file: self.decimals_file.clone(),
+            time_unit: self.time_unit.map(|unit| unit_name(unit).to_owned()),
+            assume_utc: self.assume_utc,
+            decimals: self.decimals,
+            null: self.null.clone(),
+            delimiter: self.delimiter.map(|delimiter| delimiter.text().to_owned()),
+            fold_hex_ids: self.fold_hex_ids,
+            long: self.long,
+            binary_ids: self.binary_ids,
+            ..MappingTable::default()
+        };
+        Ok(given.with_columns(&columns))
+    }
+
+    /// A reason that begins with a key of the table, with the argument that gave it.
+    fn located(&self, reason: &str) -> String {
+        let given = [
+            ("blocks", "--blocks", &self.blocks),
+            ("decimals_file", "--decimals-file", &self.decimals_file),
+        ];
+        for (key, argument, file) in given {
+            if let Some(reason) = reason.strip_prefix(key)
+                && file.is_some()
+            {
+                return format!("{argument}{reason}");
+            }
         }
-        if let Some(path) = &self.decimals_file {
-            values.token_decimals = Some(token_decimals(path)?);
+        match &self.mapping {
+            Some(path) => format!("--mapping {}: {reason}", path.display()),
+            None => format!("--columns: {reason}"),
         }
-        options.format = self.input_format.unwrap_or(options.format);
-        options.token_kind = self.token_kind.or(options.token_kind);
-        options.long_windows |= self.long;
-        options.delimiter = self.delimiter.or(options.delimiter);
-        values.times.unit = self.time_unit.unwrap_or(values.times.unit);
-        values.times.assume_utc |= self.assume_utc;
-        values.decimals = self.decimals.unwrap_or(values.decimals);
-        values.nulls.extend(self.null.iter().cloned());
-        values.fold_hex_ids |= self.fold_hex_ids;
-        if let Some(binary_ids) = self.binary_ids {
-            values.hex_binary_ids = binary_ids == BinaryIds::Hex;
-        }
-        Ok(options)
     }
 }
 
@@ -133,24 +162,14 @@ pub(super) fn report_ignored(columns: &[String]) {
     }
 }
 
-fn from_file(path: &Path) -> anyhow::Result<InputOptions> {
+/// The table of a mapping file, whose relative names are those beside it.
+fn from_file(path: &Path) -> anyhow::Result<MappingTable> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("--mapping {name}"))?;
     let file = toml::from_str::<MappingFile>(&text)
         .map_err(|error| Exit::usage(format!("--mapping {name}: {}", error.to_string().trim())))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let options = file.input.beside(folder).options();
-    options.map_err(|reason| Exit::usage(format!("--mapping {name}: {reason}")))
-}
-
-fn block_times(path: &Path) -> anyhow::Result<Arc<BlockTimes>> {
-    let times = BlockTimes::read(&Source::from(path.to_path_buf()));
-    Ok(Arc::new(times.context("--blocks")?))
-}
-
-fn token_decimals(path: &Path) -> anyhow::Result<Arc<TokenDecimals>> {
-    let decimals = TokenDecimals::read(&Source::from(path.to_path_buf()));
-    Ok(Arc::new(decimals.context("--decimals-file")?))
+    Ok(file.input.beside(folder))
 }
 
 /// Says on standard error what a file was recognised as, and what of it is left out.

@@ -30,6 +30,7 @@ mod python;
 mod run;
 mod score;
 mod scorer;
+mod scoring;
 mod send;
 mod serve;
 mod settings;

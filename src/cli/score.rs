@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -12,13 +12,13 @@ use super::exit::Exit;
 use super::input::{InputArguments, report_ignored};
 use super::policy::PolicyArguments;
 use super::progress::ReadingBar;
-use super::scorer::{ScoreRequest, Scored, Scorer};
+use super::scorer::{ScoreRequest, Scored};
+use super::scoring::ScoringArguments;
 use super::window::WindowArguments;
-use crate::input::{OnError, Progress, ReadOptions, Source};
+use crate::input::{Progress, ReadOptions, Source};
 use crate::output::{
     Comparison, Destination, ListFormat, OutputFormat, RefusedLine, ScoreReport, Warning,
-    WarningCode, moves_between, warnings, write_comparison, write_deficits, write_refusals,
-    write_scores,
+    WarningCode, moves_between, warnings, write_comparison, write_scores,
 };
 
 /// The arguments of `score`.
@@ -42,22 +42,8 @@ pub(super) struct Arguments {
     /// Write to FILE, which is replaced once the output is complete; - is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What to do at a refused line
-    #[arg(long, value_enum, default_value_t)]
-    on_error: OnError,
-    /// List the refused lines in FILE, as JSONL or CSV by its extension; needs --on-error skip
-    #[arg(long, value_name = "FILE")]
-    rejects: Option<PathBuf>,
-    /// List the keys whose balance is below 0 at some time in FILE, as JSONL or CSV by its
-    /// extension
-    #[arg(long, value_name = "FILE")]
-    deficits: Option<PathBuf>,
-    /// Implementation that computes the scores
-    #[arg(long, value_enum, default_value_t)]
-    engine: Scorer,
-    /// Make errors of warnings, which are about what is valid and probably not meant
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    scoring: ScoringArguments,
     #[command(flatten)]
     policies: PolicyArguments,
     /// Number of threads [default: one per core]
@@ -67,8 +53,7 @@ pub(super) struct Arguments {
 
 /// Reads and scores everything before it writes anything.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let rejects = arguments.rejects()?;
-    let deficits = arguments.deficits()?;
+    let lists = arguments.scoring.lists()?;
     let format = arguments.format()?;
     let policies = arguments.policies.choices()?;
     let compares = arguments.policies.compares();
@@ -76,28 +61,23 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (window, is_as_of_now) = arguments.window.window()?;
     let options = ReadOptions {
         input: Arc::new(arguments.input.options()?),
-        on_error: arguments.on_error,
+        on_error: arguments.scoring.on_error,
         threads: arguments.threads.unwrap_or_else(cores),
         progress: Arc::new(Progress::default()),
     };
     let bar = ReadingBar::watch(&options.progress, "scoring");
-    let scored = arguments.engine.run(&ScoreRequest {
+    let scored = arguments.scoring.engine.run(&ScoreRequest {
         sources: &sources,
         options: &options,
         window,
         // A holder that moves may stand anywhere.
         top: arguments.limit.filter(|_| !compares),
-        lists_deficits: deficits.is_some(),
+        lists_deficits: lists.has_deficits(),
         policies: &policies,
     });
     drop(bar);
     let scored = scored?;
-    if let Some((path, format)) = rejects {
-        write_list(path, |out| write_refusals(&scored.refused, format, out))?;
-    }
-    if let Some((path, format)) = deficits {
-        write_list(path, |out| write_deficits(&scored.deficits, format, out))?;
-    }
+    lists.write(&scored.refused, &scored.deficits)?;
     report_ignored(&scored.ignored_columns);
     if scored.accepted == 0 {
         return Err(arguments.no_event(&scored));
@@ -114,12 +94,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ignored_columns: &scored.ignored_columns,
         warnings: &[],
         leaderboard: &*last.leaderboard,
-        lists_deficits: deficits.is_some(),
+        lists_deficits: lists.has_deficits(),
         policy: last.policy.as_ref(),
     };
     let unit = options.input.values.times.unit;
     let found = warnings(&scored.findings, unit, report.missing_input(), window.as_of);
-    arguments.report_warnings(&found, format)?;
+    // The last line of a table is the sentence about deficits.
+    let is_shown = |warning: &Warning| !(warning.is_of_deficits() && format == OutputFormat::Table);
+    arguments.scoring.report_warnings(&found, is_shown)?;
     report.warnings = &found;
     if !compares {
         return arguments.write(&report, format, |out| {
@@ -142,27 +124,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// Where refused lines are listed, and in which format.
-    fn rejects(&self) -> anyhow::Result<Option<(&Path, ListFormat)>> {
-        let Some(path) = self.rejects.as_deref() else {
-            return Ok(None);
-        };
-        if self.on_error == OnError::Fail {
-            return Err(Exit::usage(
-                "--rejects: refused lines end this run; add --on-error skip to list them",
-            ));
-        }
-        Ok(Some((path, list_format("--rejects", path)?)))
-    }
-
-    /// Where deficits are listed, and in which format.
-    fn deficits(&self) -> anyhow::Result<Option<(&Path, ListFormat)>> {
-        let Some(path) = self.deficits.as_deref() else {
-            return Ok(None);
-        };
-        Ok(Some((path, list_format("--deficits", path)?)))
-    }
-
     /// The error of files without an accepted event: an empty leaderboard would look like an answer.
     fn no_event(&self, scored: &Scored) -> anyhow::Error {
         let files = match &*self.files {
@@ -177,21 +138,6 @@ impl Arguments {
             ),
         };
         Exit::usage(format!("{files}: {reason} ({})", WarningCode::NoEvent))
-    }
-
-    /// Prints `found` on standard error, or fails with them if the run is strict.
-    fn report_warnings(&self, found: &[Warning], format: OutputFormat) -> anyhow::Result<()> {
-        if self.strict && !found.is_empty() {
-            let all: Vec<_> = found.iter().map(Warning::to_string).collect();
-            return Err(Exit::usage(format!("--strict: {}", all.join("; "))));
-        }
-        for warning in found {
-            // The last line of a table is this sentence.
-            if !(warning.is_of_deficits() && format == OutputFormat::Table) {
-                eprintln!("warning: {warning}");
-            }
-        }
-        Ok(())
     }
 
     /// The format in which the scores are written.
@@ -250,25 +196,6 @@ impl Arguments {
         }
         Ok(())
     }
-}
-
-/// The format of the list that `option` names.
-fn list_format(option: &str, path: &Path) -> anyhow::Result<ListFormat> {
-    ListFormat::from_name(path).ok_or_else(|| {
-        let path = path.display();
-        Exit::usage(format!("{option} {path}: end the name in .jsonl or .csv"))
-    })
-}
-
-fn write_list(
-    path: &Path,
-    write: impl FnOnce(&mut Destination) -> io::Result<()>,
-) -> anyhow::Result<()> {
-    let written = Destination::file(path).and_then(|mut out| {
-        write(&mut out)?;
-        out.finish()
-    });
-    written.map_err(Exit::output(Some(path)))
 }
 
 /// One thread per core.

@@ -1,21 +1,27 @@
 //! How files are read, as a table of names and words: the `[input]` of a mapping file, and what Python passes on.
 //!
-//! Deserialized by its caller from TOML or JSON; the words for values are read in [`super::mapping_text`].
+//! Deserialized by its caller from TOML or JSON; the words for values are read in [`super::mapping_text`]. A manifest
+//! records it with what is not the default, to read the same files again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::mapping_text::{delimiter, input_format, time_unit, token_kind};
-use super::{BlockTimes, FieldSource, InputOptions, Source, TokenDecimals};
+use super::{BlockTimes, FieldSource, FieldSources, InputOptions, Source, TokenDecimals};
 use crate::error_line::error_line;
 
 /// The largest power of ten that amounts may be divided by; more than any amount of 256 bits needs.
 pub(crate) const DECIMALS_MAX: u8 = 77;
 
+/// The field of the token.
+const TOKEN: &str = "token_id";
+
 /// How binary columns of ids are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BinaryIds {
     /// As UTF-8 text; 16 bytes of fixed length as a UUID.
@@ -25,23 +31,37 @@ pub(crate) enum BinaryIds {
 }
 
 /// The table; what it leaves out is as in our own files.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MappingTable {
-    input_format: Option<String>,
-    token_kind: Option<String>,
-    blocks: Option<PathBuf>,
-    decimals_file: Option<PathBuf>,
-    columns: toml::Table,
-    token: Option<String>,
-    time_unit: Option<String>,
-    assume_utc: bool,
-    decimals: Option<u8>,
-    null: Vec<String>,
-    delimiter: Option<String>,
-    fold_hex_ids: bool,
-    long: bool,
-    binary_ids: Option<BinaryIds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) input_format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blocks: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decimals_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) columns: BTreeMap<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) time_unit: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) assume_utc: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decimals: Option<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) null: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delimiter: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fold_hex_ids: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) long: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) binary_ids: Option<BinaryIds>,
 }
 
 impl MappingTable {
@@ -54,6 +74,47 @@ impl MappingTable {
             *path = folder.join(&*path);
         }
         self
+    }
+
+    /// The files that it names.
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.blocks, &self.decimals_file].into_iter().flatten();
+        files.map(PathBuf::as_path)
+    }
+
+    /// The same with these columns and texts of fields.
+    pub(crate) fn with_columns(mut self, columns: &FieldSources) -> Self {
+        for (field, text) in columns.texts() {
+            self.columns.insert(field.to_owned(), text.into());
+        }
+        self
+    }
+
+    /// The same where `given` states nothing else; texts for absent values and switches are added.
+    pub(crate) fn replaced_by(self, given: Self) -> Self {
+        let is_token_given = given.token.is_some() || given.columns.contains_key(TOKEN);
+        let (mut columns, mut token) = (self.columns, self.token);
+        if is_token_given {
+            columns.remove(TOKEN);
+            token = None;
+        }
+        columns.extend(given.columns);
+        Self {
+            input_format: given.input_format.or(self.input_format),
+            token_kind: given.token_kind.or(self.token_kind),
+            blocks: given.blocks.or(self.blocks),
+            decimals_file: given.decimals_file.or(self.decimals_file),
+            columns,
+            token: given.token.or(token),
+            time_unit: given.time_unit.or(self.time_unit),
+            assume_utc: given.assume_utc || self.assume_utc,
+            decimals: given.decimals.or(self.decimals),
+            null: [self.null, given.null].concat(),
+            delimiter: given.delimiter.or(self.delimiter),
+            fold_hex_ids: given.fold_hex_ids || self.fold_hex_ids,
+            long: given.long || self.long,
+            binary_ids: given.binary_ids.or(self.binary_ids),
+        }
     }
 
     /// The options that the table states.
@@ -76,9 +137,7 @@ impl MappingTable {
             options.columns.set(field, source)?;
         }
         if let Some(token) = self.token {
-            options
-                .columns
-                .set("token_id", FieldSource::Constant(token))?;
+            options.columns.set(TOKEN, FieldSource::Constant(token))?;
         }
         if let Some(format) = self.input_format {
             options.format = input_format(&format)?;

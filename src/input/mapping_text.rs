@@ -144,6 +144,16 @@ pub(crate) fn time_unit(text: &str) -> Result<TimeUnit, String> {
     })
 }
 
+/// The text that [`time_unit`] reads.
+pub(crate) const fn unit_name(unit: TimeUnit) -> &'static str {
+    match unit {
+        TimeUnit::Seconds => "s",
+        TimeUnit::Millis => "ms",
+        TimeUnit::Micros => "us",
+        TimeUnit::Nanos => "ns",
+    }
+}
+
 /// The delimiter that a character or `tab` stands for.
 ///
 /// # Errors

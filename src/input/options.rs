@@ -126,6 +126,17 @@ impl Delimiter {
         }
     }
 
+    /// As a mapping file names it.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Comma => ",",
+            Self::Semicolon => ";",
+            Self::Tab => "tab",
+            Self::Pipe => "|",
+        }
+    }
+
     /// The one that splits the first line of `head` into most cells.
     pub(super) fn of_header(head: &[u8]) -> Self {
         let mut counts = [0; 4];
@@ -203,10 +214,11 @@ impl FieldSources {
         }
     }
 
-    /// Replaces the sources of the fields that `given` names.
-    pub fn replace(&mut self, given: Self) {
-        self.0.retain(|(field, _)| given.get(field).is_none());
-        self.0.extend(given.0);
+    /// Each field with its column, or with its text in quotes.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(field, source)| match source {
+            Found::Column(text) | Found::Json(text) => (*field, &**text),
+        })
     }
 
     /// Whether no field has a source of its own, except that the token may be the same in every row.

@@ -33,7 +33,7 @@ pub(crate) use folder::FolderDestination;
 pub(crate) use list_format::ListFormat;
 pub(crate) use refusals::write_refusals;
 pub(crate) use report::{
-    HolderRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine, ScoreReport,
+    HolderRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine, ScoreReport, missing_input,
 };
 pub(crate) use table::printable;
 pub(crate) use warnings::{Warning, WarningCode, warning_names, warnings};

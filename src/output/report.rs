@@ -180,22 +180,27 @@ pub(crate) struct ScoreReport<'a> {
 impl ScoreReport<'_> {
     /// One line that says that input is missing; `None` if there are no deficits.
     pub(crate) fn missing_input(&self) -> Option<String> {
-        let (keys, have, them) = match self.leaderboard.deficits() {
-            0 => return None,
-            1 => ("1 key".to_owned(), "has", "it"),
-            count => (
-                format!("{} keys", grouped(&count.to_string())),
-                "have",
-                "them",
-            ),
-        };
-        let cure = if self.lists_deficits {
-            String::new()
-        } else {
-            format!("; list {them} with --deficits FILE")
-        };
-        Some(format!(
-            "{keys} {have} a balance below 0 at some time: something is missing from the input{cure}"
-        ))
+        missing_input(self.leaderboard.deficits(), self.lists_deficits)
     }
+}
+
+/// One line that says that input is missing; `None` if no key has a deficit.
+pub(crate) fn missing_input(deficits: usize, lists_deficits: bool) -> Option<String> {
+    let (keys, have, them) = match deficits {
+        0 => return None,
+        1 => ("1 key".to_owned(), "has", "it"),
+        count => (
+            format!("{} keys", grouped(&count.to_string())),
+            "have",
+            "them",
+        ),
+    };
+    let cure = if lists_deficits {
+        String::new()
+    } else {
+        format!("; list {them} with --deficits FILE")
+    };
+    Some(format!(
+        "{keys} {have} a balance below 0 at some time: something is missing from the input{cure}"
+    ))
 }

@@ -11,6 +11,7 @@ mod published_cases;
 
 mod airdrop;
 mod airdrop_explain;
+mod airdrop_inputs;
 mod airdrop_trees;
 mod change_columns;
 mod columns;

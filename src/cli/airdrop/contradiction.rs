@@ -79,7 +79,7 @@ mod tests {
     const MANIFEST: &str = r#"{
         "format": "holdmetrics-airdrop-1", "version": "0.1.0",
         "options": {
-            "files": ["events.jsonl"], "data_dir": null, "server": null, "input_format": "auto", "on_error": "fail",
+            "files": ["events.jsonl"], "data_dir": null, "server": null, "input": {}, "on_error": "fail",
             "as_of": "1970-01-01T00:00:08Z", "from": null, "closed_only": false, "policy": null, "pool": "100",
             "decimals": 0, "curve": "linear", "cap": "60", "min_amount": "5", "min_score": "3", "addresses": "evm",
             "merge_duplicates": false, "exclude": null, "holders": null

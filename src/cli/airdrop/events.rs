@@ -4,14 +4,13 @@
 //! is read whole.
 
 use std::collections::HashSet;
-use std::path::Path;
 
-use super::plan::Plan;
+use super::plan::{Plan, Setting};
 use crate::aggregator::{HoldAggregator, Question};
 use crate::airdrop::{Conditions, ExplainedKey};
 use crate::cli::journal::contents;
 use crate::cli::progress::ReadingBar;
-use crate::cli::target::{TargetArguments, runtime};
+use crate::cli::target::runtime;
 use crate::client::{Beginning, Client, FeedOptions, Target};
 use crate::core::{Event, EventSink, encoding};
 use crate::input;
@@ -19,18 +18,18 @@ use crate::input;
 /// What is known of these holders.
 pub(super) fn of_holders(
     plan: &Plan,
-    folder: &Path,
-    target: &TargetArguments,
+    setting: &Setting<'_>,
     holders: &HashSet<Box<str>>,
 ) -> anyhow::Result<HoldAggregator> {
+    let folder = setting.folder;
     if let Some(server) = &plan.server {
-        return of_server(&target.target_at(server)?, holders);
+        return of_server(&setting.target.target_at(server)?, holders);
     }
     if let Some(data) = &plan.data_dir {
         return Ok(contents::read(folder.join(data))?.aggregator);
     }
     let aggregator = HoldAggregator::new();
-    let options = plan.read_options();
+    let options = plan.read_options(setting);
     let bar = ReadingBar::watch(&options.progress, "reading events");
     input::read(&plan.sources(folder), &options, || Chosen {
         aggregator: &aggregator,

@@ -8,7 +8,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::manifest::{Described, Manifest};
-use super::plan::{Plan, ScoredPlan};
+use super::plan::{Plan, ScoredPlan, Setting};
 use super::proof::name_of;
 use super::tree::read_tree;
 use super::{events, explained, read, refused, write_together};
@@ -17,8 +17,9 @@ use crate::airdrop::{
     LeafProof, List, Selected, Share, allocate, select,
 };
 use crate::cli::exit::Exit;
-use crate::cli::policy::{PolicyChoice, PolicySource};
+use crate::cli::policy::PolicySource;
 use crate::cli::target::TargetArguments;
+use crate::core::Score;
 use crate::policy::Policy;
 
 /// Shown under the help text.
@@ -62,8 +63,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let holder = holder.map_err(|reason| Exit::usage(format!("--holder: {reason}")))?;
     let list = List::read(&bytes, kind, 0).map_err(|error| refused(path)(error.to_string()))?;
     manifest.check_inputs(&arguments.folder)?;
-    let policy = policy_of(&manifest)?;
-    let explanation = explain(arguments, &manifest, policy.as_ref(), &holder)?;
+    let origin = Origin::of(&manifest.options, &arguments.folder)?;
+    if arguments.bundle.is_some() && matches!(origin, Origin::Stated) {
+        return Err(Exit::usage(
+            "--bundle: its holder could not compute a score again that a function or a service gives; leave out \
+             --bundle, and publish the inputs and the file of the function for `airdrop reproduce`",
+        ));
+    }
+    let explanation = explain(arguments, &manifest, &origin, &holder)?;
     if list.amount_of(&holder) != Some(explanation.amount.0) {
         bail!(
             "{}: it has another amount of {holder} than {}, which its manifest gives; `airdrop reproduce` says more",
@@ -73,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(file) = &arguments.bundle {
         let claim = claim(arguments, &list, kind, &explanation)?;
-        let text = policy.as_ref().map(|policy| policy.text().into());
+        let text = origin.policy().map(|policy| policy.text().into());
         let bundle = Bundle::new(manifest.clone(), text, explanation.clone(), claim);
         write_together(&[(file, bundle.text().as_bytes())])?;
     }
@@ -81,31 +88,41 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let json = serde_json::to_string_pretty(&explanation);
         format!("{}\n", json.expect("an explanation is JSON"))
     } else {
-        explained::text(&explanation, &manifest.options)
+        let is_stated = matches!(origin, Origin::Stated);
+        explained::text(&explanation, &manifest.options, is_stated)
     };
     let written = std::io::stdout().write_all(printed.as_bytes());
     written.map_err(Exit::output(None))
 }
 
-/// The ready policy of the list, if it has one.
-fn policy_of(manifest: &Manifest) -> anyhow::Result<Option<Policy>> {
-    let options = &manifest.options;
-    let Some(spec) = &options.policy else {
-        return Ok(None);
-    };
-    if options.server.is_some() {
-        return Err(Exit::usage(format!(
-            "--policy {spec}: published by the service, which does not give the steps of its policies; explain a list \
-             that was allocated from its data folder or from files"
-        )));
+/// How the scores of a list follow from segments.
+enum Origin {
+    /// They are sums, or what a ready policy makes of the segments.
+    Segments(Option<Box<Policy>>),
+    /// A function gives them, or a service under a policy: they are computed as a whole, and shown beside the segments.
+    Stated,
+}
+
+impl Origin {
+    fn of(plan: &Plan, folder: &Path) -> anyhow::Result<Self> {
+        if plan.server.is_some() {
+            return Ok(match plan.policy {
+                Some(_) => Self::Stated,
+                None => Self::Segments(None),
+            });
+        }
+        Ok(match plan.policy_choice(folder)?.source {
+            PolicySource::None => Self::Segments(None),
+            PolicySource::Ready { policy, .. } => Self::Segments(Some(policy)),
+            PolicySource::Function => Self::Stated,
+        })
     }
-    match PolicyChoice::read(spec)?.source {
-        PolicySource::None => Ok(None),
-        PolicySource::Ready { policy, .. } => Ok(Some(*policy)),
-        PolicySource::Function => Err(Exit::usage(format!(
-            "--policy {spec}: a function, whose scores do not follow from segments by known steps; explain a list of \
-             plain scores or of a policy in JSON"
-        ))),
+
+    fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Segments(policy) => policy.as_deref(),
+            Self::Stated => None,
+        }
     }
 }
 
@@ -113,12 +130,13 @@ fn policy_of(manifest: &Manifest) -> anyhow::Result<Option<Policy>> {
 fn explain(
     arguments: &Arguments,
     manifest: &Manifest,
-    policy: Option<&Policy>,
+    origin: &Origin,
     holder: &str,
 ) -> anyhow::Result<Explanation> {
     let plan = &manifest.options;
-    let conditions = plan.conditions(policy);
-    let known = plan.scored(&arguments.folder, &arguments.target)?;
+    let conditions = plan.conditions(origin.policy());
+    let setting = Setting::of(plan, &arguments.folder, &arguments.target)?;
+    let known = plan.scored(&setting)?;
     let (version, store) = (known.scores.policy.as_ref(), known.scores.store.as_ref());
     if let Some(moved) = manifest.moved(version, store) {
         bail!("{}: {moved}", arguments.list.display());
@@ -130,39 +148,57 @@ fn explain(
     let row = row_of(&selected.shares, holder);
     let amount = row.map(|row| allocation.amounts[row]).unwrap_or_default();
     if amount.is_zero() {
-        let reason = why_nothing(&known, &selected, row, holder);
+        let reason = why_nothing(&known, &selected, row, holder, plan.limit.is_some());
         return Err(Exit::usage(format!(
             "--holder: {holder} gets nothing: {reason}"
         )));
     }
     let shares = known.selection.scores_of(holder, &known.scores.shares);
-    let explained = explain_scores(arguments, plan, &shares, &conditions)?;
+    let wanted = Wanted {
+        shares: &shares,
+        conditions: &conditions,
+        is_stated: matches!(origin, Origin::Stated),
+    };
+    let explained = explain_scores(&arguments.list, plan, &setting, &wanted)?;
     let explanation = Explanation::new(holder, explained, &allocation.division, &conditions);
     Ok(explanation?)
 }
 
+/// Published scores to explain.
+struct Wanted<'a> {
+    shares: &'a [&'a Share],
+    conditions: &'a Conditions<'a>,
+    /// Whether they are taken as they are.
+    is_stated: bool,
+}
+
 /// Reads the events behind published scores.
 fn explain_scores(
-    arguments: &Arguments,
+    list: &Path,
     plan: &Plan,
-    shares: &[&Share],
-    conditions: &Conditions<'_>,
+    setting: &Setting<'_>,
+    wanted: &Wanted<'_>,
 ) -> anyhow::Result<Vec<ExplainedScore>> {
+    let (shares, conditions) = (wanted.shares, wanted.conditions);
     let members = shares
         .iter()
         .map(|share| conditions.members_of(&share.holder_id));
     let members: Vec<_> = members.collect();
-    let wanted: HashSet<Box<str>> = members.iter().flatten().cloned().collect();
-    let aggregator = events::of_holders(plan, &arguments.folder, &arguments.target, &wanted)?;
+    let holders: HashSet<Box<str>> = members.iter().flatten().cloned().collect();
+    let aggregator = events::of_holders(plan, setting, &holders)?;
     let each = shares.iter().zip(&members).map(|(share, members)| {
         let keys = members.iter();
         let keys = keys.flat_map(|member| events::keys_of(&aggregator, member, conditions));
+        if wanted.is_stated {
+            let score = Score::from_steps(share.score);
+            return Ok(ExplainedScore::stated(&share.holder_id, keys.collect(), score));
+        }
         let explained = ExplainedScore::new(&share.holder_id, keys.collect(), conditions)?;
         if explained.score.0.steps() != share.score {
             bail!(
                 "{}: the events of {} give a score of {}, and the list was computed with another one: events were added \
                  meanwhile; explain again",
-                arguments.list.display(),
+                list.display(),
                 share.holder_id,
                 explained.score
             );
@@ -184,6 +220,7 @@ fn why_nothing(
     selected: &Selected,
     row: Option<usize>,
     holder: &str,
+    has_limit: bool,
 ) -> &'static str {
     if known.selection.excludes(holder) {
         "it is excluded (--exclude)"
@@ -194,7 +231,12 @@ fn why_nothing(
         .scores_of(holder, &known.scores.shares)
         .is_empty()
     {
-        "no event is about it, or its score belongs to another holder (--holders)"
+        if has_limit {
+            "it is not among the first holders that share (--limit), no event is about it, or its score belongs to \
+             another holder (--holders)"
+        } else {
+            "no event is about it, or its score belongs to another holder (--holders)"
+        }
     } else {
         "its score is 0, or below --min-score"
     }

@@ -13,8 +13,8 @@ const SEGMENTS_MAX: usize = 100;
 /// Event ids that are shown for a segment.
 const IDS_MAX: usize = 3;
 
-/// The whole text.
-pub(super) fn text(explanation: &Explanation, plan: &Plan) -> String {
+/// The whole text. Scores that are stated do not follow from the segments by known steps.
+pub(super) fn text(explanation: &Explanation, plan: &Plan, is_stated: bool) -> String {
     let (amount, share) = (explanation.amount.0, &explanation.share);
     let mut text = format!(
         "{} gets {amount} base units ({} tokens) of the pool of {}\n\n",
@@ -37,6 +37,10 @@ pub(super) fn text(explanation: &Explanation, plan: &Plan) -> String {
         let noun = if count == 1 { "segment" } else { "segments" };
         let of = match policy {
             None => format!("the sum of {count} {noun}"),
+            Some(policy) if is_stated => format!(
+                "as {} gives it for all holders together; of this one it was given {count} {noun}",
+                printable(policy)
+            ),
             Some(policy) => format!("of {count} {noun} under {}", printable(policy)),
         };
         let name = printable(&score.holder_id);

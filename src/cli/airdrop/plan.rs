@@ -2,6 +2,7 @@
 //!
 //! `allocate` builds a plan from its arguments, `reproduce` reads it from a manifest; both compute it here.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use super::manifest::{Counts, FileHash, Manifest, sha256};
 use super::read;
 use super::recorded::Choice;
-use super::scores::{self, PlanScores};
+use super::scores::{self, PlanScores, Remarks};
 use crate::airdrop::{AddressKind, Conditions, Curve, Payout, Selection, Terms, Text, pay};
 use crate::cli::exit::Exit;
 use crate::cli::policy::{NONE, PolicyChoice};
 use crate::cli::score::cores;
-use crate::cli::scorer::ScoreRequest;
+use crate::cli::scorer::{ScoreRequest, Scorer};
 use crate::cli::target::TargetArguments;
 use crate::core::{Micros, Window};
-use crate::input::{InputFormat, InputOptions, OnError, Progress, ReadOptions, Source};
+use crate::input::{InputOptions, MappingTable, OnError, Progress, ReadOptions, Source};
 use crate::policy::Policy;
 
 /// A list to compute.
@@ -31,12 +32,15 @@ pub(super) struct Plan {
     pub(super) data_dir: Option<PathBuf>,
     /// The address of a service, instead of files.
     pub(super) server: Option<String>,
-    pub(super) input_format: Text<Choice<InputFormat>>,
+    /// How the files are read; relative names in it are those below the folder of the inputs.
+    pub(super) input: MappingTable,
     pub(super) on_error: Text<Choice<OnError>>,
     pub(super) as_of: Text<Micros>,
     pub(super) from: Option<Text<Micros>>,
     pub(super) closed_only: bool,
     pub(super) policy: Option<String>,
+    /// Only so many holders from the first place on have a share.
+    pub(super) limit: Option<usize>,
     /// Base units, as the cap and the minimum.
     pub(super) pool: Text<U256>,
     pub(super) decimals: u8,
@@ -51,10 +55,26 @@ pub(super) struct Plan {
     pub(super) holders: Option<PathBuf>,
 }
 
+/// Where and how a plan is computed; nothing of it changes an amount.
+pub(super) struct Setting<'a> {
+    /// Relative names of files are those below it.
+    pub(super) folder: &'a Path,
+    /// Where a service is asked.
+    pub(super) target: &'a TargetArguments,
+    /// What the table of the plan states.
+    pub(super) input: Arc<InputOptions>,
+    pub(super) engine: Scorer,
+    pub(super) threads: NonZeroUsize,
+    /// Whether deficits are listed, not only counted.
+    pub(super) lists_deficits: bool,
+}
+
 /// A computed list, as bytes, and the manifest that belongs to it.
 pub(super) struct Computed {
     pub(super) list: Vec<u8>,
     pub(super) manifest: Manifest,
+    /// What was found in the files besides scores.
+    pub(super) remarks: Remarks,
 }
 
 /// The scores of a plan, and which of them count.
@@ -65,39 +85,50 @@ pub(super) struct ScoredPlan {
     pub(super) holders: Option<FileHash>,
 }
 
+impl<'a> Setting<'a> {
+    /// For a recorded plan.
+    pub(super) fn of(
+        plan: &Plan,
+        folder: &'a Path,
+        target: &'a TargetArguments,
+    ) -> anyhow::Result<Self> {
+        let input = plan.input.clone().beside(folder).options();
+        let input = input.map_err(|reason| Exit::usage(format!("options.input: {reason}")))?;
+        Ok(Self {
+            folder,
+            target,
+            input: Arc::new(input),
+            engine: Scorer::default(),
+            threads: cores(),
+            lists_deficits: false,
+        })
+    }
+}
+
 impl Plan {
-    /// Reads and scores everything. Relative names of files are those below `folder`; `target` is where a service is
-    /// asked.
-    pub(super) fn scored(
-        &self,
-        folder: &Path,
-        target: &TargetArguments,
-    ) -> anyhow::Result<ScoredPlan> {
-        let (selection, exclude, holders) = self.selection(folder)?;
+    /// Reads and scores everything.
+    pub(super) fn scored(&self, setting: &Setting<'_>) -> anyhow::Result<ScoredPlan> {
+        let (selection, exclude, holders) = self.selection(setting.folder)?;
         Ok(ScoredPlan {
-            scores: self.score(folder, target)?,
+            scores: self.score(setting)?,
             selection,
             exclude,
             holders,
         })
     }
 
-    /// Reads and computes everything. Relative names of files are those below `folder`; the list will be named
-    /// `name`. `target` is where a service is asked.
-    pub(super) fn compute(
-        &self,
-        folder: &Path,
-        target: &TargetArguments,
-        name: String,
-    ) -> anyhow::Result<Computed> {
-        let hashes = self.files.iter().map(|file| FileHash::of(folder, file));
+    /// Reads and computes everything; the list will be named `name`.
+    pub(super) fn compute(&self, setting: &Setting<'_>, name: String) -> anyhow::Result<Computed> {
+        let lookups = self.input.lookups();
+        let files = self.files.iter().map(PathBuf::as_path).chain(lookups);
+        let hashes = files.map(|file| FileHash::of(setting.folder, file));
         let inputs = hashes.collect::<anyhow::Result<Vec<_>>>()?;
         let ScoredPlan {
             scores: scored,
             selection,
             exclude,
             holders,
-        } = self.scored(folder, target)?;
+        } = self.scored(setting)?;
         let Payout { list, sum, counts } = pay(scored.shares, &selection, &self.terms())
             .map_err(|error| Exit::usage(error.to_string()))?;
         let mut bytes = Vec::new();
@@ -110,7 +141,7 @@ impl Plan {
             Counts {
                 read: scored.read,
                 accepted: scored.accepted,
-                refused: scored.refused,
+                refused: scored.remarks.refused.len(),
                 deficits: scored.deficits,
                 holders: counts.holders,
                 excluded: counts.excluded,
@@ -129,6 +160,7 @@ impl Plan {
             },
         );
         Ok(Computed {
+            remarks: scored.remarks,
             list: bytes,
             manifest: Manifest {
                 exclude,
@@ -164,25 +196,43 @@ impl Plan {
         }
     }
 
-    fn score(&self, folder: &Path, target: &TargetArguments) -> anyhow::Result<PlanScores> {
+    /// The policy, if there is one, whose file is below `folder` if its name is relative.
+    pub(super) fn policy_choice(&self, folder: &Path) -> anyhow::Result<PolicyChoice> {
+        let below = |spec: &String| folder.join(spec).to_string_lossy().into_owned();
+        PolicyChoice::read(&self.policy.as_ref().map_or(NONE.to_owned(), below))
+    }
+
+    fn score(&self, setting: &Setting<'_>) -> anyhow::Result<PlanScores> {
+        let mut scores = self.all_scores(setting)?;
+        scores.shares.truncate(self.limit.unwrap_or(usize::MAX));
+        Ok(scores)
+    }
+
+    /// The scores of all holders, the highest first.
+    fn all_scores(&self, setting: &Setting<'_>) -> anyhow::Result<PlanScores> {
         if let Some(server) = &self.server {
             let policy = self.policy.as_deref().unwrap_or_default();
-            return scores::of_server(&target.target_at(server)?, &self.window(), policy);
+            return scores::of_server(&setting.target.target_at(server)?, &self.window(), policy);
         }
-        let (sources, options) = (self.sources(folder), self.read_options());
-        let policies = [PolicyChoice::read(self.policy.as_deref().unwrap_or(NONE))?];
+        let (sources, options) = (self.sources(setting.folder), self.read_options(setting));
+        let policies = [self.policy_choice(setting.folder)?];
         let request = ScoreRequest {
             sources: &sources,
             options: &options,
             window: self.window(),
             top: None,
-            lists_deficits: false,
+            lists_deficits: setting.lists_deficits,
             policies: &policies,
         };
         match &self.data_dir {
-            Some(data) => scores::of_data_folder(folder.join(data), &request),
-            None => scores::of_files(&request),
+            Some(data) => scores::of_data_folder(setting.folder.join(data), &request),
+            None => scores::of_files(setting.engine, &request),
         }
+    }
+
+    /// Whether files are scored, and not what a service has.
+    pub(super) const fn reads_files(&self) -> bool {
+        self.data_dir.is_none() && self.server.is_none()
     }
 
     /// The files.
@@ -192,14 +242,11 @@ impl Plan {
     }
 
     /// How the files are read.
-    pub(super) fn read_options(&self) -> ReadOptions {
+    pub(super) fn read_options(&self, setting: &Setting<'_>) -> ReadOptions {
         ReadOptions {
-            input: Arc::new(InputOptions {
-                format: self.input_format.0.0,
-                ..InputOptions::default()
-            }),
+            input: Arc::clone(&setting.input),
             on_error: self.on_error.0.0,
-            threads: cores(),
+            threads: setting.threads,
             progress: Arc::new(Progress::default()),
         }
     }

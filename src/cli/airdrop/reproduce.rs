@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::manifest::{Described, Manifest, RESTATEMENT};
-use super::plan::Computed;
+use super::plan::{Computed, Setting};
 use super::{read, restate};
 use crate::cli::target::TargetArguments;
 use crate::excerpt::literal;
@@ -35,7 +35,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let list = read(&arguments.manifest.with_file_name(&name))?;
     let plan = &recorded.options;
     let name = name.to_string_lossy().into_owned();
-    let computed = plan.compute(&arguments.folder, &arguments.target, name)?;
+    let setting = Setting::of(plan, &arguments.folder, &arguments.target)?;
+    let computed = plan.compute(&setting, name)?;
     if let Some(difference) = difference(&recorded, &list, &computed) {
         bail!("{}: {difference}", arguments.manifest.display());
     }

@@ -10,32 +10,49 @@ use crate::cli::progress::ReadingBar;
 use crate::cli::scorer::{Published, ScoreRequest, Scorer, published_of};
 use crate::cli::target::runtime;
 use crate::client::{Client, Target};
-use crate::core::Window;
+use crate::core::{Findings, Window};
 use crate::excerpt::quoted;
-use crate::output::Leaderboard;
+use crate::output::{DeficitRow, Leaderboard, RefusedLine};
 
 /// Scores, and what is known about their origin.
 pub(super) struct PlanScores {
     pub(super) shares: Vec<Share>,
     pub(super) read: u64,
     pub(super) accepted: u64,
-    pub(super) refused: usize,
     pub(super) deficits: usize,
+    pub(super) remarks: Remarks,
     pub(super) policy: Option<Version>,
     /// Of a service or its data folder.
     pub(super) store: Option<StoreHead>,
 }
 
+/// What was found in files besides scores; nothing if these come from elsewhere.
+#[derive(Default)]
+pub(super) struct Remarks {
+    pub(super) refused: Vec<RefusedLine>,
+    /// Empty unless they were requested.
+    pub(super) deficits: Vec<DeficitRow>,
+    /// Columns and keys that no field was read from.
+    pub(super) ignored_columns: Vec<String>,
+    /// What is probably not meant.
+    pub(super) findings: Findings,
+}
+
 /// Reads and scores files.
-pub(super) fn of_files(request: &ScoreRequest<'_>) -> anyhow::Result<PlanScores> {
+pub(super) fn of_files(engine: Scorer, request: &ScoreRequest<'_>) -> anyhow::Result<PlanScores> {
     let bar = ReadingBar::watch(&request.options.progress, "scoring");
-    let scored = Scorer::Native.run(request)?;
+    let scored = engine.run(request)?;
     drop(bar);
     let published = scored.published.last().expect("one was requested");
     Ok(PlanScores {
         read: scored.read,
         accepted: scored.accepted,
-        refused: scored.refused.len(),
+        remarks: Remarks {
+            refused: scored.refused,
+            deficits: scored.deficits,
+            ignored_columns: scored.ignored_columns,
+            findings: scored.findings,
+        },
         ..of_leaderboard(published, None)?
     })
 }
@@ -75,8 +92,8 @@ pub(super) fn of_server(
         shares: shares.collect::<anyhow::Result<_>>()?,
         read: scores.sequence,
         accepted: scores.sequence,
-        refused: 0,
         deficits: usize::try_from(scores.deficits).unwrap_or(usize::MAX),
+        remarks: Remarks::default(),
         policy: scores
             .policy
             .map(|(name, version)| Version { name, version }),
@@ -95,8 +112,8 @@ fn of_leaderboard(published: &Published, store: Option<StoreHead>) -> anyhow::Re
         shares: shares_of(leaderboard)?,
         read: events,
         accepted: events,
-        refused: 0,
         deficits: leaderboard.deficits(),
+        remarks: Remarks::default(),
         policy: published.policy.as_ref().map(|policy| Version {
             name: policy.name.clone(),
             version: policy.version.clone(),

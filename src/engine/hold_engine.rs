@@ -174,6 +174,7 @@ impl Engine {
                 Arc::clone(recovered.state.open_files()),
                 Arc::clone(recovered.cursor_file.open_files()),
             ],
+            rounds: recovered.rounds.disk(),
             stop_writing: writer.poisoner(),
         };
         let watch = StoreWatch::start(watched).map_err(OpenError::Thread)?;

@@ -59,9 +59,10 @@ pub use policies::{PipelinePolicy, Policies, PolicyFunction, PublishError};
 pub use receipt::{Pending, Receipt};
 pub(crate) use recovery::JOURNAL_FOLDER;
 pub use rounds::{
-    HashedLines, PolicyVersion, RoundError, RoundManifest, RoundOptions, RoundProof, RoundRequest,
-    Rounds, SealError, Sealed, StoreHead,
+    HashedLines, PolicyVersion, RoundError, RoundManifest, RoundOptions, RoundPage, RoundProof,
+    RoundRequest, Rounds, SealError, Sealed, StoreHead,
 };
+pub(crate) use rounds::{rounds_folder, verify_rounds};
 pub use stall::Stall;
 pub(crate) use state_file::{STATE_FILE, STATE_FILE_SALVAGED};
 pub use submit_error::{Condition, SubmitError};

@@ -84,12 +84,16 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
         .named()
         .into_iter()
         .chain(named_by_cursors)
+        .chain(rounds.named()?)
         .collect();
     let opened = open_journal(folder, options, loaded.applied, siblings)?;
     let store = opened.journal.store();
     lock.name_store(store)?;
     loaded.state.identify(store);
     cursor_file.identify(store);
+    if let Some(disk) = rounds.disk() {
+        disk.identify(store);
+    }
     if opened.report.has_damaged_identity {
         warn!(
             "One copy of the store's identity was changed after it was written; the other one is in use."

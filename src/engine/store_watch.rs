@@ -2,7 +2,8 @@
 //! process writes to, and that records how far the journal reached.
 //!
 //! A file that was removed or replaced is noticed here; the writer of the journal notices it with each frame, too. Either way
-//! the engine stops: what it would acknowledge is not where a start looks for it.
+//! the engine stops: what it would acknowledge is not where a start looks for it. If it is a file of rounds, only sealing
+//! stops.
 
 use std::io;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::data_folder::OpenFiles;
 use super::progress::{PoisonOnPanic, Progress};
+use super::rounds::Disk;
 use crate::error_line::error_line;
 use crate::journal::{FolderLock, Journal, JournalError, Poisoner};
 
@@ -27,6 +29,8 @@ pub(super) struct Watched {
     pub(super) lock: FolderLock,
     /// State and cursors.
     pub(super) files: Vec<Arc<OpenFiles>>,
+    /// A change of these stops sealing alone.
+    pub(super) rounds: Option<Arc<Disk>>,
     /// Stops the writer of the journal.
     pub(super) stop_writing: Poisoner,
 }
@@ -89,6 +93,9 @@ impl Watched {
     }
 
     fn look(&self) -> Result<(), JournalError> {
+        if let Some(rounds) = &self.rounds {
+            rounds.look();
+        }
         self.lock.check_place()?;
         self.journal.check_place()?;
         self.files.iter().try_for_each(|files| files.check_place())

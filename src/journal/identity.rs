@@ -81,6 +81,20 @@ pub(super) fn has_identity(vfs: &dyn Vfs, folder: &Path) -> Result<bool, Journal
     }
 }
 
+/// The store that the file beside the journal in `folder` names; `None` if there is no such file.
+pub(crate) fn named_beside(
+    vfs: &dyn Vfs,
+    folder: &Path,
+) -> Result<Option<(PathBuf, StoreId)>, JournalError> {
+    let identity = read_identity(vfs, folder)?;
+    Ok(identity.map(|identity| (path_beside(folder), identity.store)))
+}
+
+/// The identity of a new journal: that of the store which it is a part of, or a random one.
+pub(super) fn new_store(folder: &Path, part_of: Option<StoreId>) -> Result<StoreId, JournalError> {
+    part_of.map_or_else(|| random_store(folder), Ok)
+}
+
 /// A random identity for a new store.
 pub(crate) fn random_store(folder: &Path) -> Result<StoreId, JournalError> {
     let mut bytes = [0; 16];

@@ -34,7 +34,7 @@ mod writer;
 pub use appender::Appender;
 pub use error::{Damage, Defect, JournalError, WriteError};
 pub use hold_journal::{Journal, JournalSize};
-pub(crate) use identity::random_store;
+pub(crate) use identity::{named_beside, random_store};
 pub use in_hand::InHand;
 pub use lock::FolderLock;
 pub use open::{OpenReport, OpenedJournal};

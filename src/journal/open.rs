@@ -12,7 +12,7 @@ use super::appender::{Appender, WritePosition};
 use super::error::JournalError;
 use super::folder::{create_folder, finish_salvage, remove_files, segment_indices};
 use super::hold_journal::{Journal, SegmentFile};
-use super::identity::{IdentityFile, Reach, has_identity, random_store};
+use super::identity::{IdentityFile, Reach, has_identity, new_store};
 use super::options::JournalOptions;
 use super::preallocation::write_zeros;
 use super::segment::{self, FRAMES_OFFSET, UNFINISHED_SUFFIX};
@@ -96,7 +96,8 @@ impl Journal {
                 segment: newest,
                 next,
             };
-            IdentityFile::create(&*vfs, folder, random_store(folder)?, reach)?
+            let store = new_store(folder, options.store)?;
+            IdentityFile::create(&*vfs, folder, store, reach)?
         };
         let identity = (identity.known.store, Some(identity));
         let mut position = None;

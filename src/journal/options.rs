@@ -19,6 +19,8 @@ pub struct JournalOptions {
     pub retry_after: Duration,
     /// Number of the first event of a new journal.
     pub first_sequence: u64,
+    /// The store that a new journal belongs to, and a salvaged one if no file names it; a random one if absent.
+    pub store: Option<StoreId>,
     /// Other files of the store, each with the store that it says it belongs to.
     pub siblings: Vec<(PathBuf, StoreId)>,
 }
@@ -30,6 +32,7 @@ impl Default for JournalOptions {
             preallocates: true,
             retry_after: Duration::from_secs(1),
             first_sequence: 1,
+            store: None,
             siblings: Vec::new(),
         }
     }

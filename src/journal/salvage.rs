@@ -16,7 +16,7 @@ use super::folder::{
     salvaged_name, segment_indices,
 };
 use super::hold_journal::Journal;
-use super::identity::{Identity, IdentityFile, Reach, random_store, read_identity, set_aside};
+use super::identity::{Identity, IdentityFile, Reach, new_store, read_identity, set_aside};
 use super::options::JournalOptions;
 use super::preallocation::is_full;
 use super::readable::{JournalPart, ReadReport, read_parts};
@@ -119,7 +119,7 @@ impl SalvagedIdentity {
         };
         let store = match named_store(vfs, folder, identity, &options.siblings)? {
             Some(store) => store,
-            None => random_store(folder)?,
+            None => new_store(folder, options.store)?,
         };
         let reach = identity.map(|Identity { reach, .. }| reach);
         Ok(Self {

@@ -216,6 +216,11 @@ impl Survey {
         })
     }
 
+    /// The store that the files name.
+    pub(crate) const fn store(&self) -> Option<StoreId> {
+        self.named
+    }
+
     /// Fails if segments, identity or `siblings` name different stores, or if there is no identity although
     /// another file names the store.
     pub(crate) fn check_store(

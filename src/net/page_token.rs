@@ -189,6 +189,24 @@ pub(super) fn read_deficit_page_token(text: &str) -> Result<DeficitPageStart, Pa
     })
 }
 
+/// What the token of a page of rounds holds.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RoundPageEnd {
+    last_round: u64,
+}
+
+/// The token of the page of rounds that begins after the round of this number.
+pub(super) fn round_page_token(last_round: u64) -> String {
+    encode(&RoundPageEnd { last_round })
+}
+
+/// The number of the round after which the page of this token begins.
+pub(super) fn read_round_page_token(text: &str) -> Result<u64, PageTokenError> {
+    let end: RoundPageEnd = decode(text).ok_or(PageTokenError::Unknown)?;
+    Ok(end.last_round)
+}
+
 fn encode(end: &impl Serialize) -> String {
     let body = serde_json::to_vec(end).expect("text and numbers");
     let mut bytes = crc32c::crc32c(&body).to_le_bytes().to_vec();
@@ -345,6 +363,10 @@ mod tests {
         let unknown = PageTokenError::Unknown;
         assert_eq!(read_deficit_page_token(&of_holders), Err(unknown));
         assert_eq!(read_page_token(&of_deficits), Err(unknown));
+        let of_rounds = round_page_token(7);
+        assert_eq!(read_round_page_token(&of_rounds), Ok(7));
+        assert_eq!(read_round_page_token(&of_deficits), Err(unknown));
+        assert_eq!(read_page_token(&of_rounds), Err(unknown));
     }
 
     #[test]

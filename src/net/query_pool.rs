@@ -12,7 +12,7 @@ use super::answer_budget::{AnswerBudget, InFlight};
 use super::page_token::{DeficitPageStart, PageStart};
 use super::report_limit::{CHANGES_MAX, deficit_room};
 use crate::engine::{
-    DeficitPage, Engine, HolderAnswer, ListingError, Page, Question, RoundError, RoundManifest,
+    DeficitPage, Engine, HolderAnswer, ListingError, Page, Question, RoundError, RoundPage,
     RoundProof, RoundRequest, SealError, Sealed,
 };
 use crate::telemetry::metrics::Metrics;
@@ -22,8 +22,9 @@ const CONCURRENT_MAX: usize = 4;
 /// Queries under policies that are computed at once, beside the others: one that waits for Python delays no other
 /// query.
 const PUBLISHED_MAX: usize = 2;
-/// What is taken of the room for answers before the size is known: a row, and the report of a holder.
+/// What is taken of the room for answers before the size is known: a row, a round in short, and the report of a holder.
 const ROW_BYTES: usize = 256;
+const ROUND_BYTES: usize = 512;
 const REPORT_BYTES: usize = 64 << 10;
 
 /// Why a query has no answer.
@@ -233,15 +234,16 @@ impl QueryPool {
         self.turn(permits, "finish", move |_| work()).await
     }
 
-    /// All rounds in short.
+    /// `size` rounds in short after the one of the number `after`.
     pub(super) async fn rounds<T: Send + 'static>(
         &self,
         answers: &AnswerBudget,
-        convert: impl FnOnce(&[Arc<RoundManifest>]) -> T + Send + 'static,
+        (after, size): (u64, usize),
+        convert: impl FnOnce(&RoundPage) -> T + Send + 'static,
     ) -> Result<Answered<T>, QueryError> {
-        let rounds = self.engine.rounds().list();
-        let room = (answers, rounds.len() * ROW_BYTES);
-        self.ask("rounds", room, move |_| convert(&rounds)).await
+        let page = self.engine.rounds().page(after, size);
+        let room = (answers, page.rounds.len() * ROUND_BYTES);
+        self.ask("rounds", room, move |_| convert(&page)).await
     }
 
     /// Seals a round, as one query.

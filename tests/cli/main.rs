@@ -28,6 +28,7 @@ mod generate;
 mod inspect;
 mod journal;
 mod journal_cursors;
+mod journal_rounds;
 mod journal_state;
 mod mappings;
 mod odd_files;

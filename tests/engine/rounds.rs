@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::faulty::FaultyVfs;
 use crate::support::{batch, instant, open, options, submit};
 use poh_holdmetrics_rust::core::{Draft, Event};
 use poh_holdmetrics_rust::engine::{
-    Engine, Options, RoundError, RoundManifest, RoundRequest, SealError, SubmitError,
+    Engine, Options, RoundError, RoundManifest, RoundPage, RoundRequest, SealError, SubmitError,
 };
-use poh_holdmetrics_rust::journal::Vfs as _;
+use poh_holdmetrics_rust::journal::{Access, Vfs as _};
 
 const ANN: &str = "0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359";
 const BOB: &str = "0x1111111111111111111111111111111111111111";
@@ -67,12 +68,8 @@ fn a_round_stays_what_it_was_when_the_events_behind_it_change_and_after_a_loss_o
     assert_ne!(second.manifest.root, manifest.root);
 
     let engine = open(on(&vfs.crash(&mut |_| 0))).expect("an engine");
-    let ids: Vec<_> = engine
-        .rounds()
-        .list()
-        .iter()
-        .map(|round| round.id.clone())
-        .collect();
+    let page = engine.rounds().page(0, 10);
+    let ids: Vec<_> = page.rounds.iter().map(|round| round.id.clone()).collect();
     assert_eq!(ids, ["one", "two"]);
     assert_eq!(*engine.rounds().manifest("one").expect("known"), *manifest);
     assert_eq!(
@@ -169,7 +166,7 @@ fn rounds_whose_journal_is_gone_are_missed_at_the_start() {
         ..on(&vfs)
     };
     let engine = open(salvaging).expect("salvaged");
-    assert_eq!(engine.rounds().list(), []);
+    assert_eq!(engine.rounds().page(0, 10).rounds, []);
     let sealed = engine.seal_round(&request("one")).expect("sealed anew");
     assert!(sealed.is_new);
 }
@@ -228,4 +225,109 @@ fn what_cannot_be_shared_or_proved_is_refused_by_name() {
     engine.close();
     let closed = engine.seal_round(&request("late"));
     assert_eq!(closed, Err(SealError::NotStored(SubmitError::Closing)));
+}
+
+#[test]
+fn pages_of_rounds_go_on_where_the_one_before_has_ended() {
+    let engine = filled(crate::support::ephemeral());
+    for id in ["c", "b", "a"] {
+        engine.seal_round(&request(id)).expect("sealed");
+    }
+    let ids = |page: &RoundPage| {
+        let ids = page.rounds.iter().map(|round| round.id.clone());
+        ids.collect::<Vec<_>>()
+    };
+    let first = engine.rounds().page(0, 2);
+    assert_eq!(
+        (ids(&first), first.known),
+        (vec!["c".into(), "b".into()], 3)
+    );
+    let next = first.next.expect("there is one more");
+    engine.seal_round(&request("0")).expect("sealed");
+    let second = engine.rounds().page(next, 2);
+    assert_eq!(
+        (ids(&second), second.known),
+        (vec!["a".into(), "0".into()], 4)
+    );
+    assert_eq!(second.next, None);
+}
+
+/// Somebody restores `rounds/` of one service into the folder of another.
+#[test]
+fn rounds_of_another_store_are_refused() {
+    let (vfs, other) = (FaultyVfs::default(), FaultyVfs::default());
+    for (vfs, id) in [(&vfs, "mine"), (&other, "theirs")] {
+        let engine = filled(on(vfs));
+        engine.seal_round(&request(id)).expect("sealed");
+        engine.close();
+    }
+    let rounds = Path::new("/data/rounds");
+    let files = |vfs: &FaultyVfs| {
+        let paths = vfs.paths().into_iter();
+        paths
+            .filter(|path| path.starts_with(rounds))
+            .collect::<Vec<_>>()
+    };
+    for path in files(&vfs) {
+        vfs.remove(&path).expect("removed");
+    }
+    for path in files(&other) {
+        let from = other.open(&path, Access::Read).expect("opened");
+        let mut bytes = vec![0; usize::try_from(from.size().expect("known")).expect("small")];
+        from.read_at(&mut bytes, 0).expect("read");
+        let to = vfs.create(&path).expect("created");
+        to.write_at(&bytes, 0).expect("written");
+    }
+    for salvages in [false, true] {
+        let options = Options {
+            salvages,
+            ..on(&vfs)
+        };
+        let refusal = open(options).err().expect("refused").to_string();
+        assert!(
+            refusal.starts_with("/data/rounds/identity: belongs to store ")
+                && refusal.contains("files of two stores are mixed"),
+            "{refusal}"
+        );
+    }
+    // The identity of the events is lost, and that of the rounds still names the store.
+    for path in vfs.paths() {
+        if !path.starts_with(rounds) {
+            vfs.remove(&path).expect("removed");
+        }
+    }
+    let refusal = open(on(&vfs)).err().expect("refused").to_string();
+    assert!(
+        refusal.starts_with("/data/identity: the file is missing"),
+        "{refusal}"
+    );
+    let salvaging = Options {
+        salvages: true,
+        ..on(&vfs)
+    };
+    let engine = open(salvaging).expect("salvaged");
+    assert!(engine.rounds().manifest("theirs").is_ok());
+}
+
+#[test]
+fn a_removed_file_of_rounds_stops_sealing_and_nothing_else() {
+    let vfs = FaultyVfs::default();
+    let engine = filled(on(&vfs));
+    engine.seal_round(&request("one")).expect("sealed");
+    // The writer looks at its segment with each round; this file is looked at by the watch alone.
+    vfs.remove(Path::new("/data/rounds/identity"))
+        .expect("removed");
+    let patience = Instant::now() + Duration::from_secs(30);
+    let refused = (0..).map(|number| engine.seal_round(&request(&format!("r{number}"))));
+    let refused = refused.take_while(|_| Instant::now() < patience);
+    let refused = refused.filter_map(Result::err).next();
+    let Some(SealError::NotStored(SubmitError::Poisoned { reason })) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(
+        reason.contains("/data/rounds/identity: the file was removed or renamed"),
+        "{reason}"
+    );
+    assert_eq!(amount(&engine, "one", ANN), Ok("75".into()));
+    submit(&engine, batch([hold(BOB, 1_000)])).expect("accepted");
 }

@@ -204,11 +204,12 @@ async fn rounds_are_the_same_over_grpc() {
         "decimals"
     );
 
-    let listed = within(client.list_rounds(ListRoundsRequest {}))
+    let listed = within(client.list_rounds(ListRoundsRequest::default()))
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(listed.rounds.len(), 1);
+    assert_eq!((listed.rounds.len(), listed.rounds_total), (1, 1));
+    assert_eq!(listed.next_page_token, "");
     let asked = GetRoundRequest { id: "july".into() };
     let round = within(client.get_round(asked)).await.unwrap().into_inner();
     assert_eq!(round, sealed);
@@ -275,7 +276,7 @@ async fn operators_seal_rounds_and_callers_without_a_key_see_them_if_so_set() {
         assert_eq!(ask("").await, if is_open { 200 } else { 401 });
         assert_eq!(ask("reader").await, 200);
         assert_eq!(ask("writer").await, if is_open { 200 } else { 403 });
-        let listed = within(client.list_rounds(ListRoundsRequest {})).await;
+        let listed = within(client.list_rounds(ListRoundsRequest::default())).await;
         assert_eq!(listed.is_ok(), is_open);
         let denied = within(client.seal_round(SealRoundRequest::default()))
             .await
@@ -283,4 +284,72 @@ async fn operators_seal_rounds_and_callers_without_a_key_see_them_if_so_set() {
         assert_eq!(denied.code(), Code::Unauthenticated);
         service.end().await;
     }
+}
+
+#[tokio::test]
+async fn rounds_are_listed_page_by_page_in_both_protocols() {
+    let service = Service::on(Settings::default(), Options::in_memory()).await;
+    fill(&service).await;
+    for id in ["c", "b", "a"] {
+        let mut round = july();
+        round["id"] = id.into();
+        assert_eq!(post(&service, &round, "").await.status, 201);
+    }
+    let ids = |page: &Value| {
+        let rounds = page["rounds"].as_array().unwrap().iter();
+        rounds.map(|round| round["id"].clone()).collect::<Vec<_>>()
+    };
+    let first = service.get("/rounds?limit=2").await.json();
+    assert_eq!(
+        (ids(&first), &first["rounds_total"]),
+        (vec!["c".into(), "b".into()], &3.into())
+    );
+    let token = first["next_page_token"].as_str().unwrap();
+    let path = format!("/rounds?page_size=2&page_token={token}");
+    let second = service.get(&path).await.json();
+    assert_eq!(
+        (ids(&second), &second["next_page_token"]),
+        (vec!["a".into()], &Value::Null)
+    );
+
+    let mut client = service.client().await;
+    let asked = ListRoundsRequest {
+        page_size: 2,
+        page_token: token.into(),
+    };
+    let page = within(client.list_rounds(asked))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!((page.rounds[0].id.as_str(), page.rounds.len()), ("a", 1));
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=10001", "limit"),
+        ("page_token=x", "page_token"),
+        ("after=1", "after"),
+    ] {
+        let problem = service.get(&format!("/rounds?{query}")).await.problem(400);
+        assert_eq!(problem["field"], field, "{query}");
+    }
+    for (request, field) in [
+        (
+            ListRoundsRequest {
+                page_size: 10_001,
+                ..ListRoundsRequest::default()
+            },
+            "page_size",
+        ),
+        (
+            ListRoundsRequest {
+                page_token: "x".into(),
+                ..ListRoundsRequest::default()
+            },
+            "page_token",
+        ),
+    ] {
+        let status = within(client.list_rounds(request)).await.unwrap_err();
+        let details = status.get_details_bad_request().unwrap();
+        assert_eq!(details.field_violations[0].field, field);
+    }
+    service.end().await;
 }

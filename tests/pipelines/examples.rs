@@ -169,8 +169,46 @@ async fn a_source_that_polls_records_what_is_new() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_is_sealed_inside_the_service_and_its_proofs_are_served() {
-    let place = example("sealed_rounds.py", &[("\"10m\"", "\"100ms\"")]);
-    let service = serve(&place, "rounds.pool=100");
+    seals(&example("sealed_rounds.py", &[("\"10m\"", "\"100ms\"")])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_process_seals_a_round() {
+    let changes = [
+        ("\"10m\"", "\"100ms\""),
+        (
+            "Pipeline(\"rounds\",",
+            "Pipeline(\"rounds\", isolation=\"process\",",
+        ),
+    ];
+    seals(&example("sealed_rounds.py", &changes)).await;
+}
+
+/// What limits an HTTP body limits a round of a pipeline, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_with_too_many_names_is_not_sealed() {
+    let excluded = (
+        "as_of=midnight,",
+        "as_of=midnight, exclude=[\"x\" * 99] * 99,",
+    );
+    let place = example("sealed_rounds.py", &[("\"10m\"", "\"100ms\""), excluded]);
+    let service = place.serve_with(&[("HOLDMETRICS_LIMITS_MESSAGE_BYTES_MAX", "4KiB")]);
+    record(&service, &["0x1111111111111111111111111111111111111111"]).await;
+    until("the job has run", async || {
+        let (_, report) = ask(&service, "GET", "/admin/pipelines/rounds", "").await;
+        report["handlers"][0]["calls"].as_u64() > Some(0)
+    })
+    .await;
+    service.signal("TERM");
+    let said = service.wait(std::time::Duration::from_secs(30)).stderr;
+    assert!(
+        said.contains("bytes as JSON, and limits.message_bytes_max is 4096"),
+        "{said}"
+    );
+}
+
+async fn seals(place: &Place) {
+    let service = serve(place, "rounds.pool=100");
     let (ann, bob) = (
         "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
         "0x1111111111111111111111111111111111111111",

@@ -27,6 +27,7 @@ mod gate;
 mod history;
 mod keys;
 mod kill;
+mod kill_sealing;
 mod lifecycle;
 mod load;
 #[expect(dead_code, reason = "shared with the tests of the aggregator")]

@@ -201,9 +201,18 @@ class AsyncHoldClient:
         request = round_request(id, pool=pool, decimals=decimals, **options)
         return await self._persistence.answer(lambda: self._transport.seal_round(request))
 
-    async def rounds(self) -> list[Round]:
-        """All rounds in the order in which they were sealed, without their manifests."""
-        return await self._persistence.answer(self._transport.rounds)
+    async def rounds(self, *, page_size: int = _PAGE_ROWS) -> list[Round]:
+        """All rounds in the order in which they were sealed, without their manifests; read in pages."""
+        rounds: list[Round] = []
+        page_token = None
+        while True:
+            after = page_token
+            listed, page_token = await self._persistence.answer(
+                lambda after=after: self._transport.rounds(page_size, after)  # type: ignore[misc]
+            )
+            rounds += listed
+            if page_token is None:
+                return rounds
 
     async def round(self, id: str) -> Round:  # noqa: A002
         """One round; raises `NotFound` for an unknown one."""

@@ -201,11 +201,12 @@ class GrpcTransport:
         with self._errors():
             return messages.round_from_message(answer)
 
-    async def rounds(self) -> list[Round]:
-        """All rounds."""
-        answer = await self._unary(self._stub.ListRounds, pb.ListRoundsRequest())
+    async def rounds(self, size: int, token: str | None) -> tuple[list[Round], str | None]:
+        """A page of rounds."""
+        request = pb.ListRoundsRequest(page_size=self._size("page_size", size), page_token=token or "")
+        answer = await self._unary(self._stub.ListRounds, request)
         with self._errors():
-            return list(map(messages.round_from_message, answer.rounds))
+            return list(map(messages.round_from_message, answer.rounds)), answer.next_page_token or None
 
     async def round(self, round_id: str) -> Round:
         """One round."""

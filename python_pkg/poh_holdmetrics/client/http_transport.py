@@ -137,11 +137,12 @@ class HttpTransport:
         with self._reading():
             return answers.round_from_manifest(document)
 
-    async def rounds(self) -> list[Round]:
-        """All rounds."""
-        document = await self._json("GET", "/rounds", {})
+    async def rounds(self, size: int, token: str | None) -> tuple[list[Round], str | None]:
+        """A page of rounds."""
+        asked = {"limit": str(size)} | ({"page_token": token} if token else {})
+        document = await self._json("GET", "/rounds", asked)
         with self._reading():
-            return list(map(answers.round_from_document, document["rounds"]))
+            return list(map(answers.round_from_document, document["rounds"])), document["next_page_token"]
 
     async def round(self, round_id: str) -> Round:
         """One round."""

@@ -104,9 +104,9 @@ class HoldClient:
         """Seal a round of an airdrop, or find the one that an equal request has sealed."""
         return self._run(self._client.seal_round(id, pool=pool, decimals=decimals, **options))
 
-    def rounds(self) -> list[Round]:
-        """All rounds in the order in which they were sealed, without their manifests."""
-        return self._run(self._client.rounds())
+    def rounds(self, *, page_size: int = 1_000) -> list[Round]:
+        """All rounds in the order in which they were sealed, without their manifests; read in pages."""
+        return self._run(self._client.rounds(page_size=page_size))
 
     def round(self, id: str) -> Round:  # noqa: A002
         """One round; raises `NotFound` for an unknown one."""

@@ -97,8 +97,8 @@ class Transport(Protocol):
     async def seal_round(self, request: Mapping[str, Any]) -> Round:
         """Seal a round, or find the one that an equal request has sealed."""
 
-    async def rounds(self) -> list[Round]:
-        """All rounds, without their manifests."""
+    async def rounds(self, size: int, token: str | None) -> tuple[list[Round], str | None]:
+        """A page of rounds without their manifests, and the token of the next one."""
 
     async def round(self, round_id: str) -> Round:
         """One round."""

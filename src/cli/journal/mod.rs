@@ -19,6 +19,7 @@ use clap::{Args, Subcommand};
 
 use self::state_copy::StateCopy;
 use self::store_paths::{DataFolder, StorePaths};
+use crate::engine::verify_rounds;
 use crate::journal::{
     Damage, JournalError, JournalOptions, RealVfs, SegmentState, Survey, Vfs, salvage, survey,
 };
@@ -35,7 +36,7 @@ pub(super) struct Arguments {
 enum Verb {
     /// Show the segments: the numbers of their events, their sizes and their state
     Inspect(Shown),
-    /// Read everything; if something is damaged, say where and exit with 1
+    /// Read everything, sealed rounds too; if something is damaged, say where and exit with 1
     Verify(Shown),
     /// Write all events of state and journal as lines of JSON, which `score` and `send` read
     Export {
@@ -47,8 +48,8 @@ enum Verb {
     },
     /// List the cursors of consumers, which keep the journal, and remove those that are no longer used
     Cursors(cursors::Arguments),
-    /// Rebuild a damaged journal from its readable part, and say what is lost; for a damaged state or
-    /// a missing journal use `serve --salvage`
+    /// Rebuild a damaged journal from its readable part, and say what is lost; for a damaged state, damaged
+    /// rounds or a missing journal use `serve --salvage`
     Salvage(Shown),
 }
 
@@ -93,8 +94,8 @@ fn verify(shown: &Shown) -> anyhow::Result<()> {
     let paths = shown.folder.find()?;
     let _lock = paths.lock()?;
     let found = survey(&RealVfs, &paths.journal)?;
-    match check(&paths, &found) {
-        Ok(state) => report::print_verdict(&found, state, &paths.data, shown.json),
+    match check_all(&paths, &found) {
+        Ok(whole) => report::print_verdict(&found, whole, &paths.data, shown.json),
         Err(error) => {
             if shown.json {
                 report::print_fault(&found, &paths.data, &error)?;
@@ -120,6 +121,30 @@ fn check(paths: &StorePaths, found: &Survey) -> anyhow::Result<Option<Contents>>
     Ok(state)
 }
 
+/// What is beside an undamaged journal.
+#[derive(Clone, Copy)]
+struct Beside {
+    /// Absent if it was not written yet.
+    state: Option<Contents>,
+    /// The number of sealed rounds.
+    rounds: u64,
+}
+
+/// What [`check`] says of journal and state, and the rounds if they are undamaged and belong to the same store.
+fn check_all(paths: &StorePaths, found: &Survey) -> anyhow::Result<Beside> {
+    let state = check(paths, found)?;
+    Ok(Beside {
+        state,
+        rounds: verify_rounds(&paths.data, found.store(), last_sequence(found, state))?,
+    })
+}
+
+/// The number of the last event of the store.
+fn last_sequence(found: &Survey, state: Option<Contents>) -> u64 {
+    let last = found.segments.last().map_or(0, |last| last.next - 1);
+    last.max(state.map_or(0, |state| state.applied_sequence))
+}
+
 fn salvage_journal(shown: &Shown) -> anyhow::Result<()> {
     let paths = shown.folder.find()?;
     let _lock = paths.lock()?;
@@ -130,8 +155,8 @@ fn salvage_journal(shown: &Shown) -> anyhow::Result<()> {
     };
     if is_whole {
         let found = found?;
-        // A damaged state, or one that does not fit, is not repaired here; its error names the cure.
-        check(&paths, &found)?;
+        // Damaged state and rounds, or some that do not fit, are not repaired here; their errors name the cure.
+        check_all(&paths, &found)?;
         return report::print_nothing_to_do(&paths.journal, shown.json);
     }
     // Numbers that the state covers must not be given again, so it must be readable.
@@ -147,7 +172,10 @@ fn salvage_journal(shown: &Shown) -> anyhow::Result<()> {
     };
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let done = salvage(&vfs, &paths.journal, &options, applied)?;
-    report::print_salvaged(&done, &paths.journal, applied, shown.json)
+    let salvaged = survey(&RealVfs, &paths.journal)?;
+    let last = last_sequence(&salvaged, state);
+    let rounds = verify_rounds(&paths.data, salvaged.store(), last);
+    report::print_salvaged(&done, &rounds, &paths.journal, applied, shown.json)
 }
 
 fn damaged(folder: &Path, damage: &Damage) -> JournalError {

@@ -7,13 +7,13 @@ use std::path::Path;
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-use super::{shown, state_word};
+use super::{Beside, shown, state_word};
 use crate::cli::exit::Exit;
+use crate::engine::OpenError;
 use crate::error_line::error_line;
 use crate::journal::{
     LostEvents, ReadReport, SalvagedJournal, SegmentState, SegmentSurvey, Survey,
 };
-use crate::state::Contents;
 
 const PROMISE: &str = "a string takes every write";
 const HEADINGS: [&str; 8] = [
@@ -53,7 +53,7 @@ pub(super) fn print_survey(
 /// Prints that everything is undamaged.
 pub(super) fn print_verdict(
     found: &Survey,
-    state: Option<Contents>,
+    Beside { state, rounds }: Beside,
     folder: &Path,
     is_json: bool,
 ) -> anyhow::Result<()> {
@@ -68,6 +68,7 @@ pub(super) fn print_verdict(
             "events": sum(found, |segment| segment.events),
             "torn_bytes": found.torn().map_or(0, |(_, bytes)| bytes),
             "state": state,
+            "rounds": rounds,
         }));
     }
     let mut text = format!("{}: whole\njournal: {}\n", shown(folder), totals(found));
@@ -80,6 +81,13 @@ pub(super) fn print_verdict(
         ),
     }
     .expect(PROMISE);
+    if rounds > 0 {
+        writeln!(
+            text,
+            "rounds: {rounds} sealed, each with the list and the root that were sealed"
+        )
+        .expect(PROMISE);
+    }
     print(&text)
 }
 
@@ -111,6 +119,7 @@ pub(super) fn print_nothing_to_do(folder: &Path, is_json: bool) -> anyhow::Resul
 /// Prints what a salvage kept and lost.
 pub(super) fn print_salvaged(
     done: &SalvagedJournal,
+    rounds: &Result<u64, OpenError>,
     folder: &Path,
     applied: u64,
     is_json: bool,
@@ -125,6 +134,8 @@ pub(super) fn print_salvaged(
             "applied_sequence": applied,
             "lost": readable.lost.iter().map(lost_json).collect::<Vec<_>>(),
             "damages": damages(readable.damages.iter()),
+            "rounds": rounds.as_ref().ok(),
+            "rounds_fault": rounds.as_ref().err().map(|error| error_line(error)),
         }));
     }
     let mut text = format!("{}: {} events are kept\n", shown(folder), readable.events);
@@ -140,6 +151,15 @@ pub(super) fn print_salvaged(
         "the damaged journal is kept in {}",
         shown(&done.moved_to)
     )
+    .expect(PROMISE);
+    match rounds {
+        Ok(0) => Ok(()),
+        Ok(rounds) => writeln!(
+            text,
+            "rounds: {rounds} sealed, undamaged and left as they are"
+        ),
+        Err(error) => writeln!(text, "rounds: left as they are: {}", error_line(error)),
+    }
     .expect(PROMISE);
     print(&text)
 }

@@ -11,8 +11,8 @@ use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::settings::FolderArguments;
 use crate::core::StoreId;
-use crate::engine::{CURSOR_FILE, JOURNAL_FOLDER, OpenError, STATE_FILE};
-use crate::journal::{FolderLock, JournalError, RealVfs, Survey};
+use crate::engine::{CURSOR_FILE, JOURNAL_FOLDER, OpenError, STATE_FILE, rounds_folder};
+use crate::journal::{FolderLock, JournalError, RealVfs, Survey, named_beside};
 use crate::state::CursorContents;
 
 /// The folder of a service.
@@ -73,9 +73,10 @@ impl StorePaths {
         let by_state = state.and_then(|copy| copy.store().store());
         let named = [(STATE_FILE, by_state), (CURSOR_FILE, cursors.store)];
         let named = named.into_iter();
-        named
-            .filter_map(|(name, store)| Some((self.data.join(name), store?)))
-            .collect()
+        let named = named.filter_map(|(name, store)| Some((self.data.join(name), store?)));
+        // What of rounds cannot be read is reported with the rounds.
+        let by_rounds = named_beside(&RealVfs, &rounds_folder(&self.data));
+        named.chain(by_rounds.ok().flatten()).collect()
     }
 
     /// Fails unless the journal continues a state that covers the events up to `applied`.

@@ -65,11 +65,13 @@ mod embedded {
             let store = &config.store;
             let folder = (!store.ephemeral).then(|| store.data_dir.clone());
             let (engine, metrics) = (Arc::clone(engine), Arc::clone(metrics));
-            let runtime = Handle::current();
+            let (runtime, bytes_max) = (Handle::current(), config.limits.message_bytes_max);
             let began = Instant::now();
             let start = move || {
                 let folder = folder.as_deref();
-                PipelineHost::start(engine, &settings, &stores, folder, metrics, runtime)
+                PipelineHost::start(
+                    engine, &settings, &stores, folder, bytes_max, metrics, runtime,
+                )
             };
             let started = tokio::task::spawn_blocking(start).await;
             let host = started.context("Python cannot be started")??;

@@ -1,8 +1,8 @@
 //! The records of rounds on disk: a journal of their own, in the format of that of events, from which nothing is ever
 //! removed; in memory if the engine stores nothing.
 //!
-//! It is created with the first round, so that a folder without rounds stays as it is. What a record means is in
-//! `record`.
+//! It is created with the first round, so that a folder without rounds stays as it is, and belongs to the store of the
+//! events. What a record means is in `record`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,33 +10,39 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
+use crate::core::StoreId;
 use crate::engine::error::OpenError;
+use crate::engine::recovery::JOURNAL_FOLDER as EVENTS_FOLDER;
 use crate::error_line::error_line;
 use crate::journal::{
     self, Appender, Journal, JournalError, JournalOptions, OpenedJournal, TailReader, Vfs,
-    WriteError, is_full,
+    WriteError, is_full, named_beside,
 };
 
 /// The folder of rounds, in the data folder; their journal and its identity are in it.
 pub(super) const ROUNDS_FOLDER: &str = "rounds";
 const JOURNAL_FOLDER: &str = "journal";
+/// What the log says when nothing more can be stored.
+const FAILED: &str = "The journal of rounds failed; no round is sealed until a restart.";
 /// A larger record gets a segment of its own.
 const SEGMENT_BYTES: u64 = 1 << 20;
 
 /// Where records are.
 pub(super) enum RoundJournal {
-    Disk(Disk),
+    Disk(Arc<Disk>),
     /// The records themselves.
     Memory(Mutex<Vec<Arc<[u8]>>>),
 }
 
 /// A folder that may not have a journal of rounds yet.
-pub(super) struct Disk {
+pub(in crate::engine) struct Disk {
     vfs: Arc<dyn Vfs>,
     data_dir: PathBuf,
     /// Of the journal.
     folder: PathBuf,
     retry_after: Duration,
+    /// The store of the events, once it is known.
+    store: OnceLock<StoreId>,
     journal: OnceLock<Arc<Journal>>,
     writing: Mutex<Writing>,
 }
@@ -68,11 +74,18 @@ impl RoundJournal {
         let disk = Disk {
             vfs: Arc::clone(vfs),
             data_dir: data_dir.to_owned(),
-            folder: data_dir.join(ROUNDS_FOLDER).join(JOURNAL_FOLDER),
+            folder: folder_of(data_dir),
             retry_after,
+            store: OnceLock::new(),
             journal: OnceLock::new(),
             writing: Mutex::new(Writing::NotCreated),
         };
+        // A damaged identity is refused when the journal of events is opened.
+        let events = named_beside(&**vfs, &data_dir.join(EVENTS_FOLDER));
+        if let Ok(Some((_, store))) = events {
+            disk.check_store(store)?;
+            disk.identify(store);
+        }
         if Journal::existed(&**vfs, &disk.folder)? {
             let opened = match disk.open_journal() {
                 Err(error) if salvages && error.is_salvageable() => {
@@ -93,7 +106,23 @@ impl RoundJournal {
             replayed.map_err(refused)?;
             disk.keep(opened);
         }
-        Ok(Self::Disk(disk))
+        Ok(Self::Disk(Arc::new(disk)))
+    }
+
+    /// The store that the journal names, and the file that says so; `None` if there is no journal yet.
+    pub(super) fn named(&self) -> Result<Option<(PathBuf, StoreId)>, JournalError> {
+        match self {
+            Self::Memory(_) => Ok(None),
+            Self::Disk(disk) => named_beside(&*disk.vfs, &disk.folder),
+        }
+    }
+
+    /// The folder, for the watch over the files of the store; `None` if nothing is stored.
+    pub(super) fn disk(&self) -> Option<Arc<Disk>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Disk(disk) => Some(Arc::clone(disk)),
+        }
     }
 
     /// Stores a record and returns its number; it is durable then. Blocks.
@@ -135,8 +164,43 @@ impl RoundJournal {
 }
 
 impl Disk {
+    /// Fails if the journal belongs to another store; before it is opened, which finishes what a crash has left.
+    fn check_store(&self, expected: StoreId) -> Result<(), JournalError> {
+        match named_beside(&*self.vfs, &self.folder) {
+            Ok(Some((path, found))) if found != expected => Err(JournalError::OtherStore {
+                path,
+                found,
+                expected,
+            }),
+            // What cannot be read is refused when it is opened.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Tells a journal that is yet to be created which store it is a part of.
+    pub(in crate::engine) fn identify(&self, store: StoreId) {
+        let _ = self.store.set(store);
+    }
+
+    /// Stops sealing if a file of the journal was removed, replaced or changed: what was sealed next would not be where a
+    /// start looks for it. Skipped while a record is written, whose writer looks itself.
+    pub(in crate::engine) fn look(&self) {
+        let Ok(mut writing) = self.writing.try_lock() else {
+            return;
+        };
+        let (Writing::Open(_), Some(journal)) = (&*writing, self.journal.get()) else {
+            return;
+        };
+        if let Err(error) = journal.check_place() {
+            let reason: Arc<str> = error_line(&error).into();
+            error!(%reason, "{FAILED}");
+            *writing = Writing::Failed(reason);
+        }
+    }
+
     fn options(&self) -> JournalOptions {
         JournalOptions {
+            store: self.store.get().copied(),
             segment_bytes: SEGMENT_BYTES,
             preallocates: false,
             retry_after: self.retry_after,
@@ -194,7 +258,7 @@ impl Disk {
             Writing::NotCreated | Writing::Closed => Err(WriteError::Closed),
         };
         if let Err(WriteError::Poisoned(reason)) = &appended {
-            error!(%reason, "The journal of rounds failed; no round is sealed until a restart.");
+            error!(%reason, "{FAILED}");
             *writing = Writing::Failed(Arc::clone(reason));
         }
         appended
@@ -205,8 +269,13 @@ impl Disk {
     }
 }
 
+/// The folder of the journal of rounds in a data folder.
+pub(crate) fn folder_of(data_dir: &Path) -> PathBuf {
+    data_dir.join(ROUNDS_FOLDER).join(JOURNAL_FOLDER)
+}
+
 /// Why the journal is not opened: damage has another cure than that of the journal of events.
-fn refused(error: JournalError) -> OpenError {
+pub(super) fn refused(error: JournalError) -> OpenError {
     match error {
         JournalError::Damaged { folder, damage } => OpenError::RoundsDamaged { folder, damage },
         other => other.into(),

@@ -5,7 +5,7 @@
 //! again from the list, which takes as long as sealing it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,11 +16,12 @@ use super::error::{RoundError, SealError};
 use super::manifest::RoundManifest;
 use super::record::{RecordHead, decode, encode};
 use super::request::{RoundPlan, RoundRequest};
-use super::round_journal::{ROUNDS_FOLDER, RoundJournal};
+use super::round_journal::{Disk, ROUNDS_FOLDER, RoundJournal};
 use super::sealed_round::{RoundProof, SealedRound, tree_of};
 use crate::airdrop::{Document, List};
+use crate::core::StoreId;
 use crate::engine::error::OpenError;
-use crate::journal::{Vfs, WriteError};
+use crate::journal::{JournalError, Vfs, WriteError};
 
 /// The most rounds: their manifests are in memory.
 const ROUNDS_MAX: usize = 10_000;
@@ -40,11 +41,22 @@ pub struct Rounds {
 }
 
 /// A round without its list.
-struct Known {
+pub(super) struct Known {
     /// In the journal, from 1.
     number: u64,
-    plan: RoundPlan,
-    manifest: Arc<RoundManifest>,
+    pub(super) plan: RoundPlan,
+    pub(super) manifest: Arc<RoundManifest>,
+}
+
+/// Rounds in the order in which they were sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundPage {
+    /// Those of this page.
+    pub rounds: Vec<Arc<RoundManifest>>,
+    /// The number of all rounds.
+    pub known: usize,
+    /// The number of the last round of this page, after which the next page begins; `None` if it is the last page.
+    pub next: Option<u64>,
 }
 
 /// A round that is durable.
@@ -109,14 +121,23 @@ impl Rounds {
         }
     }
 
-    /// All rounds in the order in which they were sealed.
+    /// `size` rounds after the round of this number, in the order in which they were sealed; 0 is before the first one.
     #[must_use]
-    pub fn list(&self) -> Vec<Arc<RoundManifest>> {
+    pub fn page(&self, after: u64, size: usize) -> RoundPage {
         let by_id = self.by_id.read();
-        let mut rounds: Vec<_> = by_id.values().collect();
+        let later = by_id.values().filter(|round| round.number > after);
+        let mut rounds: Vec<_> = later.collect();
         rounds.sort_unstable_by_key(|round| round.number);
+        let has_more = rounds.len() > size;
+        rounds.truncate(size);
+        let next = rounds.last().filter(|_| has_more);
+        let next = next.map(|round| round.number);
         let manifests = rounds.iter().map(|round| Arc::clone(&round.manifest));
-        manifests.collect()
+        RoundPage {
+            rounds: manifests.collect(),
+            known: by_id.len(),
+            next,
+        }
     }
 
     /// What a round states.
@@ -181,6 +202,16 @@ impl Rounds {
         Ok(manifest)
     }
 
+    /// The store that rounds on disk belong to, and the file that says so.
+    pub(in crate::engine) fn named(&self) -> Result<Option<(PathBuf, StoreId)>, JournalError> {
+        self.journal.named()
+    }
+
+    /// The files of rounds; `None` if nothing is stored.
+    pub(in crate::engine) fn disk(&self) -> Option<Arc<Disk>> {
+        self.journal.disk()
+    }
+
     /// Accepts no more rounds; those that exist are still answered.
     pub(in crate::engine) fn close(&self) {
         self.journal.close();
@@ -211,16 +242,7 @@ impl Rounds {
     fn rebuilt(&self, known: &Known) -> Result<SealedRound, String> {
         let record = self.journal.record(known.number);
         let record = record.map_err(|error| crate::error_line::error_line(&error))?;
-        let (_, list) = decode(&record).map_err(|error| error.to_string())?;
-        let kind = known.plan.format.addresses();
-        let list = List::read(list, kind, 0).map_err(|error| error.to_string())?;
-        let document = tree_of(list, &known.plan).map_err(|error| error.to_string())?;
-        let tree = SealedRound::new(Arc::clone(&known.manifest), document);
-        if tree.has_sealed_root() {
-            Ok(tree)
-        } else {
-            Err("the tree of its list has another root than the one that was sealed".to_owned())
-        }
+        known.tree(&record)
     }
 
     /// Keeps as many trees as have `leaves_max` leaves together, and the last one in any case.
@@ -238,7 +260,7 @@ impl Rounds {
 }
 
 impl Known {
-    fn of(number: u64, bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn of(number: u64, bytes: &[u8]) -> Result<Self, String> {
         let (head, _) = decode(bytes).map_err(|error| error.to_string())?;
         let RecordHead {
             request, manifest, ..
@@ -249,5 +271,19 @@ impl Known {
             plan,
             manifest: Arc::new(manifest),
         })
+    }
+
+    /// The tree of the list in the round's record, if it is the one that was sealed.
+    pub(super) fn tree(&self, record: &[u8]) -> Result<SealedRound, String> {
+        let (_, list) = decode(record).map_err(|error| error.to_string())?;
+        let kind = self.plan.format.addresses();
+        let list = List::read(list, kind, 0).map_err(|error| error.to_string())?;
+        let document = tree_of(list, &self.plan).map_err(|error| error.to_string())?;
+        let tree = SealedRound::new(Arc::clone(&self.manifest), document);
+        if tree.has_sealed_root() {
+            Ok(tree)
+        } else {
+            Err("the tree of its list has another root than the one that was sealed".to_owned())
+        }
     }
 }

@@ -159,7 +159,18 @@ impl Bridge {
     /// Seals a round that is given as JSON, as `POST /rounds` takes it; completes with its manifest as JSON.
     fn seal_round(&self, pipeline: String, request: String) -> u64 {
         let engine = Arc::clone(&self.context.engine);
+        let sealing = Arc::clone(&self.context.sealing);
+        let bytes_max = self.context.round_bytes_max;
         self.context.begin(async move {
+            if request.len() > bytes_max {
+                return Outcome::Failed(format!(
+                    "the round has {} bytes as JSON, and limits.message_bytes_max is {bytes_max} (raise that setting, \
+                     or name fewer holders)",
+                    request.len()
+                ));
+            }
+            // The engine seals one at a time: a round that waits for it here holds no thread.
+            let _turn = sealing.acquire_owned().await.expect("it is never closed");
             let request: RoundRequest = match serde_json::from_str(&request) {
                 Ok(request) => request,
                 Err(error) => return Outcome::Failed(format!("not a round to seal: {error}")),

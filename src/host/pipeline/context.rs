@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::asked::Asked;
 use super::pulse::Pulse;
@@ -41,6 +41,10 @@ pub(super) struct HostContext {
     pub(super) pulse: Pulse,
     /// What one consumer may read ahead.
     pub(super) queue_bytes_max: usize,
+    /// The largest round to seal, as JSON: what an HTTP body may have.
+    pub(super) round_bytes_max: usize,
+    /// One round of a pipeline is sealed at a time.
+    pub(super) sealing: Arc<Semaphore>,
     /// The settings for Python, as JSON.
     pub(super) settings: String,
     requests: AtomicU64,
@@ -54,6 +58,7 @@ impl HostContext {
         metrics: Arc<Metrics>,
         runtime: Handle,
         queue_bytes_max: usize,
+        round_bytes_max: usize,
         settings: String,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -67,6 +72,8 @@ impl HostContext {
             metrics,
             runtime,
             queue_bytes_max,
+            round_bytes_max,
+            sealing: Arc::new(Semaphore::new(1)),
             settings,
             requests: AtomicU64::new(1),
             is_loaded: AtomicBool::new(false),

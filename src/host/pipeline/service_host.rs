@@ -47,7 +47,8 @@ impl PipelineHost {
     }
 
     /// Boots Python and begins to load the pipelines; blocks until it is booted and has checked the addresses of the
-    /// stores. `data_dir` is the folder of the journal, `None` if nothing is kept.
+    /// stores. `data_dir` is the folder of the journal, `None` if nothing is kept; a round to seal has at most
+    /// `round_bytes_max` bytes.
     ///
     /// # Errors
     /// If Python cannot be booted, or a store cannot be used; a pipeline that cannot be loaded does not count as one.
@@ -56,6 +57,7 @@ impl PipelineHost {
         settings: &Pipelines,
         stores: &[StoreAddress],
         data_dir: Option<&Path>,
+        round_bytes_max: usize,
         metrics: Arc<Metrics>,
         runtime: Handle,
     ) -> Result<Self, StartError> {
@@ -64,8 +66,14 @@ impl PipelineHost {
         let stores: Vec<String> = stores.iter().map(|each| each.as_str().to_owned()).collect();
         let for_python = for_python(settings, &stores, data_dir, &quarantine);
         let bytes_max = settings.queue_bytes_max;
-        let context =
-            HostContext::new(engine, Arc::clone(&metrics), runtime, bytes_max, for_python);
+        let context = HostContext::new(
+            engine,
+            Arc::clone(&metrics),
+            runtime,
+            bytes_max,
+            round_bytes_max,
+            for_python,
+        );
         let context = Arc::new(context.map_err(StartError::Thread)?);
         let thread = PythonThread::start(Arc::clone(&context), python, stores)?;
         let fatal = Some(settings.fatal_limit).filter(|limit| !limit.is_zero());

@@ -10,7 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tracing::info;
 
 use super::event::wire_from_instant;
-use super::response::instant;
+use super::response::{count_from_wire, instant};
 use super::service::HoldService;
 use super::status::{DOMAIN, bad_field, defect, not_taken, query_failed, unavailable};
 use crate::airdrop::{Curve, Format, HexHash};
@@ -18,6 +18,7 @@ use crate::core::Micros;
 use crate::engine::{RoundError, RoundManifest, RoundProof, RoundRequest, SealError};
 use crate::net::access::Caller;
 use crate::net::answer_budget::AnswerBudget;
+use crate::net::page_token::{read_round_page_token, round_page_token};
 use crate::net::pb;
 use crate::net::query_pool::Answered;
 
@@ -34,13 +35,30 @@ impl HoldService {
         Ok(whole_round(&sealed.manifest))
     }
 
-    pub(super) async fn all_rounds(
+    /// One page of rounds.
+    pub(super) async fn listed_rounds(
         &self,
         answers: &AnswerBudget,
+        request: pb::ListRoundsRequest,
     ) -> Result<Answered<pb::Rounds>, Status> {
-        let answered = self.queries.rounds(answers, |rounds| pb::Rounds {
-            rounds: rounds.iter().map(|round| wire_from_round(round)).collect(),
-        });
+        let size = count_from_wire("page_size", request.page_size, 1_000, 10_000)?;
+        let after = match &*request.page_token {
+            "" => 0,
+            token => {
+                read_round_page_token(token).map_err(|error| bad_field("page_token", &error))?
+            }
+        };
+        let answered = self
+            .queries
+            .rounds(answers, (after, size), |page| pb::Rounds {
+                rounds: page
+                    .rounds
+                    .iter()
+                    .map(|round| wire_from_round(round))
+                    .collect(),
+                next_page_token: page.next.map_or_else(String::new, round_page_token),
+                rounds_total: page.known as u64,
+            });
         answered.await.map_err(query_failed)
     }
 

@@ -341,7 +341,9 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<ListRoundsRequest>,
     ) -> Result<Response<Rounds>, Status> {
-        Ok(counted(self.all_rounds(&answers(&request)).await?))
+        let answers = answers(&request);
+        let answered = self.listed_rounds(&answers, request.into_inner()).await?;
+        Ok(counted(answered))
     }
 
     async fn get_round(

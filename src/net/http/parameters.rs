@@ -132,6 +132,20 @@ pub(super) struct DeficitParameters {
     pub(super) token_id: Option<Text>,
 }
 
+/// The parameters of `GET /rounds`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RoundParameters {
+    /// Rounds per page; 1,000 if absent. `page_size` is accepted too.
+    #[serde(alias = "page_size")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    pub(super) limit: Option<Limit>,
+    /// `next_page_token` of the page before.
+    #[param(value_type = Option<String>, min_length = 1, pattern = "^[A-Za-z0-9_-]+$")]
+    pub(super) page_token: Option<Text>,
+}
+
 /// The parameters of `POST /admin/pipelines/reload`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

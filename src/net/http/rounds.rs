@@ -17,18 +17,23 @@ use utoipa::ToSchema;
 use super::content_encoding::decoded;
 use super::etag::{counted, packed};
 use super::hold::{check_charset, is_json, whole};
+use super::parameters::{Limit, PAGE_LIMIT, Parameters, RoundParameters, Text};
 use super::problem::Problem;
 use crate::airdrop::HexHash;
 use crate::engine::{RoundError, RoundManifest, RoundProof, RoundRequest, SealError, Sealed};
 use crate::net::access::Caller;
 use crate::net::answer_budget::AnswerBudget;
 use crate::net::context::ServerContext;
+use crate::net::page_token::{read_round_page_token, round_page_token};
 
-/// All rounds.
+/// Rounds in the order in which they were sealed.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RoundListing {
-    /// In the order in which they were sealed.
+    /// The number of rounds, listed or not.
+    rounds_total: u64,
     rounds: Vec<ListedRound>,
+    /// The `page_token` of the next page; null on the last page.
+    next_page_token: Option<String>,
 }
 
 /// A round in short.
@@ -152,21 +157,34 @@ pub(super) async fn seal(
     get,
     path = "/rounds",
     tag = "rounds",
-    responses((status = 200, description = "Each round in short.", body = RoundListing)),
+    params(RoundParameters),
+    responses((status = 200, description = "One page, each round in short.", body = RoundListing)),
     security(("api_key" = ["rounds"]))
 )]
 pub(super) async fn list(
     State(context): State<ServerContext>,
     Extension(answers): Extension<AnswerBudget>,
     headers: HeaderMap,
+    Parameters(parameters): Parameters<RoundParameters>,
 ) -> Result<Response, Problem> {
-    let answered = context.queries.rounds(&answers, move |rounds| {
-        let rounds = rounds.iter().map(|round| ListedRound::from(&**round));
-        let listing = RoundListing {
-            rounds: rounds.collect(),
-        };
-        packed(&headers, Json(listing).into_response())
-    });
+    let after = match &parameters.page_token {
+        None => 0,
+        Some(Text(token)) => {
+            read_round_page_token(token).map_err(|error| Problem::field("page_token", &error))?
+        }
+    };
+    let Limit(limit) = parameters.limit.unwrap_or(PAGE_LIMIT);
+    let answered = context
+        .queries
+        .rounds(&answers, (after, limit), move |page| {
+            let rounds = page.rounds.iter();
+            let listing = RoundListing {
+                rounds_total: page.known as u64,
+                rounds: rounds.map(|round| ListedRound::from(&**round)).collect(),
+                next_page_token: page.next.map(round_page_token),
+            };
+            packed(&headers, Json(listing).into_response())
+        });
     Ok(counted(answered.await?))
 }
 

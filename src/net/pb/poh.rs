@@ -647,8 +647,15 @@ pub struct SealRoundRequest {
     #[prost(string, tag = "17")]
     pub token: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListRoundsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRoundsRequest {
+    /// Rounds per page; 0 means 1,000, more than 10,000 is refused.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    /// next_page_token of the page before.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetRoundRequest {
     #[prost(string, tag = "1")]
@@ -700,6 +707,12 @@ pub struct Round {
 pub struct Rounds {
     #[prost(message, repeated, tag = "1")]
     pub rounds: ::prost::alloc::vec::Vec<Round>,
+    /// For the next page; empty on the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The number of rounds, listed or not.
+    #[prost(uint64, tag = "3")]
+    pub rounds_total: u64,
 }
 /// What a holder shows to the contract. Hashes are 0x and 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1164,8 +1177,8 @@ pub mod hold_metrics_client {
             req.extensions_mut().insert(GrpcMethod::new("poh.HoldMetrics", "SealRound"));
             self.inner.unary(req, path, codec).await
         }
-        /// All rounds, in the order in which they were sealed, without their manifests. This call and those below need the
-        /// scope rounds.
+        /// One page of rounds, in the order in which they were sealed, without their manifests. This call and those below need
+        /// the scope rounds.
         pub async fn list_rounds(
             &mut self,
             request: impl tonic::IntoRequest<super::ListRoundsRequest>,
@@ -1378,8 +1391,8 @@ pub mod hold_metrics_server {
             &self,
             request: tonic::Request<super::SealRoundRequest>,
         ) -> std::result::Result<tonic::Response<super::Round>, tonic::Status>;
-        /// All rounds, in the order in which they were sealed, without their manifests. This call and those below need the
-        /// scope rounds.
+        /// One page of rounds, in the order in which they were sealed, without their manifests. This call and those below need
+        /// the scope rounds.
         async fn list_rounds(
             &self,
             request: tonic::Request<super::ListRoundsRequest>,

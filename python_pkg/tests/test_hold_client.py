@@ -103,6 +103,10 @@ def test_rounds_are_sealed_and_read_over_both_protocols(tmp_path: Path) -> None:
                 )
                 assert again == sealed == await http.round("july") == await grpc.round("july")
                 assert await http.rounds() == await grpc.rounds() == [replace(sealed, manifest=None)]
+                august = await http.seal_round("august", pool="2", decimals=2, as_of=AS_OF)
+                for client in (http, grpc):
+                    listed = await client.rounds(page_size=1)
+                    assert [each.id for each in listed] == [sealed.id, august.id]
                 proof = await http.round_proof("july", ann.lower())
                 assert proof == await grpc.round_proof("july", ann)
                 assert (proof.value, proof.amount, proof.root) == ((ann, "70"), 70, sealed.root)

@@ -237,6 +237,19 @@ impl List {
         list
     }
 
+    /// The same payments without the token beside each; `None` if they are of several tokens.
+    #[must_use]
+    pub fn without_token(&self) -> Option<Self> {
+        let mut list = Self::new(false);
+        for row in 0..self.len() {
+            if self.token(row) != self.token(0) {
+                return None;
+            }
+            list.push(&self.address(row), &self.amount_text(row));
+        }
+        Some(list)
+    }
+
     /// The same payments in another order.
     pub(super) fn reordered(&self, rows: impl Iterator<Item = usize>) -> Self {
         let mut list = Self::new(self.has_tokens());

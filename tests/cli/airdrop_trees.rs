@@ -125,11 +125,69 @@ fn every_format_is_written_and_verified_and_converts_back() {
         said.trim_end(),
         format!("root {}", trees.tree("standard-v1", &[]))
     );
-    let refused = trees.airdrop("convert", "simple", &["--output", &trees.path("none")]);
+    let none = trees.path("none");
+    let refused = trees.airdrop("convert", "simple", &["--output", &none]);
     assert!(refused.error(2).contains("no address and one amount"));
-    let refused = trees.airdrop("convert", "merkl", &["--output", &trees.path("none")]);
+    let refused = trees.airdrop(
+        "convert",
+        "standard-v1",
+        &["--format", "merkl", "--output", &none],
+    );
     assert!(refused.error(2).contains("only merkl names a token"));
     assert!(!trees.folder.path("none").exists());
+}
+
+#[test]
+fn the_claims_of_one_token_convert_to_formats_without_tokens_and_back() {
+    let trees = Trees::new();
+    trees.tree("merkl", &[]);
+    let (tree, back) = (trees.path("tree.json"), trees.path("back.json"));
+    let more = ["--format", "standard-v1", "--output", &tree];
+    trees.airdrop("convert", "merkl", &more).text();
+    let more = ["--format", "merkl", "--token", ONES, "--output", &back];
+    trees.airdrop("convert", "tree.json", &more).text();
+    let read = |path: &str| fs::read_to_string(trees.path(path)).expect("a tree");
+    assert_eq!(read("back.json"), read("merkl"));
+
+    let several = format!("user,token,amount\n{ONES},{ONES},5\n{ONES},{OTHER},7\n");
+    trees.folder.file("several.csv", several);
+    let claims = trees.path("several.json");
+    let more = ["--format", "merkl", "--output", &claims];
+    trees.airdrop("tree", "several.csv", &more).text();
+    let none = trees.path("none");
+    for (verb, more) in [
+        ("convert", &["--output", none.as_str()][..]),
+        (
+            "list",
+            &[
+                "--format",
+                "sablier-csv",
+                "--decimals",
+                "0",
+                "--output",
+                &none,
+            ],
+        ),
+        (
+            "list",
+            &[
+                "--format",
+                "thirdweb-json",
+                "--decimals",
+                "0",
+                "--output",
+                &none,
+            ],
+        ),
+    ] {
+        let refused = trees.airdrop(verb, "several.json", more);
+        assert!(
+            refused.error(2).contains("it pays several tokens"),
+            "{}",
+            refused.stderr
+        );
+        assert!(!trees.folder.path("none").exists());
+    }
 }
 
 #[test]

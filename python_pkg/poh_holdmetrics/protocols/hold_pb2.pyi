@@ -493,8 +493,12 @@ class SealRoundRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ..., pool: _Optional[str] = ..., decimals: _Optional[int] = ..., token_id: _Optional[str] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., closed_only: bool = ..., policy: _Optional[str] = ..., curve: _Optional[str] = ..., cap: _Optional[str] = ..., min_amount: _Optional[str] = ..., min_score: _Optional[str] = ..., merge_duplicates: bool = ..., exclude: _Optional[_Iterable[str]] = ..., holders: _Optional[_Mapping[str, str]] = ..., format: _Optional[str] = ..., token: _Optional[str] = ..., **kwargs) -> None: ...
 
 class ListRoundsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class GetRoundRequest(_message.Message):
     __slots__ = ("id",)
@@ -537,10 +541,14 @@ class Round(_message.Message):
     def __init__(self, id: _Optional[str] = ..., sealed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ..., journal_head: _Optional[str] = ..., format: _Optional[str] = ..., root: _Optional[str] = ..., sum: _Optional[str] = ..., recipients: _Optional[int] = ..., list_sha256: _Optional[str] = ..., manifest: _Optional[str] = ...) -> None: ...
 
 class Rounds(_message.Message):
-    __slots__ = ("rounds",)
+    __slots__ = ("rounds", "next_page_token", "rounds_total")
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     rounds: _containers.RepeatedCompositeFieldContainer[Round]
-    def __init__(self, rounds: _Optional[_Iterable[_Union[Round, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    rounds_total: int
+    def __init__(self, rounds: _Optional[_Iterable[_Union[Round, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., rounds_total: _Optional[int] = ...) -> None: ...
 
 class RoundProof(_message.Message):
     __slots__ = ("id", "format", "value", "amount", "leaf", "proof", "root")

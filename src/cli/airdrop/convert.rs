@@ -58,6 +58,10 @@ pub(super) fn tree(arguments: &Tree) -> anyhow::Result<()> {
         let list = document
             .list()
             .map_err(|error| refused(error.to_string()))?;
+        let list = match form.format() {
+            Format::Merkl => list,
+            _ => of_one_token(&arguments.tree, &list)?,
+        };
         if let Err((row, reason)) = list.check(form.format().addresses()) {
             return Err(refused(format!("value {}: {reason}", row + 1)));
         }
@@ -68,7 +72,13 @@ pub(super) fn tree(arguments: &Tree) -> anyhow::Result<()> {
 
 /// Writes the payments as a list.
 pub(super) fn list(arguments: &List) -> anyhow::Result<()> {
-    let list = payments(&arguments.file, arguments.addresses)?;
+    let mut list = payments(&arguments.file, arguments.addresses)?;
+    if matches!(
+        arguments.format,
+        ExportFormat::SablierCsv | ExportFormat::ThirdwebJson
+    ) {
+        list = of_one_token(&arguments.file, &list)?;
+    }
     let token = arguments
         .token
         .map_or(String::new(), |token| token.to_string());
@@ -78,6 +88,16 @@ pub(super) fn list(arguments: &List) -> anyhow::Result<()> {
         out.finish()
     });
     written.map_err(Exit::output(Some(&arguments.output)))
+}
+
+/// The payments of `path` for a form that names no token beside each.
+fn of_one_token(path: &Path, list: &airdrop::List) -> anyhow::Result<airdrop::List> {
+    list.without_token().ok_or_else(|| {
+        refused(path)(
+            "it pays several tokens, which only merkl, safe-csv and csv name beside each user: make a list of each token"
+                .into(),
+        )
+    })
 }
 
 /// The payments of a list or a tree.

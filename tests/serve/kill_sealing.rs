@@ -9,13 +9,19 @@ use std::time::Duration;
 use poh_holdmetrics_rust::net::pb;
 use tempfile::tempdir;
 
-use crate::support::{Service, event, said};
+use crate::support::{Service, run_at, said};
 
 const KILLS: u64 = 6;
 const HOLDERS: u64 = 3_000;
 
 fn address(number: u64) -> String {
     format!("0x{number:040x}")
+}
+
+/// A closed hold.
+fn line(number: u64) -> String {
+    let holder = address(number);
+    format!("{{\"token_id\":\"T\",\"holder_id\":\"{holder}\",\"start\":0,\"end\":{number}}}\n")
 }
 
 /// Roots of acknowledged rounds by id.
@@ -79,28 +85,27 @@ fn verified(data: &Path) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_kill_9_every_acknowledged_round_is_there_and_no_half_one() {
     let folder = tempdir().expect("a folder");
-    let service = Service::start(folder.path(), &[]);
-    let events = (1..=HOLDERS).map(|number| event(&address(number)));
-    let batch = pb::HoldBatch {
-        events: events.collect(),
-        ..Default::default()
-    };
-    let mut client = service.client().await;
-    client.record_batch(batch).await.expect("stored");
+    let data = folder.path().join("data");
+    let service = Service::start(&data, &[]);
+    let events: String = (1..=HOLDERS).map(line).collect();
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, events).expect("written");
+    let sent = run_at(&service.grpc, &["send", file.to_str().expect("text")]);
+    assert!(sent.status.success(), "{}", said(&sent));
     service.kill();
     let acknowledged = Roots::default();
     for life in 0..KILLS {
-        let service = Service::start(folder.path(), &[]);
+        let service = Service::start(&data, &[]);
         check(&service, &acknowledged).await;
         let sealing = seal(&service, life, Arc::clone(&acknowledged)).await;
         // How long a process lives is drawn anew: it ends in all parts of sealing.
         tokio::time::sleep(Duration::from_millis(100 + life * 7_919 % 300)).await;
         service.kill();
         sealing.await.expect("the call ends");
-        let text = verified(folder.path());
+        let text = verified(&data);
         assert!(life == 0 || text.contains("\nrounds: "), "{text}");
     }
-    let service = Service::start(folder.path(), &[]);
+    let service = Service::start(&data, &[]);
     let known = check(&service, &acknowledged).await;
     let sealed = acknowledged.lock().expect("no panic").len();
     assert!(

@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::place::{Place, ask, record, until};
+use crate::place::{Place, ask, record, report, until};
 use crate::support::Service;
 
 /// A place with one of the examples, in which each of the pairs is replaced.
@@ -195,8 +195,8 @@ async fn a_round_with_too_many_names_is_not_sealed() {
     let service = place.serve_with(&[("HOLDMETRICS_LIMITS_MESSAGE_BYTES_MAX", "4KiB")]);
     record(&service, &["0x1111111111111111111111111111111111111111"]).await;
     until("the job has run", async || {
-        let (_, report) = ask(&service, "GET", "/admin/pipelines/rounds", "").await;
-        report["handlers"][0]["calls"].as_u64() > Some(0)
+        let report = report(&service).await;
+        report["pipelines"][0]["handlers"][0]["calls"].as_u64() > Some(0)
     })
     .await;
     service.signal("TERM");

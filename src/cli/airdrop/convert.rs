@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 
-use super::manifest::Described;
+use super::manifest::ManifestFile;
 use super::tree::{Form, read_tree};
 use super::{read, refused};
 use crate::airdrop::{self, AddressKind, EvmAddress, ExportFormat, Format, PLACES_MAX};
@@ -108,7 +108,7 @@ pub(super) fn payments(path: &Path, kind: AddressKind) -> anyhow::Result<airdrop
         return document.list().map_err(|error| refused(error.to_string()));
     }
     let bytes = read(path)?;
-    Described::check_beside(path, &bytes)?;
+    ManifestFile::check_beside(path, &bytes)?;
     airdrop::List::read(&bytes, kind, 0).map_err(|error| refused(error.to_string()))
 }
 

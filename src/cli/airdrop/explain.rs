@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 
-use super::manifest::{Described, Manifest};
+use super::manifest::{Manifest, ManifestFile};
 use super::plan::{Plan, ScoredPlan, Setting};
 use super::proof::name_of;
 use super::tree::read_tree;
@@ -56,8 +56,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.list;
     let bytes = read(path)?;
-    let manifest = Manifest::read(&Manifest::path_of(path))?;
-    Described::check_beside(path, &bytes)?;
+    let file = ManifestFile::read(&Manifest::path_of(path))?;
+    let manifest = file.allocation()?;
+    file.check_list(path, &bytes)?;
     let kind = manifest.options.addresses.0.0;
     let holder = kind.canonical(&arguments.holder);
     let holder = holder.map_err(|reason| Exit::usage(format!("--holder: {reason}")))?;

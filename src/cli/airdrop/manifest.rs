@@ -88,50 +88,88 @@ pub(super) struct Counts {
 
 /// What every manifest says.
 #[derive(Deserialize)]
-pub(super) struct Described {
-    pub(super) format: String,
+struct Described {
+    format: String,
     list: FileHash,
 }
 
-impl Described {
-    /// Reads the manifest of a list, whatever it was computed from.
+/// A manifest as it was read: once, so that all that is said of it is about the same bytes.
+pub(super) struct ManifestFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    described: Described,
+}
+
+impl ManifestFile {
+    /// Reads the manifest of a list, whatever this was computed from.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        Self::of(path, &super::read(path)?)
-    }
-
-    fn of(path: &Path, bytes: &[u8]) -> anyhow::Result<Self> {
-        let described: Self = parse(path, bytes)?;
-        if [FORMAT, RESTATEMENT].contains(&&*described.format) {
-            return Ok(described);
+        let bytes = super::read(path)?;
+        let described: Described = parse(path, &bytes)?;
+        if ![FORMAT, RESTATEMENT].contains(&&*described.format) {
+            return Err(not_a_manifest(
+                path,
+                &format!("its format is not {FORMAT} or {RESTATEMENT}"),
+            ));
         }
-        Err(not_a_manifest(
-            path,
-            &format!("its format is not {FORMAT} or {RESTATEMENT}"),
-        ))
+        Ok(Self {
+            path: path.to_owned(),
+            bytes,
+            described,
+        })
     }
 
-    /// Fails if a manifest lies beside this list that belongs to another one, as after an `allocate` that was
-    /// interrupted between its two files, or after a change of the list.
+    /// Fails if a manifest lies beside this list that belongs to another one.
     pub(super) fn check_beside(list: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let path = Manifest::path_of(list);
         if !path.exists() {
             return Ok(());
         }
-        let (stated, found) = (Self::read(&path)?.list.sha256, sha256(bytes));
-        if stated == found {
+        Self::read(&path)?.check_list(list, bytes)
+    }
+
+    /// Fails if it belongs to another list, as after an `allocate` that was interrupted between its two files, or after
+    /// a change of the list.
+    pub(super) fn check_list(&self, list: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let (stated, found) = (&self.described.list.sha256, sha256(bytes));
+        if *stated == found {
             return Ok(());
         }
         Err(Exit::usage(format!(
             "{}: the manifest beside it is of another list (SHA-256 {stated}, and that of this list is {found}): \
              compute the list again, or remove {}",
             list.display(),
-            path.display()
+            self.path.display()
         )))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_of_restatement(&self) -> bool {
+        self.described.format == RESTATEMENT
+    }
+
+    /// The manifest of an allocation.
+    pub(super) fn allocation(&self) -> anyhow::Result<Manifest> {
+        if self.is_of_restatement() {
+            return Err(Exit::usage(format!(
+                "{}: the manifest of a restatement, and that of an allocation is needed (name the list that \
+                 `airdrop allocate` wrote)",
+                self.path.display()
+            )));
+        }
+        self.fields()
+    }
+
+    /// All its fields.
+    pub(super) fn fields<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        parse(&self.path, &self.bytes)
     }
 }
 
 /// Reads the JSON of a manifest.
-pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> anyhow::Result<T> {
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> anyhow::Result<T> {
     let parsed = serde_json::from_slice(bytes);
     parsed.map_err(|error| not_a_manifest(path, &error.to_string()))
 }
@@ -179,19 +217,6 @@ impl Manifest {
         let mut name = OsString::from(list);
         name.push(".manifest.json");
         name.into()
-    }
-
-    /// Reads all of a file.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let bytes = super::read(path)?;
-        if Described::of(path, &bytes)?.format != FORMAT {
-            return Err(Exit::usage(format!(
-                "{}: the manifest of a restatement, and that of an allocation is needed (name the list that \
-                 `airdrop allocate` wrote)",
-                path.display()
-            )));
-        }
-        parse(path, &bytes)
     }
 
     /// Before hours of scoring: fails unless the inputs are those of the manifest.

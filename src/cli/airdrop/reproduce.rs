@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
-use super::manifest::{Described, Manifest, RESTATEMENT};
+use super::manifest::{Manifest, ManifestFile};
 use super::plan::{Computed, Setting};
 use super::{read, restate};
 use crate::cli::target::TargetArguments;
@@ -26,10 +26,11 @@ pub(super) struct Arguments {
 
 /// Says that everything is equal, or fails with the first difference.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    if Described::read(&arguments.manifest)?.format == RESTATEMENT {
-        return restate::reproduce(&arguments.manifest, &arguments.folder);
+    let file = ManifestFile::read(&arguments.manifest)?;
+    if file.is_of_restatement() {
+        return restate::reproduce(&file, &arguments.folder);
     }
-    let recorded = Manifest::read(&arguments.manifest)?;
+    let recorded = file.allocation()?;
     recorded.check_inputs(&arguments.folder)?;
     let name = recorded.list.file.clone();
     let list = read(&arguments.manifest.with_file_name(&name))?;

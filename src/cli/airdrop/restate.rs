@@ -10,7 +10,7 @@ use ruint::aliases::U256;
 use serde::{Deserialize, Serialize};
 
 use super::convert::payments;
-use super::manifest::{FileHash, Manifest, RESTATEMENT, parse, sha256, text};
+use super::manifest::{FileHash, Manifest, ManifestFile, RESTATEMENT, sha256, text};
 use super::recorded::Choice;
 use super::{name_of_output, read, write_together};
 use crate::airdrop::{AddressKind, RestatedCounts, RestatedSums, Text, restate};
@@ -168,8 +168,8 @@ fn differences_of(list: &Path) -> PathBuf {
 }
 
 /// Computes a restatement again from its manifest, and compares it with the files beside it.
-pub(super) fn reproduce(path: &Path, folder: &Path) -> anyhow::Result<()> {
-    let recorded: RestatementManifest = parse(path, &read(path)?)?;
+pub(super) fn reproduce(file: &ManifestFile, folder: &Path) -> anyhow::Result<()> {
+    let (path, recorded) = (file.path(), file.fields::<RestatementManifest>()?);
     recorded.old.check(folder)?;
     recorded.new.check(folder)?;
     let files = [&*recorded.old.file, &*recorded.new.file];

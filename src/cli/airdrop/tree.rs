@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, value_parser};
 use memmap2::MmapMut;
 
-use super::manifest::Described;
+use super::manifest::ManifestFile;
 use super::{read, refused};
 use crate::airdrop::{
     AbiType, Details, Document, DocumentError, EvmAddress, Format, HexHash, List, PLACES_MAX,
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     form.check(arguments.types.is_some())?;
     let refused = refused(&arguments.list);
     let bytes = read(&arguments.list)?;
-    Described::check_beside(&arguments.list, &bytes)?;
+    ManifestFile::check_beside(&arguments.list, &bytes)?;
     let details = form.details();
     let document = if let Some(types) = arguments.types.clone() {
         Document::of_rows(&bytes, types, details).map_err(|error| refused(error.to_string()))?

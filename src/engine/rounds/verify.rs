@@ -44,11 +44,14 @@ pub(crate) fn verify_rounds(
     read_damaged(&RealVfs, &folder, 0, |frame| {
         rounds += 1;
         let verified = verify(frame.first, frame.payload, last_sequence);
-        let id = verified.and_then(|id| match ids.insert(id.clone()) {
-            true => Ok(()),
-            false => Err(format!("another round has the id {}, too", quoted(&id))),
+        let known = verified.and_then(|id| {
+            if ids.contains(&id) {
+                return Err(format!("another round has the id {}, too", quoted(&id)));
+            }
+            ids.insert(id);
+            Ok(())
         });
-        id.map_err(|reason| OpenError::Rounds {
+        known.map_err(|reason| OpenError::Rounds {
             folder: data_dir.join(ROUNDS_FOLDER),
             reason: format!(
                 "round {}: {reason}: restore all files of the folder from one backup",

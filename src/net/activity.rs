@@ -13,7 +13,7 @@ use axum::http::Version;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::answer_budget::{AnswerBudget, Counted, InFlight};
+use super::answer_budget::{AnswerBudget, Counted, InFlight, PartBudget};
 use crate::config::Limits;
 
 /// A client that reads takes at least this much in the time that it has; pings and their answers take less.
@@ -213,7 +213,7 @@ pub(super) struct TrackedBody<B> {
 enum Counting {
     Not,
     Whole(Arc<Untaken>),
-    Parts(AnswerBudget),
+    Parts(PartBudget),
 }
 
 impl<B> TrackedBody<B> {
@@ -227,7 +227,7 @@ impl<B> TrackedBody<B> {
         call.wait_for_client();
         let counting = match counted {
             None => Counting::Not,
-            Some(Counted::Parts) => Counting::Parts(budget.clone()),
+            Some(Counted::Parts) => Counting::Parts(PartBudget::new(budget)),
             Some(Counted::Whole(in_flight)) => {
                 let activity = Arc::clone(&call.activity);
                 Counting::Whole(Arc::new(Untaken::new(activity, true, in_flight)))
@@ -320,7 +320,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for TrackedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        if let Counting::Parts(budget) = &this.counting {
+        if let Counting::Parts(budget) = &mut this.counting {
             ready!(budget.poll_room(cx));
         }
         this.call.wait_for_server();

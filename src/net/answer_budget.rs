@@ -1,21 +1,25 @@
-//! Bytes of answers that callers have not taken yet, bounded for each connection and over all of them.
+//! Bytes that callers make the service hold, bounded for each connection and over all of them: of answers that they
+//! have not taken yet, and of bodies that are read whole.
 //!
 //! A question takes its share before it is computed, and the answer keeps it until its last byte is written to the
 //! socket; a stream is not polled for more while there is no room. Small answers and acknowledgements are not counted:
-//! each call has one of them at most. Closes nothing; see `activity`.
+//! each call has one of them at most. A body takes its share while it arrives, and is refused if there is no room: to
+//! wait would be to hold what has arrived. Closes nothing; see `activity`.
 
-use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 
-use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 /// The bytes in use, and the tasks that wait for some of them.
 pub(super) struct Account {
     used: AtomicUsize,
     bytes_max: usize,
-    waiting: Mutex<Vec<Waker>>,
+    /// One task is woken for bytes that are given back, and the next one by it if there is still room: to wake all
+    /// would take the longer, the more wait.
+    room: Notify,
 }
 
 impl Account {
@@ -23,7 +27,7 @@ impl Account {
         Arc::new(Self {
             used: AtomicUsize::new(0),
             bytes_max,
-            waiting: Mutex::default(),
+            room: Notify::new(),
         })
     }
 
@@ -44,15 +48,13 @@ impl Account {
 
     fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::AcqRel);
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        waiting.into_iter().for_each(Waker::wake);
+        self.room.notify_one();
     }
 
-    /// Wakes `waker` once bytes are given back.
-    fn wake_later(&self, waker: &Waker) {
-        let mut waiting = self.waiting.lock();
-        if !waiting.iter().any(|known| known.will_wake(waker)) {
-            waiting.push(waker.clone());
+    /// Wakes the next one that waits, if there is room.
+    fn pass_on(&self) {
+        if self.used() < self.bytes_max {
+            self.room.notify_one();
         }
     }
 }
@@ -63,6 +65,10 @@ pub(super) struct AnswerBudget {
     connection: Arc<Account>,
     all: Arc<Account>,
 }
+
+/// The same of bodies that are read whole.
+#[derive(Clone)]
+pub(super) struct BodyBudget(pub(super) AnswerBudget);
 
 impl AnswerBudget {
     /// For one connection, which may have `bytes_max` of `all`.
@@ -75,23 +81,11 @@ impl AnswerBudget {
 
     /// Waits until an answer of `bytes` bytes may be computed.
     pub(super) async fn take(&self, bytes: usize) -> InFlight {
-        poll_fn(|cx| {
-            self.poll(cx, |budget| {
-                if !budget.connection.try_take(bytes) {
-                    return None;
-                }
-                if !budget.all.try_take(bytes) {
-                    // Wakes nobody: all of this connection wait for the others too.
-                    budget.connection.used.fetch_sub(bytes, Ordering::AcqRel);
-                    return None;
-                }
-                Some(InFlight {
-                    budget: budget.clone(),
-                    bytes: AtomicUsize::new(bytes),
-                })
-            })
-        })
-        .await
+        let taken = self.when(|| self.try_take(bytes)).await;
+        InFlight {
+            budget: self.clone(),
+            bytes: AtomicUsize::new(taken),
+        }
     }
 
     /// Bytes that one answer may take beside no other.
@@ -99,13 +93,10 @@ impl AnswerBudget {
         self.connection.bytes_max.min(self.all.bytes_max)
     }
 
-    /// Ready when the next part of a stream may be computed. What was taken is never more than may be, so a stream does
+    /// Waits until the next part of a stream may be computed. What was taken is never more than may be, so a stream does
     /// not wait for what it has taken itself.
-    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        self.poll(cx, |budget| {
-            let has_room = |account: &Account| account.used() <= account.bytes_max;
-            (has_room(&budget.connection) && has_room(&budget.all)).then_some(())
-        })
+    pub(super) async fn room(&self) {
+        self.when(|| self.has_room()).await;
     }
 
     /// Counts what is there already.
@@ -123,15 +114,87 @@ impl AnswerBudget {
         self.all.used() > self.all.bytes_max / 2
     }
 
-    fn poll<T>(&self, cx: &Context<'_>, attempt: impl Fn(&Self) -> Option<T>) -> Poll<T> {
-        if let Some(done) = attempt(self) {
-            return Poll::Ready(done);
+    /// Takes `bytes` of both accounts, or says which of them is full.
+    fn try_take(&self, bytes: usize) -> Result<usize, &Account> {
+        if !self.connection.try_take(bytes) {
+            return Err(&self.connection);
         }
-        for account in [&self.connection, &self.all] {
-            account.wake_later(cx.waker());
+        if !self.all.try_take(bytes) {
+            self.connection.give_back(bytes);
+            return Err(&self.all);
         }
-        // Again: bytes may have been given back before the waker was there.
-        attempt(self).map_or(Poll::Pending, Poll::Ready)
+        Ok(bytes)
+    }
+
+    fn has_room(&self) -> Result<(), &Account> {
+        let full = [&self.connection, &self.all];
+        let full = full
+            .into_iter()
+            .find(|account| account.used() > account.bytes_max);
+        full.map_or(Ok(()), |account| Err(&**account))
+    }
+
+    /// Waits until `attempt` succeeds, which says otherwise which account it has found full.
+    async fn when<'a, T>(&'a self, attempt: impl Fn() -> Result<T, &'a Account>) -> T {
+        let mut woken_by: Option<&Account> = None;
+        loop {
+            let full = match attempt() {
+                Ok(done) => {
+                    if let Some(account) = woken_by {
+                        account.pass_on();
+                    }
+                    return done;
+                }
+                Err(full) => full,
+            };
+            if let Some(account) = woken_by.take_if(|account| !std::ptr::eq(*account, full)) {
+                // The room there is for another one that waits.
+                account.pass_on();
+            }
+            let mut room = pin!(full.room.notified());
+            room.as_mut().enable();
+            // Again: bytes may have been given back before it waited.
+            if let Ok(done) = attempt() {
+                return done;
+            }
+            room.await;
+            woken_by = Some(full);
+        }
+    }
+}
+
+/// Waits for room before each part of a stream.
+pub(super) struct PartBudget {
+    budget: AnswerBudget,
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl PartBudget {
+    pub(super) fn new(budget: &AnswerBudget) -> Self {
+        Self {
+            budget: budget.clone(),
+            waiting: None,
+        }
+    }
+
+    /// Ready when the next part may be computed.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waiting.is_none() && self.budget.has_room().is_ok() {
+            return Poll::Ready(());
+        }
+        let budget = &self.budget;
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let budget = budget.clone();
+            Box::pin(async move { budget.room().await })
+        });
+        ready!(waiting.as_mut().poll(cx));
+        self.waiting = None;
+        Poll::Ready(())
+    }
+
+    /// Counts a part that is there.
+    pub(super) fn count(&self, bytes: usize) -> InFlight {
+        self.budget.count(bytes)
     }
 }
 
@@ -142,6 +205,15 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// Takes more of the bytes that are free; false if they are not.
+    pub(super) fn grow(&self, bytes: usize) -> bool {
+        let taken = self.budget.try_take(bytes).is_ok();
+        if taken {
+            self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        }
+        taken
+    }
+
     /// Corrects what was estimated. The new size is not waited for, so a few answers may exceed the maximum.
     pub(super) fn resize(&self, bytes: usize) {
         let before = self.bytes.swap(bytes, Ordering::AcqRel);
@@ -173,7 +245,7 @@ pub(super) enum Counted {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::task::Wake;
 
     use futures_util::FutureExt as _;
 
@@ -206,19 +278,122 @@ mod tests {
         let all = Account::new(100);
         let budget = AnswerBudget::new(60, Arc::clone(&all));
         let large = budget.take(500).now_or_never().expect("alone");
-        let cx = Context::from_waker(Waker::noop());
-        assert!(budget.poll_room(&cx).is_pending());
+        assert!(budget.room().now_or_never().is_none());
         drop(large);
-        assert!(budget.poll_room(&cx).is_ready());
+        assert!(budget.room().now_or_never().is_some());
         let own = budget.take(60).now_or_never().expect("alone");
         assert!(
-            budget.poll_room(&cx).is_ready(),
+            budget.room().now_or_never().is_some(),
             "a stream that has taken it"
         );
         drop(own);
         let part = budget.count(70);
-        assert!(budget.poll_room(&cx).is_pending());
+        assert!(budget.room().now_or_never().is_none());
         drop(part);
         assert_eq!(all.used(), 0);
+    }
+
+    /// Counts how often its task is woken.
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Many that wait for `bytes` of an account each.
+    fn waiting(budget: &AnswerBudget, bytes: usize) -> Vec<(Pin<Box<Taking<'_>>>, Arc<Wakes>)> {
+        let mut all: Vec<_> = (0..50)
+            .map(|_| {
+                (
+                    Box::pin(budget.take(bytes)) as Pin<Box<Taking<'_>>>,
+                    Arc::default(),
+                )
+            })
+            .collect();
+        assert!(woken(&mut all, |_| true).is_empty());
+        all
+    }
+
+    type Taking<'a> = dyn Future<Output = InFlight> + 'a;
+
+    /// Polls those whose tasks were woken as often as `is_due` says; what they have taken.
+    fn woken(
+        all: &mut [(Pin<Box<Taking<'_>>>, Arc<Wakes>)],
+        is_due: impl Fn(usize) -> bool,
+    ) -> Vec<InFlight> {
+        let mut taken = Vec::new();
+        for (taking, wakes) in all {
+            if is_due(wakes.0.swap(0, Ordering::SeqCst)) {
+                let waker = Arc::clone(wakes).into();
+                if let Poll::Ready(done) = taking.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    taken.push(done);
+                }
+            }
+        }
+        taken
+    }
+
+    fn wakes(all: &[(Pin<Box<Taking<'_>>>, Arc<Wakes>)]) -> usize {
+        all.iter()
+            .map(|(_, wakes)| wakes.0.load(Ordering::SeqCst))
+            .sum()
+    }
+
+    /// Each release once woke all that waited, to let one of them in.
+    #[test]
+    fn bytes_that_are_given_back_wake_as_many_as_they_are_enough_for() {
+        let budget = AnswerBudget::new(30, Account::new(100));
+        let first = budget
+            .take(30)
+            .now_or_never()
+            .expect("nothing is in flight");
+        let mut all = waiting(&budget, 10);
+        first.resize(20);
+        assert_eq!(wakes(&all), 1);
+        let mut taken = woken(&mut all, |wakes| wakes > 0);
+        assert_eq!(
+            (taken.len(), wakes(&all)),
+            (1, 0),
+            "there is no room for another one"
+        );
+        drop(first);
+        // Each one wakes the next.
+        while taken.len() < 3 {
+            assert_eq!(wakes(&all), 1);
+            taken.append(&mut woken(&mut all, |wakes| wakes > 0));
+        }
+        assert_eq!(budget.connection.used(), 30);
+        // One that goes away before it takes the room leaves it to the next.
+        drop(taken.pop());
+        let woken_one = all
+            .iter()
+            .position(|(_, wakes)| wakes.0.load(Ordering::SeqCst) > 0);
+        drop(all.remove(woken_one.expect("there is room for one")));
+        assert_eq!((woken(&mut all, |wakes| wakes > 0).len()), 1);
+    }
+
+    #[test]
+    fn what_one_connection_cannot_use_of_all_is_for_another_one() {
+        let all = Account::new(20);
+        let [one, other] = [(), ()].map(|()| AnswerBudget::new(10, Arc::clone(&all)));
+        let elsewhere = AnswerBudget::new(20, Arc::clone(&all));
+        let rest = elsewhere
+            .take(20)
+            .now_or_never()
+            .expect("nothing is in flight");
+        // Both of one connection wait for the others; then for its own.
+        let mut of_one = waiting(&one, 10);
+        let mut of_other = waiting(&other, 10);
+        drop(rest);
+        let mut taken = woken(&mut of_one, |wakes| wakes > 0);
+        for _ in 0..60 {
+            taken.append(&mut woken(&mut of_one, |wakes| wakes > 0));
+            taken.append(&mut woken(&mut of_other, |wakes| wakes > 0));
+        }
+        assert_eq!((taken.len(), all.used()), (2, 20));
+        assert_eq!((one.connection.used(), other.connection.used()), (10, 10));
     }
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::activity::{Activity, OpenCall, TrackedBody, Wait};
-use super::answer_budget::{Account, AnswerBudget, Counted};
+use super::answer_budget::{Account, AnswerBudget, BodyBudget, Counted};
 use super::certificates::Certificates;
 use super::observed_io::ObservedIo;
 use super::unparsed::UnparsedIo;
@@ -41,6 +41,9 @@ const HEADER_BUFFER_BYTES_MIN: usize = 8 << 10;
 pub(super) const HEADERS_MAX: usize = 100;
 /// How long an idle connection may take to close after it was asked to.
 const IDLE_CLOSE_MAX: Duration = Duration::from_secs(1);
+
+/// One connection may have this part of the bytes of bodies that are read whole.
+const BODIES_SHARE: usize = 4;
 
 /// The address of the client; an extension of every request.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +62,8 @@ pub(super) struct Mode {
     pub(super) metrics: Arc<Metrics>,
     /// What the answers of all connections may take.
     pub(super) answers: Arc<Account>,
+    /// What the bodies of all connections may take that are read whole.
+    pub(super) bodies: Arc<Account>,
     /// Shuts open connections down gracefully.
     pub(super) stop: CancellationToken,
     /// Closes them at once.
@@ -119,12 +124,15 @@ async fn exchange<I, S, B>(
     let activity = Arc::new(Activity::new());
     let bytes_max = limits.connection_answer_bytes_max;
     let budget = AnswerBudget::new(bytes_max, Arc::clone(&mode.answers));
+    let bodies_max = (limits.bodies_bytes_max / BODIES_SHARE).max(limits.message_bytes_max);
+    let bodies = BodyBudget(AnswerBudget::new(bodies_max, Arc::clone(&mode.bodies)));
     let service = {
         let (activity, budget) = (Arc::clone(&activity), budget.clone());
         service_fn(move |mut request: Request<Incoming>| {
             let call = OpenCall::begin(Arc::clone(&activity), request.version());
             request.extensions_mut().insert(Peer(peer));
             request.extensions_mut().insert(budget.clone());
+            request.extensions_mut().insert(bodies.clone());
             let response = service.call(request);
             let budget = budget.clone();
             async move {

@@ -150,12 +150,14 @@ impl Server {
 
         let halt = CancellationToken::new();
         let answers = Account::new(limits.answer_bytes_max);
+        let bodies = Account::new(limits.bodies_bytes_max.max(limits.message_bytes_max));
         let mode = |is_http2_only: bool| Mode {
             certificates: self.credentials.certificates.clone(),
             is_http2_only,
             limits: Arc::clone(&limits),
             metrics: Arc::clone(&self.metrics),
             answers: Arc::clone(&answers),
+            bodies: Arc::clone(&bodies),
             stop: stop.clone(),
             halt: halt.clone(),
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::support::{Service, hold, line, send, within};
 use bytes::Bytes;
+use futures_util::future::select_all;
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -406,6 +407,60 @@ async fn a_body_that_does_not_arrive_times_out() {
         );
         service.end().await;
     }
+}
+
+/// Sends the head of a JSON body, and so much of it; the connection.
+async fn part_of_a_body(service: &Service, bytes: usize) -> TcpStream {
+    let mut stream = within(TcpStream::connect(service.http)).await.unwrap();
+    let head = "POST /hold HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 900000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    within(stream.write_all(&vec![b' '; bytes])).await.unwrap();
+    stream
+}
+
+/// Bodies were bounded one by one alone: each connection could hold 128 of 4 MiB.
+#[tokio::test]
+async fn bodies_that_are_read_whole_are_bounded_together() {
+    let service = patient(|limits| {
+        limits.bodies_bytes_max = 2 << 20;
+        limits.message_bytes_max = 1 << 20;
+    })
+    .await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(part_of_a_body(&service, 800_000).await);
+    }
+    // One of them is refused, whichever arrives last.
+    let refused = open.iter_mut().map(|stream| Box::pin(answer_to(stream)));
+    let (said, ..) = within(select_all(refused)).await;
+    assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    assert!(
+        said.contains("retry-after: 1") && said.contains("BODIES_FULL"),
+        "{said}"
+    );
+    // What is streamed has a bound of its own.
+    let lines = service.post("application/x-ndjson", line("a", 1)).await;
+    assert_eq!(lines.status, 200);
+    drop(open);
+    let body = format!("{}{}", line("b", 1), " ".repeat(900_000));
+    let answer = async {
+        loop {
+            let answer = service.post("application/json", body.clone()).await;
+            if answer.status != 503 {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(within(answer).await.status, 200, "there is room again");
+    service.end().await;
+}
+
+/// What is answered before anything else is sent.
+async fn answer_to(stream: &mut TcpStream) -> String {
+    let mut answer = vec![0; 4_096];
+    let length = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+use poh_holdmetrics_rust::net::pb::{FeedRequest, FeedStart, feed_request};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -181,6 +183,46 @@ fn a_start_without_enough_threads_ends_with_a_sentence() {
         );
     }
     panic!("it never starts");
+}
+
+/// What was there at the start is enough for everything but a consumer of the feed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_gets_no_more_threads_goes_on() {
+    let shim = Shim::new();
+    let service = Service::spawn(shim.command());
+    send(&service, "before").await.expect("acknowledged");
+    shim.set(Fault::ThreadError, EAGAIN);
+    let paths = ["/leaderboard", "/stats", "/deficits", "/metrics", "/readyz"];
+    let asked = paths.iter().cycle().take(50).map(|path| service.get(path));
+    for (status, answer) in join_all(asked).await {
+        assert_eq!(status, 200, "{answer}");
+    }
+    send(&service, "meanwhile").await.expect("acknowledged");
+    let (status, answer) = service.get("/feed?from=1").await;
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer.contains("NO_THREAD"), "{answer}");
+    let mut client = service.client().await;
+    let first = FeedRequest {
+        request: Some(feed_request::Request::Start(FeedStart::default())),
+    };
+    let refused = match client.feed(tokio_stream::once(first)).await {
+        Ok(mut batches) => batches.get_mut().message().await.map(drop),
+        Err(status) => Err(status),
+    };
+    let refused = refused.expect_err("it needs a thread");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    let info = refused.get_details_error_info().expect("a reason");
+    assert_eq!(info.reason, "NO_THREAD");
+    shim.set(Fault::ThreadError, 0);
+    let (status, answer) = service.get("/feed?from=1").await;
+    assert_eq!(status, 200, "threads can be made again: {answer}");
+    shim.set(Fault::ThreadError, EAGAIN);
+    service.signal("TERM");
+    let ended = service.wait(Duration::from_secs(30));
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    let service = Service::start(&shim.data(), &[]);
+    assert_eq!(holders(&service).await, ["before", "meanwhile"]);
 }
 
 #[test]

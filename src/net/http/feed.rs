@@ -3,7 +3,6 @@
 //! Each request opens the consumer anew: a page of events answers it, or all facts in one stream if the events behind
 //! them no longer exist. Which consumer it is, and what it wants, is decided in `net::feed`.
 
-use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,8 +86,7 @@ pub(super) async fn feed(
     let newest = context.engine.sequence();
     let began = Instant::now();
     // Answers that the caller has not read come first; what it waits for is counted once it is there.
-    let room = poll_fn(|cx| answers.poll_room(cx));
-    let room = tokio::time::timeout(context.limits.request_wait_max, room).await;
+    let room = tokio::time::timeout(context.limits.request_wait_max, answers.room()).await;
     room.map_err(|_| QueryError::Unread)?;
     let wait = parameters.wait.map_or(Duration::ZERO, |Wait(wait)| wait);
     let wait = wait.min(context.limits.request_wait_max);

@@ -4,14 +4,15 @@
 //! of its body, and the line that is being read. Events are decoded by `input`, as those of files.
 
 use std::fmt::Display;
+use std::ops::Deref;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
@@ -24,10 +25,14 @@ use super::upload::{EventError, Numbering, Upload, UploadResult};
 use crate::engine::{SubmitError, Validator};
 use crate::excerpt::quoted;
 use crate::input::{JsonError, RefusalReason, is_blank};
+use crate::net::answer_budget::{BodyBudget, InFlight};
 use crate::net::context::ServerContext;
 
 /// The cure for a body of another form.
 const EXPECTED: &str = "send one event as an object, or several as an array of objects";
+
+/// The name by which programs know that there is no room for a body.
+const BODIES_FULL: &str = "BODIES_FULL";
 
 /// Events that were read wait at most this long for others to be sent with them.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
@@ -75,13 +80,14 @@ enum Format {
 )]
 pub(super) async fn hold(
     State(context): State<ServerContext>,
+    Extension(bodies): Extension<BodyBudget>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let format = format(&headers)?;
     let body = decoded(&headers, body)?;
     let result = match format {
-        Format::Json => json(&context, body).await,
+        Format::Json => json(&context, &bodies, body).await,
         Format::Lines => lines(&context, body).await,
     }?;
     Ok(Json(result).into_response())
@@ -118,10 +124,11 @@ pub(super) async fn hold(
 )]
 pub(super) async fn transfers(
     context: State<ServerContext>,
+    bodies: Extension<BodyBudget>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    hold(context, headers, body).await
+    hold(context, bodies, headers, body).await
 }
 
 /// Whether a body is said to be JSON.
@@ -179,8 +186,12 @@ fn other_charset(parameter: &str) -> Option<&str> {
     (name.trim().eq_ignore_ascii_case("charset") && is_other).then_some(charset)
 }
 
-async fn json(context: &ServerContext, body: Body) -> Result<UploadResult, Problem> {
-    let body = whole(context, body).await?;
+async fn json(
+    context: &ServerContext,
+    bodies: &BodyBudget,
+    body: Body,
+) -> Result<UploadResult, Problem> {
+    let body = whole(context, bodies, body).await?;
     if is_blank(&body) {
         return Err(not_events(&format!("empty; {EXPECTED}")));
     }
@@ -266,20 +277,58 @@ fn not_events(reason: &dyn Display) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, format!("the body is {reason}"))
 }
 
-/// The whole decoded body, which is limited.
-pub(super) async fn whole(context: &ServerContext, body: Body) -> Result<Bytes, Problem> {
-    let bytes_max = context.limits.message_bytes_max;
-    let collected = http_body_util::Limited::new(body, bytes_max).collect();
-    let collected = tokio::time::timeout(context.limits.request_wait_max, collected).await;
-    match collected {
-        Err(_) => Err(too_slow()),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body has more than {bytes_max} bytes; send several, or lines"),
-        )),
-        Ok(Err(error)) => Err(unreadable(&*error)),
+/// A whole decoded body, which is counted for as long as it is there.
+pub(super) struct WholeBody {
+    bytes: BytesMut,
+    in_flight: InFlight,
+}
+
+impl Deref for WholeBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
     }
+}
+
+/// The whole decoded body, which is limited, as all of them are together.
+pub(super) async fn whole(
+    context: &ServerContext,
+    BodyBudget(bodies): &BodyBudget,
+    mut body: Body,
+) -> Result<WholeBody, Problem> {
+    let bytes_max = context.limits.message_bytes_max;
+    let mut whole = WholeBody {
+        bytes: BytesMut::new(),
+        in_flight: bodies.count(0),
+    };
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            let Ok(chunk) = frame.map_err(|error| unreadable(&error))?.into_data() else {
+                continue;
+            };
+            if whole.bytes.len() + chunk.len() > bytes_max {
+                return Err(Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    format!("the body has more than {bytes_max} bytes; send several, or lines"),
+                ));
+            }
+            if !whole.in_flight.grow(chunk.len()) {
+                return Err(Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "too many bodies at once that are read whole; try again, or send lines, which are stored as they \
+                     arrive",
+                )
+                .with_code(BODIES_FULL)
+                .retry(Duration::from_secs(1)));
+            }
+            whole.bytes.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    let read = tokio::time::timeout(context.limits.request_wait_max, read).await;
+    read.map_err(|_| too_slow())??;
+    Ok(whole)
 }
 
 async fn lines(context: &ServerContext, body: Body) -> Result<UploadResult, Problem> {

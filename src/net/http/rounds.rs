@@ -22,7 +22,7 @@ use super::problem::Problem;
 use crate::airdrop::HexHash;
 use crate::engine::{RoundError, RoundManifest, RoundProof, RoundRequest, SealError, Sealed};
 use crate::net::access::Caller;
-use crate::net::answer_budget::AnswerBudget;
+use crate::net::answer_budget::{AnswerBudget, BodyBudget};
 use crate::net::context::ServerContext;
 use crate::net::page_token::{read_round_page_token, round_page_token};
 
@@ -126,6 +126,7 @@ impl From<RoundProof> for HolderProof {
 pub(super) async fn seal(
     State(context): State<ServerContext>,
     Extension(caller): Extension<Caller>,
+    Extension(bodies): Extension<BodyBudget>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -137,7 +138,7 @@ pub(super) async fn seal(
             "content-type: must be application/json",
         ));
     }
-    let body = whole(&context, decoded(&headers, body)?).await?;
+    let body = whole(&context, &bodies, decoded(&headers, body)?).await?;
     let request: RoundRequest = serde_json::from_slice(&body).map_err(|error| {
         let detail = format!("the body is not a round to seal: {error}");
         Problem::new(StatusCode::BAD_REQUEST, detail)

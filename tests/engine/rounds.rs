@@ -319,8 +319,8 @@ fn a_removed_file_of_rounds_stops_sealing_and_nothing_else() {
         .expect("removed");
     let patience = Instant::now() + Duration::from_secs(30);
     let refused = (0..).map(|number| engine.seal_round(&request(&format!("r{number}"))));
-    let refused = refused.take_while(|_| Instant::now() < patience);
-    let refused = refused.filter_map(Result::err).next();
+    let mut refused = refused.take_while(|_| Instant::now() < patience);
+    let refused = refused.find_map(Result::err);
     let Some(SealError::NotStored(SubmitError::Poisoned { reason })) = refused else {
         panic!("{refused:?}");
     };

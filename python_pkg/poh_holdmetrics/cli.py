@@ -38,6 +38,7 @@ BINARY_COMMANDS = (
     "generate",
     "run",
     "python",
+    "py",
     "doctor",
     "self",
 )

@@ -58,6 +58,8 @@ struct PythonReport {
     library: String,
     home: Option<String>,
     venv: Option<String>,
+    /// The folder of the packages that `py install` has installed.
+    environment: Option<String>,
     site_packages: Vec<String>,
     /// The file that `poh_holdmetrics` was imported from.
     package: Option<String>,
@@ -93,7 +95,12 @@ struct StoreReport {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     let mut failure = None;
-    let stores = arguments.stores.stores().unwrap_or_else(|invalid| {
+    let settings = arguments.stores.folder_and_stores();
+    let settings = settings.and_then(|(data_dir, stores)| {
+        super::python::use_environment(&data_dir)?;
+        Ok(stores)
+    });
+    let stores = settings.unwrap_or_else(|invalid| {
         problems.push(error_line(invalid.as_ref()));
         Vec::new()
     });
@@ -194,6 +201,7 @@ fn inspect_python(
         library: library_version(),
         home: Some(text(&runtime.installation.home)),
         venv: runtime.venv.as_deref().map(text),
+        environment: runtime.environment.as_deref().map(text),
         site_packages: runtime.site_packages.iter().map(|it| text(it)).collect(),
         package: found.package.ok(),
         native_source: found.native_source.ok(),
@@ -302,6 +310,7 @@ fn print_text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
             line("Python", &python.library)?;
             line("home", &or_none(&python.home))?;
             line("venv", &or_none(&python.venv))?;
+            line("environment", &or_none(&python.environment))?;
             let packages = python.site_packages.join(", ");
             let packages = Some(packages).filter(|it| !it.is_empty());
             line("site-packages", &or_none(&packages))?;

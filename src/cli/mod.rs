@@ -26,6 +26,7 @@ mod patience;
 mod pipeline;
 mod policy;
 mod progress;
+mod py;
 mod python;
 mod run;
 mod score;
@@ -111,6 +112,9 @@ enum Command {
     Run(run::Arguments),
     /// Run the embedded Python interpreter, with the options of `python`
     Python(python::Arguments),
+    /// Install packages for pipelines, and look into a running program: tasks, stacks, debugger
+    #[command(after_help = EXIT_CODES)]
+    Py(py::Arguments),
     /// Show which Python, paths and features are used, and what is wrong with them
     Doctor(doctor::Arguments),
     /// Show, verify or remove the bundle that this program is part of; completions and manual pages
@@ -163,6 +167,7 @@ impl CommandLine {
             Command::Audit(arguments) => audit::run(arguments),
             Command::Airdrop(arguments) => airdrop::run(&arguments),
             Command::Run(arguments) => run::run(arguments),
+            Command::Py(arguments) => py::run(&arguments),
             Command::Python(arguments) => python::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Bundle(arguments) => bundle::run(&arguments),

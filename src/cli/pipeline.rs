@@ -7,6 +7,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::settings::FolderArguments;
+
 /// The arguments of `pipeline`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
@@ -20,7 +22,12 @@ pub(super) struct Arguments {
     words: Vec<OsString>,
 }
 
-/// Runs the command of the package.
+/// Runs the command of the package. What loads the file has the packages that a service would have.
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let word = arguments.words.first().and_then(|word| word.to_str());
+    if matches!(word, Some("check" | "test")) {
+        let data_dir = FolderArguments::without_flags().data_dir()?;
+        super::python::use_environment(&data_dir)?;
+    }
     super::package::run("pipeline", arguments.words)
 }

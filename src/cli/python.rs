@@ -10,7 +10,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// -c CODE, -m MODULE, a file, or - for standard input, before their own arguments; options of
-    /// python (-B -b -O -q -u -v -W -X) come first; an interactive prompt if there is none of these on a
+    /// python (-B -b -O -q -u -V -v -W -X) come first; an interactive prompt if there is none of these on a
     /// terminal
     #[arg(
         value_name = "WORDS",
@@ -21,11 +21,13 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments if the program was started as an interpreter: `sys.executable` names it, and
-    /// the child processes of `multiprocessing` do not use subcommands.
+    /// The arguments if the program was started as an interpreter: by the name of one, as in a virtual environment, or
+    /// as `sys.executable`, which the child processes of `multiprocessing` start without subcommands.
     #[cfg(feature = "py-embed")]
     pub(super) fn of_a_child(words: &[OsString]) -> Option<Self> {
-        crate::host::invocation::is_meant_for_python(words).then(|| Self {
+        let is_meant = crate::host::interpreter_link::of_this_process().is_some()
+            || crate::host::invocation::is_meant_for_python(words);
+        is_meant.then(|| Self {
             words: words.to_vec(),
         })
     }
@@ -46,6 +48,26 @@ pub(super) fn prepare_environment() {
 /// Nothing: this build has no interpreter.
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn prepare_environment() {}
+
+/// Puts the packages that were installed for a data folder on the path of this process and its children; only while it
+/// has one thread.
+#[cfg(feature = "py-embed")]
+pub(super) fn use_environment(data_dir: &std::path::Path) -> anyhow::Result<()> {
+    use anyhow::Context;
+
+    crate::host::environment::announce(data_dir)
+        .with_context(|| format!("{}: its environment of packages", data_dir.display()))
+}
+
+/// Nothing: this build has no interpreter.
+#[cfg(not(feature = "py-embed"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the interface of the build with Python"
+)]
+pub(super) fn use_environment(_data_dir: &std::path::Path) -> anyhow::Result<()> {
+    Ok(())
+}
 
 /// Runs the program and ends the process with its exit code.
 #[cfg(feature = "py-embed")]

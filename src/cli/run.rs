@@ -10,6 +10,8 @@ use clap::Args;
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    settings: super::settings::FolderArguments,
     /// Script; it can import `poh_holdmetrics`, which then uses the native code of this program
     #[arg(value_name = "SCRIPT.py")]
     script: PathBuf,
@@ -28,6 +30,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     use crate::host::interpreter::Settings;
     use crate::host::scripts::{Program, check_packages};
 
+    super::python::use_environment(&arguments.settings.data_dir()?)?;
     let (interpreter, runtime) = super::python::boot(&Settings::default())?;
     check_packages(&interpreter, &runtime)?;
     let code = Program::File(arguments.script).run(&interpreter, &arguments.arguments);
@@ -37,7 +40,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// Always fails: this build has no interpreter.
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { script, arguments } = arguments;
+    let Arguments {
+        script, arguments, ..
+    } = arguments;
     let words = arguments
         .iter()
         .fold(script.into_os_string(), |mut words, word| {

@@ -21,13 +21,13 @@ pub(super) struct SettingArguments {
     flags: Vec<FlagValue>,
 }
 
-/// A file of settings, and the flag of one setting alone.
+/// A file of settings, and the flags of a few settings alone.
 #[derive(Debug)]
-pub(super) struct OneSetting<S>(SettingArguments, PhantomData<S>);
+pub(super) struct FewSettings<S>(SettingArguments, PhantomData<S>);
 
-/// A setting that a subcommand needs alone.
+/// The settings that a subcommand needs.
 pub(super) trait Needed {
-    const SETTING: &str;
+    const SETTINGS: &[&str];
 }
 
 /// The data folder.
@@ -35,21 +35,23 @@ pub(super) trait Needed {
 pub(super) struct DataFolder;
 
 impl Needed for DataFolder {
-    const SETTING: &str = "store.data_dir";
+    const SETTINGS: &[&str] = &[DATA_DIR];
 }
 
-/// The stores that everything is delivered to.
+/// The data folder, and the stores that everything is delivered to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stores;
 
 impl Needed for Stores {
-    const SETTING: &str = "serve.store";
+    const SETTINGS: &[&str] = &[DATA_DIR, "serve.store"];
 }
 
+const DATA_DIR: &str = "store.data_dir";
+
 /// A file of settings, and the flag of the data folder.
-pub(super) type FolderArguments = OneSetting<DataFolder>;
-/// A file of settings, and the flag of the stores.
-pub(super) type StoreArguments = OneSetting<Stores>;
+pub(super) type FolderArguments = FewSettings<DataFolder>;
+/// A file of settings, and the flags of the data folder and the stores.
+pub(super) type StoreArguments = FewSettings<Stores>;
 
 impl SettingArguments {
     /// The settings of this process: defaults, file, environment, flags.
@@ -67,6 +69,18 @@ impl SettingArguments {
 }
 
 impl FolderArguments {
+    /// No file and no flag: what the environment says, else the defaults.
+    pub(super) const fn without_flags() -> Self {
+        let flags = Vec::new();
+        Self(
+            SettingArguments {
+                config: None,
+                flags,
+            },
+            PhantomData,
+        )
+    }
+
     /// The data folder that `serve` would use with the same arguments.
     pub(super) fn data_dir(&self) -> anyhow::Result<PathBuf> {
         Ok(self.0.load()?.config.store.data_dir)
@@ -74,9 +88,10 @@ impl FolderArguments {
 }
 
 impl StoreArguments {
-    /// The stores that `serve` would deliver to with the same arguments.
-    pub(super) fn stores(&self) -> anyhow::Result<Vec<StoreAddress>> {
-        Ok(self.0.load()?.config.serve.store)
+    /// The data folder of `serve` with the same arguments, and the stores that it would deliver to.
+    pub(super) fn folder_and_stores(&self) -> anyhow::Result<(PathBuf, Vec<StoreAddress>)> {
+        let config = self.0.load()?.config;
+        Ok((config.store.data_dir, config.serve.store))
     }
 }
 
@@ -92,9 +107,9 @@ impl Args for SettingArguments {
     }
 }
 
-impl<S: Needed> Args for OneSetting<S> {
+impl<S: Needed> Args for FewSettings<S> {
     fn augment_args(command: Command) -> Command {
-        let flags = config::flags().filter(|flag| flag.setting == S::SETTING);
+        let flags = config::flags().filter(|flag| S::SETTINGS.contains(&flag.setting));
         command.arg(file_argument()).args(flags.map(argument))
     }
 
@@ -124,7 +139,7 @@ impl FromArgMatches for SettingArguments {
     }
 }
 
-impl<S> FromArgMatches for OneSetting<S> {
+impl<S> FromArgMatches for FewSettings<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         SettingArguments::from_arg_matches(matches).map(|found| Self(found, PhantomData))
     }

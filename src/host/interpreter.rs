@@ -11,8 +11,11 @@
 #![allow(unsafe_code, reason = "PyConfig is an interface of C")]
 
 use std::ffi::{CStr, OsStr, OsString};
+use std::fs::File;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+#[cfg(all(unix, Py_3_14))]
+use std::os::raw::c_int;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyModule};
@@ -20,7 +23,7 @@ use pyo3::{ffi, intern};
 
 use super::installation::PYTHON;
 use super::runtime::Runtime;
-use super::{guard, logging, native};
+use super::{environment, guard, logging, native};
 use crate::excerpt::quoted;
 
 /// The module of the registered callables.
@@ -97,6 +100,8 @@ pub(crate) enum BootError {
 /// The running interpreter; bound to the thread that booted it.
 pub(crate) struct Interpreter {
     owner: PhantomData<*const ()>,
+    /// Open as long as the packages of an environment may be imported.
+    _environment: Option<File>,
 }
 
 impl Interpreter {
@@ -115,7 +120,10 @@ impl Interpreter {
             return Err(BootError::WrongLibrary { found });
         }
         start(runtime, settings, arguments)?;
-        let interpreter = Self { owner: PhantomData };
+        let interpreter = Self {
+            owner: PhantomData,
+            _environment: runtime.environment.as_deref().and_then(environment::hold),
+        };
         interpreter
             .attach(|py| prepare(py, runtime))
             .map_err(|source| BootError::Prepare {
@@ -189,11 +197,32 @@ fn start(runtime: &Runtime, settings: &Settings, arguments: &[OsString]) -> Resu
     filled?.into_iter().try_for_each(refused)?;
     // SAFETY: pre-initialised above; the configuration is filled and outlives the call.
     refused(unsafe { ffi::Py_InitializeFromConfig(&raw const config.0) })?;
+    name_main_thread();
     // SAFETY: this thread holds the interpreter since its initialisation; its state is parked, and
     // every later `attach` of this thread finds it again.
     unsafe { ffi::PyEval_SaveThread() };
     Ok(())
 }
+
+/// Makes the thread that boots the one that debuggers find from outside, as `Py_RunMain` does; without it, `pdb -p`
+/// and `sys.remote_exec` find no main thread in a process that embeds Python.
+#[cfg(all(unix, Py_3_14))]
+fn name_main_thread() {
+    unsafe extern "C" {
+        // Exported for the modules of the standard library; there is no public function for it.
+        fn _PyInterpreterState_SetRunningMain(interpreter: *mut ffi::PyInterpreterState) -> c_int;
+    }
+    // SAFETY: this thread holds the interpreter since its initialisation, and no other runs as its main one.
+    unsafe {
+        if _PyInterpreterState_SetRunningMain(ffi::PyInterpreterState_Get()) != 0 {
+            ffi::PyErr_Clear();
+        }
+    }
+}
+
+/// Nothing: debugging from outside came with Python 3.14, and `py` uses it on Unix alone.
+#[cfg(not(all(unix, Py_3_14)))]
+fn name_main_thread() {}
 
 /// A configuration that is freed with its owner.
 struct Config(ffi::PyConfig);
@@ -242,7 +271,7 @@ impl Config {
                 (&raw mut (*config).stdlib_dir, &runtime.installation.stdlib),
                 // Child processes are started with this program, which then acts as `python`.
                 (&raw mut (*config).executable, &runtime.executable),
-                (&raw mut (*config).base_executable, &runtime.executable),
+                (&raw mut (*config).base_executable, &runtime.program),
                 (&raw mut (*config).program_name, &runtime.executable),
             ] {
                 statuses.push(with_wide(value.as_os_str(), |text| {

@@ -27,7 +27,7 @@ pub(crate) enum InvocationError {
     /// No such option.
     #[error(
         "python: unknown option {option}: give -c CODE, -m MODULE, a file or -, before them \
-             any of -B -b -O -q -u -v -W -X"
+             any of -B -b -O -q -u -V -v -W -X"
     )]
     UnknownOption {
         /// As it was written.
@@ -52,6 +52,7 @@ impl Invocation {
         while let Some(word) = words.next() {
             let program = match word.to_str() {
                 Some("-") => Some(Program::Input),
+                Some("--version") => Some(Program::Version),
                 Some(options) if options.starts_with('-') => {
                     invocation.take_options(options, &mut words)?
                 }
@@ -98,6 +99,7 @@ impl Invocation {
                 }
                 'c' => return Ok(Some(Program::Code(value()?))),
                 'm' => return Ok(Some(Program::Module(value()?))),
+                'V' => return Ok(Some(Program::Version)),
                 _ => {
                     return Err(InvocationError::UnknownOption {
                         option: word.to_owned(),
@@ -154,6 +156,8 @@ mod tests {
         let file = read(&["a.py", "-", "b"]);
         assert_eq!(file.program, Some(Program::File("a.py".into())));
         assert_eq!(read(&["-"]).program, Some(Program::Input));
+        assert_eq!(read(&["-V"]).program, Some(Program::Version));
+        assert_eq!(read(&["--version"]).program, Some(Program::Version));
         assert_eq!(read(&[]).program, None);
     }
 

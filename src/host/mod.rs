@@ -2,7 +2,7 @@
 //!
 //! [`native`] are the callables that Python sees, the same in the embedded interpreter and in the
 //! extension module; [`errors`] and [`workers`] serve them. What follows exists only in the binary
-//! that carries an interpreter: [`runtime`] finds one among [`installation`]s, [`authorities`] names whom its TLS trusts, [`interpreter`] boots it, [`scripts`] runs
+//! that carries an interpreter: [`runtime`] finds one among [`installation`]s, [`environment`] and [`interpreter_link`] say which packages it has, [`authorities`] names whom its TLS trusts, [`interpreter`] boots it, [`scripts`] runs
 //! an operator's code in it, [`pipeline`] runs pipelines in it inside the service, [`logging`] passes on its log records, [`audit`] scores in pure Python.
 //! Code that runs in the interpreter is trusted like the binary itself.
 
@@ -21,6 +21,8 @@ pub(crate) mod audit;
 #[cfg(feature = "py-embed")]
 pub(crate) mod authorities;
 #[cfg(feature = "py-embed")]
+pub(crate) mod environment;
+#[cfg(feature = "py-embed")]
 mod guard;
 #[cfg(feature = "py-embed")]
 pub(crate) mod inspection;
@@ -28,6 +30,8 @@ pub(crate) mod inspection;
 pub mod installation;
 #[cfg(feature = "py-embed")]
 pub(crate) mod interpreter;
+#[cfg(feature = "py-embed")]
+pub(crate) mod interpreter_link;
 #[cfg(feature = "py-embed")]
 pub(crate) mod invocation;
 #[cfg(feature = "py-embed")]

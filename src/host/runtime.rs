@@ -7,7 +7,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::environment::{self, ENVIRONMENT_VARIABLE};
 use super::installation::{Installation, PYTHON, other_version, site_packages};
+use super::interpreter_link;
 
 /// Names the folder of a Python installation; takes precedence over everything else.
 pub(crate) const HOME_VARIABLE: &str = "POH_PYTHON_HOME";
@@ -41,6 +43,10 @@ pub(crate) struct Surroundings {
     pub package: Option<PathBuf>,
     /// [`VENV_VARIABLE`], if it is set and not empty.
     pub venv: Option<PathBuf>,
+    /// [`ENVIRONMENT_VARIABLE`], if it is set and not empty.
+    pub environment: Option<PathBuf>,
+    /// The name of an interpreter that the program was started by.
+    pub link: Option<PathBuf>,
     /// The Python of the build, empty if it is not known; the last choice.
     pub build_home: PathBuf,
     /// The checkout of the build, empty if it is not known; the last choice.
@@ -50,12 +56,16 @@ pub(crate) struct Surroundings {
 /// A Python that can be booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Runtime {
-    /// This program; `sys.executable`.
+    /// This program, or the link to it by which a virtual environment names it; `sys.executable`.
     pub executable: PathBuf,
+    /// This program.
+    pub program: PathBuf,
     /// The interpreter's own folders.
     pub installation: Installation,
     /// The virtual environment, if there is one.
     pub venv: Option<PathBuf>,
+    /// The environment of packages that `py install` has made, if there is one.
+    pub environment: Option<PathBuf>,
     /// The folders of installed packages, the first one first in `sys.path`.
     pub site_packages: Vec<PathBuf>,
     /// The folder that contains `poh_holdmetrics`.
@@ -98,6 +108,19 @@ pub(crate) enum RuntimeError {
         found: String,
         /// The cure.
         cure: &'static str,
+    },
+    /// A folder is not an environment of packages, or one of another version.
+    #[error(
+        "{folder} has {}, but this program is built for Python {PYTHON}: install them again with `py install`, or \
+         choose another environment with `py use`",
+        .found.as_deref().map_or("no packages".to_owned(), |found| format!("packages for Python {found}")),
+        folder = folder.display()
+    )]
+    NoEnvironment {
+        /// The folder.
+        folder: PathBuf,
+        /// `X.Y` of the version found.
+        found: Option<String>,
     },
     /// The package that belongs to this program is missing.
     #[error(
@@ -142,6 +165,8 @@ impl Surroundings {
             home: variable(HOME_VARIABLE),
             package: variable(PACKAGE_VARIABLE),
             venv: variable(VENV_VARIABLE),
+            environment: variable(ENVIRONMENT_VARIABLE),
+            link: interpreter_link::of_this_process(),
             build_home: BUILD_HOME.into(),
             build_folder: BUILD_FOLDER.into(),
         })
@@ -165,12 +190,17 @@ impl Runtime {
     pub(crate) fn find(surroundings: &Surroundings) -> Result<Self, RuntimeError> {
         let installation = find_installation(surroundings)?;
         let own_folders = surroundings.own_folders(installation.is_bundle);
-        let venv = find_venv(surroundings, &own_folders)?;
-        let mut packages: Vec<PathBuf> = venv
-            .as_deref()
-            .and_then(site_packages)
-            .into_iter()
-            .collect();
+        let link = surroundings.link.as_deref();
+        let linked = link.and_then(interpreter_link::environment_of);
+        let link = link.filter(|_| linked.is_some());
+        let venv = match linked {
+            Some(linked) => Some(linked),
+            None => find_venv(surroundings, &own_folders)?,
+        };
+        let environment = surroundings.environment.as_deref();
+        let installed = environment.map(environment::packages).transpose()?;
+        let of_venv = venv.as_deref().and_then(site_packages);
+        let mut packages: Vec<PathBuf> = installed.into_iter().chain(of_venv).collect();
         // An environment replaces the packages of an installation; those of a bundle are what the program
         // itself needs, and stay behind it.
         if venv.is_none() || installation.is_bundle {
@@ -178,9 +208,11 @@ impl Runtime {
         }
         Ok(Self {
             package: find_package(surroundings, &own_folders, &packages)?,
-            executable: surroundings.executable.clone(),
+            executable: link.unwrap_or(&surroundings.executable).to_owned(),
+            program: surroundings.executable.clone(),
             installation,
             venv,
+            environment: surroundings.environment.clone(),
             site_packages: packages,
         })
     }
@@ -466,6 +498,51 @@ mod tests {
         let found = Runtime::find(&disk.surroundings()).unwrap();
         let installed = disk.path(&format!("work/.venv/lib/python{PYTHON}/site-packages"));
         assert_eq!(found.site_packages, [installed, bundled]);
+    }
+
+    #[test]
+    fn an_environment_precedes_what_is_installed_elsewhere() {
+        let disk = TestFolder::new();
+        disk.add_bundle(PYTHON);
+        disk.add_venv("work/.venv", PYTHON);
+        disk.add(&format!(
+            "data/python/environments/a1/python{PYTHON}/one.py"
+        ));
+        let environment = disk.path("data/python/environments/a1");
+        let with = Surroundings {
+            environment: Some(environment.clone()),
+            ..disk.surroundings()
+        };
+        let found = Runtime::find(&with).unwrap();
+        assert_eq!(
+            found.site_packages,
+            [
+                environment.join(format!("python{PYTHON}")),
+                disk.path(&format!("work/.venv/lib/python{PYTHON}/site-packages")),
+                disk.path("bin/embed_runtime/site"),
+            ]
+        );
+        assert_eq!(found.environment, Some(environment));
+    }
+
+    #[test]
+    fn a_link_of_a_virtual_environment_is_its_interpreter() {
+        let disk = TestFolder::new();
+        disk.add_bundle(PYTHON);
+        disk.add_venv("work/.venv", PYTHON);
+        disk.add_venv("other", PYTHON);
+        let linked = Surroundings {
+            link: Some(disk.path("other/bin/python")),
+            ..disk.surroundings()
+        };
+        let found = Runtime::find(&linked).unwrap();
+        assert_eq!(found.venv, Some(disk.path("work/.venv")));
+        assert_eq!(found.executable, found.program);
+        disk.add("other/pyvenv.cfg");
+        let found = Runtime::find(&linked).unwrap();
+        assert_eq!(found.venv, Some(disk.path("other")));
+        assert_eq!(found.executable, disk.path("other/bin/python"));
+        assert_eq!(found.program, disk.path("bin/main_holdmetrics"));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) enum Program {
     Input,
     /// An interactive prompt.
     Prompt,
+    /// `-V`: the version, as `python` prints it.
+    Version,
 }
 
 /// The exit code for a missing file, as under `python`.
@@ -92,7 +94,7 @@ impl Program {
             Self::Code(_) => "-c".into(),
             Self::Module(_) => "-m".into(),
             Self::Input => "-".into(),
-            Self::Prompt => OsString::new(),
+            Self::Prompt | Self::Version => OsString::new(),
         };
         let words = std::iter::once(&first).chain(arguments);
         py.import("sys")?.setattr("argv", PyList::new(py, words)?)?;
@@ -123,6 +125,10 @@ impl Program {
                 prepend_path(py, "".as_ref())?;
                 prompt(py)
             }
+            Self::Version => py
+                .import("builtins")?
+                .call_method1("print", (format!("Python {}", version(py)?),))
+                .map(drop),
         }
     }
 }
@@ -196,6 +202,13 @@ fn prompt(py: Python<'_>) -> PyResult<()> {
         .getattr("interact")?
         .call((), Some(&options))?;
     Ok(())
+}
+
+/// Such as `3.14.6`.
+fn version(py: Python<'_>) -> PyResult<String> {
+    py.import("platform")?
+        .call_method0("python_version")?
+        .extract()
 }
 
 fn main_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {

@@ -84,6 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn run_here(arguments: &Arguments) -> anyhow::Result<()> {
     let loaded = arguments.settings.load()?;
     check_clock()?;
+    super::python::use_environment(&loaded.config.store.data_dir)?;
     let runtime = threads::runtime()?;
     let result = runtime.block_on(serve(&loaded, arguments.salvage));
     // Tasks that still run are abandoned: everything acknowledged is on disk.

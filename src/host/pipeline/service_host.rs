@@ -3,7 +3,7 @@
 //! Everything else of this module hangs below it. A bad pipeline never stops the service: what Python cannot load
 //! or do is part of the report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ const FLUSH_WAIT: Duration = Duration::from_millis(500);
 pub(crate) struct PipelineHost {
     context: Arc<HostContext>,
     quarantine: Arc<Quarantine>,
+    /// The folder of the packages that `py install` has installed.
+    environment: Option<PathBuf>,
     thread: PythonThread,
     watchdog: Watchdog,
     probe: Probe,
@@ -75,6 +77,7 @@ impl PipelineHost {
             for_python,
         );
         let context = Arc::new(context.map_err(StartError::Thread)?);
+        let environment = python.environment.clone();
         let thread = PythonThread::start(Arc::clone(&context), python, stores)?;
         let fatal = Some(settings.fatal_limit).filter(|limit| !limit.is_zero());
         let watchdog = Watchdog::start(Arc::clone(&context), Arc::clone(&quarantine), fatal);
@@ -83,6 +86,7 @@ impl PipelineHost {
             probe: Probe::start(metrics).map_err(StartError::Thread)?,
             context,
             quarantine,
+            environment,
             thread,
         })
     }
@@ -120,6 +124,7 @@ impl PipelineHost {
                 "state": state,
                 "stuck": stuck,
                 "traceback": ended.as_deref(),
+                "environment": self.environment,
                 "messages": self.context.metrics.pipelines.queue_messages.get(),
             },
         })

@@ -26,6 +26,9 @@ const STACK_BYTES: usize = 64 << 20;
 const SWITCH_INTERVAL: f64 = 0.001;
 /// What the event loop runs.
 const MODULE: &str = "poh_holdmetrics.pipeline.serving.embedded";
+/// What `poh_holdmetrics.attachment.stacks` looks for.
+#[cfg(target_os = "linux")]
+const STACKS_FILE: &str = "holdmetrics-stacks";
 /// What knows the addresses of stores.
 const STORES: &str = "poh_holdmetrics.pipeline.serving.stores";
 
@@ -150,7 +153,31 @@ fn prepare(py: Python<'_>) -> PyResult<()> {
         faulthandler
             .getattr("register")?
             .call((signal,), Some(&options))?;
+        #[cfg(target_os = "linux")]
+        register_stacks_file(py, &faulthandler, &options)?;
     }
+    Ok(())
+}
+
+/// At SIGUSR1 the stacks go to a file in memory, by whose name `py stack` finds it among the descriptors of this process.
+#[cfg(target_os = "linux")]
+fn register_stacks_file(
+    py: Python<'_>,
+    faulthandler: &Bound<'_, PyModule>,
+    options: &Bound<'_, pyo3::types::PyDict>,
+) -> PyResult<()> {
+    use std::os::fd::IntoRawFd;
+
+    use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
+
+    let file = memfd_create(STACKS_FILE, MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+    // The reader empties it.
+    fcntl_setfl(&file, OFlags::APPEND).map_err(std::io::Error::from)?;
+    let signal = py.import("signal")?.getattr("SIGUSR1")?;
+    options.set_item("file", file.into_raw_fd())?;
+    faulthandler
+        .getattr("register")?
+        .call((signal,), Some(options))?;
     Ok(())
 }
 

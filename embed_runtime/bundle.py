@@ -31,6 +31,13 @@ PLATFORMS = {
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 ZIP_NAME = "python314.zip"
 MANIFEST = "manifest.txt"
+#: What pip looks for in the folder of the standard library, wherever the modules are.
+EXTERNALLY_MANAGED = """\
+[externally-managed]
+Error=The packages of the bundle stay as they were released. For pipelines,
+ use main_holdmetrics py install PACKAGE; for anything else, a virtual
+ environment that main_holdmetrics python -m venv makes.
+"""
 
 
 def compile_folder(folder: Path, *, shown_as: str, beside: bool) -> None:
@@ -97,7 +104,18 @@ def install_site(system: str, folder: Path) -> None:
     """Install the pinned packages."""
     for wheel in pinned_wheels(system):
         unzip(wheel, folder)
+    if not system.startswith("windows"):
+        # With them, pip starts the scripts of packages on Windows.
+        for launcher in folder.glob("pip/_vendor/distlib/*.exe"):
+            launcher.unlink()
+    shutil.copyfile(fetch.HERE / "ensurepip.py", folder / "ensurepip.py")
     compile_folder(folder, shown_as="site", beside=False)
+
+
+def keep_from_pip(folder: Path) -> None:
+    """Let `pip install` refuse to change the bundle, and say what to use instead."""
+    folder.mkdir(parents=True)
+    (folder / "EXTERNALLY-MANAGED").write_text(EXTERNALLY_MANAGED, encoding="utf-8", newline="\n")
 
 
 def write_licences(runtime: Path, folder: Path) -> None:
@@ -164,6 +182,7 @@ def assemble(system: str, program: Path, wheel: Path, extra: Path | None, out: P
     write_libraries(system, runtime, out)
     write_stdlib(system, runtime, inside / ZIP_NAME)
     install_site(system, inside / "site")
+    keep_from_pip(inside / ("Lib" if system.startswith("windows") else "lib/python3.14"))
     package = out / "python_pkg"
     unzip(wheel, package)
     compile_folder(package, shown_as="python_pkg", beside=False)

@@ -166,6 +166,72 @@ serve() {
     SERVICE=""
 }
 
+WHEEL='
+import pathlib, zipfile
+pathlib.Path("/work/wheels").mkdir()
+with zipfile.ZipFile("/work/wheels/poh_probe-1.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("poh_probe.py", "VERSION = 1\n")
+    wheel.writestr("poh_probe-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: poh_probe\nVersion: 1.0\n")
+    wheel.writestr("poh_probe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    wheel.writestr("poh_probe-1.0.dist-info/RECORD", "")
+'
+
+# pip in the bundle: packages of pipelines, a virtual environment, and nothing into the bundle itself.
+packages() {
+    local said offline=(--no-index --find-links /work/wheels poh_probe)
+    inside -- /bundle/main_holdmetrics python -c "$WHEEL"
+    inside -- /bundle/main_holdmetrics py install --data-dir /work/packages "${offline[@]}"
+    inside -- /bundle/main_holdmetrics py list --data-dir /work/packages | grep 'poh_probe 1.0'
+    said=$(inside -- /bundle/main_holdmetrics python -m pip install "${offline[@]}" 2>&1) && return 1
+    [[ $said == *"main_holdmetrics py install"* ]] || { echo "$said"; return 1; }
+    inside -- /bundle/main_holdmetrics python -m venv /work/venv
+    inside -- /work/venv/bin/python -V | grep '^Python 3.14'
+    inside -- /work/venv/bin/pip install --quiet "${offline[@]}"
+    inside -- /work/venv/bin/python -c 'import poh_probe, sys; assert poh_probe.__file__.startswith(sys.prefix + "/")'
+}
+
+SPINNER='
+import os, time
+import poh_probe
+from poh_holdmetrics.pipeline import Batch, Context, Pipeline
+
+pipeline = Pipeline("spinner")
+
+@pipeline.on_batch()
+def spin_for_long(batch: Batch, ctx: Context) -> None:
+    open("/work/began", "w").close()
+    while not os.path.exists("/work/enough"):
+        pass
+    os.rename("/work/began", "/work/ended")
+'
+
+# A handler that never ends is named from outside, by its stack and among the tasks; the service goes on.
+looks() {
+    local began said verb
+    printf '%s' "$SPINNER" >"$ROOT/work/spinner.py"
+    "${POISONED[@]}" "${IN_ROOT[@]}" /bundle/main_holdmetrics serve --data-dir /work/packages --http-addr 127.0.0.1:0 \
+        --grpc-addr 127.0.0.1:0 --pipeline /work/spinner.py >"$SCRATCH/said" 2>"$SCRATCH/log" &
+    SERVICE=$!
+    until_contains listening cat "$SCRATCH/said" || { cat "$SCRATCH/said" "$SCRATCH/log"; return 1; }
+    PORT=$(grep -o 'http=127.0.0.1:[0-9]*' "$SCRATCH/said" | grep -o '[0-9]*$')
+    local event='{"token_id":"t","holder_id":"a","start":0,"end":10000000}'
+    curl -sS "http://127.0.0.1:$PORT/hold" -H 'content-type: application/json' --data "$event"
+    until_contains began ls "$ROOT/work" || { cat "$SCRATCH/log"; return 1; }
+    for verb in stack ps; do
+        began=$(date +%s%N)
+        said=$(inside -- /bundle/main_holdmetrics py $verb "$SERVICE")
+        echo "py $verb: $((($(date +%s%N) - began) / 1000000)) ms"
+        grep -E 'spinner.py"?(, line |:)1[0-9]\b' <<<"$said" | grep spin_for_long || { echo "$said"; return 1; }
+    done
+    said=$(echo q | inside -- /bundle/main_holdmetrics py pdb "$SERVICE")
+    [[ $said == *"(Pdb)"* ]] || { echo "$said"; return 1; }
+    touch "$ROOT/work/enough"
+    until_contains ended ls "$ROOT/work" || { cat "$SCRATCH/log"; return 1; }
+    kill -TERM "$SERVICE"
+    wait "$SERVICE"
+    SERVICE=""
+}
+
 # Elsewhere, through a symbolic link, and where nothing can be written.
 moved() {
     mkdir -p "$ROOT/else where"
@@ -248,6 +314,8 @@ else
     not_run "files opened" "strace is not installed"
 fi
 step "serve with TLS, a pipeline and a reload" serve
+step "packages, and a virtual environment" packages
+step "a look into a service from outside" looks
 step "moved, linked, sealed" moved
 if [ -n "$one" ]; then step "one file" one_file "$one"; fi
 finish

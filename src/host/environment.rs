@@ -45,7 +45,7 @@ pub(crate) fn announce(data_dir: &Path) -> io::Result<()> {
 /// The folder of packages of an environment.
 ///
 /// # Errors
-/// If it is not one, or one for another Python.
+/// If the folder has no packages, or those for another Python.
 pub(super) fn packages(folder: &Path) -> Result<PathBuf, RuntimeError> {
     let packages = folder.join(format!("{PACKAGES}{PYTHON}"));
     if packages.is_dir() {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_of_another_python_is_told_from_a_folder_that_is_none() {
+    fn an_environment_of_another_python_is_told_from_any_folder() {
         let folder = tempfile::tempdir().unwrap();
         let text = || packages(folder.path()).unwrap_err().to_string();
         assert!(text().contains("has no packages"), "{}", text());

@@ -8,6 +8,7 @@ mod cryptopunks;
 mod delivery;
 mod examples;
 mod life;
+mod packages;
 mod place;
 #[path = "../support/sales.rs"]
 mod sales;

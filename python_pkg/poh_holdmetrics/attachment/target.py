@@ -25,7 +25,7 @@ class Target:
     """A running main_holdmetrics with Python inside."""
 
     def __init__(self, pid: int) -> None:
-        """Raises `TargetError` if the process is none, or belongs to another user."""
+        """Raises `TargetError` if the process is something else, or belongs to another user."""
         if sys.platform != "linux":
             raise TargetError(
                 "processes can be looked into on Linux alone; GET /admin/pipelines works anywhere"

@@ -30,6 +30,7 @@ PLATFORMS = {
 #: The earliest date that a zip can store; a real one would differ from build to build.
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 ZIP_NAME = "python314.zip"
+PIP_NAME = "pip.zip"
 MANIFEST = "manifest.txt"
 #: What pip looks for in the folder of the standard library, wherever the modules are.
 EXTERNALLY_MANAGED = """\
@@ -66,9 +67,26 @@ def write_stdlib(system: str, runtime: Path, target: Path) -> None:
             for path in sorted(modules.rglob("*")):
                 # Sources would double it, and are at python.org.
                 if path.is_file() and path.suffix != ".py":
-                    entry = zipfile.ZipInfo(path.relative_to(modules).as_posix(), ZIP_DATE)
-                    entry.external_attr = 0o644 << 16
-                    archive.writestr(entry, path.read_bytes())
+                    add(archive, path.relative_to(modules).as_posix(), path.read_bytes())
+
+
+def add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a file, with nothing of the machine that assembles."""
+    entry = zipfile.ZipInfo(name, ZIP_DATE)
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content)
+
+
+def write_pip(system: str, wheel: Path, target: Path) -> None:
+    """Write pip into one zip, as sources, since it is rarely used: with bytecode it would be twice as large.
+
+    In a zip because Python writes bytecode beside sources in a folder, and a bundle stays as it was released.
+    """
+    with zipfile.ZipFile(wheel) as pip, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(pip.namelist()):
+            # With these, pip makes the commands of packages on Windows.
+            if not name.endswith(".exe") or system.startswith("windows"):
+                add(archive, name, pip.read(name))
 
 
 def unzip(wheel: Path, folder: Path) -> None:
@@ -101,13 +119,13 @@ def pinned_wheels(system: str) -> list[Path]:
 
 
 def install_site(system: str, folder: Path) -> None:
-    """Install the pinned packages."""
+    """Install the pinned packages, and pip beside them."""
     for wheel in pinned_wheels(system):
-        unzip(wheel, folder)
-    if not system.startswith("windows"):
-        # With them, pip starts the scripts of packages on Windows.
-        for launcher in folder.glob("pip/_vendor/distlib/*.exe"):
-            launcher.unlink()
+        if wheel.name.startswith("pip-"):
+            write_pip(system, wheel, folder.parent / PIP_NAME)
+        else:
+            unzip(wheel, folder)
+    (folder / "pip.pth").write_text(f"../{PIP_NAME}\n", encoding="utf-8", newline="\n")
     shutil.copyfile(fetch.HERE / "ensurepip.py", folder / "ensurepip.py")
     compile_folder(folder, shown_as="site", beside=False)
 

@@ -182,11 +182,11 @@ packages() {
     inside -- /bundle/main_holdmetrics python -c "$WHEEL"
     inside -- /bundle/main_holdmetrics py install --data-dir /work/packages "${offline[@]}"
     inside -- /bundle/main_holdmetrics py list --data-dir /work/packages | grep 'poh_probe 1.0'
-    said=$(inside -- /bundle/main_holdmetrics python -m pip install "${offline[@]}" 2>&1) && return 1
+    said=$(inside HOME=/work -- /bundle/main_holdmetrics python -m pip install "${offline[@]}" 2>&1) && return 1
     [[ $said == *"main_holdmetrics py install"* ]] || { echo "$said"; return 1; }
     inside -- /bundle/main_holdmetrics python -m venv /work/venv
     inside -- /work/venv/bin/python -V | grep '^Python 3.14'
-    inside -- /work/venv/bin/pip install --quiet "${offline[@]}"
+    inside HOME=/work -- /work/venv/bin/pip install --quiet "${offline[@]}"
     inside -- /work/venv/bin/python -c 'import poh_probe, sys; assert poh_probe.__file__.startswith(sys.prefix + "/")'
 }
 

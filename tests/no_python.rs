@@ -26,7 +26,10 @@ fn run_and_python_say_what_is_missing_and_what_helps() {
             &["audit", "verify", "--json"],
             "`python -m poh_holdmetrics audit verify --json`",
         ),
-        (&["py", "stack", "1"], "look into processes with the `py` of"),
+        (
+            &["py", "stack", "1"],
+            "look into processes with the `py` of",
+        ),
         (
             &["serve", "--ephemeral", "--pipeline", "tiers.py"],
             "start the service without pipelines",

@@ -25,7 +25,7 @@ impl Arguments {
     /// as `sys.executable`, which the child processes of `multiprocessing` start without subcommands.
     #[cfg(feature = "py-embed")]
     pub(super) fn of_a_child(words: &[OsString]) -> Option<Self> {
-        let is_meant = crate::host::interpreter_link::of_this_process().is_some()
+        let is_meant = crate::host::interpreter_link::is_started_as_interpreter()
             || crate::host::invocation::is_meant_for_python(words);
         is_meant.then(|| Self {
             words: words.to_vec(),

@@ -8,12 +8,26 @@ use std::path::{Path, PathBuf};
 
 /// The file that makes a folder a virtual environment.
 const SETTINGS: &str = "pyvenv.cfg";
+/// A name that every virtual environment has.
+const INTERPRETER: &str = "python3";
 
-/// The name that this process was started by, if it is an interpreter's.
-pub(crate) fn of_this_process() -> Option<PathBuf> {
+/// The name that this process was started by; in a virtual environment, that of its interpreter.
+pub(super) fn of_this_process() -> Option<PathBuf> {
     let name = std::env::args_os().next()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    is_interpreter(&name).then(|| located(Path::new(&name), &path))
+    let link = located(Path::new(&name), &path);
+    let interpreter = link.with_file_name(INTERPRETER);
+    // `venv` calls the program by its own name, too, and what it installs then should call the interpreter.
+    let is_program = !is_interpreter(link.as_os_str());
+    let has_both = is_program && environment_of(&link).is_some() && interpreter.is_file();
+    Some(if has_both { interpreter } else { link })
+}
+
+/// Whether this process was started by the name of an interpreter.
+pub(crate) fn is_started_as_interpreter() -> bool {
+    std::env::args_os()
+        .next()
+        .is_some_and(|name| is_interpreter(&name))
 }
 
 /// The virtual environment of an interpreter.

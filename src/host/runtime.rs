@@ -45,7 +45,7 @@ pub(crate) struct Surroundings {
     pub venv: Option<PathBuf>,
     /// [`ENVIRONMENT_VARIABLE`], if it is set and not empty.
     pub environment: Option<PathBuf>,
-    /// The name of an interpreter that the program was started by.
+    /// The name that the program was started by.
     pub link: Option<PathBuf>,
     /// The Python of the build, empty if it is not known; the last choice.
     pub build_home: PathBuf,

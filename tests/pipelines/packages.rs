@@ -56,11 +56,22 @@ fn run(place: &Place, words: &[&str]) -> (Option<i32>, String, String) {
     command.args(words).current_dir(place.path("."));
     let output = command.output().expect("the binary runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
 }
 
 fn install(place: &Place, requirement: &str) -> String {
-    let words = ["py", "install", "--no-index", "--find-links", "wheels", requirement];
+    let words = [
+        "py",
+        "install",
+        "--no-index",
+        "--find-links",
+        "wheels",
+        requirement,
+    ];
     let (code, out, err) = run(place, &words);
     assert_eq!(code, Some(0), "{out}{err}");
     out.split_whitespace().next().expect("a name").to_owned()
@@ -68,7 +79,10 @@ fn install(place: &Place, requirement: &str) -> String {
 
 async fn seen(place: &Place, service: &Service, version: &str) {
     record(service, &["ann"]).await;
-    until("the handler ran", async || place.lines("seen.txt") == [version]).await;
+    until("the handler ran", async || {
+        place.lines("seen.txt") == [version]
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +96,10 @@ async fn a_pipeline_imports_what_was_installed_for_its_data_folder_and_rolls_bac
     seen(&place, &service, "2.0").await;
     let named = report(&service).await["python"]["environment"].clone();
     let named = named.as_str().expect("a folder").to_owned();
-    assert!(named.ends_with(&format!("data/python/environments/{two}")), "{named}");
+    assert!(
+        named.ends_with(&format!("data/python/environments/{two}")),
+        "{named}"
+    );
 
     // Another one takes effect at the next start; until then the service holds its own.
     let used = run(&place, &["py", "use", &one]);
@@ -97,7 +114,11 @@ async fn a_pipeline_imports_what_was_installed_for_its_data_folder_and_rolls_bac
     let removed = run(&place, &["py", "remove", &two]);
     assert_eq!(removed.0, Some(0), "{removed:?}");
 
-    std::fs::write(place.path("s.py"), "import poh_probe; print(poh_probe.VERSION)").expect("a script");
+    std::fs::write(
+        place.path("s.py"),
+        "import poh_probe; print(poh_probe.VERSION)",
+    )
+    .expect("a script");
     let ran = run(&place, &["run", "s.py"]);
     assert_eq!((ran.0, ran.1.as_str()), (Some(0), "1.0\n"), "{ran:?}");
     let checked = run(&place, &["pipeline", "check", "p.py"]);
@@ -113,10 +134,17 @@ async fn a_current_environment_that_is_gone_is_refused_with_the_cure() {
     let place = Place::new(READER);
     std::fs::create_dir_all(place.path("data/python")).expect("a folder");
     std::fs::write(place.path("data/python/current"), "abcd\n").expect("a file");
-    for words in [&["run", "p.py"][..], &["serve", "--pipeline", "p.py"], &["doctor"]] {
+    for words in [
+        &["run", "p.py"][..],
+        &["serve", "--pipeline", "p.py"],
+        &["doctor"],
+    ] {
         let (code, _, said) = run(&place, words);
         assert_eq!(code, Some(78), "{said}");
-        assert!(said.contains("data/python/environments/abcd has no packages"), "{said}");
+        assert!(
+            said.contains("data/python/environments/abcd has no packages"),
+            "{said}"
+        );
         assert!(said.contains("`py install`"), "{said}");
     }
 }
@@ -127,28 +155,42 @@ async fn a_handler_that_spins_is_named_from_outside_and_the_service_goes_on() {
     let place = Place::new(SPINNER);
     let service = place.serve();
     record(&service, &["ann"]).await;
-    until("the handler began", async || !place.lines("began.txt").is_empty()).await;
+    until("the handler began", async || {
+        !place.lines("began.txt").is_empty()
+    })
+    .await;
     let pid = service.id().to_string();
     for _ in 0..2 {
         let began = Instant::now();
         let (code, text, said) = run(&place, &["py", "stack", &pid]);
         assert_eq!(code, Some(0), "{said}");
-        let line = text.lines().find(|line| line.ends_with(" in spin_for_long"));
+        let line = text
+            .lines()
+            .find(|line| line.ends_with(" in spin_for_long"));
         let line = line.unwrap_or_else(|| panic!("{text}"));
         assert!(line.contains("p.py\", line 1"), "{line}");
-        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
         assert_eq!(text.matches(" in spin_for_long").count(), 1, "{text}");
     }
     let (code, json, said) = run(&place, &["py", "stack", &pid, "--json"]);
     assert_eq!(code, Some(0), "{said}");
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let threads = json["threads"].as_array().expect("a list");
-    let mut frames = threads.iter().flat_map(|thread| thread["frames"].as_array().expect("a list"));
+    let mut frames = threads
+        .iter()
+        .flat_map(|thread| thread["frames"].as_array().expect("a list"));
     assert!(frames.any(|frame| frame["function"] == "spin_for_long" && frame["line"].is_u64()));
 
     record(&service, &["bob"]).await;
     std::fs::write(place.path("enough.txt"), "").expect("a file");
-    until("the handler ended", async || !place.lines("ended.txt").is_empty()).await;
+    until("the handler ended", async || {
+        !place.lines("ended.txt").is_empty()
+    })
+    .await;
     service.signal("TERM");
     let ended = service.wait(Duration::from_secs(9));
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
@@ -167,7 +209,10 @@ async fn what_is_not_a_service_with_pipelines_is_told_so_and_lives_on() {
     ] {
         let (code, _, said) = run(&place, &["py", "stack", pid]);
         assert_eq!(code, Some(1), "{said}");
-        assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
+        assert!(
+            said.contains(expected) && said.lines().count() == 1,
+            "{said}"
+        );
     }
     record(&service, &["ann"]).await;
 }

@@ -42,11 +42,11 @@ def _table(report: dict[str, Any]) -> str:
     rows = [("kind", "name", "state", "function", "line")]
     below: list[list[str]] = [[]]
     for each in report["running"]:
-        frames = each["frames"]
-        inner = frames[0] if frames else {"function": "", "file": "", "line": ""}
-        rows.append((each["kind"], each["name"], each["state"], inner["function"], _place(inner)))
-        others = frames[1:] if each["state"] == "running" else []
-        below.append([f"    {frame['function']}  {_place(frame)}" for frame in others])
+        place = each["place"]
+        at = (place["function"], _line(place)) if place else ("", "")
+        rows.append((each["kind"], each["name"], each["state"], *at))
+        others = each["frames"][1:] if each["state"] == "running" else []
+        below.append([f"    {frame['function']}  {_line(frame)}" for frame in others])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row, others in zip(rows, below, strict=True):
@@ -55,8 +55,8 @@ def _table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _place(frame: dict[str, Any]) -> str:
-    return f"{frame['file']}:{frame['line']}" if frame["file"] else ""
+def _line(frame: dict[str, Any]) -> str:
+    return f"{frame['file']}:{frame['line']}"
 
 
 if __name__ == "__main__":

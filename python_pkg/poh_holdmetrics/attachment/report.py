@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import threading
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+#: Where the standard library is, as its code names its files: a folder, or the zip of a bundle.
+_LIBRARY = os.path.dirname(os.path.dirname(asyncio.sleep.__code__.co_filename))  # noqa: PTH120 - in a zip
+#: Drives the coroutine of a handler step by step, so that nothing awaits it; see `pipeline.calling.limits`.
+_DRIVER = "Limits._rest"
 #: Frames of one task or thread.
 _FRAMES_MAX = 50
 
@@ -41,7 +46,7 @@ def _running() -> list[dict[str, Any]]:
             continue
         frames = _frames(here if is_here else frame)
         found.append(
-            _entry("thread", names.get(ident, str(ident)), "running" if is_here else "thread", frames)
+            _entry("thread", names.get(ident, str(ident)), "running" if is_here else "waiting", frames)
         )
     return sorted(found, key=lambda each: (each["state"] != "running", each["kind"], each["name"]))
 
@@ -65,7 +70,8 @@ def _of_task(task: asyncio.Task[Any], here: FrameType | None, *, is_current: boo
         if frame is None:
             break
         frames.insert(0, _place(frame.f_code, frame.f_lineno))
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        driven = frame.f_locals.get("coroutine") if frame.f_code.co_qualname == _DRIVER else None
+        awaited = driven or getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
     return _entry("task", task.get_name(), "waiting", frames)
 
 
@@ -82,4 +88,7 @@ def _place(code: CodeType, line: int | None) -> dict[str, Any]:
 
 
 def _entry(kind: str, name: str, state: str, frames: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"kind": kind, "name": name, "state": state, "frames": frames}
+    """`place` is the innermost frame; of what waits, the innermost one outside the standard library."""
+    own = [frame for frame in frames if state == "running" or not frame["file"].startswith(_LIBRARY)]
+    place = next(iter(own or frames), None)
+    return {"kind": kind, "name": name, "state": state, "place": place, "frames": frames}

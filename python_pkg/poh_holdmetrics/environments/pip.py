@@ -45,6 +45,8 @@ def pip(words: Sequence[str], *, scratch: Path, find_links: Iterable[str]) -> No
     """Run pip with `words`; raises `EnvironmentsError` with the reason if it fails."""
     environment = {name: value for name, value in os.environ.items() if name not in {*_ELSEWHERE, _CURRENT}}
     environment["TMPDIR"] = environment["TEMP"] = environment["TMP"] = str(scratch)
+    # A user without a home folder has no cache there.
+    environment.setdefault("HOME", str(scratch))
     options = ["--disable-pip-version-check", "--no-input", "--no-color", "--progress-bar=off", "--retries=2"]
     command = [sys.executable, "-c", _START, words[0], *options, "--timeout=15", *words[1:]]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603

@@ -55,6 +55,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 the run failed; 2 bad arguments 
 const TWO_STATES: &str = "run and serve are two processes with two states: a script shares nothing with a \
     service and reaches it as any client does, over gRPC or HTTP.";
 
+/// Shown under the help text of `run`.
+const PACKAGES: &str = "The packages that `py install` has installed for the data folder are on the path.";
+
 /// What a line of a file may be.
 const EVENT_FIELDS: &str = "A line is a hold (token_id, holder_id, start, end, weight, seq), a change of balance \
     (token_id, holder_id, at, delta, event_id) or a transfer (token_id, from_id, to_id, at, amount, event_id). \
@@ -108,7 +111,7 @@ enum Command {
     /// Share a pool of tokens by score, to the last unit, and compute such a list again
     Airdrop(airdrop::Arguments),
     /// Run a Python script inside this process
-    #[command(after_help = TWO_STATES)]
+    #[command(after_help = format!("{PACKAGES}\n\n{TWO_STATES}"))]
     Run(run::Arguments),
     /// Run the embedded Python interpreter, with the options of `python`
     Python(python::Arguments),

@@ -56,7 +56,8 @@ const TWO_STATES: &str = "run and serve are two processes with two states: a scr
     service and reaches it as any client does, over gRPC or HTTP.";
 
 /// Shown under the help text of `run`.
-const PACKAGES: &str = "The packages that `py install` has installed for the data folder are on the path.";
+const PACKAGES: &str =
+    "The packages that `py install` has installed for the data folder are on the path.";
 
 /// What a line of a file may be.
 const EVENT_FIELDS: &str = "A line is a hold (token_id, holder_id, start, end, weight, seq), a change of balance \

@@ -9,7 +9,7 @@ pub(super) fn run(command: &str, words: Vec<OsString>) -> anyhow::Result<()> {
     let mut arguments = vec![OsString::from(command)];
     arguments.extend(words);
     let line = arguments.join(" ".as_ref());
-    run_module("poh_holdmetrics", arguments, || {
+    run_module("poh_holdmetrics", &arguments, || {
         format!(
             "run it as `python -m poh_holdmetrics {}`",
             line.to_string_lossy()
@@ -22,7 +22,7 @@ pub(super) fn run(command: &str, words: Vec<OsString>) -> anyhow::Result<()> {
 #[cfg(feature = "py-embed")]
 pub(super) fn run_module(
     module: &str,
-    arguments: Vec<OsString>,
+    arguments: &[OsString],
     _instead: impl FnOnce() -> String,
 ) -> anyhow::Result<()> {
     use crate::host::interpreter::Settings;
@@ -30,7 +30,7 @@ pub(super) fn run_module(
 
     let (interpreter, runtime) = super::python::boot(&Settings::default())?;
     check_packages(&interpreter, &runtime)?;
-    let code = Program::Module(module.into()).run(&interpreter, &arguments);
+    let code = Program::Module(module.into()).run(&interpreter, arguments);
     interpreter.exit(code)
 }
 
@@ -38,7 +38,7 @@ pub(super) fn run_module(
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn run_module(
     _module: &str,
-    _arguments: Vec<OsString>,
+    _arguments: &[OsString],
     instead: impl FnOnce() -> String,
 ) -> anyhow::Result<()> {
     Err(super::python::absent(instead()))

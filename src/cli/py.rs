@@ -144,7 +144,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             serde_json::json!({"verb": "pdb", "pid": process.pid}),
         ),
     };
-    super::package::run_module(module, vec![asked.to_string().into()], || {
+    super::package::run_module(module, &[asked.to_string().into()], || {
         "install packages with `python -m pip`, and look into processes with the `py` of such a program".into()
     })
 }

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    arguments: Vec<OsString>,
+    words: Vec<OsString>,
 }
 
 /// Runs the script and ends the process with its exit code.
@@ -33,17 +33,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     super::python::use_environment(&arguments.settings.data_dir()?)?;
     let (interpreter, runtime) = super::python::boot(&Settings::default())?;
     check_packages(&interpreter, &runtime)?;
-    let code = Program::File(arguments.script).run(&interpreter, &arguments.arguments);
+    let code = Program::File(arguments.script).run(&interpreter, &arguments.words);
     interpreter.exit(code)
 }
 
 /// Always fails: this build has no interpreter.
 #[cfg(not(feature = "py-embed"))]
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments {
-        script, arguments, ..
-    } = arguments;
-    let words = arguments
+    let Arguments { script, words, .. } = arguments;
+    let words = words
         .iter()
         .fold(script.into_os_string(), |mut words, word| {
             words.push(" ");

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::program::{Ended, Place};
+use crate::program::{Ended, Place, bare};
+use poh_holdmetrics_rust::host::installation::PYTHON;
 
 #[test]
 fn a_script_finds_its_arguments_its_folder_and_its_name() {
@@ -243,5 +244,35 @@ except ZeroDivisionError:
     assert!(
         !coarse.err.contains("late") && coarse.err.contains("failed"),
         "{coarse:?}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_virtual_environment_that_it_makes_has_it_as_its_interpreter() {
+    let place = Place::new();
+    let made = ["python", "-m", "venv", "--without-pip", "made"];
+    place.run(&made).expect(0);
+    let folder = place.path("made").canonicalize().unwrap();
+    place.write(
+        &format!("made/lib/python{PYTHON}/site-packages/inside.py"),
+        "WORD = 'of the environment'",
+    );
+    for name in ["python", "python3", "main_holdmetrics"] {
+        let code = "import inside, sys; print(inside.WORD, sys.prefix, sys.executable)";
+        let program = folder.join("bin").join(name);
+        let ended = Ended::from(bare(&program, &["-c", code]).output().unwrap()).expect(0);
+        let called = if name == "python" { name } else { "python3" };
+        let folder = folder.display();
+        assert_eq!(
+            ended.out,
+            format!("of the environment {folder} {folder}/bin/{called}\n")
+        );
+    }
+    let version = bare(&folder.join("bin/python"), &["-V"]).output().unwrap();
+    let version = Ended::from(version).expect(0);
+    assert!(
+        version.out.starts_with(&format!("Python {PYTHON}.")),
+        "{version:?}"
     );
 }

@@ -57,5 +57,5 @@ def test_tasks_are_reported_with_the_line_that_each_has_come_to(tmp_path: Path) 
     assert current["place"]["file"] == __file__
     slow = next(each for each in others if each["name"] == "spinner/slow")
     assert (slow["state"], slow["place"]["function"]) == ("waiting", "_innermost")
-    # Innermost first; what the standard library waits with is no line of the program's own.
+    # Innermost first; the place is the innermost one outside the standard library.
     assert [frame["function"] for frame in slow["frames"]] == ["Event.wait", "_innermost", "_outer"]

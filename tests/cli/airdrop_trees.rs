@@ -559,3 +559,31 @@ fn the_published_roots_and_proofs_of_uniswap_come_out() {
         assert_eq!(claim["proof"], serde_json::json!(proof), "{holder}");
     }
 }
+
+/// More than 16 MiB, whose parts are read at once.
+#[test]
+fn a_large_tree_is_read_whole() {
+    let trees = Trees::new();
+    let leaves: String = (0..100_000)
+        .map(|leaf| format!("0x{leaf:064x}\n"))
+        .collect();
+    trees.folder.file("leaves.csv", format!("leaf\n{leaves}"));
+    let tree = trees.path("large.json");
+    let more = ["--format", "simple-v1", "--output", &tree];
+    let root = trees.airdrop("tree", "leaves.csv", &more).text();
+    let said = trees.airdrop("verify", "large.json", &[]).text();
+    assert!(
+        said.starts_with(&format!("{}: 100000 leaves", root.trim_end())),
+        "{said}"
+    );
+    let mut bytes = fs::read(&tree).expect("a tree");
+    let place = bytes.len() - 1_000;
+    bytes[place] ^= 1;
+    fs::write(&tree, bytes).expect("written");
+    let refused = trees.airdrop("verify", "large.json", &[]);
+    assert!(
+        refused.error(2).contains("large.json: "),
+        "{}",
+        refused.stderr
+    );
+}

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use memmap2::MmapMut;
+use rayon::prelude::*;
 
 use super::manifest::ManifestFile;
 use super::{read, refused};
@@ -260,11 +261,25 @@ fn with_bytes<T>(path: &Path, use_bytes: impl FnOnce(&[u8]) -> T) -> anyhow::Res
         // Where the system does not support this, the pages are small.
         #[cfg(target_os = "linux")]
         let _ = memory.advise(memmap2::Advice::HugePage);
-        File::open(path)?.read_exact(&mut memory)?;
+        fill(path, &mut memory)?;
         Ok(memory)
     });
     let memory = filled.map_err(|error| refused(path)(error.to_string()))?;
     Ok(use_bytes(&memory))
+}
+
+/// Reads as many bytes as `memory` has, a part of them on each thread: most of the time is taken by fresh pages. A file that
+/// is replaced meanwhile gives parts of two files, which are no tree.
+fn fill(path: &Path, memory: &mut [u8]) -> io::Result<()> {
+    let part_bytes = memory.len().div_ceil(rayon::current_num_threads());
+    let parts = memory.par_chunks_mut(part_bytes).enumerate();
+    parts
+        .map(|(number, part)| {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start((number * part_bytes) as u64))?;
+            file.read_exact(part)
+        })
+        .collect()
 }
 
 /// All files of a folder by their names.

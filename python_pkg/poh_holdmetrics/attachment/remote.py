@@ -85,6 +85,10 @@ def _refusals(target: Target) -> Iterator[None]:
     except PermissionError:
         raise target.untraceable() from None
     except (OSError, RuntimeError) as error:
+        # A number below zero is one of the resolver, in the socket that pdb opens.
+        if isinstance(error, OSError) and (error.errno or 0) < 0:
+            cure = "give /etc/hosts the line 127.0.0.1 localhost"
+            raise TargetError(f"localhost cannot be resolved, over which pdb talks: {cure}") from None
         raise TargetError(f"process {target.pid}: {error}: has it booted Python, and not ended?") from None
 
 

@@ -251,6 +251,24 @@ moved() {
     umount "$ROOT/sealed"
 }
 
+# Two folders run at the same time, each with its own interpreter and packages alone.
+side_by_side() {
+    local folder pids=() pid
+    cp -a "$ROOT/bundle" "$ROOT/other"
+    for folder in bundle other; do
+        echo "FOLDER = '/$folder/'" >"$ROOT/$folder/embed_runtime/site/which.py"
+        inside -- "/$folder/main_holdmetrics" python -c '
+import sys, time, pydantic, which
+time.sleep(1)
+others = [m.__file__ for m in list(sys.modules.values()) if not (getattr(m, "__file__", None) or which.FOLDER).startswith(which.FOLDER)]
+assert sys.executable.startswith(which.FOLDER) and not others, (sys.executable, others)
+assert which.FOLDER == sys.argv[1], which.FOLDER' "/$folder/" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    rm -r "$ROOT/other" "$ROOT/bundle/embed_runtime/site/which.py"
+}
+
 # Every byte, by sha256sum and by the program; a changed and an added file are named.
 manifest() {
     local said
@@ -322,5 +340,6 @@ step "serve with TLS, a pipeline and a reload" serve
 step "packages, and a virtual environment" packages
 step "a look into a service from outside" looks
 step "moved, linked, sealed" moved
+step "two versions side by side" side_by_side
 if [ -n "$one" ]; then step "one file" one_file "$one"; fi
 finish

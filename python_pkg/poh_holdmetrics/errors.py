@@ -18,12 +18,31 @@ Catches nothing and logs nothing; the functions that raise each class say so.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 #: Characters of an offending value that a message shows.
 _EXCERPT_CHARACTERS_MAX = 40
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 #: Halves of pairs: JSON can name one alone, and no text that is valid Unicode has one.
 _SURROGATES = range(0xD800, 0xE000)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What is wrong with its cure: who reads files has options for it, and a client of a service has none."""
+
+    for_files: str
+    for_service: str
+
+    @classmethod
+    def of(cls, form: str, option: str, instead: str = "") -> Self:
+        """A sentence in which `{}` is the cure: an option of the command line, or what stands for it."""
+        return cls(form.format(option), form.format(instead))
+
+    def within(self, form: str) -> Reason:
+        """A sentence in which `{}` is this one."""
+        return Reason(form.format(self.for_files), form.format(self.for_service))
 
 
 class HoldMetricsError(Exception):
@@ -33,42 +52,26 @@ class HoldMetricsError(Exception):
 class Refused(HoldMetricsError, ValueError):  # noqa: N818 - a refusal is an answer, not a failure
     """An event is refused. `field` names the invalid field, and the text begins with it.
 
-    `blamed` is one field also if `field` lists several or is empty, and `sentence` is the text without the
-    offending value: what a service answers.
+    `blamed` is one field also if `field` lists several or is empty, `reason` is the text after the field, and
+    `sentence` is the text without the offending value: what a service answers.
     """
 
-    def __init__(self, field: str, reason: str, found: object = None, *, blamed: str = "") -> None:
+    def __init__(self, field: str, reason: str | Reason, found: object = None, *, blamed: str = "") -> None:
         """`reason` says what is wrong with `field`, `found` is its value.
 
         An empty `field` means the event as a whole; `found` None means that there is no value to show.
         """
         self.field = field
         self.blamed = blamed or field
-        self.sentence = f"{field}: {reason}" if field else reason
+        self.reason = Reason(reason, reason) if isinstance(reason, str) else reason
+        self._found = found
+        said = self.reason.for_files
+        self.sentence = f"{field}: {said}" if field else said
         super().__init__(self.sentence if found is None else f"{self.sentence}; found {excerpt(found)}")
 
     def for_service(self) -> Refused:
-        """The same as a service says it, which has no options of the command line."""
-        refused = Refused(self.field, "", blamed=self.blamed)
-        refused.sentence = _for_service(self.sentence)
-        refused.args = (_for_service(str(self)),)
-        return refused
-
-
-#: Cures that are options of the command line, and what a service says in their place.
-_OPTIONS = (
-    (", or read the file with --assume-utc", ""),
-    (", or read the file with --null", ""),
-    (", and name its unit with --time-unit", ""),
-    ("read the file with --decimals 18", "send whole tokens"),
-)
-
-
-def _for_service(reason: str) -> str:
-    reason, _, _ = reason.partition(", or say --columns ")
-    for option, instead in _OPTIONS:
-        reason = reason.replace(option, instead)
-    return reason
+        """The same with the cure that a client of a service has."""
+        return Refused(self.field, self.reason.for_service, self._found, blamed=self.blamed)
 
 
 class InputError(HoldMetricsError, ValueError):

@@ -51,7 +51,8 @@ def mapped_columns(names: Collection[str], options: InputOptions) -> dict[str, s
 def event_table(table: Any, columns: Mapping[str, str], options: InputOptions) -> Any:
     """The table with the columns of events alone, under the names of their fields.
 
-    Integer times become timestamps. Text stays text: the engines read it under the same options.
+    Integer microseconds become timestamps, and so do dates. Numbers and text stay as they are: the engines
+    read them under the same options.
     """
     pa = pyarrow()
     names = table.column_names
@@ -59,16 +60,22 @@ def event_table(table: Any, columns: Mapping[str, str], options: InputOptions) -
     for field, name in columns.items():
         if names.count(name) > 1:
             raise InputError(f"column {name}", "is there twice; rename one of them")
-        column = table.column(name)
+        column = _without_extension(table.column(name))
         if pa.types.is_null(column.type):
             continue
         if field in _TIMES:
             is_micros = name in _MICROS and field not in options.columns
-            column = _times(name, column, "us" if is_micros else options.time_unit, options)
+            column = _times(name, column, options, is_micros=is_micros)
         else:
             _check_type(field, name, column.type, options)
         form[field] = column
     return pa.table(form)
+
+
+def _without_extension(column: Any) -> Any:
+    """The column in the type that stores it: a UUID is stored as 16 bytes."""
+    pa = pyarrow()
+    return column.cast(column.type.storage_type) if isinstance(column.type, pa.BaseExtensionType) else column
 
 
 def _check_type(field: str, name: str, kind: Any, options: InputOptions) -> None:
@@ -104,7 +111,7 @@ def _is_id(kind: Any, options: InputOptions) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
 
 
-def _times(name: str, column: Any, unit: str, options: InputOptions) -> Any:
+def _times(name: str, column: Any, options: InputOptions, *, is_micros: bool) -> Any:
     pa = pyarrow()
     types = pa.types
     if types.is_dictionary(column.type):
@@ -112,13 +119,14 @@ def _times(name: str, column: Any, unit: str, options: InputOptions) -> Any:
     kind = column.type
     if types.is_timestamp(kind) or _is_text(kind):
         return column
+    if types.is_integer(kind) and is_micros:
+        try:
+            return column.cast(pa.int64()).cast(pa.timestamp("us", "UTC"))
+        except pa.ArrowInvalid as error:
+            raise InputError(f"column {name}", f"out of range ({error})") from error
     # pandas makes floats of integers with a missing one among them.
     if types.is_integer(kind) or types.is_float64(kind):
-        try:
-            return column.cast(pa.int64()).cast(pa.timestamp(unit, "UTC"))
-        except pa.ArrowInvalid as error:
-            problem = "out of range" if types.is_integer(kind) else "a count of time has no fraction"
-            raise InputError(f"column {name}", f"{problem} ({error})") from error
+        return column
     if types.is_date(kind):
         if options.assume_utc:
             return column.cast(pa.timestamp("s")).cast(pa.timestamp("s", "UTC"))

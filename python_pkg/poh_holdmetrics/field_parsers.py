@@ -42,9 +42,12 @@ class FieldParsers:
 
 def checked_integer(field: str, value: object) -> int:
     """A `revision` or `seq` given as an integer; a boolean is refused."""
-    number = integer_from(value)
+    return _integer_in_range(field, integer_from(value), value)
+
+
+def _integer_in_range(field: str, number: int | None, found: object) -> int:
     if number is None or not 0 <= number <= INTEGER_MAX:
-        raise Refused(field, _INTEGER, value)
+        raise Refused(field, _INTEGER, found)
     return number
 
 
@@ -89,12 +92,18 @@ def _integer_from_digits(field: str, text: str) -> int:
     if DIGITS.fullmatch(text):
         significant = text.removeprefix("-").lstrip("0") or "0"
         if len(significant) <= _INTEGER_DIGITS_MAX:
-            return checked_integer(field, -int(significant) if text.startswith("-") else int(significant))
+            number = -int(significant) if text.startswith("-") else int(significant)
+            return _integer_in_range(field, number, text)
     raise Refused(field, _INTEGER, text)
 
 
 def _table_time(field: str, value: object) -> int:
-    return instants.us_from_text(field, value) if isinstance(value, str) else _micros_time(field, value)
+    if isinstance(value, str):
+        return _json_time(field, value)
+    us = integer_from(value)
+    if us is None:
+        raise Refused(field, instants.NOT_A_TIME, value)
+    return instants.us_in_range(field, us, Number(f"{us} microseconds"))
 
 
 def _micros_time(field: str, value: object) -> int:
@@ -110,5 +119,5 @@ JSON = FieldParsers(time=_json_time, integer=_json_integer, flag=checked_flag)
 CSV = FieldParsers(time=_csv_time, integer=_csv_integer, flag=_csv_flag)
 #: Columns: times are integer microseconds.
 MICROS = FieldParsers(time=_micros_time, integer=checked_integer, flag=checked_flag)
-#: Columns of tables: times are integer microseconds or text.
+#: Columns of tables: times are integer microseconds, numbers as they were written, or text.
 TABLE = FieldParsers(time=_table_time, integer=checked_integer, flag=checked_flag)

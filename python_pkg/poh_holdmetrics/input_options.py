@@ -119,12 +119,11 @@ class InputOptions:
         table["columns"] = {**table["columns"], **constants}
         return json.dumps({name: value for name, value in table.items() if value is not None})
 
-    def native_only(self) -> str | None:
-        """The first option that native code alone reads files by; None if there is no such option."""
-        if self.input_format in get_args(Feed):
-            return f"input_format {self.input_format}"
+    @property
+    def is_of_feeds(self) -> bool:
+        """Whether an option is for files that known feeds export."""
         names = ("token_kind", "blocks", "decimals_file")
-        return next((name for name in names if getattr(self, name) is not None), None)
+        return self.input_format in get_args(Feed) or any(getattr(self, name) is not None for name in names)
 
     def source(self, name: str) -> str | None:
         """The column that a field is read from; None if it has the same text in every row."""

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 
 from poh_holdmetrics.errors import InputError, excerpt
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:', re.DOTALL)
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,\]}]+', re.DOTALL)
 _TRUNCATED = "the text ends within it; is the file complete?"
 
 
-def is_document(head: str, keys: Collection[str | None]) -> bool:
-    """Whether a source that begins so is a document; `keys` are those that fields are read from."""
+#: Whether an object with these keys, those of an object within it as `key.inner`, is a row.
+IsRow = Callable[[Collection[str]], bool]
+
+
+def is_document(head: str, is_row: IsRow) -> bool:
+    """Whether a source that begins so is a document."""
     text = head.lstrip()
     if text.startswith("["):
         return text[1:].lstrip()[:1] in ("{", "]")
@@ -28,20 +33,20 @@ def is_document(head: str, keys: Collection[str | None]) -> bool:
     try:
         first, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        own = min((text.find(f'"{key}"') for key in keys if key and f'"{key}"' in text), default=len(text))
         rows = re.search(r":\s*\[\s*\{", text)
-        return (rows is not None and rows.start() < own) or text.partition("\n")[0].strip() == "{"
-    return "\n" in text[:end] or _is_wrapped(first, keys)
+        has_rows = rows is not None and not is_row(_KEY.findall(text[: rows.start() + 1]))
+        return has_rows or text.partition("\n")[0].strip() == "{"
+    return "\n" in text[:end] or _is_wrapped(first, is_row)
 
 
-def rows_from_document(file: str, text: str, keys: Collection[str | None]) -> Iterator[tuple[int, bytes]]:
+def rows_from_document(file: str, text: str, is_row: IsRow) -> Iterator[tuple[int, bytes]]:
     """The rows of a document with the lines on which they begin; raises `InputError`."""
     document = _Document(file, text)
     at = document.skip(0)
     while at < len(text):
         if text[at] == "[":
             at = yield from document.rows(at + 1)
-        elif text[at] == "{" and document.is_wrapped(at, keys):
+        elif text[at] == "{" and document.is_wrapped(at, is_row):
             document.rows_key = None
             at = yield from document.wrapped(at)
         elif text[at] == "{":
@@ -55,8 +60,18 @@ def rows_from_document(file: str, text: str, keys: Collection[str | None]) -> It
         at = document.skip(at)
 
 
-def _is_wrapped(value: object, keys: Collection[str | None]) -> bool:
-    return isinstance(value, dict) and not any(key in keys for key in value) and _has_rows(value)
+def _is_wrapped(value: object, is_row: IsRow) -> bool:
+    return isinstance(value, dict) and not is_row(key_paths(value)) and _has_rows(value)
+
+
+def key_paths(fields: dict[str, object]) -> list[str]:
+    """The keys of an object, and of the objects within it as `key.inner`."""
+    paths: list[str] = []
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            paths += (f"{key}.{inner}" for inner in value)
+        paths.append(key)
+    return paths
 
 
 def _has_rows(value: object) -> bool:
@@ -101,12 +116,12 @@ class _Document:
                 return token.end()
         raise self.error(len(self._text), _TRUNCATED)
 
-    def is_wrapped(self, at: int, keys: Collection[str | None]) -> bool:
+    def is_wrapped(self, at: int, is_row: IsRow) -> bool:
         try:
             value = json.loads(self._text[at : self.end_of(at)])
         except (ValueError, RecursionError):
             return False
-        return _is_wrapped(value, keys)
+        return _is_wrapped(value, is_row)
 
     def rows(self, at: int) -> Generator[tuple[int, bytes], None, int]:
         """The rows of the array whose bracket is before `at`; returns the index after it."""

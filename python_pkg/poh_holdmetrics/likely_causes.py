@@ -9,26 +9,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_EMPTY = "an empty text; leave the value out, or write null in JSON"
-_NULL_WORD = "a word for an absent value; leave the value out, or read the file with --null"
-_INFINITY = "an infinite time; leave the value out, or read the file with --null"
-_ZERO_DATE = "a zero date for an absent value; leave the value out, or read the file with --null"
-_HEXADECIMAL = "a hexadecimal number; write its decimal digits"
-_THOUSANDS = "thousands separators are not read; write the digits without them"
-_DECIMAL_COMMA = "a decimal comma is not read; write a point"
-_TIME_UNIT = "a number with a unit; write the number alone, and name its unit with --time-unit"
-_NUMBER_UNIT = "a number with a unit; write the number alone"
-_SCIENTIFIC = "scientific notation is read like 1.5e3"
-_COUNT_IN_TEXT = "a count in text has digits alone; leave out the point and the exponent"
-_OUTER_BLANKS = "blanks or line breaks around it; remove them"
-_INNER_BLANK = "a blank inside; remove it"
-_NOT_ASCII = "digits or signs beyond ASCII; write 0 to 9 and -"
-_PARENTHESES = "a number in parentheses; write a minus sign before it"
-_ZONE_NAME = "a zone by its name; write the offset alone, like Z or +02:00"
-_AMBIGUOUS_DATE = "a date that can be read in two ways; write it like 2025-07-21T00:00:00Z"
-_OTHER_DATE = "a date in another form; write it like 2025-07-21T00:00:00Z"
-_TIME_OF_DAY = "a time of day without a date; write both, like 2025-07-21T00:00:00Z"
-_DOES_NOT_EXIST = "a day, a time of day or an offset that does not exist"
+from poh_holdmetrics.errors import Reason
+
+_EMPTY = Reason.of("an empty text; leave the value out, or write null in JSON", "")
+_NULL = ", or read the file with --null"
+_NULL_WORD = Reason.of("a word for an absent value; leave the value out{}", _NULL)
+_INFINITY = Reason.of("an infinite time; leave the value out{}", _NULL)
+_ZERO_DATE = Reason.of("a zero date for an absent value; leave the value out{}", _NULL)
+_HEXADECIMAL = Reason.of("a hexadecimal number; write its decimal digits", "")
+_THOUSANDS = Reason.of("thousands separators are not read; write the digits without them", "")
+_DECIMAL_COMMA = Reason.of("a decimal comma is not read; write a point", "")
+_TIME_UNIT = Reason.of(
+    "a number with a unit; write the number alone{}", ", and name its unit with --time-unit"
+)
+_NUMBER_UNIT = Reason.of("a number with a unit; write the number alone", "")
+_SCIENTIFIC = Reason.of("scientific notation is read like 1.5e3", "")
+_COUNT_IN_TEXT = Reason.of("a count in text has digits alone; leave out the point and the exponent", "")
+_OUTER_BLANKS = Reason.of("blanks or line breaks around it; remove them", "")
+_INNER_BLANK = Reason.of("a blank inside; remove it", "")
+_NOT_ASCII = Reason.of("digits or signs beyond ASCII; write 0 to 9 and -", "")
+_PARENTHESES = Reason.of("a number in parentheses; write a minus sign before it", "")
+_TWELVE_HOURS = Reason.of("a 12-hour clock; write the hour as 00 to 23", "")
+_ZONE_NAME = Reason.of("a zone by its name; write the offset alone, like Z or +02:00", "")
+_AMBIGUOUS_DATE = Reason.of("a date that can be read in two ways; write it like 2025-07-21T00:00:00Z", "")
+_OTHER_DATE = Reason.of("a date in another form; write it like 2025-07-21T00:00:00Z", "")
+_TIME_OF_DAY = Reason.of("a time of day without a date; write both, like 2025-07-21T00:00:00Z", "")
+_DOES_NOT_EXIST = Reason.of("a day, a time of day or an offset that does not exist", "")
 
 #: What stands for an absent value in exports of databases and libraries, in lower case.
 _NULL_WORDS = (
@@ -59,7 +65,7 @@ _DIGIT = re.compile(r"\d", re.ASCII)
 _CURRENCIES = "%$€£¥"
 
 
-def cause_of_time(text: str, is_date_time: Callable[[str], bool]) -> str | None:
+def cause_of_time(text: str, is_date_time: Callable[[str], bool]) -> Reason | None:
     """What `text`, which was refused as a time, probably is, with the cure; None if that is not known.
 
     `is_date_time` says whether a text is a valid date and time of day, with an offset or without one.
@@ -85,7 +91,7 @@ def has_long_year(text: str) -> bool:
     return _LONG_YEAR.fullmatch(text.strip()) is not None
 
 
-def cause_of_decimal(text: str) -> str | None:
+def cause_of_decimal(text: str) -> Reason | None:
     """What `text`, which was refused as a decimal, probably is, with the cure; None if that is not known."""
     trimmed = text.strip()
     is_number_in_blanks = len(trimmed) < len(text) and _NUMBER.fullmatch(trimmed)
@@ -97,19 +103,19 @@ def cause_of_decimal(text: str) -> str | None:
     )
 
 
-def _absent(lower: str) -> str | None:
+def _absent(lower: str) -> Reason | None:
     if not lower:
         return _EMPTY
     return _NULL_WORD if lower in _NULL_WORDS else None
 
 
-def _absent_time(lower: str) -> str | None:
+def _absent_time(lower: str) -> Reason | None:
     if lower.lstrip("+-") in ("inf", "infinity"):
         return _INFINITY
     return _ZERO_DATE if lower.startswith("0000-00-00") else None
 
 
-def _cause_of_other_time(text: str) -> str | None:
+def _cause_of_other_time(text: str) -> Reason | None:
     """Of a text that does not begin with a date as we read it."""
     if _is_number_and_words(text):
         return _TIME_UNIT
@@ -121,7 +127,7 @@ def _cause_of_other_time(text: str) -> str | None:
     return _TIME_OF_DAY if _CLOCK.fullmatch(text) else None
 
 
-def _cause_of_other_number(text: str) -> str | None:
+def _cause_of_other_number(text: str) -> Reason | None:
     """Of a text that has a digit."""
     if text.startswith("(") and text.endswith(")"):
         return _PARENTHESES
@@ -135,7 +141,7 @@ def _cause_of_other_number(text: str) -> str | None:
     return _NUMBER_UNIT if is_after_unit or _is_number_and_words(text) else None
 
 
-def _cause_of_number(text: str) -> str | None:
+def _cause_of_number(text: str) -> Reason | None:
     if _HEX.fullmatch(text):
         return _HEXADECIMAL
     if any(letter == "\u2212" or (not letter.isascii() and letter.isnumeric()) for letter in text):
@@ -143,7 +149,7 @@ def _cause_of_number(text: str) -> str | None:
     return _grouped(text[1:] if text[:1] in ("+", "-") else text)
 
 
-def _grouped(text: str) -> str | None:
+def _grouped(text: str) -> Reason | None:
     """Of digits with separators between them."""
     groups = re.split(f"[{re.escape(_SEPARATORS)}]", text)
     separators = [letter for letter in text if letter in _SEPARATORS]
@@ -160,7 +166,7 @@ def _grouped(text: str) -> str | None:
     return _THOUSANDS if first != "." or len(separators) > 1 else None
 
 
-def _cause_of_date_time(text: str, is_date_time: Callable[[str], bool]) -> str | None:
+def _cause_of_date_time(text: str, is_date_time: Callable[[str], bool]) -> Reason | None:
     """Of a text that begins with a date as we read it."""
     tight = " ".join(text.split())
     for loose, close in (("T ", "T"), (" +", "+"), (" -", "-"), (" :", ":"), (": ", ":")):
@@ -170,6 +176,8 @@ def _cause_of_date_time(text: str, is_date_time: Callable[[str], bool]) -> str |
     if is_date_time(text.replace(",", ".")):
         return _DECIMAL_COMMA
     named = _NAMED_ZONE.fullmatch(text)
+    if named and named["name"].split()[0].replace(".", "").lower() in ("am", "pm"):
+        return _TWELVE_HOURS
     if named and len(named["name"]) > 1 and (named["name"] != "UTC" or named["offset"].strip()):
         return _ZONE_NAME
     return _DOES_NOT_EXIST if _DATE_TIME.fullmatch(text) else None

@@ -15,6 +15,9 @@ from typing import NoReturn, TypeVar
 
 from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import Refused, excerpt
+from poh_holdmetrics.feeds.layout import FeedLayout, FeedRow, feed_of
+from poh_holdmetrics.feeds.lookups import NO_LOOKUPS, Lookups
+from poh_holdmetrics.feeds.transfers import items_of
 from poh_holdmetrics.field_parsers import Number
 from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
 from poh_holdmetrics.unknown_columns import NearMiss, UnknownColumns
@@ -25,6 +28,9 @@ from poh_holdmetrics.value_forms import ValueForms
 _BLANK = b" \t\r\n"
 
 _Row = TypeVar("_Row")
+
+#: The cells of a row of CSV, or why it cannot be split.
+CsvRow = list[str] | str
 
 #: The number of the first row, the others following it, or one number for each row.
 Numbers = int | Sequence[int]
@@ -37,15 +43,23 @@ class RowReader:
     of reading. A refused row changes nothing else; a row that states a transfer is one row of two records.
     """
 
-    def __init__(self, accept: Callable[[Record], None], options: InputOptions = OWN) -> None:
+    def __init__(
+        self,
+        accept: Callable[[Record], None],
+        options: InputOptions = OWN,
+        lookups: Lookups = NO_LOOKUPS,
+    ) -> None:
         """`accept` is called with every accepted record; it never refuses one."""
+        self.notes: list[FeedLayout] = []
+        """The files that were read as known feeds."""
         self.read = 0
         self.accepted = 0
         self.rejected: list[tuple[str, int, str]] = []
         self._accept = accept
         self._options = options
+        self._lookups = lookups
         self._json_keys = tuple(map(options.source, FIELDS))
-        self._json_forms = ValueForms(options, field_parsers.JSON)
+        self._json_forms = ValueForms(options, field_parsers.JSON, lookups)
         self._unknown = UnknownColumns(options)
 
     def feed_jsonl(self, lines: Sequence[bytes], file: str, numbers: Numbers) -> None:
@@ -54,22 +68,48 @@ class RowReader:
             if not is_blank(line):
                 self._take(self._records_from_json, line, file, number)
 
-    def feed_csv(
-        self, rows: Sequence[Sequence[str]], header: Sequence[str], file: str, numbers: Numbers
-    ) -> None:
-        """Read rows of cells under `header`; a row without cells is one that could not be split."""
-        columns = CsvColumns(header, self._options)
+    def feed_csv(self, rows: Sequence[CsvRow], header: Sequence[str], file: str, numbers: Numbers) -> None:
+        """Read rows of cells under `header`."""
+        columns = CsvColumns(header, self._options, self._lookups)
         for number, row in _numbered(rows, numbers):
             self._take(columns.records, row, file, number)
 
     def feed_values(self, rows: Sequence[Sequence[object]], file: str, numbers: Numbers) -> None:
         """Read rows of columns.
 
-        A row has the values of `FIELDS` in their order, times in microseconds and decimals as text, None
-        if absent; it may end after `retract`.
+        A row has the values of `FIELDS` in their order, timestamps in microseconds and all else as it is
+        written, None if absent; it may end after `retract`.
         """
         for number, row in _numbered(rows, numbers):
             self._take(records_from_values, row, file, number)
+
+    def layout(self, file: str, names: Sequence[str], *, are_keys: bool) -> FeedLayout | None:
+        """The layout of a file with these columns, or with the keys of its first row; None if it is no feed.
+
+        Raises `InputError` if the file or the options lack what the feed needs.
+        """
+        table = feed_of(self._options, names)
+        if table is None:
+            return None
+        layout = FeedLayout(file, table, self._options, self._lookups, None if are_keys else names)
+        self.notes.append(layout)
+        self._unknown.ignore(layout.ignored(names))
+        return layout
+
+    def feed_rows(self, rows: Iterable[tuple[int, FeedRow | Refused]], layout: FeedLayout) -> None:
+        """Read numbered rows of a feed; each transfer of a row counts by itself."""
+        for number, row in rows:
+            try:
+                if isinstance(row, Refused):
+                    raise row
+                items = items_of(layout, row)
+            except Refused as refused:
+                self.read += 1
+                self.rejected.append((layout.file, number, str(refused)))
+                continue
+            layout.left_out += not items
+            for item in items:
+                self._take(type(item).records, item, layout.file, number)
 
     def near_miss(self, header: Sequence[str]) -> NearMiss | None:
         """The first column that is probably meant for a field; others are listed as ignored."""
@@ -101,7 +141,9 @@ class RowReader:
 class CsvColumns:
     """Which column of a CSV file holds which field of an event."""
 
-    def __init__(self, header: Sequence[str], options: InputOptions = OWN) -> None:
+    def __init__(
+        self, header: Sequence[str], options: InputOptions = OWN, lookups: Lookups = NO_LOOKUPS
+    ) -> None:
         """`header` names the columns, in any order."""
         index: dict[str | None, int] = {name: column for column, name in enumerate(header)}
         sources = tuple(map(options.source, FIELDS))
@@ -110,17 +152,17 @@ class CsvColumns:
         }
         self.unread = [name for name in header if name not in sources]
         self._columns = tuple(map(index.get, sources))
-        self._forms = ValueForms(options, field_parsers.CSV)
+        self._forms = ValueForms(options, field_parsers.CSV, lookups)
         self._width = len(header)
 
     def has(self, field: str) -> bool:
         """Whether the file has a column for a field, or all rows have one text for it."""
         return field in self._given
 
-    def records(self, row: Sequence[str]) -> tuple[Record, ...]:
+    def records(self, row: CsvRow) -> tuple[Record, ...]:
         """The records of one row; an empty cell is an absent field."""
-        if not row:
-            raise Refused("", "not CSV")
+        if isinstance(row, str):
+            raise Refused("", row)
         if len(row) != self._width:
             raise Refused("", f"row has {len(row)} cells, the header has {self._width}")
         cells = [None if column is None else row[column] or None for column in self._columns]
@@ -147,28 +189,36 @@ def values_from_json(line: bytes) -> tuple[object, ...]:
 
 def _values_from_json(line: bytes, keys: Sequence[str | None], unknown: UnknownColumns) -> tuple[object, ...]:
     """The same, with the key of each field; the other keys are listed in `unknown`."""
+    fields = object_from_json(line)
+    if isinstance(fields, _Twice):
+        for field, key in zip(FIELDS, keys, strict=True):
+            if key in fields.twice:
+                raise Refused(field, f"the key {excerpt(key)} is there twice; keep one of them")
+    values = tuple(None if key is None else fields.get(key) for key in keys)
+    if any(type(value) in _NOT_PLAIN for value in values):
+        values = tuple(map(_as_written, FIELDS, values))
+    others = [key for key in fields if key not in keys]
+    if others:
+        near = unknown.near_miss(others, lambda name: values[FIELDS.index(name)] is not None)
+        if near is not None:
+            raise Refused("", near.problem.within("key {}"), blamed=near.field)
+    return values
+
+
+def object_from_json(line: bytes) -> dict[str, object]:
+    """The object of JSON that a line is, its numbers as they are written."""
     try:
         fields = JSON_DECODER.decode(line.decode())
     except (ValueError, RecursionError) as error:
         raise Refused("", f"not JSON{_mistake(line, error)}") from None
     if not isinstance(fields, dict):
         raise Refused("", "not an object", Number(line.decode()))
-    if isinstance(fields, _Twice):
-        for field, key in zip(FIELDS, keys, strict=True):
-            if key in fields.twice:
-                raise Refused(field, f"the key {excerpt(key)} is there twice; keep one of them")
-    values = tuple(map(fields.get, keys))
-    others = [key for key in fields if key not in keys]
-    if others:
-        near = unknown.near_miss(others, lambda name: values[FIELDS.index(name)] is not None)
-        if near is not None:
-            raise Refused("", f"key {near.problem}", blamed=near.field)
-    return values
+    return fields
 
 
 def records_from_values(row: Sequence[object]) -> tuple[Record, ...]:
-    """The records of a row of columns: times in integer microseconds, decimals as text."""
-    return validation.records_from_fields(field_parsers.MICROS, *row)
+    """The records of a row of columns: timestamps in integer microseconds, all else as it is written."""
+    return validation.records_from_fields(field_parsers.TABLE, *row)
 
 
 def _mistake(line: bytes, error: Exception) -> str:
@@ -187,9 +237,37 @@ def _mistake(line: bytes, error: Exception) -> str:
         what = "a comma after the object (remove it, or put all objects into [ and ])"
     elif rest.startswith("'"):
         what = "single quotes (JSON has double quotes)"
+    elif what := _SERDE.get(getattr(error, "msg", ""), ""):
+        return f": {what} at column {len(text[:at].encode()) + 1}"
     else:
         return ""
     return f": {what} at column {len(text[:at].encode()) + 1}"
+
+
+#: What the decoder of Python says, and that of the binary.
+_SERDE = {"Extra data": "trailing characters", "Expecting value": "expected value"}
+#: What no field but `retract` has.
+_NOT_PLAIN = frozenset((bool, dict, list))
+
+
+def _as_written(field: str, value: object) -> object:
+    """A value that no field has as its JSON, which a refusal shows."""
+    is_plain = type(value) not in _NOT_PLAIN or (field == "retract" and isinstance(value, bool))
+    return value if is_plain else Number(_json_text(value))
+
+
+def _json_text(value: object) -> str:
+    """A decoded value as JSON, its numbers as they were written."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_json_text, value))}]"
+    if isinstance(value, dict):
+        items = (
+            f"{json.dumps(key, ensure_ascii=False)}: {_json_text(inner)}" for key, inner in value.items()
+        )
+        return f"{{{', '.join(items)}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 _CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<constant>-?(?:NaN|Infinity))')

@@ -12,8 +12,10 @@ from uuid import UUID
 
 from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import InputError, Refused
+from poh_holdmetrics.field_parsers import Number
 from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
 from poh_holdmetrics.instants import MICROS_PER_SECOND
+from poh_holdmetrics.integers import float_text
 from poh_holdmetrics.libraries import pyarrow
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.value_forms import ValueForms
@@ -21,6 +23,7 @@ from poh_holdmetrics.value_forms import ValueForms
 #: Ticks of a timestamp in one second.
 _TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _UUID_BYTES = 16
+_TIMES = ("start", "end", "at")
 
 
 def is_arrow(value: object) -> bool:
@@ -60,7 +63,7 @@ def records_from_table(table: Any, options: InputOptions) -> Iterator[Record]:
     forms = ValueForms(options, field_parsers.TABLE)
     absent = [None] * table.num_rows
     columns = [
-        column_values(table.column(field), options) if field in table.column_names else absent
+        _values_of(field, table.column(field), options) if field in table.column_names else absent
         for field in FIELDS
     ]
     for row, values in enumerate(zip(*columns, strict=True)):
@@ -68,6 +71,26 @@ def records_from_table(table: Any, options: InputOptions) -> Iterator[Record]:
             yield from validation.records_from_fields(forms.parsers, *forms.values(values))
         except Refused as refused:
             raise InputError(f"row {row}", str(refused)) from refused
+
+
+def _values_of(field: str, column: Any, options: InputOptions) -> list[object]:
+    """The values of a field as a text format would write them, so that a refusal shows the same."""
+    types = pyarrow().types
+    values = column_values(column, options)
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if types.is_floating(kind):
+        return [None if value is None else Number(_float_text(value)) for value in values]
+    if types.is_decimal(kind):
+        return [None if value is None else Number(f"{value:f}") for value in values]
+    if field in _TIMES and types.is_integer(kind):
+        return [None if value is None else Number(value) for value in values]
+    return values
+
+
+def _float_text(value: object) -> str:
+    """A float, or its text, as the readers of all formats write it."""
+    text = float_text(value) or str(value)
+    return "NaN" if text == "nan" else text
 
 
 def column_values(column: Any, options: InputOptions = OWN) -> list[object]:

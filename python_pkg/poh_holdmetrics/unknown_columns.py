@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from poh_holdmetrics.errors import excerpt, excerpt_without_quotes
+from poh_holdmetrics.errors import Reason, excerpt, excerpt_without_quotes
 from poh_holdmetrics.input_options import FIELDS, OWN, InputOptions
 
 #: Names that are listed; objects may have any number of keys.
@@ -61,7 +61,7 @@ class NearMiss(NamedTuple):
     """A name that is probably meant for a field."""
 
     field: str
-    problem: str
+    problem: Reason
     """The name, and what is wrong with it."""
 
 
@@ -78,6 +78,12 @@ class UnknownColumns:
         """The names that were ignored, in order, at most a hundred."""
         return sorted(self._ignored, key=lambda name: name.encode("utf-8", "replace"))
 
+    def ignore(self, names: Iterable[str]) -> None:
+        """List these as ignored."""
+        for name in names:
+            if len(self._ignored) < _LISTED_MAX:
+                self._ignored.add(name)
+
     def near_miss(self, names: Iterable[str], has: Callable[[str], bool]) -> NearMiss | None:
         """The first of `names` that is probably meant for a field, if one of them is.
 
@@ -87,13 +93,14 @@ class UnknownColumns:
         for name in names:
             spelling, aliases = _likeness_of(name)
             spelling = None if spelling in self._named else spelling
-            if spelling is None and len(self._ignored) < _LISTED_MAX:
-                self._ignored.add(name)
+            if spelling is None:
+                self.ignore([name])
             meant = (field for field, context in aliases if self._is_meant(field, context, has))
             field = spelling or next(meant, None)
             if field and near is None:
-                cure = f"rename it, or say --columns {field}={excerpt_without_quotes(name)}"
-                near = NearMiss(field, f"{excerpt(name)}: did you mean {field}? {cure}")
+                said = f"{excerpt(name)}: did you mean {field}? rename it"
+                option = f", or say --columns {field}={excerpt_without_quotes(name)}"
+                near = NearMiss(field, Reason(f"{said}{option}", said))
         return near
 
     def _is_meant(self, field: str, context: str, has: Callable[[str], bool]) -> bool:

@@ -79,17 +79,15 @@ def records_from_fields(
         )
         check_together(record, weight is not None)
         return (record,)
-    for field, value in (
-        ("holder_id", holder_id or None),
-        ("delta", delta),
-        ("start", start),
-        ("end", end),
-        ("weight", weight),
-    ):
-        if value is not None:
-            raise Refused(
-                field, "given for a transfer (a transfer has from_id, to_id, at and amount instead)"
-            )
+    _check_transfer(
+        has_party=from_id is not None or to_id is not None,
+        is_at=at is not None,
+        holder_id=holder_id or None,
+        delta=delta,
+        start=start,
+        end=end,
+        weight=weight,
+    )
     return transfer_records(
         checked_id("token_id", token_id),
         checked_party("from_id", from_id),
@@ -101,6 +99,18 @@ def records_from_fields(
         None if amount is None else parsers.decimal("amount", amount),
         0 if seq is None else parsers.integer("seq", seq),
     )
+
+
+def _check_transfer(*, has_party: bool, is_at: bool, **others: object) -> None:
+    """Refuse fields of another event; an amount of a holder alone is probably a weight or a delta."""
+    meant = "delta" if is_at else "weight"
+    if not has_party and others["holder_id"] is not None and others[meant] is None:
+        raise Refused("amount", f"given without from_id and to_id (did you mean {meant}? rename it)")
+    for field, value in others.items():
+        if value is not None:
+            raise Refused(
+                field, "given for a transfer (a transfer has from_id, to_id, at and amount instead)"
+            )
 
 
 def transfer_records(
@@ -198,6 +208,8 @@ def checked_id(field: str, value: object) -> str:
             return str(value)
     elif isinstance(value, str):
         return _encodable(field, value, _ID_NOT_TEXT)
+    elif isinstance(value, bytes):  # of a binary column, and not UTF-8
+        raise Refused(field, _ID_NOT_TEXT)
     else:
         number = integer_from(value)
         if number is not None:

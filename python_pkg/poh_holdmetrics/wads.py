@@ -11,7 +11,7 @@ import re
 from decimal import Context, Decimal
 
 from poh_holdmetrics import likely_causes
-from poh_holdmetrics.errors import Refused
+from poh_holdmetrics.errors import Reason, Refused
 from poh_holdmetrics.integers import float_text, integer_from
 
 #: Steps in a weight of 1, and the bound that a weight stays below: 2^128 steps.
@@ -32,13 +32,15 @@ _EXPONENT_DIGITS_MAX = 15
 _EXACT = Context(prec=60)
 
 _EXAMPLE = "write a decimal like 1.5"
-_NOT_A_NUMBER = f"not a number ({_EXAMPLE})"
+NOT_A_NUMBER = f"not a number ({_EXAMPLE})"
 _NOT_FINITE_NUMBER = f"not finite ({_EXAMPLE})"
 _NEGATIVE = "negative (write 0 or more)"
 _UNDER = "under 1e-18 (the smallest step)"
-_TOO_LARGE = (
+_TOO_LARGE = Reason.of(
     "too large (the largest is 340282366920938463463.374607431768211455; if it counts base units, such as "
-    "wei, read the file with --decimals 18)"
+    "wei, {})",
+    "read the file with --decimals 18",
+    "send whole tokens",
 )
 
 
@@ -59,27 +61,33 @@ def wad_from_value(field: str, value: object, *, signed: bool = False) -> int:
     if number is None:
         text = float_text(value)
         if text is None:
-            raise Refused(field, _NOT_A_NUMBER, value)
+            raise Refused(field, NOT_A_NUMBER, value)
         return _wad_from_text(field, text, value, signed=signed)
     if number < 0 and not signed:
         raise Refused(field, _NEGATIVE, value)
     return _bounded(field, number * WAD, value)
 
 
-def wad_from_text(field: str, text: str, *, signed: bool = False) -> int:
-    """Steps of a decimal as written; digits and exponents of any length are read in linear time."""
-    return _wad_from_text(field, text, text, signed=signed)
+def wad_from_text(field: str, text: str, *, signed: bool = False, found: str | None = None) -> int:
+    """Steps of a decimal as written; digits and exponents of any length are read in linear time.
+
+    A refusal shows `found`, if that is what was written.
+    """
+    return _wad_from_text(field, text, text if found is None else found, signed=signed)
 
 
-def wad_from_units(field: str, value: object, decimals: int, *, signed: bool = False) -> int:
-    """Steps of a value that counts units of 10^-decimals, such as wei with 18."""
+def wad_from_units(
+    field: str, value: object, decimals: int, *, signed: bool = False, found: str | None = None
+) -> int:
+    """Steps of a value that counts units of 10^-decimals, such as wei with 18; `found` as for a text."""
     text = str(value) if isinstance(value, str | Decimal) else float_text(value) or str(integer_from(value))
-    found = _NUMBER.fullmatch(text)
-    if found is None:
+    number = _NUMBER.fullmatch(text)
+    if number is None:
         return wad_from_value(field, value, signed=signed)
-    exponent = _exponent(found[5], found[6]) - decimals
+    exponent = _exponent(number[5], number[6]) - decimals
     mantissa = text.lower().partition("e")[0]
-    return _wad_from_text(field, f"{mantissa}e{exponent}", value, signed=signed)
+    shown = value if found is None else found
+    return _wad_from_text(field, f"{mantissa}e{exponent}", shown, signed=signed)
 
 
 def _wad_from_text(field: str, text: str, value: object, *, signed: bool) -> int:
@@ -89,7 +97,7 @@ def _wad_from_text(field: str, text: str, value: object, *, signed: bool) -> int
         if _NOT_FINITE.fullmatch(text):
             raise Refused(field, _NOT_FINITE_NUMBER, value)
         cause = likely_causes.cause_of_decimal(text)
-        raise Refused(field, f"not a number ({cause or _EXAMPLE})", value)
+        raise Refused(field, cause.within("not a number ({})") if cause else NOT_A_NUMBER, value)
     sign, *parts = found.groups()
     if sign != "-":
         return _magnitude(field, value, *parts)

@@ -390,7 +390,7 @@ def test_a_batch_is_refused_in_the_same_words(
         ({"to_id": []}, "to_id: 0 rows, but token_id has 1"),
         (
             {"amount": array("d", [1])},
-            "row 0: holder_id: given for a transfer (a transfer has from_id, to_id",
+            "row 0: amount: given without from_id and to_id (did you mean ",
         ),
         ({"retract": "x"}, "retract: expected a contiguous one-dimensional buffer of bool, found str"),
         ({"retract": b"\2"}, "row 0: retract: not true or false; found 2"),

@@ -208,7 +208,8 @@ def test_what_only_native_code_reads_is_said(without_native: None, tmp_path: Pat
             score(tmp_path / name, AS_OF)
 
 
-def test_feeds_are_read_by_native_code(source: str, tmp_path: Path) -> None:
+def test_feeds_are_read_with_the_times_of_blocks(source: str, tmp_path: Path) -> None:
+    del source
     token = "0x" + "a" * 40
     (tmp_path / "blocks.csv").write_text("number,timestamp\n7,0\n")
     (tmp_path / "mapping.toml").write_text('[input]\ninput_format = "ethereum-etl"\nblocks = "blocks.csv"\n')
@@ -217,10 +218,6 @@ def test_feeds_are_read_by_native_code(source: str, tmp_path: Path) -> None:
         "token_address,from_address,to_address,value,transaction_hash,log_index,block_number\n"
         f"{token},0x{'0' * 40},0x{'b' * 40},5,0x01,0,7\n"
     )
-    if source == "none":
-        with pytest.raises(InputError, match="input_format ethereum-etl: is read by native code alone"):
-            score(file, 2000, mapping=tmp_path / "mapping.toml", token_kind="erc20")
-        return
     result = score(file, 2000, mapping=tmp_path / "mapping.toml", token_kind="erc20")
     assert [row[1:4] for row in result.rows()] == [(f"0x{'b' * 40}", 2_000_000, "10")]
 

@@ -100,7 +100,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let unit = options.input.values.times.unit;
     let found = warnings(&scored.findings, unit, report.missing_input(), window.as_of);
     // The last line of a table is the sentence about deficits.
-    let is_shown = |warning: &Warning| !(warning.is_of_deficits() && format == OutputFormat::Table);
+    let is_shown =
+        |warning: &Warning| !(warning.is(WarningCode::Deficits) && format == OutputFormat::Table);
     arguments.scoring.report_warnings(&found, is_shown)?;
     report.warnings = &found;
     if !compares {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::clock;
 use super::exit::Exit;
-use crate::core::{Micros, TimeError, Window};
+use crate::core::{Addressed, Micros, Window};
 use crate::output::WarningCode;
 
 /// `--as-of`, `--from`, `--closed-only`.
@@ -43,6 +43,6 @@ impl WindowArguments {
     }
 }
 
-fn instant(text: &str) -> Result<Micros, TimeError> {
-    Micros::parse_argument(text)
+fn instant(text: &str) -> Result<Micros, String> {
+    Micros::parse_argument(text).map_err(|error| error.for_service())
 }

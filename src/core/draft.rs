@@ -214,17 +214,7 @@ impl<'a> Draft<'a> {
     }
 
     fn transfer(self) -> Result<Events<'a>, Refusal> {
-        for (field, is_given) in [
-            (Field::HolderId, !self.holder_id.is_empty()),
-            (Field::Delta, self.delta.is_some()),
-            (Field::Start, self.start.is_some()),
-            (Field::End, self.end.is_some()),
-            (Field::Weight, self.weight.is_some()),
-        ] {
-            if is_given {
-                return Err(Refusal::NotOfTransfer(field));
-            }
-        }
+        check_transfer(|field| self.is_given(field))?;
         if self.token_id.is_empty() {
             return Err(Refusal::MissingId(Field::TokenId));
         }
@@ -249,6 +239,22 @@ impl<'a> Draft<'a> {
         Ok(parties.deltas(amount).map(change).collect())
     }
 
+    const fn is_given(&self, field: Field) -> bool {
+        match field {
+            Field::TokenId => !self.token_id.is_empty(),
+            Field::HolderId => !self.holder_id.is_empty(),
+            Field::Start => self.start.is_some(),
+            Field::End => self.end.is_some(),
+            Field::Weight => self.weight.is_some(),
+            Field::EventId => self.event_id.is_some(),
+            Field::At => self.at.is_some(),
+            Field::Delta => self.delta.is_some(),
+            Field::FromId => self.from_id.is_some(),
+            Field::ToId => self.to_id.is_some(),
+            Field::Amount => self.amount.is_some(),
+        }
+    }
+
     const fn named(&self, event_id: &'a str, fact: Option<Fact>) -> Claim<'a> {
         let revision = self.revision;
         Claim::Named {
@@ -256,6 +262,29 @@ impl<'a> Draft<'a> {
             standing: Standing { revision, fact },
         }
     }
+}
+
+/// Refuses a transfer if a field of another event is given, which needs no value; an amount of a holder, without the
+/// parties of a transfer, is probably meant for a weight or a delta.
+pub(crate) fn check_transfer(is_given: impl Fn(Field) -> bool) -> Result<(), Refusal> {
+    const NOT_OF_TRANSFER: [Field; 5] = [
+        Field::HolderId,
+        Field::Delta,
+        Field::Start,
+        Field::End,
+        Field::Weight,
+    ];
+    let meant = if is_given(Field::At) {
+        Field::Delta
+    } else {
+        Field::Weight
+    };
+    let has_party = is_given(Field::FromId) || is_given(Field::ToId);
+    if !has_party && is_given(Field::HolderId) && !is_given(meant) {
+        return Err(Refusal::AmountAlone(meant));
+    }
+    let given = NOT_OF_TRANSFER.into_iter().find(|field| is_given(*field));
+    given.map_or(Ok(()), |field| Err(Refusal::NotOfTransfer(field)))
 }
 
 #[cfg(test)]

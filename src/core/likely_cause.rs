@@ -3,73 +3,125 @@
 //! Looks at text that was refused, and at nothing else: what is accepted is decided in [`super::time_text`] and
 //! [`super::weight`]. Its twin is `likely_causes` of the Python package; both say the same of the same text.
 
+use std::fmt;
+
+use super::audience::{Addressed, Audience};
 use super::time_text::{is_any_text, is_count};
 use super::weight::{Decimal, split_sign};
 use super::{TimeError, WeightError};
 
 /// What a text is that was written where a time or a decimal is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LikelyCause {
     /// Nothing, or blanks alone.
-    #[error("an empty text; leave the value out, or write null in JSON")]
     Empty,
     /// `NULL`, `NaT`, `N/A` and the like.
-    #[error("a word for an absent value; leave the value out, or read the file with --null")]
     NullWord,
     /// `infinity` as a time.
-    #[error("an infinite time; leave the value out, or read the file with --null")]
     Infinity,
     /// `0000-00-00`.
-    #[error("a zero date for an absent value; leave the value out, or read the file with --null")]
     ZeroDate,
     /// `0x` and digits.
-    #[error("a hexadecimal number; write its decimal digits")]
     Hexadecimal,
     /// `1,000`.
-    #[error("thousands separators are not read; write the digits without them")]
     Thousands,
     /// `1,5`.
-    #[error("a decimal comma is not read; write a point")]
     DecimalComma,
     /// `5 days` as a time.
-    #[error("a number with a unit; write the number alone, and name its unit with --time-unit")]
     TimeUnit,
     /// `5 ETH` as a decimal.
-    #[error("a number with a unit; write the number alone")]
     NumberUnit,
     /// `1x10^5`.
-    #[error("scientific notation is read like 1.5e3")]
     Scientific,
     /// `1.5e12` as a time in text.
-    #[error("a count in text has digits alone; leave out the point and the exponent")]
     CountInText,
     /// Blanks or line breaks before or after what is valid.
-    #[error("blanks or line breaks around it; remove them")]
     OuterBlanks,
     /// Blanks inside.
-    #[error("a blank inside; remove it")]
     InnerBlank,
     /// Digits or signs that are not ASCII.
-    #[error("digits or signs beyond ASCII; write 0 to 9 and -")]
     NotAscii,
     /// `(5)`.
-    #[error("a number in parentheses; write a minus sign before it")]
     Parentheses,
+    /// `11:00 PM`.
+    TwelveHours,
     /// A zone by its name or abbreviation.
-    #[error("a zone by its name; write the offset alone, like Z or +02:00")]
     ZoneName,
     /// `05/01/2021`.
-    #[error("a date that can be read in two ways; write it like 2025-07-21T00:00:00Z")]
     AmbiguousDate,
     /// `Jan 5, 2021`, `20210105T000000Z`.
-    #[error("a date in another form; write it like 2025-07-21T00:00:00Z")]
     OtherDate,
     /// `12:30`.
-    #[error("a time of day without a date; write both, like 2025-07-21T00:00:00Z")]
     TimeOfDay,
     /// 30 February, minute 61.
-    #[error("a day, a time of day or an offset that does not exist")]
     DoesNotExist,
+}
+
+impl LikelyCause {
+    /// What it is with its cure, and what options of the command line add to that.
+    const fn texts(self) -> (&'static str, &'static str) {
+        const NULL: &str = ", or read the file with --null";
+        match self {
+            Self::Empty => (
+                "an empty text; leave the value out, or write null in JSON",
+                "",
+            ),
+            Self::NullWord => ("a word for an absent value; leave the value out", NULL),
+            Self::Infinity => ("an infinite time; leave the value out", NULL),
+            Self::ZeroDate => ("a zero date for an absent value; leave the value out", NULL),
+            Self::Hexadecimal => ("a hexadecimal number; write its decimal digits", ""),
+            Self::Thousands => (
+                "thousands separators are not read; write the digits without them",
+                "",
+            ),
+            Self::DecimalComma => ("a decimal comma is not read; write a point", ""),
+            Self::TimeUnit => (
+                "a number with a unit; write the number alone",
+                ", and name its unit with --time-unit",
+            ),
+            Self::NumberUnit => ("a number with a unit; write the number alone", ""),
+            Self::Scientific => ("scientific notation is read like 1.5e3", ""),
+            Self::CountInText => (
+                "a count in text has digits alone; leave out the point and the exponent",
+                "",
+            ),
+            Self::OuterBlanks => ("blanks or line breaks around it; remove them", ""),
+            Self::InnerBlank => ("a blank inside; remove it", ""),
+            Self::NotAscii => ("digits or signs beyond ASCII; write 0 to 9 and -", ""),
+            Self::Parentheses => ("a number in parentheses; write a minus sign before it", ""),
+            Self::TwelveHours => ("a 12-hour clock; write the hour as 00 to 23", ""),
+            Self::ZoneName => (
+                "a zone by its name; write the offset alone, like Z or +02:00",
+                "",
+            ),
+            Self::AmbiguousDate => (
+                "a date that can be read in two ways; write it like 2025-07-21T00:00:00Z",
+                "",
+            ),
+            Self::OtherDate => (
+                "a date in another form; write it like 2025-07-21T00:00:00Z",
+                "",
+            ),
+            Self::TimeOfDay => (
+                "a time of day without a date; write both, like 2025-07-21T00:00:00Z",
+                "",
+            ),
+            Self::DoesNotExist => ("a day, a time of day or an offset that does not exist", ""),
+        }
+    }
+}
+
+impl Addressed for LikelyCause {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, option) = self.texts();
+        write!(out, "{text}{}", audience.choose(option, ""))
+    }
+}
+
+impl fmt::Display for LikelyCause {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(Audience::Files, out)
+    }
 }
 
 /// What stands for an absent value in exports of databases and libraries, in lower case.
@@ -200,6 +252,13 @@ fn date_time_cause(text: &str) -> Option<LikelyCause> {
         .trim_start_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, ':' | '.'));
     let name = zone.trim_start_matches(|letter: char| !letter.is_ascii_alphabetic());
     let offset = &zone[..zone.len() - name.len()];
+    let word = name.split_whitespace().next().unwrap_or_default();
+    if matches!(
+        word.replace('.', "").to_ascii_lowercase().as_str(),
+        "am" | "pm"
+    ) {
+        return Some(LikelyCause::TwelveHours);
+    }
     if name.len() > 1 && (name != "UTC" || !offset.trim().is_empty()) {
         return Some(LikelyCause::ZoneName);
     }

@@ -3,12 +3,13 @@
 //! This module uses no file, network, clock, thread, log or interpreter. Reading order:
 //! [`time`], [`weight`] and [`balance`] (the quantities), [`event`], [`draft`] and [`refusal`] (what is sent
 //! and what is refused), [`LikelyCause`] (what
-//! a refused text probably is), [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
+//! a refused text probably is) and [`Addressed`] (whom the cure is for), [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
 //! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
 //! [`deficit`] (what is missing from the input), [`findings`] (what is probably not meant), [`rule`] (what a
 //! policy is); [`glob`] chooses ids, [`hex_digits`] shortens them; [`encoding`] is the format of events in our own
 //! files, and [`StoreId`] tells the files of different stores apart.
 
+mod audience;
 mod balance;
 mod changes;
 pub(crate) mod columns;
@@ -39,6 +40,7 @@ pub(crate) mod transfer;
 pub(crate) mod weight;
 pub(crate) mod window;
 
+pub use audience::{Addressed, Audience, To};
 pub use balance::{Balance, Delta, Quantity};
 pub use columns::{Deltas, EventColumns, LengthMismatch, TransferColumns, Weights};
 pub use deficit::Deficit;

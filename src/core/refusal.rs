@@ -2,6 +2,9 @@
 //!
 //! Nothing is checked here; see [`super::event`].
 
+use std::fmt;
+
+use super::audience::{Addressed, Audience};
 use super::{TimeError, WeightError};
 
 /// The fields of an event; every format uses these names.
@@ -51,8 +54,8 @@ impl Field {
     }
 }
 
-impl std::fmt::Display for Field {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Field {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name())
     }
 }
@@ -103,6 +106,9 @@ pub enum Refusal {
     /// A field of another event is given for a transfer.
     #[error("{0}: given for a transfer (a transfer has from_id, to_id, at and amount instead)")]
     NotOfTransfer(Field),
+    /// An amount without either party of a transfer; the field is that which is probably meant.
+    #[error("amount: given without from_id and to_id (did you mean {0}? rename it)")]
+    AmountAlone(Field),
     /// A transfer lacks a field.
     #[error("{0}: missing (a transfer needs one)")]
     MissingInTransfer(Field),
@@ -111,20 +117,28 @@ pub enum Refusal {
     NoParty,
 }
 
-/// Cures that are options of the command line, and what a service says in their place.
-const OPTIONS: [(&str, &str); 4] = [
-    (", or read the file with --assume-utc", ""),
-    (", or read the file with --null", ""),
-    (", and name its unit with --time-unit", ""),
-    ("read the file with --decimals 18", "send whole tokens"),
-];
-
-/// A reason as a service gives it, which has no options of the command line.
-pub(crate) fn for_service(reason: &str) -> String {
-    let end = reason.find(", or say --columns ").unwrap_or(reason.len());
-    let without =
-        |reason: String, (option, instead): &(&str, &str)| reason.replace(option, instead);
-    OPTIONS.iter().fold(reason[..end].to_owned(), without)
+impl Addressed for Refusal {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(field, error) => write!(out, "{field}: {}", error.to(audience)),
+            Self::Decimal(field, error) => write!(out, "{field}: {}", error.to(audience)),
+            Self::MissingId(_)
+            | Self::IdNotText(_)
+            | Self::EventId
+            | Self::Revision
+            | Self::Seq
+            | Self::Retract
+            | Self::CorrectionWithoutId
+            | Self::NoTime
+            | Self::EndBeforeStart
+            | Self::NotOfChange(_)
+            | Self::MissingInChange(_)
+            | Self::NotOfTransfer(_)
+            | Self::MissingInTransfer(_)
+            | Self::AmountAlone(_)
+            | Self::NoParty => write!(out, "{self}"),
+        }
+    }
 }
 
 impl From<WeightError> for Refusal {
@@ -147,6 +161,7 @@ impl Refusal {
             | Self::NotOfTransfer(field)
             | Self::MissingInTransfer(field) => field.name(),
             Self::NoParty => "from_id",
+            Self::AmountAlone(_) => "amount",
             Self::Seq => "seq",
             Self::EventId | Self::CorrectionWithoutId => "event_id",
             Self::Revision => "revision",

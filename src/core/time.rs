@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::LikelyCause;
+use super::audience::{Addressed, Audience};
 
 /// An instant in integer microseconds since 1970-01-01T00:00:00Z; always within years 0001 to 9999.
 ///
@@ -22,40 +23,78 @@ use super::LikelyCause;
 pub struct Micros(i64);
 
 /// Why a value is not an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeError {
     /// Neither text of a date, a time and an offset nor an integer count of milliseconds.
-    #[error("not a time (write 2025-07-21T00:00:00Z, or milliseconds since 1970)")]
     NotATime,
     /// Text of a kind that is known not to be a time.
-    #[error("not a time ({0})")]
     Recognized(LikelyCause),
     /// A date without a time of day.
-    #[error(
-        "not a time (a date alone; add the time and the offset, like T00:00:00Z, or read the file with --assume-utc)"
-    )]
     DateAlone,
     /// The second 60, which has no UTC microsecond of its own.
-    #[error("not a time (a leap second; write the second before or after it)")]
     LeapSecond,
     /// The hour 24.
-    #[error("not a time (hour 24; write 00:00 of the next day)")]
     Hour24,
     /// A number that is not whole.
-    #[error("not a time (a count of {0} has no fraction)")]
     Fraction(TimeUnit),
     /// A date and a time of day without an offset.
-    #[error(
-        "no UTC offset (end it with Z or an offset like +02:00, or read the file with --assume-utc)"
-    )]
     NoOffset,
     /// The number of a block, of which no time is known.
-    #[error("not a block whose time is known (add it to the file of --blocks)")]
     UnknownBlock,
     /// Outside the years 0001 to 9999, in UTC.
-    #[error("out of range (years 0001 to 9999, UTC)")]
     OutOfRange,
+    /// The same of a count that would be within them in this unit, which is finer than the one it was read in.
+    OtherUnit(TimeUnit),
 }
+
+impl Addressed for TimeError {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let assume_utc = audience.choose(", or read the file with --assume-utc", "");
+        match self {
+            Self::NotATime => {
+                out.write_str("not a time (write 2025-07-21T00:00:00Z, or milliseconds since 1970)")
+            }
+            Self::Recognized(cause) => write!(out, "not a time ({})", cause.to(audience)),
+            Self::DateAlone => write!(
+                out,
+                "not a time (a date alone; add the time and the offset, like T00:00:00Z{assume_utc})"
+            ),
+            Self::LeapSecond => {
+                out.write_str("not a time (a leap second; write the second before or after it)")
+            }
+            Self::Hour24 => out.write_str("not a time (hour 24; write 00:00 of the next day)"),
+            Self::Fraction(unit) => write!(out, "not a time (a count of {unit} has no fraction)"),
+            Self::NoOffset => write!(
+                out,
+                "no UTC offset (end it with Z or an offset like +02:00{assume_utc})"
+            ),
+            Self::UnknownBlock => {
+                out.write_str("not a block whose time is known (add it to the file of --blocks)")
+            }
+            Self::OutOfRange => out.write_str("out of range (years 0001 to 9999, UTC)"),
+            Self::OtherUnit(unit) => {
+                write!(
+                    out,
+                    "out of range (years 0001 to 9999, UTC; if it counts {unit}, "
+                )?;
+                match audience {
+                    Audience::Files => {
+                        write!(out, "read the file with --time-unit {})", unit.symbol())
+                    }
+                    Audience::Service => out.write_str("give milliseconds)"),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for TimeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(Audience::Files, out)
+    }
+}
+
+impl std::error::Error for TimeError {}
 
 /// The unit of a count of time since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,12 +112,32 @@ pub enum TimeUnit {
 
 impl TimeUnit {
     /// Microseconds since 1970 of `count` units.
-    const fn micros(self, count: i128) -> i128 {
+    pub(crate) const fn micros(self, count: i128) -> i128 {
         match self {
             Self::Seconds => count.saturating_mul(1_000_000),
             Self::Millis => count.saturating_mul(1_000),
             Self::Micros => count,
             Self::Nanos => count.div_euclid(1_000),
+        }
+    }
+
+    /// As options name it.
+    pub(crate) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Seconds => "s",
+            Self::Millis => "ms",
+            Self::Micros => "us",
+            Self::Nanos => "ns",
+        }
+    }
+
+    /// The units that are finer than this one, the coarsest first.
+    const fn finer(self) -> &'static [Self] {
+        match self {
+            Self::Seconds => &[Self::Millis, Self::Micros, Self::Nanos],
+            Self::Millis => &[Self::Micros, Self::Nanos],
+            Self::Micros => &[Self::Nanos],
+            Self::Nanos => &[],
         }
     }
 }
@@ -111,10 +170,25 @@ impl Micros {
         Ok(Self(micros))
     }
 
-    /// From a count of `unit` since 1970; `OutOfRange` if that is outside the years 0001 to 9999.
+    /// From a count of `unit` since 1970; outside the years 0001 to 9999 `OtherUnit`, which names a finer unit in
+    /// which it would be an instant after 1970, else `OutOfRange`.
     pub fn from_count(count: i128, unit: TimeUnit) -> Result<Self, TimeError> {
+        Self::counted(count, unit).map_err(|error| Self::other_unit(count, unit).unwrap_or(error))
+    }
+
+    fn counted(count: i128, unit: TimeUnit) -> Result<Self, TimeError> {
         let micros = i64::try_from(unit.micros(count));
         micros.map_or(Err(TimeError::OutOfRange), Self::new)
+    }
+
+    #[cold]
+    fn other_unit(count: i128, unit: TimeUnit) -> Option<TimeError> {
+        let fits = |unit: &&TimeUnit| count > 0 && Self::counted(count, **unit).is_ok();
+        unit.finer()
+            .iter()
+            .find(fits)
+            .copied()
+            .map(TimeError::OtherUnit)
     }
 
     /// From milliseconds since 1970; `OutOfRange` if that is outside the years 0001 to 9999.

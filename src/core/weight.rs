@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::LikelyCause;
+use super::audience::{Addressed, Audience};
 use super::double::shortest_steps;
 use super::likely_cause::weight_error;
 
@@ -24,35 +25,52 @@ use super::likely_cause::weight_error;
 pub struct Wad(u128);
 
 /// Why a value is not a weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightError {
     /// The text is not a decimal number.
-    #[error("not a number (write a decimal like 1.5)")]
     NotANumber,
     /// Text of a kind that is known not to be a decimal.
-    #[error("not a number ({0})")]
     Recognized(LikelyCause),
     /// NaN or an infinity.
-    #[error("not finite (write a decimal like 1.5)")]
     NotFinite,
     /// Counts units of a token of which no decimals are known.
-    #[error(
-        "of a token without decimals (add it to the file of --decimals-file, or give --decimals for others)"
-    )]
     UnknownDecimals,
     /// Below zero.
-    #[error("negative (write 0 or more)")]
     Negative,
     /// Above zero, but rounds to zero.
-    #[error("under 1e-18 (the smallest step)")]
     TooSmall,
     /// 2^128 steps or more.
-    #[error(
-        "too large (the largest is 340282366920938463463.374607431768211455; if it counts base units, such as wei, \
-         read the file with --decimals 18)"
-    )]
     TooLarge,
 }
+
+impl Addressed for WeightError {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotANumber => out.write_str("not a number (write a decimal like 1.5)"),
+            Self::Recognized(cause) => write!(out, "not a number ({})", cause.to(audience)),
+            Self::NotFinite => out.write_str("not finite (write a decimal like 1.5)"),
+            Self::UnknownDecimals => out.write_str(
+                "of a token without decimals (add it to the file of --decimals-file, or give --decimals for others)",
+            ),
+            Self::Negative => out.write_str("negative (write 0 or more)"),
+            Self::TooSmall => out.write_str("under 1e-18 (the smallest step)"),
+            Self::TooLarge => write!(
+                out,
+                "too large (the largest is 340282366920938463463.374607431768211455; if it counts base units, such \
+                 as wei, {})",
+                audience.choose("read the file with --decimals 18", "send whole tokens")
+            ),
+        }
+    }
+}
+
+impl fmt::Display for WeightError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_to(Audience::Files, out)
+    }
+}
+
+impl std::error::Error for WeightError {}
 
 /// Decimal places that are kept.
 const PLACES: i64 = 18;

@@ -3,8 +3,10 @@
 //!
 //! They are checked once, before an event is appended, and not when the journal is replayed.
 
+use std::fmt;
+
 use crate::config::Intake;
-use crate::core::{Claim, Draft, Event, Events, Fact, Field, Micros, Refusal};
+use crate::core::{Addressed, Audience, Claim, Draft, Event, Events, Fact, Field, Micros, Refusal};
 
 /// Why an event is refused; the text begins with the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +48,17 @@ pub enum Rejection {
         /// The limit.
         ahead_seconds_max: u64,
     },
+}
+
+impl Addressed for Rejection {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(refusal) => refusal.write_to(audience, out),
+            Self::IdTooLong { .. } | Self::TooEarly { .. } | Self::TooFarAhead { .. } => {
+                write!(out, "{self}")
+            }
+        }
+    }
 }
 
 impl Rejection {

@@ -13,7 +13,8 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use super::interpreter::Interpreter;
 use super::policies::PolicyEvents;
 use crate::core::{Findings, Micros, Spellings, Window};
-use crate::input::raw::{RawBatch, RawValues};
+use crate::input::raw::{NotText, RawBatch, RawValues};
+use crate::input::written::Written;
 use crate::output::{DeficitRow, HolderRow, Leaderboard, RefusedLine};
 
 /// Why the check failed.
@@ -305,13 +306,20 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
             audit.call_method1("feed_jsonl", (lines, &**file, numbers))?;
         }
         RawBatch::CsvRows { file, header, rows } => {
-            let (numbers, rows): (Vec<u64>, Vec<_>) =
-                rows.iter().map(|(number, cells)| (number, cells)).unzip();
+            let numbers: Vec<u64> = rows.iter().map(|(number, _)| *number).collect();
+            let rows = rows.iter().map(|(_, cells)| match cells {
+                Ok(cells) => cells.into_bound_py_any(py),
+                Err(reason) => reason.into_bound_py_any(py),
+            });
+            let rows = rows.collect::<PyResult<Vec<_>>>()?;
             audit.call_method1("feed_csv", (rows, header, &**file, numbers))?;
         }
         RawBatch::Values { file, rows } => {
+            let number = py
+                .import("poh_holdmetrics.field_parsers")?
+                .getattr("Number")?;
             let numbers: Vec<u64> = rows.iter().map(|(number, _)| *number).collect();
-            let rows = rows.iter().map(|(_, values)| fields(py, values));
+            let rows = rows.iter().map(|(_, values)| fields(&number, values));
             let rows = rows.collect::<PyResult<Vec<_>>>()?;
             audit.call_method1("feed_values", (rows, &**file, numbers))?;
         }
@@ -319,27 +327,39 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
     Ok(())
 }
 
-/// The fields in the order in which the package reads them.
-fn fields<'py>(py: Python<'py>, values: &RawValues) -> PyResult<Bound<'py, PyTuple>> {
-    let text = |text: &Option<String>| text.as_deref().into_bound_py_any(py);
+/// The fields in the order in which the package reads them; `number` is its class of digits.
+fn fields<'py>(number: &Bound<'py, PyAny>, values: &RawValues) -> PyResult<Bound<'py, PyTuple>> {
+    let py = number.py();
+    let id = |id: &Option<Result<String, NotText>>| match id {
+        None => Ok(py.None().into_bound(py)),
+        Some(Ok(text)) => text.into_bound_py_any(py),
+        // The package refuses bytes as an id.
+        Some(Err(_)) => PyBytes::new(py, b"").into_bound_py_any(py),
+    };
+    let written = |value: &Option<Written>| match value {
+        None => Ok(py.None().into_bound(py)),
+        Some(Written::Micros(micros)) => micros.into_bound_py_any(py),
+        Some(Written::Text(text)) => text.into_bound_py_any(py),
+        Some(Written::Number(digits)) => number.call1((digits,)),
+    };
     let integer = |number: Option<i64>| number.into_bound_py_any(py);
     PyTuple::new(
         py,
         [
-            text(&values.token_id)?,
-            text(&values.holder_id)?,
-            integer(values.start_us)?,
-            integer(values.end_us)?,
-            text(&values.weight)?,
-            text(&values.event_id)?,
+            id(&values.token_id)?,
+            id(&values.holder_id)?,
+            written(&values.start)?,
+            written(&values.end)?,
+            written(&values.weight)?,
+            values.event_id.as_deref().into_bound_py_any(py)?,
             integer(values.revision)?,
             values.retract.into_bound_py_any(py)?,
-            integer(values.at_us)?,
-            text(&values.delta)?,
+            written(&values.at)?,
+            written(&values.delta)?,
             integer(values.seq)?,
-            text(&values.from_id)?,
-            text(&values.to_id)?,
-            text(&values.amount)?,
+            id(&values.from_id)?,
+            id(&values.to_id)?,
+            written(&values.amount)?,
         ],
     )
 }

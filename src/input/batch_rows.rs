@@ -11,13 +11,13 @@ use super::column_mapping::{ColumnMapping, MappedTime};
 use super::decimal_column::{Decimal, DecimalColumn};
 use super::hex::ids_as_text;
 use super::id_column::IdColumn;
-use super::parsed::{check_given, decimal, time};
-use super::text_column::{TextColumn, repeated, without_null_words};
+use super::parsed::{decimal, time};
+use super::text_column::{NotText, TextColumn, repeated, without_null_words};
 use super::time_column::{IntegerColumn, TimeColumn};
+use super::written::Written;
 use super::{RefusalReason, ValueOptions};
-use crate::core::draft::INTEGER_MAX;
+use crate::core::draft::{INTEGER_MAX, check_transfer};
 use crate::core::{Draft, Field, Micros, Refusal, TimeForm, TimeUnit, WeightError};
-use crate::excerpt::quoted;
 
 /// One batch, its columns resolved.
 pub(super) struct BatchRows {
@@ -41,34 +41,34 @@ pub(super) struct BatchRows {
 /// The unchecked values of a row; `None` is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RawValues {
-    /// Empty if the column has bytes here that are not UTF-8.
-    pub token_id: Option<String>,
-    /// Empty if the column has bytes here that are not UTF-8.
-    pub holder_id: Option<String>,
-    /// Microseconds since 1970, in range or not; what does not fit is saturated.
-    pub start_us: Option<i64>,
-    /// Microseconds since 1970, in range or not; what does not fit is saturated.
-    pub end_us: Option<i64>,
-    /// Decimal text; for a binary number the shortest that reads back.
-    pub weight: Option<String>,
+    /// An error if the column has bytes here that are not UTF-8.
+    pub token_id: Option<Result<String, NotText>>,
+    /// As `token_id`.
+    pub holder_id: Option<Result<String, NotText>>,
+    /// As it is written.
+    pub start: Option<Written>,
+    /// As it is written.
+    pub end: Option<Written>,
+    /// As it is written.
+    pub weight: Option<Written>,
     /// Empty if the column has bytes here that are not UTF-8.
     pub event_id: Option<String>,
     /// Negative if it is out of range.
     pub revision: Option<i64>,
     /// Unchecked, like all values here.
     pub retract: Option<bool>,
-    /// Microseconds since 1970, in range or not; what does not fit is saturated.
-    pub at_us: Option<i64>,
-    /// Decimal text; for a binary number the shortest that reads back.
-    pub delta: Option<String>,
+    /// As it is written.
+    pub at: Option<Written>,
+    /// As it is written.
+    pub delta: Option<Written>,
     /// Negative if it is out of range.
     pub seq: Option<i64>,
-    /// Empty if the column has bytes here that are not UTF-8.
-    pub from_id: Option<String>,
-    /// Empty if the column has bytes here that are not UTF-8.
-    pub to_id: Option<String>,
-    /// Decimal text; for a binary number the shortest that reads back.
-    pub amount: Option<String>,
+    /// As `token_id`.
+    pub from_id: Option<Result<String, NotText>>,
+    /// As `token_id`.
+    pub to_id: Option<Result<String, NotText>>,
+    /// As it is written.
+    pub amount: Option<Written>,
 }
 
 /// Buffers for the digits of integer ids, reused from row to row.
@@ -103,6 +103,9 @@ impl BatchRows {
                             && has_values(&times, TimeColumn::can_have_blocks) =>
                     {
                         TimeColumn::of_blocks(&times, blocks, form)
+                    }
+                    _ if time.unit != values.times.unit => {
+                        TimeColumn::new(&times, form).in_its_unit()
                     }
                     _ => TimeColumn::new(&times, form),
                 }
@@ -201,7 +204,7 @@ impl BatchRows {
         row: usize,
         buffers: &'a mut RowBuffers,
     ) -> Result<Draft<'a>, Refusal> {
-        check_given(|field| self.is_given(field, row))?;
+        check_transfer(|field| self.is_given(field, row))?;
         let (from_ids, to_ids) = (self.from_id.as_ref(), self.to_id.as_ref());
         Ok(Draft {
             token_id: id(
@@ -252,18 +255,14 @@ impl BatchRows {
     #[cold]
     pub(super) fn explained(&self, row: usize, refusal: Refusal) -> RefusalReason {
         let values = self.values(row);
-        let time = |times: &Option<TimeColumn>| times.as_ref()?.found(row);
-        let decimal = |text: Option<String>, column: &Option<DecimalColumn>| match column {
-            Some(column) if column.is_text() => text.map(|text| quoted(&text)),
-            _ => text,
-        };
+        let written = |value: Option<Written>| value.map(|value| value.to_string());
         let found = match refusal.field() {
-            "start" => time(&self.start),
-            "end" => time(&self.end),
-            "at" => time(&self.at),
-            "weight" => decimal(values.weight, &self.weight),
-            "delta" => decimal(values.delta, &self.delta),
-            "amount" => decimal(values.amount, &self.amount),
+            "start" => written(values.start),
+            "end" => written(values.end),
+            "at" => written(values.at),
+            "weight" => written(values.weight),
+            "delta" => written(values.delta),
+            "amount" => written(values.amount),
             "revision" => values.revision.map(|revision| revision.to_string()),
             "seq" => values.seq.map(|seq| seq.to_string()),
             _ => None,
@@ -273,24 +272,25 @@ impl BatchRows {
 
     /// The values in `row`, unchecked.
     pub(super) fn values(&self, row: usize) -> RawValues {
-        let id = |ids: &IdColumn| match ids.get(row, &mut itoa::Buffer::new()) {
-            Ok(text) => text.map(Into::into),
-            Err(_) => Some(String::new()),
+        let id = |ids: &IdColumn| {
+            let mut digits = itoa::Buffer::new();
+            let id = ids.get(row, &mut digits).transpose()?;
+            Some(id.map(str::to_owned))
         };
-        let micros = |times: &Option<TimeColumn>| times.as_ref()?.micros(row);
-        let decimal = |decimals: &Option<DecimalColumn>| decimals.as_ref()?.text(row);
+        let time = |times: &Option<TimeColumn>| times.as_ref()?.written(row);
+        let decimal = |decimals: &Option<DecimalColumn>| decimals.as_ref()?.written(row);
         let integer = |integers: &Option<IntegerColumn>| integers.as_ref()?.get(row);
         let event_id = self.event_id.as_ref();
         RawValues {
             token_id: id(&self.token_id),
             holder_id: self.holder_id.as_ref().and_then(id),
-            start_us: micros(&self.start),
-            end_us: micros(&self.end),
+            start: time(&self.start),
+            end: time(&self.end),
             weight: decimal(&self.weight),
             event_id: event_id.and_then(|texts| texts.get(row).unwrap_or(Some("")).map(Into::into)),
             revision: integer(&self.revision),
             retract: self.retract(row),
-            at_us: micros(&self.at),
+            at: time(&self.at),
             delta: decimal(&self.delta),
             seq: integer(&self.seq),
             from_id: self.from_id.as_ref().and_then(id),

@@ -249,7 +249,9 @@ impl Finder<'_> {
         let (can_read, expected): (fn(&DataType) -> bool, _) =
             if self.options.values.times.assume_utc {
                 (
-                    |values| is_time(values) || *values == DataType::Date32,
+                    |values| {
+                        is_time(values) || matches!(values, DataType::Date32 | DataType::Date64)
+                    },
                     "a timestamp, a date, text or an integer",
                 )
             } else {

@@ -16,6 +16,7 @@ use arrow_schema::DataType;
 
 use super::column::{is_null, plain, signed};
 use super::text_column::TextColumn;
+use super::written::Written;
 use crate::core::{Delta, Wad, WeightError};
 
 /// A column of decimals.
@@ -161,21 +162,24 @@ impl DecimalColumn {
         is_null(self.nulls.as_ref(), row)
     }
 
-    /// Whether the decimals are written as text.
-    pub(crate) const fn is_text(&self) -> bool {
-        matches!(self.values, Values::Text(_))
-    }
-
-    /// The decimal in `row` as text; `None` if it is null.
-    pub(crate) fn text(&self, row: usize) -> Option<String> {
+    /// The decimal in `row` as it is written; `None` if it is null.
+    pub(crate) fn written(&self, row: usize) -> Option<Written> {
         if self.is_absent(row) {
             return None;
         }
+        let number = |text: String| Some(Written::Number(text));
         match &self.values {
-            Values::Text(texts) => texts
-                .get(row)
-                .map_or(Some("?".into()), |text| text.map(Into::into)),
-            _ => Some(self.with_text(row, str::to_owned)),
+            Values::Text(texts) => texts.get(row).map_or_else(
+                |_| Some(Written::Text("?".to_owned())),
+                |text| text.map(|text| Written::Text(text.to_owned())),
+            ),
+            Values::Decimals(values, scale) => number(with_point(&values[row].to_string(), *scale)),
+            Values::LongDecimals(values, scale) => {
+                number(with_point(&values.value(row).to_string(), *scale))
+            }
+            Values::Doubles(_) | Values::Singles(_) | Values::Signed(_) | Values::Unsigned(_) => {
+                number(self.with_text(row, str::to_owned))
+            }
         }
     }
 
@@ -207,6 +211,23 @@ impl DecimalColumn {
         let length = buffer.len() - left;
         take(str::from_utf8(&buffer[..length]).expect("a number is ASCII"))
     }
+}
+
+/// `digits` / 10^`scale` without an exponent.
+fn with_point(digits: &str, scale: i8) -> String {
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", digits),
+    };
+    let Ok(places) = usize::try_from(scale) else {
+        return format!("{sign}{digits}{}", "0".repeat(scale.unsigned_abs().into()));
+    };
+    if places == 0 {
+        return format!("{sign}{digits}");
+    }
+    let digits = format!("{digits:0>width$}", width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    format!("{sign}{whole}.{fraction}")
 }
 
 /// What a decimal is read as.
@@ -285,7 +306,10 @@ mod tests {
         let rows = 0..column.len();
         rows.map(|row| match weights.get::<Wad>(row) {
             Ok(Some(weight)) => {
-                let text = weights.text(row).unwrap();
+                let text = match weights.written(row).unwrap() {
+                    Written::Number(text) | Written::Text(text) => text,
+                    Written::Micros(_) => unreachable!("a decimal"),
+                };
                 assert_eq!(Wad::parse(&text), Ok(weight), "{text}");
                 weight.to_string()
             }
@@ -340,6 +364,7 @@ mod tests {
         assert_eq!(decimal(25, 19), ["0.000000000000000002"]);
         assert_eq!(decimal(0, 30), ["0"]);
         assert_eq!(decimal(3, -2), ["300"]);
+        assert_eq!(with_point("-5", 3), "-0.005");
         assert!(decimal(5, 19)[0].starts_with("under 1e-18"));
         assert!(decimal(10_i128.pow(37), 0)[0].starts_with("too large"));
     }

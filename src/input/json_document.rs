@@ -66,7 +66,10 @@ impl JsonForm {
                 let mut ends = DocumentEnds::new(Self::Wrapped);
                 ends.last_end(&mut text.to_vec(), 0);
                 let keys = keys(&ends.outside);
-                if ends.has_rows && !keys.iter().any(|key| is_read(key, sources)) {
+                // A row of a feed may have a list of its own, such as that of a batch.
+                let is_event = keys.iter().any(|key| is_read(key, sources))
+                    || Feed::of_columns(&keys).is_some();
+                if ends.has_rows && !is_event {
                     Self::Wrapped
                 } else if has_breaks(text) {
                     Self::Objects

@@ -11,9 +11,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::options::{FIELDS, InputOptions, ValueOptions};
-use super::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, present, time};
+use super::parsed::{ParsedChange, ParsedEvent, decimal, integer, present, time};
 use super::unknown_columns::Likeness;
 use super::{FieldSources, JsonError, NearMiss, RefusalReason};
+use crate::core::draft::check_transfer;
 use crate::core::{Field, Micros, Refusal, TimeError, WeightError};
 use crate::excerpt::{literal, quoted};
 
@@ -203,7 +204,7 @@ impl<'a> Fields<'a> {
 
     #[inline(never)]
     fn transfer(&self) -> Result<ParsedEvent<'a>, Refusal> {
-        check_given(|field| self.raw(field.name()).is_some())?;
+        check_transfer(|field| self.raw(field.name()).is_some())?;
         let token_id = self.id(Field::TokenId, self.raws[index::TOKEN_ID])?;
         let from_id = self.party(Field::FromId, self.raws[index::FROM_ID])?;
         let to_id = self.party(Field::ToId, self.raws[index::TO_ID])?;

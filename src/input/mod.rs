@@ -57,6 +57,7 @@ mod token_column;
 mod transfer_columns;
 mod unknown_columns;
 mod worker;
+pub(crate) mod written;
 
 #[cfg(any(feature = "py-embed", feature = "py-ext"))]
 pub(crate) use arrow_table::{ArrowTable, MappedBatch};

@@ -141,7 +141,9 @@ impl Delimiter {
     pub(super) fn of_header(head: &[u8]) -> Self {
         let mut counts = [0; 4];
         let mut is_quoted = false;
-        for byte in head {
+        // Blank lines before the header are skipped.
+        let is_break = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        for byte in head.iter().skip_while(is_break) {
             match byte {
                 b'"' => is_quoted = !is_quoted,
                 b'\n' if !is_quoted => break,
@@ -331,6 +333,7 @@ mod tests {
             ("a;b;c,d\n", Delimiter::Semicolon),
             ("\"a,b,c\"|d\n", Delimiter::Pipe),
             ("a\tb", Delimiter::Tab),
+            ("\r\n\na;b", Delimiter::Semicolon),
             ("one", Delimiter::Comma),
         ] {
             assert_eq!(Delimiter::of_header(head.as_bytes()), expected, "{head:?}");

@@ -88,19 +88,6 @@ impl ParsedEvent<'_> {
     }
 }
 
-/// Refuses a transfer if a field of another event is given, before any value is read.
-pub(super) fn check_given(is_given: impl Fn(Field) -> bool) -> Result<(), Refusal> {
-    const NOT_OF_TRANSFER: [Field; 5] = [
-        Field::HolderId,
-        Field::Delta,
-        Field::Start,
-        Field::End,
-        Field::Weight,
-    ];
-    let given = NOT_OF_TRANSFER.into_iter().find(|field| is_given(*field));
-    given.map_or(Ok(()), |field| Err(Refusal::NotOfTransfer(field)))
-}
-
 /// Refuses an empty id here, so that its refusal comes before those of later fields.
 pub(super) fn present(field: Field, id: Cow<'_, str>) -> Result<Cow<'_, str>, Refusal> {
     if id.is_empty() {

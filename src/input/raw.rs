@@ -14,6 +14,7 @@ use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
 use super::file_columns::FileColumns;
 use super::json_records::rows;
+pub(crate) use super::text_column::NotText;
 use super::{Delimiter, InputError, InputOptions, Progress, Source};
 
 /// Some rows of one file, each with its line or row number, from 1.
@@ -32,8 +33,8 @@ pub(crate) enum RawBatch {
         file: Arc<str>,
         /// The names of the columns.
         header: Vec<String>,
-        /// Line numbers and cells, in any number; no cells if the row is not CSV or not UTF-8.
-        rows: Vec<(u64, Vec<String>)>,
+        /// Line numbers and cells, in any number, or why the row cannot be split.
+        rows: Vec<(u64, Result<Vec<String>, String>)>,
     },
     /// Rows of columns.
     Values {
@@ -124,16 +125,14 @@ fn not_ours(file: &Arc<str>) -> InputError {
     }
 }
 
-fn csv_rows(block: &Block, delimiter: Delimiter) -> Vec<(u64, Vec<String>)> {
+fn csv_rows(block: &Block, delimiter: Delimiter) -> Vec<(u64, Result<Vec<String>, String>)> {
     let mut rows = Vec::new();
     let _: ControlFlow<()> = RowSplitter::default().rows(block, delimiter, |row| {
-        let cells = match row.cells {
-            Ok(cells) => (0..cells.len())
-                .map(|cell| cells.get(cell).into_owned())
-                .collect(),
-            Err(_) => Vec::new(),
-        };
-        rows.push((row.line, cells));
+        let texts = row.cells.map(|cells| {
+            let texts = (0..cells.len()).map(|cell| cells.get(cell).into_owned());
+            texts.collect()
+        });
+        rows.push((row.line, texts.map_err(|reason| reason.to_string())));
         ControlFlow::Continue(())
     });
     rows
@@ -183,10 +182,12 @@ mod tests {
             panic!("one batch of rows: {batches:?}");
         };
         assert_eq!(header[..], ["token_id", "holder_id", "end"]);
-        let row = |line, cells: &[&str]| (line, cells.iter().map(ToString::to_string).collect());
+        let row =
+            |line, cells: &[&str]| (line, Ok(cells.iter().map(ToString::to_string).collect()));
+        let unreadable = (5, Err("not CSV: not UTF-8 text".to_owned()));
         assert_eq!(
             rows[..],
-            [row(2, &["a\nb", "", "1"]), row(4, &["x"]), row(5, &[])]
+            [row(2, &["a\nb", "", "1"]), row(4, &["x"]), unreadable]
         );
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{JsonError, NearMiss};
-use crate::core::Refusal;
+use crate::core::{Addressed, Audience, Refusal};
 
 /// What a refused line does to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -87,11 +87,35 @@ impl RefusalReason {
     /// Adds the value of the offending field, which `found` shows.
     pub(crate) fn with_found(refusal: Refusal, found: Option<String>) -> Self {
         // What is wrong is that the field is missing or given, whatever its value.
-        let is_about_value = !matches!(refusal, Refusal::MissingId(_) | Refusal::NotOfTransfer(_));
+        let is_about_value = !matches!(
+            refusal,
+            Refusal::MissingId(_) | Refusal::NotOfTransfer(_) | Refusal::AmountAlone(_)
+        );
         let found = found.filter(|_| is_about_value);
         Self::Refused {
             refusal,
             found: found.map(Into::into),
+        }
+    }
+}
+
+impl Addressed for RefusalReason {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { refusal, found } => {
+                write!(out, "{}", refusal.to(audience))?;
+                match found {
+                    Some(found) => write!(out, "; found {found}"),
+                    None => Ok(()),
+                }
+            }
+            Self::NearMiss(near) => write!(out, "key {}", near.to(audience)),
+            Self::NotJson(_)
+            | Self::NotAnObject { .. }
+            | Self::KeyTwice { .. }
+            | Self::NotCsv(_)
+            | Self::Cells { .. }
+            | Self::Unresolved { .. } => write!(out, "{self}"),
         }
     }
 }

@@ -21,7 +21,7 @@ use super::column::{is_null, plain};
 
 /// The bytes of a text column are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotText;
+pub(crate) struct NotText;
 
 /// Texts without a dictionary, each at its row.
 enum Texts {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    Date32Type, Date64Type, Float64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, Float64Array, StringViewArray};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
@@ -15,8 +15,8 @@ use super::BlockTimes;
 use super::column::{integers, is_null, plain};
 use super::id_column::IdColumn;
 use super::text_column::TextColumn;
+use super::written::Written;
 use crate::core::{Micros, TimeError, TimeForm, TimeUnit};
-use crate::excerpt::quoted;
 
 /// A column of times.
 pub(super) enum TimeColumn {
@@ -24,6 +24,10 @@ pub(super) enum TimeColumn {
         values: ScalarBuffer<i64>,
         nulls: Option<NullBuffer>,
         unit: TimeUnit,
+        /// Of which the values are.
+        column: ArrayRef,
+        /// Whether they are plain numbers, whose unit an option names.
+        are_numbers: bool,
     },
     /// Counts that some library has made doubles of, as pandas does where one of them is missing.
     Doubles(Float64Array, TimeForm),
@@ -79,19 +83,33 @@ impl TimeColumn {
                     .clone(),
                 TimeUnit::Nanos,
             ),
-            // A count above 2^63 is out of range, as the largest that fits is.
+            DataType::Date64 => {
+                let millis = column.as_primitive::<Date64Type>().values();
+                (millis.clone(), TimeUnit::Millis)
+            }
             DataType::Date32 => {
                 let days = column.as_primitive::<Date32Type>().values().iter();
                 let seconds = days.map(|days| i64::from(*days) * 86_400);
                 (seconds.collect(), TimeUnit::Seconds)
             }
+            // A count above 2^63 is out of range, as the largest that fits is.
             _ => (integers(&column, i64::MAX), form.unit),
         };
         Self::Counts {
             values,
             nulls: column.nulls().cloned(),
             unit,
+            are_numbers: column.data_type().is_integer(),
+            column,
         }
+    }
+
+    /// The same column; the unit of its numbers is a part of its name.
+    pub(super) fn in_its_unit(mut self) -> Self {
+        if let Self::Counts { are_numbers, .. } = &mut self {
+            *are_numbers = false;
+        }
+        self
     }
 
     /// Whether values of this type may be numbers of blocks.
@@ -123,11 +141,17 @@ impl TimeColumn {
                 values,
                 nulls,
                 unit,
+                are_numbers,
+                ..
             } => {
                 if is_null(nulls.as_ref(), row) {
                     return Ok(None);
                 }
-                Micros::new(micros(values[row], *unit)).map(Some)
+                let read = Micros::new(micros(values[row], *unit));
+                if read.is_err() && *are_numbers {
+                    return Micros::from_count(values[row].into(), *unit).map(Some);
+                }
+                read.map(Some)
             }
             Self::Doubles(doubles, form) => {
                 let count = doubles.is_valid(row).then(|| doubles.value(row));
@@ -163,6 +187,7 @@ impl TimeColumn {
                 values,
                 nulls,
                 unit,
+                ..
             } => (!is_null(nulls.as_ref(), row)).then(|| micros(values[row], *unit)),
             Self::Doubles(..) | Self::Text(..) | Self::Blocks { .. } => match self.get(row) {
                 Ok(at) => at.map(Micros::get),
@@ -171,20 +196,37 @@ impl TimeColumn {
         }
     }
 
-    /// The time in `row` as messages show it.
-    pub(super) fn found(&self, row: usize) -> Option<String> {
+    /// The time in `row` as it is written; `None` if it is null, or not text.
+    pub(super) fn written(&self, row: usize) -> Option<Written> {
+        if self.is_absent(row) {
+            return None;
+        }
         match self {
-            Self::Counts { .. } => self
-                .micros(row)
-                .map(|micros| format!("{micros} microseconds since 1970")),
+            Self::Counts {
+                values,
+                unit,
+                column,
+                are_numbers,
+                ..
+            } => Some(match column.as_primitive_opt::<UInt64Type>() {
+                Some(numbers) if *are_numbers => Written::Number(numbers.value(row).to_string()),
+                None if *are_numbers => Written::Number(values[row].to_string()),
+                Some(_) | None => Written::Micros(unit.micros(values[row].into())),
+            }),
             Self::Doubles(doubles, _) => {
-                let count = doubles.is_valid(row).then(|| doubles.value(row));
-                count.map(|count| count.to_string())
+                let mut buffer = zmij::Buffer::new();
+                Some(Written::Number(
+                    buffer.format(doubles.value(row)).to_owned(),
+                ))
             }
-            Self::Text(texts, _) => texts.get(row).ok().flatten().map(quoted),
+            Self::Text(texts, _) => {
+                let text = texts.get(row).ok().flatten();
+                text.map(|text| Written::Text(text.to_owned()))
+            }
             Self::Blocks { numbers, .. } => {
                 let mut digits = itoa::Buffer::new();
-                numbers.get(row, &mut digits).ok().flatten().map(quoted)
+                let text = numbers.get(row, &mut digits).ok().flatten();
+                text.map(|text| Written::Text(text.to_owned()))
             }
         }
     }
@@ -236,7 +278,7 @@ impl IntegerColumn {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{TimestampNanosecondArray, UInt64Array};
+    use arrow_array::{Int64Array, TimestampNanosecondArray, UInt64Array};
 
     use super::*;
 
@@ -259,17 +301,35 @@ mod tests {
         assert_eq!(times.get(1), Ok(None));
         assert!(times.is_absent(1));
         assert_eq!(times.get(2), Err(TimeError::Fraction(TimeUnit::Millis)));
-        assert_eq!(times.found(2).as_deref(), Some("0.5"));
+        assert_eq!(times.written(2), Some(Written::Number("0.5".to_owned())));
         assert_eq!(times.get(3), Err(TimeError::OutOfRange));
         assert_eq!(times.micros(3), Some(i64::MAX));
     }
 
     #[test]
+    fn numbers_of_a_finer_unit_are_named_and_others_are_not() {
+        let micros: ArrayRef = Arc::new(Int64Array::from(vec![1_672_531_200_000_000]));
+        let times = TimeColumn::new(&micros, TimeForm::STANDARD);
+        assert_eq!(times.get(0), Err(TimeError::OtherUnit(TimeUnit::Micros)));
+        let nanos: ArrayRef = Arc::new(Int64Array::from(vec![1_672_531_200_000_000_000]));
+        let form = TimeForm {
+            unit: TimeUnit::Micros,
+            ..TimeForm::STANDARD
+        };
+        let times = TimeColumn::new(&nanos, form).in_its_unit();
+        assert_eq!(times.get(0), Err(TimeError::OutOfRange));
+        let written = times.written(0).unwrap().to_string();
+        assert_eq!(written, "1672531200000000000 microseconds");
+    }
+
+    #[test]
     fn counts_that_do_not_fit_are_out_of_range() {
         let column: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        let times = TimeColumn::new(&column, TimeForm::STANDARD);
+        assert_eq!(times.get(0), Err(TimeError::OutOfRange));
         assert_eq!(
-            TimeColumn::new(&column, TimeForm::STANDARD).get(0),
-            Err(TimeError::OutOfRange)
+            times.written(0),
+            Some(Written::Number("18446744073709551615".to_owned()))
         );
         assert_eq!(IntegerColumn::new(&column).get(0), Some(-1));
     }

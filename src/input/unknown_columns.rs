@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::FieldSources;
 use super::options::FIELDS;
+use crate::core::{Addressed, Audience};
 use crate::excerpt::{literal, quoted};
 
 /// Names that are listed; objects may have any number of keys.
@@ -141,14 +142,20 @@ pub struct NearMiss {
     pub field: &'static str,
 }
 
+impl Addressed for NearMiss {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (column, field) = (quoted(&self.column), self.field);
+        write!(out, "{column}: did you mean {field}? rename it")?;
+        match audience {
+            Audience::Files => write!(out, ", or say --columns {field}={}", literal(&self.column)),
+            Audience::Service => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for NearMiss {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (column, field) = (quoted(&self.column), self.field);
-        write!(
-            out,
-            "{column}: did you mean {field}? rename it, or say --columns {field}={}",
-            literal(&self.column)
-        )
+        self.write_to(Audience::Files, out)
     }
 }
 

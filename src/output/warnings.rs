@@ -82,15 +82,77 @@ impl Warning {
         Self { code, name, text }
     }
 
-    /// Whether it says that input is missing.
-    pub(crate) fn is_of_deficits(&self) -> bool {
-        self.code == WarningCode::Deficits.texts().0
+    /// Whether it has this code.
+    pub(crate) fn is(&self, code: WarningCode) -> bool {
+        self.code == code.texts().0
     }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}: {}", self.code, self.name, self.text)
+    }
+}
+
+/// One thing that was found, by code.
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    EpochSeconds(Instants),
+    /// Holders or tokens.
+    DifferByCase(&'static str, &'a Spellings),
+    Ties(u64),
+    Conflicts(u64),
+}
+
+impl<'a> Found<'a> {
+    /// All that some events have.
+    fn all(findings: &'a Findings) -> impl Iterator<Item = Self> {
+        let alike =
+            |what, ids: &'a Spellings| (ids.count > 0).then_some(Self::DifferByCase(what, ids));
+        let found = [
+            findings
+                .instants
+                .filter(is_january_1970)
+                .map(Self::EpochSeconds),
+            alike("holder", &findings.holders),
+            alike("token", &findings.tokens),
+            (findings.ties > 0).then_some(Self::Ties(findings.ties)),
+            (findings.conflicts > 0).then_some(Self::Conflicts(findings.conflicts)),
+        ];
+        found.into_iter().flatten()
+    }
+
+    const fn code(self) -> WarningCode {
+        match self {
+            Self::EpochSeconds(_) => WarningCode::EpochSeconds,
+            Self::DifferByCase(..) => WarningCode::IdsDifferByCase,
+            Self::Ties(_) => WarningCode::Ties,
+            Self::Conflicts(_) => WarningCode::ConflictingFacts,
+        }
+    }
+
+    /// What was found in files whose numbers were read as times in `unit`, and the cure.
+    fn warning(self, unit: TimeUnit) -> Warning {
+        let text = match self {
+            Self::EpochSeconds(Instants { first, last }) => format!(
+                "every time is in January 1970, from {first} to {last}; numbers were read as {unit}: name their unit \
+                 with --time-unit"
+            ),
+            Self::DifferByCase(what, ids) => differ_by_case(what, ids),
+            Self::Ties(1) => ties("1 instant of a key has"),
+            Self::Ties(count) => ties(&format!(
+                "{} instants of keys have",
+                grouped(&count.to_string())
+            )),
+            Self::Conflicts(1) => {
+                conflicts("1 event_id states different facts at its last revision")
+            }
+            Self::Conflicts(count) => conflicts(&format!(
+                "{} event_ids state different facts at their last revision",
+                grouped(&count.to_string())
+            )),
+        };
+        Warning::new(self.code(), text)
     }
 }
 
@@ -102,93 +164,53 @@ pub(crate) fn warnings(
     missing_input: Option<String>,
     as_of: Micros,
 ) -> Vec<Warning> {
-    let found = [
-        findings
-            .instants
-            .and_then(|instants| epoch_seconds(instants, unit)),
-        differ_by_case("holder", &findings.holders),
-        differ_by_case("token", &findings.tokens),
-        ties(findings.ties),
-        conflicts(findings.conflicts),
-        missing_input.map(|text| Warning::new(WarningCode::Deficits, text)),
-        findings
-            .instants
-            .and_then(|instants| before_every_event(instants, as_of)),
-    ];
-    found.into_iter().flatten().collect()
+    let found = Found::all(findings).map(|found| found.warning(unit));
+    let missing = missing_input.map(|text| Warning::new(WarningCode::Deficits, text));
+    let instants = findings.instants;
+    let early = instants.and_then(|instants| before_every_event(instants, as_of));
+    found.chain(missing).chain(early).collect()
 }
 
 /// What a service answers about events that came together: the codes and their names.
 pub(crate) fn warning_names(findings: &Findings) -> Vec<String> {
-    let is_early = findings.instants.is_some_and(is_january_1970);
-    let has_spellings = findings.holders.count > 0 || findings.tokens.count > 0;
-    let found = [
-        (WarningCode::EpochSeconds, is_early),
-        (WarningCode::IdsDifferByCase, has_spellings),
-        (WarningCode::Ties, findings.ties > 0),
-        (WarningCode::ConflictingFacts, findings.conflicts > 0),
-    ];
-    let found = found.into_iter().filter(|(_, is_found)| *is_found);
-    found.map(|(code, _)| code.to_string()).collect()
+    let mut names: Vec<_> = Found::all(findings)
+        .map(|found| found.code().to_string())
+        .collect();
+    names.dedup();
+    names
 }
 
-const fn is_january_1970(Instants { first, last }: Instants) -> bool {
+fn is_january_1970(Instants { first, last }: &Instants) -> bool {
     first.get() >= 0 && last.get() < FEBRUARY_1970
 }
 
-fn epoch_seconds(instants: Instants, unit: TimeUnit) -> Option<Warning> {
-    let Instants { first, last } = instants;
-    is_january_1970(instants).then(|| {
-        let text = format!(
-            "every time is in January 1970, from {first} to {last}; numbers were read as {unit}: name their unit \
-             with --time-unit"
-        );
-        Warning::new(WarningCode::EpochSeconds, text)
-    })
-}
-
-fn differ_by_case(what: &str, spellings: &Spellings) -> Option<Warning> {
-    let (one, other) = spellings.example.as_ref()?;
+fn differ_by_case(what: &str, ids: &Spellings) -> String {
+    let (one, other) = ids
+        .example
+        .as_ref()
+        .expect("ids that are counted have an example");
     let (one, other) = (quoted(one), quoted(other));
-    let those = match spellings.count {
+    let those = match ids.count {
         1 => format!("1 {what} differs from another by case alone: {one} and {other}"),
         count => format!(
             "{} {what}s differ from others by case alone, such as {one} and {other}",
             grouped(&count.to_string())
         ),
     };
-    let text = format!(
+    format!(
         "{those}; if they are one, write them alike, or read hexadecimal ids with --fold-hex-ids"
-    );
-    Some(Warning::new(WarningCode::IdsDifferByCase, text))
+    )
 }
 
-fn ties(count: u64) -> Option<Warning> {
-    let those = match count {
-        0 => return None,
-        1 => "1 instant of a key has different levels".to_owned(),
-        _ => format!(
-            "{} instants of keys have different levels",
-            grouped(&count.to_string())
-        ),
-    };
-    let text = format!(
-        "{those} without an order: a stop counts, else the largest; give the order with seq, such as a log index"
-    );
-    Some(Warning::new(WarningCode::Ties, text))
+fn ties(those_have: &str) -> String {
+    format!(
+        "{those_have} different levels without an order: a stop counts, else the largest; give the order with seq, \
+         such as a log index"
+    )
 }
 
-fn conflicts(count: u64) -> Option<Warning> {
-    let those = match count {
-        0 => return None,
-        1 => "1 event_id states different facts at its last revision".to_owned(),
-        _ => format!(
-            "{} event_ids state different facts at their last revision",
-            grouped(&count.to_string())
-        ),
-    };
-    let text = format!("{those}: the largest counts; correct an event with a higher revision");
-    Some(Warning::new(WarningCode::ConflictingFacts, text))
+fn conflicts(those: &str) -> String {
+    format!("{those}: the largest counts; correct an event with a higher revision")
 }
 
 fn before_every_event(Instants { first, .. }: Instants, as_of: Micros) -> Option<Warning> {

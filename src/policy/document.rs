@@ -6,7 +6,7 @@ use super::json;
 use super::links::Links;
 use super::step::{Lists, Season, Step};
 use super::values::{self, PolicyError, shown};
-use crate::core::{Micros, Wad};
+use crate::core::{Addressed, Audience, Micros, Wad};
 use crate::excerpt::quoted;
 
 const STEPS_MAX: usize = 32;
@@ -222,7 +222,8 @@ fn instant(place: &str, name: &str, value: &Value) -> Result<Micros, PolicyError
         }
     };
     read.map_err(|error| {
-        PolicyError::new(place, format!("{name}: {error}; found {}", shown(value)))
+        let reason = error.to(Audience::Service);
+        PolicyError::new(place, format!("{name}: {reason}; found {}", shown(value)))
     })
 }
 

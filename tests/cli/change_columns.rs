@@ -364,11 +364,7 @@ fn a_refused_row_names_its_field() {
             (0, "amount: negative", "-1.0"),
             (4, "delta: not finite", "\"NaN\""),
             (5, "seq: not an integer from 0 to 2^63-1", "-1"),
-            (
-                6,
-                "at: out of range",
-                "9223372036854775807 microseconds since 1970",
-            ),
+            (6, "at: out of range", "9223372036854775807 microseconds"),
         ] {
             let reason = reason(row);
             assert!(reason.starts_with(refusal), "{reason}");

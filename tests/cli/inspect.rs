@@ -19,6 +19,7 @@ fn report(arguments: &[&str]) -> (Value, String) {
     assert_eq!(command[..2], ["main_holdmetrics", "score"]);
     let scored = run(command[1..].iter().chain(&["--format", "json"])).json();
     assert_eq!(scored["accepted"], found["accepted"]);
+    assert_eq!(scored["warnings"], found["warnings"]);
     let added = command[2..].iter().filter(|word| !arguments.contains(word));
     let added = added.copied().collect::<Vec<_>>().join(" ");
     (found, added)
@@ -66,6 +67,12 @@ fn the_command_line_has_what_the_file_needs() {
             "--time-unit s --fold-hex-ids",
         ),
         (
+            "micros.csv",
+            "token_id,holder_id,start,end\nT,a,1682640000000000,1682726400000000\n",
+            &[],
+            "--time-unit us",
+        ),
+        (
             "own.jsonl",
             "{\"token_id\":\"T\",\"holder_id\":\"a\",\"end\":1700000000000}\n",
             &[],
@@ -88,23 +95,21 @@ fn ids_ties_times_and_rows_are_reported() {
         &folder,
         "marks.csv",
         "token_id,holder_id,start,weight,seq\nT,Ann,2023-01-01T00:00:00Z,1,\nT,ann,2023-01-02T00:00:00Z,2,\n\
-         T,ann,2023-01-02T00:00:00Z,3,\nT,ann,2023-01-02T00:00:00Z,3,1\n",
+         T,ann,2023-01-02T00:00:00Z,3,\nT,ann,2023-01-02T00:00:00Z,3,1\nT,Ann,2023-01-01T00:00:00Z,2,\n",
     );
     let (found, _) = report(&[&file, "--rows", "2"]);
-    assert_eq!(found["ties"], 1);
-    assert_eq!(
-        found["ids_differing_by_case"],
-        serde_json::json!([["Ann", "ann"]])
-    );
+    let codes = found["warnings"].as_array().expect("a list").iter();
+    let codes: Vec<_> = codes.map(|warning| warning["code"].clone()).collect();
+    assert_eq!(codes, ["W02", "W03"]);
     assert_eq!(found["earliest"], "2023-01-01T00:00:00Z");
     assert_eq!(found["latest"], "2023-01-02T00:00:00Z");
     assert_eq!(found["rows"].as_array().expect("a list").len(), 2);
     assert_eq!(found["rows"][1]["holder_id"], "ann");
     let text = run(["inspect", &file]).text();
     for part in [
-        "rows          4 read, 4 accepted\n",
-        "case differs  Ann and ann are two holders",
-        "ties          1 marks share key, instant and seq with another",
+        "rows          5 read, 5 accepted\n",
+        "warning       W02 ids-differ-by-case: 1 holder differs from another by case alone: \"Ann\" and \"ann\";",
+        "warning       W03 ties: 1 instant of a key has different levels",
         &format!("\nread it with: main_holdmetrics score {file}\n"),
     ] {
         assert!(text.contains(part), "{part:?} in {text}");

@@ -32,6 +32,7 @@ mod journal_rounds;
 mod journal_state;
 mod mappings;
 mod odd_files;
+mod odd_inputs;
 mod policies;
 mod real_files;
 mod recipes;

@@ -71,6 +71,11 @@ impl Answer {
         serde_json::from_str(&self.text()).expect("the output is JSON")
     }
 
+    /// Whether the input or an argument was refused.
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.code == 2
+    }
+
     /// The sentence of a run that failed with `code` and wrote nothing.
     #[track_caller]
     pub(crate) fn error(&self, code: i32) -> &str {

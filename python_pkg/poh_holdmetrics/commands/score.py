@@ -12,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypedDict
+from typing import TYPE_CHECKING, TextIO, TypedDict, cast, get_args
 
 from poh_holdmetrics import instants, native, wads
 from poh_holdmetrics.config import Settings, load_configuration
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.file_scorer import ComparedFiles, ScoredFiles, compare_files, score_files
 from poh_holdmetrics.hold_warnings import check_window, refuse
+from poh_holdmetrics.input_options import Feed, InputOptions, TimeUnit, TokenKind
 from poh_holdmetrics.policy_files import policy_from_spec
 from poh_holdmetrics.pure.ranking import document_from_row
 from poh_holdmetrics.table import table_from_moves, table_from_scores
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
 
     from poh_holdmetrics.commands.parser import Commands
-    from poh_holdmetrics.input_options import InputFormat
+    from poh_holdmetrics.input_options import GivenOptions
     from poh_holdmetrics.policies.published import NamedPolicy
     from poh_holdmetrics.pure.statement import Deficit
 
@@ -54,12 +55,7 @@ def add_score(commands: Commands) -> None:
     score.add_argument(
         "--closed-only", action="store_true", default=None, help="count only time that is already closed"
     )
-    score.add_argument(
-        "--input-format",
-        choices=["auto", "jsonl", "csv"],
-        default="auto",
-        help="format of the files [default: by extension]",
-    )
+    _add_input(score)
     score.add_argument(
         "--limit",
         "--top",
@@ -106,11 +102,67 @@ def add_score(commands: Commands) -> None:
     score.set_defaults(run=_run)
 
 
+def _add_input(score: argparse.ArgumentParser) -> None:
+    """The options of files that are not written as ours are; a mapping file has the same."""
+    files = score.add_argument_group("input")
+    files.add_argument(
+        "--input-format",
+        choices=["auto", "jsonl", "csv", *get_args(Feed)],
+        help="format of the files, or the known feed that exported them [default: by extension and header]",
+    )
+    files.add_argument(
+        "--mapping", metavar="FILE", help="read these options from a TOML file with a table [input]"
+    )
+    files.add_argument(
+        "--columns",
+        action="append",
+        metavar="FIELD=COLUMN,...",
+        help="read a field from another column or key; a text in double quotes is its value in every row",
+    )
+    files.add_argument("--token", metavar="NAME", help="the token of every row")
+    files.add_argument("--token-kind", choices=get_args(TokenKind), help="what the tokens of a feed are")
+    files.add_argument(
+        "--time-unit", choices=get_args(TimeUnit), help="the unit of times that are numbers [default: ms]"
+    )
+    files.add_argument(
+        "--assume-utc", action="store_true", help="times without an offset are UTC, dates are their midnight"
+    )
+    files.add_argument("--decimals", type=int, metavar="N", help="amounts are whole units of 10^-N")
+    files.add_argument("--decimals-file", metavar="FILE", help="the decimals of each token")
+    files.add_argument("--blocks", metavar="FILE", help="the times of blocks, where rows have their numbers")
+    files.add_argument("--null", action="append", metavar="TEXT", help="a text that means an absent value")
+    files.add_argument(
+        "--delimiter", metavar="CHARACTER", help="what separates the cells of CSV: , ; | or tab"
+    )
+    files.add_argument(
+        "--fold-hex-ids", action="store_true", help="ids of 0x and hexadecimal digits count in lower case"
+    )
+
+
+def _input_options(arguments: argparse.Namespace) -> InputOptions:
+    given: dict[str, object] = {
+        name: getattr(arguments, name)
+        for name in (
+            *("mapping", "input_format", "token", "token_kind", "time_unit", "assume_utc", "decimals"),
+            *("decimals_file", "blocks", "delimiter", "fold_hex_ids"),
+        )
+    }
+    columns: dict[str, str] = {}
+    for assignment in (part for text in arguments.columns or () for part in text.split(",")):
+        field, separator, column = assignment.partition("=")
+        if not separator:
+            raise InputError("--columns", f"expected FIELD=COLUMN, not {excerpt(assignment)}")
+        columns[field.strip()] = column
+    return InputOptions.of(
+        cast("GivenOptions", {**given, "null": arguments.null or (), "columns": columns or None})
+    )
+
+
 class _Reading(TypedDict):
     """How files are read, whatever is computed from them."""
 
     namespace: native.Namespace | None
-    input_format: InputFormat
+    options: InputOptions
     stop_at_refusal: bool
     limit: int | None
 
@@ -145,7 +197,7 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
     ]
     reading: _Reading = {
         "namespace": namespace,
-        "input_format": arguments.input_format,
+        "options": _input_options(arguments),
         "stop_at_refusal": settings.on_error == "fail",
         "limit": arguments.limit,
     }
@@ -155,6 +207,8 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         scores = compare_files(arguments.files, window, before, after, **reading)
     else:
         scores = score_files(arguments.files, window, policy=policies[0] if policies else None, **reading)
+    for note in scores.recognised:
+        print(note.sentence(), file=sys.stderr)
     if ignored := ignored_columns_line(scores.ignored_columns):
         print(ignored, file=sys.stderr)
     if arguments.deficits is not None:
@@ -228,6 +282,7 @@ def _json_of_policy(policy: NamedPolicy) -> dict[str, str]:
 
 def _json_of_reading(scores: ScoredFiles | ComparedFiles) -> dict[str, object]:
     window = scores.window
+    recognised = [note.note for note in scores.recognised]
     return {
         "as_of": instants.text_from_us(window.as_of_us),
         "from": None if window.from_us is None else instants.text_from_us(window.from_us),
@@ -238,6 +293,7 @@ def _json_of_reading(scores: ScoredFiles | ComparedFiles) -> dict[str, object]:
         "rejected": [
             {"file": file, "line": line, "reason": reason} for file, line, reason in scores.rejected
         ],
+        **({"recognised": recognised} if recognised else {}),
         "ignored_columns": scores.ignored_columns,
         "warnings": [warning._asdict() for warning in scores.warnings],
     }

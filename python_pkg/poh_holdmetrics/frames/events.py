@@ -99,7 +99,10 @@ class TablePart:
         field = problem.partition(":")[0]
         name = self.names.get(field, field)
         note = "" if name == field else f" ({field} is column {name})"
-        return InputError(f"{self.where}: {place}" if self.where else place, f"{problem}{note}")
+        row = place.removeprefix("row ")
+        if self.where:  # the rows of a frame are counted from 0, those of a file from 1
+            place = f"{self.where}: line {int(row) + 1}" if row != place else f"{self.where}: {place}"
+        return InputError(place, f"{problem}{note}")
 
 
 @dataclass(frozen=True, slots=True)

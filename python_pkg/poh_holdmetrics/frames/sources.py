@@ -16,10 +16,14 @@ from poh_holdmetrics import native
 from poh_holdmetrics.data_models import HoldEvent, Transfer
 from poh_holdmetrics.errors import InputError, excerpt
 from poh_holdmetrics.event_table import event_table, mapped_columns
+from poh_holdmetrics.feeds.columns import rows_of_table
+from poh_holdmetrics.feeds.layout import feed_of
+from poh_holdmetrics.feeds.lookup_files import lookups_of
 from poh_holdmetrics.file_scorer import records_from_file
 from poh_holdmetrics.frames.events import Events, FilePart, RecordPart, TablePart, refusal_of_file
 from poh_holdmetrics.input_options import OWN, InputOptions
 from poh_holdmetrics.libraries import library, pyarrow
+from poh_holdmetrics.row_reader import RowReader
 from poh_holdmetrics.table_records import imported_table, is_arrow
 from poh_holdmetrics.validation import Record
 
@@ -36,7 +40,7 @@ def events_from(source: object, options: InputOptions) -> Events:
     if isinstance(source, str | os.PathLike):
         return _from_paths([os.fspath(source)], options, namespace)
     if _is_frame(source):
-        if options.input_format != "auto" or options.delimiter is not None or options.native_only():
+        if options.input_format != "auto" or options.delimiter is not None or options.is_of_feeds:
             raise InputError(
                 "input_format, delimiter, token_kind, blocks, decimals_file",
                 "are for files; leave them out for a frame",
@@ -86,8 +90,6 @@ def _from_frame(frame: Any, options: InputOptions, namespace: native.Namespace |
 
 def _from_paths(files: Sequence[str], options: InputOptions, namespace: native.Namespace | None) -> Events:
     if namespace is None:
-        if name := options.native_only():
-            raise InputError(name, "is read by native code alone; install poh_holdmetrics_rust")
         return Events([_from_path(Path(file), options) for file in files], None, files)
     # What can be read once alone is read now.
     streams = [file for file in files if file == "-" or (Path(file).exists() and not Path(file).is_file())]
@@ -112,12 +114,17 @@ def _from_path(path: Path, options: InputOptions) -> TablePart | RecordPart:
     try:
         if form == "arrow":
             table = _arrow_table(path)
-            columns = mapped_columns(table.column_names, options)
+            names = table.column_names
         else:
             parquet = library("pyarrow.parquet", "a Parquet file", "frames")
             with parquet.ParquetFile(path) as file:
-                columns = mapped_columns(file.schema_arrow.names, options)
-                table = file.read(columns=list(dict.fromkeys(columns.values())))
+                names = file.schema_arrow.names
+                is_feed = feed_of(options, names) is not None
+                wanted = names if is_feed else dict.fromkeys(mapped_columns(names, options).values())
+                table = file.read(columns=list(wanted))
+        if feed_of(options, names) is not None:
+            return RecordPart(_records_of_feed(str(path), table, options))
+        columns = mapped_columns(names, options)
         return TablePart(event_table(table, columns, options), options, columns, None, str(path))
     except InputError as error:
         raise InputError(str(path), str(error)) from error
@@ -125,6 +132,19 @@ def _from_path(path: Path, options: InputOptions) -> TablePart | RecordPart:
         raise InputError(str(path), error.strerror or str(error)) from error
     except pa.ArrowException as error:
         raise InputError(str(path), f"cannot be read ({error})") from error
+
+
+def _records_of_feed(file: str, table: Any, options: InputOptions) -> list[Record]:
+    """The records of a table that a known feed exported."""
+    records: list[Record] = []
+    reader = RowReader(records.append, options, lookups_of(options))
+    layout = reader.layout(file, table.column_names, are_keys=False)
+    if layout is not None:
+        reader.feed_rows(rows_of_table(table, layout), layout)
+    if reader.rejected:
+        _, row, reason = reader.rejected[0]
+        raise InputError(f"line {row}", reason)
+    return records
 
 
 def _columnar_form(path: Path) -> str | None:

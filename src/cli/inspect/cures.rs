@@ -4,11 +4,12 @@
 //! decimals of a token that are not 18) is left to the message of the refusal.
 
 use super::survey::Survey;
-use crate::core::{Micros, Refusal, TimeError, TimeUnit, WeightError};
+use crate::core::{Refusal, TimeError, TimeUnit, WeightError};
 use crate::input::{
     Feed, FieldSource, InputError, InputFormat, InputOptions, NearMiss, RefusalReason, Source,
     TokenKind,
 };
+use crate::output::WarningCode;
 
 /// Fields, and the columns that often stand for them beside those that are near misses.
 const ALIASES: [(&str, &[&str]); 5] = [
@@ -61,20 +62,20 @@ pub(super) fn cured(
                     values.decimals = 18;
                     Some(words(&["--decimals", "18"]))
                 }
-                _ if survey.last.is_some_and(is_before_1971)
+                Some(Refusal::Time(_, TimeError::OtherUnit(unit)))
+                    if values.times.unit == TimeUnit::Millis =>
+                {
+                    values.times.unit = *unit;
+                    Some(words(&["--time-unit", unit.symbol()]))
+                }
+                _ if survey.has_warning(WarningCode::EpochSeconds)
                     && values.times.unit == TimeUnit::Millis
                     && !matches!(options.format, InputFormat::Feed(_)) =>
                 {
                     values.times.unit = TimeUnit::Seconds;
                     Some(words(&["--time-unit", "s"]))
                 }
-                _ if !survey.case_pairs.is_empty()
-                    && !values.fold_hex_ids
-                    && survey
-                        .case_pairs
-                        .iter()
-                        .all(|(one, _)| one.starts_with("0x")) =>
-                {
+                _ if survey.has_hex_spellings() && !values.fold_hex_ids => {
                     values.fold_hex_ids = true;
                     Some(words(&["--fold-hex-ids"]))
                 }
@@ -126,12 +127,6 @@ fn mapped(source: &Source, columns: &[String], options: &mut InputOptions) -> Op
     }
     options.columns = found;
     (!added.is_empty()).then_some(added)
-}
-
-/// A whole file of such times counts another unit than it is read in.
-fn is_before_1971(at: Micros) -> bool {
-    const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
-    (0..YEAR_US).contains(&at.get())
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -1,28 +1,27 @@
-//! What a whole file says: counts, ranges of times, ids that differ by case, ties within an instant.
+//! What a whole file says: counts, ranges of times, and what `score` would warn of.
 //!
-//! Memory grows with the ids and the marks of a file, up to a limit; past it, ids and ties are no longer
-//! compared, and the answer says so.
+//! The events go through the scorer, which finds the same as for `score`; its scores are not looked at.
 
 use std::fmt::Write as _;
-use std::hash::BuildHasher as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use serde_json::{Value, json};
 
 use super::or_null;
-use crate::core::{Event, Fact, Micros, TimeUnit};
+use crate::aggregator::BatchScorer;
+use crate::core::{EventSink, Findings, Instants, Micros, Spellings, TimeUnit, Window};
 use crate::input::{
     FileNote, InputError, InputOptions, Progress, RefusalReason, Source, read_in_order,
 };
-use crate::output::{EventFormat, EventRows};
+use crate::output::{EventFormat, EventRows, Warning, WarningCode, missing_input, warnings};
 
-/// Ids or marks that are compared.
-const COMPARED_MAX: usize = 1 << 21;
-/// Pairs of ids that are listed.
-const LISTED_MAX: usize = 5;
+/// All time.
+const EVER: Window = Window {
+    from: None,
+    as_of: Micros::MAX,
+    closed_only: false,
+};
 
 /// What was found.
 pub(super) struct Survey {
@@ -33,14 +32,9 @@ pub(super) struct Survey {
     accepted: u64,
     /// The first refused line.
     pub(super) refused: Option<(u64, RefusalReason)>,
-    pub(super) first: Option<Micros>,
-    pub(super) last: Option<Micros>,
-    /// Ids of holders that are equal but for case.
-    pub(super) case_pairs: Vec<(String, String)>,
-    case_pair_count: u64,
-    /// Marks of one key at one instant and `seq`.
-    ties: u64,
-    is_all_compared: bool,
+    findings: Findings,
+    /// What `score` would warn of.
+    pub(super) warnings: Vec<Warning>,
     ignored_columns: Vec<String>,
     /// The first rows as lines of JSON.
     rows: String,
@@ -61,16 +55,13 @@ impl Survey {
             read: 0,
             accepted: 0,
             refused: None,
-            first: None,
-            last: None,
-            case_pairs: Vec::new(),
-            case_pair_count: 0,
-            ties: 0,
-            is_all_compared: true,
+            findings: Findings::default(),
+            warnings: Vec::new(),
             ignored_columns: Vec::new(),
             rows: String::new(),
         };
-        let mut compared = Compared::default();
+        let scorer = BatchScorer::new();
+        let mut lane = scorer.lane();
         let mut rows = EventRows::new(EventFormat::Jsonl, Vec::new()).expect("memory takes it");
         let sources = std::slice::from_ref(source);
         let options = Arc::new(options.clone());
@@ -84,7 +75,7 @@ impl Survey {
                         rows.write(events).expect("memory takes it");
                     }
                     for event in events {
-                        survey.see(event, &mut compared);
+                        lane.accept(event);
                     }
                 }
                 Err(reason) => {
@@ -98,34 +89,28 @@ impl Survey {
             }
         })?;
         survey.note = notes.into_iter().next();
+        let scored = scorer.finish_in_full(vec![lane], &EVER, Some(1));
+        let missing = missing_input(scored.snapshot.deficits(), false);
+        survey.warnings = warnings(&scored.findings, survey.unit, missing, EVER.as_of);
+        survey.findings = scored.findings;
         survey.ignored_columns = progress.ignored_columns();
         let rows = rows.finish().expect("memory takes it");
         survey.rows = String::from_utf8(rows).expect("JSON is text");
         Ok(survey)
     }
 
-    fn see(&mut self, event: &Event<'_>, compared: &mut Compared) {
-        let fact = event.claim.fact();
-        if let Some(fact) = fact {
-            let (first, last) = (fact.instant(), fact.last_instant());
-            self.first = Some(self.first.map_or(first, |known| known.min(first)));
-            self.last = Some(self.last.map_or(last, |known| known.max(last)));
-        }
-        if compared.is_full() {
-            self.is_all_compared = false;
-            return;
-        }
-        if let Some(other) = compared.other_case(event.holder_id) {
-            self.case_pair_count += 1;
-            if self.case_pairs.len() < LISTED_MAX {
-                self.case_pairs.push((other, event.holder_id.to_owned()));
-            }
-        }
-        if let Some(Fact::Start { at, seq, .. }) = fact
-            && compared.is_tie(event, at, seq)
-        {
-            self.ties += 1;
-        }
+    /// Whether `score` would warn of this.
+    pub(super) fn has_warning(&self, code: WarningCode) -> bool {
+        self.warnings.iter().any(|warning| warning.is(code))
+    }
+
+    /// Whether there are ids of `0x` and hexadecimal digits that differ by case.
+    pub(super) fn has_hex_spellings(&self) -> bool {
+        let is_hex = |ids: &Spellings| {
+            let example = ids.example.as_ref();
+            example.is_some_and(|(one, _)| one.starts_with("0x"))
+        };
+        is_hex(&self.findings.holders) || is_hex(&self.findings.tokens)
     }
 
     /// One object.
@@ -146,13 +131,10 @@ impl Survey {
                 json!({"line": line, "reason": reason.to_string()})
             }),
             "time_unit": self.note.is_none().then(|| self.unit.to_string()),
-            "earliest": or_null(self.first),
-            "latest": or_null(self.last),
-            "ids_differing_by_case": self.case_pairs,
-            "ids_differing_by_case_count": self.case_pair_count,
-            "ties": self.ties,
+            "earliest": or_null(self.findings.instants.map(|instants| instants.first)),
+            "latest": or_null(self.findings.instants.map(|instants| instants.last)),
+            "warnings": self.warnings,
             "ignored_columns": self.ignored_columns,
-            "all_compared": self.is_all_compared,
             "rows": rows.collect::<Vec<_>>(),
         })
     }
@@ -196,77 +178,22 @@ impl Survey {
                 ),
             );
         }
-        if let (Some(first), Some(last)) = (self.first, self.last) {
+        if let Some(Instants { first, last }) = self.findings.instants {
             line("times", format!("{first} to {last}"));
         }
         if self.note.is_none() {
             line("numbers", format!("of times are {}", self.unit));
         }
-        for (one, other) in &self.case_pairs {
-            line(
-                "case differs",
-                format!("{one} and {other} are two holders; add --fold-hex-ids if they are one"),
-            );
-        }
-        if self.ties > 0 {
-            line(
-                "ties",
-                format!(
-                    "{} marks share key, instant and seq with another: the largest counts",
-                    self.ties
-                ),
-            );
+        for warning in &self.warnings {
+            line("warning", warning.to_string());
         }
         if !self.ignored_columns.is_empty() {
             line("ignored", self.ignored_columns.join(", "));
-        }
-        if !self.is_all_compared {
-            line(
-                "compared",
-                format!("the first {COMPARED_MAX} ids and marks only"),
-            );
         }
         text.push_str("first events\n");
         for row in self.rows.lines() {
             writeln!(text, "  {row}").expect("memory takes it");
         }
         text
-    }
-}
-
-/// What ids and marks are compared with.
-#[derive(Default)]
-struct Compared {
-    /// The first spelling of an id, by its lower case.
-    ids: HashMap<String, String>,
-    /// Marks by a hash of key, instant and `seq`.
-    marks: HashMap<u64, ()>,
-    /// Spellings that were reported.
-    reported: HashMap<String, ()>,
-}
-
-impl Compared {
-    fn is_full(&self) -> bool {
-        self.ids.len() + self.marks.len() >= COMPARED_MAX
-    }
-
-    /// Another spelling of an id that is new itself.
-    fn other_case(&mut self, id: &str) -> Option<String> {
-        let lower = id.to_lowercase();
-        let Some(known) = self.ids.get(&lower) else {
-            self.ids.insert(lower, id.to_owned());
-            return None;
-        };
-        if known == id || self.reported.insert(id.to_owned(), ()).is_some() {
-            return None;
-        }
-        Some(known.clone())
-    }
-
-    /// Whether the key has another mark at this instant and `seq`.
-    fn is_tie(&mut self, event: &Event<'_>, at: Micros, seq: u64) -> bool {
-        let key = (event.token_id, event.holder_id, at.get(), seq);
-        let hash = FixedState::default().hash_one(key);
-        self.marks.insert(hash, ()).is_some()
     }
 }

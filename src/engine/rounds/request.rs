@@ -12,7 +12,7 @@ use super::error::SealError;
 use crate::airdrop::{
     Curve, Details, EvmAddress, Format, SCORE_PLACES, Selection, Terms, UnitsError, parse_units,
 };
-use crate::core::Micros;
+use crate::core::{Addressed, Audience, Micros};
 use crate::excerpt::quoted;
 
 /// The longest id of a round.
@@ -235,8 +235,10 @@ fn instant(name: &'static str, text: Option<&str>) -> Result<Option<Micros>, Sea
         return Ok(None);
     };
     let read = Micros::parse_argument(text);
-    read.map(Some)
-        .map_err(|error| field(name, format!("{error}; found {}", quoted(text))))
+    read.map(Some).map_err(|error| {
+        let reason = error.to(Audience::Service);
+        field(name, format!("{reason}; found {}", quoted(text)))
+    })
 }
 
 fn units(name: &'static str, text: &str, places: u8) -> Result<U256, SealError> {

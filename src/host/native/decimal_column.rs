@@ -14,7 +14,6 @@ use super::buffers;
 use super::decimals::DecimalReader;
 use super::found::{refused_row, refused_row_showing};
 use crate::core::{Delta, Deltas, Field, Refusal, Wad, Weights};
-use crate::excerpt::quoted;
 use crate::input::{self, Decimal};
 
 /// The values of a column.
@@ -69,13 +68,7 @@ impl<T: Decimal> DecimalColumn<T> {
             let values = input::DecimalColumn::new(chunk);
             for row in 0..chunk.len() {
                 exact.push(values.get(row).map_err(|error| {
-                    let found = values.text(row).map(|text| {
-                        if values.is_text() {
-                            quoted(&text)
-                        } else {
-                            text
-                        }
-                    });
+                    let found = values.written(row).map(|written| written.to_string());
                     refused_row_showing(exact.len(), Refusal::Decimal(field, error), found)
                 })?);
             }

@@ -50,6 +50,7 @@ const fn is_about_the_value(refusal: Refusal) -> bool {
         | Refusal::MissingInChange(_)
         | Refusal::NotOfTransfer(_)
         | Refusal::MissingInTransfer(_)
+        | Refusal::AmountAlone(_)
         | Refusal::NoParty => false,
     }
 }

@@ -9,8 +9,7 @@ use pyo3::types::{PyList, PyTuple};
 use super::integers;
 use super::owned::OwnedEvents;
 use super::snapshot::findings_row;
-use crate::core::refusal::for_service;
-use crate::core::{Claim, Event, EventSink, Fact, Findings, Micros, Wad};
+use crate::core::{Addressed, Claim, Event, EventSink, Fact, Findings, Micros, Wad};
 use crate::engine::EventLimits;
 use crate::host::errors::guarded;
 use crate::input::{ParsedEvent, event_from_line, is_blank};
@@ -80,7 +79,7 @@ impl AcceptedLines {
                 match event_from_line(line) {
                     Ok(parsed) => read.accept(&parsed, limits, now),
                     Err(reason) => {
-                        let text = for_service(&reason.to_string());
+                        let text = reason.for_service();
                         read.refuse(reason.field().unwrap_or("json"), text);
                     }
                 }
@@ -104,7 +103,7 @@ impl AcceptedLines {
         };
         match accepted {
             Ok(()) => self.accepted += 1,
-            Err(rejection) => self.refuse(rejection.field(), rejection.to_string()),
+            Err(rejection) => self.refuse(rejection.field(), rejection.for_service()),
         }
     }
 

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::row::{Cells, RowSplitter};
+use crate::core::draft::check_transfer;
 use crate::core::{Field, Micros, Refusal, WeightError};
 use crate::excerpt::quoted;
 use crate::input::blocks::Block;
 use crate::input::error::{HOLDER_COLUMNS, TIME_COLUMNS};
 use crate::input::options::{FIELDS, ValueOptions};
-use crate::input::parsed::{ParsedChange, ParsedEvent, check_given, decimal, integer, time};
+use crate::input::parsed::{ParsedChange, ParsedEvent, decimal, integer, time};
 use crate::input::{Delimiter, InputError, InputOptions, RefusalReason, unknown_columns};
 
 /// The column of each field.
@@ -216,7 +217,7 @@ impl CsvHeader {
 
     #[inline(never)]
     fn transfer<'a>(&'a self, cells: Cells<'a>) -> Result<ParsedEvent<'a>, Refusal> {
-        check_given(|field| self.cell(cells, self.column(field.name())).is_some())?;
+        check_transfer(|field| self.cell(cells, self.column(field.name())).is_some())?;
         let token_id = self.id(Field::TokenId, cells, Some(self.token_id))?;
         let numbers = Numbers {
             cells,
@@ -347,14 +348,31 @@ pub(in crate::input) fn take_header(
     block: &mut Block,
     delimiter: Delimiter,
 ) -> Result<Vec<String>, InputError> {
+    while let Some(blank) = block.bytes.iter().position(|byte| *byte == b'\n')
+        && block.bytes[..blank].iter().all(|byte| *byte == b'\r')
+    {
+        block.bytes.drain(..=blank);
+        block.first_line += 1;
+    }
+    if block.bytes.is_empty() {
+        return Err(InputError::NoHeader {
+            file: Arc::clone(file),
+        });
+    }
     let mut splitter = RowSplitter::default();
     let (length, cells) = splitter.first_row(&block.bytes, delimiter);
-    let cells = cells.map_err(|reason| InputError::Header {
+    let unusable = |reason: String| InputError::Header {
         file: Arc::clone(file),
-        reason: reason.to_string(),
-    })?;
+        reason,
+    };
+    let cells = cells.map_err(|reason| unusable(reason.to_string()))?;
     let names = (0..cells.len()).map(|column| cells.get(column).into_owned());
-    let names = names.collect();
+    let names: Vec<_> = names.collect();
+    if names.first().is_some_and(|name| name.starts_with("sep=")) {
+        return Err(unusable(
+            "a line for Excel that names the delimiter; remove it".to_owned(),
+        ));
+    }
     let rest = block.bytes.split_off(length);
     block.first_line += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
     block.bytes = rest;

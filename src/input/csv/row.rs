@@ -46,7 +46,7 @@ impl RowSplitter {
         while !rest.is_empty() {
             let (length, cells) = self.first_row(rest, delimiter);
             let (row, after) = rest.split_at(length);
-            if !matches!(row, b"\n" | b"\r\n" | b"\r") {
+            if !matches!(row, b"\n" | b"\r\n" | b"\r" | b"\r\r\n") {
                 take(CsvRow { line, cells })?;
             }
             line += memchr::memchr_iter(b'\n', row).count() as u64;
@@ -91,7 +91,7 @@ impl RowSplitter {
             let mut end = after;
             let ends_cell = |byte: &u8| *byte == delimiter || *byte == b'\n';
             if !bytes.get(end).is_none_or(ends_cell) && bytes[end..] != *b"\r" {
-                if !bytes[end..].starts_with(b"\r\n") {
+                if !bytes[end..].starts_with(b"\r\n") && !bytes[end..].starts_with(b"\r\r\n") {
                     shape = Err(RefusalReason::NotCsv("text after a closing quote"));
                 }
                 end = unquoted(bytes, end, delimiter).1;
@@ -127,10 +127,14 @@ fn unquoted(bytes: &[u8], at: usize, delimiter: u8) -> (Cell, usize) {
     let length = memchr::memchr2(delimiter, b'\n', &bytes[at..]);
     let after = length.map_or(bytes.len(), |length| at + length);
     let ends_line = bytes.get(after) != Some(&delimiter);
-    let has_return = ends_line && after > at && bytes[after - 1] == b'\r';
+    let mut end = after;
+    // More than one, if a line end was written as two characters twice.
+    while ends_line && end > at && bytes[end - 1] == b'\r' {
+        end -= 1;
+    }
     let cell = Cell {
         start: at,
-        end: after - usize::from(has_return),
+        end,
         has_doubled_quotes: false,
     };
     (cell, after)

@@ -95,6 +95,7 @@ fn can_read(kind: &DataType) -> bool {
         | DataType::Boolean
         | DataType::Timestamp(..)
         | DataType::Date32
+        | DataType::Date64
         | DataType::FixedSizeBinary(_)
         | DataType::Decimal128(_, 0)
         | DataType::Decimal256(_, 0) => true,
@@ -134,7 +135,7 @@ impl FeedBatch {
                 | DataType::LargeBinary
                 | DataType::BinaryView
                 | DataType::FixedSizeBinary(_) => Column::Binary(column),
-                DataType::Timestamp(..) | DataType::Date32 => {
+                DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
                     Column::Times(TimeColumn::new(&column, FEED_TIMES))
                 }
                 kind if kind.is_integer() => Column::Integers(IdColumn::new(&column)),

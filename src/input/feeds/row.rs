@@ -25,9 +25,15 @@ pub(in crate::input) trait FeedRow {
 
 /// The instant that a text of a feed is, which may be a count in hexadecimal digits.
 pub(super) fn feed_time(text: &str) -> Result<Micros, TimeError> {
-    if text.starts_with("0x") {
+    let read = if text.starts_with("0x") {
         let count = digits(text).ok_or(TimeError::NotATime)?;
-        return Micros::parse_cell_as(&count, FEED_TIMES);
-    }
-    Micros::parse_cell_as(text, FEED_TIMES)
+        Micros::parse_cell_as(&count, FEED_TIMES)
+    } else {
+        Micros::parse_cell_as(text, FEED_TIMES)
+    };
+    read.map_err(|error| match error {
+        // The unit is that of the feed.
+        TimeError::OtherUnit(_) => TimeError::OutOfRange,
+        other => other,
+    })
 }

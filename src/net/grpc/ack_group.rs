@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 
 use crate::core::Findings;
-use crate::core::refusal::for_service;
 use crate::engine::gate::{BEFORE_ACCEPT, RefusedRow};
 use crate::engine::{Acked, Durability, Validator};
 use crate::net::pb::{self, HoldAck, Refusal};
@@ -61,7 +60,7 @@ impl AckGroup {
                 index: self.index,
                 row,
                 field: field.to_owned(),
-                reason: for_service(&reason.to_string()),
+                reason: reason.to_string(),
             });
         }
     }

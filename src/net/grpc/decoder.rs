@@ -6,7 +6,7 @@
 use super::ack_group::AckGroup;
 use super::columns::{BatchBounds, Columns, Rows};
 use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
-use crate::core::{Draft, EVENT_BYTES_MAX};
+use crate::core::{Addressed, Audience, Draft, EVENT_BYTES_MAX};
 use crate::engine::Validator;
 use crate::engine::gate::{RowBatch, RowId};
 use crate::net::pb::{HoldBatch, HoldMsg, TransferBatch, TransferMsg};
@@ -107,7 +107,10 @@ fn decode_one(
     let accepted = draft.and_then(|draft| Ok(events.accept(validator, draft, id)?));
     match accepted {
         Ok(events) => group.accept(1, events),
-        Err(refusal) => group.refuse(validator, None, refusal.field(), &refusal, 1),
+        Err(refusal) => {
+            let reason = refusal.to(Audience::Service);
+            group.refuse(validator, None, refusal.field(), &reason, 1);
+        }
     }
 }
 
@@ -137,7 +140,10 @@ fn decode_rows(
                 accepted += 1;
                 stated += events;
             }
-            Err(refusal) => group.refuse(validator, id.row, refusal.field(), &refusal, 1),
+            Err(refusal) => {
+                let reason = refusal.to(Audience::Service);
+                group.refuse(validator, id.row, refusal.field(), &reason, 1);
+            }
         }
     }
     group.accept(accepted, stated);

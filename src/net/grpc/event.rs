@@ -3,9 +3,13 @@
 //!
 //! Whether the draft is a valid event is decided by the engine's validator. Batches are in `columns`.
 
+use std::fmt;
+
 use prost_types::Timestamp;
 
-use crate::core::{Delta, Draft, Event, Field, Micros, Refusal, TimeError, Wad, WeightError};
+use crate::core::{
+    Addressed, Audience, Delta, Draft, Event, Field, Micros, Refusal, TimeError, Wad, WeightError,
+};
 use crate::engine::Rejection;
 use crate::net::pb::{HoldMsg, TransferMsg};
 
@@ -21,6 +25,15 @@ pub(in crate::net) enum WireRefusal {
     /// A decimal is given both as a double and as text.
     #[error("{0}_text: {0} is given too; send one of the two")]
     TwoDecimals(Field),
+}
+
+impl Addressed for WireRefusal {
+    fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(rejection) => rejection.write_to(audience, out),
+            Self::Nanos(_) | Self::TwoDecimals(_) => write!(out, "{self}"),
+        }
+    }
 }
 
 impl WireRefusal {

@@ -23,8 +23,7 @@ use super::response::{
 };
 use super::status::{bad_field, not_taken, pages_gone, query_failed, unchecked};
 use super::watch::{Watch, interval_from_wire};
-use crate::core::refusal::for_service;
-use crate::core::{Draft, Micros, Window};
+use crate::core::{Addressed, Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
 use crate::engine::{Cursor, Engine, ListingError, Page, PublishError, Question, RankedHolder};
 use crate::net::access::{Access, Caller};
@@ -376,7 +375,7 @@ impl HoldService {
             .and_then(|draft| Ok(events.accept(&validator, draft, id)?))
             .map_err(|refusal| {
                 validator.count_refused(refusal.field(), 1);
-                bad_field(refusal.field(), &for_service(&refusal.to_string()))
+                bad_field(refusal.field(), &refusal.for_service())
             })?;
         Ok(events)
     }

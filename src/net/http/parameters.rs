@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use super::event_schema::Time;
 use super::problem::Problem;
 use crate::config::time_from_text;
-use crate::core::{Micros, Window};
+use crate::core::{Addressed, Audience, Micros, Window};
 use crate::engine::{Question, Start};
 use crate::excerpt::quoted;
 
@@ -287,7 +287,8 @@ impl TryFrom<String> for Instant {
             } else {
                 ""
             };
-            format!("{error}{hint}; found {}", quoted(&text))
+            let reason = error.to(Audience::Service);
+            format!("{reason}{hint}; found {}", quoted(&text))
         })
     }
 }

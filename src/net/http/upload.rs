@@ -11,8 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::core::Findings;
-use crate::core::refusal::for_service;
+use crate::core::{Addressed, Findings};
 use crate::engine::gate::{BEFORE_ACCEPT, RowId, UNCHECKED_RETRY};
 use crate::engine::{self, Engine, Receipt, SubmitError, UploadWindow, Validator};
 use crate::input::event_from_line;
@@ -148,9 +147,9 @@ impl Upload {
                     batch.tag += 1;
                     return Ok(());
                 }
-                Err(rejection) => (Some(rejection.field()), rejection.to_string()),
+                Err(rejection) => (Some(rejection.field()), rejection.for_service()),
             },
-            Err(reason) => (reason.field(), for_service(&reason.to_string())),
+            Err(reason) => (reason.field(), reason.for_service()),
         };
         validator.count_refused(field.unwrap_or("json"), 1);
         Err(EventError { field, reason })

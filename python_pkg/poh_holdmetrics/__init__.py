@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from poh_holdmetrics.frames.scoring import score
     from poh_holdmetrics.hold_warnings import DataWarning
     from poh_holdmetrics.pipeline.definition import Pipeline
+    from poh_holdmetrics.row_mapping import RowMapping
     from poh_holdmetrics.scheduler import AsyncScheduler
     from poh_holdmetrics.tracker import AsyncTracker, HoldSnapshot
 
@@ -43,6 +44,7 @@ __all__ = [
     "HoldStat",
     "Pipeline",
     "Refused",
+    "RowMapping",
     "Transfer",
     "__version__",
     "calculate_score",
@@ -67,6 +69,7 @@ __getattr__, __dir__ = lazy_names(
         "HoldStat": "poh_holdmetrics.data_models",
         "Pipeline": "poh_holdmetrics.pipeline.definition",
         "Refused": "poh_holdmetrics.errors",
+        "RowMapping": "poh_holdmetrics.row_mapping",
         "Transfer": "poh_holdmetrics.data_models",
         "calculate_score": "poh_holdmetrics.calculator",
         "merge_overlaps": "poh_holdmetrics.calculator",

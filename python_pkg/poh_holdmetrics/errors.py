@@ -30,7 +30,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What is wrong with its cure: who reads files has options for it, and a client of a service has none."""
+    """What is wrong, with the cure for files, which may be an option, and the one for a service."""
 
     for_files: str
     for_service: str

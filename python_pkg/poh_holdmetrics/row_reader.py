@@ -84,7 +84,7 @@ class RowReader:
             self._take(records_from_values, row, file, number)
 
     def layout(self, file: str, names: Sequence[str], *, are_keys: bool) -> FeedLayout | None:
-        """The layout of a file with these columns, or with the keys of its first row; None if it is no feed.
+        """The layout of a file with these columns, or with the keys of its first row; None for all others.
 
         Raises `InputError` if the file or the options lack what the feed needs.
         """

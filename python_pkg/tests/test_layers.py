@@ -202,6 +202,7 @@ LAYERS: list[set[str]] = [
         "pipeline.worker.windows_child",
         "pipeline.calling.worker_threads",
         "policy_files",
+        "row_mapping",
         "scheduler",
         "storage.flush",
         "storage.immudb",

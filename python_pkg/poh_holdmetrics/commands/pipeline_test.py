@@ -71,6 +71,9 @@ def add_test(words: Commands) -> None:
         "--input-format", choices=["auto", "jsonl", "csv"], default="auto", help="[default: by extension]"
     )
     parser.add_argument(
+        "--mapping", metavar="FILE", help="how the events are written: a TOML file with a table [input]"
+    )
+    parser.add_argument(
         "--step",
         default="1s",
         metavar="DURATION",
@@ -109,7 +112,9 @@ def _run(arguments: argparse.Namespace) -> int:
     check_names(given, specs)
     records = None
     if arguments.events is not None:
-        records = records_from_file(arguments.events, InputOptions(input_format=arguments.input_format))
+        given_format = None if arguments.input_format == "auto" else arguments.input_format
+        how = InputOptions.of({"mapping": arguments.mapping, "input_format": given_format})
+        records = records_from_file(arguments.events, how)
     reports: list[OfflineReport] = []
     results: list[CaseResult] = []
     with _ended_by_interrupt():

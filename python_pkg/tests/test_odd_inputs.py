@@ -15,7 +15,8 @@ from uuid import UUID
 import pytest
 
 from poh_holdmetrics import score
-from poh_holdmetrics.errors import InputError
+from poh_holdmetrics.api.intake import records_from_line
+from poh_holdmetrics.errors import InputError, Refused
 from poh_holdmetrics.libraries import library, pyarrow
 
 pa = pyarrow()
@@ -59,6 +60,36 @@ def test_a_text_of_this_kind_is_read_or_refused(case: dict[str, Any], tmp_path: 
     file = tmp_path / case["name"]
     file.write_bytes(case["text"].encode())
     assert _answer(file, **_arguments(case.get("options", []))) == case["expected"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            {"start": MICROS},
+            "start: out of range (years 0001 to 9999, UTC; if it counts microseconds, give milliseconds)",
+        ),
+        (
+            {"start": "2023-01-01"},
+            "start: not a time (a date alone; add the time and the offset, like T00:00:00Z)",
+        ),
+        ({"start": "2023-01-01 00:00"}, "start: no UTC offset (end it with Z or an offset like +02:00)"),
+        ({"start": "NaT"}, "start: not a time (a word for an absent value; leave the value out)"),
+        (
+            {"start": 0, "weight": "NULL"},
+            "weight: not a number (a word for an absent value; leave the value out)",
+        ),
+        ({"start": 0, "End": 1}, 'key "End": did you mean end? rename it'),
+        (
+            {"start": 0, "amount": 1},
+            "amount: given without from_id and to_id (did you mean weight? rename it)",
+        ),
+    ],
+)
+def test_a_service_names_no_option_of_the_command_line(line: dict[str, Any], reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        records_from_line(json.dumps({"token_id": "T", "holder_id": "a", **line}).encode(), 0)
+    assert refused.value.sentence == reason
 
 
 def _columns(**changed: Any) -> Any:

@@ -1,8 +1,8 @@
 //! Holder ids in 20 bytes: equal codes are equal ids.
 //!
-//! An address of `0x` and 40 lower-case hexadecimal digits becomes its 20 bytes, a short id stays its own
-//! text, and any other id becomes its hash, whose text is in [`super::names`]. The code includes which of the three
-//! it is.
+//! An address of `0x` and 40 lower-case hexadecimal digits becomes its 20 bytes, a UUID in lower case its 16 bytes, a
+//! short id stays its own text, and any other id becomes its hash, whose text is in [`super::names`]. The code includes
+//! which of the four it is.
 
 use super::id_hash::{IdHash, IdHasher};
 use crate::core::findings::in_lower_case;
@@ -29,6 +29,7 @@ pub(super) struct Form(u8);
 impl Form {
     const ADDRESS: Self = Self(21);
     const HASH: Self = Self(22);
+    const UUID: Self = Self(23);
     /// The number of bits that any form fits into.
     pub(super) const BITS: u32 = 5;
 
@@ -57,7 +58,13 @@ impl HolderCode {
         }
         match u8::try_from(holder_id.len()) {
             Ok(length @ ..=20) => Self::of_short(holder_id, length),
-            _ => Self::of_hash(hasher.hash(holder_id)),
+            _ => match uuid_words(holder_id.as_bytes()) {
+                Some(words) => Self {
+                    words,
+                    form: Form::UUID,
+                },
+                None => Self::of_hash(hasher.hash(holder_id)),
+            },
         }
     }
 
@@ -91,6 +98,7 @@ impl HolderCode {
     pub(super) fn packed_id(&self) -> Option<Box<str>> {
         Some(match self.form {
             Form::ADDRESS => address_text(&bytes_from_words(self.words)),
+            Form::UUID => uuid_text(self.words),
             Form::HASH => return None,
             Form(length) => {
                 let bytes = bytes_from_words(self.words);
@@ -102,7 +110,7 @@ impl HolderCode {
     /// The id that was packed, in lower case; `None` if it is that already, or was hashed.
     pub(super) fn packed_in_lower_case(&self) -> Option<String> {
         match self.form {
-            Form::ADDRESS | Form::HASH => None,
+            Form::ADDRESS | Form::UUID | Form::HASH => None,
             Form(length) => {
                 let bytes = bytes_from_words(self.words);
                 in_lower_case(packed_text(&bytes[..usize::from(length)]))
@@ -125,6 +133,28 @@ fn address_words(text: &[u8]) -> Option<Words> {
     let (middle, is_middle_hex) = eight_bytes(eights[2], eights[3]);
     let (last, is_last_hex) = four_bytes(eights[4]);
     (is_first_hex & is_middle_hex & is_last_hex).then_some((first, middle, last))
+}
+
+/// The bytes of a UUID: 32 lower-case hexadecimal digits in five groups.
+#[inline]
+fn uuid_words(text: &[u8]) -> Option<Words> {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    let eight = |high: usize, low: usize| -> [u8; 8] {
+        let mut digits = [0; 8];
+        digits[..4].copy_from_slice(&text[high..high + 4]);
+        digits[4..].copy_from_slice(&text[low..low + 4]);
+        digits
+    };
+    let has_dashes = [8, 13, 18, 23].iter().all(|index| text[*index] == b'-');
+    let (first, is_first_hex) = eight_bytes(eight(0, 4), eight(9, 14));
+    let (last, is_last_hex) = eight_bytes(eight(19, 24), eight(28, 32));
+    (has_dashes && is_first_hex && is_last_hex).then_some((first, last, 0))
+}
+
+fn uuid_text((first, last, _): Words) -> Box<str> {
+    let (time, middle, version) = (first >> 32, first >> 16 & 0xffff, first & 0xffff);
+    let (variant, node) = (last >> 48, last & 0xffff_ffff_ffff);
+    format!("{time:08x}-{middle:04x}-{version:04x}-{variant:04x}-{node:012x}").into()
 }
 
 #[inline]
@@ -178,7 +208,8 @@ mod tests {
         fn every_id_comes_back_or_is_hashed(
             id in prop_oneof![
                 ".{1,60}", "0x[0-9a-f]{40}", "0x[0-9a-g]{40}", "0x[0-9a-fA-F]{40}", "[ -~]{1,20}",
-                "0x[ -~]{40}",
+                "0x[ -~]{40}", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[0-9a-g]{8}(-[0-9A-f]{4}){3}-[0-9a-f]{12}",
+                "[0-9a-f]{8}(.[0-9a-f]{4}){3}-[0-9a-f]{12}",
             ]
         ) {
             let hasher = IdHasher::default();
@@ -200,6 +231,11 @@ mod tests {
             "0xC5521660f3a3c5717476189975a3adb3254a9493",
             "0Xc5521660f3a3c5717476189975a3adb3254a9493",
             "c5521660f3a3c5717476189975a3adb3254a9493",
+            "00000000-0000-0000-0000-000000000001",
+            "00000000-0000-0000-0000-00000000000A",
+            "00000000-0000-0000-0000-00000000000a",
+            "00000000-0000-0000-0000_00000000000a",
+            "0000000000000000-0000-0000-00000000000a",
             "a",
             "a\0",
             "\0",

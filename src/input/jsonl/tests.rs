@@ -1,7 +1,7 @@
 //! Lines of JSON as they are written, and every refusal of a field.
 
 use super::*;
-use crate::core::{Claim, Event, Fact, NULL_ADDRESS, Standing};
+use crate::core::{Addressed, Claim, Event, Fact, NULL_ADDRESS, Standing};
 
 fn reason(line: &str) -> String {
     let read = event_from_line(line.as_bytes());
@@ -363,4 +363,41 @@ fn a_deep_unknown_value_costs_no_stack() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let line = with(&format!("\"x\":{deep}"));
     assert!(event_from_line(line.as_bytes()).is_ok());
+}
+
+#[test]
+fn a_service_names_no_option_of_the_command_line() {
+    for (fields, expected) in [
+        (
+            r#""start":1672531200000000"#,
+            "start: out of range (years 0001 to 9999, UTC; if it counts microseconds, give milliseconds); found 16725",
+        ),
+        (
+            r#""start":"2023-01-01""#,
+            "start: not a time (a date alone; add the time and the offset, like T00:00:00Z); found \"2023-01-01\"",
+        ),
+        (
+            r#""end":"NaT""#,
+            "end: not a time (a word for an absent value; leave the value out); found \"NaT\"",
+        ),
+        (
+            r#""weight":"963019363229999955968""#,
+            "weight: too large (the largest is 340282366920938463463.374607431768211455; if it counts base units, \
+             such as wei, send whole tokens); found",
+        ),
+        (r#""End":1"#, "key \"End\": did you mean end? rename it"),
+        (
+            r#""amount":1"#,
+            "amount: given without from_id and to_id (did you mean weight? rename it)",
+        ),
+    ] {
+        let line = if fields.contains("End") {
+            format!(r#"{{"token_id":"T","holder_id":"h","start":0,{fields}}}"#)
+        } else {
+            with(fields)
+        };
+        let reason = event_from_line(line.as_bytes()).map(|_| ()).unwrap_err();
+        let said = reason.for_service();
+        assert!(said.starts_with(expected), "{said}");
+    }
 }

@@ -52,7 +52,7 @@ def _answer(file: Path, **options: Any) -> str:
     except InputError as error:
         return str(error).replace(f"{file.parent}/", "")
     holders = "".join(f"{row[1]} {row[3]}; " for row in result.rows())
-    return f"{holders}{' '.join(warning.code for warning in result.warnings)}".strip()
+    return f"{holders}{' '.join(warning.code for warning in result.warnings)}".rstrip()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

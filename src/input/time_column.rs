@@ -326,7 +326,7 @@ mod tests {
     fn counts_that_do_not_fit_are_out_of_range() {
         let column: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
         let times = TimeColumn::new(&column, TimeForm::STANDARD);
-        assert_eq!(times.get(0), Err(TimeError::OutOfRange));
+        assert_eq!(times.get(0), Err(TimeError::OtherUnit(TimeUnit::Nanos)));
         assert_eq!(
             times.written(0),
             Some(Written::Number("18446744073709551615".to_owned()))

@@ -267,7 +267,7 @@ fn each_refusal_of_a_change_or_transfer_names_its_field() {
         ),
         (
             change(r#""at":0,"amount":1"#),
-            "holder_id: given for a transfer",
+            "amount: given without from_id and to_id (did you mean delta? rename it)",
         ),
         (
             transfer(r#""to_id":"b","holder_id":"""#),

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use crate::support::{Folder, run};
 
-/// Of these the second implementation of the binary reads one: it takes long to start.
+/// Of so many inputs the second implementation of the binary reads one: it takes long to start.
+#[cfg(feature = "py-embed")]
 const EACH: usize = 12;
 
 #[derive(Deserialize)]

@@ -89,10 +89,10 @@ impl Survey {
             }
         })?;
         survey.note = notes.into_iter().next();
-        let scored = scorer.finish_in_full(vec![lane], &EVER, Some(1));
-        let missing = missing_input(scored.snapshot.deficits(), false);
-        survey.warnings = warnings(&scored.findings, survey.unit, missing, EVER.as_of);
-        survey.findings = scored.findings;
+        let found = scorer.finish_in_full(vec![lane], &EVER, Some(1));
+        let missing = missing_input(found.snapshot.deficits(), false);
+        survey.warnings = warnings(&found.findings, survey.unit, missing, EVER.as_of);
+        survey.findings = found.findings;
         survey.ignored_columns = progress.ignored_columns();
         let rows = rows.finish().expect("memory takes it");
         survey.rows = String::from_utf8(rows).expect("JSON is text");

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ def thirds(segments: Segments) -> dict[str, Fraction]:
 def broken(segments: Segments) -> dict[str, float]:
     return {holder: 0.5 for holder in segments.holder_id}
 """
-EVENTS = [
+EVENTS: list[dict[str, object]] = [
     {"token_id": "T", "holder_id": "ada", "start": 0, "end": 3000},
     {"token_id": "T", "holder_id": "bob", "start": 0, "end": 1000},
     {"token_id": "U", "holder_id": "bob", "start": 0, "end": 1000},
@@ -68,8 +70,12 @@ def refusal(service: Service, policy: str) -> tuple[int, Any]:
 def record(service: Service) -> None:
     """Let the pipeline run, and send the events."""
     service.until(lambda: service.ask("/admin/pipelines")["pipelines"][0]["state"] == "running")
+    post(service, EVENTS)
+
+
+def post(service: Service, events: list[dict[str, object]]) -> None:
     request = urllib.request.Request(  # noqa: S310 - our own address
-        service.address + "/hold", json.dumps(EVENTS).encode(), {"content-type": "application/json"}
+        service.address + "/hold", json.dumps(events).encode(), {"content-type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=10):  # noqa: S310
         pass
@@ -103,6 +109,41 @@ def test_policies_of_a_pipeline_are_published_by_the_service(isolation: str, tmp
         service.process.send_signal(signal.SIGHUP)
         service.until(lambda: board(service, "thirds")[1] != thirds)
         assert board(service, "thirds")[0] == [(1, "bob", 2_000_000, "2"), (2, "ada", 3_000_000, "1")]
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_an_answer_under_a_function_is_that_of_its_sequence_while_events_arrive(
+    isolation: str, tmp_path: Path
+) -> None:
+    """A function once read what was held after the number of its answer, and counted later events."""
+    file, holders = tmp_path / "published.py", [f"h{number}" for number in range(9)]
+    file.write_text(FILE.replace("ISOLATION", isolation), "utf-8")
+    (tmp_path / "rules.py").write_text("RATE = 1\n", "utf-8")
+    with serving(tmp_path, [file]) as service:
+        record(service)
+        over = threading.Event()
+
+        def send() -> None:
+            number = 0
+            while not over.is_set():
+                start = 10 * number
+                held = {"token_id": "T", "start": start, "end": start + 1}
+                post(service, [held | {"holder_id": holder} for holder in holders])
+                number += 1
+
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(send)
+            try:
+                for _ in range(20):
+                    answer = service.ask("/leaderboard?policy=thirds")
+                    # The first three events are those of other holders; the function counts segments.
+                    each = (answer["sequence"] - len(EVENTS)) // len(holders)
+                    scores = {row["score"] for row in answer["holders"] if row["holder_id"] in holders}
+                    assert scores <= {str(each)}, answer["sequence"]
+            finally:
+                over.set()
+            sending.result()
+        assert each > 1, "nothing has arrived meanwhile"
 
 
 def test_a_worker_that_is_killed_costs_the_answers_of_its_functions_until_it_is_replaced(

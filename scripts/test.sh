@@ -11,6 +11,7 @@ source scripts/python_servers.sh
 source scripts/services.sh
 source scripts/airdrops.sh
 source scripts/wheels.sh
+source scripts/test_windows.sh
 
 SHARED=$(dirname "$REPOSITORY")/shared
 # Not exported: a test that is told of a folder, and not only where to look, fails without it.
@@ -125,6 +126,7 @@ bundle_steps() {
     fi
 }
 bundle_steps
+windows_steps
 can_mount || not_run "a full disk under a real process" "no tmpfs can be mounted here"
 
 finish

@@ -564,10 +564,9 @@ fn the_published_roots_and_proofs_of_uniswap_come_out() {
 #[test]
 fn a_large_tree_is_read_whole() {
     let trees = Trees::new();
-    let leaves: String = (0..100_000)
-        .map(|leaf| format!("0x{leaf:064x}\n"))
-        .collect();
-    trees.folder.file("leaves.csv", format!("leaf\n{leaves}"));
+    let leaves = (0..100_000).map(|leaf| format!("0x{leaf:064x}"));
+    let leaves = leaves.collect::<Vec<_>>().join("\n");
+    trees.folder.file("leaves.csv", format!("leaf\n{leaves}\n"));
     let tree = trees.path("large.json");
     let more = ["--format", "simple-v1", "--output", &tree];
     let root = trees.airdrop("tree", "leaves.csv", &more).text();

@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::program::{Ended, Place, bare};
-use poh_holdmetrics_rust::host::installation::PYTHON;
+use crate::program::{Ended, Place};
 
 #[test]
 fn a_script_finds_its_arguments_its_folder_and_its_name() {
@@ -250,6 +249,9 @@ except ZeroDivisionError:
 #[cfg(unix)]
 #[test]
 fn a_virtual_environment_that_it_makes_has_it_as_its_interpreter() {
+    use crate::program::bare;
+    use poh_holdmetrics_rust::host::installation::PYTHON;
+
     let place = Place::new();
     let made = ["python", "-m", "venv", "--without-pip", "made"];
     place.run(&made).expect(0);

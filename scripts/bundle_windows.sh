@@ -34,9 +34,6 @@ cross() { cargo build --release --locked --target $TRIPLE "$@"; }
 # Nothing is optimised, dependencies neither, which are compiled for this alone: except the digest of 100 MB.
 QUICK=(--config profile.release.opt-level=0 --config profile.release.lto=false --config profile.release.package.sha2.opt-level=3)
 
-# All crates optimised as one, which leaves out what nothing calls, and takes minutes more.
-WHOLE=(--config 'profile.release.lto="fat"')
-
 # Without a time in the headers, and without the folders of this machine.
 shipped() {
     RUSTFLAGS="-C link-arg=-Wl,--no-insert-timestamp --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo \

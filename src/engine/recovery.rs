@@ -96,7 +96,8 @@ pub(super) fn recover(options: &Options, clock: &dyn Clock) -> Result<Recovered,
     }
     if opened.report.has_damaged_identity {
         warn!(
-            "One copy of the store's identity was changed after it was written; the other one is in use."
+            "One of the two copies of the store's identity is damaged. The other one is in use, and may be a second older: \
+             a segment that was made since and is missing would not be noticed. Compare the number of events."
         );
     }
     let size = opened.journal.size();

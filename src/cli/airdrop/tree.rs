@@ -269,7 +269,7 @@ fn with_bytes<T>(path: &Path, use_bytes: impl FnOnce(&[u8]) -> T) -> anyhow::Res
 }
 
 /// Reads as many bytes as `memory` has, a part of them on each thread: most of the time is taken by fresh pages. A file that
-/// is replaced meanwhile gives parts of two files, which are no tree.
+/// is replaced meanwhile gives parts of two files, which do not belong together.
 fn fill(path: &Path, memory: &mut [u8]) -> io::Result<()> {
     let part_bytes = memory.len().div_ceil(rayon::current_num_threads());
     let parts = memory.par_chunks_mut(part_bytes).enumerate();

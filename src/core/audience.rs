@@ -1,7 +1,8 @@
 //! Whom a refusal addresses, because its cure differs: files are read with options; what is sent to a service and what
 //! an argument says are not.
 //!
-//! Every reason is written by [`Addressed::write_to`] alone; its `Display` is the one for files. Knows no reason itself.
+//! Every reason is written by [`Addressed::write_to`] alone; its `Display` is the one for files. Knows no reason
+//! itself.
 
 use std::fmt;
 

@@ -1,13 +1,12 @@
 //! What a score is, and nothing else: values in, values out.
 //!
-//! This module uses no file, network, clock, thread, log or interpreter. Reading order:
-//! [`time`], [`weight`] and [`balance`] (the quantities), [`event`], [`draft`] and [`refusal`] (what is sent
-//! and what is refused), [`LikelyCause`] (what
-//! a refused text probably is) and [`Addressed`] (whom the cure is for), [`columns`] (many events as slices), [`key`] (all facts of one key), [`timeline`]
-//! (the effective weight over time), [`score`] (its integral), [`window`], [`leaderboard`],
-//! [`deficit`] (what is missing from the input), [`findings`] (what is probably not meant), [`rule`] (what a
-//! policy is); [`glob`] chooses ids, [`hex_digits`] shortens them; [`encoding`] is the format of events in our own
-//! files, and [`StoreId`] tells the files of different stores apart.
+//! This module uses no file, network, clock, thread, log or interpreter. Reading order: [`time`], [`weight`] and
+//! [`balance`] (the quantities), [`event`], [`draft`] and [`refusal`] (what is sent and what is refused),
+//! [`LikelyCause`] (what a refused text probably is) and [`Addressed`] (whom the cure is for), [`columns`] (many
+//! events as slices), [`key`] (all facts of one key), [`timeline`] (the effective weight over time), [`score`] (its
+//! integral), [`window`], [`leaderboard`], [`deficit`] (what is missing from the input), [`findings`] (what is
+//! probably not meant), [`rule`] (what a policy is); [`glob`] chooses ids, [`hex_digits`] shortens them; [`encoding`]
+//! is the format of events in our own files, and [`StoreId`] tells the files of different stores apart.
 
 mod audience;
 mod balance;

@@ -3,9 +3,10 @@
 //!
 //! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
 //! `validator` (validation), `upload_window`
-//! (the batches of one upload), `gate` (operators' code before the journal), `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the
-//! state, in the background), `recovery` (loading a folder), `listings` and `kept_pages` (leaderboards page by page), `feed`
-//! (what was acknowledged, for consumers), `rounds` (sealed rounds of airdrops).
+//! (the batches of one upload), `gate` (operators' code before the journal), `event_queue` (backpressure), `applier`
+//! (apply and acknowledge), `flusher` (the state, in the background), `recovery` (loading a folder), `listings` and
+//! `kept_pages` (leaderboards page by page), `feed` (what was acknowledged, for consumers), `rounds` (sealed rounds
+//! of airdrops).
 
 mod answer;
 mod applier;

@@ -1,8 +1,9 @@
 //! Policies by name, and the published scores that are kept between questions.
 //!
-//! A policy is a document of ready steps, computed here, or a function that somebody else computes. For each policy the scores of a few questions are kept, one set for each token filter, `from` and `closed_only`;
-//! only the end of their window moves. What has to be scored again is decided in
-//! [`crate::aggregator::PublishedScores`]. Pages of one state are kept until the state or the window moves on.
+//! A policy is a document of ready steps, computed here, or a function that somebody else computes. For each policy
+//! the scores of a few questions are kept, one set for each token filter, `from` and `closed_only`; only the end of
+//! their window moves. What has to be scored again is decided in [`crate::aggregator::PublishedScores`]. Pages of one
+//! state are kept until the state or the window moves on.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,9 +1,9 @@
 //! The thread that looks, several times a second, whether the files of the store are still those that this
 //! process writes to, and that records how far the journal reached.
 //!
-//! A file that was removed or replaced is noticed here; the writer of the journal notices it with each frame, too. Either way
-//! the engine stops: what it would acknowledge is not where a start looks for it. If it is a file of rounds, only sealing
-//! stops.
+//! A file that was removed or replaced is noticed here; the writer of the journal notices it with each frame, too.
+//! Either way the engine stops: what it would acknowledge is not where a start looks for it. If it is a file of
+//! rounds, only sealing stops.
 
 use std::io;
 use std::sync::Arc;

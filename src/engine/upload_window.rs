@@ -1,9 +1,9 @@
 //! The batches of one upload: the one that is being filled, and those in flight to the journal.
 //!
-//! Room in the queue of the engine is taken before an event is decoded into the open batch, so what waits in memory is
-//! bounded over all uploads. gRPC polls it from a stream of acknowledgements, HTTP awaits it from a handler; both are limited alike. It
-//! knows no wire format: the caller validates events into the open batch, and a tag of its choice comes back
-//! with each acknowledgement.
+//! Room in the queue of the engine is taken before an event is decoded into the open batch, so what waits in memory
+//! is bounded over all uploads. gRPC polls it from a stream of acknowledgements, HTTP awaits it from a handler; both
+//! are limited alike. It knows no wire format: the caller validates events into the open batch, and a tag of its
+//! choice comes back with each acknowledgement.
 
 use std::collections::VecDeque;
 use std::future::Future;

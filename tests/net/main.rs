@@ -1,5 +1,5 @@
-//! The service in this process, called over sockets of each test's own, on both protocols. The tests of what the servers in
-//! Python have too are run against those as well, unchanged: `make test-python-servers`.
+//! The service in this process, called over sockets of each test's own, on both protocols. The tests of what the
+//! servers in Python have too are run against those as well, unchanged: `make test-python-servers`.
 
 #[path = "../support/authority.rs"]
 mod authority;

@@ -1,5 +1,5 @@
-//! Pages of one listing: all are of the state of the first one, for as long as it is kept. `docs/security.md` names these
-//! tests.
+//! Pages of one listing: all are of the state of the first one, for as long as it is kept. `docs/security.md` names
+//! these tests.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! `send`: files of hold events to a server, resumable, with a list of refused lines.
 //!
 //! `reader` makes batches on a thread of its own, `delivery` keeps them until they are acknowledged
-//! and tries again if the server is away, `calls` are the streams to the server, `ledger` counts and records what is done, `checkpoint` is the
-//! file of `--resume`.
+//! and tries again if the server is away, `calls` are the streams to the server, `ledger` counts and records what is
+//! done, `checkpoint` is the file of `--resume`.
 
 mod calls;
 mod checkpoint;

@@ -1,8 +1,8 @@
 //! Notifies systemd, or the service manager of Windows, that the service is ready, and that it stops.
 //!
 //! To systemd it sends a datagram to the socket that `NOTIFY_SOCKET` names, as `sd_notify(3)` describes, and nothing
-//! without that variable; the states of a service of Windows are set by [`super::service`]. A lost message does not fail the service: systemd itself times
-//! out a start that is not confirmed.
+//! without that variable; the states of a service of Windows are set by [`super::service`]. A lost message does not
+//! fail the service: systemd itself times out a start that is not confirmed.
 
 #[cfg(target_os = "linux")]
 use crate::error_line::error_line;

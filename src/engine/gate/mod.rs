@@ -1,9 +1,10 @@
 //! Gates: operators' code that may refuse or change events before they are appended.
 //!
-//! A gate is asked by batch and gives a verdict by event; what becomes of the rows of an upload is decided here,
-//! with a limit of time that holds also if the code behind the gate never answers. It knows no Python and no
-//! protocol. Read in this order: `gates` (which gates there are, and the check of a batch), `row_batch` (events
-//! and the rows that they came from), `chosen` (those that a gate checks), `verdicts` (applied to such a batch), `breaker` (when a gate is bypassed).
+//! A gate is asked by batch and gives a verdict by event; what becomes of the rows of an upload is decided here, with
+//! a limit of time that holds also if the code behind the gate never answers. It knows no Python and no protocol.
+//! Read in this order: `gates` (which gates there are, and the check of a batch), `row_batch` (events and the rows
+//! that they came from), `chosen` (those that a gate checks), `verdicts` (applied to such a batch), `breaker` (when a
+//! gate is bypassed).
 
 mod breaker;
 mod chosen;

@@ -1,11 +1,11 @@
 //! The callables and classes that Python sees as the native namespace.
 //!
-//! [`register`] fills both the host's module and the extension module, so that they are the same. Each
-//! callable converts, detaches, calls the core and maps its errors once; [`values`] converts one
-//! value, [`events`] a list of models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and
-//! [`arrow_out`] exchange columns without a copy, [`input`] reads files and tables with options, [`lines`]
-//! reads what a service was sent, [`pages`] converts answers, [`airdrop`] shares pools and builds trees, [`stored_rows`] makes what storages keep,
-//! [`found`] words refusals. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
+//! [`register`] fills both the host's module and the extension module, so that they are the same. Each callable
+//! converts, detaches, calls the core and maps its errors once; [`values`] converts one value, [`events`] a list of
+//! models, [`columns`] and [`table`] many rows at once, [`arrow_in`] and [`arrow_out`] exchange columns without a
+//! copy, [`input`] reads files and tables with options, [`lines`] reads what a service was sent, [`pages`] converts
+//! answers, [`airdrop`] shares pools and builds trees, [`stored_rows`] makes what storages keep, [`found`] words
+//! refusals. Nothing is scored here; see [`crate::core`] and [`crate::aggregator`].
 
 mod aggregator;
 mod airdrop;

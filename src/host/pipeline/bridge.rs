@@ -1,7 +1,7 @@
 //! The bridge between Python and the service, as Python sees it.
 //!
-//! Nothing here blocks for long. What takes time begins with a call that returns the number of a request, and ends with a
-//! message of that number; the event loop watches [`Bridge::fd`] and takes all messages at once. What Python
+//! Nothing here blocks for long. What takes time begins with a call that returns the number of a request, and ends
+//! with a message of that number; the event loop watches [`Bridge::fd`] and takes all messages at once. What Python
 //! answers or reports is a plain call. No lock of ours is held while the interpreter is waited for.
 
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 //! The service never waits for Python, and no thread of the service attaches to the interpreter. Read in this
 //! order: `service_host` (the public face), `thread` (boots Python), `bridge` (what Python calls), `queue` and
 //! `asked` (messages in both directions), `prefetch` and `consumer` (the feed), `columns` and `batch` (what
-//! handlers get), `gate` (`before_accept`), `registry`, `handler` and `meter` (what operators see), `watchdog` and `quarantine` (a Python
-//! that is stuck). How pipelines are loaded and called is written in Python, in `poh_holdmetrics.pipeline`.
+//! handlers get), `gate` (`before_accept`), `registry`, `handler` and `meter` (what operators see), `watchdog` and
+//! `quarantine` (a Python that is stuck). How pipelines are loaded and called is written in Python, in
+//! `poh_holdmetrics.pipeline`.
 
 mod asked;
 mod batch;

@@ -1,7 +1,7 @@
 //! Measures how long another thread waits for the interpreter lock.
 //!
-//! A thread that attaches a few times a second and does nothing with it. It ends when it is told to, and never runs while
-//! the process exits.
+//! A thread that attaches a few times a second and does nothing with it. It ends when it is told to, and never runs
+//! while the process exits.
 
 use std::io;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Pipelines that ended the process: they are not started again until an operator enables them.
 //!
-//! One file in the data folder, JSON, so that it can be read and removed by hand. Without a data folder nothing is kept.
+//! One file in the data folder, JSON, so that it can be read and removed by hand. Without a data folder nothing is
+//! kept.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,8 +2,8 @@
 //!
 //! Read in this order: [`middleware`], [`sites`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
 //! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
-//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`] (their cursors), [`rounds`] (sealed rounds),
-//! [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
+//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`] (their cursors),
+//! [`rounds`] (sealed rounds), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
 
 mod admin;
 mod consumers;

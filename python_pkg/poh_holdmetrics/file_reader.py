@@ -108,9 +108,9 @@ def batches_read(reader: RowReader, file: str, options: InputOptions) -> Iterato
 
 def batches_of(file: str, options: InputOptions) -> Iterator[JsonBatch | CsvBatch]:
     """The rows of a file, unchecked. Raises `InputError` if it cannot be read."""
-    with _opened(file) as stream:
+    with _opened(file) as (stream, is_decompressed):
         head = _peeked(stream)
-        foreign = foreign_file(head, is_decompressed=isinstance(stream, gzip.GzipFile))
+        foreign = foreign_file(head, is_decompressed=is_decompressed)
         if foreign is not None:
             raise InputError(file, f"{foreign.what}; {foreign.cure}")
         if _format(file, options.input_format, head) == "csv":
@@ -253,11 +253,11 @@ def _peeked(stream: BinaryIO) -> bytes:
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
-    """The bytes of a file, decompressed; whatever fails while it is read is raised as one `InputError`."""
+def _opened(file: str) -> Iterator[tuple[BinaryIO, bool]]:
+    """The bytes of a file, and whether they are decompressed here; what fails then is raised as one `InputError`."""
     try:
         if file == "-":
-            yield sys.stdin.buffer
+            yield sys.stdin.buffer, False
             return
         suffix = Path(file).suffix
         if suffix in _ELSEWHERE:
@@ -266,9 +266,9 @@ def _opened(file: str) -> Iterator[BinaryIO]:
             if suffix == ".gz" or _peeked(plain).startswith(_GZIP):
                 # The reader is not closed as gzip data is: that would hide what failed.
                 with gzip.open(plain) as unpacked:
-                    yield cast("BinaryIO", io.BufferedReader(unpacked, _HEAD_BYTES))
+                    yield cast("BinaryIO", io.BufferedReader(unpacked, _HEAD_BYTES)), True
             else:
-                yield plain
+                yield plain, False
     except gzip.BadGzipFile as error:
         raise InputError(file, f"truncated or damaged gzip data ({error})") from error
     except OSError as error:

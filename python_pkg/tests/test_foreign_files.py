@@ -45,10 +45,12 @@ def test_files_of_other_kinds_are_named_by_their_first_bytes(head: bytes) -> Non
     assert (found and found.what) == _HEADS[head]
 
 
-def test_what_was_decompressed_may_be_compressed_twice() -> None:
-    found = foreign_file(b"\x1f\x8b\x08", is_decompressed=True)
-    assert found is not None
-    assert found.what == "compressed twice"
+@pytest.mark.usefixtures("without_native")
+def test_what_is_compressed_twice_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(gzip.compress(b"{}")))
+    with pytest.raises(InputError, match="compressed twice"):
+        score(path)
 
 
 @pytest.mark.usefixtures("without_native")

@@ -254,7 +254,7 @@ def _peeked(stream: BinaryIO) -> bytes:
 
 @contextmanager
 def _opened(file: str) -> Iterator[tuple[BinaryIO, bool]]:
-    """The bytes of a file, and whether they are decompressed here; what fails then is raised as one `InputError`."""
+    """The bytes of a file, and whether this decompresses them; what fails is raised as one `InputError`."""
     try:
         if file == "-":
             yield sys.stdin.buffer, False

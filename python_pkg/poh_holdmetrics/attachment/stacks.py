@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 #: As src/host/pipeline/thread.rs names it.
 _FILE = "holdmetrics-stacks"
-#: How long the stacks may take, and how long nothing more must come.
+#: How long the stacks may take, and how often they are looked for.
 _WAIT_SECONDS = 2.0
-_QUIET_SECONDS = 0.05
+_LOOK_SECONDS = 0.05
+#: They have no mark at their end: they are whole if nothing more comes for this long.
+_QUIET_SECONDS = 0.4
 _THREAD = re.compile(r"^(?P<current>Current thread|Thread) (?P<id>0x[0-9a-f]+)(?: \[(?P<name>.*)\])? \(most")
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
 
@@ -38,12 +40,16 @@ def ask(target: Target) -> str:
     with _stacks_file(target) as file:
         os.ftruncate(file, 0)
         os.kill(target.pid, signal.SIGUSR1)
-        end = time.monotonic() + _WAIT_SECONDS
+        now = changed_at = time.monotonic()
+        end = now + _WAIT_SECONDS
         text = b""
-        while time.monotonic() < end:
-            time.sleep(_QUIET_SECONDS)
+        while now < end:
+            time.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
             before, text = text, os.pread(file, 1 << 20, 0)
-            if text and text == before:
+            if text != before:
+                changed_at = now
+            elif text and now - changed_at >= _QUIET_SECONDS:
                 return text.decode("utf-8", "replace")
     raise TargetError(f"process {target.pid} has not written its stacks within {_WAIT_SECONDS:.0f} s")
 

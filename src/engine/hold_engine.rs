@@ -7,226 +7,63 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::answer::{Cursor, HolderAnswer, Page, Question};
-use super::applier::{self, Applier, ApplierOptions, JournalResults};
+use super::applier;
 use super::clock::Clock;
-use super::error::OpenError;
 use super::event_limits::EventLimits;
-use super::event_queue::{BatchSink, EventQueue, MemorySink, Room};
-use super::feed::{Feed, StoredFeed};
-use super::flusher::Flusher;
+use super::event_queue::{BatchSink, EventQueue, Room};
+use super::feed::Feed;
 use super::gate::{Gates, RowBatch, SubmittedRows};
 use super::listings::Listings;
-use super::options::{Durability, Options};
+use super::options::Durability;
 use super::policies::{Policies, PublishError};
 use super::progress::Progress;
 use super::receipt::Pending;
-use super::recovery::recover;
 use super::rounds::Rounds;
 use super::stall::Stall;
-use super::store_watch::{StoreWatch, Watched};
+use super::store_watch::StoreWatch;
 use super::submit_error::{Condition, SubmitError};
 use super::validator::Validator;
 use crate::aggregator::HoldAggregator;
 use crate::core::{EventBatch, Micros, StoreId};
-use crate::journal::{self, Journal, WriteError, Writer};
+use crate::journal::{Journal, WriteError, WriterCondition};
 use crate::telemetry::metrics::{ConsumerGauges, EngineGauges};
 
 /// The service without a network protocol, shared by reference. Closed when it is dropped.
 pub struct Engine {
-    limits: EventLimits,
-    clock: Arc<dyn Clock>,
-    progress: Arc<Progress>,
-    queue: EventQueue,
-    gates: Gates,
-    feed: Arc<Feed>,
+    pub(super) limits: EventLimits,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) queue: EventQueue,
+    pub(super) gates: Gates,
+    pub(super) feed: Arc<Feed>,
     /// `None` once closed.
-    threads: Mutex<Option<Threads>>,
+    pub(super) threads: Mutex<Option<Threads>>,
     /// Random for each process if there is no data folder.
-    store: StoreId,
-    stored: Option<Stored>,
-    policies: Policies,
-    rounds: Rounds,
-    retry_after: Duration,
+    pub(super) store: StoreId,
+    pub(super) stored: Option<Stored>,
+    pub(super) policies: Policies,
+    pub(super) rounds: Rounds,
+    pub(super) retry_after: Duration,
     /// See [`crate::config::Store::stall_max`].
-    stall_max: Duration,
+    pub(super) stall_max: Duration,
     pub(super) listings: Listings,
 }
 
-struct Threads {
-    applier: JoinHandle<()>,
-    flusher: Option<JoinHandle<()>>,
+pub(super) struct Threads {
+    pub(super) applier: JoinHandle<()>,
+    pub(super) flusher: Option<JoinHandle<()>>,
     /// Holds the lock of the folder until the others have ended.
-    _watch: Option<StoreWatch>,
+    pub(super) _watch: Option<StoreWatch>,
 }
 
 /// What only an engine with a data folder has.
-struct Stored {
-    journal: Arc<Journal>,
+pub(super) struct Stored {
+    pub(super) journal: Arc<Journal>,
     /// Number of the last event that the state covers.
-    covered: Arc<AtomicU64>,
+    pub(super) covered: Arc<AtomicU64>,
 }
 
 impl Engine {
-    /// Opens the store, or creates an empty one. Blocks until everything is loaded.
-    pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        if options.store.ephemeral {
-            return Self::in_memory(options, clock);
-        }
-        let recovered = recover(&options, &*clock)?;
-        Self::over_journal(options, clock, recovered)
-    }
-
-    fn in_memory(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let Options {
-            store,
-            intake,
-            rounds,
-            questions,
-            retry_after,
-            recent_bytes_max,
-            metrics,
-            ..
-        } = options;
-        let progress = Progress::new(HoldAggregator::new(), 0, recent_bytes_max, metrics);
-        let progress = Arc::new(progress);
-        let applier_options = ApplierOptions {
-            durability: Durability::Buffered,
-            state_lag_bytes_max: u64::MAX,
-        };
-        let applier =
-            Applier::start(Arc::clone(&progress), applier_options).map_err(OpenError::Thread)?;
-        let sink = BatchSink::Memory(Mutex::new(Some(MemorySink {
-            next: 1,
-            batches: applier.batches,
-        })));
-        Ok(Self {
-            queue: EventQueue::new(
-                Arc::clone(&progress),
-                sink,
-                store.queue_bytes_max,
-                retry_after,
-            ),
-            limits: EventLimits::new(&intake),
-            gates: Gates::new(Arc::clone(&progress.metrics)),
-            feed: Arc::new(Feed::new(Arc::clone(&progress), Arc::clone(&clock), None)),
-            clock,
-            progress,
-            threads: Mutex::new(Some(Threads {
-                applier: applier.thread,
-                flusher: None,
-                _watch: None,
-            })),
-            store: journal::random_store(&store.data_dir)?,
-            stored: None,
-            policies: Policies::default(),
-            rounds: Rounds::in_memory(rounds.leaves_max),
-            retry_after,
-            stall_max: store.stall_max,
-            listings: Listings::new(&questions),
-        })
-    }
-
-    fn over_journal(
-        options: Options,
-        clock: Arc<dyn Clock>,
-        recovered: super::recovery::Recovered,
-    ) -> Result<Self, OpenError> {
-        let Options {
-            store,
-            intake,
-            questions,
-            retry_after,
-            recent_bytes_max,
-            lag_bytes_max,
-            metrics,
-            ..
-        } = options;
-        let progress = Arc::new(Progress::new(
-            recovered.aggregator,
-            recovered.journal.last_sequence(),
-            recent_bytes_max,
-            metrics,
-        ));
-        if recovered.replayed_bytes > 0 {
-            let bytes_max = store.state_lag_bytes_max;
-            progress.backlog.add(recovered.replayed_bytes, bytes_max);
-        }
-        let applier_options = ApplierOptions {
-            durability: Durability::Durable,
-            state_lag_bytes_max: store.state_lag_bytes_max,
-        };
-        let covered = Arc::new(AtomicU64::new(recovered.covered));
-        let applier =
-            Applier::start(Arc::clone(&progress), applier_options).map_err(OpenError::Thread)?;
-        let results = JournalResults {
-            is_disk_full: false,
-            progress: Arc::clone(&progress),
-            batches: applier.batches,
-            retry_after,
-        };
-        let writer = Writer::start(recovered.appender, results);
-        let writer = writer.map_err(OpenError::Thread)?;
-        let watched = Watched {
-            progress: Arc::clone(&progress),
-            journal: Arc::clone(&recovered.journal),
-            lock: recovered.lock,
-            files: vec![
-                Arc::clone(recovered.state.open_files()),
-                Arc::clone(recovered.cursor_file.open_files()),
-            ],
-            rounds: recovered.rounds.disk(),
-            stop_writing: writer.poisoner(),
-        };
-        let watch = StoreWatch::start(watched).map_err(OpenError::Thread)?;
-        let sink = BatchSink::Journal(writer);
-        let stored = StoredFeed {
-            journal: Arc::clone(&recovered.journal),
-            file: recovered.cursor_file,
-            contents: recovered.cursors,
-            lag_bytes_max,
-        };
-        let feed = Feed::new(Arc::clone(&progress), Arc::clone(&clock), Some(stored));
-        let feed = Arc::new(feed);
-        let flusher = Flusher {
-            progress: Arc::clone(&progress),
-            feed: Arc::clone(&feed),
-            journal: Arc::clone(&recovered.journal),
-            state: recovered.state,
-            covered: Arc::clone(&covered),
-            lag_bytes_max: store.state_lag_bytes_max,
-            lag_max: store.state_lag_max,
-        };
-        let flusher = flusher.start().map_err(OpenError::Thread)?;
-        Ok(Self {
-            queue: EventQueue::new(
-                Arc::clone(&progress),
-                sink,
-                store.queue_bytes_max,
-                retry_after,
-            ),
-            limits: EventLimits::new(&intake),
-            gates: Gates::new(Arc::clone(&progress.metrics)),
-            clock,
-            feed,
-            progress,
-            threads: Mutex::new(Some(Threads {
-                applier: applier.thread,
-                flusher: Some(flusher),
-                _watch: Some(watch),
-            })),
-            policies: Policies::default(),
-            rounds: recovered.rounds,
-            retry_after,
-            stall_max: store.stall_max,
-            store: recovered.journal.store(),
-            listings: Listings::new(&questions),
-            stored: Some(Stored {
-                journal: recovered.journal,
-                covered,
-            }),
-        })
-    }
-
     /// Which store it is.
     #[must_use]
     pub const fn store(&self) -> StoreId {
@@ -333,9 +170,9 @@ impl Engine {
         }
         let condition = match self.queue.sink() {
             BatchSink::Journal(writer) => match writer.condition() {
-                journal::WriterCondition::Writing => Condition::Ready,
-                journal::WriterCondition::DiskFull => Condition::DiskFull,
-                journal::WriterCondition::Poisoned(reason) => return Condition::Poisoned(reason),
+                WriterCondition::Writing => Condition::Ready,
+                WriterCondition::DiskFull => Condition::DiskFull,
+                WriterCondition::Poisoned(reason) => return Condition::Poisoned(reason),
             },
             BatchSink::Memory(_) => Condition::Ready,
         };
@@ -509,7 +346,7 @@ impl Engine {
         self.queue.close();
         self.rounds.close();
         if let BatchSink::Journal(writer) = self.queue.sink()
-            && let journal::WriterCondition::Poisoned(reason) = writer.condition()
+            && let WriterCondition::Poisoned(reason) = writer.condition()
         {
             self.progress.poison(&reason);
         }

@@ -1,12 +1,11 @@
 //! The engine: validates events, appends them to the journal, applies them, acknowledges them, and
 //! answers queries.
 //!
-//! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face),
-//! `validator` (validation), `upload_window`
-//! (the batches of one upload), `gate` (operators' code before the journal), `event_queue` (backpressure), `applier`
-//! (apply and acknowledge), `flusher` (the state, in the background), `recovery` (loading a folder), `listings` and
-//! `kept_pages` (leaderboards page by page), `feed` (what was acknowledged, for consumers), `rounds` (sealed rounds
-//! of airdrops).
+//! It knows no network protocol and no Python. Read in this order: `hold_engine` (the public face), `validator`
+//! (validation), `upload_window` (the batches of one upload), `gate` (operators' code before the journal),
+//! `event_queue` (backpressure), `applier` (apply and acknowledge), `flusher` (the state, in the background),
+//! `opening` and `recovery` (loading a folder), `listings` and `kept_pages` (leaderboards page by page), `feed` (what
+//! was acknowledged, for consumers), `rounds` (sealed rounds of airdrops).
 
 mod answer;
 mod applier;
@@ -25,6 +24,7 @@ mod kept_function;
 mod kept_leaderboard;
 mod kept_pages;
 mod listings;
+mod opening;
 mod options;
 mod policies;
 mod progress;

@@ -126,4 +126,4 @@ def _id_from_bytes(value: bytes, options: InputOptions, *, is_fixed: bool) -> ob
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return value  # which is refused as an id
+        return validation.UndecodedId(value)

@@ -199,6 +199,10 @@ def _check_present(what: str, **fields: int | None) -> None:
             raise Refused(field, f"missing ({what} needs one)")
 
 
+class UndecodedId(bytes):
+    """An id in a column of bytes that is not UTF-8: a refusal does not quote it."""
+
+
 def checked_id(field: str, value: object) -> str:
     """A `token_id` or `holder_id`: non-empty text that can be written as UTF-8, or an integer's digits."""
     if value is None or (isinstance(value, str) and not value):
@@ -208,7 +212,7 @@ def checked_id(field: str, value: object) -> str:
             return str(value)
     elif isinstance(value, str):
         return _encodable(field, value, _ID_NOT_TEXT)
-    elif isinstance(value, bytes):  # of a binary column, and not UTF-8
+    elif isinstance(value, UndecodedId):
         raise Refused(field, _ID_NOT_TEXT)
     else:
         number = integer_from(value)

@@ -1,5 +1,5 @@
 //! Bytes that callers make the service hold, bounded for each connection and over all of them: of answers that they
-//! have not taken yet, and of bodies that are read whole.
+//! have not taken yet, and of bodies and messages that are read whole.
 //!
 //! A question takes its share before it is computed, and the answer keeps it until its last byte is written to the
 //! socket; a stream is not polled for more while there is no room. Small answers and acknowledgements are not counted:
@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::Notify;
+
+/// The name by which programs know that there is no room for a body, or a message.
+pub(super) const BODIES_FULL: &str = "BODIES_FULL";
 
 /// The bytes in use, and the tasks that wait for some of them.
 pub(super) struct Account {
@@ -66,7 +69,7 @@ pub(super) struct AnswerBudget {
     all: Arc<Account>,
 }
 
-/// The same of bodies that are read whole.
+/// The same of bodies that are read whole, and of large messages of gRPC.
 #[derive(Clone)]
 pub(super) struct BodyBudget(pub(super) AnswerBudget);
 

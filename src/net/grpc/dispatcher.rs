@@ -25,13 +25,14 @@ use tower::Service as _;
 use tracing::{Instrument as _, error, info_span};
 
 use super::call_metrics::CallMetrics;
+use super::counted_messages::CountedBody;
 use super::deadline::{DeadlineBody, timeout, within};
 use super::service::HoldService;
 use super::status::{defect, denied, query_failed, unreadable};
 use crate::config::Limits;
 use crate::config::Scope;
 use crate::net::access::{Access, Caller, Need};
-use crate::net::answer_budget::Counted;
+use crate::net::answer_budget::{BodyBudget, Counted};
 use crate::net::connection::{BoxFuture, Peer};
 use crate::net::lifetime::end_of_call;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
@@ -56,6 +57,7 @@ pub(in crate::net) struct Dispatcher {
     metrics: Arc<Metrics>,
     request_ids: Arc<RequestIds>,
     queries: QueryPool,
+    message_bytes_max: usize,
     unary_wait_max: Duration,
     others_wait_max: Duration,
     stream_age_max: Duration,
@@ -88,6 +90,7 @@ impl Dispatcher {
             metrics,
             request_ids,
             queries,
+            message_bytes_max: limits.message_bytes_max,
             unary_wait_max: limits.request_wait_max,
             others_wait_max: limits.idle_wait_max,
             stream_age_max: limits.stream_age_max,
@@ -105,6 +108,9 @@ impl Dispatcher {
         if matches!(call.kind, Kind::Read | Kind::Operate) {
             request.extensions_mut().insert(caller);
         }
+        let request = self.counted(call, request);
+        // What was asked may be large, and wait for its turn; an event that is large is refused at once.
+        let asked = (call.kind != Kind::Write && !call.is_stream).then(|| request.body().clone());
         let queries = (call.kind == Kind::Read && !call.is_stream).then(|| self.queries.clone());
         let response = match call.kind {
             Kind::Read | Kind::Rounds => self.compressed.clone().call(request),
@@ -120,11 +126,26 @@ impl Dispatcher {
                 },
                 |response| blame_message(response.unwrap_or_else(|never| match never {})),
             );
-            match queries {
+            let response = match queries {
                 Some(queries) => packed(&queries, response).await,
                 None => response,
-            }
+            };
+            drop(asked);
+            response
         })
+    }
+
+    /// The request with its messages counted; a stream of events also finds its body in the extensions.
+    fn counted(&self, call: Call, request: Request<Incoming>) -> Request<CountedBody> {
+        let (mut head, body) = request.into_parts();
+        let budget = head.extensions.remove::<BodyBudget>();
+        let budget = budget.expect("every connection adds its budget to its requests");
+        let (bytes_max, wait_max) = (self.message_bytes_max, self.unary_wait_max);
+        let body = CountedBody::new(body, &head.headers, budget, bytes_max, wait_max);
+        if call.kind == Kind::Write && call.is_stream {
+            head.extensions.insert(body.clone());
+        }
+        Request::from_parts(head, body)
     }
 
     fn deadline(&self, call: Call, request: &Request<Incoming>) -> Option<Instant> {

@@ -1,6 +1,6 @@
 //! gRPC: the contract of `proto/poh/hold.proto`, with health checking and server reflection.
 //!
-//! Read in this order: [`dispatcher`] (authorization, deadlines, metrics), [`service`] (the calls), [`decoder`],
+//! Read in this order: [`dispatcher`] (authorization, deadlines, metrics), [`service`] (the calls), [`counted_messages`], [`decoder`],
 //! [`event`] and [`columns`] (events in), [`ack_stream`] and [`ack_group`] (acknowledgements), [`response`],
 //! [`deficits`] and [`watch`] (scores out), [`feed`] (events out), [`rounds`] (sealed rounds), [`status`] (errors).
 
@@ -8,6 +8,7 @@ mod ack_group;
 mod ack_stream;
 mod call_metrics;
 mod columns;
+mod counted_messages;
 mod deadline;
 mod decoder;
 mod deficits;
@@ -45,6 +46,7 @@ const SERVICE: &str = "poh.HoldMetrics";
 /// The dispatcher of all gRPC calls, and the handle that sets the reported health.
 pub(super) fn dispatcher(context: &ServerContext) -> (Dispatcher, Health) {
     let (reporter, health) = health_reporter();
+    let bytes_max = context.limits.message_bytes_max;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -52,16 +54,18 @@ pub(super) fn dispatcher(context: &ServerContext) -> (Dispatcher, Health) {
             // The error details, so that clients that know the contract from reflection alone can decode them.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    let others = Routes::new(health)
+    let others = Routes::new(health.max_decoding_message_size(bytes_max))
         .add_service(
             reflection()
                 .build_v1()
-                .expect("generated descriptors are valid"),
+                .expect("generated descriptors are valid")
+                .max_decoding_message_size(bytes_max),
         )
         .add_service(
             reflection()
                 .build_v1alpha()
-                .expect("generated descriptors are valid"),
+                .expect("generated descriptors are valid")
+                .max_decoding_message_size(bytes_max),
         );
     let service = HoldService {
         engine: Arc::clone(&context.engine),

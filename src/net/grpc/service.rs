@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::ack_group::wire_from_durability;
 use super::ack_stream::AckStream;
 use super::columns::BatchBounds;
+use super::counted_messages::Messages;
 use super::event::{WireRefusal, draft_from_wire, transfer_from_wire};
 use super::response::{
     count_from_wire, holders, report_from_answer, stat_from_holder, window_from_wire,
@@ -87,23 +88,23 @@ impl HoldMetrics for HoldService {
         self.store(events).await
     }
 
-    type BroadcastStream = AckStream<Streaming<HoldMsg>, HoldMsg>;
+    type BroadcastStream = AckStream<Messages<HoldMsg>, HoldMsg>;
 
     async fn broadcast(
         &self,
         request: Request<Streaming<HoldMsg>>,
     ) -> Result<Response<Self::BroadcastStream>, Status> {
         let ack_every = ack_every(request.metadata())?;
-        Ok(self.acks(request.into_inner(), ack_every))
+        Ok(self.acks(request, ack_every))
     }
 
-    type BroadcastBatchStream = AckStream<Streaming<HoldBatch>, HoldBatch>;
+    type BroadcastBatchStream = AckStream<Messages<HoldBatch>, HoldBatch>;
 
     async fn broadcast_batch(
         &self,
         request: Request<Streaming<HoldBatch>>,
     ) -> Result<Response<Self::BroadcastBatchStream>, Status> {
-        Ok(self.acks(request.into_inner(), 1))
+        Ok(self.acks(request, 1))
     }
 
     async fn record_transfer(
@@ -114,23 +115,23 @@ impl HoldMetrics for HoldService {
         self.store(events).await
     }
 
-    type BroadcastTransfersStream = AckStream<Streaming<TransferMsg>, TransferMsg>;
+    type BroadcastTransfersStream = AckStream<Messages<TransferMsg>, TransferMsg>;
 
     async fn broadcast_transfers(
         &self,
         request: Request<Streaming<TransferMsg>>,
     ) -> Result<Response<Self::BroadcastTransfersStream>, Status> {
         let ack_every = ack_every(request.metadata())?;
-        Ok(self.acks(request.into_inner(), ack_every))
+        Ok(self.acks(request, ack_every))
     }
 
-    type BroadcastTransferBatchStream = AckStream<Streaming<TransferBatch>, TransferBatch>;
+    type BroadcastTransferBatchStream = AckStream<Messages<TransferBatch>, TransferBatch>;
 
     async fn broadcast_transfer_batch(
         &self,
         request: Request<Streaming<TransferBatch>>,
     ) -> Result<Response<Self::BroadcastTransferBatchStream>, Status> {
-        Ok(self.acks(request.into_inner(), 1))
+        Ok(self.acks(request, 1))
     }
 
     type StatsStream = ResponseStream<HoldStat>;
@@ -407,12 +408,12 @@ impl HoldService {
     /// that a sender knows whether it is the store that it sent to before.
     fn acks<M>(
         &self,
-        source: Streaming<M>,
+        request: Request<Streaming<M>>,
         ack_every: u32,
-    ) -> Response<AckStream<Streaming<M>, M>> {
+    ) -> Response<AckStream<Messages<M>, M>> {
         let acks = AckStream::new(
             Arc::clone(&self.engine),
-            source,
+            Messages::of(request),
             self.batch_bounds,
             ack_every,
             self.stop.clone(),

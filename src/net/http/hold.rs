@@ -25,14 +25,11 @@ use super::upload::{EventError, Numbering, Upload, UploadResult};
 use crate::engine::{SubmitError, Validator};
 use crate::excerpt::quoted;
 use crate::input::{JsonError, RefusalReason, is_blank};
-use crate::net::answer_budget::{BodyBudget, InFlight};
+use crate::net::answer_budget::{BODIES_FULL, BodyBudget, InFlight};
 use crate::net::context::ServerContext;
 
 /// The cure for a body of another form.
 const EXPECTED: &str = "send one event as an object, or several as an array of objects";
-
-/// The name by which programs know that there is no room for a body.
-const BODIES_FULL: &str = "BODIES_FULL";
 
 /// Events that were read wait at most this long for others to be sent with them.
 const PAUSE_MAX: Duration = Duration::from_millis(10);

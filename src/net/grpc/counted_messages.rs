@@ -298,7 +298,7 @@ impl Framing {
 
 /// The messages of a stream. After a large one the buffers that it was read into are not kept.
 pub(in crate::net) struct Messages<M> {
-    messages: Streaming<M>,
+    decoded: Streaming<M>,
     body: CountedBody,
     /// Whether the last message is counted.
     is_large: bool,
@@ -310,7 +310,7 @@ impl<M> Messages<M> {
         let body = request.extensions().get::<CountedBody>().cloned();
         Self {
             body: body.expect("the dispatcher adds the body of each stream of events"),
-            messages: request.into_inner(),
+            decoded: request.into_inner(),
             is_large: false,
         }
     }
@@ -323,14 +323,14 @@ impl<M: prost::Message + Default + 'static> Stream for Messages<M> {
         if std::mem::take(&mut self.is_large) {
             self.body.0.body.lock().taken = None;
         }
-        let message = ready!(Pin::new(&mut self.messages).poll_next(cx));
+        let message = ready!(Pin::new(&mut self.decoded).poll_next(cx));
         if let Some(Ok(message)) = &message
             && self.body.0.has_passed_large.load(Ordering::Relaxed)
         {
             self.body.0.has_passed_large.store(false, Ordering::Relaxed);
             self.is_large = true;
             // Nothing of the next message was passed on.
-            self.messages = self.body.messages();
+            self.decoded = self.body.messages();
             if let Some((in_flight, bytes)) = &mut self.body.0.body.lock().taken {
                 *bytes = message.encoded_len();
                 in_flight.resize(*bytes);

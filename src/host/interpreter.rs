@@ -208,8 +208,8 @@ fn start(runtime: &Runtime, settings: &Settings, arguments: &[OsString]) -> Resu
 /// and `sys.remote_exec` find no main thread in a process that embeds Python.
 #[cfg(all(unix, Py_3_14))]
 fn name_main_thread() {
-    // SAFETY: declared as in the internal headers of CPython. It is exported for the modules of the standard library; there
-    // is no public function for it.
+    // SAFETY: declared as in the internal headers of CPython. It is exported for the modules of the standard library, and
+    // nothing public does the same.
     unsafe extern "C" {
         fn _PyInterpreterState_SetRunningMain(interpreter: *mut ffi::PyInterpreterState) -> c_int;
     }

@@ -16,10 +16,18 @@ missing_for_windows() {
     fi
 }
 
+# The folder of the program, and options of pytest. Wine stands still in some runs, so what fails is run once more.
 pytest_windows() {
-    HOLDMETRICS_WINDOWS=$1 "$VENV/bin/python" -m pytest -ra -q -p no:cacheprovider --durations=5 tests/windows
+    local folder=$1
+    shift
+    once() {
+        HOLDMETRICS_WINDOWS=$folder "$VENV/bin/python" -m pytest -ra -q -o cache_dir="$CACHE/pytest-windows" \
+            --durations=5 "$@" tests/windows
+    }
+    once "$@" || { echo "once more, what failed:"; once --last-failed "$@"; }
 }
 
+# With options of pytest.
 windows_steps() {
     local folder=$CACHE/bundle/windows-quick name="the program for Windows, under Wine" reason
     reason=$(missing_for_windows)
@@ -28,12 +36,12 @@ windows_steps() {
         return
     fi
     step "the bundle for Windows, unoptimised" scripts/bundle_windows.sh quick "$folder"
-    step "$name" pytest_windows "$folder"
+    step "$name" pytest_windows "$folder" "$@"
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     use_python
     make_test_venv
-    windows_steps
+    windows_steps "$@"
     finish
 fi

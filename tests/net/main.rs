@@ -26,6 +26,7 @@ mod grpc_events;
 mod grpc_queries;
 mod hold;
 mod http;
+mod large_messages;
 mod lifetime;
 mod limits;
 mod pages;

@@ -15,12 +15,15 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import PACKAGE
+from poh_holdmetrics.environments import folder as folder_module
 from poh_holdmetrics.environments.folder import PYTHON, Environments, EnvironmentsError
 
 pytestmark = pytest.mark.skipif(
@@ -138,6 +141,79 @@ def test_packages_are_installed_with_what_they_need_and_an_earlier_set_comes_bac
     assert [each.id for each in data.environments.all()] == [one]
     assert data.run("use", id="none").returncode == 0
     assert data.environments.current() is None
+
+
+def installed_folder(incoming: Path) -> Path:
+    """What an installation leaves before it gets its name, without pip, which takes seconds."""
+    folder = incoming / "finished"
+    packages = folder / f"python{PYTHON}"
+    with zipfile.ZipFile(make_wheel(incoming / "wheels", "poh_probe", "1.0")) as wheel:
+        wheel.extractall(packages)
+    description = {"id": "abcd", "python": PYTHON, "created": "2026-01-01T00:00:00+00:00", "packages": [{}]}
+    (folder / "environment.json").write_text(json.dumps(description))
+    return folder
+
+
+def added(data: Data) -> Path:
+    with data.environments.changing(), data.environments.incoming() as incoming:
+        return data.environments.add(installed_folder(incoming), "abcd").folder
+
+
+@pytest.mark.parametrize(
+    ("damaged", "named"),
+    [
+        (f"python{PYTHON}/poh_probe.py", "poh_probe.py"),
+        (f"python{PYTHON}/poh_probe-1.0.dist-info/METADATA", "poh_probe-1.0.dist-info/METADATA"),
+        (f"python{PYTHON}/poh_probe-1.0.dist-info/RECORD", f"python{PYTHON}"),
+        ("environment.json", "environment.json"),
+    ],
+)
+def test_a_damaged_environment_is_replaced_by_the_same(data: Data, damaged: str, named: str) -> None:
+    folder = added(data)
+    assert data.environments.damage("abcd") is None
+    before = data.state()
+    marked = folder / "marked"
+    marked.touch()
+    added(data)
+    assert marked.exists(), "a whole one stays as it is"
+    (folder / damaged).unlink()
+    assert data.environments.damage("abcd") == named
+    added(data)
+    assert data.environments.damage("abcd") is None
+    assert data.state() == before
+
+
+def test_a_changed_file_is_damage_and_left_alone_while_it_is_in_use(data: Data) -> None:
+    folder = added(data)
+    probe = folder / f"python{PYTHON}" / "poh_probe.py"
+    probe.write_text("VERSION = '6.6'\n")
+    before = data.state()
+    with (
+        locked_elsewhere(folder / "environment.json"),
+        pytest.raises(EnvironmentsError, match=r'damaged \("poh_probe\.py"\) and used by a running process'),
+    ):
+        added(data)
+    assert data.state() == before
+    added(data)
+    assert probe.read_text() == "VERSION = '1.0'\n"
+
+
+@contextmanager
+def locked_elsewhere(path: Path) -> Iterator[None]:
+    """As a process that imports from there has it; a lock of another open file counts as another process."""
+    with path.open("rb") as file:
+        assert folder_module._locked(file)
+        yield
+
+
+def test_py_install_mends_the_current_environment(data: Data) -> None:
+    make_wheel(data.wheels, "poh_probe", "1.0")
+    assert data.install("poh_probe").returncode == 0
+    module(data, "poh_probe").write_text("VERSION = '6.6'\n")
+    again = data.install("poh_probe")
+    assert again.returncode == 0, again.stderr
+    assert 'is installed again, because "poh_probe.py" was damaged: poh_probe 1.0' in again.stdout
+    assert module(data, "poh_probe").read_text() == "VERSION = '1.0'\n"
 
 
 def test_what_cannot_be_installed_is_one_sentence_and_changes_nothing(data: Data) -> None:

@@ -271,7 +271,7 @@ LAYERS: list[set[str]] = [
         "value_forms",
         "wads",
     },
-    {"errors", "lazy_names", "libraries", "version"},
+    {"errors", "healthcheck", "lazy_names", "libraries", "version"},
 ]
 #: Empty, or lazy: they import nothing of ours when they are imported.
 PACKAGES = {

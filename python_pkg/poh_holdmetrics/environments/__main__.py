@@ -13,6 +13,7 @@ from typing import Any
 
 from poh_holdmetrics.environments.folder import Environment, Environments, EnvironmentsError
 from poh_holdmetrics.environments.install import Wanted, install
+from poh_holdmetrics.errors import excerpt
 
 _FAILED = 1
 _INTERRUPTED = 130
@@ -59,9 +60,13 @@ def _installed(environments: Environments, asked: dict[str, Any]) -> None:
         require_hashes=asked["require_hashes"],
     )
     previous = environments.current()
+    damage = None if previous is None else environments.damage(previous)
     made = install(environments, wanted)
     if made.id == previous:
-        print(f"{made.id} is current already: {_packages(made)}")
+        how = (
+            "current already" if damage is None else f"installed again, because {excerpt(damage)} was damaged"
+        )
+        print(f"{made.id} is {how}: {_packages(made)}")
         return
     print(f"{made.id} is current: {_packages(made)}")
     if previous is not None:

@@ -2,7 +2,7 @@
 
     current               the name of the current environment
     lock                  held while something is changed
-    environments/ID/      never changed once it is there: environment.json, pythonX.Y/ with the packages
+    environments/ID/      environment.json, pythonX.Y/ with the packages; replaced if damaged
     incoming-*/           what an installation has not finished
 
 A switch replaces `current` by a rename; an interrupted one leaves the old name. Installs nothing, see
@@ -11,7 +11,10 @@ A switch replaces `current` by a rename; an interrupted one leaves the old name.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
+import hashlib
 import json
 import os
 import shutil
@@ -33,6 +36,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 DESCRIPTION = "environment.json"
 _INCOMING = "incoming-"
 _NONE = "none"
+_RECORDED = "sha256="
 
 
 class EnvironmentsError(HoldMetricsError):
@@ -50,6 +54,21 @@ class Environment:
         self.python: str = self.description["python"]
         self.created: str = self.description["created"]
         self.packages: list[dict[str, Any]] = self.description["packages"]
+
+    def damage(self) -> str | None:
+        """The first file that is not as its wheel recorded it; None if all is well."""
+        packages = self.folder / f"python{self.python}"
+        records = sorted(packages.glob("*.dist-info/RECORD"))
+        if len(records) != len(self.packages):
+            return packages.name
+        for record in records:
+            for name, recorded, _ in csv.reader(record.read_text("utf-8").splitlines()):
+                # Commands, which lie elsewhere, and bytecode have no use here, or no hash.
+                if name.startswith("..") or not recorded.startswith(_RECORDED):
+                    continue
+                if _recorded(packages / name) != recorded:
+                    return name
+        return None
 
 
 class Environments:
@@ -114,18 +133,35 @@ class Environments:
         partial.replace(self._current)
         _flush_folder(self.folder)
 
+    def damage(self, name: str) -> str | None:
+        """What of an environment is missing or not as it was installed; None if all is well."""
+        try:
+            return Environment(self._made / name).damage()
+        except (OSError, ValueError, KeyError):
+            # An interrupted removal deletes it first.
+            return DESCRIPTION
+
     def add(self, incoming: Path, name: str) -> Environment:
-        """Let a finished folder become the environment `name`; one that is there already stays."""
+        """Let a finished folder become the environment `name`; one that is there already and whole stays.
+
+        Raises `EnvironmentsError` if a process uses one that is damaged.
+        """
         target = self._made / name
         self._made.mkdir(exist_ok=True)
-        try:
-            # Without a description it was left by an interrupted removal.
+        damage = self.damage(name)
+        if damage is None:
             return Environment(target)
-        except (OSError, ValueError, KeyError):
-            shutil.rmtree(target, ignore_errors=True)
+        if _is_used(target):
+            raise EnvironmentsError(
+                f"{name} is damaged ({excerpt(damage)}) and used by a running process: end it, and run "
+                "py install again; nothing was changed"
+            )
         # Everything must be on the disk before its name is.
         if sys.platform != "win32":
             os.sync()
+        if target.exists():
+            # Beside it, so that the next command deletes what an interrupted one leaves.
+            target.rename(incoming.with_name("replaced"))
         incoming.rename(target)
         _flush_folder(self._made)
         return Environment(target)
@@ -138,12 +174,10 @@ class Environments:
                 raise EnvironmentsError(
                     f"{chosen.id} is current: choose another one with py use, or py use none"
                 )
-            description = chosen.folder / DESCRIPTION
-            with description.open("rb") as file:
-                if not _locked(file):
-                    raise EnvironmentsError(f"{chosen.id} is used by a running process: end it first")
+            if _is_used(chosen.folder):
+                raise EnvironmentsError(f"{chosen.id} is used by a running process: end it first")
             # First, so that an interrupted removal leaves nothing that looks whole.
-            description.unlink()
+            (chosen.folder / DESCRIPTION).unlink()
             shutil.rmtree(chosen.folder)
         return chosen
 
@@ -172,6 +206,24 @@ class Environments:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_used(environment: Path) -> bool:
+    """Whether a process has locked the description, as long as it imports from there."""
+    try:
+        with (environment / DESCRIPTION).open("rb") as file:
+            return not _locked(file)
+    except FileNotFoundError:
+        return False
+
+
+def _recorded(file: Path) -> str | None:
+    """The hash of a file as a RECORD of a wheel writes it."""
+    try:
+        digest = hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return None
+    return _RECORDED + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _locked(file: IO[bytes]) -> bool:

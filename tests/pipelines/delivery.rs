@@ -47,11 +47,10 @@ async fn every_acknowledged_event_reaches_a_sink_although_the_process_is_killed(
             assert_eq!(ack.into_inner().accepted, 1);
             acknowledged.push(holder);
         }
-        // In the middle: the sink waits after each of its batches, so it has not seen all of them.
+        // In the middle: the sink waits after each of its batches, so it has not seen all of them. How many it sees
+        // again is not bounded: killed while it reads the facts, it begins with the first of them.
         service.kill();
     }
-    let before = place.lines("archive.txt").len();
-    assert!(before < acknowledged.len() + usize::try_from(EACH).expect("small"));
     let service = place.serve();
     until("all are there", async || {
         let lines = place.lines("archive.txt");

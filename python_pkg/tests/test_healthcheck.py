@@ -31,7 +31,7 @@ class Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering(context: ssl.SSLContext | None = None) -> Iterator[str]:
+def answering(context: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server; returns its port."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
@@ -41,7 +41,7 @@ def answering(context: ssl.SSLContext | None = None) -> Iterator[str]:
             )
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         try:
-            yield str(server.server_port)
+            yield server.server_port
         finally:
             server.shutdown()
 
@@ -63,6 +63,6 @@ def test_a_service_that_answers_is_healthy(tmp_path: Path, demands: bool | None)
 def test_the_exit_code_says_that_nothing_answers() -> None:
     with answering() as port:
         pass
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "HTTP_PORT": port}
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "HTTP_PORT": str(port)}
     command = [sys.executable, "-m", "poh_holdmetrics.healthcheck"]
     assert subprocess.run(command, env=environment, check=False).returncode == 1

@@ -46,7 +46,9 @@ class ValueForms:
         if self._keeps_values:
             return row
         options = self._options
-        found = [None if isinstance(value, str) and value in options.null else value for value in row]
+        # A number of JSON may be such a word, but a number of a column may not.
+        kinds = (str,) if self._own_parsers is field_parsers.TABLE else (str, Number)
+        found = [None if type(value) in kinds and value in options.null else value for value in row]
         for name, text in options.constants.items():
             found[FIELDS.index(name)] = text
         if options.fold_hex_ids:

@@ -42,7 +42,13 @@ def _arguments(options: list[str]) -> dict[str, Any]:
             found[name] = True
         else:
             value = next(words)
-            found[name] = int(value) if name == "decimals" else value
+            if name == "columns":
+                assigned = dict(each.split("=", 1) for each in value.split(","))
+                found[name] = {**found.get(name, {}), **assigned}
+            elif name == "null":
+                found[name] = [*found.get(name, []), value]
+            else:
+                found[name] = int(value) if name == "decimals" else value
     return found
 
 

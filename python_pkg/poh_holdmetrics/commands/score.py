@@ -207,7 +207,7 @@ def _score(arguments: argparse.Namespace, settings: Settings, out: TextIO) -> in
         scores = compare_files(arguments.files, window, before, after, **reading)
     else:
         scores = score_files(arguments.files, window, policy=policies[0] if policies else None, **reading)
-    for note in scores.recognised:
+    for note in filter(lambda note: note.is_worth_saying, scores.recognised):
         print(note.sentence(), file=sys.stderr)
     if ignored := ignored_columns_line(scores.ignored_columns):
         print(ignored, file=sys.stderr)

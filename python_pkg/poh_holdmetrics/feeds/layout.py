@@ -96,6 +96,11 @@ class FeedLayout:
             "left_out": self.left_out,
         }
 
+    @property
+    def is_worth_saying(self) -> bool:
+        """Whether the header gave the feed away, or rows were left out."""
+        return self.options.input_format not in FEEDS or self.left_out > 0
+
     def sentence(self) -> str:
         """The same as one line."""
         said = f"{self.file}: read as {self.table.name}{f' ({self.kind})' if self.kind else ''}"

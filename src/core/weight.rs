@@ -191,10 +191,40 @@ impl Wad {
 
 /// The number of at most 19 digits; `None` if some byte is not a digit.
 fn digits_value(text: &[u8]) -> Option<u64> {
-    text.iter().try_fold(0, |value, byte| {
+    let (eights, rest) = text.as_chunks();
+    let value = eights.iter().try_fold(0, |value, eight| {
+        Some(value * 100_000_000 + eight_digits_value(u64::from_le_bytes(*eight))?)
+    })?;
+    if !eights.is_empty()
+        && let Some(last) = text.last_chunk()
+    {
+        // The last eight bytes, with zeros in place of those that were read before.
+        let left = u32::try_from(rest.len()).ok()?;
+        let are_known = u64::MAX >> (8 * left);
+        let word = (u64::from_le_bytes(*last) & !are_known) | (EIGHT_ZEROS & are_known);
+        return Some(value * 10_u64.pow(left) + eight_digits_value(word)?);
+    }
+    rest.iter().try_fold(value, |value, byte| {
         let digit = byte.wrapping_sub(b'0');
         (digit < 10).then(|| value * 10 + u64::from(digit))
     })
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// The text of eight zeros.
+const EIGHT_ZEROS: u64 = ONES * 0x30;
+
+/// The number of eight digits, the first one in the lowest byte.
+#[inline]
+fn eight_digits_value(word: u64) -> Option<u64> {
+    let digits = word ^ EIGHT_ZEROS;
+    // A byte above 9 has one of its upper four bits set, or sets one if 6 is added; no byte carries into the next.
+    if (digits | digits.wrapping_add(ONES * 6)) & (ONES * 0xf0) != 0 {
+        return None;
+    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
 /// Whether there is a minus sign, and the size, of `[+-]digits[.digits][e[+-]digits]`.
@@ -509,6 +539,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn digits_are_read_eight_at_a_time_as_one_by_one(
+            text in prop_oneof!["[0-9]{1,19}", "[0-9]{0,17}[ -~\\x00]{1}[0-9]{0,1}"]
+        ) {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            let expected = is_number.then(|| text.parse().unwrap());
+            prop_assert_eq!(digits_value(text.as_bytes()), expected, "{}", text);
+        }
+
         #[test]
         fn short_doubles_agree_with_their_text(digits in 0_u64..1_000_000_000_000, places in 0_u32..9) {
             let text = format!("{digits}e-{places}");

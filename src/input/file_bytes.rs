@@ -12,6 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::Progress;
+use super::page_buffer::PageBuffer;
 
 /// A page header is a few hundred bytes; what it describes is read separately.
 const HEADER_BYTES: usize = 1_024;
@@ -104,17 +105,23 @@ impl ChunkReader for FileBytes {
             let start = usize::try_from(start)?;
             return Ok(bytes.slice(start..start + length));
         }
-        let mut buffer = Vec::with_capacity(length);
-        let found = self
-            .cursor(start)
-            .take(length as u64)
-            .read_to_end(&mut buffer)?;
-        if found < length {
-            return Err(ParquetError::EOF(format!(
-                "bytes {start} to {end} are wanted, {found} of them are there"
-            )));
+        let mut buffer = PageBuffer::new(length);
+        let mut cursor = self.cursor(start);
+        let mut left = buffer.bytes_mut();
+        while !left.is_empty() {
+            let found = match cursor.read(left) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                found => found?,
+            };
+            if found == 0 {
+                let found = length - left.len();
+                return Err(ParquetError::EOF(format!(
+                    "bytes {start} to {end} are wanted, {found} of them are there"
+                )));
+            }
+            left = &mut left[found..];
         }
-        Ok(buffer.into())
+        Ok(buffer.into_bytes())
     }
 }
 

@@ -43,7 +43,9 @@ pub(crate) mod mapping_text;
 mod opened_source;
 mod options;
 mod ordered;
+mod page_buffer;
 mod parquet;
+mod parquet_pages;
 mod parsed;
 mod progress;
 #[cfg(feature = "py-embed")]

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection, RowSelector,
 };
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::column_feed::BATCH_ROWS;
@@ -20,6 +21,7 @@ use super::decode::decode;
 use super::feeds::layout::FeedLayout;
 use super::file_bytes::FileBytes;
 use super::file_columns::FileColumns;
+use super::parquet_pages::GroupPages;
 use super::{InputError, InputOptions};
 
 /// Rows that one thread decodes at a time, so that one large row group is read in parallel.
@@ -31,8 +33,9 @@ const FORMAT: &str = "Parquet";
 pub(super) struct ParquetFile {
     name: Arc<str>,
     bytes: FileBytes,
-    metadata: ArrowReaderMetadata,
-    mask: ProjectionMask,
+    metadata: Arc<ParquetMetaData>,
+    /// The mapped columns.
+    levels: FieldLevels,
     columns: FileColumns,
 }
 
@@ -67,11 +70,16 @@ impl ParquetFile {
             .unwrap_or(found);
         let columns = FileColumns::new(file, metadata.schema(), options)?;
         let projection = columns.projection().iter().copied();
+        let stored = metadata.parquet_schema();
+        let mask = ProjectionMask::roots(stored, projection);
+        let levels = decode(file, FORMAT, || {
+            parquet_to_arrow_field_levels(stored, mask, Some(metadata.schema().fields()))
+        })?;
         Ok(Self {
             name: Arc::clone(file),
             bytes,
-            mask: ProjectionMask::roots(metadata.parquet_schema(), projection),
-            metadata,
+            metadata: Arc::clone(metadata.metadata()),
+            levels,
             columns,
         })
     }
@@ -88,7 +96,7 @@ impl ParquetFile {
 
     /// The slices of the file in the order of its rows.
     pub(super) fn slices(self) -> impl Iterator<Item = ParquetSlice> {
-        let groups = self.metadata.metadata().row_groups().iter();
+        let groups = self.metadata.row_groups().iter();
         let groups: Vec<u64> = groups
             .map(|group| u64::try_from(group.num_rows()).unwrap_or(0))
             .collect();
@@ -120,15 +128,18 @@ impl ParquetSlice {
         mut take: impl FnMut(&FileColumns, u64, &RecordBatch) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, InputError> {
         let file = &self.file;
-        let (bytes, metadata) = (file.bytes.clone(), file.metadata.clone());
+        let pages = GroupPages::new(file.bytes.clone(), &file.metadata, self.row_group);
+        let rows = vec![
+            RowSelector::skip(self.skipped),
+            RowSelector::select(self.rows),
+        ];
         let mut reader = decode(&file.name, FORMAT, || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
-                .with_projection(file.mask.clone())
-                .with_row_groups(vec![self.row_group])
-                .with_offset(self.skipped)
-                .with_limit(self.rows)
-                .with_batch_size(BATCH_ROWS.min(self.rows))
-                .build()
+            ParquetRecordBatchReader::try_new_with_row_groups(
+                &file.levels,
+                &pages,
+                BATCH_ROWS.min(self.rows),
+                Some(RowSelection::from(rows)),
+            )
         })?;
         let mut first_row = self.first_row;
         while let Some(batch) = decode(&file.name, FORMAT, || reader.next().transpose())? {

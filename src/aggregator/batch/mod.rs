@@ -17,6 +17,7 @@ mod id_hash;
 mod key_changes;
 mod lane;
 mod ledger;
+mod ledger_keys;
 mod names;
 mod numbering;
 mod partition;

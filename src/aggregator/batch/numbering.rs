@@ -95,13 +95,17 @@ impl<'a> Numbering<'a> {
         number
     }
 
-    /// The number of a key of this holder; reserves room for a change of it.
+    /// The number of the key of this holder and `token`.
     #[inline]
-    pub(super) fn count_change(&mut self, holder: NumberedHolder, token: IdNumber) -> u32 {
+    pub(super) fn key_of(&mut self, holder: NumberedHolder, token: IdNumber) -> u32 {
         let is_holder = |key: &Key| key.holder == holder.number;
-        let number = self.find(holder.hash, token, is_holder, |_| holder.number);
-        self.keys[number as usize].changes.end += 1;
-        number
+        self.find(holder.hash, token, is_holder, |_| holder.number)
+    }
+
+    /// Reserves room for a change of a key.
+    #[inline]
+    pub(super) fn reserve_change(&mut self, key: u32) {
+        self.keys[key as usize].changes.end += 1;
     }
 
     /// The number of a holder; `None` if there is no key of it.

@@ -17,6 +17,7 @@ use super::holder_code::HolderCode;
 use super::id_hash::IdHash;
 use super::key_changes::PartitionChanges;
 use super::lane::{Lane, OtherClaim};
+use super::ledger_keys::LedgerKeys;
 use super::numbering::{NumberedHolder, Numbering};
 use super::record::Content;
 use super::spellings::Folds;
@@ -58,6 +59,7 @@ pub(super) struct PartitionScorer<'a> {
     key_of_change: Vec<u32>,
     /// The holders of one ledger by the numbers that they have there.
     ledger_holders: Vec<NumberedHolder>,
+    ledger_keys: LedgerKeys,
     spans: Vec<Span>,
     changes: PartitionChanges,
     claims: Claims<'a>,
@@ -90,6 +92,7 @@ impl<'a> PartitionScorer<'a> {
             key_of_record: Vec::new(),
             key_of_change: Vec::new(),
             ledger_holders: Vec::new(),
+            ledger_keys: LedgerKeys::new(scorer.tokens.names().iter().count()),
             spans: Vec::new(),
             changes: PartitionChanges::default(),
             claims: Claims::new(&scorer.hasher),
@@ -171,9 +174,15 @@ impl<'a> PartitionScorer<'a> {
             for (number, code) in ledger.holders() {
                 self.ledger_holders[number] = self.numbering.holder(code);
             }
+            let keys = &mut self.ledger_keys;
+            keys.clear(ledger.holder_count());
             for entry in lane.entries(partition).flatten() {
-                let holder = self.ledger_holders[entry.holder()];
-                let key = self.numbering.count_change(holder, entry.token());
+                let (holder, token) = (entry.holder(), entry.token());
+                let key = keys.number(holder, token, || {
+                    let holder = self.ledger_holders[holder];
+                    self.numbering.key_of(holder, token)
+                });
+                self.numbering.reserve_change(key);
                 self.key_of_change.push(key);
             }
         }

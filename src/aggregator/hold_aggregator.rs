@@ -7,10 +7,10 @@
 //!
 //! Memory: about 350 bytes a holder, 40 bytes a key with one closed hold, 24 bytes more for each hold of up
 //! to eight that do not overlap, 200 bytes a key with more than that, 32 bytes for each further stretch of
-//! the envelope or mark, and for each named event its id, 32 to 70 bytes and the stretch in the view. A key of
-//! changes of balance takes about 250 bytes, and for each of them 32 bytes and its id. A key of more than 64 facts
-//! takes twice that for a stretch, 100 bytes more for a named hold in force, and 45 more for a change. Plain
-//! closed holds that another one covers take nothing. A key whose balance falls below 0 takes about 24 bytes more.
+//! the envelope or mark, and for each named event its id, 10 to 40 bytes and the stretch in the view. A key of
+//! changes of balance takes about 130 bytes, and for each of them 7 to 26 bytes and its id. A key of more than 64 facts
+//! takes twice that for a stretch, 100 bytes more for a named hold in force, and 15 to 20 more for a change. Plain
+//! closed holds that another one covers take nothing. A key whose balance falls below 0 takes about 70 bytes more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

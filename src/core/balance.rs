@@ -244,7 +244,41 @@ impl From<NarrowBalance> for Balance {
     }
 }
 
+impl Add for NarrowBalance {
+    type Output = Self;
+
+    #[inline]
+    fn add(self, other: Self) -> Self {
+        (Balance::from(self) + other.into()).into()
+    }
+}
+
+impl From<i128> for NarrowBalance {
+    #[inline]
+    fn from(value: i128) -> Self {
+        Balance::from(value).into()
+    }
+}
+
 impl NarrowBalance {
+    /// The number of bytes of [`Self::to_bytes`].
+    pub(super) const BYTES: usize = 24;
+
+    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        for (limb, eight) in self.0.iter().zip(bytes.as_chunks_mut().0) {
+            *eight = limb.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// # Panics
+    /// If they are not as many as those of [`Self::to_bytes`].
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        let (eights, _) = bytes.as_chunks();
+        Self([0, 1, 2].map(|limb| u64::from_le_bytes(eights[limb])))
+    }
+
     /// `None` if it has more than 128 bits.
     #[inline]
     pub(super) const fn in_128_bits(self) -> Option<i128> {
@@ -277,13 +311,15 @@ impl From<i128> for Balance {
 ///
 /// The lower and the upper halves of the balance are added up by themselves. All time is less than 2^63 microseconds,
 /// so neither sum overflows.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Area {
     low: u128,
     high: i128,
 }
 
 impl Area {
+    pub(super) const ZERO: Self = Self { low: 0, high: 0 };
+
     /// Adds a stretch.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
@@ -408,7 +444,7 @@ mod tests {
         fn an_area_is_the_sum_of_its_products(
             stretches in proptest::collection::vec((any::<i128>(), 0_u64..1 << 56), 0..9),
         ) {
-            let (mut area, mut expected) = (Area::default(), Balance::ZERO);
+            let (mut area, mut expected) = (Area::ZERO, Balance::ZERO);
             for (balance, micros) in stretches {
                 let wide = Balance::from(balance);
                 prop_assert_eq!(NarrowBalance::from(wide).in_128_bits(), Some(balance));

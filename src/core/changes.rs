@@ -3,21 +3,26 @@
 //! A change after all others is added up at once; with any other one the balance over time is computed anew, from the
 //! changes sorted by time. Keys with more of them, or with other facts too, are [`super::large`] ones.
 
-use smallvec::SmallVec;
-
-use super::balance::NarrowBalance;
+use super::balance::{Area, NarrowBalance};
+use super::packed_id::PackedId;
 use super::standings::Standings;
 use super::timeline::{HeldSegments, push_joined};
 use super::window::length;
-use super::{Balance, Delta, Fact, Micros, Quantity, Segment, Standing, Totals, Window};
+use super::{Balance, Delta, Fact, Micros, Quantity, Score, Segment, Standing, Totals, Window};
 
 /// Changes and their withdrawals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Changes {
     standings: Standings,
-    outline: Outline,
-    /// The balance from the horizon on.
+    /// The first and the last instant with a change; the wrong way round if there is none.
+    span: (Micros, Micros),
+    /// The balance from the last instant on.
     balance: NarrowBalance,
+    /// Totals of everything before the last instant.
+    held_us: u64,
+    score: Score,
+    /// Boxed, because few keys have one.
+    deficit: Option<Box<Level>>,
 }
 
 /// What a holder adds up of its keys.
@@ -38,15 +43,28 @@ pub(super) struct Outline {
 /// From an instant on, until the next one.
 type Level = (Micros, Balance);
 
+impl Default for Changes {
+    fn default() -> Self {
+        Self {
+            standings: Standings::default(),
+            span: (Micros::MAX, Micros::MIN),
+            balance: NarrowBalance::default(),
+            held_us: 0,
+            score: Score::ZERO,
+            deficit: None,
+        }
+    }
+}
+
 impl Changes {
     /// Adds a claim: a change, a retraction, or one that a known claim prevails over. Returns whether that changed
     /// anything.
     pub(super) fn record(&mut self, event_id: &str, standing: Standing) -> bool {
-        let Some(replaced) = self.standings.replace(event_id, standing) else {
+        let Some(replaced) = self.standings.replace(&PackedId::of(event_id), standing) else {
             return false;
         };
         match (replaced.0, standing.fact) {
-            (None, Some(Fact::Change { at, delta })) if self.outline.horizon <= Some(at) => {
+            (None, Some(Fact::Change { at, delta })) if self.span.1 <= at => {
                 self.append(at, delta);
             }
             (before, after) if before != after => self.compute(),
@@ -57,38 +75,95 @@ impl Changes {
 
     /// Adds a change that is not before any other.
     fn append(&mut self, at: Micros, delta: Delta) {
-        let outline = &mut self.outline;
         let before = Balance::from(self.balance);
         let balance = before + delta.into();
-        if let (Some(horizon), Some(held)) = (outline.horizon, before.held())
-            && horizon < at
-        {
-            outline.totals += Totals::of_quantity(held, length(horizon, at));
+        let (first, last) = self.span;
+        if let Some(held) = before.held() {
+            self.add_totals(held, length(last, at));
         }
-        let first = outline.deficit.map(|(first, _)| first);
-        if first.is_none_or(|first| first == at) {
-            outline.deficit = balance.is_negative().then_some((at, balance));
+        let below = self.deficit.as_deref().map(|(below, _)| *below);
+        if below.is_none_or(|below| below == at) {
+            self.deficit = deficit_of(at, balance);
         }
-        outline.beginning = outline.beginning.or(Some(at));
-        outline.horizon = Some(at);
-        outline.open = balance.held();
+        self.span = (first.min(at), at);
         self.balance = balance.into();
     }
 
     fn compute(&mut self) {
         let levels = self.levels();
-        let last = levels.last().map_or(Balance::ZERO, |(_, balance)| *balance);
-        self.balance = last.into();
-        self.outline = outlined(&levels);
+        *self = Self {
+            standings: std::mem::take(&mut self.standings),
+            ..Self::default()
+        };
+        if let (Some((first, _)), Some((last, balance))) = (levels.first(), levels.last()) {
+            self.span = (*first, *last);
+            self.balance = (*balance).into();
+        }
+        let mut area = Area::ZERO;
+        for (start, end, balance) in spans(&levels) {
+            if let (Some(end), Some(held)) = (end, balance.held()) {
+                let micros = length(start, end);
+                match NarrowBalance::from(balance).in_128_bits() {
+                    Some(small) => {
+                        area.add(small, micros);
+                        self.held_us += micros;
+                    }
+                    None => self.add_totals(held, micros),
+                }
+            }
+        }
+        if let Some(area) = Balance::from(area).held() {
+            self.score += Totals::of_quantity(area, 1).score;
+        }
+        let below = levels.iter().find(|(_, balance)| balance.is_negative());
+        self.deficit = below.and_then(|(at, balance)| deficit_of(*at, *balance));
     }
 
-    pub(super) const fn outline(&self) -> &Outline {
-        &self.outline
+    fn add_totals(&mut self, held: Quantity, micros: u64) {
+        let mut totals = self.totals();
+        totals += Totals::of_quantity(held, micros);
+        // All time is less than 2^63 microseconds.
+        self.held_us = u64::try_from(totals.held_us).expect("the time of one key");
+        self.score = totals.score;
+    }
+
+    /// The horizon, and reads what the next event searches.
+    pub(super) fn touch(&self) -> Option<Micros> {
+        std::hint::black_box(self.standings.touch());
+        self.horizon()
+    }
+
+    /// The first instant with a change.
+    pub(super) fn beginning(&self) -> Option<Micros> {
+        (!self.are_withdrawals()).then_some(self.span.0)
+    }
+
+    /// The last instant with a change.
+    pub(super) fn horizon(&self) -> Option<Micros> {
+        (!self.are_withdrawals()).then_some(self.span.1)
+    }
+
+    /// What is still held past the horizon.
+    pub(super) fn open(&self) -> Option<Quantity> {
+        Balance::from(self.balance).held()
+    }
+
+    /// Totals of everything before the horizon.
+    pub(super) fn totals(&self) -> Totals {
+        Totals {
+            held_us: self.held_us.into(),
+            score: self.score,
+        }
+    }
+
+    /// The first instant with a balance below 0, and the balance there.
+    pub(super) fn deficit(&self) -> Option<(Micros, Balance)> {
+        self.deficit.as_deref().copied()
     }
 
     /// Whether no change is in force.
-    pub(super) const fn are_withdrawals(&self) -> bool {
-        self.outline.horizon.is_none()
+    pub(super) fn are_withdrawals(&self) -> bool {
+        self.span.1 < self.span.0
     }
 
     pub(super) const fn standings(&self) -> &Standings {
@@ -139,47 +214,31 @@ impl Changes {
     }
 
     /// The balance from each instant with a change on, in order of time.
-    fn levels(&self) -> SmallVec<[Level; 16]> {
-        let mut changes: SmallVec<[(Micros, Delta); 16]> = self
-            .standings
-            .facts()
-            .filter_map(|fact| match fact {
-                Fact::Change { at, delta } => Some((at, delta)),
-                _ => None,
-            })
-            .collect();
-        // They come in order of time, as a rule.
-        changes.sort_by_key(|(at, _)| *at);
-        let mut levels = SmallVec::<[Level; 16]>::new();
-        let mut balance = Balance::ZERO;
-        for (at, delta) in changes {
-            balance += delta.into();
-            match levels.last_mut() {
-                Some(last) if last.0 == at => last.1 = balance,
-                _ => levels.push((at, balance)),
+    fn levels(&self) -> Vec<Level> {
+        let mut levels = Vec::with_capacity(self.standings.len());
+        levels.extend(self.standings.facts().filter_map(|fact| match fact {
+            Fact::Change { at, delta } => Some((at, Balance::from(delta))),
+            _ => None,
+        }));
+        levels.sort_unstable_by_key(|(at, _)| *at);
+        levels.dedup_by(|next, last| {
+            let is_same = next.0 == last.0;
+            if is_same {
+                last.1 += next.1;
             }
+            is_same
+        });
+        let mut sum = Balance::ZERO;
+        for (_, balance) in &mut levels {
+            sum += *balance;
+            *balance = sum;
         }
         levels
     }
 }
 
-fn outlined(levels: &[Level]) -> Outline {
-    let mut totals = Totals::ZERO;
-    for (start, end, balance) in spans(levels) {
-        if let (Some(end), Some(held)) = (end, balance.held()) {
-            totals += Totals::of_quantity(held, length(start, end));
-        }
-    }
-    Outline {
-        beginning: levels.first().map(|(at, _)| *at),
-        horizon: levels.last().map(|(at, _)| *at),
-        open: levels.last().and_then(|(_, balance)| balance.held()),
-        totals,
-        deficit: levels
-            .iter()
-            .find(|(_, balance)| balance.is_negative())
-            .copied(),
-    }
+fn deficit_of(at: Micros, balance: Balance) -> Option<Box<Level>> {
+    balance.is_negative().then(|| Box::new((at, balance)))
 }
 
 /// Each level with its end; the last one has none.

@@ -10,6 +10,7 @@
 use super::changes::Changes;
 use super::large::{self, LargeKey};
 use super::lone::{self, FEW, Lone};
+use super::packed_id::PackedId;
 use super::standings::{Replaced, Standings};
 use super::timeline::HeldSegments;
 use super::{
@@ -200,7 +201,7 @@ impl KeyFacts {
     pub fn touch(&self) -> Option<Micros> {
         match &self.0 {
             Form::Small(small) => small.plain.last_stretch(),
-            Form::Changes(changes) => changes.outline().horizon,
+            Form::Changes(changes) => changes.touch(),
             Form::Large(large) => large.outline().horizon,
             few => few.holds().last().map(Lone::start),
         }
@@ -266,7 +267,7 @@ impl KeyFacts {
         match self.view() {
             View::Apart(holds) => holds.first().map(Lone::start),
             View::Timeline(timeline) => timeline.beginning(),
-            View::Changes(changes) => changes.outline().beginning,
+            View::Changes(changes) => changes.beginning(),
             View::Large(large) => large.outline().beginning,
         }
     }
@@ -277,7 +278,7 @@ impl KeyFacts {
         match self.view() {
             View::Apart(holds) => holds.last().map(Lone::end),
             View::Timeline(timeline) => timeline.horizon(),
-            View::Changes(changes) => changes.outline().horizon,
+            View::Changes(changes) => changes.horizon(),
             View::Large(large) => large.outline().horizon,
         }
     }
@@ -288,7 +289,7 @@ impl KeyFacts {
         let open = match self.view() {
             View::Apart(_) => None,
             View::Timeline(timeline) => timeline.open().map(|(_, weight)| weight.into()),
-            View::Changes(changes) => changes.outline().open,
+            View::Changes(changes) => changes.open(),
             View::Large(large) => large.outline().open,
         };
         open.map_or(Totals::ZERO, |held| Totals::of_quantity(held, 1))
@@ -303,7 +304,7 @@ impl KeyFacts {
                 holds.iter().map(each).sum()
             }
             View::Timeline(timeline) => timeline.totals(),
-            View::Changes(changes) => changes.outline().totals,
+            View::Changes(changes) => changes.totals(),
             View::Large(large) => large.outline().totals,
         }
     }
@@ -363,7 +364,7 @@ impl KeyFacts {
     pub fn deficit(&self) -> Option<(Micros, Balance)> {
         match self.view() {
             View::Apart(_) | View::Timeline(_) => None,
-            View::Changes(changes) => changes.outline().deficit,
+            View::Changes(changes) => changes.deficit(),
             View::Large(large) => large.outline().deficit,
         }
     }
@@ -499,7 +500,8 @@ impl Small {
                 ..Named::default()
             })
         });
-        let Some(Replaced(replaced)) = named.standings.replace(event_id, standing) else {
+        let Some(Replaced(replaced)) = named.standings.replace(&PackedId::of(event_id), standing)
+        else {
             return false;
         };
         match (replaced, standing.fact) {

@@ -25,6 +25,8 @@ mod large;
 pub(crate) mod leaderboard;
 mod likely_cause;
 mod lone;
+mod packed;
+mod packed_id;
 pub(crate) mod refusal;
 mod rule;
 pub(crate) mod score;

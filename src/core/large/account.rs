@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use super::curve::Curve;
 use super::level::Level;
+use super::steps::{Step, StepBlock};
 use super::tree::{Branch, Kind, Node};
 use crate::core::balance::{Area, NarrowBalance};
 use crate::core::window::length;
@@ -23,13 +24,6 @@ pub(super) struct Account {
 }
 
 struct Steps;
-
-/// The sum of all changes at one instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Step {
-    at: Micros,
-    delta: NarrowBalance,
-}
 
 /// The balance in `[first, last)` of a branch, counted from 0 before `first`.
 #[derive(Clone, Copy)]
@@ -59,18 +53,19 @@ pub(super) struct Walk<'c> {
 }
 
 impl Kind for Steps {
-    type Item = Step;
+    type Block = StepBlock;
     type Summary = Summary;
 
-    fn of_items(items: &[Step], _next: Option<&Step>, whole: &Summary) -> Summary {
-        let Some((first, rest)) = items.split_first() else {
-            return *whole;
-        };
-        if let Some(summary) = Summary::of_small(first, rest) {
+    fn of_items(items: &StepBlock, _next: Option<&StepBlock>, whole: &Summary) -> Summary {
+        if let Some(summary) = Summary::of_small(items.iter()) {
             return summary;
         }
-        let mut summary = Summary::of(first);
-        for step in rest {
+        let mut steps = items.iter();
+        let Some(first) = steps.next() else {
+            return *whole;
+        };
+        let mut summary = Summary::of(&first);
+        for step in steps {
             summary.stay_until(step.at);
             summary.sum += step.delta.into();
         }
@@ -78,6 +73,9 @@ impl Kind for Steps {
     }
 
     fn of_branches(branches: &[Branch<Self>]) -> Summary {
+        if let Some(summary) = Summary::of_small_branches(branches) {
+            return summary;
+        }
         let (first, rest) = branches.split_first().expect("at least one branch");
         let mut summary = first.summary;
         for branch in rest {
@@ -102,33 +100,33 @@ impl Summary {
 
     /// The summary of steps whose sums have 128 bits, as those of nearly all blocks; `None` if one has more, or if there
     /// is but one step. A change between others adds up their whole block, so this arithmetic is most of its cost.
-    fn of_small(first: &Step, rest: &[Step]) -> Option<Self> {
-        let last = rest.last()?.at;
-        let mut sum = first.delta.in_128_bits()?;
-        let (mut low, mut low_micros, mut high) = (i128::MAX, 0, i128::MIN);
-        let mut area = Area::default();
-        let mut from = first.at;
-        for step in rest {
-            let micros = length(from, step.at);
-            from = step.at;
-            if sum < low {
-                (low, low_micros) = (sum, micros);
-            } else if sum == low {
-                low_micros += micros;
-            }
-            high = high.max(sum);
-            area.add(sum, micros);
-            sum = sum.checked_add(step.delta.in_128_bits()?)?;
+    fn of_small(mut steps: impl Iterator<Item = Step>) -> Option<Self> {
+        let first = steps.next()?;
+        let mut sums = SmallSums::new(first.at);
+        sums.add(first.delta)?;
+        for step in steps {
+            sums.stay_until(step.at);
+            sums.add(step.delta)?;
         }
-        Some(Self {
-            first: first.at,
-            last,
-            sum: sum.into(),
-            low: low.into(),
-            low_micros,
-            high: high.into(),
-            area: area.into(),
-        })
+        sums.summary(first.at, Balance::ZERO)
+    }
+
+    /// The same for branches.
+    fn of_small_branches(branches: &[Branch<Steps>]) -> Option<Self> {
+        let first = branches.first()?.summary.first;
+        let mut sums = SmallSums::new(first);
+        let mut areas = Balance::ZERO;
+        for Branch { summary, .. } in branches {
+            if sums.last < summary.first {
+                sums.stay_until(summary.first);
+            }
+            if summary.first < summary.last {
+                sums.append(summary)?;
+                areas += summary.area;
+            }
+            sums.add(summary.sum.into())?;
+        }
+        sums.summary(first, areas)
     }
 
     /// Becomes the summary of this one and a later one.
@@ -181,6 +179,83 @@ impl Summary {
     }
 }
 
+/// What is added up to a [`Summary`], in 128 bits.
+struct SmallSums {
+    last: Micros,
+    sum: i128,
+    low: i128,
+    low_micros: u64,
+    high: i128,
+    area: Area,
+}
+
+impl SmallSums {
+    const fn new(first: Micros) -> Self {
+        Self {
+            last: first,
+            sum: 0,
+            low: i128::MAX,
+            low_micros: 0,
+            high: i128::MIN,
+            area: Area::ZERO,
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, delta: NarrowBalance) -> Option<()> {
+        self.sum = self.sum.checked_add(delta.in_128_bits()?)?;
+        Some(())
+    }
+
+    /// Lasts until `at`, which is later, at its sum.
+    #[inline]
+    fn stay_until(&mut self, at: Micros) {
+        let micros = length(self.last, at);
+        self.include(self.sum, micros);
+        self.high = self.high.max(self.sum);
+        self.pass(at);
+    }
+
+    /// Adds a branch that begins at `last` and lasts, but for its sum and its area, which is counted from 0.
+    #[inline]
+    fn append(&mut self, branch: &Summary) -> Option<()> {
+        let small = |balance| NarrowBalance::from(balance).in_128_bits();
+        let low = self.sum.checked_add(small(branch.low)?)?;
+        self.include(low, branch.low_micros);
+        self.high = self.high.max(self.sum.checked_add(small(branch.high)?)?);
+        self.pass(branch.last);
+        Some(())
+    }
+
+    #[inline]
+    fn pass(&mut self, at: Micros) {
+        self.area.add(self.sum, length(self.last, at));
+        self.last = at;
+    }
+
+    #[inline]
+    fn include(&mut self, low: i128, micros: u64) {
+        if low < self.low {
+            (self.low, self.low_micros) = (low, micros);
+        } else if low == self.low {
+            self.low_micros += micros;
+        }
+    }
+
+    /// `None` if nothing lasts.
+    fn summary(self, first: Micros, areas: Balance) -> Option<Summary> {
+        (first < self.last).then(|| Summary {
+            first,
+            last: self.last,
+            sum: self.sum.into(),
+            low: self.low.into(),
+            low_micros: self.low_micros,
+            high: self.high.into(),
+            area: areas + self.area.into(),
+        })
+    }
+}
+
 impl Account {
     /// An account with one change.
     pub(super) fn new(at: Micros, delta: Delta) -> Self {
@@ -191,7 +266,7 @@ impl Account {
         Self {
             root: Branch {
                 summary: Summary::of(&step),
-                node: Node::Block(vec![step]),
+                node: Node::Block(StepBlock::of(step)),
             },
             repeats: HashMap::new(),
         }
@@ -366,7 +441,7 @@ fn add_totals(branch: &Branch<Steps>, before: &mut Balance, walk: &mut Walk<'_>)
     }
     match &branch.node {
         Node::Block(items) => {
-            for item in items {
+            for item in items.iter() {
                 walk.to(item.at, *before);
                 *before += item.delta.into();
             }
@@ -385,19 +460,14 @@ fn insert(branch: &mut Branch<Steps>, new: Step) -> bool {
     step();
     match &mut branch.node {
         Node::Block(items) => {
-            let place = items.partition_point(|item| item.at < new.at);
-            if let Some(item) = items.get_mut(place).filter(|item| item.at == new.at) {
-                item.delta = (Balance::from(item.delta) + new.delta.into()).into();
-                branch.summary = Steps::of_items(items, None, &branch.summary);
-                return false;
-            }
-            items.insert(place, new);
-            if place + 1 == items.len() && place > 0 {
+            if branch.summary.last < new.at {
+                items.push(new);
                 branch.summary.append(&Summary::of(&new));
-            } else {
-                branch.summary = Steps::of_items(items, None, &branch.summary);
+                return true;
             }
-            true
+            let is_new = items.add(new);
+            branch.summary = Steps::of_items(items, None, &branch.summary);
+            is_new
         }
         Node::Branches(branches) => {
             let place = place(branches, new.at);
@@ -417,7 +487,7 @@ fn remove(branch: &mut Branch<Steps>, at: Micros) {
     step();
     match &mut branch.node {
         Node::Block(items) => {
-            items.retain(|item| item.at != at);
+            items.remove(at);
             branch.summary = Steps::of_items(items, None, &branch.summary);
         }
         Node::Branches(branches) => {
@@ -454,7 +524,7 @@ fn first_below_zero(branch: &Branch<Steps>, before: &mut Balance) -> Option<(Mic
     }
 }
 
-fn each(branch: &Branch<Steps>, visit: &mut impl FnMut(&Step)) {
+fn each(branch: &Branch<Steps>, visit: &mut impl FnMut(Step)) {
     match &branch.node {
         Node::Block(items) => items.iter().for_each(visit),
         Node::Branches(branches) => branches.iter().for_each(|branch| each(branch, visit)),

@@ -8,8 +8,8 @@ use crate::core::{Claim, Fact, Micros};
 pub(in crate::core) enum ClaimPlace {
     Holds(Micros),
     Marks(Micros),
-    /// A table of names, and how many of its names were yielded.
-    Named((usize, usize)),
+    /// The number of a bucket of names.
+    Named(usize),
 }
 
 impl LargeKey {
@@ -25,7 +25,7 @@ impl LargeKey {
         self.standings.claims(visit);
     }
 
-    /// Calls `visit` with up to `claims_max` of the claims, from `place` on; returns where to go on. The key may
+    /// Calls `visit` with about `claims_max` of the claims, from `place` on; returns where to go on. The key may
     /// change meanwhile: what is in force from the first call to the last is yielded.
     pub(in crate::core) fn claims_from(
         &self,
@@ -47,7 +47,7 @@ impl LargeKey {
                 for (at, mark) in marks.by_ref().take(claims_max) {
                     visit(Claim::Plain(mark.fact(at)));
                 }
-                let named = ClaimPlace::Named((0, 0));
+                let named = ClaimPlace::Named(0);
                 Some(marks.next().map_or(named, |(at, _)| ClaimPlace::Marks(at)))
             }
             ClaimPlace::Named(place) => {

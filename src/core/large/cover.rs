@@ -92,10 +92,10 @@ impl Summary {
 }
 
 impl Kind for Entries {
-    type Item = Entry;
+    type Block = Vec<Entry>;
     type Summary = Summary;
 
-    fn of_items(items: &[Entry], _next: Option<&Entry>, _whole: &Summary) -> Summary {
+    fn of_items(items: &Vec<Entry>, _next: Option<&Vec<Entry>>, _whole: &Summary) -> Summary {
         Summary {
             first: items.first().map_or((0, 0, Wad::ZERO), Entry::order),
             last_at: items.last().map_or(0, |last| last.at),

@@ -23,11 +23,12 @@ pub(super) struct Curve {
 struct Stretches;
 
 impl Kind for Stretches {
-    type Item = Stretch;
+    type Block = Vec<Stretch>;
     type Summary = Summary;
 
-    fn of_items(items: &[Stretch], next: Option<&Stretch>, whole: &Summary) -> Summary {
+    fn of_items(items: &Vec<Stretch>, next: Option<&Vec<Stretch>>, whole: &Summary) -> Summary {
         let start = items.first().map_or(whole.start, Stretch::start);
+        let next = next.and_then(|next| next.first());
         let end = next.map_or(whole.end, Stretch::start);
         let mut summary = Summary::empty(start, end);
         for (stretch, until) in with_ends(items, end) {

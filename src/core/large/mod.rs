@@ -13,6 +13,7 @@ mod curve;
 mod level;
 mod marks;
 mod standings;
+mod steps;
 mod stretch;
 mod tally;
 #[cfg(test)]

@@ -15,15 +15,43 @@ const HALF: usize = 2;
 /// The part of a full branch that is split off at the end: what comes in order of time leaves full blocks behind.
 const TAIL: usize = 8;
 
+/// Ordered items.
+pub(super) trait Block: Clone {
+    /// The number of items.
+    fn len(&self) -> usize;
+
+    /// Removes all items from `place` on and returns them.
+    fn split_off(&mut self, place: usize) -> Self;
+
+    /// Adds later items.
+    fn append(&mut self, later: Self);
+}
+
+impl<T: Copy> Block for Vec<T> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn split_off(&mut self, place: usize) -> Self {
+        let mut right = Self::with_capacity(ITEMS_MAX + 2);
+        right.extend(self.drain(place..));
+        right
+    }
+
+    fn append(&mut self, later: Self) {
+        self.extend_from_slice(&later);
+    }
+}
+
 /// The items of a tree, and the summary of a branch.
 pub(super) trait Kind: Sized {
-    type Item: Copy;
+    type Block: Block;
     type Summary: Copy;
 
-    /// The summary of `items`, a part of the block that `whole` summarises; `next` follows them.
+    /// The summary of `items`, a part of the block that `whole` summarises; `next` follow them.
     fn of_items(
-        items: &[Self::Item],
-        next: Option<&Self::Item>,
+        items: &Self::Block,
+        next: Option<&Self::Block>,
         whole: &Self::Summary,
     ) -> Self::Summary;
 
@@ -41,7 +69,7 @@ pub(super) struct Branch<K: Kind> {
 }
 
 pub(super) enum Node<K: Kind> {
-    Block(Vec<K::Item>),
+    Block(K::Block),
     /// Two or more.
     Branches(Vec<Branch<K>>),
 }
@@ -131,9 +159,8 @@ impl<K: Kind> Branch<K> {
         let whole = self.summary;
         match &mut self.node {
             Node::Block(items) => {
-                let mut right = Vec::with_capacity(ITEMS_MAX + 2);
-                right.extend(items.drain(items.len() - items.len() / part..));
-                self.summary = K::of_items(items, right.first(), &whole);
+                let right = items.split_off(items.len() - items.len() / part);
+                self.summary = K::of_items(items, Some(&right), &whole);
                 Self {
                     summary: K::of_items(&right, None, &whole),
                     node: Node::Block(right),
@@ -186,7 +213,7 @@ fn join<K: Kind>(left: &mut Branch<K>, mut right: Branch<K>) {
     K::push_down(&mut right);
     match (&mut left.node, right.node) {
         (Node::Block(items), Node::Block(more)) => {
-            items.extend_from_slice(&more);
+            items.append(more);
             left.summary = K::of_items(items, None, &right.summary);
         }
         (Node::Branches(branches), Node::Branches(more)) => {

@@ -3,14 +3,16 @@
     FOLDER/bin/python3.14 embed_runtime/pack.py BUNDLE --launcher PATH --name NAME --out DIR
 
 The archive is a tar.zst, or a zip for Windows. Every entry has the time SOURCE_DATE_EPOCH and no owner, so
-that the same folder gives the same bytes. The footer of the one file is read by launcher/src/payload.rs; the
-two must agree.
+that the same folder gives the same bytes. The footer of the one file is read by launcher/src/payload.rs, its
+machine code by launcher/src/calls.rs; they must agree.
 """
 
 import argparse
 import hashlib
 import importlib
+import io
 import os
+import re
 import struct
 import tarfile
 import time
@@ -36,7 +38,31 @@ def write_zip(bundle: Path, name: str, target: Path) -> None:
             out.writestr(entry, path.read_bytes())
 
 
-def write_tar(bundle: Path, name: str, target: Path, level: int) -> None:
+def with_places_of_calls(content: bytes) -> bytes:
+    """Return machine code with the place that is called instead of the distance to it: it compresses better.
+
+    Read by launcher/src/calls.rs; the two must agree. Other content is returned as it is. Programs and
+    libraries are told by how they begin; whatever they contain, it comes back as it was.
+    """
+    if not content.startswith((b"\x7fELF", b"MZ")):
+        return content
+    changed = bytearray(content)
+    size = len(content)
+    free_from = 0
+    for found in re.finditer(rb"[\xe8\xe9]", content):
+        at = found.start()
+        # The four bytes of a number are not looked at again.
+        if at < free_from or at + 5 > size:
+            continue
+        free_from = at + 5
+        (distance,) = struct.unpack_from("<i", content, at + 1)
+        if -at <= distance < size:
+            place = distance + at if distance < size - at else distance - size
+            struct.pack_into("<i", changed, at + 1, place)
+    return bytes(changed)
+
+
+def write_tar(bundle: Path, name: str, target: Path, level: int, *, for_launcher: bool) -> None:
     """Write a bundle as tar.zst, below a folder of its name."""
     epoch = int(os.environ["SOURCE_DATE_EPOCH"])
     # Only Python 3.14, which runs this, has it; the checks run with older ones.
@@ -50,8 +76,8 @@ def write_tar(bundle: Path, name: str, target: Path, level: int) -> None:
             entry.uname = entry.gname = ""
             entry.mtime = epoch
             if path.is_file():
-                with path.open("rb") as content:
-                    tar.addfile(entry, content)
+                content = path.read_bytes()
+                tar.addfile(entry, io.BytesIO(with_places_of_calls(content) if for_launcher else content))
             else:
                 tar.addfile(entry)
 
@@ -76,17 +102,18 @@ def main() -> None:
     parser.add_argument("--level", type=int, default=LEVEL, help="of the compression")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    payload = arguments.out / f"{arguments.name}.tar.zst"
+    payload = arguments.out / f"{arguments.name}.payload"
     program = arguments.out / arguments.name
-    write_tar(arguments.bundle, arguments.name, payload, arguments.level)
-    written = payload
     if "windows" in arguments.name:
         program = program.with_name(program.name + ".exe")
-        written = payload.with_name(f"{arguments.name}.zip")
+        written = arguments.out / f"{arguments.name}.zip"
         write_zip(arguments.bundle, arguments.name, written)
+    else:
+        written = arguments.out / f"{arguments.name}.tar.zst"
+        write_tar(arguments.bundle, arguments.name, written, arguments.level, for_launcher=False)
+    write_tar(arguments.bundle, arguments.name, payload, arguments.level, for_launcher=True)
     one_file(arguments.launcher, payload, arguments.bundle / "embed_runtime" / MANIFEST, program)
-    if written != payload:
-        payload.unlink()
+    payload.unlink()
     for path in (written, program):
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 

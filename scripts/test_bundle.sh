@@ -302,6 +302,7 @@ one_file() {
     echo "three first starts at once: $((($(date +%s%N) - began) / 1000000)) ms"
     unpacked=("$ROOT"/work/cache/*/)
     [ ${#unpacked[@]} = 1 ] || { echo "unpacked into ${unpacked[*]}"; return 1; }
+    inside POH_BUNDLE_CACHE=/work/cache -- /work/one self verify
     echo damaged >>"${unpacked[0]}embed_runtime/site/certifi/cacert.pem"
     inside POH_BUNDLE_CACHE=/work/cache -- /work/one --version
     if grep -q damaged "${unpacked[0]}embed_runtime/site/certifi/cacert.pem"; then return 1; fi

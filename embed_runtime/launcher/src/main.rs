@@ -4,6 +4,7 @@
 //! It opens no connection, and reads nothing but itself and the folder of unpacked bundles. What the program does
 //! with its arguments is the program's; `main_holdmetrics self` shows, verifies and removes the unpacked folder.
 
+mod calls;
 mod payload;
 mod unpacked;
 #[cfg(windows)]

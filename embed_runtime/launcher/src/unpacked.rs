@@ -5,12 +5,13 @@
 //! bytes again is `main_holdmetrics self verify`. A folder appears by one rename, under a lock.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use crate::calls;
 use crate::payload::{Payload, hex};
 
 const MANIFEST: &str = "embed_runtime/manifest.txt";
@@ -109,7 +110,7 @@ fn unpack(payload: &mut Payload, folder: &Path) -> io::Result<()> {
         let mut entry = entry?;
         // The archive has a folder of the bundle's name around all, for those who unpack it themselves.
         let name: PathBuf = entry.path()?.components().skip(1).collect();
-        entry.unpack(folder.join(name))?;
+        write(&mut entry, &folder.join(name))?;
     }
     io::copy(&mut reader, &mut io::sink())?;
     if <[u8; 32]>::from(reader.digest.finalize()) != expected {
@@ -118,6 +119,27 @@ fn unpack(payload: &mut Payload, folder: &Path) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Writes a file or a folder with its mode and time.
+fn write(entry: &mut tar::Entry<impl Read>, path: &Path) -> io::Result<()> {
+    if !entry.header().entry_type().is_file() {
+        return entry.unpack(path).map(drop);
+    }
+    let mut content = Vec::new();
+    entry.read_to_end(&mut content)?;
+    if calls::are_stored(&content) {
+        calls::restore(&mut content);
+    }
+    let mut file = File::create_new(path)?;
+    file.write_all(&content)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        file.set_permissions(fs::Permissions::from_mode(entry.header().mode()?))?;
+    }
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(entry.header().mtime()?))
 }
 
 struct Hashed<R> {

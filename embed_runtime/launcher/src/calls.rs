@@ -1,7 +1,7 @@
 //! Calls in the machine code of x86-64 as `embed_runtime/pack.py` stores them: with the place that is called instead
 //! of the distance to it, because the same place then has the same bytes wherever it is called, and compresses better.
 //!
-//! The two files must agree. Every content comes back as it was, also one that is no machine code.
+//! The two files must agree. Every content comes back as it was, also one that is not machine code.
 
 /// Whether a file with this content was stored so: one that begins as programs and libraries do.
 pub(crate) fn are_stored(content: &[u8]) -> bool {

@@ -3,6 +3,7 @@
     HoldMetricsError
     ├── Refused (also ValueError)            an event, or one of its fields, is invalid
     ├── InputError (also ValueError)         a file or an argument cannot be used
+    │   └── ColumnError                      a column of a table cannot be used
     ├── ConfigError (also ValueError)        a setting is unknown or has an invalid value
     ├── StoreFull                            a bounded store has reached its bound
     ├── StorageError                         a storage refuses, or was closed
@@ -81,6 +82,15 @@ class InputError(HoldMetricsError, ValueError):
         """`problem` says what is wrong with `where` and names the cure."""
         super().__init__(f"{where}: {problem}")
         self.where = where
+
+
+class ColumnError(InputError):
+    """Columns cannot be used; the text begins with `where`, which names them, as a sentence."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        """`problem` says what is wrong with the columns."""
+        super().__init__(where, problem)
+        self.args = (f"{where} {problem}",)
 
 
 class ConfigError(HoldMetricsError, ValueError):

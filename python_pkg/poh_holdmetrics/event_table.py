@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from poh_holdmetrics.errors import InputError, excerpt
+from poh_holdmetrics.errors import ColumnError, InputError, excerpt
 from poh_holdmetrics.input_options import FIELDS, InputOptions
 from poh_holdmetrics.libraries import pyarrow
+from poh_holdmetrics.type_words import is_binary, is_text, type_words
 
 _TIMES = ("start", "end", "at")
 _IDS = ("token_id", "holder_id", "from_id", "to_id")
@@ -27,11 +28,11 @@ def mapped_columns(names: Collection[str], options: InputOptions) -> dict[str, s
 
     Raises `InputError` naming the column.
     """
-    found = {field: field for field in FIELDS if field in names and field not in options.constants}
+    found = {field: field for field in FIELDS if field in names and options.source(field) == field}
     for name, field in _MICROS.items():
         if name in names and field not in options.columns:
             if field in found:
-                raise InputError("columns", f"{field} and {name} are both there; keep one of them")
+                raise _two(field, name)
             found[field] = name
     for field, name in options.columns.items():
         if name not in names:
@@ -59,7 +60,7 @@ def event_table(table: Any, columns: Mapping[str, str], options: InputOptions) -
     form: dict[str, Any] = {}
     for field, name in columns.items():
         if names.count(name) > 1:
-            raise InputError(f"column {name}", "is there twice; rename one of them")
+            raise _two(name, name)
         column = _without_extension(table.column(name))
         if pa.types.is_null(column.type):
             continue
@@ -81,26 +82,23 @@ def _without_extension(column: Any) -> Any:
 def _check_type(field: str, name: str, kind: Any, options: InputOptions) -> None:
     types = pyarrow().types
     values = kind.value_type if types.is_dictionary(kind) else kind
-    is_text = _is_text(values)
+    has_text = is_text(values)
     if field in _IDS:
-        expected, fits = "text or an integer", is_text or types.is_integer(values) or _is_id(values, options)
+        expected = "text or an integer (or --binary-ids hex, for binary ids)"
+        fits = has_text or types.is_integer(values) or _is_id(values, options)
     elif field in _DECIMALS:
         is_number = types.is_integer(values) or types.is_decimal(values)
         is_float = types.is_float32(values) or types.is_float64(values)
-        expected, fits = "a decimal, an integer, a float or text", is_text or is_number or is_float
+        expected = "a double, a decimal, an integer or text"
+        fits = has_text or is_number or is_float
     elif field in _INTEGERS:
         expected, fits = "an integer", types.is_integer(values)
     elif field == "retract":
         expected, fits = "a boolean", types.is_boolean(values)
     else:
-        expected, fits = "text", is_text
+        expected, fits = "text", has_text
     if not fits:
-        raise InputError(f"column {name}", f"has type {kind}, but {field} needs {expected}; cast it")
-
-
-def _is_text(kind: Any) -> bool:
-    types = pyarrow().types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+        raise ColumnError(f"column {name}", f"is of type {type_words(kind)}, but {expected} is needed")
 
 
 def _is_id(kind: Any, options: InputOptions) -> bool:
@@ -108,7 +106,7 @@ def _is_id(kind: Any, options: InputOptions) -> bool:
     types = pyarrow().types
     if types.is_fixed_size_binary(kind):
         return options.binary_ids == "hex" or kind.byte_width == _UUID_BYTES
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
+    return is_binary(kind)
 
 
 def _times(name: str, column: Any, options: InputOptions, *, is_micros: bool) -> Any:
@@ -117,7 +115,7 @@ def _times(name: str, column: Any, options: InputOptions, *, is_micros: bool) ->
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
-    if types.is_timestamp(kind) or _is_text(kind):
+    if types.is_timestamp(kind) or is_text(kind):
         return column
     if types.is_integer(kind) and is_micros:
         try:
@@ -127,17 +125,20 @@ def _times(name: str, column: Any, options: InputOptions, *, is_micros: bool) ->
     # pandas makes floats of integers with a missing one among them.
     if types.is_integer(kind) or types.is_float64(kind):
         return column
-    if types.is_date(kind):
-        if options.assume_utc:
-            return column.cast(pa.timestamp("s")).cast(pa.timestamp("s", "UTC"))
-        raise InputError(
-            f"column {name}",
-            "has dates without a time; give assume_utc=True to read them as their midnight in UTC",
-        )
-    raise InputError(
-        f"column {name}",
-        f"has type {kind}, but a time is a timestamp, an integer or text; cast it",
+    if types.is_date(kind) and options.assume_utc:
+        return column.cast(pa.timestamp("s")).cast(pa.timestamp("s", "UTC"))
+    expected = (
+        "integer microseconds"
+        if is_micros
+        else "a timestamp, a date, text or an integer"
+        if options.assume_utc
+        else "a timestamp, text or an integer (or --assume-utc, for dates)"
     )
+    raise ColumnError(f"column {name}", f"is of type {type_words(kind)}, but {expected} is needed")
+
+
+def _two(first: str, second: str) -> ColumnError:
+    return ColumnError(f"columns {first} and {second}", "are both there; keep one of them")
 
 
 def _known(names: Collection[str]) -> str:

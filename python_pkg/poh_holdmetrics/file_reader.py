@@ -188,7 +188,7 @@ def _check_header(reader: RowReader, header: list[str], file: str, options: Inpu
             raise InputError(file, f"no column {sources[field]}; the columns are {listed}")
     if near := reader.near_miss(header):
         raise InputError(file, f"column {near.problem.for_files}")
-    found = {field for field, name in sources.items() if name is None or name in header}
+    found = {field for field, name in sources.items() if field in options.constants or name in header}
     if "token_id" not in found:
         raise InputError(file, f"no column token_id; the columns are {listed}")
     if not {"holder_id", "from_id", "to_id"} & found:
@@ -269,16 +269,24 @@ def _opened(file: str) -> Iterator[tuple[BinaryIO, bool]]:
                     yield cast("BinaryIO", io.BufferedReader(unpacked, _HEAD_BYTES)), True
             else:
                 yield plain, False
-    except gzip.BadGzipFile as error:
-        raise InputError(file, f"truncated or damaged gzip data ({error})") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(file, f"truncated or damaged gzip data: {_gzip_mistake(file, error)}") from error
     except OSError as error:
         raise InputError(file, error.strerror or str(error)) from error
-    except (EOFError, zlib.error) as error:
-        raise InputError(file, f"truncated or damaged gzip data ({error})") from error
     except UnicodeDecodeError as error:
         raise InputError(file, f"not UTF-8 text (byte {error.object[error.start]:#04x})") from error
     except csv.Error as error:
         raise InputError(file, f"not CSV ({error})") from error
+
+
+def _gzip_mistake(file: str, error: Exception) -> str:
+    """What is wrong with gzip data, in the words of the binary."""
+    if isinstance(error, EOFError):
+        return "it ends early"
+    with Path(file).open("rb") as plain:
+        begins_well = plain.read(len(_GZIP)) == _GZIP
+    follows = begins_well and str(error).startswith("Not a gzipped file")
+    return "other bytes follow the gzip data" if follows else "it is not valid"
 
 
 def _format(file: str, input_format: str, head: bytes) -> str:

@@ -126,8 +126,14 @@ class InputOptions:
         return self.input_format in get_args(Feed) or any(getattr(self, name) is not None for name in names)
 
     def source(self, name: str) -> str | None:
-        """The column that a field is read from; None if it has the same text in every row."""
-        return None if name in self.constants else self.columns.get(name, name)
+        """The column that a field is read from.
+
+        None if it has the same text in every row, or if the column of its own name is that of another field.
+        """
+        if name in self.constants:
+            return None
+        own = None if name in self.columns.values() else name
+        return self.columns.get(name, own)
 
     def updated(self, given: Mapping[str, Any], origin: str = "") -> Self:
         """These options with what a table or a call gives besides; messages begin with `origin`."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import NoReturn, TypeVar
 
 from poh_holdmetrics import field_parsers, validation
-from poh_holdmetrics.errors import Refused, excerpt
+from poh_holdmetrics.errors import Reason, Refused, excerpt, excerpt_without_quotes
 from poh_holdmetrics.feeds.layout import FeedLayout, FeedRow, feed_of
 from poh_holdmetrics.feeds.lookups import NO_LOOKUPS, Lookups
 from poh_holdmetrics.feeds.transfers import items_of
@@ -24,6 +25,8 @@ from poh_holdmetrics.unknown_columns import NearMiss, UnknownColumns
 from poh_holdmetrics.validation import Record
 from poh_holdmetrics.value_forms import ValueForms
 
+#: Keys that a refusal lists.
+_KEYS_SHOWN_MAX = 10
 #: What JSON counts as blank; a line of nothing else is skipped.
 _BLANK = b" \t\r\n"
 
@@ -60,6 +63,7 @@ class RowReader:
         self._lookups = lookups
         self._json_keys = tuple(map(options.source, FIELDS))
         self._json_forms = ValueForms(options, field_parsers.JSON, lookups)
+        self._table_forms = ValueForms(options, field_parsers.TABLE, lookups)
         self._unknown = UnknownColumns(options)
 
     def feed_jsonl(self, lines: Sequence[bytes], file: str, numbers: Numbers) -> None:
@@ -81,7 +85,7 @@ class RowReader:
         written, None if absent; it may end after `retract`.
         """
         for number, row in _numbered(rows, numbers):
-            self._take(records_from_values, row, file, number)
+            self._take(self._records_from_values, row, file, number)
 
     def layout(self, file: str, names: Sequence[str], *, are_keys: bool) -> FeedLayout | None:
         """The layout of a file with these columns, or with the keys of its first row; None for all others.
@@ -124,6 +128,10 @@ class RowReader:
         values = self._json_forms.values(_values_from_json(line, self._json_keys, self._unknown))
         return validation.records_from_fields(self._json_forms.parsers, *values)
 
+    def _records_from_values(self, row: Sequence[object]) -> tuple[Record, ...]:
+        forms = self._table_forms
+        return validation.records_from_fields(forms.parsers, *forms.values(row))
+
     def _take(
         self, records_from: Callable[[_Row], tuple[Record, ...]], row: _Row, file: str, line: int
     ) -> None:
@@ -148,7 +156,9 @@ class CsvColumns:
         index: dict[str | None, int] = {name: column for column, name in enumerate(header)}
         sources = tuple(map(options.source, FIELDS))
         self._given = {
-            name for name, source in zip(FIELDS, sources, strict=True) if source in (None, *header)
+            name
+            for name, source in zip(FIELDS, sources, strict=True)
+            if name in options.constants or source in header
         }
         self.unread = [name for name in header if name not in sources]
         self._columns = tuple(map(index.get, sources))
@@ -202,7 +212,20 @@ def _values_from_json(line: bytes, keys: Sequence[str | None], unknown: UnknownC
         near = unknown.near_miss(others, lambda name: values[FIELDS.index(name)] is not None)
         if near is not None:
             raise Refused("", near.problem.within("key {}"), blamed=near.field)
+        if len(others) == len(fields):
+            raise _without_ours(fields, "token_id" if keys[0] else "holder_id")
     return values
+
+
+def _without_ours(fields: Mapping[str, object], missing: str) -> Refused:
+    """The refusal of an object that has keys, and none of a field."""
+    shown = (
+        f"{excerpt_without_quotes(key)}{', an empty array' if value == [] else ''}"
+        for key, value in fields.items()
+    )
+    keys = ", ".join(islice(shown, _KEYS_SHOWN_MAX))
+    said = f"missing or empty (no key is that of a field; the keys are {keys}"
+    return Refused(missing, Reason(f"{said}; name them with --columns)", f"{said})"))
 
 
 def object_from_json(line: bytes) -> dict[str, object]:
@@ -214,11 +237,6 @@ def object_from_json(line: bytes) -> dict[str, object]:
     if not isinstance(fields, dict):
         raise Refused("", "not an object", Number(line.decode()))
     return fields
-
-
-def records_from_values(row: Sequence[object]) -> tuple[Record, ...]:
-    """The records of a row of columns: timestamps in integer microseconds, all else as it is written."""
-    return validation.records_from_fields(field_parsers.TABLE, *row)
 
 
 def _mistake(line: bytes, error: Exception) -> str:

@@ -77,7 +77,7 @@ def records_from_fields(
             None if delta is None else parsers.decimal("delta", delta, signed=True),
             0 if seq is None else parsers.integer("seq", seq),
         )
-        check_together(record, weight is not None)
+        check_together(record, weight is not None, end)
         return (record,)
     _check_transfer(
         has_party=from_id is not None or to_id is not None,
@@ -159,8 +159,11 @@ def transfer_records(
     )
 
 
-def check_together(record: Record, has_weight: bool) -> None:  # noqa: FBT001 - by position, which is faster
-    """Raise `Refused` if fields that are valid each alone are missing or contradict each other."""
+def check_together(record: Record, has_weight: bool, end: object = None) -> None:  # noqa: FBT001 - by position, which is faster
+    """Raise `Refused` if fields that are valid each alone are missing or contradict each other.
+
+    `end` is what the record was given for its end, which a refusal shows.
+    """
     _, _, start_us, end_us, _, event_id, revision, retract, at_us, delta, _ = record
     if at_us is not None or delta is not None:
         _check_change(record, has_weight=has_weight)
@@ -176,7 +179,7 @@ def check_together(record: Record, has_weight: bool) -> None:  # noqa: FBT001 - 
                 "start, end", "neither is given (an event has a start, an end, or both)", blamed="start"
             )
     elif start_us is not None and end_us is not None and end_us < start_us:
-        raise Refused("end", "before start")
+        raise Refused("end", "before start", end)
 
 
 def _check_change(record: Record, *, has_weight: bool) -> None:

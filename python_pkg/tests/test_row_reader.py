@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from poh_holdmetrics import row_reader
+from poh_holdmetrics import field_parsers, row_reader, validation
 from poh_holdmetrics.errors import Refused
-from poh_holdmetrics.field_parsers import INTEGER_MAX
+from poh_holdmetrics.feeds.layout import FeedRow
+from poh_holdmetrics.field_parsers import INTEGER_MAX, Number
 from poh_holdmetrics.pure.row_scorer import RowScorer
 from poh_holdmetrics.validation import Record
 
@@ -175,7 +176,7 @@ def test_the_row_scorer_counts_lines_and_lists_refusals() -> None:
 
 def test_column_times_are_microseconds_in_range() -> None:
     with pytest.raises(Refused, match=r"^start: out of range"):
-        row_reader.records_from_values(("T", "h", 2**62, None, None, None, None, None))
+        validation.records_from_fields(field_parsers.TABLE, "T", "h", 2**62)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +209,36 @@ def test_other_columns_and_keys_are_listed_once() -> None:
     reader.feed_jsonl(lines, "a.jsonl", 1)
     assert reader.accepted == 2
     assert reader.ignored_columns() == ["a", "block", "note"]
+
+
+def test_the_scorer_of_the_binary_takes_the_options_of_the_input() -> None:
+    table = {
+        "columns": {"holder_id": "user", "weight": "amount"},
+        "token": "APE",
+        "time_unit": "s",
+        "decimals": 2,
+        "null": ["NULL"],
+        "fold_hex_ids": True,
+    }
+    scorer = RowScorer(json.dumps(table))
+    scorer.feed_csv([["0xAB", "10", "NULL", "150"]], ["user", "start", "end", "amount"], "a.csv", [2])
+    scorer.feed_jsonl([b'{"user":"0xab","start":10,"end":null,"amount":150}'], "a.jsonl", 1)
+    row = ["APE", "0xab", Number("10"), None, Number("150"), *[None] * 9]
+    scorer.feed_values([row], "a.parquet", [1])
+    assert (scorer.accepted, scorer.rejected) == (3, [])
+    assert scorer.rows(20_000_000) == [(1, "0xab", 10_000_000, "15", 15.0)]
+
+
+def test_the_scorer_of_the_binary_reads_rows_of_known_exports() -> None:
+    columns = ["user", "amount", "timestamp", "txHash", "event"]
+    rows: list[FeedRow | str] = [
+        dict(zip(columns, ["0xaa", "5", "10", "0x1", "Staked"], strict=True)),
+        "row has 4 cells, the header has 5",
+        dict(zip(columns, ["0xaa", "2", "20", "0x2", "Withdrawn"], strict=True)),
+    ]
+    scorer = RowScorer('{"token": "T"}')
+    assert scorer.feed_export(rows, (0, "a.csv", "staking", columns), [2, 3, 4]) == 0
+    # A file that is given twice is read twice.
+    scorer.feed_export(rows, (1, "a.csv", "staking", columns), [2, 3, 4])
+    assert [line for _, line, _ in scorer.rejected] == [3, 3]
+    assert scorer.rows(30_000_000) == [(1, "0xaa", 20_000_000, "80", 80.0)]

@@ -59,8 +59,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let compares = arguments.policies.compares();
     let sources: Vec<_> = arguments.files.iter().cloned().map(Source::from).collect();
     let (window, is_as_of_now) = arguments.window.window()?;
+    let mapping = arguments.input.table()?;
     let options = ReadOptions {
-        input: Arc::new(arguments.input.options()?),
+        input: Arc::new(arguments.input.options_of(mapping.clone())?),
         on_error: arguments.scoring.on_error,
         threads: arguments.threads.unwrap_or_else(cores),
         progress: Arc::new(Progress::default()),
@@ -69,6 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let scored = arguments.scoring.engine.run(&ScoreRequest {
         sources: &sources,
         options: &options,
+        mapping: &mapping,
         window,
         // A holder that moves may stand anywhere.
         top: arguments.limit.filter(|_| !compares),

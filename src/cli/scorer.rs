@@ -10,7 +10,7 @@ use crate::aggregator::{
     BatchScorer, BatchScores, HoldAggregator, Lane, PublishedScores, Question,
 };
 use crate::core::{Findings, Snapshot, Window};
-use crate::input::{self, ReadOptions, ReadReport, Source};
+use crate::input::{self, MappingTable, ReadOptions, ReadReport, Source};
 use crate::output::{DeficitRow, Leaderboard, PolicyName, RecognisedFile, RefusedLine};
 
 /// The implementation that computes the scores.
@@ -50,6 +50,15 @@ pub(super) struct Published {
 pub(super) struct ScoreRequest<'a> {
     pub(super) sources: &'a [Source],
     pub(super) options: &'a ReadOptions,
+    /// The same options of the input in words, as they were given.
+    #[cfg_attr(
+        not(feature = "py-embed"),
+        expect(
+            dead_code,
+            reason = "a build without Python has no second implementation"
+        )
+    )]
+    pub(super) mapping: &'a MappingTable,
     pub(super) window: Window,
     pub(super) top: Option<usize>,
     /// Whether deficits are listed, not only counted.
@@ -258,17 +267,12 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
     use crate::host::interpreter::Settings;
     use crate::input::{OnError, raw};
 
-    if !request.options.input.is_own() {
-        return Err(Exit::usage(
-            "--engine python: reads our own columns and forms alone; leave out --columns and the other options \
-             of the input, or score with --engine native",
-        ));
-    }
     let (interpreter, _) = super::python::boot(&Settings::default())?;
-    let audit = Audit::new(&interpreter)?;
+    let mapping = serde_json::to_string(request.mapping).context("the options of the input")?;
+    let audit = Audit::new(&interpreter, &mapping)?;
     let ends_at_first = request.options.on_error == OnError::Fail;
     let options = request.options;
-    let end = raw::read(
+    let read = raw::read(
         request.sources,
         &options.input,
         &options.progress,
@@ -288,9 +292,11 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
             }
         },
     )?;
-    if let ControlFlow::Break(error) = end {
+    if let ControlFlow::Break(error) = read.end {
         return Err(error);
     }
+    let notes = read.notes;
+    say_notes(&notes);
     let Counts { read, accepted } = audit.counts()?;
     // Columns are looked up natively, keys of JSON by the package.
     let mut ignored_columns = audit.ignored_columns()?;
@@ -316,7 +322,7 @@ fn audit(request: &ScoreRequest<'_>) -> anyhow::Result<Scored> {
         read,
         accepted,
         refused: audit.refused()?,
-        recognised: Vec::new(),
+        recognised: notes.iter().map(recognised).collect(),
         ignored_columns,
         findings: audit.findings()?,
         published: request

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use super::interpreter::Interpreter;
 use super::policies::PolicyEvents;
 use crate::core::{Findings, Micros, Spellings, Window};
-use crate::input::raw::{NotText, RawBatch, RawValues};
+use crate::input::raw::{FeedValues, NotText, RawBatch, RawValues};
 use crate::input::written::Written;
 use crate::output::{DeficitRow, HolderRow, Leaderboard, RefusedLine};
 
@@ -98,16 +98,16 @@ fn spellings((count, example): AuditedSpellings) -> Spellings {
 }
 
 impl<'a> Audit<'a> {
-    /// Without any rows.
+    /// Without any rows; `mapping` are the options of the input as JSON.
     ///
     /// # Errors
-    /// If the package cannot be imported.
-    pub(crate) fn new(interpreter: &'a Interpreter) -> Result<Self, AuditError> {
+    /// If the package cannot be imported, or refuses the options.
+    pub(crate) fn new(interpreter: &'a Interpreter, mapping: &str) -> Result<Self, AuditError> {
         let audit = interpreter.attach(|py| {
             let class = py
                 .import("poh_holdmetrics.pure.row_scorer")?
                 .getattr("RowScorer")?;
-            PyResult::Ok(class.call0()?.unbind())
+            PyResult::Ok(class.call1((mapping,))?.unbind())
         })?;
         Ok(Self { interpreter, audit })
     }
@@ -323,8 +323,35 @@ fn feed(audit: &Bound<'_, PyAny>, batch: &RawBatch) -> PyResult<()> {
             let rows = rows.collect::<PyResult<Vec<_>>>()?;
             audit.call_method1("feed_values", (rows, &**file, numbers))?;
         }
+        RawBatch::Feed {
+            file_index,
+            file,
+            rows,
+        } => {
+            let numbers: Vec<u64> = rows.iter().map(|(number, _)| *number).collect();
+            let rows = rows.iter().map(|(_, values)| match values {
+                Ok(values) => feed_row(py, values),
+                Err(reason) => reason.into_bound_py_any(py),
+            });
+            let rows = rows.collect::<PyResult<Vec<_>>>()?;
+            let of = (file_index, file.name(), file.feed(), file.columns());
+            let left_out = audit.call_method1("feed_export", (rows, of, numbers))?;
+            file.leave_out(left_out.extract()?);
+        }
     }
     Ok(())
+}
+
+/// The values of a row by their columns: text, and timestamps in microseconds.
+fn feed_row<'py>(py: Python<'py>, values: &FeedValues) -> PyResult<Bound<'py, PyAny>> {
+    let row = PyDict::new(py);
+    for (column, value) in values {
+        match value {
+            Written::Micros(micros) => row.set_item(column, *micros)?,
+            Written::Number(text) | Written::Text(text) => row.set_item(column, text)?,
+        }
+    }
+    Ok(row.into_any())
 }
 
 /// The fields in the order in which the package reads them; `number` is its class of digits.

@@ -84,10 +84,14 @@ pub(super) fn visit_csv<B>(
     mut visit: impl FnMut(u64, Result<&[Event<'_>], RefusalReason>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     splitter.rows(block, header.delimiter, |row| {
-        match row.cells.and_then(|cells| header.event(cells)) {
-            Ok(parsed) => {
-                parsed.with_events(|events| visit(row.line, events.map_err(RefusalReason::from)))
-            }
+        let parsed = row
+            .cells
+            .and_then(|cells| Ok((cells, header.event(cells)?)));
+        match parsed {
+            Ok((cells, parsed)) => parsed.with_events(|events| {
+                let events = events.map_err(|refusal| header.explained(cells, refusal));
+                visit(row.line, events)
+            }),
             Err(reason) => visit(row.line, Err(reason)),
         }
     })

@@ -12,6 +12,7 @@ use super::hex;
 use super::id_column::IdColumn;
 use super::options::FIELDS;
 use super::text_column::TextColumn;
+use super::type_words::type_words;
 use super::{InputError, InputOptions, unknown_columns};
 use crate::core::TimeUnit;
 
@@ -210,9 +211,10 @@ impl Finder<'_> {
         let fields = self.schema.fields();
         let sources = &self.options.columns;
         let Some(name) = sources.column(field) else {
-            self.constants
-                .extend(sources.constant(field).map(str::to_owned));
-            return Ok(Some(fields.len() + self.constants.len() - 1));
+            return Ok(sources.constant(field).map(|text| {
+                self.constants.push(text.to_owned());
+                fields.len() + self.constants.len() - 1
+            }));
         };
         let mut columns = (0..fields.len()).filter(|column| fields[*column].name() == name);
         let Some(column) = columns.next() else {
@@ -236,7 +238,7 @@ impl Finder<'_> {
             return Err(InputError::ColumnType {
                 file: Arc::clone(self.file),
                 column: name.to_owned(),
-                found: found.to_string(),
+                found: type_words(found).into_owned(),
                 expected,
             });
         }
@@ -382,15 +384,15 @@ mod tests {
             ),
             (
                 vec![("token_id", text()), ("to_id", text()), ("amount", time())],
-                "f: column amount has type Timestamp(ns), but a double, a decimal, an integer or text is needed",
+                "f: column amount is of type timestamp, but a double, a decimal, an integer or text is needed",
             ),
             (
                 vec![("token_id", text()), ("holder_id", text()), ("seq", text())],
-                "f: column seq has type Utf8, but an integer is needed",
+                "f: column seq is of type text, but an integer is needed",
             ),
             (
                 vec![("token_id", text()), ("holder_id", DataType::Float64)],
-                "f: column holder_id has type Float64, but text or an integer (or --binary-ids hex, for binary ids) is needed",
+                "f: column holder_id is of type double, but text or an integer (or --binary-ids hex, for binary ids) is needed",
             ),
             (
                 vec![
@@ -398,7 +400,7 @@ mod tests {
                     ("holder_id", text()),
                     ("start", DataType::Date32),
                 ],
-                "f: column start has type Date32, but a timestamp, text or an integer (or --assume-utc, for dates) is needed",
+                "f: column start is of type date, but a timestamp, text or an integer (or --assume-utc, for dates) is needed",
             ),
         ] {
             assert_eq!(mapping(&columns).unwrap_err(), expected);

@@ -112,6 +112,16 @@ const MAGIC: u8 = 0x1f;
 /// Compressed bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 16;
 
+/// What is wrong with gzip data, in words that do not depend on the decoder: the Python package has the same.
+fn in_our_words(error: io::Error) -> io::Error {
+    let text = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends early",
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => "it is not valid",
+        _ => return error,
+    };
+    io::Error::new(error.kind(), text)
+}
+
 impl Read for GzipMembers {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(mut member) = self.member.take() {
@@ -119,7 +129,7 @@ impl Read for GzipMembers {
             // After an error, too: an interrupted call is repeated.
             if !matches!(read, Ok(0)) || buffer.is_empty() {
                 self.member = Some(member);
-                return read;
+                return read.map_err(in_our_words);
             }
             self.member = Self::next_member(member)?;
         }
@@ -191,6 +201,12 @@ mod tests {
         assert_eq!(error, "other bytes follow the gzip data");
         let mut cut = member("a long text, a long text");
         cut.truncate(20);
-        assert!(decompressed(cut).is_err());
+        assert_eq!(decompressed(cut).unwrap_err().to_string(), "it ends early");
+        let mut damaged = member("a long text, a long text");
+        damaged[12] ^= 0xff;
+        assert_eq!(
+            decompressed(damaged).unwrap_err().to_string(),
+            "it is not valid"
+        );
     }
 }

@@ -148,7 +148,7 @@ pub enum InputError {
         second: String,
     },
     /// A column has a type that its field cannot be read from.
-    #[error("{file}: column {column} has type {found}, but {expected} is needed")]
+    #[error("{file}: column {column} is of type {found}, but {expected} is needed")]
     ColumnType {
         /// The file's name.
         file: Arc<str>,

@@ -25,10 +25,18 @@ pub(super) enum FeedText {
 }
 
 /// What takes a row with its line, or why the line is not one.
-type Take<'a, B> =
+pub(super) type Take<'a, B> =
     &'a mut dyn FnMut(u64, &FeedLayout, Result<&dyn FeedRow, RefusalReason>) -> ControlFlow<B>;
 
 impl FeedText {
+    /// Where the file has what.
+    #[cfg(feature = "py-embed")]
+    pub(super) const fn layout(&self) -> &Arc<FeedLayout> {
+        match self {
+            Self::Json(layout, ..) | Self::Csv(layout, ..) => layout,
+        }
+    }
+
     /// The number of the first line.
     pub(super) const fn first_line(&self) -> u64 {
         match self {

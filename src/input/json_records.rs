@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::blocks::{Block, lines};
 use super::json_document::{JsonForm, string_end};
-use super::jsonl::{UnknownKeys, is_blank, mapped_event_from_line};
+use super::jsonl::{UnknownKeys, explained, is_blank, mapped_event_from_line};
 use super::{InputOptions, Progress, RefusalReason};
 use crate::core::Event;
 
@@ -40,10 +40,10 @@ impl JsonRecords {
     ) -> ControlFlow<B> {
         for (line, bytes) in rows(self.form, block) {
             match mapped_event_from_line(bytes, &self.options, unknown) {
-                Ok(parsed) => {
-                    parsed
-                        .with_events(|events| visit(line, events.map_err(RefusalReason::from)))?;
-                }
+                Ok(parsed) => parsed.with_events(|events| {
+                    let explained = |refusal| explained(bytes, &self.options, refusal);
+                    visit(line, events.map_err(explained))
+                })?,
                 Err(reason) => visit(line, Err(reason))?,
             }
         }

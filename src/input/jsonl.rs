@@ -10,6 +10,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::feeds::json_row::entries;
 use super::options::{FIELDS, InputOptions, ValueOptions};
 use super::parsed::{ParsedChange, ParsedEvent, decimal, integer, present, time};
 use super::unknown_columns::Likeness;
@@ -32,21 +33,48 @@ pub(crate) fn event_from_line(line: &[u8]) -> Result<ParsedEvent<'_>, RefusalRea
     mapped_event_from_line(line, &OWN, &mut UnknownKeys::new(&OWN.columns))
 }
 
+/// Why an object with our own keys, whose fields were parsed, is refused; with the text of the field.
+pub(crate) fn refused_line(line: &[u8], refusal: Refusal) -> RefusalReason {
+    explained(line, &OWN, refusal)
+}
+
 /// The fields of one line of a file; they are not yet checked together.
 pub(super) fn mapped_event_from_line<'a>(
     line: &'a [u8],
     options: &'a InputOptions,
     unknown: &mut UnknownKeys<'_>,
 ) -> Result<ParsedEvent<'a>, RefusalReason> {
+    let fields = fields_from_line(line, options, unknown)?;
+    if let Some(reason) = fields.refused_key(options) {
+        return Err(reason);
+    }
+    if fields.given == 0
+        && let Some(reason) = fields.without_ours(line)
+    {
+        return Err(reason);
+    }
+    fields.event().map_err(|refusal| fields.explained(refusal))
+}
+
+/// Why a line of a file, whose fields were parsed, is refused; with the text of the field.
+#[cold]
+pub(super) fn explained(line: &[u8], options: &InputOptions, refusal: Refusal) -> RefusalReason {
+    match fields_from_line(line, options, &mut UnknownKeys::new(&options.columns)) {
+        Ok(fields) => fields.explained(refusal),
+        Err(reason) => reason,
+    }
+}
+
+fn fields_from_line<'a>(
+    line: &'a [u8],
+    options: &'a InputOptions,
+    unknown: &mut UnknownKeys<'_>,
+) -> Result<Fields<'a>, RefusalReason> {
     let text = object_text(line)?;
     let mut json = serde_json::Deserializer::from_str(text);
     let fields = FieldsSeed(options, unknown).deserialize(&mut json);
     let fields = fields.and_then(|fields| json.end().map(|()| fields));
-    let fields = fields.map_err(|error| not_json(text, &error))?;
-    if let Some(reason) = fields.refused_key(options) {
-        return Err(reason);
-    }
-    fields.event().map_err(|refusal| fields.explained(refusal))
+    fields.map_err(|error| not_json(text, &error))
 }
 
 /// The text of a line that begins an object.
@@ -73,6 +101,9 @@ const fn is_space(byte: u8) -> bool {
 pub(super) fn not_json(text: &str, error: &serde_json::Error) -> RefusalReason {
     RefusalReason::NotJson(JsonError::in_text(text, error))
 }
+
+/// Keys that a refusal lists.
+const KEYS_SHOWN_MAX: usize = 10;
 
 /// The raw JSON of each field; `None` if the key is absent or null.
 struct Fields<'a> {
@@ -160,6 +191,32 @@ impl<'a> Fields<'a> {
             Some(NearMiss { column, field })
         });
         near.map(RefusalReason::NearMiss)
+    }
+
+    /// Why an object is refused that has keys, and none of a field.
+    #[cold]
+    fn without_ours(&self, line: &[u8]) -> Option<RefusalReason> {
+        let keys = entries(str::from_utf8(line).ok()?).ok()?;
+        let shown = keys.iter().map(|(key, raw)| {
+            let is_empty = raw
+                .strip_prefix('[')
+                .is_some_and(|rest| rest.trim_ascii() == "]");
+            format!(
+                "{}{}",
+                literal(key),
+                if is_empty { ", an empty array" } else { "" }
+            )
+        });
+        let shown: Vec<_> = shown.take(KEYS_SHOWN_MAX).collect();
+        let field = if self.raws[index::TOKEN_ID].is_none() {
+            Field::TokenId
+        } else {
+            Field::HolderId
+        };
+        (!shown.is_empty()).then(|| RefusalReason::NoKey {
+            field,
+            keys: shown.join(", "),
+        })
     }
 
     /// Parses each field, in the order in which they are checked.
@@ -273,9 +330,24 @@ impl<'a> Fields<'a> {
     /// A refusal with the text of its field, or with its raw JSON if that is not text.
     #[cold]
     fn explained(&self, refusal: Refusal) -> RefusalReason {
+        let raw = self.raw(refusal.field());
+        if let (Refusal::IdNotText(_) | Refusal::EventId, Some(raw)) = (refusal, raw)
+            && raw.starts_with('"')
+            && string(raw).is_none()
+        {
+            let found = literal(raw);
+            return RefusalReason::HalfSurrogate { refusal, found };
+        }
         let shown = |raw| string(raw).map_or_else(|| literal(raw), |text| quoted(&text));
-        RefusalReason::with_found(refusal, self.raw(refusal.field()).map(shown))
+        RefusalReason::with_found(refusal, raw.map(shown))
     }
+}
+
+/// Whether a value is a text, or a number, that means an absent one.
+#[inline]
+fn is_null_word(raw: &str, values: &ValueOptions) -> bool {
+    !values.nulls.is_empty()
+        && string(raw).map_or_else(|| values.is_null(raw), |text| values.is_null(&text))
 }
 
 /// A raw value without the quotes of a string.
@@ -420,7 +492,7 @@ impl<'de> Visitor<'de> for FieldsSeed<'de, '_, '_> {
             match key {
                 Key::Field(field) => {
                     let raw = object.next_value::<&RawValue>()?.get();
-                    let is_absent = raw == "null" || values.is_null(unquoted(raw));
+                    let is_absent = raw == "null" || is_null_word(raw, values);
                     fields.raws[field] = (!is_absent).then_some(raw);
                     let bit = 1 << field;
                     fields.twice |= fields.given & bit;

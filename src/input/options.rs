@@ -79,13 +79,6 @@ impl InputOptions {
         },
     };
 
-    /// Whether rows are read as the semantics say, whatever the format and the delimiter are.
-    #[must_use]
-    pub fn is_own(&self) -> bool {
-        let is_feed = matches!(self.format, InputFormat::Feed(_));
-        self.columns.is_own() && self.values == Self::OWN.values && !is_feed
-    }
-
     /// The feed of a file with the columns that `names` gives: the one that is named, or the one that they
     /// give away, unless they are mapped.
     pub(super) fn feed_of(&self, names: impl FnOnce() -> Vec<String>) -> Option<Feed> {
@@ -193,13 +186,20 @@ impl FieldSources {
         found.map(|(_, source)| source)
     }
 
-    /// The column that `field` is read from; `None` if it has the same text in every row.
+    /// The column that `field` is read from; `None` if it has the same text in every row, or if the column of its
+    /// own name is that of another field.
     pub(super) fn column<'a>(&'a self, field: &'a str) -> Option<&'a str> {
         match self.get(field) {
-            None => Some(field),
+            None => (!self.is_taken(field)).then_some(field),
             Some(Found::Column(column)) => Some(column),
             Some(Found::Json(_)) => None,
         }
+    }
+
+    /// Whether a field is read from the column of this name because the user says so.
+    fn is_taken(&self, name: &str) -> bool {
+        let mut sources = self.0.iter();
+        sources.any(|(_, source)| matches!(source, Found::Column(column) if column == name))
     }
 
     /// The text that `field` has in every row.

@@ -1,10 +1,13 @@
 //! All sources, rows as they stand, unchecked: for a second implementation that checks them itself.
 //!
 //! Checks only what is needed to find the rows (compression, format, header, column types). One thread,
-//! in the order of files and lines.
+//! in the order of files and lines. Rows of a known feed come as the values of the columns that it has.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+use arrow_array::RecordBatch;
 
 use super::batch_rows::BatchRows;
 pub(crate) use super::batch_rows::RawValues;
@@ -12,13 +15,17 @@ use super::blocks::Block;
 use super::chunk::{Chunk, ChunkContent};
 use super::chunks::for_each_chunk;
 use super::csv::RowSplitter;
+use super::feed_rows::{Take, visit_feed_batch};
+use super::feeds::layout::FeedLayout;
+use super::feeds::row::FeedRow;
 use super::file_columns::FileColumns;
 use super::json_records::rows;
 pub(crate) use super::text_column::NotText;
-use super::{Delimiter, InputError, InputOptions, Progress, Source};
+use super::written::Written;
+use super::{Delimiter, FileNote, InputError, InputOptions, Progress, Source};
 
 /// Some rows of one file, each with its line or row number, from 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum RawBatch {
     /// Objects of JSON, one a line or as a document has them; blank lines are left out.
     JsonLines {
@@ -43,9 +50,76 @@ pub(crate) enum RawBatch {
         /// Row numbers and values.
         rows: Vec<(u64, RawValues)>,
     },
+    /// Rows of a known feed.
+    Feed {
+        /// The file's index in the set: a file that is given twice is read twice.
+        file_index: usize,
+        /// What the file is read as.
+        file: FeedFile,
+        /// Line or row numbers and the values that are there, by column, or why a row cannot be split.
+        rows: Vec<(u64, Result<FeedValues, String>)>,
+    },
 }
 
-/// Passes all rows of `sources` to `take`, in order; ends early if `take` breaks, and returns its value.
+/// The values of a row of a feed by their columns.
+pub(crate) type FeedValues = Vec<(String, Written)>;
+
+/// A file of a known feed.
+#[derive(Clone, Debug)]
+pub(crate) struct FeedFile(Arc<FeedLayout>);
+
+impl FeedFile {
+    /// The file's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.file
+    }
+
+    /// The name of the feed.
+    pub(crate) fn feed(&self) -> &'static str {
+        self.0.feed()
+    }
+
+    /// The columns that are read; `None` if they may differ from row to row.
+    pub(crate) fn columns(&self) -> Option<&[String]> {
+        (self.0.width > 0).then_some(&self.0.columns)
+    }
+
+    /// Counts rows without events.
+    pub(crate) fn leave_out(&self, rows: u64) {
+        self.0.leave_out(rows);
+    }
+
+    /// The rows that `visit` visits.
+    fn rows(
+        &self,
+        visit: impl FnOnce(Take<'_, Infallible>) -> ControlFlow<Infallible>,
+    ) -> Vec<(u64, Result<FeedValues, String>)> {
+        let mut rows = Vec::new();
+        let _: ControlFlow<Infallible> = visit(&mut |number, _, row| {
+            let values = row.map(|row| self.values(row));
+            rows.push((number, values.map_err(|reason| reason.to_string())));
+            ControlFlow::Continue(())
+        });
+        rows
+    }
+
+    fn values(&self, row: &dyn FeedRow) -> FeedValues {
+        let columns = self.0.columns.iter().enumerate();
+        columns
+            .filter_map(|(slot, name)| Some((name.clone(), row.written(slot)?)))
+            .collect()
+    }
+}
+
+/// How reading ended, and what is to be said about the files.
+pub(crate) struct RawRead<B> {
+    /// The value with which `take` broke, if it did.
+    pub end: ControlFlow<B>,
+    /// The files of known feeds.
+    pub notes: Vec<FileNote>,
+}
+
+/// Passes all rows of `sources` to `take`, in order; ends early if `take` breaks.
 ///
 /// # Errors
 /// If a source cannot be read to its end.
@@ -54,29 +128,23 @@ pub(crate) fn read<B>(
     options: &Arc<InputOptions>,
     progress: &Arc<Progress>,
     mut take: impl FnMut(RawBatch) -> ControlFlow<B>,
-) -> Result<ControlFlow<B>, InputError> {
+) -> Result<RawRead<B>, InputError> {
     let mut end = Ok(ControlFlow::Continue(()));
-    for_each_chunk(sources, options, progress, |chunk| {
+    let notes = for_each_chunk(sources, options, progress, |chunk| {
         end = pass_on(chunk, &mut take);
         match end {
             Ok(ControlFlow::Continue(())) => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),
         }
     })?;
-    end
+    Ok(RawRead { end: end?, notes })
 }
 
 fn pass_on<B>(
     chunk: Chunk,
     take: &mut impl FnMut(RawBatch) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B>, InputError> {
-    let file = chunk.file;
-    let values = |rows: &BatchRows, first_row: u64| RawBatch::Values {
-        file: Arc::clone(&file),
-        rows: (first_row..)
-            .zip((0..rows.len()).map(|row| rows.values(row)))
-            .collect(),
-    };
+    let (file, file_index) = (chunk.file, chunk.file_index);
     match chunk.content {
         ChunkContent::Json(records, block) => Ok(take(RawBatch::JsonLines {
             lines: rows(records.form, &block)
@@ -89,39 +157,57 @@ fn pass_on<B>(
             header: header.names.clone(),
             file,
         })),
-        ChunkContent::Feed(_) => Err(not_ours(&file)),
-        ChunkContent::Parquet(slice) => {
-            let read = slice.read(|columns, first_row, batch| match columns {
-                FileColumns::Fields(mapping) => {
-                    let taken = take(values(&BatchRows::new(mapping, batch), first_row));
-                    taken.map_break(Ok)
-                }
-                FileColumns::Feed(_) => ControlFlow::Break(Err(not_ours(&file))),
-            })?;
-            match read {
-                ControlFlow::Continue(()) => Ok(ControlFlow::Continue(())),
-                ControlFlow::Break(end) => end.map(ControlFlow::Break),
-            }
+        ChunkContent::Feed(text) => {
+            let feed = FeedFile(Arc::clone(text.layout()));
+            let rows = feed.rows(|take| text.visit(take));
+            Ok(take(RawBatch::Feed {
+                file_index,
+                file: feed,
+                rows,
+            }))
         }
+        ChunkContent::Parquet(slice) => slice.read(|columns, first_row, batch| {
+            take(of_columns(&file, file_index, columns, (first_row, batch)))
+        }),
         ChunkContent::Batch {
             columns,
             first_row,
             batch,
-        } => match &*columns {
-            FileColumns::Fields(mapping) => {
-                Ok(take(values(&BatchRows::new(mapping, &batch), first_row)))
-            }
-            FileColumns::Feed(_) => Err(not_ours(&file)),
-        },
+        } => Ok(take(of_columns(
+            &file,
+            file_index,
+            &columns,
+            (first_row, &batch),
+        ))),
     }
 }
 
-/// The second implementation reads our own columns alone.
-fn not_ours(file: &Arc<str>) -> InputError {
-    InputError::Feed {
-        file: Arc::clone(file),
-        feed: "a known feed",
-        reason: "only --engine native reads its columns; write our own with `convert`".to_owned(),
+/// The rows of a batch of columns; the first one has this number.
+fn of_columns(
+    file: &Arc<str>,
+    file_index: usize,
+    columns: &FileColumns,
+    (first_row, batch): (u64, &RecordBatch),
+) -> RawBatch {
+    match columns {
+        FileColumns::Fields(mapping) => {
+            let rows = BatchRows::new(mapping, batch);
+            RawBatch::Values {
+                file: Arc::clone(file),
+                rows: (first_row..)
+                    .zip((0..rows.len()).map(|row| rows.values(row)))
+                    .collect(),
+            }
+        }
+        FileColumns::Feed(columns) => {
+            let feed = FeedFile(Arc::clone(&columns.layout));
+            let rows = feed.rows(|take| visit_feed_batch(columns, first_row, batch, take));
+            RawBatch::Feed {
+                file_index,
+                file: feed,
+                rows,
+            }
+        }
     }
 }
 
@@ -156,7 +242,7 @@ mod tests {
                 ControlFlow::Continue(())
             },
         );
-        assert_eq!(read.unwrap(), ControlFlow::Continue(()));
+        assert_eq!(read.unwrap().end, ControlFlow::Continue(()));
         batches
     }
 
@@ -202,7 +288,7 @@ mod tests {
             taken += 1;
             ControlFlow::Break("enough")
         });
-        assert_eq!(end.unwrap(), ControlFlow::Break("enough"));
+        assert_eq!(end.unwrap().end, ControlFlow::Break("enough"));
         assert_eq!(taken, 1);
     }
 }

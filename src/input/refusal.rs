@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{JsonError, NearMiss};
-use crate::core::{Addressed, Audience, Refusal};
+use crate::core::{Addressed, Audience, Field, Refusal};
 
 /// What a refused line does to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -33,6 +33,16 @@ pub enum RefusalReason {
     /// A key that is probably meant for a field, under another name.
     #[error("key {0}")]
     NearMiss(NearMiss),
+    /// The object has keys, and none of them is that of a field.
+    #[error(
+        "{field}: missing or empty (no key is that of a field; the keys are {keys}; name them with --columns)"
+    )]
+    NoKey {
+        /// The first field that is missing.
+        field: Field,
+        /// Its keys, as messages show them.
+        keys: String,
+    },
     /// The object has the key of a field twice.
     #[error("{field}: the key {key} is there twice; keep one of them")]
     KeyTwice {
@@ -51,6 +61,16 @@ pub enum RefusalReason {
         found: usize,
         /// Cells of the header.
         expected: usize,
+    },
+    /// A text of JSON names half of a pair of surrogates.
+    #[error(
+        "{refusal} (it has half of a surrogate pair, which UTF-8 cannot encode); found {found}"
+    )]
+    HalfSurrogate {
+        /// What is wrong.
+        refusal: Refusal,
+        /// The text, as messages show it.
+        found: String,
     },
     /// What a field says is not known: a block without a time, a token without decimals.
     #[error("{field}: {reason}")]
@@ -75,8 +95,11 @@ impl RefusalReason {
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
         match self {
-            Self::Refused { refusal, .. } => Some(refusal.field()),
+            Self::Refused { refusal, .. } | Self::HalfSurrogate { refusal, .. } => {
+                Some(refusal.field())
+            }
             Self::NearMiss(near) => Some(near.field),
+            Self::NoKey { field, .. } => Some(field.name()),
             Self::Unresolved { field, .. } | Self::KeyTwice { field, .. } => Some(field),
             Self::NotJson(_) | Self::NotAnObject { .. } | Self::NotCsv(_) | Self::Cells { .. } => {
                 None
@@ -86,11 +109,26 @@ impl RefusalReason {
 
     /// Adds the value of the offending field, which `found` shows.
     pub(crate) fn with_found(refusal: Refusal, found: Option<String>) -> Self {
-        // What is wrong is that the field is missing or given, whatever its value.
-        let is_about_value = !matches!(
-            refusal,
-            Refusal::MissingId(_) | Refusal::NotOfTransfer(_) | Refusal::AmountAlone(_)
-        );
+        // What is wrong is otherwise that the field is missing or given, whatever its value.
+        let is_about_value = match refusal {
+            Refusal::IdNotText(_)
+            | Refusal::Time(..)
+            | Refusal::Decimal(..)
+            | Refusal::EventId
+            | Refusal::Revision
+            | Refusal::Seq
+            | Refusal::Retract
+            | Refusal::EndBeforeStart => true,
+            Refusal::MissingId(_)
+            | Refusal::CorrectionWithoutId
+            | Refusal::NoTime
+            | Refusal::NotOfChange(_)
+            | Refusal::MissingInChange(_)
+            | Refusal::NotOfTransfer(_)
+            | Refusal::MissingInTransfer(_)
+            | Refusal::AmountAlone(_)
+            | Refusal::NoParty => false,
+        };
         let found = found.filter(|_| is_about_value);
         Self::Refused {
             refusal,
@@ -110,9 +148,15 @@ impl Addressed for RefusalReason {
                 }
             }
             Self::NearMiss(near) => write!(out, "key {}", near.to(audience)),
+            Self::NoKey { field, keys } if audience == Audience::Service => write!(
+                out,
+                "{field}: missing or empty (no key is that of a field; the keys are {keys})"
+            ),
             Self::NotJson(_)
             | Self::NotAnObject { .. }
             | Self::KeyTwice { .. }
+            | Self::NoKey { .. }
+            | Self::HalfSurrogate { .. }
             | Self::NotCsv(_)
             | Self::Cells { .. }
             | Self::Unresolved { .. } => write!(out, "{self}"),

@@ -429,7 +429,7 @@ fn columns_that_cannot_be_read_are_told_by_name_and_type() {
     for (columns, expected) in [
         (
             with("start", "start", dates),
-            "column start has type Date32, but a timestamp, text or an integer (or --assume-utc, for dates) is needed",
+            "column start is of type date, but a timestamp, text or an integer (or --assume-utc, for dates) is needed",
         ),
         (
             with(
@@ -437,7 +437,7 @@ fn columns_that_cannot_be_read_are_told_by_name_and_type() {
                 "weight",
                 column(BooleanArray::from(vec![true; 4])),
             ),
-            "column weight has type Boolean, but a double, a decimal, an integer or text is needed",
+            "column weight is of type boolean, but a double, a decimal, an integer or text is needed",
         ),
         (
             both,

@@ -16,7 +16,7 @@ pub(crate) const GOLD: &str = "0x0000000000000000000000000000000000009999";
 /// Blocks 1 and 2 are one day apart.
 pub(crate) const BLOCKS: &str = "number,timestamp\n1,1619827200\n2,1619913600\n";
 
-/// The answer of `score` on one file.
+/// The answer of `score` on one file; in a build with Python inside, both implementations give it.
 pub(crate) fn answer(
     folder: &Folder,
     name: &str,
@@ -26,7 +26,14 @@ pub(crate) fn answer(
     let file = folder.file(name, bytes);
     let file = file.to_str().expect("a path of text");
     let arguments = ["score", file, "--as-of", AS_OF, "--format", "json"];
-    run(arguments.iter().chain(options)).json()
+    let answer = run(arguments.iter().chain(options)).json();
+    #[cfg(feature = "py-embed")]
+    {
+        let python = ["--engine", "python"];
+        let again = run(arguments.iter().chain(options).chain(&python));
+        assert_eq!(again.json(), answer, "{name} by the second implementation");
+    }
+    answer
 }
 
 /// Its holders and scores, and the feed.

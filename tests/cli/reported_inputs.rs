@@ -162,7 +162,7 @@ const CASES: [(&str, &[&str], &str); 62] = [
     (
         "c25-uint256-parquet/fixed32.parquet",
         &[],
-        "!column weight has type FixedSizeBinary(32)",
+        "!column weight is of type binary of 32 bytes",
     ),
     (
         "c26-null-words/end-01.csv",

@@ -91,7 +91,17 @@ async fn one_event_is_stored_or_refused_by_its_field() {
         (
             r#"{"token_id":"T","holder_id":"h","start":5,"end":1}"#,
             json!("end"),
-            "end: before start",
+            "end: before start; found 1",
+        ),
+        (
+            r#"{"rows":[],"next":null}"#,
+            json!("token_id"),
+            "token_id: missing or empty (no key is that of a field; the keys are rows, an empty array, next)",
+        ),
+        (
+            r#"{"token_id":"T","holder_id":"a\ud800","start":0}"#,
+            json!("holder_id"),
+            "holder_id: not text (it has half of a surrogate pair, which UTF-8 cannot encode); found \"a\\ud800\"",
         ),
         // Files have options for these, a service has none.
         (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from poh_holdmetrics.errors import InputError
 from poh_holdmetrics.libraries import pyarrow
 from poh_holdmetrics.table_records import column_values
+from poh_holdmetrics.type_words import is_binary, is_text, type_words
 
 if TYPE_CHECKING:
     from poh_holdmetrics.feeds.layout import FeedLayout, FeedRow
@@ -43,7 +44,9 @@ def _values(layout: FeedLayout, name: str, column: Any) -> list[str | int | None
             if is_inexact
             else "text, binary, a number or a timestamp"
         )
-        raise InputError(layout.file, f"column {name} has type {kind}, but {expected} is needed")
+        raise InputError(
+            layout.file, f"column {name} is of type {type_words(kind)}, but {expected} is needed"
+        )
     if types.is_date(kind):
         column = column.cast(pa.timestamp("s"))
     if types.is_timestamp(column.type):
@@ -55,17 +58,11 @@ def _can_read(kind: Any) -> bool:
     types = pyarrow().types
     if types.is_list(kind) or types.is_large_list(kind):
         return bool(types.is_integer(kind.value_type))
-    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    is_binary = (
-        types.is_binary(kind)
-        or types.is_large_binary(kind)
-        or types.is_binary_view(kind)
-        or types.is_fixed_size_binary(kind)
-    )
+    is_bytes = is_binary(kind) or types.is_fixed_size_binary(kind)
     is_number = types.is_integer(kind) or types.is_floating(kind)
     is_whole = types.is_decimal(kind) and kind.scale == 0
     is_time = types.is_timestamp(kind) or types.is_date(kind)
-    return bool(is_text or is_binary or is_number or is_whole or is_time or _is_rare(kind))
+    return bool(is_text(kind) or is_bytes or is_number or is_whole or is_time or _is_rare(kind))
 
 
 def _is_rare(kind: Any) -> bool:

@@ -219,6 +219,7 @@ impl Plan {
         let request = ScoreRequest {
             sources: &sources,
             options: &options,
+            mapping: &self.input.clone().beside(setting.folder),
             window: self.window(),
             top: None,
             lists_deficits: setting.lists_deficits,

@@ -28,31 +28,7 @@ pub(super) fn refused_row_showing(row: usize, refusal: Refusal, found: Option<St
 }
 
 fn reason(refusal: Refusal, value: Option<&Bound<'_, PyAny>>) -> RefusalReason {
-    let value = value.filter(|_| is_about_the_value(refusal));
     RefusalReason::with_found(refusal, value.map(shown))
-}
-
-/// Whether the value itself is invalid; otherwise the field is missing or does not go with the others.
-const fn is_about_the_value(refusal: Refusal) -> bool {
-    match refusal {
-        Refusal::IdNotText(_)
-        | Refusal::Time(..)
-        | Refusal::Decimal(..)
-        | Refusal::EventId
-        | Refusal::Revision
-        | Refusal::Seq
-        | Refusal::Retract => true,
-        Refusal::MissingId(_)
-        | Refusal::CorrectionWithoutId
-        | Refusal::NoTime
-        | Refusal::EndBeforeStart
-        | Refusal::NotOfChange(_)
-        | Refusal::MissingInChange(_)
-        | Refusal::NotOfTransfer(_)
-        | Refusal::MissingInTransfer(_)
-        | Refusal::AmountAlone(_)
-        | Refusal::NoParty => false,
-    }
 }
 
 /// Text in quotes, a `datetime` as its text, anything else as Python prints it.

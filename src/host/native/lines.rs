@@ -10,9 +10,9 @@ use super::integers;
 use super::owned::OwnedEvents;
 use super::snapshot::findings_row;
 use crate::core::{Addressed, Claim, Event, EventSink, Fact, Findings, Micros, Wad};
-use crate::engine::EventLimits;
+use crate::engine::{EventLimits, Rejection};
 use crate::host::errors::guarded;
-use crate::input::{ParsedEvent, event_from_line, is_blank};
+use crate::input::{ParsedEvent, RefusalReason, event_from_line, is_blank, refused_line};
 
 /// The events of some lines, and the lines that were refused.
 #[pyclass(frozen, module = "poh_holdmetrics.native")]
@@ -77,18 +77,15 @@ impl AcceptedLines {
                 read.refuse("line", reason);
             } else if !is_blank(line) {
                 match event_from_line(line) {
-                    Ok(parsed) => read.accept(&parsed, limits, now),
-                    Err(reason) => {
-                        let text = reason.for_service();
-                        read.refuse(reason.field().unwrap_or("json"), text);
-                    }
+                    Ok(parsed) => read.accept(line, &parsed, limits, now),
+                    Err(reason) => read.refuse_line(&reason),
                 }
             }
         }
         read
     }
 
-    fn accept(&mut self, parsed: &ParsedEvent<'_>, limits: &EventLimits, now: Micros) {
+    fn accept(&mut self, line: &[u8], parsed: &ParsedEvent<'_>, limits: &EventLimits, now: Micros) {
         let draft = parsed.draft();
         let accepted = if draft.is_transfer() {
             limits.check_transfer(draft, now).map(|events| {
@@ -103,8 +100,13 @@ impl AcceptedLines {
         };
         match accepted {
             Ok(()) => self.accepted += 1,
+            Err(Rejection::Invalid(refusal)) => self.refuse_line(&refused_line(line, refusal)),
             Err(rejection) => self.refuse(rejection.field(), rejection.for_service()),
         }
+    }
+
+    fn refuse_line(&mut self, reason: &RefusalReason) {
+        self.refuse(reason.field().unwrap_or("json"), reason.for_service());
     }
 
     fn refuse(&mut self, blamed: &'static str, reason: String) {

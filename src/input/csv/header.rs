@@ -82,14 +82,17 @@ impl CsvHeader {
                 }
                 column
             } else {
-                constants.extend(options.columns.constant(field).map(str::to_owned));
-                Some(names.len() + constants.len() - 1)
+                options.columns.constant(field).map(|text| {
+                    constants.push(text.to_owned());
+                    names.len() + constants.len() - 1
+                })
             };
         }
         let sources = &options.columns;
         let has = |field: &str| {
             let column = sources.column(field);
-            column.is_none_or(|column| names.iter().any(|name| name == column))
+            sources.constant(field).is_some()
+                || column.is_some_and(|column| names.iter().any(|name| name == column))
         };
         let is_read = |index: usize| {
             let name = Some(names[index].as_str());
@@ -157,12 +160,16 @@ impl CsvHeader {
                 expected: self.names.len(),
             });
         }
-        self.fields(cells).map_err(|refusal| {
-            let cell = self
-                .column(refusal.field())
-                .map(|column| quoted(&self.text(cells, column)));
-            RefusalReason::with_found(refusal, cell)
-        })
+        self.fields(cells)
+            .map_err(|refusal| self.explained(cells, refusal))
+    }
+
+    /// A refusal with the cell that it is about.
+    #[cold]
+    pub(in crate::input) fn explained(&self, cells: Cells<'_>, refusal: Refusal) -> RefusalReason {
+        let column = self.column(refusal.field());
+        let cell = column.map(|column| quoted(&self.text(cells, column)));
+        RefusalReason::with_found(refusal, cell)
     }
 
     /// Parses each field, in the order in which they are checked.

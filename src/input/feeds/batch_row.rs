@@ -19,6 +19,9 @@ use crate::input::column::plain;
 use crate::input::id_column::IdColumn;
 use crate::input::text_column::TextColumn;
 use crate::input::time_column::TimeColumn;
+use crate::input::type_words::type_words;
+#[cfg(feature = "py-embed")]
+use crate::input::written::Written;
 use crate::input::{InputError, InputOptions, hex};
 
 /// The columns of a columnar file of a feed, as indices into batches of the projected columns only.
@@ -57,7 +60,7 @@ impl FeedColumns {
                 return Err(InputError::ColumnType {
                     file: Arc::clone(&layout.file),
                     column: field.name().clone(),
-                    found: kind.to_string(),
+                    found: type_words(kind).into_owned(),
                     expected: if is_inexact {
                         "text, binary, an integer or a decimal, which hold all digits,"
                     } else {
@@ -162,6 +165,14 @@ impl FeedRow for BatchFeedRow<'_> {
             Column::Other(column) => Cow::Owned(other_text(column, row)?),
         };
         (!text.is_empty()).then_some(text)
+    }
+
+    #[cfg(feature = "py-embed")]
+    fn written(&self, slot: usize) -> Option<Written> {
+        match &self.batch.columns[slot] {
+            Column::Times(times) => times.written(self.row),
+            _ => self.text(slot).map(|text| Written::Text(text.into_owned())),
+        }
     }
 
     fn time(&self, slot: usize) -> Option<Result<Micros, TimeError>> {

@@ -69,7 +69,7 @@ pub(in crate::input) fn key_paths(text: &str) -> Vec<String> {
 }
 
 /// The keys and the raw values of an object, in their order.
-pub(super) fn entries(text: &str) -> Result<Vec<(String, &str)>, serde_json::Error> {
+pub(in crate::input) fn entries(text: &str) -> Result<Vec<(String, &str)>, serde_json::Error> {
     serde_json::from_str(text).map(|Entries(entries)| entries)
 }
 

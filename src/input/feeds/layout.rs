@@ -177,9 +177,9 @@ impl FeedLayout {
         slots.find_map(|slot| row.time(*slot))
     }
 
-    /// Counts a row without events.
-    pub(super) fn leave_out(&self) {
-        self.left_out.fetch_add(1, Ordering::Relaxed);
+    /// Counts rows without events.
+    pub(in crate::input) fn leave_out(&self, rows: u64) {
+        self.left_out.fetch_add(rows, Ordering::Relaxed);
     }
 
     /// How many rows had no events.

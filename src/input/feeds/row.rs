@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use super::quantities::digits;
 use crate::core::{Micros, TimeError, TimeForm, TimeUnit};
+#[cfg(feature = "py-embed")]
+use crate::input::written::Written;
 
 /// How feeds write times: in UTC, numbers in seconds.
 pub(super) const FEED_TIMES: TimeForm = TimeForm {
@@ -16,6 +18,12 @@ pub(in crate::input) trait FeedRow {
     /// The value as text: binary values as `0x` and hexadecimal digits, numbers as digits. `None` if it is
     /// absent or empty.
     fn text(&self, slot: usize) -> Option<Cow<'_, str>>;
+
+    /// The value as it is written; `None` if it is absent or empty.
+    #[cfg(feature = "py-embed")]
+    fn written(&self, slot: usize) -> Option<Written> {
+        self.text(slot).map(|text| Written::Text(text.into_owned()))
+    }
 
     /// The value as an instant; `None` if it is absent or empty.
     fn time(&self, slot: usize) -> Option<Result<Micros, TimeError>> {

@@ -34,7 +34,7 @@ pub(in crate::input) fn visit_row<B>(
         Err(reason) => return visit(Err(reason)),
     };
     if items.is_empty() {
-        layout.leave_out();
+        layout.leave_out(1);
     }
     for item in items {
         with_events(item.draft(), |events| {

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::problem::Problem;
 use crate::core::{Addressed, Findings};
 use crate::engine::gate::{BEFORE_ACCEPT, RowId, UNCHECKED_RETRY};
-use crate::engine::{self, Engine, Receipt, SubmitError, UploadWindow, Validator};
-use crate::input::event_from_line;
+use crate::engine::{self, Engine, Receipt, Rejection, SubmitError, UploadWindow, Validator};
+use crate::input::{event_from_line, refused_line};
 use crate::net::context::ServerContext;
 use crate::output::warning_names;
 
@@ -146,6 +146,10 @@ impl Upload {
                 Ok(_) => {
                     batch.tag += 1;
                     return Ok(());
+                }
+                Err(Rejection::Invalid(refusal)) => {
+                    let reason = refused_line(text, refusal);
+                    (reason.field(), reason.for_service())
                 }
                 Err(rejection) => (Some(rejection.field()), rejection.for_service()),
             },

@@ -20,6 +20,7 @@ mod published;
 mod questions;
 mod shard;
 mod walk;
+mod whole_ranking;
 
 pub use batch::{BatchScorer, BatchScores, Lane};
 pub use changes::{ChangedHolder, Restoring};
@@ -30,3 +31,4 @@ pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
 pub use published::PublishedScores;
 pub use questions::{KeySegments, Question, Ranking};
 pub use walk::FactsWalk;
+pub use whole_ranking::WholeRanking;

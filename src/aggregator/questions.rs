@@ -5,7 +5,8 @@
 //! behind a score.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cmp::Ordering;
+use std::sync::atomic::{self, AtomicU64};
 
 use rayon::prelude::*;
 
@@ -244,7 +245,7 @@ impl HoldAggregator {
             || (Leaders::new(count), Counts::default()),
             |(mut leaders, mut counts), part| {
                 let shard = self.shard(part);
-                let known_to_need = f64::from_bits(floor.load(Ordering::Relaxed));
+                let known_to_need = f64::from_bits(floor.load(atomic::Ordering::Relaxed));
                 let needed = shard.visit_from(known_to_need, window.as_of, |holder| {
                     let totals = holder.state.score(window);
                     leaders.offer(totals, || Cow::Borrowed(&*holder.id));
@@ -252,7 +253,7 @@ impl HoldAggregator {
                     floor.map_or(known_to_need, |floor| floor.max(known_to_need))
                 });
                 // Doubles above zero have the order of their bits.
-                floor.fetch_max(needed.to_bits(), Ordering::Relaxed);
+                floor.fetch_max(needed.to_bits(), atomic::Ordering::Relaxed);
                 counts += shard.counts(window.as_of);
                 (leaders, counts)
             },
@@ -302,6 +303,30 @@ pub(super) fn score(state: &HolderState, tokens: Tokens, window: &Window) -> Opt
     }
 }
 
+/// Where a holder is beside the one that a page begins behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Position {
+    /// Before it, with a strictly larger score.
+    Above,
+    /// It, or before it with the same score.
+    Tied,
+    Behind,
+}
+
+impl Position {
+    #[inline]
+    pub(super) fn of(totals: Totals, holder_id: &str, after: Option<&HolderScore>) -> Self {
+        let Some(last) = after else {
+            return Self::Behind;
+        };
+        match totals.score.cmp(&last.totals.score) {
+            Ordering::Greater => Self::Above,
+            Ordering::Equal if holder_id.as_bytes() <= last.holder_id.as_bytes() => Self::Tied,
+            Ordering::Equal | Ordering::Less => Self::Behind,
+        }
+    }
+}
+
 /// Holders around a position in leaderboard order.
 pub(super) struct Counted {
     /// The first ones behind the position.
@@ -326,19 +351,14 @@ impl Counted {
     }
 
     pub(super) fn add(&mut self, totals: Totals, holder_id: &str, after: Option<&HolderScore>) {
-        if let Some(place) = after {
-            let is_above = totals.score > place.totals.score;
-            let is_passed = is_above
-                || totals.score == place.totals.score
-                    && holder_id.as_bytes() <= place.holder_id.as_bytes();
-            self.above += u64::from(is_above);
-            if is_passed {
-                self.passed += 1;
-                return;
-            }
+        let position = Position::of(totals, holder_id, after);
+        self.above += u64::from(position == Position::Above);
+        if position == Position::Behind {
+            self.behind += 1;
+            self.leaders.offer(totals, || Cow::Borrowed(holder_id));
+        } else {
+            self.passed += 1;
         }
-        self.behind += 1;
-        self.leaders.offer(totals, || Cow::Borrowed(holder_id));
     }
 
     pub(super) fn merge(self, other: Self) -> Self {

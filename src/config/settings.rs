@@ -143,8 +143,8 @@ settings! {
         /// How long a leaderboard, or a list of deficits, is kept after its last page was asked for, so that all its
         /// pages are of one state.
         pages_keep: Duration = Duration::from_secs(60), Time(0..=HOUR);
-        /// Bytes of all of them, about 110 a holder and 250 a deficit; the one that was used least recently is let go
-        /// for another.
+        /// Bytes of all of them, about 64 a holder, 110 under a policy, and 250 a deficit; the one that was used least
+        /// recently is let go for another.
         pages_bytes_max: usize = 256 << 20, Size(0..=64 * GIB);
     }
 

@@ -69,9 +69,9 @@ impl KeptPages {
         self.bytes_max
     }
 
-    /// Whether so many rows may fit.
-    pub(super) const fn may_fit<L: KeptListing>(&self, rows: usize) -> bool {
-        rows <= self.bytes_max / L::ROW_BYTES
+    /// The most rows that may fit.
+    pub(super) const fn rows_max<L: KeptListing>(&self) -> usize {
+        self.bytes_max / L::ROW_BYTES
     }
 
     /// Keeps a listing; the number under which it is found, unless it does not fit.
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(kept.lock().bytes, 0);
         let id = kept.keep(Arc::new(Bytes(21)), at(200));
         assert!(!is_kept(id, at(200)), "it does not fit");
-        assert!(kept.may_fit::<Bytes>(20) && !kept.may_fit::<Bytes>(21));
+        assert_eq!(kept.rows_max::<Bytes>(), 20);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::hold_engine::Engine;
 use super::kept_deficits::KeptDeficits;
 use super::kept_leaderboard::KeptLeaderboard;
 use super::kept_pages::{Found, KeptPages};
+use super::kept_ranking::KeptRanking;
 use super::policies::PublishError;
 use crate::aggregator::Question;
 use crate::config::Questions;
@@ -69,36 +70,70 @@ impl Engine {
         after: Option<&Cursor>,
         size: usize,
     ) -> Result<Page, ListingError> {
+        match policy {
+            None => self.listing_of_scores(question, after, size),
+            Some(policy) => self.listing_under(policy, question, after, size),
+        }
+    }
+
+    fn listing_of_scores(
+        &self,
+        question: &Question,
+        after: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page, ListingError> {
         let Listings {
-            kept,
-            computing,
-            publishing,
+            kept, computing, ..
+        } = &self.listings;
+        if let Some((id, cursor)) = after.and_then(|cursor| Some((cursor.kept?, cursor))) {
+            let found = kept.find::<KeptRanking>(id, cursor, Instant::now());
+            let (whole, first) = found.rows()?;
+            return Ok(whole.page(id, first, size));
+        }
+        let turn = computing.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows_max = kept.rows_max::<KeptRanking>();
+        let Some(whole) = KeptRanking::now(&self.progress, question, after, rows_max) else {
+            drop(turn);
+            // The next page says so.
+            return Ok(without_next(self.page(question, after, size)));
+        };
+        let whole = Arc::new(whole);
+        let id = if whole.len() > size {
+            kept.keep(Arc::clone(&whole), Instant::now())
+        } else {
+            NOT_KEPT
+        };
+        drop(turn);
+        Ok(whole.page(id, 0, size))
+    }
+
+    fn listing_under(
+        &self,
+        policy: &str,
+        question: &Question,
+        after: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page, ListingError> {
+        let Listings {
+            kept, publishing, ..
         } = &self.listings;
         if let Some((id, cursor)) = after.and_then(|cursor| Some((cursor.kept?, cursor))) {
             let found = kept.find::<KeptLeaderboard>(id, cursor, Instant::now());
             let (whole, first) = found.rows()?;
             return Ok(whole.page(id, first, size));
         }
-        let ask = |size| match policy {
-            None => Ok(self.page(question, after, size)),
-            Some(policy) => self.published(policy, question, after, size),
-        };
-        let page = ask(size)?;
+        let page = self.published(policy, question, after, size)?;
         if page.next.is_none() {
             return Ok(page);
         }
-        let turn = if policy.is_some() {
-            publishing
-        } else {
-            computing
-        };
-        let turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.may_fit::<KeptLeaderboard>(page.known) {
+        let turn = publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        if page.known > kept.rows_max::<KeptLeaderboard>() {
             // The next page says so.
             return Ok(without_next(page));
         }
         let passed = after.map_or(0, |cursor| cursor.listed);
-        let whole = Arc::new(KeptLeaderboard::new(ask(usize::MAX)?, passed));
+        let whole = self.published(policy, question, after, usize::MAX)?;
+        let whole = Arc::new(KeptLeaderboard::new(whole, passed));
         let id = kept.keep(Arc::clone(&whole), Instant::now());
         drop(turn);
         Ok(whole.page(id, 0, size))
@@ -126,7 +161,7 @@ impl Engine {
             return Ok(page);
         }
         let turn = computing.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.may_fit::<KeptDeficits>(page.known) {
+        if page.known > kept.rows_max::<KeptDeficits>() {
             return Ok(page);
         }
         let all = DeficitRoom {

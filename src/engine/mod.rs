@@ -23,6 +23,7 @@ mod kept_deficits;
 mod kept_function;
 mod kept_leaderboard;
 mod kept_pages;
+mod kept_ranking;
 mod listings;
 mod opening;
 mod options;

@@ -20,6 +20,8 @@ use crate::journal::{CommitHandler, CommittedFrame, Submission, WriteError};
 
 /// Events that are applied as one, unless a single batch has more.
 const APPLIED_TOGETHER_MAX: u64 = 16_384;
+/// The same while questions are asked: each waits until what is being applied is, and fewer events take less time.
+const ASKED_TOGETHER_MAX: u64 = 2_048;
 
 /// Batches that have numbers and, if the engine has a journal, are durable.
 pub(super) struct SequencedBatches {
@@ -74,7 +76,7 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
         let mut last = first - 1;
         let mut rest = &submissions[..];
         while !rest.is_empty() {
-            let (together, after) = rest.split_at(applied_together(rest));
+            let (together, after) = rest.split_at(applied_together(rest, events_max(progress)));
             rest = after;
             let count: u64 = together.iter().map(events_of).sum();
             // Allocated once, because growing would copy most events into fresh memory.
@@ -113,12 +115,21 @@ fn events_of(submission: &Submission<AckSender>) -> u64 {
     submission.batch.count().into()
 }
 
-/// How many of these batches are applied as one: answers wait that long.
-fn applied_together(submissions: &[Submission<AckSender>]) -> usize {
+/// How many events are applied as one.
+fn events_max(progress: &Progress) -> u64 {
+    if progress.is_asked() {
+        ASKED_TOGETHER_MAX
+    } else {
+        APPLIED_TOGETHER_MAX
+    }
+}
+
+/// How many of these batches are applied as one: the first one, and those behind it within so many events.
+fn applied_together(submissions: &[Submission<AckSender>], events_max: u64) -> usize {
     let mut events = 0;
     let fits = |submission: &&Submission<AckSender>| {
         events += events_of(submission);
-        events <= APPLIED_TOGETHER_MAX
+        events <= events_max
     };
     submissions.iter().take_while(fits).count().max(1)
 }
@@ -207,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::aggregator::HoldAggregator;
+    use crate::core::{Draft, EventBatch, Micros};
     use crate::telemetry::metrics::Metrics;
 
     #[derive(Clone, Default)]
@@ -220,6 +232,18 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    fn of_one_event() -> EventBatch {
+        let draft = Draft {
+            token_id: "T",
+            holder_id: "h",
+            start: Micros::new(0).ok(),
+            ..Draft::default()
+        };
+        let mut batch = EventBatch::default();
+        batch.push(&draft.check().unwrap());
+        batch
     }
 
     #[test]
@@ -243,17 +267,12 @@ mod tests {
         progress.answer(|_, _| {
             let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
             let (tag, _pending) = AckSender::new(permit, Arc::clone(&progress));
-            let mut batch = crate::core::EventBatch::default();
-            let draft = crate::core::Draft {
-                token_id: "T",
-                holder_id: "h",
-                start: crate::core::Micros::new(0).ok(),
-                ..crate::core::Draft::default()
-            };
-            batch.push(&draft.check().unwrap());
             results.committed(CommittedFrame {
                 first: 1,
-                submissions: vec![Submission { batch, tag }],
+                submissions: vec![Submission {
+                    batch: of_one_event(),
+                    tag,
+                }],
                 bytes: 512,
                 sync: Duration::ZERO,
             });
@@ -265,6 +284,29 @@ mod tests {
         applier.thread.join().unwrap();
         assert_eq!(progress.applying.stands_for(), Duration::ZERO);
         assert_eq!(progress.sequence(), 1);
+    }
+
+    /// A question beside full load once waited until 16,384 events were applied.
+    #[test]
+    fn fewer_events_are_applied_as_one_while_questions_are_asked() {
+        let metrics = Arc::new(Metrics::new("", ""));
+        let progress = Progress::new(HoldAggregator::new(), 0, 0, metrics);
+        assert_eq!(events_max(&progress), APPLIED_TOGETHER_MAX);
+        progress.answer(|_, _| {});
+        assert_eq!(events_max(&progress), ASKED_TOGETHER_MAX);
+        let progress = Arc::new(progress);
+        let permits = Arc::new(tokio::sync::Semaphore::new(4));
+        let one = || {
+            let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+            let (tag, _pending) = AckSender::new(permit, Arc::clone(&progress));
+            Submission {
+                batch: of_one_event(),
+                tag,
+            }
+        };
+        let four = [one(), one(), one(), one()];
+        assert_eq!(applied_together(&four, 3), 3);
+        assert_eq!(applied_together(&four, 0), 1, "a batch is never parted");
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::aggregator::HoldAggregator;
 use crate::journal::InHand;
 use crate::telemetry::metrics::Metrics;
 
+/// An answer is expected for so long after the last one.
+const ASKED_MS: u64 = 1_000;
+
 /// Shared by all threads of one engine.
 pub(super) struct Progress {
     pub(super) aggregator: HoldAggregator,
@@ -29,6 +32,9 @@ pub(super) struct Progress {
     sequence: AtomicU64,
     /// Locked for writing while events are applied, and for reading while an answer is computed.
     state: RwLock<()>,
+    began: Instant,
+    /// When an answer was asked for last, in milliseconds after the beginning; 0 before the first one.
+    asked_at_ms: AtomicU64,
     poison: watch::Sender<Option<Arc<str>>>,
     is_closing: AtomicBool,
 }
@@ -50,6 +56,8 @@ impl Progress {
             recent: Recent::new(recent_bytes_max, sequence),
             sequence: AtomicU64::new(sequence),
             state: RwLock::new(()),
+            began: Instant::now(),
+            asked_at_ms: AtomicU64::new(0),
             poison: watch::Sender::new(None),
             is_closing: AtomicBool::new(false),
         }
@@ -76,8 +84,20 @@ impl Progress {
             rayon::current_thread_index().is_none(),
             "an answer on a worker of rayon"
         );
+        self.asked_at_ms
+            .store(self.age_ms().max(1), Ordering::Relaxed);
         let _reading = self.state.read();
         compute(&self.aggregator, self.sequence())
+    }
+
+    /// Whether an answer was asked for a short while ago, so that another one may be soon.
+    pub(super) fn is_asked(&self) -> bool {
+        let asked_at = self.asked_at_ms.load(Ordering::Relaxed);
+        asked_at > 0 && self.age_ms().saturating_sub(asked_at) < ASKED_MS
+    }
+
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Stops all acknowledgements, for this reason unless there is an earlier one.

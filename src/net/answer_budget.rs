@@ -117,6 +117,11 @@ impl AnswerBudget {
         self.all.used() > self.all.bytes_max / 2
     }
 
+    /// Whether the connection has nothing in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.connection.used() == 0
+    }
+
     /// Takes `bytes` of both accounts, or says which of them is full.
     fn try_take(&self, bytes: usize) -> Result<usize, &Account> {
         if !self.connection.try_take(bytes) {

@@ -54,6 +54,7 @@ async fn large_messages_are_bounded_together() {
     let service = patient(|limits| {
         limits.bodies_bytes_max = 2 << 20;
         limits.message_bytes_max = 1 << 20;
+        limits.request_wait_max = Duration::from_secs(8);
     })
     .await;
     let mut client = service.client().await;
@@ -85,6 +86,33 @@ async fn large_messages_are_bounded_together() {
             "there is room again: {status}"
         );
     }
+    service.end().await;
+}
+
+/// Senders of large batches over many connections were refused after a second, while those before them went on.
+#[tokio::test]
+async fn a_large_message_waits_its_turn_if_its_connection_has_no_other() {
+    let service = patient(|limits| {
+        limits.bodies_bytes_max = 2 << 20;
+        limits.message_bytes_max = 1 << 20;
+        limits.request_wait_max = Duration::from_secs(60);
+    })
+    .await;
+    // The third one is refused, or waits: the room is taken.
+    let open = (0..3).map(|_| part_of_a_message(&service, "Record"));
+    let open = tokio::spawn(select_all(open));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut client = service.client().await;
+    let large = HoldMsg {
+        weight_text: Some("1".repeat(1_000_000)),
+        ..hold("T", "a", 0, 1)
+    };
+    let waiting = tokio::spawn(async move { client.record(large).await });
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!waiting.is_finished(), "it is refused too early");
+    open.abort();
+    let status = within(waiting).await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     service.end().await;
 }
 
@@ -131,6 +159,34 @@ async fn streams_that_have_sent_large_messages_leave_room_for_others() {
         }
     }
     drop(open);
+    service.end().await;
+}
+
+/// A text of no bytes is two bytes of a message, and 24 in memory: such a batch once took twelve times what was counted.
+#[tokio::test]
+async fn a_batch_that_unfolds_to_more_than_its_rows_may_is_refused_before_it_is_decoded() {
+    let service = patient(|limits| {
+        limits.message_bytes_max = 1 << 20;
+        limits.batch_events_max = 1_000;
+    })
+    .await;
+    let batch = |rows| HoldBatch {
+        token_id: vec!["T".to_owned()],
+        holder_id: vec![String::new(); rows],
+        start_us: vec![0],
+        ..HoldBatch::default()
+    };
+    let mut client = service.client().await;
+    let sent = tokio_stream::iter([batch(1_001), batch(500_000)]);
+    let acks = within(client.broadcast_batch(sent)).await.unwrap();
+    let mut acks = acks.into_inner();
+    let ack = within(acks.message()).await.unwrap().unwrap();
+    assert_eq!((ack.accepted, ack.refused_total), (0, 1_001));
+    let status = within(acks.message()).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    let expected = "message: its columns take 12000033 bytes once they are read, the maximum is 1232576; \
+                    send smaller batches";
+    assert_eq!(status.message(), expected);
     service.end().await;
 }
 

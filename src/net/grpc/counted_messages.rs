@@ -2,8 +2,9 @@
 //!
 //! The body of a request is passed on to `tonic` as it arrives, up to the prefix of a message that is large, or may be
 //! once it is unpacked: `tonic` then reserves its bytes. Such a message waits for a short time until they are free, and
-//! must arrive within the time of an HTTP body that is read whole. Small messages are not counted: each call has one at
-//! most. Decodes nothing; see `decoder`.
+//! must arrive within the time of an HTTP body that is read whole. Once it is decoded, it counts by what it takes then,
+//! until the next one is read. Small messages are not counted unless that is much: each call has one at most. Decodes
+//! nothing; see `unfolded` and `decoder`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,17 +21,19 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Sleep, sleep, timeout};
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Status, Streaming};
-use tonic_prost::ProstDecoder;
 
 use super::status::try_later;
+use super::unfolded::{BoundedDecoder, Unfolded};
 use crate::net::answer_budget::{BODIES_FULL, BodyBudget, InFlight};
 use crate::net::connection::BoxFuture;
 
 /// Messages up to this size are not counted.
 const SMALL_BYTES: usize = 64 << 10;
-/// How long a message waits for its bytes. Meanwhile it keeps what has arrived of it from other calls of its connection,
-/// which may be those that have the bytes.
+/// How long a message waits for its bytes if its connection has others in hand: it keeps what has arrived of it from
+/// other calls of its connection, which may be those that have the bytes.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Otherwise it waits for this part of the time in which messages must arrive: those that have the bytes go on meanwhile.
+const ROOM_WAIT_PART: u32 = 4;
 /// The byte that says whether a message is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 /// A byte of gzip stands for so many at most.
@@ -108,13 +111,14 @@ impl CountedBody {
         }))
     }
 
-    /// Its messages, from the next one on.
-    fn messages<M: prost::Message + Default + 'static>(&self) -> Streaming<M> {
+    /// Its messages, from the next one on; none has columns of more than `rows_max` rows and the longest texts.
+    fn messages<M: Unfolded>(&self, rows_max: usize) -> Streaming<(M, usize)> {
         let Sizes {
             encoding,
             bytes_max,
         } = self.0.body.lock().sizes;
-        let decoder = ProstDecoder::default();
+        let unfolded_max = bytes_max.saturating_add(rows_max.saturating_mul(M::ROW_BYTES));
+        let decoder = BoundedDecoder::new(unfolded_max);
         Streaming::new_request(decoder, self.clone(), encoding, Some(bytes_max))
     }
 }
@@ -198,7 +202,12 @@ impl Reading {
         // What waits has taken nothing, or calls could wait for each other.
         self.taken = None;
         let BodyBudget(budget) = self.budget.clone();
-        let taking = async move { timeout(ROOM_WAIT_MAX, budget.take(bytes)).await };
+        let wait_max = if budget.is_idle() {
+            ROOM_WAIT_MAX.max(self.arrival_max / ROOM_WAIT_PART)
+        } else {
+            ROOM_WAIT_MAX
+        };
+        let taking = async move { timeout(wait_max, budget.take(bytes)).await };
         self.taking = Some(Box::pin(taking));
     }
 }
@@ -298,45 +307,57 @@ impl Framing {
 
 /// The messages of a stream. After a large one the buffers that it was read into are not kept.
 pub(in crate::net) struct Messages<M> {
-    decoded: Streaming<M>,
+    decoded: Streaming<(M, usize)>,
     body: CountedBody,
+    rows_max: usize,
     /// Whether the last message is counted.
     is_large: bool,
+    /// The last message, if it is short and takes much.
+    unfolded: Option<InFlight>,
 }
 
-impl<M> Messages<M> {
-    /// Those of a request of which the dispatcher counts the body.
-    pub(super) fn of(request: Request<Streaming<M>>) -> Self {
+impl<M: Unfolded> Messages<M> {
+    /// Those of a request of which the dispatcher counts the body; batches have at most `rows_max` rows.
+    pub(super) fn of(request: &Request<Streaming<M>>, rows_max: usize) -> Self {
         let body = request.extensions().get::<CountedBody>().cloned();
+        let body = body.expect("the dispatcher adds the body of each stream of events");
         Self {
-            body: body.expect("the dispatcher adds the body of each stream of events"),
-            decoded: request.into_inner(),
+            // Nothing was read of it.
+            decoded: body.messages(rows_max),
+            body,
+            rows_max,
             is_large: false,
+            unfolded: None,
         }
     }
 }
 
-impl<M: prost::Message + Default + 'static> Stream for Messages<M> {
+impl<M: Unfolded> Stream for Messages<M> {
     type Item = Result<M, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if std::mem::take(&mut self.is_large) {
             self.body.0.body.lock().taken = None;
         }
+        self.unfolded = None;
         let message = ready!(Pin::new(&mut self.decoded).poll_next(cx));
-        if let Some(Ok(message)) = &message
-            && self.body.0.has_passed_large.load(Ordering::Relaxed)
-        {
+        let Some(Ok((message, bytes))) = message else {
+            return Poll::Ready(message.map(|message| message.map(|(message, _)| message)));
+        };
+        if self.body.0.has_passed_large.load(Ordering::Relaxed) {
             self.body.0.has_passed_large.store(false, Ordering::Relaxed);
             self.is_large = true;
             // Nothing of the next message was passed on.
-            self.decoded = self.body.messages();
-            if let Some((in_flight, bytes)) = &mut self.body.0.body.lock().taken {
-                *bytes = message.encoded_len();
-                in_flight.resize(*bytes);
+            self.decoded = self.body.messages(self.rows_max);
+            if let Some(taken) = &mut self.body.0.body.lock().taken {
+                taken.0.resize(bytes);
+                taken.1 = bytes;
             }
+        } else if bytes > SMALL_BYTES {
+            let BodyBudget(budget) = self.body.0.body.lock().budget.clone();
+            self.unfolded = Some(budget.count(bytes));
         }
-        Poll::Ready(message)
+        Poll::Ready(Some(Ok(message)))
     }
 }
 

@@ -21,6 +21,7 @@ mod response;
 mod rounds;
 mod service;
 mod status;
+mod unfolded;
 mod watch;
 
 use std::sync::Arc;

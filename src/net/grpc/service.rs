@@ -23,6 +23,7 @@ use super::response::{
     wire_from_holder, wire_from_window,
 };
 use super::status::{bad_field, not_taken, pages_gone, query_failed, unchecked};
+use super::unfolded::Unfolded;
 use super::watch::{Watch, interval_from_wire};
 use crate::core::{Addressed, Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
@@ -95,7 +96,7 @@ impl HoldMetrics for HoldService {
         request: Request<Streaming<HoldMsg>>,
     ) -> Result<Response<Self::BroadcastStream>, Status> {
         let ack_every = ack_every(request.metadata())?;
-        Ok(self.acks(request, ack_every))
+        Ok(self.acks(&request, ack_every))
     }
 
     type BroadcastBatchStream = AckStream<Messages<HoldBatch>, HoldBatch>;
@@ -104,7 +105,7 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<Streaming<HoldBatch>>,
     ) -> Result<Response<Self::BroadcastBatchStream>, Status> {
-        Ok(self.acks(request, 1))
+        Ok(self.acks(&request, 1))
     }
 
     async fn record_transfer(
@@ -122,7 +123,7 @@ impl HoldMetrics for HoldService {
         request: Request<Streaming<TransferMsg>>,
     ) -> Result<Response<Self::BroadcastTransfersStream>, Status> {
         let ack_every = ack_every(request.metadata())?;
-        Ok(self.acks(request, ack_every))
+        Ok(self.acks(&request, ack_every))
     }
 
     type BroadcastTransferBatchStream = AckStream<Messages<TransferBatch>, TransferBatch>;
@@ -131,7 +132,7 @@ impl HoldMetrics for HoldService {
         &self,
         request: Request<Streaming<TransferBatch>>,
     ) -> Result<Response<Self::BroadcastTransferBatchStream>, Status> {
-        Ok(self.acks(request, 1))
+        Ok(self.acks(&request, 1))
     }
 
     type StatsStream = ResponseStream<HoldStat>;
@@ -406,14 +407,14 @@ impl HoldService {
 
     /// The acknowledgements of a stream. Its first metadata says which store takes the events and how far it is, so
     /// that a sender knows whether it is the store that it sent to before.
-    fn acks<M>(
+    fn acks<M: Unfolded>(
         &self,
-        request: Request<Streaming<M>>,
+        request: &Request<Streaming<M>>,
         ack_every: u32,
     ) -> Response<AckStream<Messages<M>, M>> {
         let acks = AckStream::new(
             Arc::clone(&self.engine),
-            Messages::of(request),
+            Messages::of(request, self.batch_bounds.rows_max),
             self.batch_bounds,
             ack_every,
             self.stop.clone(),

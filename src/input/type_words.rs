@@ -1,4 +1,4 @@
-//! The types of columns in the words of those who have the files: a refusal says "text", not "Utf8View".
+//! The types of columns in the words of those who have the files: a refusal says "text", not `Utf8View`.
 //!
 //! The Python package has the same words, in `type_words`.
 

@@ -53,7 +53,7 @@ ours=profile.release.package.poh_holdmetrics_rust
 UNOPTIMISED=(--config "$ours.opt-level=0" --config "$ours.codegen-units=16" --config "$ours.debug-assertions=true")
 unset ours
 
-cargo_test() { cargo test --release --locked "${UNOPTIMISED[@]}" "$@"; }
+cargo_test() { cargo test --release --locked --no-fail-fast "${UNOPTIMISED[@]}" "$@"; }
 
 # Makes the virtual environment $1 hold what the pip arguments after it name, and does nothing when it
 # already does. The stamp is keyed on the interpreter, the arguments and every file that names a package.

@@ -50,8 +50,8 @@ can_mount() {
 # As shipped, with the interpreter inside: what it affects, the command line, and both scorers against the
 # definition of a score.
 cargo_test_shipped() {
-    cargo test --release --locked --features py-embed --test host --test cli --test aggregator
-    cargo test --release --locked --features py-embed --test serve -- lifecycle:: gate::
+    cargo test --release --locked --no-fail-fast --features py-embed --test host --test cli --test aggregator
+    cargo test --release --locked --no-fail-fast --features py-embed --test serve -- lifecycle:: gate::
 }
 
 use_python

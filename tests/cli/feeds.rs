@@ -471,7 +471,7 @@ fn what_cannot_be_exact_is_refused() {
     let doubles = columns(Arc::new(Float64Array::from(vec![3e18])));
     assert_eq!(
         refusal(&folder, "d.parquet", doubles, &options),
-        "d.parquet: column value has type Float64, but text, binary, an integer or a decimal, which hold all digits, \
+        "d.parquet: column value is of type double, but text, binary, an integer or a decimal, which hold all digits, \
          is needed"
     );
     let listed = path(&folder, "decimals.csv", "token,decimals\n0x01,18\n");

@@ -212,7 +212,7 @@ fn dates_and_times_without_an_offset_are_utc_if_that_is_said() {
         scores(&folder, "a.parquet", &dates, DAY, &options),
         "a 86400"
     );
-    assert!(refusal(&folder, "a.parquet", &dates, &[]).contains("has type Date32"));
+    assert!(refusal(&folder, "a.parquet", &dates, &[]).contains("is of type date"));
     let german = b"token_id,holder_id,start\nT,a,28.04.2023\n";
     assert!(refusal(&folder, "b.csv", german, &options).ends_with("found \"28.04.2023\""));
 }

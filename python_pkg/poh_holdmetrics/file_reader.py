@@ -37,9 +37,9 @@ _NO_HEADER = (
     "token_id,from_id,to_id,at,amount,event_id"
 )
 _ELSEWHERE = {
-    ".parquet": "Parquet is read by main_holdmetrics score",
-    ".arrow": "Arrow is read by main_holdmetrics score",
-    ".zst": "zstd is read by main_holdmetrics score; or decompress the file first",
+    ".parquet": "Parquet is read by main_holdmetrics score --engine native",
+    ".arrow": "Arrow is read by main_holdmetrics score --engine native",
+    ".zst": "zstd is read by main_holdmetrics score --engine native; or decompress the file first",
 }
 #: What is looked at to find the form of a file.
 _HEAD_BYTES = 1 << 16

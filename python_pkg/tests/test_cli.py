@@ -122,7 +122,7 @@ def test_standard_input_and_gzip_are_read(
         (["twice.csv"], "twice.csv: columns weight and weight are both there; keep one of them"),
         (["short.csv"], "short.csv: no column holder_id, from_id or to_id; the columns are token_id, end"),
         (["timeless.csv"], "timeless.csv: no column start, end or at; the columns are token_id, holder_id"),
-        (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score"),
+        (["x.parquet"], "x.parquet: Parquet is read by main_holdmetrics score --engine native"),
         (["good.jsonl", "--as-of", "noon"], "--as-of: not a time"),
         (["good.jsonl", "--from", "2025-01-01T00:00"], "--from: no UTC offset"),
         (["good.jsonl", "--top", "-1"], "--limit: expected 0 or more, not -1"),

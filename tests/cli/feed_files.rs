@@ -31,7 +31,12 @@ pub(crate) fn answer(
     {
         let python = ["--engine", "python"];
         let again = run(arguments.iter().chain(options).chain(&python));
-        assert_eq!(again.json(), answer, "{name} by the second implementation");
+        if options.iter().any(|option| option.ends_with(".parquet")) {
+            let cure = "Parquet is read by main_holdmetrics score --engine native";
+            assert!(again.error(2).contains(cure), "{name}");
+        } else {
+            assert_eq!(again.json(), answer, "{name} by the second implementation");
+        }
     }
     answer
 }

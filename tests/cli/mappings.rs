@@ -317,11 +317,24 @@ fn a_column_that_is_there_twice_is_refused() {
 
 #[test]
 #[cfg(feature = "py-embed")]
-fn the_second_implementation_refuses_a_mapping_it_does_not_read() {
+fn the_second_implementation_reads_the_same_mapping() {
     let folder = Folder::new();
-    let csv = b"token_id,holder_id,start\nT,a,1\n";
-    let options = ["--engine", "python", "--time-unit", "s"];
-    assert!(
-        refusal(&folder, "a.csv", csv, &options).contains("reads our own columns and forms alone")
-    );
+    let csv = "user;from;until;amount\nAnn;1767225600000;1767312000000;2.5\n";
+    let file = folder.file("a.csv", csv);
+    let file = file.to_str().expect("a path of text");
+    let columns = "token_id=\"T\",holder_id=user,start=from,end=until,weight=amount";
+    let arguments = ["score", file, "--as-of", "2026-02-01", "--format", "json"];
+    let options = [
+        "--columns",
+        columns,
+        "--time-unit",
+        "ms",
+        "--delimiter",
+        ";",
+    ];
+    let native = run(arguments.iter().chain(&options)).json();
+    assert_eq!(native["holders"][0]["score"], "216000");
+    let python = ["--engine", "python"];
+    let again = run(arguments.iter().chain(&options).chain(&python));
+    assert_eq!(again.json(), native);
 }

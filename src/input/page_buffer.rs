@@ -42,7 +42,7 @@ impl PageBuffer {
         &mut self.bytes[..self.length]
     }
 
-    /// Its bytes, to be shared; the buffer is dropped with the last who has them.
+    /// Its bytes, which can be shared; the buffer is free again when the last copy is dropped.
     pub(super) fn into_bytes(self) -> Bytes {
         Bytes::from_owner(self)
     }

@@ -23,7 +23,11 @@ export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 pytest_with_extension() { scripts/pytest.sh extension "$EXTENSION_VENV/bin/python"; }
 # Here alone the servers in Python are held against the binary.
 pytest_without_extension() { HOLDMETRICS_BINARY=$BINARY scripts/pytest.sh none "$VENV/bin/python"; }
-pytest_disabled() { POH_DISABLE_RUST=1 scripts/pytest.sh none "$EXTENSION_VENV/bin/python"; }
+# What chooses the native code and what goes by it: the rest of the suite is the run without the extension.
+pytest_disabled() {
+    POH_DISABLE_RUST=1 POH_EXPECT_NATIVE=none "$EXTENSION_VENV/bin/python" -m pytest -q -p no:cacheprovider \
+        python_pkg/tests/test_{native,engines,conformance,frames,typed_models,storage_rows}.py
+}
 pytest_embedded() { scripts/pytest.sh host "$BINARY" python; }
 
 # On the Python of the bundle, in a copy: an interpreter writes beside its modules, and the fetched folder is verified.

@@ -47,8 +47,9 @@ bundle: ## the program with its own Python for Linux and Windows, as one file an
 	@scripts/bundle.sh
 	@scripts/bundle_windows.sh
 
-test-bundle: ## what make bundle has left in dist/, in a root that has the C library and nothing else
+test-bundle: ## what make bundle has left in dist/, in a root with the C library alone; the folder for aarch64 under qemu
 	@scripts/test_bundle.sh
+	@scripts/test_bundle_arm.sh
 
 # HOLDMETRICS_KILL_ROUNDS, HOLDMETRICS_POWER_LOSSES and HOLDMETRICS_HISTORIES take other numbers of rounds.
 soak: ## every bit of a state flipped, 100 rounds of kill -9 under load, 300 losses of power, 30 checked histories

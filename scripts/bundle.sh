@@ -22,12 +22,14 @@ export SOURCE_DATE_EPOCH HOLDMETRICS_COMMIT
 # The scripts that assemble keep their downloads where the others do.
 export HOLDMETRICS_CACHE=$CACHE
 
-# The Python that travels, and with it the interpreter that compiles its bytecode.
+# The Python that travels, and the interpreter that compiles its bytecode, which runs here whatever system it is for.
 use_runtime() {
-    RUNTIME=$("$CHOSEN_PYTHON" embed_runtime/fetch.py $SYSTEM)
+    local travels
+    RUNTIME=$("$CHOSEN_PYTHON" embed_runtime/fetch.py linux-amd64)
+    travels=$("$CHOSEN_PYTHON" embed_runtime/fetch.py $SYSTEM)
     mkdir -p "$BUILD"
     printf '%s\n' implementation=CPython version=3.14 shared=true abi3=false lib_name=python3.14 \
-        "lib_dir=$RUNTIME/lib" pointer_width=64 suppress_build_script_link_lines=false >"$BUILD/pyo3.txt"
+        "lib_dir=$travels/lib" pointer_width=64 suppress_build_script_link_lines=false >"$BUILD/pyo3.txt"
     export PYO3_CONFIG_FILE=$BUILD/pyo3.txt HOLDMETRICS_BUNDLE=1
     unset PYO3_PYTHON
 }
@@ -45,15 +47,19 @@ describe_commands() {
     "${itself[@]}" man "$2/share/man/man1"
 }
 
-# The folder $2 with the program $1, stripped.
-assemble() {
-    describe_commands "$1" "$BUILD/extra"
-    strip -o "$BUILD/main_holdmetrics" "$1"
+# The folder $2 with the program $1; what follows is for bundle.py.
+assemble_folder() {
     make_tools_venv
     rm -rf "$BUILD/wheels" "$2"
     "$TOOLS/bin/python" -m build --wheel --no-isolation --outdir "$BUILD/wheels" python_pkg >/dev/null
-    runtime_python embed_runtime/bundle.py $SYSTEM --program "$BUILD/main_holdmetrics" \
-        --wheel "$BUILD"/wheels/*.whl --extra "$BUILD/extra" --out "$2"
+    runtime_python embed_runtime/bundle.py $SYSTEM --program "$1" --wheel "$BUILD"/wheels/*.whl --out "$2" "${@:3}"
+}
+
+# The same with the program stripped, and with what it says of its commands.
+assemble() {
+    describe_commands "$1" "$BUILD/extra"
+    strip -o "$BUILD/main_holdmetrics" "$1"
+    assemble_folder "$BUILD/main_holdmetrics" "$2" --extra "$BUILD/extra"
 }
 
 # Builds with the profile of all others, and its dependencies; what make build left is put back.
@@ -74,11 +80,11 @@ zigbuild() {
     make_venv "$CACHE/venv-zig" cargo-zigbuild==0.24.1 ziglang==0.17.1
     PATH=$CACHE/venv-zig/bin:$PATH \
         RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$REPOSITORY=/holdmetrics" \
-        cargo zigbuild --release --locked "${WHOLE[@]}" --target $TRIPLE.$GLIBC --target-dir "$TARGET" "$@"
+        cargo zigbuild --locked --target $TRIPLE.$GLIBC --target-dir "$TARGET" "$@"
 }
 
-build_program() { zigbuild --features py-embed --bin main_holdmetrics; }
-build_launcher() { zigbuild --manifest-path embed_runtime/launcher/Cargo.toml; }
+build_program() { zigbuild --release "${WHOLE[@]}" --features py-embed --bin main_holdmetrics; }
+build_launcher() { zigbuild --release "${WHOLE[@]}" --manifest-path embed_runtime/launcher/Cargo.toml; }
 
 # Twice, and compared: an order or a time that differs from run to run is found here.
 assemble_twice() {

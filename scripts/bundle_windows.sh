@@ -40,14 +40,10 @@ shipped() {
 --remap-path-prefix=$REPOSITORY=/holdmetrics" cross "${WHOLE[@]}" --target-dir "$TARGET" "$@"
 }
 
-# The folder $2 with the program $1; what follows is for bundle.py.
+# The folder $2 with the program $1, stripped; what follows is for bundle.py.
 assemble_windows() {
     $MINGW-strip -o "$BUILD/main_holdmetrics.exe" "$1"
-    make_tools_venv
-    rm -rf "$BUILD/wheels" "$2"
-    "$TOOLS/bin/python" -m build --wheel --no-isolation --outdir "$BUILD/wheels" python_pkg >/dev/null
-    runtime_python embed_runtime/bundle.py $SYSTEM --program "$BUILD/main_holdmetrics.exe" \
-        --wheel "$BUILD"/wheels/*.whl --out "$2" "${@:3}"
+    assemble_folder "$BUILD/main_holdmetrics.exe" "${@:2}"
 }
 
 pack_windows() {

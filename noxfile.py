@@ -3,7 +3,8 @@
     nox                     all sessions (make test-pythons runs them)
     nox -s pure-3.13        one session; `nox --list` names them
 
-`pure` runs without native code, `extension` with the wheel that scripts/wheels.sh builds once for all.
+`pure` runs without native code, `extension` with the wheel that scripts/wheels.sh builds once for all, or with those
+in the folder that HOLDMETRICS_WHEELS names.
 A run of the suite is scripts/pytest.sh, which `make test` runs as well: on one Python, and in the binary.
 """
 
@@ -19,6 +20,7 @@ import nox
 REPOSITORY = Path(__file__).resolve().parent
 #: The stable ABI that the extension is built for begins with 3.12.
 EXTENSION_SINCE = (3, 12)
+WHEELS = Path(os.environ.get("HOLDMETRICS_WHEELS", "dist"))
 
 nox.needs_version = ">=2024.10.9"
 nox.options.envdir = str(Path(os.environ.get("HOLDMETRICS_CACHE", REPOSITORY / ".cache")) / "nox")
@@ -67,13 +69,14 @@ def pure(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def wheels(session: nox.Session) -> None:
-    """The wheels, in dist/."""
-    session.run("scripts/wheels.sh")
+    """The wheels, in dist/, unless a folder of built ones is named."""
+    if "HOLDMETRICS_WHEELS" not in os.environ:
+        session.run("scripts/wheels.sh")
 
 
 @nox.session(python=names(EXTENSION_SINCE), requires=["wheels"])
 def extension(session: nox.Session) -> None:
     """The suite with native code, on the installed wheels."""
     session.install("./python_pkg[dev]")
-    session.install("--no-deps", "--force-reinstall", *(str(path) for path in Path("dist").glob("*.whl")))
+    session.install("--no-deps", "--force-reinstall", *(str(path) for path in WHEELS.glob("*.whl")))
     session.run("scripts/pytest.sh", "extension", "python", external=True)

@@ -36,10 +36,14 @@ use_python() {
 has_stable_abi() { "$CHOSEN_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; }
 NO_STABLE_ABI="the extension needs Python 3.12 or newer, and the chosen one is older"
 
-# Builds the binary with CPython inside and leaves it at target/release/, wherever cargo builds.
+# Builds the binary with CPython inside and leaves it at target/release/, wherever cargo builds. With
+# HOLDMETRICS_AS_TESTED, dependencies have the features that tests add to them, and our crate is not compiled again
+# after it was for the tests of the shipped program (docs/decisions/one-profile.md).
 build_binary() {
     use_python
-    cargo build --release --locked --features py-embed --bin main_holdmetrics
+    # An example is built with what tests depend on.
+    cargo build --release --locked --features py-embed --bin main_holdmetrics \
+        ${HOLDMETRICS_AS_TESTED:+--example bare_server}
     if [ "$TARGET/release/main_holdmetrics" -ef "$BINARY" ]; then return; fi
     mkdir -p "$(dirname "$BINARY")"
     # Beside and renamed: a binary that runs at this moment is not written over.

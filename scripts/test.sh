@@ -18,8 +18,9 @@ SHARED=$(dirname "$REPOSITORY")/shared
 PUBLISHED_CASES=("$SHARED/conformance/cases" "$SHARED/conformance/cases-2")
 if [ -n "${POH_CONFORMANCE:-}" ]; then PUBLISHED_CASES=("$POH_CONFORMANCE"); fi
 SALES=${POH_CRYPTOPUNKS:-$SHARED/data/cryptopunks_sales_2017_2022.csv}
-export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
+export HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis HOLDMETRICS_AS_TESTED=1
 
+EXTENSION_PROFILE=("${UNOPTIMISED[@]}")
 pytest_with_extension() { scripts/pytest.sh extension "$EXTENSION_VENV/bin/python"; }
 # Here alone the servers in Python are held against the binary.
 pytest_without_extension() { HOLDMETRICS_BINARY=$BINARY scripts/pytest.sh none "$VENV/bin/python"; }
@@ -34,7 +35,8 @@ pytest_embedded() { scripts/pytest.sh host "$BINARY" python; }
 bundled_python() { "$CHOSEN_PYTHON" embed_runtime/fetch.py linux-amd64; }
 pytest_bundled() {
     cp -ruT "$(bundled_python)" "$CACHE/python-of-the-bundle"
-    PATH=$CACHE/python-of-the-bundle/bin:$PATH "$VENV/bin/nox" --reuse-existing-virtualenvs --session extension-3.14
+    PATH=$CACHE/python-of-the-bundle/bin:$PATH HOLDMETRICS_WHEELS=$WHEELS \
+        "$VENV/bin/nox" --reuse-existing-virtualenvs --session extension-3.14
 }
 
 check_packages() { "$CHOSEN_PYTHON" scripts/check_packages.py "$WHEELS"; }
@@ -93,7 +95,7 @@ step "pytest, inside the binary" pytest_embedded
 step "wheels and sdists" build_packages "$WHEELS"
 step "each package alone, from its wheel" check_packages
 if has_stable_abi; then
-    step "build the extension" build_extension
+    step "build the extension, unoptimised" build_extension
     step "pytest, with the extension" pytest_with_extension
     step "pytest, extension switched off" pytest_disabled
     if [ "$(uname -sm)" != "Linux x86_64" ]; then

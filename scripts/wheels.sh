@@ -9,6 +9,8 @@ PACKAGES=(python_pkg python_pkg/poh_batcher python_pkg/poh_metrics)
 TOOLS=$CACHE/venv-wheels
 WHEELS=$CACHE/wheels
 EXTENSION_VENV=$CACHE/venv-extension
+# cargo's arguments for the extension besides: none as it is shipped, and UNOPTIMISED in test.sh.
+EXTENSION_PROFILE=()
 
 make_tools_venv() { make_venv "$TOOLS" build hatchling maturin twine; }
 
@@ -28,7 +30,8 @@ build_packages() {
 build_extension_wheel() {
     make_tools_venv
     rm -f "$1"/poh_holdmetrics_rust-*
-    "$TOOLS/bin/maturin" build --release --locked --features py-ext --interpreter "$CHOSEN_PYTHON" --out "$1"
+    "$TOOLS/bin/maturin" build --release --locked --features py-ext --interpreter "$CHOSEN_PYTHON" --out "$1" \
+        "${EXTENSION_PROFILE[@]}"
     "$TOOLS/bin/twine" check --strict "$1"/poh_holdmetrics_rust-*
 }
 

@@ -37,13 +37,13 @@ has_stable_abi() { "$CHOSEN_PYTHON" -c 'import sys; sys.exit(sys.version_info < 
 NO_STABLE_ABI="the extension needs Python 3.12 or newer, and the chosen one is older"
 
 # Builds the binary with CPython inside and leaves it at target/release/, wherever cargo builds. With
-# HOLDMETRICS_AS_TESTED, dependencies have the features that tests add to them, and our crate is not compiled again
-# after it was for the tests of the shipped program (docs/decisions/one-profile.md).
+# HOLDMETRICS_AS_TESTED, it is the one that cargo_test_shipped has built (docs/decisions/one-profile.md).
 build_binary() {
+    local more=()
     use_python
-    # An example is built with what tests depend on.
-    cargo build --release --locked --features py-embed --bin main_holdmetrics \
-        ${HOLDMETRICS_AS_TESTED:+--example bare_server}
+    # An example is built with what tests depend on, whose features change dependencies of ours.
+    if [ -n "${HOLDMETRICS_AS_TESTED:-}" ]; then more=(--example bare_server "${IN_PARALLEL[@]}"); fi
+    cargo build --release --locked --features py-embed --bin main_holdmetrics "${more[@]}"
     if [ "$TARGET/release/main_holdmetrics" -ef "$BINARY" ]; then return; fi
     mkdir -p "$(dirname "$BINARY")"
     # Beside and renamed: a binary that runs at this moment is not written over.
@@ -55,9 +55,13 @@ build_binary() {
 # over the dependencies of the shipped binary.
 ours=profile.release.package.poh_holdmetrics_rust
 UNOPTIMISED=(--config "$ours.opt-level=0" --config "$ours.codegen-units=16" --config "$ours.debug-assertions=true")
+# As it is shipped, but compiled by several threads.
+IN_PARALLEL=(--config "$ours.codegen-units=4")
 unset ours
 
 cargo_test() { cargo test --release --locked --no-fail-fast "${UNOPTIMISED[@]}" "$@"; }
+
+cargo_test_shipped() { cargo test --release --locked --no-fail-fast "${IN_PARALLEL[@]}" --features py-embed "$@"; }
 
 # Makes the virtual environment $1 hold what the pip arguments after it name, and does nothing when it
 # already does. The stamp is keyed on the interpreter, the arguments and every file that names a package.

@@ -53,11 +53,10 @@ can_mount() {
     rmdir "$folder"
     return $result
 }
-# As shipped, with the interpreter inside: what it affects, the command line, and both scorers against the
-# definition of a score.
-cargo_test_shipped() {
-    cargo test --release --locked --no-fail-fast --features py-embed --test host --test cli --test aggregator
-    cargo test --release --locked --no-fail-fast --features py-embed --test serve -- lifecycle:: gate::
+# With the interpreter inside: what it affects, the command line, and both scorers against the definition of a score.
+shipped_tests() {
+    cargo_test_shipped --test host --test cli --test aggregator
+    cargo_test_shipped --test serve -- lifecycle:: gate::
 }
 
 use_python
@@ -69,7 +68,7 @@ step "cargo test, the network on the servers in Python" python_servers cargo_tes
 step "cargo test, py-embed, unit tests" cargo_test --features py-embed --lib
 # Unoptimised: the callable that panics exists with debug assertions only.
 step "cargo test, py-embed, pipelines" cargo_test --features py-embed --test pipelines
-step "cargo test, py-embed, as shipped" cargo_test_shipped
+step "cargo test, py-embed, as shipped" shipped_tests
 step "build the binary" build_binary
 step "doctor, from another folder" elsewhere
 # Before the extension is built: its settings of pyo3 would have the binary built once more.

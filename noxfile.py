@@ -3,8 +3,8 @@
     nox                     all sessions (make test-pythons runs them)
     nox -s pure-3.13        one session; `nox --list` names them
 
-`pure` runs without native code, `extension` with the wheel that scripts/wheels.sh builds once for all, or with those
-in the folder that HOLDMETRICS_WHEELS names.
+`pure` runs without native code, `extension` with the wheel that scripts/wheels.sh builds once for all, or
+with those in the folder that HOLDMETRICS_WHEELS names.
 A run of the suite is scripts/pytest.sh, which `make test` runs as well: on one Python, and in the binary.
 """
 

@@ -31,4 +31,4 @@ pub use hold_aggregator::{BatchRefusal, Figures, HoldAggregator};
 pub use published::PublishedScores;
 pub use questions::{KeySegments, Question, Ranking};
 pub use walk::FactsWalk;
-pub use whole_ranking::WholeRanking;
+pub use whole_ranking::{UnsortedRanking, WholeRanking};

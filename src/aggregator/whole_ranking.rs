@@ -23,6 +23,13 @@ pub struct WholeRanking {
     deficits: usize,
 }
 
+/// The same before it is sorted.
+pub struct UnsortedRanking {
+    parts: Vec<PartRows>,
+    /// The score of the holder that all are behind.
+    after: Option<Score>,
+}
+
 /// One holder of a [`WholeRanking`].
 #[derive(Clone, Copy)]
 struct WholeRow {
@@ -47,15 +54,15 @@ struct PartRows {
 }
 
 impl HoldAggregator {
-    /// All holders, or those behind `after`, in no order yet; [`Self::put_in_order`] needs no events to be held up.
-    /// `None` if there are more than `rows_max`.
+    /// All holders, or those behind `after`; `None` if there are more than `rows_max`. [`Self::put_in_order`] needs no
+    /// events to be held up.
     #[must_use]
-    pub fn whole_ranking(
+    pub fn unsorted_ranking(
         &self,
         question: &Question,
         after: Option<&HolderScore>,
         rows_max: usize,
-    ) -> Option<WholeRanking> {
+    ) -> Option<UnsortedRanking> {
         let count = AtomicUsize::new(0);
         let collect = |tokens, part| {
             let shard = self.shard(part);
@@ -79,17 +86,23 @@ impl HoldAggregator {
                 .map(|part| collect(tokens, part))
                 .collect::<Option<Vec<_>>>()?,
         };
-        let above: u64 = parts.iter().map(|part| part.above).sum();
-        Some(WholeRanking {
-            passed: parts.iter().map(|part| part.passed).sum(),
-            deficits: parts.iter().map(|part| part.deficits).sum(),
-            tie: after.map(|last| (last.totals.score, above + 1)),
-            rows: concatenated(parts),
+        Some(UnsortedRanking {
+            parts,
+            after: after.map(|last| last.totals.score),
         })
     }
 
     /// Sorts a ranking of this aggregator.
-    pub fn put_in_order(&self, ranking: &mut WholeRanking) {
+    #[must_use]
+    pub fn put_in_order(&self, unsorted: UnsortedRanking) -> WholeRanking {
+        let UnsortedRanking { parts, after } = unsorted;
+        let above: u64 = parts.iter().map(|part| part.above).sum();
+        let mut ranking = WholeRanking {
+            passed: parts.iter().map(|part| part.passed).sum(),
+            deficits: parts.iter().map(|part| part.deficits).sum(),
+            tie: after.map(|score| (score, above + 1)),
+            rows: concatenated(parts),
+        };
         let rows = &mut ranking.rows;
         rows.par_sort_unstable_by_key(|row| Reverse(row.totals.score));
         let is_tie = |one: &WholeRow, other: &WholeRow| one.totals.score == other.totals.score;
@@ -102,6 +115,7 @@ impl HoldAggregator {
                 *row = sorted;
             }
         }
+        ranking
     }
 
     /// `size` holders of a ranking of this aggregator that is in order, from the row `first` on.
@@ -259,10 +273,10 @@ mod tests {
             let after = after.and_then(|index| all.get(index)).map(|row| &row.holder);
             let expected = aggregator.ranking(&question, after, usize::MAX);
             let rows = expected.rows.len();
-            let too_many = rows.checked_sub(1).and_then(|few| aggregator.whole_ranking(&question, after, few));
+            let too_many = rows.checked_sub(1).and_then(|few| aggregator.unsorted_ranking(&question, after, few));
             prop_assert!(too_many.is_none());
-            let mut whole = aggregator.whole_ranking(&question, after, rows).unwrap();
-            aggregator.put_in_order(&mut whole);
+            let whole = aggregator.unsorted_ranking(&question, after, rows).unwrap();
+            let whole = aggregator.put_in_order(whole);
             prop_assert_eq!(whole.len(), rows);
             prop_assert_eq!(whole.known(), expected.known);
             prop_assert_eq!(whole.deficits(), expected.deficits);

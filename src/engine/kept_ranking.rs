@@ -32,11 +32,11 @@ impl KeptRanking {
         rows_max: usize,
     ) -> Option<Self> {
         let last = after.map(|cursor| &cursor.last.holder);
-        let (mut ranking, sequence) = progress.answer(|aggregator, sequence| {
-            let ranking = aggregator.whole_ranking(question, last, rows_max)?;
-            Some((ranking, sequence))
+        let (unsorted, sequence) = progress.answer(|aggregator, sequence| {
+            let unsorted = aggregator.unsorted_ranking(question, last, rows_max)?;
+            Some((unsorted, sequence))
         })?;
-        progress.aggregator.put_in_order(&mut ranking);
+        let ranking = progress.aggregator.put_in_order(unsorted);
         Some(Self {
             progress: Arc::clone(progress),
             ranking,

@@ -213,7 +213,8 @@ pub(super) struct TrackedBody<B> {
 enum Counting {
     Not,
     Whole(Arc<Untaken>),
-    Parts(PartBudget),
+    /// What is held beside the parts keeps the caller under the same limit as they do.
+    Parts(PartBudget, Option<Untaken>),
 }
 
 impl<B> TrackedBody<B> {
@@ -227,7 +228,11 @@ impl<B> TrackedBody<B> {
         call.wait_for_client();
         let counting = match counted {
             None => Counting::Not,
-            Some(Counted::Parts) => Counting::Parts(PartBudget::new(budget)),
+            Some(Counted::Parts(held)) => {
+                let activity = &call.activity;
+                let held = held.map(|held| Untaken::new(Arc::clone(activity), false, held));
+                Counting::Parts(PartBudget::new(budget), held)
+            }
             Some(Counted::Whole(in_flight)) => {
                 let activity = Arc::clone(&call.activity);
                 Counting::Whole(Arc::new(Untaken::new(activity, true, in_flight)))
@@ -282,12 +287,12 @@ impl<B> TrackedBody<B> {
     fn counted(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
         let untaken = |bytes: &Bytes| match &self.counting {
             Counting::Whole(untaken) => Some(Arc::clone(untaken)),
-            Counting::Parts(budget) if bytes.len() >= COUNTED_BYTES_MIN => {
+            Counting::Parts(budget, _) if bytes.len() >= COUNTED_BYTES_MIN => {
                 let in_flight = Arc::new(budget.count(bytes.len()));
                 let activity = Arc::clone(&self.call.activity);
                 Some(Arc::new(Untaken::new(activity, false, in_flight)))
             }
-            Counting::Not | Counting::Parts(_) => None,
+            Counting::Not | Counting::Parts(..) => None,
         };
         frame.map_data(|bytes| match untaken(&bytes) {
             Some(untaken) => Bytes::from_owner(CountedBytes {
@@ -320,7 +325,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for TrackedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        if let Counting::Parts(budget) = &mut this.counting {
+        if let Counting::Parts(budget, _) = &mut this.counting {
             ready!(budget.poll_room(cx));
         }
         this.call.wait_for_server();
@@ -367,8 +372,8 @@ mod tests {
     fn an_answer_is_waited_for_until_its_last_byte_is_sent() {
         for (counted, is_scarce, is_timed) in [
             (Counted::Whole(Arc::new(budget().count(1))), false, true),
-            (Counted::Parts, false, false),
-            (Counted::Parts, true, true),
+            (Counted::Parts(None), false, false),
+            (Counted::Parts(None), true, true),
         ] {
             let activity = Arc::new(Activity::new());
             let call = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
@@ -385,6 +390,23 @@ mod tests {
             drop(rest);
             assert_eq!(reading(&activity, is_scarce), None);
         }
+    }
+
+    #[test]
+    fn what_a_stream_holds_is_waited_for_only_if_memory_is_scarce() {
+        let activity = Arc::new(Activity::new());
+        let call = OpenCall::begin(Arc::clone(&activity), Version::HTTP_2);
+        let held = Some(Arc::new(budget().count(1)));
+        let body = TrackedBody::new(
+            Full::new(Bytes::new()),
+            call,
+            Some(Counted::Parts(held)),
+            &budget(),
+        );
+        assert_eq!(reading(&activity, false), None);
+        assert!(reading(&activity, true).is_some());
+        drop(body);
+        assert_eq!(reading(&activity, true), None);
     }
 
     #[test]

@@ -2,63 +2,218 @@
 //! have not taken yet, and of bodies and messages that are read whole.
 //!
 //! A question takes its share before it is computed, and the answer keeps it until its last byte is written to the
-//! socket; a stream is not polled for more while there is no room. Small answers and acknowledgements are not counted:
-//! each call has one of them at most. A body takes its share while it arrives, and is refused if there is no room: to
-//! wait would be to hold what has arrived. Closes nothing; see `activity`.
+//! socket. Those that wait are served in the order in which they came: a small answer that fits does not take the room
+//! of a large one that waits. A stream is not polled for more while more is in use than may be. Small answers and
+//! acknowledgements are not counted: each call has one of them at most. A body takes its share while it arrives, and is
+//! refused if there is no room: to wait would be to hold what has arrived. So it may overtake those that wait, within a
+//! bound. Closes nothing; see `activity`.
 
+use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use tokio::sync::Notify;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
 
 /// The name by which programs know that there is no room for a body, or a message.
 pub(super) const BODIES_FULL: &str = "BODIES_FULL";
 
-/// The bytes in use, and the tasks that wait for some of them.
+/// The bytes in use, and those that wait for some of them.
 pub(super) struct Account {
-    used: AtomicUsize,
     bytes_max: usize,
-    /// One task is woken for bytes that are given back, and the next one by it if there is still room: to wake all
-    /// would take the longer, the more wait.
-    room: Notify,
+    line: Mutex<Line>,
+    /// One stream is woken if no more is in use than may be, and the next one by it: to wake all would take the longer,
+    /// the more wait.
+    settled: Notify,
+    /// Answers and bodies that have got what they waited for.
+    in_hand: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Line {
+    used: usize,
+    /// By the order in which they came.
+    waiting: BTreeMap<u64, Waiting>,
+    tickets: u64,
+    /// What was taken by others since the first one of those that wait is the first.
+    overtaken: usize,
+}
+
+struct Waiting {
+    bytes: usize,
+    granted: oneshot::Sender<Share>,
 }
 
 impl Account {
     pub(super) fn new(bytes_max: usize) -> Arc<Self> {
         Arc::new(Self {
-            used: AtomicUsize::new(0),
             bytes_max,
-            room: Notify::new(),
+            line: Mutex::default(),
+            settled: Notify::new(),
+            in_hand: AtomicUsize::new(0),
         })
     }
 
     fn used(&self) -> usize {
-        self.used.load(Ordering::Acquire)
+        self.line.lock().used
+    }
+
+    fn is_exceeded(&self) -> bool {
+        self.used() > self.bytes_max
     }
 
     /// One answer is admitted whatever its size, or it never would be.
-    fn try_take(&self, bytes: usize) -> bool {
-        let taken = |used: usize| {
-            let sum = used.saturating_add(bytes);
-            (used == 0 || sum <= self.bytes_max).then_some(sum)
+    fn fits(&self, line: &Line, bytes: usize) -> bool {
+        line.used == 0 || line.used.saturating_add(bytes) <= self.bytes_max
+    }
+
+    /// Waits for `bytes`, behind all that wait already.
+    async fn take(self: &Arc<Self>, bytes: usize) -> Share {
+        let (place, granted) = {
+            let mut line = self.line.lock();
+            if line.waiting.is_empty() && self.fits(&line, bytes) {
+                line.used += bytes;
+                return self.share(bytes);
+            }
+            let (sender, granted) = oneshot::channel();
+            line.tickets += 1;
+            let ticket = line.tickets;
+            let waiting = Waiting {
+                bytes,
+                granted: sender,
+            };
+            line.waiting.insert(ticket, waiting);
+            let account = self;
+            (Place { account, ticket }, granted)
         };
-        self.used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, taken)
-            .is_ok()
+        let share = granted.await;
+        drop(place);
+        share.expect("only its owner removes a place that was not served")
     }
 
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::AcqRel);
-        self.room.notify_one();
-    }
-
-    /// Wakes the next one that waits, if there is room.
-    fn pass_on(&self) {
-        if self.used() < self.bytes_max {
-            self.room.notify_one();
+    /// Takes `bytes` if they are free. If others wait for more than is free, these are overtaken by so many bytes at most
+    /// as there are.
+    fn try_take(&self, bytes: usize) -> bool {
+        let mut line = self.line.lock();
+        if !self.fits(&line, bytes) {
+            return false;
         }
+        if !line.waiting.is_empty() {
+            let overtaken = line.overtaken.saturating_add(bytes);
+            if overtaken > self.bytes_max {
+                return false;
+            }
+            line.overtaken = overtaken;
+        }
+        line.used += bytes;
+        true
+    }
+
+    /// Counts `bytes` that are there, whether they are free or not.
+    fn count(&self, bytes: usize) {
+        self.line.lock().used += bytes;
+    }
+
+    fn give_back(self: &Arc<Self>, bytes: usize) {
+        self.line.lock().used -= bytes;
+        self.serve();
+        if !self.is_exceeded() {
+            self.settled.notify_one();
+        }
+    }
+
+    /// Gives what is free to those that came first. They have it from then on: one whose task does not run holds up no
+    /// other.
+    fn serve(self: &Arc<Self>) {
+        loop {
+            let mut line = self.line.lock();
+            let Some(first) = line.waiting.first_entry() else {
+                return;
+            };
+            let bytes = first.get().bytes;
+            if !self.fits(&line, bytes) {
+                return;
+            }
+            let (_, first) = line.waiting.pop_first().expect("it was looked at");
+            line.used += bytes;
+            line.overtaken = 0;
+            drop(line);
+            // One that went away meanwhile gives it back.
+            let _ = first.granted.send(self.share(bytes));
+        }
+    }
+
+    fn share(self: &Arc<Self>, bytes: usize) -> Share {
+        Share {
+            account: Arc::clone(self),
+            bytes: AtomicUsize::new(bytes),
+        }
+    }
+
+    /// Waits until no more is in use than may be.
+    async fn settle(&self) {
+        loop {
+            let mut settled = pin!(self.settled.notified());
+            settled.as_mut().enable();
+            if !self.is_exceeded() {
+                self.settled.notify_one();
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+/// A place among those that wait, given up when it is dropped.
+struct Place<'a> {
+    account: &'a Arc<Account>,
+    ticket: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let removed = self.account.line.lock().waiting.remove(&self.ticket);
+        if removed.is_some() {
+            self.account.serve();
+        }
+    }
+}
+
+/// Bytes of one account; given back when it is dropped.
+struct Share {
+    account: Arc<Account>,
+    bytes: AtomicUsize,
+}
+
+impl Share {
+    fn grow(&self, bytes: usize) -> bool {
+        let has_taken = self.account.try_take(bytes);
+        if has_taken {
+            self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        }
+        has_taken
+    }
+
+    fn shrink(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.account.give_back(bytes);
+    }
+
+    fn resize(&self, bytes: usize) {
+        let before = self.bytes.swap(bytes, Ordering::AcqRel);
+        match bytes.checked_sub(before) {
+            Some(0) => {}
+            Some(more) => self.account.count(more),
+            None => self.account.give_back(before - bytes),
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.resize(0);
     }
 }
 
@@ -82,13 +237,11 @@ impl AnswerBudget {
         }
     }
 
-    /// Waits until an answer of `bytes` bytes may be computed.
+    /// Waits until an answer of `bytes` bytes may be computed: for its connection first, so that one with many questions
+    /// does not fill the line of all.
     pub(super) async fn take(&self, bytes: usize) -> InFlight {
-        let taken = self.when(|| self.try_take(bytes)).await;
-        InFlight {
-            budget: self.clone(),
-            bytes: AtomicUsize::new(taken),
-        }
+        let connection = self.connection.take(bytes).await;
+        InFlight::new(connection, self.all.take(bytes).await)
     }
 
     /// Bytes that one answer may take beside no other.
@@ -96,18 +249,18 @@ impl AnswerBudget {
         self.connection.bytes_max.min(self.all.bytes_max)
     }
 
-    /// Waits until the next part of a stream may be computed. What was taken is never more than may be, so a stream does
-    /// not wait for what it has taken itself.
+    /// Waits until the next part of a stream may be computed, or an answer that has its share. What was taken is never more than may be, so a stream does
+    /// not wait for what it has taken itself, nor behind one that waits for that.
     pub(super) async fn room(&self) {
-        self.when(|| self.has_room()).await;
+        while let Some(exceeded) = self.exceeded() {
+            exceeded.settle().await;
+        }
     }
 
     /// Counts what is there already.
     pub(super) fn count(&self, bytes: usize) -> InFlight {
-        let in_flight = InFlight {
-            budget: self.clone(),
-            bytes: AtomicUsize::new(0),
-        };
+        let [connection, all] = [&self.connection, &self.all].map(|account| account.share(0));
+        let in_flight = InFlight::new(connection, all);
         in_flight.resize(bytes);
         in_flight
     }
@@ -117,57 +270,20 @@ impl AnswerBudget {
         self.all.used() > self.all.bytes_max / 2
     }
 
-    /// Whether the connection has nothing in flight.
+    /// Whether the connection has nothing in flight; it may have something that waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.connection.used() == 0
+        self.connection.in_hand.load(Ordering::Acquire) == 0
     }
 
-    /// Takes `bytes` of both accounts, or says which of them is full.
-    fn try_take(&self, bytes: usize) -> Result<usize, &Account> {
-        if !self.connection.try_take(bytes) {
-            return Err(&self.connection);
-        }
-        if !self.all.try_take(bytes) {
-            self.connection.give_back(bytes);
-            return Err(&self.all);
-        }
-        Ok(bytes)
+    /// Whether more is in use than may be: the next answer waits in [`Self::room`].
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.exceeded().is_some()
     }
 
-    fn has_room(&self) -> Result<(), &Account> {
-        let full = [&self.connection, &self.all];
-        let full = full
-            .into_iter()
-            .find(|account| account.used() > account.bytes_max);
-        full.map_or(Ok(()), |account| Err(&**account))
-    }
-
-    /// Waits until `attempt` succeeds, which says otherwise which account it has found full.
-    async fn when<'a, T>(&'a self, attempt: impl Fn() -> Result<T, &'a Account>) -> T {
-        let mut woken_by: Option<&Account> = None;
-        loop {
-            let full = match attempt() {
-                Ok(done) => {
-                    if let Some(account) = woken_by {
-                        account.pass_on();
-                    }
-                    return done;
-                }
-                Err(full) => full,
-            };
-            if let Some(account) = woken_by.take_if(|account| !std::ptr::eq(*account, full)) {
-                // The room there is for another one that waits.
-                account.pass_on();
-            }
-            let mut room = pin!(full.room.notified());
-            room.as_mut().enable();
-            // Again: bytes may have been given back before it waited.
-            if let Ok(done) = attempt() {
-                return done;
-            }
-            room.await;
-            woken_by = Some(full);
-        }
+    /// The account of which more is in use than may be.
+    fn exceeded(&self) -> Option<&Account> {
+        let accounts = [&*self.connection, &*self.all];
+        accounts.into_iter().find(|account| account.is_exceeded())
     }
 }
 
@@ -187,7 +303,7 @@ impl PartBudget {
 
     /// Ready when the next part may be computed.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.waiting.is_none() && self.budget.has_room().is_ok() {
+        if self.waiting.is_none() && !self.budget.is_exceeded() {
             return Poll::Ready(());
         }
         let budget = &self.budget;
@@ -208,37 +324,41 @@ impl PartBudget {
 
 /// Bytes of one answer; given back when it is dropped.
 pub(super) struct InFlight {
-    budget: AnswerBudget,
-    bytes: AtomicUsize,
+    connection: Share,
+    all: Share,
 }
 
 impl InFlight {
+    fn new(connection: Share, all: Share) -> Self {
+        connection.account.in_hand.fetch_add(1, Ordering::AcqRel);
+        Self { connection, all }
+    }
+
     /// Takes more of the bytes that are free; false if they are not.
     pub(super) fn grow(&self, bytes: usize) -> bool {
-        let taken = self.budget.try_take(bytes).is_ok();
-        if taken {
-            self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        if !self.connection.grow(bytes) {
+            return false;
         }
-        taken
+        let has_grown = self.all.grow(bytes);
+        if !has_grown {
+            self.connection.shrink(bytes);
+        }
+        has_grown
     }
 
     /// Corrects what was estimated. The new size is not waited for, so a few answers may exceed the maximum.
     pub(super) fn resize(&self, bytes: usize) {
-        let before = self.bytes.swap(bytes, Ordering::AcqRel);
-        for account in [&self.budget.connection, &self.budget.all] {
-            match bytes.checked_sub(before) {
-                Some(more) => {
-                    account.used.fetch_add(more, Ordering::AcqRel);
-                }
-                None => account.give_back(before - bytes),
-            }
-        }
+        self.connection.resize(bytes);
+        self.all.resize(bytes);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.resize(0);
+        self.connection
+            .account
+            .in_hand
+            .fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -247,8 +367,8 @@ impl Drop for InFlight {
 pub(super) enum Counted {
     /// They are counted already, all of them.
     Whole(Arc<InFlight>),
-    /// It is a stream, whose parts are counted as they are sent.
-    Parts,
+    /// It is a stream, whose parts are counted as they are sent; what it holds beside them is counted already.
+    Parts(Option<Arc<InFlight>>),
 }
 
 #[cfg(test)]
@@ -368,11 +488,8 @@ mod tests {
             "there is no room for another one"
         );
         drop(first);
-        // Each one wakes the next.
-        while taken.len() < 3 {
-            assert_eq!(wakes(&all), 1);
-            taken.append(&mut woken(&mut all, |wakes| wakes > 0));
-        }
+        assert_eq!(wakes(&all), 2);
+        taken.append(&mut woken(&mut all, |wakes| wakes > 0));
         assert_eq!(budget.connection.used(), 30);
         // One that goes away before it takes the room leaves it to the next.
         drop(taken.pop());
@@ -403,5 +520,74 @@ mod tests {
         }
         assert_eq!((taken.len(), all.used()), (2, 20));
         assert_eq!((one.connection.used(), other.connection.used()), (10, 10));
+    }
+    /// A small answer that came later once took the room of a large one, so that a large one got none while small ones
+    /// were asked for.
+    #[test]
+    fn those_that_wait_are_served_in_the_order_in_which_they_came() {
+        let all = Account::new(100);
+        let [first, second, third] = [(); 3].map(|()| AnswerBudget::new(100, Arc::clone(&all)));
+        let asked = first.take(60).now_or_never().expect("nothing is in flight");
+        let mut large = pin!(second.take(80));
+        assert!(large.as_mut().now_or_never().is_none());
+        let mut small = pin!(third.take(30));
+        assert!(
+            small.as_mut().now_or_never().is_none(),
+            "behind the large one"
+        );
+        drop(asked);
+        assert!(small.as_mut().now_or_never().is_none(), "not before it");
+        drop(large.now_or_never().expect("it came first"));
+        drop(small.now_or_never().expect("it is its turn"));
+        assert_eq!(all.used(), 0);
+    }
+
+    #[test]
+    fn one_that_goes_away_or_does_not_run_holds_up_no_other() {
+        let all = Account::new(100);
+        let [first, second, third] = [(); 3].map(|()| AnswerBudget::new(100, Arc::clone(&all)));
+        let asked = first.take(60).now_or_never().expect("nothing is in flight");
+        let mut large = Box::pin(second.take(80));
+        assert!(large.as_mut().now_or_never().is_none());
+        let mut small = pin!(third.take(30));
+        assert!(small.as_mut().now_or_never().is_none());
+        drop(large);
+        let small = small.now_or_never().expect("nobody is before it");
+        // Served, and not polled.
+        let mut large = Box::pin(second.take(70));
+        let mut last = pin!(third.take(30));
+        assert!(large.as_mut().now_or_never().is_none());
+        assert!(last.as_mut().now_or_never().is_none());
+        drop((asked, small));
+        let last = last.now_or_never().expect("there is room for both");
+        assert_eq!(all.used(), 100);
+        drop((large, last));
+        assert_eq!((all.used(), second.is_idle()), (0, true));
+    }
+
+    /// A body cannot wait; those that wait must not starve for that.
+    #[test]
+    fn bodies_overtake_what_waits_by_as_much_as_there_is() {
+        let all = Account::new(100);
+        let [body, other] = [(); 2].map(|()| AnswerBudget::new(100, Arc::clone(&all)));
+        let first = body.count(50);
+        let mut waiting = pin!(other.take(60));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        for _ in 0..2 {
+            let next = body.count(0);
+            assert!(next.grow(50));
+            assert!(!next.grow(1), "there is no more");
+        }
+        assert!(!first.grow(1), "100 bytes have passed the one that waits");
+        assert_eq!(
+            body.connection.used(),
+            50,
+            "what one account refuses, both do"
+        );
+        drop(first);
+        let served = waiting.now_or_never().expect("it is its turn");
+        assert!(body.count(0).grow(40));
+        drop(served);
+        assert_eq!((all.used(), body.connection.used()), (0, 0));
     }
 }

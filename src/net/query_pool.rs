@@ -22,6 +22,8 @@ const CONCURRENT_MAX: usize = 4;
 /// Queries under policies that are computed at once, beside the others: one that waits for Python delays no other
 /// query.
 const PUBLISHED_MAX: usize = 2;
+/// Answers that are written at once beside the queries.
+const BESIDE_MAX: usize = 2;
 /// What is taken of the room for answers before the size is known: a row, a round in short, and the report of a holder.
 const ROW_BYTES: usize = 256;
 const ROUND_BYTES: usize = 512;
@@ -70,6 +72,8 @@ pub(super) struct QueryPool {
     metrics: Arc<Metrics>,
     permits: Arc<Semaphore>,
     published_permits: Arc<Semaphore>,
+    /// Of answers other than queries: monitoring must not wait for queries.
+    beside_permits: Arc<Semaphore>,
     /// The engine seals one round at a time: those that wait for it hold none of the permits above.
     sealing: Arc<Semaphore>,
     /// The same for one tree of a round.
@@ -99,6 +103,7 @@ impl QueryPool {
             metrics,
             permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
             published_permits: Arc::new(Semaphore::new(PUBLISHED_MAX)),
+            beside_permits: Arc::new(Semaphore::new(BESIDE_MAX)),
             sealing: Arc::new(Semaphore::new(1)),
             building: Arc::new(Semaphore::new(1)),
             wait_max,
@@ -234,6 +239,27 @@ impl QueryPool {
         self.turn(permits, "finish", move |_| work()).await
     }
 
+    /// Writes an answer other than to a query, such as the metrics; it may block, and does not wait for queries.
+    pub(super) async fn beside<T: Send + 'static>(
+        &self,
+        answers: &AnswerBudget,
+        bytes: usize,
+        write: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Answered<T>, QueryError> {
+        let permits = Arc::clone(&self.beside_permits);
+        self.ask_with(permits, "beside", (answers, bytes), move |_| write())
+            .await
+    }
+
+    /// Does what remains to be done for such an answer.
+    pub(super) async fn finish_beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let permits = Arc::clone(&self.beside_permits);
+        self.turn(permits, "beside", move |_| work()).await
+    }
+
     /// `size` rounds in short after the one of the number `after`.
     pub(super) async fn rounds<T: Send + 'static>(
         &self,
@@ -311,9 +337,19 @@ impl QueryPool {
         (answers, bytes): (&AnswerBudget, usize),
         compute: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<Answered<T>, QueryError> {
+        // One that may be larger than all there is must not wait for itself.
+        let bytes = bytes.min(answers.bytes_max());
         let room = tokio::time::timeout(self.wait_max, answers.take(bytes)).await;
         let in_flight = Arc::new(room.map_err(|_| QueryError::Unread)?);
-        let value = self.turn(permits, name, compute).await?;
+        let mut permit = self.permit(&permits).await?;
+        // Those before it may have become larger than was known.
+        while answers.is_exceeded() {
+            drop(permit);
+            let room = tokio::time::timeout(self.wait_max, answers.room()).await;
+            room.map_err(|_| QueryError::Unread)?;
+            permit = self.permit(&permits).await?;
+        }
+        let value = self.compute(permit, name, compute).await?;
         Ok(Answered { value, in_flight })
     }
 
@@ -324,6 +360,15 @@ impl QueryPool {
         compute: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, QueryError> {
         let permit = self.permit(&permits).await?;
+        self.compute(permit, name, compute).await
+    }
+
+    async fn compute<T: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        name: &'static str,
+        compute: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
         let (engine, metrics) = (Arc::clone(&self.engine), Arc::clone(&self.metrics));
         // The computation holds the permit: it goes on even if the caller disconnects.
         tokio::task::spawn_blocking(move || {

@@ -529,6 +529,23 @@ async fn the_media_type_decides_how_a_body_is_read() {
     service.end().await;
 }
 
+/// The second one was not looked at, and may name another charset.
+#[tokio::test]
+async fn a_body_has_one_media_type() {
+    let service = Service::start().await;
+    let twice = service
+        .request("POST", "/hold")
+        .header("content-type", JSON)
+        .header("content-type", "application/json; charset=utf-16");
+    let answer = send(twice.body(Full::from(line("a", 1))).unwrap()).await;
+    let problem = answer.problem(400);
+    assert_eq!(problem["field"], "content-type");
+    let detail = "content-type: given more than once; send one";
+    assert_eq!(problem["detail"], detail);
+    assert_eq!(service.sequence().await, 0);
+    service.end().await;
+}
+
 #[tokio::test]
 async fn after_a_refused_request_its_connection_serves_the_next_one() {
     let service = Service::start().await;

@@ -1,8 +1,10 @@
 //! Large messages of gRPC calls, which are bounded over all callers. `docs/security.md` names these tests.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::faulty::FaultyVfs;
 use crate::limits::patient;
 use crate::support::{Service, hold, within};
 use axum::http::Request;
@@ -12,7 +14,11 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use poh_holdmetrics_rust::config::Limits;
+use poh_holdmetrics_rust::engine::Options;
+use poh_holdmetrics_rust::net::Settings;
 use poh_holdmetrics_rust::net::pb::{HoldBatch, HoldMsg};
+use prost::Message as _;
 use tokio::sync::oneshot;
 use tokio_stream::StreamExt as _;
 use tonic::codec::CompressionEncoding;
@@ -187,6 +193,60 @@ async fn a_batch_that_unfolds_to_more_than_its_rows_may_is_refused_before_it_is_
     let expected = "message: its columns take 12000033 bytes once they are read, the maximum is 1232576; \
                     send smaller batches";
     assert_eq!(status.message(), expected);
+    service.end().await;
+}
+
+/// A short message of columns that unfold to ten times its length was not counted while it waited for the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn short_messages_are_counted_with_what_they_unfold_to() {
+    let vfs = FaultyVfs::default();
+    let mut options = Options {
+        vfs: Arc::new(vfs.clone()),
+        ..Options::in_folder("/data")
+    };
+    options.store.queue_bytes_max = 1 << 20;
+    let settings = Settings {
+        limits: Limits {
+            bodies_bytes_max: 2 << 20,
+            message_bytes_max: 1 << 20,
+            request_wait_max: Duration::from_secs(8),
+            ..Limits::default()
+        },
+        ..Settings::default()
+    };
+    let service = Service::on(settings, options).await;
+    vfs.disk().hangs = true;
+    // The queue takes one of them; the others are decoded, and wait for it.
+    let batch = HoldBatch {
+        token_id: vec!["T".to_owned()],
+        holder_id: vec!["a".to_owned(); 13_000],
+        start_us: vec![0],
+        event_id: vec![String::new(); 13_000],
+        ..HoldBatch::default()
+    };
+    assert!(batch.encoded_len() < 64 << 10);
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        let mut client = service.client().await;
+        let sent = tokio_stream::iter([batch.clone()]).chain(tokio_stream::pending());
+        open.push(tokio::spawn(
+            async move { client.broadcast_batch(sent).await },
+        ));
+    }
+    let large = HoldMsg {
+        weight_text: Some("1".repeat(1_000_000)),
+        ..hold("T", "a", 0, 1)
+    };
+    let mut client = service.client().await;
+    let mut record = async || {
+        let status = within(client.record(large.clone())).await.unwrap_err();
+        status.code()
+    };
+    // It waits for a quarter of the time, and then there is no room for it.
+    while record().await != Code::ResourceExhausted {}
+    vfs.disk().hangs = false;
+    while record().await != Code::InvalidArgument {}
+    drop(open);
     service.end().await;
 }
 

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use crate::sites::ask;
 use crate::support::{Service, hold, line, send, within};
 use bytes::Bytes;
 use futures_util::future::select_all;
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use poh_holdmetrics_rust::config::Limits;
@@ -325,6 +326,129 @@ async fn answers_that_are_not_taken_are_bounded_and_their_caller_is_disconnected
     for other in others {
         assert!(other.await.unwrap().is_err());
     }
+    service.end().await;
+}
+
+/// A packer of zstd takes a megabyte: 8 connections that read nothing made the service hold 850 of them, for errors.
+#[tokio::test]
+async fn nothing_that_packs_an_answer_is_kept_while_nobody_reads_it() {
+    let service = Service::start().await;
+    let asked = async |path: &str| {
+        let request = service
+            .request("GET", path)
+            .header("accept-encoding", "zstd, gzip");
+        send(request.body(Empty::<Bytes>::new()).unwrap()).await
+    };
+    // Whole answers are packed before they are sent, so their length is known.
+    for path in ["/metrics", "/leaderboard", "/rounds"] {
+        let answer = asked(path).await;
+        assert_eq!(answer.header("content-encoding"), "zstd", "{path}");
+        let length = answer.body.len().to_string();
+        assert_eq!(answer.header("content-length"), length, "{path}");
+    }
+    for path in [
+        "/leaderboard?limit=0",
+        "/feed?from=0",
+        "/none",
+        "/openapi.json",
+        "/docs/swagger-ui.css",
+    ] {
+        let answer = asked(path).await;
+        assert_eq!(answer.header("content-encoding"), "", "{path}");
+    }
+    service.end().await;
+}
+
+/// A body keeps as much as its frames say: 60 of 300 bytes each once made the service hold 500 MB.
+#[tokio::test]
+async fn windows_of_compressed_bodies_are_bounded_together() {
+    let service = patient(|limits| limits.bodies_bytes_max = 9 << 20).await;
+    // One raw block behind a header that asks for a window of 2^log bytes (RFC 8878, 3.1.1).
+    let frame = |log: u8| {
+        let event = line("a", 1) + "\n";
+        let size = u32::try_from(event.len()).unwrap() << 3 | 1;
+        let head = [0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3];
+        [&head, &size.to_le_bytes()[..3], event.as_bytes()].concat()
+    };
+    let post = async |log: u8| {
+        let request = service
+            .request("POST", "/hold")
+            .header("content-type", "application/x-ndjson")
+            .header("content-encoding", "zstd");
+        send(request.body(Full::new(Bytes::from(frame(log)))).unwrap()).await
+    };
+    let mut open = within(TcpStream::connect(service.http)).await.unwrap();
+    let head = "POST /hold HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
+                content-encoding: zstd\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = frame(23);
+    let size = format!("{:x}\r\n", chunk.len());
+    let sent = [head.as_bytes(), size.as_bytes(), &chunk, b"\r\n"].concat();
+    within(open.write_all(&sent)).await.unwrap();
+    let refused = within(async {
+        loop {
+            let answer = post(23).await;
+            if answer.status != 200 {
+                break answer;
+            }
+        }
+    });
+    assert_eq!(refused.await.problem(503)["code"], "BODIES_FULL");
+    assert_eq!(post(10).await.status, 200, "small ones are not counted");
+    drop(open);
+    within(async { while post(23).await.status != 200 {} }).await;
+    service.end().await;
+}
+
+/// Answers other than to queries were not counted: 16 connections made the service hold 1,920 pages of metrics.
+#[tokio::test]
+async fn metrics_that_are_not_taken_are_bounded_too() {
+    let service = patient(|limits| {
+        limits.unread_wait_max = Duration::from_secs(1);
+        limits.connection_answer_bytes_max = 100_000;
+    })
+    .await;
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .http2_initial_stream_window_size(0)
+        .build_http();
+    let ask = || {
+        let request = service.request("GET", "/metrics");
+        client.request(request.body(Empty::<Bytes>::new()).unwrap())
+    };
+    let answer = within(ask()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let others: Vec<_> = (0..20).map(|_| tokio::spawn(ask())).collect();
+    // Another connection is answered meanwhile.
+    assert_eq!(service.get("/metrics").await.status, 200);
+    closed(&service).await;
+    let written = "holdmetrics_question_seconds_count{question=\"beside\"}";
+    let written = service.metrics_line(written).await.unwrap();
+    let written: u64 = written.parse().unwrap();
+    assert!(written <= 5, "{written} of 22 answers were written");
+    drop(others);
+    service.end().await;
+}
+
+/// An upload of three bytes an event was answered with a list of ninety bytes an event, which was not counted.
+#[tokio::test]
+async fn refused_events_are_listed_while_there_is_room_for_answers() {
+    let body = format!("[{}]", vec!["{}"; 1_000].join(","));
+    for (bytes_max, is_whole) in [(1 << 20, true), (20_000, false)] {
+        let service = patient(|limits| limits.connection_answer_bytes_max = bytes_max).await;
+        let result = service.post("application/json", body.clone()).await.json();
+        assert_eq!(result["refused_total"], 1_000);
+        let listed = result["refused"].as_array().unwrap().len();
+        assert!(listed > 50 && (listed == 1_000) == is_whole, "{listed}");
+        service.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_said_to_be_too_large_is_refused_before_it_is_sent() {
+    let service = patient(|_| {}).await;
+    let head = "POST /hold HTTP/1.1\nhost: localhost\ncontent-type: application/json\ncontent-length: 99999999";
+    let (status, body) = ask(&service, head).await;
+    assert_eq!(status, 413, "{body}");
     service.end().await;
 }
 

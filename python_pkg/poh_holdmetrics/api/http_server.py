@@ -117,6 +117,9 @@ class _Routes:
     async def hold(self, request: Request) -> dict[str, Any]:
         """Store events and transfers; those that are refused are listed."""
         headers = request.headers
+        if len(headers.getlist("content-type")) > 1:
+            detail = "content-type: given more than once; send one"
+            raise Problem(HTTPStatus.BAD_REQUEST, detail, "content-type")
         return await stored(
             self._service,
             headers.get("content-type", ""),

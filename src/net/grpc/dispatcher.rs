@@ -217,7 +217,7 @@ impl Service<Request<Incoming>> for Dispatcher {
         let responded = async move {
             let mut response = within(deadline, response).await;
             if call.kind == Kind::Read && call.is_stream {
-                response.extensions_mut().insert(Counted::Parts);
+                response.extensions_mut().insert(Counted::Parts(None));
             }
             call_metrics.observe(response.headers());
             response.headers_mut().insert(REQUEST_ID, id);

@@ -9,15 +9,15 @@ use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use futures_util::TryStreamExt as _;
-use tokio::io::{AsyncBufRead, AsyncRead};
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
+use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::problem::Problem;
+use super::zstd_windows::{NoRoom, WINDOW_LOG_MAX, counted_windows};
+use crate::net::answer_budget::BodyBudget;
 
-/// The largest window of a zstd frame: 8 MiB, which RFC 9659 requires of every decoder. Each body that is
-/// being read allocates its own.
-const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Decompressed bytes per chunk.
 const CHUNK_BYTES: usize = 16 << 10;
 
@@ -29,8 +29,13 @@ enum Encoding {
     Zstd,
 }
 
-/// The decompressed body; refused if its encoding is not supported.
-pub(super) fn decoded(headers: &HeaderMap, body: Body) -> Result<Body, Problem> {
+/// The decompressed body; refused if its encoding is not supported. What a frame of zstd keeps is counted with `bodies`;
+/// its window has at most 8 MiB, which RFC 9659 requires of every decoder.
+pub(super) fn decoded(
+    headers: &HeaderMap,
+    bodies: &BodyBudget,
+    body: Body,
+) -> Result<Body, Problem> {
     let encoding = encoding(headers).ok_or_else(|| {
         Problem::of_field(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -45,13 +50,14 @@ pub(super) fn decoded(headers: &HeaderMap, body: Body) -> Result<Body, Problem> 
     Ok(match encoding {
         Encoding::Identity => body,
         Encoding::Gzip => {
-            let mut plain = GzipDecoder::new(reader(body));
+            let mut plain = GzipDecoder::new(StreamReader::new(chunks(body)));
             plain.multiple_members(true);
             stream(plain, "truncated or damaged gzip data")
         }
         Encoding::Zstd => {
-            let window = DParameter::window_log_max(ZSTD_WINDOW_LOG_MAX);
-            let mut plain = ZstdDecoder::with_params(reader(body), &[window]);
+            let window = DParameter::window_log_max(WINDOW_LOG_MAX);
+            let reader = StreamReader::new(counted_windows(chunks(body), bodies));
+            let mut plain = ZstdDecoder::with_params(reader, &[window]);
             plain.multiple_members(true);
             let fault = "truncated or damaged zstd data, or a window of more than 8 MiB";
             stream(plain, fault)
@@ -62,11 +68,16 @@ pub(super) fn decoded(headers: &HeaderMap, body: Body) -> Result<Body, Problem> 
 /// A body whose errors begin with `fault`.
 fn stream(plain: impl AsyncRead + Send + 'static, fault: &'static str) -> Body {
     let chunks = ReaderStream::with_capacity(plain, CHUNK_BYTES);
-    Body::from_stream(chunks.map_err(move |cause| io::Error::other(format!("{fault} ({cause})"))))
+    Body::from_stream(chunks.map_err(move |cause| {
+        if NoRoom::is(&cause) {
+            return cause;
+        }
+        io::Error::other(format!("{fault} ({cause})"))
+    }))
 }
 
-fn reader(body: Body) -> impl AsyncBufRead + Send + 'static {
-    StreamReader::new(body.into_data_stream().map_err(io::Error::other))
+fn chunks(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    body.into_data_stream().map_err(io::Error::other)
 }
 
 /// The value of `Content-Encoding`; `None` if it is not supported.

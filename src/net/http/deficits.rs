@@ -6,7 +6,8 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::etag::{Sequenced, counted, json_with_etag};
+use super::etag::{Sequenced, json_with_etag};
+use super::packing::counted;
 use super::parameters::{DeficitParameters, Limit, PAGE_LIMIT, Parameters, Text};
 use super::problem::Problem;
 use super::queries::unlisted;

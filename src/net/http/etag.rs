@@ -4,22 +4,13 @@
 //! of any holder, and an answer in which nothing else has changed is the same. The tag is weak, because the
 //! answer may be sent in several encodings.
 
-use std::convert::Infallible;
-use std::future::ready;
-
 use axum::Json;
-use axum::body::{Body, HttpBody as _};
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt as _;
-use http_body_util::BodyExt as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use tower::{Layer as _, Service as _, service_fn};
-use tower_http::compression::CompressionLayer;
 
-use crate::net::answer_budget::Counted;
-use crate::net::query_pool::Answered;
+use super::packing::packed;
 
 /// Bytes of the hash that the tag contains.
 const TAG_BYTES: usize = 16;
@@ -55,39 +46,10 @@ pub(super) fn json_with_etag(request: &HeaderMap, mut answer: impl Sequenced) ->
     packed(request, (headers, Json(answer)).into_response())
 }
 
-/// The response as the layer for compression would send it; called where the answer was computed.
-pub(super) fn packed(request: &HeaderMap, response: Response) -> Response {
-    let mut asked = Request::new(());
-    *asked.headers_mut() = request.clone();
-    let mut response = Some(response);
-    let mut respond = CompressionLayer::new().layer(service_fn(move |_: Request<()>| {
-        ready(Ok::<_, Infallible>(response.take().expect("one call")))
-    }));
-    let response = respond.call(asked).now_or_never().expect("it is there");
-    let (mut head, body) = response.unwrap_or_else(|never| match never {}).into_parts();
-    let body = body.collect().now_or_never().expect("it is in memory");
-    let body = body.expect("memory can be read").to_bytes();
-    head.headers
-        .insert(header::CONTENT_LENGTH, body.len().into());
-    Response::from_parts(head, Body::from(body))
-}
-
 fn tag(answer: &impl Serialize) -> String {
     let body = serde_json::to_vec(answer).expect("text, numbers and lists of them");
     let hash = hex::encode(&Sha256::digest(body)[..TAG_BYTES]);
     format!("W/\"{hash}\"")
-}
-
-/// A response whose bytes are counted until they are sent.
-pub(super) fn counted(answered: Answered<Response>) -> Response {
-    let Answered {
-        value: mut response,
-        in_flight,
-    } = answered;
-    let bytes = response.body().size_hint().exact().unwrap_or(0);
-    in_flight.resize(usize::try_from(bytes).unwrap_or(usize::MAX));
-    response.extensions_mut().insert(Counted::Whole(in_flight));
-    response
 }
 
 /// Whether `If-None-Match` lists the tag, by weak comparison.
@@ -103,6 +65,8 @@ fn is_known(request: &HeaderMap, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::HttpBody as _;
+
     use super::*;
 
     #[derive(Serialize)]

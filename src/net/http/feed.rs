@@ -9,21 +9,22 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::{StreamExt as _, unfold};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::packing::{PACKER_BYTES, asks, counted, packed, packing};
 use super::parameters::{Beginning, FeedParameters, PAGE_LIMIT, Parameters, Position, Text, Wait};
 use super::problem::Problem;
 use crate::engine::{Consumer, FeedBatch, FeedError, Origin, Start, SubmitError};
 use crate::net::access::Caller;
-use crate::net::answer_budget::{AnswerBudget, Counted};
+use crate::net::answer_budget::{AnswerBudget, Counted, InFlight};
 use crate::net::context::ServerContext;
 use crate::net::feed::{self, FeedRefusal, Filter, READ_BYTES_MAX};
-use crate::net::query_pool::QueryError;
+use crate::net::query_pool::{Answered, QueryError};
 use crate::output::write_numbered_event;
 
 /// The last number that a response covers.
@@ -35,6 +36,8 @@ pub(super) const FROM_FACTS: HeaderName = HeaderName::from_static("x-from-facts"
 const LINES: &str = "application/x-ndjson";
 /// A page ends behind the event that reaches this size.
 const PAGE_BYTES_MAX: usize = 4 << 20;
+/// What is taken of the room for answers before the size of a line is known.
+const EVENT_BYTES: usize = 256;
 /// How long a request looks for events that are wanted among others.
 const SEARCH_MAX: Duration = Duration::from_secs(1);
 
@@ -63,6 +66,7 @@ pub(super) async fn feed(
     State(context): State<ServerContext>,
     Extension(caller): Extension<Caller>,
     Extension(answers): Extension<AnswerBudget>,
+    headers: HeaderMap,
     Parameters(parameters): Parameters<FeedParameters>,
 ) -> Result<Response, Problem> {
     let text = |text: &'_ Option<Text>| text.as_ref().map(|Text(text)| text.clone());
@@ -85,15 +89,21 @@ pub(super) async fn feed(
     let mut consumer = feed::open(engine, access, &caller, name.as_deref(), start, "from")?;
     let newest = context.engine.sequence();
     let began = Instant::now();
-    // Answers that the caller has not read come first; what it waits for is counted once it is there.
-    let room = tokio::time::timeout(context.limits.request_wait_max, answers.room()).await;
-    room.map_err(|_| QueryError::Unread)?;
+    let events_max = parameters.limit.unwrap_or(PAGE_LIMIT).0;
+    let is_behind = consumer.reads_facts() || consumer.position() < newest;
+    // Events that a request waits for are few, and counted once they are there.
+    let bytes = if is_behind {
+        (events_max * EVENT_BYTES).min(PAGE_BYTES_MAX)
+    } else {
+        0
+    };
+    let in_flight = room(&context, &answers, bytes).await?;
     let wait = parameters.wait.map_or(Duration::ZERO, |Wait(wait)| wait);
     let wait = wait.min(context.limits.request_wait_max);
     let mut page = Page {
         lines: Vec::new(),
         events: 0,
-        events_max: parameters.limit.unwrap_or(PAGE_LIMIT).0,
+        events_max,
         // Nothing is covered before the last of the facts.
         last: if consumer.reads_facts() {
             0
@@ -120,7 +130,16 @@ pub(super) async fn feed(
             Err(_) => break,
             Ok(None) => return Err(Problem::from(&SubmitError::Closing)),
             Ok(Some(batch)) => match batch.origin {
-                Origin::Facts => return Ok(facts(consumer, batch, filter, newest, &context.stop)),
+                Origin::Facts => {
+                    // They are counted as they are sent, and what is read of them and packs them until their end.
+                    drop(in_flight);
+                    let packer = if asks(&headers) { PACKER_BYTES } else { 0 };
+                    let held = room(&context, &answers, READ_BYTES_MAX + packer).await?;
+                    let mut response = facts(consumer, batch, filter, newest, &context.stop);
+                    let held = Counted::Parts(Some(Arc::new(held)));
+                    response.extensions_mut().insert(held);
+                    return Ok(packing(&headers, response));
+                }
                 Origin::Journal => page.add(&batch, &filter),
             },
         }
@@ -128,10 +147,26 @@ pub(super) async fn feed(
         tokio::task::yield_now().await;
     }
     let newest = context.engine.sequence();
-    let in_flight = Arc::new(answers.count(page.lines.len()));
-    let mut response = lines(Body::from(page.lines), page.last, newest, false);
-    response.extensions_mut().insert(Counted::Whole(in_flight));
-    Ok(response)
+    in_flight.resize(page.lines.len());
+    let mut value = lines(Body::from(page.lines), page.last, newest, false);
+    if asks(&headers) {
+        let packed = move || packed(&headers, value);
+        value = context.queries.finish_beside(packed).await?;
+    }
+    let in_flight = Arc::new(in_flight);
+    Ok(counted(Answered { value, in_flight }))
+}
+
+/// Waits for room for an answer; those that callers have not read come first.
+async fn room(
+    context: &ServerContext,
+    answers: &AnswerBudget,
+    bytes: usize,
+) -> Result<InFlight, QueryError> {
+    // What is larger than all there is must not wait for itself.
+    let bytes = bytes.min(answers.bytes_max());
+    let room = tokio::time::timeout(context.limits.request_wait_max, answers.take(bytes)).await;
+    room.map_err(|_| QueryError::Unread)
 }
 
 /// Writes the position of a consumer; whether there is one of this name.
@@ -218,9 +253,7 @@ fn facts(
         }
     });
     // Compression asks again after the end.
-    let mut response = lines(Body::from_stream(chunks.fuse()), number, newest, true);
-    response.extensions_mut().insert(Counted::Parts);
-    response
+    lines(Body::from_stream(chunks.fuse()), number, newest, true)
 }
 
 fn lines(body: Body, last: u64, newest: u64, is_from_facts: bool) -> Response {

@@ -5,10 +5,11 @@
 
 use std::fmt::Display;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,13 +21,16 @@ use serde_json::value::RawValue;
 
 use super::content_encoding::decoded;
 use super::lines::{Line, LineSplitter};
+use super::packing::counted;
 use super::problem::Problem;
 use super::upload::{EventError, Numbering, Upload, UploadResult};
+use super::zstd_windows::NoRoom;
 use crate::engine::{SubmitError, Validator};
 use crate::excerpt::quoted;
 use crate::input::{JsonError, RefusalReason, is_blank};
-use crate::net::answer_budget::{BODIES_FULL, BodyBudget, InFlight};
+use crate::net::answer_budget::{AnswerBudget, BODIES_FULL, BodyBudget, InFlight};
 use crate::net::context::ServerContext;
+use crate::net::query_pool::Answered;
 
 /// The cure for a body of another form.
 const EXPECTED: &str = "send one event as an object, or several as an array of objects";
@@ -78,16 +82,25 @@ enum Format {
 pub(super) async fn hold(
     State(context): State<ServerContext>,
     Extension(bodies): Extension<BodyBudget>,
+    Extension(answers): Extension<AnswerBudget>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let format = format(&headers)?;
-    let body = decoded(&headers, body)?;
-    let result = match format {
-        Format::Json => json(&context, &bodies, body).await,
-        Format::Lines => lines(&context, body).await,
+    let body = decoded(&headers, &bodies, body)?;
+    let mut result = match format {
+        Format::Json => json(&context, &bodies, &answers, body).await,
+        Format::Lines => lines(&context, &answers, body).await,
     }?;
-    Ok(Json(result).into_response())
+    let listed = result.listed.take();
+    let response = Json(result).into_response();
+    Ok(match listed {
+        Some(in_flight) => counted(Answered {
+            value: response,
+            in_flight: Arc::new(in_flight),
+        }),
+        None => response,
+    })
 }
 
 /// Stores transfers
@@ -122,10 +135,11 @@ pub(super) async fn hold(
 pub(super) async fn transfers(
     context: State<ServerContext>,
     bodies: Extension<BodyBudget>,
+    answers: Extension<AnswerBudget>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    hold(context, bodies, headers, body).await
+    hold(context, bodies, answers, headers, body).await
 }
 
 /// Whether a body is said to be JSON.
@@ -143,8 +157,15 @@ fn media_type(headers: &HeaderMap) -> String {
     media_type.to_ascii_lowercase()
 }
 
-/// Refuses a body of `what` that is said to be in another charset than UTF-8.
+/// Refuses a body of `what` that is said to be of several types, or in another charset than UTF-8.
 pub(super) fn check_charset(headers: &HeaderMap, what: &str) -> Result<(), Problem> {
+    if headers.get_all(header::CONTENT_TYPE).iter().count() > 1 {
+        return Err(Problem::of_field(
+            StatusCode::BAD_REQUEST,
+            "content-type",
+            "content-type: given more than once; send one",
+        ));
+    }
     let mut parameters = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -186,6 +207,7 @@ fn other_charset(parameter: &str) -> Option<&str> {
 async fn json(
     context: &ServerContext,
     bodies: &BodyBudget,
+    answers: &AnswerBudget,
     body: Body,
 ) -> Result<UploadResult, Problem> {
     let body = whole(context, bodies, body).await?;
@@ -195,7 +217,7 @@ async fn json(
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let validator = context.engine.validator();
     if first == Some(&b'[') {
-        let mut upload = Upload::new(context, Numbering::Index);
+        let mut upload = Upload::new(context, answers, Numbering::Index);
         let not_json = |error| not_events(&RefusalReason::NotJson(JsonError::from(&error)));
         let events_max = context.limits.batch_events_max;
         let Elements { first, count } = elements(&body, events_max).map_err(not_json)?;
@@ -220,7 +242,7 @@ async fn json(
             None if first == Some(&b'{') => not_events(&reason),
             None => not_events(&format!("{reason}; {EXPECTED}")),
         };
-        let mut upload = Upload::new(context, Numbering::Single);
+        let mut upload = Upload::new(context, answers, Numbering::Single);
         upload.make_room(body.len()).await?;
         upload.add_single(&validator, &body).map_err(refused)?;
         upload.finish_single().await
@@ -295,6 +317,16 @@ pub(super) async fn whole(
     mut body: Body,
 ) -> Result<WholeBody, Problem> {
     let bytes_max = context.limits.message_bytes_max;
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body has more than {bytes_max} bytes; send several, or lines"),
+        )
+    };
+    // Said before it is sent, if it is not compressed.
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large());
+    }
     let mut whole = WholeBody {
         bytes: BytesMut::new(),
         in_flight: bodies.count(0),
@@ -305,19 +337,10 @@ pub(super) async fn whole(
                 continue;
             };
             if whole.bytes.len() + chunk.len() > bytes_max {
-                return Err(Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    format!("the body has more than {bytes_max} bytes; send several, or lines"),
-                ));
+                return Err(too_large());
             }
             if !whole.in_flight.grow(chunk.len()) {
-                return Err(Problem::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "too many bodies at once that are read whole; try again, or send lines, which are stored as they \
-                     arrive",
-                )
-                .with_code(BODIES_FULL)
-                .retry(Duration::from_secs(1)));
+                return Err(bodies_full());
             }
             whole.bytes.extend_from_slice(&chunk);
         }
@@ -328,8 +351,12 @@ pub(super) async fn whole(
     Ok(whole)
 }
 
-async fn lines(context: &ServerContext, body: Body) -> Result<UploadResult, Problem> {
-    let mut upload = Upload::new(context, Numbering::Line);
+async fn lines(
+    context: &ServerContext,
+    answers: &AnswerBudget,
+    body: Body,
+) -> Result<UploadResult, Problem> {
+    let mut upload = Upload::new(context, answers, Numbering::Line);
     let mut lines = LineSplitter::new(context.limits.line_bytes_max);
     match read_lines(context, body, &mut upload, &mut lines).await {
         Ok(()) => {
@@ -440,7 +467,25 @@ fn too_slow() -> Problem {
     )
 }
 
-fn unreadable(error: &dyn std::error::Error) -> Problem {
+/// There is no room for a body that is read whole, or for what its compression keeps.
+fn bodies_full() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many bodies at once that are read whole, or compressed with a large window; try again, or send lines \
+         without compression, which are stored as they arrive",
+    )
+    .with_code(BODIES_FULL)
+    .retry(Duration::from_secs(1))
+}
+
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> Problem {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    if causes
+        .filter_map(|cause| cause.downcast_ref())
+        .any(NoRoom::is)
+    {
+        return bodies_full();
+    }
     let detail = format!("the body cannot be read: {error}");
     Problem::new(StatusCode::BAD_REQUEST, detail)
 }

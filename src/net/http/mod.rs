@@ -1,9 +1,9 @@
 //! HTTP: the same service as gRPC in JSON, for scripts, browsers and monitoring.
 //!
 //! Read in this order: [`middleware`], [`sites`] and [`unread_body`] (every request), [`hold`], [`content_encoding`],
-//! [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`] and [`etag`] (scores
-//! out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`] (their cursors),
-//! [`rounds`] (sealed rounds), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
+//! [`zstd_windows`], [`lines`] and [`upload`] (events in), [`queries`], [`deficits`], [`parameters`], [`response`], [`etag`]
+//! and [`packing`] (scores out), [`feed`] (events out), [`status`] (monitoring), [`admin`] (pipelines), [`consumers`]
+//! (their cursors), [`rounds`] (sealed rounds), [`problem`] (errors), [`openapi`] and [`event_schema`] (the contract).
 
 mod admin;
 mod consumers;
@@ -16,6 +16,7 @@ mod hold;
 mod lines;
 mod middleware;
 mod openapi;
+mod packing;
 mod parameters;
 pub(super) mod problem;
 mod queries;
@@ -25,17 +26,18 @@ mod sites;
 mod status;
 mod unread_body;
 mod upload;
+mod zstd_windows;
 
 use std::any::Any;
 
+use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use bytes::Bytes;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::error;
 use utoipa_axum::router::OpenApiRouter;
@@ -67,8 +69,6 @@ pub(super) fn router(context: &ServerContext) -> Router {
         .routes(routes!(rounds::list))
         .routes(routes!(rounds::manifest))
         .routes(routes!(rounds::proof))
-        .layer(CompressionLayer::new())
-        // Not compressed: the layer answers 406 after the handler has run, when events are stored already.
         .routes(routes!(hold::hold))
         .routes(routes!(hold::transfers))
         .routes(routes!(admin::reload))
@@ -86,9 +86,11 @@ pub(super) fn router(context: &ServerContext) -> Router {
             Need::AnyKey | Need::Nothing => false,
         }
     });
+    let json = (header::CONTENT_TYPE, "application/json");
+    // All callers share its bytes, also those that do not read them.
+    let document = Bytes::from(serde_json::to_vec(&document).expect("text and maps of it"));
     let docs = Router::from(SwaggerUi::new("/docs").config(Config::from(DOCUMENT)))
-        .route(DOCUMENT, get(async move || Json(document)))
-        .layer(CompressionLayer::new());
+        .route(DOCUMENT, get(async move || ([json], document)));
     routes
         .merge(docs)
         .fallback(async || StatusCode::NOT_FOUND)

@@ -7,7 +7,8 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::etag::{counted, json_with_etag};
+use super::etag::json_with_etag;
+use super::packing::counted;
 use super::parameters::{
     HolderParameters, LeaderboardParameters, Limit, PAGE_LIMIT, Parameters, StatsParameters, Text,
     window,

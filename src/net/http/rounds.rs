@@ -15,8 +15,8 @@ use tracing::info;
 use utoipa::ToSchema;
 
 use super::content_encoding::decoded;
-use super::etag::{counted, packed};
 use super::hold::{check_charset, is_json, whole};
+use super::packing::{counted, packed};
 use super::parameters::{Limit, PAGE_LIMIT, Parameters, RoundParameters, Text};
 use super::problem::Problem;
 use crate::airdrop::HexHash;
@@ -138,7 +138,7 @@ pub(super) async fn seal(
             "content-type: must be application/json",
         ));
     }
-    let body = whole(&context, &bodies, decoded(&headers, body)?).await?;
+    let body = whole(&context, &bodies, decoded(&headers, &bodies, body)?).await?;
     let request: RoundRequest = serde_json::from_slice(&body).map_err(|error| {
         let detail = format!("the body is not a round to seal: {error}");
         Problem::new(StatusCode::BAD_REQUEST, detail)

@@ -1,14 +1,18 @@
 //! `GET /healthz`, `/readyz` and `/metrics`: for monitoring.
 
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::packing::{counted, packed};
 use super::problem::Problem;
 use crate::engine::{Condition, SubmitError};
+use crate::net::answer_budget::AnswerBudget;
 use crate::net::context::ServerContext;
-use crate::net::query_pool::QueryError;
 use crate::telemetry::metrics::CONTENT_TYPE;
+
+/// What is taken of the room for answers before the size of the metrics is known.
+const METRICS_BYTES: usize = 64 << 10;
 
 /// Whether the process responds
 #[utoipa::path(
@@ -53,10 +57,15 @@ pub(super) async fn readyz(State(context): State<ServerContext>) -> Result<&'sta
     responses((status = 200, description = "In the text format of Prometheus.", body = String, content_type = "text/plain")),
     security(("api_key" = ["metrics"]))
 )]
-pub(super) async fn metrics(State(context): State<ServerContext>) -> Result<Response, Problem> {
+pub(super) async fn metrics(
+    State(context): State<ServerContext>,
+    Extension(answers): Extension<AnswerBudget>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let metrics = context.metrics.clone();
-    // The metrics of the process are read from /proc, which blocks.
-    let page = tokio::task::spawn_blocking(move || metrics.render()).await;
-    let page = page.map_err(|_| Problem::from(QueryError::Broken))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response())
+    let answered = context.queries.beside(&answers, METRICS_BYTES, move || {
+        let page = ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.render());
+        packed(&headers, page.into_response())
+    });
+    Ok(counted(answered.await?))
 }

@@ -15,6 +15,7 @@ use crate::core::{Addressed, Findings};
 use crate::engine::gate::{BEFORE_ACCEPT, RowId, UNCHECKED_RETRY};
 use crate::engine::{self, Engine, Receipt, Rejection, SubmitError, UploadWindow, Validator};
 use crate::input::{event_from_line, refused_line};
+use crate::net::answer_budget::{AnswerBudget, InFlight};
 use crate::net::context::ServerContext;
 use crate::output::warning_names;
 
@@ -38,13 +39,13 @@ struct RefusedEvent {
 }
 
 /// What became of the events of a request.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct UploadResult {
     /// Events that are stored as `durability` says; a transfer counts once.
     accepted: u64,
     /// Events that were refused, listed or not.
     refused_total: u64,
-    /// The refused events; at most the first 1,000.
+    /// The refused events; at most the first 1,000, and fewer while the answers that were not read take all the room.
     refused: Vec<RefusedEvent>,
     /// Sequence number of the last accepted event; 0 if there is none. A transfer between two holders takes two
     /// numbers.
@@ -55,6 +56,9 @@ pub(super) struct UploadResult {
     /// Those of a long stream are compared with the thousands around them.
     #[schema(example = json!(["W01 epoch-seconds"]))]
     warnings: Vec<String>,
+    /// The bytes of the list, if there is one.
+    #[serde(skip)]
+    pub(super) listed: Option<InFlight>,
 }
 
 /// What an accepted event survives.
@@ -109,11 +113,18 @@ pub(super) struct Upload {
     sequence: u64,
     refused_total: u64,
     refused: Vec<RefusedEvent>,
+    answers: AnswerBudget,
+    /// The bytes of that list, which the answer takes until it is read.
+    listed: Option<InFlight>,
     findings: Findings,
 }
 
 impl Upload {
-    pub(super) fn new(context: &ServerContext, numbering: Numbering) -> Self {
+    pub(super) fn new(
+        context: &ServerContext,
+        answers: &AnswerBudget,
+        numbering: Numbering,
+    ) -> Self {
         Self {
             engine: Arc::clone(&context.engine),
             numbering,
@@ -125,6 +136,8 @@ impl Upload {
             sequence: 0,
             refused_total: 0,
             refused: Vec::new(),
+            answers: answers.clone(),
+            listed: None,
             findings: Findings::default(),
         }
     }
@@ -208,8 +221,12 @@ impl Upload {
     fn list(&mut self, number: u64, error: EventError, is_unchecked: bool) {
         self.refused_total += 1;
         // The refusal of a single event is the whole answer, and not one of a list.
-        if self.numbering != Numbering::Single && self.refused.len() >= self.refused_listed_max {
-            return;
+        if self.numbering != Numbering::Single {
+            let bytes = size_of::<RefusedEvent>() + error.reason.len();
+            let listed = self.listed.get_or_insert_with(|| self.answers.count(0));
+            if self.refused.len() >= self.refused_listed_max || !listed.grow(bytes) {
+                return;
+            }
         }
         let is = |numbering| (self.numbering == numbering).then_some(number);
         self.refused.push(RefusedEvent {
@@ -272,6 +289,7 @@ impl Upload {
             sequence: self.sequence,
             durability: self.engine.durability().into(),
             warnings: warning_names(&self.findings),
+            listed: self.listed,
         })
     }
 

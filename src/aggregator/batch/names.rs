@@ -1,14 +1,16 @@
 //! The texts of holder ids that do not fit into a record, which are known by their hashes.
 //!
 //! A lane stores a text when it meets its hash, unless it has met that a short while ago: a table of all hashes
-//! would not fit into a core's cache, and one more copy of a text costs less than a wait for memory. The holders of a
-//! partition find their texts when it is scored.
+//! would not fit into the processor's caches, and one more copy of a text costs less than a wait for memory. What it
+//! remembers grows with the texts. The holders of a partition find their texts when it is scored.
 
 use super::arena::{Arena, Run};
 use super::id_hash::IdHash;
 
-/// Hashes that a lane remembers: 256 KiB.
-const RECENT: usize = 1 << 14;
+/// Hashes that a lane remembers at first: 64 KiB.
+const RECENT_MIN: usize = 1 << 12;
+/// Hashes that a lane remembers at most: 2 MiB.
+const RECENT_MAX: usize = 1 << 17;
 /// Bytes per piece of text.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -17,6 +19,7 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(super) struct Names {
     /// Each at the place that its hash has, the last one of those that share it; empty before the first one.
     recent: Vec<IdHash>,
+    stored: usize,
     pieces: Vec<String>,
 }
 
@@ -31,18 +34,27 @@ pub(super) struct Name {
 }
 
 impl Names {
-    /// Whether the text of this hash is stored already; from now on it is.
+    /// Whether the text of this hash is known to be stored; from now on it is.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
     pub(super) fn knows(&mut self, hash: IdHash) -> bool {
-        if self.recent.is_empty() {
-            // The hash of an id is not 0, except with the probability that two ids share one.
-            self.recent = vec![IdHash::from_words([0, 0]); RECENT];
+        if self.stored >= self.recent.len() && self.recent.len() < RECENT_MAX {
+            self.remember_more();
         }
-        let recent = &mut self.recent[hash.first_word() as usize % RECENT];
+        let recent = recent_place(&mut self.recent, hash);
         let is_known = *recent == hash;
         *recent = hash;
         is_known
+    }
+
+    #[cold]
+    fn remember_more(&mut self) {
+        let count = (self.recent.len() * 4).clamp(RECENT_MIN, RECENT_MAX);
+        // The hash of an id is not 0, except with the probability that two ids share one.
+        let mut recent = vec![IdHash::from_words([0, 0]); count];
+        for hash in self.recent.drain(..) {
+            *recent_place(&mut recent, hash) = hash;
+        }
+        self.recent = recent;
     }
 
     /// Stores a text.
@@ -72,6 +84,7 @@ impl Names {
         };
         piece.push_str(text);
         names.push(arena, name);
+        self.stored += 1;
     }
 
     /// The text of a name of this lane.
@@ -80,6 +93,14 @@ impl Names {
         let start = name.start as usize;
         &self.pieces[name.piece as usize][start..start + name.length as usize]
     }
+}
+
+/// Where `recent` has a hash, if it does; its length is a power of two.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
+fn recent_place(recent: &mut [IdHash], hash: IdHash) -> &mut IdHash {
+    let place = hash.first_word() as usize & (recent.len() - 1);
+    &mut recent[place]
 }
 
 #[cfg(test)]

@@ -99,8 +99,9 @@ class UnknownColumns:
             field = spelling or next(meant, None)
             if field and near is None:
                 said = f"{excerpt(name)}: did you mean {field}? rename it"
-                option = f", or say --columns {field}={excerpt_without_quotes(name)}"
-                near = NearMiss(field, Reason(f"{said}{option}", said))
+                words = _assignment(field, name)
+                option = f"say --columns {words}" if words else "map it in a file of --mapping"
+                near = NearMiss(field, Reason(f"{said}, or {option}", said))
         return near
 
     def _is_meant(self, field: str, context: str, has: Callable[[str], bool]) -> bool:
@@ -114,6 +115,14 @@ class UnknownColumns:
             _NO_HOLDER: not has_any("holder_id"),
         }
         return field not in self._named and fits[context] and not has(field)
+
+
+def _assignment(field: str, name: str) -> str | None:
+    """The argument of `--columns` as a shell takes it, unless the option cannot have this column."""
+    if name.startswith('"') or "," in name or "'" in name or excerpt_without_quotes(name) != name:
+        return None
+    is_plain = all(letter.isalnum() or letter in "_-./" for letter in name)
+    return f"{field}={name}" if is_plain else f"'{field}={name}'"
 
 
 @lru_cache(maxsize=_KEYS_MAX)

@@ -202,6 +202,24 @@ def test_a_key_that_is_there_twice_or_is_nearly_ours_is_refused(line: bytes, rea
     assert str(refused.value) == reason
 
 
+@pytest.mark.parametrize(
+    ("column", "cure"),
+    [
+        ("End", "or say --columns end=End"),
+        ("end ", "or say --columns 'end=end '"),
+        ("end $", "or say --columns 'end=end $'"),
+        ("end,", "or map it in a file of --mapping"),
+        ("'end'", "or map it in a file of --mapping"),
+        ("end\t", "or map it in a file of --mapping"),
+        ("end" + " " * 40, "or map it in a file of --mapping"),
+    ],
+)
+def test_the_cure_can_be_typed_whatever_the_column_is_called(column: str, cure: str) -> None:
+    near = row_reader.RowReader(lambda _: None).near_miss(["token_id", "holder_id", "start", column])
+    assert near is not None
+    assert near.problem.for_files.endswith(cure)
+
+
 def test_other_columns_and_keys_are_listed_once() -> None:
     reader = row_reader.RowReader(lambda _: None)
     assert reader.near_miss(["token_id", "holder_id", "start", "note", "block"]) is None

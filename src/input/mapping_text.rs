@@ -28,7 +28,7 @@ impl FieldSources {
             } else {
                 let end = after.find(',').unwrap_or(after.len());
                 let (column, after) = after.split_at(end);
-                (FieldSource::Column(column.trim().to_owned()), after)
+                (FieldSource::Column(column.to_owned()), after)
             };
             self.set(field.trim(), source)?;
             rest = match after.strip_prefix(',') {
@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn fields_are_assigned_columns_and_texts() {
         let sources =
-            assigned("holder_id=user id, start = Time (UTC) ,token_id=\"A,P=E\" , end=to").unwrap();
+            assigned("holder_id=user id, start =Time (UTC) ,token_id=\"A,P=E\" , end=to").unwrap();
         assert_eq!(sources.column("holder_id"), Some("user id"));
-        assert_eq!(sources.column("start"), Some("Time (UTC)"));
+        assert_eq!(sources.column("start"), Some("Time (UTC) "));
         assert_eq!(sources.column("end"), Some("to"));
         assert_eq!(sources.column("weight"), Some("weight"));
         assert_eq!(sources.column("token_id"), None);

@@ -216,6 +216,28 @@ impl FieldSources {
         }
     }
 
+    /// Each field that has a source of its own, in the order in which they were given.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, FieldSource)> {
+        self.0.iter().map(|(field, source)| match source {
+            Found::Column(column) => (*field, FieldSource::Column(column.clone())),
+            Found::Json(text) => {
+                let text = &text[1..text.len() - 1];
+                (*field, FieldSource::Constant(text.to_owned()))
+            }
+        })
+    }
+
+    /// Whether `field` has a source of its own.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.get(field).is_some()
+    }
+
+    /// Reads another field from what one is read from; whether that has a source of its own.
+    pub(crate) fn give_to(&mut self, field: &str, other: &'static str) -> bool {
+        let source = self.0.iter_mut().find(|(known, _)| *known == field);
+        source.map(|(known, _)| *known = other).is_some()
+    }
+
     /// Each field with its column, or with its text in quotes.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(field, source)| match source {

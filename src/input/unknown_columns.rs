@@ -146,9 +146,10 @@ impl Addressed for NearMiss {
     fn write_to(&self, audience: Audience, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (column, field) = (quoted(&self.column), self.field);
         write!(out, "{column}: did you mean {field}? rename it")?;
-        match audience {
-            Audience::Files => write!(out, ", or say --columns {field}={}", literal(&self.column)),
-            Audience::Service => Ok(()),
+        match (audience, assignment(field, &self.column)) {
+            (Audience::Files, Some(words)) => write!(out, ", or say --columns {words}"),
+            (Audience::Files, None) => write!(out, ", or map it in a file of --mapping"),
+            (Audience::Service, _) => Ok(()),
         }
     }
 }
@@ -156,6 +157,19 @@ impl Addressed for NearMiss {
 impl fmt::Display for NearMiss {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_to(Audience::Files, out)
+    }
+}
+
+/// The argument of `--columns` as a shell takes it; `None` if the option cannot have this column.
+fn assignment(field: &str, column: &str) -> Option<String> {
+    if column.starts_with('"') || column.contains([',', '\'']) || literal(column) != column {
+        return None;
+    }
+    let is_plain = |letter: char| letter.is_alphanumeric() || "_-./".contains(letter);
+    if column.chars().all(is_plain) {
+        Some(format!("{field}={column}"))
+    } else {
+        Some(format!("'{field}={column}'"))
     }
 }
 
@@ -329,6 +343,30 @@ mod tests {
             let refused = check(columns).unwrap_err();
             let expected = format!("did you mean {field}? ");
             assert!(refused.contains(&expected), "{columns:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_cure_can_be_typed_whatever_the_column_is_called() {
+        let miss = |column: &str| {
+            let near = NearMiss {
+                column: column.to_owned(),
+                field: "end",
+            };
+            near.to_string()
+        };
+        let long = format!("end{}", " ".repeat(40));
+        for (column, cure) in [
+            ("End", "or say --columns end=End"),
+            ("end ", "or say --columns 'end=end '"),
+            ("end $", "or say --columns 'end=end $'"),
+            ("end,", "or map it in a file of --mapping"),
+            ("'end'", "or map it in a file of --mapping"),
+            ("end\t", "or map it in a file of --mapping"),
+            (&long, "or map it in a file of --mapping"),
+        ] {
+            let text = miss(column);
+            assert!(text.ends_with(cure), "{text}");
         }
     }
 

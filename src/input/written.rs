@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::excerpt::quoted;
+use crate::excerpt::{literal, quoted};
 
 /// A time or a decimal of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl fmt::Display for Written {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Micros(micros) => write!(out, "{micros} microseconds"),
-            Self::Number(digits) => out.write_str(digits),
+            Self::Number(digits) => out.write_str(&literal(digits)),
             Self::Text(text) => out.write_str(&quoted(text)),
         }
     }

@@ -73,6 +73,26 @@ fn the_command_line_has_what_the_file_needs() {
             "--time-unit us",
         ),
         (
+            "half.csv",
+            "Timestamp,TransactionHash,BlockNumber,poolId,user,amount\n\
+             2024-02-08T01:55:59,0x01,1,7,0xa,2499999999999999999996\n",
+            &[],
+            "--columns to_id=user,token_id=poolId,at=Timestamp,event_id=TransactionHash --assume-utc --decimals 18",
+        ),
+        (
+            "levels.csv",
+            "token_id,wallet,time,balance\nT,a,1700000000000,5\n",
+            &[],
+            "--columns holder_id=wallet,start=time,weight=balance",
+        ),
+        (
+            "words.csv",
+            "token_id,holder_id,start,end ,weight\nT,a,2023-01-01T00:00:00Z,\\N,n/a\n\
+             T,b,2023-01-01T00:00:00Z,infinity,5\nT,c,yesterday,\\N,5\n",
+            &[],
+            "--columns end=end  --null \\N --null n/a --null infinity --on-error skip",
+        ),
+        (
             "own.jsonl",
             "{\"token_id\":\"T\",\"holder_id\":\"a\",\"end\":1700000000000}\n",
             &[],
@@ -120,8 +140,27 @@ fn ids_ties_times_and_rows_are_reported() {
         "token_id,holder_id,start\nT,a,28.04.2023\n",
     );
     let text = run(["inspect", &refused]).text();
+    for part in [
+        "refused       1, the first in line 2: start: not a time",
+        "\nno options were found that read it: line 2: start: not a time",
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+    let other = path(&folder, "other.csv", "a,b\n1,2\n");
+    let error = run(["inspect", &other]);
     assert!(
-        text.contains("refused       1, the first in line 2: start: not a time"),
+        error
+            .error(2)
+            .ends_with("the columns are a, b; no options were found that read it")
+    );
+    let half = path(
+        &folder,
+        "half.csv",
+        "wallet,time,amount,hash\na,1700000000000,5,1\n",
+    );
+    let text = run(["inspect", &half]).text();
+    assert!(
+        text.contains("\nnote: each row is read as an amount that its holder is given"),
         "{text}"
     );
     assert_eq!(

@@ -1,11 +1,14 @@
 //! Inputs that went wrong for people, as public reports describe them: each gives the right score, or a refusal
 //! that names the cure. They lie beside the checkout; where they do not, the run says that it was skipped.
 
+use std::path::Path;
+
 use crate::bugcases::bugcases;
-use crate::support::run;
+use crate::forms::ENGINES;
+use crate::support::{Answer, run};
 
 /// A file, options, and the holders with their scores, or words of the refusal after `!`.
-const CASES: [(&str, &[&str], &str); 62] = [
+const CASES: [(&str, &[&str], &str); 127] = [
     (
         "c01-epoch-seconds/closed.csv",
         &["--time-unit", "s"],
@@ -244,7 +247,269 @@ const CASES: [(&str, &[&str], &str); 62] = [
         &[],
         "!weight: the key \"weight\" is there twice",
     ),
+    (
+        "c01-epoch-seconds/closed.jsonl",
+        &["--time-unit", "s"],
+        "val-a 864000",
+    ),
+    ("c03-utc-suffix/bq.jsonl", &[], "a 86400"),
+    (
+        "c09-raw-wei/small.csv",
+        &["--decimals", "18"],
+        "a 29400396.5019690832432032",
+    ),
+    (
+        "c10-scientific/sci.jsonl",
+        &[],
+        "b 0.000001234567, a 0.00000000000000005",
+    ),
+    (
+        "c15-same-instant-levels/levels.csv",
+        &["--as-of", "2023-01-21"],
+        "ann 138240000",
+    ),
+    (
+        "c15-same-instant-levels/to-zero.csv",
+        &["--as-of", "2023-01-21"],
+        "ann 120960000",
+    ),
+    ("c16-second-deposit/deposits.csv", &[], "ann 259200000"),
+    (
+        "c19-int96-9999/spark-values.parquet",
+        &["--as-of", "2030-01-01"],
+        "c9999 1893456000, d2024 1735599600, a2024 1704141296.123456, b2024 1704070800",
+    ),
+    (
+        "c19-int96-9999/start.parquet",
+        &[],
+        "y0001 86400, y1500 86400",
+    ),
+    (
+        "c25-uint256-parquet/dec128.parquet",
+        &[],
+        "!weight: too large",
+    ),
+    (
+        "c25-uint256-parquet/dec128.parquet",
+        &["--decimals", "18"],
+        "a 83204872.9830719961956352",
+    ),
+    (
+        "c25-uint256-parquet/dec256.parquet",
+        &[],
+        "a 83204872.9830719961956352",
+    ),
+    (
+        "c25-uint256-parquet/text.parquet",
+        &[],
+        "a 83204872.9830719961956352",
+    ),
+    (
+        "c25-uint256-parquet/u64.parquet",
+        &[],
+        "a 1593798687968505259536000",
+    ),
+    ("c26-null-words/end-00.csv", &[], "cust 31536000"),
+    (
+        "c26-null-words/end-02.csv",
+        &["--null", "null"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-02.csv",
+        &[],
+        "!end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-03.csv",
+        &["--null", "\\N"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-03.csv",
+        &[],
+        "!end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-04.csv",
+        &["--null", "NaT"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-04.csv",
+        &[],
+        "!end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-05.csv",
+        &["--null", "nan"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-05.csv",
+        &[],
+        "!end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-06.csv",
+        &["--null", "None"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-06.csv",
+        &[],
+        "!end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-07.csv",
+        &["--null", "N/A"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-07.csv",
+        &[],
+        "!end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-08.csv",
+        &["--null", "Invalid date"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-09.csv",
+        &["--null", "-"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-09.csv",
+        &[],
+        "!end: not a time (a word for an absent value",
+    ),
+    (
+        "c26-null-words/end-12.csv",
+        &["--null", "infinity"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-13.csv",
+        &["--null", "0000-00-00 00:00:00"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-16.csv",
+        &["--null", "-infinity"],
+        "cust 31536000",
+    ),
+    (
+        "c26-null-words/end-16.csv",
+        &[],
+        "!end: not a time (an infinite time",
+    ),
+    (
+        "c26-null-words/end-14.csv",
+        &["--null", "9999-12-31T23:59:59-05:00"],
+        "cust 31536000",
+    ),
+    ("c26-null-words/end-10.csv", &[], "!end: before start"),
+    ("c26-null-words/end-11.csv", &[], "cust 31536000"),
+    (
+        "c26-null-words/end-14.csv",
+        &[],
+        "!end: out of range (years 0001 to 9999, UTC)",
+    ),
+    ("c26-null-words/end-15.csv", &[], "cust 31536000"),
+    ("c26-null-words/end-18.csv", &[], "!end: out of range"),
+    ("c26-null-words/quoted-empty.csv", &[], "cust 31536000"),
+    ("c26-null-words/spaces-around.csv", &[], "cust 86400"),
+    (
+        "c26-null-words/weight-null.csv",
+        &[],
+        "!weight: not a number (a word for an absent value",
+    ),
+    (
+        "c27-leap-second/leap.jsonl",
+        &[],
+        "!start: not a time (a leap second",
+    ),
+    (
+        "c28-nan/infinity.jsonl",
+        &[],
+        "!not JSON: Infinity, which JSON does not have",
+    ),
+    ("c28-nan/nan.csv", &[], "!weight: not finite"),
+    ("c28-nan/nan.parquet", &[], "!weight: not finite"),
+    (
+        "c30-address-case/mixed.csv",
+        &["--fold-hex-ids"],
+        "0xfe3b557e8fb62b89f4916b721be55ceb828dbd73 172800",
+    ),
+    ("c31-string-numbers/exp-ms.jsonl", &[], "a 172800"),
+    ("c31-string-numbers/float-ms.csv", &[], "a 172800"),
+    ("c31-string-numbers/ms-string.jsonl", &[], "a 172800"),
+    (
+        "c31-string-numbers/subgraph.jsonl",
+        &["--time-unit", "s"],
+        "a 172800",
+    ),
+    ("c32-dates/date32.parquet", &["--assume-utc"], "c2 7776000"),
+    (
+        "c32-dates/date32.parquet",
+        &[],
+        "!column start is of type date",
+    ),
+    (
+        "c32-dates/excel-us.csv",
+        &["--assume-utc"],
+        "!start: not a time (a date that can be read in two ways",
+    ),
+    (
+        "c32-dates/slashes.csv",
+        &[],
+        "!start: not a time (a date that can be read in two ways",
+    ),
+    ("c34-naive/naive.parquet", &[], "a 86400"),
+    ("c34-naive/text.parquet", &[], "a 86400"),
+    (
+        "c35-hex-amounts/hex.jsonl",
+        &[],
+        "!weight: not a number (a hexadecimal number",
+    ),
+    (
+        "c36-etherscan-columns/etherscan.csv",
+        &["--token", "quidd", "--as-of", "2021-11-18T04:07:33Z"],
+        "0x00000000000000000000000000000000000000aa 151200000, 0x00000000000000000000000000000000000000bb 21600000",
+    ),
+    ("c37-cr-only/cr-quoted.csv", &[], "a 86400"),
+    ("c39-text-times-parquet/dict.parquet", &[], "a 86400"),
+    ("c39-text-times-parquet/double-ms.parquet", &[], "a 86400"),
+    ("c39-text-times-parquet/text.parquet", &[], "a 86400"),
+    (
+        "c43-duplicate-columns/twice.csv",
+        &[],
+        "!columns weight and weight are both there",
+    ),
 ];
+
+/// Members of gzip, each of which has to be read to its end.
+const GZIP: [&str; 4] = ["each-line", "mid-line", "empty-member", "zero-padded"];
+
+/// What every implementation says, which is the same.
+fn answer(arguments: &[&str]) -> Answer {
+    let [native, others @ ..] = ENGINES else {
+        unreachable!("one implementation is always there");
+    };
+    let by = |engine: &str| run(arguments.iter().chain(&["--engine", engine]));
+    let found = by(native);
+    for engine in others {
+        let other = by(engine);
+        assert_eq!(
+            (other.code, &*other.stderr, other.stdout),
+            (found.code, &*found.stderr, found.stdout.clone()),
+            "{engine}: {arguments:?}"
+        );
+    }
+    found
+}
 
 #[test]
 fn inputs_that_went_wrong_for_people_are_scored_or_refused_with_a_cure() {
@@ -259,7 +524,7 @@ fn inputs_that_went_wrong_for_people_are_scored_or_refused_with_a_cure() {
             arguments.extend(["--as-of", "2024-01-01T00:00:00Z"]);
         }
         arguments.extend_from_slice(options);
-        let found = run(arguments);
+        let found = answer(&arguments);
         if let Some(words) = expected.strip_prefix('!') {
             let error = found.error(2);
             assert!(error.contains(words), "{name}: {error}");
@@ -280,15 +545,79 @@ fn gzip_members_and_padding_are_read_to_their_end() {
     let Some(folder) = bugcases() else {
         return;
     };
-    for name in ["each-line", "mid-line", "empty-member", "zero-padded"] {
+    for name in GZIP {
         let file = folder.join(format!("c20-gzip-members/{name}.jsonl.gz"));
         let file = file.to_str().expect("a path of text");
-        let answer = run(["score", file, "--as-of", "2024-01-01", "--format", "json"]).json();
+        let answer = answer(&["score", file, "--as-of", "2024-01-01", "--format", "json"]).json();
         assert_eq!(answer["accepted"], 200, "{name}");
         let scores = answer["holders"].as_array().expect("a list").iter();
         assert!(
             scores.map(|row| &row["score"]).all(|score| score == "2"),
             "{name}"
         );
+    }
+}
+
+/// The files of every folder of reports, by their names within it; programs are tested where they run.
+fn inputs(folder: &Path) -> Vec<String> {
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        let name =
+            |entry: std::io::Result<std::fs::DirEntry>| entry.expect("it is there").file_name();
+        entries
+            .map(|entry| name(entry).into_string().expect("a name of text"))
+            .collect()
+    };
+    let cases = names(folder)
+        .into_iter()
+        .filter(|case| case.starts_with('c'));
+    let inputs = cases.flat_map(|case| {
+        let files = names(&folder.join(&case));
+        files.into_iter().map(move |file| format!("{case}/{file}"))
+    });
+    inputs
+        .filter(|name| !name.ends_with(".txt") && !name.ends_with(".py"))
+        .collect()
+}
+
+#[test]
+fn every_shown_input_is_listed_here() {
+    let Some(folder) = bugcases() else {
+        return;
+    };
+    let is_listed = |name: &str| {
+        let is_gzip = GZIP
+            .iter()
+            .any(|stem| name == format!("c20-gzip-members/{stem}.jsonl.gz"));
+        is_gzip || CASES.iter().any(|(known, _, _)| *known == name)
+    };
+    let missing: Vec<_> = inputs(&folder)
+        .into_iter()
+        .filter(|name| !is_listed(name))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn inspect_prints_a_command_line_that_reads_a_file_or_says_why_there_is_none() {
+    let Some(folder) = bugcases() else {
+        return;
+    };
+    for name in inputs(&folder) {
+        let file = folder.join(&name);
+        let found = run(["inspect", "--json", file.to_str().expect("a path of text")]);
+        if found.code != 0 {
+            found.error(2);
+            continue;
+        }
+        let report = found.json();
+        let Some(command) = report["command"].as_array() else {
+            assert!(report["note"].is_string(), "{name}: {report}");
+            continue;
+        };
+        let words = command[1..].iter().map(|word| word.as_str().expect("text"));
+        let scored = run(words.chain(["--format", "json"])).json();
+        assert_eq!(scored["accepted"], report["accepted"], "{name}: {report}");
+        assert_ne!(scored["accepted"], 0, "{name}");
     }
 }

@@ -1,7 +1,9 @@
 //! `inspect`: what a file is, what its first rows say as events, and the command line that reads it.
 //!
-//! Scores nothing and writes nothing. [`survey`] reads the file, [`cures`] finds the options that it needs.
+//! Scores nothing and writes nothing. [`survey`] reads the file, [`cures`] finds the options that it needs,
+//! and [`command`] writes them.
 
+mod command;
 mod cures;
 mod survey;
 
@@ -10,14 +12,18 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use self::cures::cured;
+use self::command::in_shell;
+use self::cures::is_cured;
 use self::survey::Survey;
 use super::exit::Exit;
 use super::input::InputArguments;
-use crate::input::Source;
+use crate::input::{InputError, InputOptions, Source};
 
 /// Rows that are read to find the options; the whole file is read once, with them.
 const SAMPLE_ROWS: u64 = 100_000;
+
+/// What is said of amounts without a direction.
+const DIRECTION: &str = "each row is read as an amount that its holder is given; where it is one that is taken, write from_id, not to_id";
 
 /// The arguments of `inspect`.
 #[derive(Debug, Args)]
@@ -43,77 +49,50 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             "-: inspect reads its input more than once; name a file",
         ));
     }
-    let mut options = arguments.input.options()?;
-    let mut added: Vec<String> = Vec::new();
+    let given = arguments.input.options()?;
+    let mut options = given.clone();
     loop {
         let sample = Survey::of(&source, &options, 0, SAMPLE_ROWS);
-        match cured(&source, &sample, &mut options) {
-            Some(words) => added.extend(words),
-            None => break,
+        if !is_cured(&source, &sample, &mut options) {
+            break;
         }
     }
-    let survey = Survey::of(&source, &options, arguments.rows, u64::MAX)?;
-    let mut command = vec!["main_holdmetrics".to_owned(), "score".to_owned()];
-    command.extend(given_words());
-    command.extend(with_one_mapping(added));
+    let survey = Survey::of(&source, &options, arguments.rows, u64::MAX).map_err(not_read)?;
+    let mut words = command::words(&given, &options);
+    if survey.has_refused() {
+        words.extend(["--on-error".to_owned(), "skip".to_owned()]);
+    }
+    let has_to = |options: &InputOptions| options.columns.has("to_id");
+    let note = (has_to(&options) && !has_to(&given)).then_some(DIRECTION);
+    let command = survey.why_nothing_is_read().map_or(Ok(words), Err);
     if arguments.json {
         let mut report = survey.json();
-        report["command"] = json!(command);
+        report["command"] = json!(command.as_ref().ok());
+        report["note"] = json!(command.as_ref().err().map(String::as_str).or(note));
         println!("{report:#}");
-    } else {
-        print!("{}", survey.text());
-        let words: Vec<_> = command.iter().map(|word| in_shell(word)).collect();
-        println!("read it with: {}", words.join(" "));
+        return Ok(());
+    }
+    print!("{}", survey.text());
+    match command {
+        Ok(words) => {
+            let words: Vec<_> = words.iter().map(|word| in_shell(word)).collect();
+            println!("read it with: {}", words.join(" "));
+            if let Some(note) = note {
+                println!("note: {note}");
+            }
+        }
+        Err(reason) => println!("no options were found that read it: {reason}"),
     }
     Ok(())
 }
 
-/// The same words, their mappings of columns in one.
-fn with_one_mapping(words: Vec<String>) -> Vec<String> {
-    let (mut mappings, mut others) = (Vec::new(), Vec::new());
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        if word == "--columns" {
-            mappings.extend(words.next());
-        } else {
-            others.push(word);
+/// An error that ends the search; if no other options are left to try, it says so.
+fn not_read(error: InputError) -> anyhow::Error {
+    match error {
+        InputError::MissingColumn { .. } | InputError::ColumnType { .. } => {
+            Exit::usage(format!("{error}; no options were found that read it"))
         }
-    }
-    if !mappings.is_empty() {
-        others.splice(0..0, ["--columns".to_owned(), mappings.join(",")]);
-    }
-    others
-}
-
-/// The words of this command that `score` knows, too.
-fn given_words() -> Vec<String> {
-    // The name of a file need not be text.
-    let mut words = std::env::args_os()
-        .map(|word| word.to_string_lossy().into_owned())
-        .skip(1)
-        .skip_while(|word| word != "inspect")
-        .skip(1);
-    let mut given = Vec::new();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--json" => {}
-            "--rows" => {
-                words.next();
-            }
-            _ if word.starts_with("--rows=") => {}
-            _ => given.push(word),
-        }
-    }
-    given
-}
-
-/// A word as a shell takes it.
-fn in_shell(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:=,-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        other => other.into(),
     }
 }
 

@@ -104,6 +104,19 @@ impl Survey {
         self.warnings.iter().any(|warning| warning.is(code))
     }
 
+    /// Whether some of the lines were refused.
+    pub(super) fn has_refused(&self) -> bool {
+        self.read > self.accepted
+    }
+
+    /// Why no row gives an event; `None` if one does.
+    pub(super) fn why_nothing_is_read(&self) -> Option<String> {
+        (self.accepted == 0).then(|| match &self.refused {
+            Some((number, reason)) => format!("line {number}: {reason}"),
+            None => "it has no rows".to_owned(),
+        })
+    }
+
     /// Whether there are ids of `0x` and hexadecimal digits that differ by case.
     pub(super) fn has_hex_spellings(&self) -> bool {
         let is_hex = |ids: &Spellings| {

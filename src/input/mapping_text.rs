@@ -14,7 +14,7 @@ impl FieldSources {
     /// # Errors
     /// One line that says what cannot be read.
     pub fn assign(&mut self, text: &str) -> Result<(), String> {
-        let mut rest = text.trim();
+        let mut rest = text.trim_start();
         while !rest.is_empty() {
             let (field, after) = rest
                 .split_once('=')
@@ -183,10 +183,10 @@ mod tests {
     #[test]
     fn fields_are_assigned_columns_and_texts() {
         let sources =
-            assigned("holder_id=user id, start =Time (UTC) ,token_id=\"A,P=E\" , end=to").unwrap();
+            assigned("holder_id=user id, start =Time (UTC) ,token_id=\"A,P=E\" , end=to ").unwrap();
         assert_eq!(sources.column("holder_id"), Some("user id"));
         assert_eq!(sources.column("start"), Some("Time (UTC) "));
-        assert_eq!(sources.column("end"), Some("to"));
+        assert_eq!(sources.column("end"), Some("to "));
         assert_eq!(sources.column("weight"), Some("weight"));
         assert_eq!(sources.column("token_id"), None);
         assert_eq!(sources.constant("token_id"), Some("A,P=E"));

@@ -83,7 +83,7 @@ fn the_command_line_has_what_the_file_needs() {
             "levels.csv",
             "token_id,wallet,time,balance\nT,a,1700000000000,5\n",
             &[],
-            "--columns holder_id=wallet,start=time,weight=balance",
+            "--columns holder_id=wallet,weight=balance,start=time",
         ),
         (
             "words.csv",

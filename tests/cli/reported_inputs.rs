@@ -397,7 +397,7 @@ const CASES: [(&str, &[&str], &str); 127] = [
     ),
     (
         "c26-null-words/end-16.csv",
-        &["--null", "-infinity"],
+        &["--null=-infinity"],
         "cust 31536000",
     ),
     (

@@ -52,7 +52,11 @@ fn added_words(given: &InputOptions, found: &InputOptions) -> Vec<String> {
         option("--decimals", Some(&values.decimals.to_string()));
     }
     for word in &values.nulls[before.nulls.len()..] {
-        option("--null", Some(word));
+        if word.starts_with('-') {
+            option(&format!("--null={word}"), None);
+        } else {
+            option("--null", Some(word));
+        }
     }
     if values.fold_hex_ids && !before.fold_hex_ids {
         option("--fold-hex-ids", None);

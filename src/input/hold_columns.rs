@@ -16,7 +16,8 @@ use crate::core::{ClosedHold, EventSink, Micros, Wad};
 #[derive(Default)]
 pub(super) struct HoldColumns {
     tokens: TokenColumn,
-    spans: Vec<(Micros, Micros)>,
+    starts: Vec<Micros>,
+    ends: Vec<Micros>,
     weights: Vec<Wad>,
 }
 
@@ -34,14 +35,15 @@ impl HoldColumns {
         let Some(texts) = self.read(rows) else {
             return false;
         };
-        let columns = self.tokens.indices().zip(&self.spans).zip(&self.weights);
-        let holds =
-            columns
-                .zip(texts.holders.iter())
-                .map(|(((token, span), weight), holder_id)| {
-                    let holder_id = holder_id.expect("no holder is null");
-                    ClosedHold::new(token, holder_id, *span, *weight).expect("every row is a hold")
-                });
+        let spans = self.starts.iter().zip(&self.ends);
+        let columns = self.tokens.indices().zip(spans).zip(&self.weights);
+        let holds = columns.zip(texts.holders.iter()).map(
+            |(((token, (start, end)), weight), holder_id)| {
+                let holder_id = holder_id.expect("no holder is null");
+                ClosedHold::new(token, holder_id, (*start, *end), *weight)
+                    .expect("every row is a hold")
+            },
+        );
         match texts.event_ids {
             None => sink.accept_holds(&texts.tokens, holds),
             Some(ids) => {
@@ -80,16 +82,10 @@ impl HoldColumns {
     }
 
     fn read_spans(&mut self, start: &TimeColumn, end: &TimeColumn, rows: usize) -> Option<()> {
-        self.spans.clear();
-        self.spans.reserve(rows);
-        for row in 0..rows {
-            let (start, end) = (start.get(row).ok()??, end.get(row).ok()??);
-            if start > end {
-                return None;
-            }
-            self.spans.push((start, end));
-        }
-        Some(())
+        start.read_all(rows, &mut self.starts)?;
+        end.read_all(rows, &mut self.ends)?;
+        let mut spans = self.starts.iter().zip(&self.ends);
+        spans.all(|(start, end)| start <= end).then_some(())
     }
 }
 

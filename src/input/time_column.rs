@@ -178,6 +178,30 @@ impl TimeColumn {
         }
     }
 
+    /// All instants, which replace what is in `into`; `None` if one of them is null or invalid.
+    pub(super) fn read_all(&self, rows: usize, into: &mut Vec<Micros>) -> Option<()> {
+        into.clear();
+        into.reserve(rows);
+        match self {
+            Self::Counts {
+                values,
+                nulls: None,
+                unit,
+                ..
+            } => {
+                for value in values {
+                    into.push(Micros::new(micros(*value, *unit)).ok()?);
+                }
+            }
+            _ => {
+                for row in 0..rows {
+                    into.push(self.get(row).ok()??);
+                }
+            }
+        }
+        Some(())
+    }
+
     /// The time in `row` in microseconds, in range or not, saturated at the bounds of the type; text that
     /// is not a time is beyond them. `None` if it is null.
     #[inline]

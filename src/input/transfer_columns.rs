@@ -7,7 +7,6 @@
 use arrow_array::{Array, StringViewArray};
 
 use super::batch_rows::BatchRows;
-use super::time_column::TimeColumn;
 use super::token_column::{TokenColumn, filled};
 use crate::core::transfer::is_holder;
 use crate::core::{EventSink, Micros, TransferRow, Wad};
@@ -50,7 +49,8 @@ impl TransferColumns {
         if !rows.has_transfers_only() {
             return None;
         }
-        self.read_instants(rows.at.as_ref()?, rows.len())?;
+        let at = rows.at.as_ref()?;
+        at.read_all(rows.len(), &mut self.instants)?;
         let texts = Texts {
             tokens: self.tokens.read(rows.token_id.views()?)?,
             senders: rows.from_id.as_ref()?.views()?,
@@ -60,15 +60,6 @@ impl TransferColumns {
         let amounts = rows.amount.as_ref()?;
         amounts.read_all(rows.len(), &mut self.amounts)?;
         texts.have_parties().then_some(texts)
-    }
-
-    fn read_instants(&mut self, at: &TimeColumn, rows: usize) -> Option<()> {
-        self.instants.clear();
-        self.instants.reserve(rows);
-        for row in 0..rows {
-            self.instants.push(at.get(row).ok()??);
-        }
-        Some(())
     }
 }
 

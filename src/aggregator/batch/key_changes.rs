@@ -1,16 +1,25 @@
-//! The changes of a partition, those of each key together: what a sum needs of them, and their ids beside that.
+//! The changes of a partition, as they come and then those of each key together: what a sum needs of them, and their ids
+//! beside that.
 
 use std::ops::Range;
 
 use super::balance::{Change, Step};
-use super::entry::Entry;
 use super::id_hash::IdHash;
+use super::numbering::Key;
 
 /// The changes of one partition after another; what is behind those of the last one has no meaning.
 #[derive(Default)]
 pub(super) struct PartitionChanges {
+    arrived: Vec<Arrived>,
     steps: Vec<Step>,
     ids: Vec<IdHash>,
+}
+
+/// A change, and the number of its key.
+struct Arrived {
+    key: u32,
+    step: Step,
+    id: IdHash,
 }
 
 /// The changes of one key, in any order.
@@ -21,18 +30,30 @@ pub(super) struct KeyChanges<'a> {
 }
 
 impl PartitionChanges {
-    /// Makes room for so many changes.
-    pub(super) fn reserve(&mut self, count: usize) {
+    /// Begins with a partition of so many changes.
+    pub(super) fn clear(&mut self, count: usize) {
+        self.arrived.clear();
+        self.arrived.reserve(count);
+    }
+
+    /// Adds a change of a key.
+    #[inline]
+    pub(super) fn add(&mut self, key: u32, step: Step, id: IdHash) {
+        self.arrived.push(Arrived { key, step, id });
+    }
+
+    /// Gathers the changes of each of the keys, which have room for all of them.
+    pub(super) fn gather(&mut self, keys: &mut [Key]) {
+        let count = self.arrived.len();
         if self.steps.len() < count {
             self.steps.resize(count, Step::from_words(0, 0));
             self.ids.resize(count, IdHash::from_words([0; 2]));
         }
-    }
-
-    #[inline]
-    pub(super) fn set(&mut self, index: usize, entry: &Entry) {
-        self.steps[index] = entry.step();
-        self.ids[index] = entry.id();
+        for Arrived { key, step, id } in &self.arrived {
+            let index = keys[*key as usize].changes.add();
+            self.steps[index] = *step;
+            self.ids[index] = *id;
+        }
     }
 
     pub(super) fn of_key(&self, range: Range<usize>) -> KeyChanges<'_> {

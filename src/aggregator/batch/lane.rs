@@ -2,7 +2,7 @@
 //!
 //! Each partition grows by blocks of the lane's arena, and the core's cache holds the line being written of each
 //! partition. A closed hold with an id has a record of its own kind; other weights and claims that do not fit into a
-//! record are stored in vectors, and texts of holder ids apart.
+//! record are stored in vectors, and texts of holder ids and what balances change by apart.
 
 use std::hash::BuildHasher;
 
@@ -12,7 +12,8 @@ use super::super::ids::{IdMemo, IdNumber};
 use super::BatchScorer;
 use super::arena::{Arena, Run};
 use super::balance::Change;
-use super::entry::{Entry, PackedChange};
+use super::change_log::ChangeLog;
+use super::entry::{Entry, Side};
 use super::holder_code::HolderCode;
 use super::id_hash::{IdHash, IdHasher};
 use super::ledger::Ledger;
@@ -37,6 +38,8 @@ pub struct Lane<'a> {
     keeps_ids: bool,
     partitions: Vec<Partition>,
     arena: Arena,
+    ledger: Ledger,
+    changes: ChangeLog,
 }
 
 /// The records of one partition from one lane.
@@ -46,7 +49,7 @@ struct Partition {
     named: Run<NamedRecord>,
     /// The texts of its holders, some of them twice.
     names: Run<Name>,
-    ledger: Ledger,
+    entries: Run<Entry>,
     wide: WideWeights,
     large: Vec<OtherClaim>,
     falls: Vec<(IdHash, Box<str>)>,
@@ -57,8 +60,7 @@ struct Pending {
     holder: HolderCode,
     /// Of the holder.
     hash: u64,
-    token: IdNumber,
-    change: PackedChange,
+    side: Side,
 }
 
 /// A claim that fits neither into a record nor into the ledger.
@@ -89,6 +91,8 @@ impl<'a> Lane<'a> {
             keeps_ids: scorer.lists_deficits,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             arena: Arena::default(),
+            ledger: Ledger::default(),
+            changes: ChangeLog::default(),
         }
     }
 
@@ -123,14 +127,24 @@ impl<'a> Lane<'a> {
         self.names.text(name)
     }
 
-    /// The changes of `partition` at revision 0, and the numbers of their holders.
-    pub(super) fn ledger(&self, partition: usize) -> &Ledger {
-        &self.partitions[partition].ledger
+    /// The numbers of the holders that have changes at revision 0.
+    pub(super) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The number of changes of `partition` at revision 0.
+    pub(super) fn entry_count(&self, partition: usize) -> usize {
+        self.partitions[partition].entries.len()
     }
 
     /// The changes of `partition` at revision 0, in several slices.
     pub(super) fn entries(&self, partition: usize) -> impl Iterator<Item = &[Entry]> {
-        self.partitions[partition].ledger.entries(&self.arena)
+        self.partitions[partition].entries.slices(&self.arena)
+    }
+
+    /// What the entries of all partitions refer to.
+    pub(super) const fn changes(&self) -> &ChangeLog {
+        &self.changes
     }
 
     /// The weights of `partition` that do not fit into records.
@@ -217,32 +231,32 @@ impl<'a> Lane<'a> {
         self.push(place, holder, token, content);
     }
 
-    /// A change at revision 0 as it is stored; `event_id` is the text of its id. `None` if it was added as a claim,
-    /// because there is no room for its size.
+    /// A change at revision 0 at its `place` in the log; `event_id` is the text of its id. `None` if it was added as a
+    /// claim, because the log has no room for its size.
     #[inline]
-    fn packed(
+    fn pending(
         &mut self,
         holder: HolderCode,
         token: IdNumber,
+        place: Option<usize>,
         change: Change,
         event_id: &str,
     ) -> Option<Pending> {
-        if let Some(packed) = PackedChange::new(change) {
-            self.keep_id_of(&holder, &change, event_id);
-            return Some(Pending {
-                holder,
-                hash: self.hash(&holder),
-                token,
-                change: packed,
-            });
-        }
         let Change { id, at, delta } = change;
-        let standing = Standing {
-            revision: 0,
-            fact: Some(Fact::Change { at, delta }),
+        let Some(place) = place else {
+            let standing = Standing {
+                revision: 0,
+                fact: Some(Fact::Change { at, delta }),
+            };
+            self.push_named(holder, token, (id, event_id), standing);
+            return None;
         };
-        self.push_named(holder, token, (id, event_id), standing);
-        None
+        self.keep_id_of(&holder, &change, event_id);
+        Some(Pending {
+            holder,
+            hash: self.hash(&holder),
+            side: Side::new(place, delta.is_negative()),
+        })
     }
 
     /// Adds a claim of the general kind.
@@ -262,24 +276,17 @@ impl<'a> Lane<'a> {
 
     #[inline]
     fn push_entry(&mut self, pending: &Pending) {
-        let Pending {
-            holder,
-            hash,
-            token,
-            change,
-        } = *pending;
-        let ledger = &mut self.partitions[partition_of(hash)].ledger;
+        let Pending { holder, hash, side } = *pending;
         let hash_holder = |holder: &HolderCode| self.hasher.hash_one(holder.words);
-        ledger.push(&mut self.arena, (holder, hash), token, change, hash_holder);
+        let number = self.ledger.number(holder, hash, hash_holder);
+        let entries = &mut self.partitions[partition_of(hash)].entries;
+        entries.push(&mut self.arena, Entry::new(number, side));
     }
 
     /// Adds changes, after it has read where their holders are, so that the waits for memory overlap.
     fn push_entries(&mut self, pending: &mut Vec<Pending>) {
-        let read = pending.iter().fold(0, |all, change| {
-            let ledger = &self.partitions[partition_of(change.hash)].ledger;
-            all ^ ledger.touch(change.hash)
-        });
-        std::hint::black_box(read);
+        let hashes = pending.iter().map(|change| change.hash);
+        std::hint::black_box(hashes.fold(0, |all, hash| all ^ self.ledger.touch(hash)));
         for change in pending.drain(..) {
             self.push_entry(&change);
         }
@@ -299,7 +306,7 @@ impl<'a> Lane<'a> {
 
 /// The partition of a holder with this hash.
 #[inline]
-const fn partition_of(hash: u64) -> usize {
+pub(super) const fn partition_of(hash: u64) -> usize {
     (hash >> (u64::BITS - PARTITION_BITS)) as usize
 }
 
@@ -331,7 +338,9 @@ impl EventSink for Lane<'_> {
                         fact: Some(Fact::Change { at, delta }),
                     } => {
                         let change = Change { id, at, delta };
-                        if let Some(pending) = self.packed(holder, token, change, event_id) {
+                        let place = self.changes.add(token, change);
+                        if let Some(pending) = self.pending(holder, token, place, change, event_id)
+                        {
                             self.push_entry(&pending);
                         }
                     }
@@ -366,11 +375,14 @@ impl EventSink for Lane<'_> {
         let mut pending = Vec::with_capacity(PENDING);
         for transfer in transfers {
             let (event_id, at) = (transfer.event_id(), transfer.at());
-            let id = self.ids.hash(event_id);
+            let (id, token) = (self.ids.hash(event_id), tokens[transfer.token()]);
+            let mut logged = None;
             for (holder_id, delta) in transfer.deltas() {
                 let holder = self.holder(holder_id);
                 let change = Change { id, at, delta };
-                pending.extend(self.packed(holder, tokens[transfer.token()], change, event_id));
+                // The second one differs from the first one by its sign, which is not logged.
+                let place = *logged.get_or_insert_with(|| self.changes.add(token, change));
+                pending.extend(self.pending(holder, token, place, change, event_id));
             }
             if pending.len() + 2 > PENDING {
                 self.push_entries(&mut pending);

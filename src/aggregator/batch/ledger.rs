@@ -1,42 +1,42 @@
-//! The changes of balance of one partition from one lane, and the numbers of their holders.
+//! The holders whose balances change in one lane, numbered within their partitions.
 //!
 //! Holders are numbered here while events are read: a change is then 16 bytes smaller, and most holders have many.
 //! Finding a number takes a read of memory that no cache holds, so the table is our own: its reads for
-//! several changes can overlap: see [`Ledger::touch`].
+//! several changes can overlap, see [`Ledger::touch`], and it lies in large pages.
 
-use super::super::ids::IdNumber;
-use super::arena::{Arena, Run};
-use super::entry::{Entry, PackedChange};
+use memmap2::MmapMut;
+
 use super::holder_code::{Form, HolderCode};
-use super::lane::PARTITION_BITS;
+use super::lane::{PARTITION_BITS, PARTITIONS, partition_of};
+use super::large_pages;
 
-/// The holders of a partition and their changes.
+/// A table of holders: as many slots for each partition, one partition behind the other.
 #[derive(Default)]
 pub(super) struct Ledger {
-    /// A power of two of slots, or none; at most three quarters are taken.
-    slots: Vec<Slot>,
-    holders: u32,
-    entries: Run<Entry>,
+    /// `None` before the first holder.
+    slots: Option<MmapMut>,
+    /// The logarithm of the count of slots per partition; at most three quarters of them are taken.
+    width_bits: u32,
+    /// How many holders each partition has; empty before the first one.
+    holders: Vec<u32>,
 }
 
-/// A holder and its number, in 24 bytes.
-#[derive(Clone, Copy)]
+/// A holder and its number, in 24 bytes; all are 0 if the slot is free.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 struct Slot {
     words: [u64; 2],
     last: u32,
-    /// The number plus one, above the bits of the form; 0 is a free slot.
+    /// The number plus one, above the bits of the form.
     number: u32,
 }
 
-const _: () = assert!(size_of::<Slot>() == 24);
+const SLOT_BYTES: usize = size_of::<Slot>();
+const _: () = assert!(SLOT_BYTES == 24);
+/// The logarithm of the first count of slots per partition.
+const WIDTH_BITS_MIN: u32 = 4;
 
 impl Slot {
-    const FREE: Self = Self {
-        words: [0; 2],
-        last: 0,
-        number: 0,
-    };
-
     #[expect(clippy::cast_possible_truncation, reason = "both have 32 bits")]
     fn new(code: HolderCode, number: u32) -> Self {
         let (first, middle, last) = code.words;
@@ -51,6 +51,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     fn holder(&self) -> HolderCode {
         HolderCode {
             words: (self.words[0], self.words[1], self.last.into()),
@@ -59,150 +60,181 @@ impl Slot {
     }
 
     /// `None` if it is free.
-    const fn number(self) -> Option<u32> {
+    #[inline]
+    const fn number(&self) -> Option<u32> {
         (self.number >> Form::BITS).checked_sub(1)
     }
 }
 
 impl Ledger {
-    /// Adds a change; `hash` is that of `holder`, and `hash_holder` computes it for any holder.
+    /// The number of a holder in its partition; `hash` is that of `holder`, and `hash_holder` computes it for any holder.
     #[inline]
-    pub(super) fn push(
+    pub(super) fn number(
         &mut self,
-        arena: &mut Arena,
-        (holder, hash): (HolderCode, u64),
-        token: IdNumber,
-        change: PackedChange,
+        holder: HolderCode,
+        hash: u64,
         hash_holder: impl Fn(&HolderCode) -> u64,
-    ) {
-        if (self.holders as usize + 1) * 4 > self.slots.len() * 3 {
+    ) -> u32 {
+        let partition = partition_of(hash);
+        if self.is_full(partition) {
             self.grow(hash_holder);
         }
-        let mut at = self.first_place(hash);
-        let number = loop {
-            let slot = &mut self.slots[at];
+        let slots = self.slots.as_mut().expect("there are slots");
+        let mut at = first_place(hash, self.width_bits);
+        loop {
+            let slot = slot_mut(slots, at);
             match slot.number() {
                 None => {
-                    let number = self.holders;
+                    let number = self.holders[partition];
                     *slot = Slot::new(holder, number);
-                    self.holders += 1;
-                    break number;
+                    self.holders[partition] += 1;
+                    return number;
                 }
-                Some(number) if slot.holder() == holder => break number,
-                Some(_) => at = (at + 1) & (self.slots.len() - 1),
-            }
-        };
-        self.entries.push(arena, Entry::new(number, token, change));
-    }
-
-    /// Doubles the slots.
-    #[cold]
-    fn grow(&mut self, hash_holder: impl Fn(&HolderCode) -> u64) {
-        let slots = vec![Slot::FREE; (self.slots.len() * 2).max(16)];
-        let before = std::mem::replace(&mut self.slots, slots);
-        for slot in before {
-            if slot.number().is_some() {
-                let mut at = self.first_place(hash_holder(&slot.holder()));
-                while self.slots[at].number().is_some() {
-                    at = (at + 1) & (self.slots.len() - 1);
-                }
-                self.slots[at] = slot;
+                Some(number) if slot.holder() == holder => return number,
+                Some(_) => at = next_place(at, self.width_bits),
             }
         }
     }
 
-    /// The place from which a holder with this hash is looked for; there must be slots. The upper bits, which are the
-    /// same for all holders of a partition, are left out.
+    /// Whether there is no room for one more holder of a partition.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "below the count of slots")]
-    fn first_place(&self, hash: u64) -> usize {
-        ((hash << PARTITION_BITS) >> (u64::BITS - self.slots.len().trailing_zeros())) as usize
+    fn is_full(&self, partition: usize) -> bool {
+        let holders = self.holders.get(partition);
+        holders.is_none_or(|holders| (*holders as usize + 1) * 4 > 3 << self.width_bits)
+    }
+
+    /// Doubles the slots of all partitions: their hashes fill them alike.
+    #[cold]
+    fn grow(&mut self, hash_holder: impl Fn(&HolderCode) -> u64) {
+        let before = self.slots.take();
+        self.width_bits = before
+            .as_ref()
+            .map_or(WIDTH_BITS_MIN, |_| self.width_bits + 1);
+        self.holders.resize(PARTITIONS, 0);
+        let mut slots = large_pages::zeros(SLOT_BYTES << (PARTITION_BITS + self.width_bits));
+        for slot in before.iter().flat_map(|bytes| slots_of(bytes)) {
+            if slot.number().is_some() {
+                let mut at = first_place(hash_holder(&slot.holder()), self.width_bits);
+                while slot_mut(&mut slots, at).number().is_some() {
+                    at = next_place(at, self.width_bits);
+                }
+                *slot_mut(&mut slots, at) = *slot;
+            }
+        }
+        self.slots = Some(slots);
     }
 
     /// Both ends of the slot where a holder with this hash probably is, which may be in two lines of the cache. Read
-    /// those of several changes before you push the first one: the processor waits for all of them at once.
+    /// those of several changes before you number the first one: the processor waits for all of them at once.
     #[inline]
     pub(super) fn touch(&self, hash: u64) -> u64 {
-        if self.slots.is_empty() {
+        let Some(slots) = &self.slots else {
             return 0;
-        }
-        let slot = &self.slots[self.first_place(hash)];
+        };
+        let slot = slot(slots, first_place(hash, self.width_bits));
         slot.words[0] ^ u64::from(slot.number)
     }
 
-    /// The holders that have changes, with their numbers, which are below their count.
-    pub(super) fn holders(&self) -> impl Iterator<Item = (usize, HolderCode)> {
-        let taken = |slot: &Slot| Some((slot.number()? as usize, slot.holder()));
-        self.slots.iter().filter_map(taken)
+    /// The holders of a partition that have changes, with their numbers, which are below their count.
+    pub(super) fn holders(&self, partition: usize) -> impl Iterator<Item = (usize, HolderCode)> {
+        let width_bytes = SLOT_BYTES << self.width_bits;
+        let slots = self.slots.iter().flat_map(move |slots| {
+            slots_of(&slots[partition * width_bytes..(partition + 1) * width_bytes])
+        });
+        slots.filter_map(|slot| Some((slot.number()? as usize, slot.holder())))
     }
 
-    /// The number of holders that have changes.
-    pub(super) const fn holder_count(&self) -> usize {
-        self.holders as usize
+    /// The number of holders of a partition that have changes.
+    pub(super) fn holder_count(&self, partition: usize) -> usize {
+        self.holders
+            .get(partition)
+            .map_or(0, |count| *count as usize)
     }
+}
 
-    /// The changes in the order in which they came, in several slices.
-    pub(super) fn entries<'a>(&'a self, arena: &'a Arena) -> impl Iterator<Item = &'a [Entry]> {
-        self.entries.slices(arena)
-    }
+/// The place from which a holder with this hash is looked for, in its partition.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "below the count of slots")]
+const fn first_place(hash: u64, width_bits: u32) -> usize {
+    (hash >> (u64::BITS - PARTITION_BITS - width_bits)) as usize
+}
 
-    /// The number of changes.
-    pub(super) const fn len(&self) -> usize {
-        self.entries.len()
-    }
+/// The place after `at` in the same partition, the first one after the last.
+#[inline]
+const fn next_place(at: usize, width_bits: u32) -> usize {
+    let mask = (1 << width_bits) - 1;
+    at & !mask | (at + 1) & mask
+}
+
+fn slots_of(bytes: &[u8]) -> &[Slot] {
+    bytemuck::cast_slice(bytes)
+}
+
+#[inline]
+fn slot(bytes: &[u8], at: usize) -> &Slot {
+    bytemuck::from_bytes(&bytes[at * SLOT_BYTES..(at + 1) * SLOT_BYTES])
+}
+
+#[inline]
+fn slot_mut(bytes: &mut [u8], at: usize) -> &mut Slot {
+    bytemuck::from_bytes_mut(&mut bytes[at * SLOT_BYTES..(at + 1) * SLOT_BYTES])
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::balance::Change;
-    use super::super::id_hash::{IdHash, IdHasher};
+    use super::super::id_hash::IdHasher;
     use super::*;
-    use crate::core::{Delta, Micros};
 
     #[test]
-    fn every_change_has_the_number_of_its_holder_whatever_the_hashes_are() {
+    fn every_holder_keeps_its_number_whatever_the_hashes_are() {
         let ids = IdHasher::default();
         let code = |holder: u32| HolderCode::of(&format!("h{holder}"), &ids);
-        // All of them in a few places, two each with the same hash.
+        // All of them in a few places of two partitions, the last one included, two each with the same hash.
         let hash_of = |holder: u32| {
             let half = u64::from(holder / 2);
-            (half % 3) << (62 - PARTITION_BITS) | half
+            let partition = if half % 2 == 0 {
+                3
+            } else {
+                PARTITIONS as u64 - 1
+            };
+            let place = [0, 7, (1 << (64 - PARTITION_BITS)) - 1][holder as usize / 2 % 3];
+            partition << (64 - PARTITION_BITS) | place
         };
         let codes: Vec<_> = (0..1_000).map(code).collect();
         let hashes: HashMap<_, _> = (0_u32..)
             .zip(&codes)
             .map(|(holder, code)| (code.words, hash_of(holder)))
             .collect();
-        let change = Change {
-            id: IdHash::from_words([1, 2]),
-            at: Micros::MIN,
-            delta: Delta::ZERO,
-        };
-        let change = PackedChange::new(change).unwrap();
-        let (mut arena, mut ledger) = (Arena::default(), Ledger::default());
-        let holders = (0..3_000_u32).map(|change| change * 7_919 % 1_000);
-        for holder in holders.clone() {
+        let mut ledger = Ledger::default();
+        let mut numbers = HashMap::new();
+        for holder in (0..3_000_u32).map(|change| change * 7_919 % 1_000) {
             let code = codes[holder as usize];
             let hash = hashes[&code.words];
-            let token = IdNumber(holder);
             ledger.touch(hash);
-            ledger.push(&mut arena, (code, hash), token, change, |code| {
-                hashes[&code.words]
-            });
+            let number = ledger.number(code, hash, |code| hashes[&code.words]);
+            assert_eq!(*numbers.entry(holder).or_insert(number), number);
         }
-        let mut known = vec![None; ledger.holder_count()];
-        for (number, code) in ledger.holders() {
-            assert!(known[number].replace(code).is_none());
+        for (partition, half) in [(3, 0), (PARTITIONS - 1, 1)] {
+            assert_eq!(ledger.holder_count(partition), 500);
+            let mut known = vec![None; 500];
+            for (number, code) in ledger.holders(partition) {
+                assert!(known[number].replace(code).is_none());
+            }
+            for holder in (0..1_000).filter(|holder| holder / 2 % 2 == half) {
+                let number = numbers[&holder] as usize;
+                assert!(known[number] == Some(codes[holder as usize]));
+            }
         }
-        assert_eq!(known.len(), 1_000);
-        let entries: Vec<_> = ledger.entries(&arena).flatten().collect();
-        assert_eq!(entries.len(), ledger.len());
-        assert!(entries.iter().zip(holders).all(|(entry, holder)| {
-            entry.token() == IdNumber(holder)
-                && known[entry.holder()] == Some(codes[holder as usize])
-        }));
-        assert!(ledger.slots.len() * 3 >= known.len() * 4);
+        assert_eq!(ledger.holders(4).count(), 0);
+        assert!(3 << ledger.width_bits >= 500 * 4);
+    }
+
+    #[test]
+    fn an_empty_ledger_has_no_holders() {
+        let ledger = Ledger::default();
+        assert_eq!(ledger.touch(7), 0);
+        assert_eq!((ledger.holder_count(0), ledger.holders(0).count()), (0, 0));
     }
 }

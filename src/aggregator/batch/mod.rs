@@ -1,14 +1,15 @@
 //! Scores from whole files: every event is read once, and the question is answered at the end.
 //!
 //! Each reading thread fills a [`Lane`]: a holder becomes 20 bytes, an event one 48-byte record in one of 512
-//! partitions, chosen by the holder's hash, with its id 64 bytes; a change of balance becomes an entry of 44 bytes
-//! there. [`BatchScorer::finish`] then processes the partitions on all cores: it numbers the keys of a partition,
-//! groups the records of each key, sorts each key by time and sweeps it once. All of that fits into the cache of a
-//! core, and nothing is allocated per key. Continue with `lane`, `ledger`, `names`, `partition`, `claims`, `sweep`,
-//! `balance`, `spellings`.
+//! partitions, chosen by the holder's hash, with its id 64 bytes. A transfer becomes 40 bytes in a log, and 8 bytes in the
+//! partition of each of the two holders. [`BatchScorer::finish`] then processes the partitions on all cores: it numbers
+//! the keys of a partition, groups the records of each key, sorts each key by time and sweeps it once. All of that
+//! fits into the cache of a core, except the log, and nothing is allocated per key. Continue with `lane`, `ledger`,
+//! `change_log`, `names`, `partition`, `claims`, `sweep`, `balance`, `spellings`.
 
 mod arena;
 mod balance;
+mod change_log;
 mod claims;
 mod entry;
 mod facts;
@@ -16,6 +17,7 @@ mod holder_code;
 mod id_hash;
 mod key_changes;
 mod lane;
+mod large_pages;
 mod ledger;
 mod ledger_keys;
 mod names;

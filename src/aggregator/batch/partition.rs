@@ -25,6 +25,9 @@ use super::sweep::{Span, Sweep};
 use crate::core::findings::Stated;
 use crate::core::{Deficit, Fact, Findings, HolderScore, Micros, Standing, Totals, Wad, Window};
 
+/// Entries whose changes are read together.
+const TOGETHER: usize = 32;
+
 /// Which holders of a partition are listed.
 #[derive(Clone, Copy)]
 pub(super) enum Want {
@@ -55,8 +58,6 @@ pub(super) struct PartitionScorer<'a> {
     numbering: Numbering<'a>,
     /// The key of each record, in the order of the records in the lanes, those of named holds last.
     key_of_record: Vec<u32>,
-    /// The key of each change, in the order of the entries in the lanes.
-    key_of_change: Vec<u32>,
     /// The holders of one ledger by the numbers that they have there.
     ledger_holders: Vec<NumberedHolder>,
     ledger_keys: LedgerKeys,
@@ -90,7 +91,6 @@ impl<'a> PartitionScorer<'a> {
             want,
             numbering: Numbering::new(&scorer.hasher),
             key_of_record: Vec::new(),
-            key_of_change: Vec::new(),
             ledger_holders: Vec::new(),
             ledger_keys: LedgerKeys::new(scorer.tokens.names().iter().count()),
             spans: Vec::new(),
@@ -163,27 +163,33 @@ impl<'a> PartitionScorer<'a> {
     }
 
     fn number_keys_of_changes(&mut self, partition: usize) {
-        self.key_of_change.clear();
-        let changes = self.lanes.iter().map(|lane| lane.ledger(partition).len());
-        self.key_of_change.reserve(changes.sum());
+        let counts = self.lanes.iter().map(|lane| lane.entry_count(partition));
+        self.changes.clear(counts.sum());
         for lane in self.lanes {
-            let ledger = lane.ledger(partition);
+            let (ledger, log) = (lane.ledger(), lane.changes());
+            let holder_count = ledger.holder_count(partition);
             self.ledger_holders.clear();
             self.ledger_holders
-                .resize(ledger.holder_count(), NumberedHolder::default());
-            for (number, code) in ledger.holders() {
+                .resize(holder_count, NumberedHolder::default());
+            for (number, code) in ledger.holders(partition) {
                 self.ledger_holders[number] = self.numbering.holder(code);
             }
             let keys = &mut self.ledger_keys;
-            keys.clear(ledger.holder_count());
-            for entry in lane.entries(partition).flatten() {
-                let (holder, token) = (entry.holder(), entry.token());
-                let key = keys.number(holder, token, || {
-                    let holder = self.ledger_holders[holder];
-                    self.numbering.key_of(holder, token)
-                });
-                self.numbering.reserve_change(key);
-                self.key_of_change.push(key);
+            keys.clear(holder_count);
+            let entries = lane.entries(partition);
+            for entries in entries.flat_map(|entries| entries.chunks(TOGETHER)) {
+                log.touch(entries);
+                for entry in entries {
+                    let (holder, change) = (entry.holder(), log.of(entry.side()));
+                    let token = change.token();
+                    let key = keys.number(holder, token, || {
+                        let holder = self.ledger_holders[holder];
+                        self.numbering.key_of(holder, token)
+                    });
+                    self.numbering.reserve_change(key);
+                    self.changes
+                        .add(key, change.step(entry.side()), change.id());
+                }
             }
         }
     }
@@ -216,7 +222,6 @@ impl<'a> PartitionScorer<'a> {
         };
         self.spans.clear();
         self.spans.resize(spans as usize, no_span);
-        self.changes.reserve(changes as usize);
     }
 
     /// Gathers the facts of each key, closed holds clipped to the window.
@@ -274,7 +279,7 @@ impl<'a> PartitionScorer<'a> {
             }
         }
         self.closed_between = (first, last);
-        self.gather_changes(partition);
+        self.changes.gather(&mut self.numbering.keys);
         self.gather_claims();
         self.others.sort_unstable_by_key(|other| other.key);
     }
@@ -309,14 +314,6 @@ impl<'a> PartitionScorer<'a> {
             }
         }
         self.closed_between = (first, last);
-    }
-
-    fn gather_changes(&mut self, partition: usize) {
-        let entries = self.lanes.iter().flat_map(|lane| lane.entries(partition));
-        for (entry, key) in entries.flatten().zip(&self.key_of_change) {
-            let index = self.numbering.keys[*key as usize].changes.add();
-            self.changes.set(index, entry);
-        }
     }
 
     /// Sums the totals of the holders; returns the number of keys with a deficit, and these if they are listed.

@@ -213,8 +213,11 @@ pub(super) struct TrackedBody<B> {
 enum Counting {
     Not,
     Whole(Arc<Untaken>),
-    /// What is held beside the parts keeps the caller under the same limit as they do.
-    Parts(PartBudget, Option<Untaken>),
+    Parts {
+        budget: PartBudget,
+        /// What is held beside the parts keeps the caller under the same limit as they do.
+        _held: Option<Untaken>,
+    },
 }
 
 impl<B> TrackedBody<B> {
@@ -231,7 +234,10 @@ impl<B> TrackedBody<B> {
             Some(Counted::Parts(held)) => {
                 let activity = &call.activity;
                 let held = held.map(|held| Untaken::new(Arc::clone(activity), false, held));
-                Counting::Parts(PartBudget::new(budget), held)
+                Counting::Parts {
+                    budget: PartBudget::new(budget),
+                    _held: held,
+                }
             }
             Some(Counted::Whole(in_flight)) => {
                 let activity = Arc::clone(&call.activity);
@@ -287,12 +293,12 @@ impl<B> TrackedBody<B> {
     fn counted(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
         let untaken = |bytes: &Bytes| match &self.counting {
             Counting::Whole(untaken) => Some(Arc::clone(untaken)),
-            Counting::Parts(budget, _) if bytes.len() >= COUNTED_BYTES_MIN => {
+            Counting::Parts { budget, .. } if bytes.len() >= COUNTED_BYTES_MIN => {
                 let in_flight = Arc::new(budget.count(bytes.len()));
                 let activity = Arc::clone(&self.call.activity);
                 Some(Arc::new(Untaken::new(activity, false, in_flight)))
             }
-            Counting::Not | Counting::Parts(..) => None,
+            Counting::Not | Counting::Parts { .. } => None,
         };
         frame.map_data(|bytes| match untaken(&bytes) {
             Some(untaken) => Bytes::from_owner(CountedBytes {
@@ -325,7 +331,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for TrackedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        if let Counting::Parts(budget, _) = &mut this.counting {
+        if let Counting::Parts { budget, .. } = &mut this.counting {
             ready!(budget.poll_room(cx));
         }
         this.call.wait_for_server();

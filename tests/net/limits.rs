@@ -1,6 +1,8 @@
 //! Limits of callers: message sizes, open connections and streams, and timeouts. `docs/security.md` names these
 //! tests.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::sites::ask;
@@ -396,6 +398,78 @@ async fn windows_of_compressed_bodies_are_bounded_together() {
     assert_eq!(post(10).await.status, 200, "small ones are not counted");
     drop(open);
     within(async { while post(23).await.status != 200 {} }).await;
+    service.end().await;
+}
+
+/// A report was taken for 64 KiB until it was computed: 120 of three megabytes each were, for one connection.
+#[tokio::test]
+async fn reports_that_become_larger_than_was_known_hold_up_those_behind_them() {
+    let service = patient(|limits| {
+        limits.unread_wait_max = Duration::from_secs(1);
+        limits.connection_answer_bytes_max = 1_000_000;
+    })
+    .await;
+    let change = |at: i32| json!({"token_id": "T", "holder_id": "whale", "at": at, "delta": "1", "event_id": at.to_string()});
+    let lines: Vec<String> = (0..5_000).map(|at| change(at).to_string()).collect();
+    let sent = service.post("application/x-ndjson", lines.join("\n")).await;
+    assert_eq!(sent.json()["accepted"], 5_000);
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .http2_initial_stream_window_size(0)
+        .build_http();
+    let ask = || {
+        let request = service.request("GET", "/holders/whale");
+        client.request(request.body(Empty::<Bytes>::new()).unwrap())
+    };
+    assert_eq!(within(ask()).await.unwrap().status(), 200);
+    let others: Vec<_> = (0..20).map(|_| tokio::spawn(ask())).collect();
+    closed(&service).await;
+    let computed = "holdmetrics_question_seconds_count{question=\"holder\"}";
+    let computed = service.metrics_line(computed).await.unwrap();
+    let computed: u64 = computed.parse().unwrap();
+    assert!(computed <= 8, "{computed} of 21 reports were computed");
+    drop(others);
+    service.end().await;
+}
+
+/// Pages of the feed were counted once they were written, and what facts hold was not, so all calls of a connection took
+/// theirs at once.
+#[tokio::test]
+async fn feeds_that_are_not_taken_are_bounded_before_they_are_read() {
+    let service = patient(|limits| {
+        limits.unread_wait_max = Duration::from_secs(1);
+        limits.connection_answer_bytes_max = 300_000;
+        limits.answer_bytes_max = 500_000;
+    })
+    .await;
+    let lines: Vec<String> = (0..2_000)
+        .map(|i| line(&format!("holder-{i}"), 1))
+        .collect();
+    service.post("application/x-ndjson", lines.join("\n")).await;
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .http2_initial_stream_window_size(0)
+        .build_http();
+    let ask = || {
+        let request = service.request("GET", "/feed?from=1&limit=1000");
+        client.request(request.body(Empty::<Bytes>::new()).unwrap())
+    };
+    let answer = within(ask()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answered = Arc::new(AtomicUsize::new(0));
+    let asked = (0..20).map(|_| {
+        let (answer, answered) = (ask(), Arc::clone(&answered));
+        tokio::spawn(async move {
+            let answer = answer.await;
+            answered.fetch_add(usize::from(answer.is_ok()), Ordering::SeqCst);
+            answer
+        })
+    });
+    let asked: Vec<_> = asked.collect();
+    closed(&service).await;
+    let answered = answered.load(Ordering::SeqCst);
+    assert!(answered <= 3, "{answered} of 20 were read");
+    drop((answer, asked));
     service.end().await;
 }
 

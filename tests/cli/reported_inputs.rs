@@ -576,7 +576,10 @@ fn inputs(folder: &Path) -> Vec<String> {
         files.into_iter().map(move |file| format!("{case}/{file}"))
     });
     inputs
-        .filter(|name| !name.ends_with(".txt") && !name.ends_with(".py"))
+        .filter(|name| {
+            let extension = std::path::Path::new(name).extension();
+            extension.is_none_or(|extension| extension != "txt" && extension != "py")
+        })
         .collect()
 }
 

@@ -142,10 +142,10 @@ fn coefficient(bytes: &[u8; BLOCK], marker: u128) -> u128 {
 #[inline]
 fn padded(bytes: &[u8]) -> u128 {
     let above = |count: usize| 8 * (bytes.len() - count);
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
         u128::from(first) | u128::from(last) << above(8)
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         u128::from(first) | u128::from(last) << above(4)
     } else {

@@ -28,7 +28,9 @@ pub(super) struct NoRoom;
 impl NoRoom {
     /// Whether an error is this one.
     pub(super) fn is(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+        error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
     }
 }
 
@@ -204,12 +206,11 @@ mod tests {
     fn frame(content: &[u8], window_log: Option<u32>, has_checksum: bool) -> Vec<u8> {
         let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
         encoder.include_checksum(has_checksum).unwrap();
-        match window_log {
-            Some(log) => encoder.window_log(log).unwrap(),
-            None => {
-                let size = content.len() as u64;
-                encoder.set_pledged_src_size(Some(size)).unwrap();
-            }
+        if let Some(log) = window_log {
+            encoder.window_log(log).unwrap();
+        } else {
+            let size = content.len() as u64;
+            encoder.set_pledged_src_size(Some(size)).unwrap();
         }
         encoder.write_all(content).unwrap();
         encoder.finish().unwrap()

@@ -577,7 +577,7 @@ fn inputs(folder: &Path) -> Vec<String> {
     });
     inputs
         .filter(|name| {
-            let extension = std::path::Path::new(name).extension();
+            let extension = Path::new(name).extension();
             extension.is_none_or(|extension| extension != "txt" && extension != "py")
         })
         .collect()

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use poh_holdmetrics_rust::core::Window;
 use poh_holdmetrics_rust::net::pb;
@@ -23,7 +22,6 @@ const ROUNDS_VARIABLE: &str = "HOLDMETRICS_HISTORIES";
 const ROUNDS: u64 = 2;
 const EVENTS: usize = 300;
 const READERS: u64 = 3;
-const WATCH_WAIT: Duration = Duration::from_secs(1);
 /// Steps of 1e-18 in one, times microseconds in a second.
 const SCORE_DIGITS: usize = 24;
 
@@ -87,11 +85,6 @@ fn window(chance: &mut Pcg64Mcg) -> Window {
     }
 }
 
-fn row(row: pb::HolderScore) -> (String, (u128, u128)) {
-    let held = row.held_us.parse().expect("a count");
-    (row.holder_id, (held, steps(&row.score)))
-}
-
 async fn over_grpc(service: &Service, window: Window) -> Answer {
     let request = pb::GetLeaderboardRequest {
         window: Some(pb::Window {
@@ -103,6 +96,10 @@ async fn over_grpc(service: &Service, window: Window) -> Answer {
     };
     let answer = service.client().await.get_leaderboard(request).await;
     let answer = answer.expect("an answer").into_inner();
+    let row = |row: pb::HolderScore| {
+        let held = row.held_us.parse().expect("a count");
+        (row.holder_id, (held, steps(&row.score)))
+    };
     Answer {
         window,
         sequence: answer.sequence,
@@ -165,63 +162,6 @@ async fn page(service: &Service, window: Window, path: &str) -> (Answer, Option<
     (answer, next)
 }
 
-/// What a watcher has after each message.
-async fn watch(service: &Service, is_over: &AtomicBool) -> Vec<Answer> {
-    let request = pb::WatchRequest {
-        n: 100,
-        interval: Some(prost_types::Duration {
-            seconds: 0,
-            nanos: 100_000_000,
-        }),
-        ..Default::default()
-    };
-    let changes = service.client().await.watch(request).await;
-    let mut changes = changes.expect("a stream").into_inner();
-    let mut rows = BTreeMap::new();
-    let mut answers = Vec::new();
-    loop {
-        let was_over = is_over.load(Ordering::SeqCst);
-        // Nothing comes if nothing changes.
-        let Ok(change) = tokio::time::timeout(WATCH_WAIT, changes.message()).await else {
-            if was_over {
-                return answers;
-            }
-            continue;
-        };
-        let change = change.expect("it goes on").expect("a change");
-        for holder in change.left {
-            assert!(rows.remove(&holder).is_some(), "{holder} was not listed");
-        }
-        rows.extend(change.changed.into_iter().map(row));
-        let as_of = change.as_of.expect("an instant");
-        let as_of = as_of.seconds * 1_000_000 + i64::from(as_of.nanos) / 1_000;
-        answers.push(Answer {
-            window: Window::until(micros(as_of)),
-            sequence: change.sequence,
-            rows: rows.clone(),
-        });
-        if was_over {
-            return answers;
-        }
-    }
-}
-
-/// What the naive twin answers, which counts every microsecond: behind the last event all that is held goes on.
-fn expected(events: &[Sent], window: &Window) -> BTreeMap<String, (u128, u128)> {
-    let later = window.as_of.get() - INSTANTS.end;
-    let Some(later) = u128::try_from(later).ok().filter(|later| *later > 1_000) else {
-        return naive::scores(events, window);
-    };
-    let until = |as_of| naive::scores(events, &Window::until(micros(as_of)));
-    let (mut scores, next) = (until(INSTANTS.end), until(INSTANTS.end + 1));
-    for (holder, (held, score)) in &mut scores {
-        let (held_next, score_next) = next[holder];
-        *held += (held_next - *held) * later;
-        *score += (score_next - *score) * later;
-    }
-    scores
-}
-
 async fn ask(service: &Service, reader: u64, is_over: &AtomicBool) -> Vec<Answer> {
     let mut chance = Pcg64Mcg::seed_from_u64(reader);
     let mut answers = Vec::new();
@@ -248,14 +188,12 @@ async fn every_answer_of_a_history_is_that_of_the_naive_twin() {
         let service = Arc::new(restless(&folder.path().join("data")));
         let events = events(round);
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut readers: Vec<_> = (0..READERS)
+        let readers: Vec<_> = (0..READERS)
             .map(|reader| {
                 let (service, is_over) = (Arc::clone(&service), Arc::clone(&is_over));
                 tokio::spawn(async move { ask(&service, round * READERS + reader, &is_over).await })
             })
             .collect();
-        let (watched, ends) = (Arc::clone(&service), Arc::clone(&is_over));
-        readers.push(tokio::spawn(async move { watch(&watched, &ends).await }));
         let mut client = service.client().await;
         for (number, sent) in (1..).zip(&events) {
             let ack = client
@@ -271,7 +209,7 @@ async fn every_answer_of_a_history_is_that_of_the_naive_twin() {
             for answer in reader.await.expect("it asks to the end") {
                 let covered = usize::try_from(answer.sequence).expect("small");
                 between += u64::from(0 < covered && covered < events.len());
-                let expected = expected(&events[..covered], &answer.window);
+                let expected = naive::scores(&events[..covered], &answer.window);
                 assert_eq!(
                     answer.rows, expected,
                     "round {round}, sequence {covered}, {:?}",

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -286,17 +287,19 @@ def test_a_kill_midway_leaves_the_current_environment_and_is_cleaned_up(data: Da
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C goes to a whole console on Windows")
 def test_ctrl_c_changes_nothing_and_leaves_nothing(data: Data) -> None:
-    make_wheel(data.wheels, "poh_probe", "1.0")
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
-    command = data.command("install", asked=data.asked("poh_probe"))
-    with subprocess.Popen(
-        command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
-    ) as installing:
-        while not list(data.environments.folder.glob("incoming-*")):
-            assert installing.poll() is None
-            time.sleep(0.01)
-        os.killpg(installing.pid, signal.SIGINT)
-        _, said = installing.communicate(timeout=60)
+    # Never answered, so that the installation cannot end before it is interrupted.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        links = [f"http://127.0.0.1:{silent.getsockname()[1]}/"]
+        command = data.command("install", asked=data.asked("poh_probe", find_links=links))
+        with subprocess.Popen(
+            command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
+        ) as installing:
+            while not list(data.environments.folder.glob("incoming-*")):
+                assert installing.poll() is None
+                time.sleep(0.01)
+            os.killpg(installing.pid, signal.SIGINT)
+            _, said = installing.communicate(timeout=60)
     assert installing.returncode == 130
     assert said == "error: py install: interrupted; nothing was changed\n"
     assert data.state() == {}

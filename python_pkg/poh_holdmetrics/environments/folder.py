@@ -17,9 +17,9 @@ import csv
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -201,8 +201,10 @@ class Environments:
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Path]:
         """A folder for an installation, deleted at the end unless it was renamed; hold `changing`."""
-        folder = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=self.folder))
+        folder = self.folder / f"{_INCOMING}{secrets.token_hex(4)}"
+        # An interrupt may come at any time: what is made is deleted.
         try:
+            folder.mkdir(mode=0o700)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)

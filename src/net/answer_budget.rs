@@ -249,8 +249,8 @@ impl AnswerBudget {
         self.connection.bytes_max.min(self.all.bytes_max)
     }
 
-    /// Waits until the next part of a stream may be computed, or an answer that has its share. What was taken is never more than may be, so a stream does
-    /// not wait for what it has taken itself, nor behind one that waits for that.
+    /// Waits until the next part of a stream may be computed, or an answer that has its share. What was taken is never more
+    /// than may be, so a stream does not wait for what it has taken itself, nor behind one that waits for that.
     pub(super) async fn room(&self) {
         while let Some(exceeded) = self.exceeded() {
             exceeded.settle().await;

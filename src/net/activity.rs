@@ -358,7 +358,7 @@ mod tests {
     use http_body_util::Full;
 
     use super::*;
-    use crate::net::answer_budget::Account;
+    use crate::net::byte_account::Account;
 
     fn budget() -> AnswerBudget {
         AnswerBudget::new(1 << 20, Account::new(1 << 20))

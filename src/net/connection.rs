@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::activity::{Activity, OpenCall, TrackedBody, Wait};
-use super::answer_budget::{Account, AnswerBudget, BodyBudget, Counted};
+use super::answer_budget::{AnswerBudget, BodyBudget, Counted};
+use super::byte_account::Account;
 use super::certificates::Certificates;
 use super::observed_io::ObservedIo;
 use super::unparsed::UnparsedIo;

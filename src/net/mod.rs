@@ -1,14 +1,16 @@
 //! The network: gRPC and HTTP in front of the engine, with certificates, API keys and limits.
 //!
 //! Converts requests and responses; what an event or a score is, is decided in `engine` and `core`. Read
-//! `settings`, `server`, `listener`, `connection`, `activity` and `answer_budget` (sockets), `certificates`, [`keys`], `key_ring`,
-//! `access` and `lifetime` (authorization), [`Administration`] (pipelines), `feed` (events out), then `grpc` and `http`.
+//! `settings`, `server`, `listener`, `connection`, `activity`, `answer_budget` and `byte_account` (sockets),
+//! `certificates`, [`keys`], `key_ring`, `access` and `lifetime` (authorization), [`Administration`] (pipelines), `feed`
+//! (events out), then `grpc` and `http`.
 
 mod access;
 mod activity;
 mod address_limit;
 mod administration;
 mod answer_budget;
+mod byte_account;
 mod certificates;
 pub(crate) mod code_name;
 mod connection;

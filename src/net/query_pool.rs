@@ -390,7 +390,7 @@ mod tests {
     use super::*;
     use crate::core::{Draft, EventBatch, Micros, Window};
     use crate::engine::{Options, SystemClock};
-    use crate::net::answer_budget::Account;
+    use crate::net::byte_account::Account;
 
     fn pool() -> QueryPool {
         of(Options::in_memory())

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use super::access::Access;
 use super::address_limit::AddressLimit;
 use super::administration::Administration;
-use super::answer_budget::Account;
+use super::byte_account::Account;
 use super::connection::Mode;
 use super::context::ServerContext;
 use super::credentials::Credentials;

@@ -13,7 +13,8 @@ import json
 import logging
 import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -180,16 +181,12 @@ class _Run:
             self._say("reading lines of JSON from the terminal; Ctrl-D ends them")
         main_task = asyncio.current_task()
 
-        def interrupt(*_: object) -> None:
+        def interrupt() -> None:
             if stopped.is_set() and main_task is not None:
-                loop.call_soon_threadsafe(main_task.cancel)
-            loop.call_soon_threadsafe(stopped.set)
+                main_task.cancel()
+            stopped.set()
 
-        loop = asyncio.get_running_loop()
-        with ExitStack() as stack:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                stack.callback(signal.signal, number, signal.signal(number, interrupt))
-            stack.enter_context(self._progress)
+        with _interruptions(interrupt), self._progress:
             await batcher.start()
             try:
                 try:
@@ -229,6 +226,26 @@ class _Run:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _interruptions(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM call `interrupt` in the running loop.
+
+    The loop takes them itself where it can: a handler of `signal` alone does not wake a loop that a signal
+    reaches just before it begins to wait. On Windows it cannot, and its loop wakes at every signal.
+    """
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.getsignal(number))
+            try:
+                loop.add_signal_handler(number, interrupt)
+            except NotImplementedError:
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(interrupt))
+            else:
+                stack.callback(loop.remove_signal_handler, number)
+        yield
 
 
 @main.command("cat")

@@ -51,7 +51,7 @@ enum Verb {
     Ps(Look),
     /// Show where each thread of a running service is, also if one never ends
     #[command(
-        after_help = "The service writes its stacks at SIGUSR1, and goes on. Nothing of it is stopped."
+        after_help = "The service writes its stacks at SIGUSR1, for which Python stands still for milliseconds, and goes on."
     )]
     Stack(Look),
     /// Debug a running program with the commands of pdb

@@ -50,6 +50,20 @@ def spin_for_long(batch, ctx):
     Path("{folder}/ended.txt").write_text("yes")
 "#;
 
+/// The search tries every way to divide the letters, and gives the interpreter to nobody meanwhile.
+const HOLDER: &str = r#"
+import re
+from pathlib import Path
+from poh_holdmetrics import Pipeline
+
+pipeline = Pipeline("holder")
+
+
+@pipeline.on_batch()
+def hold_for_ever(batch, ctx):
+    Path("{folder}/began.txt").write_text("yes"); re.match("(a+)+$", "a" * 60 + "b")
+"#;
+
 /// A command of the binary in the folder of a test: its exit code, and what it printed.
 fn run(place: &Place, words: &[&str]) -> (Option<i32>, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_main_holdmetrics"));
@@ -160,6 +174,12 @@ async fn a_handler_that_spins_is_named_from_outside_and_the_service_goes_on() {
     })
     .await;
     let pid = service.id().to_string();
+    // Frames that change while they are read would end the process.
+    for _ in 0..100 {
+        service.signal("USR1");
+        service.signal("USR2");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     for _ in 0..2 {
         let began = Instant::now();
         let (code, text, said) = run(&place, &["py", "stack", &pid]);
@@ -194,6 +214,21 @@ async fn a_handler_that_spins_is_named_from_outside_and_the_service_goes_on() {
     service.signal("TERM");
     let ended = service.wait(Duration::from_secs(9));
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_holds_the_interpreter_in_code_of_c_is_named_from_outside() {
+    let place = Place::new(HOLDER);
+    let service = place.serve();
+    record(&service, &["ann"]).await;
+    until("the handler began", async || {
+        !place.lines("began.txt").is_empty()
+    })
+    .await;
+    let (code, text, said) = run(&place, &["py", "stack", &service.id().to_string()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(text.contains("p.py\", line 11 in hold_for_ever"), "{text}");
 }
 
 #[cfg(target_os = "linux")]

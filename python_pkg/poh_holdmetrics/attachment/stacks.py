@@ -1,7 +1,7 @@
 """The stacks of a service, written by itself at a signal, also if a handler never ends.
 
-The service has registered `faulthandler` for SIGUSR1 with a file in memory (src/host/pipeline/thread.rs). It
-is looked for among the descriptors of the process, because the signal would end a process without it.
+The service writes into a file in memory at SIGUSR1 (src/host/pipeline/stacks.rs). It is looked for among the
+descriptors of the process, because the signal would end a process without it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from poh_holdmetrics.attachment.target import Target
 
-#: As src/host/pipeline/thread.rs names it.
+#: As src/host/pipeline/stacks.rs names it.
 _FILE = "holdmetrics-stacks"
 #: How long the stacks may take, and how often they are looked for.
-_WAIT_SECONDS = 2.0
+_WAIT_SECONDS = 4.0
 _LOOK_SECONDS = 0.05
 #: They have no mark at their end: they are whole if nothing more comes for this long.
 _QUIET_SECONDS = 0.4

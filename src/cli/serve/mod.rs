@@ -31,7 +31,7 @@ use self::notify::Notifier;
 use self::pipelines::Pipelines;
 use self::policies::PolicyFiles;
 use self::shutdown::Shutdown;
-use self::signals::Signals;
+use self::signals::{Request, Signals};
 use super::exit::Exit;
 use super::settings::SettingArguments;
 use crate::config::{Config, Loaded, LogFormat};
@@ -121,21 +121,29 @@ async fn serve(loaded: &Loaded, is_salvaging: bool) -> anyhow::Result<()> {
 
     let engine = tokio::select! {
         opened = open(config, is_salvaging, &metrics) => opened?,
-        () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
+        () = signals.ended(Request::ignore) => return Err(Exit::Interrupted.into()),
     };
     let pipelines = tokio::select! {
         started = Pipelines::start(config, &engine, &metrics) => started?,
-        () = signals.ended(|| ()) => return Err(Exit::Interrupted.into()),
+        () = signals.ended(Request::ignore) => return Err(Exit::Interrupted.into()),
     };
     let policies = PolicyFiles::register(config, &engine, policies);
     let reloaded = Arc::new((credentials.clone(), pipelines.clone(), policies));
     // Files may be on a disk that does not answer, and further signals must be heard all the same.
-    let reload = || {
+    let on_request = |request: Request| {
         let reloaded = Arc::clone(&reloaded);
-        tokio::task::spawn_blocking(move || {
-            reloaded.0.reload();
-            reloaded.1.reload();
-            reloaded.2.reload();
+        tokio::task::spawn_blocking(move || match request {
+            Request::Reload => {
+                reloaded.0.reload();
+                reloaded.1.reload();
+                reloaded.2.reload();
+            }
+            #[cfg(unix)]
+            Request::StacksForReader | Request::StacksForLog => {
+                if !reloaded.1.write_stacks(request) {
+                    request.ignore();
+                }
+            }
         });
     };
     let server = Server::new(
@@ -156,7 +164,7 @@ async fn serve(loaded: &Loaded, is_salvaging: bool) -> anyhow::Result<()> {
     let mut serving = tokio::spawn(server.run(listeners, stop));
     notifier.ready();
     let reason = tokio::select! {
-        () = signals.ended(reload) => {
+        () = signals.ended(on_request) => {
             info!("Stopping on a signal.");
             None
         }

@@ -28,9 +28,13 @@ mod embedded {
     use tokio::time::{Instant, timeout};
     use tracing::{info, warn};
 
+    #[cfg(unix)]
+    use super::super::signals::Request;
     use super::has_any;
     use crate::config::Config;
     use crate::engine::Engine;
+    #[cfg(unix)]
+    use crate::host::pipeline::StacksTo;
     use crate::host::pipeline::{PipelineHost, RequestError};
     use crate::net::{AdminAnswer, AdminError, AdminErrorKind, Administration};
     use crate::telemetry::Metrics;
@@ -100,6 +104,17 @@ mod embedded {
             }
         }
 
+        /// Writes the stacks of Python where the request wants them; false if there are none, or no such place.
+        #[cfg(unix)]
+        pub(in super::super) fn write_stacks(&self, request: Request) -> bool {
+            let to = match request {
+                Request::Reload => return false,
+                Request::StacksForReader => StacksTo::Reader,
+                Request::StacksForLog => StacksTo::Log,
+            };
+            self.0.as_ref().is_some_and(|host| host.write_stacks(to))
+        }
+
         /// Ends what runs, until `deadline`.
         pub(in super::super) async fn stop(&self, deadline: Instant) {
             if let Some(host) = &self.0 {
@@ -143,6 +158,8 @@ mod without {
 
     use tokio::time::Instant;
 
+    #[cfg(unix)]
+    use super::super::signals::Request;
     use super::has_any;
     use crate::config::Config;
     use crate::engine::Engine;
@@ -185,6 +202,11 @@ mod without {
         }
 
         pub(in super::super) fn reload(&self) {}
+
+        #[cfg(unix)]
+        pub(in super::super) fn write_stacks(&self, _request: Request) -> bool {
+            false
+        }
 
         pub(in super::super) async fn stop(&self, _deadline: Instant) {}
     }

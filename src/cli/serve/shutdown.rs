@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::pipelines::Pipelines;
-use super::signals::Signals;
+use super::signals::{Request, Signals};
 use crate::cli::exit::INTERRUPTED;
 use crate::engine::Engine;
 use crate::telemetry::Otlp;
@@ -55,7 +55,7 @@ impl Shutdown {
     /// Waits a moment after the journal has failed; a signal ends the wait.
     pub(super) async fn poisoned(&self, reason: Arc<str>, signals: &mut Signals) -> Arc<str> {
         info!(wait = ?POISONED_WAIT, "Stopping, because the journal failed.");
-        let _ = timeout(POISONED_WAIT, signals.ended(|| ())).await;
+        let _ = timeout(POISONED_WAIT, signals.ended(Request::ignore)).await;
         reason
     }
 
@@ -68,7 +68,7 @@ impl Shutdown {
     ) -> anyhow::Result<()> {
         let deadline = Instant::now() + SHUTDOWN_MAX;
         tokio::spawn(async move {
-            signals.ended(|| ()).await;
+            signals.ended(Request::ignore).await;
             eprintln!("a second signal: stopping at once; everything acknowledged is on disk");
             process::exit(INTERRUPTED.into());
         });

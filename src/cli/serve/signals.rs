@@ -1,4 +1,4 @@
-//! The signals that stop the service, SIGHUP, which reloads certificates and keys, and those that mean nothing to it.
+//! The signals that stop the service, those that ask it for something, and those that mean nothing to it.
 //!
 //! `timeout` and the job control of shells often deliver a signal twice, to the process and to its group:
 //! a repeat within a moment counts as the same signal, so that it does not cut the shutdown short.
@@ -10,7 +10,6 @@ use anyhow::Context;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
-#[cfg(unix)]
 use tracing::warn;
 
 #[cfg(windows)]
@@ -29,7 +28,40 @@ pub(super) struct Signals {
 /// What a signal asks for.
 enum Asked {
     Stop,
+    Request(Request),
+}
+
+/// What a signal asks of a service that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// SIGHUP: read certificates, keys, pipelines and policies again.
     Reload,
+    /// SIGUSR1: write the stacks of Python for `py stack`.
+    #[cfg(unix)]
+    StacksForReader,
+    /// SIGUSR2: write them to standard error.
+    #[cfg(unix)]
+    StacksForLog,
+}
+
+impl Request {
+    /// Logs that nothing was done.
+    pub(super) fn ignore(self) {
+        ignored(match self {
+            Self::Reload => "SIGHUP",
+            #[cfg(unix)]
+            Self::StacksForReader => "SIGUSR1",
+            #[cfg(unix)]
+            Self::StacksForLog => "SIGUSR2",
+        });
+    }
+}
+
+fn ignored(signal: &str) {
+    warn!(
+        signal,
+        "Ignored a signal: SIGTERM stops the service, SIGHUP reloads its files."
+    );
 }
 
 impl Signals {
@@ -41,11 +73,11 @@ impl Signals {
         })
     }
 
-    /// Resolves at the next signal to stop that is not a repeat; calls `reload` at each that asks for it before.
-    pub(super) async fn ended(&mut self, reload: impl Fn()) {
+    /// Resolves at the next signal to stop that is not a repeat; passes on each other request before.
+    pub(super) async fn ended(&mut self, request: impl Fn(Request)) {
         loop {
             match self.sources.next().await {
-                Asked::Reload => reload(),
+                Asked::Request(asked) => request(asked),
                 Asked::Stop => {
                     let before = self.reported;
                     if before.is_none_or(|reported| reported.elapsed() >= REPEAT_WITHIN) {
@@ -103,19 +135,16 @@ impl Sources {
                 _ = self.interrupt.recv() => return Asked::Stop,
                 _ = self.terminate.recv() => return Asked::Stop,
                 _ = self.quit.recv() => return Asked::Stop,
-                _ = self.hang_up.recv() => return Asked::Reload,
+                _ = self.hang_up.recv() => return Asked::Request(Request::Reload),
                 _ = self.processor_time.recv() => {
                     warn!("The limit of processor time is reached (SIGXCPU, ulimit -t).");
                     return Asked::Stop;
                 }
-                _ = self.user1.recv() => "SIGUSR1",
-                _ = self.user2.recv() => "SIGUSR2",
+                _ = self.user1.recv() => return Asked::Request(Request::StacksForReader),
+                _ = self.user2.recv() => return Asked::Request(Request::StacksForLog),
                 _ = self.alarm.recv() => "SIGALRM",
             };
-            warn!(
-                signal,
-                "Ignored a signal: SIGTERM stops the service, SIGHUP reloads its files."
-            );
+            ignored(signal);
         }
     }
 }
@@ -154,7 +183,7 @@ impl Sources {
             _ = self.logged_off.recv(), if may_log_off => Asked::Stop,
             _ = self.shut_down.recv() => Asked::Stop,
             () = service::stop_asked() => Asked::Stop,
-            () = service::reload_asked() => Asked::Reload,
+            () = service::reload_asked() => Asked::Request(Request::Reload),
         }
     }
 }

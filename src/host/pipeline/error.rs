@@ -21,6 +21,9 @@ pub(crate) enum StartError {
     /// Nothing can be delivered to an address in `serve.store`: Python says why.
     #[error("{0}")]
     Store(String),
+    /// Python cannot write the stacks of its threads: why.
+    #[error("the stacks of Python cannot be written: {0}")]
+    Stacks(String),
     /// The path of this program is unknown.
     #[error("the path of this program is unknown")]
     Executable(#[source] io::Error),

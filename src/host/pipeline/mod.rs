@@ -3,8 +3,8 @@
 //! The service never waits for Python, and no thread of the service attaches to the interpreter. Read in this
 //! order: `service_host` (the public face), `thread` (boots Python), `bridge` (what Python calls), `queue` and
 //! `asked` (messages in both directions), `prefetch` and `consumer` (the feed), `columns` and `batch` (what
-//! handlers get), `gate` (`before_accept`), `registry`, `handler` and `meter` (what operators see), `watchdog` and
-//! `quarantine` (a Python that is stuck). How pipelines are loaded and called is written in Python, in
+//! handlers get), `gate` (`before_accept`), `registry`, `handler` and `meter` (what operators see), `watchdog`,
+//! `stacks` and `quarantine` (a Python that is stuck). How pipelines are loaded and called is written in Python, in
 //! `poh_holdmetrics.pipeline`.
 
 mod asked;
@@ -29,9 +29,12 @@ mod record_batch;
 mod registry;
 mod rows;
 mod service_host;
+mod stacks;
 mod thread;
 mod wake;
 mod watchdog;
 
 pub(crate) use error::{RequestError, StartError};
 pub(crate) use service_host::PipelineHost;
+#[cfg(unix)]
+pub(crate) use stacks::StacksTo;

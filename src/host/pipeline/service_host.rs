@@ -18,6 +18,8 @@ use super::probe::Probe;
 use super::quarantine::Quarantine;
 use super::queue::Message;
 use super::registry::Culprit;
+#[cfg(unix)]
+use super::stacks::StacksTo;
 use super::thread::PythonThread;
 use super::watchdog::Watchdog;
 use crate::config::{Pipelines, StoreAddress};
@@ -80,7 +82,12 @@ impl PipelineHost {
         let environment = python.environment.clone();
         let thread = PythonThread::start(Arc::clone(&context), python, stores)?;
         let fatal = Some(settings.fatal_limit).filter(|limit| !limit.is_zero());
-        let watchdog = Watchdog::start(Arc::clone(&context), Arc::clone(&quarantine), fatal);
+        let watchdog = Watchdog::start(
+            Arc::clone(&context),
+            Arc::clone(&quarantine),
+            Arc::clone(thread.stacks()),
+            fatal,
+        );
         Ok(Self {
             watchdog: watchdog.map_err(StartError::Thread)?,
             probe: Probe::start(metrics).map_err(StartError::Thread)?,
@@ -181,6 +188,13 @@ impl PipelineHost {
             verb: "reload",
             arguments: "{}".into(),
         });
+    }
+
+    /// Writes the stacks of all threads of Python; blocks for two seconds at most, also if Python is stuck. False if
+    /// this system has no such place.
+    #[cfg(unix)]
+    pub(crate) fn write_stacks(&self, to: StacksTo) -> bool {
+        self.thread.stacks().write(to)
     }
 
     /// Ends the calls that run, flushes what sinks hold, and waits for Python until `deadline`.

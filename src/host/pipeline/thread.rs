@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::bridge::Bridge;
 use super::context::HostContext;
 use super::error::StartError;
+use super::stacks::Stacks;
 use crate::host::interpreter::{self, Interpreter, Settings, Signals};
 use crate::host::runtime::Runtime;
 use crate::host::scripts::check_packages;
@@ -26,9 +27,6 @@ const STACK_BYTES: usize = 64 << 20;
 const SWITCH_INTERVAL: f64 = 0.001;
 /// What the event loop runs.
 const MODULE: &str = "poh_holdmetrics.pipeline.serving.embedded";
-/// What `poh_holdmetrics.attachment.stacks` looks for.
-#[cfg(target_os = "linux")]
-const STACKS_FILE: &str = "holdmetrics-stacks";
 /// What knows the addresses of stores.
 const STORES: &str = "poh_holdmetrics.pipeline.serving.stores";
 
@@ -36,6 +34,7 @@ const STORES: &str = "poh_holdmetrics.pipeline.serving.stores";
 pub(super) struct PythonThread {
     /// `Some` once Python has ended: why, or an empty text if it was told to.
     ended: watch::Receiver<Option<Arc<str>>>,
+    stacks: Arc<Stacks>,
 }
 
 impl PythonThread {
@@ -52,14 +51,14 @@ impl PythonThread {
             .name("py-main".into())
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                let interpreter = match boot(&runtime, stores) {
-                    Ok(interpreter) => interpreter,
+                let (interpreter, stacks) = match boot(&runtime, stores) {
+                    Ok(booted) => booted,
                     Err(error) => {
                         let _ = report.send(Err(error));
                         return;
                     }
                 };
-                let _ = report.send(Ok(()));
+                let _ = report.send(Ok(stacks));
                 let reason = interpreter.attach(|py| run(py, &context));
                 context.asked.end();
                 context.checks.end();
@@ -69,7 +68,15 @@ impl PythonThread {
             .map_err(StartError::Thread)?;
         // The sender is dropped without a report only if the boot has panicked.
         let booted = reported.recv().unwrap_or(Err(StartError::Panicked));
-        booted.map(|()| Self { ended })
+        booted.map(|stacks| Self {
+            ended,
+            stacks: Arc::new(stacks),
+        })
+    }
+
+    /// What writes the stacks of all threads of Python.
+    pub(super) fn stacks(&self) -> &Arc<Stacks> {
+        &self.stacks
     }
 
     /// Why Python has ended; `None` while it runs, empty if it was told to end.
@@ -85,7 +92,7 @@ impl PythonThread {
     }
 }
 
-fn boot(runtime: &Runtime, stores: Vec<String>) -> Result<Interpreter, StartError> {
+fn boot(runtime: &Runtime, stores: Vec<String>) -> Result<(Interpreter, Stacks), StartError> {
     let settings = Settings {
         signals: Signals::OfService,
         ..Settings::default()
@@ -96,7 +103,10 @@ fn boot(runtime: &Runtime, stores: Vec<String>) -> Result<Interpreter, StartErro
     if !stores.is_empty() {
         interpreter.attach(|py| check_stores(py, stores))?;
     }
-    Ok(interpreter)
+    let stacks = interpreter.attach(|py| {
+        Stacks::start(py).map_err(|error| StartError::Stacks(described(py, &error)))
+    })?;
+    Ok((interpreter, stacks))
 }
 
 /// Refuses addresses that nothing can be delivered to. Connects to nothing.
@@ -142,42 +152,6 @@ fn prepare(py: Python<'_>) -> PyResult<()> {
     let sys = py.import("sys")?;
     sys.call_method1("setswitchinterval", (SWITCH_INTERVAL,))?;
     sys.setattr("argv", ["main_holdmetrics"])?;
-    // A crash in code of C names the script, and the watchdog can ask for all stacks.
-    let faulthandler = py.import("faulthandler")?;
-    faulthandler.call_method0("enable")?;
-    #[cfg(unix)]
-    {
-        let options = pyo3::types::PyDict::new(py);
-        options.set_item("all_threads", true)?;
-        let signal = py.import("signal")?.getattr("SIGUSR2")?;
-        faulthandler
-            .getattr("register")?
-            .call((signal,), Some(&options))?;
-        #[cfg(target_os = "linux")]
-        register_stacks_file(py, &faulthandler, &options)?;
-    }
-    Ok(())
-}
-
-/// At SIGUSR1 the stacks go to a file in memory, by whose name `py stack` finds it among the descriptors of this process.
-#[cfg(target_os = "linux")]
-fn register_stacks_file(
-    py: Python<'_>,
-    faulthandler: &Bound<'_, PyModule>,
-    options: &Bound<'_, pyo3::types::PyDict>,
-) -> PyResult<()> {
-    use std::os::fd::IntoRawFd;
-
-    use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
-
-    let file = memfd_create(STACKS_FILE, MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-    // The reader empties it.
-    fcntl_setfl(&file, OFlags::APPEND).map_err(std::io::Error::from)?;
-    let signal = py.import("signal")?.getattr("SIGUSR1")?;
-    options.set_item("file", file.into_raw_fd())?;
-    faulthandler
-        .getattr("register")?
-        .call((signal,), Some(options))?;
     Ok(())
 }
 

@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 
 use super::context::HostContext;
 use super::quarantine::{Quarantine, Quarantined};
+use super::stacks::{Stacks, StacksTo};
 use crate::error_line::error_line;
 
 /// The exit code, for the supervisor.
 const EXIT_STUCK: i32 = 70;
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// How long the stacks may take to be written.
-const STACKS_WAIT: Duration = Duration::from_millis(300);
 
 /// The thread, which ends with the process or when it is told to.
 pub(super) struct Watchdog {
@@ -32,13 +31,14 @@ impl Watchdog {
     pub(super) fn start(
         context: Arc<HostContext>,
         quarantine: Arc<Quarantine>,
+        stacks: Arc<Stacks>,
         fatal: Option<Duration>,
     ) -> io::Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let watched = Arc::clone(&is_over);
         thread::Builder::new()
             .name("py-watchdog".into())
-            .spawn(move || watch(&context, &quarantine, fatal, &watched))?;
+            .spawn(move || watch(&context, &quarantine, &stacks, fatal, &watched))?;
         Ok(Self { is_over })
     }
 
@@ -51,6 +51,7 @@ impl Watchdog {
 fn watch(
     context: &HostContext,
     quarantine: &Quarantine,
+    stacks: &Stacks,
     fatal: Option<Duration>,
     is_over: &AtomicBool,
 ) {
@@ -67,12 +68,17 @@ fn watch(
             .stuck_seconds
             .set(shown.as_secs_f64());
         if fatal.is_some_and(|fatal| silent >= fatal) && !is_over.load(Ordering::Acquire) {
-            end_process(context, quarantine, silent);
+            end_process(context, quarantine, stacks, silent);
         }
     }
 }
 
-fn end_process(context: &HostContext, quarantine: &Quarantine, silent: Duration) -> ! {
+fn end_process(
+    context: &HostContext,
+    quarantine: &Quarantine,
+    stacks: &Stacks,
+    silent: Duration,
+) -> ! {
     let seconds = silent.as_secs();
     if let Some(culprit) = context.registry.culprit() {
         let (pipeline, handler) = (&*culprit.pipeline, &*culprit.handler);
@@ -102,27 +108,6 @@ fn end_process(context: &HostContext, quarantine: &Quarantine, silent: Duration)
             "Python is stuck outside all handlers; the process ends."
         );
     }
-    dump_stacks();
+    stacks.write(StacksTo::Log);
     process::exit(EXIT_STUCK)
-}
-
-/// Lets `faulthandler` write the stack of every thread, which needs no interpreter lock.
-#[cfg(unix)]
-fn dump_stacks() {
-    use rustix::process::{Signal, getpid, kill_process};
-
-    if kill_process(getpid(), Signal::USR2).is_ok() {
-        thread::sleep(STACKS_WAIT);
-    }
-}
-
-/// Lets `faulthandler` write the stack of every thread: it does so at each exception of the system that is an error,
-/// also if that is then passed over.
-#[cfg(windows)]
-fn dump_stacks() {
-    /// An error, by the two highest bits, of an application, by the third.
-    const STUCK: u32 = 0xE000_0000 | EXIT_STUCK.unsigned_abs();
-
-    crate::windows::raise_and_go_on(STUCK);
-    thread::sleep(STACKS_WAIT);
 }

@@ -11,7 +11,6 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -69,17 +68,22 @@ impl Stacks {
             (StacksTo::Reader, None) => return false,
         };
         let is_taken = Arc::new(AtomicBool::new(false));
-        let (written, is_written) = mpsc::sync_channel(1);
+        let (written, end) = mpsc::sync_channel(1);
         let ask = Ask {
             descriptor,
             is_taken: Arc::clone(&is_taken),
             written,
         };
         let is_asked = self.asks.send(ask).is_ok();
-        let is_written = is_asked && is_written.recv_timeout(INTERPRETER_WAIT).is_ok();
-        if !is_written && !is_taken.swap(true, Ordering::AcqRel) {
-            without_interpreter::write(to);
-            thread::sleep(WRITE_WAIT);
+        let is_written = is_asked && end.recv_timeout(INTERPRETER_WAIT).is_ok();
+        if !is_written {
+            if is_taken.swap(true, Ordering::AcqRel) {
+                // The thread got the interpreter at the last moment, and writes.
+                let _ = end.recv_timeout(WRITE_WAIT);
+            } else {
+                without_interpreter::write(to);
+                thread::sleep(WRITE_WAIT);
+            }
         }
         true
     }
@@ -102,22 +106,26 @@ fn answer(asked: &Receiver<Ask>, faulthandler: &Py<PyModule>) {
 }
 
 fn dump(faulthandler: &Bound<'_, PyModule>, descriptor: i32) -> PyResult<()> {
-    let py = faulthandler.py();
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "file"), descriptor)?;
-    options.set_item(intern!(py, "all_threads"), true)?;
-    faulthandler.call_method(intern!(py, "dump_traceback"), (), Some(&options))?;
+    let options = options(faulthandler.py(), descriptor)?;
+    faulthandler.call_method("dump_traceback", (), Some(&options))?;
     Ok(())
+}
+
+/// The stacks of all threads, to this descriptor.
+fn options(py: Python<'_>, descriptor: i32) -> PyResult<Bound<'_, PyDict>> {
+    let options = PyDict::new(py);
+    options.set_item("file", descriptor)?;
+    options.set_item("all_threads", true)?;
+    Ok(options)
 }
 
 /// Stacks of a Python that code of C holds.
 #[cfg(unix)]
 mod without_interpreter {
     use pyo3::prelude::*;
-    use pyo3::types::PyDict;
     use rustix::process::{Signal, getpid, kill_process};
 
-    use super::{LOG, StacksTo};
+    use super::{LOG, StacksTo, options};
 
     /// Signals that nothing else sends, by place.
     fn signal(to: StacksTo) -> Signal {
@@ -130,9 +138,7 @@ mod without_interpreter {
     /// Returns the descriptor of the file in memory.
     pub(super) fn register(faulthandler: &Bound<'_, PyModule>) -> PyResult<Option<i32>> {
         let register = |to, descriptor: i32| {
-            let options = PyDict::new(faulthandler.py());
-            options.set_item("file", descriptor)?;
-            options.set_item("all_threads", true)?;
+            let options = options(faulthandler.py(), descriptor)?;
             let signal = signal(to).as_raw();
             faulthandler.call_method("register", (signal,), Some(&options))
         };

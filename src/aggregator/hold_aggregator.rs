@@ -12,6 +12,7 @@
 //! takes twice that for a stretch, 100 bytes more for a named hold in force, and 15 to 20 more for a change. Plain
 //! closed holds that another one covers take nothing. A key whose balance falls below 0 takes about 70 bytes more.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -21,6 +22,7 @@ use smallvec::SmallVec;
 use super::floors::Floors;
 use super::holder::HolderState;
 use super::ids::{IdIndex, IdNumber};
+use super::placed_events::{Parts, Place, PlacedEvents, Run};
 use super::questions::Tokens;
 use super::shard::{RUN, Shard};
 use crate::core::columns::LengthMismatch;
@@ -128,9 +130,16 @@ impl HoldAggregator {
     /// Adds many events, on several threads if there are enough of them. Returns how many changed
     /// nothing.
     pub fn record_events(&self, events: &[Event<'_>]) -> u64 {
-        let parts = Parts::of(events);
+        self.record_placed(&self.place(events), 0..events.len())
+    }
+
+    /// Adds those events of `placed`, which is of this aggregator, that have these indices; otherwise like
+    /// [`Self::record_events`].
+    pub fn record_placed(&self, placed: &PlacedEvents<'_>, range: Range<usize>) -> u64 {
+        let (events, places) = placed.slice(range);
+        let parts = Parts::of(places);
         let runs = parts.runs();
-        let record = |run: Run<'_>| self.record_run(&run, events);
+        let record = |run: Run<'_>| self.record_run(&run, events, places);
         let recorded = if events.len() < SHARED_FROM {
             runs.map(record).fold(Recording::default(), Recording::and)
         } else {
@@ -257,20 +266,25 @@ impl HoldAggregator {
     }
 
     /// Adds some events of one part under one lock.
-    fn record_run(&self, run: &Run<'_>, events: &[Event<'_>]) -> Recording {
-        let events = || run.events.iter().map(|index| &events[*index as usize]);
-        let mut tokens: SmallVec<[IdNumber; RUN]> = SmallVec::new();
-        let token_ids = events().map(|event| event.token_id);
-        self.tokens.numbers(token_ids, |token| tokens.push(token));
+    fn record_run(&self, run: &Run<'_>, events: &[Event<'_>], places: &[Place]) -> Recording {
+        let of_run = || {
+            let indices = run.events.iter().map(|index| *index as usize);
+            indices.map(|index| (&events[index], places[index]))
+        };
         let mut shard = self.shard_mut(run.part);
-        // All keys are read before any is changed, so that many memory accesses overlap.
-        let numbers: Numbers = events()
-            .map(|event| shard.number(event.holder_id))
+        let numbers: SmallVec<[u32; RUN]> = of_run()
+            .map(|(event, place)| {
+                let holder = place.holder;
+                holder.unwrap_or_else(|| shard.number(event.holder_id))
+            })
             .collect();
-        let places = || numbers.iter().copied().zip(tokens.iter().copied());
-        shard.touch(places());
+        if of_run().any(|(_, place)| place.holder.is_none()) {
+            // All keys are read before any is changed, so that many memory accesses overlap.
+            let tokens = of_run().map(|(_, place)| place.token);
+            shard.touch(numbers.iter().copied().zip(tokens));
+        }
         let mut recorded = Recording::default();
-        for (event, (number, token)) in events().zip(places()) {
+        for ((event, Place { token, .. }), number) in of_run().zip(numbers) {
             let done = shard.change_at(number, |holder, deficits| {
                 holder.record(token, event.claim, deficits)
             });
@@ -325,70 +339,5 @@ impl Recording {
         self.repeated += other.repeated;
         self.under_way.extend(other.under_way);
         self
-    }
-}
-
-/// The numbers of the holders of one run.
-type Numbers = SmallVec<[u32; RUN]>;
-
-/// The events of a batch by the part of their holders, in their order within each part.
-struct Parts {
-    order: Vec<u32>,
-    ends: [u32; PARTS],
-}
-
-/// Some events of one part, by index.
-struct Run<'a> {
-    part: usize,
-    events: &'a [u32],
-}
-
-impl Parts {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "2^32 events would be 300 GB"
-    )]
-    fn of(events: &[Event<'_>]) -> Self {
-        let part = |event: &Event<'_>| part_of(event.holder_id) as u8;
-        let parts: Vec<u8> = if events.len() < SHARED_FROM {
-            events.iter().map(part).collect()
-        } else {
-            events
-                .par_iter()
-                .with_min_len(SHARED_FROM / 2)
-                .map(part)
-                .collect()
-        };
-        let mut ends = [0_u32; PARTS];
-        for part in &parts {
-            ends[usize::from(*part)] += 1;
-        }
-        let mut sum = 0;
-        for end in &mut ends {
-            // At first the start of each part; advanced with each event that is placed.
-            sum += std::mem::replace(end, sum);
-        }
-        let mut order = vec![0; events.len()];
-        for (index, part) in parts.iter().enumerate() {
-            let place = &mut ends[usize::from(*part)];
-            order[*place as usize] = index as u32;
-            *place += 1;
-        }
-        Self { order, ends }
-    }
-
-    /// The number of events of a part.
-    fn count(&self, part: usize) -> usize {
-        let begin = part.checked_sub(1).map_or(0, |before| self.ends[before]);
-        (self.ends[part] - begin) as usize
-    }
-
-    fn runs(&self) -> impl Iterator<Item = Run<'_>> {
-        let begins = std::iter::once(0).chain(self.ends);
-        let parts = begins.zip(self.ends).enumerate();
-        parts.flat_map(|(part, (begin, end))| {
-            let events = self.order[begin as usize..end as usize].chunks(RUN);
-            events.map(move |events| Run { part, events })
-        })
     }
 }

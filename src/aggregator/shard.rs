@@ -226,8 +226,9 @@ impl Shard {
         }
     }
 
+    /// The number of a holder; `None` if it was never seen.
     #[expect(clippy::cast_possible_truncation, reason = "half of a hash")]
-    fn find(&self, holder_id: &str) -> Option<u32> {
+    pub(super) fn find(&self, holder_id: &str) -> Option<u32> {
         let hash = self.hasher.hash_one(holder_id) as u32;
         self.slots
             .find(Slot::spread(hash), |slot| {

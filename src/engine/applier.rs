@@ -18,10 +18,37 @@ use super::submit_error::SubmitError;
 use crate::core::{Event, encoding};
 use crate::journal::{CommitHandler, CommittedFrame, Submission, WriteError};
 
-/// Events that are applied as one, unless a single batch has more.
-const APPLIED_TOGETHER_MAX: u64 = 16_384;
-/// The same while questions are asked: each waits until what is being applied is, and fewer events take less time.
-const ASKED_TOGETHER_MAX: u64 = 2_048;
+/// How many events are taken in hand together, unless a single batch has more.
+struct Portion {
+    /// They are decoded together.
+    decoded: u64,
+    /// Of those, they are applied as one: a question waits until they are.
+    applied: u64,
+    /// Whether their holders are looked for before questions have to wait.
+    is_found_before: bool,
+}
+
+impl Portion {
+    const LARGE: Self = Self {
+        decoded: 16_384,
+        applied: 16_384,
+        is_found_before: false,
+    };
+    /// What is read of so many keys beforehand stays in the cache of a core until they are changed.
+    const WHILE_ASKED: Self = Self {
+        decoded: 2_048,
+        applied: 256,
+        is_found_before: true,
+    };
+
+    fn of(progress: &Progress) -> Self {
+        if progress.is_asked() {
+            Self::WHILE_ASKED
+        } else {
+            Self::LARGE
+        }
+    }
+}
 
 /// Batches that have numbers and, if the engine has a journal, are durable.
 pub(super) struct SequencedBatches {
@@ -76,16 +103,10 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
         let mut last = first - 1;
         let mut rest = &submissions[..];
         while !rest.is_empty() {
-            let (together, after) = rest.split_at(applied_together(rest, events_max(progress)));
+            let portion = Portion::of(progress);
+            let (together, after) = rest.split_at(batches_within(rest, portion.decoded));
             rest = after;
-            let count: u64 = together.iter().map(events_of).sum();
-            // Allocated once, because growing would copy most events into fresh memory.
-            let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
-            for submission in together {
-                decode(submission.batch.bytes(), &mut events);
-            }
-            last += count;
-            repeated += progress.apply(last, |aggregator| aggregator.record_events(&events));
+            repeated += apply(progress, together, &portion, &mut last);
         }
         progress
             .backlog
@@ -111,21 +132,43 @@ fn run(progress: &Arc<Progress>, options: ApplierOptions, waiting: &Receiver<Seq
     }
 }
 
+/// Applies some batches behind the event of the number `last`; returns how many events changed nothing.
+fn apply(
+    progress: &Progress,
+    batches: &[Submission<AckSender>],
+    portion: &Portion,
+    last: &mut u64,
+) -> u64 {
+    let count: u64 = batches.iter().map(events_of).sum();
+    // Allocated once, because growing would copy most events into fresh memory.
+    let mut events = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+    for submission in batches {
+        decode(submission.batch.bytes(), &mut events);
+    }
+    let mut placed = progress.aggregator.place(&events);
+    if portion.is_found_before {
+        progress.aggregator.find_holders(&mut placed);
+    }
+    let (mut repeated, mut begin) = (0, 0);
+    let mut rest = batches;
+    while !rest.is_empty() {
+        let (together, after) = rest.split_at(batches_within(rest, portion.applied));
+        rest = after;
+        let count: u64 = together.iter().map(events_of).sum();
+        *last += count;
+        let end = begin + usize::try_from(count).unwrap_or(usize::MAX);
+        let range = std::mem::replace(&mut begin, end)..end;
+        repeated += progress.apply(*last, |aggregator| aggregator.record_placed(&placed, range));
+    }
+    repeated
+}
+
 fn events_of(submission: &Submission<AckSender>) -> u64 {
     submission.batch.count().into()
 }
 
-/// How many events are applied as one.
-fn events_max(progress: &Progress) -> u64 {
-    if progress.is_asked() {
-        ASKED_TOGETHER_MAX
-    } else {
-        APPLIED_TOGETHER_MAX
-    }
-}
-
-/// How many of these batches are applied as one: the first one, and those behind it within so many events.
-fn applied_together(submissions: &[Submission<AckSender>], events_max: u64) -> usize {
+/// The number of batches at the beginning that have so many events together, and at least the first one.
+fn batches_within(submissions: &[Submission<AckSender>], events_max: u64) -> usize {
     let mut events = 0;
     let fits = |submission: &&Submission<AckSender>| {
         events += events_of(submission);
@@ -291,9 +334,9 @@ mod tests {
     fn fewer_events_are_applied_as_one_while_questions_are_asked() {
         let metrics = Arc::new(Metrics::new("", ""));
         let progress = Progress::new(HoldAggregator::new(), 0, 0, metrics);
-        assert_eq!(events_max(&progress), APPLIED_TOGETHER_MAX);
+        assert_eq!(Portion::of(&progress).applied, 16_384);
         progress.answer(|_, _| {});
-        assert_eq!(events_max(&progress), ASKED_TOGETHER_MAX);
+        assert_eq!(Portion::of(&progress).applied, 256);
         let progress = Arc::new(progress);
         let permits = Arc::new(tokio::sync::Semaphore::new(4));
         let one = || {
@@ -305,8 +348,8 @@ mod tests {
             }
         };
         let four = [one(), one(), one(), one()];
-        assert_eq!(applied_together(&four, 3), 3);
-        assert_eq!(applied_together(&four, 0), 1, "a batch is never parted");
+        assert_eq!(batches_within(&four, 3), 3);
+        assert_eq!(batches_within(&four, 0), 1, "a batch is never parted");
     }
 
     #[test]

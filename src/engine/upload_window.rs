@@ -19,7 +19,7 @@ use super::submit_error::SubmitError;
 use crate::core::EventBatch;
 
 /// A batch is full with this many events, refused ones included, ...
-const BATCH_EVENTS_MAX: u64 = 4_096;
+const BATCH_EVENTS_MAX: u64 = 1_024;
 /// ... or with this many bytes.
 const BATCH_BYTES_MAX: usize = 512 << 10;
 /// Batches of one upload that are in flight at once.

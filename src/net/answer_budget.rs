@@ -18,6 +18,11 @@ use super::byte_account::{Account, Share};
 /// The name by which programs know that there is no room for a body, or a message.
 pub(super) const BODIES_FULL: &str = "BODIES_FULL";
 
+/// Whether an answer of so many bytes, as estimated, costs less to write than to hand to another thread or to pack.
+pub(super) const fn is_small(bytes: usize) -> bool {
+    bytes <= 32 << 10
+}
+
 /// What one connection may have in flight, of what all may have together; an extension of every request.
 #[derive(Clone)]
 pub(super) struct AnswerBudget {
@@ -133,6 +138,11 @@ impl InFlight {
     fn new(connection: Share, all: Share) -> Self {
         connection.account.in_hand.fetch_add(1, Ordering::AcqRel);
         Self { connection, all }
+    }
+
+    /// What it takes, or is estimated to take.
+    pub(super) fn bytes(&self) -> usize {
+        self.connection.bytes()
     }
 
     /// Takes more of the bytes that are free; false if they are not.

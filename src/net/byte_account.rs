@@ -179,6 +179,10 @@ pub(super) struct Share {
 }
 
 impl Share {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
+
     pub(super) fn grow(&self, bytes: usize) -> bool {
         let has_taken = self.account.try_take(bytes);
         if has_taken {

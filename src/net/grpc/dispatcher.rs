@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::response::Parts;
 use axum::http::{Request, Response};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -32,7 +33,7 @@ use super::status::{defect, denied, query_failed, unreadable};
 use crate::config::Limits;
 use crate::config::Scope;
 use crate::net::access::{Access, Caller, Need};
-use crate::net::answer_budget::{BodyBudget, Counted};
+use crate::net::answer_budget::{BodyBudget, Counted, is_small};
 use crate::net::connection::{BoxFuture, Peer};
 use crate::net::lifetime::end_of_call;
 use crate::net::pb::hold_metrics_server::HoldMetricsServer;
@@ -40,6 +41,9 @@ use crate::net::query_pool::QueryPool;
 use crate::net::request_id::{REQUEST_ID, RequestIds, text};
 use crate::telemetry::call::join_trace;
 use crate::telemetry::metrics::Metrics;
+
+/// The header of a message that is compressed.
+const GRPC_ENCODING: &str = "grpc-encoding";
 
 /// The prefix of the paths of `poh.HoldMetrics`.
 const SERVICE_PREFIX: &str = "/poh.HoldMetrics/";
@@ -230,8 +234,13 @@ impl Service<Request<Incoming>> for Dispatcher {
 /// The response with its message encoded and compressed, which `tonic` would do while it is sent.
 async fn packed(queries: &QueryPool, response: Response<Body>) -> Response<Body> {
     let (head, body) = response.into_parts();
-    let whole = queries.finish(move || body.collect().now_or_never());
-    let whole = match whole.await {
+    let write = move || body.collect().now_or_never();
+    let whole = if is_written_here(&head) {
+        Ok(write())
+    } else {
+        queries.finish(write).await
+    };
+    let whole = match whole {
         Ok(Some(Ok(whole))) => whole,
         Ok(Some(Err(status))) => return status.into_http(),
         Ok(None) => return defect(&"an answer of one message was not there").into_http(),
@@ -249,6 +258,15 @@ async fn packed(queries: &QueryPool, response: Response<Body>) -> Response<Body>
     let trailers = std::future::ready(trailers.map(Ok));
     let body = Full::<Bytes>::new(message).with_trailers(trailers);
     Response::from_parts(head, Body::new(body))
+}
+
+/// Whether a message takes less time to write than to hand to another thread: a small one that is not compressed.
+fn is_written_here(head: &Parts) -> bool {
+    let bytes = match head.extensions.get::<Counted>() {
+        Some(Counted::Whole(in_flight)) => in_flight.bytes(),
+        Some(Counted::Parts(_)) | None => 0,
+    };
+    is_small(bytes) && !head.headers.contains_key(GRPC_ENCODING)
 }
 
 /// If a message cannot be decoded, `tonic` fails the call with a status of its own before `HoldService` sees it.

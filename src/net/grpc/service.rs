@@ -29,7 +29,7 @@ use crate::core::{Addressed, Draft, Micros, Window};
 use crate::engine::gate::{BEFORE_ACCEPT, RowBatch, RowId, SubmittedRows};
 use crate::engine::{Cursor, Engine, ListingError, Page, PublishError, Question, RankedHolder};
 use crate::net::access::{Access, Caller};
-use crate::net::answer_budget::{AnswerBudget, Counted, InFlight};
+use crate::net::answer_budget::{AnswerBudget, Counted, InFlight, is_small};
 use crate::net::page_token::{PageStart, PageTokenError, read_page_token};
 use crate::net::pb::hold_metrics_server::HoldMetrics;
 use crate::net::pb::{
@@ -485,6 +485,10 @@ fn answers<T>(request: &Request<T>) -> AnswerBudget {
 /// A response whose bytes are counted until they are sent.
 fn counted<T>(answered: Answered<T>) -> Response<T> {
     let mut response = Response::new(answered.value);
+    if is_small(answered.in_flight.bytes()) {
+        // It is on its way in one piece, and packing it would take longer than computing it.
+        response.disable_compression();
+    }
     let counted = Counted::Whole(answered.in_flight);
     response.extensions_mut().insert(counted);
     response

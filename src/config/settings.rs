@@ -100,8 +100,8 @@ settings! {
         streams_per_connection_max: u32 = 128, Count(1..=100_000);
         /// One gRPC message, or one HTTP body that is not streamed, after decompression.
         message_bytes_max: usize = 4 << 20, Size(KIB..=256 * MIB);
-        /// All HTTP bodies at once that are not streamed, and all gRPC messages above 64 KiB, after decompression, or one
-        /// of them; a connection may have a quarter of it, or one.
+        /// All HTTP bodies at once that are not streamed, all gRPC messages above 64 KiB, after decompression, and all
+        /// windows of zstd above 64 KiB, or one of them; a connection may have a quarter of it, or one.
         bodies_bytes_max: usize = 64 << 20, Size(MIB..=64 * GIB);
         /// One line of a streamed HTTP body, after decompression.
         line_bytes_max: usize = 64 << 10, Size(KIB..=16 * MIB);

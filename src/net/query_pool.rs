@@ -116,15 +116,16 @@ impl QueryPool {
         answers.bytes_max() / ROW_BYTES
     }
 
-    /// The first `size` holders.
-    pub(super) async fn leaders(
+    /// The first `size` holders, for a stream, which counts what it sends of them.
+    pub(super) async fn leaders<T: Send + 'static>(
         &self,
         answers: &AnswerBudget,
         (question, size): (Question, usize),
-    ) -> Result<Page, QueryError> {
+        convert: impl FnOnce(&Page) -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
         let room = (answers, size * ROW_BYTES);
         let answered = self.ask("page", room, move |engine| {
-            engine.page(&question, None, size)
+            convert(&engine.page(&question, None, size))
         });
         Ok(answered.await?.value)
     }

@@ -1,5 +1,8 @@
 //! Queries over gRPC.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use crate::support::{NOW_SECONDS, Service, at, hold, within};
 use futures_util::StreamExt;
 use poh_holdmetrics_rust::net::pb::hold_metrics_client::HoldMetricsClient;
@@ -278,6 +281,69 @@ async fn a_watcher_is_told_of_what_time_alone_changes() {
     assert_eq!(second.changed[0].holder_id, "until-later");
     assert_eq!(second.left, ["before"]);
     assert_eq!(second.sequence, first.sequence, "no event has come");
+    service.end().await;
+}
+
+/// What a watcher knows is the board of the sequence that it was told, also while events arrive.
+#[tokio::test]
+async fn a_watcher_beside_a_load_knows_the_board_of_its_sequence() {
+    const HOLDERS: u64 = 23;
+    const EVENTS: u64 = 4_000;
+    const LISTED: usize = 5;
+    let service = Service::start().await;
+    // The event of the number `sequence`, of one to seven seconds.
+    let holder = |sequence: u64| format!("h{:02}", sequence * 7 % HOLDERS);
+    let seconds = |sequence: u64| i64::try_from(sequence % 7 + 1).unwrap();
+    let expected = |last: u64| -> Vec<(String, u64)> {
+        let mut scores: HashMap<String, u64> = HashMap::new();
+        for sequence in 1..=last {
+            let score = scores.entry(holder(sequence)).or_default();
+            *score += seconds(sequence).unsigned_abs();
+        }
+        let mut board: Vec<_> = scores.into_iter().collect();
+        board.sort_unstable_by(|(id, score), (other, than)| than.cmp(score).then(id.cmp(other)));
+        board.truncate(LISTED);
+        board
+    };
+    let mut client = service.client().await;
+    let mut writer = service.client().await;
+    let loading = tokio::spawn(async move {
+        for first in (1..=EVENTS).step_by(40) {
+            let events = (first..first + 40).map(|sequence| {
+                let start = i64::try_from(sequence).unwrap() * 10;
+                hold("T", &holder(sequence), start, start + seconds(sequence))
+            });
+            fill(&mut writer, events.collect()).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let request = WatchRequest {
+        n: u32::try_from(LISTED).unwrap(),
+        interval: Some(prost_types::Duration {
+            seconds: 0,
+            nanos: 100_000_000,
+        }),
+        closed_only: true,
+        ..WatchRequest::default()
+    };
+    let mut changes = within(client.watch(request)).await.unwrap().into_inner();
+    let mut board: HashMap<String, u64> = HashMap::new();
+    let mut sequences = Vec::new();
+    while sequences.last() != Some(&EVENTS) {
+        let change = within(changes.message()).await.unwrap().unwrap();
+        for left in &change.left {
+            assert!(board.remove(left).is_some(), "{left} was never listed");
+        }
+        for row in change.changed {
+            board.insert(row.holder_id, row.total_seconds);
+        }
+        let expected: HashMap<_, _> = expected(change.sequence).into_iter().collect();
+        assert_eq!(board, expected, "of the events up to {}", change.sequence);
+        sequences.push(change.sequence);
+    }
+    assert!(sequences.len() > 3, "it saw the load: {sequences:?}");
+    assert!(sequences.is_sorted(), "{sequences:?}");
+    loading.await.unwrap();
     service.end().await;
 }
 

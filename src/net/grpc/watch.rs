@@ -48,16 +48,18 @@ pub(super) struct Watch {
     pub(super) closed_only: bool,
 }
 
-/// Rank, held time and score of each holder that was listed.
-type Rows = HashMap<Box<str>, (u64, u128, Score)>;
+/// A leaderboard as a watcher knows it.
+struct Board {
+    /// Rank, held time and score of each holder that is listed.
+    rows: HashMap<Box<str>, (u64, u128, Score)>,
+    deficits: usize,
+}
 
 struct State {
     watch: Watch,
     ticks: Interval,
     /// As last sent; `None` before the first message.
-    sent: Option<Rows>,
-    /// As last sent.
-    deficits: usize,
+    sent: Option<Board>,
     has_ended: bool,
 }
 
@@ -73,7 +75,6 @@ impl Watch {
             watch: self,
             ticks,
             sent: None,
-            deficits: 0,
             has_ended: false,
         };
         unfold(state, |mut state| async move {
@@ -105,54 +106,58 @@ impl State {
             let Watch {
                 queries, answers, ..
             } = &self.watch;
-            let page = queries.leaders(answers, (question, self.watch.rows)).await;
-            let page = page.map_err(query_failed)?;
-            let change = LeaderboardChange {
-                as_of: Some(wire_from_instant(as_of)),
-                sequence: page.sequence,
-                deficits: page.deficits as u64,
-                ..self.difference(&page)
-            };
-            let is_other = self.sent.is_none() || self.deficits != page.deficits;
-            self.sent = Some(rows(&page));
-            self.deficits = page.deficits;
-            if is_other || !change.changed.is_empty() || !change.left.is_empty() {
-                return Ok(change);
+            let sent = self.sent.take();
+            let change = queries.leaders(answers, (question, self.watch.rows), move |page| {
+                let board = Board::of(page);
+                let change = board.change(sent.as_ref(), page);
+                (board, change)
+            });
+            let (board, change) = change.await.map_err(query_failed)?;
+            self.sent = Some(board);
+            if let Some(change) = change {
+                return Ok(LeaderboardChange {
+                    as_of: Some(wire_from_instant(as_of)),
+                    ..change
+                });
             }
-        }
-    }
-
-    /// The rows that differ from those last sent, and the ids that are no longer listed.
-    fn difference(&self, page: &Page) -> LeaderboardChange {
-        let none = Rows::new();
-        let before = self.sent.as_ref().unwrap_or(&none);
-        let now = rows(page);
-        let mut left: Vec<String> = before
-            .keys()
-            .filter(|id| !now.contains_key(*id))
-            .map(ToString::to_string)
-            .collect();
-        left.sort_unstable();
-        LeaderboardChange {
-            changed: page
-                .holders
-                .iter()
-                .filter(|row| before.get(&row.holder.holder_id) != now.get(&row.holder.holder_id))
-                .map(wire_from_holder)
-                .collect(),
-            left,
-            ..LeaderboardChange::default()
         }
     }
 }
 
-fn rows(page: &Page) -> Rows {
-    page.holders
-        .iter()
-        .map(|row| {
+impl Board {
+    fn of(page: &Page) -> Self {
+        let rows = page.holders.iter().map(|row| {
             let totals = &row.holder.totals;
             let values = (row.rank, totals.held_us, totals.score);
             (row.holder.holder_id.clone(), values)
+        });
+        Self {
+            rows: rows.collect(),
+            deficits: page.deficits,
+        }
+    }
+
+    /// What differs from the one that was sent before; `page` is the one that this was made of.
+    fn change(&self, sent: Option<&Self>, page: &Page) -> Option<LeaderboardChange> {
+        let known = |id: &str| sent.and_then(|sent| sent.rows.get(id));
+        let listed = page.holders.iter();
+        let changed = listed.filter(|row| {
+            let id = &row.holder.holder_id;
+            known(id) != self.rows.get(id)
+        });
+        let changed: Vec<_> = changed.map(wire_from_holder).collect();
+        let before = sent.into_iter().flat_map(|sent| sent.rows.keys());
+        let left = before.filter(|id| !self.rows.contains_key(*id));
+        let mut left: Vec<String> = left.map(ToString::to_string).collect();
+        left.sort_unstable();
+        let is_same = sent.is_some_and(|sent| sent.deficits == self.deficits);
+        let has_change = !is_same || !changed.is_empty() || !left.is_empty();
+        has_change.then(|| LeaderboardChange {
+            sequence: page.sequence,
+            deficits: self.deficits as u64,
+            changed,
+            left,
+            ..LeaderboardChange::default()
         })
-        .collect()
+    }
 }

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TextIO, cast
 
 from poh_holdmetrics.errors import InputError, Refused, excerpt_without_quotes
 from poh_holdmetrics.feeds.json_rows import paths_of_line, row_from_json
@@ -177,6 +177,14 @@ def _csv_row_batches(file: str, text: TextIO, options: InputOptions) -> Iterator
     yield CsvBatch(header, rows, lines)
 
 
+# Fields of which a header must have one, as text, and the option that names a column of another name.
+_NEEDED: Final = (
+    ({"token_id"}, "token_id", "--columns token_id=COLUMN, or --token NAME"),
+    ({"holder_id", "from_id", "to_id"}, "holder_id, from_id or to_id", "--columns holder_id=COLUMN"),
+    ({"start", "end", "at", "retract"}, "start, end or at", "--columns start=COLUMN"),
+)
+
+
 def _check_header(reader: RowReader, header: list[str], file: str, options: InputOptions) -> None:
     """Refuse a header without the columns of events, or with near misses of them."""
     sources = {field: options.source(field) for field in FIELDS}
@@ -189,12 +197,9 @@ def _check_header(reader: RowReader, header: list[str], file: str, options: Inpu
     if near := reader.near_miss(header):
         raise InputError(file, f"column {near.problem.for_files}")
     found = {field for field, name in sources.items() if field in options.constants or name in header}
-    if "token_id" not in found:
-        raise InputError(file, f"no column token_id; the columns are {listed}")
-    if not {"holder_id", "from_id", "to_id"} & found:
-        raise InputError(file, f"no column holder_id, from_id or to_id; the columns are {listed}")
-    if not {"start", "end", "at", "retract"} & found:
-        raise InputError(file, f"no column start, end or at; the columns are {listed}")
+    for needed, text, cure in _NEEDED:
+        if not needed & found:
+            raise InputError(file, f"no column {text}; the columns are {listed}; name yours: {cure}")
 
 
 def _first_line(text: TextIO) -> tuple[int, str]:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from poh_holdmetrics import field_parsers, validation
 from poh_holdmetrics.errors import Reason, Refused, excerpt, excerpt_without_quotes
@@ -228,6 +228,10 @@ def _without_ours(fields: Mapping[str, object], missing: str) -> Refused:
     return Refused(missing, Reason(f"{said}; name them with --columns)", f"{said})"))
 
 
+# The blanks of JSON, or a text of it, which keeps its own.
+_BLANKS: Final = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+
+
 def object_from_json(line: bytes) -> dict[str, object]:
     """The object of JSON that a line is, its numbers as they are written."""
     try:
@@ -235,7 +239,7 @@ def object_from_json(line: bytes) -> dict[str, object]:
     except (ValueError, RecursionError) as error:
         raise Refused("", f"not JSON{_mistake(line, error)}") from None
     if not isinstance(fields, dict):
-        raise Refused("", "not an object", Number(line.decode()))
+        raise Refused("", "not an object", Number(_BLANKS.sub(r"\1", line.decode())))
     return fields
 
 
@@ -275,16 +279,14 @@ def _as_written(field: str, value: object) -> object:
 
 
 def _json_text(value: object) -> str:
-    """A decoded value as JSON, its numbers as they were written."""
+    """A decoded value as JSON without blanks, its numbers as they were written."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(_json_text, value))}]"
+        return f"[{','.join(map(_json_text, value))}]"
     if isinstance(value, dict):
-        items = (
-            f"{json.dumps(key, ensure_ascii=False)}: {_json_text(inner)}" for key, inner in value.items()
-        )
-        return f"{{{', '.join(items)}}}"
+        items = (f"{json.dumps(key, ensure_ascii=False)}:{_json_text(inner)}" for key, inner in value.items())
+        return f"{{{','.join(items)}}}"
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -95,7 +95,7 @@ _NOT_JSON_WORD = "not JSON: {}, which JSON does not have (write null, true or fa
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"[1, 2]", "not an object; found [1, 2]"),
+        (b"[1, 2]", "not an object; found [1,2]"),
         (b'"te\\u00e9xt"', 'not an object; found "te\\u00e9xt"'),
         (b"{", "not JSON"),
         (b"{} {}", "not JSON: trailing characters at column 4"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 
 use super::decimal_column::DecimalColumn;
-use super::error::{HOLDER_COLUMNS, TIME_COLUMNS};
+use super::error::{HOLDER_COLUMNS, TIME_COLUMNS, TOKEN_COLUMN};
 use super::hex;
 use super::id_column::IdColumn;
 use super::options::FIELDS;
@@ -67,7 +67,7 @@ impl ColumnMapping {
             constants: Vec::new(),
         };
         let token_id = finder.id("token_id")?;
-        let token_id = token_id.ok_or_else(|| finder.missing("token_id"))?;
+        let token_id = token_id.ok_or_else(|| finder.missing(TOKEN_COLUMN))?;
         let holder_id = finder.id("holder_id")?;
         let start = finder.time("start", "start_us")?;
         let end = finder.time("end", "end_us")?;
@@ -148,6 +148,7 @@ fn ignored_columns(
             file: Arc::clone(file),
             column: absent.to_owned(),
             columns: names().map(str::to_owned).collect(),
+            cure: "",
         });
     }
     let is_read = |index: usize| {
@@ -177,12 +178,13 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn missing(&self, column: &str) -> InputError {
+    fn missing(&self, (column, cure): (&str, &'static str)) -> InputError {
         let fields = self.schema.fields();
         InputError::MissingColumn {
             file: Arc::clone(self.file),
             column: column.to_owned(),
             columns: fields.iter().map(|field| field.name().clone()).collect(),
+            cure,
         }
     }
 
@@ -219,7 +221,7 @@ impl Finder<'_> {
         let mut columns = (0..fields.len()).filter(|column| fields[*column].name() == name);
         let Some(column) = columns.next() else {
             return match sources.get(field) {
-                Some(_) => Err(self.missing(name)),
+                Some(_) => Err(self.missing((name, ""))),
                 None => Ok(None),
             };
         };
@@ -350,7 +352,7 @@ mod tests {
         for (columns, expected) in [
             (
                 vec![("holder_id", text()), ("start", time())],
-                "f: no column token_id; the columns are holder_id, start",
+                "f: no column token_id; the columns are holder_id, start; name yours: --columns token_id=COLUMN, or --token NAME",
             ),
             (
                 vec![
@@ -358,7 +360,7 @@ mod tests {
                     ("holder_id", text()),
                     ("weight", text()),
                 ],
-                "f: no column start, end or at; the columns are token_id, holder_id, weight",
+                "f: no column start, end or at; the columns are token_id, holder_id, weight; name yours: --columns start=COLUMN",
             ),
             (
                 vec![
@@ -371,7 +373,7 @@ mod tests {
             ),
             (
                 vec![("token_id", text()), ("at", time()), ("amount", text())],
-                "f: no column holder_id, from_id or to_id; the columns are token_id, at, amount",
+                "f: no column holder_id, from_id or to_id; the columns are token_id, at, amount; name yours: --columns holder_id=COLUMN",
             ),
             (
                 vec![

@@ -7,11 +7,21 @@ use std::sync::Arc;
 use super::{LineRefusal, NearMiss};
 use crate::excerpt::literal;
 
+/// The column of the token, and how a column of another name is named.
+pub(super) const TOKEN_COLUMN: (&str, &str) = (
+    "token_id",
+    "; name yours: --columns token_id=COLUMN, or --token NAME",
+);
+
 /// The columns of which a file needs one: the holder of a hold or a change, or a party of a transfer.
-pub(super) const HOLDER_COLUMNS: &str = "holder_id, from_id or to_id";
+pub(super) const HOLDER_COLUMNS: (&str, &str) = (
+    "holder_id, from_id or to_id",
+    "; name yours: --columns holder_id=COLUMN",
+);
 
 /// The columns of which a file needs one, unless it has `retract`.
-pub(super) const TIME_COLUMNS: &str = "start, end or at";
+pub(super) const TIME_COLUMNS: (&str, &str) =
+    ("start, end or at", "; name yours: --columns start=COLUMN");
 
 /// What ends the reading of all sources.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +138,10 @@ pub enum InputError {
         reason: String,
     },
     /// A required column is absent.
-    #[error("{file}: no column {column}; the columns are {}", listed(columns))]
+    #[error(
+        "{file}: no column {column}; the columns are {}{cure}",
+        listed(columns)
+    )]
     MissingColumn {
         /// The file's name.
         file: Arc<str>,
@@ -136,6 +149,8 @@ pub enum InputError {
         column: String,
         /// The columns of the file.
         columns: Vec<String>,
+        /// What helps beyond that, after a semicolon; may be empty.
+        cure: &'static str,
     },
     /// Two columns hold the same field.
     #[error("{file}: columns {first} and {second} are both there; keep one of them")]

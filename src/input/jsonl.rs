@@ -77,6 +77,18 @@ fn fields_from_line<'a>(
     fields.map_err(|error| not_json(text, &error))
 }
 
+/// A JSON value without the blanks around its parts.
+fn without_blanks(raw: &str) -> String {
+    let (mut is_text, mut is_escaped) = (false, false);
+    let keeps = |letter: &char| {
+        let keeps = is_text || !letter.is_ascii_whitespace();
+        is_text ^= *letter == '"' && !is_escaped;
+        is_escaped = *letter == '\\' && !is_escaped;
+        keeps
+    };
+    raw.chars().filter(keeps).collect()
+}
+
 /// The text of a line that begins an object.
 pub(super) fn object_text(line: &[u8]) -> Result<&str, RefusalReason> {
     let text = str::from_utf8(line)
@@ -87,7 +99,7 @@ pub(super) fn object_text(line: &[u8]) -> Result<&str, RefusalReason> {
     }
     Err(match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => RefusalReason::NotAnObject {
-            found: literal(text.trim()),
+            found: literal(&without_blanks(text)),
         },
         Err(error) => not_json(text, &error),
     })
@@ -338,7 +350,10 @@ impl<'a> Fields<'a> {
             let found = literal(raw);
             return RefusalReason::HalfSurrogate { refusal, found };
         }
-        let shown = |raw| string(raw).map_or_else(|| literal(raw), |text| quoted(&text));
+        let shown = |raw| match string(raw) {
+            Some(text) => quoted(&text),
+            None => literal(&without_blanks(raw)),
+        };
         RefusalReason::with_found(refusal, raw.map(shown))
     }
 }

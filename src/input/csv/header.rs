@@ -8,7 +8,7 @@ use crate::core::draft::check_transfer;
 use crate::core::{Field, Micros, Refusal, WeightError};
 use crate::excerpt::quoted;
 use crate::input::blocks::Block;
-use crate::input::error::{HOLDER_COLUMNS, TIME_COLUMNS};
+use crate::input::error::{HOLDER_COLUMNS, TIME_COLUMNS, TOKEN_COLUMN};
 use crate::input::options::{FIELDS, ValueOptions};
 use crate::input::parsed::{ParsedChange, ParsedEvent, decimal, integer, time};
 use crate::input::{Delimiter, InputError, InputOptions, RefusalReason, unknown_columns};
@@ -59,10 +59,11 @@ impl CsvHeader {
         delimiter: Delimiter,
         options: &Arc<InputOptions>,
     ) -> Result<Self, InputError> {
-        let missing = |column: &str| InputError::MissingColumn {
+        let missing = |(column, cure): (&str, &'static str)| InputError::MissingColumn {
             file: Arc::clone(file),
             column: column.to_owned(),
             columns: names.clone(),
+            cure,
         };
         let mut found = [None; FIELDS.len()];
         let mut constants = Vec::new();
@@ -71,7 +72,7 @@ impl CsvHeader {
                 let mut columns = (0..names.len()).filter(|column| names[*column] == name);
                 let column = columns.next();
                 if column.is_none() && options.columns.get(field).is_some() {
-                    return Err(missing(name));
+                    return Err(missing((name, "")));
                 }
                 if columns.next().is_some() {
                     return Err(InputError::TwoColumns {
@@ -109,7 +110,7 @@ impl CsvHeader {
             let index = FIELDS.iter().position(|known| *known == field)?;
             found[index]
         };
-        let token_id = column("token_id").ok_or_else(|| missing("token_id"))?;
+        let token_id = column("token_id").ok_or_else(|| missing(TOKEN_COLUMN))?;
         let [holder_id, from_id, to_id] = ["holder_id", "from_id", "to_id"].map(column);
         if holder_id.or(from_id).or(to_id).is_none() {
             return Err(missing(HOLDER_COLUMNS));
@@ -428,11 +429,11 @@ mod tests {
         }
         assert_eq!(
             header("token_id,at,amount").unwrap_err(),
-            "f: no column holder_id, from_id or to_id; the columns are token_id, at, amount"
+            "f: no column holder_id, from_id or to_id; the columns are token_id, at, amount; name yours: --columns holder_id=COLUMN"
         );
         assert_eq!(
             header("token_id,to_id,delta").unwrap_err(),
-            "f: no column start, end or at; the columns are token_id, to_id, delta"
+            "f: no column start, end or at; the columns are token_id, to_id, delta; name yours: --columns start=COLUMN"
         );
     }
 

@@ -304,6 +304,7 @@ impl FeedLayout {
             file: Arc::clone(&self.file),
             column: known.join(" or "),
             columns: names.to_vec(),
+            cure: "",
         }
     }
 }

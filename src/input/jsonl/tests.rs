@@ -182,6 +182,13 @@ fn each_refusal_names_its_field() {
 }
 
 #[test]
+fn what_is_no_text_is_shown_without_blanks() {
+    let found = reason(&with(r#""start": { "$date" : "a \\" b: c", "n": [1, 2] }"#));
+    let expected = r#"; found {"$date":"a \\" b: c","n":[1,2]}"#;
+    assert!(found.ends_with(expected), "{found}");
+}
+
+#[test]
 fn a_change_is_read_as_it_is_written() {
     let line = br#"{"token_id":"T","holder_id":"h","at":"1970-01-01T00:00:01Z","delta":-2.50,
         "event_id":"e","seq":7,"from_id":null,"amount":null}"#;

@@ -1,8 +1,8 @@
 //! Events with the places of their keys, of which the longest part can be found while questions go on.
 //!
 //! Finding the holder of an event, and reading its key into the core's cache, takes as long as changing the key. It
-//! changes no answer, so whoever holds questions up while events are recorded does it before that; others do it
-//! while they record. Recording is in [`super::hold_aggregator`].
+//! changes no answer, so a caller that holds questions up while it records does this before; others leave it to the
+//! recording, which is in [`super::hold_aggregator`].
 
 use std::ops::Range;
 

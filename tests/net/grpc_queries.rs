@@ -294,11 +294,11 @@ async fn a_watcher_beside_a_load_knows_the_board_of_its_sequence() {
     // The event of the number `sequence`, of one to seven seconds.
     let holder = |sequence: u64| format!("h{:02}", sequence * 7 % HOLDERS);
     let seconds = |sequence: u64| i64::try_from(sequence % 7 + 1).unwrap();
-    let expected = |last: u64| -> Vec<(String, u64)> {
-        let mut scores: HashMap<String, u64> = HashMap::new();
+    let expected = |last: u64| -> Vec<(String, i64)> {
+        let mut scores: HashMap<String, i64> = HashMap::new();
         for sequence in 1..=last {
             let score = scores.entry(holder(sequence)).or_default();
-            *score += seconds(sequence).unsigned_abs();
+            *score += seconds(sequence);
         }
         let mut board: Vec<_> = scores.into_iter().collect();
         board.sort_unstable_by(|(id, score), (other, than)| than.cmp(score).then(id.cmp(other)));
@@ -327,7 +327,7 @@ async fn a_watcher_beside_a_load_knows_the_board_of_its_sequence() {
         ..WatchRequest::default()
     };
     let mut changes = within(client.watch(request)).await.unwrap().into_inner();
-    let mut board: HashMap<String, u64> = HashMap::new();
+    let mut board: HashMap<String, i64> = HashMap::new();
     let mut sequences = Vec::new();
     while sequences.last() != Some(&EVENTS) {
         let change = within(changes.message()).await.unwrap().unwrap();

@@ -135,3 +135,53 @@ impl Parts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::{Draft, Micros};
+
+    proptest! {
+        /// Few holders, so that most are new to one piece and known to the next.
+        #[test]
+        fn events_that_are_placed_first_and_recorded_in_pieces_count_once_each(
+            events in prop::collection::vec((0_u8..30, 0_u8..3, 0_i64..1_000, 1_i64..50), 1..400),
+            known in 0_usize..200,
+            piece in 1_usize..100,
+            is_found in any::<bool>(),
+        ) {
+            let ids: Vec<_> = events.iter().map(|(holder, token, ..)| (format!("h{holder}"), format!("t{token}"))).collect();
+            let event = |(index, (.., start, length)): (usize, &(u8, u8, i64, i64))| {
+                let draft = Draft {
+                    token_id: &ids[index].1,
+                    holder_id: &ids[index].0,
+                    start: Micros::new(*start).ok(),
+                    end: Micros::new(start + length).ok(),
+                    ..Draft::default()
+                };
+                draft.check().unwrap()
+            };
+            let events: Vec<_> = events.iter().enumerate().map(event).collect();
+            let known = known.min(events.len());
+            let (in_pieces, one_by_one) = (HoldAggregator::new(), HoldAggregator::new());
+            in_pieces.record_events(&events[..known]);
+            let mut placed = in_pieces.place(&events);
+            if is_found {
+                in_pieces.find_holders(&mut placed);
+            }
+            let mut repeated = 0;
+            for begin in (0..events.len()).step_by(piece) {
+                repeated += in_pieces.record_placed(&placed, begin..events.len().min(begin + piece));
+            }
+            for event in &events[..known] {
+                one_by_one.record(event);
+            }
+            let changes: u64 = events.iter().map(|event| u64::from(one_by_one.record(event))).sum();
+            prop_assert_eq!(repeated, events.len() as u64 - changes);
+            prop_assert_eq!(in_pieces.segments(), one_by_one.segments());
+            prop_assert_eq!(in_pieces.figures(), one_by_one.figures());
+        }
+    }
+}

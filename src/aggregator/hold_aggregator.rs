@@ -133,10 +133,10 @@ impl HoldAggregator {
         self.record_placed(&self.place(events), 0..events.len())
     }
 
-    /// Adds those events of `placed`, which is of this aggregator, that have these indices; otherwise like
+    /// Adds those events of a batch, which was placed in this aggregator, that have these indices; otherwise like
     /// [`Self::record_events`].
-    pub fn record_placed(&self, placed: &PlacedEvents<'_>, range: Range<usize>) -> u64 {
-        let (events, places) = placed.slice(range);
+    pub fn record_placed(&self, batch: &PlacedEvents<'_>, range: Range<usize>) -> u64 {
+        let (events, places) = batch.slice(range);
         let parts = Parts::of(places);
         let runs = parts.runs();
         let record = |run: Run<'_>| self.record_run(&run, events, places);

@@ -47,8 +47,8 @@ impl HoldAggregator {
     }
 
     /// Finds the holders too, and reads their keys, which then are in the cache: of a few thousand events.
-    pub fn find_holders(&self, placed: &mut PlacedEvents<'_>) {
-        let PlacedEvents { events, places } = placed;
+    pub fn find_holders(&self, batch: &mut PlacedEvents<'_>) {
+        let PlacedEvents { events, places } = batch;
         for run in Parts::of(places).runs() {
             let shard = self.shard(run.part);
             for index in run.events {

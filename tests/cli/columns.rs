@@ -445,7 +445,8 @@ fn columns_that_cannot_be_read_are_told_by_name_and_type() {
         ),
         (
             absent,
-            "no column holder_id, from_id or to_id; the columns are token_id, start, end, weight",
+            "no column holder_id, from_id or to_id; the columns are token_id, start, end, weight; name yours: --columns \
+             holder_id=COLUMN",
         ),
     ] {
         for path in files(&folder, &columns) {

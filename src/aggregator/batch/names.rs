@@ -7,21 +7,28 @@
 use super::arena::{Arena, Run};
 use super::id_hash::IdHash;
 
-/// Hashes that a lane remembers at first: 64 KiB.
-const RECENT_MIN: usize = 1 << 12;
-/// Hashes that a lane remembers at most: 2 MiB.
-const RECENT_MAX: usize = 1 << 17;
+/// Hashes that share a place, and a line of the processor's cache.
+const WAYS: usize = 4;
+/// Places that a lane remembers hashes at, at first: 64 KiB.
+const PLACES_MIN: usize = 1 << 10;
+/// The same at most: 2 MiB.
+const PLACES_MAX: usize = 1 << 15;
 /// Bytes per piece of text.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// The texts of one lane.
 #[derive(Default)]
 pub(super) struct Names {
-    /// Each at the place that its hash has, the last one of those that share it; empty before the first one.
-    recent: Vec<IdHash>,
+    /// Some of the hashes that share each place; empty before the first one.
+    recent: Vec<Place>,
     stored: usize,
     pieces: Vec<String>,
 }
+
+/// Some hashes, the one that was put last first.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Place([IdHash; WAYS]);
 
 /// A hash, and where its text is.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -37,22 +44,24 @@ impl Names {
     /// Whether the text of this hash is known to be stored; from now on it is.
     #[inline]
     pub(super) fn knows(&mut self, hash: IdHash) -> bool {
-        if self.stored >= self.recent.len() && self.recent.len() < RECENT_MAX {
+        if self.stored >= self.recent.len() * WAYS && self.recent.len() < PLACES_MAX {
             self.remember_more();
         }
-        let recent = recent_place(&mut self.recent, hash);
-        let is_known = *recent == hash;
-        *recent = hash;
+        let recent = place_of(&mut self.recent, hash);
+        let is_known = recent.has(hash);
+        if !is_known {
+            recent.put(hash);
+        }
         is_known
     }
 
     #[cold]
     fn remember_more(&mut self) {
-        let count = (self.recent.len() * 4).clamp(RECENT_MIN, RECENT_MAX);
-        // The hash of an id is not 0, except with the probability that two ids share one.
-        let mut recent = vec![IdHash::from_words([0, 0]); count];
-        for hash in self.recent.drain(..) {
-            *recent_place(&mut recent, hash) = hash;
+        let count = (self.recent.len() * 4).clamp(PLACES_MIN, PLACES_MAX);
+        let mut recent = vec![Place([NO_HASH; WAYS]); count];
+        let known = self.recent.drain(..).flat_map(|place| place.0);
+        for hash in known.filter(|hash| *hash != NO_HASH) {
+            place_of(&mut recent, hash).put(hash);
         }
         self.recent = recent;
     }
@@ -95,10 +104,29 @@ impl Names {
     }
 }
 
-/// Where `recent` has a hash, if it does; its length is a power of two.
+/// The hash of no id, except with the probability that two ids share one.
+const NO_HASH: IdHash = IdHash::from_words([0, 0]);
+
+impl Place {
+    /// Compares all of them, because which one it is cannot be predicted.
+    #[inline]
+    fn has(&self, hash: IdHash) -> bool {
+        let is_equal = |known: &IdHash| u8::from(*known == hash);
+        self.0.iter().fold(0, |any, known| any | is_equal(known)) != 0
+    }
+
+    /// Puts a hash in the place of the one that was put first.
+    #[inline]
+    fn put(&mut self, hash: IdHash) {
+        self.0.copy_within(..WAYS - 1, 1);
+        self.0[0] = hash;
+    }
+}
+
+/// Where `recent`, whose length is a power of two, has a hash.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
-fn recent_place(recent: &mut [IdHash], hash: IdHash) -> &mut IdHash {
+fn place_of(recent: &mut [Place], hash: IdHash) -> &mut Place {
     let place = hash.first_word() as usize & (recent.len() - 1);
     &mut recent[place]
 }

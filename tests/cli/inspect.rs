@@ -151,7 +151,7 @@ fn ids_ties_times_and_rows_are_reported() {
     assert!(
         error
             .error(2)
-            .ends_with("the columns are a, b; name yours: --columns token_id=COLUMN, or --token NAME; no options were found that read it")
+            .ends_with("the columns are a, b; name yours: --columns holder_id=COLUMN; no options were found that read it")
     );
     let half = path(
         &folder,

@@ -22,7 +22,7 @@ use smallvec::SmallVec;
 use super::floors::Floors;
 use super::holder::HolderState;
 use super::ids::{IdIndex, IdNumber};
-use super::placed_events::{Parts, Place, PlacedEvents, Run};
+use super::placed_events::{EventPlace, Parts, PlacedEvents, Run};
 use super::questions::Tokens;
 use super::shard::{RUN, Shard};
 use crate::core::columns::LengthMismatch;
@@ -266,7 +266,7 @@ impl HoldAggregator {
     }
 
     /// Adds some events of one part under one lock.
-    fn record_run(&self, run: &Run<'_>, events: &[Event<'_>], places: &[Place]) -> Recording {
+    fn record_run(&self, run: &Run<'_>, events: &[Event<'_>], places: &[EventPlace]) -> Recording {
         let of_run = || {
             let indices = run.events.iter().map(|index| *index as usize);
             indices.map(|index| (&events[index], places[index]))
@@ -284,7 +284,7 @@ impl HoldAggregator {
             shard.touch(numbers.iter().copied().zip(tokens));
         }
         let mut recorded = Recording::default();
-        for ((event, Place { token, .. }), number) in of_run().zip(numbers) {
+        for ((event, EventPlace { token, .. }), number) in of_run().zip(numbers) {
             let done = shard.change_at(number, |holder, deficits| {
                 holder.record(token, event.claim, deficits)
             });

@@ -20,12 +20,12 @@ const PLACED_AT_ONCE: usize = 8_192;
 /// Events with the places of their keys in one aggregator; see [`HoldAggregator::place`].
 pub struct PlacedEvents<'e> {
     events: &'e [Event<'e>],
-    places: Vec<Place>,
+    places: Vec<EventPlace>,
 }
 
 /// Where the key of an event is.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct EventPlace {
     pub(super) part: u8,
     /// The number of the holder within its part; `None` if it was not looked for, or had no event before.
     pub(super) holder: Option<u32>,
@@ -60,14 +60,14 @@ impl HoldAggregator {
         }
     }
 
-    fn places_of(&self, events: &[Event<'_>]) -> Vec<Place> {
+    fn places_of(&self, events: &[Event<'_>]) -> Vec<EventPlace> {
         let mut places = Vec::with_capacity(events.len());
         let token_ids = events.iter().map(|event| event.token_id);
         self.tokens.numbers(token_ids, |token| {
             let event = &events[places.len()];
             #[expect(clippy::cast_possible_truncation, reason = "there are 256 parts")]
             let part = part_of(event.holder_id) as u8;
-            places.push(Place {
+            places.push(EventPlace {
                 part,
                 holder: None,
                 token,
@@ -79,7 +79,7 @@ impl HoldAggregator {
 
 impl<'e> PlacedEvents<'e> {
     /// Some of the events, by index.
-    pub(super) fn slice(&self, range: Range<usize>) -> (&'e [Event<'e>], &[Place]) {
+    pub(super) fn slice(&self, range: Range<usize>) -> (&'e [Event<'e>], &[EventPlace]) {
         (&self.events[range.clone()], &self.places[range])
     }
 }
@@ -101,7 +101,7 @@ impl Parts {
         clippy::cast_possible_truncation,
         reason = "2^32 events would be 300 GB"
     )]
-    pub(super) fn of(places: &[Place]) -> Self {
+    pub(super) fn of(places: &[EventPlace]) -> Self {
         let mut ends = [0_u32; PARTS];
         for place in places {
             ends[usize::from(place.part)] += 1;

@@ -25,20 +25,20 @@ struct Portion {
     /// Of those, they are applied as one: a question waits until they are.
     applied: u64,
     /// Whether their holders are looked for before questions have to wait.
-    is_found_before: bool,
+    finds_holders_first: bool,
 }
 
 impl Portion {
     const LARGE: Self = Self {
         decoded: 16_384,
         applied: 16_384,
-        is_found_before: false,
+        finds_holders_first: false,
     };
     /// What is read of so many keys beforehand stays in the cache of a core until they are changed.
     const WHILE_ASKED: Self = Self {
         decoded: 2_048,
         applied: 256,
-        is_found_before: true,
+        finds_holders_first: true,
     };
 
     fn of(progress: &Progress) -> Self {
@@ -146,7 +146,7 @@ fn apply(
         decode(submission.batch.bytes(), &mut events);
     }
     let mut placed = progress.aggregator.place(&events);
-    if portion.is_found_before {
+    if portion.finds_holders_first {
         progress.aggregator.find_holders(&mut placed);
     }
     let (mut repeated, mut begin) = (0, 0);

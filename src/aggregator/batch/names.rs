@@ -7,20 +7,20 @@
 use super::arena::{Arena, Run};
 use super::id_hash::IdHash;
 
-/// Hashes that share a place, and a line of the processor's cache.
-const WAYS: usize = 4;
-/// Places that a lane remembers hashes at, at first: 64 KiB.
-const PLACES_MIN: usize = 1 << 10;
+/// Hashes that share a bucket, and a line of the processor's cache.
+const BUCKET: usize = 4;
+/// Buckets of what a lane remembers, at first: 64 KiB.
+const BUCKETS_MIN: usize = 1 << 10;
 /// The same at most: 2 MiB.
-const PLACES_MAX: usize = 1 << 15;
+const BUCKETS_MAX: usize = 1 << 15;
 /// Bytes per piece of text.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// The texts of one lane.
 #[derive(Default)]
 pub(super) struct Names {
-    /// Some of the hashes that share each place; empty before the first one.
-    recent: Vec<Place>,
+    /// The hashes that were met last, by their first word; empty before the first one.
+    recent: Vec<Bucket>,
     stored: usize,
     pieces: Vec<String>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Names {
 /// Some hashes, the one that was put last first.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Place([IdHash; WAYS]);
+struct Bucket([IdHash; BUCKET]);
 
 /// A hash, and where its text is.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -44,10 +44,10 @@ impl Names {
     /// Whether the text of this hash is known to be stored; from now on it is.
     #[inline]
     pub(super) fn knows(&mut self, hash: IdHash) -> bool {
-        if self.stored >= self.recent.len() * WAYS && self.recent.len() < PLACES_MAX {
+        if self.stored >= self.recent.len() * BUCKET && self.recent.len() < BUCKETS_MAX {
             self.remember_more();
         }
-        let recent = place_of(&mut self.recent, hash);
+        let recent = bucket_of(&mut self.recent, hash);
         let is_known = recent.has(hash);
         if !is_known {
             recent.put(hash);
@@ -57,11 +57,11 @@ impl Names {
 
     #[cold]
     fn remember_more(&mut self) {
-        let count = (self.recent.len() * 4).clamp(PLACES_MIN, PLACES_MAX);
-        let mut recent = vec![Place([NO_HASH; WAYS]); count];
-        let known = self.recent.drain(..).flat_map(|place| place.0);
+        let count = (self.recent.len() * 4).clamp(BUCKETS_MIN, BUCKETS_MAX);
+        let mut recent = vec![Bucket([NO_HASH; BUCKET]); count];
+        let known = self.recent.drain(..).flat_map(|bucket| bucket.0);
         for hash in known.filter(|hash| *hash != NO_HASH) {
-            place_of(&mut recent, hash).put(hash);
+            bucket_of(&mut recent, hash).put(hash);
         }
         self.recent = recent;
     }
@@ -107,7 +107,7 @@ impl Names {
 /// The hash of no id, except with the probability that two ids share one.
 const NO_HASH: IdHash = IdHash::from_words([0, 0]);
 
-impl Place {
+impl Bucket {
     /// Compares all of them, because which one it is cannot be predicted.
     #[inline]
     fn has(&self, hash: IdHash) -> bool {
@@ -118,17 +118,17 @@ impl Place {
     /// Puts a hash in the place of the one that was put first.
     #[inline]
     fn put(&mut self, hash: IdHash) {
-        self.0.copy_within(..WAYS - 1, 1);
+        self.0.copy_within(..BUCKET - 1, 1);
         self.0[0] = hash;
     }
 }
 
-/// Where `recent`, whose length is a power of two, has a hash.
+/// The bucket of a hash; the length of `recent` is a power of two.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
-fn place_of(recent: &mut [Place], hash: IdHash) -> &mut Place {
-    let place = hash.first_word() as usize & (recent.len() - 1);
-    &mut recent[place]
+fn bucket_of(recent: &mut [Bucket], hash: IdHash) -> &mut Bucket {
+    let bucket = hash.first_word() as usize & (recent.len() - 1);
+    &mut recent[bucket]
 }
 
 #[cfg(test)]

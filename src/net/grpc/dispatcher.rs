@@ -260,13 +260,13 @@ async fn packed(queries: &QueryPool, response: Response<Body>) -> Response<Body>
     Response::from_parts(head, Body::new(body))
 }
 
-/// Whether a message takes less time to write than to hand to another thread: a small one that is not compressed.
+/// Whether a message takes less time to write than to hand to another thread: a small one, which is not compressed.
 fn is_written_here(head: &Parts) -> bool {
-    let bytes = match head.extensions.get::<Counted>() {
-        Some(Counted::Whole(in_flight)) => in_flight.bytes(),
-        Some(Counted::Parts(_)) | None => 0,
-    };
-    is_small(bytes) && !head.headers.contains_key(GRPC_ENCODING)
+    match head.extensions.get::<Counted>() {
+        // The service leaves those that are small uncompressed, whatever `tonic` says in the headers.
+        Some(Counted::Whole(in_flight)) => is_small(in_flight.bytes()),
+        Some(Counted::Parts(_)) | None => !head.headers.contains_key(GRPC_ENCODING),
+    }
 }
 
 /// If a message cannot be decoded, `tonic` fails the call with a status of its own before `HoldService` sees it.

@@ -59,6 +59,7 @@ API = (
     "published_counts",
     "report_limit",
     "tls",
+    "turns",
     "unknown_policy",
 )
 CLIENT = (

@@ -7,8 +7,8 @@ Answers come from the tracker's engine, natively if there is native code. Nothin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from poh_holdmetrics.api.answers import (
 )
 from poh_holdmetrics.api.hold_lines import read_lines
 from poh_holdmetrics.api.published_counts import PublishedCounts
+from poh_holdmetrics.api.turns import Turns
 from poh_holdmetrics.data_models import HoldEvent
 from poh_holdmetrics.exporter.figures import Figures
 from poh_holdmetrics.pure.statement import Deficit
@@ -69,6 +70,7 @@ class HoldService:
         self._clock = clock
         self._check_room = check_room
         self.published_counts = PublishedCounts()
+        self._turns = Turns()
 
     @property
     def sequence(self) -> int:
@@ -84,9 +86,11 @@ class HoldService:
 
         Raises `StoreFull` if there is no room for them.
         """
-        self._check_room(len(records))
-        await self.tracker.record_batch([HoldEvent.from_record(record) for record in records])
-        return self.sequence
+        events = [HoldEvent.from_record(record) for record in records]
+        async with self._turns.storing():
+            self._check_room(len(events))
+            await self.tracker.record_batch(events)
+            return self.sequence
 
     def read_lines(self, text: bytes) -> AcceptedLines:
         """Read lines of JSON, without the break of the last one, for `store_lines`."""
@@ -94,29 +98,31 @@ class HoldService:
 
     async def store_lines(self, lines: AcceptedLines) -> int:
         """Store the events of lines as `store` does."""
-        self._check_room(len(lines))
-        await self.tracker.record_lines(lines)
-        return self.sequence
+        async with self._turns.storing():
+            self._check_room(len(lines))
+            await self.tracker.record_lines(lines)
+            return self.sequence
 
     async def page(self, question: Question, after: Cursor | None, size: int) -> Page:
         """`size` holders, from the first one or from the one after `after`."""
-        with self._timed("page"):
+        async with self._asked("page"):
             return await self._page(question, after, size)
 
     async def holder(self, holder_id: str, question: Question) -> HolderAnswer | str:
         """One holder, or a sentence that says why it is unknown."""
-        with self._timed("holder"):
+        async with self._asked("holder"):
             return await self._holder(holder_id, question)
 
     async def deficits(self, question: Question, after: tuple[str, str] | None, size: int) -> DeficitPage:
         """`size` keys below 0, from the first one or from the one after the key `after`."""
-        with self._timed("deficits"):
+        async with self._asked("deficits"):
             return await self._deficits(question, after, size)
 
-    @contextmanager
-    def _timed(self, question: str) -> Iterator[None]:
+    @asynccontextmanager
+    async def _asked(self, question: str) -> AsyncIterator[None]:
         began = time.perf_counter()
-        yield
+        async with self._turns.asking():
+            yield
         self.figures.answered(question, time.perf_counter() - began)
 
     async def _page(self, question: Question, after: Cursor | None, size: int) -> Page:

@@ -149,13 +149,15 @@ pub(super) fn open_segment(
     };
     for offset in [SECTOR, 0] {
         let mut sector = [0; SECTOR_BYTES];
-        match opened.file.read_at(&mut sector, offset) {
-            Ok(()) => {}
-            // The file is too short; the rest of the sector counts as zero.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        let parsed = match opened.file.read_at(&mut sector, offset) {
+            Ok(()) => SegmentHeader::parse(&sector),
+            // The file is too short, which also counts as damage if each missing byte was zero.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(HeaderError::Checksum)
+            }
             Err(error) => return Err(JournalError::io(path, "read")(error)),
-        }
-        match SegmentHeader::parse(&sector) {
+        };
+        match parsed {
             Ok(header) => opened.header = Some(header),
             Err(HeaderError::Checksum) => opened.damaged_copy = Some(offset),
             Err(HeaderError::Version(found)) => {

@@ -6,6 +6,7 @@ use crate::faulty::FaultyVfs;
 use crate::journal_writer::{batch, options, submit, writer};
 use poh_holdmetrics_rust::journal::{Defect, JournalError, JournalOptions, Vfs};
 use proptest::prelude::*;
+use std::iter;
 
 #[test]
 fn what_was_closed_comes_back_whole() {
@@ -254,7 +255,13 @@ fn a_segment_that_was_cut_anywhere_is_refused_with_both_lengths() {
     write(&with_large, &[(1, 0), (1, 6_000), (2, 0)], true);
     let second = &segments(&with_large.paths(), &folder())[1];
     assert!(with_large.bytes(second).len() as u64 > options().segment_bytes);
-    for vfs in [disk(true).0, disk(false).0, with_large] {
+    // Of a header that ends in zero, the checksum is right without its last byte.
+    let ends_in_zero = |vfs: &FaultyVfs| {
+        let paths = segments(&vfs.paths(), &folder());
+        paths.iter().any(|path| vfs.bytes(path)[511] == 0)
+    };
+    let with_zero = iter::repeat_with(|| disk(true).0).find(ends_in_zero);
+    for vfs in [with_zero.unwrap(), disk(false).0, with_large] {
         for path in segments(&vfs.paths(), &folder()) {
             let expected = vfs.bytes(&path).len() as u64;
             for length in 0..vfs.bytes(&path).len() {

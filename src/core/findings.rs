@@ -161,13 +161,21 @@ impl Spellings {
 #[must_use]
 pub(crate) fn in_lower_case(id: &str) -> Option<String> {
     if id.is_ascii() {
-        // Without an early end, so that many bytes are looked at together.
-        let has_capital = |found, byte: u8| found | byte.is_ascii_uppercase();
-        let is_cased = id.bytes().fold(false, has_capital);
-        return is_cased.then(|| id.to_ascii_lowercase());
+        return is_cased(id).then(|| id.to_ascii_lowercase());
     }
     let lower = id.to_lowercase();
     (lower != id).then_some(lower)
+}
+
+/// Whether the id differs from the same in lower case.
+#[must_use]
+pub(crate) fn is_cased(id: &str) -> bool {
+    if id.is_ascii() {
+        // Without an early end, so that many bytes are looked at together.
+        let has_capital = |found, byte: u8| found | byte.is_ascii_uppercase();
+        return id.bytes().fold(false, has_capital);
+    }
+    id.to_lowercase() != id
 }
 
 /// What is stated under one id.

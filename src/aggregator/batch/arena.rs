@@ -9,84 +9,86 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
-/// Bytes per block: 256 records of holds.
-const BLOCK_BYTES: usize = 12 << 10;
-/// Blocks per region: 12 MiB.
-const REGION_BLOCKS: usize = 1_024;
-/// Blocks whose pages are requested together: 48 KiB.
-#[cfg(target_os = "linux")]
-const FRESH_BLOCKS: usize = 4;
+const REGION_BYTES: usize = 12 << 20;
+/// Bytes whose pages are requested together.
+const FRESH_BYTES: usize = 48 << 10;
 
-/// Blocks of bytes; grows by whole regions.
+/// Blocks of `BLOCK` bytes; grows by whole regions.
 #[derive(Default)]
-pub(super) struct Arena {
+pub(super) struct Arena<const BLOCK: usize> {
     regions: Vec<MmapMut>,
     blocks: usize,
 }
 
-/// The position of a block in its arena.
+/// A block of an arena: its region, and where it begins there.
 #[derive(Clone, Copy, Default)]
-struct BlockPlace(usize);
+struct BlockPlace {
+    region: usize,
+    at: usize,
+}
 
-impl Arena {
+impl<const BLOCK: usize> Arena<BLOCK> {
+    const REGION_BLOCKS: usize = {
+        assert!(REGION_BYTES.is_multiple_of(FRESH_BYTES) && FRESH_BYTES.is_multiple_of(BLOCK));
+        REGION_BYTES / BLOCK
+    };
+
     /// Allocates a block of zeros.
     ///
     /// # Panics
     /// If the system has no memory left, like every allocation.
     fn add_block(&mut self) -> BlockPlace {
-        let place = self.blocks % REGION_BLOCKS;
-        if place == 0 {
-            let region =
-                MmapMut::map_anon(REGION_BLOCKS * BLOCK_BYTES).expect("memory for records");
+        let at = self.blocks % Self::REGION_BLOCKS * BLOCK;
+        if at == 0 {
+            let region = MmapMut::map_anon(REGION_BYTES).expect("memory for records");
             self.regions.push(region);
         }
         // If the system does not support this, the first write to each page faults it in.
         #[cfg(target_os = "linux")]
-        if place.is_multiple_of(FRESH_BLOCKS)
+        if at.is_multiple_of(FRESH_BYTES)
             && let Some(region) = self.regions.last()
         {
-            let _ = region.advise_range(
-                memmap2::Advice::PopulateWrite,
-                place * BLOCK_BYTES,
-                FRESH_BLOCKS * BLOCK_BYTES,
-            );
+            let _ = region.advise_range(memmap2::Advice::PopulateWrite, at, FRESH_BYTES);
         }
         self.blocks += 1;
-        BlockPlace(self.blocks - 1)
+        BlockPlace {
+            region: self.regions.len() - 1,
+            at,
+        }
     }
 
     fn bytes(&self, block: BlockPlace) -> &[u8] {
-        let at = block.0 % REGION_BLOCKS * BLOCK_BYTES;
-        &self.regions[block.0 / REGION_BLOCKS][at..at + BLOCK_BYTES]
+        &self.regions[block.region][block.at..block.at + BLOCK]
     }
 }
 
 /// Values of one kind in the order in which they came, in blocks of one arena.
-pub(super) struct Run<T> {
-    len: usize,
-    /// The block that is being filled, if there is one.
-    last: BlockPlace,
+pub(super) struct Run<T, const BLOCK: usize> {
+    /// Where the next value goes, as if a block began there.
+    next: BlockPlace,
+    /// How many more values the last block has room for.
+    room: usize,
     blocks: Vec<BlockPlace>,
     of: PhantomData<T>,
 }
 
-impl<T> Default for Run<T> {
+impl<T, const BLOCK: usize> Default for Run<T, BLOCK> {
     fn default() -> Self {
         Self {
-            len: 0,
-            last: BlockPlace::default(),
+            next: BlockPlace::default(),
+            room: 0,
             blocks: Vec::new(),
             of: PhantomData,
         }
     }
 }
 
-impl<T: Pod> Run<T> {
+impl<T: Pod, const BLOCK: usize> Run<T, BLOCK> {
     /// Values per block.
-    const BLOCK: usize = BLOCK_BYTES / size_of::<T>();
+    const COUNT: usize = BLOCK / size_of::<T>();
 
     pub(super) const fn len(&self) -> usize {
-        self.len
+        self.blocks.len() * Self::COUNT - self.room
     }
 
     /// Adds a value; `arena` is always the same.
@@ -95,24 +97,36 @@ impl<T: Pod> Run<T> {
         clippy::inline_always,
         reason = "a call would pass the value through memory"
     )]
-    pub(super) fn push(&mut self, arena: &mut Arena, value: T) {
-        let place = self.len % Self::BLOCK;
-        if place == 0 {
-            self.last = arena.add_block();
-            self.blocks.push(self.last);
+    pub(super) fn push(&mut self, arena: &mut Arena<BLOCK>, value: T) {
+        if self.room == 0 {
+            self.next = arena.add_block();
+            self.blocks.push(self.next);
+            self.room = Self::COUNT;
         }
-        let at = self.last.0 % REGION_BLOCKS * BLOCK_BYTES + place * size_of::<T>();
-        let region = &mut arena.regions[self.last.0 / REGION_BLOCKS];
-        *bytemuck::from_bytes_mut(&mut region[at..at + size_of::<T>()]) = value;
-        self.len += 1;
+        let at = self.next.at;
+        let place = &mut arena.regions[self.next.region][at..at + size_of::<T>()];
+        *bytemuck::from_bytes_mut(place) = value;
+        self.next.at += size_of::<T>();
+        self.room -= 1;
+    }
+
+    /// The last byte of the place of the next value: the line of the cache that nothing was written to yet, if there is
+    /// one. Read those of several runs before you add to the first one: the processor waits for all of them at once.
+    #[inline]
+    pub(super) fn touch(&self, arena: &Arena<BLOCK>) -> u8 {
+        if self.room == 0 {
+            // The block is not there yet.
+            return 0;
+        }
+        arena.regions[self.next.region][self.next.at + size_of::<T>() - 1]
     }
 
     /// All values, in several slices.
-    pub(super) fn slices<'a>(&'a self, arena: &'a Arena) -> impl Iterator<Item = &'a [T]> {
-        let mut left = self.len;
+    pub(super) fn slices<'a>(&'a self, arena: &'a Arena<BLOCK>) -> impl Iterator<Item = &'a [T]> {
+        let mut left = self.len();
         self.blocks.iter().map(move |block| {
-            let bytes = &arena.bytes(*block)[..Self::BLOCK * size_of::<T>()];
-            let values = &bytemuck::cast_slice(bytes)[..left.min(Self::BLOCK)];
+            let bytes = &arena.bytes(*block)[..Self::COUNT * size_of::<T>()];
+            let values = &bytemuck::cast_slice(bytes)[..left.min(Self::COUNT)];
             left -= values.len();
             values
         })
@@ -125,8 +139,8 @@ mod tests {
 
     #[test]
     fn runs_of_different_kinds_share_an_arena_and_come_back_in_order() {
-        let mut arena = Arena::default();
-        let (mut words, mut sixes) = (Run::<u64>::default(), Run::<[u64; 6]>::default());
+        let mut arena = Arena::<{ 12 << 10 }>::default();
+        let (mut words, mut sixes) = (Run::<u64, _>::default(), Run::<[u64; 6], _>::default());
         for value in 0..10_000 {
             words.push(&mut arena, value);
             if value % 3 == 0 {

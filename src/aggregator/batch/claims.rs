@@ -37,10 +37,12 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Begins another partition.
-    pub(super) fn clear(&mut self) {
-        self.table.clear();
+    /// Begins another partition of about so many claims.
+    pub(super) fn clear(&mut self, count: usize) {
         self.in_force.clear();
+        self.table.clear();
+        self.table
+            .reserve(count, |_| unreachable!("the table is empty"));
     }
 
     /// Adds a claim to what is known under its id.

@@ -17,7 +17,7 @@ use super::entry::{Entry, Side};
 use super::holder_code::HolderCode;
 use super::id_hash::{IdHash, IdHasher};
 use super::ledger::Ledger;
-use super::names::{Name, Names};
+use super::names::{Name, NameRun, Names};
 use super::record::{Content, NamedRecord, Record, WideWeights};
 use crate::core::{Claim, ClosedHold, Event, EventSink, Fact, Standing, TransferRow};
 
@@ -25,7 +25,10 @@ use crate::core::{Claim, ClosedHold, Event, EventSink, Fact, Standing, TransferR
 pub(super) const PARTITIONS: usize = 1 << PARTITION_BITS;
 pub(super) const PARTITION_BITS: u32 = 9;
 
-/// Changes of transfers whose holders are looked for together.
+/// Bytes per block of records: 256 holds.
+const BLOCK: usize = 12 << 10;
+
+/// Holds that are added together, and changes of transfers whose holders are looked for together.
 const PENDING: usize = 32;
 
 /// Takes the events of one thread; see [`BatchScorer::lane`].
@@ -37,7 +40,7 @@ pub struct Lane<'a> {
     /// Whether the text of ids is needed.
     keeps_ids: bool,
     partitions: Vec<Partition>,
-    arena: Arena,
+    arena: Arena<BLOCK>,
     ledger: Ledger,
     changes: ChangeLog,
 }
@@ -45,14 +48,23 @@ pub struct Lane<'a> {
 /// The records of one partition from one lane.
 #[derive(Default)]
 struct Partition {
-    records: Run<Record>,
-    named: Run<NamedRecord>,
+    records: Run<Record, BLOCK>,
+    named: Run<NamedRecord, BLOCK>,
     /// The texts of its holders, some of them twice.
-    names: Run<Name>,
-    entries: Run<Entry>,
+    names: NameRun,
+    entries: Run<Entry, BLOCK>,
     wide: WideWeights,
     large: Vec<OtherClaim>,
     falls: Vec<(IdHash, Box<str>)>,
+}
+
+/// A hold that is to be added.
+struct PendingHold<'a> {
+    hold: ClosedHold<'a>,
+    holder: HolderCode,
+    /// Its partition.
+    place: usize,
+    id: Option<IdHash>,
 }
 
 /// A change whose holder is to be found.
@@ -114,17 +126,25 @@ impl<'a> Lane<'a> {
             .flatten()
     }
 
+    /// The number of closed holds of `partition` that have an id, at revision 0.
+    pub(super) fn named_count(&self, partition: usize) -> usize {
+        self.partitions[partition].named.len()
+    }
+
     /// The names of the holders of `partition` that are known by their hashes.
     pub(super) fn names(&self, partition: usize) -> impl Iterator<Item = &Name> {
-        self.partitions[partition]
-            .names
-            .slices(&self.arena)
-            .flatten()
+        let names = &self.partitions[partition].names;
+        self.names.slices(names).flatten()
     }
 
     /// The text of a name of this lane.
-    pub(super) fn text(&self, name: &Name) -> &str {
+    pub(super) fn text(&self, name: &Name) -> &[u8] {
         self.names.text(name)
+    }
+
+    /// Whether the id of a holder that is known by its hash is not in lower case.
+    pub(super) const fn has_case(&self) -> bool {
+        self.names.has_case()
     }
 
     /// The numbers of the holders that have changes at revision 0.
@@ -179,14 +199,50 @@ impl<'a> Lane<'a> {
     )]
     fn holder(&mut self, holder_id: &str) -> HolderCode {
         let holder = HolderCode::of(holder_id, self.ids);
-        if let Some(hash) = holder.hash()
-            && !self.names.knows(hash)
-        {
-            let place = self.place(&holder);
-            let names = &mut self.partitions[place].names;
-            self.names.add(hash, holder_id, names, &mut self.arena);
+        if let Some(hash) = holder.hash() {
+            self.name(hash, holder_id);
         }
         holder
+    }
+
+    /// Stores the text of a holder unless it is known to be stored.
+    #[inline]
+    fn name(&mut self, hash: IdHash, holder_id: &str) {
+        if !self.names.knows(hash) {
+            let place = self.place(&HolderCode::of_hash(hash));
+            let names = &mut self.partitions[place].names;
+            self.names.add(hash, holder_id, names);
+        }
+    }
+
+    /// Adds holds, after it has read where they go, so that the waits for memory overlap.
+    fn push_holds(&mut self, tokens: &[IdNumber], pending: &mut Vec<PendingHold<'_>>) {
+        let touched = pending.iter().map(|hold| {
+            let partition = &self.partitions[hold.place];
+            let record = match hold.id {
+                None => partition.records.touch(&self.arena),
+                Some(_) => partition.named.touch(&self.arena),
+            };
+            let name = hold.holder.hash().map(|hash| self.names.touch(hash));
+            u64::from(record) ^ name.unwrap_or_default()
+        });
+        std::hint::black_box(touched.fold(0, |all, word| all ^ word));
+        for PendingHold {
+            hold,
+            holder,
+            place,
+            id,
+        } in pending.drain(..)
+        {
+            if let Some(hash) = holder.hash() {
+                self.name(hash, hold.holder_id());
+            }
+            let (token, fact) = (tokens[hold.token()], hold.fact());
+            match id {
+                None => self.push(place, holder, token, Content::Plain(fact)),
+                Some(id) => self.push_named_hold(place, holder, token, id, fact),
+            }
+        }
     }
 
     #[inline]
@@ -213,9 +269,14 @@ impl<'a> Lane<'a> {
 
     /// Adds a closed hold with an id, at revision 0.
     #[inline]
-    fn push_named_hold(&mut self, holder: HolderCode, token: IdNumber, event_id: &str, hold: Fact) {
-        let id = self.ids.hash(event_id);
-        let place = self.place(&holder);
+    fn push_named_hold(
+        &mut self,
+        place: usize,
+        holder: HolderCode,
+        token: IdNumber,
+        id: IdHash,
+        hold: Fact,
+    ) {
         let partition = &mut self.partitions[place];
         let hold = Record::new(holder, token, Content::Plain(hold), &mut partition.wide);
         let record = NamedRecord { hold, id };
@@ -329,7 +390,10 @@ impl EventSink for Lane<'_> {
                         revision: 0,
                         fact: Some(hold @ Fact::Closed { .. }),
                     },
-            } => self.push_named_hold(holder, token, event_id, hold),
+            } => {
+                let (place, id) = (self.place(&holder), self.ids.hash(event_id));
+                self.push_named_hold(place, holder, token, id, hold);
+            }
             Claim::Named { event_id, standing } => {
                 let id = self.ids.hash(event_id);
                 match standing {
@@ -356,14 +420,20 @@ impl EventSink for Lane<'_> {
         holds: impl Iterator<Item = ClosedHold<'a>>,
     ) {
         let tokens = self.token_numbers(token_ids);
+        let mut pending = Vec::with_capacity(PENDING);
         for hold in holds {
-            let holder = self.holder(hold.holder_id());
-            let (token, fact) = (tokens[hold.token()], hold.fact());
-            match hold.event_id() {
-                None => self.push(self.place(&holder), holder, token, Content::Plain(fact)),
-                Some(event_id) => self.push_named_hold(holder, token, event_id, fact),
+            let holder = HolderCode::of(hold.holder_id(), self.ids);
+            pending.push(PendingHold {
+                hold,
+                holder,
+                place: self.place(&holder),
+                id: hold.event_id().map(|event_id| self.ids.hash(event_id)),
+            });
+            if pending.len() == PENDING {
+                self.push_holds(&tokens, &mut pending);
             }
         }
+        self.push_holds(&tokens, &mut pending);
     }
 
     fn accept_transfers<'a>(

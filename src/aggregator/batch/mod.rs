@@ -129,6 +129,8 @@ impl BatchScorer {
         let begin = || PartitionScorer::new(self, &lanes, window, want);
         let mut scored = (0..lane::PARTITIONS)
             .into_par_iter()
+            // So that a thread keeps its buffers.
+            .with_min_len(lane::PARTITIONS / 64)
             .map_init(begin, PartitionScorer::score)
             .collect::<Vec<_>>();
         let repeated = Folds::repeated(scored.iter().map(|part| &part.folds));

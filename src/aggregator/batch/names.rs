@@ -6,6 +6,7 @@
 
 use super::arena::{Arena, Run};
 use super::id_hash::IdHash;
+use crate::core::findings::is_cased;
 
 /// Hashes that share a bucket, and a line of the processor's cache.
 const BUCKET: usize = 4;
@@ -13,6 +14,8 @@ const BUCKET: usize = 4;
 const BUCKETS_MIN: usize = 1 << 10;
 /// The same at most: 2 MiB.
 const BUCKETS_MAX: usize = 1 << 15;
+/// Bytes per block of names, which is 16: each partition begins one, and few holders must not take much memory.
+const BLOCK: usize = 512;
 /// Bytes per piece of text.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -22,8 +25,16 @@ pub(super) struct Names {
     /// The hashes that were met last, by their first word; empty before the first one.
     recent: Vec<Bucket>,
     stored: usize,
-    pieces: Vec<String>,
+    /// Of names.
+    arena: Arena<BLOCK>,
+    /// Bytes, so that nothing reads them to find a text.
+    pieces: Vec<Vec<u8>>,
+    /// Whether an id is not in lower case.
+    has_case: bool,
 }
+
+/// The names of one partition.
+pub(super) type NameRun = Run<Name, BLOCK>;
 
 /// Some hashes, the one that was put last first.
 #[derive(Clone, Copy)]
@@ -55,6 +66,16 @@ impl Names {
         is_known
     }
 
+    /// A word of the bucket of a hash. Read those of several hashes before you ask for the first one: the processor
+    /// waits for all of them at once.
+    #[inline]
+    pub(super) fn touch(&self, hash: IdHash) -> u64 {
+        if self.recent.is_empty() {
+            return 0;
+        }
+        self.recent[place(&self.recent, hash)].0[0].first_word()
+    }
+
     #[cold]
     fn remember_more(&mut self) {
         let count = (self.recent.len() * 4).clamp(BUCKETS_MIN, BUCKETS_MAX);
@@ -71,16 +92,10 @@ impl Names {
         clippy::cast_possible_truncation,
         reason = "a piece of more than 4 GiB has one text, which starts at 0; 2^32 pieces do not fit into memory"
     )]
-    pub(super) fn add(
-        &mut self,
-        hash: IdHash,
-        text: &str,
-        names: &mut Run<Name>,
-        arena: &mut Arena,
-    ) {
-        let has_room = |piece: &String| piece.len() + text.len() <= PIECE_BYTES;
+    pub(super) fn add(&mut self, hash: IdHash, text: &str, names: &mut NameRun) {
+        let has_room = |piece: &Vec<u8>| piece.len() + text.len() <= PIECE_BYTES;
         if !self.pieces.last().is_some_and(has_room) {
-            let piece = String::with_capacity(PIECE_BYTES.max(text.len()));
+            let piece = Vec::with_capacity(PIECE_BYTES.max(text.len()));
             self.pieces.push(piece);
         }
         let index = self.pieces.len() - 1;
@@ -91,14 +106,25 @@ impl Names {
             start: piece.len() as u32,
             length: text.len() as u64,
         };
-        piece.push_str(text);
-        names.push(arena, name);
+        piece.extend_from_slice(text.as_bytes());
+        names.push(&mut self.arena, name);
         self.stored += 1;
+        self.has_case = self.has_case || is_cased(text);
+    }
+
+    /// The names of a run, in several slices.
+    pub(super) fn slices<'a>(&'a self, names: &'a NameRun) -> impl Iterator<Item = &'a [Name]> {
+        names.slices(&self.arena)
+    }
+
+    /// Whether an id is not in lower case.
+    pub(super) const fn has_case(&self) -> bool {
+        self.has_case
     }
 
     /// The text of a name of this lane.
     #[expect(clippy::cast_possible_truncation, reason = "it was a memory size")]
-    pub(super) fn text(&self, name: &Name) -> &str {
+    pub(super) fn text(&self, name: &Name) -> &[u8] {
         let start = name.start as usize;
         &self.pieces[name.piece as usize][start..start + name.length as usize]
     }
@@ -123,12 +149,17 @@ impl Bucket {
     }
 }
 
-/// The bucket of a hash; the length of `recent` is a power of two.
+/// The index of the bucket of a hash; the length of `recent` is a power of two.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "cut on purpose")]
+fn place(recent: &[Bucket], hash: IdHash) -> usize {
+    hash.first_word() as usize & (recent.len() - 1)
+}
+
+#[inline]
 fn bucket_of(recent: &mut [Bucket], hash: IdHash) -> &mut Bucket {
-    let bucket = hash.first_word() as usize & (recent.len() - 1);
-    &mut recent[bucket]
+    let place = place(recent, hash);
+    &mut recent[place]
 }
 
 #[cfg(test)]
@@ -139,25 +170,25 @@ mod tests {
     #[test]
     fn every_text_comes_back_and_few_are_stored_twice() {
         let hasher = IdHasher::default();
-        let (mut lane, mut arena, mut stored) =
-            (Names::default(), Arena::default(), Run::default());
+        let (mut lane, mut stored) = (Names::default(), NameRun::default());
         let id = |number: usize| format!("{number}{}", "-".repeat(number % 300));
         let long = "x".repeat(PIECE_BYTES + 1);
         let ids: Vec<String> = (0..8_000).map(id).chain([long]).collect();
         for id in ids.iter().chain(&ids) {
             let hash = hasher.hash(id);
             if !lane.knows(hash) {
-                lane.add(hash, id, &mut stored, &mut arena);
+                lane.add(hash, id, &mut stored);
             }
             assert!(lane.knows(hash));
         }
         assert!((8_001..14_000).contains(&stored.len()), "{}", stored.len());
         assert!(lane.pieces.len() > 2);
-        let names: Vec<Name> = stored.slices(&arena).flatten().copied().collect();
+        let names: Vec<Name> = lane.slices(&stored).flatten().copied().collect();
         for name in &names {
-            assert_eq!(hasher.hash(lane.text(name)), name.hash);
+            let text = std::str::from_utf8(lane.text(name)).unwrap();
+            assert_eq!(hasher.hash(text), name.hash);
         }
-        let mut distinct: Vec<&str> = names.iter().map(|name| lane.text(name)).collect();
+        let mut distinct: Vec<&[u8]> = names.iter().map(|name| lane.text(name)).collect();
         distinct.sort_unstable();
         distinct.dedup();
         assert_eq!(distinct.len(), 8_001);

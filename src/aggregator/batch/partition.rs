@@ -66,7 +66,7 @@ pub(super) struct PartitionScorer<'a> {
     claims: Claims<'a>,
     others: Vec<Other>,
     /// The text of each holder that is known by its hash.
-    texts: Vec<&'a str>,
+    texts: Vec<&'a [u8]>,
     sweep: Sweep,
     facts: FactScorer,
     totals: Vec<Totals>,
@@ -123,7 +123,7 @@ impl<'a> PartitionScorer<'a> {
             short_keys,
             deficits,
             findings,
-            folds: Folds::of(self.scorer, &self.numbering.holders, &self.texts),
+            folds: Folds::of(self.scorer, &self.numbering.holders, self.texts_with_case()),
         }
     }
 
@@ -201,10 +201,19 @@ impl<'a> PartitionScorer<'a> {
                 let holder = self.numbering.known_holder(&HolderCode::of_hash(name.hash));
                 let holder = holder.expect("a text is stored with an event of its holder");
                 if self.texts.is_empty() {
-                    self.texts.resize(self.numbering.holders.len(), "");
+                    self.texts.resize(self.numbering.holders.len(), b"");
                 }
                 self.texts[holder] = lane.text(name);
             }
+        }
+    }
+
+    /// The texts of the holders; none if all of them are in lower case.
+    fn texts_with_case(&self) -> &[&'a [u8]] {
+        if self.lanes.iter().any(Lane::has_case) {
+            &self.texts
+        } else {
+            &[]
         }
     }
 
@@ -227,7 +236,8 @@ impl<'a> PartitionScorer<'a> {
     /// Gathers the facts of each key, closed holds clipped to the window.
     fn gather(&mut self, partition: usize) {
         self.others.clear();
-        self.claims.clear();
+        let named = self.lanes.iter().map(|lane| lane.named_count(partition));
+        self.claims.clear(named.sum());
         let (from, as_of) = (self.window.start(), self.window.as_of);
         let (mut first, mut last) = (Micros::MAX, Micros::MIN);
         let mut key_numbers = &self.key_of_record[..];
@@ -379,9 +389,14 @@ impl<'a> PartitionScorer<'a> {
 }
 
 /// The id of the holder with this number; `texts` has it if it is known by its hash.
-fn holder_id(numbering: &Numbering<'_>, texts: &[&str], number: usize) -> Box<str> {
+fn holder_id(numbering: &Numbering<'_>, texts: &[&[u8]], number: usize) -> Box<str> {
     let packed = numbering.holders[number].packed_id();
-    packed.unwrap_or_else(|| texts[number].into())
+    packed.unwrap_or_else(|| text(texts[number]).into())
+}
+
+/// A text of [`Lane::text`].
+pub(super) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("it was the text of an id")
 }
 
 /// The texts of the ids of one partition, which are looked up only if the partition has a deficit.

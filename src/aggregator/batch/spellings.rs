@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 
 use super::BatchScorer;
 use super::holder_code::HolderCode;
+use super::partition::text;
 use crate::core::findings::in_lower_case;
 
 /// The holders of one partition, or of some, by their ids in lower case.
@@ -18,12 +19,20 @@ pub(super) struct Folds {
 }
 
 impl Folds {
-    /// Those of `holders`; `texts` has the ids of holders that are known by their hashes, at the same places.
-    pub(super) fn of(scorer: &BatchScorer, holders: &[HolderCode], texts: &[&str]) -> Self {
+    /// Those of `holders`; `texts` has the ids of holders that are known by their hashes, at the same places, or
+    /// nothing if all of these are in lower case.
+    pub(super) fn of(scorer: &BatchScorer, holders: &[HolderCode], texts: &[&[u8]]) -> Self {
+        // The waits for these reads overlap, those of the texts one by one would not.
+        let ends = |text: &&[u8]| {
+            text.first()
+                .zip(text.last())
+                .map_or(0, |(first, last)| first ^ last)
+        };
+        std::hint::black_box(texts.iter().map(ends).fold(0, |all, byte| all ^ byte));
         let mut has_case = false;
         let hash = |(number, code): (usize, &HolderCode)| {
             let lower = match code.hash() {
-                Some(_) => in_lower_case(texts[number]),
+                Some(_) => texts.get(number).and_then(|id| in_lower_case(text(id))),
                 None => code.packed_in_lower_case(),
             };
             has_case |= lower.is_some();

@@ -135,8 +135,8 @@ impl<'a> Found<'a> {
     fn warning(self, unit: TimeUnit) -> Warning {
         let text = match self {
             Self::EpochSeconds(Instants { first, last }) => format!(
-                "every time is in January 1970, from {first} to {last}; numbers were read as {unit}: name their unit \
-                 with --time-unit"
+                "every time is in January 1970, from {first} to {last}, as if seconds had been taken for milliseconds; \
+                 numbers were read as {unit}: if that is wrong, name their unit with --time-unit"
             ),
             Self::DifferByCase(what, ids) => differ_by_case(what, ids),
             Self::Ties(1) => ties("1 instant of a key has"),

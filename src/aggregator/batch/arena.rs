@@ -113,12 +113,12 @@ impl<T: Pod, const BLOCK: usize> Run<T, BLOCK> {
     /// The last byte of the place of the next value: the line of the cache that nothing was written to yet, if there is
     /// one. Read those of several runs before you add to the first one: the processor waits for all of them at once.
     #[inline]
-    pub(super) fn touch(&self, arena: &Arena<BLOCK>) -> u8 {
+    pub(super) fn touch(&self, arena: &Arena<BLOCK>) -> u64 {
         if self.room == 0 {
             // The block is not there yet.
             return 0;
         }
-        arena.regions[self.next.region][self.next.at + size_of::<T>() - 1]
+        arena.regions[self.next.region][self.next.at + size_of::<T>() - 1].into()
     }
 
     /// All values, in several slices.

@@ -58,13 +58,22 @@ struct Partition {
     falls: Vec<(IdHash, Box<str>)>,
 }
 
-/// A hold that is to be added.
-struct PendingHold<'a> {
-    hold: ClosedHold<'a>,
-    holder: HolderCode,
-    /// Its partition.
-    place: usize,
-    id: Option<IdHash>,
+/// Holds that are to be added, with their partitions.
+struct PendingHolds<'a> {
+    records: Vec<(usize, Record)>,
+    named: Vec<(usize, NamedRecord)>,
+    /// Those of their holders that are known by their hashes.
+    holders: Vec<(IdHash, &'a str)>,
+}
+
+impl PendingHolds<'_> {
+    fn new() -> Self {
+        Self {
+            records: Vec::with_capacity(PENDING),
+            named: Vec::with_capacity(PENDING),
+            holders: Vec::with_capacity(PENDING),
+        }
+    }
 }
 
 /// A change whose holder is to be found.
@@ -216,32 +225,26 @@ impl<'a> Lane<'a> {
     }
 
     /// Adds holds, after it has read where they go, so that the waits for memory overlap.
-    fn push_holds(&mut self, tokens: &[IdNumber], pending: &mut Vec<PendingHold<'_>>) {
-        let touched = pending.iter().map(|hold| {
-            let partition = &self.partitions[hold.place];
-            let record = match hold.id {
-                None => partition.records.touch(&self.arena),
-                Some(_) => partition.named.touch(&self.arena),
-            };
-            let name = hold.holder.hash().map(|hash| self.names.touch(hash));
-            u64::from(record) ^ name.unwrap_or_default()
-        });
-        std::hint::black_box(touched.fold(0, |all, word| all ^ word));
-        for PendingHold {
-            hold,
-            holder,
-            place,
-            id,
-        } in pending.drain(..)
-        {
-            if let Some(hash) = holder.hash() {
-                self.name(hash, hold.holder_id());
-            }
-            let (token, fact) = (tokens[hold.token()], hold.fact());
-            match id {
-                None => self.push(place, holder, token, Content::Plain(fact)),
-                Some(id) => self.push_named_hold(place, holder, token, id, fact),
-            }
+    fn push_holds(&mut self, pending: &mut PendingHolds<'_>) {
+        let mut read = 0;
+        for (place, _) in &pending.records {
+            read ^= self.partitions[*place].records.touch(&self.arena);
+        }
+        for (place, _) in &pending.named {
+            read ^= self.partitions[*place].named.touch(&self.arena);
+        }
+        for (hash, _) in &pending.holders {
+            read ^= self.names.touch(*hash);
+        }
+        std::hint::black_box(read);
+        for (place, record) in pending.records.drain(..) {
+            self.push(place, record);
+        }
+        for (place, record) in pending.named.drain(..) {
+            self.push_named_hold(place, record);
+        }
+        for (hash, holder_id) in pending.holders.drain(..) {
+            self.name(hash, holder_id);
         }
     }
 
@@ -261,26 +264,27 @@ impl<'a> Lane<'a> {
         clippy::inline_always,
         reason = "a call would hand the holder over through memory"
     )]
-    fn push(&mut self, place: usize, holder: HolderCode, token: IdNumber, content: Content) {
-        let partition = &mut self.partitions[place];
-        let record = Record::new(holder, token, content, &mut partition.wide);
-        partition.records.push(&mut self.arena, record);
-    }
-
-    /// Adds a closed hold with an id, at revision 0.
-    #[inline]
-    fn push_named_hold(
+    fn record(
         &mut self,
         place: usize,
         holder: HolderCode,
         token: IdNumber,
-        id: IdHash,
-        hold: Fact,
-    ) {
-        let partition = &mut self.partitions[place];
-        let hold = Record::new(holder, token, Content::Plain(hold), &mut partition.wide);
-        let record = NamedRecord { hold, id };
-        partition.named.push(&mut self.arena, record);
+        content: Content,
+    ) -> Record {
+        Record::new(holder, token, content, &mut self.partitions[place].wide)
+    }
+
+    #[inline]
+    fn push(&mut self, place: usize, record: Record) {
+        let records = &mut self.partitions[place].records;
+        records.push(&mut self.arena, record);
+    }
+
+    /// Adds a closed hold with an id, at revision 0.
+    #[inline]
+    fn push_named_hold(&mut self, place: usize, record: NamedRecord) {
+        let named = &mut self.partitions[place].named;
+        named.push(&mut self.arena, record);
     }
 
     #[inline(never)]
@@ -289,7 +293,8 @@ impl<'a> Lane<'a> {
         let large = &mut self.partitions[place].large;
         large.push(claim);
         let content = Content::Large(large.len() as u64 - 1);
-        self.push(place, holder, token, content);
+        let record = self.record(place, holder, token, content);
+        self.push(place, record);
     }
 
     /// A change at revision 0 at its `place` in the log; `event_id` is the text of its id. `None` if it was added as a
@@ -378,7 +383,9 @@ impl EventSink for Lane<'_> {
         let token = self.tokens.number(event.token_id);
         match event.claim {
             Claim::Plain(fact) if Record::has_room_for(fact) => {
-                self.push(self.place(&holder), holder, token, Content::Plain(fact));
+                let place = self.place(&holder);
+                let record = self.record(place, holder, token, Content::Plain(fact));
+                self.push(place, record);
             }
             Claim::Plain(fact) => {
                 self.push_large(holder, token, OtherClaim::plain(fact));
@@ -392,7 +399,8 @@ impl EventSink for Lane<'_> {
                     },
             } => {
                 let (place, id) = (self.place(&holder), self.ids.hash(event_id));
-                self.push_named_hold(place, holder, token, id, hold);
+                let hold = self.record(place, holder, token, Content::Plain(hold));
+                self.push_named_hold(place, NamedRecord { hold, id });
             }
             Claim::Named { event_id, standing } => {
                 let id = self.ids.hash(event_id);
@@ -420,20 +428,28 @@ impl EventSink for Lane<'_> {
         holds: impl Iterator<Item = ClosedHold<'a>>,
     ) {
         let tokens = self.token_numbers(token_ids);
-        let mut pending = Vec::with_capacity(PENDING);
-        for hold in holds {
+        let mut pending = PendingHolds::new();
+        for (number, hold) in holds.enumerate() {
+            if number.is_multiple_of(PENDING) {
+                self.push_holds(&mut pending);
+            }
             let holder = HolderCode::of(hold.holder_id(), self.ids);
-            pending.push(PendingHold {
-                hold,
-                holder,
-                place: self.place(&holder),
-                id: hold.event_id().map(|event_id| self.ids.hash(event_id)),
-            });
-            if pending.len() == PENDING {
-                self.push_holds(&tokens, &mut pending);
+            if let Some(hash) = holder.hash() {
+                pending.holders.push((hash, hold.holder_id()));
+            }
+            let place = self.place(&holder);
+            let content = Content::Plain(hold.fact());
+            let record = self.record(place, holder, tokens[hold.token()], content);
+            match hold.event_id() {
+                None => pending.records.push((place, record)),
+                Some(event_id) => {
+                    let id = self.ids.hash(event_id);
+                    let named = NamedRecord { hold: record, id };
+                    pending.named.push((place, named));
+                }
             }
         }
-        self.push_holds(&tokens, &mut pending);
+        self.push_holds(&mut pending);
     }
 
     fn accept_transfers<'a>(

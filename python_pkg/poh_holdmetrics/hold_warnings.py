@@ -112,8 +112,8 @@ def _epoch_seconds(between_us: tuple[int, int] | None, unit: str) -> HoldWarning
     first, last = map(text_from_us, between_us)
     return HoldWarning(
         *EPOCH_SECONDS,
-        f"every time is in January 1970, from {first} to {last}, as if seconds had been taken for milliseconds; "
-        f"numbers were read as {unit}: if that is wrong, name their unit with --time-unit",
+        f"every time is in January 1970, from {first} to {last}, as if seconds had been taken for "
+        f"milliseconds; numbers were read as {unit}: if that is wrong, name their unit with --time-unit",
     )
 
 

@@ -26,9 +26,9 @@ CASES = {
     "W01 epoch-seconds": (
         "T,a,1735689600,1735693200,,\n",
         (
-            "every time is in January 1970, from 1970-01-21T02:08:09.6Z to 1970-01-21T02:08:13.2Z, as if seconds "
-            "had been taken for milliseconds; numbers were read as milliseconds: if that is wrong, name their "
-            "unit with --time-unit"
+            "every time is in January 1970, from 1970-01-21T02:08:09.6Z to 1970-01-21T02:08:13.2Z, as if "
+            "seconds had been taken for milliseconds; numbers were read as milliseconds: if that is wrong, "
+            "name their unit with --time-unit"
         ),
     ),
     "W02 ids-differ-by-case": (

@@ -77,7 +77,7 @@ impl PendingHolds<'_> {
 }
 
 /// A change whose holder is to be found.
-struct Pending {
+struct PendingChange {
     holder: HolderCode,
     /// Of the holder.
     hash: u64,
@@ -307,7 +307,7 @@ impl<'a> Lane<'a> {
         place: Option<usize>,
         change: Change,
         event_id: &str,
-    ) -> Option<Pending> {
+    ) -> Option<PendingChange> {
         let Change { id, at, delta } = change;
         let Some(place) = place else {
             let standing = Standing {
@@ -318,7 +318,7 @@ impl<'a> Lane<'a> {
             return None;
         };
         self.keep_id_of(&holder, &change, event_id);
-        Some(Pending {
+        Some(PendingChange {
             holder,
             hash: self.hash(&holder),
             side: Side::new(place, delta.is_negative()),
@@ -341,8 +341,8 @@ impl<'a> Lane<'a> {
     }
 
     #[inline]
-    fn push_entry(&mut self, pending: &Pending) {
-        let Pending { holder, hash, side } = *pending;
+    fn push_entry(&mut self, pending: &PendingChange) {
+        let PendingChange { holder, hash, side } = *pending;
         let hash_holder = |holder: &HolderCode| self.hasher.hash_one(holder.words);
         let number = self.ledger.number(holder, hash, hash_holder);
         let entries = &mut self.partitions[partition_of(hash)].entries;
@@ -350,7 +350,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Adds changes, after it has read where their holders are, so that the waits for memory overlap.
-    fn push_entries(&mut self, pending: &mut Vec<Pending>) {
+    fn push_entries(&mut self, pending: &mut Vec<PendingChange>) {
         let hashes = pending.iter().map(|change| change.hash);
         std::hint::black_box(hashes.fold(0, |all, hash| all ^ self.ledger.touch(hash)));
         for change in pending.drain(..) {

@@ -27,19 +27,17 @@ mod record;
 mod spellings;
 mod sweep;
 
-use std::borrow::Cow;
-
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
 pub use lane::Lane;
 
 use self::id_hash::IdHasher;
-use self::partition::{PartitionScorer, Want};
+use self::partition::PartitionScorer;
 use self::spellings::Folds;
 use super::ids::IdIndex;
 use super::order::{self, Leaders};
-use crate::core::{Deficit, Findings, HolderScore, Snapshot, Spellings, Window};
+use crate::core::{Deficit, Findings, Snapshot, Spellings, Window};
 
 /// Scores all events of one run at its end; holds what its lanes share.
 ///
@@ -125,14 +123,21 @@ impl BatchScorer {
         window: &Window,
         top: Option<usize>,
     ) -> BatchScores {
-        let want = top.map_or(Want::All, Want::Top);
-        let begin = || PartitionScorer::new(self, &lanes, window, want);
-        let mut scored = (0..lane::PARTITIONS)
+        let begin = || PartitionScorer::new(self, &lanes, window, top);
+        let (parts, leaders): (Vec<_>, Vec<_>) = (0..lane::PARTITIONS)
             .into_par_iter()
             // So that a thread keeps its buffers.
             .with_min_len(lane::PARTITIONS / 64)
-            .map_init(begin, PartitionScorer::score)
-            .collect::<Vec<_>>();
+            .fold(
+                || (Vec::new(), begin()),
+                |(mut parts, mut scorer), partition| {
+                    parts.push(scorer.score(partition));
+                    (parts, scorer)
+                },
+            )
+            .map(|(parts, scorer)| (parts, scorer.into_leaders()))
+            .unzip();
+        let mut scored: Vec<_> = parts.into_iter().flatten().collect();
         let repeated = Folds::repeated(scored.iter().map(|part| &part.folds));
         let alike = if repeated.is_empty() {
             Vec::new()
@@ -161,16 +166,12 @@ impl BatchScorer {
             .collect();
         deficits
             .sort_unstable_by(|a, b| (&a.token_id, &a.holder_id).cmp(&(&b.token_id, &b.holder_id)));
-        let holders = scored.into_iter().flat_map(|part| part.holders);
-        let snapshot = match top {
-            None => order::snapshot(window, holders.collect(), short_keys),
-            Some(count) => {
-                let mut leaders = Leaders::new(count);
-                for HolderScore { holder_id, totals } in holders {
-                    leaders.offer(totals, || Cow::Owned(holder_id.into()));
-                }
-                Snapshot::new(*window, leaders.into_ordered(), known, short_keys)
-            }
+        let leaders = leaders.into_iter().flatten().reduce(Leaders::merge);
+        let snapshot = if let Some(leaders) = leaders {
+            Snapshot::new(*window, leaders.into_ordered(), known, short_keys)
+        } else {
+            let holders = scored.into_iter().flat_map(|part| part.holders);
+            order::snapshot(window, holders.collect(), short_keys)
         };
         BatchScores {
             snapshot,

@@ -28,17 +28,11 @@ use crate::core::{Deficit, Fact, Findings, HolderScore, Micros, Standing, Totals
 /// Entries whose changes are read together.
 const TOGETHER: usize = 32;
 
-/// Which holders of a partition are listed.
-#[derive(Clone, Copy)]
-pub(super) enum Want {
-    All,
-    Top(usize),
-}
-
-/// The holders of one partition, in any order.
+/// The holders of one partition.
 pub(super) struct Scored {
-    /// The number of holders, listed or not.
+    /// The number of holders.
     pub(super) known: usize,
+    /// All of them, in any order; none if leaders alone are wanted.
     pub(super) holders: Vec<HolderScore>,
     /// The number of keys whose balance is below 0 at some instant.
     pub(super) short_keys: usize,
@@ -54,7 +48,8 @@ pub(super) struct PartitionScorer<'a> {
     scorer: &'a BatchScorer,
     lanes: &'a [Lane<'a>],
     window: Window,
-    want: Want,
+    /// Those of all partitions that were scored here; `None` if all holders are wanted.
+    leaders: Option<Leaders>,
     numbering: Numbering<'a>,
     /// The key of each record, in the order of the records in the lanes, those of named holds last.
     key_of_record: Vec<u32>,
@@ -82,13 +77,13 @@ impl<'a> PartitionScorer<'a> {
         scorer: &'a BatchScorer,
         lanes: &'a [Lane<'a>],
         window: &Window,
-        want: Want,
+        top: Option<usize>,
     ) -> Self {
         Self {
             scorer,
             lanes,
             window: *window,
-            want,
+            leaders: top.map(Leaders::new),
             numbering: Numbering::new(&scorer.hasher),
             key_of_record: Vec::new(),
             ledger_holders: Vec::new(),
@@ -367,24 +362,26 @@ impl<'a> PartitionScorer<'a> {
         (short_keys, deficits)
     }
 
-    fn holders(&self) -> Vec<HolderScore> {
+    /// All holders of this partition, or none, if it is the leaders that are wanted.
+    fn holders(&mut self) -> Vec<HolderScore> {
         let scores = self.totals.iter().enumerate();
         let id = |number| holder_id(&self.numbering, &self.texts, number);
-        match self.want {
-            Want::All => scores
-                .map(|(number, totals)| HolderScore {
-                    holder_id: id(number),
-                    totals: *totals,
-                })
-                .collect(),
-            Want::Top(count) => {
-                let mut leaders = Leaders::new(count);
-                for (number, totals) in scores {
-                    leaders.offer(*totals, || Cow::Owned(id(number).into()));
-                }
-                leaders.into_ordered()
-            }
+        let Some(leaders) = &mut self.leaders else {
+            let all = scores.map(|(number, totals)| HolderScore {
+                holder_id: id(number),
+                totals: *totals,
+            });
+            return all.collect();
+        };
+        for (number, totals) in scores {
+            leaders.offer(*totals, || Cow::Owned(id(number).into()));
         }
+        Vec::new()
+    }
+
+    /// The leaders of all partitions that were scored; `None` if all holders were wanted.
+    pub(super) fn into_leaders(self) -> Option<Leaders> {
+        self.leaders
     }
 }
 

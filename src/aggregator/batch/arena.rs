@@ -1,4 +1,5 @@
-//! Memory for what one lane keeps: blocks of one size, in pages of the usual size, and runs of values in them.
+//! Memory for what one lane keeps: blocks of the size of their arena, in pages of the usual size, and runs of values in
+//! them.
 //!
 //! Pages are requested a few blocks at a time, shortly before they are written: the zeros of a fresh page
 //! are then still in the core's cache. Large pages would cause fewer faults, but clearing 2 MiB at once goes
@@ -20,9 +21,9 @@ pub(super) struct Arena<const BLOCK: usize> {
     blocks: usize,
 }
 
-/// A block of an arena: its region, and where it begins there.
+/// A place in an arena: its region, and how far into that it is.
 #[derive(Clone, Copy, Default)]
-struct BlockPlace {
+struct Place {
     region: usize,
     at: usize,
 }
@@ -37,7 +38,7 @@ impl<const BLOCK: usize> Arena<BLOCK> {
     ///
     /// # Panics
     /// If the system has no memory left, like every allocation.
-    fn add_block(&mut self) -> BlockPlace {
+    fn add_block(&mut self) -> Place {
         let at = self.blocks % Self::REGION_BLOCKS * BLOCK;
         if at == 0 {
             let region = MmapMut::map_anon(REGION_BYTES).expect("memory for records");
@@ -51,31 +52,32 @@ impl<const BLOCK: usize> Arena<BLOCK> {
             let _ = region.advise_range(memmap2::Advice::PopulateWrite, at, FRESH_BYTES);
         }
         self.blocks += 1;
-        BlockPlace {
+        Place {
             region: self.regions.len() - 1,
             at,
         }
     }
 
-    fn bytes(&self, block: BlockPlace) -> &[u8] {
+    fn bytes(&self, block: Place) -> &[u8] {
         &self.regions[block.region][block.at..block.at + BLOCK]
     }
 }
 
 /// Values of one kind in the order in which they came, in blocks of one arena.
 pub(super) struct Run<T, const BLOCK: usize> {
-    /// Where the next value goes, as if a block began there.
-    next: BlockPlace,
+    /// Where the next value goes.
+    next: Place,
     /// How many more values the last block has room for.
     room: usize,
-    blocks: Vec<BlockPlace>,
+    /// Where they begin.
+    blocks: Vec<Place>,
     of: PhantomData<T>,
 }
 
 impl<T, const BLOCK: usize> Default for Run<T, BLOCK> {
     fn default() -> Self {
         Self {
-            next: BlockPlace::default(),
+            next: Place::default(),
             room: 0,
             blocks: Vec::new(),
             of: PhantomData,

@@ -14,7 +14,7 @@ const BUCKET: usize = 4;
 const BUCKETS_MIN: usize = 1 << 10;
 /// The same at most: 2 MiB.
 const BUCKETS_MAX: usize = 1 << 15;
-/// Bytes per block of names, which is 16: each partition begins one, and few holders must not take much memory.
+/// Bytes per block of names, for 16 of them: each partition begins one, and few holders must not take much memory.
 const BLOCK: usize = 512;
 /// Bytes per piece of text.
 const PIECE_BYTES: usize = 1 << 20;
@@ -130,6 +130,11 @@ impl Names {
     }
 }
 
+/// The id whose text [`Names::text`] gives.
+pub(super) fn id_from_bytes(text: &[u8]) -> &str {
+    std::str::from_utf8(text).expect("it was the text of an id")
+}
+
 /// The hash of no id, except with the probability that two ids share one.
 const NO_HASH: IdHash = IdHash::from_words([0, 0]);
 
@@ -185,7 +190,7 @@ mod tests {
         assert!(lane.pieces.len() > 2);
         let names: Vec<Name> = lane.slices(&stored).flatten().copied().collect();
         for name in &names {
-            let text = std::str::from_utf8(lane.text(name)).unwrap();
+            let text = id_from_bytes(lane.text(name));
             assert_eq!(hasher.hash(text), name.hash);
         }
         let mut distinct: Vec<&[u8]> = names.iter().map(|name| lane.text(name)).collect();

@@ -18,6 +18,7 @@ use super::id_hash::IdHash;
 use super::key_changes::PartitionChanges;
 use super::lane::{Lane, OtherClaim};
 use super::ledger_keys::LedgerKeys;
+use super::names::id_from_bytes;
 use super::numbering::{NumberedHolder, Numbering};
 use super::record::Content;
 use super::spellings::Folds;
@@ -388,12 +389,7 @@ impl<'a> PartitionScorer<'a> {
 /// The id of the holder with this number; `texts` has it if it is known by its hash.
 fn holder_id(numbering: &Numbering<'_>, texts: &[&[u8]], number: usize) -> Box<str> {
     let packed = numbering.holders[number].packed_id();
-    packed.unwrap_or_else(|| text(texts[number]).into())
-}
-
-/// A text of [`Lane::text`].
-pub(super) fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).expect("it was the text of an id")
+    packed.unwrap_or_else(|| id_from_bytes(texts[number]).into())
 }
 
 /// The texts of the ids of one partition, which are looked up only if the partition has a deficit.

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use super::BatchScorer;
 use super::holder_code::HolderCode;
-use super::partition::text;
+use super::names::id_from_bytes;
 use crate::core::findings::in_lower_case;
 
 /// The holders of one partition, or of some, by their ids in lower case.
@@ -32,7 +32,9 @@ impl Folds {
         let mut has_case = false;
         let hash = |(number, code): (usize, &HolderCode)| {
             let lower = match code.hash() {
-                Some(_) => texts.get(number).and_then(|id| in_lower_case(text(id))),
+                Some(_) => texts
+                    .get(number)
+                    .and_then(|id| in_lower_case(id_from_bytes(id))),
                 None => code.packed_in_lower_case(),
             };
             has_case |= lower.is_some();
